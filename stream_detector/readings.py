@@ -1,0 +1,89 @@
+"""What flows: records as the client gives them, and readings as columns.
+
+A reading is one measurement of one sensor at one time: F feature values. Beyond the client's record and the decoder's
+struct no object is made per reading; everything after decoding is arrays. This module knows neither Kafka nor JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int32Array = NDArray[np.int32]
+Int64Array = NDArray[np.int64]
+Float32Array = NDArray[np.float32]
+Float64Array = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+Header = tuple[str, bytes | None]
+
+#: Event times outside these bounds (1970 up to 2100) are refused, so time arithmetic cannot overflow.
+MINIMUM_TIME_MS = 0
+MAXIMUM_TIME_MS = 4_102_444_800_000
+
+
+class Record(Protocol):
+    """A record of a topic as the Kafka client gives it; only these attributes are used."""
+
+    @property
+    def topic(self) -> str: ...  # noqa: D102 - the names are Kafka's
+    @property
+    def partition(self) -> int: ...  # noqa: D102
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102 - milliseconds
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def headers(self) -> Sequence[Header]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Readings as columns, in the order of the log. N rows, F features."""
+
+    sensors: list[str]  # [N]
+    partitions: Int32Array  # [N]
+    offsets: Int64Array  # [N]
+    times_ms: Int64Array  # [N] event time, within MINIMUM_TIME_MS and MAXIMUM_TIME_MS
+    values: Float32Array  # [N, F]; NaN = missing
+
+    def __len__(self) -> int:
+        return len(self.sensors)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that gave no reading, and why. `reason` is a stable code, `detail` a sentence for people."""
+
+    record: Record
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a decoder made of some records: every record is either one reading or one rejection."""
+
+    readings: Readings
+    rejected: list[Rejected]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A record to be produced. `value` None is a tombstone."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[Header, ...] = ()
+
+
+#: Opaque proof of group membership, as the client gives it (Kafka: group metadata).
+Membership = Any
