@@ -1,16 +1,16 @@
 """Every error this package raises on purpose, and who reacts to it.
 
-    StreamDetectorError            shown to the user as one message, exit code 1
-    ├── SettingsError              a setting is wrong or missing; names the setting
-    ├── InputDataError             a file or topic given by the user cannot be used; names it and the line
-    ├── ModelError                 a model directory is missing, damaged or does not fit
-    ├── DeadLetterLimitError       too much of the input is undecodable; the service stops, the batch uncommitted
-    ├── PermanentDeliveryError     Kafka refuses for good (size, authorisation, no such topic); the service stops
-    ├── FencedError                another replica uses the same instance id; the service stops
-    ├── StalledError               nothing moved for too long; the service stops to be restarted
-    └── RetriableError             the pipeline reacts, the user only sees a metric and a log line
-        ├── CommitFailedError      the transaction failed or its outcome is unknown: reset and restore
-        └── StoreUnavailableError  Redis does not answer: go on within the bound, then hold
+StreamDetectorError            shown to the user as one message, exit code 1
+├── SettingsError              a setting is wrong or missing; names the setting
+├── InputDataError             a file or topic given by the user cannot be used; names it and the line
+├── ModelError                 a model directory is missing, damaged or does not fit
+├── DeadLetterLimitError       too much of the input is undecodable; the service stops, the batch uncommitted
+├── PermanentDeliveryError     Kafka refuses for good (size, authorisation, no such topic); the service stops
+├── FencedError                another replica uses the same instance id; the service stops
+├── StalledError               nothing moved for too long; the service stops to be restarted
+└── RetriableError             the pipeline reacts, the user only sees a metric and a log line
+    ├── CommitFailedError      the transaction failed or its outcome is unknown: reset and restore
+    └── StoreUnavailableError  Redis does not answer: go on within the bound, then hold
 """
 
 from __future__ import annotations

@@ -1,0 +1,213 @@
+"""Every setting of the service, once: the name, the type, the default and what it means.
+
+Read from, first wins: the environment (STREAM_DETECTOR_KAFKA__BROKERS), secret files (a directory with files of the same
+names), a TOML file. Nothing is read at import. docs/settings.md is held against this file by a test.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from stream_detector.errors import SettingsError
+
+PREFIX = "STREAM_DETECTOR_"
+Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Group(BaseModel):
+    """A group of settings; an unknown name in it is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(Group):
+    """How to reach Kafka, and the topics."""
+
+    brokers: str = Field("localhost:9092", description="Brokers to start from, HOST:PORT, separated by commas.")
+    input_topic: str = Field("sensor-readings", description="Topic of the readings.")
+    alerts_topic: str = Field("sensor-alerts", description="Topic of the anomaly events.")
+    dead_letter_topic: str = Field("sensor-dead-letters", description="Topic of records that could not be used.")
+    group_id: str = Field("stream-detector", description="Consumer group; replicas share it, other detectors do not.")
+    instance_id: str | None = Field(None, description="Stable name of this replica (StatefulSet); unset: dynamic member.")
+    start: str = Field("latest", description="Where a new group starts: latest, earliest, or a time (ISO 8601).")
+    session_timeout_seconds: Seconds = Field(30.0, description="A replica silent for so long loses its partitions.")
+    transaction_timeout_seconds: Seconds = Field(10.0, description="Bound on one transaction.")
+    request_timeout_seconds: Seconds = Field(15.0, description="Bound on every request and wait.")
+    max_poll_records: Count = Field(4096, description="Records per poll; the upper bound of a micro-batch.")
+    create_topics: bool = Field(True, description="Create missing topics.")
+    partitions: Count = Field(6, description="Partitions of an input topic that is created.")
+    replication_factor: int = Field(-1, ge=-1, description="Replicas of topics that are created; -1: the broker's default.")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How connections are secured."
+    )
+    sasl_mechanism: str | None = Field(None, description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, GSSAPI or OAUTHBEARER.")
+    sasl_username: str | None = Field(None, description="SASL user.")
+    sasl_password: SecretStr | None = Field(None, description="SASL password.")
+    ssl_ca_file: Path | None = Field(None, description="Certificates of the authority that signed the brokers'.")
+    ssl_certificate_file: Path | None = Field(None, description="Client certificate.")
+    ssl_key_file: Path | None = Field(None, description="Key of the client certificate.")
+    ssl_key_password: SecretStr | None = Field(None, description="Password of the key.")
+    ssl_check_hostname: bool = Field(True, description="Require that the broker's certificate names its host.")
+    extra: dict[str, Any] = Field(
+        default_factory=dict, description="Further options of the client, passed through as they are."
+    )
+
+    @field_validator("start")
+    @classmethod
+    def _start_is_known(cls, value: str) -> str:
+        if value not in ("latest", "earliest"):
+            parsed = datetime.fromisoformat(value)
+            if parsed.tzinfo is None:
+                msg = "a time needs its zone, for example 2026-11-23T07:00:00Z"
+                raise ValueError(msg)
+        return value
+
+
+class RedisSettings(Group):
+    """How to reach Redis or Valkey."""
+
+    url: SecretStr = Field(
+        SecretStr("redis://localhost:6379/0"),
+        description="redis://[user:password@]host:port/db, or rediss:// for TLS.",
+    )
+    cluster: bool = Field(False, description="The URL names a node of a Redis Cluster.")
+    ca_file: Path | None = Field(None, description="Certificates of the authority that signed the server's.")
+    timeout_seconds: Seconds = Field(5.0, description="Bound on every request.")
+    ttl_seconds: Seconds = Field(30 * 86_400.0, description="Safety net: state of a sensor not seen for so long expires.")
+    max_lag_readings: Count = Field(200_000, description="Readings that may wait for an unreachable Redis before holding.")
+    max_lag_seconds: Seconds = Field(300.0, description="Seconds that readings may wait for it before holding.")
+
+
+class ModelSettings(Group):
+    """The model."""
+
+    directory: Path = Field(Path("model"), description="Directory written by `stream-detector train`.")
+    tile_rows: Count = Field(256, description="Windows per forward pass. Part of the result: scores are equal for equal tiles.")
+
+
+class StateSettings(Group):
+    """Windows and memory."""
+
+    max_sensors: Count = Field(200_000, description="Sensors held in memory; others wait in Redis.")
+    max_gap_seconds: Seconds | None = Field(
+        None, description="A longer silence starts a sensor's window anew; unset: 10 sampling intervals."
+    )
+    stride: Count = Field(1, description="Score every n-th reading of a sensor; all while it has an open incident.")
+    lookback_margin: float = Field(
+        2.0, ge=1.0, description="Windows' worth of history read to fill windows at the first start."
+    )
+    max_lookback_records: Count = Field(5_000_000, description="Bound on that history, in records per partition.")
+
+
+class InputSettings(Group):
+    """What is accepted as a reading."""
+
+    max_record_bytes: Count = Field(65_536, description="A larger reading is a dead letter.")
+    max_sensor_id_bytes: Count = Field(256, description="A longer sensor id is a dead letter.")
+    max_future_seconds: Seconds = Field(
+        3600.0, description="A reading dated further than this after its record's own time is a dead letter."
+    )
+
+
+class DeadLetterSettings(Group):
+    """When bad input stops the service instead of draining the topic into the dead letters."""
+
+    max_share: float = Field(0.5, gt=0, le=1, description="Largest share of bad records, over the last min_count records.")
+    min_count: Count = Field(1000, description="Records over which the share is taken.")
+    max_run: Count = Field(5000, description="Longest run of bad records without a good one.")
+    max_value_bytes: Count = Field(262_144, description="Bytes of the original kept in a dead letter.")
+
+
+class AlertSettings(Group):
+    """When an anomaly becomes an event."""
+
+    budget_per_sensor_day: float = Field(0.1, gt=0, description="False alarms accepted per sensor and day.")
+    budget_per_fleet_day: float | None = Field(
+        None, gt=0, description="False alarms accepted per day for all sensors together; replaces the one above."
+    )
+    fleet_size: Count | None = Field(None, description="Sensors that share the fleet's budget; unset: those of the training.")
+    update_seconds: Seconds = Field(300.0, description="While an incident lasts, at most one update per this event time.")
+    quiet_seconds: Seconds | None = Field(
+        None, description="Event time without an anomalous reading that closes an incident; unset: half a window."
+    )
+
+
+class HttpSettings(Group):
+    """Health and metrics."""
+
+    host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 - probed from outside the container
+    port: int = Field(8080, ge=0, le=65_535, description="Port of /metrics, /healthz and /readyz; 0: any free one.")
+
+
+class ServiceSettings(Group):
+    """The process."""
+
+    watchdog_seconds: Seconds = Field(120.0, description="The process ends when nothing moves for so long.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe message logged.")
+    log_format: Literal["json", "text"] = Field("json", description="One JSON object per line, or text.")
+
+
+class Settings(BaseSettings):
+    """All settings, in groups."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    model: ModelSettings = ModelSettings()
+    state: StateSettings = StateSettings()
+    input: InputSettings = InputSettings()
+    dead_letters: DeadLetterSettings = DeadLetterSettings()
+    alerts: AlertSettings = AlertSettings()
+    http: HttpSettings = HttpSettings()
+    service: ServiceSettings = ServiceSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic-settings'
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources; see the module."""
+        toml = TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, NestedSecretsSettingsSource(file_secret_settings), toml
+
+
+def load_settings(config_file: Path | None = None, secrets_directory: Path | None = None) -> Settings:
+    """Read the settings; raise SettingsError that names each wrong one."""
+    for path, what in ((config_file, "settings file"), (secrets_directory, "secrets directory")):
+        if path is not None and not path.exists():
+            msg = f"{what} {path} does not exist"
+            raise SettingsError(msg)
+
+    class FromFiles(Settings):
+        model_config = SettingsConfigDict(toml_file=config_file, secrets_dir=secrets_directory, secrets_nested_delimiter="__")
+
+    try:
+        return FromFiles()
+    except ValidationError as error:
+        raise SettingsError(describe(error)) from None
+    except ValueError as error:  # unreadable TOML
+        msg = f"settings file {config_file} cannot be read: {error}"
+        raise SettingsError(msg) from None
+
+
+def describe(error: ValidationError) -> str:
+    """Put each wrong setting on a line, under the name that the user wrote. Values are left out: they may be secret."""
+    lines = [f"{PREFIX}{'__'.join(str(part).upper() for part in item['loc'])}: {item['msg']}" for item in error.errors()]
+    return "\n".join(lines)
