@@ -48,7 +48,7 @@ class Calibration:
             return self.tail_start
         if abs(self.tail_shape) < 1e-6:
             return self.tail_start + self.tail_scale * math.log(ratio)
-        return self.tail_start + self.tail_scale / self.tail_shape * (ratio**self.tail_shape - 1.0)
+        return self.tail_start + self.tail_scale / self.tail_shape * (math.pow(ratio, self.tail_shape) - 1.0)
 
     def resolves(self, alarms_per_reading: float) -> bool:
         """Say whether the data has seen such rates (at least one expected event), or the tail is extrapolated."""
