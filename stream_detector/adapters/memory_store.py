@@ -1,0 +1,98 @@
+"""The state store in memory: a fake for tests and for runs over files. It keeps nothing beyond the process.
+
+It follows the contract of ports.StateStore to the byte: spans are written as spans, so a caller that names the wrong
+ones sees here what it would see in Redis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from stream_detector.errors import StoreUnavailableError
+from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    epoch: bytes
+    record: bytes
+
+
+class MemoryStore:
+    """A ports.StateStore in dictionaries. Set `unavailable` to make every call fail as an unreachable server would."""
+
+    def __init__(self) -> None:
+        self.unavailable = False
+        self.persists = 0
+        self._metas: dict[int, PartitionMeta] = {}
+        self._sensors: dict[tuple[int, str], _Stored] = {}
+
+    def wipe(self) -> None:
+        """Lose everything, as FLUSHALL or a lost disk would."""
+        self._metas.clear()
+        self._sensors.clear()
+
+    def expire(self, partition: int, sensor: str) -> None:
+        """Lose one sensor, as an expired key would be."""
+        self._sensors.pop((partition, sensor), None)
+
+    def meta(self, partition: int) -> PartitionMeta | None:
+        """Read a partition's meta; None if there is none."""
+        self._answer()
+        return self._metas.get(partition)
+
+    def begin(self, partition: int, meta: PartitionMeta) -> None:
+        """Replace a partition's meta: with a new epoch all its sensors are absent from now on."""
+        self._answer()
+        self._metas[partition] = meta
+
+    def load(self, partition: int, epoch: bytes, sensors: Sequence[str]) -> list[bytes | None]:
+        """Read the state of sensors, in order; None where absent or of another epoch."""
+        self._answer()
+        stored = [self._sensors.get((partition, sensor)) for sensor in sensors]
+        return [one.record if one is not None and one.epoch == epoch else None for one in stored]
+
+    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Sequence[SensorUpdate]) -> str:
+        """Move a partition's state from position `start` to `stop`, all or nothing; return a StoreVerdict. Idempotent."""
+        if stop <= start:
+            msg = f"a persist moves forward: start {start}, stop {stop}"
+            raise ValueError(msg)
+        self._answer()
+        self.persists += 1
+        meta = self._metas.get(partition)
+        if meta is None:
+            return StoreVerdict.GAP
+        if meta.epoch != epoch or meta.next_position > stop:
+            return StoreVerdict.AHEAD
+        if meta.next_position == stop:
+            return StoreVerdict.ALREADY_APPLIED
+        if meta.next_position != start:
+            return StoreVerdict.GAP
+        for update in updates:
+            self._sensors[partition, update.sensor] = _Stored(epoch, self._merged(partition, epoch, update))
+        self._metas[partition] = replace(meta, next_position=stop)
+        return StoreVerdict.APPLIED
+
+    def ping(self) -> None:
+        """Return if the store can be read and written."""
+        self._answer()
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to release."""
+
+    def _answer(self) -> None:
+        if self.unavailable:
+            msg = "the store in memory is set to be unavailable"
+            raise StoreUnavailableError(msg)
+
+    def _merged(self, partition: int, epoch: bytes, update: SensorUpdate) -> bytes:
+        stored = self._sensors.get((partition, update.sensor))
+        if update.expected_prefix is None or stored is None or stored.epoch != epoch:
+            return update.record
+        if len(stored.record) != len(update.record) or not stored.record.startswith(update.expected_prefix):
+            return update.record
+        merged = bytearray(stored.record)
+        for start, stop in update.spans:
+            merged[start:stop] = update.record[start:stop]
+        return bytes(merged)
