@@ -14,7 +14,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from stream_detector.readings import Float32Array, Float64Array
+
 SECONDS_PER_DAY = 86_400.0
+#: Added to a score before its logarithm is taken, so that a perfect reconstruction has one.
+SCORE_OFFSET = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +64,13 @@ class Calibration:
 def alarms_per_reading(alarms_per_sensor_day: float, reading_interval_seconds: float) -> float:
     """Turn a budget of false alarms per sensor and day into a rate per scored reading."""
     return alarms_per_sensor_day * reading_interval_seconds / SECONDS_PER_DAY
+
+
+def log_score(scores: Float32Array | Float64Array) -> Float64Array:
+    """Return log(score + SCORE_OFFSET), the scale on which levels and margins are defined. NaN stays NaN."""
+    return np.log(np.asarray(scores, np.float64) + SCORE_OFFSET)
+
+
+def raw_score(log_scores: Float64Array) -> Float64Array:
+    """Invert log_score."""
+    return np.asarray(np.exp(log_scores) - SCORE_OFFSET)

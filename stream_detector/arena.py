@@ -1,0 +1,118 @@
+"""Where the sensors' records live in memory: slots by partition and sensor, with what is not stored yet.
+
+The arena grows by doubling up to `max_sensors`; then the least recently seen sensors whose state is stored make room.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from stream_detector.readings import BoolArray, Int32Array, Int64Array, Readings
+from stream_detector.state import Records, new_records
+
+_FIRST_CAPACITY = 1024
+
+
+class Arena:
+    """Slots for sensors' records. Parallel arrays, indexed by slot, hold what is not part of the state."""
+
+    def __init__(self, max_sensors: int, window_length: int, features: int) -> None:
+        self.max_sensors = max_sensors
+        self._shape = window_length, features
+        self._slots: dict[int, dict[str, int]] = {}
+        self._free: list[int] = []
+        self._tick = 0
+        self.sensors: list[str] = []
+        self.records: Records = new_records(0, *self._shape)
+        self.partitions: Int32Array = np.zeros(0, np.int32)  # -1: free
+        self.phases: Int64Array = np.zeros(0, np.int64)  # hash of the sensor's name, to spread strides
+        self.known: BoolArray = np.zeros(0, np.bool_)  # the model was calibrated on this sensor
+        self.stored_offset: Int64Array = np.zeros(0, np.int64)  # last_offset of the stored record; -1: none
+        self.unsaved_rows: Int64Array = np.zeros(0, np.int64)  # rows appended since the record was stored
+        self._last_seen: Int64Array = np.zeros(0, np.int64)
+        self._grow()
+
+    def __len__(self) -> int:
+        return len(self.sensors) - len(self._free)
+
+    def missing(self, partition: int, sensors: Sequence[str]) -> list[str]:
+        """Return which of these sensors are not held, each once."""
+        held = self._slots.get(partition, {})
+        return [sensor for sensor in dict.fromkeys(sensors) if sensor not in held]
+
+    def slots(self, readings: Readings) -> Int32Array:
+        """Return each reading's slot [N]; its sensor must be held. Marks the sensors as seen."""
+        held = self._slots
+        pairs = zip(readings.partitions.tolist(), readings.sensors, strict=True)
+        slots = np.fromiter((held[partition][sensor] for partition, sensor in pairs), np.int32, len(readings))
+        self._tick += 1
+        self._last_seen[slots] = self._tick
+        return slots
+
+    def room(self, needed: int, keep: Int32Array) -> bool:
+        """Make room for sensors, evicting stored ones but none of `keep`; False if that is not possible now."""
+        while len(self._free) < needed and len(self.sensors) < self.max_sensors:
+            self._grow()
+        lacking = needed - len(self._free)
+        if lacking > 0:
+            evictable = (self.partitions >= 0) & (self.unsaved_rows == 0)
+            evictable[keep] = False
+            candidates = np.flatnonzero(evictable)
+            if len(candidates) < lacking:
+                return False
+            oldest = np.argsort(self._last_seen[candidates], kind="stable")[:lacking]
+            for slot in candidates[oldest].tolist():
+                del self._slots[int(self.partitions[slot])][self.sensors[slot]]
+                self._release(slot)
+        return True
+
+    def insert(self, partition: int, sensors: Sequence[str], records: Records, stored: BoolArray, known: BoolArray) -> None:
+        """Hold new sensors with these records [N]; there must be room. `stored`: the store has exactly this record."""
+        slots = [self._free.pop() for _ in sensors]
+        self._slots.setdefault(partition, {}).update(zip(sensors, slots, strict=True))
+        for slot, sensor in zip(slots, sensors, strict=True):
+            self.sensors[slot] = sensor
+        self.records[slots] = records
+        self.partitions[slots] = partition
+        self.phases[slots] = [zlib.crc32(sensor.encode()) for sensor in sensors]
+        self.known[slots] = known
+        self.stored_offset[slots] = np.where(stored, records["header"]["last_offset"], -1)
+        self.unsaved_rows[slots] = 0
+        self._last_seen[slots] = self._tick + 1
+
+    def held(self, partition: int) -> Int32Array:
+        """Return the slots of a partition's sensors."""
+        return np.fromiter(self._slots.get(partition, {}).values(), np.int32)
+
+    def unsaved(self, partition: int) -> Int32Array:
+        """Return the slots of a partition whose state is not stored."""
+        return np.flatnonzero((self.unsaved_rows > 0) & (self.partitions == partition)).astype(np.int32)
+
+    def drop(self, partition: int) -> None:
+        """Forget a partition's sensors."""
+        for slot in self._slots.pop(partition, {}).values():
+            self._release(slot)
+
+    def _release(self, slot: int) -> None:
+        self.partitions[slot] = -1
+        self.unsaved_rows[slot] = 0
+        self.sensors[slot] = ""
+        self._free.append(slot)
+
+    def _grow(self) -> None:
+        """Double the capacity, at most to max_sensors."""
+        old = len(self.sensors)
+        new = min(self.max_sensors, max(_FIRST_CAPACITY, 2 * old))
+        added = new - old
+        self.records = np.concatenate([self.records, new_records(added, *self._shape)])
+        self.partitions = np.concatenate([self.partitions, np.full(added, -1, np.int32)])
+        self.known = np.concatenate([self.known, np.zeros(added, np.bool_)])
+        self.phases, self.stored_offset, self.unsaved_rows, self._last_seen = (
+            np.concatenate([column, np.zeros(added, np.int64)])
+            for column in (self.phases, self.stored_offset, self.unsaved_rows, self._last_seen)
+        )
+        self.sensors += [""] * added
+        self._free += range(new - 1, old - 1, -1)

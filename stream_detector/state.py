@@ -1,0 +1,203 @@
+"""The state of the sensors: one fixed-size record each, in one array, changed only by the sensor's own readings.
+
+A record is a header and a ring of the newest T raw rows. Its bytes are what the store keeps, so the NumPy dtype is the
+storage layout. The ring holds raw values: a new model with the same features and window length goes on with them.
+Records change in two steps, both pure folds over the sensor's readings in log order: `append` here (rows, counts, times)
+and `decide` in decision.py (level, incident). Nothing here knows Kafka, Redis or the model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Readings
+
+LAYOUT_VERSION = 1
+#: Times are below 2**42 ms, so groups of readings this far apart cannot mix in one running maximum.
+_GROUP_STEP = 1 << 43
+#: Row deltas are unsigned 32-bit; a larger step restarts the window.
+_MAXIMUM_DELTA = (1 << 32) - 1
+
+Records = NDArray[np.void]
+
+HEADER = np.dtype(
+    [
+        ("last_offset", "<i8"),  # of the newest accepted reading; first, since the store compares it
+        ("last_time_ms", "<i8"),  # event time of the newest accepted reading
+        ("count", "<i8"),  # accepted readings since the sensor was first seen
+        ("filled", "<i4"),  # rows of the current window, at most T; a gap starts it anew
+        ("model", "<u4"),  # tag of the model that the fields below came from
+        ("level_start", "<f8"),  # decision.py: the level that this sensor started from
+        ("level_mean", "<f8"),
+        ("level_count", "<f8"),
+        ("incident_offset", "<i8"),  # offset of the reading that opened the incident; -1: none is open
+        ("incident_time_ms", "<i8"),
+        ("incident_peak", "<f8"),
+        ("last_anomalous_ms", "<i8"),
+        ("last_update_ms", "<i8"),
+    ]
+)
+
+
+def record_dtype(window_length: int, features: int) -> np.dtype[np.void]:
+    """Return the layout of one sensor's record. A row's deltas are relative to the row before it."""
+    row = np.dtype([("values", "<f4", (features,)), ("time_delta_ms", "<u4"), ("offset_delta", "<u4")])
+    return np.dtype([("header", HEADER), ("rows", row, (window_length,))])
+
+
+def layout_name(window_length: int, features: tuple[str, ...]) -> str:
+    """Name the layout and the meaning of its columns; state of another name cannot be used."""
+    return f"{LAYOUT_VERSION}:{window_length}:{','.join(features)}"
+
+
+def new_records(count: int, window_length: int, features: int) -> Records:
+    """Return records of sensors that were never seen."""
+    records = np.zeros(count, record_dtype(window_length, features))
+    records["header"]["last_offset"] = -1
+    records["header"]["last_time_ms"] = -1
+    records["header"]["incident_offset"] = -1
+    return records
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The accepted readings of a batch, grouped by sensor and within it in log order. M readings, S sensors.
+
+    `extended_*` hold, for each sensor, its T-1 rows before the batch and then its new rows: the window as of reading m
+    is the T rows from `window_start[m]`.
+    """
+
+    reading: Int64Array  # [M] position in the batch
+    slot: Int32Array  # [M]
+    rank: Int64Array  # [M] 0 for a sensor's first accepted reading in this batch
+    filled: Int32Array  # [M] rows in the window as of this reading
+    count: Int64Array  # [M] the sensor's accepted readings, this one included
+    window_start: Int64Array  # [M]
+    extended_values: Float32Array  # [E, F]
+    extended_time_delta: Int64Array  # [E]
+    extended_offset_delta: Int64Array  # [E]
+    window_length: int
+    late: int  # readings dropped: not newer than the sensor's newest
+    restarted: int  # windows started anew after a gap
+
+    def windows(self, chosen: Int64Array) -> Float32Array:
+        """Return the windows [K, T, F] as of the chosen accepted readings; rows before a restart are meaningless."""
+        steps = np.arange(self.window_length)
+        return np.asarray(self.extended_values[self.window_start[chosen, None] + steps])
+
+    def span(self, chosen: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """Return how far the first rows of full windows lie back from the last: [K] milliseconds, [K] offsets."""
+        steps = self.window_start[chosen, None] + np.arange(1, self.window_length)
+        return self.extended_time_delta[steps].sum(axis=1), self.extended_offset_delta[steps].sum(axis=1)
+
+
+def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: int) -> Appended:
+    """Append readings to the records in `slots` [N] (one per reading), in place; say what was accepted.
+
+    A reading that is not newer than its sensor's newest is dropped. One that follows by more than `max_gap_ms` starts the
+    window anew. The result does not depend on how the log was cut into batches.
+    """
+    header, rows = records["header"], records["rows"]
+    window_length = rows.shape[1]
+    reading, accepted_slot, previous_time, late = _accept(header, slots, readings)
+    first, rank = _ranks(accepted_slot)
+    time_ms, offset = readings.times_ms[reading], readings.offsets[reading]
+    known = (rank > 0) | (header["count"][accepted_slot] > 0)
+    previous_offset = np.where(rank > 0, np.roll(offset, 1), header["last_offset"][accepted_slot])
+    time_delta = np.where(known, time_ms - previous_time, 0)
+    offset_delta = np.where(known, offset - previous_offset, 0)
+    limit = min(max_gap_ms, _MAXIMUM_DELTA)
+    restart = known & ((time_delta > limit) | (offset_delta > _MAXIMUM_DELTA))
+    time_delta[restart] = offset_delta[restart] = 0
+    filled = _fill(header["filled"][accepted_slot], rank, restart, window_length)
+    count = header["count"][accepted_slot] + rank + 1
+
+    extended = _extend(rows, header["count"], accepted_slot, first, rank)
+    new = extended.new_row
+    extended.values[new] = readings.values[reading]
+    extended.time_delta[new] = time_delta
+    extended.offset_delta[new] = offset_delta
+
+    last = np.append(first[1:], len(reading))[np.cumsum(rank == 0) - 1] - 1 if len(reading) else rank
+    kept = last - np.arange(len(reading)) < window_length  # only a sensor's newest T rows stay in its ring
+    target = accepted_slot[kept], (count[kept] - 1) % window_length
+    rows["values"][target] = readings.values[reading[kept]]
+    rows["time_delta_ms"][target] = time_delta[kept]
+    rows["offset_delta"][target] = offset_delta[kept]
+    newest = last[first] if len(reading) else first
+    touched = accepted_slot[newest]
+    for name, values in (("last_offset", offset), ("last_time_ms", time_ms), ("count", count), ("filled", filled)):
+        header[name][touched] = values[newest]
+    return Appended(
+        reading=reading,
+        slot=accepted_slot,
+        rank=rank,
+        filled=filled,
+        count=count,
+        window_start=new - (window_length - 1),
+        extended_values=extended.values,
+        extended_time_delta=extended.time_delta,
+        extended_offset_delta=extended.offset_delta,
+        window_length=window_length,
+        late=late,
+        restarted=int(restart.sum()),
+    )
+
+
+def _accept(header: Records, slots: Int32Array, readings: Readings) -> tuple[Int64Array, Int32Array, Int64Array, int]:
+    """Group by slot and drop what is not newer than all before it; return positions, slots, previous times, dropped."""
+    order = np.argsort(slots, kind="stable")
+    slot = slots[order]
+    _, rank = _ranks(slot)
+    base = (np.cumsum(rank == 0) - 1) * _GROUP_STEP
+    time_ms = readings.times_ms[order] + base
+    before = np.where(rank == 0, header["last_time_ms"][slot] + base, 0)
+    newest = np.maximum.accumulate(np.maximum(time_ms, before)) if len(order) else time_ms
+    previous = np.where(rank == 0, before, np.concatenate([[0], newest[:-1]]) if len(order) else newest)
+    accepted = time_ms > previous
+    return order[accepted], slot[accepted], (previous - base)[accepted], int((~accepted).sum())
+
+
+def _ranks(slot: Int32Array) -> tuple[Int64Array, Int64Array]:
+    """Return where each run of equal slots begins [S], and the rank within the run [M]."""
+    starts = np.ones(len(slot), bool)
+    starts[1:] = slot[1:] != slot[:-1]
+    first = np.flatnonzero(starts)
+    return first, np.arange(len(slot)) - first[np.cumsum(starts) - 1] if len(slot) else np.zeros(0, np.int64)
+
+
+def _fill(filled_before: Int32Array, rank: Int64Array, restart: BoolArray, window_length: int) -> Int32Array:
+    """Return how many rows the window holds as of each reading [M]."""
+    position = np.arange(len(rank))
+    group_start = position - rank
+    newest_restart = np.maximum.accumulate(np.where(restart, position, -1)) if len(rank) else position
+    since = np.where(newest_restart >= group_start, position - newest_restart + 1, filled_before + rank + 1)
+    return np.minimum(since, window_length).astype(np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Extended:
+    values: Float32Array  # [E, F]
+    time_delta: Int64Array  # [E]
+    offset_delta: Int64Array  # [E]
+    new_row: Int64Array  # [M] where each accepted reading goes
+
+
+def _extend(rows: Records, count: Int64Array, slot: Int32Array, first: Int64Array, rank: Int64Array) -> _Extended:
+    """Lay out, for each touched sensor, its newest T-1 rows oldest first, followed by space for its new rows."""
+    history = rows.shape[1] - 1
+    sensors = np.cumsum(rank == 0) - 1  # [M] 0..S-1
+    new_row = np.arange(len(slot)) + (sensors + 1) * history
+    total = len(slot) + len(first) * history
+    touched = slot[first]
+    ring = (count[touched, None] + 1 + np.arange(history)) % (history + 1)  # [S, T-1]
+    old_row = (first + np.arange(len(first)) * history)[:, None] + np.arange(history)
+    values = np.empty((total, rows["values"].shape[2]), np.float32)
+    deltas = np.zeros((2, total), np.int64)
+    values[old_row] = rows["values"][touched[:, None], ring]
+    deltas[0, old_row] = rows["time_delta_ms"][touched[:, None], ring]
+    deltas[1, old_row] = rows["offset_delta"][touched[:, None], ring]
+    return _Extended(values, deltas[0], deltas[1], new_row)
