@@ -1,0 +1,267 @@
+"""Readings on the wire: JSON records to columns, and what could not be used to dead letters.
+
+    {"sensor_id": "pump-7", "timestamp": "2026-11-23T07:12:00.250Z", "values": {"temperature": 61.2, "pressure": null}}
+
+`timestamp` may be ISO 8601 (without a zone: UTC), epoch seconds or milliseconds, or absent (then the record's own).
+A feature that is absent, null or NaN is a missing value. A typed decoder takes what is plain JSON; what it refuses goes
+once through a lenient path, which also takes a byte order mark, bare NaN and integer sensor ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from stream_detector.readings import (
+    MAXIMUM_TIME_MS,
+    MINIMUM_TIME_MS,
+    Decoded,
+    Header,
+    Message,
+    Readings,
+    Record,
+    Rejected,
+)
+
+#: Numbers from here on are milliseconds since 1970, smaller ones seconds (as seconds: the year 5138).
+_EPOCH_MILLISECONDS_FROM = 1e11
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_FLOAT32_MAXIMUM = float(np.finfo(np.float32).max)
+
+#: Reason codes of dead letters; docs/input.md explains each.
+REASONS = (
+    "empty",
+    "too_large",
+    "not_json",
+    "wrong_type",
+    "sensor_missing",
+    "sensor_too_long",
+    "time_missing",
+    "time_out_of_range",
+    "time_in_future",
+    "values_missing",
+    "unknown_features",
+    "not_finite",
+)
+
+
+class _Refused(Exception):  # noqa: N818 - never leaves this module; it carries a reason, not an error
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+
+class _Reading(msgspec.Struct):
+    sensor_id: str
+    values: dict[str, float | None]
+    timestamp: datetime | float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputLimits:
+    """What is accepted as a reading."""
+
+    max_record_bytes: int = 65_536
+    max_sensor_id_bytes: int = 256
+    max_future_ms: int = 3_600_000
+
+
+class JsonDecoder:
+    """Decodes readings with these features, in this order. Implements ports.Decoder."""
+
+    def __init__(self, features: Sequence[str], limits: InputLimits) -> None:
+        self._features = tuple(features)
+        self._known = frozenset(features)
+        self._limits = limits
+        self._decode = msgspec.json.Decoder(_Reading).decode
+
+    def decode(self, records: Sequence[Record]) -> Decoded:
+        """Turn every record into one reading or one rejection; never raises on what the records hold."""
+        taken: list[Record] = []
+        rejected: list[Rejected] = []
+        sensors: list[str] = []
+        times_ms: list[int] = []
+        rows: list[dict[str, float | None]] = []
+        for record in records:
+            try:
+                reading = self._read(record)
+                time_ms = self._time_ms(reading, record)
+            except _Refused as refused:
+                rejected.append(Rejected(record, refused.reason, refused.detail))
+                continue
+            taken.append(record)
+            sensors.append(reading.sensor_id)
+            times_ms.append(time_ms)
+            rows.append(reading.values)
+        count = len(taken)
+        columns = [np.array([row.get(name) for row in rows], np.float64) for name in self._features]  # None -> NaN
+        return Decoded(
+            readings=Readings(
+                sensors=sensors,
+                partitions=np.fromiter((record.partition for record in taken), np.int32, count),
+                offsets=np.fromiter((record.offset for record in taken), np.int64, count),
+                times_ms=np.array(times_ms, np.int64),
+                values=np.stack(columns, axis=1).astype(np.float32),
+            ),
+            rejected=rejected,
+        )
+
+    def _read(self, record: Record) -> _Reading:
+        """Decode and check one record."""
+        value = record.value
+        if not value:
+            raise _Refused("empty", "the record has no value")
+        if len(value) > self._limits.max_record_bytes:
+            raise _Refused("too_large", f"{len(value)} bytes; the limit is {self._limits.max_record_bytes}")
+        try:
+            reading = self._decode(value)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            reading = _read_leniently(value)
+        if not reading.sensor_id or not reading.sensor_id.strip():
+            raise _Refused("sensor_missing", "sensor_id is empty")
+        if 4 * len(reading.sensor_id) > self._limits.max_sensor_id_bytes:
+            self._check_sensor(reading.sensor_id)
+        if not reading.values:
+            raise _Refused("values_missing", "values is empty")
+        if not reading.values.keys() <= self._known:
+            unknown = sorted(reading.values.keys() - self._known)[:5]
+            raise _Refused("unknown_features", f"not features of the model: {', '.join(map(repr, unknown))}"[:500])
+        for name, number in reading.values.items():
+            if number is not None and not abs(number) <= _FLOAT32_MAXIMUM and not math.isnan(number):
+                raise _Refused("not_finite", f"{name} is infinite or beyond the range of float32")
+        return reading
+
+    def _check_sensor(self, sensor: str) -> None:
+        length = len(sensor.encode())
+        if length > self._limits.max_sensor_id_bytes:
+            raise _Refused("sensor_too_long", f"sensor_id has {length} bytes; the limit is {self._limits.max_sensor_id_bytes}")
+
+    def _time_ms(self, reading: _Reading, record: Record) -> int:
+        """Return the event time, checked against the record's own."""
+        stamp = reading.timestamp
+        if stamp is None:
+            if record.timestamp < 0:
+                raise _Refused("time_missing", "neither the reading nor the record has a time")
+            time_ms = record.timestamp
+        elif isinstance(stamp, datetime):
+            time_ms = ((stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
+        elif not math.isfinite(stamp):
+            raise _Refused("time_out_of_range", "timestamp is not a finite number")
+        else:
+            time_ms = int(stamp if abs(stamp) >= _EPOCH_MILLISECONDS_FROM else round(stamp * 1000))
+        if not MINIMUM_TIME_MS <= time_ms <= MAXIMUM_TIME_MS:
+            raise _Refused("time_out_of_range", f"{time_ms} ms since 1970 is not between 1970 and 2100")
+        if 0 <= record.timestamp < time_ms - self._limits.max_future_ms:
+            raise _Refused("time_in_future", f"{(time_ms - record.timestamp) / 1000:.0f} s after the record was written")
+        return time_ms
+
+
+def _read_leniently(value: bytes) -> _Reading:
+    """Decode what the typed decoder refused, or say why it cannot be."""
+    try:
+        text = value.decode("utf-8-sig")
+        document = json.loads(text, parse_int=_parse_int)
+    except (ValueError, RecursionError) as error:
+        raise _Refused("not_json", str(error)[:200]) from None
+    if not isinstance(document, dict):
+        raise _Refused("wrong_type", f"a reading is an object, not {_kind(document)}")
+    return _Reading(sensor_id=_sensor(document), values=_values(document), timestamp=_timestamp(document.get("timestamp")))
+
+
+def _parse_int(digits: str) -> int:
+    """Parse an integer of bounded length: parsing takes quadratic time."""
+    if len(digits) > 400:
+        msg = "a number has more than 400 digits"
+        raise ValueError(msg)
+    return int(digits)
+
+
+def _sensor(document: dict[str, Any]) -> str:
+    sensor = document.get("sensor_id")
+    if sensor is None:
+        raise _Refused("sensor_missing", "there is no sensor_id")
+    if isinstance(sensor, bool) or not isinstance(sensor, str | int):
+        raise _Refused("wrong_type", f"sensor_id is text, not {_kind(sensor)}")
+    try:
+        str(sensor).encode()
+    except UnicodeEncodeError:
+        raise _Refused("wrong_type", "sensor_id is not valid Unicode") from None
+    return str(sensor)
+
+
+def _values(document: dict[str, Any]) -> dict[str, float | None]:
+    values = document.get("values")
+    if values is None:
+        raise _Refused("values_missing", "there are no values")
+    if not isinstance(values, dict):
+        raise _Refused("wrong_type", f"values is an object, not {_kind(values)}")
+    for name, number in values.items():
+        if isinstance(number, bool) or not isinstance(number, float | int | None):
+            raise _Refused("wrong_type", f"{name[:100]!r} is a number or null, not {_kind(number)}")
+    try:
+        return {name: None if number is None else float(number) for name, number in values.items()}
+    except OverflowError:
+        raise _Refused("not_finite", "a value is beyond the range of floating point") from None
+
+
+def _timestamp(stamp: object) -> datetime | float | None:
+    if isinstance(stamp, bool) or not isinstance(stamp, str | float | int | None):
+        raise _Refused("wrong_type", f"timestamp is text or a number, not {_kind(stamp)}")
+    try:
+        if isinstance(stamp, str):
+            return datetime.fromisoformat(stamp.strip())
+        return None if stamp is None else float(stamp)
+    except OverflowError:
+        raise _Refused("time_out_of_range", "timestamp is beyond any date") from None
+    except ValueError:
+        raise _Refused("wrong_type", f"timestamp is not ISO 8601: {stamp!r}"[:200]) from None
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "an array", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def dead_letter(rejected: Rejected, topic: str, max_value_bytes: int) -> Message:
+    """Wrap a rejected record: its bytes, key and headers as they were (bounded), and why and where from in headers."""
+    record = rejected.record
+    value, key = record.value, record.key
+    ours: list[Header] = [
+        ("stream_detector.reason", rejected.reason.encode()),
+        ("stream_detector.detail", rejected.detail.encode(errors="replace")),
+        ("stream_detector.topic", record.topic.encode()),
+        ("stream_detector.partition", str(record.partition).encode()),
+        ("stream_detector.offset", str(record.offset).encode()),
+        ("stream_detector.timestamp", str(record.timestamp).encode()),
+    ]
+    for name, part in (("value", value), ("key", key)):
+        if part is not None and len(part) > max_value_bytes:
+            ours.append((f"stream_detector.{name}_bytes", str(len(part)).encode()))
+            ours.append((f"stream_detector.{name}_sha256", hashlib.sha256(part).hexdigest().encode()))
+    return Message(
+        topic=topic,
+        key=None if key is None else key[:max_value_bytes],
+        value=None if value is None else value[:max_value_bytes],
+        headers=(*_bounded(record.headers, max_value_bytes), *ours),
+    )
+
+
+def _bounded(headers: Sequence[Header], max_bytes: int) -> list[Header]:
+    """Return the headers that fit into a bound together, in order."""
+    kept: list[Header] = []
+    used = 0
+    for name, content in headers:
+        used += len(name) + len(content or b"")
+        if used > max_bytes:
+            return [*kept, ("stream_detector.headers_dropped", str(len(headers) - len(kept)).encode())]
+        kept.append((name, content))
+    return kept
