@@ -1,0 +1,51 @@
+"""Types of command-line options, with errors that say what is allowed."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime
+
+
+def count(text: str) -> int:
+    """Parse an integer of at least 1."""
+    if not text.isascii() or not text.isdigit() or not 1 <= len(text) <= 9 or int(text) < 1:
+        msg = f"{text!r} is not a whole number of at least 1"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def positive(text: str) -> float:
+    """Parse a number greater than 0."""
+    value = _number(text)
+    if not 0.0 < value < 1e9:
+        msg = f"{text!r} is not a number greater than 0"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+def share(text: str) -> float:
+    """Parse a number from 0 up to, not including, 1."""
+    value = _number(text)
+    if not 0.0 <= value < 1.0:
+        msg = f"{text!r} is not a share: 0 or more, and less than 1"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+def moment(text: str) -> datetime:
+    """Parse a time with its zone."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        parsed = None
+    if parsed is None or parsed.tzinfo is None:
+        msg = f"{text!r} is not a time with its zone, as 2026-11-23T07:00:00Z"
+        raise argparse.ArgumentTypeError(msg)
+    return parsed
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
