@@ -1,0 +1,133 @@
+"""A real Apache Kafka for the tests, found in this order.
+
+1. The one named by STREAM_DETECTOR_TEST_KAFKA=HOST:PORT.
+2. Java 17 or later, and Maven to fetch the jars.
+3. A running Docker engine.
+With CI set, on Debian as root, Java and Maven are installed first. On anyone else's machine nothing is installed.
+
+    python -m tests.servers.kafka --port 9092     # one in the foreground, until Ctrl-C
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from tests.servers import kafka_docker, kafka_java
+from tests.servers.processes import ServerMissingError, ServerStartError, free_port
+
+EXISTING = "STREAM_DETECTOR_TEST_KAFKA"
+PACKAGES = ("openjdk-17-jre-headless", "maven")
+INSTALL_SECONDS = 900.0
+
+
+class Kafka(Protocol):
+    """A Kafka that the tests may kill and start again."""
+
+    brokers: str
+
+    def start(self) -> None:
+        """Start the broker, with the data it had; return when it can be used."""
+
+    def kill(self) -> None:
+        """End the broker at once. Idempotent."""
+
+    def stop(self) -> None:
+        """End the broker and clean up. Idempotent."""
+
+
+def make_kafka(directory: Path, port: int | None = None) -> Kafka:
+    """Return a Kafka of one's own, not yet started. Raises ServerMissingError with the reason and the cure."""
+    reasons = [kafka_java.why_not(), kafka_docker.why_not()]
+    if all(reasons) and _may_install():
+        _install()
+        reasons[0] = kafka_java.why_not()
+    chosen_port = port or free_port()
+    if reasons[0] is None:
+        return kafka_java.JavaKafka(directory, chosen_port)
+    if reasons[1] is None:
+        return kafka_docker.DockerKafka(chosen_port)
+    msg = (
+        f"no Kafka for the tests: {reasons[0]}, {reasons[1]}, and {EXISTING} is not set. "
+        f"Install Java and Maven ({_install_command()}), start Docker, or set {EXISTING}=HOST:PORT."
+    )
+    raise ServerMissingError(msg)
+
+
+@contextmanager
+def running_kafka(directory: Path, port: int | None = None) -> Iterator[Kafka]:
+    """Run a Kafka of one's own for a while. Raises ServerMissingError or ServerStartError."""
+    kafka = make_kafka(directory, port)
+    try:
+        kafka.start()
+        yield kafka
+    finally:
+        kafka.stop()
+
+
+@contextmanager
+def kafka_for_tests(directory: Path) -> Iterator[str]:
+    """Give the brokers of the Kafka named by the environment, else of one that runs for as long."""
+    existing = os.environ.get(EXISTING)
+    if existing:
+        yield existing
+        return
+    with running_kafka(directory) as kafka:
+        yield kafka.brokers
+
+
+def _may_install() -> bool:
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return bool(os.environ.get("CI")) and is_root and Path("/etc/debian_version").exists()
+
+
+def _install() -> None:
+    """Install Java and Maven on a CI machine. Debian releases without Java 17 have a later default."""
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "install", "-y", "-q", "--no-install-recommends"]
+    attempts = ([*install, *PACKAGES], [*install, "default-jre-headless", "maven"])
+    subprocess.run(["apt-get", "update", "-q"], env=environment, timeout=INSTALL_SECONDS, check=False, stdout=sys.stderr)
+    for command in attempts:
+        done = subprocess.run(command, env=environment, timeout=INSTALL_SECONDS, check=False, stdout=sys.stderr)
+        if done.returncode == 0:
+            return
+
+
+def _install_command() -> str:
+    if shutil.which("apt-get"):
+        return f"sudo apt-get install {' '.join(PACKAGES)}"
+    if shutil.which("brew"):
+        return "brew install openjdk@17 maven"
+    return "Java 17 or later and Maven, by your package manager"
+
+
+def main() -> int:
+    """Run one Kafka in the foreground until interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m tests.servers.kafka", description=__doc__.splitlines()[0])
+    parser.add_argument("--port", type=int, default=9092, help="port to listen on (default: %(default)s)")
+    port = parser.parse_args().port
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with tempfile.TemporaryDirectory(prefix="stream-detector-kafka-") as directory:
+        try:
+            with running_kafka(Path(directory), port) as kafka:
+                print(f"Kafka runs at {kafka.brokers}, with its data in {directory} until it ends. Ctrl-C ends it.", flush=True)
+                signal.pause()
+        except KeyboardInterrupt:
+            return 0
+        except (ServerMissingError, ServerStartError) as error:
+            print(error, file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""Apache Kafka from its image, where a Docker engine runs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from pathlib import PurePosixPath
+
+from tests.servers.kafka_settings import broker_settings
+from tests.servers.processes import LOG_TAIL_LINES, ServerStartError, accepts_connections, free_port
+
+IMAGE = "apache/kafka:4.3.1"
+START_SECONDS = 120.0
+PULL_SECONDS = 600.0
+
+
+class DockerKafka:
+    """A single Kafka node in a container. `start` after `kill` keeps port and data."""
+
+    def __init__(self, port: int) -> None:
+        self.brokers = f"127.0.0.1:{port}"
+        self._port = port
+        settings = broker_settings(port, free_port(), PurePosixPath("/tmp/kafka-data"), host="0.0.0.0")
+        environment = [f"--env=KAFKA_{name.upper().replace('.', '_')}={value}" for name, value in settings.items()]
+        publish = f"--publish=127.0.0.1:{port}:{port}"
+        self._container = _docker("create", publish, *environment, IMAGE, timeout_seconds=PULL_SECONDS).splitlines()[-1]
+
+    def start(self) -> None:
+        """Start the broker; return when it accepts connections."""
+        _docker("start", self._container)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if "Kafka Server started" in _docker("logs", self._container) and accepts_connections(self._port):
+                return
+            time.sleep(0.2)
+        log = _docker("logs", f"--tail={LOG_TAIL_LINES}", self._container)
+        self.stop()
+        msg = f"Kafka in Docker is not ready after {START_SECONDS:g} s; the end of its log:\n{log}"
+        raise ServerStartError(msg)
+
+    def kill(self) -> None:
+        """End the broker at once. Idempotent."""
+        subprocess.run(["docker", "kill", self._container], capture_output=True, timeout=60, check=False)
+
+    def stop(self) -> None:
+        """End the broker and remove its container. Idempotent."""
+        remove = ["docker", "rm", "--force", "--volumes", self._container]
+        subprocess.run(remove, capture_output=True, timeout=60, check=False)
+
+
+def why_not() -> str | None:
+    """Return what is missing to run Kafka in Docker; None if nothing."""
+    if not shutil.which("docker"):
+        return "no Docker"
+    try:
+        done = subprocess.run(["docker", "version"], capture_output=True, timeout=30, check=False)
+    except subprocess.TimeoutExpired:
+        return "the Docker engine does not answer"
+    return None if done.returncode == 0 else "no running Docker engine"
+
+
+def _docker(*arguments: str, timeout_seconds: float = 60.0) -> str:
+    command = ["docker", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds, check=False)
+    if done.returncode != 0:
+        msg = f"{' '.join(command[:2])} failed: {done.stderr.strip()}"
+        raise ServerStartError(msg)
+    return (done.stdout + done.stderr).strip()

@@ -1,0 +1,114 @@
+"""Apache Kafka from its jars: Java 17 or later runs it, Maven fetches the jars once (54 MB) into build/ of the project."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+from tests.servers.kafka_settings import broker_settings
+from tests.servers.processes import ServerMissingError, ServerProcess, ServerStartError, accepts_connections, free_port
+
+MINIMUM_JAVA = 17
+START_SECONDS = 90.0
+FETCH_SECONDS = 600.0
+POM = Path(__file__).with_name("pom.xml")
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class JavaKafka:
+    """A single Kafka node in its own process, with its data in `directory`. `start` after `kill` keeps port and data."""
+
+    def __init__(self, directory: Path, port: int) -> None:
+        self.brokers = f"127.0.0.1:{port}"
+        self._port = port
+        self._directory = directory
+        self._properties = directory / "server.properties"
+        self._jars = fetch_jars()
+        command = [_java(), "-Xmx768m", "-XX:+UseSerialGC", "-cp", f"{self._jars}/*", "kafka.Kafka", str(self._properties)]
+        self.process = ServerProcess("Kafka", command, directory / "kafka.log")
+        self._format()
+
+    def start(self) -> None:
+        """Start the broker; return when it accepts connections."""
+        self.process.start(lambda: accepts_connections(self._port), START_SECONDS)
+
+    def kill(self) -> None:
+        """End the broker at once. Idempotent."""
+        self.process.kill()
+
+    def stop(self) -> None:
+        """End the broker; its data are temporary, so without its orderly shutdown. Idempotent."""
+        self.process.kill()
+
+    def _format(self) -> None:
+        settings = broker_settings(self._port, free_port(), self._directory / "data")
+        self._properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id, "-c", str(self._properties)]
+        _run([_java(), "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{self._jars}/*", *tool], "formatting Kafka's storage", 60.0)
+
+
+def why_not() -> str | None:
+    """Return what is missing to run Kafka from its jars; None if nothing."""
+    if java_version() is None:
+        return f"no Java {MINIMUM_JAVA} or later"
+    if not _jar_folder().is_dir() and not shutil.which("mvn"):
+        return "no Maven to fetch Kafka's jars"
+    return None
+
+
+def java_version() -> int | None:
+    """Return the major version of the Java that would run Kafka; None if there is none, or it is too old."""
+    try:
+        shown = subprocess.run([_java(), "-version"], capture_output=True, text=True, timeout=30, check=True).stderr
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.search(r'version "(\d+)', shown)
+    version = int(found.group(1)) if found else 0
+    return version if version >= MINIMUM_JAVA else None
+
+
+def fetch_jars() -> Path:
+    """Return the folder of Kafka's jars, fetching them if need be. Safe when two test runs do it at once."""
+    folder = _jar_folder()
+    if folder.is_dir():
+        return folder
+    if not shutil.which("mvn"):
+        msg = "no Maven to fetch Kafka's jars"
+        raise ServerMissingError(msg)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=folder.parent))
+    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={unfinished}"]
+    try:
+        _run(["mvn", "-q", "-B", "-f", str(POM), *goal], "fetching Kafka's jars by Maven", FETCH_SECONDS)
+        unfinished.chmod(0o755)
+        unfinished.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def _jar_folder() -> Path:
+    return PROJECT / "build" / "kafka" / hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
+
+
+def _java() -> str:
+    home = os.environ.get("JAVA_HOME")
+    return str(Path(home, "bin", "java")) if home else "java"
+
+
+def _run(command: list[str], what: str, timeout_seconds: float) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds, check=False)
+    if done.returncode != 0:
+        msg = f"{what} failed:\n{(done.stdout + done.stderr)[-4000:]}"
+        raise ServerStartError(msg)

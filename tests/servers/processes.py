@@ -1,0 +1,119 @@
+"""A server as a child process: started with its log in a file, waited for, and stopped for certain.
+
+Every wait is bounded. A start that fails raises ServerStartError with the end of the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+LOG_TAIL_LINES = 40
+
+
+class ServerStartError(Exception):
+    """A server did not come up; the text has the end of its log."""
+
+
+class ServerMissingError(Exception):
+    """There is no such server on this machine; the text says how to get one."""
+
+
+def free_port() -> int:
+    """Return a port of the loopback address that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def tail(log: Path) -> str:
+    """Return the end of a log, or nothing."""
+    if not log.exists():
+        return ""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
+
+
+class ServerProcess:
+    """One child process. `command` is run at every `start`, so a killed server comes back on its port and its data."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._command = [*_die_with_parent(), *command]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self.running and self._process else None
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self, is_ready: Callable[[], bool], timeout_seconds: float) -> None:
+        """Start, and wait until it is ready. Raises ServerStartError."""
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline and self.running:
+            if is_ready():
+                return
+            time.sleep(0.05)
+        happened = f"is not ready after {timeout_seconds:g} s" if self.running else "ended at once"
+        self.kill()
+        msg = f"{self.name} {happened}; the end of {self.log}:\n{tail(self.log)}"
+        raise ServerStartError(msg)
+
+    def stop(self, timeout_seconds: float = 10.0) -> None:
+        """End in good order, else by force. Idempotent."""
+        if self._process is None:
+            return
+        self.resume()
+        self._process.terminate()
+        try:
+            self._process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End at once, as a power cut would. Idempotent."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+
+    def pause(self) -> None:
+        """Stop answering, with connections left open, as a machine under memory pressure would."""
+        if self._process is not None and self.running:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGCONT)
+
+
+def accepts_connections(port: int) -> bool:
+    """Say whether something listens on a port of the loopback address."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+def _die_with_parent() -> list[str]:
+    """Return what makes a child end when a test run is killed, where there is such a thing."""
+    if sys.platform == "linux" and (setpriv := shutil.which("setpriv")):
+        return [setpriv, "--pdeathsig", "KILL", "--"]
+    return []
