@@ -91,6 +91,15 @@ class Arena:
         """Return the slots of a partition whose state is not stored."""
         return np.flatnonzero((self.unsaved_rows > 0) & (self.partitions == partition)).astype(np.int32)
 
+    def changed(self, slots: Int32Array, rows: Int64Array) -> None:
+        """Note that so many rows [S] were appended to these slots [S], each once."""
+        self.unsaved_rows[slots] += rows
+
+    def saved(self, slots: Int32Array) -> None:
+        """Note that the records of these slots are stored as they are."""
+        self.unsaved_rows[slots] = 0
+        self.stored_offset[slots] = self.records["header"]["last_offset"][slots]
+
     def drop(self, partition: int) -> None:
         """Forget a partition's sensors."""
         for slot in self._slots.pop(partition, {}).values():

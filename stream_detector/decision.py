@@ -51,6 +51,10 @@ class DecisionRules:
             model_tag=model_tag,
         )
 
+    def is_ready(self, known: BoolArray, level_count: Float64Array) -> BoolArray:
+        """Say which sensors' thresholds rest on readings of their own: in calibration, or as many since as the prior's."""
+        return known | (level_count >= min(2.0 * self.prior_count, self.level_memory_count))
+
     def start_levels(self, header: Records, sensors: list[str]) -> BoolArray:
         """Set the level of sensors that have none from this model [N], in place; return which sensors it was calibrated on.
 
@@ -97,7 +101,7 @@ class Decisions:
     thresholds: Float64Array  # [M] in units of the score
     anomalous: BoolArray  # [M]
     level_counts: Float64Array  # [M] readings behind the level as of the reading
-    unscored: BoolArray  # [M] readings that needed a score, because an incident was open, and had none
+    needed: BoolArray  # [M] readings whose score was, or would have been, used
     transitions: list[Transition]  # by position
 
 
@@ -105,8 +109,8 @@ def decide(header: Records, readings: ScoredReadings, rules: DecisionRules) -> D
     """Fold readings [M] into the headers [S] of their sensors, in place.
 
     A score is used where the stride asks for it or an incident is open, and the window is full. Scores elsewhere are
-    ignored, so that more scores than needed change nothing. If any of `unscored` is set, provide these scores and
-    decide again from the old headers.
+    ignored, so that more scores than needed change nothing. If a score was needed and is NaN, provide it and decide
+    again from the old headers.
     """
     fold = _Fold(rules, len(readings.groups))
     order = np.argsort(readings.ranks, kind="stable")
@@ -114,7 +118,7 @@ def decide(header: Records, readings: ScoredReadings, rules: DecisionRules) -> D
     for positions in np.split(order, bounds) if len(order) else ():
         fold.step(header, readings, positions)
     fold.transitions.sort(key=lambda transition: transition.position)
-    return Decisions(raw_score(fold.log_thresholds), fold.anomalous, fold.level_counts, fold.unscored, fold.transitions)
+    return Decisions(raw_score(fold.log_thresholds), fold.anomalous, fold.level_counts, fold.needed, fold.transitions)
 
 
 class _Fold:
@@ -125,7 +129,7 @@ class _Fold:
         self.log_thresholds = np.empty(readings)
         self.level_counts = np.empty(readings)
         self.anomalous = np.zeros(readings, np.bool_)
-        self.unscored = np.zeros(readings, np.bool_)
+        self.needed = np.zeros(readings, np.bool_)
         self.transitions: list[Transition] = []
 
     def step(self, header: Records, readings: ScoredReadings, positions: Int64Array) -> None:
@@ -138,7 +142,7 @@ class _Fold:
         logs = log_score(score)
         threshold = state["level_mean"] + self._rules.margin
         anomalous = logs > threshold  # False for NaN
-        self.unscored[positions] = needed & np.isnan(score)
+        self.needed[positions] = needed
         self.log_thresholds[positions] = threshold
         self.level_counts[positions] = state["level_count"]
         self.anomalous[positions] = anomalous

@@ -89,9 +89,11 @@ class Appended:
         return np.asarray(self.extended_values[self.window_start[chosen, None] + steps])
 
     def span(self, chosen: Int64Array) -> tuple[Int64Array, Int64Array]:
-        """Return how far the first rows of full windows lie back from the last: [K] milliseconds, [K] offsets."""
-        steps = self.window_start[chosen, None] + np.arange(1, self.window_length)
-        return self.extended_time_delta[steps].sum(axis=1), self.extended_offset_delta[steps].sum(axis=1)
+        """Return how far the windows' first rows lie back from their last: [K] milliseconds, [K] offsets."""
+        steps = np.arange(1, self.window_length)
+        inside = steps > self.window_length - self.filled[chosen, None]  # [K, T-1]
+        rows = self.window_start[chosen, None] + steps
+        return (self.extended_time_delta[rows] * inside).sum(axis=1), (self.extended_offset_delta[rows] * inside).sum(axis=1)
 
 
 def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: int) -> Appended:

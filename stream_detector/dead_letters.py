@@ -1,0 +1,62 @@
+"""When bad input stops the service, instead of draining the topic into the dead letters."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stream_detector.errors import DeadLetterLimitError
+from stream_detector.readings import Decoded, Int64Array
+
+
+class DeadLetterLimit:
+    """Counts good and bad records over the polls; knows neither their content nor the clock."""
+
+    def __init__(self, max_share: float, min_count: int, max_run: int) -> None:
+        self._max_share = max_share
+        self._min_count = min_count
+        self._max_run = max_run
+        self._seen = self._bad = 0
+        self._runs: dict[int, int] = {}
+
+    def check(self, decoded: Decoded) -> None:
+        """Count a batch; raise DeadLetterLimitError if a limit is passed. Then the batch must not be committed."""
+        bad = len(decoded.rejected)
+        self._seen += bad + len(decoded.readings)
+        self._bad += bad
+        if bad:
+            self._check_runs(decoded)
+        elif len(decoded.readings):
+            for partition in np.unique(decoded.readings.partitions).tolist():
+                self._runs[partition] = 0
+        if self._seen >= self._min_count:
+            if self._bad > self._max_share * self._seen:
+                self._fail(decoded, f"{self._bad} of the last {self._seen} records could not be used")
+            # Halving keeps the share a recent one without remembering single records.
+            self._seen, self._bad = self._seen // 2, self._bad // 2
+
+    def _check_runs(self, decoded: Decoded) -> None:
+        bad_partition = np.array([rejected.record.partition for rejected in decoded.rejected])
+        bad_offset = np.array([rejected.record.offset for rejected in decoded.rejected])
+        for partition in np.unique(bad_partition).tolist():
+            good = decoded.readings.offsets[decoded.readings.partitions == partition]
+            runs = _run_lengths(good, bad_offset[bad_partition == partition])
+            runs[0] += self._runs.get(partition, 0)
+            self._runs[partition] = int(runs[-1])
+            if runs.max() > self._max_run:
+                self._fail(decoded, f"{runs.max()} records in a row of partition {partition} could not be used")
+
+    def _fail(self, decoded: Decoded, what: str) -> None:
+        example = decoded.rejected[-1]
+        record = example.record
+        msg = (
+            f"{what}; stopped before the topic drains into the dead letters. For example {record.topic} partition "
+            f"{record.partition} offset {record.offset}: {example.reason}, {example.detail}. Nothing of this batch is "
+            f"committed. Mend the producer or the model's features, or raise STREAM_DETECTOR_DEAD_LETTERS__MAX_SHARE "
+            f"or STREAM_DETECTOR_DEAD_LETTERS__MAX_RUN."
+        )
+        raise DeadLetterLimitError(msg)
+
+
+def _run_lengths(good: Int64Array, bad: Int64Array) -> Int64Array:
+    """Return how many bad offsets lie before the first good one, between each two, and after the last [G + 1]."""
+    return np.bincount(np.searchsorted(good, bad), minlength=len(good) + 1)
