@@ -1,0 +1,132 @@
+"""Readings from files: CSV and Parquet, as arrays.
+
+A table has a column `timestamp` (ISO 8601, or seconds or milliseconds since 1970), a column `sensor_id` (left out: one
+sensor), and one column per feature. An empty cell or NaN is a missing value. Reading repairs nothing and keeps the
+files' order, one row per row; `clean` sorts and drops duplicate times, for training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stream_detector.errors import InputDataError
+from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
+from stream_detector.table_files import SENSOR_COLUMN, Table, read_table
+
+#: The name of the sensor in a file without a column of sensors.
+ONLY_SENSOR = "sensor"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """N readings of F features in the order of their source."""
+
+    features: tuple[str, ...]
+    sensors: tuple[str, ...]  # names, in order of appearance
+    codes: Int32Array  # [N] index into `sensors`
+    times_ms: Int64Array  # [N] since 1970, UTC
+    values: Float32Array  # [N, F]; NaN = missing
+    rows: Int64Array  # [N] row of the source, counted from 0 through all files
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, positions: Int64Array | BoolArray) -> Dataset:
+        """Return the readings at these positions, or where True."""
+        return Dataset(
+            self.features,
+            self.sensors,
+            self.codes[positions],
+            self.times_ms[positions],
+            self.values[positions],
+            self.rows[positions],
+        )
+
+
+def read_dataset(paths: Sequence[Path], features: Sequence[str] | None = None, ignore: Collection[str] = ()) -> Dataset:
+    """Read files as one dataset, in the order given; nothing is sorted or dropped.
+
+    `features` names the expected feature columns (a model's) and their order; None takes those of the first file. Columns
+    in `ignore` are not read. Raises InputDataError that names the file, and the line where there is one.
+    """
+    tables: list[Table] = []
+    for path in paths:
+        table = read_table(path, ignore)
+        _check_features(table, tables[0] if tables and features is None else None, features)
+        tables.append(table)
+    if not tables:
+        msg = "no input file was given"
+        raise InputDataError(msg)
+    order = tuple(features) if features is not None else tables[0].features
+    names = [name for table in tables for name in (table.sensors or [ONLY_SENSOR])]
+    sensors = tuple(dict.fromkeys(names))
+    position = {name: code for code, name in enumerate(sensors)}
+    codes = [np.array([position[name] for name in (table.sensors or [ONLY_SENSOR])], np.int32)[table.codes] for table in tables]
+    values = [np.column_stack([table.columns[name] for name in order]) for table in tables]
+    count = sum(len(part) for part in codes)
+    return Dataset(
+        features=order,
+        sensors=sensors,
+        codes=np.concatenate(codes),
+        times_ms=np.concatenate([table.times_ms for table in tables]),
+        values=np.concatenate(values).astype(np.float32, copy=False),
+        rows=np.arange(count, dtype=np.int64),
+    )
+
+
+def clean(dataset: Dataset) -> tuple[Dataset, list[str]]:
+    """Sort by sensor and time and keep the first of readings at the same time; return what was repaired, in words."""
+    order = np.lexsort((dataset.rows, dataset.times_ms, dataset.codes)).astype(np.int64)
+    ordered = dataset.take(order)
+    same_sensor = np.diff(ordered.codes) == 0
+    repairs: list[str] = []
+    # A reading is out of order if an earlier row of its sensor is younger.
+    by_sensor = dataset.take(np.argsort(dataset.codes, kind="stable").astype(np.int64))
+    backwards = int(((np.diff(by_sensor.times_ms) < 0) & (np.diff(by_sensor.codes) == 0)).sum())
+    if backwards:
+        repairs.append(f"times go backwards at {backwards} of {len(dataset)} readings: sorted by time")
+    repeated = same_sensor & (np.diff(ordered.times_ms) == 0)
+    if repeated.any():
+        repairs.append(f"{int(repeated.sum())} readings repeat a time of their sensor: the first of each time was kept")
+        ordered = ordered.take(np.concatenate([[True], ~repeated]))
+    return ordered, repairs
+
+
+def sampling_interval_seconds(dataset: Dataset) -> float:
+    """Return the median time between two readings of a sensor, of a cleaned dataset; raise InputDataError without any."""
+    steps_ms = np.diff(dataset.times_ms)[np.diff(dataset.codes) == 0]
+    if not len(steps_ms):
+        msg = "no sensor has two readings at different times; nothing can be learned from that"
+        raise InputDataError(msg)
+    return float(np.median(steps_ms)) / 1000.0
+
+
+def window_ends(dataset: Dataset, window_length: int, max_gap_seconds: float) -> Int64Array:
+    """Return the positions at which a whole window ends: of one sensor, without a gap. For a cleaned dataset."""
+    if not len(dataset):
+        return np.empty(0, np.int64)
+    starts_anew = (np.diff(dataset.codes) != 0) | (np.diff(dataset.times_ms) > max_gap_seconds * 1000.0)
+    positions = np.arange(len(dataset), dtype=np.int64)
+    run_start = np.maximum.accumulate(np.where(np.concatenate([[True], starts_anew]), positions, 0))
+    return positions[positions - run_start >= window_length - 1]
+
+
+def _check_features(table: Table, first: Table | None, features: Sequence[str] | None) -> None:
+    """Raise InputDataError unless a table has the expected feature columns, in any order."""
+    expected = features if features is not None else first.features if first is not None else table.features
+    whose = "the model" if features is not None else "the first file"
+    missing = [name for name in expected if name not in table.columns]
+    if missing:
+        msg = f"{table.path}: column {', '.join(missing)} of {whose} is missing (found: {', '.join(table.features)})"
+        raise InputDataError(msg)
+    unknown = [name for name in table.features if name not in expected]
+    if unknown:
+        msg = f"{table.path}: column {', '.join(unknown)} is unknown to {whose}; name it in --ignore-columns to leave it out"
+        raise InputDataError(msg)
+    if not table.features:
+        msg = f"{table.path}: no feature columns, only timestamp and {SENSOR_COLUMN}"
+        raise InputDataError(msg)

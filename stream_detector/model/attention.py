@@ -1,0 +1,115 @@
+"""Attention over time: which steps of a sequence make up its summary.
+
+For the outputs h_1..h_T of a recurrent layer, each of H values:
+
+    e_t = tanh(h_t W + b_t)          W [H, 1], one bias per step
+    a   = softmax(e) over the steps
+    context = sum over t of a_t h_t
+
+or, with `units`, the additive form (Bahdanau, Cho & Bengio 2015): e_t = tanh(h_t W + b) v, with W [H, units], v [units, 1].
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+#: Stands for minus infinity; even half precision holds it, and its exponential is 0 in every precision.
+MASKED_SCORE = -3.0e4
+
+
+@keras.saving.register_keras_serializable(package="stream_detector")
+class Attention(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
+    """Sum a sequence up as a weighted mean of its steps.
+
+    Input [batch, steps, H]; output (context [batch, H], weights [batch, steps]). A step whose mask is False has weight 0;
+    the weights of a sequence sum to 1, unless all its steps are masked: then weights and context are 0.
+    The mask is given in the call, or by a layer before (Keras masking).
+
+    Args:
+        units: None for the form with a bias per step (the number of steps is then fixed), else the units of the additive form.
+        uniform: give every unmasked step the same weight; nothing is learned. To measure what attention is worth.
+        seed: makes the initial weights reproducible.
+
+    Raises:
+        ValueError: in `build`, when the input is not a sequence.
+
+    """
+
+    def __init__(self, units: int | None = None, uniform: bool = False, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if units is not None and units < 1:
+            msg = f"units must be at least 1, got {units}"
+            raise ValueError(msg)
+        self.units = units
+        self.uniform = uniform
+        self.seed = seed
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights for a sequence of this shape."""
+        _, steps, size = _sequence_shape(input_shape)
+        if self.uniform:
+            return
+        initializer = keras.initializers.GlorotUniform(seed=self.seed)
+        if self.units is None:
+            if steps is None:
+                msg = "Attention has one bias per step, so the number of steps must be known; or give `units` (additive form)."
+                raise ValueError(msg)
+            self.kernel = self.add_weight(shape=(size, 1), initializer=initializer, name="W")
+            self.bias = self.add_weight(shape=(steps, 1), initializer="zeros", name="b")
+        else:
+            self.kernel = self.add_weight(shape=(size, self.units), initializer=initializer, name="W")
+            self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="b")
+            self.projection = self.add_weight(
+                shape=(self.units, 1), initializer=keras.initializers.GlorotUniform(seed=self.seed), name="v"
+            )
+
+    def call(self, inputs: Any, mask: Any = None) -> tuple[Any, Any]:
+        """Return (context [batch, H], weights [batch, steps])."""
+        scores = self.scores(inputs)
+        if mask is None:
+            weights = ops.softmax(scores, axis=-1)
+        else:
+            weights = ops.softmax(ops.where(mask, scores, MASKED_SCORE), axis=-1)
+            # Where all steps are masked softmax is uniform over them; the product makes it 0.
+            weights = weights * ops.cast(mask, weights.dtype)
+        context = ops.sum(ops.expand_dims(weights, -1) * inputs, axis=1)
+        return context, weights
+
+    def scores(self, inputs: Any) -> Any:
+        """Return e [batch, steps], before softmax and mask."""
+        if self.uniform:
+            return ops.zeros_like(inputs[:, :, 0])
+        scores = ops.tanh(ops.matmul(inputs, self.kernel) + self.bias)
+        if self.units is not None:
+            scores = ops.matmul(scores, self.projection)
+        return ops.squeeze(scores, axis=-1)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> tuple[None, None]:  # noqa: ARG002 - the signature is Keras'
+        """End the mask here: neither output is a sequence to be masked."""
+        return None, None
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[tuple[int | None, ...], ...]:
+        """Return the shapes of context and weights."""
+        batch, steps, size = _sequence_shape(input_shape)
+        return (batch, size), (batch, steps)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what the constructor needs to make this layer again."""
+        return {**super().get_config(), "units": self.units, "uniform": self.uniform, "seed": self.seed}
+
+
+def _sequence_shape(shape: tuple[int | None, ...]) -> tuple[int | None, int | None, int | None]:
+    """Unpack [batch, steps, H]; raise ValueError that names the cure for anything else."""
+    if len(shape) != 3:
+        msg = (
+            f"Attention needs a whole sequence [batch, steps, units], but got {len(shape)}-D input {tuple(shape)}. "
+            "Set return_sequences=True in the recurrent layer before it: without it that layer returns its last state "
+            "only, and the softmax would run over the batch axis, mixing samples, instead of over time."
+        )
+        raise ValueError(msg)
+    batch, steps, size = shape
+    return batch, steps, size

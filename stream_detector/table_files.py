@@ -1,0 +1,261 @@
+"""One CSV or Parquet file as columns of arrays, or an InputDataError that says where it is wrong.
+
+This module knows file formats and how times are written; it does not know what the readings are for.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as parquet
+
+from stream_detector.errors import InputDataError
+from stream_detector.readings import MAXIMUM_TIME_MS, MINIMUM_TIME_MS, Float32Array, Int32Array, Int64Array
+
+SENSOR_COLUMN = "sensor_id"
+TIME_COLUMN = "timestamp"
+DELIMITERS = (",", ";", "\t")
+#: Numbers from here on are milliseconds since 1970, smaller ones seconds, as on the wire.
+EPOCH_MILLISECONDS_FROM = 1e11
+_HAS_ZONE = r":\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)$"
+_CONVERSION_ERROR = re.compile(r"In CSV column #(\d+): (?:Row #(\d+): )?.*invalid value '(.*)'", re.DOTALL)
+_WIDTH_ERROR = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file's N rows, in its order."""
+
+    path: Path
+    features: tuple[str, ...]  # in the file's order
+    sensors: list[str]  # names that `codes` index; empty without a column of sensors
+    codes: Int32Array  # [N]
+    times_ms: Int64Array  # [N]
+    columns: Mapping[str, Float32Array]  # by feature, [N] each; NaN = missing
+
+
+def read_table(path: Path, ignore: Collection[str] = ()) -> Table:
+    """Read a file; its content, not its name, says which format it is. Raises InputDataError."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}"
+        raise InputDataError(msg) from None
+    if not head:
+        msg = f"{path}: the file is empty"
+        raise InputDataError(msg)
+    if head.startswith(b"PAR1"):
+        table = _read_parquet(path, ignore)
+    elif head.startswith(b"\x1f\x8b") or b"\0" not in head:
+        table = _read_csv(path, ignore)
+    else:
+        msg = f"{path}: neither CSV nor Parquet (it holds binary data)"
+        raise InputDataError(msg)
+    if not table.num_rows:
+        msg = f"{path}: the file has a header but no rows"
+        raise InputDataError(msg)
+    return _to_table(path, table)
+
+
+def _read_csv(path: Path, ignore: Collection[str]) -> Any:
+    names, delimiter = _csv_header(path)
+    kept = _check_names(path, names, ignore)
+    types = {name: pa.string() if name in (TIME_COLUMN, SENSOR_COLUMN) else pa.float32() for name in kept}
+    parse = arrow_csv.ParseOptions(delimiter=delimiter)
+    convert = arrow_csv.ConvertOptions(column_types=types, include_columns=kept)
+    try:
+        return arrow_csv.read_csv(path, parse_options=parse, convert_options=convert)
+    except pa.ArrowInvalid:
+        pass  # read once more in one thread, which alone knows the row
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error}"
+        raise InputDataError(msg) from None
+    try:
+        return arrow_csv.read_csv(
+            path,
+            read_options=arrow_csv.ReadOptions(use_threads=False),
+            parse_options=parse,
+            convert_options=convert,
+        )
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputDataError(f"{path}: {_explain(str(error), names)}") from None  # noqa: EM102 - built by a function
+
+
+def _csv_header(path: Path) -> tuple[list[str], str]:
+    """Return the column names and the delimiter; a compressed file is read through."""
+    compression = "gzip" if path.suffix == ".gz" else None
+    try:
+        with pa.input_stream(path, compression=compression) as stream:
+            head = stream.read(65_536)
+        line = head.decode("utf-8-sig").splitlines()[0]
+    except UnicodeDecodeError as error:
+        # Only a character cut in two by the end of the block is no fault of the file.
+        if error.start < len(head) - 4 or len(head) < 65_536:
+            msg = f"{path}: neither CSV in UTF-8 nor Parquet (byte {error.start} is not text)"
+            raise InputDataError(msg) from None
+        line = head[: error.start].decode("utf-8-sig").splitlines()[0]
+    except (OSError, IndexError) as error:
+        msg = f"{path}: cannot be read as CSV: {error}"
+        raise InputDataError(msg) from None
+    delimiter = max(DELIMITERS, key=line.count)
+    return next(csv.reader(io.StringIO(line), delimiter=delimiter), []), delimiter
+
+
+def _read_parquet(path: Path, ignore: Collection[str]) -> Any:
+    try:
+        file = parquet.ParquetFile(path)
+        return file.read(columns=_check_names(path, file.schema_arrow.names, ignore))
+    except (pa.ArrowException, OSError) as error:
+        msg = f"{path}: a damaged Parquet file: {str(error).splitlines()[0]}"
+        raise InputDataError(msg) from None
+
+
+def _check_names(path: Path, names: list[str], ignore: Collection[str]) -> list[str]:
+    """Return the columns to read; raise InputDataError unless they have names, once each, and one is the time."""
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated or "" in names:
+        what = f"column {', '.join(repeated)} is there twice" if any(repeated) else "a column has no name"
+        msg = f"{path}: {what}"
+        raise InputDataError(msg)
+    if TIME_COLUMN not in names:
+        found = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        msg = f"{path}: no column {TIME_COLUMN!r}; the first line must name the columns (found: {found})"
+        raise InputDataError(msg)
+    return [name for name in names if name not in ignore or name == TIME_COLUMN]
+
+
+def _explain(text: str, names: list[str]) -> str:
+    """Put an error of Arrow's CSV reader in the user's terms. Its rows count the header as the first."""
+    if match := _CONVERSION_ERROR.search(text):
+        column, row, value = match.groups()
+        where = f"row {int(row) - 1}, " if row else ""
+        return f"{where}column {names[int(column)]}: {value[:40]!r} is not a number (leave a cell empty if a value is missing)"
+    if match := _WIDTH_ERROR.search(text):
+        row, expected, got = match.groups()
+        return f"row {int(row) - 1} has {got} cells, the header {expected}"
+    return text.splitlines()[0]
+
+
+def _to_table(path: Path, table: Any) -> Table:
+    names, codes = _sensors(path, table)
+    features = tuple(name for name in table.column_names if name not in (TIME_COLUMN, SENSOR_COLUMN))
+    return Table(
+        path=path,
+        features=features,
+        sensors=names,
+        codes=codes,
+        times_ms=_times_ms(path, table.column(TIME_COLUMN)),
+        columns={name: _numbers(path, name, table.column(name)) for name in features},
+    )
+
+
+def _sensors(path: Path, table: Any) -> tuple[list[str], Int32Array]:
+    if SENSOR_COLUMN not in table.column_names:
+        return [], np.zeros(table.num_rows, np.int32)
+    column = table.column(SENSOR_COLUMN)
+    if pa.types.is_floating(column.type) or pa.types.is_nested(column.type):
+        msg = f"{path}: column {SENSOR_COLUMN} holds {column.type}, not names"
+        raise InputDataError(msg)
+    column = column.cast(pa.string())
+    empty = pc.fill_null(pc.equal(column, ""), True).to_numpy()
+    if empty.any():
+        msg = f"{path}: row {int(empty.argmax()) + 1} has no {SENSOR_COLUMN}"
+        raise InputDataError(msg)
+    encoded = column.combine_chunks().dictionary_encode()
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int32, copy=False)
+
+
+def _numbers(path: Path, name: str, column: Any) -> Float32Array:
+    """Return a feature as float32, null as NaN."""
+    kind = column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
+        msg = f"{path}: column {name} holds {kind}, not numbers; name it in --ignore-columns to leave it out"
+        raise InputDataError(msg)
+    if pa.types.is_boolean(kind):
+        column = column.cast(pa.int8())
+    with np.errstate(over="ignore"):
+        numbers: Float32Array = column.cast(pa.float64(), safe=False).to_numpy().astype(np.float32)
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        row = int(infinite.argmax())
+        msg = f"{path}: row {row + 1}, column {name}: the value is infinite or too large"
+        raise InputDataError(msg)
+    return numbers
+
+
+def _times_ms(path: Path, column: Any) -> Int64Array:
+    """Return times as milliseconds since 1970; a time without a zone is UTC."""
+    if column.null_count:
+        row = int(column.is_null().to_numpy().argmax())
+        msg = f"{path}: row {row + 1} has no {TIME_COLUMN}"
+        raise InputDataError(msg)
+    kind = column.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        times = column.cast(pa.timestamp("ms", getattr(kind, "tz", None)), safe=False).cast(pa.int64()).to_numpy()
+    elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        times = _from_epoch(column.to_numpy())
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        times = _from_text(path, column.combine_chunks())
+    else:
+        msg = f"{path}: column {TIME_COLUMN} holds {kind}, not times"
+        raise InputDataError(msg)
+    outside = (times < MINIMUM_TIME_MS) | (times > MAXIMUM_TIME_MS)
+    if outside.any():
+        row = int(outside.argmax())
+        msg = f"{path}: row {row + 1}: {TIME_COLUMN} {column[row]} is not between 1970 and 2100 (ISO 8601, or epoch s or ms)"
+        raise InputDataError(msg)
+    return np.asarray(times, np.int64)
+
+
+def _from_epoch(numbers: Any) -> Int64Array:
+    """Return milliseconds of numbers that are seconds or, from EPOCH_MILLISECONDS_FROM on, milliseconds; nonsense becomes -1."""
+    wide = np.nan_to_num(np.asarray(numbers, np.float64), nan=-1.0, posinf=-1.0, neginf=-1.0)
+    milliseconds = np.where(wide < EPOCH_MILLISECONDS_FROM, wide * 1000.0, wide)
+    return np.clip(np.rint(milliseconds), -1, MAXIMUM_TIME_MS + 1).astype(np.int64)
+
+
+def _from_text(path: Path, texts: Any) -> Int64Array:
+    try:
+        return _from_epoch(texts.cast(pa.float64()).to_numpy())
+    except pa.ArrowInvalid:
+        pass  # not numbers, so dates
+    try:
+        return _from_iso(texts)
+    except pa.ArrowInvalid:
+        row = _first_bad(texts)
+        msg = f"{path}: row {row + 1}: {TIME_COLUMN} {str(texts[row])[:40]!r} is neither ISO 8601 nor epoch seconds or milliseconds"
+        raise InputDataError(msg) from None
+
+
+def _from_iso(texts: Any) -> Int64Array:
+    """Return milliseconds of ISO 8601 texts, with and without a zone; raise ArrowInvalid on anything else."""
+    zoned = pc.match_substring_regex(texts, _HAS_ZONE).to_numpy(zero_copy_only=False)
+    times = np.empty(len(texts), np.int64)
+    for here, zone in ((zoned, "UTC"), (~zoned, None)):
+        parsed = texts.filter(pa.array(here)).cast(pa.timestamp("ns", zone))
+        times[here] = parsed.cast(pa.int64()).to_numpy() // 1_000_000
+    return times
+
+
+def _first_bad(texts: Any) -> int:
+    """Return the position of the first text that is no ISO time, by bisection; there is one."""
+    low, high = 0, len(texts)  # texts[:low] are good, texts[:high] are not
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            _from_iso(texts.slice(low, middle - low))
+            low = middle
+        except pa.ArrowInvalid:
+            high = middle
+    return low
