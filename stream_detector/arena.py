@@ -6,7 +6,7 @@ The arena grows by doubling up to `max_sensors`; then the least recently seen se
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class Arena:
         self._shape = window_length, features
         self._slots: dict[int, dict[str, int]] = {}
         self._free: list[int] = []
+        self._unsaved: dict[int, list[Int32Array]] = {}
         self._tick = 0
         self.sensors: list[str] = []
         self.records: Records = new_records(0, *self._shape)
@@ -38,28 +39,36 @@ class Arena:
     def __len__(self) -> int:
         return len(self.sensors) - len(self._free)
 
-    def missing(self, partition: int, sensors: Sequence[str]) -> list[str]:
-        """Return which of these sensors are not held, each once."""
+    def next_batch(self) -> None:
+        """Let go of the sensors of the batch before; those touched or inserted from now on stay until the next call."""
+        self._tick += 1
+
+    def touch(self, partition: int, sensors: Iterable[str]) -> list[str]:
+        """Mark sensors as part of this batch; return those that are not held, each once."""
         held = self._slots.get(partition, {})
-        return [sensor for sensor in dict.fromkeys(sensors) if sensor not in held]
+        slots, missing = [], []
+        for sensor in dict.fromkeys(sensors):
+            slot = held.get(sensor)
+            if slot is None:
+                missing.append(sensor)
+            else:
+                slots.append(slot)
+        self._last_seen[slots] = self._tick
+        return missing
 
     def slots(self, readings: Readings) -> Int32Array:
-        """Return each reading's slot [N]; its sensor must be held. Marks the sensors as seen."""
+        """Return each reading's slot [N]; its sensor must be held."""
         held = self._slots
         pairs = zip(readings.partitions.tolist(), readings.sensors, strict=True)
-        slots = np.fromiter((held[partition][sensor] for partition, sensor in pairs), np.int32, len(readings))
-        self._tick += 1
-        self._last_seen[slots] = self._tick
-        return slots
+        return np.fromiter((held[partition][sensor] for partition, sensor in pairs), np.int32, len(readings))
 
-    def room(self, needed: int, keep: Int32Array) -> bool:
-        """Make room for sensors, evicting stored ones but none of `keep`; False if that is not possible now."""
+    def room(self, needed: int) -> bool:
+        """Make room for sensors, evicting stored ones that are not of this batch; False if that is not possible now."""
         while len(self._free) < needed and len(self.sensors) < self.max_sensors:
             self._grow()
         lacking = needed - len(self._free)
         if lacking > 0:
-            evictable = (self.partitions >= 0) & (self.unsaved_rows == 0)
-            evictable[keep] = False
+            evictable = (self.partitions >= 0) & (self.unsaved_rows == 0) & (self._last_seen < self._tick)
             candidates = np.flatnonzero(evictable)
             if len(candidates) < lacking:
                 return False
@@ -81,7 +90,7 @@ class Arena:
         self.known[slots] = known
         self.stored_offset[slots] = np.where(stored, records["header"]["last_offset"], -1)
         self.unsaved_rows[slots] = 0
-        self._last_seen[slots] = self._tick + 1
+        self._last_seen[slots] = self._tick
 
     def held(self, partition: int) -> Int32Array:
         """Return the slots of a partition's sensors."""
@@ -89,19 +98,31 @@ class Arena:
 
     def unsaved(self, partition: int) -> Int32Array:
         """Return the slots of a partition whose state is not stored."""
-        return np.flatnonzero((self.unsaved_rows > 0) & (self.partitions == partition)).astype(np.int32)
+        noted = self._unsaved.get(partition)
+        return np.unique(np.concatenate(noted)) if noted else np.zeros(0, np.int32)
 
     def changed(self, slots: Int32Array, rows: Int64Array) -> None:
         """Note that so many rows [S] were appended to these slots [S], each once."""
         self.unsaved_rows[slots] += rows
+        partitions = self.partitions[slots]
+        for partition in np.unique(partitions).tolist():
+            self._unsaved.setdefault(partition, []).append(slots[partitions == partition])
 
-    def saved(self, slots: Int32Array) -> None:
-        """Note that the records of these slots are stored as they are."""
+    def saved(self, partition: int, slots: Int32Array) -> None:
+        """Note that the store has all of a partition's changes: these slots."""
+        self._unsaved.pop(partition, None)
         self.unsaved_rows[slots] = 0
         self.stored_offset[slots] = self.records["header"]["last_offset"][slots]
 
+    def unstored(self, partition: int) -> Int32Array:
+        """Note that the store has nothing of a partition; return the slots of all its sensors."""
+        slots = self.held(partition)
+        self.stored_offset[slots] = -1
+        return slots
+
     def drop(self, partition: int) -> None:
         """Forget a partition's sensors."""
+        self._unsaved.pop(partition, None)
         for slot in self._slots.pop(partition, {}).values():
             self._release(slot)
 

@@ -51,8 +51,8 @@ class Source(Protocol):
     def committed(self, partition: int) -> int | None:
         """Return the group's committed position, waiting for open transactions to end; None if there is none."""
 
-    def group_has_commits(self) -> bool:
-        """Say whether the group has a committed position in any partition of the input topic."""
+    def partitions(self) -> frozenset[int]:
+        """Return the partitions that the input topic has now."""
 
     def bounds(self, partition: int) -> tuple[int, int]:
         """Return the log's first position and its end (the last stable position)."""
@@ -103,7 +103,7 @@ class Sink(Protocol):
 class PartitionMeta:
     """What the store knows of a partition: the state includes every record before `next_position`."""
 
-    next_position: int
+    next_position: int  # negative: the state is being rebuilt and is not usable
     epoch: bytes  # 8 random bytes; state of another epoch reads as absent
     layout: str
     topic_id: str

@@ -1,0 +1,189 @@
+"""Between the arena and the store: loads sensors when they are met, persists what changed, bears the store's absence.
+
+Sensors in memory go on being scored while the store is away, up to a bound; sensors that are not in memory wait, for
+whether they are new cannot be known then.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.detector import Detector
+from stream_detector.errors import StoreUnavailableError
+from stream_detector.persistence import unsaved_updates
+from stream_detector.ports import PartitionMeta, StateStore, StoreVerdict
+from stream_detector.readings import Readings
+from stream_detector.reports import StepReport
+from stream_detector.state import layout_name
+
+logger = logging.getLogger(__name__)
+
+#: Where a rebuild starts to count its slices upwards; a negative position marks state that is not usable yet.
+REBUILDING = -(1 << 40)
+_REWRITE_SENSORS = 4096
+
+
+@dataclass(slots=True)
+class Partition:
+    """An assigned partition. The state in memory includes every record before `next`, the stored one before `persisted`."""
+
+    number: int
+    topic_id: str = ""
+    epoch: bytes = b""
+    next: int = REBUILDING
+    persisted: int = REBUILDING
+    rewriting: bool = False  # the store has lost this partition, and not all of it is written anew yet
+
+
+@dataclass(frozen=True, slots=True)
+class LagBounds:
+    """How far the store may lag behind before the stream holds."""
+
+    readings: int
+    seconds: float
+    retry_seconds: float = 1.0
+
+
+class StateKeeper:
+    """Moves sensors' records between the detector's arena and the store."""
+
+    def __init__(
+        self,
+        store: StateStore,
+        detector: Detector,
+        bounds: LagBounds,
+        clock: Callable[[], float],
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self._store = store
+        self._detector = detector
+        self._bounds = bounds
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._away_since: float | None = None
+        self._retry_at = 0.0
+        self.layout = layout_name(detector.model.window_length, detector.model.features)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the store did not answer when last asked."""
+        return self._away_since is not None
+
+    def meta(self, partition: int) -> PartitionMeta | None:
+        """Read what the store knows of a partition; raises StoreUnavailableError."""
+        with self._asking():
+            return self._store.meta(partition)
+
+    def begin(self, partition: Partition, position: int = REBUILDING) -> None:
+        """Start a partition's stored state anew, empty; raises StoreUnavailableError."""
+        epoch = self._random_bytes(8)
+        with self._asking():
+            self._store.begin(partition.number, PartitionMeta(position, epoch, self.layout, partition.topic_id))
+        partition.epoch, partition.persisted = epoch, position
+        self._detector.arena.unstored(partition.number)
+
+    def admit(self, partitions: dict[int, Partition], readings: Readings) -> frozenset[int]:
+        """Bring the readings' sensors into memory; return the partitions for which that is not possible now."""
+        arena = self._detector.arena
+        arena.next_batch()
+        by_partition: dict[int, list[str]] = {}
+        for number, sensor in zip(readings.partitions.tolist(), readings.sensors, strict=True):
+            by_partition.setdefault(number, []).append(sensor)
+        lacking = {number: arena.touch(number, sensors) for number, sensors in by_partition.items()}
+        missing = {number: sensors for number, sensors in lacking.items() if sensors}
+        if not missing:
+            return frozenset()
+        if not arena.room(sum(map(len, missing.values()))):
+            return frozenset(missing)
+        return frozenset(number for number, sensors in missing.items() if not self._load(partitions[number], sensors))
+
+    def _load(self, partition: Partition, sensors: list[str]) -> bool:
+        try:
+            with self._asking():
+                stored = self._store.load(partition.number, partition.epoch, sensors)
+        except StoreUnavailableError:
+            return False
+        self._detector.admit(partition.number, sensors, stored)
+        return True
+
+    def persist(self, partition: Partition, report: StepReport) -> str:
+        """Bring the store up to `next`; return the verdict. Raises StoreUnavailableError.
+
+        A store that has lost the partition is given all of it anew from memory.
+        """
+        if partition.persisted == partition.next:
+            return StoreVerdict.APPLIED
+        if partition.rewriting:
+            self._rewrite(partition)
+            return StoreVerdict.APPLIED
+        slots = self._detector.arena.unsaved(partition.number)
+        updates = unsaved_updates(self._detector.arena, slots)
+        with self._asking():
+            verdict = self._store.persist(partition.number, partition.epoch, partition.persisted, partition.next, updates)
+        if verdict == StoreVerdict.GAP:
+            logger.error("the state store has lost partition %d: writing it anew from memory", partition.number)
+            report.rewritten_partitions += 1
+            self._rewrite(partition)
+        elif verdict != StoreVerdict.AHEAD:
+            self._detector.arena.saved(partition.number, slots)
+            partition.persisted = partition.next
+        return verdict
+
+    def _rewrite(self, partition: Partition) -> None:
+        """Write all sensors in memory in a new epoch. It becomes usable with the last slice."""
+        partition.rewriting = True
+        arena = self._detector.arena
+        slots = arena.held(partition.number)
+        slices = np.array_split(slots, max(1, -(-len(slots) // _REWRITE_SENSORS)))
+        self.begin(partition, -len(slices))
+        for number, part in enumerate(slices, start=1):
+            stop = partition.next if number == len(slices) else partition.persisted + 1
+            with self._asking():
+                verdict = self._store.persist(
+                    partition.number, partition.epoch, partition.persisted, stop, unsaved_updates(arena, part)
+                )
+            if verdict not in (StoreVerdict.APPLIED, StoreVerdict.ALREADY_APPLIED):
+                msg = f"the state store changed while partition {partition.number} was written anew"
+                raise StoreUnavailableError(msg)
+            partition.persisted = stop
+        arena.saved(partition.number, slots)
+        partition.rewriting = False
+
+    def must_hold(self, partitions: list[Partition]) -> bool:
+        """Say whether the store lags so far that no more may be read."""
+        if self._away_since is None:
+            return False
+        lag = sum(partition.next - partition.persisted for partition in partitions)
+        return lag > self._bounds.readings or self._clock() - self._away_since > self._bounds.seconds
+
+    def answers(self) -> bool:
+        """Ask the store, if it is time to; say whether it answers."""
+        try:
+            with self._asking():
+                self._store.ping()
+        except StoreUnavailableError:
+            return False
+        return True
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Guard a request: after a failure the next one waits, so that an absent store does not slow the stream."""
+        if self._away_since is not None and self._clock() < self._retry_at:
+            msg = "the state store did not answer a moment ago"
+            raise StoreUnavailableError(msg)
+        try:
+            yield
+        except StoreUnavailableError as error:
+            if self._away_since is None:
+                self._away_since = self._clock()
+                logger.error("the state store is away: %s; sensors in memory go on, others wait", error)
+            self._retry_at = self._clock() + self._bounds.retry_seconds
+            raise
+        if self._away_since is not None:
+            logger.warning("the state store answers again after %.1f s", self._clock() - self._away_since)
+            self._away_since = None

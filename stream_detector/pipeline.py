@@ -1,0 +1,269 @@
+"""The hot path: poll, detect, commit, persist.
+
+The log is the truth and the store follows it: a batch is first committed to Kafka (events, dead letters and positions in
+one transaction), then its state is persisted. So the store is never ahead of the committed position, and a crash anywhere
+leaves a state from which a replay of the log gives the same events. docs/delivery.md argues this step by step.
+
+One thread; every call is bounded. The pipeline knows its ports only, and takes the clock as an argument.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from stream_detector.dead_letters import DeadLetterLimit
+from stream_detector.detector import Detected
+from stream_detector.errors import CommitFailedError, RetriableError, StoreUnavailableError
+from stream_detector.keeper import Partition
+from stream_detector.ports import Chunk, Polled, StoreVerdict
+from stream_detector.readings import Decoded, Membership, Message
+from stream_detector.reports import StepReport
+from stream_detector.restore import RestorePorts, Restorer, RestoreRules
+from stream_detector.wire import dead_letter
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRules:
+    """Names of the topics, and bounds."""
+
+    input_topic: str
+    alerts_topic: str
+    dead_letter_topic: str
+    max_dead_letter_bytes: int = 262_144
+    poll_seconds: float = 0.5
+    retry_seconds: float = 1.0
+
+
+@dataclass(slots=True)
+class _Restoring:
+    """A restoration under way; its next slice is due at a time of the clock."""
+
+    slices: Iterator[float]
+    due: float
+
+
+class Pipeline:
+    """Reads, detects, publishes; `step` is one turn of the loop."""
+
+    def __init__(
+        self,
+        ports: RestorePorts,
+        limit: DeadLetterLimit,
+        rules: PipelineRules,
+        restore_rules: RestoreRules,
+        clock: Callable[[], float],
+    ) -> None:
+        self._ports = ports
+        self._source, self._sink, self._keeper = ports.source, ports.sink, ports.keeper
+        self._limit = limit
+        self._rules = rules
+        self._restorer = Restorer(ports, restore_rules)
+        self._clock = clock
+        self._partitions: dict[int, Partition] = {}
+        self._restoring: dict[int, _Restoring] = {}
+        self._held: set[int] = set()
+        self._membership: Membership | None = None
+        self._sink_is_broken = False
+        self._report = StepReport()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether this replica is a member of the group and scores the readings of all its partitions."""
+        return self._membership is not None and not self._restoring and not self._held
+
+    @property
+    def assigned(self) -> int:
+        """How many partitions this replica has."""
+        return len(self._partitions)
+
+    @property
+    def holding(self) -> int:
+        """How many partitions wait for the store."""
+        return len(self._held)
+
+    @property
+    def store_lag(self) -> int:
+        """How many offsets the store lags behind the committed positions."""
+        ready = (partition for number, partition in self._partitions.items() if number not in self._restoring)
+        return sum(partition.next - partition.persisted for partition in ready)
+
+    def step(self) -> StepReport:
+        """Poll once and carry what came all the way through; then restore a slice, and persist."""
+        self._report = report = StepReport()
+        try:
+            polled = self._source.poll(self._poll_seconds())
+        except RetriableError as error:
+            logger.warning("the input topic cannot be read now: %s", error)
+            return report
+        self._follow_assignment(polled)
+        try:
+            if self._sink_is_broken:
+                self._mend_sink()
+            else:
+                self._take(polled)
+                self._restore_a_slice()
+        except CommitFailedError as error:
+            report.failed_commits += 1
+            self._start_over(str(error))
+        self._persist()
+        return report
+
+    def _poll_seconds(self) -> float:
+        is_due = any(restoring.due <= self._clock() for restoring in self._restoring.values())
+        return 0.0 if is_due and not self._sink_is_broken else self._rules.poll_seconds
+
+    def _take(self, polled: Polled) -> None:
+        """Process what was polled, if it is ours to process."""
+        if not polled.chunks:
+            return
+        if polled.membership is None:
+            msg = "lost the membership of the group"
+            raise CommitFailedError(msg)
+        self._process(self._in_sequence(polled.chunks), polled.membership)
+
+    def _process(self, chunks: list[Chunk], membership: Membership) -> None:
+        """Carry a batch through: nothing is committed before it is scored, nothing stored before it is committed."""
+        # 1. decode, and bring the sensors into memory; partitions whose sensors cannot be loaded wait
+        decoded = self._decode(chunks)
+        waiting = self._keeper.admit(self._partitions, decoded.readings)
+        if waiting:
+            self._hold({chunk.partition: chunk.start for chunk in chunks if chunk.partition in waiting})
+            chunks = [chunk for chunk in chunks if chunk.partition not in waiting]
+            decoded = self._decode(chunks)
+        if not chunks:
+            return
+        self._limit.check(decoded)
+        # 2. append to the windows, score, decide; in memory only
+        detected = self._ports.detector.detect(decoded.readings)
+        # 3. events, dead letters and positions: all of them, or none
+        messages = self._messages(decoded, detected)
+        self._sink.commit(messages, {chunk.partition: chunk.stop for chunk in chunks}, membership)
+        # 4. from here on the batch is done; `_persist` lets the store follow
+        for chunk in chunks:
+            self._partitions[chunk.partition].next = chunk.stop
+        self._count(decoded, detected)
+
+    def _decode(self, chunks: Sequence[Chunk]) -> Decoded:
+        return self._ports.decoder.decode([record for chunk in chunks for record in chunk.records])
+
+    def _messages(self, decoded: Decoded, detected: Detected) -> list[Message]:
+        alerts = self._ports.detector.alerts(decoded.readings, detected, self._rules.input_topic, self._rules.alerts_topic)
+        topic, limit = self._rules.dead_letter_topic, self._rules.max_dead_letter_bytes
+        return alerts + [dead_letter(rejected, topic, limit) for rejected in decoded.rejected]
+
+    def _count(self, decoded: Decoded, detected: Detected) -> None:
+        report = self._report
+        report.committed_batches += 1
+        report.records += len(decoded.readings) + len(decoded.rejected)
+        report.readings += len(decoded.readings)
+        report.late += detected.appended.late
+        report.restarted_windows += detected.appended.restarted
+        report.scored += detected.scored
+        report.dead_letters.update(rejected.reason for rejected in decoded.rejected)
+        if detected.decisions is not None:
+            report.alerts.update(transition.status for transition in detected.decisions.transitions)
+        if len(decoded.readings):
+            report.newest_time_ms = int(decoded.readings.times_ms.max())
+
+    def _follow_assignment(self, polled: Polled) -> None:
+        """Forget revoked partitions and begin to restore assigned ones."""
+        self._membership = polled.membership
+        for number in polled.revoked:
+            self._partitions.pop(number, None)
+            self._restoring.pop(number, None)
+            self._held.discard(number)
+            self._ports.detector.arena.drop(number)
+        for number in polled.assigned:
+            self._partitions[number] = Partition(number)
+            self._begin_restore(number)
+
+    def _in_sequence(self, chunks: Sequence[Chunk]) -> list[Chunk]:
+        """Return the chunks that continue their partition's state; restore the partitions of the others."""
+        usable = []
+        for chunk in chunks:
+            partition = self._partitions.get(chunk.partition)
+            if partition is None or chunk.partition in self._restoring:
+                continue
+            if chunk.start == partition.next:
+                usable.append(chunk)
+            else:
+                logger.error("partition %d: read from %d, state is at %d", chunk.partition, chunk.start, partition.next)
+                self._begin_restore(chunk.partition)
+        return usable
+
+    def _begin_restore(self, number: int, delay_seconds: float = 0.0) -> None:
+        partition = self._partitions[number] = Partition(number)
+        self._held.discard(number)
+        self._ports.detector.arena.drop(number)
+        self._source.pause([number])
+        slices = self._restorer.restore(partition, lambda: self._membership, lambda: self._report)
+        self._restoring[number] = _Restoring(slices, self._clock() + delay_seconds)
+
+    def _restore_a_slice(self) -> None:
+        """Advance each restoration by one slice; what fails for now begins again a moment later."""
+        for number, restoring in list(self._restoring.items()):
+            if self._clock() < restoring.due:
+                continue
+            try:
+                wait_seconds = next(restoring.slices, None)
+            except CommitFailedError:
+                raise
+            except RetriableError as error:
+                logger.warning("partition %d: restoring begins again: %s", number, error)
+                self._begin_restore(number, self._rules.retry_seconds)
+                continue
+            if wait_seconds is None:
+                del self._restoring[number]
+            else:
+                restoring.due = self._clock() + wait_seconds
+
+    def _start_over(self, reason: str) -> None:
+        """Forget everything in memory, fence what may still be under way, and restore from the committed positions."""
+        logger.warning("starting over from the committed positions: %s", reason)
+        for number in list(self._partitions):
+            self._begin_restore(number)
+        self._sink_is_broken = True
+        self._mend_sink()
+
+    def _mend_sink(self) -> None:
+        """Make the sink usable again; no restoration reads committed positions before that."""
+        try:
+            self._sink.reset()
+        except CommitFailedError as error:
+            logger.warning("the sink is not usable yet: %s", error)
+            return
+        self._sink_is_broken = False
+
+    def _hold(self, positions: dict[int, int]) -> None:
+        """Stop reading partitions until the store answers; they go on from these positions."""
+        fresh = positions.keys() - self._held
+        if fresh:
+            logger.error("holding partitions %s until the state store answers", sorted(fresh))
+        for number, position in positions.items():
+            self._source.seek(number, position)
+        self._source.pause(list(positions))
+        self._held |= positions.keys()
+
+    def _persist(self) -> None:
+        """Let the store follow; hold when it lags too far, go on when it answers again."""
+        ready = [partition for number, partition in self._partitions.items() if number not in self._restoring]
+        for partition in ready:
+            try:
+                verdict = self._keeper.persist(partition, self._report)
+            except StoreUnavailableError:
+                self._report.store_errors += 1
+                break
+            if verdict == StoreVerdict.AHEAD:
+                logger.error("partition %d: another owner has written further", partition.number)
+                self._begin_restore(partition.number)
+        if self._keeper.must_hold(ready):
+            self._hold({partition.number: partition.next for partition in ready if partition.number not in self._held})
+        elif self._held and self._keeper.answers() and not self.store_lag:
+            for number in self._held:
+                self._source.seek(number, self._partitions[number].next)
+            self._held.clear()
+            logger.warning("the state store answers: reading goes on")

@@ -1,0 +1,116 @@
+"""How a partition's state is brought to its committed position, before its first new reading.
+
+The log is the truth and the store lags behind it, so what is stored plus a piece of the log is the state. `choose_plan`
+is the whole table of cases, without I/O; restore.py carries plans out.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from stream_detector.ports import PartitionMeta
+
+#: A replay of more records than this takes longer than reading the windows anew.
+MAX_REPLAY_RECORDS = 2_000_000
+
+
+class Action(enum.Enum):
+    """What to do with the stored state."""
+
+    RESUME = "resume"  # it is complete; sensors are loaded when met
+    REPLAY = "replay"  # it lacks the readings from `replay_from` to `position`: go through them again, sending off
+    WAIT = "wait"  # the owner of partition 0 is about to commit where the group starts
+    REBUILD = "rebuild"  # it is unusable: new epoch, windows filled from the readings before `position`, sending off
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known about a partition when it is assigned."""
+
+    committed: int | None
+    group_started: bool  # partition 0 has a committed position
+    log_start: int
+    log_end: int
+    topic_id: str
+    layout: str
+    meta: PartitionMeta | None
+    first_start: int  # where the `start` setting puts this partition
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to get to `position`, from where new readings are scored."""
+
+    action: Action
+    position: int
+    reason: str
+    replay_from: int = 0
+    must_commit: bool = False  # the group has no commit at `position` yet: commit it before anything is scored
+    starts_group: bool = False  # commit where every partition starts
+    lost_readings: int = 0  # offsets that retention removed before they were read
+    suspicious: bool = False  # should not happen in a healthy installation: logged as an error
+
+
+def choose_plan(facts: Facts) -> Plan:
+    """Decide how to restore a partition."""
+    meta = facts.meta
+    if meta is not None and meta.topic_id != facts.topic_id:
+        return Plan(Action.REBUILD, facts.log_start, "the topic was deleted and made anew", must_commit=True, suspicious=True)
+    if facts.committed is None:
+        return _first_start(facts)
+    if facts.committed > facts.log_end:
+        reason = f"the committed position {facts.committed} is beyond the log's end {facts.log_end}: records were lost"
+        return Plan(Action.REBUILD, facts.log_end, reason, must_commit=True, suspicious=True)
+    if facts.committed < facts.log_start:
+        return _after_retention(facts, facts.committed)
+    return _from_store(facts, facts.committed)
+
+
+def _first_start(facts: Facts) -> Plan:
+    """Without a commit the partition is new, or the group is.
+
+    A new group's positions are committed for all partitions at once, by the owner of partition 0: so a partition without
+    a commit in a group that has started was added later, and is read from its beginning.
+    """
+    if facts.group_started:
+        return Plan(Action.REBUILD, facts.log_start, "new partition", must_commit=True)
+    if facts.partition != 0:
+        return Plan(Action.WAIT, facts.first_start, "the group has not started")
+    return Plan(Action.REBUILD, facts.first_start, "first start of this group", must_commit=True, starts_group=True)
+
+
+def _after_retention(facts: Facts, committed: int) -> Plan:
+    lost = facts.log_start - committed
+    reason = f"{lost} offsets from {committed} were removed by retention before they were read"
+    complete = facts.meta is not None and facts.meta.next_position == committed and facts.meta.layout == facts.layout
+    return Plan(
+        # Windows that span the hole start anew by the gap rule, if it is long enough to matter.
+        Action.RESUME if complete else Action.REBUILD,
+        facts.log_start,
+        reason,
+        must_commit=True,
+        lost_readings=lost,
+        suspicious=True,
+    )
+
+
+def _from_store(facts: Facts, committed: int) -> Plan:
+    meta = facts.meta
+    if meta is None:
+        return Plan(Action.REBUILD, committed, "nothing is stored")
+    if meta.layout != facts.layout:
+        return Plan(Action.REBUILD, committed, f"stored in layout {meta.layout}, needed is {facts.layout}")
+    if meta.next_position < 0:
+        return Plan(Action.REBUILD, committed, "an earlier rebuild was not finished")
+    if meta.next_position == committed:
+        return Plan(Action.RESUME, committed, "the stored state is complete")
+    if meta.next_position > committed:
+        reason = f"the stored state is at {meta.next_position}, ahead of the committed {committed}: offsets were reset"
+        return Plan(Action.REBUILD, committed, reason, suspicious=True)
+    if meta.next_position < facts.log_start:
+        return Plan(Action.REBUILD, committed, f"readings from {meta.next_position} on are no longer in the log")
+    if committed - meta.next_position > MAX_REPLAY_RECORDS:
+        return Plan(Action.REBUILD, committed, f"the stored state is {committed - meta.next_position} records behind")
+    return Plan(Action.REPLAY, committed, "the stored state lags the commit", replay_from=meta.next_position)
