@@ -333,9 +333,9 @@ class MemorySource:
         """See ports.Source."""
         return self._log.committed(self._group_id, self._topic).get(partition)
 
-    def group_has_commits(self) -> bool:
+    def partitions(self) -> frozenset[int]:
         """See ports.Source."""
-        return bool(self._log.committed(self._group_id, self._topic))
+        return frozenset(range(self._log.partition_count(self._topic)))
 
     def bounds(self, partition: int) -> tuple[int, int]:
         """See ports.Source."""
