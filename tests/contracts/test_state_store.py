@@ -1,0 +1,374 @@
+"""What every ports.StateStore does, shown on the fake, on a real Valkey and on a real cluster."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from stream_detector.adapters.memory_store import MemoryStore
+from stream_detector.adapters.redis_client import connect
+from stream_detector.adapters.redis_store import RedisStore
+from stream_detector.errors import StoreUnavailableError
+from stream_detector.ports import PartitionMeta, SensorUpdate, StateStore, StoreVerdict
+from stream_detector.settings import RedisSettings
+from tests.servers.processes import free_port
+
+EPOCH = b"epoch--1"
+OTHER_EPOCH = b"epoch--2"
+NASTY_NAMES = [
+    "{}",
+    "a}:meta",
+    "{a}{b}",
+    "meta",
+    "two words",
+    "line\nbreak\r\n",
+    "nul\0byte",
+    "%7Bescaped%7D",
+    "ünïcode-Pumpe-泵",
+    "\ud800",
+    ":",
+    "*",
+    "x" * 256,
+    "x" * 255 + "y",
+]
+
+BACKENDS = [
+    "memory",
+    pytest.param("valkey", marks=pytest.mark.redis),
+    pytest.param("cluster", marks=pytest.mark.redis),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A store, and how to make it lose one sensor as an expired key would be."""
+
+    store: StateStore
+    lose: Callable[[int, str], object]
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest, unique_name: str) -> Iterator[Backend]:
+    if request.param == "memory":
+        memory = MemoryStore()
+        yield Backend(memory, memory.expire)
+        return
+    is_cluster = request.param == "cluster"
+    url: str = request.getfixturevalue("redis_cluster_url" if is_cluster else "redis_url")
+    redis_settings = RedisSettings(url=SecretStr(url), cluster=is_cluster)
+    with closing(RedisStore(redis_settings, unique_name, "readings")) as store, closing(connect(redis_settings)) as client:
+
+        def lose(partition: int, sensor: str) -> object:
+            return client.execute_command("DEL", *store._sensor_keys(partition, [sensor]))
+
+        yield Backend(store, lose)
+
+
+@pytest.fixture
+def store(backend: Backend) -> StateStore:
+    return backend.store
+
+
+@pytest.fixture(params=BACKENDS)
+def unavailable_store(request: pytest.FixtureRequest) -> Iterator[StateStore]:
+    if request.param == "memory":
+        memory = MemoryStore()
+        memory.unavailable = True
+        yield memory
+        return
+    url = SecretStr(f"redis://127.0.0.1:{free_port()}/0")
+    with closing(RedisStore(RedisSettings(url=url, cluster=request.param == "cluster"), "group", "readings")) as store:
+        yield store
+
+
+def meta_at(next_position: int, epoch: bytes = EPOCH) -> PartitionMeta:
+    return PartitionMeta(next_position, epoch, layout="layout-1", topic_id="topic-1")
+
+
+def whole(sensor: str, record: bytes) -> SensorUpdate:
+    return SensorUpdate(sensor, record, expected_prefix=None)
+
+
+def position_of(store: StateStore, partition: int = 0) -> int:
+    meta = store.meta(partition)
+    assert meta is not None
+    return meta.next_position
+
+
+def test_a_partition_never_begun_has_no_meta(store: StateStore) -> None:
+    assert store.meta(0) is None
+
+
+def test_begin_replaces_the_meta_of_its_partition_only(store: StateStore) -> None:
+    store.begin(0, meta_at(7))
+    store.begin(1, meta_at(11))
+
+    store.begin(0, PartitionMeta(3, OTHER_EPOCH, layout="layout-2", topic_id="topic-2"))
+
+    assert store.meta(0) == PartitionMeta(3, OTHER_EPOCH, layout="layout-2", topic_id="topic-2")
+    assert store.meta(1) == meta_at(11)
+
+
+def test_positions_up_to_the_largest_offset_are_exact(store: StateStore) -> None:
+    largest = 2**63 - 1
+    store.begin(0, meta_at(largest - 1))
+
+    assert store.persist(0, EPOCH, largest - 1, largest, []) == StoreVerdict.APPLIED
+    assert position_of(store) == largest
+
+
+def test_records_come_back_in_the_order_asked_for_and_unknown_sensors_as_none(store: StateStore) -> None:
+    store.begin(0, meta_at(0))
+
+    assert store.persist(0, EPOCH, 0, 5, [whole("a", b"\x00\xff"), whole("b", b"")]) == StoreVerdict.APPLIED
+
+    assert store.load(0, EPOCH, ["b", "unknown", "a"]) == [b"", None, b"\x00\xff"]
+    assert store.load(0, EPOCH, []) == []
+    assert position_of(store) == 5
+
+
+def test_a_sensor_of_one_partition_is_absent_in_another(store: StateStore) -> None:
+    store.begin(0, meta_at(0))
+    store.begin(1, meta_at(0))
+
+    store.persist(0, EPOCH, 0, 1, [whole("a", b"zero")])
+
+    assert store.load(1, EPOCH, ["a"]) == [None]
+
+
+def test_a_persist_without_updates_moves_the_position(store: StateStore) -> None:
+    store.begin(0, meta_at(0))
+
+    assert store.persist(0, EPOCH, 0, 4, []) == StoreVerdict.APPLIED
+    assert position_of(store) == 4
+
+
+def test_only_the_spans_are_written_where_the_prefix_is_as_expected(store: StateStore) -> None:
+    store.begin(0, meta_at(0))
+    store.persist(0, EPOCH, 0, 1, [whole("a", b"h1aabbcc")])
+
+    update = SensorUpdate("a", b"h2AABBCC", expected_prefix=b"h1", spans=((0, 2), (4, 6)))
+
+    assert store.persist(0, EPOCH, 1, 2, [update]) == StoreVerdict.APPLIED
+    assert store.load(0, EPOCH, ["a"]) == [b"h2aaBBcc"]
+
+
+def test_an_unchanged_sensor_may_have_no_spans(store: StateStore) -> None:
+    store.begin(0, meta_at(0))
+    store.persist(0, EPOCH, 0, 1, [whole("a", b"h1")])
+
+    assert store.persist(0, EPOCH, 1, 2, [SensorUpdate("a", b"h1", expected_prefix=b"h1")]) == StoreVerdict.APPLIED
+    assert store.load(0, EPOCH, ["a"]) == [b"h1"]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pytest.param(None, id="missing"),
+        pytest.param(b"h0------", id="another prefix"),
+        pytest.param(b"h1----", id="shorter"),
+        pytest.param(b"h1----------", id="longer"),
+        pytest.param(b"h", id="shorter than the prefix"),
+    ],
+)
+def test_what_is_not_as_expected_is_written_whole_beside_a_neighbour_that_is(store: StateStore, stored: bytes | None) -> None:
+    store.begin(0, meta_at(0))
+    others = [] if stored is None else [whole("a", stored)]
+    store.persist(0, EPOCH, 0, 1, [*others, whole("neighbour", b"h1xxxxxx")])
+
+    update = SensorUpdate("a", b"h2AABBCC", expected_prefix=b"h1", spans=((0, 2),))
+    neighbour = SensorUpdate("neighbour", b"h2XXXXXX", expected_prefix=b"h1", spans=((0, 3),))
+
+    assert store.persist(0, EPOCH, 1, 2, [update, neighbour]) == StoreVerdict.APPLIED
+    assert store.load(0, EPOCH, ["a", "neighbour"]) == [b"h2AABBCC", b"h2Xxxxxx"]
+
+
+def test_a_sensor_lost_by_the_store_is_written_whole(backend: Backend) -> None:
+    store = backend.store
+    store.begin(0, meta_at(0))
+    store.persist(0, EPOCH, 0, 1, [whole("a", b"h1aa")])
+    backend.lose(0, "a")
+    assert store.load(0, EPOCH, ["a"]) == [None]
+
+    update = SensorUpdate("a", b"h2aa", expected_prefix=b"h1", spans=((0, 2),))
+
+    assert store.persist(0, EPOCH, 1, 2, [update]) == StoreVerdict.APPLIED
+    assert store.load(0, EPOCH, ["a"]) == [b"h2aa"]
+
+
+def test_a_new_epoch_makes_all_sensors_absent(store: StateStore) -> None:
+    store.begin(0, meta_at(0))
+    store.persist(0, EPOCH, 0, 1, [whole("a", b"h1aa")])
+
+    store.begin(0, meta_at(1, OTHER_EPOCH))
+
+    assert store.load(0, OTHER_EPOCH, ["a"]) == [None]
+
+
+def test_a_sensor_of_an_older_epoch_is_written_whole(store: StateStore) -> None:
+    store.begin(0, meta_at(0))
+    store.persist(0, EPOCH, 0, 1, [whole("a", b"h1aa")])
+    store.begin(0, meta_at(1, OTHER_EPOCH))
+
+    update = SensorUpdate("a", b"h2bb", expected_prefix=b"h1", spans=((0, 2),))
+
+    assert store.persist(0, OTHER_EPOCH, 1, 2, [update]) == StoreVerdict.APPLIED
+    assert store.load(0, OTHER_EPOCH, ["a"]) == [b"h2bb"]
+
+
+@pytest.mark.parametrize(
+    ("next_position", "epoch", "verdict"),
+    [
+        pytest.param(20, EPOCH, StoreVerdict.ALREADY_APPLIED, id="our own retry"),
+        pytest.param(21, EPOCH, StoreVerdict.AHEAD, id="further than we go"),
+        pytest.param(10, OTHER_EPOCH, StoreVerdict.AHEAD, id="another owner began anew"),
+        pytest.param(9, EPOCH, StoreVerdict.GAP, id="behind us"),
+        pytest.param(15, EPOCH, StoreVerdict.GAP, id="in the middle of what we write"),
+        pytest.param(-5, EPOCH, StoreVerdict.GAP, id="negative"),
+    ],
+)
+def test_a_persist_that_does_not_fit_writes_nothing(store: StateStore, next_position: int, epoch: bytes, verdict: str) -> None:
+    store.begin(0, meta_at(-100, epoch))
+    store.persist(0, epoch, -100, next_position, [whole("a", b"h1aa")])
+
+    updates = [SensorUpdate("a", b"h2bb", expected_prefix=b"h1", spans=((0, 4),)), whole("new", b"h1cc")]
+
+    assert store.persist(0, EPOCH, 10, 20, updates) == verdict
+    assert store.meta(0) == meta_at(next_position, epoch)
+    assert store.load(0, epoch, ["a", "new"]) == [b"h1aa", None]
+
+
+def test_a_persist_into_a_partition_without_meta_is_a_gap(store: StateStore) -> None:
+    assert store.persist(0, EPOCH, 0, 1, [whole("a", b"h1aa")]) == StoreVerdict.GAP
+    assert store.meta(0) is None
+
+
+def test_the_same_persist_again_changes_nothing(store: StateStore) -> None:
+    store.begin(0, meta_at(0))
+    store.persist(0, EPOCH, 0, 1, [whole("a", b"h1aa")])
+    update = SensorUpdate("a", b"h2bb", expected_prefix=b"h1", spans=((0, 3),))
+
+    assert store.persist(0, EPOCH, 1, 2, [update]) == StoreVerdict.APPLIED
+    assert store.persist(0, EPOCH, 1, 2, [update]) == StoreVerdict.ALREADY_APPLIED
+
+    assert store.load(0, EPOCH, ["a"]) == [b"h2ba"]
+    assert position_of(store) == 2
+
+
+@pytest.mark.parametrize("stop", [4, 5])
+def test_a_persist_that_does_not_move_forward_is_a_programming_error(store: StateStore, stop: int) -> None:
+    store.begin(0, meta_at(5))
+
+    with pytest.raises(ValueError, match="moves forward"):
+        store.persist(0, EPOCH, 5, stop, [])
+
+
+def test_no_name_of_a_sensor_touches_another_or_the_meta(store: StateStore) -> None:
+    store.begin(0, meta_at(0))
+    records = [str(number).encode() for number in range(len(NASTY_NAMES))]
+
+    updates = [whole(name, record) for name, record in zip(NASTY_NAMES, records, strict=True)]
+
+    assert store.persist(0, EPOCH, 0, 1, updates) == StoreVerdict.APPLIED
+    assert store.load(0, EPOCH, NASTY_NAMES) == records
+    assert store.meta(0) == meta_at(1)
+
+
+def test_a_batch_of_4096_sensors_is_one_persist(store: StateStore) -> None:
+    store.begin(0, meta_at(0))
+    names = [f"sensor-{number}" for number in range(4096)]
+    store.persist(0, EPOCH, 0, 1, [whole(name, b"h1" + bytes(100)) for name in names])
+
+    updates = [SensorUpdate(name, b"h2" + b"\x01" * 100, b"h1", ((0, 2), (50, 54))) for name in names]
+
+    assert store.persist(0, EPOCH, 1, 2, updates) == StoreVerdict.APPLIED
+    assert set(store.load(0, EPOCH, names)) == {b"h2" + bytes(48) + b"\x01" * 4 + bytes(48)}
+
+
+def test_a_store_that_answers_can_be_pinged_and_closed_twice(store: StateStore) -> None:
+    store.ping()
+
+    store.close()
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda store: store.meta(0), id="meta"),
+        pytest.param(lambda store: store.begin(0, meta_at(0)), id="begin"),
+        pytest.param(lambda store: store.load(0, EPOCH, ["a"]), id="load"),
+        pytest.param(lambda store: store.persist(0, EPOCH, 0, 1, []), id="persist"),
+        pytest.param(lambda store: store.ping(), id="ping"),
+    ],
+)
+def test_a_store_that_does_not_answer_says_so(unavailable_store: StateStore, call: Callable[[StateStore], object]) -> None:
+    with pytest.raises(StoreUnavailableError):
+        call(unavailable_store)
+
+
+SENSORS = ["a", "b", "c"]
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("persist"), st.dictionaries(st.sampled_from(SENSORS), st.integers(0, 5), max_size=3)),
+        st.tuples(st.just("repeat"), st.just({})),
+        st.tuples(st.just("lose"), st.dictionaries(st.sampled_from(SENSORS), st.just(0), max_size=2)),
+        st.tuples(st.just("new epoch"), st.just({})),
+    ),
+    max_size=12,
+)
+PARTITIONS = itertools.count()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_any_sequence_of_persists_leaves_what_the_caller_holds(
+    backend: Backend, steps: list[tuple[str, dict[str, int]]]
+) -> None:
+    """A record is a header that counts its changes, and six cells; a change writes the header and one cell.
+
+    The caller's records stay in its memory whatever the store loses, and the next change of a sensor brings it back.
+    """
+    store, partition, epoch = backend.store, next(PARTITIONS), EPOCH
+    held: dict[str, bytes] = {}
+    expected: dict[str, bytes] = {}
+    position = 0
+    last: list[SensorUpdate] = []
+    store.begin(partition, meta_at(0))
+
+    for step, sensors in steps:
+        if step == "persist":
+            last = [changed(sensor, held.get(sensor), cell) for sensor, cell in sensors.items()]
+            assert store.persist(partition, epoch, position, position + 10, last) == StoreVerdict.APPLIED
+            position += 10
+            held |= {update.sensor: update.record for update in last}
+            expected |= {update.sensor: update.record for update in last}
+        elif step == "repeat" and position > 0:
+            assert store.persist(partition, epoch, position - 10, position, last) == StoreVerdict.ALREADY_APPLIED
+        elif step == "lose":
+            for sensor in sensors:
+                backend.lose(partition, sensor)
+                expected.pop(sensor, None)
+        elif step == "new epoch":
+            epoch = (int.from_bytes(epoch, "big") + 1).to_bytes(8, "big")
+            position, expected = 0, {}
+            store.begin(partition, meta_at(0, epoch))
+
+        assert store.load(partition, epoch, SENSORS) == [expected.get(sensor) for sensor in SENSORS]
+        assert position_of(store, partition) == position
+
+
+def changed(sensor: str, held: bytes | None, cell: int) -> SensorUpdate:
+    if held is None:
+        return whole(sensor, bytes([1, 0, 0, 0, 0, 0, 0]))
+    record = bytearray(held)
+    record[0] += 1
+    record[1 + cell] = record[0]
+    return SensorUpdate(sensor, bytes(record), expected_prefix=held[:1], spans=((0, 1), (1 + cell, 2 + cell)))
