@@ -21,6 +21,7 @@ from stream_detector.ports import Chunk, Polled, StoreVerdict
 from stream_detector.readings import Decoded, Membership, Message
 from stream_detector.reports import StepReport
 from stream_detector.restore import RestorePorts, Restorer, RestoreRules
+from stream_detector.state import SensorCounts, sensor_counts
 from stream_detector.wire import dead_letter
 
 logger = logging.getLogger(__name__)
@@ -90,6 +91,11 @@ class Pipeline:
         """How many offsets the store lags behind the committed positions."""
         ready = (partition for number, partition in self._partitions.items() if number not in self._restoring)
         return sum(partition.next - partition.persisted for partition in ready)
+
+    def sensor_counts(self) -> SensorCounts:
+        """Count the sensors in memory; a pass over all of them."""
+        arena = self._ports.detector.arena
+        return sensor_counts(arena.records["header"][arena.partitions >= 0], self._ports.detector.model.window_length)
 
     def step(self) -> StepReport:
         """Poll once and carry what came all the way through; then restore a slice, and persist."""

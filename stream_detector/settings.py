@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -154,6 +154,7 @@ class HttpSettings(Group):
 class ServiceSettings(Group):
     """The process."""
 
+    start_seconds: Seconds = Field(60.0, description="How long Kafka is waited for at the start.")
     watchdog_seconds: Seconds = Field(120.0, description="The process ends when nothing moves for so long.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe message logged.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object per line, or text.")
@@ -173,6 +174,16 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     http: HttpSettings = HttpSettings()
     service: ServiceSettings = ServiceSettings()
+
+    @model_validator(mode="after")
+    def _a_batch_fits_into_memory(self) -> Self:
+        if self.state.max_sensors < self.kafka.max_poll_records:
+            msg = (
+                f"STATE__MAX_SENSORS ({self.state.max_sensors}) must not be smaller than KAFKA__MAX_POLL_RECORDS "
+                f"({self.kafka.max_poll_records}): all sensors of a batch are held in memory"
+            )
+            raise ValueError(msg)
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -209,5 +220,8 @@ def load_settings(config_file: Path | None = None, secrets_directory: Path | Non
 
 def describe(error: ValidationError) -> str:
     """Put each wrong setting on a line, under the name that the user wrote. Values are left out: they may be secret."""
-    lines = [f"{PREFIX}{'__'.join(str(part).upper() for part in item['loc'])}: {item['msg']}" for item in error.errors()]
+    lines = []
+    for item in error.errors():
+        name = PREFIX + "__".join(str(part).upper() for part in item["loc"])
+        lines.append(f"{name if item['loc'] else 'settings'}: {item['msg']}")
     return "\n".join(lines)

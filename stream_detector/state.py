@@ -63,6 +63,21 @@ def new_records(count: int, window_length: int, features: int) -> Records:
 
 
 @dataclass(frozen=True, slots=True)
+class SensorCounts:
+    """How many sensors are in which state."""
+
+    warming: int
+    ready: int
+    open_incidents: int
+
+
+def sensor_counts(header: Records, window_length: int) -> SensorCounts:
+    """Count sensors by their headers: with a window not yet full, with a full one, and with an open incident."""
+    full = header["filled"] == window_length
+    return SensorCounts(int((~full).sum()), int(full.sum()), int((header["incident_offset"] >= 0).sum()))
+
+
+@dataclass(frozen=True, slots=True)
 class Appended:
     """The accepted readings of a batch, grouped by sensor and within it in log order. M readings, S sensors.
 

@@ -1,0 +1,145 @@
+"""`stream-detector run`: the service. This is where its parts are put together."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
+
+from stream_detector import __version__
+from stream_detector.adapters.http_pages import serve_pages
+from stream_detector.adapters.kafka_sink import KafkaSink
+from stream_detector.adapters.kafka_source import KafkaSource
+from stream_detector.adapters.kafka_topics import ensure_topics
+from stream_detector.adapters.redis_store import RedisStore
+from stream_detector.dead_letters import DeadLetterLimit
+from stream_detector.detector import Detector
+from stream_detector.errors import RetriableError, StalledError
+from stream_detector.keeper import LagBounds, StateKeeper
+from stream_detector.logs import set_up_logging
+from stream_detector.metrics import Metrics
+from stream_detector.pipeline import Pipeline, PipelineRules
+from stream_detector.restore import RestorePorts
+from stream_detector.rules import budget_per_sensor_day, build_detector, restore_rules
+from stream_detector.service import Heartbeat, Service, StopFlag, Watchdog, health_pages
+from stream_detector.settings import Settings, load_settings
+from stream_detector.wire import InputLimits, JsonDecoder
+
+logger = logging.getLogger(__name__)
+
+_Built = TypeVar("_Built")
+#: Exit code after the watchdog: EX_TEMPFAIL, try again.
+STALLED_EXIT_CODE = 75
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options; everything else is a setting."""
+    parser.add_argument("--config", type=Path, default=None, metavar="FILE", help="TOML file with settings")
+    parser.add_argument("--secrets", type=Path, default=None, metavar="DIR", help="directory with one file per secret setting")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the service until SIGTERM or SIGINT; return the exit code."""
+    settings = load_settings(arguments.config, arguments.secrets)
+    set_up_logging(settings.service.log_level, settings.service.log_format)
+    stop = StopFlag()
+    with stop.installed(), ExitStack() as parts:
+        run_service(settings, stop, parts)
+    return 0
+
+
+def run_service(settings: Settings, stop: StopFlag, parts: ExitStack) -> None:
+    """Put the parts together, outermost first, and run. `parts` closes them in the opposite order."""
+    metrics = Metrics()
+    heartbeat = Heartbeat(time.monotonic())
+    limit_seconds = settings.service.watchdog_seconds
+    pages = health_pages(heartbeat, metrics, limit_seconds, time.monotonic)
+    port = parts.enter_context(serve_pages(settings.http.host, settings.http.port, pages))
+    logger.info("stream-detector %s: health and metrics on port %d", __version__, port, extra={"port": port})
+    detector = _load_model(settings, metrics)
+    pipeline = _connect(settings, detector, stop, parts)
+    heartbeat.beat_at = time.monotonic()
+    with Watchdog(heartbeat, limit_seconds, time.monotonic, _end_process):
+        Service(pipeline, metrics, heartbeat, time.monotonic).run(stop)
+
+
+def _load_model(settings: Settings, metrics: Metrics) -> Detector:
+    """Load and warm the model before the group is joined: a slow start must not cost a rebalance."""
+    from stream_detector.adapters.keras_scorer import KerasScorer
+
+    scorer = KerasScorer(settings.model.directory, settings.model.tile_rows)
+    detector = build_detector(scorer, scorer.spec, scorer.calibration, settings.state, settings.alerts)
+    budget = budget_per_sensor_day(scorer.calibration, settings.alerts)
+    metrics.set("model", 1, scorer.spec.name, scorer.spec.version)
+    metrics.set("alarm_budget_per_sensor_day", budget)
+    logger.info(
+        "model %s %s: features %s, window %d; budget %g false alarms per sensor and day",
+        scorer.spec.name,
+        scorer.spec.version,
+        ", ".join(scorer.spec.features),
+        scorer.spec.window_length,
+        budget,
+        extra={"model": scorer.spec.name, "version": scorer.spec.version},
+    )
+    return detector
+
+
+def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: ExitStack) -> Pipeline:
+    """Connect the detector to Kafka and Redis."""
+    kafka = settings.kafka
+    _insist(lambda: ensure_topics(kafka), settings.service.start_seconds, stop)
+    store = RedisStore(settings.redis, kafka.group_id, kafka.input_topic)
+    parts.callback(store.close)
+    source = _insist(lambda: KafkaSource(kafka), settings.service.start_seconds, stop)
+    parts.callback(source.close)
+    sink = _insist(lambda: KafkaSink(kafka), settings.service.start_seconds, stop)
+    parts.callback(sink.close)
+    limits = InputLimits(
+        max_record_bytes=settings.input.max_record_bytes,
+        max_sensor_id_bytes=settings.input.max_sensor_id_bytes,
+        max_future_ms=round(1000 * settings.input.max_future_seconds),
+    )
+    bounds = LagBounds(settings.redis.max_lag_readings, settings.redis.max_lag_seconds)
+    ports = RestorePorts(
+        source=source,
+        sink=sink,
+        decoder=JsonDecoder(detector.model.features, limits),
+        detector=detector,
+        keeper=StateKeeper(store, detector, bounds, time.monotonic, secrets.token_bytes),
+    )
+    bad = settings.dead_letters
+    return Pipeline(
+        ports,
+        DeadLetterLimit(bad.max_share, bad.min_count, bad.max_run),
+        PipelineRules(kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic, bad.max_value_bytes),
+        restore_rules(detector.model, settings),
+        time.monotonic,
+    )
+
+
+def _insist(build: Callable[[], _Built], limit_seconds: float, stop: StopFlag) -> _Built:
+    """Build what needs Kafka, waiting for it within a bound; raises the last error after it."""
+    until = time.monotonic() + limit_seconds
+    while True:
+        try:
+            return build()
+        except RetriableError as error:
+            if time.monotonic() > until or stop.is_set:
+                raise
+            logger.warning("waiting for Kafka: %s", error)
+            time.sleep(1.0)
+
+
+def _end_process(error: StalledError) -> None:
+    """End without the orderly stop, which would hang as well. The log of Kafka and the store need none."""
+    logger.critical("%s", error)
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(STALLED_EXIT_CODE)

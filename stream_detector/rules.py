@@ -1,0 +1,79 @@
+"""From settings and a model to the rules that the core works by; the stream and the offline command share it."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import datetime
+
+from stream_detector.arena import Arena
+from stream_detector.calibration import Calibration, alarms_per_reading
+from stream_detector.decision import DecisionRules
+from stream_detector.detector import Detector, WindowRules
+from stream_detector.ports import Scorer
+from stream_detector.restore import RestoreRules
+from stream_detector.settings import AlertSettings, KafkaSettings, Settings, StateSettings
+from stream_detector.spec import ModelSpec
+
+#: A silence of so many sampling intervals starts a window anew, if no setting says otherwise. Training windows use it too.
+GAP_INTERVALS = 10.0
+
+
+def build_detector(
+    scorer: Scorer, model: ModelSpec, calibration: Calibration, state: StateSettings, alerts: AlertSettings
+) -> Detector:
+    """Build the detector that these settings describe."""
+    return Detector(
+        Arena(state.max_sensors, model.window_length, len(model.features)),
+        scorer,
+        model,
+        decision_rules(model, calibration, state, alerts),
+        WindowRules(max_gap_ms=round(1000 * max_gap_seconds(model, state)), stride=state.stride),
+    )
+
+
+def decision_rules(model: ModelSpec, calibration: Calibration, state: StateSettings, alerts: AlertSettings) -> DecisionRules:
+    """Turn the alarm budget into a margin, and times into milliseconds."""
+    interval_seconds = model.sampling_interval_seconds * state.stride
+    quiet_seconds = alerts.quiet_seconds or model.window_length * model.sampling_interval_seconds / 2
+    return DecisionRules.of(
+        calibration,
+        alarms_per_reading(budget_per_sensor_day(calibration, alerts), interval_seconds),
+        update_ms=round(1000 * alerts.update_seconds),
+        quiet_ms=max(1, round(1000 * quiet_seconds)),
+        model_tag=model_tag(model),
+    )
+
+
+def budget_per_sensor_day(calibration: Calibration, alerts: AlertSettings) -> float:
+    """Return the false alarms accepted per sensor and day."""
+    if alerts.budget_per_fleet_day is None:
+        return alerts.budget_per_sensor_day
+    return alerts.budget_per_fleet_day / (alerts.fleet_size or max(1, len(calibration.sensors)))
+
+
+def model_tag(model: ModelSpec) -> int:
+    """Return the number under which records remember a model; 0 means none."""
+    return zlib.crc32(model.version.encode()) or 1
+
+
+def max_gap_seconds(model: ModelSpec, state: StateSettings) -> float:
+    """Return how long a sensor may be silent within one window."""
+    return state.max_gap_seconds or GAP_INTERVALS * model.sampling_interval_seconds
+
+
+def restore_rules(model: ModelSpec, settings: Settings) -> RestoreRules:
+    """Return where a new group starts, and how much history fills its windows."""
+    window_seconds = model.window_length * model.sampling_interval_seconds
+    return RestoreRules(
+        start=start_position(settings.kafka),
+        lookback_ms=round(1000 * window_seconds * settings.state.lookback_margin),
+        max_lookback_records=settings.state.max_lookback_records,
+        slice_records=settings.kafka.max_poll_records,
+    )
+
+
+def start_position(kafka: KafkaSettings) -> str | int:
+    """Return latest, earliest, or milliseconds since 1970."""
+    if kafka.start in ("latest", "earliest"):
+        return kafka.start
+    return round(1000 * datetime.fromisoformat(kafka.start).timestamp())

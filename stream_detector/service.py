@@ -1,0 +1,148 @@
+"""The running service: start, signals, health, watchdog, orderly stop. The work itself is in pipeline.py."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from stream_detector.errors import StalledError
+from stream_detector.metrics import Metrics
+from stream_detector.pipeline import Pipeline
+
+logger = logging.getLogger(__name__)
+
+_GAUGE_SECONDS = 5.0
+
+
+class StopFlag:
+    """Set by SIGTERM and SIGINT; a second signal ends the process at once."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+
+    def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a handler
+        """Ask for an orderly stop."""
+        if self.is_set:
+            raise KeyboardInterrupt
+        self.is_set = True
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Handle signals; the old handlers come back at the end."""
+        before = {number: signal.signal(number, self.handle) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@dataclass(slots=True)
+class Heartbeat:
+    """When the loop last came round; read by the health server and the watchdog from other threads."""
+
+    beat_at: float
+    is_ready: bool = False
+
+
+class Service:
+    """Runs a pipeline until it is asked to stop."""
+
+    def __init__(self, pipeline: Pipeline, metrics: Metrics, heartbeat: Heartbeat, clock: Callable[[], float]) -> None:
+        self._pipeline = pipeline
+        self._metrics = metrics
+        self._heartbeat = heartbeat
+        self._clock = clock
+        self._gauges_at = 0.0
+
+    def run(self, stop: StopFlag) -> None:
+        """Step until asked to stop; the batch under way is finished, committed and persisted first."""
+        while not stop.is_set:
+            begun = self._clock()
+            report = self._pipeline.step()
+            now = self._clock()
+            self._metrics.observe(report, now - begun)
+            self._show_readiness()
+            if now - self._gauges_at >= _GAUGE_SECONDS:
+                self._set_gauges()
+                self._gauges_at = now
+            self._heartbeat.beat_at = now
+        logger.info("stopping: the last batch is committed")
+
+    def _show_readiness(self) -> None:
+        is_ready = self._pipeline.is_ready
+        if is_ready != self._heartbeat.is_ready:
+            logger.info("ready" if is_ready else "not ready", extra={"partitions": self._pipeline.assigned})
+            self._heartbeat.is_ready = is_ready
+        self._metrics.set("ready", is_ready)
+        self._metrics.set("assigned_partitions", self._pipeline.assigned)
+        self._metrics.set("held_partitions", self._pipeline.holding)
+        self._metrics.set("store_lag", self._pipeline.store_lag)
+
+    def _set_gauges(self) -> None:
+        """Count the sensors: a pass over all of them, so not at every step."""
+        counts = self._pipeline.sensor_counts()
+        self._metrics.set("sensors", counts.warming, "warming")
+        self._metrics.set("sensors", counts.ready, "ready")
+        self._metrics.set("open_incidents", counts.open_incidents)
+
+
+class Watchdog:
+    """Ends the process when the loop does not come round in time: restart is the remedy for a client that hangs."""
+
+    def __init__(
+        self, heartbeat: Heartbeat, limit_seconds: float, clock: Callable[[], float], end: Callable[[StalledError], None]
+    ) -> None:
+        self._heartbeat = heartbeat
+        self._limit_seconds = limit_seconds
+        self._clock = clock
+        self._end = end
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(min(1.0, self._limit_seconds / 4)):
+            still_seconds = self._clock() - self._heartbeat.beat_at
+            if still_seconds > self._limit_seconds:
+                msg = (
+                    f"nothing moved for {still_seconds:.0f} s (STREAM_DETECTOR_SERVICE__WATCHDOG_SECONDS is "
+                    f"{self._limit_seconds:.0f}): ending the process, so that it is started again"
+                )
+                self._end(StalledError(msg))
+                return
+
+
+def health_pages(
+    heartbeat: Heartbeat, metrics: Metrics, limit_seconds: float, clock: Callable[[], float]
+) -> dict[str, Callable[[], tuple[int, str, bytes]]]:
+    """Return the pages of the HTTP port: path -> (status, content type, body)."""
+
+    def metrics_page() -> tuple[int, str, bytes]:
+        return 200, "text/plain; version=0.0.4; charset=utf-8", metrics.exposition()
+
+    def alive() -> tuple[int, str, bytes]:
+        still_seconds = clock() - heartbeat.beat_at
+        is_alive = still_seconds <= limit_seconds
+        return _json(is_alive, {"status": "ok" if is_alive else "stalled", "seconds_since_step": round(still_seconds, 3)})
+
+    def ready() -> tuple[int, str, bytes]:
+        return _json(heartbeat.is_ready, {"status": "ready" if heartbeat.is_ready else "not ready"})
+
+    return {"/metrics": metrics_page, "/healthz": alive, "/readyz": ready}
+
+
+def _json(is_good: bool, body: dict[str, object]) -> tuple[int, str, bytes]:
+    return (200 if is_good else 503), "application/json", json.dumps(body).encode()
