@@ -11,16 +11,15 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
-import pyarrow.parquet as parquet
+from pyarrow import parquet
 
 from stream_detector.errors import InputDataError
-from stream_detector.readings import MAXIMUM_TIME_MS, MINIMUM_TIME_MS, Float32Array, Int32Array, Int64Array
+from stream_detector.readings import MAXIMUM_TIME_MS, MINIMUM_TIME_MS, Float32Array, Float64Array, Int32Array, Int64Array
 
 SENSOR_COLUMN = "sensor_id"
 TIME_COLUMN = "timestamp"
@@ -68,7 +67,7 @@ def read_table(path: Path, ignore: Collection[str] = ()) -> Table:
     return _to_table(path, table)
 
 
-def _read_csv(path: Path, ignore: Collection[str]) -> Any:
+def _read_csv(path: Path, ignore: Collection[str]) -> pa.Table:
     names, delimiter = _csv_header(path)
     kept = _check_names(path, names, ignore)
     types = {name: pa.string() if name in (TIME_COLUMN, SENSOR_COLUMN) else pa.float32() for name in kept}
@@ -89,7 +88,7 @@ def _read_csv(path: Path, ignore: Collection[str]) -> Any:
             convert_options=convert,
         )
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputDataError(f"{path}: {_explain(str(error), names)}") from None  # noqa: EM102 - built by a function
+        raise InputDataError(f"{path}: {_explain(str(error), names)}") from None
 
 
 def _csv_header(path: Path) -> tuple[list[str], str]:
@@ -112,7 +111,7 @@ def _csv_header(path: Path) -> tuple[list[str], str]:
     return next(csv.reader(io.StringIO(line), delimiter=delimiter), []), delimiter
 
 
-def _read_parquet(path: Path, ignore: Collection[str]) -> Any:
+def _read_parquet(path: Path, ignore: Collection[str]) -> pa.Table:
     try:
         file = parquet.ParquetFile(path)
         return file.read(columns=_check_names(path, file.schema_arrow.names, ignore))
@@ -147,7 +146,7 @@ def _explain(text: str, names: list[str]) -> str:
     return text.splitlines()[0]
 
 
-def _to_table(path: Path, table: Any) -> Table:
+def _to_table(path: Path, table: pa.Table) -> Table:
     names, codes = _sensors(path, table)
     features = tuple(name for name in table.column_names if name not in (TIME_COLUMN, SENSOR_COLUMN))
     return Table(
@@ -160,7 +159,7 @@ def _to_table(path: Path, table: Any) -> Table:
     )
 
 
-def _sensors(path: Path, table: Any) -> tuple[list[str], Int32Array]:
+def _sensors(path: Path, table: pa.Table) -> tuple[list[str], Int32Array]:
     if SENSOR_COLUMN not in table.column_names:
         return [], np.zeros(table.num_rows, np.int32)
     column = table.column(SENSOR_COLUMN)
@@ -176,7 +175,7 @@ def _sensors(path: Path, table: Any) -> tuple[list[str], Int32Array]:
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int32, copy=False)
 
 
-def _numbers(path: Path, name: str, column: Any) -> Float32Array:
+def _numbers(path: Path, name: str, column: pa.ChunkedArray) -> Float32Array:
     """Return a feature as float32, null as NaN."""
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
@@ -194,7 +193,7 @@ def _numbers(path: Path, name: str, column: Any) -> Float32Array:
     return numbers
 
 
-def _times_ms(path: Path, column: Any) -> Int64Array:
+def _times_ms(path: Path, column: pa.ChunkedArray) -> Int64Array:
     """Return times as milliseconds since 1970; a time without a zone is UTC."""
     if column.null_count:
         row = int(column.is_null().to_numpy().argmax())
@@ -218,14 +217,14 @@ def _times_ms(path: Path, column: Any) -> Int64Array:
     return np.asarray(times, np.int64)
 
 
-def _from_epoch(numbers: Any) -> Int64Array:
-    """Return milliseconds of numbers that are seconds or, from EPOCH_MILLISECONDS_FROM on, milliseconds; nonsense becomes -1."""
+def _from_epoch(numbers: Int64Array | Float64Array) -> Int64Array:
+    """Return milliseconds of numbers that are seconds or, from EPOCH_MILLISECONDS_FROM on, milliseconds; NaN becomes -1."""
     wide = np.nan_to_num(np.asarray(numbers, np.float64), nan=-1.0, posinf=-1.0, neginf=-1.0)
     milliseconds = np.where(wide < EPOCH_MILLISECONDS_FROM, wide * 1000.0, wide)
     return np.clip(np.rint(milliseconds), -1, MAXIMUM_TIME_MS + 1).astype(np.int64)
 
 
-def _from_text(path: Path, texts: Any) -> Int64Array:
+def _from_text(path: Path, texts: pa.StringArray) -> Int64Array:
     try:
         return _from_epoch(texts.cast(pa.float64()).to_numpy())
     except pa.ArrowInvalid:
@@ -234,11 +233,12 @@ def _from_text(path: Path, texts: Any) -> Int64Array:
         return _from_iso(texts)
     except pa.ArrowInvalid:
         row = _first_bad(texts)
-        msg = f"{path}: row {row + 1}: {TIME_COLUMN} {str(texts[row])[:40]!r} is neither ISO 8601 nor epoch seconds or milliseconds"
+        text = str(texts[row])[:40]
+        msg = f"{path}: row {row + 1}: {TIME_COLUMN} {text!r} is neither ISO 8601 nor epoch seconds or milliseconds"
         raise InputDataError(msg) from None
 
 
-def _from_iso(texts: Any) -> Int64Array:
+def _from_iso(texts: pa.StringArray) -> Int64Array:
     """Return milliseconds of ISO 8601 texts, with and without a zone; raise ArrowInvalid on anything else."""
     zoned = pc.match_substring_regex(texts, _HAS_ZONE).to_numpy(zero_copy_only=False)
     times = np.empty(len(texts), np.int64)
@@ -248,7 +248,7 @@ def _from_iso(texts: Any) -> Int64Array:
     return times
 
 
-def _first_bad(texts: Any) -> int:
+def _first_bad(texts: pa.StringArray) -> int:
     """Return the position of the first text that is no ISO time, by bisection; there is one."""
     low, high = 0, len(texts)  # texts[:low] are good, texts[:high] are not
     while high - low > 1:

@@ -6,7 +6,7 @@ Names are loaded when they are asked for, so that a model's metadata can be read
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stream_detector.model.attention import Attention
@@ -20,7 +20,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import a public name from its module on first use."""
     if name not in _HOMES:
         msg = f"module {__name__!r} has no attribute {name!r}"

@@ -16,6 +16,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from stream_detector.model.tensors import Tensor
+
 #: Stands for minus infinity; even half precision holds it, and its exponential is 0 in every precision.
 MASKED_SCORE = -3.0e4
 
@@ -38,7 +40,7 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no typ
 
     """
 
-    def __init__(self, units: int | None = None, uniform: bool = False, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, units: int | None = None, uniform: bool = False, seed: int | None = None, **kwargs: object) -> None:
         super().__init__(**kwargs)
         if units is not None and units < 1:
             msg = f"units must be at least 1, got {units}"
@@ -67,7 +69,7 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no typ
                 shape=(self.units, 1), initializer=keras.initializers.GlorotUniform(seed=self.seed), name="v"
             )
 
-    def call(self, inputs: Any, mask: Any = None) -> tuple[Any, Any]:
+    def call(self, inputs: Tensor, mask: Tensor = None) -> tuple[Tensor, Tensor]:
         """Return (context [batch, H], weights [batch, steps])."""
         scores = self.scores(inputs)
         if mask is None:
@@ -79,7 +81,7 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no typ
         context = ops.sum(ops.expand_dims(weights, -1) * inputs, axis=1)
         return context, weights
 
-    def scores(self, inputs: Any) -> Any:
+    def scores(self, inputs: Tensor) -> Tensor:
         """Return e [batch, steps], before softmax and mask."""
         if self.uniform:
             return ops.zeros_like(inputs[:, :, 0])
@@ -88,7 +90,7 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no typ
             scores = ops.matmul(scores, self.projection)
         return ops.squeeze(scores, axis=-1)
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> tuple[None, None]:  # noqa: ARG002 - the signature is Keras'
+    def compute_mask(self, inputs: Tensor, mask: Tensor = None) -> tuple[None, None]:  # noqa: ARG002 - the signature is Keras'
         """End the mask here: neither output is a sequence to be masked."""
         return None, None
 

@@ -6,13 +6,15 @@ counts neither in the loss nor, when a whole step is missing, in the attention.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
 
 import keras
 import numpy as np
 from keras import ops
 
+from stream_detector.model.artifact import Artifact
 from stream_detector.model.attention import Attention
+from stream_detector.model.tensors import Tensor
 
 DECODERS = ("context", "sequence")
 
@@ -28,7 +30,7 @@ def build_autoencoder(
     attention_units: int | None = None,
     uniform_attention: bool = False,
     seed: int = 0,
-) -> Any:
+) -> keras.Model:
     """Build and compile (MAE, Adam) the autoencoder; equal arguments give equal initial weights.
 
     The keras.Model takes [values, present], both [batch, T, F], and returns the reconstruction [batch, T, F]:
@@ -78,13 +80,25 @@ def build_autoencoder(
     return model
 
 
-def with_attention(model: Any) -> Any:
+def restore_network(artifact: Artifact) -> keras.Model:
+    """Build the network that an artifact describes, with its weights; raise ValueError if they do not fit."""
+    spec = artifact.spec
+    network = build_autoencoder(spec.window_length, len(spec.features), **asdict(artifact.network))
+    paths = [variable.path for variable in network.weights]
+    if sorted(paths) != sorted(artifact.weights):
+        msg = f"the weights {sorted(artifact.weights)} are not those of the network {sorted(paths)}"
+        raise ValueError(msg)
+    network.set_weights([artifact.weights[path] for path in paths])
+    return network
+
+
+def with_attention(model: keras.Model) -> keras.Model:
     """Return a model of the same inputs and weights that gives (reconstruction [batch, T, F], attention [batch, T])."""
     return keras.Model(model.inputs, [model.output, model.get_layer("attention").output[1]])
 
 
-@keras.saving.register_keras_serializable(package="stream_detector")
-def masked_mean_absolute_error(target: Any, reconstruction: Any) -> Any:
+@keras.saving.register_keras_serializable(package="stream_detector")  # type: ignore[untyped-decorator]  # Keras ships no types
+def masked_mean_absolute_error(target: Tensor, reconstruction: Tensor) -> Tensor:
     """Return the mean absolute error over the values that are there: NaN in the target is missing. 0 if all are."""
     missing = ops.isnan(target)
     # The NaN is replaced before the subtraction: its gradient would be NaN even where it is not selected.
@@ -93,7 +107,7 @@ def masked_mean_absolute_error(target: Any, reconstruction: Any) -> Any:
     return ops.sum(error * here) / ops.maximum(ops.sum(here), 1.0)
 
 
-def _lstm(units: int, name: str, kernel_seed: int, recurrent_seed: int) -> Any:
+def _lstm(units: int, name: str, kernel_seed: int, recurrent_seed: int) -> keras.layers.Layer:
     """Return an LSTM layer of Keras' own initialisation, seeded."""
     return keras.layers.LSTM(
         units,

@@ -16,7 +16,8 @@ TAIL_SHARE = (0.02, 0.1)
 TAIL_READINGS = 100
 #: With fewer clusters than this the shape cannot be told from 0: the tail is then exponential.
 CLUSTERS_FOR_SHAPE = 30
-#: Log scores are already heavy-tailed as scores; a shape beyond this would put deep thresholds out of reach or at the maximum seen.
+#: Log scores are already heavy-tailed as scores; a larger shape puts deep thresholds out of reach, a smaller one
+#: at the largest score seen.
 LARGEST_SHAPE = 0.2
 #: A calibration part is short and calm beside what follows it; a tail thinner than this is not believed.
 SMALLEST_SCALE = 0.2

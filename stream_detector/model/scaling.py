@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 
+from stream_detector.model.tensors import Namespace, Tensor
 from stream_detector.readings import BoolArray, Float32Array
 
 #: Beyond about this many standard deviations values are compressed logarithmically, so one outlier does not rule a window.
@@ -36,13 +35,13 @@ class Scaler:
         carried = np.take_along_axis(windows, np.maximum(last, 0), axis=-2)
         return np.where(last >= 0, carried, self.mean), present
 
-    def scale(self, filled: Any, xp: ModuleType = np) -> Any:
+    def scale(self, filled: Tensor, xp: Namespace = np) -> Tensor:
         """Centre, scale and squash: 5 asinh(z / 5) with z = (x - mean) / deviation. `xp` is numpy or keras.ops."""
         with np.errstate(over="ignore"):  # what overflows is cut
             scaled = xp.clip((filled - self.mean) / self.deviation, -LARGEST, LARGEST)
         return SQUASH * xp.arcsinh(scaled / SQUASH)
 
-    def unscale(self, scaled: Any, xp: ModuleType = np) -> Any:
+    def unscale(self, scaled: Tensor, xp: Namespace = np) -> Tensor:
         """Undo `scale`."""
         return SQUASH * xp.sinh(scaled / SQUASH) * self.deviation + self.mean
 

@@ -10,14 +10,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
+from numpy.typing import NDArray
 
 from stream_detector.model.autoencoder import with_attention
 from stream_detector.model.scaling import Scaler
+from stream_detector.model.tensors import Tensor
 from stream_detector.model.whitening import Whitening
 from stream_detector.readings import BoolArray, Float32Array
+
+#: A function of (filled windows, present), both [rows, T, F], to a tuple of tensors [rows, ...].
+Compiled = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +46,14 @@ class Tiles:
     features: int
     rows: int
 
-    def compile(self, function: Callable[[Any, Any], Any]) -> Any:
-        """Compile a function of (filled windows, present), both [rows, T, F]."""
+    def compile(self, function: Compiled) -> Compiled:
+        """Compile a function for windows of this one shape."""
         shape = (self.rows, self.window_length, self.features)
-        return tf.function(function, input_signature=[tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape, tf.bool)])
+        signature = [tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape, tf.bool)]
+        compiled: Compiled = tf.function(function, input_signature=signature)
+        return compiled
 
-    def run(self, function: Any, windows: Float32Array) -> list[Any]:
+    def run(self, function: Compiled, windows: Float32Array) -> list[NDArray[Any]]:
         """Apply a compiled function that returns a tuple of [rows, ...]; return its outputs as arrays [N, ...]."""
         parts = [
             tuple(output.numpy()[:count] for output in function(filled, present))
@@ -62,13 +70,15 @@ class Tiles:
             yield *self.scaler.fill(tile), count
 
 
-def squared_errors(network: Any, scaler: Scaler) -> Callable[[Any, Any], tuple[Any, Any, Any, Any]]:
-    """Return a function of (filled, present): squared error of each cell [N, T, F], 0 where missing; how many rows
-    each feature has [N, F]; the attention [N, T]; the reconstruction [N, T, F] in scaled units.
-    """  # noqa: D205 - the sentence is one
+def squared_errors(network: keras.Model, scaler: Scaler) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Return a function of (filled, present) to what all scoring starts from.
+
+    That is the squared error of each cell [N, T, F], 0 where missing; how many rows each feature has [N, F]; the
+    attention [N, T]; and the reconstruction [N, T, F] in scaled units.
+    """
     both = with_attention(network)
 
-    def forward(filled: Any, present: Any) -> tuple[Any, Any, Any, Any]:
+    def forward(filled: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         scaled = scaler.scale(filled, ops)
         here = ops.cast(present, "float32")
         reconstruction, attention = both([scaled, here], training=False)
@@ -78,22 +88,22 @@ def squared_errors(network: Any, scaler: Scaler) -> Callable[[Any, Any], tuple[A
     return forward
 
 
-def feature_errors(network: Any, tiles: Tiles) -> Any:
+def feature_errors(network: keras.Model, tiles: Tiles) -> Compiled:
     """Compile: windows to (errors e_f [N, F], seen [N, F])."""
     forward = squared_errors(network, tiles.scaler)
 
-    def errors(filled: Any, present: Any) -> tuple[Any, Any]:
+    def errors(filled: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         cells, rows, _, _ = forward(filled, present)
         return ops.sum(cells, axis=1) / ops.maximum(rows, 1.0), rows > 0
 
     return tiles.compile(errors)
 
 
-def scores(network: Any, tiles: Tiles, whitening: Whitening) -> Any:
+def scores(network: keras.Model, tiles: Tiles, whitening: Whitening) -> Compiled:
     """Compile: windows to a tuple of the scores [N] alone."""
     forward = squared_errors(network, tiles.scaler)
 
-    def score(filled: Any, present: Any) -> tuple[Any]:
+    def score(filled: Tensor, present: Tensor) -> tuple[Tensor]:
         cells, rows, _, _ = forward(filled, present)
         errors = ops.sum(cells, axis=1) / ops.maximum(rows, 1.0)
         return (whitening.score(errors, rows > 0, ops),)
@@ -101,7 +111,7 @@ def scores(network: Any, tiles: Tiles, whitening: Whitening) -> Any:
     return tiles.compile(score)
 
 
-def explanations(network: Any, tiles: Tiles, whitening: Whitening) -> Any:
+def explanations(network: keras.Model, tiles: Tiles, whitening: Whitening) -> Compiled:
     """Compile: windows to the fields of Explained, in their order.
 
     The shares are of the cells that make the score: error of step t, feature f over (rows of f times b_f), for the
@@ -110,7 +120,7 @@ def explanations(network: Any, tiles: Tiles, whitening: Whitening) -> Any:
     forward = squared_errors(network, tiles.scaler)
     scored = np.asarray(whitening.scored, np.float32)
 
-    def explain(filled: Any, present: Any) -> tuple[Any, Any, Any, Any, Any]:
+    def explain(filled: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         cells, rows, attention, reconstruction = forward(filled, present)
         rows = ops.maximum(rows, 1.0)
         ratios = whitening.ratios(ops.sum(cells, axis=1) / rows, ops.any(present, axis=1), ops)
@@ -126,7 +136,7 @@ def explanations(network: Any, tiles: Tiles, whitening: Whitening) -> Any:
     return tiles.compile(explain)
 
 
-def _normalised(parts: Any, otherwise: Float32Array) -> Any:
+def _normalised(parts: Tensor, otherwise: Float32Array) -> Tensor:
     """Divide each row by its sum; a row of zeros becomes `otherwise`."""
     total = ops.sum(parts, axis=-1, keepdims=True)
     return ops.where(total > 0, parts / ops.where(total > 0, total, 1.0), otherwise)

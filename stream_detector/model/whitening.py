@@ -11,11 +11,10 @@ features. F counts the scored features: context features (commands, flags) are i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 
+from stream_detector.model.tensors import Namespace, Tensor
 from stream_detector.readings import BoolArray, Float32Array
 
 #: No feature counts as more predictable than this share of the mean error, else its slightest error would rule the score.
@@ -36,18 +35,18 @@ class Whitening:
         """How many features make up the score."""
         return -(-int(self.scored.sum()) // 4)
 
-    def ratios(self, errors: Any, seen: Any, xp: ModuleType = np) -> Any:
+    def ratios(self, errors: Tensor, seen: Tensor, xp: Namespace = np) -> Tensor:
         """Return e_f / b_f [N, F], 0 where not scored or not seen. `seen` [N, F]: the feature has a value in the window."""
         return xp.where(self._counts(seen, xp), errors / self.baseline, 0.0)
 
-    def score(self, errors: Any, seen: Any, xp: ModuleType = np) -> Any:
+    def score(self, errors: Tensor, seen: Tensor, xp: Namespace = np) -> Tensor:
         """Return scores [N] of errors e_f [N, F]; NaN where no scored feature is seen. `xp` is numpy or keras.ops."""
         seen_count = xp.sum(xp.where(self._counts(seen, xp), np.float32(1.0), np.float32(0.0)), axis=-1)
         top = xp.sort(self.ratios(errors, seen, xp), axis=-1)[..., -self.largest :]
         divisor = xp.clip(seen_count, np.float32(1.0), np.float32(self.largest))
         return xp.where(seen_count > 0, xp.sum(top, axis=-1) / divisor, np.float32(np.nan))
 
-    def _counts(self, seen: Any, xp: ModuleType) -> Any:
+    def _counts(self, seen: Tensor, xp: Namespace) -> Tensor:
         return xp.logical_and(seen, self.scored)
 
 

@@ -1,0 +1,45 @@
+"""A picture of a training: the loss, and a window beside its reconstruction."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stream_detector.model.fitting import Losses
+from stream_detector.model.training import Example
+
+FEATURES_DRAWN = 4
+
+
+def draw_training(losses: Losses, example: Example, features: tuple[str, ...]) -> bytes:
+    """Draw a PNG: on the left the losses, on the right the first features of the example window."""
+    drawn = features[:FEATURES_DRAWN]
+    figure = Figure(figsize=(10.0, 1.2 + 1.6 * len(drawn)), layout="constrained")
+    grid = figure.add_gridspec(len(drawn), 2)
+    _draw_losses(figure.add_subplot(grid[:, 0]), losses)
+    for position, name in enumerate(drawn):
+        axes = figure.add_subplot(grid[position, 1])
+        steps = np.arange(1 - len(example.window), 1)
+        axes.plot(steps, example.window[:, position], color="black", linewidth=1.2, label="measured")
+        axes.plot(steps, example.reconstruction[:, position], color="tab:orange", linewidth=1.2, label="reconstructed")
+        axes.set_ylabel(name)
+        if position == 0:
+            axes.set_title("a typical window not used in fitting")
+            axes.legend(loc="best", fontsize="small")
+    axes.set_xlabel("reading, 0 = newest")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _draw_losses(axes: Axes, losses: Losses) -> None:
+    axes.plot(losses.steps, losses.training, label="training (with dropout)")
+    axes.plot(losses.steps, losses.validation, label="validation")
+    axes.set_title("loss")
+    axes.set_xlabel("step")
+    axes.set_ylabel("mean absolute error, scaled units")
+    axes.set_ylim(bottom=0.0)
+    axes.legend(loc="best", fontsize="small")

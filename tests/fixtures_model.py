@@ -1,0 +1,50 @@
+"""A tiny trained model, shared by the tests that need one: features temperature and pressure, windows of 8 readings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stream_detector.dataset import Dataset
+from stream_detector.readings import Float32Array
+
+WINDOW_LENGTH = 8
+FEATURES = ("temperature", "pressure")
+
+
+def tiny_values(readings: int, seed: int) -> Float32Array:
+    """Return readings [N, 2] of a sensor whose pressure follows its temperature, with a little noise."""
+    phase = np.arange(readings) / 5.0
+    noise = np.random.default_rng(seed).normal(0.0, 0.05, (readings, 2))
+    clean = np.column_stack([60.0 + 5.0 * np.sin(phase), 3.0 + np.sin(phase)])
+    return (clean + noise).astype(np.float32)
+
+
+def tiny_dataset(sensors: int = 2, readings: int = 400) -> Dataset:
+    """Return a cleaned dataset of sensors read once a second."""
+    count = sensors * readings
+    return Dataset(
+        features=FEATURES,
+        sensors=tuple(f"pump-{number}" for number in range(sensors)),
+        codes=np.repeat(np.arange(sensors, dtype=np.int32), readings),
+        times_ms=np.tile(1_767_225_600_000 + 1000 * np.arange(readings, dtype=np.int64), sensors),
+        values=np.concatenate([tiny_values(readings, seed) for seed in range(sensors)]),
+        rows=np.arange(count, dtype=np.int64),
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_model_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train the tiny model once per test run; the directory must not be changed."""
+    from stream_detector.model.artifact import NetworkSpec, save_artifact
+    from stream_detector.model.fitting import TrainingConfig
+    from stream_detector.model.picture import draw_training
+    from stream_detector.model.training import train
+
+    config = TrainingConfig(name="tiny", window_length=WINDOW_LENGTH, network=NetworkSpec(units=16), steps=150, batch_size=64)
+    training = train(tiny_dataset(), config, lambda *_: None)
+    directory = tmp_path_factory.mktemp("models") / "tiny"
+    save_artifact(training.artifact, directory, draw_training(training.losses, training.example, FEATURES))
+    return directory
