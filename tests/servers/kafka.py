@@ -6,6 +6,7 @@
 With CI set, on Debian as root, Java and Maven are installed first. On anyone else's machine nothing is installed.
 
     python -m tests.servers.kafka --port 9092     # one in the foreground, until Ctrl-C
+    python -m tests.servers.kafka --prepare       # only fetch what a start needs, or say what is missing
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 from tests.servers import kafka_docker, kafka_java
@@ -45,22 +47,31 @@ class Kafka(Protocol):
         """End the broker and clean up. Idempotent."""
 
 
-def make_kafka(directory: Path, port: int | None = None) -> Kafka:
-    """Return a Kafka of one's own, not yet started. Raises ServerMissingError with the reason and the cure."""
+def prepare() -> ModuleType:
+    """Get what a start needs, and return the module that has it. Raises ServerMissingError with the reason and the cure."""
     reasons = [kafka_java.why_not(), kafka_docker.why_not()]
-    if all(reasons) and _may_install():
+    if reasons[0] and _may_install():
         _install()
         reasons[0] = kafka_java.why_not()
-    chosen_port = port or free_port()
     if reasons[0] is None:
-        return kafka_java.JavaKafka(directory, chosen_port)
+        kafka_java.fetch_jars()
+        return kafka_java
     if reasons[1] is None:
-        return kafka_docker.DockerKafka(chosen_port)
+        kafka_docker.pull()
+        return kafka_docker
     msg = (
         f"no Kafka for the tests: {reasons[0]}, {reasons[1]}, and {EXISTING} is not set. "
         f"Install Java and Maven ({_install_command()}), start Docker, or set {EXISTING}=HOST:PORT."
     )
     raise ServerMissingError(msg)
+
+
+def make_kafka(directory: Path, port: int | None = None) -> Kafka:
+    """Return a Kafka of one's own, not yet started. Raises ServerMissingError or ServerStartError."""
+    chosen_port = port or free_port()
+    if prepare() is kafka_java:
+        return kafka_java.JavaKafka(directory, chosen_port)
+    return kafka_docker.DockerKafka(chosen_port)
 
 
 @contextmanager
@@ -111,22 +122,31 @@ def _install_command() -> str:
 
 
 def main() -> int:
-    """Run one Kafka in the foreground until interrupted."""
+    """Run one Kafka in the foreground until interrupted, or only prepare."""
     parser = argparse.ArgumentParser(prog="python -m tests.servers.kafka", description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=9092, help="port to listen on (default: %(default)s)")
-    port = parser.parse_args().port
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with tempfile.TemporaryDirectory(prefix="stream-detector-kafka-") as directory:
-        try:
-            with running_kafka(Path(directory), port) as kafka:
-                print(f"Kafka runs at {kafka.brokers}, with its data in {directory} until it ends. Ctrl-C ends it.", flush=True)
-                signal.pause()
-        except KeyboardInterrupt:
-            return 0
-        except (ServerMissingError, ServerStartError) as error:
-            print(error, file=sys.stderr)
-            return 1
+    parser.add_argument("--prepare", action="store_true", help="only fetch what a start needs")
+    options = parser.parse_args()
+    try:
+        if not options.prepare:
+            _run_in_foreground(options.port)
+        elif EXISTING not in os.environ:
+            prepare()
+    except (ServerMissingError, ServerStartError) as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
+
+
+def _run_in_foreground(port: int) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with (
+        suppress(KeyboardInterrupt),
+        tempfile.TemporaryDirectory(prefix="stream-detector-kafka-") as directory,
+        running_kafka(Path(directory), port) as kafka,
+    ):
+        print(f"Kafka runs at {kafka.brokers}, with its data in {directory} until it ends. Ctrl-C ends it.", flush=True)
+        signal.pause()
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class DockerKafka:
         settings = broker_settings(port, free_port(), PurePosixPath("/tmp/kafka-data"), host="0.0.0.0")
         environment = [f"--env=KAFKA_{name.upper().replace('.', '_')}={value}" for name, value in settings.items()]
         publish = f"--publish=127.0.0.1:{port}:{port}"
-        self._container = _docker("create", publish, *environment, IMAGE, timeout_seconds=PULL_SECONDS).splitlines()[-1]
+        self._container = _docker("create", publish, *environment, IMAGE).splitlines()[-1]
 
     def start(self) -> None:
         """Start the broker; return when it accepts connections."""
@@ -47,6 +47,12 @@ class DockerKafka:
         """End the broker and remove its container. Idempotent."""
         remove = ["docker", "rm", "--force", "--volumes", self._container]
         subprocess.run(remove, capture_output=True, timeout=60, check=False)
+
+
+def pull() -> None:
+    """Get the image, unless it is there."""
+    if subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, timeout=60, check=False).returncode != 0:
+        _docker("pull", "--quiet", IMAGE, timeout_seconds=PULL_SECONDS)
 
 
 def why_not() -> str | None:

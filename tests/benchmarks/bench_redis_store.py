@@ -1,0 +1,118 @@
+"""Cost of the Redis store per reading: CPU of the client and of the server, and time.
+
+    python -m tests.benchmarks.bench_redis_store [--sensors 4096] [--batches 50] [--cluster]
+
+Every batch changes the header and one row of each sensor's record, as a poll with one reading per sensor does. A server
+of the tests is started for it, on the same machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from stream_detector.adapters.redis_store import RedisStore
+from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict
+from stream_detector.settings import RedisSettings
+from tests.servers.valkey import Valkey, running_cluster, running_valkey
+
+HEADER_BYTES = 128
+EPOCH = b"epoch--1"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The shape of the windows held: T rows of F values, each row with its time."""
+
+    length: int
+    features: int
+
+    @property
+    def row_bytes(self) -> int:
+        return 4 * self.features + 8
+
+    @property
+    def record_bytes(self) -> int:
+        return HEADER_BYTES + self.length * self.row_bytes
+
+
+def batch(window: Window, sensors: list[str], number: int) -> list[SensorUpdate]:
+    """Return the updates of batch `number`: header and one row; the first is whole."""
+    prefix = number.to_bytes(16, "big")
+    record = prefix + bytes(window.record_bytes - len(prefix))
+    expected = (number - 1).to_bytes(16, "big") if number else None
+    row = HEADER_BYTES + number % window.length * window.row_bytes
+    spans = ((0, HEADER_BYTES), (row, row + window.row_bytes))
+    return [SensorUpdate(sensor, record, expected, spans) for sensor in sensors]
+
+
+def server_cpu_seconds(servers: list[Valkey]) -> float:
+    total = 0.0
+    for server in servers:
+        with closing(server.client()) as client:
+            used = client.info("cpu")
+            total += float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
+    return total
+
+
+def measure(name: str, servers: list[Valkey], readings: int, work: Callable[[], None]) -> None:
+    """Run `work` and print its cost per reading in microseconds."""
+    server_before, client_before, before = server_cpu_seconds(servers), time.process_time(), time.perf_counter()
+    work()
+    elapsed, client = time.perf_counter() - before, time.process_time() - client_before
+    server = server_cpu_seconds(servers) - server_before
+    per_reading = [1e6 * seconds / readings for seconds in (client, server, elapsed)]
+    print(f"{name:34} client {per_reading[0]:6.2f} us  server {per_reading[1]:6.2f} us  elapsed {per_reading[2]:6.2f} us")
+
+
+def run(store: RedisStore, servers: list[Valkey], window: Window, sensors: list[str], batches: int) -> None:
+    first = batch(window, sensors, 0)
+    rest = [batch(window, sensors, number) for number in range(1, batches + 1)]
+    partition = window.record_bytes
+    store.begin(partition, PartitionMeta(0, EPOCH, "layout", "topic"))
+
+    def persist(updates: list[SensorUpdate], start: int) -> None:
+        verdict = store.persist(partition, EPOCH, start, start + 1, updates)
+        if verdict != StoreVerdict.APPLIED:
+            raise SystemExit(verdict)
+
+    def persist_all() -> None:
+        for number, updates in enumerate(rest, start=1):
+            persist(updates, number)
+
+    def load() -> None:
+        if None in store.load(partition, EPOCH, sensors):
+            raise SystemExit("a sensor is missing")
+
+    shape = f"T={window.length} F={window.features}"
+    measure(f"persist whole, {shape}", servers, len(sensors), lambda: persist(first, 0))
+    measure(f"persist header and row, {shape}", servers, len(sensors) * batches, persist_all)
+    measure(f"load, {shape}", servers, len(sensors), load)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sensors", type=int, default=4096, help="sensors, all in every batch (default: %(default)s)")
+    parser.add_argument("--batches", type=int, default=50, help="batches (default: %(default)s)")
+    parser.add_argument("--cluster", action="store_true", help="a cluster of three instead of one server")
+    options = parser.parse_args()
+    sensors = [f"pump-{number:06}" for number in range(options.sensors)]
+    with tempfile.TemporaryDirectory() as directory:
+        where = Path(directory)
+        with running_cluster(where) if options.cluster else running_valkey(where) as started:
+            servers = started if isinstance(started, list) else [started]
+            settings = RedisSettings(url=SecretStr(servers[0].url), cluster=options.cluster)
+            with closing(RedisStore(settings, "benchmark", "readings")) as store:
+                for window in (Window(length=32, features=1), Window(length=64, features=8)):
+                    run(store, servers, window, sensors, options.batches)
+
+
+if __name__ == "__main__":
+    main()
