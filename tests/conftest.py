@@ -20,6 +20,9 @@ from tests.servers.kafka import Kafka, kafka_for_tests, running_kafka
 from tests.servers.processes import ServerMissingError
 from tests.servers.valkey import Valkey, redis_for_tests, running_cluster, running_valkey
 
+#: Fixtures that live elsewhere: `tiny_model_directory`.
+pytest_plugins = ("tests.fixtures_model",)
+
 MARKER_OF_FIXTURE = {
     "kafka_brokers": "kafka",
     "own_kafka": "kafka",

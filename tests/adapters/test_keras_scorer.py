@@ -76,17 +76,17 @@ def test_expected_is_in_the_features_own_units(scorer: KerasScorer, windows: Flo
     assert np.abs(expected[:, 1] - windows[:, -1, 1]).mean() < 0.6  # pressure is 3 +- 1
 
 
-def test_what_a_missing_value_stands_for_does_not_count(scorer: KerasScorer, windows: Float32Array) -> None:
-    window = windows[:1].copy()
-    window[0, 3, 0] = np.nan
-    carried = windows[:1].copy()
-    carried[0, 3, 0] = carried[0, 2, 0]
+def test_a_missing_value_is_no_error_however_it_is_filled(scorer: KerasScorer, windows: Float32Array) -> None:
+    healthy = scorer.score(windows[:1])
+    faulty, missing = windows[:1].copy(), windows[:1].copy()
+    faulty[0, -1, 1] += 4.0
+    missing[0, -2:, 1] = np.nan  # filled with the value before, which is not what the network expects there
 
-    (missing,) = scorer.explain(window)
+    (explanation,) = scorer.explain(missing)
 
-    assert np.isfinite(scorer.score(window)).all()
-    assert scorer.score(window) != scorer.score(carried)  # the filled value is read, but is no error
-    assert not missing.imputed.any()
+    assert scorer.score(faulty) > 5.0 * healthy
+    assert scorer.score(missing) < 3.0 * healthy
+    assert explanation.step_share.sum() == pytest.approx(1.0, abs=1e-5)
 
 
 def test_an_imputed_newest_value_is_said(scorer: KerasScorer, windows: Float32Array) -> None:
