@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import signal
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from stream_detector.commands.option_types import count, moment, positive, share
 from stream_detector.errors import SettingsError
+from stream_detector.events import iso_time
+from stream_detector.settings import load_settings
 from stream_detector.simulation.faults import Fault, endless_faults, plan_faults
 from stream_detector.simulation.fleet import Fleet
 from stream_detector.simulation.series import Series
@@ -16,6 +23,8 @@ from stream_detector.simulation.series import Series
 #: Where a file's event time begins unless told otherwise: fixed, so that equal arguments give equal files.
 FILE_START = datetime(2026, 1, 1, tzinfo=UTC)
 TOPIC_FAULT_EVERY_SECONDS = 120.0
+#: A stream without end that is faster than the clock begins so far back, and goes at the clock's pace when it is reached.
+CATCH_UP_SECONDS = 6 * 3600.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels", type=Path, metavar="FILE", help="with --output: write the truth to this .csv or .parquet file"
     )
     where.add_argument("--config", type=Path, metavar="FILE", help="settings file (TOML); the environment comes first")
+
+    where.add_argument("--wait-seconds", type=positive, default=60.0, metavar="S", help="how long to wait for the brokers")
 
     what = parser.add_argument_group("what")
     what.add_argument("--sensors", type=count, default=12, metavar="N", help="pumps")
@@ -39,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--speed", type=positive, default=1.0, metavar="X", help="to a topic: event time runs X times as fast as the clock"
     )
-    faults = parser.add_mutually_exclusive_group()
+    faults = what.add_mutually_exclusive_group()
     faults.add_argument("--faults", type=count, metavar="N", help="N faults spread over the duration")
     faults.add_argument("--fault-every-seconds", type=positive, metavar="S", help="a fault every S seconds of event time")
     faults.add_argument("--no-faults", action="store_true", help="a healthy fleet (the default for a file)")
@@ -53,8 +64,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.labels:
         msg = "--labels needs --output: a topic carries no labels"
         raise SettingsError(msg)
-    msg = "--output is needed"
-    raise SettingsError(msg)
+    return _to_topic(arguments, fleet)
 
 
 def _to_file(arguments: argparse.Namespace, fleet: Fleet) -> int:
@@ -68,6 +78,78 @@ def _to_file(arguments: argparse.Namespace, fleet: Fleet) -> int:
     rows = write_files(series, _steps(arguments), arguments.output, arguments.labels)
     print(f"{arguments.output}: {rows:,} readings of {fleet.sensors} pumps")  # noqa: T201 - the command line prints
     return 0
+
+
+def _to_topic(arguments: argparse.Namespace, fleet: Fleet) -> int:
+    from stream_detector.simulation.to_topic import messages, open_writer, paced
+
+    settings = load_settings(arguments.config).kafka
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of it is in our errors
+    steps = None if arguments.until_stopped else _steps(arguments)
+    start_ms = _topic_start_ms(arguments, time.time())
+    if steps is None and arguments.faults:
+        msg = "--faults N needs an end; with --until-stopped give --fault-every-seconds"
+        raise SettingsError(msg)
+    series = Series(fleet, start_ms, _faults(arguments, fleet, start_ms, TOPIC_FAULT_EVERY_SECONDS), arguments.missing)
+    with stop_requested() as stop:
+        writer = open_writer(settings, arguments.wait_seconds, time.monotonic, stop.is_set, _say)
+        if writer is None:
+            return 0
+        try:
+            _say(f"publishing {fleet.sensors} pumps to {settings.input_topic} at {settings.brokers} from {iso_time(start_ms)}")
+            for piece in paced(series, steps, arguments.speed, time.time, stop.wait):
+                for sensor_id, value in messages(series, piece):
+                    writer.send(sensor_id, value)
+                for fault in piece.begun:
+                    _say(describe_fault(fault))
+            writer.flush()
+        finally:
+            writer.close()
+    _say(f"{settings.input_topic}: {writer.acknowledged:,} readings of {fleet.sensors} pumps")
+    return 0
+
+
+def describe_fault(fault: Fault) -> str:
+    """Say in one line what goes wrong, where and when."""
+    seconds = (fault.end_ms - fault.start_ms) / 1000.0
+    what = f"{fault.kind.replace('_', ' ')} of {', '.join(fault.features)}"
+    return f"fault: {fault.sensor_id()} {what}, from {iso_time(fault.start_ms)} for {seconds:g} s"
+
+
+@contextmanager
+def stop_requested() -> Iterator[threading.Event]:
+    """Give an event that the first SIGINT or SIGTERM sets; the second one acts as usual."""
+    stop = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def request(_number: int, _frame: object) -> None:
+        stop.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in before:
+        signal.signal(number, request)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _topic_start_ms(arguments: argparse.Namespace, now: float) -> int:
+    """Return where event time begins unless told: so that it meets the clock at its end."""
+    if arguments.start:
+        if arguments.start.timestamp() > now:
+            msg = f"--start {arguments.start.isoformat()} lies in the future; readings are never dated ahead of the clock"
+            raise SettingsError(msg)
+        return _milliseconds(arguments.start)
+    length = CATCH_UP_SECONDS if arguments.until_stopped else arguments.duration_seconds
+    # At speed X event time catches up with the clock by X - 1 seconds in each second.
+    return int((now - length * (1.0 - 1.0 / max(arguments.speed, 1.0))) * 1000.0)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - the command line prints
 
 
 def _faults(arguments: argparse.Namespace, fleet: Fleet, start_ms: int, default_every_seconds: float | None) -> Iterator[Fault]:

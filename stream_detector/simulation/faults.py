@@ -109,7 +109,8 @@ def _place(fleet: Fleet, number: int, origin_ms: int, every_seconds: float, free
         start_ms = origin_ms + round(first * interval_ms)
         if start_ms < free_at[sensor]:
             continue
-        length = 2 if kind == "spike" else min(60 + int(60 * draw[2]), max(round(span / 2.0), 2))
+        most = max(round(span * fleet.sensors / 3.0), 2)  # with its rest, so that there are pumps without a fault
+        length = 2 if kind == "spike" else min(60 + int(60 * draw[2]), most)
         end_ms = origin_ms + round((first + length) * interval_ms)
         size = _SIZES.get(kind, 0.0) * (0.8 + 0.4 * draw[3])
         fault = Fault(kind, sensor, _features_of(kind, float(draw[4])), start_ms, end_ms, float(size))
