@@ -1,0 +1,61 @@
+# The commands of the project. `make` lists them. Works with GNU make 3.81 and later.
+.DEFAULT_GOAL := help
+.PHONY: help install check test demo kafka clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# A Python of your choice: make install PYTHON=/opt/python3.12/bin/python3
+PYTHON ?=
+# Further arguments: make test ARGS="-k store", make demo ARGS="--brokers localhost:9092"
+ARGS ?=
+PORT ?= 9092
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed-dev ## Make .venv with everything needed to run and to test
+
+check: $(VENV)/.installed-dev ## Lint, format check and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: $(VENV)/.installed-dev ## Run all tests; ARGS="-k name" for some
+	@$(BIN)/python -m tests.servers.kafka --prepare || echo "Without it, the tests that need it are skipped, or fail if CI is set."
+	$(BIN)/python -m pytest $(ARGS)
+
+demo: $(VENV)/.installed ## Train a model and watch it find faults; no Kafka, no Redis, no Docker needed
+	@$(BIN)/stream-detector demo $(ARGS)
+
+kafka: $(VENV)/.installed-dev ## Run a Kafka for experiments at localhost:9092 (PORT=...), until Ctrl-C
+	@$(BIN)/python -m tests.servers.kafka --port $(PORT)
+
+clean: ## Remove what the other commands made: .venv, build, caches
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find stream_detector tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A shim of a version manager may exist and yet fail, so each candidate is tried.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@if ! $(BIN)/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
+	  for candidate in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \
+	    if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then found=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "stream_detector needs Python 3.11, 3.12 or 3.13, and `python3 --version 2>/dev/null || echo no Python 3` is what is here." >&2; \
+	    echo "Install one: 'sudo apt-get install python3 python3-venv', 'brew install python@3.13' or 'uv python install 3.13 --default'," >&2; \
+	    echo "or name one: make PYTHON=/path/to/python3.13 install" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "Making $(VENV) with `$$found --version`."; \
+	  "$$found" -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }; \
+	fi
+	@echo "Installing into $(VENV): about 480 MB to download, 2 GB on disk; takes minutes."
+	@$(PIP) install --quiet --upgrade "pip>=25.1"
+	@$(PIP) install --quiet --constraint constraints.txt --editable ".[demo]"
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "Installing the tools for tests and checks: about 30 MB to download, 110 MB on disk."
+	@$(PIP) install --quiet --constraint constraints.txt --group dev
+	@touch $@
