@@ -12,9 +12,10 @@ This module knows nothing of what a record means, nor when to persist.
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from typing import Any
 from urllib.parse import quote
@@ -26,6 +27,8 @@ from stream_detector.adapters.renewals import Renewals
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.ports import PartitionMeta, SensorUpdate
 from stream_detector.settings import RedisSettings
+
+logger = logging.getLogger(__name__)
 
 LACKING = b"lacking"
 MAXIMUM_ATTEMPTS = 3
@@ -52,10 +55,12 @@ class RedisStore:
         self._script = resources.files(__package__).joinpath(_SCRIPT).read_bytes()
         self._script_sha = hashlib.sha1(self._script, usedforsecurity=False).hexdigest()
         self._lazy_client: Client | None = None
+        self._is_eviction_checked = False
 
     def meta(self, partition: int) -> PartitionMeta | None:
-        """Read a partition's meta; None if there is none."""
+        """Read a partition's meta; None if there is none. The first answer is followed by a warning if Redis evicts keys."""
         fields = self._execute("HMGET", self._meta_key(partition), "next", "epoch", "layout", "topic_id")
+        self._warn_once_of_eviction()
         if None in fields:
             return None
         next_position, epoch, layout, topic_id = fields
@@ -131,6 +136,14 @@ class RedisStore:
     def _execute(self, *command: Any) -> Any:  # noqa: ANN401 - answers depend on the command
         with self._translated_errors():
             return self._client().execute_command(*command)
+
+    def _warn_once_of_eviction(self) -> None:
+        if self._is_eviction_checked:
+            return
+        self._is_eviction_checked = True
+        with suppress(StoreUnavailableError):  # the user may not be allowed to ask
+            if warning := self.eviction_warning():
+                logger.warning(warning)
 
     def _memory_of_each_node(self) -> list[dict[str, Any]]:
         if not self._settings.cluster:
