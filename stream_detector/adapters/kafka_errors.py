@@ -1,0 +1,61 @@
+"""From the client's errors to ours: who has to react is what counts."""
+
+from __future__ import annotations
+
+import kafka.errors as kafka_errors
+
+from stream_detector.errors import FencedError, PermanentDeliveryError, RetriableError, SettingsError, StreamDetectorError
+from stream_detector.settings import PREFIX
+
+#: What a retry meets again: an operator has to act.
+PERMANENT = (
+    kafka_errors.AuthorizationError,
+    kafka_errors.SaslAuthenticationFailedError,
+    kafka_errors.UnsupportedSaslMechanismError,
+    kafka_errors.MessageSizeTooLargeError,
+    kafka_errors.RecordListTooLargeError,
+    kafka_errors.InvalidRecordError,
+    kafka_errors.InvalidTopicError,
+    kafka_errors.InvalidGroupIdError,
+    kafka_errors.InconsistentGroupProtocolError,
+    kafka_errors.GroupMaxSizeReachedError,
+    kafka_errors.PolicyViolationError,
+    kafka_errors.UnsupportedVersionError,
+    kafka_errors.UnsupportedForMessageFormatError,
+    kafka_errors.UnsupportedCompressionTypeError,
+    kafka_errors.UnsupportedCodecError,
+)
+
+#: What the brokers say of a setting of ours.
+REFUSED_SETTINGS: dict[type[Exception], str] = {
+    kafka_errors.InvalidSessionTimeoutError: (
+        f"{PREFIX}KAFKA__SESSION_TIMEOUT_SECONDS is outside what the brokers allow"
+        " (group.min.session.timeout.ms, 6 s unless changed, to group.max.session.timeout.ms)"
+    ),
+    kafka_errors.InvalidTransactionTimeoutError: (
+        f"{PREFIX}KAFKA__TRANSACTION_TIMEOUT_SECONDS is longer than the brokers allow (transaction.max.timeout.ms)"
+    ),
+}
+
+
+def translate(error: Exception, doing: str, instance_id: str | None = None) -> StreamDetectorError:
+    """Return our error for one of the client's; `doing` says what was tried, and where."""
+    refused = REFUSED_SETTINGS.get(type(error))
+    if refused is not None:
+        return SettingsError(refused)
+    if isinstance(error, kafka_errors.FencedInstanceIdError):
+        return FencedError(two_replicas(instance_id))
+    if isinstance(error, PERMANENT):
+        return PermanentDeliveryError(f"{doing}: Kafka refuses: {explain(error)}")
+    return RetriableError(f"{doing}: {explain(error)}")
+
+
+def two_replicas(instance_id: str | None) -> str:
+    """Say what fenced a static member."""
+    return f"two replicas share instance_id {instance_id}: give each its own {PREFIX}KAFKA__INSTANCE_ID"
+
+
+def explain(error: Exception) -> str:
+    """Return an error's text on one line, short."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else f"{text[:300]}..."
