@@ -29,7 +29,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up_logging(level: str, log_format: str) -> None:
-    """Log to stderr. The Kafka client's own chatter is shown from WARNING on."""
+    """Log to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if log_format == "json" else text)
@@ -38,4 +38,4 @@ def set_up_logging(level: str, log_format: str) -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger("stream_detector").setLevel(level)
     # Its retries are reported by the adapters, with what they mean.
-    logging.getLogger("kafka").setLevel(logging.ERROR)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
