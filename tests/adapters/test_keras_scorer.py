@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stream_detector.adapters.keras_scorer import KerasScorer
+from stream_detector.model.samples import gather
 from stream_detector.readings import Float32Array
 from tests.fixtures_model import WINDOW_LENGTH, tiny_values
 
@@ -19,7 +20,7 @@ def scorer(tiny_model_directory: Path) -> KerasScorer:
 def windows() -> Float32Array:
     values = tiny_values(60, seed=9)
     ends = np.arange(WINDOW_LENGTH, len(values))
-    return values[ends[:, np.newaxis] + np.arange(1 - WINDOW_LENGTH, 1)]
+    return gather(values, ends, WINDOW_LENGTH)
 
 
 def test_a_window_scores_the_same_bits_wherever_it_is_in_a_call(scorer: KerasScorer, windows: Float32Array) -> None:
