@@ -68,7 +68,8 @@ class Arena:
             self._grow()
         lacking = needed - len(self._free)
         if lacking > 0:
-            evictable = (self.partitions >= 0) & (self.unsaved_rows == 0) & (self._last_seen < self._tick)
+            stored = (self.unsaved_rows == 0) & (self.stored_offset >= 0)
+            evictable = (self.partitions >= 0) & stored & (self._last_seen < self._tick)
             candidates = np.flatnonzero(evictable)
             if len(candidates) < lacking:
                 return False

@@ -37,6 +37,7 @@ class Partition:
     epoch: bytes = b""
     next: int = REBUILDING
     persisted: int = REBUILDING
+    restored: bool = False  # every sensor of the partition is in memory or in the store
     rewriting: bool = False  # the store has lost this partition, and not all of it is written anew yet
 
 
@@ -111,28 +112,44 @@ class StateKeeper:
         self._detector.admit(partition.number, sensors, stored)
         return True
 
-    def persist(self, partition: Partition, report: StepReport) -> str:
-        """Bring the store up to `next`; return the verdict. Raises StoreUnavailableError.
+    def persist(self, partition: Partition, report: StepReport) -> bool:
+        """Bring the store up to `next`; False: what is stored is not what it was, restore the partition.
 
-        A store that has lost the partition is given all of it anew from memory.
+        A store that has lost the partition is given all of it anew from memory. Raises StoreUnavailableError.
         """
         if partition.persisted == partition.next:
-            return StoreVerdict.APPLIED
+            return True
         if partition.rewriting:
             self._rewrite(partition)
-            return StoreVerdict.APPLIED
+            return True
         slots = self._detector.arena.unsaved(partition.number)
         updates = unsaved_updates(self._detector.arena, slots)
         with self._asking():
             verdict = self._store.persist(partition.number, partition.epoch, partition.persisted, partition.next, updates)
         if verdict == StoreVerdict.GAP:
-            logger.error("the state store has lost partition %d: writing it anew from memory", partition.number)
-            report.rewritten_partitions += 1
-            self._rewrite(partition)
-        elif verdict != StoreVerdict.AHEAD:
-            self._detector.arena.saved(partition.number, slots)
-            partition.persisted = partition.next
-        return verdict
+            return self._close_gap(partition, report)
+        if verdict == StoreVerdict.AHEAD:
+            logger.error("partition %d: another owner has written its state", partition.number)
+            return False
+        self._detector.arena.saved(partition.number, slots)
+        partition.persisted = partition.next
+        return True
+
+    def _close_gap(self, partition: Partition, report: StepReport) -> bool:
+        """Find out why the store is not where it was left, and bring it up to `next` if memory suffices for that."""
+        meta = self.meta(partition.number)
+        if meta is not None and meta.epoch == partition.epoch and partition.persisted < meta.next_position < partition.next:
+            # An earlier persist was applied although its answer was lost. All that it wrote is still among the unsaved.
+            partition.persisted = meta.next_position
+            return self.persist(partition, report)
+        if meta is not None or not partition.restored:
+            # A failover lost the newest writes, or a restoration was under way: memory need not have all sensors.
+            logger.error("partition %d: the state store has lost what was written last", partition.number)
+            return False
+        logger.error("the state store has lost partition %d: writing it anew from memory", partition.number)
+        report.rewritten_partitions += 1
+        self._rewrite(partition)
+        return True
 
     def _rewrite(self, partition: Partition) -> None:
         """Write all sensors in memory in a new epoch. It becomes usable with the last slice."""

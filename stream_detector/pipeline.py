@@ -17,7 +17,7 @@ from stream_detector.dead_letters import DeadLetterLimit
 from stream_detector.detector import Detected
 from stream_detector.errors import CommitFailedError, RetriableError, StoreUnavailableError
 from stream_detector.keeper import Partition
-from stream_detector.ports import Chunk, Polled, StoreVerdict
+from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Membership, Message
 from stream_detector.reports import StepReport
 from stream_detector.restore import RestorePorts, Restorer, RestoreRules
@@ -89,8 +89,10 @@ class Pipeline:
     @property
     def store_lag(self) -> int:
         """How many offsets the store lags behind the committed positions."""
-        ready = (partition for number, partition in self._partitions.items() if number not in self._restoring)
-        return sum(partition.next - partition.persisted for partition in ready)
+        return sum(partition.next - partition.persisted for partition in self._ready())
+
+    def _ready(self) -> list[Partition]:
+        return [partition for number, partition in self._partitions.items() if number not in self._restoring]
 
     def sensor_counts(self) -> SensorCounts:
         """Count the sensors in memory; a pass over all of them."""
@@ -211,6 +213,8 @@ class Pipeline:
 
     def _restore_a_slice(self) -> None:
         """Advance each restoration by one slice; what fails for now begins again a moment later."""
+        if self._membership is None:
+            return  # the partitions may be another member's now, and so is their stored state
         for number, restoring in list(self._restoring.items()):
             if self._clock() < restoring.due:
                 continue
@@ -256,18 +260,14 @@ class Pipeline:
 
     def _persist(self) -> None:
         """Let the store follow; hold when it lags too far, go on when it answers again."""
-        ready = [partition for number, partition in self._partitions.items() if number not in self._restoring]
-        for partition in ready:
-            try:
-                verdict = self._keeper.persist(partition, self._report)
-            except StoreUnavailableError:
-                self._report.store_errors += 1
-                break
-            if verdict == StoreVerdict.AHEAD:
-                logger.error("partition %d: another owner has written further", partition.number)
-                self._begin_restore(partition.number)
-        if self._keeper.must_hold(ready):
-            self._hold({partition.number: partition.next for partition in ready if partition.number not in self._held})
+        try:
+            for partition in self._ready():
+                if not self._keeper.persist(partition, self._report):
+                    self._begin_restore(partition.number)
+        except StoreUnavailableError:
+            self._report.store_errors += 1
+        if self._keeper.must_hold(self._ready()):
+            self._hold({partition.number: partition.next for partition in self._ready() if partition.number not in self._held})
         elif self._held and self._keeper.answers() and not self.store_lag:
             for number in self._held:
                 self._source.seek(number, self._partitions[number].next)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stream_detector.detector import Detector
 from stream_detector.errors import RetriableError
 from stream_detector.keeper import Partition, StateKeeper
-from stream_detector.ports import Chunk, Decoder, Sink, Source, StoreVerdict
+from stream_detector.ports import Chunk, Decoder, Sink, Source
 from stream_detector.readings import Membership
 from stream_detector.reports import StepReport
 from stream_detector.restore_plan import Action, Facts, Plan, choose_plan
@@ -68,6 +68,7 @@ class Restorer:
             yield from self._rebuild(partition, plan, report)
         else:
             yield from self._replay(partition, plan, report)
+        partition.restored = True
         report().restores[plan.action.value] += 1
         self._ports.source.seek(partition.number, partition.next)
 
@@ -116,9 +117,10 @@ class Restorer:
         if membership is None:
             msg = "not a member of the group now"
             raise RetriableError(msg)
+        source = self._ports.source
         positions = {partition.number: plan.position}
         if plan.starts_group:
-            others = self._ports.source.partitions() - {partition.number}
+            others = (number for number in source.partitions() - positions.keys() if source.committed(number) is None)
             positions |= {number: self._first_position(number) for number in others}
         self._ports.sink.commit([], positions, membership)
 
@@ -174,6 +176,6 @@ class Restorer:
         self._ports.detector.detect(readings, scoring=scoring)
 
     def _persist(self, partition: Partition, report: StepReport) -> None:
-        if self._ports.keeper.persist(partition, report) == StoreVerdict.AHEAD:
-            msg = f"another owner has written the state of partition {partition.number} further"
+        if not self._ports.keeper.persist(partition, report):
+            msg = f"the stored state of partition {partition.number} was changed meanwhile"
             raise RetriableError(msg)

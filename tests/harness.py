@@ -1,0 +1,297 @@
+"""The pipeline on fakes: a log and a store in memory, replicas on them, and ways for all of it to fail."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from stream_detector.adapters.memory_log import MemoryLog, MemorySink, MemorySource
+from stream_detector.adapters.memory_store import MemoryStore
+from stream_detector.arena import Arena
+from stream_detector.dead_letters import DeadLetterLimit
+from stream_detector.decision import DecisionRules
+from stream_detector.detector import Detector, WindowRules
+from stream_detector.errors import StoreUnavailableError
+from stream_detector.explanation import Explanation
+from stream_detector.keeper import LagBounds, StateKeeper
+from stream_detector.pipeline import Pipeline, PipelineRules
+from stream_detector.ports import PartitionMeta, SensorUpdate
+from stream_detector.readings import Float32Array
+from stream_detector.reports import StepReport
+from stream_detector.restore import RestorePorts, RestoreRules
+from stream_detector.spec import ModelSpec
+from stream_detector.wire import InputLimits, JsonDecoder
+
+INPUT, ALERTS, DEAD_LETTERS, GROUP = "readings", "alerts", "dead-letters", "detectors"
+MODEL = ModelSpec(name="checksum", version="v1", features=("a", "b"), window_length=3, sampling_interval_seconds=1.0)
+START_MS = 1_700_000_000_000
+SECOND_MS = 1000
+MINUTE_MS = 60 * SECOND_MS
+
+
+class ChecksumScorer:
+    """A ports.Scorer whose score is a checksum of the window: of every value and its place, and of nothing else.
+
+    Scores are spread evenly over [0, 1), so about any share of readings can be made anomalous by the threshold.
+    """
+
+    def __init__(self) -> None:
+        self.windows_seen: list[Float32Array] = []
+
+    def score(self, windows: Float32Array) -> Float32Array:
+        """See ports.Scorer."""
+        self.windows_seen.extend(windows.copy())
+        scores = (_checksums(windows) / np.float64(1 << 24)).astype(np.float32)
+        scores[np.isnan(windows).all(axis=(1, 2))] = np.nan
+        return scores
+
+    def explain(self, windows: Float32Array) -> list[Explanation]:
+        """See ports.Scorer."""
+        return [_explanation(window, int(checksum)) for window, checksum in zip(windows, _checksums(windows), strict=True)]
+
+
+def checksum_score(rows: Sequence[Sequence[float]]) -> float:
+    """Return the score of one window, worked out alone."""
+    return float(ChecksumScorer().score(np.array([rows], np.float32))[0])
+
+
+def _checksums(windows: Float32Array) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    """Return a whole number below 2**24 for each window [N, T, F]: integer arithmetic, so nothing depends on the batch."""
+    bits = np.where(np.isnan(windows), np.float32(np.inf), windows).astype(np.float32).view(np.uint32).astype(np.uint64)
+    flat = bits.reshape(len(windows), windows.shape[1] * windows.shape[2])
+    sums = np.full(len(windows), 1469598103934665603, np.uint64)
+    for column in flat.T:  # Fowler-Noll-Vo, one value after the other: every place counts
+        sums = (sums ^ column) * np.uint64(1099511628211)
+        sums ^= sums >> np.uint64(29)
+    return np.asarray(sums >> np.uint64(40))
+
+
+def _explanation(window: Float32Array, checksum: int) -> Explanation:
+    steps, features = window.shape
+    weights = 1 + (checksum >> np.arange(steps)) % 7
+    shares = 1 + (checksum >> np.arange(features)) % 5
+    return Explanation(
+        attention=(weights / weights.sum()).astype(np.float32),
+        expected=np.full(features, checksum % 100, np.float32),
+        feature_share=(shares / shares.sum()).astype(np.float32),
+        step_share=(weights[::-1] / weights.sum()).astype(np.float32),
+        imputed=np.isnan(window[-1]),
+    )
+
+
+def reading(sensor: str, time_ms: int, *values: float | None, features: Sequence[str] = MODEL.features) -> bytes:
+    """Return a reading as a producer writes it."""
+    return json.dumps({"sensor_id": sensor, "timestamp": time_ms, "values": dict(zip(features, values, strict=True))}).encode()
+
+
+class Clock:
+    """A clock that only moves when told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class FragileStore(MemoryStore):
+    """A store in memory of which a test says when persists fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.healthy_persists: int | None = None  # so many more, then it is unavailable
+        self.lost_answers = 0  # so many persists are applied, but the caller never hears of it
+        self.verdicts: list[tuple[int, str]] = []
+
+    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Sequence[SensorUpdate]) -> str:
+        """See ports.StateStore."""
+        if self.healthy_persists is not None:
+            self.healthy_persists -= 1
+            if self.healthy_persists < 0:
+                self.healthy_persists, self.unavailable = None, True
+        verdict = super().persist(partition, epoch, start, stop, updates)
+        self.verdicts.append((partition, verdict))
+        if self.lost_answers:
+            self.lost_answers -= 1
+            msg = "the answer was lost"
+            raise StoreUnavailableError(msg)
+        return verdict
+
+    def records(self, partition: int, sensors: Sequence[str]) -> list[bytes | None]:
+        """Return what is stored of sensors, whatever state the store is in."""
+        meta = self._metas.get(partition)
+        stored = [self._sensors.get((partition, sensor)) for sensor in sensors]
+        return [one.record if one and meta and one.epoch == meta.epoch else None for one in stored]
+
+    def snapshot(self) -> tuple[dict[int, PartitionMeta], dict[tuple[int, str], bytes]]:
+        """Return metas and records, for a later `roll_back`."""
+        return dict(self._metas), dict(self._sensors)  # type: ignore[arg-type] # opaque to the caller
+
+    def roll_back(self, snapshot: tuple[dict[int, PartitionMeta], dict[tuple[int, str], bytes]]) -> None:
+        """Return to an earlier state, as a failover to a lagging replica does."""
+        metas, sensors = snapshot
+        self._metas, self._sensors = dict(metas), dict(sensors)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """How the detector is set up; tests change what they are about."""
+
+    model: ModelSpec = MODEL
+    margin: float = float(np.log(2.0))  # over a level of 0.35: anomalous from 0.7, three readings in ten
+    pooled_level: float = float(np.log(0.35))
+    update_ms: int = 3 * SECOND_MS
+    quiet_ms: int = 2 * SECOND_MS
+    max_gap_ms: int = MINUTE_MS
+    stride: int = 1
+    max_sensors: int = 1000
+    model_tag: int = 1
+    start: str | int = "earliest"
+    lookback_ms: int = 10 * MINUTE_MS
+    slice_records: int = 3
+    bounds: LagBounds = field(default_factory=lambda: LagBounds(readings=1_000_000, seconds=1e9, retry_seconds=0.5))
+    dead_letter_share: float = 1.0
+    dead_letter_min_count: int = 1_000_000
+    dead_letter_run: int = 1_000_000
+
+    def rules(self) -> DecisionRules:
+        return DecisionRules(
+            margin=self.margin,
+            pooled_level=self.pooled_level,
+            prior_count=4.0,
+            sensors={},
+            update_ms=self.update_ms,
+            quiet_ms=self.quiet_ms,
+            model_tag=self.model_tag,
+            level_memory_count=50.0,
+            level_shift_limit=0.2,
+        )
+
+    def detector(self, scorer: ChecksumScorer | None = None) -> Detector:
+        arena = Arena(self.max_sensors, self.model.window_length, len(self.model.features))
+        return Detector(arena, scorer or ChecksumScorer(), self.model, self.rules(), WindowRules(self.max_gap_ms, self.stride))
+
+
+class World:
+    """What outlives a replica: the log, the store and the clock."""
+
+    def __init__(self, partitions: int = 1) -> None:
+        self.log = MemoryLog()
+        self.store = FragileStore()
+        self.clock = Clock()
+        self._epochs = itertools.count()
+        for topic, count in ((INPUT, partitions), (ALERTS, 1), (DEAD_LETTERS, 1)):
+            self.log.create_topic(topic, count)
+
+    def random_bytes(self, size: int) -> bytes:
+        """Return bytes that no one else got: what randomness is used for here."""
+        return next(self._epochs).to_bytes(size, "big")
+
+    def produce(
+        self, sensor: str, time_ms: int, *values: float | None, partition: int = 0, timestamp: int | None = None
+    ) -> int:
+        """Append a reading; return its offset."""
+        stamp = time_ms if timestamp is None else timestamp
+        return self.log.append(INPUT, partition, reading(sensor, time_ms, *values), key=sensor.encode(), timestamp=stamp)
+
+    def alerts(self) -> list[bytes]:
+        """Return the events on the alerts topic, in order."""
+        return [record.value or b"" for record in self.log.records(ALERTS)]
+
+    def events(self) -> list[dict[str, object]]:
+        """Return the events on the alerts topic, decoded."""
+        return [json.loads(value) for value in self.alerts()]
+
+    def alerts_by_sensor(self) -> dict[bytes, list[bytes]]:
+        """Return each sensor's events, in order."""
+        found: dict[bytes, list[bytes]] = defaultdict(list)
+        for record in self.log.records(ALERTS):
+            found[record.key or b""].append(record.value or b"")
+        return dict(found)
+
+    def dead_letters(self) -> list[tuple[bytes | None, tuple[tuple[str, bytes | None], ...]]]:
+        """Return values and headers on the dead-letter topic."""
+        return [(record.value, record.headers) for record in self.log.records(DEAD_LETTERS)]
+
+    def committed(self) -> dict[int, int]:
+        """Return the group's positions."""
+        return self.log.committed(GROUP, INPUT)
+
+    def ends(self) -> dict[int, int]:
+        """Return the ends of the input topic."""
+        return {number: self.log.bounds(INPUT, number)[1] for number in range(self.log.partition_count(INPUT))}
+
+
+class Replica:
+    """One process: all that is lost when it crashes."""
+
+    def __init__(self, world: World, plant: Plant | None = None, *, instance_id: str | None = None) -> None:
+        self.world, self.plant = world, plant or Plant()
+        self.joined = False
+        self.scorer = ChecksumScorer()
+        self.source = MemorySource(world.log, INPUT, GROUP, instance_id)
+        self.sink = MemorySink(world.log, INPUT)
+        self.detector = self.plant.detector(self.scorer)
+        self.keeper = StateKeeper(world.store, self.detector, self.plant.bounds, world.clock, world.random_bytes)
+        decoder = JsonDecoder(self.plant.model.features, InputLimits())
+        self.limit = DeadLetterLimit(self.plant.dead_letter_share, self.plant.dead_letter_min_count, self.plant.dead_letter_run)
+        self.pipeline = Pipeline(
+            RestorePorts(self.source, self.sink, decoder, self.detector, self.keeper),
+            self.limit,
+            PipelineRules(INPUT, ALERTS, DEAD_LETTERS, retry_seconds=0.5),
+            RestoreRules(self.plant.start, self.plant.lookback_ms, slice_records=self.plant.slice_records),
+            world.clock,
+        )
+
+    def step(self, records: int = 500) -> StepReport:
+        """Take one step, a second after the one before, polling at most so many records."""
+        self.world.clock.advance(1.0)
+        self.joined = True
+        self.source.next_limits.clear()
+        self.source.next_limits.append(records)
+        return self.pipeline.step()
+
+    def run(self, records: int = 500, until: Callable[[], bool] | None = None, max_steps: int = 2000) -> None:
+        """Step until all is read, restored and stored (or until told); fail if that takes forever."""
+        done = until or self.is_done
+        for _ in range(max_steps):
+            self.step(records)
+            if done():
+                return
+        msg = f"not done after {max_steps} steps: committed {self.world.committed()}, ends {self.world.ends()}"
+        raise AssertionError(msg)
+
+    def is_done(self) -> bool:
+        """Whether everything that is in the log is committed and stored."""
+        return self.pipeline.is_ready and self.world.committed() == self.world.ends() and not self.pipeline.store_lag
+
+    def rebalance(self) -> None:
+        """Take all partitions away and give them back."""
+        if self.joined:
+            self.source.rebalance()
+
+    def evict(self) -> None:
+        """Drop the replica from the group, as one that was stopped for longer than the session time-out."""
+        if self.joined:
+            self.source.evict()
+            self.joined = False
+
+    def crash(self) -> Replica:
+        """End as a killed process does; return the process started in its place, with nothing in memory."""
+        self.source.kill()
+        return Replica(self.world, self.plant)
+
+
+def changed(plant: Plant, model: ModelSpec | None = None, **changes: object) -> Plant:
+    """Return another set-up."""
+    if model is not None:
+        changes["model"] = model
+    return replace(plant, **changes)  # type: ignore[arg-type] # checked by the dataclass

@@ -1,0 +1,130 @@
+"""The store follows the log: what is kept when it fails, loses data or returns to an earlier state."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.harness import SECOND_MS, START_MS, Plant, Replica, World
+
+SMALL = Plant(max_sensors=2, slice_records=2)
+
+
+def counts(world: World, sensors: list[str], partition: int = 0) -> list[int]:
+    """Return how many readings the stored state of sensors is of; 0 where nothing is stored."""
+    records = world.store.records(partition, sensors)
+    return [0 if record is None else int.from_bytes(record[16:24], "little") for record in records]
+
+
+def feed(world: World, sensors: str, first_second: int = 0) -> None:
+    """Write one reading per letter, a second apart."""
+    for second, sensor in enumerate(sensors, start=first_second):
+        world.produce(sensor, START_MS + second * SECOND_MS, float(second), 1.0)
+
+
+def test_a_persist_whose_answer_was_lost_costs_no_sensor_its_state() -> None:
+    world = World()
+    feed(world, "aaabbcbc")
+    replica = Replica(world, SMALL)
+    replica.run(1, until=lambda: world.committed().get(0) == 6)  # a is evicted: only b and c are in memory
+    world.store.lost_answers = 1
+
+    replica.run(1)
+
+    assert counts(world, ["a", "b", "c"]) == [3, 3, 2]
+
+
+def test_a_store_that_fell_back_to_an_earlier_state_is_brought_up_by_a_replay() -> None:
+    world = World()
+    feed(world, "aaabbcbc")
+    replica = Replica(world, SMALL)
+    replica.run(1, until=lambda: world.committed().get(0) == 2)
+    earlier = world.store.snapshot()
+    replica.run(1, until=lambda: world.committed().get(0) == 6)
+    world.store.roll_back(earlier)
+
+    replica.run(1)
+
+    assert counts(world, ["a", "b", "c"]) == [3, 3, 2]
+
+
+def test_a_wiped_store_is_written_anew_from_memory() -> None:
+    world = World()
+    feed(world, "aaabbc")
+    replica = Replica(world)
+    replica.run()
+    feed(world, "a", first_second=6)
+    world.store.wipe()
+
+    report = replica.step()
+
+    assert report.rewritten_partitions == 1
+    assert counts(world, ["a", "b", "c"]) == [4, 2, 1]
+
+
+def test_a_sensor_is_not_evicted_while_the_store_is_written_anew() -> None:
+    world = World()
+    feed(world, "aab")
+    replica = Replica(world, SMALL)
+    replica.run(1)
+    feed(world, "a", first_second=3)
+    world.store.wipe()
+    world.store.healthy_persists = 1  # the wipe is noticed; the rewriting fails
+    replica.step(1)
+    feed(world, "c", first_second=4)
+    replica.step(1)  # c asks for room; b is not stored anywhere
+
+    world.store.unavailable = False
+    replica.run(1)
+
+    assert counts(world, ["a", "b", "c"]) == [3, 1, 1]
+
+
+@pytest.mark.parametrize("healthy_steps", range(1, 5))
+def test_a_wipe_while_a_partition_is_rebuilt_begins_the_rebuild_again(healthy_steps: int) -> None:
+    world = World()
+    feed(world, "abcabcabc")
+    replica = Replica(world, Plant(start="latest", slice_records=2))
+    for _ in range(healthy_steps):
+        replica.step()
+    world.store.wipe()
+
+    replica.run()
+    feed(world, "abc", first_second=9)
+    replica.run()
+
+    assert counts(world, ["a", "b", "c"]) == [4, 4, 4]
+
+
+def test_a_wipe_while_a_partition_is_replayed_does_not_lose_the_sensors_that_are_not_in_memory() -> None:
+    world = World()
+    feed(world, "bbb")
+    replica = Replica(world, Plant(slice_records=1))
+    replica.run()
+    world.store.healthy_persists = 0
+    feed(world, "aaa", first_second=3)
+    replica.run(until=lambda: world.committed().get(0) == 6)
+    world.store.unavailable = False
+    replica = replica.crash()
+    replica.step()
+    replica.step()  # a slice of the replay is done: only a is in memory
+    world.store.wipe()
+
+    replica.run()
+    feed(world, "ab", first_second=6)
+    replica.run()
+
+    assert counts(world, ["a", "b"]) == [4, 4]
+
+
+def test_a_sensor_that_expired_in_the_store_is_written_whole_from_memory() -> None:
+    world = World()
+    feed(world, "aab")
+    replica = Replica(world)
+    replica.run()
+    world.store.expire(0, "a")
+    feed(world, "a", first_second=3)
+
+    replica.run()
+
+    assert counts(world, ["a", "b"]) == [3, 1]
+    assert world.store.records(0, ["a"])[0] == replica.detector.arena.records[replica.detector.arena.held(0)[0]].tobytes()

@@ -1,0 +1,203 @@
+"""The property of the design: however the log is cut and whatever fails, the alerts are those of a quiet run.
+
+A quiet run polls one record at a time and nothing fails. A script of steps, drawn by hypothesis, cuts the same log into
+polls of any size and lets processes, commits and the store fail at any point. Then each sensor's events must be the same
+bytes in the same order, and what is stored of each sensor the same record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.harness import INPUT, SECOND_MS, START_MS, Plant, Replica, World, reading
+
+SENSORS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A log to read, and a set-up to read it with."""
+
+    seed: int
+    records: int
+    partitions: int
+    stride: int
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    replica: int
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    replica: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommitFails:
+    replica: int
+    when: Literal["before", "after"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebalance:
+    replica: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evict:
+    replica: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDown:
+    healthy_persists: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreUp:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersLost:
+    persists: int
+
+
+Step = Poll | Crash | CommitFails | Rebalance | Evict | StoreDown | StoreUp | AnswersLost
+
+
+def fill(world: World, script: Script) -> None:
+    """Write a log with everything that readings do: come late, twice, after gaps, without values, or undecodable."""
+    random = np.random.default_rng(script.seed)
+    now_ms = START_MS
+    for _ in range(script.records):
+        sensor = int(random.integers(SENSORS))
+        now_ms += int(random.choice([0, 300, 1000, 1000, 2500, 90_000], p=[0.1, 0.3, 0.3, 0.2, 0.08, 0.02]))
+        time_ms = now_ms - int(random.choice([0, 2 * SECOND_MS], p=[0.9, 0.1]))
+        values = [None if random.random() < 0.15 else float(random.integers(10)) for _ in range(2)]
+        value = b"not a reading" if random.random() < 0.05 else reading(f"s{sensor}", time_ms, *values)
+        partition = sensor % script.partitions
+        world.log.append(INPUT, partition, value, key=f"s{sensor}".encode(), timestamp=now_ms)
+        if random.random() < 0.1:
+            world.log.append_gap(INPUT, partition, int(random.integers(1, 3)))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run leaves behind."""
+
+    alerts: dict[bytes, list[bytes]]
+    dead_letters: list[tuple[bytes | None, ...]]
+    stored: list[bytes | None]
+
+
+def outcome(world: World, script: Script) -> Outcome:
+    letters = [(value, *(content for _, content in headers)) for value, headers in world.dead_letters()]
+    stored = [world.store.records(sensor % script.partitions, [f"s{sensor}"])[0] for sensor in range(SENSORS)]
+    return Outcome(world.alerts_by_sensor(), sorted(letters, key=repr), stored)
+
+
+@lru_cache(maxsize=64)
+def quiet_run(script: Script) -> Outcome:
+    world = World(script.partitions)
+    fill(world, script)
+    Replica(world, Plant(stride=script.stride)).run(records=1)
+    return outcome(world, script)
+
+
+class Stage:
+    """Replicas that read one log while a script is played."""
+
+    def __init__(self, script: Script, max_sensors: int, replicas: int) -> None:
+        self.world = World(script.partitions)
+        fill(self.world, script)
+        self.most_records = min(max_sensors, 500)
+        slice_records = min(3, max_sensors)
+        plant = Plant(stride=script.stride, max_sensors=max_sensors, slice_records=slice_records)
+        self.replicas = [Replica(self.world, plant) for _ in range(replicas)]
+
+    def play(self, step: Step) -> None:
+        store = self.world.store
+        match step:
+            case Poll(replica, records):
+                self._at(replica).step(min(records, self.most_records))
+            case Crash(replica):
+                self.replicas[replica % len(self.replicas)] = self._at(replica).crash()
+            case CommitFails(replica, when):
+                self._at(replica).sink.fail_next_commit(when)
+            case Rebalance(replica):
+                self._at(replica).rebalance()
+            case Evict(replica):
+                self._at(replica).evict()
+            case StoreDown(healthy_persists):
+                store.healthy_persists = healthy_persists
+            case StoreUp():
+                store.healthy_persists, store.unavailable = None, False
+            case AnswersLost(persists):
+                store.lost_answers = persists
+
+    def finish(self) -> None:
+        """Let everything be well again, and read to the end."""
+        self.play(StoreUp())
+        self.play(AnswersLost(0))
+        for _ in range(1000):
+            for replica in self.replicas:
+                replica.step(self.most_records)
+            if all(replica.pipeline.is_ready for replica in self.replicas) and self._is_done():
+                return
+        raise AssertionError(f"stuck: committed {self.world.committed()}, ends {self.world.ends()}")
+
+    def _is_done(self) -> bool:
+        lag = sum(replica.pipeline.store_lag for replica in self.replicas)
+        return self.world.committed() == self.world.ends() and not lag
+
+    def _at(self, replica: int) -> Replica:
+        return self.replicas[replica % len(self.replicas)]
+
+
+_replica = st.integers(0, 1)
+_polls = st.builds(Poll, _replica, st.integers(1, 40))
+_failures = st.one_of(
+    st.builds(Crash, _replica),
+    st.builds(CommitFails, _replica, st.sampled_from(["before", "after"])),
+    st.builds(Rebalance, _replica),
+    st.builds(Evict, _replica),
+    st.builds(StoreDown, st.integers(0, 3)),
+    st.builds(StoreUp),
+    st.builds(AnswersLost, st.integers(1, 2)),
+)
+_scripts = st.builds(
+    Script,
+    seed=st.integers(0, 9),
+    records=st.sampled_from([8, 30, 90]),
+    partitions=st.integers(1, 3),
+    stride=st.sampled_from([1, 1, 3]),
+)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    script=_scripts,
+    steps=st.lists(st.one_of(_polls, _polls, _failures), max_size=40),
+    max_sensors=st.sampled_from([1000, 6, 2]),
+    replicas=st.integers(1, 2),
+)
+def test_whatever_fails_the_events_are_those_of_a_quiet_run(
+    script: Script, steps: list[Step], max_sensors: int, replicas: int
+) -> None:
+    stage = Stage(script, max_sensors, replicas)
+
+    for step in steps:
+        stage.play(step)
+    stage.finish()
+
+    assert outcome(stage.world, script) == quiet_run(script)
