@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from stream_detector.wire import InputLimits, JsonDecoder
 
 INPUT, ALERTS, DEAD_LETTERS, GROUP = "readings", "alerts", "dead-letters", "detectors"
 MODEL = ModelSpec(name="checksum", version="v1", features=("a", "b"), window_length=3, sampling_interval_seconds=1.0)
+Snapshot = tuple[dict[int, PartitionMeta], dict[tuple[int, str], Any]]  # of a store; only to be given back to it
 START_MS = 1_700_000_000_000
 SECOND_MS = 1000
 MINUTE_MS = 60 * SECOND_MS
@@ -131,14 +133,17 @@ class FragileStore(MemoryStore):
         stored = [self._sensors.get((partition, sensor)) for sensor in sensors]
         return [one.record if one and meta and one.epoch == meta.epoch else None for one in stored]
 
-    def snapshot(self) -> tuple[dict[int, PartitionMeta], dict[tuple[int, str], bytes]]:
-        """Return metas and records, for a later `roll_back`."""
-        return dict(self._metas), dict(self._sensors)  # type: ignore[arg-type] # opaque to the caller
+    def positions(self) -> dict[int, int]:
+        """Return up to where the stored state of each partition is."""
+        return {partition: meta.next_position for partition, meta in self._metas.items()}
 
-    def roll_back(self, snapshot: tuple[dict[int, PartitionMeta], dict[tuple[int, str], bytes]]) -> None:
+    def snapshot(self) -> Snapshot:
+        """Return all that is stored, for a later `roll_back`."""
+        return dict(self._metas), dict(self._sensors)
+
+    def roll_back(self, snapshot: Snapshot) -> None:
         """Return to an earlier state, as a failover to a lagging replica does."""
-        metas, sensors = snapshot
-        self._metas, self._sensors = dict(metas), dict(sensors)  # type: ignore[arg-type]
+        self._metas, self._sensors = dict(snapshot[0]), dict(snapshot[1])
 
 
 @dataclass(frozen=True, slots=True)

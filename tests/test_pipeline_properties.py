@@ -15,7 +15,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.harness import INPUT, SECOND_MS, START_MS, Plant, Replica, World, reading
+from tests.harness import INPUT, SECOND_MS, START_MS, Plant, Replica, Snapshot, World, reading
 
 SENSORS = 5
 
@@ -72,7 +72,34 @@ class AnswersLost:
     persists: int
 
 
-Step = Poll | Crash | CommitFails | Rebalance | Evict | StoreDown | StoreUp | AnswersLost
+@dataclass(frozen=True, slots=True)
+class RememberStore:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFallsBack:
+    """To what was remembered, as in a failover to a replica that lags."""
+
+
+@dataclass(frozen=True, slots=True)
+class WipeStore:
+    pass
+
+
+Step = (
+    Poll
+    | Crash
+    | CommitFails
+    | Rebalance
+    | Evict
+    | StoreDown
+    | StoreUp
+    | AnswersLost
+    | RememberStore
+    | StoreFallsBack
+    | WipeStore
+)
 
 
 def fill(world: World, script: Script) -> None:
@@ -120,6 +147,8 @@ class Stage:
     def __init__(self, script: Script, max_sensors: int, replicas: int) -> None:
         self.world = World(script.partitions)
         fill(self.world, script)
+        self.partitions = script.partitions
+        self.remembered: Snapshot | None = None
         self.most_records = min(max_sensors, 500)
         slice_records = min(3, max_sensors)
         plant = Plant(stride=script.stride, max_sensors=max_sensors, slice_records=slice_records)
@@ -144,6 +173,14 @@ class Stage:
                 store.healthy_persists, store.unavailable = None, False
             case AnswersLost(persists):
                 store.lost_answers = persists
+            case RememberStore():
+                if len(store.positions()) == self.partitions and min(store.positions().values()) >= 0:
+                    self.remembered = store.snapshot()
+            case StoreFallsBack():
+                if self.remembered:
+                    store.roll_back(self.remembered)
+            case WipeStore():
+                store.wipe()
 
     def finish(self) -> None:
         """Let everything be well again, and read to the end."""
@@ -155,6 +192,12 @@ class Stage:
             if all(replica.pipeline.is_ready for replica in self.replicas) and self._is_done():
                 return
         raise AssertionError(f"stuck: committed {self.world.committed()}, ends {self.world.ends()}")
+
+    def run_until_restored(self) -> None:
+        """Bring the replicas to where they read."""
+        while not all(replica.pipeline.is_ready for replica in self.replicas):
+            for replica in self.replicas:
+                replica.step(0)
 
     def _is_done(self) -> bool:
         lag = sum(replica.pipeline.store_lag for replica in self.replicas)
@@ -174,6 +217,13 @@ _failures = st.one_of(
     st.builds(StoreDown, st.integers(0, 3)),
     st.builds(StoreUp),
     st.builds(AnswersLost, st.integers(1, 2)),
+    st.builds(RememberStore),
+    st.builds(StoreFallsBack),
+)
+_lossless_failures = st.one_of(
+    st.builds(StoreDown, st.integers(0, 3)),
+    st.builds(StoreUp),
+    st.builds(AnswersLost, st.integers(1, 2)),
 )
 _scripts = st.builds(
     Script,
@@ -188,7 +238,7 @@ _scripts = st.builds(
 @given(
     script=_scripts,
     steps=st.lists(st.one_of(_polls, _polls, _failures), max_size=40),
-    max_sensors=st.sampled_from([1000, 6, 2]),
+    max_sensors=st.sampled_from([1000, 3]),
     replicas=st.integers(1, 2),
 )
 def test_whatever_fails_the_events_are_those_of_a_quiet_run(
@@ -201,3 +251,21 @@ def test_whatever_fails_the_events_are_those_of_a_quiet_run(
     stage.finish()
 
     assert outcome(stage.world, script) == quiet_run(script)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    script=_scripts,
+    steps=st.lists(st.one_of(_polls, _polls, _lossless_failures, st.builds(WipeStore)), max_size=40),
+)
+def test_a_store_that_loses_everything_while_the_sensors_are_in_memory_changes_no_event(
+    script: Script, steps: list[Step]
+) -> None:
+    stage = Stage(script, max_sensors=1000, replicas=1)
+    stage.run_until_restored()
+
+    for step in steps:
+        stage.play(step)
+    stage.finish()
+
+    assert outcome(stage.world, script).alerts == quiet_run(script).alerts

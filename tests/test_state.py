@@ -1,0 +1,251 @@
+"""Windows: `append` against a reference that keeps a list of rows per sensor, and examples worked out by hand."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_detector.readings import Readings
+from stream_detector.state import Appended, Records, append, layout_name, new_records
+
+MAX_GAP_MS = 1000
+FEATURES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    sensor: int
+    time_ms: int
+    values: tuple[float, float]
+
+
+@dataclass(slots=True)
+class ReferenceSensor:
+    """A sensor's accepted rows since its window last started anew: (time, offset, values)."""
+
+    rows: list[tuple[int, int, tuple[float, float]]] = field(default_factory=list)
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is promised of one accepted reading."""
+
+    offset: int
+    sensor: int
+    count: int
+    filled: int
+    window: tuple[tuple[float, float], ...]  # its `filled` rows
+    milliseconds: int
+    offsets: int
+
+
+def reference(readings: list[Reading], length: int) -> list[Seen]:
+    sensors: dict[int, ReferenceSensor] = {}
+    seen = []
+    for offset, reading in enumerate(readings):
+        sensor = sensors.setdefault(reading.sensor, ReferenceSensor())
+        if sensor.rows:
+            newest_ms = sensor.rows[-1][0]
+            if reading.time_ms <= newest_ms:
+                continue
+            if reading.time_ms - newest_ms > MAX_GAP_MS:
+                sensor.rows.clear()
+        sensor.rows.append((reading.time_ms, offset, reading.values))
+        sensor.count += 1
+        window = sensor.rows[-length:]
+        seen.append(
+            Seen(
+                offset,
+                reading.sensor,
+                sensor.count,
+                len(window),
+                tuple(row[2] for row in window),
+                window[-1][0] - window[0][0],
+                window[-1][1] - window[0][1],
+            )
+        )
+    return seen
+
+
+def columns(readings: list[Reading], first_offset: int = 0) -> Readings:
+    count = len(readings)
+    return Readings(
+        sensors=[str(reading.sensor) for reading in readings],
+        partitions=np.zeros(count, np.int32),
+        offsets=np.arange(first_offset, first_offset + count, dtype=np.int64),
+        times_ms=np.array([reading.time_ms for reading in readings], np.int64),
+        values=np.array([reading.values for reading in readings], np.float32).reshape(count, FEATURES),
+    )
+
+
+def append_all(records: Records, readings: list[Reading], first_offset: int = 0) -> Appended:
+    slots = np.array([reading.sensor for reading in readings], np.int32)
+    return append(records, slots, columns(readings, first_offset), MAX_GAP_MS)
+
+
+def seen_by(appended: Appended, first_offset: int = 0) -> list[Seen]:
+    everything = np.arange(len(appended.reading))
+    windows = appended.windows(everything)
+    milliseconds, offsets = appended.span(everything)
+    return [
+        Seen(
+            first_offset + int(appended.reading[m]),
+            int(appended.slot[m]),
+            int(appended.count[m]),
+            int(appended.filled[m]),
+            tuple(tuple(row) for row in windows[m, len(windows[m]) - appended.filled[m] :].tolist()),
+            int(milliseconds[m]),
+            int(offsets[m]),
+        )
+        for m in everything.tolist()
+    ]
+
+
+_readings = st.lists(
+    st.builds(
+        Reading,
+        sensor=st.sampled_from([0, 1, 2, 2, 2, 2]),
+        time_ms=st.one_of(st.integers(0, 60), st.integers(0, 30).map(lambda step: step * 400)),
+        values=st.tuples(st.integers(0, 9).map(float), st.integers(0, 9).map(float)),
+    ),
+    max_size=60,
+).map(lambda readings: [Reading(r.sensor, r.time_ms + 40 * place, r.values) for place, r in enumerate(readings)])
+
+
+@settings(deadline=None)
+@given(readings=_readings, length=st.integers(1, 7), data=st.data())
+def test_any_cut_into_batches_gives_what_the_reference_gives(readings: list[Reading], length: int, data: st.DataObject) -> None:
+    cuts = data.draw(st.lists(st.integers(0, len(readings)), max_size=8).map(sorted))
+    whole, in_parts = new_records(3, length, FEATURES), new_records(3, length, FEATURES)
+    bounds = [0, *cuts, len(readings)]
+
+    append_all(whole, readings)
+    seen, late = [], 0
+    for start, stop in itertools.pairwise(bounds):
+        appended = append_all(in_parts, readings[start:stop], first_offset=start)
+        seen += seen_by(appended, first_offset=start)
+        late += appended.late
+
+    expected = reference(readings, length)
+    assert sorted(seen, key=lambda one: one.offset) == expected
+    assert late == len(readings) - len(expected)
+    assert in_parts.tobytes() == whole.tobytes()
+
+
+def values_of(*numbers: float) -> list[Reading]:
+    """Return readings of sensor 0, 10 ms apart from 100 ms on."""
+    return [Reading(0, 100 + 10 * place, (number, -number)) for place, number in enumerate(numbers)]
+
+
+def first_feature(windows: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> list[list[float]]:
+    return [[row[0] for row in window] for window in windows.tolist()]
+
+
+def test_more_readings_of_one_sensor_than_the_window_is_long_have_a_window_each() -> None:
+    records = new_records(1, 3, FEATURES)
+
+    appended = append_all(records, values_of(1, 2, 3, 4, 5))
+
+    assert first_feature(appended.windows(np.arange(2, 5))) == [[1, 2, 3], [2, 3, 4], [3, 4, 5]]
+    assert appended.filled.tolist() == [1, 2, 3, 3, 3]
+    assert appended.count.tolist() == [1, 2, 3, 4, 5]
+    assert records["rows"]["values"][0, :, 0].tolist() == [4, 5, 3]  # a ring: reading n is in row (n - 1) mod 3
+
+
+def test_late_and_equal_time_readings_are_dropped_and_counted() -> None:
+    records = new_records(1, 3, FEATURES)
+    readings = [Reading(0, time_ms, (float(time_ms), 0.0)) for time_ms in (200, 200, 150, 201, 200)]
+
+    appended = append_all(records, readings)
+
+    assert appended.reading.tolist() == [0, 3]
+    assert appended.late == 3
+    assert records["header"]["last_time_ms"].tolist() == [201]
+    assert records["header"]["last_offset"].tolist() == [3]
+
+
+def test_a_reading_at_time_zero_is_not_late() -> None:
+    assert append_all(new_records(1, 3, FEATURES), [Reading(0, 0, (1.0, 1.0))]).late == 0
+
+
+@pytest.mark.parametrize(("gap_ms", "filled", "restarted"), [(MAX_GAP_MS, 3, 0), (MAX_GAP_MS + 1, 1, 1)])
+def test_a_gap_longer_than_the_limit_starts_the_window_anew(gap_ms: int, filled: int, restarted: int) -> None:
+    records = new_records(1, 3, FEATURES)
+    append_all(records, values_of(1, 2))  # the last at 110 ms
+
+    appended = append_all(records, [Reading(0, 110 + gap_ms, (3.0, 3.0))], first_offset=2)
+
+    assert appended.filled.tolist() == [filled]
+    assert appended.restarted == restarted
+    assert records["header"]["count"].tolist() == [3]
+
+
+def test_a_gap_within_a_batch_starts_the_window_anew_for_the_readings_after_it() -> None:
+    readings = [Reading(0, time_ms, (float(time_ms), 0.0)) for time_ms in (10, 20, 30, 5000, 5010)]
+
+    appended = append_all(new_records(1, 3, FEATURES), readings)
+
+    assert appended.filled.tolist() == [1, 2, 3, 1, 2]
+    assert appended.restarted == 1
+    assert appended.span(np.arange(5))[0].tolist() == [0, 10, 20, 0, 10]
+
+
+def test_the_span_of_a_window_counts_offsets_of_other_sensors_and_skipped_ones() -> None:
+    records = new_records(2, 3, FEATURES)
+    readings = columns([Reading(0, 10, (1, 1)), Reading(1, 10, (1, 1)), Reading(0, 15, (1, 1)), Reading(0, 40, (1, 1))])
+    offsets = np.array([7, 8, 100, 103], np.int64)
+    readings = Readings(readings.sensors, readings.partitions, offsets, readings.times_ms, readings.values)
+
+    appended = append(records, np.array([0, 1, 0, 0], np.int32), readings, MAX_GAP_MS)
+
+    milliseconds, span_offsets = appended.span(np.array([2]))
+    assert (milliseconds.tolist(), span_offsets.tolist()) == ([30], [96])  # from offset 7 to 103
+
+
+def test_offsets_too_far_apart_for_the_record_start_the_window_anew() -> None:
+    records = new_records(1, 3, FEATURES)
+    append_all(records, values_of(1, 2))
+
+    appended = append_all(records, [Reading(0, 130, (3.0, 3.0))], first_offset=2 + 2**32)
+
+    assert appended.filled.tolist() == [1]
+
+
+def test_a_missing_value_stays_missing_in_the_window() -> None:
+    records = new_records(1, 2, FEATURES)
+    append_all(records, [Reading(0, 10, (float("nan"), 1.0))])
+
+    window = append_all(records, [Reading(0, 20, (2.0, 3.0))], first_offset=1).windows(np.array([0]))[0]
+
+    assert np.array_equal(window, np.array([[np.nan, 1], [2, 3]], np.float32), equal_nan=True)
+
+
+def test_an_empty_batch_changes_nothing() -> None:
+    records = new_records(2, 3, FEATURES)
+    append_all(records, values_of(1, 2))
+    before = records.tobytes()
+
+    appended = append_all(records, [])
+
+    assert len(appended.reading) == appended.late == appended.restarted == 0
+    assert records.tobytes() == before
+
+
+def test_windows_of_the_past_are_not_touched_by_later_batches() -> None:
+    records = new_records(1, 2, FEATURES)
+    window = append_all(records, values_of(1, 2)).windows(np.array([1]))
+
+    append_all(records, [Reading(0, 200, (9.0, 9.0))], first_offset=2)
+
+    assert first_feature(window) == [[1, 2]]
+
+
+def test_the_layout_is_named_by_window_length_and_features_in_order() -> None:
+    assert layout_name(64, ("temperature", "pressure")) == "1:64:temperature,pressure"
+    assert layout_name(64, ("pressure", "temperature")) != layout_name(64, ("temperature", "pressure"))
