@@ -258,7 +258,7 @@ class MemoryLog:
             raise PermanentDeliveryError(msg)
         size = len(message.key or b"") + len(message.value or b"")
         if size > self.max_message_bytes:
-            msg = f"a record of {size} bytes for topic {message.topic} is larger than the {self.max_message_bytes} it takes"
+            msg = f"topic {message.topic} refuses a record of {size} bytes: it takes {self.max_message_bytes}"
             raise PermanentDeliveryError(msg)
 
     def _place(self, message: Message) -> int:
