@@ -1,0 +1,70 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from stream_detector.cli import COMMANDS
+from stream_detector.wire import REASONS
+from tests.docs_tables import BEGIN, DOCS, END, TABLES, with_table
+
+README = DOCS.parent / "README.md"
+PAGES = [README, *sorted(DOCS.rglob("*.md"))]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_are_made_from_the_code(name: str) -> None:
+    page = (DOCS / name).read_text()
+
+    assert BEGIN in page
+    assert END in page
+    assert page == with_table(page, TABLES[name]()), "run python -m tests.docs_tables"
+
+
+def test_every_reason_of_a_dead_letter_is_explained() -> None:
+    page = (DOCS / "input.md").read_text()
+
+    assert [reason for reason in REASONS if f"| `{reason}` |" not in page] == []
+
+
+def test_every_field_of_an_event_is_explained() -> None:
+    schema = json.loads(resources.files("stream_detector").joinpath("event.schema.json").read_text())
+    page = (DOCS / "events.md").read_text()
+
+    assert [field for field in schema["properties"] if f"| `{field}` |" not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_settings_named_in_the_text_exist(page: Path) -> None:
+    known = re.findall(r"`STREAM_DETECTOR_(\w+)`", (DOCS / "settings.md").read_text())
+    named = re.findall(
+        r"\b(?:STREAM_DETECTOR_)?((?:KAFKA|REDIS|MODEL|STATE|INPUT|DEAD_LETTERS|ALERTS|HTTP|SERVICE)__[A-Z_]+)",
+        page.read_text(),
+    )
+
+    assert sorted(set(named) - set(known)) == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_is_in_the_readme(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "stream_detector", command, "--help"], capture_output=True, text=True, timeout=60
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert COMMANDS[command].split(",")[0].split(":")[0][1:20] in " ".join(done.stdout.split())
+    assert f"stream-detector {command}" in README.read_text()
