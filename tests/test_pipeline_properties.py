@@ -155,7 +155,6 @@ class Stage:
         self.replicas = [Replica(self.world, plant) for _ in range(replicas)]
 
     def play(self, step: Step) -> None:
-        store = self.world.store
         match step:
             case Poll(replica, records):
                 self._at(replica).step(min(records, self.most_records))
@@ -167,6 +166,12 @@ class Stage:
                 self._at(replica).rebalance()
             case Evict(replica):
                 self._at(replica).evict()
+            case _:
+                self._disturb_store(step)
+
+    def _disturb_store(self, step: Step) -> None:
+        store = self.world.store
+        match step:
             case StoreDown(healthy_persists):
                 store.healthy_persists = healthy_persists
             case StoreUp():
