@@ -28,7 +28,8 @@ UNITS = ("degrees Celsius", "bar", "m3/h", "mm/s", "A")
 
 _NOISE = np.array([0.15, 0.03, 0.25, 0.05, 0.08])  # standard deviations, in the units above
 _DECIMALS = 3  # resolution of the sensors
-_LOOKBACK_SEGMENTS = 6  # of heat that lingers; what was before is below the resolution
+_RAMP_INTERVALS = 45.0  # drives bring a pump to another speed gently
+_LOOKBACK_SEGMENTS = 8  # of heat that lingers; what was before is below the resolution
 _PARAMETERS, _SWITCHING, _SET_POINT, _WANDER, _MEASUREMENT = range(5)  # streams of random numbers
 
 
@@ -39,7 +40,7 @@ class Fleet:
     sensors: int = 12
     seed: int = 7
     interval_seconds: float = 1.0
-    dwell_seconds: float | None = None  # mean time at one set point; default 240 intervals
+    dwell_seconds: float | None = None  # mean time at one set point; default 150 intervals
     cycle_seconds: float | None = None  # the "day"; default 1800 intervals
 
     def sensor_ids(self) -> list[str]:
@@ -48,7 +49,7 @@ class Fleet:
 
     def dwell(self) -> float:
         """Return the mean time at one set point, in seconds."""
-        return self.dwell_seconds or 240.0 * self.interval_seconds
+        return self.dwell_seconds or 150.0 * self.interval_seconds
 
     def cycle(self) -> float:
         """Return the length of the plant's rhythm, in seconds."""
@@ -86,10 +87,9 @@ class Fleet:
         knots = seconds / (30.0 * interval)
         left = np.floor(knots).astype(np.int64)
         fraction = knots - left
-        smooth = fraction * fraction * (3.0 - 2.0 * fraction)
         sensors = pumps.sensors[:, None]
         ends = [2.0 * uniform(self.seed, _WANDER, sensors, left + offset) - 1.0 for offset in (0, 1)]
-        wander = ends[0] + smooth * (ends[1] - ends[0])
+        wander = ends[0] + _smooth(fraction) * (ends[1] - ends[0])
         return np.asarray(0.65 + 0.1 * pumps.column(2) + 0.06 * day + 0.06 * wander + 0.035 * hunting)
 
 
@@ -132,19 +132,24 @@ def _schedule(fleet: Fleet, pumps: _Pumps, seconds: Float64Array) -> tuple[Float
     sensors = pumps.sensors[:, None]
     begins = segments + 0.6 * (uniform(pumps.seed, _SWITCHING, sensors, segments) - 0.5)  # [S, M] in mean segments
     draw = uniform(pumps.seed, _SET_POINT, sensors, segments)
-    chosen = (draw >= 0.15).astype(np.int64) + (draw >= 0.55)  # 15 % off, 40 % low, 45 % high
+    chosen = (draw >= 0.2).astype(np.int64) + (draw >= 0.6)  # 20 % off, 40 % low, 40 % high
     speeds = np.take_along_axis(pumps.set_points(), chosen, axis=1)  # [S, M]
 
     row = np.arange(len(pumps.sensors))[:, None]
     at = floor - first  # [N]
     at = at - 1 + (position >= begins[row, at]) + (position >= begins[row, at + 1])  # [S, N] the segment of each time
     since = (position - begins[row, at]) * dwell  # [S, N] seconds since the segment began
-    ramp = np.clip(since / (6.0 * fleet.interval_seconds), 0.0, 1.0)
+    ramp = _smooth(np.clip(since / (_RAMP_INTERVALS * fleet.interval_seconds), 0.0, 1.0))
     speed = speeds[row, at - 1] + ramp * (speeds[row, at] - speeds[row, at - 1])
     lag = 60.0 * fleet.interval_seconds
     load = speeds**2
     heat = load[row, at] + (_heat_at_begin(begins * dwell, load, lag)[row, at] - load[row, at]) * np.exp(-since / lag)
     return speed, heat
+
+
+def _smooth(progress: Float64Array) -> Float64Array:
+    """Go from 0 to 1 without a kink."""
+    return progress * progress * (3.0 - 2.0 * progress)
 
 
 def _heat_at_begin(begins_seconds: Float64Array, load: Float64Array, lag_seconds: float) -> Float64Array:
@@ -168,7 +173,9 @@ def _physics(
 ) -> tuple[Float64Array, ...]:
     """Return the features [S, N] in the order of FEATURES, without noise."""
     static = 0.12 + 0.06 * pumps.column(5)
-    flow = np.sqrt(np.maximum(speed**2 - static, 0.0) / (0.55 + 0.6 / valve**2))
+    excess = speed**2 - static
+    driving = 0.5 * (excess + np.sqrt(excess**2 + 0.02**2))  # the check valve opens gradually
+    flow = np.sqrt(driving / (0.55 + 0.6 / valve**2)) * np.minimum(speed / 0.2, 1.0)
     pressure = np.maximum(speed**2 - 0.55 * flow**2, static)  # a check valve holds the static head
     ratio = flow / np.maximum(speed, 0.05) / 0.62  # 1 = best efficiency
     efficiency = 0.35 + 0.45 * ratio * (2.0 - ratio)
