@@ -7,8 +7,8 @@ import subprocess
 import time
 from pathlib import PurePosixPath
 
-from tests.servers.kafka_settings import broker_settings
-from tests.servers.processes import LOG_TAIL_LINES, ServerStartError, accepts_connections, free_port
+from tests.servers.kafka_settings import answers, broker_settings
+from tests.servers.processes import LOG_TAIL_LINES, ServerStartError, free_port
 
 IMAGE = "apache/kafka:4.3.1"
 START_SECONDS = 120.0
@@ -20,8 +20,11 @@ class DockerKafka:
 
     def __init__(self, port: int) -> None:
         self.brokers = f"127.0.0.1:{port}"
-        self._port = port
-        settings = broker_settings(port, free_port(), PurePosixPath("/tmp/kafka-data"), host="0.0.0.0")
+        controller_port = free_port()
+        settings = broker_settings(port, controller_port, PurePosixPath("/tmp/kafka-data"), host="0.0.0.0")
+        # The image formats its storage for a fixed quorum.
+        del settings["controller.quorum.bootstrap.servers"]
+        settings["controller.quorum.voters"] = f"1@127.0.0.1:{controller_port}"
         environment = [f"--env=KAFKA_{name.upper().replace('.', '_')}={value}" for name, value in settings.items()]
         publish = f"--publish=127.0.0.1:{port}:{port}"
         self._container = _docker("create", publish, *environment, IMAGE).splitlines()[-1]
@@ -31,7 +34,7 @@ class DockerKafka:
         _docker("start", self._container)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            if "Kafka Server started" in _docker("logs", self._container) and accepts_connections(self._port):
+            if answers(self.brokers):
                 return
             time.sleep(0.2)
         log = _docker("logs", f"--tail={LOG_TAIL_LINES}", self._container)

@@ -12,11 +12,11 @@ import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
-from tests.servers.kafka_settings import broker_settings
+from tests.servers.kafka_settings import answers, broker_settings
 from tests.servers.processes import ServerMissingError, ServerProcess, ServerStartError, accepts_connections, free_port
 
 MINIMUM_JAVA = 17
-START_SECONDS = 90.0
+START_SECONDS = 150.0
 FETCH_SECONDS = 600.0
 POM = Path(__file__).with_name("pom.xml")
 PROJECT = Path(__file__).resolve().parents[2]
@@ -36,8 +36,8 @@ class JavaKafka:
         self._format()
 
     def start(self) -> None:
-        """Start the broker; return when it accepts connections."""
-        self.process.start(lambda: accepts_connections(self._port), START_SECONDS)
+        """Start the broker; return when it answers."""
+        self.process.start(lambda: accepts_connections(self._port) and answers(self.brokers), START_SECONDS)
 
     def kill(self) -> None:
         """End the broker at once. Idempotent."""
@@ -103,8 +103,8 @@ def _jar_folder() -> Path:
 
 
 def _java() -> str:
-    home = os.environ.get("JAVA_HOME")
-    return str(Path(home, "bin", "java")) if home else "java"
+    of_home = Path(os.environ.get("JAVA_HOME", ""), "bin", "java")
+    return str(of_home) if of_home.is_absolute() and of_home.exists() else "java"
 
 
 def _run(command: list[str], what: str, timeout_seconds: float) -> None:

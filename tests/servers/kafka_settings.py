@@ -1,8 +1,12 @@
-"""The settings of the tests' Kafka node, whichever way it runs."""
+"""What the tests' Kafka nodes have in common, whichever way they run: their settings, and how to ask whether they are up."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path, PurePosixPath
+
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
 
 
 def broker_settings(port: int, controller_port: int, data: Path | PurePosixPath, host: str = "127.0.0.1") -> dict[str, str]:
@@ -36,3 +40,13 @@ def broker_settings(port: int, controller_port: int, data: Path | PurePosixPath,
         "log.initial.task.delay.ms": "500",
         "log.retention.check.interval.ms": "1000",
     }
+
+
+def answers(brokers: str) -> bool:
+    """Say whether a Kafka answers a request now. A listening port alone may be Docker's."""
+    try:
+        with closing(KafkaAdminClient(bootstrap_servers=brokers, request_timeout_ms=5000, bootstrap_timeout_ms=2000)) as admin:
+            admin.list_topics()
+    except KafkaError:
+        return False
+    return True
