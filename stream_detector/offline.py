@@ -28,7 +28,10 @@ class ScoredRows:
 
 
 def score_dataset(detector: Detector, dataset: Dataset) -> Iterator[ScoredRows]:
-    """Score a dataset in its order, batch by batch; the detector's arena must have room for all its sensors."""
+    """Score a dataset in its order, batch by batch; the arena's max_sensors must be at least the dataset's."""
+    if not detector.arena.room(len(dataset.sensors)):
+        msg = f"{len(dataset.sensors)} sensors do not fit into an arena of {detector.arena.max_sensors}"
+        raise ValueError(msg)
     detector.admit(0, dataset.sensors, [None] * len(dataset.sensors))
     for first in range(0, len(dataset), _BATCH_ROWS):
         yield _score_batch(detector, dataset, slice(first, min(first + _BATCH_ROWS, len(dataset))))

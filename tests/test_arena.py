@@ -1,0 +1,213 @@
+"""The arena: who has a slot, who makes room, and what is not stored yet."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_detector.arena import Arena
+from stream_detector.persistence import unsaved_updates
+from stream_detector.ports import SensorUpdate
+from stream_detector.readings import Readings
+from stream_detector.state import append, new_records
+
+LENGTH, FEATURES = 3, 1
+
+
+def arena_of(max_sensors: int) -> Arena:
+    return Arena(max_sensors, LENGTH, FEATURES)
+
+
+def readings(sensors: list[str], times_ms: list[int], partition: int = 0) -> Readings:
+    count = len(sensors)
+    return Readings(
+        sensors,
+        np.full(count, partition, np.int32),
+        np.array(times_ms, np.int64),
+        np.array(times_ms, np.int64),
+        np.array(times_ms, np.float32).reshape(count, 1),
+    )
+
+
+def insert(arena: Arena, sensors: list[str], partition: int = 0, *, stored: bool = True) -> None:
+    """Hold sensors; stored ones have one reading."""
+    records = new_records(len(sensors), LENGTH, FEATURES)
+    if stored:
+        records["header"]["last_offset"] = 0
+    arena.insert(partition, sensors, records, np.full(len(sensors), stored), np.zeros(len(sensors), np.bool_))
+
+
+def add(arena: Arena, sensors: list[str], times_ms: list[int]) -> None:
+    """Append readings and note the change, as the detector does."""
+    batch = readings(sensors, times_ms)
+    appended = append(arena.records, arena.slots(batch), batch, 10**6)
+    arena.changed(*np.unique(appended.slot, return_counts=True))
+
+
+def names(arena: Arena, partition: int = 0) -> set[str]:
+    return {arena.sensors[slot] for slot in arena.held(partition).tolist()}
+
+
+def test_a_sensor_that_is_not_held_is_reported_once() -> None:
+    arena = arena_of(4)
+    insert(arena, ["a"])
+
+    assert arena.touch(0, ["b", "a", "b", "c"]) == ["b", "c"]
+    assert arena.touch(1, ["a"]) == ["a"]  # the same name in another partition is another sensor
+
+
+def test_readings_find_the_slot_of_their_sensor_and_partition() -> None:
+    arena = arena_of(4)
+    insert(arena, ["a", "b"])
+    insert(arena, ["a"], partition=1)
+
+    in_0, in_1 = arena.slots(readings(["b", "a", "b"], [1, 2, 3])), arena.slots(readings(["a"], [1], partition=1))
+
+    assert [arena.sensors[slot] for slot in [*in_0, *in_1]] == ["b", "a", "b", "a"]
+    assert [arena.partitions[slot] for slot in [*in_0, *in_1]] == [0, 0, 0, 1]
+    assert in_0[1] != in_1[0]
+
+
+def test_the_least_recently_seen_stored_sensor_makes_room() -> None:
+    arena = arena_of(3)
+    insert(arena, ["a", "b", "c"])
+    arena.next_batch()
+    arena.touch(0, ["a", "c"])
+    arena.next_batch()
+    arena.touch(0, ["a"])
+
+    assert arena.room(1)
+    insert(arena, ["d"])
+
+    assert names(arena) == {"a", "c", "d"}
+    assert len(arena) == 3
+
+
+def test_sensors_of_the_batch_do_not_make_room() -> None:
+    arena = arena_of(2)
+    insert(arena, ["a", "b"])
+    arena.next_batch()
+    arena.touch(0, ["a"])
+
+    assert arena.room(1)
+    assert not arena.room(2)
+    assert "a" in names(arena)
+
+
+def test_sensors_with_unstored_changes_do_not_make_room_until_they_are_stored() -> None:
+    arena = arena_of(1)
+    insert(arena, ["a"])
+    add(arena, ["a"], [5])
+    arena.next_batch()
+
+    assert not arena.room(1)
+    arena.saved(0, arena.unsaved(0))
+    assert arena.room(1)
+
+
+def test_sensors_that_a_store_has_lost_do_not_make_room() -> None:
+    arena = arena_of(1)
+    insert(arena, ["a"])
+    arena.unstored(0)
+    arena.next_batch()
+
+    assert not arena.room(1)
+    arena.saved(0, arena.held(0))
+    assert arena.room(1)
+
+
+def test_growing_keeps_what_is_held() -> None:
+    arena = arena_of(5000)
+    first = [f"s{number}" for number in range(1000)]
+    insert(arena, first)
+    add(arena, first, list(range(1, 1001)))
+    more = [f"t{number}" for number in range(4000)]
+
+    assert arena.room(4000)
+    insert(arena, more)
+
+    assert len(arena) == 5000
+    slots = arena.slots(readings(first, [0] * 1000))
+    assert arena.records["header"]["last_time_ms"][slots].tolist() == list(range(1, 1001))
+    assert not arena.room(1)  # all are of this batch
+
+
+def test_a_dropped_partition_leaves_the_others_alone() -> None:
+    arena = arena_of(4)
+    insert(arena, ["a", "b"])
+    insert(arena, ["a"], partition=1)
+    add(arena, ["a"], [5])
+
+    arena.drop(0)
+
+    assert names(arena) == set()
+    assert names(arena, 1) == {"a"}
+    assert len(arena) == 1
+    assert arena.unsaved(0).tolist() == []
+
+
+def test_a_slot_used_again_starts_with_the_record_it_is_given() -> None:
+    arena = arena_of(1)
+    insert(arena, ["a"])
+    add(arena, ["a"], [5])
+    arena.drop(0)
+
+    insert(arena, ["b"], stored=False)
+
+    assert arena.records.tobytes() == new_records(1, LENGTH, FEATURES).tobytes()
+    assert (arena.stored_offset[0], arena.unsaved_rows[0]) == (-1, 0)
+
+
+def apply(stored: bytes | None, update: SensorUpdate) -> bytes:
+    """Return what a store has after an update, by the contract of ports.SensorUpdate."""
+    if stored is None or update.expected_prefix is None or not stored.startswith(update.expected_prefix):
+        return update.record
+    written = bytearray(stored)
+    for start, stop in update.spans:
+        written[start:stop] = update.record[start:stop]
+    return bytes(written)
+
+
+@settings(deadline=None)
+@given(batches=st.lists(st.lists(st.sampled_from("abc"), max_size=8), max_size=10))
+def test_updates_written_by_spans_bring_the_store_to_the_arenas_state(batches: list[list[str]]) -> None:
+    arena, store = arena_of(3), dict[str, bytes]()
+    insert(arena, ["a", "b", "c"], stored=False)
+    time_ms = 0
+
+    for batch in batches:
+        times_ms = list(range(time_ms + 1, time_ms + 1 + len(batch)))
+        time_ms += len(batch)
+        add(arena, batch, times_ms)
+        slots = arena.unsaved(0)
+        for update in unsaved_updates(arena, slots):
+            store[update.sensor] = apply(store.get(update.sensor), update)
+        arena.saved(0, slots)
+
+    held = {arena.sensors[slot]: arena.records[slot].tobytes() for slot in arena.held(0).tolist()}
+    assert store == {sensor: held[sensor] for batch in batches for sensor in batch}
+
+
+def test_a_few_new_rows_are_written_as_header_and_rows_only() -> None:
+    arena = arena_of(1)
+    insert(arena, ["a"], stored=False)
+    add(arena, ["a", "a"], [1, 2])
+    arena.saved(0, arena.unsaved(0))
+    add(arena, ["a", "a"], [3, 4])  # rows 2 and 0 of the ring
+
+    (update,) = unsaved_updates(arena, arena.unsaved(0))
+
+    header, row = arena.records.dtype["header"].itemsize, 12  # a row: one float32 and two uint32
+    assert update.expected_prefix == (2).to_bytes(8, "little")
+    assert update.spans == ((0, header), (header, header + row), (header + 2 * row, header + 3 * row))
+
+
+def test_as_many_new_rows_as_the_window_is_long_are_written_whole() -> None:
+    arena = arena_of(1)
+    insert(arena, ["a"])
+    add(arena, ["a"] * 3, [1, 2, 3])
+
+    (update,) = unsaved_updates(arena, arena.unsaved(0))
+
+    assert (update.expected_prefix, update.record) == (None, arena.records[0].tobytes())
