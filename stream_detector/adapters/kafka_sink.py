@@ -149,7 +149,7 @@ class KafkaSink:
         except kafka_errors.KafkaError as error:
             cause = producer.last_error() or error
             producer.kill()
-            raise self._failed(cause, futures, messages) from error
+            raise _failure(futures, messages) or self._failed(cause, membership) from error
         except BaseException:
             producer.kill()
             raise
@@ -195,19 +195,25 @@ class KafkaSink:
                 msg = f"topic {topic} does not exist; create it"
                 raise PermanentDeliveryError(msg)
 
-    def _failed(self, error: Exception, futures: Sequence[Any], messages: Sequence[Message]) -> Exception:
-        """Return our error for a failed transaction; a record that is refused for good goes before what followed from it."""
-        refused = [
-            (_size(message), message, future.exception)
-            for future, message in zip(futures, messages, strict=False)
-            if future.failed() and isinstance(future.exception, PERMANENT)
-        ]
-        if refused:
-            # The client fails the rest of the transaction with the same error: the largest record is the likely cause.
-            _, message, reason = max(refused, key=lambda entry: entry[0])
-            return _refused(message, reason)
-        translated = translate(error, f"transaction of {self._transactional_id}", self._settings.instance_id)
+    def _failed(self, error: Exception, membership: Membership) -> Exception:
+        """Return our error for a failed transaction."""
+        instance_id = getattr(membership, "group_instance_id", None)
+        translated = translate(error, f"transaction of {self._transactional_id}", instance_id)
         return CommitFailedError(str(translated)) if isinstance(translated, RetriableError) else translated
+
+
+def _failure(futures: Sequence[Any], messages: Sequence[Message]) -> PermanentDeliveryError | None:
+    """Return our error for a record that the brokers refuse for good, if there is one."""
+    refused = [
+        (_size(message), message, future.exception)
+        for future, message in zip(futures, messages, strict=False)
+        if future.failed() and isinstance(future.exception, PERMANENT)
+    ]
+    if not refused:
+        return None
+    # The client fails the rest of the transaction with the same error: the largest record is the likely cause.
+    _, message, reason = max(refused, key=lambda entry: entry[0])
+    return _refused(message, reason)
 
 
 def _size(message: Message) -> int:

@@ -25,6 +25,9 @@ from stream_detector.settings import KafkaSettings
 
 logger = logging.getLogger(__name__)
 
+#: Longest wait for leaving the group: during a rebalance the brokers answer only after it, and an orderly stop cannot wait.
+CLOSE_SECONDS = 3.0
+
 
 class _Changes(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ships no types
     """Notes what was taken away, and keeps what was given from being read.
@@ -77,6 +80,7 @@ class KafkaSource:
         """See ports.Source."""
         records: dict[TopicPartition, list[Any]] = {}
         out_of_range: frozenset[int] = frozenset()
+        self._insist_on_joining()
         try:
             records = self._consumer.poll(timeout_ms=timeout_seconds * 1000)
         except (OffsetOutOfRangeError, LogTruncationError) as error:
@@ -140,7 +144,7 @@ class KafkaSource:
             return
         self._closed = True
         try:
-            self._consumer.close(autocommit=False, timeout_ms=self._timeout_ms)
+            self._consumer.close(autocommit=False, timeout_ms=min(self._timeout_ms, CLOSE_SECONDS * 1000))
         except KafkaError as error:
             logger.warning("leaving the group failed; it will notice by the session time-out: %s", error)
         for part in (self._reader, self._topics):
@@ -148,6 +152,16 @@ class KafkaSource:
                 part.close()
 
     # -- inside
+
+    def _insist_on_joining(self) -> None:
+        """Take up a join that the last poll had no time to finish.
+
+        A group leader that joins again because of new partitions thinks it is done as soon as it has assigned them: if
+        the poll ends before the answer, nobody applies it, and with its heartbeats off the member dies.
+        """
+        coordinator = self._consumer._coordinator  # noqa: SLF001 - only the coordinator knows
+        if coordinator.rejoining:
+            coordinator.request_rejoin()
 
     def _membership(self) -> Membership | None:
         """Take the proof of membership; None when there is none the broker would check.
