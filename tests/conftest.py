@@ -29,6 +29,7 @@ MARKER_OF_FIXTURE = {
     "redis_url": "redis",
     "redis_cluster_url": "redis",
     "own_valkey": "redis",
+    "own_cluster": "redis",
 }
 
 
@@ -92,6 +93,17 @@ def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
         except ServerMissingError as error:
             _without(error)
         yield server
+
+
+@pytest.fixture
+def own_cluster(tmp_path: Path) -> Iterator[list[Valkey]]:
+    """The nodes of a cluster of three for one test, which may kill them and move slots."""
+    with ExitStack() as stack:
+        try:
+            nodes = stack.enter_context(running_cluster(tmp_path / "cluster"))
+        except ServerMissingError as error:
+            _without(error)
+        yield nodes
 
 
 @pytest.fixture

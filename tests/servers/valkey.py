@@ -128,21 +128,22 @@ def _join(nodes: list[Valkey]) -> None:
     try:
         bounds = [SLOTS * number // len(nodes) for number in range(len(nodes) + 1)]
         for number, client in enumerate(clients):
-            _cluster(client, "SET-CONFIG-EPOCH", number + 1)
-            _cluster(client, "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
+            cluster_command(client, "SET-CONFIG-EPOCH", number + 1)
+            cluster_command(client, "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
         for client in clients[1:]:
-            _cluster(client, "MEET", "127.0.0.1", nodes[0].port, nodes[0].bus_port)
-        _wait_for_agreement(clients)
+            cluster_command(client, "MEET", "127.0.0.1", nodes[0].port, nodes[0].bus_port)
+        wait_for_agreement(clients)
     finally:
         for client in clients:
             client.close()
 
 
-def _wait_for_agreement(clients: list[redis.Redis]) -> None:
+def wait_for_agreement(clients: list[redis.Redis]) -> None:
+    """Wait until all nodes see all nodes, and all slots served. Raises ServerStartError."""
     known_nodes = f"cluster_known_nodes:{len(clients)}".encode()
     deadline = time.monotonic() + CLUSTER_SECONDS
     while time.monotonic() < deadline:
-        infos = [_cluster(client, "INFO") for client in clients]
+        infos = [cluster_command(client, "INFO") for client in clients]
         if all(b"cluster_state:ok" in info and known_nodes in info for info in infos):
             return
         time.sleep(0.1)
@@ -150,6 +151,7 @@ def _wait_for_agreement(clients: list[redis.Redis]) -> None:
     raise ServerStartError(msg)
 
 
-def _cluster(client: redis.Redis, *arguments: str | int) -> bytes:
+def cluster_command(client: redis.Redis, *arguments: str | bytes | int) -> bytes:
+    """Send a CLUSTER command to one node."""
     answer: bytes = client.execute_command("CLUSTER", *arguments)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
     return answer
