@@ -69,7 +69,8 @@ def build_autoencoder(
             kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
             name="bottleneck",
         )
-        sequence = narrow(hidden * ops.expand_dims(weights, -1))
+        # Times T, so that a step of average weight passes at its own size: learning is slow otherwise.
+        sequence = narrow(hidden * ops.expand_dims(weights, -1) * window_length)
     sequence = _lstm(units, "decoder", next(seeds), next(seeds))(sequence)
     sequence = keras.layers.Dropout(dropout, seed=next(seeds), name="decoder_dropout")(sequence)
     dense = keras.layers.Dense(features, kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)), name="output")

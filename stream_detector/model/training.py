@@ -140,8 +140,8 @@ def _example(network: keras.Model, artifact: Artifact, values: Float32Array, end
     window = gather(values, ends[typical : typical + 1], artifact.spec.window_length)
     scaler = artifact.scaler
     filled, present = scaler.fill(window)
-    scaled = network.predict_on_batch([scaler.scale(filled), present.astype(np.float32)])
-    return Example(window[0], scaler.unscale(scaled)[0])
+    scaled = network([scaler.scale(filled), present.astype(np.float32)], training=False)
+    return Example(window[0], scaler.unscale(scaled.numpy())[0])
 
 
 def _report(dataset: Dataset, config: TrainingConfig, split: Split, losses: Losses, artifact: Artifact) -> dict[str, Any]:
