@@ -206,7 +206,8 @@ class Stage:
 
     def _is_done(self) -> bool:
         lag = sum(replica.pipeline.store_lag for replica in self.replicas)
-        return self.world.committed() == self.world.ends() and not lag
+        assigned = sum(replica.pipeline.assigned for replica in self.replicas)
+        return assigned == self.partitions and self.world.committed() == self.world.ends() and not lag
 
     def _at(self, replica: int) -> Replica:
         return self.replicas[replica % len(self.replicas)]
