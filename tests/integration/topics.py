@@ -1,0 +1,140 @@
+"""The topics and the group of one test, on a real Kafka: to write readings and to see what came of them.
+
+Reads are those of a subscriber that sees committed records only. Readings are written with explicit partitions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+
+from stream_detector.adapters.kafka_topics import KafkaTopics
+from stream_detector.readings import Message, Record
+from stream_detector.settings import KafkaSettings
+
+PATIENCE_SECONDS = 60.0
+
+
+class Topics:
+    """Input, alerts and dead letters under names of the test's own. Close it."""
+
+    def __init__(self, brokers: str, name: str, partitions: int = 2, **changes: object) -> None:
+        self.settings = KafkaSettings.model_validate(
+            {
+                "brokers": brokers,
+                "input_topic": f"{name}.readings",
+                "alerts_topic": f"{name}.alerts",
+                "dead_letter_topic": f"{name}.dead",
+                "group_id": name,
+                "partitions": partitions,
+                "session_timeout_seconds": 6,
+                "request_timeout_seconds": 10,
+                "transaction_timeout_seconds": 10,
+                **changes,
+            }
+        )
+        with KafkaTopics(self.settings) as topics:
+            topics.ensure()
+        self.admin: Any = KafkaAdminClient(bootstrap_servers=brokers)
+        self._producer: Any = KafkaProducer(bootstrap_servers=brokers)
+        self._readers: dict[str, tuple[Any, list[Any]]] = {}
+
+    def produce(self, partition: int, readings: Iterable[tuple[str, bytes]]) -> None:
+        """Append (sensor, value) records; return when the brokers have them."""
+        topic = self.settings.input_topic
+        sent = [self._producer.send(topic, value, sensor.encode(), partition=partition) for sensor, value in readings]
+        self._producer.flush(timeout=PATIENCE_SECONDS)
+        for future in sent:
+            future.get(timeout=0)
+
+    def input(self) -> list[Any]:
+        """Return the records of the input topic, each partition in order."""
+        return self._records(self.settings.input_topic)
+
+    def alerts(self) -> list[Any]:
+        """Return the committed records of the alerts topic, each partition in order."""
+        return self._records(self.settings.alerts_topic)
+
+    def dead_letters(self) -> list[Any]:
+        """Return the committed records of the dead-letter topic."""
+        return self._records(self.settings.dead_letter_topic)
+
+    def committed(self) -> dict[int, int]:
+        """Return the group's positions."""
+        found = self.admin.list_group_offsets(self.settings.group_id)[self.settings.group_id]
+        return {tp.partition: one.offset for tp, one in found.items() if one.offset >= 0}
+
+    def ends(self) -> dict[int, int]:
+        """Return the ends of the input topic's partitions."""
+        with KafkaTopics(self.settings) as topics:
+            found = topics.describe(self.settings.input_topic)
+        assert found is not None
+        tps = [TopicPartition(self.settings.input_topic, partition) for partition in found.partitions]
+        return {tp.partition: end for tp, end in self._reader(self.settings.input_topic)[0].end_offsets(tps).items()}
+
+    def members(self) -> int:
+        """Return how many members the group has."""
+        return len(self.admin.describe_groups([self.settings.group_id])[self.settings.group_id]["members"])
+
+    def await_all_committed(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait until the group has committed everything that is in the input topic now."""
+        ends = {partition: end for partition, end in self.ends().items() if end}
+        until(lambda: ends.items() <= self.committed().items(), patience_seconds)
+
+    def close(self) -> None:
+        """Release the connections, and delete the topics."""
+        settings = self.settings
+        self.admin.delete_topics([settings.input_topic, settings.alerts_topic, settings.dead_letter_topic])
+        for consumer, _ in self._readers.values():
+            consumer.close(autocommit=False)
+        self._producer.close(timeout=PATIENCE_SECONDS)
+        self.admin.close()
+
+    def _reader(self, topic: str) -> tuple[Any, list[Any]]:
+        if topic not in self._readers:
+            consumer = KafkaConsumer(
+                bootstrap_servers=self.settings.brokers, enable_auto_commit=False, isolation_level="read_committed"
+            )
+            self._readers[topic] = consumer, []
+        return self._readers[topic]
+
+    def _records(self, topic: str) -> list[Any]:
+        """Read on to the present ends; return all that was read so far."""
+        consumer, records = self._reader(topic)
+        partitions = [TopicPartition(topic, partition) for partition in sorted(consumer.partitions_for_topic(topic))]
+        if set(partitions) != consumer.assignment():
+            records.clear()
+            consumer.assign(partitions)
+            consumer.seek_to_beginning(*partitions)
+        ends = consumer.end_offsets(partitions)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while any(consumer.position(tp) < ends[tp] for tp in partitions):
+            assert time.monotonic() < deadline, f"{topic} cannot be read to its end"
+            for found in consumer.poll(timeout_ms=200).values():
+                records.extend(found)
+        return list(records)
+
+
+def by_sensor(records: Iterable[Record | Message]) -> dict[bytes | None, list[bytes | None]]:
+    """Return the values of each key, in order."""
+    values: dict[bytes | None, list[bytes | None]] = defaultdict(list)
+    for record in records:
+        values[record.key].append(record.value)
+    return dict(values)
+
+
+def headers(record: Record) -> Mapping[str, bytes | None]:
+    """Return a record's headers by name."""
+    return dict(record.headers)
+
+
+def until(condition: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait for a condition; fail after a bound."""
+    deadline = time.monotonic() + patience_seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.05)

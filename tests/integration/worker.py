@@ -1,0 +1,144 @@
+"""A replica for the kill test: the real adapters and pipeline, a checksum for a model, and a fate.
+
+The process sends itself a signal at the chosen step. Steps are reached in wrappers around the ports and around the client's
+producer; the product has no hooks.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stream_detector.adapters.kafka_sink import Deadline, KafkaSink, TransactionalProducer
+from stream_detector.adapters.kafka_source import KafkaSource
+from stream_detector.adapters.redis_store import RedisStore
+from stream_detector.dead_letters import DeadLetterLimit
+from stream_detector.errors import StoreUnavailableError
+from stream_detector.keeper import StateKeeper
+from stream_detector.logs import set_up_logging
+from stream_detector.metrics import Metrics
+from stream_detector.pipeline import Pipeline, PipelineRules
+from stream_detector.ports import StateStore
+from stream_detector.restore import RestorePorts, RestoreRules
+from stream_detector.service import Heartbeat, Service, StopFlag
+from stream_detector.settings import KafkaSettings, RedisSettings
+from stream_detector.wire import InputLimits, JsonDecoder
+from tests.harness import Plant
+
+#: Where a process can die, in the order of the hot path, and while restoring. "asked": a request to the transaction's
+#: coordinator is on its way or not, nobody knows.
+STEPS = ("polled", "detected", "sent", "asked", "positions_sent", "committed", "persisted", "restoring")
+REACHED = "reached"
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What happens to a process: which step it reaches how often before it gets the signal."""
+
+    step: str = ""
+    count: int = 0
+    signal: str = "SIGKILL"
+    restoring: int = 0  # it is killed earlier if it restores so many slices
+    persists: int = 1_000_000  # so many are carried out, then the store takes no more
+
+
+class Fates:
+    """Counts how often a step is reached, and sends the signal at the chosen one."""
+
+    def __init__(self, fate: Fate) -> None:
+        self._left = {"restoring": fate.restoring} | {fate.step: fate.count}
+        self._signal = signal.Signals[fate.signal]
+        self.persists_left = fate.persists
+
+    def reach(self, step: str) -> None:
+        """Note that a step is reached."""
+        if step in self._left:
+            self._left[step] -= 1
+            if self._left[step] == 0:
+                os.write(sys.stderr.fileno(), f"{REACHED} {step}\n".encode())
+                os.kill(os.getpid(), self._signal)
+
+    def wrap(
+        self, owner: object, name: str, before: str = "", after: str = "", when: Callable[[Any], bool] = lambda _: True
+    ) -> None:
+        """Replace a method of an object or class by one that reaches a step before it, and after it if its result is so."""
+        inner = getattr(owner, name)
+
+        def method(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - any method
+            self.reach(before)
+            result = inner(*arguments, **named)
+            if when(result):
+                self.reach(after)
+            return result
+
+        setattr(owner, name, method)
+
+
+def _wrap_ports(fates: Fates, source: KafkaSource, store: RedisStore) -> None:
+    fates.wrap(source, "poll", after="polled", when=lambda polled: bool(polled.chunks))
+    fates.wrap(source, "read", after="restoring")
+    fates.wrap(TransactionalProducer, "begin", before="detected")
+    fates.wrap(TransactionalProducer, "send_positions", before="sent", after="positions_sent")
+    fates.wrap(TransactionalProducer, "commit", after="committed")
+    _refuse_persists(fates, store)
+    fates.wrap(store, "persist", after="persisted")
+    wait = TransactionalProducer._bounded
+
+    def on_its_way(producer: TransactionalProducer, result: Any, deadline: Deadline) -> None:  # noqa: ANN401 - the client's
+        producer._producer._sender.wakeup()
+        fates.reach("asked")
+        wait(producer, result, deadline)
+
+    TransactionalProducer._bounded = on_its_way  # type: ignore[method-assign, assignment]
+
+
+def _refuse_persists(fates: Fates, store: StateStore) -> None:
+    persist = store.persist
+
+    def limited(*arguments: Any) -> str:  # noqa: ANN401 - passed on
+        fates.persists_left -= 1
+        if fates.persists_left < 0:
+            msg = "the store takes no more"
+            raise StoreUnavailableError(msg)
+        return persist(*arguments)
+
+    store.persist = limited  # type: ignore[method-assign, assignment]
+
+
+def run(kafka: KafkaSettings, redis: RedisSettings, log: Path, fate: Fate) -> None:
+    """Run a replica until SIGTERM, or until its fate strikes."""
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    set_up_logging("INFO", "text")
+    stop = StopFlag()
+    with stop.installed(), ExitStack() as parts:
+        store = RedisStore(redis, kafka.group_id, kafka.input_topic)
+        parts.callback(store.close)
+        source = KafkaSource(kafka)
+        parts.callback(source.close)
+        _wrap_ports(Fates(fate), source, store)
+        sink = KafkaSink(kafka)
+        parts.callback(sink.close)
+        pipeline = _pipeline(kafka, source, sink, store)
+        Service(pipeline, Metrics(), Heartbeat(time.monotonic()), time.monotonic).run(stop)
+
+
+def _pipeline(kafka: KafkaSettings, source: KafkaSource, sink: KafkaSink, store: RedisStore) -> Pipeline:
+    plant = Plant()
+    detector = plant.detector()
+    keeper = StateKeeper(store, detector, plant.bounds, time.monotonic, secrets.token_bytes)
+    return Pipeline(
+        RestorePorts(source, sink, JsonDecoder(detector.model.features, InputLimits()), detector, keeper),
+        DeadLetterLimit(1.0, 1_000_000, 1_000_000),
+        PipelineRules(kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic, poll_seconds=0.2, retry_seconds=0.2),
+        RestoreRules(kafka.start, slice_records=10),
+        time.monotonic,
+    )
