@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_detector.errors import DeadLetterLimitError
-from stream_detector.readings import Decoded, Int64Array
+from stream_detector.readings import Decoded, Int64Array, Rejected
 
 
 class DeadLetterLimit:
@@ -17,22 +17,29 @@ class DeadLetterLimit:
         self._max_run = max_run
         self._seen = self._bad = 0
         self._runs: dict[int, int] = {}
+        self._example: Rejected | None = None
 
     def check(self, decoded: Decoded) -> None:
         """Count a batch; raise DeadLetterLimitError if a limit is passed. Then the batch must not be committed."""
         bad = len(decoded.rejected)
         self._seen += bad + len(decoded.readings)
         self._bad += bad
+        good_partitions = np.unique(decoded.readings.partitions).tolist()
         if bad:
+            self._example = decoded.rejected[-1]
             self._check_runs(decoded)
-        elif len(decoded.readings):
-            for partition in np.unique(decoded.readings.partitions).tolist():
-                self._runs[partition] = 0
+        for partition in set(good_partitions).difference(rejected.record.partition for rejected in decoded.rejected):
+            self._runs[partition] = 0
         if self._seen >= self._min_count:
             if self._bad > self._max_share * self._seen:
-                self._fail(decoded, f"{self._bad} of the last {self._seen} records could not be used")
+                self._fail(f"{self._bad} of the last {self._seen} records could not be used")
             # Halving keeps the share a recent one without remembering single records.
             self._seen, self._bad = self._seen // 2, self._bad // 2
+
+    def forget(self) -> None:
+        """Count from nothing, since what was counted will be read again."""
+        self._seen = self._bad = 0
+        self._runs.clear()
 
     def _check_runs(self, decoded: Decoded) -> None:
         bad_partition = np.array([rejected.record.partition for rejected in decoded.rejected])
@@ -43,14 +50,14 @@ class DeadLetterLimit:
             runs[0] += self._runs.get(partition, 0)
             self._runs[partition] = int(runs[-1])
             if runs.max() > self._max_run:
-                self._fail(decoded, f"{runs.max()} records in a row of partition {partition} could not be used")
+                self._fail(f"{runs.max()} records in a row of partition {partition} could not be used")
 
-    def _fail(self, decoded: Decoded, what: str) -> None:
-        example = decoded.rejected[-1]
-        record = example.record
+    def _fail(self, what: str) -> None:
+        assert self._example is not None  # a limit is passed by bad records only
+        record, reason, detail = self._example.record, self._example.reason, self._example.detail
         msg = (
             f"{what}; stopped before the topic drains into the dead letters. For example {record.topic} partition "
-            f"{record.partition} offset {record.offset}: {example.reason}, {example.detail}. Nothing of this batch is "
+            f"{record.partition} offset {record.offset}: {reason}, {detail}. Nothing of this batch is "
             f"committed. Mend the producer or the model's features, or raise STREAM_DETECTOR_DEAD_LETTERS__MAX_SHARE "
             f"or STREAM_DETECTOR_DEAD_LETTERS__MAX_RUN."
         )

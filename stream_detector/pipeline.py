@@ -236,6 +236,7 @@ class Pipeline:
         logger.warning("starting over from the committed positions: %s", reason)
         for number in list(self._partitions):
             self._begin_restore(number)
+        self._limit.forget()
         self._sink_is_broken = True
         self._mend_sink()
 
