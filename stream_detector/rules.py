@@ -16,6 +16,8 @@ from stream_detector.spec import ModelSpec
 
 #: A silence of so many sampling intervals starts a window anew, if no setting says otherwise. Training windows use it too.
 GAP_INTERVALS = 10.0
+#: An open incident is updated no more often than this, if no setting says otherwise.
+UPDATE_SECONDS = 300.0
 
 
 def build_detector(
@@ -34,11 +36,13 @@ def build_detector(
 def decision_rules(model: ModelSpec, calibration: Calibration, state: StateSettings, alerts: AlertSettings) -> DecisionRules:
     """Turn the alarm budget into a margin, and times into milliseconds."""
     interval_seconds = model.sampling_interval_seconds * state.stride
-    quiet_seconds = alerts.quiet_seconds or model.window_length * model.sampling_interval_seconds / 2
+    window_seconds = model.window_length * model.sampling_interval_seconds
+    quiet_seconds = alerts.quiet_seconds or window_seconds / 2
+    update_seconds = alerts.update_seconds or max(UPDATE_SECONDS, window_seconds)
     return DecisionRules.of(
         calibration,
         alarms_per_reading(budget_per_sensor_day(calibration, alerts), interval_seconds),
-        update_ms=round(1000 * alerts.update_seconds),
+        update_ms=round(1000 * update_seconds),
         quiet_ms=max(1, round(1000 * quiet_seconds)),
         model_tag=model_tag(model),
     )

@@ -138,7 +138,9 @@ class AlertSettings(Group):
         None, gt=0, description="False alarms accepted per day for all sensors together; replaces the one above."
     )
     fleet_size: Count | None = Field(None, description="Sensors that share the fleet's budget; unset: those of the training.")
-    update_seconds: Seconds = Field(300.0, description="While an incident lasts, at most one update per this event time.")
+    update_seconds: Seconds | None = Field(
+        None, description="While an incident lasts, at most one update per this event time; unset: 300, or a window if longer."
+    )
     quiet_seconds: Seconds | None = Field(
         None, description="Event time without an anomalous reading that closes an incident; unset: half a window."
     )
