@@ -19,7 +19,8 @@ def batch(records: str, partition: int = 0, first_offset: int = 0) -> Decoded:
 
 def join(*parts: tuple[str, int, int]) -> Decoded:
     """Return one batch of several partitions: (records, partition, first offset)."""
-    good, bad = [], []
+    good: list[tuple[int, int]] = []
+    bad: list[tuple[int, int]] = []
     for records, partition, first_offset in parts:
         for offset, kind in enumerate(records, start=first_offset):
             (good if kind == "g" else bad).append((partition, offset))
@@ -30,7 +31,9 @@ def join(*parts: tuple[str, int, int]) -> Decoded:
         np.zeros(len(good), np.int64),
         np.zeros((len(good), 1), np.float32),
     )
-    return Decoded(readings, [Rejected(MemoryRecord("in", *place, 0, None, b"?"), "not_json", "broken") for place in bad])
+    return Decoded(
+        readings, [Rejected(MemoryRecord("in", place[0], place[1], 0, None, b"?"), "not_json", "broken") for place in bad]
+    )
 
 
 def by_share(max_share: float = 0.5, min_count: int = 10) -> DeadLetterLimit:
