@@ -35,6 +35,9 @@ REFUSED_SETTINGS: dict[type[Exception], str] = {
     kafka_errors.InvalidTransactionTimeoutError: (
         f"{PREFIX}KAFKA__TRANSACTION_TIMEOUT_SECONDS is longer than the brokers allow (transaction.max.timeout.ms)"
     ),
+    kafka_errors.InvalidReplicationFactorError: (
+        f"{PREFIX}KAFKA__REPLICATION_FACTOR is more than there are brokers, or the brokers do not accept it"
+    ),
 }
 
 
