@@ -25,11 +25,12 @@ from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 from stream_detector.adapters.redis_client import Client, checked_address, connect
 from stream_detector.adapters.renewals import Renewals
 from stream_detector.errors import StoreUnavailableError
-from stream_detector.ports import PartitionMeta, SensorUpdate
+from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict
 from stream_detector.settings import RedisSettings
 
 logger = logging.getLogger(__name__)
 
+APPLIED = StoreVerdict.APPLIED.encode()
 LACKING = b"lacking"
 MAXIMUM_ATTEMPTS = 3
 #: A sensor id of more bytes is hashed in its key, so keys stay small.
@@ -101,7 +102,8 @@ class RedisStore:
             if verdict != LACKING:
                 break
             whole.update(position - 1 for position in lacking)
-        self._renewals.done(renewed)
+        if verdict == APPLIED:
+            self._renewals.done(renewed)
         return verdict.decode()
 
     def ping(self) -> None:

@@ -110,6 +110,21 @@ def test_sensors_expire_in_time_and_are_renewed_once_a_quarter(redis_url: str, c
         assert client.ttl(f"sd:{{{unique_name}/readings:0}}:meta") == -1
 
 
+def test_a_refused_persist_does_not_count_as_a_renewal(redis_url: str, client: redis.Redis, unique_name: str) -> None:
+    clock = Clock()
+    with closing(RedisStore(settings_for(redis_url), unique_name, "readings", clock)) as store:
+        store.begin(0, meta_at(0))
+        store.persist(0, EPOCH, 0, 1, [whole("a", b"h1")])
+        clock.seconds += 2 * DAY
+        update = SensorUpdate("a", b"h2", b"h1", ((0, 2),))
+        assert store.persist(0, b"epoch--2", 1, 2, [update]) == StoreVerdict.AHEAD
+
+        client.expire(f"sd:{{{unique_name}/readings:0}}:w:a", 100)
+        store.persist(0, EPOCH, 1, 2, [update])
+
+        assert client.ttl(f"sd:{{{unique_name}/readings:0}}:w:a") > 9.9 * DAY
+
+
 def test_a_server_that_forgot_the_script_is_given_it_again(own_valkey: Valkey, own_store: RedisStore) -> None:
     own_store.persist(0, EPOCH, 0, 1, [whole("a", b"h1")])
     with closing(own_valkey.client()) as client:
