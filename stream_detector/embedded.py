@@ -111,6 +111,9 @@ class Process:
                 self._child.wait(seconds)
             except subprocess.TimeoutExpired:
                 self._child.kill()
+            except BaseException:  # a second Ctrl-C
+                self._child.kill()
+                raise
         return self._child.wait()
 
 
@@ -121,7 +124,7 @@ def _server(
     """Run a server on a free port and yield the port once it answers."""
     with contextlib.ExitStack() as stack:
         for attempt in range(1, _ATTEMPTS + 1):
-            port = _free_port()
+            port = free_port()
             process = stack.enter_context(running(name, command(port), log))
             if _wait_until_ready(process, port, answers):
                 break
@@ -156,7 +159,8 @@ def _broker_answers(port: int) -> bool:
         return connection.recv(8)[4:8] == struct.pack(">i", 1)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

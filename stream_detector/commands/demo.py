@@ -1,0 +1,86 @@
+"""`stream-detector demo`: the whole job in one terminal, judged against faults that are known."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stream_detector.commands.option_types import count, positive
+from stream_detector.errors import InputDataError, StreamDetectorError
+from stream_detector.rendering import duration
+from stream_detector.simulation.fleet import Fleet
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    where = parser.add_argument_group("where (default: servers from wheels, gone after the demo)")
+    where.add_argument("--brokers", metavar="HOST:PORT", help="a Kafka of yours; the demo uses topics of its own there")
+    where.add_argument("--redis-url", metavar="URL", help="a Redis or Valkey of yours; the demo uses keys of its own there")
+
+    what = parser.add_argument_group("what (seconds are of event time)")
+    what.add_argument("--sensors", type=count, default=12, metavar="N", help="pumps")
+    what.add_argument("--seed", type=int, default=7, metavar="N", help="another number, another fleet and other faults")
+    what.add_argument("--history-seconds", type=positive, default=3600.0, metavar="S", help="healthy readings to train on")
+    what.add_argument("--duration-seconds", type=positive, default=2400.0, metavar="S", help="readings to stream")
+    what.add_argument("--speed", type=positive, default=40.0, metavar="X", help="event time runs X times as fast as the clock")
+    what.add_argument("--faults", type=count, default=14, metavar="N", help="faults to inject")
+    what.add_argument("--budget", type=positive, default=5.0, metavar="N", help="false alarms accepted per sensor and day")
+    what.add_argument("--training-steps", type=count, default=600, metavar="N", help="gradient steps; more: better, slower")
+    parser.add_argument("--json-summary", type=Path, metavar="FILE", help="write the outcome to this file as well")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Show the job; 0 if it worked: the service lived, read everything, and found something."""
+    from rich.console import Console
+
+    from stream_detector.demo.performance import Plan, play
+    from stream_detector.demo.summary import print_summary, summary
+
+    begun = time.monotonic()
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of it is in our errors
+    console = Console(highlight=False, markup=False, emoji=False)
+    plan = Plan(
+        fleet=Fleet(arguments.sensors, arguments.seed),
+        history_seconds=arguments.history_seconds,
+        stream_seconds=arguments.duration_seconds,
+        speed=arguments.speed,
+        faults=arguments.faults,
+        budget_per_sensor_day=arguments.budget,
+        training_steps=arguments.training_steps,
+    )
+    with _terminable(), tempfile.TemporaryDirectory(prefix="stream-detector-demo-") as directory:
+        outcome = play(plan, arguments.brokers, arguments.redis_url, Path(directory), console)
+    print_summary(plan, outcome, console)
+    console.print(f"The demo took {duration(time.monotonic() - begun)}. Everything it started is stopped.", soft_wrap=True)
+    if arguments.json_summary:
+        _write(summary(plan, outcome), arguments.json_summary)
+    if not outcome.verdict.found():
+        msg = "no fault was found: the job ran, but its model does not detect these faults"
+        raise StreamDetectorError(msg)
+    return 0
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM unwind as Ctrl-C does, so that everything started is stopped."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _write(outcome: dict[str, object], path: Path) -> None:
+    try:
+        path.write_text(json.dumps(outcome, indent=2) + "\n")
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror}"
+        raise InputDataError(msg) from None

@@ -1,0 +1,69 @@
+"""What was alerted against what was injected, counted without mercy.
+
+A fault is found if an incident of its sensor opened from the fault's start to one window after its end. Every incident
+that opened at any other time is a false alarm. A second incident within the same fault is neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from stream_detector.simulation.faults import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An incident that opened: sensor, event time, and its features, the most blamed first."""
+
+    sensor_id: str
+    time_ms: int
+    blamed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A fault and the first incident that opened in it; None: missed."""
+
+    fault: Fault
+    opened: Opened | None
+
+    def delay_seconds(self) -> float | None:
+        """Return the event time from the fault's start to the alert."""
+        return None if self.opened is None else (self.opened.time_ms - self.fault.start_ms) / 1000.0
+
+    def blames_rightly(self) -> bool:
+        """Say whether the most blamed feature is one that the fault changed."""
+        return self.opened is not None and self.opened.blamed[:1] != () and self.opened.blamed[0] in self.fault.features
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Every fault with what became of it, and the incidents that belong to none."""
+
+    findings: tuple[Finding, ...]
+    false_alarms: tuple[Opened, ...]
+
+    def found(self) -> list[Finding]:
+        """Return the faults that were found."""
+        return [finding for finding in self.findings if finding.opened is not None]
+
+    def median_delay_seconds(self) -> float | None:
+        """Return the median delay of what was found."""
+        delays = [delay for finding in self.findings if (delay := finding.delay_seconds()) is not None]
+        return median(delays) if delays else None
+
+
+def judge(faults: Sequence[Fault], incidents: Sequence[Opened], window_seconds: float) -> Verdict:
+    """Match incidents to faults."""
+    inside = [[opened for opened in incidents if _is_of(opened, fault, window_seconds)] for fault in faults]
+    matched = {opened for of_fault in inside for opened in of_fault}
+    firsts = [min(of_fault, key=lambda opened: opened.time_ms, default=None) for of_fault in inside]
+    findings = tuple(Finding(fault, first) for fault, first in zip(faults, firsts, strict=True))
+    return Verdict(findings, tuple(opened for opened in incidents if opened not in matched))
+
+
+def _is_of(opened: Opened, fault: Fault, window_seconds: float) -> bool:
+    ends_ms = fault.end_ms + window_seconds * 1000.0
+    return opened.sensor_id == fault.sensor_id() and fault.start_ms <= opened.time_ms <= ends_ms
