@@ -195,8 +195,9 @@ def _numbers(path: Path, name: str, column: pa.ChunkedArray) -> Float32Array:
 
 def _times_ms(path: Path, column: pa.ChunkedArray) -> Int64Array:
     """Return times as milliseconds since 1970; a time without a zone is UTC."""
-    if column.null_count:
-        row = int(column.is_null().to_numpy().argmax())
+    absent = pc.fill_null(pc.equal(column, ""), True) if pa.types.is_string(column.type) else column.is_null()
+    if pc.any(absent).as_py():
+        row = int(absent.to_numpy().argmax())
         msg = f"{path}: row {row + 1} has no {TIME_COLUMN}"
         raise InputDataError(msg)
     kind = column.type
@@ -226,7 +227,7 @@ def _from_epoch(numbers: Int64Array | Float64Array) -> Int64Array:
 
 def _from_text(path: Path, texts: pa.StringArray) -> Int64Array:
     try:
-        return _from_epoch(texts.cast(pa.float64()).to_numpy())
+        return _from_numbers(texts)
     except pa.ArrowInvalid:
         pass  # not numbers, so dates
     try:
@@ -236,6 +237,18 @@ def _from_text(path: Path, texts: pa.StringArray) -> Int64Array:
         text = str(texts[row])[:40]
         msg = f"{path}: row {row + 1}: {TIME_COLUMN} {text!r} is neither ISO 8601 nor epoch seconds or milliseconds"
         raise InputDataError(msg) from None
+
+
+def _from_numbers(texts: pa.StringArray) -> Int64Array:
+    return _from_epoch(texts.cast(pa.float64()).to_numpy())
+
+
+def _is_no_number(text: pa.StringScalar) -> bool:
+    try:
+        text.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return True
+    return False
 
 
 def _from_iso(texts: pa.StringArray) -> Int64Array:
@@ -249,12 +262,13 @@ def _from_iso(texts: pa.StringArray) -> Int64Array:
 
 
 def _first_bad(texts: pa.StringArray) -> int:
-    """Return the position of the first text that is no ISO time, by bisection; there is one."""
+    """Return the position of the first text that is not a time as the first text is, by bisection; there is one."""
+    parse = _from_iso if _is_no_number(texts[0]) else _from_numbers
     low, high = 0, len(texts)  # texts[:low] are good, texts[:high] are not
     while high - low > 1:
         middle = (low + high) // 2
         try:
-            _from_iso(texts.slice(low, middle - low))
+            parse(texts.slice(low, middle - low))
             low = middle
         except pa.ArrowInvalid:
             high = middle

@@ -39,12 +39,12 @@ def tiny_dataset(sensors: int = 2, readings: int = 400) -> Dataset:
 def tiny_model_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train the tiny model once per test run; the directory must not be changed."""
     from stream_detector.model.artifact import NetworkSpec, save_artifact
-    from stream_detector.model.fitting import TrainingConfig
     from stream_detector.model.picture import draw_training
+    from stream_detector.model.preparation import TrainingConfig, prepare
     from stream_detector.model.training import train
 
     config = TrainingConfig(name="tiny", window_length=WINDOW_LENGTH, network=NetworkSpec(units=16), steps=150, batch_size=64)
-    training = train(tiny_dataset(), config, lambda *_: None)
+    training = train(prepare(tiny_dataset(), config), lambda *_: None)
     directory = tmp_path_factory.mktemp("models") / "tiny"
     save_artifact(training.artifact, directory, draw_training(training.losses, training.example, FEATURES))
     return directory

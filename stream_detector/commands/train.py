@@ -16,11 +16,12 @@ from stream_detector.commands.option_types import count, share
 from stream_detector.dataset import Dataset, clean, read_dataset
 from stream_detector.model.artifact import Artifact, NetworkSpec, is_model, save_artifact
 from stream_detector.model.directory import check_replaceable
+from stream_detector.model.preparation import Prepared, TrainingConfig, prepare
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stream_detector.model.fitting import Progress, TrainingConfig
+    from stream_detector.model.fitting import Progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +78,7 @@ def main(arguments: argparse.Namespace) -> int:
     for repair in repairs:
         console.print(f"repaired: {repair}", soft_wrap=True)
     console.print(_describe_data(dataset), soft_wrap=True)
-    artifact = _train_and_save(arguments, dataset, console)
+    artifact = _train_and_save(prepare(dataset, _config(arguments)), arguments.output, console)
     console.print(_describe_model(artifact, arguments.output), soft_wrap=True)
     return 0
 
@@ -86,7 +87,7 @@ def _read(arguments: argparse.Namespace) -> Dataset:
     return read_dataset(arguments.input, ignore=arguments.ignore_columns)
 
 
-def _train_and_save(arguments: argparse.Namespace, dataset: Dataset, console: Console) -> Artifact:
+def _train_and_save(prepared: Prepared, output: Path, console: Console) -> Artifact:
     """Train with a progress bar and write the directory; return the model."""
     # TensorFlow is loaded here: data errors are told before.
     from stream_detector.model.picture import draw_training
@@ -94,18 +95,16 @@ def _train_and_save(arguments: argparse.Namespace, dataset: Dataset, console: Co
 
     started = time.monotonic()
     with _progress_bar(console) as progress:
-        training = train(dataset, _config(arguments), progress)
+        training = train(prepared, progress)
     seconds = round(time.monotonic() - started, 1)
     report = {**training.artifact.report, "seconds": seconds, "trained_at": datetime.now(UTC).isoformat(timespec="seconds")}
     artifact = replace(training.artifact, report=report)
-    picture = draw_training(training.losses, training.example, dataset.features)
-    save_artifact(artifact, arguments.output, picture)
+    picture = draw_training(training.losses, training.example, prepared.dataset.features)
+    save_artifact(artifact, output, picture)
     return artifact
 
 
 def _config(arguments: argparse.Namespace) -> TrainingConfig:
-    from stream_detector.model.fitting import TrainingConfig
-
     network = NetworkSpec(
         units=arguments.units,
         dropout=arguments.dropout,

@@ -4,43 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 
-from stream_detector.model.artifact import NetworkSpec
 from stream_detector.model.autoencoder import masked_mean_absolute_error
-from stream_detector.model.samples import Split, gather
+from stream_detector.model.preparation import Prepared, TrainingConfig
+from stream_detector.model.samples import gather
 from stream_detector.model.scaling import Scaler
 from stream_detector.readings import Float32Array, Int64Array
 
 #: Called with (phase, done, total, loss or None) as the training goes on.
 Progress = Callable[[str, int, int, float | None], None]
 FITTING, CALIBRATING = "fitting", "calibrating"
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingConfig:
-    """What can be chosen about a training."""
-
-    name: str = "attention-autoencoder"
-    window_length: int = 32
-    network: NetworkSpec = field(default_factory=NetworkSpec)
-    seed: int = 0
-    steps: int | None = None  # gradient steps; None: four passes over the sampled windows, within 250 and 1000
-    batch_size: int = 128
-    first_learning_rate: float = 3e-3
-    last_learning_rate: float = 1.5e-4
-    clip_norm: float = 1.0
-    hidden_share: float | None = None  # steps hidden from the input in training; None: 0, and 0.25 for decoder "sequence"
-    round_steps: int = 25  # steps between two looks at the validation loss
-    patience: int = 8  # rounds without a better validation loss before stopping
-    max_windows: int = 32_000  # distinct windows in the fit
-    max_validation_windows: int = 1_024
-    max_calibration_windows: int = 60_000
-    max_gap_intervals: float = 10.0  # a longer silence ends a window
-    context_features: tuple[str, ...] | None = None  # never scored; None: those that hold only 0 and 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +30,9 @@ class Losses:
     validation_of_zero: float  # what giving back the mean of every feature would lose
 
 
-def fit(
-    network: keras.Model, values: Float32Array, split: Split, scaler: Scaler, config: TrainingConfig, *, progress: Progress
-) -> Losses:
+def fit(network: keras.Model, prepared: Prepared, progress: Progress) -> Losses:
     """Fit the network in place; it ends with the weights of the best validation loss."""
+    values, split, scaler, config = prepared.dataset.values, prepared.split, prepared.scaler, prepared.config
     rng = np.random.default_rng(config.seed)
     ends = _sample(rng, split.fit, config.max_windows)
     hidden_share = config.hidden_share

@@ -9,9 +9,9 @@ from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.dataset import Dataset
 from stream_detector.errors import InputDataError
 from stream_detector.model.artifact import NetworkSpec
-from stream_detector.model.fitting import TrainingConfig
+from stream_detector.model.preparation import TrainingConfig, prepare, scored_features
 from stream_detector.model.samples import gather, split_by_time
-from stream_detector.model.training import Training, scored_features, train
+from stream_detector.model.training import Training, train
 from tests.fixtures_model import tiny_dataset, tiny_values
 
 NAN = np.float32(np.nan)
@@ -19,7 +19,7 @@ SHORT = TrainingConfig(window_length=8, network=NetworkSpec(units=8), steps=60, 
 
 
 def quietly(dataset: Dataset, config: TrainingConfig) -> Training:
-    return train(dataset, config, lambda *_: None)
+    return train(prepare(dataset, config), lambda *_: None)
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Run:
 def short_run() -> Run:
     seen: list[tuple[str, int, int]] = []
     config = replace(SHORT, steps=4, seed=3)
-    training = train(tiny_dataset(), config, lambda phase, done, total, _: seen.append((phase, done, total)))
+    training = train(prepare(tiny_dataset(), config), lambda phase, done, total, _: seen.append((phase, done, total)))
     return Run(training, seen)
 
 
@@ -118,14 +118,14 @@ def test_calibration_keeps_whole_runs_when_there_is_too_much() -> None:
 
 def test_too_little_data_says_how_much_is_needed() -> None:
     with pytest.raises(InputDataError, match=r"too little data: 40 readings of 1 sensors.*Give 80 readings or more"):
-        quietly(tiny_dataset(sensors=1, readings=40), SHORT)
+        prepare(tiny_dataset(sensors=1, readings=40), SHORT)
 
 
 def test_constant_data_is_refused() -> None:
     dataset = tiny_dataset()
 
     with pytest.raises(InputDataError, match="the data is constant"):
-        quietly(replace(dataset, values=np.full_like(dataset.values, 5.0)), SHORT)
+        prepare(replace(dataset, values=np.full_like(dataset.values, 5.0)), SHORT)
 
 
 def test_a_column_without_values_is_refused_by_name() -> None:
@@ -134,7 +134,7 @@ def test_a_column_without_values_is_refused_by_name() -> None:
     values[:, 1] = np.nan
 
     with pytest.raises(InputDataError, match="column pressure has no value"):
-        quietly(replace(dataset, values=values), SHORT)
+        prepare(replace(dataset, values=values), SHORT)
 
 
 def test_columns_of_zeros_and_ones_are_context_unless_there_are_no_others() -> None:

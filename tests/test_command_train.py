@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stream_detector.model.artifact import load_artifact
+from tests.fixtures_model import tiny_values
+
+
+def stream_detector(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "stream_detector", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=250)
+
+
+def write_csv(path: Path, readings: int) -> Path:
+    rows = [f"{1_767_225_600 + second},{t:.3f},{p:.3f}" for second, (t, p) in enumerate(tiny_values(readings, seed=1))]
+    path.write_text("timestamp,temperature,pressure\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_a_file_becomes_a_model_with_a_report_and_a_picture(tmp_path: Path) -> None:
+    source = write_csv(tmp_path / "readings.csv", 300)
+    with source.open("a") as file:
+        file.write("1767225600,1,1\n")  # a time repeated, out of order
+    output = tmp_path / "models" / "pumps"
+    small = ("--window-length", 8, "--units", 4, "--steps", 3, "--name", "pumps")
+
+    done = stream_detector("train", "--input", source, "--output", output, *small)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    artifact = load_artifact(output)
+    assert artifact.spec.name == "pumps"
+    assert artifact.spec.features == ("temperature", "pressure")
+    assert artifact.spec.sampling_interval_seconds == 1.0
+    assert artifact.report["seconds"] > 0
+    assert (output / "training.png").read_bytes().startswith(b"\x89PNG")
+    for said in ("300 readings of 1 sensors", "sorted by time", artifact.spec.version, "fitting", "calibrating"):
+        assert said in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the file is empty"),
+        ("timestamp,x\n1,high\n", "row 1, column x: 'high' is not a number"),
+        ("timestamp,x\n" + "".join(f"{second},5\n" for second in range(300)), "the data is constant"),
+        ("timestamp,x\n" + "".join(f"{second},{second}\n" for second in range(60)), "too little data"),
+    ],
+)
+def test_unusable_data_is_one_line_on_stderr_and_exit_code_1(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "readings.csv").write_text(content)
+
+    done = stream_detector("train", "--input", tmp_path / "readings.csv", "--output", tmp_path / "model")
+
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert done.stderr.startswith("stream-detector train: ")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_directory_that_is_no_model_is_refused_before_training(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_bytes(b"")
+
+    done = stream_detector("train", "--input", tmp_path / "absent.csv", "--output", tmp_path / "photos")
+
+    assert done.returncode == 1
+    assert "holds something that is not a model" in done.stderr

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import gzip
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from stream_detector.dataset import clean, read_dataset, sampling_interval_seconds, window_ends
+from stream_detector.errors import InputDataError
+from tests.fixtures_model import tiny_dataset
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "readings.csv"
+
+
+def test_sensors_times_and_missing_values_are_read_in_the_files_order(path: Path) -> None:
+    path.write_text(
+        "sensor_id,timestamp,temperature,pressure\n"
+        "pump-2,2026-01-01T00:00:01Z,1.5,\n"
+        "7,2026-01-01T00:00:00.250Z,nan,2\n"
+        "pump-2,2026-01-01T00:00:00Z,3,4\n"
+    )
+
+    dataset = read_dataset([path])
+
+    assert dataset.features == ("temperature", "pressure")
+    assert dataset.sensors == ("pump-2", "7")
+    assert dataset.codes.tolist() == [0, 1, 0]
+    assert dataset.times_ms.tolist() == [1_767_225_601_000, 1_767_225_600_250, 1_767_225_600_000]
+    assert dataset.rows.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(dataset.values, [[1.5, np.nan], [np.nan, 2.0], [3.0, 4.0]])
+
+
+@pytest.mark.parametrize(
+    ("written", "time_ms"),
+    [
+        ("1767225600", 1_767_225_600_000),
+        ("1767225600.25", 1_767_225_600_250),
+        ("1767225600250", 1_767_225_600_250),
+        ("2026-01-01T00:00:00Z", 1_767_225_600_000),
+        ("2026-01-01T01:00:00.250+01:00", 1_767_225_600_250),
+        ("2026-01-01 00:00:00.123456789", 1_767_225_600_123),
+        ("2026-01-01 00:00", 1_767_225_600_000),
+        ("2026-01-01", 1_767_225_600_000),
+    ],
+)
+def test_ways_to_write_a_time(path: Path, written: str, time_ms: int) -> None:
+    path.write_text(f"timestamp,x\n{written},1\n")
+
+    assert read_dataset([path]).times_ms.tolist() == [time_ms]
+
+
+def test_times_with_and_without_a_zone_may_be_mixed(path: Path) -> None:
+    path.write_text("timestamp,x\n2026-01-01T02:00:00+02:00,1\n2026-01-01T00:00:01,2\n")
+
+    assert read_dataset([path]).times_ms.tolist() == [1_767_225_600_000, 1_767_225_601_000]
+
+
+def test_without_a_column_of_sensors_there_is_one(path: Path) -> None:
+    path.write_text("timestamp,x\n1,1\n2,2\n")
+
+    dataset = read_dataset([path])
+
+    assert dataset.sensors == ("sensor",)
+    assert dataset.codes.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_other_delimiters_and_a_byte_order_mark_are_taken(path: Path, delimiter: str) -> None:
+    path.write_text(f"\ufefftimestamp{delimiter}x\n5{delimiter}1\n")
+
+    assert read_dataset([path]).values.tolist() == [[1.0]]
+
+
+def test_a_compressed_csv_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "readings.csv.gz"
+    path.write_bytes(gzip.compress(b"timestamp,x\n5,1\n"))
+
+    assert read_dataset([path]).times_ms.tolist() == [5000]
+
+
+def test_parquet_is_read_whatever_its_name_and_types(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "sensor_id": [7, 8],
+            "timestamp": pa.array([1_767_225_600_250, 1_767_225_600_251], pa.timestamp("ms", "Europe/Berlin")),
+            "level": pa.array([1.5, None]),
+            "count": pa.array([3, 4], pa.int16()),
+            "on": [True, False],
+        }
+    )
+    parquet.write_table(table, tmp_path / "readings")
+
+    dataset = read_dataset([tmp_path / "readings"])
+
+    assert dataset.sensors == ("7", "8")
+    assert dataset.times_ms.tolist() == [1_767_225_600_250, 1_767_225_600_251]
+    np.testing.assert_array_equal(dataset.values, [[1.5, 3.0, 1.0], [np.nan, 4.0, 0.0]])
+
+
+def test_several_files_are_one_dataset_with_the_columns_of_the_first(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("sensor_id,timestamp,x,y\na,1,1,2\n")
+    (tmp_path / "b.csv").write_text("y,x,timestamp,sensor_id\n4,3,2,b\n6,5,3,a\n")
+
+    dataset = read_dataset([tmp_path / "a.csv", tmp_path / "b.csv"])
+
+    assert dataset.sensors == ("a", "b")
+    assert dataset.codes.tolist() == [0, 1, 0]
+    assert dataset.values.tolist() == [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    assert dataset.rows.tolist() == [0, 1, 2]
+
+
+def test_a_models_features_decide_columns_and_order(path: Path) -> None:
+    path.write_text("timestamp,y,label,x\n1,1,faulty,2\n")
+
+    assert read_dataset([path], features=("x", "y"), ignore=("label",)).values.tolist() == [[2.0, 1.0]]
+    with pytest.raises(InputDataError, match="column z of the model is missing"):
+        read_dataset([path], features=("x", "z"), ignore=("label", "y"))
+    with pytest.raises(InputDataError, match="column y is unknown to the model; name it in --ignore-columns"):
+        read_dataset([path], features=("x",), ignore=("label",))
+
+
+def test_files_with_other_columns_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("timestamp,x\n1,1\n")
+    (tmp_path / "b.csv").write_text("timestamp,z\n1,1\n")
+
+    with pytest.raises(InputDataError, match=r"b\.csv: column x of the first file is missing \(found: z\)"):
+        read_dataset([tmp_path / "a.csv", tmp_path / "b.csv"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"timestamp,x\n", "a header but no rows"),
+        (b"\n\n", "no column 'timestamp'"),
+        (bytes(range(256)), "neither CSV nor Parquet"),
+        (b"timestamp,x\n\xff\xfe,1\n", r"neither CSV in UTF-8 nor Parquet \(byte 12"),
+        (b"PAR1 but no more", "a damaged Parquet file"),
+        (b"\x1f\x8b but no gzip", "not"),
+        (b"1,2,3\n4,5,6\n", r"no column 'timestamp'.*\(found: 1, 2, 3\)"),
+        (b"timestamp\n1\n", "no feature columns"),
+        (b"timestamp,x,x\n1,2,3\n", "column x is there twice"),
+        (b"timestamp,x,\n1,2,3\n", "a column has no name"),
+        (b"timestamp,x\n1,1\n2,high\n", "row 2, column x: 'high' is not a number"),
+        (b"timestamp,x\n1,1\n2,1,5\n", "row 2 has 3 cells, the header 2"),
+        (b"timestamp,x\n1,1\n2,inf\n", "row 2, column x: the value is infinite"),
+        (b"timestamp,x\n1,1\n2,1e60\n", "row 2, column x: the value is infinite or too large"),
+        (b"timestamp,x\n1,1\n,1\n", "row 2 has no timestamp"),
+        (b"timestamp,x\n1,1\n2026-01-01,1\n", "row 2: timestamp '2026-01-01' is neither"),
+        (b"timestamp,x\n2026-01-01,1\nyesterday,1\n", "row 2: timestamp 'yesterday' is neither ISO 8601"),
+        (b"timestamp,x\n1,1\n-5,1\n", "row 2: timestamp -5 is not between 1970 and 2100"),
+        (b"timestamp,x\n2201-01-01,1\n", "row 1: timestamp 2201-01-01 is not between"),
+        (b"sensor_id,timestamp,x\na,1,1\n,2,1\n", "row 2 has no sensor_id"),
+    ],
+)
+def test_bad_files_are_refused_with_the_place_and_the_reason(path: Path, content: bytes, message: str) -> None:
+    path.write_bytes(content)
+
+    with pytest.raises(InputDataError, match=message) as caught:
+        read_dataset([path])
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ({"x": ["a"]}, "column x holds string, not numbers"),
+        ({"x": [[1.0]]}, r"column x holds list<.*>, not numbers"),
+        ({"x": [1.0], "sensor_id": [1.5]}, "column sensor_id holds double, not names"),
+        ({"x": [1.0], "timestamp": [None]}, "row 1 has no timestamp"),
+        ({"x": [1.0], "timestamp": [[1]]}, r"column timestamp holds list<.*>, not times"),
+    ],
+)
+def test_parquet_of_wrong_types_is_refused(tmp_path: Path, column: dict[str, list[object]], message: str) -> None:
+    parquet.write_table(pa.table({"timestamp": [1], **column}), tmp_path / "x.parquet")
+
+    with pytest.raises(InputDataError, match=message):
+        read_dataset([tmp_path / "x.parquet"])
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputDataError, match=r"absent\.csv: cannot be read: No such file"):
+        read_dataset([tmp_path / "absent.csv"])
+    with pytest.raises(InputDataError, match="cannot be read: Is a directory"):
+        read_dataset([tmp_path])
+
+
+def test_cleaning_sorts_and_keeps_the_first_of_equal_times_and_says_so(path: Path) -> None:
+    path.write_text("sensor_id,timestamp,x\nb,3,1\na,2,2\nb,1,3\na,2,4\nb,2,5\n")
+
+    dataset, repairs = clean(read_dataset([path]))
+
+    assert [dataset.sensors[code] for code in dataset.codes] == ["b", "b", "b", "a"]
+    assert dataset.times_ms.tolist() == [1000, 2000, 3000, 2000]
+    assert dataset.values[:, 0].tolist() == [3.0, 5.0, 1.0, 2.0]
+    assert dataset.rows.tolist() == [2, 4, 0, 1]
+    assert repairs == [
+        "times go backwards at 1 of 5 readings: sorted by time",
+        "1 readings repeat a time of their sensor: the first of each time was kept",
+    ]
+
+
+def test_interleaved_sensors_need_no_repair(path: Path) -> None:
+    path.write_text("sensor_id,timestamp,x\na,5,1\nb,1,2\na,6,3\nb,2,4\n")
+
+    assert clean(read_dataset([path]))[1] == []
+
+
+def test_the_sampling_interval_is_the_median_within_sensors() -> None:
+    dataset = tiny_dataset(sensors=3, readings=5)
+    times = dataset.times_ms.copy()
+    times[4] += 3_600_000
+
+    assert sampling_interval_seconds(replace(dataset, times_ms=times)) == 1.0
+    with pytest.raises(InputDataError, match="no sensor has two readings"):
+        sampling_interval_seconds(tiny_dataset(sensors=3, readings=1))
+
+
+def test_windows_end_only_where_a_sensor_has_enough_readings_without_a_gap() -> None:
+    dataset = tiny_dataset(sensors=2, readings=6)
+    times = dataset.times_ms.copy()
+    times[3:6] += 20_000
+
+    assert window_ends(replace(dataset, times_ms=times), 3, max_gap_seconds=10.0).tolist() == [2, 5, 8, 9, 10, 11]
+    assert window_ends(dataset.take(np.empty(0, np.int64)), 3, 10.0).tolist() == []
