@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-from rich.box import ASCII2, SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from stream_detector.demo.performance import Outcome, Plan
 from stream_detector.events import iso_time
-from stream_detector.rendering import UNICODE, Palette, duration
+from stream_detector.rendering import duration
 from stream_detector.simulation.verdict import Finding
 
 
 def print_summary(plan: Plan, outcome: Outcome, console: Console) -> None:
     """Print a line per fault, and what it comes to."""
-    verdict = outcome.verdict
-    blocks = Palette.for_encoding(sys.stdout.encoding) is UNICODE
-    table = Table(box=SIMPLE_HEAD if blocks else ASCII2)
-    for name in ("pump", "fault", "begins", "lasts", "found after", "most blamed"):
-        table.add_column(name, no_wrap=name != "fault")
-    for finding in verdict.findings:
-        table.add_row(*_cells(finding))
-    console.print("\nInjected faults against alerts", style="bold")
-    console.print(table)
+    console.print("\nFaults injected, and what was alerted", style="bold")
+    rows = [_cells(finding) for finding in outcome.verdict.findings]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for finding, row in zip(outcome.verdict.findings, rows, strict=True):
+        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        console.print(line, style="" if finding.opened else "dim", soft_wrap=True)
+    console.print()
     for line in _lines(plan, outcome):
         console.print(line, soft_wrap=True)
 
@@ -59,15 +54,19 @@ def summary(plan: Plan, outcome: Outcome) -> dict[str, Any]:
 
 
 def _cells(finding: Finding) -> tuple[str, ...]:
+    """Return pump, time, fault, how long it lasted, and what became of it."""
     fault, opened, delay = finding.fault, finding.opened, finding.delay_seconds()
-    blamed = opened.blamed[0] if opened and opened.blamed else ""
+    if opened is None or delay is None:
+        became = "missed"
+    else:
+        blamed = opened.blamed[0] if opened.blamed else "nothing"
+        became = f"found after {duration(delay)}, blames {blamed}{'' if finding.blames_rightly() else ' (wrongly)'}"
     return (
         fault.sensor_id(),
-        f"{fault.kind.replace('_', ' ')} of {', '.join(fault.features)}",
         iso_time(fault.start_ms)[11:19],
+        f"{fault.kind.replace('_', ' ')} of {', '.join(fault.features)}",
         duration((fault.end_ms - fault.start_ms) / 1000.0),
-        "missed" if delay is None else duration(delay),
-        f"{blamed}{'' if finding.blames_rightly() or not blamed else ' (not it)'}",
+        became,
     )
 
 
