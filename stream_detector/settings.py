@@ -6,6 +6,7 @@ names), a TOML file. Nothing is read at import. docs/settings.md is held against
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,6 +19,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as NotJsonError
 
 from stream_detector.errors import SettingsError
 
@@ -67,11 +69,16 @@ class KafkaSettings(Group):
     @field_validator("start")
     @classmethod
     def _start_is_known(cls, value: str) -> str:
-        if value not in ("latest", "earliest"):
+        if value in ("latest", "earliest"):
+            return value
+        try:
             parsed = datetime.fromisoformat(value)
-            if parsed.tzinfo is None:
-                msg = "a time needs its zone, for example 2026-11-23T07:00:00Z"
-                raise ValueError(msg)
+        except ValueError:
+            msg = "neither latest, nor earliest, nor a time such as 2026-11-23T07:00:00Z"
+            raise ValueError(msg) from None
+        if parsed.tzinfo is None:
+            msg = "a time needs its zone, for example 2026-11-23T07:00:00Z"
+            raise ValueError(msg)
         return value
 
 
@@ -203,10 +210,12 @@ class Settings(BaseSettings):
 
 def load_settings(config_file: Path | None = None, secrets_directory: Path | None = None) -> Settings:
     """Read the settings; raise SettingsError that names each wrong one."""
-    for path, what in ((config_file, "settings file"), (secrets_directory, "secrets directory")):
-        if path is not None and not path.exists():
-            msg = f"{what} {path} does not exist"
-            raise SettingsError(msg)
+    if config_file is not None and not config_file.is_file():
+        msg = f"there is no settings file {config_file}"
+        raise SettingsError(msg)
+    if secrets_directory is not None and not secrets_directory.is_dir():
+        msg = f"there is no secrets directory {secrets_directory}"
+        raise SettingsError(msg)
 
     class FromFiles(Settings):
         model_config = SettingsConfigDict(toml_file=config_file, secrets_dir=secrets_directory, secrets_nested_delimiter="__")
@@ -215,7 +224,12 @@ def load_settings(config_file: Path | None = None, secrets_directory: Path | Non
         return FromFiles()
     except ValidationError as error:
         raise SettingsError(describe(error)) from None
-    except ValueError as error:  # unreadable TOML
+    except NotJsonError as error:
+        field = re.search(r'field "(\w+)"', str(error))
+        name = f"{PREFIX}{field[1].upper()}" if field else "settings"
+        msg = f"{name}, or a setting in it that takes an object such as {PREFIX}KAFKA__EXTRA: the value is not JSON"
+        raise SettingsError(msg) from None
+    except (ValueError, OSError) as error:
         msg = f"settings file {config_file} cannot be read: {error}"
         raise SettingsError(msg) from None
 
@@ -225,5 +239,5 @@ def describe(error: ValidationError) -> str:
     lines = []
     for item in error.errors():
         name = PREFIX + "__".join(str(part).upper() for part in item["loc"])
-        lines.append(f"{name if item['loc'] else 'settings'}: {item['msg']}")
+        lines.append(f"{name if item['loc'] else 'settings'}: {item['msg'].removeprefix('Value error, ')}")
     return "\n".join(lines)

@@ -1,0 +1,201 @@
+"""Settings: where they come from, what is said of wrong ones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from stream_detector.errors import SettingsError
+from stream_detector.settings import PREFIX, Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(PREFIX):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Path:
+    path = tmp_path / "detector.toml"
+    path.write_text('[kafka]\nbrokers = "from-toml:9092"\ngroup_id = "from-toml"\ninput_topic = "from-toml"\n')
+    return path
+
+
+@pytest.mark.parametrize("group", list(Settings.model_fields))
+def test_every_setting_says_what_it_means(group: str) -> None:
+    model = Settings.model_fields[group].annotation
+    assert isinstance(model, type)
+    assert issubclass(model, BaseModel)
+
+    described = {name: field.description or "" for name, field in model.model_fields.items()}
+
+    assert described
+    assert [name for name, text in described.items() if not text.endswith(".")] == []
+
+
+def test_the_defaults_are_usable_without_any_setting() -> None:
+    settings = load_settings()
+
+    assert settings.kafka.brokers == "localhost:9092"
+    assert settings.kafka.alerts_topic == "sensor-alerts"
+    assert settings.redis.url.get_secret_value() == "redis://localhost:6379/0"
+
+
+def test_the_environment_goes_before_secret_files_and_these_before_the_toml_file(
+    toml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / f"{PREFIX}KAFKA__GROUP_ID").write_text("from-secret\n")
+    (secrets / f"{PREFIX}KAFKA__BROKERS").write_text("from-secret:9092\n")
+    monkeypatch.setenv(f"{PREFIX}KAFKA__BROKERS", "from-environment:9092")
+
+    kafka = load_settings(toml, secrets).kafka
+
+    assert (kafka.brokers, kafka.group_id, kafka.input_topic) == ("from-environment:9092", "from-secret", "from-toml")
+
+
+def test_names_in_the_environment_and_in_secret_files_may_be_of_any_case(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stream_detector_redis__url").write_text("redis://:hidden@redis:6379/0")
+    monkeypatch.setenv(f"{PREFIX}kafka__Partitions".lower(), "12")
+
+    settings = load_settings(secrets_directory=tmp_path)
+
+    assert settings.redis.url.get_secret_value() == "redis://:hidden@redis:6379/0"
+    assert settings.kafka.partitions == 12
+
+
+def test_further_client_options_are_given_as_json_or_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}KAFKA__EXTRA", '{"metadata_max_age_ms": 5000, "client_rack": "a"}')
+
+    assert load_settings().kafka.extra == {"metadata_max_age_ms": 5000, "client_rack": "a"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("KAFKA__PARTITIONS", "0", "greater than or equal to 1"),
+        ("KAFKA__PARTITIONS", "many", "valid integer"),
+        ("KAFKA__START", "yesterday", "neither latest, nor earliest, nor a time"),
+        ("KAFKA__START", "2026-11-23T07:00:00", "zone"),
+        ("KAFKA__SECURITY_PROTOCOL", "TLS", "'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'"),
+        ("KAFKA__BROKER", "localhost:9092", "Extra inputs are not permitted"),
+        ("ALERTS__BUDGET_PER_SENSOR_DAY", "0", "greater than 0"),
+        ("ALERTS__BUDGET_PER_SENSOR_DAY", "nan", "greater than 0"),
+        ("DEAD_LETTERS__MAX_SHARE", "1.5", "less than or equal to 1"),
+        ("HTTP__PORT", "70000", "65535"),
+        ("SERVICE__WATCHDOG_SECONDS", "inf", "less than or equal to"),
+        ("SERVICE__LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_is_wrong(name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PREFIX + name, value)
+
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+
+    assert str(raised.value).startswith(f"{PREFIX}{name}: ")
+    assert said in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_every_wrong_setting_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}KAFKA__PARTITIONS", "0")
+    monkeypatch.setenv(f"{PREFIX}HTTP__PORT", "-1")
+
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+
+    assert [line.split(":")[0] for line in str(raised.value).splitlines()] == [
+        f"{PREFIX}KAFKA__PARTITIONS",
+        f"{PREFIX}HTTP__PORT",
+    ]
+
+
+def test_a_setting_that_contradicts_another_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}STATE__MAX_SENSORS", "100")
+
+    with pytest.raises(SettingsError, match=r"STATE__MAX_SENSORS \(100\) must not be smaller than KAFKA__MAX_POLL_RECORDS"):
+        load_settings()
+
+
+def test_a_group_that_is_no_json_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}KAFKA__EXTRA", "{secret")
+
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+
+    assert "KAFKA" in str(raised.value).upper()
+    assert "EXTRA" in str(raised.value).upper()
+    assert "{secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KAFKA__SASL_PASSWORD", "hidden-password"),
+        ("KAFKA__SSL_KEY_PASSWORD", "hidden-password"),
+        ("REDIS__URL", "redis://user:hidden-password@redis:6379/0"),
+    ],
+)
+def test_a_secret_is_shown_neither_in_settings_nor_in_errors(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PREFIX + name, value)
+
+    settings = load_settings()
+    assert "hidden-password" not in repr(settings)
+    assert "hidden-password" not in settings.model_dump_json()
+
+    monkeypatch.setenv(f"{PREFIX}KAFKA__PARTITIONS", "0")
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    assert "hidden-password" not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+def test_a_secret_in_a_setting_of_a_wrong_name_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}KAFKA__SASL_PASWORD", "hidden-password")
+
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+
+    assert "SASL_PASWORD" in str(raised.value)
+    assert "hidden-password" not in str(raised.value)
+
+
+def test_a_toml_file_with_an_unknown_group_or_setting_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "detector.toml"
+    path.write_text('[kafka]\nbroker = "a:1"\n[kafak]\nbrokers = "a:1"\n')
+
+    with pytest.raises(SettingsError) as raised:
+        load_settings(path)
+
+    assert [line.split(":")[0] for line in str(raised.value).splitlines()] == [f"{PREFIX}KAFKA__BROKER", f"{PREFIX}KAFAK"]
+
+
+def test_a_toml_file_that_is_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "detector.toml"
+    path.write_text("[kafka\n")
+
+    with pytest.raises(SettingsError, match=r"settings file .*detector\.toml cannot be read: .*line 1"):
+        load_settings(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"there is no settings file .*missing"):
+        load_settings(tmp_path / "missing")
+    with pytest.raises(SettingsError, match="there is no settings file"):
+        load_settings(tmp_path)
+
+
+def test_a_secrets_directory_that_is_not_there_is_named(toml: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"there is no secrets directory .*missing"):
+        load_settings(secrets_directory=tmp_path / "missing")
+    with pytest.raises(SettingsError, match="there is no secrets directory"):
+        load_settings(secrets_directory=toml)
