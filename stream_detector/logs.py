@@ -37,5 +37,7 @@ def set_up_logging(level: str, log_format: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("stream_detector").setLevel(level)
-    # Its retries are reported by the adapters, with what they mean.
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    # Its retries are reported by the adapters, with what they mean; these listen to its loggers for that.
+    kafka = logging.getLogger("kafka")
+    kafka.propagate = False
+    kafka.handlers[:] = [logging.NullHandler()]

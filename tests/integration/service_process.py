@@ -1,0 +1,81 @@
+"""`stream-detector run` as its user runs it: a process of its own, told what to do by its environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stream_detector.settings import PREFIX, KafkaSettings
+from tests.integration.topics import until
+
+START_SECONDS = 120.0
+STOP_SECONDS = 30.0
+
+
+def environment(kafka: KafkaSettings, redis_url: str, model: Path, **settings: object) -> dict[str, str]:
+    """Return the settings of a service as environment variables; nothing of the machine's own settings."""
+    mine = {f"KAFKA__{name.upper()}": value for name, value in kafka.model_dump(exclude_defaults=True).items()}
+    mine |= {"REDIS__URL": redis_url, "MODEL__DIRECTORY": model, "HTTP__PORT": 0, "HTTP__HOST": "127.0.0.1", **settings}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return inherited | {PREFIX + name: str(value) for name, value in mine.items()}
+
+
+class ServiceProcess:
+    """One replica. Its log is read for the port that it chose."""
+
+    def __init__(self, environ: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("wb") as file:
+            self.process = subprocess.Popen([sys.executable, "-m", "stream_detector", "run"], env=dict(environ), stderr=file)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the log; every whole line of it is JSON."""
+        return [json.loads(line) for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+    def port(self) -> int | None:
+        """Return the port that the log names."""
+        return next((line["port"] for line in self.lines() if "port" in line), None)
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Return status and body of a page; 0 while nobody listens."""
+        port = self.port()
+        if port is None:
+            return 0, ""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def metric(self, name: str) -> float:
+        """Return the value of a metric (with its labels, as shown); 0 if it is not there."""
+        found = re.search(rf"^stream_detector_{re.escape(name)} (\S+)$", self.get("/metrics")[1], re.MULTILINE)
+        return float(found.group(1)) if found else 0.0
+
+    def await_ready(self) -> None:
+        """Wait until it scores the readings of all its partitions."""
+
+        def is_ready() -> bool:
+            assert self.process.poll() is None, self.log.read_text()
+            return self.get("/readyz")[0] == 200
+
+        until(is_ready, START_SECONDS)
+
+    def stop(self) -> int:
+        """End it as an orchestrator does; return its exit code."""
+        self.process.terminate()
+        return self.process.wait(STOP_SECONDS)
+
+    def kill(self) -> None:
+        """End it for certain."""
+        self.process.kill()
+        self.process.wait(10)
