@@ -185,15 +185,18 @@ class KafkaSink:
             except kafka_errors.MessageSizeTooLargeError as error:
                 raise _refused(message, error) from error
             except kafka_errors.KafkaTimeoutError:
-                self._check_topic(message.topic)
+                if self._is_missing(message.topic):
+                    msg = f"topic {message.topic} does not exist; create it"
+                    raise PermanentDeliveryError(msg) from None
                 raise
 
-    def _check_topic(self, topic: str) -> None:
-        """Tell a topic that does not exist from brokers that do not answer."""
-        with KafkaTopics(self._settings) as topics:
-            if topics.describe(topic) is None:
-                msg = f"topic {topic} does not exist; create it"
-                raise PermanentDeliveryError(msg)
+    def _is_missing(self, topic: str) -> bool:
+        """Tell a topic that does not exist from brokers that do not answer: the client waits for both alike."""
+        try:
+            with KafkaTopics(self._settings) as topics:
+                return topics.describe(topic) is None
+        except RetriableError:
+            return False
 
     def _failed(self, error: Exception, membership: Membership) -> Exception:
         """Return our error for a failed transaction."""

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: Longest wait for leaving the group: during a rebalance the brokers answer only after it, and an orderly stop cannot wait.
 CLOSE_SECONDS = 3.0
+#: When a join's answer is handed to the client once more: after it has begun to wait for it.
+JOIN_ANSWER_SECONDS = 0.02
 
 
 class _Changes(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ships no types
@@ -80,9 +82,9 @@ class KafkaSource:
         """See ports.Source."""
         records: dict[TopicPartition, list[Any]] = {}
         out_of_range: frozenset[int] = frozenset()
-        self._insist_on_joining()
+        least_seconds = self._take_up_join()
         try:
-            records = self._consumer.poll(timeout_ms=timeout_seconds * 1000)
+            records = self._consumer.poll(timeout_ms=max(timeout_seconds, least_seconds) * 1000)
         except (OffsetOutOfRangeError, LogTruncationError) as error:
             out_of_range = self._drop(error)
         except KafkaError as error:
@@ -153,15 +155,27 @@ class KafkaSource:
 
     # -- inside
 
-    def _insist_on_joining(self) -> None:
-        """Take up a join that the last poll had no time to finish.
+    def _take_up_join(self) -> float:
+        """Take up a join that earlier polls had no time to finish; return for how long this poll must at least last.
 
-        A group leader that joins again because of new partitions thinks it is done as soon as it has assigned them: if
-        the poll ends before the answer, nobody applies it, and with its heartbeats off the member dies.
+        The client forgets it in two ways. A leader that joins again because of new partitions thinks it is done as soon as
+        it has assigned them: nobody applies the answer, and with its heartbeats off the member dies. And an answer that
+        comes between two polls is thrown away for a new join, which, of a leader, is a new rebalance of the whole group.
         """
         coordinator = self._consumer._coordinator  # noqa: SLF001 - only the coordinator knows
-        if coordinator.rejoining:
-            coordinator.request_rejoin()
+        if not coordinator.rejoining:
+            return 0.0
+        coordinator.request_rejoin()
+        answered = coordinator._join_task  # noqa: SLF001
+        if answered is not None and answered.is_done and answered.succeeded():
+            net = self._consumer._net  # noqa: SLF001
+
+            async def answer_again() -> object:
+                await net.sleep(JOIN_ANSWER_SECONDS)
+                return answered.value
+
+            coordinator._join_task = net.call_soon_with_future(answer_again)  # noqa: SLF001
+        return 3 * JOIN_ANSWER_SECONDS
 
     def _membership(self) -> Membership | None:
         """Take the proof of membership; None when there is none the broker would check.
