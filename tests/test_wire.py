@@ -259,7 +259,7 @@ _documents = st.fixed_dictionaries(
 _values = st.none() | st.binary(max_size=60) | _json.map(lambda value: json.dumps(value).encode()) | _documents
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(values=st.lists(_values, max_size=8), timestamps=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=8, max_size=8))
 def test_whatever_is_in_the_topic_each_record_is_one_reading_or_one_rejection(
     values: list[bytes | None], timestamps: list[int]
