@@ -56,6 +56,10 @@ class Arena:
         self._last_seen[slots] = self._tick
         return missing
 
+    def slot(self, partition: int, sensor: str) -> int:
+        """Return a sensor's slot; it must be held."""
+        return self._slots[partition][sensor]
+
     def slots(self, readings: Readings) -> Int32Array:
         """Return each reading's slot [N]; its sensor must be held."""
         held = self._slots

@@ -11,6 +11,7 @@ from stream_detector.arena import Arena
 from stream_detector.decision import NO_INCIDENT, DecisionRules, Decisions, ScoredReadings, decide
 from stream_detector.events import EventContext, event_message
 from stream_detector.explanation import Explanation
+from stream_detector.open_incidents import OpenIncident
 from stream_detector.ports import Scorer
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.spec import ModelSpec
@@ -55,6 +56,17 @@ class Detector:
             records[position] = np.frombuffer(stored[position] or b"", records.dtype)[0]
         known = self._rules.start_levels(records["header"], list(sensors))
         self.arena.insert(partition, sensors, records, present, known)
+
+    def reopen(self, partition: int, incidents: Sequence[OpenIncident]) -> None:
+        """Take up incidents that the store has lost; their sensors must be held."""
+        slots = np.array([self.arena.slot(partition, incident.sensor_id) for incident in incidents], np.int32)
+        header = self.arena.records["header"]
+        for slot, incident in zip(slots.tolist(), incidents, strict=True):
+            header["incident_offset"][slot] = incident.opened_offset
+            header["incident_time_ms"][slot] = incident.opened_ms
+            header["incident_peak"][slot] = incident.peak_score
+            header["last_anomalous_ms"][slot] = header["last_update_ms"][slot] = incident.last_event_ms
+        self.arena.changed(slots, np.ones(len(slots), np.int64))
 
     def detect(self, readings: Readings, *, scoring: bool = True) -> Detected:
         """Append readings to their sensors' windows, score the windows as of each, and decide; sensors must be held."""

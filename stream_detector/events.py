@@ -82,7 +82,11 @@ def event_body(
         "attention": [round(weight, _DIGITS) for weight in attention.tolist()],
         "step_shares": [round(share, _DIGITS) for share in step_shares.tolist()],
         "features": _features(at.values, explanation, model.features) if explanation else [],
-        "incident": {"opened_at": iso_time(transition.opened_ms), "peak_score": _number(transition.peak_score)},
+        "incident": {
+            "opened_at": iso_time(transition.opened_ms),
+            "opened_offset": transition.incident_offset,
+            "peak_score": _number(transition.peak_score),
+        },
     }
 
 

@@ -90,11 +90,15 @@ class StateKeeper:
 
     def admit(self, partitions: dict[int, Partition], readings: Readings) -> frozenset[int]:
         """Bring the readings' sensors into memory; return the partitions for which that is not possible now."""
-        arena = self._detector.arena
-        arena.next_batch()
         by_partition: dict[int, list[str]] = {}
         for number, sensor in zip(readings.partitions.tolist(), readings.sensors, strict=True):
             by_partition.setdefault(number, []).append(sensor)
+        return self.admit_sensors(partitions, by_partition)
+
+    def admit_sensors(self, partitions: dict[int, Partition], by_partition: dict[int, list[str]]) -> frozenset[int]:
+        """Bring sensors into memory; return the partitions for which that is not possible now."""
+        arena = self._detector.arena
+        arena.next_batch()
         lacking = {number: arena.touch(number, sensors) for number, sensors in by_partition.items()}
         missing = {number: sensors for number, sensors in lacking.items() if sensors}
         if not missing:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stream_detector.explanation import Explanation
+from stream_detector.open_incidents import OpenIncident
 from stream_detector.readings import Decoded, Float32Array, Membership, Message, Record
 
 
@@ -155,6 +156,16 @@ class StateStore(Protocol):
 
     def close(self) -> None:
         """Release everything. Idempotent."""
+
+
+class IncidentLog(Protocol):
+    """The alerts topic, read back when the store has lost the incidents."""
+
+    def open_incidents(self, partition: int, position: int) -> list[OpenIncident]:
+        """Return the incidents that the events of a partition's readings before a position leave open.
+
+        Blocks, bounded; looks back over a bounded number of events. Raises RetriableError when it cannot be read.
+        """
 
 
 class Decoder(Protocol):

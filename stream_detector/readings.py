@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +24,15 @@ Header = tuple[str, bytes | None]
 #: Event times outside these bounds (1970 up to 2100) are refused, so time arithmetic cannot overflow.
 MINIMUM_TIME_MS = 0
 MAXIMUM_TIME_MS = 4_102_444_800_000
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def to_ms(moment: datetime) -> int:
+    """Return milliseconds since 1970; a moment without a zone is UTC."""
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
 
 
 class Record(Protocol):

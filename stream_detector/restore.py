@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stream_detector.detector import Detector
 from stream_detector.errors import RetriableError
 from stream_detector.keeper import Partition, StateKeeper
-from stream_detector.ports import Chunk, Decoder, Sink, Source
+from stream_detector.ports import Chunk, Decoder, IncidentLog, Sink, Source
 from stream_detector.readings import Membership
 from stream_detector.reports import StepReport
 from stream_detector.restore_plan import Action, Facts, Plan, choose_plan
@@ -40,6 +40,7 @@ class RestorePorts:
     decoder: Decoder
     detector: Detector
     keeper: StateKeeper
+    incidents: IncidentLog
 
 
 class Restorer:
@@ -145,8 +146,18 @@ class Restorer:
             partition.next += 1
             self._persist(partition, report())
             yield 0.0
+        if plan.reopens_incidents:
+            self._reopen_incidents(partition, plan.position)
         partition.next = plan.position
         self._persist(partition, report())
+
+    def _reopen_incidents(self, partition: Partition, position: int) -> None:
+        """Take up the incidents that published events leave open, so that they are closed one day."""
+        incidents = self._ports.incidents.open_incidents(partition.number, position)
+        if incidents:
+            self._admit(partition, {partition.number: [incident.sensor_id for incident in incidents]})
+            self._ports.detector.reopen(partition.number, incidents)
+            logger.info("partition %d: took up %d open incidents", partition.number, len(incidents))
 
     def _lookback(self, number: int, position: int) -> int:
         """Return from where the readings before a position fill the windows."""
@@ -170,10 +181,13 @@ class Restorer:
     def _fold(self, partition: Partition, chunk: Chunk, report: StepReport, *, scoring: bool) -> None:
         readings = self._ports.decoder.decode(chunk.records).readings
         report.replayed += len(chunk.records)
-        if self._ports.keeper.admit({partition.number: partition}, readings):
+        self._admit(partition, {partition.number: readings.sensors})
+        self._ports.detector.detect(readings, scoring=scoring)
+
+    def _admit(self, partition: Partition, sensors: dict[int, list[str]]) -> None:
+        if self._ports.keeper.admit_sensors({partition.number: partition}, sensors):
             msg = f"sensors of partition {partition.number} cannot be loaded now"
             raise RetriableError(msg)
-        self._ports.detector.detect(readings, scoring=scoring)
 
     def _persist(self, partition: Partition, report: StepReport) -> None:
         if not self._ports.keeper.persist(partition, report):

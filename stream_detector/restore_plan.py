@@ -49,6 +49,7 @@ class Plan:
     replay_from: int = 0
     must_commit: bool = False  # the group has no commit at `position` yet: commit it before anything is scored
     starts_group: bool = False  # commit where every partition starts
+    reopens_incidents: bool = False  # the group has published events before: incidents they leave open are taken up
     lost_readings: int = 0  # offsets that retention removed before they were read
     suspicious: bool = False  # should not happen in a healthy installation: logged as an error
 
@@ -91,6 +92,7 @@ def _after_retention(facts: Facts, committed: int) -> Plan:
         facts.log_start,
         reason,
         must_commit=True,
+        reopens_incidents=not complete,
         lost_readings=lost,
         suspicious=True,
     )
@@ -99,18 +101,22 @@ def _after_retention(facts: Facts, committed: int) -> Plan:
 def _from_store(facts: Facts, committed: int) -> Plan:
     meta = facts.meta
     if meta is None:
-        return Plan(Action.REBUILD, committed, "nothing is stored")
+        return _rebuild(committed, "nothing is stored")
     if meta.layout != facts.layout:
-        return Plan(Action.REBUILD, committed, f"stored in layout {meta.layout}, needed is {facts.layout}")
+        return _rebuild(committed, f"stored in layout {meta.layout}, needed is {facts.layout}")
     if meta.next_position < 0:
-        return Plan(Action.REBUILD, committed, "an earlier rebuild was not finished")
+        return _rebuild(committed, "an earlier rebuild was not finished")
     if meta.next_position == committed:
         return Plan(Action.RESUME, committed, "the stored state is complete")
     if meta.next_position > committed:
         reason = f"the stored state is at {meta.next_position}, ahead of the committed {committed}: offsets were reset"
-        return Plan(Action.REBUILD, committed, reason, suspicious=True)
+        return _rebuild(committed, reason, suspicious=True)
     if meta.next_position < facts.log_start:
-        return Plan(Action.REBUILD, committed, f"readings from {meta.next_position} on are no longer in the log")
+        return _rebuild(committed, f"readings from {meta.next_position} on are no longer in the log")
     if committed - meta.next_position > MAX_REPLAY_RECORDS:
-        return Plan(Action.REBUILD, committed, f"the stored state is {committed - meta.next_position} records behind")
+        return _rebuild(committed, f"the stored state is {committed - meta.next_position} records behind")
     return Plan(Action.REPLAY, committed, "the stored state lags the commit", replay_from=meta.next_position)
+
+
+def _rebuild(position: int, reason: str, *, suspicious: bool = False) -> Plan:
+    return Plan(Action.REBUILD, position, reason, reopens_incidents=True, suspicious=suspicious)

@@ -14,7 +14,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -29,12 +29,11 @@ from stream_detector.readings import (
     Readings,
     Record,
     Rejected,
+    to_ms,
 )
 
 #: Numbers from here on are milliseconds since 1970, smaller ones seconds (as seconds: the year 5138).
 _EPOCH_MILLISECONDS_FROM = 1e11
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 _FLOAT32_MAXIMUM = float(np.finfo(np.float32).max)
 
 #: Reason codes of dead letters; docs/input.md explains each.
@@ -153,7 +152,7 @@ class JsonDecoder:
                 raise _Refused("time_missing", "neither the reading nor the record has a time")
             time_ms = record.timestamp
         elif isinstance(stamp, datetime):
-            time_ms = ((stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
+            time_ms = to_ms(stamp)
         elif not math.isfinite(stamp):
             raise _Refused("time_out_of_range", "timestamp is not a finite number")
         else:

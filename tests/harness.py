@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from stream_detector.adapters.memory_log import MemoryLog, MemorySink, MemorySource
+from stream_detector.adapters.memory_log import MemoryIncidentLog, MemoryLog, MemorySink, MemorySource
 from stream_detector.adapters.memory_store import MemoryStore
 from stream_detector.arena import Arena
 from stream_detector.dead_letters import DeadLetterLimit
@@ -211,7 +211,7 @@ class World:
         """Return the events on the alerts topic, in order."""
         return [record.value or b"" for record in self.log.records(ALERTS)]
 
-    def events(self) -> list[dict[str, object]]:
+    def events(self) -> list[dict[str, Any]]:
         """Return the events on the alerts topic, decoded."""
         return [json.loads(value) for value in self.alerts()]
 
@@ -249,7 +249,9 @@ class Replica:
         decoder = JsonDecoder(self.plant.model.features, InputLimits())
         self.limit = DeadLetterLimit(self.plant.dead_letter_share, self.plant.dead_letter_min_count, self.plant.dead_letter_run)
         self.pipeline = Pipeline(
-            RestorePorts(self.source, self.sink, decoder, self.detector, self.keeper),
+            RestorePorts(
+                self.source, self.sink, decoder, self.detector, self.keeper, MemoryIncidentLog(world.log, INPUT, ALERTS)
+            ),
             self.limit,
             PipelineRules(INPUT, ALERTS, DEAD_LETTERS, retry_seconds=0.5),
             RestoreRules(self.plant.start, self.plant.lookback_ms, slice_records=self.plant.slice_records),

@@ -149,7 +149,11 @@ def test_an_incident_may_be_closed_by_a_reading_that_was_not_scored() -> None:
         "end": iso_time(START_MS + 500_000),
         "length": 1,
     }
-    assert closed["incident"] == {"opened_at": opened["timestamp"], "peak_score": opened["score"]}
+    assert closed["incident"] == {
+        "opened_at": opened["timestamp"],
+        "opened_offset": opened["window"]["last_offset"],
+        "peak_score": opened["score"],
+    }
     assert closed["severity"] == opened["severity"]
 
 
@@ -213,7 +217,7 @@ def test_an_event_as_it_is_written() -> None:
             {"name": "temperature", "value": 61.25, "expected": 60.0, "share": 0.125, "imputed": False},
             {"name": "flow", "value": 3.0, "expected": 3.0, "share": 0.125, "imputed": False},
         ],
-        "incident": {"opened_at": "2026-11-23T07:11:50.000Z", "peak_score": 7.5},
+        "incident": {"opened_at": "2026-11-23T07:11:50.000Z", "opened_offset": 990, "peak_score": 7.5},
     }
 
 

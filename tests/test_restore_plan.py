@@ -36,14 +36,17 @@ TABLE = {
     "stored state is at the commit": (FACTS, Plan(RESUME, 500, "")),
     "stored state lags the commit": (with_meta(next_position=400), Plan(REPLAY, 500, "", replay_from=400)),
     "stored state is at the log's start": (with_meta(next_position=100), Plan(REPLAY, 500, "", replay_from=100)),
-    "stored state is before the log's start": (with_meta(next_position=99), Plan(REBUILD, 500, "")),
-    "stored state is ahead of the commit": (with_meta(next_position=501), Plan(REBUILD, 500, "", suspicious=True)),
-    "nothing is stored": (replace(FACTS, meta=None), Plan(REBUILD, 500, "")),
-    "a rebuild was not finished": (with_meta(next_position=-5), Plan(REBUILD, 500, "")),
-    "stored in another layout": (with_meta(layout="1:4:a,b"), Plan(REBUILD, 500, "")),
+    "stored state is before the log's start": (with_meta(next_position=99), Plan(REBUILD, 500, "", reopens_incidents=True)),
+    "stored state is ahead of the commit": (
+        with_meta(next_position=501),
+        Plan(REBUILD, 500, "", suspicious=True, reopens_incidents=True),
+    ),
+    "nothing is stored": (replace(FACTS, meta=None), Plan(REBUILD, 500, "", reopens_incidents=True)),
+    "a rebuild was not finished": (with_meta(next_position=-5), Plan(REBUILD, 500, "", reopens_incidents=True)),
+    "stored in another layout": (with_meta(layout="1:4:a,b"), Plan(REBUILD, 500, "", reopens_incidents=True)),
     "stored far behind the commit": (
         replace(FACTS, committed=500 + MAX_REPLAY_RECORDS + 1, log_end=10**9),
-        Plan(REBUILD, 500 + MAX_REPLAY_RECORDS + 1, ""),
+        Plan(REBUILD, 500 + MAX_REPLAY_RECORDS + 1, "", reopens_incidents=True),
     ),
     "stored as far behind as may be replayed": (
         replace(FACTS, committed=500 + MAX_REPLAY_RECORDS, log_end=10**9),
@@ -63,15 +66,15 @@ TABLE = {
     ),
     "retention passed the commit, stored state behind": (
         replace(with_meta(next_position=59), committed=60),
-        Plan(REBUILD, 100, "", must_commit=True, lost_readings=40, suspicious=True),
+        Plan(REBUILD, 100, "", must_commit=True, lost_readings=40, suspicious=True, reopens_incidents=True),
     ),
     "retention passed the commit, nothing stored": (
         replace(FACTS, committed=60, meta=None),
-        Plan(REBUILD, 100, "", must_commit=True, lost_readings=40, suspicious=True),
+        Plan(REBUILD, 100, "", must_commit=True, lost_readings=40, suspicious=True, reopens_incidents=True),
     ),
     "retention passed the commit, another layout": (
         replace(with_meta(next_position=60, layout="1:4:a,b"), committed=60),
-        Plan(REBUILD, 100, "", must_commit=True, lost_readings=40, suspicious=True),
+        Plan(REBUILD, 100, "", must_commit=True, lost_readings=40, suspicious=True, reopens_incidents=True),
     ),
     "the topic was made anew": (
         with_meta(topic_id="topic-0"),

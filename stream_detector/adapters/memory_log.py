@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from stream_detector.errors import CommitFailedError, FencedError, PermanentDeliveryError, RetriableError
+from stream_detector.open_incidents import OpenIncident, open_incidents
 from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Header, Membership, Message
 
@@ -438,6 +439,20 @@ class MemorySource:
         assert self._member is not None
         group = self._log.group(self._group_id)
         return MemoryMembership(self._group_id, group.generation, self._member, self._instance)
+
+
+class MemoryIncidentLog:
+    """An incident log on a MemoryLog."""
+
+    def __init__(self, log: MemoryLog, input_topic: str, alerts_topic: str) -> None:
+        self._log = log
+        self._input_topic = input_topic
+        self._alerts_topic = alerts_topic
+
+    def open_incidents(self, partition: int, position: int) -> list[OpenIncident]:
+        """See ports.IncidentLog."""
+        values = (record.value for record in self._log.records(self._alerts_topic))
+        return open_incidents(values, self._input_topic, partition, position)
 
 
 class MemorySink:

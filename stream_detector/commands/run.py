@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from stream_detector import __version__
 from stream_detector.adapters.http_pages import serve_pages
+from stream_detector.adapters.kafka_incidents import KafkaIncidentLog
 from stream_detector.adapters.kafka_sink import KafkaSink
 from stream_detector.adapters.kafka_source import KafkaSource
 from stream_detector.adapters.kafka_topics import ensure_topics
@@ -113,6 +114,7 @@ def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: Exit
         decoder=JsonDecoder(detector.model.features, limits),
         detector=detector,
         keeper=StateKeeper(store, detector, bounds, time.monotonic, secrets.token_bytes),
+        incidents=KafkaIncidentLog(kafka),
     )
     bad = settings.dead_letters
     return Pipeline(

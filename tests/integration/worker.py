@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stream_detector.adapters.kafka_incidents import KafkaIncidentLog
 from stream_detector.adapters.kafka_sink import Deadline, KafkaSink, TransactionalProducer
 from stream_detector.adapters.kafka_source import KafkaSource
 from stream_detector.adapters.redis_store import RedisStore
@@ -136,7 +137,9 @@ def _pipeline(kafka: KafkaSettings, source: KafkaSource, sink: KafkaSink, store:
     detector = plant.detector()
     keeper = StateKeeper(store, detector, plant.bounds, time.monotonic, secrets.token_bytes)
     return Pipeline(
-        RestorePorts(source, sink, JsonDecoder(detector.model.features, InputLimits()), detector, keeper),
+        RestorePorts(
+            source, sink, JsonDecoder(detector.model.features, InputLimits()), detector, keeper, KafkaIncidentLog(kafka)
+        ),
         DeadLetterLimit(1.0, 1_000_000, 1_000_000),
         PipelineRules(kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic, poll_seconds=0.2, retry_seconds=0.2),
         RestoreRules(kafka.start, slice_records=10),
