@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stream_detector.dataset import Dataset
 from stream_detector.offline import score_dataset
+from stream_detector.readings import Readings
 from tests.harness import MODEL, SECOND_MS, START_MS, Plant, checksum_score
 
 
@@ -17,6 +22,22 @@ def dataset(sensors: int, rows: int) -> Dataset:
     times_ms = START_MS + np.arange(rows, dtype=np.int64) * SECOND_MS
     names = tuple(f"s{number}" for number in range(sensors))
     return Dataset(MODEL.features, names, codes, times_ms, values, np.arange(rows, dtype=np.int64))
+
+
+def mixed(sensors: int, rows: int, seed: int = 1) -> Dataset:
+    """Return rows of several sensors, mixed; now and then one is late, follows a gap, or lacks a value."""
+    random = np.random.default_rng(seed)
+    steps_ms = random.choice([SECOND_MS, -SECOND_MS, 0, 3 * SECOND_MS, 120 * SECOND_MS], rows, p=[0.8, 0.05, 0.05, 0.05, 0.05])
+    values = random.normal(0.0, 1.0, (rows, len(MODEL.features))).astype(np.float32)
+    values[random.random(values.shape) < 0.05] = np.nan
+    return Dataset(
+        features=MODEL.features,
+        sensors=tuple(f"s{number}" for number in range(sensors)),
+        codes=random.integers(0, sensors, rows).astype(np.int32),
+        times_ms=START_MS + np.cumsum(steps_ms),
+        values=values,
+        rows=np.arange(rows),
+    )
 
 
 def test_each_row_is_scored_by_the_window_that_ends_with_it() -> None:
@@ -42,11 +63,48 @@ def test_sensors_that_do_not_fit_are_refused() -> None:
         next(score_dataset(Plant(max_sensors=2).detector(), dataset(3, 3)))
 
 
-def test_a_prefix_is_scored_as_the_whole() -> None:
-    whole, prefix = dataset(3, 60), dataset(3, 60).take(np.arange(37))
+def test_a_late_row_has_no_score_and_leaves_no_trace() -> None:
+    table = dataset(1, 8)
+    late = replace(table, times_ms=table.times_ms.copy())
+    late.times_ms[5] = table.times_ms[2]
 
-    (scored_whole,), (scored_prefix,) = score_dataset(Plant().detector(), whole), score_dataset(Plant().detector(), prefix)
+    (scored,), (without,) = (score_dataset(Plant().detector(), one) for one in (late, table.take(np.delete(np.arange(8), 5))))
 
-    assert np.array_equal(scored_prefix.score, scored_whole.score[:37], equal_nan=True)
-    assert np.array_equal(scored_prefix.threshold, scored_whole.threshold[:37], equal_nan=True)
-    assert np.array_equal(scored_prefix.is_anomaly, scored_whole.is_anomaly[:37])
+    assert np.isnan(scored.score[5])
+    assert not scored.is_anomaly[5]
+    assert np.array_equal(np.delete(scored.score, 5), without.score, equal_nan=True)
+
+
+def test_with_a_stride_the_rows_between_have_no_score() -> None:
+    (scored,) = score_dataset(Plant(stride=5, margin=100.0).detector(), dataset(1, 40))
+
+    at = np.flatnonzero(~np.isnan(scored.score))
+    assert np.diff(at).tolist() == [5] * (len(at) - 1)
+    assert len(at) >= 7
+
+
+def test_a_table_longer_than_a_batch_is_scored_as_if_it_were_one() -> None:
+    table = mixed(sensors=3, rows=9000)
+    detector = Plant().detector()
+    detector.admit(0, table.sensors, [None] * len(table.sensors))
+    sensors = [table.sensors[code] for code in table.codes]
+
+    detected = detector.detect(Readings(sensors, np.zeros(9000, np.int32), np.arange(9000), table.times_ms, table.values))
+
+    expected = np.full(9000, np.nan, np.float32)
+    expected[detected.appended.reading] = detected.scores
+    found = np.concatenate([part.score for part in score_dataset(Plant().detector(), table)])
+    assert np.array_equal(found, expected, equal_nan=True)
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 1000), cut=st.integers(1, 300), stride=st.sampled_from([1, 3]))
+def test_a_prefix_is_scored_as_the_whole(seed: int, cut: int, stride: int) -> None:
+    plant, table = Plant(stride=stride), mixed(sensors=4, rows=300, seed=seed)
+
+    (whole,), (prefix,) = (score_dataset(plant.detector(), one) for one in (table, table.take(np.arange(cut))))
+
+    assert np.isfinite(whole.score).sum() > 10
+    assert np.array_equal(prefix.score, whole.score[:cut], equal_nan=True)
+    assert np.array_equal(prefix.threshold, whole.threshold[:cut], equal_nan=True)
+    assert np.array_equal(prefix.is_anomaly, whole.is_anomaly[:cut])

@@ -1,0 +1,116 @@
+"""Metrics in Prometheus' format."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from stream_detector.metrics import METRICS, PREFIX, Metrics
+from stream_detector.reports import StepReport
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, frozenset[str]], float]:
+    """Return the exposed values by name and label values, without the times of creation."""
+    families = text_string_to_metric_families(metrics.exposition().decode())
+    return {
+        (sample.name.removeprefix(PREFIX), frozenset(sample.labels.values())): sample.value
+        for family in families
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    }
+
+
+def test_every_metric_is_exposed_with_its_help() -> None:
+    families = {family.name: family for family in text_string_to_metric_families(Metrics().exposition().decode())}
+
+    shown = {name: (family.type, family.documentation) for name, family in families.items()}
+    created = {name for name in shown if name.endswith("_created")}  # the library's own
+
+    assert {name: shown[name] for name in shown.keys() - created} == {
+        PREFIX + metric.name: (metric.kind.value, metric.help) for metric in METRICS
+    }
+
+
+def test_steps_add_up() -> None:
+    metrics = Metrics()
+
+    metrics.observe(StepReport(records=5, readings=4, late=1, scored=3, committed_batches=1, alerts=Counter(opened=2)), 0.5)
+    metrics.observe(StepReport(records=2, readings=2, committed_batches=1, alerts=Counter(opened=1, closed=1)), 0.25)
+
+    found = samples(metrics)
+    assert found["records_total", frozenset()] == 7
+    assert found["readings_total", frozenset()] == 6
+    assert found["late_readings_total", frozenset()] == 1
+    assert found["scored_windows_total", frozenset()] == 3
+    assert found["batches_total", frozenset()] == 2
+    assert found["alerts_total", frozenset({"opened"})] == 3
+    assert found["alerts_total", frozenset({"closed"})] == 1
+    assert found["step_seconds_total", frozenset()] == 0.75
+
+
+def test_every_count_of_a_step_reaches_its_metric() -> None:
+    metrics = Metrics()
+
+    metrics.observe(
+        StepReport(
+            dead_letters=Counter(empty=2),
+            restores=Counter(replay=1),
+            restarted_windows=3,
+            failed_commits=4,
+            replayed=5,
+            lost_readings=6,
+            rewritten_partitions=7,
+            store_errors=8,
+            newest_time_ms=1500,
+        ),
+        0.0,
+    )
+
+    found = samples(metrics)
+    assert found["dead_letters_total", frozenset({"empty"})] == 2
+    assert found["restored_partitions_total", frozenset({"replay"})] == 1
+    assert found["restarted_windows_total", frozenset()] == 3
+    assert found["failed_commits_total", frozenset()] == 4
+    assert found["replayed_records_total", frozenset()] == 5
+    assert found["lost_readings_total", frozenset()] == 6
+    assert found["rewritten_partitions_total", frozenset()] == 7
+    assert found["store_errors_total", frozenset()] == 8
+    assert found["newest_reading_timestamp_seconds", frozenset()] == 1.5
+
+
+def test_steps_that_did_nothing_take_no_time() -> None:
+    metrics = Metrics()
+
+    metrics.observe(StepReport(), 0.5)
+
+    assert samples(metrics)["step_seconds_total", frozenset()] == 0
+
+
+def test_the_newest_time_stays_where_a_step_saw_no_reading() -> None:
+    metrics = Metrics()
+
+    metrics.observe(StepReport(newest_time_ms=2000), 0.0)
+    metrics.observe(StepReport(), 0.0)
+
+    assert samples(metrics)["newest_reading_timestamp_seconds", frozenset()] == 2
+
+
+def test_gauges_say_what_is_now() -> None:
+    metrics = Metrics()
+
+    metrics.set("sensors", 3, "warming")
+    metrics.set("sensors", 1, "warming")
+    metrics.set("model", 1, "pump", "v7")
+
+    found = samples(metrics)
+    assert found["sensors", frozenset({"warming"})] == 1
+    assert found["model", frozenset({"pump", "v7"})] == 1
+
+
+def test_two_services_in_one_process_do_not_share_metrics() -> None:
+    first, second = Metrics(), Metrics()
+
+    first.observe(StepReport(records=1), 0.0)
+
+    assert samples(second)["records_total", frozenset()] == 0

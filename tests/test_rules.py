@@ -1,0 +1,90 @@
+"""From settings to the rules that the core works by."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from stream_detector.calibration import Calibration, SensorLevel
+from stream_detector.decision import DecisionRules
+from stream_detector.rules import budget_per_sensor_day, decision_rules, max_gap_seconds, model_tag, restore_rules
+from stream_detector.settings import AlertSettings, KafkaSettings, Settings, StateSettings
+from stream_detector.spec import ModelSpec
+
+MODEL = ModelSpec(name="pump", version="v1", features=("a",), window_length=20, sampling_interval_seconds=6.0)
+#: An exponential tail from 0.5 on: a margin of 0.5 + 0.25 ln(rate at 0.5 / rate asked for).
+CALIBRATION = Calibration(
+    tail_start=0.5,
+    tail_rate=0.01,
+    tail_scale=0.25,
+    tail_shape=0.0,
+    pooled_level=-1.0,
+    readings=10_000,
+    sensors={"pump-1": SensorLevel(-1.5, 100.0), "pump-2": SensorLevel(-0.5, 100.0)},
+)
+
+
+def test_the_budget_per_day_becomes_a_margin_by_how_often_a_sensor_is_read() -> None:
+    # 144 alarms a day, 14,400 readings a day: one in 100, the rate at the tail's start.
+    assert rules(budget_per_sensor_day=144.0).margin == 0.5
+    # A tenth of it: ln(10) scales further up.
+    assert rules(budget_per_sensor_day=14.4).margin == pytest.approx(0.5 + 0.25 * math.log(10.0))
+
+
+def test_with_a_stride_fewer_readings_share_the_budget() -> None:
+    # Every tenth is scored: the same alarms a day are ten times as many of the scored ones.
+    assert rules(StateSettings(stride=10), budget_per_sensor_day=14.4).margin == pytest.approx(0.5)
+
+
+def test_a_budget_for_the_fleet_is_divided_among_its_sensors() -> None:
+    assert budget_per_sensor_day(CALIBRATION, AlertSettings(budget_per_fleet_day=10.0)) == 5.0
+    assert budget_per_sensor_day(CALIBRATION, AlertSettings(budget_per_fleet_day=10.0, fleet_size=100)) == 0.1
+    assert budget_per_sensor_day(CALIBRATION, AlertSettings(budget_per_sensor_day=0.3)) == 0.3
+
+
+def test_quiet_spell_and_gap_follow_the_models_window_unless_set() -> None:
+    assert rules().quiet_ms == 60_000  # half of 20 x 6 s
+    assert rules(quiet_seconds=7.5).quiet_ms == 7_500
+    assert max_gap_seconds(MODEL, StateSettings()) == 60.0  # ten intervals
+    assert max_gap_seconds(MODEL, StateSettings(max_gap_seconds=5.0)) == 5.0
+
+
+def test_updates_are_in_milliseconds() -> None:
+    assert rules(update_seconds=1.5).update_ms == 1_500
+
+
+def test_a_model_is_remembered_by_a_number_that_is_never_none() -> None:
+    other = ModelSpec(name="pump", version="v2", features=("a",), window_length=20, sampling_interval_seconds=6.0)
+
+    assert model_tag(MODEL) != model_tag(other)
+    assert 0 < model_tag(MODEL) < 1 << 32
+
+
+def test_the_look_back_fills_windows_with_a_margin() -> None:
+    settings = Settings(
+        state=StateSettings(lookback_margin=1.5, max_lookback_records=9), kafka=KafkaSettings(max_poll_records=7)
+    )
+
+    found = restore_rules(MODEL, settings)
+
+    assert found.lookback_ms == 180_000  # 20 x 6 s x 1.5
+    assert found.max_lookback_records == 9
+    assert found.slice_records == 7
+
+
+@pytest.mark.parametrize(
+    ("start", "position"),
+    [
+        ("latest", "latest"),
+        ("earliest", "earliest"),
+        ("1970-01-01T00:00:01.500Z", 1500),
+        ("1970-01-01T01:00:00+01:00", 0),
+    ],
+)
+def test_a_group_starts_at_an_end_or_at_a_time(start: str, position: str | int) -> None:
+    assert restore_rules(MODEL, Settings(kafka=KafkaSettings(start=start))).start == position
+
+
+def rules(state: StateSettings | None = None, **alerts: float) -> DecisionRules:
+    return decision_rules(MODEL, CALIBRATION, state or StateSettings(), AlertSettings.model_validate(alerts))

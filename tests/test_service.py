@@ -1,0 +1,130 @@
+"""The service around the pipeline: signals, health, watchdog, orderly stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from stream_detector.errors import StalledError
+from stream_detector.metrics import Metrics
+from stream_detector.service import Heartbeat, Service, StopFlag, Watchdog, health_pages
+from tests.harness import SECOND_MS, START_MS, Replica, World
+
+LIMIT_SECONDS = 30.0
+PATIENCE_SECONDS = 30.0
+
+
+def world_with_readings(count: int) -> World:
+    world = World()
+    for second in range(count):
+        world.produce("pump-1", START_MS + SECOND_MS * second, 0.1 * second, 1.0)
+    return world
+
+
+def run_until_done(replica: Replica, metrics: Metrics) -> Heartbeat:
+    """Run a service, and ask it to stop when all is read; its clock goes on by more than gauges are apart at each look."""
+    stop, heartbeat = StopFlag(), Heartbeat(0.0)
+
+    def clock() -> float:
+        stop.is_set = replica.is_done()
+        replica.world.clock.advance(10.0)
+        return replica.world.clock()
+
+    Service(replica.pipeline, metrics, heartbeat, clock).run(stop)
+    return heartbeat
+
+
+def test_the_service_works_until_it_is_asked_to_stop_and_shows_how_it_stands() -> None:
+    world, metrics = world_with_readings(10), Metrics()
+
+    heartbeat = run_until_done(Replica(world), metrics)
+
+    assert world.committed() == {0: 10}
+    assert heartbeat.is_ready
+    assert heartbeat.beat_at == world.clock()
+    lines = metrics.exposition().decode().splitlines()
+    assert "stream_detector_readings_total 10.0" in lines
+    assert "stream_detector_ready 1.0" in lines
+    assert "stream_detector_assigned_partitions 1.0" in lines
+    assert 'stream_detector_sensors{state="ready"} 1.0' in lines
+    assert "stream_detector_store_lag 0.0" in lines
+
+
+def test_a_service_that_was_asked_before_it_began_does_nothing() -> None:
+    world, stop = world_with_readings(3), StopFlag()
+    stop.is_set = True
+
+    Service(Replica(world).pipeline, Metrics(), Heartbeat(0.0), world.clock).run(stop)
+
+    assert world.committed() == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_asks_for_a_stop_and_the_second_insists(number: signal.Signals) -> None:
+    before, stop = signal.getsignal(number), StopFlag()
+
+    with stop.installed():
+        os.kill(os.getpid(), number)
+        assert stop.is_set
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+
+    assert signal.getsignal(number) is before
+
+
+def test_a_watchdog_ends_the_process_when_the_loop_stands_still() -> None:
+    ended: list[StalledError] = []
+    called = threading.Event()
+
+    def end(error: StalledError) -> None:
+        ended.append(error)
+        called.set()
+
+    with Watchdog(Heartbeat(beat_at=100.0), 0.2, lambda: 131.0, end):
+        assert called.wait(PATIENCE_SECONDS)
+
+    assert "nothing moved for 31 s" in str(ended[0])
+    assert "STREAM_DETECTOR_SERVICE__WATCHDOG_SECONDS" in str(ended[0])
+    assert len(ended) == 1
+
+
+def test_a_watchdog_lets_a_loop_that_comes_round_alone() -> None:
+    looks: list[float] = []
+    ended: list[StalledError] = []
+
+    def clock() -> float:
+        looks.append(100.1)
+        return 100.1
+
+    with Watchdog(Heartbeat(beat_at=100.0), 0.2, clock, ended.append):
+        until = time.monotonic() + PATIENCE_SECONDS
+        while len(looks) < 3 and time.monotonic() < until:
+            time.sleep(0.01)
+
+    assert len(looks) >= 3
+    assert ended == []
+
+
+def test_health_is_that_the_loop_comes_round_and_readiness_that_all_is_restored() -> None:
+    heartbeat, now = Heartbeat(beat_at=100.0), [101.5]
+    pages = health_pages(heartbeat, Metrics(), LIMIT_SECONDS, lambda: now[0])
+
+    status, content_type, body = pages["/healthz"]()
+    assert (status, content_type, json.loads(body)) == (200, "application/json", {"status": "ok", "seconds_since_step": 1.5})
+    assert pages["/readyz"]()[0] == 503
+
+    heartbeat.is_ready, now[0] = True, 130.5
+    assert (pages["/healthz"]()[0], pages["/readyz"]()[0]) == (503, 200)
+
+
+def test_metrics_are_a_page() -> None:
+    status, content_type, body = health_pages(Heartbeat(0.0), Metrics(), LIMIT_SECONDS, lambda: 0.0)["/metrics"]()
+
+    assert status == 200
+    assert content_type.startswith("text/plain; version=0.0.4")
+    assert b"# HELP stream_detector_records_total Records read" in body
