@@ -8,7 +8,7 @@ files' order, one row per row; `clean` sorts and drops duplicate times, for trai
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,11 @@ class Dataset:
             self.values[positions],
             self.rows[positions],
         )
+
+    def select(self, features: Sequence[str]) -> Dataset:
+        """Return the dataset with these features only."""
+        columns = [self.features.index(name) for name in features]
+        return replace(self, features=tuple(features), values=self.values[:, columns])
 
 
 def read_dataset(paths: Sequence[Path], features: Sequence[str] | None = None, ignore: Collection[str] = ()) -> Dataset:

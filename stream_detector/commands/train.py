@@ -4,37 +4,43 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from stream_detector.calibration import SECONDS_PER_DAY
-from stream_detector.commands.option_types import count, share
+from stream_detector.commands.option_types import count, moment, share
+from stream_detector.commands.train_output import describe_data, describe_model, progress_bars
 from stream_detector.dataset import Dataset, clean, read_dataset
+from stream_detector.errors import InputDataError, SettingsError
 from stream_detector.model.artifact import Artifact, NetworkSpec, is_model, save_artifact
 from stream_detector.model.directory import check_replaceable
 from stream_detector.model.preparation import Prepared, TrainingConfig, prepare
+from stream_detector.settings import load_settings
+from stream_detector.topic_dataset import find_features, find_span, read_topic_span
+from stream_detector.wire import InputLimits, JsonDecoder
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from stream_detector.model.fitting import Progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     data = parser.add_argument_group("data")
-    data.add_argument(
+    source = data.add_mutually_exclusive_group(required=True)
+    source.add_argument(
         "--input",
         type=Path,
         nargs="+",
-        required=True,
         metavar="FILE",
         help="CSV or Parquet with columns timestamp (ISO 8601 or epoch), sensor_id (left out: one sensor), then features",
     )
+    source.add_argument("--from-topic", action="store_true", help="read the input topic of the settings instead")
+    data.add_argument("--since", type=moment, metavar="TIME", help="with --from-topic: first record time (default: all)")
+    data.add_argument("--until", type=moment, metavar="TIME", help="with --from-topic: end of the record times (default: all)")
+    data.add_argument("--features", type=_names, metavar="A,B", help="with --from-topic: the features (default: all found)")
+    data.add_argument("--config", type=Path, metavar="FILE", help="with --from-topic: TOML file with settings")
     data.add_argument("--ignore-columns", type=_names, default=(), metavar="A,B", help="columns that are no features")
     data.add_argument(
         "--context-columns",
@@ -74,17 +80,52 @@ def main(arguments: argparse.Namespace) -> int:
 
     check_replaceable(arguments.output, is_model)
     console = Console(highlight=False, markup=False)
-    dataset, repairs = clean(_read(arguments))
+    dataset, repairs = clean(_read_topic(arguments, console) if arguments.from_topic else _read_files(arguments))
     for repair in repairs:
         console.print(f"repaired: {repair}", soft_wrap=True)
-    console.print(_describe_data(dataset), soft_wrap=True)
+    console.print(describe_data(dataset), soft_wrap=True)
     artifact = _train_and_save(prepare(dataset, _config(arguments)), arguments.output, console)
-    console.print(_describe_model(artifact, arguments.output), soft_wrap=True)
+    console.print(describe_model(artifact, arguments.output), soft_wrap=True)
     return 0
 
 
-def _read(arguments: argparse.Namespace) -> Dataset:
+def _read_files(arguments: argparse.Namespace) -> Dataset:
+    if arguments.since or arguments.until or arguments.features:
+        msg = "--since, --until and --features are for --from-topic"
+        raise SettingsError(msg)
     return read_dataset(arguments.input, ignore=arguments.ignore_columns)
+
+
+def _read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
+    """Read a span of the input topic; say what was left out."""
+    from stream_detector.adapters.kafka_reader import KafkaReader
+    from stream_detector.adapters.kafka_topics import KafkaTopics
+
+    settings = load_settings(arguments.config)
+    topic = settings.kafka.input_topic
+    with KafkaTopics(settings.kafka) as topics:
+        description = topics.describe(topic)
+    if description is None:
+        msg = f"topic {topic} does not exist at {settings.kafka.brokers}"
+        raise InputDataError(msg)
+    with closing(KafkaReader(settings.kafka, topic)) as reader:
+        span = find_span(reader, description.partitions, _milliseconds(arguments.since), _milliseconds(arguments.until))
+        features = arguments.features or find_features(reader, span)
+        limits = InputLimits(
+            settings.input.max_record_bytes,
+            settings.input.max_sensor_id_bytes,
+            round(settings.input.max_future_seconds * 1000.0),
+        )
+        with console.status(f"reading {span.length:,} records of {topic}"):
+            dataset, notes = read_topic_span(reader, span, JsonDecoder(features, limits), features)
+    for note in notes:
+        console.print(note, soft_wrap=True)
+    kept = tuple(name for name in features if name not in arguments.ignore_columns)
+    return dataset if kept == features else dataset.select(kept)
+
+
+def _milliseconds(time: datetime | None) -> int | None:
+    return None if time is None else round(time.timestamp() * 1000.0)
 
 
 def _train_and_save(prepared: Prepared, output: Path, console: Console) -> Artifact:
@@ -94,7 +135,7 @@ def _train_and_save(prepared: Prepared, output: Path, console: Console) -> Artif
     from stream_detector.model.training import train
 
     started = time.monotonic()
-    with _progress_bar(console) as progress:
+    with progress_bars(console) as progress:
         training = train(prepared, progress)
     seconds = round(time.monotonic() - started, 1)
     report = {**training.artifact.report, "seconds": seconds, "trained_at": datetime.now(UTC).isoformat(timespec="seconds")}
@@ -120,63 +161,6 @@ def _config(arguments: argparse.Namespace) -> TrainingConfig:
         steps=arguments.steps,
         context_features=arguments.context_columns,
     )
-
-
-@contextmanager
-def _progress_bar(console: Console) -> Iterator[Progress]:
-    """Show a bar for each phase of the training."""
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (
-        TextColumn("{task.description:<11}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Bars(*columns, console=console) as bars:
-        tasks: dict[str, Any] = {}
-
-        def update(phase: str, done: int, total: int, loss: float | None) -> None:
-            if phase not in tasks:
-                tasks[phase] = bars.add_task(phase, total=total, note="")
-            note = "" if loss is None else f"validation loss {loss:.3f}"
-            bars.update(tasks[phase], completed=done, total=total, note=note)
-
-        yield update
-
-
-def _describe_data(dataset: Dataset) -> str:
-    first, last = (
-        datetime.fromtimestamp(int(time_ms) / 1000.0, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        for time_ms in (dataset.times_ms.min(), dataset.times_ms.max())
-    )
-    return (
-        f"data: {len(dataset):,} readings of {len(dataset.sensors):,} sensors, {len(dataset.features)} features "
-        f"({', '.join(dataset.features[:8])}{', ...' if len(dataset.features) > 8 else ''}), {first} to {last} UTC"
-    )
-
-
-def _describe_model(artifact: Artifact, directory: Path) -> str:
-    """Say in a few lines what came out; all of it is in report.json as well."""
-    report, spec = artifact.report, artifact.spec
-    context = report["data"]["context_features"]
-    readings_a_day = SECONDS_PER_DAY / spec.sampling_interval_seconds
-    rarest = readings_a_day / artifact.calibration.readings
-    lines = [
-        f"model: {directory} (name {spec.name}, version {spec.version})",
-        f"  windows of {spec.window_length} readings, one every {spec.sampling_interval_seconds:g} s; "
-        f"{report['windows']['fit']:,} fitted, {report['windows']['calibration_used']:,} used for calibration",
-        f"  loss {report['best']['training']:.3f} in training, {report['best']['validation']:.3f} in validation "
-        f"(step {report['best']['step']}; a model that knows nothing has about "
-        f"{report['best']['validation_of_zero']:.3f}); {report['seconds']:.0f} s",
-        f"  the calibration has seen budgets down to {rarest:.2g} false alarms per sensor and day; "
-        "for smaller ones the threshold is extrapolated",
-    ]
-    if context:
-        lines.insert(2, f"  context, never scored: {', '.join(context)}")
-    return "\n".join(lines)
 
 
 def _names(text: str) -> tuple[str, ...]:
