@@ -100,7 +100,7 @@ class Pipeline:
         return sensor_counts(arena.records["header"][arena.partitions >= 0], self._ports.detector.model.window_length)
 
     def step(self) -> StepReport:
-        """Poll once and carry what came all the way through; then restore a slice, and persist."""
+        """Poll once and carry what came all the way through; then restore a slice."""
         self._report = report = StepReport()
         try:
             polled = self._source.poll(self._poll_seconds())
@@ -113,11 +113,11 @@ class Pipeline:
                 self._mend_sink()
             else:
                 self._take(polled)
+                self._persist()  # before restoring: only stored sensors can make room for others
                 self._restore_a_slice()
         except CommitFailedError as error:
             report.failed_commits += 1
             self._start_over(str(error))
-        self._persist()
         return report
 
     def _poll_seconds(self) -> float:

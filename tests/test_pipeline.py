@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -441,3 +442,20 @@ def test_a_wipe_that_meets_evicted_sensors_gives_no_event_from_a_wrong_window() 
     replica.run(1)
 
     assert windows(replica) == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [7, 8, 9], [10, 11, 12], [11, 12, 13]]
+
+
+def test_a_full_arena_does_not_keep_a_partition_from_being_restored() -> None:
+    world = World(partitions=2)
+    plant = Plant(pooled_level=5.0, max_sensors=2, slice_records=2)
+    replica = ready(world, plant)
+    feed(world, "ab" * 4, partition=0)
+    replica.run(2)
+    world.store.roll_back(({0: replace(world.store.snapshot()[0][0], layout="another"), 1: world.store.snapshot()[0][1]}, {}))
+    replica = replica.crash()  # partition 0 is to be rebuilt, two sensors at a time
+
+    for second in range(40):  # and each poll of partition 1 fills the arena
+        feed(world, "cd", first_second=2 * second, partition=1)
+        replica.step(2)
+
+    assert replica.pipeline.is_ready
+    assert world.store.positions()[0] == 8
