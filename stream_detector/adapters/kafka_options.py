@@ -179,9 +179,9 @@ class _LastAttempt(logging.Handler):
         self._logger = logging.getLogger("kafka.net.manager")
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the text of a warning that names a cause."""
+        """Keep the text of a warning that names a cause; the last one only says that there was no success in time."""
         text = record.getMessage()
-        if "failed:" in text:
+        if "failed:" in text and not text.startswith("Bootstrap failed:"):
             self.last = text.split("failed:", 1)[1].split(" (backoff")[0].strip()
 
     def __enter__(self) -> None:

@@ -1,0 +1,121 @@
+"""`stream-detector run` where it cannot run: one line that says why and what to do, no traceback, no endless wait."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from stream_detector.cli import main
+from stream_detector.settings import PREFIX
+from tests.integration.service_process import environment
+from tests.integration.topics import Topics, headers
+from tests.logging_state import logging_restored
+from tests.servers.processes import free_port
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny_model_directory: Path) -> Iterator[Run]:
+    """Run the command in this process with settings that would do, changed by those given; return exit code and message."""
+
+    def run_command(**settings: object) -> tuple[int, str]:
+        would_do = {"MODEL__DIRECTORY": tiny_model_directory, "HTTP__HOST": "127.0.0.1", "HTTP__PORT": 0}
+        for name, value in (would_do | settings).items():
+            monkeypatch.setenv(PREFIX + name, str(value))
+        code = main(["run"])
+        errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("stream-detector run: ")]
+        assert len(errors) == 1
+        return code, errors[0]
+
+    with logging_restored():
+        yield run_command
+
+
+def test_a_wrong_setting_ends_the_process_with_one_line_that_names_it(tmp_path: Path) -> None:
+    environ = {f"{PREFIX}HTTP__PORT": "eighty", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "stream_detector", "run"], env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "stream-detector run: STREAM_DETECTOR_HTTP__PORT: Input should be a valid integer, unable to parse string as an integer"
+    ]
+
+
+def test_a_port_in_use_is_named(run: Run) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        code, error = run(HTTP__PORT=port)
+
+    assert code == 1
+    assert f"STREAM_DETECTOR_HTTP__PORT: cannot listen on 127.0.0.1:{port}: " in error
+
+
+def test_a_missing_model_is_named_with_the_cure(run: Run, tmp_path: Path) -> None:
+    code, error = run(MODEL__DIRECTORY=tmp_path / "none")
+
+    assert code == 1
+    assert str(tmp_path / "none") in error
+    assert "train" in error
+
+
+def test_an_unreachable_kafka_is_given_up_after_a_bound_with_the_reason(run: Run) -> None:
+    brokers = f"127.0.0.1:{free_port()}"
+
+    code, error = run(KAFKA__BROKERS=brokers, KAFKA__REQUEST_TIMEOUT_SECONDS=1, SERVICE__START_SECONDS=1)
+
+    assert code == 1
+    assert f"no Kafka broker at ['{brokers}'] answered within 1 s" in error
+    assert "refused" in error.lower()
+    assert "STREAM_DETECTOR_KAFKA__BROKERS" in error
+
+
+def test_an_unusable_redis_url_is_named_without_its_password(run: Run, kafka_brokers: str, unique_name: str) -> None:
+    topics = Topics(kafka_brokers, unique_name, 1)
+    try:
+        code, error = run(**kafka_settings(topics), REDIS__URL="http://:hidden@redis:6379")
+    finally:
+        topics.close()
+
+    assert code == 1
+    assert "STREAM_DETECTOR_REDIS__URL" in error
+    assert "hidden" not in error
+
+
+def test_too_many_bad_records_stop_the_service_with_nothing_of_the_batch_committed(
+    run: Run, kafka_brokers: str, redis_url: str, unique_name: str
+) -> None:
+    topics = Topics(kafka_brokers, unique_name, 1, start="earliest", max_poll_records=20)
+    try:
+        topics.produce(0, [("pump", b"not a reading")] * 30)
+
+        code, error = run(
+            **kafka_settings(topics), REDIS__URL=redis_url, DEAD_LETTERS__MIN_COUNT=25, DEAD_LETTERS__MAX_SHARE=0.9
+        )
+
+        assert code == 1
+        assert "30 of the last 30 records could not be used" in error
+        assert "not_json" in error
+        assert "STREAM_DETECTOR_DEAD_LETTERS__MAX_SHARE" in error
+        assert topics.committed() == {0: 20}
+        assert [int(headers(letter)["stream_detector.offset"] or b"-1") for letter in topics.dead_letters()] == list(range(20))
+    finally:
+        topics.close()
+
+
+def kafka_settings(topics: Topics) -> dict[str, str]:
+    """Return the settings of a service on these topics, as given to `run`."""
+    settings = environment(topics.settings, "", Path())
+    return {name.removeprefix(PREFIX): value for name, value in settings.items() if name.startswith(f"{PREFIX}KAFKA__")}
