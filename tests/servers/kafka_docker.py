@@ -20,6 +20,7 @@ class DockerKafka:
 
     def __init__(self, port: int) -> None:
         self.brokers = f"127.0.0.1:{port}"
+        self._port = port
         controller_port = free_port()
         settings = broker_settings(port, controller_port, PurePosixPath("/tmp/kafka-data"), host="0.0.0.0")
         # The image formats its storage for a fixed quorum.
@@ -34,7 +35,7 @@ class DockerKafka:
         _docker("start", self._container)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            if answers(self.brokers):
+            if answers(self._port):
                 return
             time.sleep(0.2)
         log = _docker("logs", f"--tail={LOG_TAIL_LINES}", self._container)

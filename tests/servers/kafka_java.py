@@ -13,7 +13,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from tests.servers.kafka_settings import answers, broker_settings
-from tests.servers.processes import ServerMissingError, ServerProcess, ServerStartError, accepts_connections, free_port
+from tests.servers.processes import ServerMissingError, ServerProcess, ServerStartError, free_port
 
 MINIMUM_JAVA = 17
 START_SECONDS = 150.0
@@ -37,7 +37,7 @@ class JavaKafka:
 
     def start(self) -> None:
         """Start the broker; return when it answers."""
-        self.process.start(lambda: accepts_connections(self._port) and answers(self.brokers), START_SECONDS)
+        self.process.start(lambda: answers(self._port), START_SECONDS)
 
     def kill(self) -> None:
         """End the broker at once. Idempotent."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import socket
+import struct
 from pathlib import Path, PurePosixPath
 
-from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError
+CORRELATION_ID = 7
+#: Of Kafka's protocol: length, api key 18 (ApiVersions), version 0, correlation id, no client id. Answered before any login.
+API_VERSIONS_REQUEST = struct.pack(">ihhih", 10, 18, 0, CORRELATION_ID, -1)
 
 
 def broker_settings(port: int, controller_port: int, data: Path | PurePosixPath, host: str = "127.0.0.1") -> dict[str, str]:
@@ -42,11 +44,12 @@ def broker_settings(port: int, controller_port: int, data: Path | PurePosixPath,
     }
 
 
-def answers(brokers: str) -> bool:
-    """Say whether a Kafka answers a request now. A listening port alone may be Docker's."""
+def answers(port: int) -> bool:
+    """Say whether a Kafka answers a request at a port now. A port that listens may be Docker's alone."""
     try:
-        with closing(KafkaAdminClient(bootstrap_servers=brokers, request_timeout_ms=5000, bootstrap_timeout_ms=2000)) as admin:
-            admin.list_topics()
-    except KafkaError:
+        with socket.create_connection(("127.0.0.1", port), timeout=2.0) as connection:
+            connection.sendall(API_VERSIONS_REQUEST)
+            answer = connection.recv(8, socket.MSG_WAITALL)
+    except OSError:
         return False
-    return True
+    return answer[4:] == CORRELATION_ID.to_bytes(4, "big")

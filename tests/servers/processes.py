@@ -103,15 +103,6 @@ class ServerProcess:
                 self._process.send_signal(signal.SIGCONT)
 
 
-def accepts_connections(port: int) -> bool:
-    """Say whether something listens on a port of the loopback address."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1.0):
-            return True
-    except OSError:
-        return False
-
-
 def _die_with_parent() -> list[str]:
     """Return what makes a child end when a test run is killed, where there is such a thing."""
     if sys.platform == "linux" and (setpriv := shutil.which("setpriv")):
