@@ -31,8 +31,13 @@ MAX_POLL_INTERVAL_SECONDS = 120.0
 METADATA_MAX_AGE_SECONDS = 30.0
 #: An unreachable broker is tried again at least this often.
 RECONNECT_SECONDS = 2.0
-#: A batch to one partition; several events with their attention fit.
+#: A batch to one partition: 100 events of 2.4 kB with their attention. No compression: lz4 and zstd cost more than they save
+#: (1000 such events: 41 ms of CPU without, 56 with lz4, 71 with zstd).
 BATCH_BYTES = 262_144
+
+#: A transaction that begins while the brokers still write the markers of the one before is told to come again. The client's
+#: default of 100 ms is most of the time of a small transaction.
+TRANSACTION_RETRY_MS = 10
 
 #: Options that `extra` must not set, and where to look instead.
 RESERVED = {
@@ -117,13 +122,16 @@ def producer_options(settings: KafkaSettings, transactional_id: str | None = Non
         "transactional_id": transactional_id,
         "transaction_timeout_ms": _milliseconds(settings.transaction_timeout_seconds),
         "max_block_ms": request_ms,
-        "delivery_timeout_ms": request_ms,
         "allow_auto_create_topics": False,
         "batch_size": BATCH_BYTES,
         "linger_ms": 0,
+        "retry_backoff_ms": TRANSACTION_RETRY_MS,
         "metrics_enabled": False,
     }
-    return own | _extra(settings, KafkaProducer.DEFAULT_CONFIG)
+    options = own | _extra(settings, KafkaProducer.DEFAULT_CONFIG)
+    if "delivery_timeout_ms" not in settings.extra:
+        options["delivery_timeout_ms"] = request_ms + options["linger_ms"]  # the client wants room for both
+    return options
 
 
 def admin_options(settings: KafkaSettings) -> Options:
@@ -155,19 +163,21 @@ def open_client(client_class: Callable[..., Client], options: Options) -> Client
 
 def _open_error(error: Exception, options: Options, last_attempt: str) -> Exception:
     """Say why a client could not be opened."""
+    brokers = ", ".join(options["bootstrap_servers"])
     if isinstance(error, KafkaTimeoutError):
         seconds = options["bootstrap_timeout_ms"] / 1000
         reason = f" Last attempt: {last_attempt}." if last_attempt else ""
+        # Brokers turn a wrong user away by closing the connection; they give no reason that the client could pass on.
+        sasl = f", {SETTING}SASL_*" if options["security_protocol"].startswith("SASL") else ""
         msg = (
-            f"no Kafka broker at {options['bootstrap_servers']} answered within {seconds:g} s.{reason}"
-            f" Check {SETTING}BROKERS, {SETTING}SECURITY_PROTOCOL and that the brokers run."
+            f"no Kafka broker at {brokers} answered within {seconds:g} s.{reason}"
+            f" Check {SETTING}BROKERS, {SETTING}SECURITY_PROTOCOL{sasl} and that the brokers run."
         )
         return RetriableError(msg)
     if isinstance(error, KafkaConfigurationError) or not isinstance(error, KafkaError):
-        return SettingsError(
-            f"the Kafka client refuses its options: {error}. Check {SETTING}EXTRA and the SASL and SSL settings"
-        )
-    return translate(error, f"connecting to Kafka at {options['bootstrap_servers']}")
+        msg = f"the Kafka client refuses its options: {error}. Check {SETTING}EXTRA and the SASL and SSL settings"
+        return SettingsError(msg)
+    return translate(error, f"connecting to Kafka at {brokers}")
 
 
 class _LastAttempt(logging.Handler):
