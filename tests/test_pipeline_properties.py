@@ -298,7 +298,9 @@ def test_whatever_is_lost_no_event_comes_from_a_wrong_window(
         stage.play(step)
     stage.finish()
 
-    for event in stage.world.events():
+    events = stage.world.events()
+    assert len({event["event_id"] for event in events}) == len(events)
+    for event in events:
         if event["score"] is not None:
             window = event["window"]
             rows = window_rows(
