@@ -28,9 +28,11 @@ def test_a_persist_whose_answer_was_lost_costs_no_sensor_its_state() -> None:
     replica.run(1, until=lambda: world.committed().get(0) == 6)  # a is evicted: only b and c are in memory
     world.store.lost_answers = 1
 
-    replica.run(1)
+    reports = [replica.step(1) for _ in range(4)]
 
+    assert replica.is_done()
     assert counts(world, ["a", "b", "c"]) == [3, 3, 2]
+    assert sum(report.replayed + report.rewritten_partitions for report in reports) == 0
 
 
 def test_a_store_that_fell_back_to_an_earlier_state_is_brought_up_by_a_replay() -> None:

@@ -153,6 +153,20 @@ def test_a_member_that_was_evicted_drops_its_batch_and_joins_again() -> None:
     assert opened(world) == [("a", 2)]
 
 
+def test_a_member_that_was_evicted_leaves_the_stored_state_alone() -> None:
+    world = World()
+    feed(world, "a" * 30)
+    replica = Replica(world, Plant(start="latest"))
+    replica.step()
+    replica.evict()
+    before = world.store.snapshot()
+
+    replica.step()
+
+    assert world.store.snapshot() == before
+    replica.run()
+
+
 def test_a_refusal_for_good_is_raised() -> None:
     world = World()
     world.log.max_message_bytes = 100
@@ -399,6 +413,34 @@ def test_a_partition_that_is_taken_away_while_it_is_held_is_not_held_by_the_next
     assert world.committed() == {0: 10}
     # What was not stored is replayed: each window is scored twice at most, and always the same.
     assert {tuple(window) for window in windows(replica)} == {(second, second + 1, second + 2) for second in range(8)}
+
+
+def test_a_partition_that_passes_to_another_replica_is_no_longer_held() -> None:
+    world = World(partitions=2)
+    plant = Plant(pooled_level=5.0, bounds=BOUNDED)
+    first = ready(world, plant)
+    feed(world, "aaa", partition=0)
+    feed(world, "bbb", partition=1)
+    first.run()
+    world.store.unavailable = True
+    for second in range(3, 10):
+        feed(world, "a", first_second=second, partition=0)
+        feed(world, "b", first_second=second, partition=1)
+        first.step()
+    assert first.pipeline.holding == 2
+
+    second_replica = Replica(world, plant)
+    for _ in range(4):
+        first.step()
+        second_replica.step()
+    assert first.pipeline.holding == 1
+    world.store.unavailable = False
+    for _ in range(30):
+        first.step()
+        second_replica.step()
+
+    assert world.committed() == {0: 10, 1: 10}
+    assert (first.pipeline.is_ready, second_replica.pipeline.is_ready) == (True, True)
 
 
 def test_a_restart_without_a_store_waits_for_it_and_reads_nothing() -> None:
