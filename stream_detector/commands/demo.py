@@ -28,12 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what (seconds are of event time)")
     what.add_argument("--sensors", type=count, default=12, metavar="N", help="pumps")
     what.add_argument("--seed", type=int, default=7, metavar="N", help="another number, another fleet and other faults")
-    what.add_argument("--history-seconds", type=positive, default=3600.0, metavar="S", help="healthy readings to train on")
+    what.add_argument("--history-seconds", type=positive, default=5400.0, metavar="S", help="healthy readings to train on")
     what.add_argument("--duration-seconds", type=positive, default=2400.0, metavar="S", help="readings to stream")
     what.add_argument("--speed", type=positive, default=40.0, metavar="X", help="event time runs X times as fast as the clock")
     what.add_argument("--faults", type=count, default=14, metavar="N", help="faults to inject")
     what.add_argument("--budget", type=positive, default=5.0, metavar="N", help="false alarms accepted per sensor and day")
-    what.add_argument("--training-steps", type=count, default=600, metavar="N", help="gradient steps; more: better, slower")
+    what.add_argument("--training-steps", type=count, default=900, metavar="N", help="gradient steps; more: better, slower")
     parser.add_argument("--json-summary", type=Path, metavar="FILE", help="write the outcome to this file as well")
 
 

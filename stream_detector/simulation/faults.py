@@ -19,7 +19,7 @@ from stream_detector.simulation.fleet import FEATURES, Fleet
 KINDS = ("level_shift", "spike", "drift", "lost_correlation", "stuck", "noise", "changed_period")
 
 _PLAN, _FAULT_NOISE, _MISSING = 10, 11, 12  # streams of random numbers; the fleet uses those below 10
-_SIZES = {"spike": 3.0, "level_shift": 1.5, "drift": 2.5, "noise": 0.8, "changed_period": 0.3}  # in spreads; period: factor
+_SIZES = {"spike": 4.0, "level_shift": 2.0, "drift": 2.5, "noise": 0.8, "changed_period": 0.3}  # in spreads; period: factor
 _RHYTHMIC = ("pressure", "flow", "current")  # what the controller's oscillation moves
 
 
