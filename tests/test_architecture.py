@@ -17,7 +17,7 @@ NAME = PACKAGE.name
 LAYERS = (
     (
         "core",
-        "errors readings spec explanation calibration state arena decision wire events",
+        "errors readings spec explanation calibration state arena decision open_incidents wire events",
     ),
     ("ports", "ports reports"),
     ("pipeline", "detector dead_letters persistence keeper restore_plan restore pipeline"),
