@@ -51,7 +51,7 @@ class JavaKafka:
         settings = broker_settings(self._port, free_port(), self._directory / "data")
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id, "-c", str(self._properties)]
+        tool = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster_id}", "-c", str(self._properties)]
         _run([_java(), "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{self._jars}/*", *tool], "formatting Kafka's storage", 60.0)
 
 
