@@ -28,11 +28,6 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     python -m pip --python /opt/venv install --no-deps --prefix /opt/stream-detector .
 
 FROM base
-ARG VERSION=0.1.0
-LABEL org.opencontainers.image.title="stream-detector" \
-      org.opencontainers.image.description="Finds anomalies in a Kafka topic of sensor readings and publishes them, with the attention that explains them." \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.licenses="Apache-2.0"
 # Models are kept in /models; a volume that is new gets the owner of this directory. The home is where libraries may write
 # caches: with a read-only root file system, /tmp is what there is.
 RUN groupadd --gid 10001 detector \
@@ -40,6 +35,11 @@ RUN groupadd --gid 10001 detector \
  && install --directory --owner 10001 --group 10001 /models
 COPY --from=dependencies /opt/venv /opt/venv
 COPY --from=build /opt/stream-detector /opt/venv
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="stream-detector" \
+      org.opencontainers.image.description="Finds anomalies in a Kafka topic of sensor readings and publishes them, with the attention that explains them." \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 USER 10001:10001

@@ -90,7 +90,11 @@ def test_images_have_pinned_tags(services: dict[str, Any]) -> None:
 
 
 def test_image_carries_the_version_of_the_package(services: dict[str, Any]) -> None:
-    assert {service["image"] for service in services.values() if "build" in service} == {f"stream-detector:{__version__}"}
+    ours = {name for name, service in services.items() if service["image"] == f"stream-detector:{__version__}"}
+
+    assert ours == {"detector", "train", "simulator"}
+    assert {name for name, service in services.items() if "build" in service} == {"detector"}
+    assert {services[name]["pull_policy"] for name in ours - {"detector"}} == {"never"}
     assert f"ARG VERSION={__version__}" in (ROOT / "Dockerfile").read_text().splitlines()
 
 
