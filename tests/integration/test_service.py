@@ -16,11 +16,12 @@ import jsonschema
 import pytest
 
 from stream_detector.adapters.keras_scorer import KerasScorer
+from stream_detector.detector import Detector
 from stream_detector.rules import build_detector
 from stream_detector.settings import AlertSettings, StateSettings
-from stream_detector.wire import InputLimits, JsonDecoder
 from tests.fixtures_model import FEATURES, WINDOW_LENGTH, tiny_values
 from tests.harness import reading
+from tests.integration.expectation import expected_alerts
 from tests.integration.service_process import STOP_SECONDS, ServiceProcess, environment
 from tests.integration.topics import Topics, by_sensor, headers, until
 
@@ -182,7 +183,13 @@ def test_events_are_valid_and_keyed_by_sensor(story: Story) -> None:
 def test_stops_and_changes_of_owner_neither_lose_nor_double_nor_change_an_event(
     story: Story, tiny_model_directory: Path
 ) -> None:
-    expected = expected_alerts(story, tiny_model_directory)
+    scorer = KerasScorer(tiny_model_directory)
+    alerts = AlertSettings(update_seconds=UPDATE_SECONDS)
+
+    def detector() -> Detector:
+        return build_detector(scorer, scorer.spec, scorer.calibration, StateSettings(), alerts)
+
+    expected = expected_alerts(detector, story.input, story.history_ends)
 
     assert set(expected) == {sensor.encode() for sensor in SENSORS}
     assert {status for values in expected.values() for status in statuses(values)} == {"opened", "updated", "closed"}
@@ -231,24 +238,6 @@ def test_a_stop_ends_the_process_in_good_order_and_leaves_the_group(story: Story
 def test_replicas_share_the_partitions_and_take_over_from_one_that_stops(story: Story) -> None:
     assert story.shared == [1, 1]
     assert story.taken_over == PARTITIONS
-
-
-def expected_alerts(story: Story, model: Path) -> dict[bytes | None, list[bytes | None]]:
-    """Return each sensor's events, computed at one go: windows from the history, the rest scored."""
-    scorer = KerasScorer(model)
-    decoder = JsonDecoder(FEATURES, InputLimits())
-    alerts: dict[bytes | None, list[bytes | None]] = {}
-    for partition, end in story.history_ends.items():
-        records = [record for record in story.input if record.partition == partition]
-        history, new = (decoder.decode(part).readings for part in (records[:end], records[end:]))  # offsets have no gaps
-        settings = AlertSettings(update_seconds=UPDATE_SECONDS)
-        detector = build_detector(scorer, scorer.spec, scorer.calibration, StateSettings(), settings)
-        sensors = sorted(set(new.sensors))
-        detector.admit(partition, sensors, [None] * len(sensors))
-        detector.detect(history, scoring=False)
-        detected = detector.detect(new)
-        alerts |= by_sensor(detector.alerts(new, detected, records[0].topic, "alerts"))
-    return alerts
 
 
 def statuses(values: Sequence[bytes | None]) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
 
 from stream_detector.adapters.kafka_topics import KafkaTopics
 from stream_detector.readings import Message, Record
@@ -39,14 +40,29 @@ class Topics:
         )
         with KafkaTopics(self.settings) as topics:
             topics.ensure()
-        self.admin: Any = KafkaAdminClient(bootstrap_servers=brokers)
-        self._producer: Any = KafkaProducer(bootstrap_servers=brokers)
+        self.connect()
+
+    def connect(self) -> None:
+        """Open the clients."""
+        self.admin: Any = KafkaAdminClient(bootstrap_servers=self.settings.brokers)
+        self._producer: Any = KafkaProducer(bootstrap_servers=self.settings.brokers)
         self._readers: dict[str, tuple[Any, list[Any]]] = {}
 
-    def produce(self, partition: int, readings: Iterable[tuple[str, bytes]]) -> None:
+    def disconnect(self) -> None:
+        """Close the clients."""
+        for topic in list(self._readers):
+            self.forget(topic)
+        self._producer.close(timeout=PATIENCE_SECONDS)
+        self.admin.close()
+
+    def produce(self, partition: int, readings: Iterable[tuple[str, bytes]], timestamp_ms: int | None = None) -> None:
         """Append (sensor, value) records; return when the brokers have them."""
-        topic = self.settings.input_topic
-        sent = [self._producer.send(topic, value, sensor.encode(), partition=partition) for sensor, value in readings]
+        sent = [
+            self._producer.send(
+                self.settings.input_topic, value, sensor.encode(), partition=partition, timestamp_ms=timestamp_ms
+            )
+            for sensor, value in readings
+        ]
         self._producer.flush(timeout=PATIENCE_SECONDS)
         for future in sent:
             future.get(timeout=0)
@@ -64,8 +80,13 @@ class Topics:
         return self._records(self.settings.dead_letter_topic)
 
     def committed(self) -> dict[int, int]:
-        """Return the group's positions."""
-        found = self.admin.list_group_offsets(self.settings.group_id)[self.settings.group_id]
+        """Return the group's positions; none while the brokers have no coordinator for it."""
+        try:
+            found = self.admin.list_group_offsets(self.settings.group_id)[self.settings.group_id]
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            return {}
         return {tp.partition: one.offset for tp, one in found.items() if one.offset >= 0}
 
     def ends(self) -> dict[int, int]:
@@ -85,14 +106,30 @@ class Topics:
         ends = {partition: end for partition, end in self.ends().items() if end}
         until(lambda: ends.items() <= self.committed().items(), patience_seconds)
 
+    def await_partitions(self, count: int) -> None:
+        """Wait until everybody who asks is told that the input topic has so many partitions."""
+        until(lambda: len(self.ends()) == count)
+        until(lambda: len(self._producer.partitions_for(self.settings.input_topic)) == count)
+
+    def recreate_input(self) -> None:
+        """Delete the input topic and make it anew, empty."""
+        name, partitions = self.settings.input_topic, len(self.ends())
+        self.forget(name)
+        with KafkaTopics(self.settings) as topics:
+            self.admin.delete_topics([name])
+            until(lambda: topics.describe(name) is None)
+            topics.create(name, partitions)
+
+    def forget(self, topic: str) -> None:
+        """Let the topic be read from its beginning the next time."""
+        if topic in self._readers:
+            self._readers.pop(topic)[0].close(autocommit=False)
+
     def close(self) -> None:
-        """Release the connections, and delete the topics."""
+        """Delete the topics and close the clients."""
         settings = self.settings
         self.admin.delete_topics([settings.input_topic, settings.alerts_topic, settings.dead_letter_topic])
-        for consumer, _ in self._readers.values():
-            consumer.close(autocommit=False)
-        self._producer.close(timeout=PATIENCE_SECONDS)
-        self.admin.close()
+        self.disconnect()
 
     def _reader(self, topic: str) -> tuple[Any, list[Any]]:
         if topic not in self._readers:

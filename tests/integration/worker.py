@@ -7,7 +7,6 @@ producer; the product has no hooks.
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import sys
 import time
@@ -17,22 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stream_detector.adapters.kafka_incidents import KafkaIncidentLog
-from stream_detector.adapters.kafka_sink import Deadline, KafkaSink, TransactionalProducer
-from stream_detector.adapters.kafka_source import KafkaSource
-from stream_detector.adapters.redis_store import RedisStore
-from stream_detector.dead_letters import DeadLetterLimit
+from stream_detector.adapters.kafka_sink import Deadline, TransactionalProducer
 from stream_detector.errors import StoreUnavailableError
-from stream_detector.keeper import StateKeeper
 from stream_detector.logs import set_up_logging
 from stream_detector.metrics import Metrics
-from stream_detector.pipeline import Pipeline, PipelineRules
 from stream_detector.ports import StateStore
-from stream_detector.restore import RestorePorts, RestoreRules
 from stream_detector.service import Heartbeat, Service, StopFlag
 from stream_detector.settings import KafkaSettings, RedisSettings
-from stream_detector.wire import InputLimits, JsonDecoder
 from tests.harness import Plant
+from tests.integration.replica import Connections, build_pipeline, connect
 
 #: Where a process can die, in the order of the hot path, and while restoring. "asked": a request to the transaction's
 #: coordinator is on its way or not, nobody knows.
@@ -83,14 +75,14 @@ class Fates:
         setattr(owner, name, method)
 
 
-def _wrap_ports(fates: Fates, source: KafkaSource, store: RedisStore) -> None:
-    fates.wrap(source, "poll", after="polled", when=lambda polled: bool(polled.chunks))
-    fates.wrap(source, "read", after="restoring")
+def _wrap_ports(fates: Fates, to: Connections) -> None:
+    fates.wrap(to.source, "poll", after="polled", when=lambda polled: bool(polled.chunks))
+    fates.wrap(to.source, "read", after="restoring")
     fates.wrap(TransactionalProducer, "begin", before="detected")
     fates.wrap(TransactionalProducer, "send_positions", before="sent", after="positions_sent")
     fates.wrap(TransactionalProducer, "commit", after="committed")
-    _refuse_persists(fates, store)
-    fates.wrap(store, "persist", after="persisted")
+    _refuse_persists(fates, to.store)
+    fates.wrap(to.store, "persist", after="persisted")
     wait = TransactionalProducer._bounded
 
     def on_its_way(producer: TransactionalProducer, result: Any, deadline: Deadline) -> None:  # noqa: ANN401 - the client's
@@ -121,27 +113,7 @@ def run(kafka: KafkaSettings, redis: RedisSettings, log: Path, fate: Fate) -> No
     set_up_logging("INFO", "text")
     stop = StopFlag()
     with stop.installed(), ExitStack() as parts:
-        store = RedisStore(redis, kafka.group_id, kafka.input_topic)
-        parts.callback(store.close)
-        source = KafkaSource(kafka)
-        parts.callback(source.close)
-        _wrap_ports(Fates(fate), source, store)
-        sink = KafkaSink(kafka)
-        parts.callback(sink.close)
-        pipeline = _pipeline(kafka, source, sink, store)
+        connections = connect(kafka, redis, parts)
+        _wrap_ports(Fates(fate), connections)
+        pipeline = build_pipeline(kafka, connections, Plant())
         Service(pipeline, Metrics(), Heartbeat(time.monotonic()), time.monotonic).run(stop)
-
-
-def _pipeline(kafka: KafkaSettings, source: KafkaSource, sink: KafkaSink, store: RedisStore) -> Pipeline:
-    plant = Plant()
-    detector = plant.detector()
-    keeper = StateKeeper(store, detector, plant.bounds, time.monotonic, secrets.token_bytes)
-    return Pipeline(
-        RestorePorts(
-            source, sink, JsonDecoder(detector.model.features, InputLimits()), detector, keeper, KafkaIncidentLog(kafka)
-        ),
-        DeadLetterLimit(1.0, 1_000_000, 1_000_000),
-        PipelineRules(kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic, poll_seconds=0.2, retry_seconds=0.2),
-        RestoreRules(kafka.start, slice_records=10),
-        time.monotonic,
-    )

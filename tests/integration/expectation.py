@@ -1,0 +1,42 @@
+"""What the alerts and dead letters of a log must be: computed at one go, without a stream, a store or a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from stream_detector.detector import Detector
+from stream_detector.readings import Record
+from stream_detector.wire import InputLimits, JsonDecoder, dead_letter
+from tests.integration.topics import by_sensor
+
+
+def expected_alerts(
+    make_detector: Callable[[], Detector], records: Sequence[Record], starts: Mapping[int, int] | None = None
+) -> dict[bytes | None, list[bytes | None]]:
+    """Return each sensor's events; records before the partition's start only fill windows."""
+    alerts: dict[bytes | None, list[bytes | None]] = {}
+    for partition in sorted({record.partition for record in records}):
+        detector = make_detector()
+        decode = JsonDecoder(detector.model.features, InputLimits()).decode
+        start = (starts or {}).get(partition, 0)
+        history, new = (
+            decode([one for one in records if one.partition == partition and (one.offset >= start) is is_new]).readings
+            for is_new in (False, True)
+        )
+        sensors = sorted({*history.sensors, *new.sensors})
+        detector.admit(partition, sensors, [None] * len(sensors))
+        detector.detect(history, scoring=False)
+        detected = detector.detect(new)
+        alerts |= by_sensor(detector.alerts(new, detected, records[0].topic, "alerts"))
+    return alerts
+
+
+def expected_dead_letters(records: Sequence[Record], features: Sequence[str]) -> list[str]:
+    """Return the headers of each dead letter, which say where it is from."""
+    rejected = JsonDecoder(features, InputLimits()).decode(records).rejected
+    return sorted(str(dead_letter(one, "", 1000).headers) for one in rejected)
+
+
+def headers_of(dead_letters: Iterable[Record]) -> list[str]:
+    """Return the headers of dead letters, to compare with those expected."""
+    return sorted(str(tuple(one.headers)) for one in dead_letters)

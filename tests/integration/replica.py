@@ -1,0 +1,100 @@
+"""A replica on the real adapters, with a checksum for a model: quick to start, and its scores can be told beforehand."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from stream_detector.adapters.kafka_incidents import KafkaIncidentLog
+from stream_detector.adapters.kafka_sink import KafkaSink
+from stream_detector.adapters.kafka_source import KafkaSource
+from stream_detector.adapters.redis_store import RedisStore
+from stream_detector.dead_letters import DeadLetterLimit
+from stream_detector.keeper import StateKeeper
+from stream_detector.pipeline import Pipeline, PipelineRules
+from stream_detector.reports import StepReport
+from stream_detector.restore import RestorePorts, RestoreRules
+from stream_detector.rules import start_position
+from stream_detector.settings import KafkaSettings, RedisSettings
+from stream_detector.wire import InputLimits, JsonDecoder
+from tests.harness import Plant
+from tests.integration.topics import PATIENCE_SECONDS
+
+MUCH = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """The adapters of a replica."""
+
+    source: KafkaSource
+    sink: KafkaSink
+    store: RedisStore
+
+
+def connect(kafka: KafkaSettings, redis: RedisSettings, parts: ExitStack) -> Connections:
+    """Open the adapters; `parts` closes them as the service does."""
+    store = RedisStore(redis, kafka.group_id, kafka.input_topic)
+    parts.callback(store.close)
+    source = KafkaSource(kafka)
+    parts.callback(source.close)
+    sink = KafkaSink(kafka)
+    parts.callback(sink.close)
+    return Connections(source, sink, store)
+
+
+def build_pipeline(kafka: KafkaSettings, to: Connections, plant: Plant) -> Pipeline:
+    """Put a pipeline on the adapters. It never gives up for bad records."""
+    detector = plant.detector()
+    keeper = StateKeeper(to.store, detector, plant.bounds, time.monotonic, secrets.token_bytes)
+    decoder = JsonDecoder(detector.model.features, InputLimits())
+    return Pipeline(
+        RestorePorts(to.source, to.sink, decoder, detector, keeper, KafkaIncidentLog(kafka)),
+        DeadLetterLimit(1.0, MUCH, MUCH),
+        PipelineRules(kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic, poll_seconds=0.2, retry_seconds=0.2),
+        RestoreRules(start_position(kafka), plant.lookback_ms, slice_records=10),
+        time.monotonic,
+    )
+
+
+class Replica:
+    """A replica in this process, stepped by the test."""
+
+    def __init__(self, kafka: KafkaSettings, redis_url: str, plant: Plant | None = None) -> None:
+        self._parts = ExitStack()
+        redis = RedisSettings.model_validate({"url": redis_url, "timeout_seconds": 2.0})
+        self.connections = connect(kafka, redis, self._parts)
+        self.pipeline = build_pipeline(kafka, self.connections, plant or Plant())
+        self.reports: list[StepReport] = []
+
+    def step(self) -> None:
+        """Take one step and keep its report."""
+        self.reports.append(self.pipeline.step())
+
+    def run(self, until: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Step until something has come about; fail after a bound. What it asks must be cheap."""
+        run_all([self], until, patience_seconds)
+
+    def total(self, count: str) -> int:
+        """Return the sum of a count over the steps so far."""
+        return sum(getattr(report, count) for report in self.reports)
+
+    def restores(self) -> list[str]:
+        """Return how partitions were restored so far, by action."""
+        return [action for report in self.reports for action in report.restores.elements()]
+
+    def close(self) -> None:
+        """Stop in good order. Idempotent."""
+        self._parts.close()
+
+
+def run_all(replicas: list[Replica], until: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) -> None:
+    """Step several replicas in turn until something has come about; fail after a bound."""
+    deadline = time.monotonic() + patience_seconds
+    while not until():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        for replica in replicas:
+            replica.step()
