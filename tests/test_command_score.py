@@ -1,0 +1,133 @@
+"""`stream-detector score` as a user runs it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+from stream_detector.cli import main
+from tests.fixtures_model import FEATURES, WINDOW_LENGTH, tiny_values
+
+START = 1_767_300_000
+WARMING = WINDOW_LENGTH - 1
+Score = Callable[..., int]
+
+
+@pytest.fixture
+def score(tiny_model_directory: Path) -> Score:
+    def run(source: Path, target: Path, *options: str) -> int:
+        return main(["score", "--model", str(tiny_model_directory), "--input", str(source), "--output", str(target), *options])
+
+    return run
+
+
+def write_readings(path: Path, rows: int, fault_at: int | None = None) -> None:
+    """Write readings of two sensors in turn, a second apart; from `fault_at` on the first one is far too hot."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["sensor_id", "timestamp", *FEATURES])
+        values = [tiny_values(rows, seed) for seed in range(2)]
+        for row in range(rows):
+            for sensor in range(2):
+                temperature, pressure = values[sensor][row].tolist()
+                heat = 40.0 if sensor == 0 and fault_at is not None and row >= fault_at else 0.0
+                moment = datetime.fromtimestamp(START + row, UTC).isoformat()
+                writer.writerow([f"pump-{sensor}", moment, temperature + heat, pressure])
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_each_row_in_has_a_row_out_and_a_fault_is_an_anomaly(score: Score, tmp_path: Path) -> None:
+    write_readings(tmp_path / "in.csv", 60, fault_at=50)
+
+    assert score(tmp_path / "in.csv", tmp_path / "out.csv") == 0
+
+    rows = read_rows(tmp_path / "out.csv")
+    assert list(rows[0]) == ["sensor_id", "timestamp", "score", "threshold", "is_anomaly"]
+    assert [row["sensor_id"] for row in rows] == ["pump-0", "pump-1"] * 60
+    assert [datetime.fromisoformat(row["timestamp"]).timestamp() for row in rows[::2]] == [START + row for row in range(60)]
+    assert [row["score"] == "" and row["threshold"] == "" for row in rows] == [True] * 2 * WARMING + [False] * 2 * (
+        60 - WARMING
+    )
+    anomalous = [(row["sensor_id"], int(row["timestamp"][-7:-5])) for row in rows if row["is_anomaly"] == "1"]
+    fault_second = datetime.fromtimestamp(START + 50, UTC).second
+    assert ("pump-0", fault_second) in anomalous
+    assert {sensor for sensor, _ in anomalous} == {"pump-0"}
+
+
+def test_csv_and_parquet_hold_the_same(score: Score, tmp_path: Path) -> None:
+    write_readings(tmp_path / "in.csv", 30, fault_at=20)
+
+    score(tmp_path / "in.csv", tmp_path / "out.csv")
+    score(tmp_path / "in.csv", tmp_path / "out.parquet")
+
+    table = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pylist()
+    rows = read_rows(tmp_path / "out.csv")
+    assert [row["sensor_id"] for row in table] == [row["sensor_id"] for row in rows]
+    assert [row["score"] for row in table] == [np.float32(row["score"]) if row["score"] else None for row in rows]
+    assert [row["is_anomaly"] for row in table] == [int(row["is_anomaly"]) for row in rows]
+
+
+def test_a_larger_budget_finds_more(score: Score, tmp_path: Path) -> None:
+    write_readings(tmp_path / "in.csv", 60)
+    config = tmp_path / "settings.toml"
+    config.write_text("[alerts]\nbudget_per_sensor_day = 86400\n")
+
+    score(tmp_path / "in.csv", tmp_path / "few.csv")
+    score(tmp_path / "in.csv", tmp_path / "many.csv", "--config", str(config))
+
+    few, many = (read_rows(tmp_path / name) for name in ("few.csv", "many.csv"))
+    assert [row["score"] for row in few] == [row["score"] for row in many]
+    assert all(float(m["threshold"]) < float(f["threshold"]) for f, m in zip(few, many, strict=True) if f["threshold"])
+    assert sum(row["is_anomaly"] == "1" for row in few) <= sum(row["is_anomaly"] == "1" for row in many)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "in.csv"),
+        ("sensor_id,timestamp,temperature,pressure\n", "in.csv"),
+        ("sensor_id,timestamp,temperature\na,2026-01-01T00:00:00Z,1\n", "pressure"),
+        ("sensor_id,timestamp,temperature,pressure,humidity\na,2026-01-01T00:00:00Z,1,2,3\n", "humidity"),
+        ("sensor_id,timestamp,temperature,pressure\na,yesterday,1,2\n", "yesterday"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_in_one_line_and_nothing_is_written(
+    content: str, said: str, score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.csv").write_text(content)
+
+    assert score(tmp_path / "in.csv", tmp_path / "out.csv") == 1
+
+    (error,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("stream-detector score: ")]
+    assert "in.csv" in error
+    assert said in error
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv"]
+
+
+def test_a_missing_file_and_a_place_that_cannot_be_written_are_named(
+    score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert score(tmp_path / "none.csv", tmp_path / "out.csv") == 1
+    assert "none.csv" in capsys.readouterr().err
+
+    write_readings(tmp_path / "in.csv", 20)
+    assert score(tmp_path / "in.csv", tmp_path / "no" / "out.csv") == 1
+    assert f"cannot write {tmp_path}/no/out.csv" in capsys.readouterr().err
+
+
+def test_an_output_of_an_unknown_kind_is_refused_before_anything_is_scored(
+    score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert score(tmp_path / "none.csv", tmp_path / "out.xlsx") == 1
+
+    assert "must end in .csv or .parquet" in capsys.readouterr().err
