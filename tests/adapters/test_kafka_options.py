@@ -156,7 +156,6 @@ def test_a_token_provider_that_cannot_be_made_is_named(name: str) -> None:
         consumer_options(given)
 
 
-@pytest.mark.usefixtures("refused_connections")
 @pytest.mark.parametrize("client", [KafkaConsumer, KafkaProducer, KafkaAdminClient])
 def test_brokers_that_are_away_end_in_one_clear_message_and_leave_no_thread(client: type) -> None:
     address = f"127.0.0.1:{free_port()}"

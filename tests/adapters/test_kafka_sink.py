@@ -28,7 +28,7 @@ def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaWorld]:
 
 
 @pytest.fixture
-def network(refused_connections: None) -> Iterator[CuttableProxy]:  # noqa: ARG001 - it sets a filter
+def network() -> Iterator[CuttableProxy]:
     proxy = CuttableProxy()
     yield proxy
     proxy.close()

@@ -15,8 +15,6 @@ from stream_detector.readings import Message
 from tests.adapters.cuttable_proxy import CuttableProxy
 from tests.contracts.worlds import START_MS, KafkaWorld, until
 
-pytestmark = pytest.mark.usefixtures("refused_connections")
-
 
 @pytest.fixture
 def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaWorld]:
