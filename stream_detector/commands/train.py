@@ -58,9 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--dropout", type=share, default=0.2, metavar="SHARE", help="dropout after encoder and decoder")
     model.add_argument(
         "--decoder",
-        choices=("context", "sequence"),
-        default="context",
-        help="from one vector per window, or from weighted steps",
+        choices=("auto", "context", "sequence"),
+        default="auto",
+        help="from one vector per window, or from weighted steps; auto: the latter if four or more features are scored",
     )
     model.add_argument(
         "--bottleneck", type=count, metavar="N", help="values per step that reach the sequence decoder (default: half)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from stream_detector.model.samples import Split, split_by_time
 from stream_detector.model.scaling import Scaler, fit_scaler
 from stream_detector.readings import BoolArray, Float32Array
 
+#: A decoder to be chosen by the data.
+AUTO = "auto"
+SCORED_FEATURES_FOR_SEQUENCE = 4
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
@@ -21,7 +25,7 @@ class TrainingConfig:
 
     name: str = "attention-autoencoder"
     window_length: int = 32
-    network: NetworkSpec = field(default_factory=NetworkSpec)
+    network: NetworkSpec = field(default_factory=NetworkSpec)  # its decoder may be AUTO
     seed: int = 0
     steps: int | None = None  # gradient steps; None: four passes over the sampled windows, within 250 and 1000
     batch_size: int = 128
@@ -57,7 +61,21 @@ def prepare(dataset: Dataset, config: TrainingConfig) -> Prepared:
     fit_values = dataset.values[split.fit_rows]
     scored = scored_features(dataset.features, fit_values, config.context_features)
     _check_varies(dataset.features, fit_values, scored)
+    config = replace(config, network=replace(config.network, decoder=choose_decoder(config.network, scored)))
     return Prepared(dataset, config, interval_seconds, split, fit_scaler(fit_values), scored)
+
+
+def choose_decoder(network: NetworkSpec, scored: BoolArray) -> str:
+    """Return the decoder, where "auto" was asked for by the number of scored features.
+
+    From SCORED_FEATURES_FOR_SEQUENCE on it is "sequence": with half as many values per step it cannot copy, it keeps
+    ramps and oscillations that one vector per window loses, and errs where features no longer fit together. With fewer
+    it could copy, so it is "context". A bottleneck is only had by "sequence".
+    """
+    if network.decoder != AUTO:
+        return network.decoder
+    several = network.bottleneck is not None or int(scored.sum()) >= SCORED_FEATURES_FOR_SEQUENCE
+    return "sequence" if several else "context"
 
 
 def scored_features(features: Sequence[str], fit_values: Float32Array, context: Sequence[str] | None) -> BoolArray:

@@ -9,7 +9,7 @@ from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.dataset import Dataset
 from stream_detector.errors import InputDataError
 from stream_detector.model.artifact import NetworkSpec
-from stream_detector.model.preparation import TrainingConfig, prepare, scored_features
+from stream_detector.model.preparation import TrainingConfig, choose_decoder, prepare, scored_features
 from stream_detector.model.samples import gather, split_by_time
 from stream_detector.model.training import Training, train
 from tests.fixtures_model import tiny_dataset, tiny_values
@@ -144,6 +144,20 @@ def test_columns_of_zeros_and_ones_are_context_unless_there_are_no_others() -> N
     assert scored_features(("on", "alarm"), values[:, [0, 2]], None).tolist() == [True, True]
     assert scored_features(("on", "level", "alarm"), values, ()).tolist() == [True, True, True]
     assert scored_features(("on", "level", "alarm"), values, ("level",)).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("asked", "scored", "chosen"),
+    [
+        (NetworkSpec(decoder="auto"), 4, "sequence"),
+        (NetworkSpec(decoder="auto"), 3, "context"),
+        (NetworkSpec(decoder="auto", bottleneck=1), 3, "sequence"),
+        (NetworkSpec(decoder="context"), 9, "context"),
+        (NetworkSpec(decoder="sequence"), 1, "sequence"),
+    ],
+)
+def test_the_decoder_is_chosen_by_the_features_that_are_scored(asked: NetworkSpec, scored: int, chosen: str) -> None:
+    assert choose_decoder(asked, np.arange(10) < scored) == chosen
 
 
 @pytest.mark.parametrize(("context", "why"), [(("x",), "x is no feature"), (("on", "level"), "no feature is left")])
