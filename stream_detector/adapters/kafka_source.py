@@ -202,11 +202,12 @@ class KafkaSource:
 
     def _drop(self, error: OffsetOutOfRangeError | LogTruncationError) -> frozenset[int]:
         """Return the partitions whose position is no longer in the log, parked at a placeholder."""
-        lost = error.divergent_offsets if isinstance(error, LogTruncationError) else error.args[0]
-        for partition in lost:
-            logger.warning("%s no longer holds position %s", partition, self._next.get(partition.partition))
-            self._changes.on_partitions_assigned({partition})
-        return frozenset(partition.partition for partition in lost)
+        named = error.divergent_offsets if isinstance(error, LogTruncationError) else error.args[0]
+        lost = set(named) & self._consumer.assignment()
+        for tp in lost:
+            logger.warning("partition %d no longer holds position %s", tp.partition, self._next.get(tp.partition))
+        self._changes.on_partitions_assigned(lost)
+        return frozenset(tp.partition for tp in lost)
 
     def _chunks(self, records: dict[TopicPartition, list[Any]]) -> tuple[Chunk, ...]:
         """Cut what was read at the client's positions, and move ours."""
