@@ -13,6 +13,7 @@ from stream_detector.adapters.kafka_sink import KafkaSink
 from stream_detector.adapters.kafka_source import KafkaSource
 from stream_detector.adapters.redis_store import RedisStore
 from stream_detector.dead_letters import DeadLetterLimit
+from stream_detector.detector import Detector
 from stream_detector.keeper import StateKeeper
 from stream_detector.pipeline import Pipeline, PipelineRules
 from stream_detector.reports import StepReport
@@ -46,9 +47,10 @@ def connect(kafka: KafkaSettings, redis: RedisSettings, parts: ExitStack) -> Con
     return Connections(source, sink, store)
 
 
-def build_pipeline(kafka: KafkaSettings, to: Connections, plant: Plant) -> Pipeline:
-    """Put a pipeline on the adapters. It never gives up for bad records."""
-    detector = plant.detector()
+def build_pipeline(kafka: KafkaSettings, to: Connections, detector: Detector | None = None) -> Pipeline:
+    """Put a pipeline on the adapters, with a checksum for a model unless told otherwise. It never gives up for bad records."""
+    plant = Plant()
+    detector = detector or plant.detector()
     keeper = StateKeeper(to.store, detector, plant.bounds, time.monotonic, secrets.token_bytes)
     decoder = JsonDecoder(detector.model.features, InputLimits())
     return Pipeline(
@@ -63,11 +65,11 @@ def build_pipeline(kafka: KafkaSettings, to: Connections, plant: Plant) -> Pipel
 class Replica:
     """A replica in this process, stepped by the test."""
 
-    def __init__(self, kafka: KafkaSettings, redis_url: str, plant: Plant | None = None) -> None:
+    def __init__(self, kafka: KafkaSettings, redis_url: str, detector: Detector | None = None) -> None:
         self._parts = ExitStack()
         redis = RedisSettings.model_validate({"url": redis_url, "timeout_seconds": 2.0})
         self.connections = connect(kafka, redis, self._parts)
-        self.pipeline = build_pipeline(kafka, self.connections, plant or Plant())
+        self.pipeline = build_pipeline(kafka, self.connections, detector)
         self.reports: list[StepReport] = []
 
     def step(self) -> None:

@@ -57,7 +57,7 @@ def test_on_given_servers_it_leaves_nothing_behind(kafka_brokers: str, redis_url
     assert prefix.startswith("demo-")
     admin = KafkaAdminClient(bootstrap_servers=kafka_brokers)
     assert [topic for topic in admin.list_topics() if topic.startswith(prefix)] == []
-    assert [group for group in admin.list_groups() if str(group).startswith(prefix)] == []
+    assert [group for group in admin.list_groups() if group["group_id"].startswith(prefix)] == []
     admin.close()
     client = redis.Redis.from_url(redis_url)
     assert list(client.scan_iter(match=f"*{prefix}*")) == []

@@ -50,8 +50,8 @@ def open_replica(redis_url: str) -> Iterator[OpenReplica]:
     """Start replicas in this process, on the shared Valkey unless told otherwise."""
     with ExitStack() as stack:
 
-        def open_(topics: Topics, redis: str = redis_url, plant: Plant | None = None) -> Replica:
-            replica = Replica(topics.settings, redis, plant)
+        def open_(topics: Topics, redis: str = redis_url) -> Replica:
+            replica = Replica(topics.settings, redis)
             stack.callback(replica.close)
             return replica
 

@@ -23,7 +23,6 @@ from stream_detector.metrics import Metrics
 from stream_detector.ports import StateStore
 from stream_detector.service import Heartbeat, Service, StopFlag
 from stream_detector.settings import KafkaSettings, RedisSettings
-from tests.harness import Plant
 from tests.integration.replica import Connections, build_pipeline, connect
 
 #: Where a process can die, in the order of the hot path, and while restoring. "asked": a request to the transaction's
@@ -115,5 +114,5 @@ def run(kafka: KafkaSettings, redis: RedisSettings, log: Path, fate: Fate) -> No
     with stop.installed(), ExitStack() as parts:
         connections = connect(kafka, redis, parts)
         _wrap_ports(Fates(fate), connections)
-        pipeline = build_pipeline(kafka, connections, Plant())
+        pipeline = build_pipeline(kafka, connections)
         Service(pipeline, Metrics(), Heartbeat(time.monotonic()), time.monotonic).run(stop)
