@@ -1,6 +1,6 @@
 """What the pipeline needs of the outside world, as Protocols.
 
-Every port has a fake in adapters/memory.py, and one contract suite in tests/contracts that the fake and the real adapter
+Every port has a fake in adapters/memory_*.py, and one contract suite in tests/contracts that the fake and the real adapter
 both pass. Partitions are those of the one input topic; a position is the offset of the next record to read.
 """
 

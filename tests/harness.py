@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from stream_detector.adapters.memory_log import MemoryIncidentLog, MemoryLog, MemorySink, MemorySource
+from stream_detector.adapters.memory_log import MemoryLog
+from stream_detector.adapters.memory_sink import MemoryIncidentLog, MemorySink
+from stream_detector.adapters.memory_source import MemorySource
 from stream_detector.adapters.memory_store import MemoryStore
 from stream_detector.arena import Arena
 from stream_detector.dead_letters import DeadLetterLimit

@@ -114,7 +114,16 @@ def test_of_the_detector_only_adapters_import_the_client_libraries(library: str)
 
 
 def test_what_needs_no_model_starts_without_tensorflow() -> None:
-    needed = ["cli", "commands.simulate", "commands.watch", "events", "pipeline", "service", "adapters.memory_log"]
+    needed = [
+        "cli",
+        "commands.simulate",
+        "commands.watch",
+        "events",
+        "pipeline",
+        "service",
+        "adapters.memory_source",
+        "adapters.memory_sink",
+    ]
     imported = "; ".join(f"import {NAME}.{module}" for module in needed)
     script = f"import sys; {imported}; print(*sorted({{'tensorflow', 'keras'}} & sys.modules.keys()))"
 

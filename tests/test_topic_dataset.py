@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from stream_detector.adapters.memory_log import MemoryLog, MemorySource
+from stream_detector.adapters.memory_log import MemoryLog
+from stream_detector.adapters.memory_source import MemorySource
 from stream_detector.dataset import clean
 from stream_detector.errors import InputDataError
 from stream_detector.topic_dataset import find_features, find_span, read_topic_span

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from stream_detector.adapters.memory_log import MemoryLog, MemorySink, MemorySource
+from stream_detector.adapters.memory_log import MemoryLog
+from stream_detector.adapters.memory_sink import MemorySink
+from stream_detector.adapters.memory_source import MemorySource
 from stream_detector.errors import CommitFailedError
 from stream_detector.readings import Message
 

@@ -19,7 +19,9 @@ from stream_detector.adapters.kafka_reader import KafkaReader
 from stream_detector.adapters.kafka_sink import KafkaSink
 from stream_detector.adapters.kafka_source import KafkaSource
 from stream_detector.adapters.kafka_topics import KafkaTopics
-from stream_detector.adapters.memory_log import MemoryLog, MemorySink, MemorySource
+from stream_detector.adapters.memory_log import MemoryLog
+from stream_detector.adapters.memory_sink import MemorySink
+from stream_detector.adapters.memory_source import MemorySource
 from stream_detector.ports import Chunk, Sink, Source
 from stream_detector.settings import KafkaSettings
 
