@@ -18,7 +18,7 @@ from stream_detector.errors import StreamDetectorError
 from stream_detector.settings import PREFIX
 
 TRAINING_SECONDS = 900.0
-READY_SECONDS = 120.0
+READY_SECONDS = 240.0
 STOP_SECONDS = 20.0
 _REQUEST_SECONDS = 5.0
 _COMMAND = (sys.executable, "-m", "stream_detector")

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
+from kafka.errors import (
+    CoordinatorNotAvailableError,
+    GroupIdNotFoundError,
+    KafkaError,
+    UnknownTopicOrPartitionError,
+)
 from pydantic import SecretStr
 from redis.exceptions import RedisError
 
@@ -21,8 +26,6 @@ from stream_detector.adapters.redis_client import checked_address, connect
 from stream_detector.embedded import running_broker, running_valkey
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings import PREFIX, KafkaSettings, RedisSettings, load_settings
-
-_UNKNOWN_TOPIC = 3  # Kafka's error code
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +104,24 @@ def _remove_topics(made: Places, warn: Callable[[str], None]) -> None:
     """Delete the demo's topics and its group, which is empty by now, on a broker of the user's."""
     kafka = made.kafka
     topics = [kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic]
+    left = [*topics, f"group {kafka.group_id}"]
+    reason = "refused"
     try:
         admin = open_client(KafkaAdminClient, admin_options(kafka))
         try:
-            answer = admin.delete_topics(topics, raise_errors=False)
-            admin.delete_groups([kafka.group_id])
+            answers = admin.delete_topics(topics, raise_errors=False)["topics"]
+            left = [each["name"] for each in answers if each["error_code"] not in (0, UnknownTopicOrPartitionError.errno)]
+            with suppress(CoordinatorNotAvailableError):  # no group was ever made
+                answered = admin.delete_groups([kafka.group_id])
+                left += [
+                    f"group {name}" for name, said in answered.items() if said not in ("OK", GroupIdNotFoundError.__name__)
+                ]
         finally:
             admin.close()
-        refused = [each["name"] for each in answer["responses"] if each["error_code"] not in (0, _UNKNOWN_TOPIC)]
     except (KafkaError, StreamDetectorError) as error:
-        warn(f"the topics {', '.join(topics)} may be left: {error}")
-        return
-    if refused:
-        warn(f"Kafka refused to delete the topics {', '.join(refused)}")
+        reason = str(error)
+    if left:
+        warn(f"could not be deleted at {kafka.brokers}: {', '.join(left)} ({reason})")
 
 
 def _remove_keys(made: Places, warn: Callable[[str], None]) -> None:
