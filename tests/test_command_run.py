@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from stream_detector.cli import main
-from stream_detector.settings import PREFIX
+from stream_detector.errors import RetriableError
+from stream_detector.settings import PREFIX, KafkaSettings
 from tests.integration.service_process import environment
 from tests.integration.topics import Topics, headers
 from tests.logging_state import logging_restored
@@ -83,6 +86,24 @@ def test_an_unreachable_kafka_is_given_up_after_a_bound_with_the_reason(run: Run
     assert f"no Kafka broker at {brokers} answered within 1 s" in error
     assert "refused" in error.lower()
     assert "STREAM_DETECTOR_KAFKA__BROKERS" in error
+
+
+def test_a_stop_while_kafka_is_waited_for_is_no_error(
+    tiny_model_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def terminated_meanwhile(_: KafkaSettings) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        msg = "no broker yet"
+        raise RetriableError(msg)
+
+    monkeypatch.setattr("stream_detector.commands.run.ensure_topics", terminated_meanwhile)
+    monkeypatch.setenv(f"{PREFIX}MODEL__DIRECTORY", str(tiny_model_directory))
+    monkeypatch.setenv(f"{PREFIX}HTTP__PORT", "0")
+
+    with logging_restored():
+        assert main(["run"]) == 0
+
+    assert "stream-detector run: " not in capsys.readouterr().err
 
 
 def test_an_unusable_redis_url_is_named_without_its_password(run: Run, kafka_brokers: str, unique_name: str) -> None:

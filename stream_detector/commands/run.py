@@ -9,7 +9,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,9 +51,13 @@ def main(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.config, arguments.secrets)
     set_up_logging(settings.service.log_level, settings.service.log_format)
     stop = StopFlag()
-    with stop.installed(), ExitStack() as parts:
+    with stop.installed(), suppress(_Stopped), ExitStack() as parts:
         run_service(settings, stop, parts)
     return 0
+
+
+class _Stopped(Exception):  # noqa: N818 - not an error: asked to stop while still waiting for Kafka
+    """The stop came before there was anything to stop."""
 
 
 def run_service(settings: Settings, stop: StopFlag, parts: ExitStack) -> None:
@@ -127,13 +131,15 @@ def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: Exit
 
 
 def _insist(build: Callable[[], _Built], limit_seconds: float, stop: StopFlag) -> _Built:
-    """Build what needs Kafka, waiting for it within a bound; raises the last error after it."""
+    """Build what needs Kafka, waiting for it within a bound; raises the last error after it, _Stopped when asked to stop."""
     until = time.monotonic() + limit_seconds
     while True:
         try:
             return build()
         except RetriableError as error:
-            if time.monotonic() > until or stop.is_set:
+            if stop.is_set:
+                raise _Stopped from None
+            if time.monotonic() > until:
                 raise
             logger.warning("waiting for Kafka: %s", error)
             time.sleep(1.0)
