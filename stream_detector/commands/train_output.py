@@ -63,7 +63,8 @@ def describe_model(artifact: Artifact, directory: Path) -> str:
     rarest = readings_a_day / artifact.calibration.readings
     lines = [
         f"model: {directory} (name {spec.name}, version {spec.version})",
-        f"  {artifact.network.decoder} decoder, {artifact.network.units} units; windows of {spec.window_length} readings, one every {spec.sampling_interval_seconds:g} s; "
+        f"  {artifact.network.decoder} decoder, {artifact.network.units} units",
+        f"  windows of {spec.window_length} readings, one every {spec.sampling_interval_seconds:g} s; "
         f"{report['windows']['fit']:,} fitted, {report['windows']['calibration_used']:,} used for calibration",
         f"  loss {report['best']['training']:.3f} in training, {report['best']['validation']:.3f} in validation "
         f"(step {report['best']['step']}; a model that knows nothing has about "
@@ -72,5 +73,5 @@ def describe_model(artifact: Artifact, directory: Path) -> str:
         "for smaller ones the threshold is extrapolated",
     ]
     if context:
-        lines.insert(2, f"  context, never scored: {', '.join(context)}")
+        lines.insert(3, f"  context, never scored: {', '.join(context)}")
     return "\n".join(lines)
