@@ -16,7 +16,7 @@ from stream_detector.commands.option_types import count, moment, positive, share
 from stream_detector.errors import SettingsError
 from stream_detector.events import iso_time
 from stream_detector.settings import load_settings
-from stream_detector.simulation.faults import Fault, endless_faults, plan_faults
+from stream_detector.simulation.faults import Fault, describe, endless_faults, plan_faults
 from stream_detector.simulation.fleet import Fleet
 from stream_detector.simulation.series import Series
 
@@ -101,19 +101,12 @@ def _to_topic(arguments: argparse.Namespace, fleet: Fleet) -> int:
                 for sensor_id, value in messages(series, piece):
                     writer.send(sensor_id, value)
                 for fault in piece.begun:
-                    _say(describe_fault(fault))
+                    _say(describe(fault))
             writer.flush()
         finally:
             writer.close()
     _say(f"{settings.input_topic}: {writer.acknowledged:,} readings of {fleet.sensors} pumps")
     return 0
-
-
-def describe_fault(fault: Fault) -> str:
-    """Say in one line what goes wrong, where and when."""
-    seconds = (fault.end_ms - fault.start_ms) / 1000.0
-    what = f"{fault.kind.replace('_', ' ')} of {', '.join(fault.features)}"
-    return f"fault: {fault.sensor_id()} {what}, from {iso_time(fault.start_ms)} for {seconds:g} s"
 
 
 @contextmanager

@@ -10,15 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 
 from stream_detector.commands.option_types import positive
 from stream_detector.errors import RetriableError, StreamDetectorError
 from stream_detector.readings import Record
-from stream_detector.rendering import Palette, printable, read_alert, render_alert, render_unreadable
+from stream_detector.rendering import printable
 from stream_detector.settings import load_settings
-
-Show = Callable[[Record], None]
+from stream_detector.terminal import Show, picture_printer, place
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,22 +49,6 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def picture_printer() -> Show:
-    """Return what draws alerts to stdout: in colour on a terminal, in ASCII where the encoding has no blocks."""
-    console = Console(highlight=False, markup=False, emoji=False)
-    palette = Palette.for_encoding(sys.stdout.encoding)
-
-    def show(record: Record) -> None:
-        try:
-            picture = render_alert(read_alert(record.value or b""), palette)
-        except ValueError as error:
-            picture = render_unreadable(record.value, str(error), _place(record))
-        console.print(picture, soft_wrap=True)
-        sys.stdout.flush()
-
-    return show
-
-
 def _show_json(record: Record) -> None:
     """Write the event as it is; what is not one JSON value goes to stderr, so that stdout stays readable by programs."""
     value = record.value or b""
@@ -74,7 +56,7 @@ def _show_json(record: Record) -> None:
         msgspec.json.decode(value, type=msgspec.Raw)
         line = msgspec.json.format(value, indent=-1) if b"\n" in value else value
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        _note(f"unreadable alert at {_place(record)}: {printable(str(error), 120, 'ascii')}")
+        _note(f"unreadable alert at {place(record)}: {printable(str(error), 120, 'ascii')}")
         return
     sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
@@ -105,10 +87,6 @@ def _without_topic(topic: str, brokers: str, *, follow: bool) -> None:
     if not follow:
         raise StreamDetectorError(msg)
     _note(f"{msg} yet; waiting for it")
-
-
-def _place(record: Record) -> str:
-    return f"{record.topic} partition {record.partition} offset {record.offset}"
 
 
 def _note(text: str) -> None:

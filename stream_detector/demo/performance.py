@@ -9,18 +9,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stream_detector.commands.simulate import describe_fault
-from stream_detector.commands.watch import picture_printer
 from stream_detector.demo.job import Job, running_job, train
 from stream_detector.demo.places import Places, places
 from stream_detector.demo.show import Audience, Pace, audience, perform
 from stream_detector.rendering import duration
-from stream_detector.simulation.faults import Fault, plan_faults
+from stream_detector.simulation.faults import Fault, describe, plan_faults
 from stream_detector.simulation.fleet import Fleet
 from stream_detector.simulation.series import Series
 from stream_detector.simulation.to_file import write_files
 from stream_detector.simulation.to_topic import open_writer
 from stream_detector.simulation.verdict import Verdict, judge
+from stream_detector.terminal import picture_printer
 
 #: Nothing goes wrong in the first part of the stream: the windows fill up.
 QUIET_READINGS = 64
@@ -116,7 +115,7 @@ def _stream(plan: Plan, start_ms: int, here: Places, job: Job, console: Console)
     )
 
     def tell(fault: Fault) -> None:
-        console.print(describe_fault(fault), style="dim", soft_wrap=True)
+        console.print(describe(fault), style="dim", soft_wrap=True)
 
     writer = open_writer(here.kafka, _WRITER_SECONDS, time.monotonic, lambda: False, console.print)
     assert writer is not None  # only a stop gives none

@@ -12,6 +12,7 @@ from itertools import takewhile
 
 import numpy as np
 
+from stream_detector.events import iso_time
 from stream_detector.readings import BoolArray, Float64Array, Int64Array
 from stream_detector.simulation.chance import normal, uniform
 from stream_detector.simulation.fleet import FEATURES, Fleet
@@ -38,6 +39,13 @@ class Fault:
     def sensor_id(self) -> str:
         """Return the name of the sensor."""
         return f"pump-{self.sensor + 1}"
+
+
+def describe(fault: Fault) -> str:
+    """Say in one line what goes wrong, where and when."""
+    seconds = (fault.end_ms - fault.start_ms) / 1000.0
+    what = f"{fault.kind.replace('_', ' ')} of {', '.join(fault.features)}"
+    return f"fault: {fault.sensor_id()} {what}, from {iso_time(fault.start_ms)} for {seconds:g} s"
 
 
 def apply_faults(fleet: Fleet, times_ms: Int64Array, values: Float64Array, faults: Sequence[Fault]) -> Float64Array:

@@ -56,7 +56,11 @@ class ReadingsWriter:
 
     def close(self) -> None:
         """Release the connections, without waiting for what is not acknowledged. Bounded."""
-        self._producer.close(timeout=0 if self._unacknowledged else self._timeout_seconds)
+        sender = self._producer._sender  # noqa: SLF001 - close(timeout) raises when requests are open, and leaves its thread
+        sender.force_close()
+        sender.join(self._timeout_seconds)
+        if not sender.is_alive():
+            self._producer.close(timeout=0)
 
     def _await_oldest(self) -> None:
         # The producer itself gives up on a record after two request time-outs.
