@@ -2,6 +2,10 @@
 
 FROM python:3.13-slim AS base
 
+FROM base AS requirements
+COPY pyproject.toml .
+RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > requirements.txt
+
 FROM base AS dependencies
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends binutils \
@@ -9,12 +13,11 @@ RUN apt-get update \
 # pip stays outside of the environment that is handed on.
 RUN python -m venv --without-pip /opt/venv
 WORKDIR /src
-
-COPY pyproject.toml constraints.txt ./
+# Installed again when these change, and not with the rest of pyproject.toml.
+COPY --from=requirements requirements.txt ./
+COPY constraints.txt ./
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
-      > requirements.txt \
- && python -m pip --python /opt/venv install --requirement requirements.txt --constraint constraints.txt \
+    python -m pip --python /opt/venv install --requirement requirements.txt --constraint constraints.txt \
     # Nothing here compiles against TensorFlow or Arrow, parses C, runs their tests, or reads a symbol table.
  && cd /opt/venv/lib/python3*/site-packages \
  && rm -rf tensorflow/include pyarrow/include clang \
