@@ -1,11 +1,14 @@
-"""When bad input stops the service, instead of draining the topic into the dead letters."""
+"""Records that could not be used: what goes to the dead-letter topic, and when bad input stops the service instead."""
 
 from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from stream_detector.errors import DeadLetterLimitError
-from stream_detector.readings import Decoded, Int64Array, Rejected
+from stream_detector.readings import Decoded, Header, Int64Array, Message, Rejected
 
 
 class DeadLetterLimit:
@@ -67,3 +70,39 @@ class DeadLetterLimit:
 def _run_lengths(good: Int64Array, bad: Int64Array) -> Int64Array:
     """Return how many bad offsets lie before the first good one, between each two, and after the last [G + 1]."""
     return np.bincount(np.searchsorted(good, bad), minlength=len(good) + 1)
+
+
+def dead_letter(rejected: Rejected, topic: str, max_value_bytes: int) -> Message:
+    """Wrap a rejected record: its bytes, key and headers as they were (bounded), and why and where from in headers."""
+    record = rejected.record
+    value, key = record.value, record.key
+    ours: list[Header] = [
+        ("stream_detector.reason", rejected.reason.encode()),
+        ("stream_detector.detail", rejected.detail.encode(errors="replace")),
+        ("stream_detector.topic", record.topic.encode()),
+        ("stream_detector.partition", str(record.partition).encode()),
+        ("stream_detector.offset", str(record.offset).encode()),
+        ("stream_detector.timestamp", str(record.timestamp).encode()),
+    ]
+    for name, part in (("value", value), ("key", key)):
+        if part is not None and len(part) > max_value_bytes:
+            ours.append((f"stream_detector.{name}_bytes", str(len(part)).encode()))
+            ours.append((f"stream_detector.{name}_sha256", hashlib.sha256(part).hexdigest().encode()))
+    return Message(
+        topic=topic,
+        key=None if key is None else key[:max_value_bytes],
+        value=None if value is None else value[:max_value_bytes],
+        headers=(*_bounded(record.headers, max_value_bytes), *ours),
+    )
+
+
+def _bounded(headers: Sequence[Header], max_bytes: int) -> list[Header]:
+    """Return the headers that fit into a bound together, in order."""
+    kept: list[Header] = []
+    used = 0
+    for name, content in headers:
+        used += len(name) + len(content or b"")
+        if used > max_bytes:
+            return [*kept, ("stream_detector.headers_dropped", str(len(headers) - len(kept)).encode())]
+        kept.append((name, content))
+    return kept

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from stream_detector.dead_letters import DeadLetterLimit
+from stream_detector.dead_letters import DeadLetterLimit, dead_letter
 from stream_detector.detector import Detected
 from stream_detector.errors import CommitFailedError, RetriableError, StoreUnavailableError
 from stream_detector.keeper import Partition
@@ -22,7 +22,6 @@ from stream_detector.readings import Decoded, Membership, Message
 from stream_detector.reports import StepReport
 from stream_detector.restore import RestorePorts, Restorer, RestoreRules
 from stream_detector.state import SensorCounts, sensor_counts
-from stream_detector.wire import dead_letter
 
 logger = logging.getLogger(__name__)
 

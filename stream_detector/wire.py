@@ -1,4 +1,4 @@
-"""Readings on the wire: JSON records to columns, and what could not be used to dead letters.
+"""Readings on the wire: JSON records to columns.
 
     {"sensor_id": "pump-7", "timestamp": "2026-11-23T07:12:00.250Z", "values": {"temperature": 61.2, "pressure": null}}
 
@@ -9,7 +9,6 @@ once through a lenient path, which also takes a byte order mark, bare NaN and in
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -24,8 +23,6 @@ from stream_detector.readings import (
     MAXIMUM_TIME_MS,
     MINIMUM_TIME_MS,
     Decoded,
-    Header,
-    Message,
     Readings,
     Record,
     Rejected,
@@ -228,39 +225,3 @@ def _timestamp(stamp: object) -> datetime | float | None:
 def _kind(value: object) -> str:
     names = {dict: "an object", list: "an array", str: "text", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")
-
-
-def dead_letter(rejected: Rejected, topic: str, max_value_bytes: int) -> Message:
-    """Wrap a rejected record: its bytes, key and headers as they were (bounded), and why and where from in headers."""
-    record = rejected.record
-    value, key = record.value, record.key
-    ours: list[Header] = [
-        ("stream_detector.reason", rejected.reason.encode()),
-        ("stream_detector.detail", rejected.detail.encode(errors="replace")),
-        ("stream_detector.topic", record.topic.encode()),
-        ("stream_detector.partition", str(record.partition).encode()),
-        ("stream_detector.offset", str(record.offset).encode()),
-        ("stream_detector.timestamp", str(record.timestamp).encode()),
-    ]
-    for name, part in (("value", value), ("key", key)):
-        if part is not None and len(part) > max_value_bytes:
-            ours.append((f"stream_detector.{name}_bytes", str(len(part)).encode()))
-            ours.append((f"stream_detector.{name}_sha256", hashlib.sha256(part).hexdigest().encode()))
-    return Message(
-        topic=topic,
-        key=None if key is None else key[:max_value_bytes],
-        value=None if value is None else value[:max_value_bytes],
-        headers=(*_bounded(record.headers, max_value_bytes), *ours),
-    )
-
-
-def _bounded(headers: Sequence[Header], max_bytes: int) -> list[Header]:
-    """Return the headers that fit into a bound together, in order."""
-    kept: list[Header] = []
-    used = 0
-    for name, content in headers:
-        used += len(name) + len(content or b"")
-        if used > max_bytes:
-            return [*kept, ("stream_detector.headers_dropped", str(len(headers) - len(kept)).encode())]
-        kept.append((name, content))
-    return kept

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.adapters.memory_log import MemoryRecord
+from stream_detector.dead_letters import dead_letter
 from stream_detector.readings import MAXIMUM_TIME_MS, Decoded, Rejected
-from stream_detector.wire import REASONS, InputLimits, JsonDecoder, dead_letter
+from stream_detector.wire import REASONS, InputLimits, JsonDecoder
 
 WRITTEN_MS = 1_800_000_000_000  # when the records were written: 2027-01-15T08:00:00Z
 LIMITS = InputLimits(max_record_bytes=2000, max_sensor_id_bytes=20, max_future_ms=60_000)
