@@ -46,6 +46,7 @@ METRICS = (
     Metric("restored_partitions", Kind.COUNTER, "Partitions restored, by how.", ("action",)),
     Metric("lost_readings", Kind.COUNTER, "Offsets that retention removed before they were read."),
     Metric("rewritten_partitions", Kind.COUNTER, "Partitions written anew because the store had lost them."),
+    Metric("source_errors", Kind.COUNTER, "Polls of the input topic that failed for now."),
     Metric("store_errors", Kind.COUNTER, "Requests that the state store did not answer."),
     Metric("step_seconds", Kind.COUNTER, "Time spent in steps that did something."),
     Metric("ready", Kind.GAUGE, "1 when every assigned partition is restored and read, as /readyz."),
@@ -71,6 +72,7 @@ _PLAIN = {
     "replayed_records": "replayed",
     "lost_readings": "lost_readings",
     "rewritten_partitions": "rewritten_partitions",
+    "source_errors": "source_errors",
     "store_errors": "store_errors",
 }
 #: Counters that are counted by a label in StepReport, by metric.

@@ -105,6 +105,8 @@ class Pipeline:
             polled = self._source.poll(self._poll_seconds())
         except RetriableError as error:
             logger.warning("the input topic cannot be read now: %s", error)
+            report.source_errors += 1
+            self._membership = None
             return report
         self._follow_assignment(polled)
         try:

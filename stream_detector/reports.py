@@ -22,6 +22,7 @@ class StepReport:
     replayed: int = 0  # records read again while restoring
     lost_readings: int = 0
     restores: Counter[str] = field(default_factory=Counter)  # finished, by action
+    source_errors: int = 0
     store_errors: int = 0
     rewritten_partitions: int = 0
     newest_time_ms: int = -1  # newest event time seen in this step

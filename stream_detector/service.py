@@ -6,6 +6,7 @@ import json
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from stream_detector.pipeline import Pipeline
 logger = logging.getLogger(__name__)
 
 _GAUGE_SECONDS = 5.0
+_RETRY_SECONDS = 0.5
 
 
 class StopFlag:
@@ -54,11 +56,19 @@ class Heartbeat:
 class Service:
     """Runs a pipeline until it is asked to stop."""
 
-    def __init__(self, pipeline: Pipeline, metrics: Metrics, heartbeat: Heartbeat, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        metrics: Metrics,
+        heartbeat: Heartbeat,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._pipeline = pipeline
         self._metrics = metrics
         self._heartbeat = heartbeat
         self._clock = clock
+        self._sleep = sleep
         self._gauges_at = 0.0
 
     def run(self, stop: StopFlag) -> None:
@@ -73,6 +83,8 @@ class Service:
                 self._set_gauges()
                 self._gauges_at = now
             self._heartbeat.beat_at = now
+            if report.source_errors:
+                self._sleep(_RETRY_SECONDS)  # a poll that fails at once must not spin
         logger.info("stopping: the last batch is committed")
 
     def _show_readiness(self) -> None:

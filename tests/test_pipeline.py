@@ -189,7 +189,9 @@ def test_a_poll_that_fails_for_now_is_tried_again(monkeypatch: pytest.MonkeyPatc
 
     with monkeypatch.context() as patched:
         patched.setattr(replica.source, "poll", failing_poll)
-        assert not replica.step().moved
+        report = replica.step()
+        assert (report.moved, report.source_errors) == (False, 1)
+        assert not replica.pipeline.is_ready
     replica.run()
 
     assert opened(world) == [("a", 2)]

@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from stream_detector.errors import StalledError
+from stream_detector.errors import RetriableError, StalledError
 from stream_detector.metrics import Metrics
+from stream_detector.ports import Polled
 from stream_detector.service import Heartbeat, Service, StopFlag, Watchdog, health_pages
 from tests.harness import SECOND_MS, START_MS, Replica, World
 
@@ -62,6 +63,23 @@ def test_a_service_that_was_asked_before_it_began_does_nothing() -> None:
     Service(Replica(world).pipeline, Metrics(), Heartbeat(0.0), world.clock).run(stop)
 
     assert world.committed() == {}
+
+
+def test_a_topic_that_cannot_be_read_is_asked_again_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, stop, waited = World(), StopFlag(), list[float]()
+    replica = Replica(world)
+
+    def failing_poll(timeout_seconds: float) -> Polled:
+        raise RetriableError(f"no broker within {timeout_seconds} s")
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        stop.is_set = len(waited) == 3
+
+    monkeypatch.setattr(replica.source, "poll", failing_poll)
+    Service(replica.pipeline, Metrics(), Heartbeat(0.0), world.clock, sleep).run(stop)
+
+    assert waited == [0.5, 0.5, 0.5]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
