@@ -9,6 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from stream_detector.adapters.kafka_errors import translate
+from stream_detector.adapters.kafka_fetching import poll
 from stream_detector.adapters.kafka_options import open_client, reader_options
 from stream_detector.errors import RetriableError
 from stream_detector.ports import Chunk
@@ -74,7 +75,7 @@ class KafkaReader:
         self._focus(tp, start)
         deadline = time.monotonic() + self._timeout_seconds
         while True:
-            records = self._consumer.poll(timeout_ms=SLICE_MS, max_records=max_records).get(tp, [])
+            records = poll(self._consumer, SLICE_MS, max_records).get(tp, [])
             reached = self._consumer._subscription.position(tp).offset  # noqa: SLF001 - consumer.position() may ask brokers
             if reached > start:
                 return reached, records

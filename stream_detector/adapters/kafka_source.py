@@ -15,6 +15,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 
 from stream_detector.adapters.kafka_errors import translate, two_replicas
+from stream_detector.adapters.kafka_fetching import poll
 from stream_detector.adapters.kafka_options import consumer_options, open_client
 from stream_detector.adapters.kafka_reader import KafkaReader
 from stream_detector.adapters.kafka_topics import KafkaTopics, TopicDescription
@@ -84,7 +85,7 @@ class KafkaSource:
         out_of_range: frozenset[int] = frozenset()
         least_seconds = self._take_up_join()
         try:
-            records = self._consumer.poll(timeout_ms=max(timeout_seconds, least_seconds) * 1000)
+            records = poll(self._consumer, max(timeout_seconds, least_seconds) * 1000)
         except (OffsetOutOfRangeError, LogTruncationError) as error:
             out_of_range = self._drop(error)
         except KafkaError as error:
