@@ -224,7 +224,9 @@ class Pipeline:
             except CommitFailedError:
                 raise
             except RetriableError as error:
-                logger.warning("partition %d: restoring begins again: %s", number, error)
+                # That the store is away was said when it went.
+                level = logging.DEBUG if self._keeper.is_away else logging.WARNING
+                logger.log(level, "partition %d: restoring begins again: %s", number, error)
                 self._begin_restore(number, self._rules.retry_seconds)
                 continue
             if wait_seconds is None:

@@ -37,7 +37,12 @@ def test_spans_of_two_partitions_are_read_in_turn(world: KafkaWorld) -> None:
 def test_a_partition_is_read_on_after_it_was_held(world: KafkaWorld) -> None:
     source = world.source(max_poll_records=SLICE)
     assigned: set[int] = set()
-    until(lambda: bool(assigned.update(source.poll(0.1).assigned) or len(assigned) == 2), world.patience_seconds)
+
+    def both() -> bool:
+        assigned.update(source.poll(0.1).assigned)
+        return len(assigned) == 2
+
+    until(both, world.patience_seconds)
 
     source.seek(1, 0)
     read_on(world, source, 1, SLICE)
