@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import TypeVar
 
 from stream_detector import __version__
@@ -20,6 +19,7 @@ from stream_detector.adapters.kafka_sink import KafkaSink
 from stream_detector.adapters.kafka_source import KafkaSource
 from stream_detector.adapters.kafka_topics import ensure_topics
 from stream_detector.adapters.redis_store import RedisStore
+from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.dead_letters import DeadLetterLimit
 from stream_detector.detector import Detector
 from stream_detector.errors import RetriableError, StalledError
@@ -30,7 +30,7 @@ from stream_detector.pipeline import Pipeline, PipelineRules
 from stream_detector.restore import RestorePorts
 from stream_detector.rules import budget_per_sensor_day, build_detector, restore_rules
 from stream_detector.service import Heartbeat, Service, StopFlag, Watchdog, health_pages
-from stream_detector.settings import Settings, load_settings
+from stream_detector.settings import Settings
 from stream_detector.wire import InputLimits, JsonDecoder
 
 logger = logging.getLogger(__name__)
@@ -42,13 +42,12 @@ STALLED_EXIT_CODE = 75
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options; everything else is a setting."""
-    parser.add_argument("--config", type=Path, default=None, metavar="FILE", help="TOML file with settings")
-    parser.add_argument("--secrets", type=Path, default=None, metavar="DIR", help="directory with one file per secret setting")
+    add_settings_options(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the service until SIGTERM or SIGINT; return the exit code."""
-    settings = load_settings(arguments.config, arguments.secrets)
+    settings = settings_of(arguments)
     set_up_logging(settings.service.log_level, settings.service.log_format)
     stop = StopFlag()
     with stop.installed(), suppress(_Stopped), ExitStack() as parts:

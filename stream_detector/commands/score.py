@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError, StreamDetectorError
 from stream_detector.rules import build_detector
-from stream_detector.settings import load_settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,9 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="CSV or Parquet, a row for each row in: sensor_id, timestamp, score, threshold, is_anomaly",
     )
-    parser.add_argument(
-        "--config", type=Path, default=None, metavar="FILE", help="TOML file with settings: alerts, state, model"
-    )
+    add_settings_options(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -46,7 +44,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.output.suffix not in _WRITERS:
         msg = f"--output {arguments.output}: the name must end in {' or '.join(_WRITERS)}"
         raise InputDataError(msg)
-    settings = load_settings(arguments.config)
+    settings = settings_of(arguments)
     scorer = KerasScorer(arguments.model, settings.model.tile_rows)
     dataset = read_dataset([arguments.input], scorer.spec.features)
     state = settings.state.model_copy(update={"max_sensors": max(1, len(dataset.sensors))})

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stream_detector.commands.option_types import count, moment, positive, share
+from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import SettingsError
 from stream_detector.events import iso_time
-from stream_detector.settings import load_settings
 from stream_detector.simulation.faults import Fault, describe, endless_faults, plan_faults
 from stream_detector.simulation.fleet import Fleet
 from stream_detector.simulation.series import Series
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--labels", type=Path, metavar="FILE", help="with --output: write the truth to this .csv or .parquet file"
     )
-    where.add_argument("--config", type=Path, metavar="FILE", help="settings file (TOML); the environment comes first")
+    add_settings_options(where)
 
     where.add_argument("--wait-seconds", type=positive, default=60.0, metavar="S", help="how long to wait for the brokers")
 
@@ -83,7 +83,7 @@ def _to_file(arguments: argparse.Namespace, fleet: Fleet) -> int:
 def _to_topic(arguments: argparse.Namespace, fleet: Fleet) -> int:
     from stream_detector.simulation.to_topic import messages, open_writer, paced
 
-    settings = load_settings(arguments.config).kafka
+    settings = settings_of(arguments).kafka
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of it is in our errors
     steps = None if arguments.until_stopped else _steps(arguments)
     start_ms = _topic_start_ms(arguments, time.time())

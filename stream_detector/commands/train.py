@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_detector.commands.option_types import count, moment, share
+from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.commands.train_output import describe_data, describe_model, progress_bars
 from stream_detector.dataset import Dataset, clean, read_dataset
 from stream_detector.errors import InputDataError, SettingsError
 from stream_detector.model.artifact import Artifact, NetworkSpec, is_model, save_artifact
 from stream_detector.model.directory import check_replaceable
 from stream_detector.model.preparation import Prepared, TrainingConfig, prepare
-from stream_detector.settings import load_settings
 from stream_detector.topic_dataset import find_features, find_span, read_topic_span
 from stream_detector.wire import InputLimits, JsonDecoder
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--since", type=moment, metavar="TIME", help="with --from-topic: first record time (default: all)")
     data.add_argument("--until", type=moment, metavar="TIME", help="with --from-topic: end of the record times (default: all)")
     data.add_argument("--features", type=_names, metavar="A,B", help="with --from-topic: the features (default: all found)")
-    data.add_argument("--config", type=Path, metavar="FILE", help="with --from-topic: TOML file with settings")
+    add_settings_options(data)
     data.add_argument("--ignore-columns", type=_names, default=(), metavar="A,B", help="columns that are no features")
     data.add_argument(
         "--context-columns",
@@ -101,7 +101,7 @@ def _read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
     from stream_detector.adapters.kafka_reader import KafkaReader
     from stream_detector.adapters.kafka_topics import KafkaTopics
 
-    settings = load_settings(arguments.config)
+    settings = settings_of(arguments)
     topic = settings.kafka.input_topic
     with KafkaTopics(settings.kafka) as topics:
         description = topics.describe(topic)

@@ -7,15 +7,14 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
 from stream_detector.commands.option_types import positive
+from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import RetriableError, StreamDetectorError
 from stream_detector.readings import Record
 from stream_detector.rendering import printable
-from stream_detector.settings import load_settings
 from stream_detector.terminal import Show, picture_printer, place
 
 
@@ -26,14 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     end = parser.add_mutually_exclusive_group()
     end.add_argument("--no-follow", action="store_true", help="end after the last alerts")
     end.add_argument("--until-idle-seconds", type=positive, metavar="S", help="end when no alert came for so long")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (TOML); the environment comes first")
+    add_settings_options(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Show alerts until told otherwise."""
     from stream_detector.adapters.alerts_reader import AlertsReader
 
-    settings = load_settings(arguments.config).kafka
+    settings = settings_of(arguments).kafka
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of it is said below
     show = _show_json if arguments.json else picture_printer()
     reader = AlertsReader(settings)

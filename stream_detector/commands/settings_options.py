@@ -1,0 +1,19 @@
+"""Where the commands read settings from: two options that all of them share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from stream_detector.settings import Settings, load_settings
+
+
+def add_settings_options(parser: argparse._ActionsContainer) -> None:
+    """Declare --config and --secrets."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (TOML); the environment comes first")
+    parser.add_argument("--secrets", type=Path, metavar="DIR", help="directory with one file per secret setting")
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """Read the settings; raise SettingsError that names each wrong one."""
+    return load_settings(arguments.config, arguments.secrets)
