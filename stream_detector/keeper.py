@@ -38,6 +38,7 @@ class Partition:
     next: int = REBUILDING
     persisted: int = REBUILDING
     restored: bool = False  # every sensor of the partition is in memory or in the store
+    trusted: int = 0  # the doubt about the store (see StateKeeper.doubt) up to which this partition was looked at
     rewriting: bool = False  # the store has lost this partition, and not all of it is written anew yet
 
 
@@ -68,6 +69,7 @@ class StateKeeper:
         self._random_bytes = random_bytes
         self._away_since: float | None = None
         self._retry_at = 0.0
+        self._doubts = 0
         self.layout = layout_name(detector.model.window_length, detector.model.features)
 
     @property
@@ -121,8 +123,8 @@ class StateKeeper:
 
         A store that has lost the partition is given all of it anew from memory. Raises StoreUnavailableError.
         """
-        if partition.persisted == partition.next:
-            return True
+        if partition.persisted == partition.next and not partition.rewriting:
+            return self._is_still_there(partition, report)
         if partition.rewriting:
             self._rewrite(partition)
             return True
@@ -136,8 +138,21 @@ class StateKeeper:
             logger.error("partition %d: another owner has written its state", partition.number)
             return False
         self._detector.arena.saved(partition.number, slots)
-        partition.persisted = partition.next
+        partition.persisted, partition.trusted = partition.next, self._doubts
         return True
+
+    def doubt(self) -> None:
+        """Have every partition looked up at its next persist: the store may have lost what it had."""
+        self._doubts += 1
+
+    def _is_still_there(self, partition: Partition, report: StepReport) -> bool:
+        """Look whether the store still has a partition, if there is a doubt."""
+        if partition.trusted == self._doubts or not partition.restored:
+            return True
+        meta = self.meta(partition.number)
+        partition.trusted = self._doubts
+        is_there = meta is not None and (meta.epoch, meta.next_position) == (partition.epoch, partition.persisted)
+        return is_there or self._close_gap(partition, report)
 
     def _close_gap(self, partition: Partition, report: StepReport) -> bool:
         """Find out why the store is not where it was left, and bring it up to `next` if memory suffices for that."""
@@ -152,6 +167,7 @@ class StateKeeper:
             return False
         logger.error("the state store has lost partition %d: writing it anew from memory", partition.number)
         report.rewritten_partitions += 1
+        self.doubt()
         self._rewrite(partition)
         return True
 
@@ -173,7 +189,7 @@ class StateKeeper:
                 raise StoreUnavailableError(msg)
             partition.persisted = stop
         arena.saved(partition.number, slots)
-        partition.rewriting = False
+        partition.rewriting, partition.trusted = False, self._doubts
 
     def must_hold(self, partitions: list[Partition]) -> bool:
         """Say whether the store lags so far that no more may be read."""
@@ -208,3 +224,4 @@ class StateKeeper:
         if self._away_since is not None:
             logger.warning("the state store answers again after %.1f s", self._clock() - self._away_since)
             self._away_since = None
+            self.doubt()

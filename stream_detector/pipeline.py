@@ -121,6 +121,11 @@ class Pipeline:
             self._start_over(str(error))
         return report
 
+    def finish(self) -> None:
+        """Make sure, at the end, that the store has what it was given; it may have lost it since."""
+        self._keeper.doubt()
+        self._persist()
+
     def _poll_seconds(self) -> float:
         is_due = any(restoring.due <= self._clock() for restoring in self._restoring.values())
         return 0.0 if is_due and not self._sink_is_broken else self._rules.poll_seconds

@@ -503,3 +503,38 @@ def test_a_full_arena_does_not_keep_a_partition_from_being_restored() -> None:
 
     assert replica.pipeline.is_ready
     assert world.store.positions()[0] == 8
+
+
+def test_a_loss_that_one_partition_meets_is_made_good_in_all() -> None:
+    world = World(partitions=2)
+    replica = ready(world, ALWAYS)
+    feed(world, "aaa", partition=0)
+    feed(world, "bbb", partition=1)
+    replica.run()
+    world.store.wipe()
+
+    feed(world, "b", first_second=3, partition=1)
+    replica.run()
+    replica.step()
+
+    assert world.store.positions() == {0: 3, 1: 4}
+
+
+def test_a_loss_is_made_good_when_the_store_answers_again_and_when_the_replica_stops() -> None:
+    world = World()
+    replica = ready(world, ALWAYS)
+    feed(world, "aaa")
+    replica.run()
+
+    world.store.wipe()
+    replica.pipeline.finish()
+    assert world.store.positions() == {0: 3}
+
+    world.store.unavailable = True
+    replica.pipeline.finish()  # does not answer: nothing to be done
+    world.store.unavailable = False
+    world.store.wipe()
+    for _ in range(3):
+        replica.step()
+    replica.pipeline.finish()
+    assert world.store.positions() == {0: 3}
