@@ -142,3 +142,16 @@ def test_brokers_that_do_not_answer_are_one_message() -> None:
     assert "answered within 1 s" in done.stderr
     assert "STREAM_DETECTOR_KAFKA__BROKERS" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_it_ends_when_nobody_reads_it_any_more(kafka_brokers: str, unique_name: str) -> None:
+    make_topic(kafka_brokers, unique_name)
+    with transactional_producer(kafka_brokers, unique_name) as producer:
+        commit(producer, unique_name, [event(1)])
+    process = subprocess.Popen([*COMMAND, "--json"], env=environment(kafka_brokers, unique_name), stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+
+    process.stdout.close()  # as `| head -1` does
+
+    assert process.wait(SECONDS) == 0

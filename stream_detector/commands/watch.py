@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import select
 import sys
 import time
 from collections.abc import Callable
@@ -62,10 +63,12 @@ def _show_json(record: Record) -> None:
 
 
 def _follow(poll: Callable[[float], list[Record]], show: Show, idle_seconds: float | None) -> None:
-    """Show alerts as they come; ends only after `idle_seconds` without one."""
+    """Show alerts as they come; ends after `idle_seconds` without one, or when nobody reads what is shown."""
     answering = True
     last_at = time.monotonic()
-    while idle_seconds is None or time.monotonic() - last_at < idle_seconds:
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)  # errors and hang-ups are reported without being asked for
+    while not output.poll(0) and (idle_seconds is None or time.monotonic() - last_at < idle_seconds):
         try:
             records = poll(0.5)
         except RetriableError as error:
