@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -90,7 +92,7 @@ def _introduce(here: Places, console: Console) -> None:
     console.print("Any Kafka client can listen in while this runs, for example in another terminal:", soft_wrap=True)
     console.print(
         f"  STREAM_DETECTOR_KAFKA__BROKERS={kafka.brokers} STREAM_DETECTOR_KAFKA__ALERTS_TOPIC={kafka.alerts_topic}"
-        " stream-detector watch\n"
+        f" {shlex.quote(sys.executable)} -m stream_detector watch\n"
         f"  kafka-console-consumer.sh --bootstrap-server {kafka.brokers} --topic {kafka.alerts_topic}",
         soft_wrap=True,
     )
