@@ -10,6 +10,9 @@ import numpy as np
 from stream_detector.errors import DeadLetterLimitError
 from stream_detector.readings import Decoded, Header, Int64Array, Message, Rejected
 
+#: Begins the names of the headers that say why and where from.
+_OUR_HEADERS = "stream_detector."
+
 
 class DeadLetterLimit:
     """Counts good and bad records over the polls; knows neither their content nor the clock."""
@@ -61,8 +64,10 @@ class DeadLetterLimit:
         msg = (
             f"{what}; stopped before the topic drains into the dead letters. For example {record.topic} partition "
             f"{record.partition} offset {record.offset}: {reason}, {detail}. Nothing of this batch is "
-            f"committed. Mend the producer or the model's features, or raise STREAM_DETECTOR_DEAD_LETTERS__MAX_SHARE "
-            f"or STREAM_DETECTOR_DEAD_LETTERS__MAX_RUN."
+            f"committed, and the bad records are still in the topic. Mend the producer (or train with the features that it "
+            f"sends). Then either let them through into the dead letters: set STREAM_DETECTOR_DEAD_LETTERS__MAX_SHARE=1 and "
+            f"raise STREAM_DETECTOR_DEAD_LETTERS__MAX_RUN (now {self._max_run}) for one start; or stop all replicas and move "
+            f"the group past them."
         )
         raise DeadLetterLimitError(msg)
 
@@ -92,8 +97,13 @@ def dead_letter(rejected: Rejected, topic: str, max_value_bytes: int) -> Message
         topic=topic,
         key=None if key is None else key[:max_value_bytes],
         value=None if value is None else value[:max_value_bytes],
-        headers=(*_bounded(record.headers, max_value_bytes), *ours),
+        headers=(*_bounded(_theirs(record.headers), max_value_bytes), *ours),
     )
+
+
+def _theirs(headers: Sequence[Header]) -> list[Header]:
+    """Return the headers that are not named like ours: a dead letter that is fed in again must not carry two reasons."""
+    return [header for header in headers if not header[0].startswith(_OUR_HEADERS)]
 
 
 def _bounded(headers: Sequence[Header], max_bytes: int) -> list[Header]:

@@ -101,7 +101,7 @@ def _after_retention(facts: Facts, committed: int) -> Plan:
 def _from_store(facts: Facts, committed: int) -> Plan:
     meta = facts.meta
     if meta is None:
-        return _rebuild(committed, "nothing is stored")
+        return _rebuild(committed, "nothing is stored yet: the group is new, or the store was emptied")
     if meta.layout != facts.layout:
         return _rebuild(committed, f"stored in layout {meta.layout}, needed is {facts.layout}")
     if meta.next_position < 0:

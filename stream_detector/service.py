@@ -7,6 +7,7 @@ import logging
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from types import FrameType
 from stream_detector.errors import StalledError
 from stream_detector.metrics import Metrics
 from stream_detector.pipeline import Pipeline
+from stream_detector.reports import StepReport
 
 logger = logging.getLogger(__name__)
 
 _GAUGE_SECONDS = 5.0
 _RETRY_SECONDS = 0.5
+_REFUSALS_SECONDS = 60.0
 
 
 class StopFlag:
@@ -53,6 +56,44 @@ class Heartbeat:
     is_ready: bool = False
 
 
+class RefusalLog:
+    """Logs how many readings were refused, and why: the first at once, then those of a minute together."""
+
+    def __init__(self, dead_letter_topic: str, now: float) -> None:
+        self._topic = dead_letter_topic
+        self._since = now
+        self._next_at = now
+        self._reasons: Counter[str] = Counter()
+        self._late = 0
+
+    def note(self, report: StepReport, now: float) -> None:
+        """Count what a step refused; log it if the last line is old enough."""
+        self._reasons.update(report.dead_letters)
+        self._late += report.late
+        if now >= self._next_at:
+            self.flush(now)
+
+    def flush(self, now: float) -> None:
+        """Log what was counted since the last line, if anything was."""
+        if not self._reasons and not self._late:
+            return
+        seconds, count = now - self._since, self._reasons.total()
+        if count:
+            reasons = ", ".join(f"{number} {reason}" for reason, number in self._reasons.most_common())
+            said = "%s in the last %.0f s: %s; see topic %s"
+            extra = {"dead_letters": dict(self._reasons)}
+            logger.warning(said, _number(count, "dead letter"), seconds, reasons, self._topic, extra=extra)
+        if self._late:
+            said = "%s dropped in the last %.0f s: not newer than the sensor's newest"
+            logger.info(said, _number(self._late, "late reading"), seconds, extra={"late_readings": self._late})
+        self._reasons, self._late = Counter(), 0
+        self._since, self._next_at = now, now + _REFUSALS_SECONDS
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 class Service:
     """Runs a pipeline until it is asked to stop."""
 
@@ -62,30 +103,42 @@ class Service:
         metrics: Metrics,
         heartbeat: Heartbeat,
         clock: Callable[[], float],
+        dead_letter_topic: str,
+        *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._pipeline = pipeline
         self._metrics = metrics
         self._heartbeat = heartbeat
         self._clock = clock
+        self._dead_letter_topic = dead_letter_topic
         self._sleep = sleep
         self._gauges_at = 0.0
 
     def run(self, stop: StopFlag) -> None:
         """Step until asked to stop; the batch under way is finished, committed and persisted first."""
-        while not stop.is_set:
-            begun = self._clock()
-            report = self._pipeline.step()
-            now = self._clock()
-            self._metrics.observe(report, now - begun)
-            self._show_readiness()
-            if now - self._gauges_at >= _GAUGE_SECONDS:
-                self._set_gauges()
-                self._gauges_at = now
-            self._heartbeat.beat_at = now
-            if report.source_errors:
-                self._sleep(_RETRY_SECONDS)  # a poll that fails at once must not spin
+        refusals = RefusalLog(self._dead_letter_topic, self._clock())
+        try:
+            while not stop.is_set:
+                self._step(refusals)
+        finally:
+            refusals.flush(self._heartbeat.beat_at)
+        self._pipeline.finish()
         logger.info("stopping: the last batch is committed")
+
+    def _step(self, refusals: RefusalLog) -> None:
+        begun = self._clock()
+        report = self._pipeline.step()
+        now = self._clock()
+        self._metrics.observe(report, now - begun)
+        refusals.note(report, now)
+        self._show_readiness()
+        if now - self._gauges_at >= _GAUGE_SECONDS:
+            self._set_gauges()
+            self._gauges_at = now
+        self._heartbeat.beat_at = now
+        if report.source_errors:
+            self._sleep(_RETRY_SECONDS)  # a poll that fails at once must not spin
 
     def _show_readiness(self) -> None:
         is_ready = self._pipeline.is_ready

@@ -7,7 +7,9 @@ names), a TOML file. Nothing is read at import. docs/settings.md is held against
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -27,11 +29,26 @@ PREFIX = "STREAM_DETECTOR_"
 Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 Count = Annotated[int, Field(ge=1)]
 
+_BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[\w.-]+):(?P<port>[0-9]{1,5})", re.ASCII)
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+#: Said instead of pydantic's words, by the type of its error.
+_PLAIN_WORDS = {
+    "int_parsing": "not a whole number",
+    "int_parsing_size": "not a whole number",
+    "int_from_float": "not a whole number",
+    "int_type": "not a whole number",
+    "float_parsing": "not a number",
+    "float_type": "not a number",
+    "finite_number": "must be a finite number, not nan or infinite",
+    "bool_parsing": "neither true nor false",
+    "bool_type": "neither true nor false",
+}
+
 
 class Group(BaseModel):
     """A group of settings; an unknown name in it is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class KafkaSettings(Group):
@@ -65,6 +82,42 @@ class KafkaSettings(Group):
     extra: dict[str, Any] = Field(
         default_factory=dict, description="Further options of the client, passed through as they are."
     )
+
+    @field_validator("brokers")
+    @classmethod
+    def _brokers_have_ports(cls, value: str) -> str:
+        brokers = [broker.strip() for broker in value.split(",") if broker.strip()]
+        if not brokers:
+            msg = "no broker is named; give HOST:PORT"
+            raise ValueError(msg)
+        for number, broker in enumerate(brokers, start=1):
+            found = _BROKER.fullmatch(broker)
+            if not found or not 1 <= int(found["port"]) <= 65_535:
+                msg = f"broker {number} of {len(brokers)} is not HOST:PORT, such as kafka-1:9092 or [fd00::1]:9092"
+                raise ValueError(msg)
+        return value
+
+    @field_validator("input_topic", "alerts_topic", "dead_letter_topic")
+    @classmethod
+    def _topic_is_legal(cls, value: str) -> str:
+        if not _TOPIC.fullmatch(value) or value in (".", ".."):
+            msg = "not a name of a topic: 1 to 249 letters, digits, dots, underscores and hyphens, and not . or .. alone"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> Self:
+        names: dict[str, str] = {}
+        for setting in ("input_topic", "alerts_topic", "dead_letter_topic"):
+            topic = getattr(self, setting)
+            if topic in names:
+                msg = (
+                    f"{PREFIX}KAFKA__{names[topic].upper()} and {PREFIX}KAFKA__{setting.upper()} are both {topic}: "
+                    f"readings, alerts and dead letters need a topic each"
+                )
+                raise ValueError(msg)
+            names[topic] = setting
+        return self
 
     @field_validator("start")
     @classmethod
@@ -239,5 +292,25 @@ def describe(error: ValidationError) -> str:
     lines = []
     for item in error.errors():
         name = PREFIX + "__".join(str(part).upper() for part in item["loc"])
-        lines.append(f"{name if item['loc'] else 'settings'}: {item['msg'].removeprefix('Value error, ')}")
+        if item["type"] == "extra_forbidden":
+            said = f"there is no such setting; {_suggestion(name)}"
+        else:
+            said = _PLAIN_WORDS.get(item["type"], item["msg"].removeprefix("Value error, "))
+        lines.append(f"{name if item['loc'] else 'settings'}: {said}")
     return "\n".join(lines)
+
+
+def _suggestion(name: str) -> str:
+    # Without the prefix, which would make any two names alike.
+    known = [known.removeprefix(PREFIX) for known in _names()]
+    near = get_close_matches(name.removeprefix(PREFIX), known, n=1, cutoff=0.75)
+    return f"did you mean {PREFIX}{near[0]}?" if near else "docs/settings.md lists all"
+
+
+def _names() -> Iterator[str]:
+    """Return the names of all groups and settings."""
+    for group, field in Settings.model_fields.items():
+        yield f"{PREFIX}{group.upper()}"
+        settings: dict[str, Any] = getattr(field.annotation, "model_fields", {})
+        for name in settings:
+            yield f"{PREFIX}{group.upper()}__{name.upper()}"

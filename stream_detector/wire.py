@@ -155,7 +155,7 @@ class JsonDecoder:
         else:
             time_ms = int(stamp if abs(stamp) >= _EPOCH_MILLISECONDS_FROM else round(stamp * 1000))
         if not MINIMUM_TIME_MS <= time_ms <= MAXIMUM_TIME_MS:
-            raise _Refused("time_out_of_range", f"{time_ms} ms since 1970 is not between 1970 and 2100")
+            raise _Refused("time_out_of_range", f"not between 1970 and 2100: {time_ms} ms since 1970"[:200])
         if 0 <= record.timestamp < time_ms - self._limits.max_future_ms:
             raise _Refused("time_in_future", f"{(time_ms - record.timestamp) / 1000:.0f} s after the record was written")
         return time_ms

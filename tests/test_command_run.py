@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from stream_detector.cli import main
-from stream_detector.errors import RetriableError
+from stream_detector.errors import PermanentDeliveryError, RetriableError
 from stream_detector.settings import PREFIX, KafkaSettings
 from tests.integration.service_process import environment
 from tests.integration.topics import Topics, headers
@@ -50,9 +51,7 @@ def test_a_wrong_setting_ends_the_process_with_one_line_that_names_it(tmp_path: 
 
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.splitlines() == [
-        "stream-detector run: STREAM_DETECTOR_HTTP__PORT: Input should be a valid integer, unable to parse string as an integer"
-    ]
+    assert done.stderr.splitlines() == ["stream-detector run: STREAM_DETECTOR_HTTP__PORT: not a whole number"]
 
 
 def test_a_port_in_use_is_named(run: Run) -> None:
@@ -65,6 +64,51 @@ def test_a_port_in_use_is_named(run: Run) -> None:
 
     assert code == 1
     assert f"STREAM_DETECTOR_HTTP__PORT: cannot listen on 127.0.0.1:{port}: " in error
+
+
+@pytest.mark.parametrize(("log_format", "logged"), [("json", 1), ("text", 0)])
+def test_the_reason_of_the_end_is_a_json_line_too_and_is_not_said_twice_in_text(
+    log_format: str,
+    logged: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}MODEL__DIRECTORY", str(tmp_path / "none"))
+    monkeypatch.setenv(f"{PREFIX}HTTP__PORT", "0")
+    monkeypatch.setenv(f"{PREFIX}SERVICE__LOG_FORMAT", log_format)
+
+    with logging_restored():
+        assert main(["run"]) == 1
+
+    lines = capsys.readouterr().err.splitlines()
+    message = lines[-1].removeprefix("stream-detector run: ")
+    assert str(tmp_path / "none") in message
+    json_lines = [json.loads(line) for line in lines if line.startswith("{")]
+    critical = [line for line in json_lines if line["level"] == "CRITICAL"]
+    assert [line["message"] for line in critical] == [message] * logged
+    assert sum(message in line for line in lines) == 1 + logged
+
+
+def test_an_attempt_to_reach_kafka_is_not_longer_than_the_start_may_take(
+    tiny_model_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[float] = []
+
+    def unreachable(settings: KafkaSettings) -> None:
+        tried.append(settings.request_timeout_seconds)
+        msg = "no broker, and none will come"
+        raise PermanentDeliveryError(msg)
+
+    monkeypatch.setattr("stream_detector.commands.run.ensure_topics", unreachable)
+    monkeypatch.setenv(f"{PREFIX}MODEL__DIRECTORY", str(tiny_model_directory))
+    monkeypatch.setenv(f"{PREFIX}HTTP__PORT", "0")
+    with logging_restored():
+        for start_seconds in ("3", "60"):
+            monkeypatch.setenv(f"{PREFIX}SERVICE__START_SECONDS", start_seconds)
+            assert main(["run"]) == 1
+
+    assert tried == [3.0, 15.0]  # the setting's default is 15
 
 
 def test_a_missing_model_is_named_with_the_cure(run: Run, tmp_path: Path) -> None:

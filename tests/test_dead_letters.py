@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from stream_detector.adapters.memory_log import MemoryRecord
-from stream_detector.dead_letters import DeadLetterLimit
+from stream_detector.dead_letters import DeadLetterLimit, dead_letter
 from stream_detector.errors import DeadLetterLimitError
-from stream_detector.readings import Decoded, Readings, Rejected
+from stream_detector.readings import Decoded, Header, Message, Readings, Rejected
 from tests.harness import INPUT, SECOND_MS, START_MS, Plant, Replica, World
 
 
@@ -138,6 +138,32 @@ def test_what_was_counted_can_be_forgotten() -> None:
 def test_the_error_names_a_record_and_what_to_do() -> None:
     with pytest.raises(DeadLetterLimitError, match=r"in partition 0 offset 3: not_json, broken.*MAX_RUN"):
         by_run().check(batch("bbbb"))
+
+
+def test_the_error_says_how_to_go_on_with_the_bad_records_still_in_the_topic() -> None:
+    with pytest.raises(DeadLetterLimitError) as raised:
+        by_run(3).check(batch("bbbb"))
+
+    said = str(raised.value)
+    assert "the bad records are still in the topic" in said
+    assert "STREAM_DETECTOR_DEAD_LETTERS__MAX_SHARE=1 and raise STREAM_DETECTOR_DEAD_LETTERS__MAX_RUN (now 3)" in said
+    assert "move the group past them" in said
+
+
+# -- what a dead letter is
+
+
+def test_a_dead_letter_that_was_fed_in_again_carries_one_reason() -> None:
+    def letter(headers: tuple[Header, ...], offset: int, reason: str) -> Message:
+        return dead_letter(Rejected(MemoryRecord("in", 0, offset, 0, None, b"?", headers), reason, "why"), "dead", 1000)
+
+    first = letter((("trace", b"1"),), 7, "not_json")
+    again = letter(tuple(first.headers), 9, "empty")
+
+    assert [name for name, _ in again.headers] == [name for name, _ in first.headers]
+    assert dict(again.headers)["trace"] == b"1"
+    assert dict(again.headers)["stream_detector.reason"] == b"empty"
+    assert dict(again.headers)["stream_detector.offset"] == b"9"
 
 
 # -- through the pipeline

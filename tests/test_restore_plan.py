@@ -131,6 +131,10 @@ def scored_values(replica: Replica) -> list[list[float]]:
     return [window[:, 0].tolist() for window in replica.scorer.windows_seen]
 
 
+def test_a_partition_without_stored_state_may_be_one_of_a_new_group() -> None:
+    assert choose_plan(replace(FACTS, meta=None)).reason == "nothing is stored yet: the group is new, or the store was emptied"
+
+
 def test_a_new_group_starts_at_the_end_with_its_windows_filled() -> None:
     world = World()
     feed(world, "aaab")

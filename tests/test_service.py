@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import threading
 import time
+from collections import Counter
 
 import pytest
 
 from stream_detector.errors import RetriableError, StalledError
 from stream_detector.metrics import Metrics
 from stream_detector.ports import Polled
-from stream_detector.service import Heartbeat, Service, StopFlag, Watchdog, health_pages
-from tests.harness import SECOND_MS, START_MS, Replica, World
+from stream_detector.reports import StepReport
+from stream_detector.service import Heartbeat, RefusalLog, Service, StopFlag, Watchdog, health_pages
+from tests.harness import DEAD_LETTERS, INPUT, SECOND_MS, START_MS, Replica, World
 
 LIMIT_SECONDS = 30.0
 PATIENCE_SECONDS = 30.0
@@ -36,7 +39,7 @@ def run_until_done(replica: Replica, metrics: Metrics) -> Heartbeat:
         replica.world.clock.advance(10.0)
         return replica.world.clock()
 
-    Service(replica.pipeline, metrics, heartbeat, clock).run(stop)
+    Service(replica.pipeline, metrics, heartbeat, clock, DEAD_LETTERS).run(stop)
     return heartbeat
 
 
@@ -56,11 +59,69 @@ def test_the_service_works_until_it_is_asked_to_stop_and_shows_how_it_stands() -
     assert "stream_detector_store_lag 0.0" in lines
 
 
+def refused(late: int = 0, **reasons: int) -> StepReport:
+    return StepReport(late=late, dead_letters=Counter(reasons))
+
+
+def test_dead_letters_are_logged_at_once_and_then_once_a_minute_by_reason(caplog: pytest.LogCaptureFixture) -> None:
+    log = RefusalLog("dead", now=1000.0)
+
+    log.note(refused(), 1001.0)
+    log.note(refused(not_json=1), 1005.0)
+    log.note(refused(not_json=30, wrong_type=6), 1006.0)
+    log.note(refused(not_json=10), 1064.9)
+    assert caplog.messages == ["1 dead letter in the last 5 s: 1 not_json; see topic dead"]
+    log.note(refused(), 1065.0)
+
+    assert caplog.messages[1:] == ["46 dead letters in the last 60 s: 40 not_json, 6 wrong_type; see topic dead"]
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+
+
+def test_late_readings_have_a_line_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    log = RefusalLog("dead", now=0.0)
+
+    log.note(refused(late=3), 2.0)
+
+    assert caplog.messages == ["3 late readings dropped in the last 2 s: not newer than the sensor's newest"]
+    assert caplog.records[0].levelno == logging.INFO
+
+
+def test_nothing_refused_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    log = RefusalLog("dead", now=0.0)
+
+    log.note(refused(), 100.0)
+    log.flush(200.0)
+
+    assert caplog.messages == []
+
+
+def test_a_service_logs_what_it_refused_also_when_it_stops_within_the_minute(caplog: pytest.LogCaptureFixture) -> None:
+    world, bad = world_with_readings(3), 0
+    replica, stop = Replica(world), StopFlag()
+
+    def clock() -> float:
+        nonlocal bad
+        if replica.is_done() and bad < 3:
+            world.log.append(INPUT, 0, b"{broken", key=b"k", timestamp=START_MS)
+            bad += 1
+        stop.is_set = replica.is_done()
+        return 5.0
+
+    Service(replica.pipeline, Metrics(), Heartbeat(0.0), clock, DEAD_LETTERS).run(stop)
+
+    assert [line for line in caplog.messages if "dead letter" in line] == [
+        f"1 dead letter in the last 0 s: 1 not_json; see topic {DEAD_LETTERS}",
+        f"2 dead letters in the last 0 s: 2 not_json; see topic {DEAD_LETTERS}",
+    ]
+
+
 def test_a_service_that_was_asked_before_it_began_does_nothing() -> None:
     world, stop = world_with_readings(3), StopFlag()
     stop.is_set = True
 
-    Service(Replica(world).pipeline, Metrics(), Heartbeat(0.0), world.clock).run(stop)
+    Service(Replica(world).pipeline, Metrics(), Heartbeat(0.0), world.clock, DEAD_LETTERS).run(stop)
 
     assert world.committed() == {}
 
@@ -77,7 +138,7 @@ def test_a_topic_that_cannot_be_read_is_asked_again_a_moment_later(monkeypatch: 
         stop.is_set = len(waited) == 3
 
     monkeypatch.setattr(replica.source, "poll", failing_poll)
-    Service(replica.pipeline, Metrics(), Heartbeat(0.0), world.clock, sleep).run(stop)
+    Service(replica.pipeline, Metrics(), Heartbeat(0.0), world.clock, DEAD_LETTERS, sleep=sleep).run(stop)
 
     assert waited == [0.5, 0.5, 0.5]
 

@@ -82,16 +82,21 @@ def test_further_client_options_are_given_as_json_or_by_name(monkeypatch: pytest
     ("name", "value", "said"),
     [
         ("KAFKA__PARTITIONS", "0", "greater than or equal to 1"),
-        ("KAFKA__PARTITIONS", "many", "valid integer"),
+        ("KAFKA__PARTITIONS", "many", "not a whole number"),
+        ("KAFKA__PARTITIONS", "6.5", "not a whole number"),
+        ("KAFKA__REQUEST_TIMEOUT_SECONDS", "15s", "not a number"),
+        ("KAFKA__CREATE_TOPICS", "perhaps", "neither true nor false"),
         ("KAFKA__START", "yesterday", "neither latest, nor earliest, nor a time"),
         ("KAFKA__START", "2026-11-23T07:00:00", "zone"),
         ("KAFKA__SECURITY_PROTOCOL", "TLS", "'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'"),
-        ("KAFKA__BROKER", "localhost:9092", "Extra inputs are not permitted"),
+        ("KAFKA__BROKER", "localhost:9092", "there is no such setting; did you mean STREAM_DETECTOR_KAFKA__BROKERS?"),
+        ("KAFKA__FROBNICATION_ZZ", "1", "there is no such setting; docs/settings.md lists all"),
         ("ALERTS__BUDGET_PER_SENSOR_DAY", "0", "greater than 0"),
-        ("ALERTS__BUDGET_PER_SENSOR_DAY", "nan", "greater than 0"),
+        ("ALERTS__BUDGET_PER_SENSOR_DAY", "nan", "must be a finite number"),
+        ("ALERTS__BUDGET_PER_SENSOR_DAY", "inf", "must be a finite number"),
         ("DEAD_LETTERS__MAX_SHARE", "1.5", "less than or equal to 1"),
         ("HTTP__PORT", "70000", "65535"),
-        ("SERVICE__WATCHDOG_SECONDS", "inf", "less than or equal to"),
+        ("SERVICE__WATCHDOG_SECONDS", "inf", "must be a finite number"),
         ("SERVICE__LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
     ],
 )
@@ -104,6 +109,84 @@ def test_a_wrong_setting_is_named_with_what_is_wrong(name: str, value: str, said
     assert str(raised.value).startswith(f"{PREFIX}{name}: ")
     assert said in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "brokers", ["kafka:9092", "a:1, b_2.example:65535,", "10.0.0.1:9092", "[::1]:9092", "[fe80::1%eth0]:9092"]
+)
+def test_brokers_are_hosts_with_ports(brokers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}KAFKA__BROKERS", brokers)
+
+    assert load_settings().kafka.brokers == brokers
+
+
+@pytest.mark.parametrize(
+    ("brokers", "said"),
+    [
+        ("kafka", "broker 1 of 1"),
+        ("a:1,b", "broker 2 of 2"),
+        ("kafka:0", "broker 1 of 1"),
+        ("kafka:65536", "broker 1 of 1"),
+        ("::1:9092", "broker 1 of 1"),
+        ("SSL://kafka:9092", "broker 1 of 1"),
+        ("user:hidden@kafka:9092", "broker 1 of 1"),
+        (" , ", "no broker is named"),
+    ],
+)
+def test_brokers_that_are_no_hosts_with_ports_are_refused_and_not_shown(
+    brokers: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}KAFKA__BROKERS", brokers)
+
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+
+    assert str(raised.value).startswith(f"{PREFIX}KAFKA__BROKERS: {said}")
+    assert "hidden" not in str(raised.value)
+
+
+@pytest.mark.parametrize("setting", ["INPUT_TOPIC", "ALERTS_TOPIC", "DEAD_LETTER_TOPIC"])
+@pytest.mark.parametrize("topic", ["", ".", "..", "a b", "a/b", "a\n", "tüp", "x" * 250])
+def test_a_topic_that_kafka_would_refuse_is_refused_at_once(setting: str, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}KAFKA__{setting}", topic)
+
+    with pytest.raises(SettingsError, match=rf"^{PREFIX}KAFKA__{setting}: not a name of a topic: 1 to 249"):
+        load_settings()
+
+
+def test_a_topic_may_have_the_longest_name_that_kafka_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}KAFKA__INPUT_TOPIC", "..a_B-9" + "x" * 242)
+
+    assert len(load_settings().kafka.input_topic) == 249
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("INPUT_TOPIC", "ALERTS_TOPIC"), ("INPUT_TOPIC", "DEAD_LETTER_TOPIC"), ("ALERTS_TOPIC", "DEAD_LETTER_TOPIC")],
+)
+def test_two_topics_of_one_name_are_refused_by_their_settings(one: str, other: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}KAFKA__{one}", "plant")
+    monkeypatch.setenv(f"{PREFIX}KAFKA__{other}", "plant")
+
+    with pytest.raises(SettingsError, match=rf"{PREFIX}KAFKA__{one} and {PREFIX}KAFKA__{other} are both plant"):
+        load_settings()
+
+
+def test_a_number_that_is_none_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}HTTP__PORT", "hidden")
+
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+
+    assert str(raised.value) == f"{PREFIX}HTTP__PORT: not a whole number"
+
+
+def test_a_group_of_a_wrong_name_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "detector.toml"
+    path.write_text('[kafak]\nbrokers = "a:1"\n')
+
+    with pytest.raises(SettingsError, match=rf"{PREFIX}KAFAK: there is no such setting; did you mean {PREFIX}KAFKA\?"):
+        load_settings(path)
 
 
 def test_every_wrong_setting_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,6 +205,26 @@ def test_what_is_no_reading_is_rejected_with_a_reason(reason: str, value: bytes 
     assert decoded.readings.values.tolist() == [[1.5, 2]] * 2
 
 
+def test_a_time_of_hundreds_of_digits_has_a_short_detail_that_says_what_is_wrong_first() -> None:
+    detail = decode_one(document(timestamp=1e300)).rejected[0].detail
+
+    assert detail.startswith("not between 1970 and 2100: 10000")
+    assert len(detail) == 200
+
+
+@pytest.mark.parametrize(
+    ("reason", "timestamp"),
+    [
+        ("wrong_type", str(WRITTEN_MS // 1000)),
+        ("wrong_type", "2026-12-31T23:59:60Z"),
+        ("time_out_of_range", WRITTEN_MS * 10**3),
+        ("time_out_of_range", WRITTEN_MS * 10**6),
+    ],
+)
+def test_a_number_as_text_a_leap_second_and_finer_units_than_milliseconds_are_refused(reason: str, timestamp: object) -> None:
+    assert [rejected.reason for rejected in decode_one(document(timestamp=timestamp)).rejected] == [reason]
+
+
 def test_a_reading_without_any_time_is_rejected() -> None:
     decoded = decode_one(document(timestamp=...), timestamp=-1)
 

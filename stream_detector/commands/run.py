@@ -22,7 +22,7 @@ from stream_detector.adapters.redis_store import RedisStore
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.dead_letters import DeadLetterLimit
 from stream_detector.detector import Detector
-from stream_detector.errors import RetriableError, StalledError
+from stream_detector.errors import RetriableError, StalledError, StreamDetectorError
 from stream_detector.keeper import LagBounds, StateKeeper
 from stream_detector.logs import set_up_logging
 from stream_detector.metrics import Metrics
@@ -50,8 +50,13 @@ def main(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     set_up_logging(settings.service.log_level, settings.service.log_format)
     stop = StopFlag()
-    with stop.installed(), suppress(_Stopped), ExitStack() as parts:
-        run_service(settings, stop, parts)
+    try:
+        with stop.installed(), suppress(_Stopped), ExitStack() as parts:
+            run_service(settings, stop, parts)
+    except StreamDetectorError as error:
+        if settings.service.log_format == "json":  # in a log of text, the message of the command line is enough
+            logger.critical("%s", error, extra={"error": type(error).__name__})
+        raise
     return 0
 
 
@@ -71,7 +76,7 @@ def run_service(settings: Settings, stop: StopFlag, parts: ExitStack) -> None:
     pipeline = _connect(settings, detector, stop, parts)
     heartbeat.beat_at = time.monotonic()
     with Watchdog(heartbeat, limit_seconds, time.monotonic, _end_process):
-        Service(pipeline, metrics, heartbeat, time.monotonic).run(stop)
+        Service(pipeline, metrics, heartbeat, time.monotonic, settings.kafka.dead_letter_topic).run(stop)
 
 
 def _load_model(settings: Settings, metrics: Metrics) -> Detector:
@@ -98,12 +103,15 @@ def _load_model(settings: Settings, metrics: Metrics) -> Detector:
 def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: ExitStack) -> Pipeline:
     """Connect the detector to Kafka and Redis."""
     kafka = settings.kafka
-    _insist(lambda: ensure_topics(kafka), settings.service.start_seconds, stop)
+    start_seconds = settings.service.start_seconds
+    patience = min(kafka.request_timeout_seconds, start_seconds)
+    first = kafka.model_copy(update={"request_timeout_seconds": patience})  # one attempt must not outlast the start
+    _insist(lambda: ensure_topics(first), start_seconds, stop)
     store = RedisStore(settings.redis, kafka.group_id, kafka.input_topic)
     parts.callback(store.close)
-    source = _insist(lambda: KafkaSource(kafka), settings.service.start_seconds, stop)
+    source = _insist(lambda: KafkaSource(kafka), start_seconds, stop)
     parts.callback(source.close)
-    sink = _insist(lambda: KafkaSink(kafka), settings.service.start_seconds, stop)
+    sink = _insist(lambda: KafkaSink(kafka), start_seconds, stop)
     parts.callback(sink.close)
     limits = InputLimits(
         max_record_bytes=settings.input.max_record_bytes,

@@ -115,4 +115,4 @@ def run(kafka: KafkaSettings, redis: RedisSettings, log: Path, fate: Fate) -> No
         connections = connect(kafka, redis, parts)
         _wrap_ports(Fates(fate), connections)
         pipeline = build_pipeline(kafka, connections)
-        Service(pipeline, Metrics(), Heartbeat(time.monotonic()), time.monotonic).run(stop)
+        Service(pipeline, Metrics(), Heartbeat(time.monotonic()), time.monotonic, kafka.dead_letter_topic).run(stop)
