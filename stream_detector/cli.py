@@ -24,6 +24,10 @@ COMMANDS = {
 }
 
 
+#: Of a command, in place of argparse's list of all options.
+USAGE = "%(prog)s [OPTION ...] (%(prog)s --help lists them)"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -31,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     asked = next((word for word in arguments if not word.startswith("-")), None)
-    parsed = _parser(asked).parse_args(arguments)
+    parsed = _parse(asked, arguments)
     try:
         return int(importlib.import_module(f"stream_detector.commands.{parsed.command}").main(parsed))
     except StreamDetectorError as error:
@@ -44,6 +48,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Tells a default only where there is one; argparse has no other way than a subclass."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        says_nothing = action.default is None or action.default is False or action.default == ()
+        return action.help if says_nothing else super()._get_help_string(action)
+
+
+def _parse(asked: str | None, arguments: list[str]) -> argparse.Namespace:
+    """Parse the arguments; wrong usage ends the program with the usage of the command that was asked for."""
+    parser = _parser(asked)
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.prog = f"{parser.prog} {parsed.command}"
+        parser.usage = USAGE
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return parsed
+
+
 def _parser(asked: str | None) -> argparse.ArgumentParser:
     """Build the parser; only the asked command's module is imported."""
     parser = argparse.ArgumentParser(prog="stream-detector", description="Streaming anomaly detection for fleets of sensors.")
@@ -54,7 +77,8 @@ def _parser(asked: str | None) -> argparse.ArgumentParser:
             name,
             help=text,
             description=text[0].upper() + text[1:] + ".",
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            usage=USAGE,
+            formatter_class=_HelpFormatter,
         )
         if name == asked:
             importlib.import_module(f"stream_detector.commands.{name}").add_arguments(command)

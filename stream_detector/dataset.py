@@ -15,7 +15,7 @@ import numpy as np
 
 from stream_detector.errors import InputDataError
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
-from stream_detector.table_files import SENSOR_COLUMN, Table, read_table
+from stream_detector.table_files import SENSOR_COLUMN, TIME_COLUMN, Table, read_table
 
 #: The name of the sensor in a file without a column of sensors.
 ONLY_SENSOR = "sensor"
@@ -31,19 +31,19 @@ class Dataset:
     times_ms: Int64Array  # [N] since 1970, UTC
     values: Float32Array  # [N, F]; NaN = missing
     rows: Int64Array  # [N] row of the source, counted from 0 through all files
+    unread: tuple[str, ...] = ()  # columns of the source that were left out
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def take(self, positions: Int64Array | BoolArray) -> Dataset:
         """Return the readings at these positions, or where True."""
-        return Dataset(
-            self.features,
-            self.sensors,
-            self.codes[positions],
-            self.times_ms[positions],
-            self.values[positions],
-            self.rows[positions],
+        return replace(
+            self,
+            codes=self.codes[positions],
+            times_ms=self.times_ms[positions],
+            values=self.values[positions],
+            rows=self.rows[positions],
         )
 
     def select(self, features: Sequence[str]) -> Dataset:
@@ -55,16 +55,22 @@ class Dataset:
 def read_dataset(paths: Sequence[Path], features: Sequence[str] | None = None, ignore: Collection[str] = ()) -> Dataset:
     """Read files as one dataset, in the order given; nothing is sorted or dropped.
 
-    `features` names the expected feature columns (a model's) and their order; None takes those of the first file. Columns
-    in `ignore` are not read. Raises InputDataError that names the file, and the line where there is one.
+    `features` names the feature columns to read (a model's) and their order, whatever else a file holds; None takes those
+    of the first file, and every file must have the same. Columns in `ignore` are not read, and some file must have them.
+    Raises InputDataError that names the file, and the row where there is one.
     """
     tables: list[Table] = []
     for path in paths:
-        table = read_table(path, ignore)
+        table = read_table(path, ignore, features)
         _check_features(table, tables[0] if tables and features is None else None, features)
         tables.append(table)
     if not tables:
         msg = "no input file was given"
+        raise InputDataError(msg)
+    unread = tuple(dict.fromkeys(name for table in tables for name in table.unread))
+    if absent := [name for name in ignore if name not in unread and name != TIME_COLUMN]:
+        where = str(paths[0]) if len(paths) == 1 else "the files"
+        msg = f"{where}: no column {', '.join(absent)}, which --ignore-columns names (found: {', '.join(tables[0].features)})"
         raise InputDataError(msg)
     order = tuple(features) if features is not None else tables[0].features
     names = [name for table in tables for name in (table.sensors or [ONLY_SENSOR])]
@@ -80,6 +86,7 @@ def read_dataset(paths: Sequence[Path], features: Sequence[str] | None = None, i
         times_ms=np.concatenate([table.times_ms for table in tables]),
         values=np.concatenate(values).astype(np.float32, copy=False),
         rows=np.arange(count, dtype=np.int64),
+        unread=unread,
     )
 
 

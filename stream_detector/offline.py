@@ -6,7 +6,7 @@ table scores as the table does, and the stream gives the same scores for the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,11 +20,27 @@ _BATCH_ROWS = 4096
 
 @dataclass(frozen=True, slots=True)
 class ScoredRows:
-    """The outcome of each row [N]: score and threshold are NaN where the row was not scored (warming, late, stride)."""
+    """The outcome of each row [N]: score and threshold are NaN where the row was not scored.
+
+    That is where it was late or its window not yet full, where its window holds no value, and between two strides.
+    """
 
     score: Float32Array
     threshold: Float64Array
     is_anomaly: BoolArray
+    is_late: BoolArray  # dropped: not newer than the sensor's newest
+    is_warming: BoolArray  # accepted, but the window is not yet full, at first or after a gap
+
+
+def join(parts: Sequence[ScoredRows]) -> ScoredRows:
+    """Return the outcome of consecutive batches, at least one, as one."""
+    return ScoredRows(
+        score=np.concatenate([part.score for part in parts]),
+        threshold=np.concatenate([part.threshold for part in parts]),
+        is_anomaly=np.concatenate([part.is_anomaly for part in parts]),
+        is_late=np.concatenate([part.is_late for part in parts]),
+        is_warming=np.concatenate([part.is_warming for part in parts]),
+    )
 
 
 def score_dataset(detector: Detector, dataset: Dataset) -> Iterator[ScoredRows]:
@@ -51,10 +67,14 @@ def _score_batch(detector: Detector, dataset: Dataset, rows: slice) -> ScoredRow
     score = np.full(count, np.nan, np.float32)
     threshold = np.full(count, np.nan)
     is_anomaly = np.zeros(count, np.bool_)
+    is_late = np.ones(count, np.bool_)
+    is_late[detected.appended.reading] = False
+    is_warming = np.zeros(count, np.bool_)
+    is_warming[detected.appended.reading] = detected.appended.filled < detector.model.window_length
     if detected.decisions is not None:
         scored = ~np.isnan(detected.scores)
         at = detected.appended.reading[scored]
         score[at] = detected.scores[scored]
         threshold[at] = detected.decisions.thresholds[scored]
         is_anomaly[at] = detected.decisions.anomalous[scored]
-    return ScoredRows(score, threshold, is_anomaly)
+    return ScoredRows(score, threshold, is_anomaly, is_late, is_warming)

@@ -41,10 +41,14 @@ class Table:
     codes: Int32Array  # [N]
     times_ms: Int64Array  # [N]
     columns: Mapping[str, Float32Array]  # by feature, [N] each; NaN = missing
+    unread: tuple[str, ...]  # columns that were left out, in the file's order
 
 
-def read_table(path: Path, ignore: Collection[str] = ()) -> Table:
-    """Read a file; its content, not its name, says which format it is. Raises InputDataError."""
+def read_table(path: Path, ignore: Collection[str] = (), features: Collection[str] | None = None) -> Table:
+    """Read a file, but for the columns in `ignore`; with `features`, of the others only those that are there.
+
+    Its content, not its name, says which format it is. Raises InputDataError, whose rows are counted without the header.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(4096)
@@ -55,21 +59,26 @@ def read_table(path: Path, ignore: Collection[str] = ()) -> Table:
         msg = f"{path}: the file is empty"
         raise InputDataError(msg)
     if head.startswith(b"PAR1"):
-        table = _read_parquet(path, ignore)
+        table, unread = _read_parquet(path, ignore, features)
     elif head.startswith(b"\x1f\x8b") or b"\0" not in head:
-        table = _read_csv(path, ignore)
+        table, unread = _read_csv(path, ignore, features)
     else:
         msg = f"{path}: neither CSV nor Parquet (it holds binary data)"
         raise InputDataError(msg)
     if not table.num_rows:
         msg = f"{path}: the file has a header but no rows"
         raise InputDataError(msg)
-    return _to_table(path, table)
+    return _to_table(path, table, unread)
 
 
-def _read_csv(path: Path, ignore: Collection[str]) -> pa.Table:
+def _read_csv(path: Path, ignore: Collection[str], features: Collection[str] | None) -> tuple[pa.Table, tuple[str, ...]]:
     names, delimiter = _csv_header(path)
-    kept = _check_names(path, names, ignore)
+    _check_names(path, names)
+    kept, unread = _choose(names, ignore, features)
+    return _parse_csv(path, names, kept, delimiter), unread
+
+
+def _parse_csv(path: Path, names: list[str], kept: list[str], delimiter: str) -> pa.Table:
     types = {name: pa.string() if name in (TIME_COLUMN, SENSOR_COLUMN) else pa.float32() for name in kept}
     parse = arrow_csv.ParseOptions(delimiter=delimiter)
     convert = arrow_csv.ConvertOptions(column_types=types, include_columns=kept)
@@ -111,17 +120,20 @@ def _csv_header(path: Path) -> tuple[list[str], str]:
     return next(csv.reader(io.StringIO(line), delimiter=delimiter), []), delimiter
 
 
-def _read_parquet(path: Path, ignore: Collection[str]) -> pa.Table:
+def _read_parquet(path: Path, ignore: Collection[str], features: Collection[str] | None) -> tuple[pa.Table, tuple[str, ...]]:
     try:
         file = parquet.ParquetFile(path)
-        return file.read(columns=_check_names(path, file.schema_arrow.names, ignore))
+        names = file.schema_arrow.names
+        _check_names(path, names)
+        kept, unread = _choose(names, ignore, features)
+        return file.read(columns=kept), unread
     except (pa.ArrowException, OSError) as error:
         msg = f"{path}: a damaged Parquet file: {str(error).splitlines()[0]}"
         raise InputDataError(msg) from None
 
 
-def _check_names(path: Path, names: list[str], ignore: Collection[str]) -> list[str]:
-    """Return the columns to read; raise InputDataError unless they have names, once each, and one is the time."""
+def _check_names(path: Path, names: list[str]) -> None:
+    """Raise InputDataError unless the columns have names, once each, and one is the time."""
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated or "" in names:
         what = f"column {', '.join(repeated)} is there twice" if any(repeated) else "a column has no name"
@@ -131,22 +143,28 @@ def _check_names(path: Path, names: list[str], ignore: Collection[str]) -> list[
         found = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
         msg = f"{path}: no column {TIME_COLUMN!r}; the first line must name the columns (found: {found})"
         raise InputDataError(msg)
-    return [name for name in names if name not in ignore or name == TIME_COLUMN]
+
+
+def _choose(names: list[str], ignore: Collection[str], features: Collection[str] | None) -> tuple[list[str], tuple[str, ...]]:
+    """Return the columns to read, and those to leave out."""
+    wanted = names if features is None else (*features, SENSOR_COLUMN)
+    kept = [name for name in names if name == TIME_COLUMN or (name in wanted and name not in ignore)]
+    return kept, tuple(name for name in names if name not in kept)
 
 
 def _explain(text: str, names: list[str]) -> str:
     """Put an error of Arrow's CSV reader in the user's terms. Its rows count the header as the first."""
     if match := _CONVERSION_ERROR.search(text):
         column, row, value = match.groups()
-        where = f"row {int(row) - 1}, " if row else ""
+        where = f"data row {int(row) - 1}, " if row else ""
         return f"{where}column {names[int(column)]}: {value[:40]!r} is not a number (leave a cell empty if a value is missing)"
     if match := _WIDTH_ERROR.search(text):
         row, expected, got = match.groups()
-        return f"row {int(row) - 1} has {got} cells, the header {expected}"
+        return f"data row {int(row) - 1} has {got} cells, the header {expected}"
     return text.splitlines()[0]
 
 
-def _to_table(path: Path, table: pa.Table) -> Table:
+def _to_table(path: Path, table: pa.Table, unread: tuple[str, ...]) -> Table:
     names, codes = _sensors(path, table)
     features = tuple(name for name in table.column_names if name not in (TIME_COLUMN, SENSOR_COLUMN))
     return Table(
@@ -156,6 +174,7 @@ def _to_table(path: Path, table: pa.Table) -> Table:
         codes=codes,
         times_ms=_times_ms(path, table.column(TIME_COLUMN)),
         columns={name: _numbers(path, name, table.column(name)) for name in features},
+        unread=unread,
     )
 
 
@@ -169,7 +188,7 @@ def _sensors(path: Path, table: pa.Table) -> tuple[list[str], Int32Array]:
     column = column.cast(pa.string())
     empty = pc.fill_null(pc.equal(column, ""), True).to_numpy()
     if empty.any():
-        msg = f"{path}: row {int(empty.argmax()) + 1} has no {SENSOR_COLUMN}"
+        msg = f"{path}: data row {int(empty.argmax()) + 1} has no {SENSOR_COLUMN}"
         raise InputDataError(msg)
     encoded = column.combine_chunks().dictionary_encode()
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int32, copy=False)
@@ -188,7 +207,7 @@ def _numbers(path: Path, name: str, column: pa.ChunkedArray) -> Float32Array:
     infinite = np.isinf(numbers)
     if infinite.any():
         row = int(infinite.argmax())
-        msg = f"{path}: row {row + 1}, column {name}: the value is infinite or too large"
+        msg = f"{path}: data row {row + 1}, column {name}: the value is infinite or too large"
         raise InputDataError(msg)
     return numbers
 
@@ -198,7 +217,7 @@ def _times_ms(path: Path, column: pa.ChunkedArray) -> Int64Array:
     absent = pc.fill_null(pc.equal(column, ""), True) if pa.types.is_string(column.type) else column.is_null()
     if pc.any(absent).as_py():
         row = int(absent.to_numpy().argmax())
-        msg = f"{path}: row {row + 1} has no {TIME_COLUMN}"
+        msg = f"{path}: data row {row + 1} has no {TIME_COLUMN}"
         raise InputDataError(msg)
     kind = column.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
@@ -213,7 +232,9 @@ def _times_ms(path: Path, column: pa.ChunkedArray) -> Int64Array:
     outside = (times < MINIMUM_TIME_MS) | (times > MAXIMUM_TIME_MS)
     if outside.any():
         row = int(outside.argmax())
-        msg = f"{path}: row {row + 1}: {TIME_COLUMN} {column[row]} is not between 1970 and 2100 (ISO 8601, or epoch s or ms)"
+        msg = (
+            f"{path}: data row {row + 1}: {TIME_COLUMN} {column[row]} is not between 1970 and 2100 (ISO 8601, or epoch s or ms)"
+        )
         raise InputDataError(msg)
     return np.asarray(times, np.int64)
 
@@ -235,7 +256,7 @@ def _from_text(path: Path, texts: pa.StringArray) -> Int64Array:
     except pa.ArrowInvalid:
         row = _first_bad(texts)
         text = str(texts[row])[:40]
-        msg = f"{path}: row {row + 1}: {TIME_COLUMN} {text!r} is neither ISO 8601 nor epoch seconds or milliseconds"
+        msg = f"{path}: data row {row + 1}: {TIME_COLUMN} {text!r} is neither ISO 8601 nor epoch seconds or milliseconds"
         raise InputDataError(msg) from None
 
 

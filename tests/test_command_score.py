@@ -97,7 +97,6 @@ def test_a_larger_budget_finds_more(score: Score, tmp_path: Path) -> None:
         ("", "in.csv"),
         ("sensor_id,timestamp,temperature,pressure\n", "in.csv"),
         ("sensor_id,timestamp,temperature\na,2026-01-01T00:00:00Z,1\n", "pressure"),
-        ("sensor_id,timestamp,temperature,pressure,humidity\na,2026-01-01T00:00:00Z,1,2,3\n", "humidity"),
         ("sensor_id,timestamp,temperature,pressure\na,yesterday,1,2\n", "yesterday"),
     ],
 )
@@ -122,7 +121,65 @@ def test_a_missing_file_and_a_place_that_cannot_be_written_are_named(
 
     write_readings(tmp_path / "in.csv", 20)
     assert score(tmp_path / "in.csv", tmp_path / "no" / "out.csv") == 1
-    assert f"cannot write {tmp_path}/no/out.csv" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error == f"stream-detector score: --output {tmp_path}/no/out.csv: there is no directory {tmp_path}/no\n"
+    assert score(tmp_path / "in.csv", Path("/proc/out.csv")) == 1
+    assert "no file can be made in /proc" in capsys.readouterr().err
+
+
+def test_an_output_in_place_of_the_input_or_in_the_model_is_refused(
+    score: Score, tmp_path: Path, tiny_model_directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_readings(tmp_path / "in.csv", 20)
+    before = (tmp_path / "in.csv").read_bytes()
+    (tmp_path / "link.csv").symlink_to("in.csv")
+    (tmp_path / "other").mkdir()
+
+    for target in ("in.csv", "link.csv", "other/../in.csv"):
+        assert score(tmp_path / "in.csv", tmp_path / target) == 1
+        assert "is the input file" in capsys.readouterr().err
+    assert score(tmp_path / "link.csv", tmp_path / "in.csv") == 1
+    assert "is the input file" in capsys.readouterr().err
+    assert (tmp_path / "in.csv").read_bytes() == before
+
+    assert score(tmp_path / "in.csv", tiny_model_directory / "out.csv") == 1
+    assert "is in the model's directory" in capsys.readouterr().err
+    assert not (tiny_model_directory / "out.csv").exists()
+
+
+def test_columns_that_the_model_does_not_know_are_ignored_and_named(
+    score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_readings(tmp_path / "in.csv", 20)
+    lines = (tmp_path / "in.csv").read_text().splitlines()
+    labelled = [f"label,{lines[0]},site", *(f"good,{line},Ulm" for line in lines[1:])]
+    (tmp_path / "labelled.csv").write_text("\n".join(labelled) + "\n")
+
+    assert score(tmp_path / "in.csv", tmp_path / "a.csv") == 0
+    assert "ignored" not in capsys.readouterr().err
+    assert score(tmp_path / "labelled.csv", tmp_path / "b.csv") == 0
+
+    assert "ignored, unknown to the model: label, site\n" in capsys.readouterr().err
+    assert read_rows(tmp_path / "a.csv") == read_rows(tmp_path / "b.csv")
+
+
+def test_the_last_line_counts_the_rows_that_were_not_scored_and_says_why(
+    score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_readings(tmp_path / "in.csv", 30)
+    with (tmp_path / "in.csv").open("a") as file:
+        for sensor, second in (("pump-0", START), ("pump-1", START + 29)):  # late; repeated
+            file.write(f"{sensor},{datetime.fromtimestamp(second, UTC).isoformat()},1,1\n")
+
+    assert score(tmp_path / "in.csv", tmp_path / "out.csv") == 0
+
+    rows = read_rows(tmp_path / "out.csv")
+    scored = 60 - 2 * WARMING
+    assert sum(row["score"] != "" for row in rows) == scored
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"62 rows: {scored} scored, {sum(row['is_anomaly'] == '1' for row in rows)} anomalous; {2 * WARMING} while warming, "
+        "2 late or repeated (not newer than their sensor's newest: sort the file by time)"
+    )
 
 
 def test_an_output_of_an_unknown_kind_is_refused_before_anything_is_scored(

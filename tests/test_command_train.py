@@ -45,7 +45,7 @@ def test_a_file_becomes_a_model_with_a_report_and_a_picture(tmp_path: Path) -> N
     ("content", "message"),
     [
         ("", "the file is empty"),
-        ("timestamp,x\n1,high\n", "row 1, column x: 'high' is not a number"),
+        ("timestamp,x\n1,high\n", "data row 1, column x: 'high' is not a number"),
         ("timestamp,x\n" + "".join(f"{second},5\n" for second in range(300)), "the data is constant"),
         ("timestamp,x\n" + "".join(f"{second},{second}\n" for second in range(60)), "too little data"),
     ],
@@ -70,3 +70,33 @@ def test_a_directory_that_is_no_model_is_refused_before_training(tmp_path: Path)
 
     assert done.returncode == 1
     assert "holds something that is not a model" in done.stderr
+
+
+@pytest.mark.parametrize("where", ["/proc/absent/model", "file/model"])
+def test_a_place_that_cannot_be_written_is_told_before_training(tmp_path: Path, where: str) -> None:
+    (tmp_path / "file").write_text("")
+
+    done = stream_detector("train", "--input", tmp_path / "absent.csv", "--output", tmp_path / where)
+
+    assert done.returncode == 1
+    assert f"{tmp_path / where}: cannot be written" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_help_tells_no_default_where_there_is_none() -> None:
+    shown = " ".join(stream_detector("train", "--help").stdout.split())
+
+    assert "(default: 32)" in shown
+    assert "equal seeds and data give equal models (default: 0)" in shown
+    assert not {"None)", "())", "False)"} & set(shown.split())
+
+
+@pytest.mark.parametrize("wrong", [("--unknown",), ("--units", "many")])
+def test_wrong_usage_shows_the_usage_of_the_command_in_a_line(wrong: tuple[str, ...]) -> None:
+    done = stream_detector("train", "--input", "x.csv", "--output", "model", *wrong)
+
+    assert done.returncode == 2
+    usage, error = done.stderr.splitlines()
+    assert usage == "usage: stream-detector train [OPTION ...] (stream-detector train --help lists them)"
+    assert error.startswith("stream-detector train: error: ")
+    assert wrong[0] in error

@@ -119,11 +119,38 @@ def test_several_files_are_one_dataset_with_the_columns_of_the_first(tmp_path: P
 def test_a_models_features_decide_columns_and_order(path: Path) -> None:
     path.write_text("timestamp,y,label,x\n1,1,faulty,2\n")
 
-    assert read_dataset([path], features=("x", "y"), ignore=("label",)).values.tolist() == [[2.0, 1.0]]
+    dataset = read_dataset([path], features=("x", "y"))
+
+    assert dataset.values.tolist() == [[2.0, 1.0]]
+    assert dataset.unread == ("label",)
     with pytest.raises(InputDataError, match="column z of the model is missing"):
-        read_dataset([path], features=("x", "z"), ignore=("label", "y"))
-    with pytest.raises(InputDataError, match="column y is unknown to the model; name it in --ignore-columns"):
-        read_dataset([path], features=("x",), ignore=("label",))
+        read_dataset([path], features=("x", "z"))
+
+
+def test_ignored_columns_are_not_read_and_must_be_there(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("timestamp,label,x\n1,faulty,2\n")
+    (tmp_path / "b.csv").write_text("timestamp,x\n2,3\n")
+    parquet.write_table(pa.table({"timestamp": [3], "label": ["faulty"], "x": [4.0]}), tmp_path / "c.parquet")
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "c.parquet"]
+
+    assert read_dataset(paths, ignore=("label",)).values.tolist() == [[2.0], [3.0], [4.0]]
+    with pytest.raises(InputDataError, match=r"b\.csv: no column nope, which --ignore-columns names \(found: x\)"):
+        read_dataset([tmp_path / "b.csv"], ignore=("nope",))
+
+
+def test_rows_are_counted_without_blank_lines(path: Path) -> None:
+    path.write_text("timestamp,x\n1,1\n\n\n2,high\n")
+
+    with pytest.raises(InputDataError, match="data row 2, column x"):
+        read_dataset([path])
+
+
+def test_a_second_file_with_another_column_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("timestamp,x\n1,1\n")
+    (tmp_path / "b.csv").write_text("timestamp,x,y\n2,1,1\n")
+
+    with pytest.raises(InputDataError, match="column y is unknown to the first file; name it in --ignore-columns"):
+        read_dataset([tmp_path / "a.csv", tmp_path / "b.csv"])
 
 
 def test_files_with_other_columns_are_refused(tmp_path: Path) -> None:
@@ -148,16 +175,16 @@ def test_files_with_other_columns_are_refused(tmp_path: Path) -> None:
         (b"timestamp\n1\n", "no feature columns"),
         (b"timestamp,x,x\n1,2,3\n", "column x is there twice"),
         (b"timestamp,x,\n1,2,3\n", "a column has no name"),
-        (b"timestamp,x\n1,1\n2,high\n", "row 2, column x: 'high' is not a number"),
-        (b"timestamp,x\n1,1\n2,1,5\n", "row 2 has 3 cells, the header 2"),
-        (b"timestamp,x\n1,1\n2,inf\n", "row 2, column x: the value is infinite"),
-        (b"timestamp,x\n1,1\n2,1e60\n", "row 2, column x: the value is infinite or too large"),
-        (b"timestamp,x\n1,1\n,1\n", "row 2 has no timestamp"),
-        (b"timestamp,x\n1,1\n2026-01-01,1\n", "row 2: timestamp '2026-01-01' is neither"),
-        (b"timestamp,x\n2026-01-01,1\nyesterday,1\n", "row 2: timestamp 'yesterday' is neither ISO 8601"),
-        (b"timestamp,x\n1,1\n-5,1\n", "row 2: timestamp -5 is not between 1970 and 2100"),
-        (b"timestamp,x\n2201-01-01,1\n", "row 1: timestamp 2201-01-01 is not between"),
-        (b"sensor_id,timestamp,x\na,1,1\n,2,1\n", "row 2 has no sensor_id"),
+        (b"timestamp,x\n1,1\n2,high\n", "data row 2, column x: 'high' is not a number"),
+        (b"timestamp,x\n1,1\n2,1,5\n", "data row 2 has 3 cells, the header 2"),
+        (b"timestamp,x\n1,1\n2,inf\n", "data row 2, column x: the value is infinite"),
+        (b"timestamp,x\n1,1\n2,1e60\n", "data row 2, column x: the value is infinite or too large"),
+        (b"timestamp,x\n1,1\n,1\n", "data row 2 has no timestamp"),
+        (b"timestamp,x\n1,1\n2026-01-01,1\n", "data row 2: timestamp '2026-01-01' is neither"),
+        (b"timestamp,x\n2026-01-01,1\nyesterday,1\n", "data row 2: timestamp 'yesterday' is neither ISO 8601"),
+        (b"timestamp,x\n1,1\n-5,1\n", "data row 2: timestamp -5 is not between 1970 and 2100"),
+        (b"timestamp,x\n2201-01-01,1\n", "data row 1: timestamp 2201-01-01 is not between"),
+        (b"sensor_id,timestamp,x\na,1,1\n,2,1\n", "data row 2 has no sensor_id"),
     ],
 )
 def test_bad_files_are_refused_with_the_place_and_the_reason(path: Path, content: bytes, message: str) -> None:
@@ -175,7 +202,7 @@ def test_bad_files_are_refused_with_the_place_and_the_reason(path: Path, content
         ({"x": ["a"]}, "column x holds string, not numbers"),
         ({"x": [[1.0]]}, r"column x holds list<.*>, not numbers"),
         ({"x": [1.0], "sensor_id": [1.5]}, "column sensor_id holds double, not names"),
-        ({"x": [1.0], "timestamp": [None]}, "row 1 has no timestamp"),
+        ({"x": [1.0], "timestamp": [None]}, "data row 1 has no timestamp"),
         ({"x": [1.0], "timestamp": [[1]]}, r"column timestamp holds list<.*>, not times"),
     ],
 )

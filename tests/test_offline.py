@@ -71,8 +71,21 @@ def test_a_late_row_has_no_score_and_leaves_no_trace() -> None:
     (scored,), (without,) = (score_dataset(Plant().detector(), one) for one in (late, table.take(np.delete(np.arange(8), 5))))
 
     assert np.isnan(scored.score[5])
+    assert scored.is_late.tolist() == [False] * 5 + [True] + [False] * 2
+    assert scored.is_warming.tolist() == [True] * 2 + [False] * 6
     assert not scored.is_anomaly[5]
     assert np.array_equal(np.delete(scored.score, 5), without.score, equal_nan=True)
+
+
+def test_after_a_gap_a_sensor_is_warming_again() -> None:
+    table = dataset(1, 8)
+    table.times_ms[4:] += 3_600 * SECOND_MS
+
+    (scored,) = score_dataset(Plant().detector(), table)
+
+    assert np.flatnonzero(scored.is_warming).tolist() == [0, 1, 4, 5]
+    assert np.array_equal(np.isnan(scored.score), scored.is_warming)
+    assert not scored.is_late.any()
 
 
 def test_with_a_stride_the_rows_between_have_no_score() -> None:

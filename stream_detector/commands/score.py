@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError, StreamDetectorError
+from stream_detector.model.directory import is_writable
 from stream_detector.rules import build_detector
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from stream_detector.dataset import Dataset
     from stream_detector.detector import Detector
+    from stream_detector.offline import ScoredRows
 
 _WRITERS = (".csv", ".parquet")
 
@@ -24,14 +27,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="directory written by train")
     parser.add_argument(
-        "--input", type=Path, required=True, metavar="FILE", help="CSV or Parquet: sensor_id, timestamp, features"
+        "--input",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="CSV or Parquet, sorted by time: sensor_id, timestamp, the model's features; other columns are ignored",
     )
     parser.add_argument(
         "--output",
         type=Path,
         required=True,
         metavar="FILE",
-        help="CSV or Parquet, a row for each row in: sensor_id, timestamp, score, threshold, is_anomaly",
+        help="CSV or Parquet, a row for each row in: sensor_id, timestamp, score, threshold, is_anomaly (0 or 1); "
+        "score and threshold are empty in a row that is not scored",
     )
     add_settings_options(parser)
 
@@ -41,42 +49,90 @@ def main(arguments: argparse.Namespace) -> int:
     from stream_detector.adapters.keras_scorer import KerasScorer
     from stream_detector.dataset import read_dataset
 
-    if arguments.output.suffix not in _WRITERS:
-        msg = f"--output {arguments.output}: the name must end in {' or '.join(_WRITERS)}"
-        raise InputDataError(msg)
+    _check_output(arguments)
     settings = settings_of(arguments)
     scorer = KerasScorer(arguments.model, settings.model.tile_rows)
     dataset = read_dataset([arguments.input], scorer.spec.features)
+    if dataset.unread:
+        _say(f"ignored, unknown to the model: {', '.join(dataset.unread)}")
     state = settings.state.model_copy(update={"max_sensors": max(1, len(dataset.sensors))})
     detector = build_detector(scorer, scorer.spec, scorer.calibration, state, settings.alerts)
-    _write(_score(detector, dataset), arguments.output)
+    rows = _score(detector, dataset)
+    _write(_table(dataset, rows), arguments.output)
+    _say(_summary(rows))
     return 0
 
 
-def _score(detector: Detector, dataset: Dataset) -> pa.Table:
+def _check_output(arguments: argparse.Namespace) -> None:
+    """Raise StreamDetectorError if the output cannot be written, or would take the place of what is read."""
+    output: Path = arguments.output
+    if output.suffix not in _WRITERS:
+        msg = f"--output {output}: the name must end in {' or '.join(_WRITERS)}"
+        raise InputDataError(msg)
+    place = output.resolve()
+    if place == arguments.input.resolve() or (
+        output.exists() and arguments.input.exists() and output.samefile(arguments.input)
+    ):
+        msg = f"--output {output}: is the input file, which would be lost; choose another name"
+        raise InputDataError(msg)
+    if place.is_relative_to(arguments.model.resolve()):
+        msg = f"--output {output}: is in the model's directory, which holds the model only; choose another place"
+        raise InputDataError(msg)
+    if output.is_dir():
+        msg = f"--output {output}: is a directory; choose another name"
+        raise InputDataError(msg)
+    if not is_writable(output.parent):
+        why = "no file can be made in" if output.parent.is_dir() else "there is no directory"
+        msg = f"--output {output}: {why} {output.parent}"
+        raise InputDataError(msg)
+
+
+def _score(detector: Detector, dataset: Dataset) -> ScoredRows:
     """Score with a progress bar on stderr, where it does not mix with output."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
     from rich.console import Console
     from rich.progress import track
 
-    from stream_detector.offline import score_dataset
+    from stream_detector.offline import join, score_dataset
 
     batches = track(score_dataset(detector, dataset), "scoring", console=Console(stderr=True), disable=not os.isatty(2))
-    parts = list(batches)
-    score = np.concatenate([part.score for part in parts])
-    threshold = np.concatenate([part.threshold for part in parts])
+    return join(list(batches))
+
+
+def _table(dataset: Dataset, rows: ScoredRows) -> pa.Table:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     names = pa.DictionaryArray.from_arrays(dataset.codes, list(dataset.sensors)).cast(pa.string())
     return pa.table(
         {
             "sensor_id": names,
             "timestamp": pc.strftime(pa.array(dataset.times_ms, pa.timestamp("ms", "UTC")), "%Y-%m-%dT%H:%M:%SZ"),
-            "score": pa.array(score, mask=np.isnan(score)),
-            "threshold": pa.array(threshold, mask=np.isnan(threshold)),
-            "is_anomaly": pa.array(np.concatenate([part.is_anomaly for part in parts]).astype(np.int8)),
+            "score": pa.array(rows.score, mask=np.isnan(rows.score)),
+            "threshold": pa.array(rows.threshold, mask=np.isnan(rows.threshold)),
+            "is_anomaly": pa.array(rows.is_anomaly.astype(np.int8)),
         }
     )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - the command line prints
+
+
+def _summary(rows: ScoredRows) -> str:
+    """Say in one line how many rows were scored, and why the others were not."""
+    import numpy as np
+
+    scored, late, warming = (int(part.sum()) for part in (~np.isnan(rows.score), rows.is_late, rows.is_warming))
+    others = len(rows.score) - scored - late - warming
+    reasons = [
+        f"{warming:,} while warming" if warming else "",
+        f"{late:,} late or repeated (not newer than their sensor's newest: sort the file by time)" if late else "",
+        f"{others:,} without a value in their window, or between strides" if others else "",
+    ]
+    not_scored = ", ".join(filter(None, reasons))
+    summary = f"{len(rows.score):,} rows: {scored:,} scored, {int(rows.is_anomaly.sum()):,} anomalous"
+    return f"{summary}; {not_scored}" if not_scored else summary
 
 
 def _write(table: pa.Table, path: Path) -> None:
@@ -91,5 +147,6 @@ def _write(table: pa.Table, path: Path) -> None:
         unfinished.replace(path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
-        msg = f"cannot write {path}: {error}"
+        reason = os.strerror(error.errno) if error.errno else "the file system refused it"
+        msg = f"cannot write {path}: {reason}"
         raise StreamDetectorError(msg) from None

@@ -16,7 +16,7 @@ from stream_detector.commands.train_output import describe_data, describe_model,
 from stream_detector.dataset import Dataset, clean, read_dataset
 from stream_detector.errors import InputDataError, SettingsError
 from stream_detector.model.artifact import Artifact, NetworkSpec, is_model, save_artifact
-from stream_detector.model.directory import check_replaceable
+from stream_detector.model.directory import check_replaceable, check_writable
 from stream_detector.model.preparation import Prepared, TrainingConfig, prepare
 from stream_detector.topic_dataset import find_features, find_span, read_topic_span
 from stream_detector.wire import InputLimits, JsonDecoder
@@ -79,6 +79,7 @@ def main(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     check_replaceable(arguments.output, is_model)
+    check_writable(arguments.output)
     console = Console(highlight=False, markup=False)
     dataset, repairs = clean(_read_topic(arguments, console) if arguments.from_topic else _read_files(arguments))
     for repair in repairs:
@@ -111,6 +112,7 @@ def _read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
     with closing(KafkaReader(settings.kafka, topic)) as reader:
         span = find_span(reader, description.partitions, _milliseconds(arguments.since), _milliseconds(arguments.until))
         features = arguments.features or find_features(reader, span)
+        kept = _without(features, arguments.ignore_columns)
         limits = InputLimits(
             settings.input.max_record_bytes,
             settings.input.max_sensor_id_bytes,
@@ -120,8 +122,15 @@ def _read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
             dataset, notes = read_topic_span(reader, span, JsonDecoder(features, limits), features)
     for note in notes:
         console.print(note, soft_wrap=True)
-    kept = tuple(name for name in features if name not in arguments.ignore_columns)
-    return dataset if kept == features else dataset.select(kept)
+    return dataset if kept == tuple(features) else dataset.select(kept)
+
+
+def _without(features: tuple[str, ...], ignored: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the features but for the ignored ones; raise InputDataError if one of those is none."""
+    if absent := [name for name in ignored if name not in features]:
+        msg = f"--ignore-columns: {', '.join(absent)} is no feature (features: {', '.join(features)})"
+        raise InputDataError(msg)
+    return tuple(name for name in features if name not in ignored)
 
 
 def _milliseconds(time: datetime | None) -> int | None:

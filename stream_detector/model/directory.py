@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -36,7 +37,7 @@ def replace_directory(directory: Path, files: Mapping[str, bytes], is_replaceabl
 
 def check_replaceable(directory: Path, is_replaceable: Callable[[Path], bool]) -> None:
     """Raise ModelError if something is there that must not be overwritten."""
-    if not directory.exists() and not directory.is_symlink():
+    if not os.path.lexists(directory):
         return
     if not directory.is_dir():
         msg = f"{directory}: there is a file of this name; choose another directory"
@@ -44,6 +45,23 @@ def check_replaceable(directory: Path, is_replaceable: Callable[[Path], bool]) -
     if any(directory.iterdir()) and not is_replaceable(directory):
         msg = f"{directory}: holds something that is not a model, and would be lost; choose another directory"
         raise ModelError(msg)
+
+
+def check_writable(directory: Path) -> None:
+    """Raise ModelError unless the directory can be written, as far as can be known; its parents may be missing."""
+    parent = next(place for place in directory.absolute().parents if os.path.exists(place))
+    if not is_writable(parent):
+        msg = f"{directory}: cannot be written: no file can be made in {parent}; choose another directory"
+        raise ModelError(msg)
+
+
+def is_writable(directory: Path) -> bool:
+    """Try whether a file can be made in the directory; nothing is left behind."""
+    try:
+        with tempfile.TemporaryFile(dir=directory):
+            return True
+    except OSError:
+        return False
 
 
 def _move_into_place(new: Path, target: Path, old: Path) -> None:
