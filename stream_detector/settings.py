@@ -6,8 +6,9 @@ names), a TOML file. Nothing is read at import. docs/settings.md is held against
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -270,6 +271,8 @@ def load_settings(config_file: Path | None = None, secrets_directory: Path | Non
         msg = f"there is no secrets directory {secrets_directory}"
         raise SettingsError(msg)
 
+    _refuse_unknown_groups(os.environ)
+
     class FromFiles(Settings):
         model_config = SettingsConfigDict(toml_file=config_file, secrets_dir=secrets_directory, secrets_nested_delimiter="__")
 
@@ -285,6 +288,17 @@ def load_settings(config_file: Path | None = None, secrets_directory: Path | Non
     except (ValueError, OSError) as error:
         msg = f"settings file {config_file} cannot be read: {error}"
         raise SettingsError(msg) from None
+
+
+def _refuse_unknown_groups(names: Iterable[str]) -> None:
+    """Raise SettingsError for variables of groups that do not exist: pydantic-settings passes over them.
+
+    Names without a double underscore are left alone: Kubernetes sets such ones (STREAM_DETECTOR_PORT) for a service.
+    """
+    ours = (name.upper() for name in names if name.upper().startswith(PREFIX) and "__" in name)
+    unknown = [name for name in ours if name.removeprefix(PREFIX).split("__")[0].lower() not in Settings.model_fields]
+    if unknown:
+        raise SettingsError("\n".join(f"{name}: there is no such setting; {_suggestion(name)}" for name in sorted(unknown)))
 
 
 def describe(error: ValidationError) -> str:

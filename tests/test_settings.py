@@ -181,6 +181,22 @@ def test_a_number_that_is_none_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> 
     assert str(raised.value) == f"{PREFIX}HTTP__PORT: not a whole number"
 
 
+def test_a_variable_of_a_group_of_a_wrong_name_is_refused_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}KAFAK__BROKERS", "hidden:1")
+
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+
+    assert str(raised.value) == f"{PREFIX}KAFAK__BROKERS: there is no such setting; did you mean {PREFIX}KAFKA__BROKERS?"
+
+
+def test_variables_that_kubernetes_sets_for_a_service_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAM_DETECTOR_PORT", "tcp://10.0.0.1:8080")
+    monkeypatch.setenv("STREAM_DETECTOR_PORT_8080_TCP_ADDR", "10.0.0.1")
+
+    assert load_settings().http.port == 8080
+
+
 def test_a_group_of_a_wrong_name_is_refused_with_the_nearest(tmp_path: Path) -> None:
     path = tmp_path / "detector.toml"
     path.write_text('[kafak]\nbrokers = "a:1"\n')
