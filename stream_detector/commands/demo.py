@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--speed", type=positive, default=40.0, metavar="X", help="event time runs X times as fast as the clock")
     what.add_argument("--faults", type=count, default=14, metavar="N", help="faults to inject")
     what.add_argument("--budget", type=positive, default=5.0, metavar="N", help="false alarms accepted per sensor and day")
-    what.add_argument("--training-steps", type=count, default=900, metavar="N", help="gradient steps; more: better, slower")
+    what.add_argument("--training-steps", type=count, default=650, metavar="N", help="gradient steps; more: better, slower")
     parser.add_argument("--json-summary", type=Path, metavar="FILE", help="write the outcome to this file as well")
 
 
