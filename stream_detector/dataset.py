@@ -133,7 +133,8 @@ def _check_features(table: Table, first: Table | None, features: Sequence[str] |
     whose = "the model" if features is not None else "the first file"
     missing = [name for name in expected if name not in table.columns]
     if missing:
-        msg = f"{table.path}: column {', '.join(missing)} of {whose} is missing (found: {', '.join(table.features)})"
+        found = ", ".join((*table.features, *table.unread))
+        msg = f"{table.path}: column {', '.join(missing)} of {whose} is missing (found: {found})"
         raise InputDataError(msg)
     unknown = [name for name in table.features if name not in expected]
     if unknown:

@@ -170,15 +170,19 @@ def test_the_last_line_counts_the_rows_that_were_not_scored_and_says_why(
     with (tmp_path / "in.csv").open("a") as file:
         for sensor, second in (("pump-0", START), ("pump-1", START + 29)):  # late; repeated
             file.write(f"{sensor},{datetime.fromtimestamp(second, UTC).isoformat()},1,1\n")
+        for second in range(WINDOW_LENGTH + 1):  # from its first full window on without any value
+            file.write(f"pump-2,{datetime.fromtimestamp(START + second, UTC).isoformat()},,\n")
 
     assert score(tmp_path / "in.csv", tmp_path / "out.csv") == 0
 
     rows = read_rows(tmp_path / "out.csv")
     scored = 60 - 2 * WARMING
+    anomalous = sum(row["is_anomaly"] == "1" for row in rows)
     assert sum(row["score"] != "" for row in rows) == scored
     assert capsys.readouterr().err.splitlines()[-1] == (
-        f"62 rows: {scored} scored, {sum(row['is_anomaly'] == '1' for row in rows)} anomalous; {2 * WARMING} while warming, "
-        "2 late or repeated (not newer than their sensor's newest: sort the file by time)"
+        f"{62 + WINDOW_LENGTH + 1} rows: {scored} scored, {anomalous} anomalous; {3 * WARMING} while warming, "
+        "2 late or repeated (not newer than their sensor's newest: sort the file by time), "
+        "2 without a value in their window, or between strides"
     )
 
 

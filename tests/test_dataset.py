@@ -123,7 +123,7 @@ def test_a_models_features_decide_columns_and_order(path: Path) -> None:
 
     assert dataset.values.tolist() == [[2.0, 1.0]]
     assert dataset.unread == ("label",)
-    with pytest.raises(InputDataError, match="column z of the model is missing"):
+    with pytest.raises(InputDataError, match=r"column z of the model is missing \(found: x, y, label\)"):
         read_dataset([path], features=("x", "z"))
 
 
