@@ -8,6 +8,7 @@ open and never leaves a band around where it started, so an anomaly is not learn
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -35,6 +36,8 @@ class DecisionRules:
     level_memory_count: float = 5_000.0  # the level forgets: at most so many readings weigh in it
     level_shift_limit: float = 0.7  # the level moves at most so far (a factor of 2 in score) from where it started
     level_step_limit: float = 1.0  # a single reading counts at most so far above or below the level
+    rules_version: str = ""  # of what the settings say about decisions; events name it
+    budget_per_sensor_day: float = math.nan  # false alarms accepted; events name it
 
     @classmethod
     def of(

@@ -48,6 +48,10 @@ class Detector:
         self._rules = decision_rules
         self._windows = window_rules
 
+    def use_rules(self, rules: DecisionRules) -> None:
+        """Decide by other rules from the next batch on; state, model and open incidents stay."""
+        self._rules = rules
+
     def admit(self, partition: int, sensors: Sequence[str], stored: Sequence[bytes | None]) -> None:
         """Hold sensors with their stored records, or as never seen; there must be room."""
         records = new_records(len(sensors), self.model.window_length, len(self.model.features))
@@ -159,6 +163,8 @@ class Detector:
                     score=float(detected.scores[position]),
                     threshold=float(decisions.thresholds[position]),
                     sensor_state=state,
+                    rules_version=self._rules.rules_version,
+                    budget_per_sensor_day=self._rules.budget_per_sensor_day,
                 )
             )
         return contexts

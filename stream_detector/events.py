@@ -40,6 +40,8 @@ class EventContext:
     score: float  # NaN: not scored
     threshold: float
     sensor_state: str  # warming, provisional, ready
+    rules_version: str = ""  # of the settings that decided
+    budget_per_sensor_day: float = math.nan  # false alarms that they accept
 
 
 def event_message(
@@ -70,6 +72,7 @@ def event_body(
         "severity": severity(transition.peak_score if transition.status == "closed" else at.score, at.threshold),
         "sensor_state": at.sensor_state,
         "model": {"name": model.name, "version": model.version},
+        "rules": {"version": at.rules_version, "budget_per_sensor_day": _number(at.budget_per_sensor_day)},
         "window": {
             "topic": at.topic,
             "partition": at.partition,

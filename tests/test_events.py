@@ -172,6 +172,8 @@ CONTEXT = EventContext(
     score=4.0000001,
     threshold=2.0,
     sensor_state="ready",
+    rules_version="5e1f00d5",
+    budget_per_sensor_day=0.25,
 )
 SPEC = ModelSpec("pumps", "abc123", ("temperature", "pressure", "flow"), 3, 1.25)
 EXPLANATION = Explanation(
@@ -201,6 +203,7 @@ def test_an_event_as_it_is_written() -> None:
         "severity": "medium",
         "sensor_state": "ready",
         "model": {"name": "pumps", "version": "abc123"},
+        "rules": {"version": "5e1f00d5", "budget_per_sensor_day": 0.25},
         "window": {
             "topic": "plant",
             "partition": 4,
