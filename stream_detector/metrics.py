@@ -10,6 +10,7 @@ from enum import Enum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from stream_detector.decision import CLOSED, OPENED, UPDATED
 from stream_detector.reports import StepReport
 
 PREFIX = "stream_detector_"
@@ -30,6 +31,7 @@ class Metric:
     kind: Kind
     help: str
     labels: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()  # of the one label, shown from the start: a rate needs the zero before the first
 
 
 METRICS = (
@@ -38,7 +40,18 @@ METRICS = (
     Metric("late_readings", Kind.COUNTER, "Readings dropped because they were not newer than their sensor's newest."),
     Metric("restarted_windows", Kind.COUNTER, "Windows started anew after a gap in a sensor's readings."),
     Metric("scored_windows", Kind.COUNTER, "Windows scored by the model."),
-    Metric("alerts", Kind.COUNTER, "Events on the alerts topic, by status.", ("status",)),
+    Metric(
+        "sensor_days",
+        Kind.COUNTER,
+        "Event time watched, in sensor-days: readings with a full window times the model's sampling interval.",
+    ),
+    Metric(
+        "alerts",
+        Kind.COUNTER,
+        "Events on the alerts topic, by status; opened counts the incidents.",
+        ("status",),
+        (OPENED, UPDATED, CLOSED),
+    ),
     Metric("dead_letters", Kind.COUNTER, "Records on the dead-letter topic, by reason.", ("reason",)),
     Metric("batches", Kind.COUNTER, "Batches committed."),
     Metric("failed_commits", Kind.COUNTER, "Transactions that failed; the batch was read again."),
@@ -48,6 +61,7 @@ METRICS = (
     Metric("rewritten_partitions", Kind.COUNTER, "Partitions written anew because the store had lost them."),
     Metric("source_errors", Kind.COUNTER, "Polls of the input topic that failed for now."),
     Metric("store_errors", Kind.COUNTER, "Requests that the state store did not answer."),
+    Metric("reloads", Kind.COUNTER, "Reloads of the settings, by outcome: ok or failed.", ("outcome",), ("ok", "failed")),
     Metric("step_seconds", Kind.COUNTER, "Time spent in steps that did something."),
     Metric("ready", Kind.GAUGE, "1 when every assigned partition is restored and read, as /readyz."),
     Metric("assigned_partitions", Kind.GAUGE, "Partitions that this replica has."),
@@ -56,7 +70,13 @@ METRICS = (
     Metric("sensors", Kind.GAUGE, "Sensors in memory, by state: warming (window not full) or ready.", ("state",)),
     Metric("open_incidents", Kind.GAUGE, "Sensors in memory with an open incident."),
     Metric("newest_reading_timestamp_seconds", Kind.GAUGE, "Event time of the newest reading, seconds since 1970."),
-    Metric("alarm_budget_per_sensor_day", Kind.GAUGE, "False alarms that the settings accept, per sensor and day."),
+    Metric("alarm_budget_per_sensor_day", Kind.GAUGE, "False alarms that the rules in force accept, per sensor and day."),
+    Metric(
+        "alarm_budget_per_day",
+        Kind.GAUGE,
+        "The same times the ready sensors in memory: incidents accepted per day and replica.",
+    ),
+    Metric("rules", Kind.GAUGE, "1, labelled with the version of the rules in force, as in the events.", ("version",)),
     Metric("model", Kind.GAUGE, "1, labelled with the model in use.", ("name", "version")),
 )
 
@@ -67,6 +87,7 @@ _PLAIN = {
     "late_readings": "late",
     "restarted_windows": "restarted_windows",
     "scored_windows": "scored",
+    "sensor_days": "sensor_days",
     "batches": "committed_batches",
     "failed_commits": "failed_commits",
     "replayed_records": "replayed",
@@ -89,7 +110,9 @@ class Metrics:
         for metric in METRICS:
             name = PREFIX + metric.name
             if metric.kind is Kind.COUNTER:
-                self._counters[metric.name] = Counter(name, metric.help, metric.labels, registry=self._registry)
+                counter = self._counters[metric.name] = Counter(name, metric.help, metric.labels, registry=self._registry)
+                for value in metric.values:
+                    counter.labels(value)
             else:
                 self._gauges[metric.name] = Gauge(name, metric.help, metric.labels, registry=self._registry)
 
@@ -106,6 +129,16 @@ class Metrics:
             self._counters["step_seconds"].inc(seconds)
         if report.newest_time_ms >= 0:
             self._gauges["newest_reading_timestamp_seconds"].set(report.newest_time_ms / 1000)
+
+    def count(self, name: str, *labels: str) -> None:
+        """Count one event that no step reports."""
+        counter = self._counters[name]
+        (counter.labels(*labels) if labels else counter).inc()
+
+    def set_only(self, name: str, value: float, *labels: str) -> None:
+        """Set a gauge for these labels, and forget the others that it had."""
+        self._gauges[name].clear()
+        self.set(name, value, *labels)
 
     def set(self, name: str, value: float, *labels: str) -> None:
         """Set a gauge."""

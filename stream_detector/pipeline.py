@@ -13,7 +13,9 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from stream_detector.calibration import SECONDS_PER_DAY
 from stream_detector.dead_letters import DeadLetterLimit, dead_letter
+from stream_detector.decision import DecisionRules
 from stream_detector.detector import Detected
 from stream_detector.errors import CommitFailedError, RetriableError, StoreUnavailableError
 from stream_detector.keeper import Partition
@@ -89,6 +91,15 @@ class Pipeline:
     def store_lag(self) -> int:
         """How many offsets the store lags behind the committed positions."""
         return sum(partition.next - partition.persisted for partition in self._ready())
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every partition is restored, and stored up to its committed position: no reading is left to replay."""
+        return not self._restoring and not self.store_lag
+
+    def use_rules(self, rules: DecisionRules) -> None:
+        """Decide by other rules from the next batch on; call it when settled."""
+        self._ports.detector.use_rules(rules)
 
     def _ready(self) -> list[Partition]:
         return [partition for number, partition in self._partitions.items() if number not in self._restoring]
@@ -177,11 +188,17 @@ class Pipeline:
         report.late += detected.appended.late
         report.restarted_windows += detected.appended.restarted
         report.scored += detected.scored
+        report.sensor_days += self._sensor_days(detected)
         report.dead_letters.update(rejected.reason for rejected in decoded.rejected)
         if detected.decisions is not None:
             report.alerts.update(transition.status for transition in detected.decisions.transitions)
         if len(decoded.readings):
             report.newest_time_ms = int(decoded.readings.times_ms.max())
+
+    def _sensor_days(self, detected: Detected) -> float:
+        model = self._ports.detector.model
+        full = int((detected.appended.filled == model.window_length).sum())
+        return full * model.sampling_interval_seconds / SECONDS_PER_DAY
 
     def _follow_assignment(self, polled: Polled) -> None:
         """Forget revoked partitions and begin to restore assigned ones."""

@@ -15,6 +15,7 @@ class StepReport:
     late: int = 0
     restarted_windows: int = 0
     scored: int = 0
+    sensor_days: float = 0.0  # event time of readings with a full window, by the model's sampling interval
     alerts: Counter[str] = field(default_factory=Counter)  # by status
     dead_letters: Counter[str] = field(default_factory=Counter)  # by reason
     committed_batches: int = 0

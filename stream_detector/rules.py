@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import zlib
+from dataclasses import replace
 from datetime import datetime
 
 from stream_detector.arena import Arena
@@ -18,6 +21,8 @@ from stream_detector.spec import ModelSpec
 GAP_INTERVALS = 10.0
 #: An open incident is updated no more often than this, if no setting says otherwise.
 UPDATE_SECONDS = 300.0
+#: Hexadecimal digits of a version of the rules; as many as a model's version has.
+VERSION_DIGITS = 12
 
 
 def build_detector(
@@ -39,13 +44,30 @@ def decision_rules(model: ModelSpec, calibration: Calibration, state: StateSetti
     window_seconds = model.window_length * model.sampling_interval_seconds
     quiet_seconds = alerts.quiet_seconds or window_seconds / 2
     update_seconds = alerts.update_seconds or max(UPDATE_SECONDS, window_seconds)
-    return DecisionRules.of(
+    budget = budget_per_sensor_day(calibration, alerts)
+    rules = DecisionRules.of(
         calibration,
-        alarms_per_reading(budget_per_sensor_day(calibration, alerts), interval_seconds),
+        alarms_per_reading(budget, interval_seconds),
         update_ms=round(1000 * update_seconds),
         quiet_ms=max(1, round(1000 * quiet_seconds)),
         model_tag=model_tag(model),
     )
+    version = rules_version(budget, interval_seconds, rules.update_ms, rules.quiet_ms)
+    return replace(rules, rules_version=version, budget_per_sensor_day=budget)
+
+
+def rules_version(budget_per_sensor_day: float, reading_interval_seconds: float, update_ms: int, quiet_ms: int) -> str:
+    """Name what the settings say about decisions: a hash of all of it, and of nothing else.
+
+    The model is not part of it, it has a version of its own; nor is how a budget was put: for a sensor or for the fleet.
+    """
+    content = {
+        "alarms_per_reading": alarms_per_reading(budget_per_sensor_day, reading_interval_seconds),
+        "budget_per_sensor_day": budget_per_sensor_day,
+        "update_ms": update_ms,
+        "quiet_ms": quiet_ms,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:VERSION_DIGITS]
 
 
 def budget_per_sensor_day(calibration: Calibration, alerts: AlertSettings) -> float:

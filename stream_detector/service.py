@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from stream_detector.alarm_rate import AlarmRateLog
 from stream_detector.errors import StalledError
 from stream_detector.metrics import Metrics
 from stream_detector.pipeline import Pipeline
+from stream_detector.reload import Reloader
 from stream_detector.reports import StepReport
 
 logger = logging.getLogger(__name__)
@@ -115,30 +117,35 @@ class Service:
         self._sleep = sleep
         self._gauges_at = 0.0
 
-    def run(self, stop: StopFlag) -> None:
+    def run(self, stop: StopFlag, reloader: Reloader) -> None:
         """Step until asked to stop; the batch under way is finished, committed and persisted first."""
-        refusals = RefusalLog(self._dead_letter_topic, self._clock())
+        began = self._clock()
+        refusals, alarm_rate = RefusalLog(self._dead_letter_topic, began), AlarmRateLog(began)
         try:
             while not stop.is_set:
-                self._step(refusals)
+                budget = reloader.rules.budget_per_sensor_day
+                report = self._step(budget)
+                refusals.note(report, self._heartbeat.beat_at)
+                alarm_rate.note(report, budget, self._heartbeat.beat_at)
+                reloader.between_batches(self._pipeline)
         finally:
             refusals.flush(self._heartbeat.beat_at)
         self._pipeline.finish()
         logger.info("stopping: the last batch is committed")
 
-    def _step(self, refusals: RefusalLog) -> None:
+    def _step(self, budget_per_sensor_day: float) -> StepReport:
         begun = self._clock()
         report = self._pipeline.step()
         now = self._clock()
         self._metrics.observe(report, now - begun)
-        refusals.note(report, now)
         self._show_readiness()
         if now - self._gauges_at >= _GAUGE_SECONDS:
-            self._set_gauges()
+            self._set_gauges(budget_per_sensor_day)
             self._gauges_at = now
         self._heartbeat.beat_at = now
         if report.source_errors:
             self._sleep(_RETRY_SECONDS)  # a poll that fails at once must not spin
+        return report
 
     def _show_readiness(self) -> None:
         is_ready = self._pipeline.is_ready
@@ -150,12 +157,13 @@ class Service:
         self._metrics.set("held_partitions", self._pipeline.holding)
         self._metrics.set("store_lag", self._pipeline.store_lag)
 
-    def _set_gauges(self) -> None:
+    def _set_gauges(self, budget_per_sensor_day: float) -> None:
         """Count the sensors: a pass over all of them, so not at every step."""
         counts = self._pipeline.sensor_counts()
         self._metrics.set("sensors", counts.warming, "warming")
         self._metrics.set("sensors", counts.ready, "ready")
         self._metrics.set("open_incidents", counts.open_incidents)
+        self._metrics.set("alarm_budget_per_day", counts.ready * budget_per_sensor_day)
 
 
 class Watchdog:

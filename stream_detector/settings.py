@@ -195,17 +195,26 @@ class DeadLetterSettings(Group):
 class AlertSettings(Group):
     """When an anomaly becomes an event."""
 
-    budget_per_sensor_day: float = Field(0.1, gt=0, description="False alarms accepted per sensor and day.")
+    budget_per_sensor_day: float = Field(0.1, ge=1e-6, le=86_400, description="False alarms accepted per sensor and day.")
     budget_per_fleet_day: float | None = Field(
-        None, gt=0, description="False alarms accepted per day for all sensors together; replaces the one above."
+        None, ge=1e-6, le=1e9, description="False alarms accepted per day for all sensors together; replaces the one above."
     )
-    fleet_size: Count | None = Field(None, description="Sensors that share the fleet's budget; unset: those of the training.")
+    fleet_size: int | None = Field(
+        None, ge=1, le=1_000_000_000, description="Sensors that share the fleet's budget; unset: those of the training."
+    )
     update_seconds: Seconds | None = Field(
         None, description="While an incident lasts, at most one update per this event time; unset: 300, or a window if longer."
     )
     quiet_seconds: Seconds | None = Field(
         None, description="Event time without an anomalous reading that closes an incident; unset: half a window."
     )
+
+    @model_validator(mode="after")
+    def _a_size_is_of_a_budget(self) -> Self:
+        if self.fleet_size is not None and self.budget_per_fleet_day is None:
+            msg = f"{PREFIX}ALERTS__FLEET_SIZE has no effect without {PREFIX}ALERTS__BUDGET_PER_FLEET_DAY: set both or none"
+            raise ValueError(msg)
+        return self
 
 
 class HttpSettings(Group):
@@ -289,6 +298,16 @@ def load_settings(config_file: Path | None = None, secrets_directory: Path | Non
     except (ValueError, OSError) as error:
         msg = f"settings file {config_file} cannot be read: {error}"
         raise SettingsError(msg) from None
+
+
+def changed_settings(before: Settings, after: Settings) -> list[str]:
+    """Return the names of the settings that differ. Values are left out: they may be secret."""
+    return [
+        f"{PREFIX}{group.upper()}__{name.upper()}"
+        for group in Settings.model_fields
+        for name in type(getattr(before, group)).model_fields
+        if getattr(getattr(before, group), name) != getattr(getattr(after, group), name)
+    ]
 
 
 def _refuse_unknown_groups(names: Iterable[str]) -> None:

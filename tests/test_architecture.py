@@ -17,11 +17,11 @@ NAME = PACKAGE.name
 LAYERS = (
     (
         "core",
-        "errors readings spec explanation calibration state arena decision open_incidents wire events",
+        "errors readings spec explanation calibration budgets state arena decision open_incidents wire events",
     ),
     ("ports", "ports reports"),
     ("pipeline", "detector dead_letters persistence keeper restore_plan restore pipeline"),
-    ("service", "settings rules metrics logs service"),
+    ("service", "settings rules metrics logs reload alarm_rate service"),
     ("commands", "commands cli __main__"),
 )
 CORE_AND_PORTS = frozenset(f"{LAYERS[0][1]} {LAYERS[1][1]}".split())

@@ -63,6 +63,7 @@ def test_every_count_of_a_step_reaches_its_metric() -> None:
             rewritten_partitions=7,
             store_errors=8,
             newest_time_ms=1500,
+            sensor_days=0.25,
         ),
         0.0,
     )
@@ -77,6 +78,7 @@ def test_every_count_of_a_step_reaches_its_metric() -> None:
     assert found["rewritten_partitions_total", frozenset()] == 7
     assert found["store_errors_total", frozenset()] == 8
     assert found["newest_reading_timestamp_seconds", frozenset()] == 1.5
+    assert found["sensor_days_total", frozenset()] == 0.25
 
 
 def test_steps_that_did_nothing_take_no_time() -> None:
@@ -106,6 +108,26 @@ def test_gauges_say_what_is_now() -> None:
     found = samples(metrics)
     assert found["sensors", frozenset({"warming"})] == 1
     assert found["model", frozenset({"pump", "v7"})] == 1
+
+
+def test_a_label_known_beforehand_is_shown_before_the_first_count() -> None:
+    """An increase is the difference of two values: without the zero the first incident would not be one."""
+    metrics = Metrics()
+    before = samples(metrics)
+
+    metrics.count("reloads", "ok")
+
+    assert [before["alerts_total", frozenset({status})] for status in ("opened", "updated", "closed")] == [0, 0, 0]
+    assert (before["reloads_total", frozenset({"ok"})], samples(metrics)["reloads_total", frozenset({"ok"})]) == (0, 1)
+
+
+def test_of_the_rules_only_those_in_force_are_shown() -> None:
+    metrics = Metrics()
+
+    metrics.set_only("rules", 1, "old")
+    metrics.set_only("rules", 1, "new")
+
+    assert {key: value for key, value in samples(metrics).items() if key[0] == "rules"} == {("rules", frozenset({"new"})): 1}
 
 
 def test_two_services_in_one_process_do_not_share_metrics() -> None:

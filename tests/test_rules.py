@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +43,34 @@ def test_a_budget_for_the_fleet_is_divided_among_its_sensors() -> None:
     assert budget_per_sensor_day(CALIBRATION, AlertSettings(budget_per_fleet_day=10.0)) == 5.0
     assert budget_per_sensor_day(CALIBRATION, AlertSettings(budget_per_fleet_day=10.0, fleet_size=100)) == 0.1
     assert budget_per_sensor_day(CALIBRATION, AlertSettings(budget_per_sensor_day=0.3)) == 0.3
+
+
+def test_rules_name_their_budget() -> None:
+    assert rules(budget_per_fleet_day=10.0, fleet_size=100).budget_per_sensor_day == 0.1
+
+
+def test_equal_settings_have_one_version_and_different_ones_have_others() -> None:
+    """Whether a setting was given or left to its default makes no difference: a window is 120 s here."""
+    same = [rules(), rules(budget_per_sensor_day=0.1), rules(update_seconds=300.0, quiet_seconds=60.0)]
+    others = [
+        rules(budget_per_sensor_day=0.2),
+        rules(update_seconds=301.0),
+        rules(quiet_seconds=61.0),
+        rules(StateSettings(stride=2)),
+        rules(StateSettings(stride=2), budget_per_sensor_day=0.05),  # per reading it is the same
+    ]
+
+    assert {one.rules_version for one in same} == {rules().rules_version}
+    assert len({one.rules_version for one in [*same, *others]}) == 1 + len(others)
+
+
+def test_a_version_does_not_change_from_run_to_run_nor_with_the_model() -> None:
+    """Versions are compared over replicas, restarts and trainings."""
+    retrained = replace(CALIBRATION, tail_rate=0.02)
+
+    assert decision_rules(MODEL, retrained, StateSettings(), AlertSettings()).rules_version == rules().rules_version
+    content = b'{"alarms_per_reading": 0.01, "budget_per_sensor_day": 144.0, "quiet_ms": 60000, "update_ms": 300000}'
+    assert rules(budget_per_sensor_day=144.0).rules_version == hashlib.sha256(content).hexdigest()[:12]
 
 
 def test_quiet_spell_and_gap_follow_the_models_window_unless_set() -> None:

@@ -9,15 +9,17 @@ import signal
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from stream_detector.errors import RetriableError, StalledError
 from stream_detector.metrics import Metrics
 from stream_detector.ports import Polled
+from stream_detector.reload import Reloader, ReloadFlag
 from stream_detector.reports import StepReport
 from stream_detector.service import Heartbeat, RefusalLog, Service, StopFlag, Watchdog, health_pages
-from tests.harness import DEAD_LETTERS, INPUT, SECOND_MS, START_MS, Replica, World
+from tests.harness import DEAD_LETTERS, INPUT, SECOND_MS, START_MS, Plant, Replica, World
 
 LIMIT_SECONDS = 30.0
 PATIENCE_SECONDS = 30.0
@@ -30,6 +32,12 @@ def world_with_readings(count: int) -> World:
     return world
 
 
+def lasting(metrics: Metrics | None = None) -> Reloader:
+    """Return a reloader that nobody asks for anything, with a budget of half an alarm per sensor and day."""
+    rules = replace(Plant().rules(), rules_version="lasting", budget_per_sensor_day=0.5)
+    return Reloader(ReloadFlag(), rules, lambda: rules, metrics or Metrics())
+
+
 def run_until_done(replica: Replica, metrics: Metrics) -> Heartbeat:
     """Run a service, and ask it to stop when all is read; its clock goes on by more than gauges are apart at each look."""
     stop, heartbeat = StopFlag(), Heartbeat(0.0)
@@ -39,7 +47,7 @@ def run_until_done(replica: Replica, metrics: Metrics) -> Heartbeat:
         replica.world.clock.advance(10.0)
         return replica.world.clock()
 
-    Service(replica.pipeline, metrics, heartbeat, clock, DEAD_LETTERS).run(stop)
+    Service(replica.pipeline, metrics, heartbeat, clock, DEAD_LETTERS).run(stop, lasting(metrics))
     return heartbeat
 
 
@@ -57,6 +65,50 @@ def test_the_service_works_until_it_is_asked_to_stop_and_shows_how_it_stands() -
     assert "stream_detector_assigned_partitions 1.0" in lines
     assert 'stream_detector_sensors{state="ready"} 1.0' in lines
     assert "stream_detector_store_lag 0.0" in lines
+    assert "stream_detector_alarm_budget_per_sensor_day 0.5" in lines
+    assert "stream_detector_alarm_budget_per_day 0.5" in lines  # of the one sensor whose window is full
+    assert f"stream_detector_sensor_days_total {8 / 86_400!r}" in lines  # a reading a second; the first two fill the window
+
+
+def test_a_reload_between_two_batches_changes_the_rules_of_the_second() -> None:
+    world, flag, metrics = world_with_readings(3), ReloadFlag(), Metrics()
+    replica, stop = Replica(world), StopFlag()
+    old, new = (replace(Plant().rules(), rules_version=name, margin=-50.0) for name in ("old", "new"))
+    replica.detector.use_rules(old)
+
+    def clock() -> float:
+        if replica.is_done() and not flag.is_set and world.ends() == {0: 3}:
+            flag.is_set = True
+            for second in range(3):
+                world.produce("pump-2", START_MS + SECOND_MS * second, 0.1 * second, 1.0)
+        stop.is_set = replica.is_done()
+        return world.clock()
+
+    Service(replica.pipeline, metrics, Heartbeat(0.0), clock, DEAD_LETTERS).run(stop, Reloader(flag, old, lambda: new, metrics))
+
+    assert [(event["sensor_id"], event["rules"]["version"]) for event in world.events()] == [
+        ("pump-1", "old"),
+        ("pump-2", "new"),
+    ]
+
+
+def test_a_service_warns_when_alarms_are_far_above_the_budget(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    for number in range(5):
+        for second in range(3):
+            world.produce(f"pump-{number}", START_MS + SECOND_MS * second, 0.1 * second, 1.0)
+    replica, stop = Replica(world, Plant(margin=-50.0)), StopFlag()
+
+    def clock() -> float:
+        stop.is_set = replica.is_done()
+        world.clock.advance(3600.0)
+        return world.clock()
+
+    Service(replica.pipeline, Metrics(), Heartbeat(0.0), clock, DEAD_LETTERS).run(stop, lasting())
+
+    (line,) = (line for line in caplog.messages if "budget" in line)
+    # Five full windows, one each: five seconds of event time, of 86,400 in a day; half an alarm a day is accepted.
+    assert line.startswith("5 incidents in 5.79e-05 sensor-days, the budget accepts 2.89e-05 false ones (counted over ")
 
 
 def refused(late: int = 0, **reasons: int) -> StepReport:
@@ -109,7 +161,7 @@ def test_a_service_logs_what_it_refused_also_when_it_stops_within_the_minute(cap
         stop.is_set = replica.is_done()
         return 5.0
 
-    Service(replica.pipeline, Metrics(), Heartbeat(0.0), clock, DEAD_LETTERS).run(stop)
+    Service(replica.pipeline, Metrics(), Heartbeat(0.0), clock, DEAD_LETTERS).run(stop, lasting())
 
     assert [line for line in caplog.messages if "dead letter" in line] == [
         f"1 dead letter in the last 0 s: 1 not_json; see topic {DEAD_LETTERS}",
@@ -121,7 +173,7 @@ def test_a_service_that_was_asked_before_it_began_does_nothing() -> None:
     world, stop = world_with_readings(3), StopFlag()
     stop.is_set = True
 
-    Service(Replica(world).pipeline, Metrics(), Heartbeat(0.0), world.clock, DEAD_LETTERS).run(stop)
+    Service(Replica(world).pipeline, Metrics(), Heartbeat(0.0), world.clock, DEAD_LETTERS).run(stop, lasting())
 
     assert world.committed() == {}
 
@@ -138,7 +190,7 @@ def test_a_topic_that_cannot_be_read_is_asked_again_a_moment_later(monkeypatch: 
         stop.is_set = len(waited) == 3
 
     monkeypatch.setattr(replica.source, "poll", failing_poll)
-    Service(replica.pipeline, Metrics(), Heartbeat(0.0), world.clock, DEAD_LETTERS, sleep=sleep).run(stop)
+    Service(replica.pipeline, Metrics(), Heartbeat(0.0), world.clock, DEAD_LETTERS, sleep=sleep).run(stop, lasting())
 
     assert waited == [0.5, 0.5, 0.5]
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from stream_detector.errors import SettingsError
-from stream_detector.settings import PREFIX, Settings, load_settings
+from stream_detector.settings import PREFIX, Settings, changed_settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +91,9 @@ def test_further_client_options_are_given_as_json_or_by_name(monkeypatch: pytest
         ("KAFKA__SECURITY_PROTOCOL", "TLS", "'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'"),
         ("KAFKA__BROKER", "localhost:9092", "there is no such setting; did you mean STREAM_DETECTOR_KAFKA__BROKERS?"),
         ("KAFKA__FROBNICATION_ZZ", "1", "there is no such setting; docs/settings.md lists all"),
-        ("ALERTS__BUDGET_PER_SENSOR_DAY", "0", "greater than 0"),
+        ("ALERTS__BUDGET_PER_SENSOR_DAY", "0", "greater than or equal to 0.000001"),
+        ("ALERTS__BUDGET_PER_SENSOR_DAY", "86401", "less than or equal to 86400"),
+        ("ALERTS__BUDGET_PER_FLEET_DAY", "-1", "greater than or equal to 0.000001"),
         ("ALERTS__BUDGET_PER_SENSOR_DAY", "nan", "must be a finite number"),
         ("ALERTS__BUDGET_PER_SENSOR_DAY", "inf", "must be a finite number"),
         ("DEAD_LETTERS__MAX_SHARE", "1.5", "less than or equal to 1"),
@@ -223,6 +225,27 @@ def test_a_setting_that_contradicts_another_is_named(monkeypatch: pytest.MonkeyP
 
     with pytest.raises(SettingsError, match=r"STATE__MAX_SENSORS \(100\) must not be smaller than KAFKA__MAX_POLL_RECORDS"):
         load_settings()
+
+
+def test_a_fleet_needs_a_budget_to_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}ALERTS__FLEET_SIZE", "200")
+
+    with pytest.raises(SettingsError, match="FLEET_SIZE has no effect without STREAM_DETECTOR_ALERTS__BUDGET_PER_FLEET_DAY"):
+        load_settings()
+
+    monkeypatch.setenv(f"{PREFIX}ALERTS__BUDGET_PER_FLEET_DAY", "20")
+    assert load_settings().alerts.fleet_size == 200
+
+
+def test_settings_that_differ_are_named_secret_ones_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_settings()
+    assert changed_settings(before, load_settings()) == []
+
+    monkeypatch.setenv(f"{PREFIX}ALERTS__QUIET_SECONDS", "9")
+    monkeypatch.setenv(f"{PREFIX}REDIS__URL", "redis://:hidden@redis:6379/0")
+    monkeypatch.setenv(f"{PREFIX}KAFKA__PARTITIONS", "6")  # the default
+
+    assert changed_settings(before, load_settings()) == [f"{PREFIX}REDIS__URL", f"{PREFIX}ALERTS__QUIET_SECONDS"]
 
 
 def test_a_group_that_is_no_json_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

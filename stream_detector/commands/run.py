@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from stream_detector import __version__
@@ -21,16 +23,18 @@ from stream_detector.adapters.kafka_topics import ensure_topics
 from stream_detector.adapters.redis_store import RedisStore
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.dead_letters import DeadLetterLimit
+from stream_detector.decision import DecisionRules
 from stream_detector.detector import Detector
 from stream_detector.errors import RetriableError, StalledError, StreamDetectorError
 from stream_detector.keeper import LagBounds, StateKeeper
 from stream_detector.logs import set_up_logging
 from stream_detector.metrics import Metrics
 from stream_detector.pipeline import Pipeline, PipelineRules
+from stream_detector.reload import Reloader, ReloadFlag, describe_rules, reread_alerts
 from stream_detector.restore import RestorePorts
-from stream_detector.rules import budget_per_sensor_day, build_detector, restore_rules
+from stream_detector.rules import build_detector, decision_rules, restore_rules
 from stream_detector.service import Heartbeat, Service, StopFlag, Watchdog, health_pages
-from stream_detector.settings import Settings
+from stream_detector.settings import AlertSettings, Settings
 from stream_detector.wire import InputLimits, JsonDecoder
 
 logger = logging.getLogger(__name__)
@@ -49,10 +53,10 @@ def main(arguments: argparse.Namespace) -> int:
     """Run the service until SIGTERM or SIGINT; return the exit code."""
     settings = settings_of(arguments)
     set_up_logging(settings.service.log_level, settings.service.log_format)
-    stop = StopFlag()
+    signals = Signals(StopFlag(), ReloadFlag())
     try:
-        with stop.installed(), suppress(_Stopped), ExitStack() as parts:
-            run_service(settings, stop, parts)
+        with signals.stop.installed(), signals.reload.installed(), suppress(_Stopped), ExitStack() as parts:
+            run_service(settings, lambda: settings_of(arguments), signals, parts)
     except StreamDetectorError as error:
         if settings.service.log_format == "json":  # in a log of text, the message of the command line is enough
             logger.critical("%s", error, extra={"error": type(error).__name__})
@@ -64,40 +68,54 @@ class _Stopped(Exception):  # noqa: N818 - not an error: asked to stop while sti
     """The stop came before there was anything to stop."""
 
 
-def run_service(settings: Settings, stop: StopFlag, parts: ExitStack) -> None:
-    """Put the parts together, outermost first, and run. `parts` closes them in the opposite order."""
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What the process is asked from outside."""
+
+    stop: StopFlag
+    reload: ReloadFlag
+
+
+def run_service(settings: Settings, load: Callable[[], Settings], signals: Signals, parts: ExitStack) -> None:
+    """Put the parts together, outermost first, and run. `parts` closes them in the opposite order.
+
+    `load` reads the settings again, for a reload.
+    """
     metrics = Metrics()
     heartbeat = Heartbeat(time.monotonic())
     limit_seconds = settings.service.watchdog_seconds
     pages = health_pages(heartbeat, metrics, limit_seconds, time.monotonic)
     port = parts.enter_context(serve_pages(settings.http.host, settings.http.port, pages))
     logger.info("stream-detector %s: health and metrics on port %d", __version__, port, extra={"port": port})
-    detector = _load_model(settings, metrics)
-    pipeline = _connect(settings, detector, stop, parts)
+    detector, rules_for = _load_model(settings, metrics)
+    reloader = Reloader(signals.reload, rules_for(settings.alerts), lambda: rules_for(reread_alerts(settings, load)), metrics)
+    logger.info("%s", describe_rules(reloader.rules), extra={"rules": reloader.rules.rules_version})
+    pipeline = _connect(settings, detector, signals.stop, parts)
     heartbeat.beat_at = time.monotonic()
+    service = Service(pipeline, metrics, heartbeat, time.monotonic, settings.kafka.dead_letter_topic)
     with Watchdog(heartbeat, limit_seconds, time.monotonic, _end_process):
-        Service(pipeline, metrics, heartbeat, time.monotonic, settings.kafka.dead_letter_topic).run(stop)
+        service.run(signals.stop, reloader)
 
 
-def _load_model(settings: Settings, metrics: Metrics) -> Detector:
-    """Load and warm the model before the group is joined: a slow start must not cost a rebalance."""
+def _load_model(settings: Settings, metrics: Metrics) -> tuple[Detector, Callable[[AlertSettings], DecisionRules]]:
+    """Load and warm the model before the group is joined: a slow start must not cost a rebalance.
+
+    Return the detector, and what makes its rules from other settings of alerts.
+    """
     from stream_detector.adapters.keras_scorer import KerasScorer
 
     scorer = KerasScorer(settings.model.directory, settings.model.tile_rows)
     detector = build_detector(scorer, scorer.spec, scorer.calibration, settings.state, settings.alerts)
-    budget = budget_per_sensor_day(scorer.calibration, settings.alerts)
     metrics.set("model", 1, scorer.spec.name, scorer.spec.version)
-    metrics.set("alarm_budget_per_sensor_day", budget)
     logger.info(
-        "model %s %s: features %s, window %d; budget %g false alarms per sensor and day",
+        "model %s %s: features %s, window %d",
         scorer.spec.name,
         scorer.spec.version,
         ", ".join(scorer.spec.features),
         scorer.spec.window_length,
-        budget,
         extra={"model": scorer.spec.name, "version": scorer.spec.version},
     )
-    return detector
+    return detector, partial(decision_rules, scorer.spec, scorer.calibration, settings.state)
 
 
 def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: ExitStack) -> Pipeline:

@@ -21,8 +21,10 @@ from stream_detector.errors import StoreUnavailableError
 from stream_detector.logs import set_up_logging
 from stream_detector.metrics import Metrics
 from stream_detector.ports import StateStore
+from stream_detector.reload import Reloader, ReloadFlag
 from stream_detector.service import Heartbeat, Service, StopFlag
 from stream_detector.settings import KafkaSettings, RedisSettings
+from tests.harness import Plant
 from tests.integration.replica import Connections, build_pipeline, connect
 
 #: Where a process can die, in the order of the hot path, and while restoring. "asked": a request to the transaction's
@@ -115,4 +117,6 @@ def run(kafka: KafkaSettings, redis: RedisSettings, log: Path, fate: Fate) -> No
         connections = connect(kafka, redis, parts)
         _wrap_ports(Fates(fate), connections)
         pipeline = build_pipeline(kafka, connections)
-        Service(pipeline, Metrics(), Heartbeat(time.monotonic()), time.monotonic, kafka.dead_letter_topic).run(stop)
+        metrics = Metrics()
+        reloader = Reloader(ReloadFlag(), Plant().rules(), Plant().rules, metrics)
+        Service(pipeline, metrics, Heartbeat(time.monotonic()), time.monotonic, kafka.dead_letter_topic).run(stop, reloader)
