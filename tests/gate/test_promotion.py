@@ -1,0 +1,64 @@
+"""What a verdict says to people, and whether a model that lost may run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stream_detector.errors import ModelError
+from stream_detector.gate.effects import DRIFT, SPIKE
+from stream_detector.gate.judging import BASELINE, MODEL, Verdict, judge
+from stream_detector.gate.promotion import REPORT_KEY, describe, warning_of
+from tests.gate.hand_made import trials_of
+
+
+def verdict_of(model: list[float], baseline: list[float]) -> Verdict:
+    trials = trials_of((SPIKE, 3, 4), (SPIKE, 3, 4), (DRIFT, 3, 4), (DRIFT, 3, 4), rows=4)
+    return judge(trials, {MODEL: np.array([model] * 4), BASELINE: np.array([baseline] * 4)})
+
+
+WON = verdict_of([0, 0, 0, 9], [0, 9, 0, 1])
+LOST = verdict_of([0, 9, 0, 1], [0, 0, 0, 9])
+NOT_JUDGED = Verdict(None, None, None, {}, {}, {})
+
+
+@pytest.mark.parametrize("refuse", [True, False])
+def test_a_promoted_model_runs_without_a_word(refuse: bool) -> None:
+    assert warning_of({REPORT_KEY: WON.as_json()}, refuse) is None
+
+
+def test_a_model_that_lost_is_warned_of_in_one_line() -> None:
+    warning = warning_of({REPORT_KEY: LOST.as_json()}, refuse=False)
+
+    assert warning == (
+        "the model finds injected faults worse than windowed PCA does (mean AUC-PR 0.500 against 1.000); "
+        "report.json of the model lists the kinds of faults"
+    )
+
+
+def test_a_model_that_lost_is_refused_when_that_is_set() -> None:
+    with pytest.raises(ModelError, match=r"0\.500 against 1\.000.*STREAM_DETECTOR_MODEL__REFUSE_UNPROMOTED is true") as refused:
+        warning_of({REPORT_KEY: LOST.as_json()}, refuse=True)
+
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("report", [{}, {REPORT_KEY: None}, {REPORT_KEY: NOT_JUDGED.as_json()}])
+def test_a_model_that_was_not_judged_is_warned_of_and_never_refused(report: dict[str, object]) -> None:
+    warning = warning_of(report, refuse=True)
+
+    assert warning is not None
+    assert "not compared" in warning
+
+
+def test_the_table_has_a_row_for_each_kind_and_the_mean() -> None:
+    assert describe(LOST).splitlines() == [
+        "gate: NOT promoted; injected faults in held-back data, mean AUC-PR 0.500 against 1.000 of windowed PCA, -0.500 "
+        "(standard error 0.000)",
+        "  AUC-PR (detected)  faults               model        windowed_pca",
+        "  spike                   2          0.500 (0%)        1.000 (100%)",
+        "  drift                   2          0.500 (0%)        1.000 (100%)",
+        "  mean                    4          0.500 (0%)        1.000 (100%)",
+    ]
+    assert describe(WON).startswith("gate: promoted; ")
+    assert describe(NOT_JUDGED) == "gate: not judged, the held-back data gave no faults to find"
