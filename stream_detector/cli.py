@@ -18,6 +18,7 @@ COMMANDS = {
     "run": "read the sensor topic, publish anomaly events (the service)",
     "train": "train a model from files or from the topic",
     "score": "score a file offline, as the stream would",
+    "evaluate": "judge a model on labelled readings, beside simple detectors",
     "watch": "show alerts as they come",
     "simulate": "make readings of a fleet of pumps, with faults: to a topic or a file",
     "demo": "the whole job in one terminal, on embedded servers",

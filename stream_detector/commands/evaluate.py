@@ -1,0 +1,222 @@
+"""`stream-detector evaluate`: the model on labelled readings, beside simple detectors."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from stream_detector.commands.option_types import count
+from stream_detector.commands.settings_options import add_settings_options, settings_of
+from stream_detector.errors import InputDataError, StreamDetectorError
+from stream_detector.model.directory import check_writable
+from stream_detector.rules import budget_per_sensor_day, build_detector, decision_rules
+
+if TYPE_CHECKING:
+    from stream_detector.adapters.keras_scorer import KerasScorer
+    from stream_detector.dataset import Dataset
+    from stream_detector.evaluation.judging import Judged, Rules
+    from stream_detector.evaluation.labels import Truth
+    from stream_detector.evaluation.reports import About
+    from stream_detector.offline import ScoredRows
+    from stream_detector.settings import Settings
+
+REPORT, PAGE = "report.json", "report.html"
+_T = TypeVar("_T")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="directory written by train")
+    parser.add_argument(
+        "--input",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="CSV or Parquet, sorted by time: sensor_id, timestamp, the model's features, and the label",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help=f"directory of {REPORT} and {PAGE}")
+    labels = parser.add_argument_group("labels (default: a column of the input)")
+    labels.add_argument(
+        "--label-column", default="label", metavar="NAME", help="column that is 1 where a row is anomalous, else 0"
+    )
+    other = labels.add_mutually_exclusive_group()
+    other.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="the column is in this file, with sensor_id and timestamp, as simulate writes it",
+    )
+    other.add_argument(
+        "--events", type=Path, metavar="FILE", help="no column, but a CSV file of events: sensor_id, start, end (not included)"
+    )
+    judging = parser.add_argument_group("judging")
+    judging.add_argument(
+        "--baseline-training",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="healthy readings to fit the baselines to (default: each sensor's rows before its first label)",
+    )
+    judging.add_argument(
+        "--vus-window",
+        type=count,
+        metavar="N",
+        help="largest label tolerance of VUS-PR in rows (default: each sensor's rhythm)",
+    )
+    judging.add_argument("--seed", type=int, default=0, metavar="N", help="of the random scores")
+    judging.add_argument("--pictures", type=count, default=20, metavar="N", help="sensors drawn, labelled ones first")
+    add_settings_options(parser)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Evaluate; return the exit code."""
+    from stream_detector.adapters.keras_scorer import KerasScorer
+    from stream_detector.dataset import clean, read_dataset
+    from stream_detector.evaluation.reports import report
+
+    _check_output(arguments)
+    settings = settings_of(arguments)
+    scorer = KerasScorer(arguments.model, settings.model.tile_rows)
+    features = scorer.spec.features
+    dataset = read_dataset(arguments.input, features)
+    truth = _truth(arguments, dataset)
+    if unknown := [name for name in dataset.unread if name != arguments.label_column]:
+        _say(f"ignored, unknown to the model: {', '.join(unknown)}")
+    training = clean(read_dataset(arguments.baseline_training, features))[0] if arguments.baseline_training else None
+    rules = _rules(arguments, scorer, settings)
+    scored = _score(scorer, dataset, settings)
+    judged = _judge(dataset, truth, scored, training, rules)
+    evaluation = report(_about(arguments, scorer, settings, truth, rules), judged)
+    _write(arguments.output, evaluation, _pictures(judged, arguments.pictures))
+    _print(evaluation, arguments.output)
+    return 0
+
+
+def _check_output(arguments: argparse.Namespace) -> None:
+    """Raise StreamDetectorError if the report cannot be written, or not there."""
+    output: Path = arguments.output
+    if output.exists() and not output.is_dir():
+        msg = f"--output {output}: there is a file of this name; the report is a directory"
+        raise InputDataError(msg)
+    if output.resolve().is_relative_to(arguments.model.resolve()):
+        msg = f"--output {output}: is in the model's directory, which holds the model only; choose another place"
+        raise InputDataError(msg)
+    check_writable(output / REPORT)
+
+
+def _truth(arguments: argparse.Namespace, dataset: Dataset) -> Truth:
+    """Read the labels from where the options say."""
+    from stream_detector.evaluation.labels import labels_of_column, labels_of_events, labels_of_file
+
+    column = arguments.label_column
+    if arguments.events:
+        return labels_of_events(arguments.events, dataset)
+    if arguments.labels:
+        return labels_of_file(arguments.labels, column, dataset)
+    if column in dataset.features:
+        msg = (
+            f"column {column} is a feature of the model, so it was trained on the labels; "
+            f"train it anew with --ignore-columns {column}, or name another column with --label-column"
+        )
+        raise InputDataError(msg)
+    return labels_of_column(arguments.input, column)
+
+
+def _rules(arguments: argparse.Namespace, scorer: KerasScorer, settings: Settings) -> Rules:
+    from stream_detector.evaluation.judging import Rules
+
+    decision = decision_rules(scorer.spec, scorer.calibration, settings.state, settings.alerts)
+    interval_seconds = scorer.spec.sampling_interval_seconds
+    return Rules(decision.quiet_ms, interval_seconds, arguments.vus_window, arguments.seed)
+
+
+def _score(scorer: KerasScorer, dataset: Dataset, settings: Settings) -> ScoredRows:
+    """Score as the stream would, with a progress bar on stderr."""
+    from stream_detector.offline import join, score_dataset
+
+    state = settings.state.model_copy(update={"max_sensors": max(1, len(dataset.sensors))})
+    detector = build_detector(scorer, scorer.spec, scorer.calibration, state, settings.alerts)
+    return join(list(_track(score_dataset(detector, dataset), "scoring", None)))
+
+
+def _judge(dataset: Dataset, truth: Truth, scored: ScoredRows, training: Dataset | None, rules: Rules) -> list[Judged]:
+    from stream_detector.evaluation.judging import judge, split
+
+    series = _track(split(dataset, truth.labels, scored), "judging", len(dataset.sensors))
+    return [judge(one, training, rules) for one in series]
+
+
+def _about(arguments: argparse.Namespace, scorer: KerasScorer, settings: Settings, truth: Truth, rules: Rules) -> About:
+    from stream_detector.evaluation.reports import About
+
+    return About(
+        model=scorer.spec.name,
+        model_version=scorer.spec.version,
+        inputs=tuple(str(path) for path in arguments.input),
+        labels=truth.source,
+        budget_per_sensor_day=budget_per_sensor_day(scorer.calibration, settings.alerts),
+        quiet_seconds=rules.quiet_ms / 1000.0,
+        seed=rules.seed,
+        notes=truth.notes,
+    )
+
+
+def _pictures(judged: Sequence[Judged], most: int) -> dict[str, bytes]:
+    """Draw sensors: those with anomalous rows first, else in the input's order."""
+    from stream_detector.evaluation.pictures import draw_series
+
+    chosen = sorted(judged, key=lambda one: not one.series.labels.any())[:most]
+    return {one.series.sensor: draw_series(one.series) for one in chosen}
+
+
+def _write(directory: Path, evaluation: dict[str, Any], pictures: dict[str, bytes]) -> None:
+    """Write each file beside its place, then move it there: a reader never sees half a file."""
+    from stream_detector.evaluation.page import page
+    from stream_detector.evaluation.reports import to_json
+
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, text in ((REPORT, to_json(evaluation)), (PAGE, page(evaluation, pictures))):
+            unfinished = directory / f".{name}.unfinished"
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(directory / name)
+    except OSError as error:
+        msg = f"cannot write the report to {directory}: {error.strerror}"
+        raise StreamDetectorError(msg) from None
+
+
+def _print(evaluation: dict[str, Any], directory: Path) -> None:
+    """Print the summary, and what must be known to read it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from stream_detector.evaluation.tables import SUMMARY_HEADER, summary_rows
+
+    table = Table(*SUMMARY_HEADER, box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in summary_rows(evaluation):
+        table.add_row(*row)
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(table)
+    for note in evaluation["notes"]:
+        console.print(f"note: {note}", soft_wrap=True)
+    console.print(f"report: {directory / PAGE}, {directory / REPORT}", soft_wrap=True)
+
+
+def _track(items: Iterable[_T], what: str, total: int | None) -> Iterable[_T]:
+    """Show progress on stderr, where it does not mix with output."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, what, total, console=Console(stderr=True), disable=not os.isatty(2))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - the command line prints

@@ -1,0 +1,8 @@
+"""How good a detector's scores and alarms are on labelled readings, beside baselines.
+
+ranking.py, period.py, alarms.py and faithfulness.py are the measures, baselines.py the other detectors: NumPy only, no
+files, no clock. labels.py reads what is true, judging.py puts all of it together, reports.py, pictures.py and page.py
+write it down.
+"""
+
+from __future__ import annotations

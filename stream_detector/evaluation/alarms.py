@@ -1,0 +1,145 @@
+"""How good alarms are: what was found, how late, and how much was false.
+
+Nothing is point-adjusted: an anomalous row counts as found only if it was itself alarmed. An event counts as found if any
+of its rows was; a false alarm is an incident, as the stream would publish it, without a single anomalous row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.calibration import SECONDS_PER_DAY
+from stream_detector.evaluation.spans import spans
+from stream_detector.readings import BoolArray, Int64Array
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmCounts:
+    """What alarms came to over some rows, as counts: those of several sensors are added up.
+
+    A figure that the rows cannot give is None: the first four without an anomalous row, false-alarm figures without rows.
+    """
+
+    true_positives: int  # rows
+    false_positives: int
+    false_negatives: int
+    true_negatives: int
+    events: int
+    incidents: int
+    false_incidents: int
+    delays_rows: tuple[int, ...]  # of each event that was found, from its first row to its first alarm
+    delays_seconds: tuple[float, ...]
+    days: float  # that the sensors were watched
+
+    def precision(self) -> float | None:
+        """Return the share of alarmed rows that are anomalous; 0 without an alarm."""
+        return self._of_anomalous(self.true_positives, self.true_positives + self.false_positives)
+
+    def recall(self) -> float | None:
+        """Return the share of anomalous rows that are alarmed."""
+        return self._of_anomalous(self.true_positives, self.true_positives + self.false_negatives)
+
+    def f1(self) -> float | None:
+        """Return the harmonic mean of precision and recall."""
+        wrong = self.false_positives + self.false_negatives
+        return self._of_anomalous(2 * self.true_positives, 2 * self.true_positives + wrong)
+
+    def event_recall(self) -> float | None:
+        """Return the share of events that were found."""
+        return _ratio(len(self.delays_rows), self.events)
+
+    def false_alarm_rate_percent(self) -> float | None:
+        """Return the percentage of normal rows that are alarmed."""
+        rate = _ratio(self.false_positives, self.false_positives + self.true_negatives)
+        return None if rate is None else 100.0 * rate
+
+    def false_alarms_per_sensor_day(self) -> float | None:
+        """Return false incidents per sensor and day of readings."""
+        return _ratio(self.false_incidents, self.days)
+
+    def false_alarms_per_1000_rows(self) -> float | None:
+        """Return false incidents per 1000 rows, anomalous ones included."""
+        rows = self.true_positives + self.false_positives + self.false_negatives + self.true_negatives
+        return _ratio(1000 * self.false_incidents, rows)
+
+    def median_delay_rows(self) -> float | None:
+        """Return the median over found events."""
+        return float(np.median(self.delays_rows)) if self.delays_rows else None
+
+    def median_delay_seconds(self) -> float | None:
+        """Return the median over found events."""
+        return float(np.median(self.delays_seconds)) if self.delays_seconds else None
+
+    def _of_anomalous(self, part: int, whole: int) -> float | None:
+        if not self.true_positives + self.false_negatives:
+            return None
+        return part / whole if whole else 0.0
+
+
+def count_alarms(labels: BoolArray, alarms: BoolArray, times_ms: Int64Array, incidents: Int64Array, days: float) -> AlarmCounts:
+    """Count what alarms [N], which make these incidents [I, 2], are worth on the N rows of one sensor."""
+    events = spans(labels)
+    alarmed = np.flatnonzero(alarms)
+    first = np.append(alarmed, len(alarms))[np.searchsorted(alarmed, events[:, 0])]  # alarm at or after an event's start
+    found = first < events[:, 1]
+    first, starts = first[found], events[found, 0]
+    anomalous_before = np.concatenate([[0], np.cumsum(labels)])
+    is_false = anomalous_before[incidents[:, 1]] == anomalous_before[incidents[:, 0]]
+    return AlarmCounts(
+        true_positives=int((alarms & labels).sum()),
+        false_positives=int((alarms & ~labels).sum()),
+        false_negatives=int((~alarms & labels).sum()),
+        true_negatives=int((~alarms & ~labels).sum()),
+        events=len(events),
+        incidents=len(incidents),
+        false_incidents=int(is_false.sum()),
+        delays_rows=tuple((first - starts).tolist()),
+        delays_seconds=tuple(((times_ms[first] - times_ms[starts]) / 1000.0).tolist()),
+        days=days,
+    )
+
+
+def find_incidents(alarms: BoolArray, times_ms: Int64Array, late: BoolArray, quiet_ms: int) -> Int64Array:
+    """Return the incidents of one sensor's alarms [N] as [I, 2]: the row of the first alarm, and the one after the last.
+
+    As in the stream, a reading that is not anomalous closes an incident if its last alarm is `quiet_ms` ago or more. Late
+    rows are none of the stream's readings.
+    """
+    accepted = np.flatnonzero(~late)
+    times_ms, alarmed = times_ms[accepted], np.flatnonzero(alarms[accepted])
+    if not len(alarmed):
+        return np.empty((0, 2), np.int64)
+    earlier, later = alarmed[:-1], alarmed[1:]
+    # Of the readings between two alarms the last one has waited longest; next to each other there is none.
+    closes = times_ms[later - 1] - times_ms[earlier] >= max(quiet_ms, 1)
+    first = np.concatenate([alarmed[:1], later[closes]])
+    last = np.concatenate([earlier[closes], alarmed[-1:]])
+    return np.stack([accepted[first], accepted[last] + 1], axis=1)
+
+
+def watched_days(rows: int, interval_seconds: float) -> float:
+    """Return for how long so many readings watch a sensor."""
+    return rows * interval_seconds / SECONDS_PER_DAY
+
+
+def pooled(counts: Sequence[AlarmCounts]) -> AlarmCounts:
+    """Add up the counts of sensors, at least one."""
+    return AlarmCounts(
+        true_positives=sum(one.true_positives for one in counts),
+        false_positives=sum(one.false_positives for one in counts),
+        false_negatives=sum(one.false_negatives for one in counts),
+        true_negatives=sum(one.true_negatives for one in counts),
+        events=sum(one.events for one in counts),
+        incidents=sum(one.incidents for one in counts),
+        false_incidents=sum(one.false_incidents for one in counts),
+        delays_rows=tuple(delay for one in counts for delay in one.delays_rows),
+        delays_seconds=tuple(delay for one in counts for delay in one.delays_seconds),
+        days=sum(one.days for one in counts),
+    )
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,161 @@
+"""What is true of a dataset's rows: labels from a column, from another file, or from a list of events."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from stream_detector.dataset import ONLY_SENSOR, Dataset
+from stream_detector.errors import InputDataError
+from stream_detector.events import iso_time
+from stream_detector.readings import BoolArray, Int32Array, Int64Array, to_ms
+from stream_detector.table_files import EPOCH_MILLISECONDS_FROM, SENSOR_COLUMN, Table, read_table
+
+_ELSEWHERE = "name it with --label-column, or give --labels or --events"
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Which of a dataset's N rows are anomalous, and what is to be said of that."""
+
+    labels: BoolArray  # [N]
+    source: str  # for people
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    sensor: str
+    start_ms: int
+    end_ms: int  # the first moment after it
+
+
+def labels_of_column(paths: Sequence[Path], column: str) -> Truth:
+    """Read the labels from a column of the files that a dataset was read from, in the same order.
+
+    Raises InputDataError if a file has no such column, or a row another value than 0 and 1.
+    """
+    return Truth(np.concatenate([_labels(_table(path, column), column) for path in paths]), f"column {column}")
+
+
+def labels_of_file(path: Path, column: str, dataset: Dataset) -> Truth:
+    """Read the labels from a file with columns sensor_id, timestamp and `column`, found by sensor and time.
+
+    Of several labels of a reading, one that says anomalous wins. Raises InputDataError if a row of the dataset has none.
+    """
+    table = _table(path, column)
+    labels = _labels(table, column)
+    code_of = {sensor: code for code, sensor in enumerate(dataset.sensors)}
+    codes = np.array([code_of.get(sensor, -1) for sensor in table.sensors or [ONLY_SENSOR]], np.int64)[table.codes]
+    order = np.lexsort((labels, table.times_ms, codes))
+    keys, labels = _keys(codes, table.times_ms)[order], labels[order]
+    wanted = _keys(dataset.codes, dataset.times_ms)
+    last = np.searchsorted(keys, wanted, side="right") - 1
+    absent = (last < 0) | (keys[last] != wanted)
+    if absent.any():
+        row = int(absent.argmax())
+        reading = f"{dataset.sensors[dataset.codes[row]]} at {iso_time(int(dataset.times_ms[row]))}"
+        msg = f"{path}: no label of {reading}, nor of {int(absent.sum()) - 1} other readings; every reading needs one"
+        raise InputDataError(msg)
+    elsewhere = int((codes < 0).sum())
+    notes = (f"{elsewhere:,} labels are of sensors that are not in the input",) if elsewhere else ()
+    return Truth(labels[last], f"{path}, column {column}", notes)
+
+
+def labels_of_events(path: Path, dataset: Dataset) -> Truth:
+    """Read a CSV file of events, columns sensor_id, start, end; rows from start up to, not including, end are anomalous.
+
+    Times are ISO 8601 (without a zone: UTC) or seconds or milliseconds since 1970. A file without sensor_id is of the one
+    sensor that a dataset without sensor_id has. Raises InputDataError that names the line.
+    """
+    labels = np.zeros(len(dataset), np.bool_)
+    rows_of = {sensor: np.flatnonzero(dataset.codes == code) for code, sensor in enumerate(dataset.sensors)}
+    strangers = empty = 0
+    for event in _read_events(path):
+        rows = rows_of.get(event.sensor)
+        if rows is None:
+            strangers += 1
+            continue
+        inside = (dataset.times_ms[rows] >= event.start_ms) & (dataset.times_ms[rows] < event.end_ms)
+        labels[rows[inside]] = True
+        empty += not inside.any()
+    notes = (
+        f"{strangers:,} events are of sensors that are not in the input" if strangers else "",
+        f"{empty:,} events have no reading in them" if empty else "",
+    )
+    return Truth(labels, f"events of {path}", tuple(filter(None, notes)))
+
+
+def _table(path: Path, column: str) -> Table:
+    table = read_table(path, features=(column,))
+    if column not in table.columns:
+        msg = f"{path}: no column {column!r} with the labels (found: {', '.join(table.unread)}); {_ELSEWHERE}"
+        raise InputDataError(msg)
+    return table
+
+
+def _labels(table: Table, column: str) -> BoolArray:
+    values = table.columns[column]
+    wrong = (values != 0.0) & (values != 1.0)  # so is NaN
+    if wrong.any():
+        row = int(wrong.argmax())
+        value = "is empty" if np.isnan(values[row]) else f"is {values[row]:g}"
+        msg = f"{table.path}: data row {row + 1}, column {column} {value}; a label is 0 (normal) or 1 (anomalous)"
+        raise InputDataError(msg)
+    return np.asarray(values == 1.0)
+
+
+def _keys(codes: Int32Array | Int64Array, times_ms: Int64Array) -> Int64Array:
+    """Return a number for each sensor and time, in that order: times fit in 42 bits."""
+    return (codes.astype(np.int64) << 42) + times_ms
+
+
+def _read_events(path: Path) -> Iterator[_Event]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            names = reader.fieldnames or []
+            if absent := [name for name in ("start", "end") if name not in names]:
+                msg = f"{path}: no column {' and '.join(absent)}; events have sensor_id,start,end (found: {', '.join(names)})"
+                raise InputDataError(msg)
+            for row in reader:
+                where = f"{path}: line {reader.line_num}"
+                sensor = row[SENSOR_COLUMN] if SENSOR_COLUMN in names else ONLY_SENSOR
+                yield _event(where, sensor, row["start"], row["end"])
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}"
+        raise InputDataError(msg) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        msg = f"{path}: not CSV in UTF-8 ({error})"
+        raise InputDataError(msg) from None
+
+
+def _event(where: str, sensor: str | None, start: str | None, end: str | None) -> _Event:
+    if not sensor:
+        msg = f"{where} has no {SENSOR_COLUMN}"
+        raise InputDataError(msg)
+    event = _Event(sensor, _time_ms(where, "start", start or ""), _time_ms(where, "end", end or ""))
+    if event.end_ms <= event.start_ms:
+        msg = f"{where}: the event ends at {end}, which is not after its start, {start}"
+        raise InputDataError(msg)
+    return event
+
+
+def _time_ms(where: str, column: str, text: str) -> int:
+    try:
+        number = float(text)
+    except ValueError:
+        pass
+    else:
+        if 0.0 <= number < 1e14:  # False for NaN
+            return round(number * 1000.0 if number < EPOCH_MILLISECONDS_FROM else number)
+    try:
+        return to_ms(datetime.fromisoformat(text.strip()))
+    except (ValueError, OverflowError):
+        msg = f"{where}: {column} {text[:40]!r} is neither ISO 8601 nor epoch seconds or milliseconds"
+        raise InputDataError(msg) from None
