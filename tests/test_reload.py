@@ -8,7 +8,10 @@ import signal
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from stream_detector.decision import DecisionRules
 from stream_detector.errors import SettingsError
@@ -281,3 +284,74 @@ def test_a_pipeline_is_settled_when_nothing_that_was_decided_could_be_replayed()
     heir.run(until=is_done)
 
     assert (settled[0], settled[-1]) == (False, True)  # the readings that the store lacks are replayed between the two
+
+
+# -- whatever fails, short of the process
+
+LEVELS = {
+    "all": rules("all", margin=ALWAYS),
+    "usual": rules("usual", margin=Plant().margin),
+    "none": rules("none", margin=NEVER),
+}
+STEPS = st.lists(
+    st.one_of(
+        st.integers(0, 20),  # a poll of so many records
+        st.sampled_from(["before", "after", "rebalance", "store down", "store up", *LEVELS]),
+    ),
+    min_size=5,
+    max_size=40,
+)
+
+
+def busy_log() -> World:
+    """Return two sensors' readings, a second apart; a checksum of its window scores each."""
+    world, random = World(), np.random.default_rng(3)
+    for second in range(80):
+        for sensor in ("pump-1", "pump-2"):
+            world.produce(sensor, START_MS + second * SECOND_MS, *random.normal(size=2).tolist())
+    return world
+
+
+def take(step: int | str, replica: Replica, files: list[str], flag: ReloadFlag) -> None:
+    """Do what a step of a script says."""
+    match step:
+        case int():
+            replica.step(step)
+        case "before" | "after":
+            replica.sink.fail_next_commit("before" if step == "before" else "after")
+        case "rebalance":
+            replica.rebalance()
+        case "store down" | "store up":
+            replica.world.store.unavailable = step == "store down"
+        case _:
+            files.append(step)
+            flag.is_set = True
+
+
+@given(STEPS)
+@example(["all", 20, "after", 20, "none", 20, 20, "all", 20, 20])  # an answer is lost, and new rules come while it is replayed
+@example(["all", 0, 20, 20, "store down", 20, "none", "rebalance", 20, "store up", 0, 0, 20, "all", 20])
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_reloads_at_any_time_leave_every_incident_whole(steps: list[int | str]) -> None:
+    """Each has one opening, before all else, and at most one end; a sensor's incidents do not overlap; no id comes twice."""
+    world, files, flag = busy_log(), ["usual"], ReloadFlag()
+    replica = Replica(world)
+    replica.detector.use_rules(LEVELS["usual"])
+    reload = Reloader(flag, LEVELS["usual"], lambda: LEVELS[files[-1]], Metrics())
+
+    for step in steps:
+        take(step, replica, files, flag)
+        reload.between_batches(replica.pipeline)
+    world.store.unavailable = False
+    while not replica.is_done() or reload.rules.rules_version != files[-1]:
+        replica.step()
+        reload.between_batches(replica.pipeline)
+
+    events = world.events()
+    assert len({event["event_id"] for event in events}) == len(events)
+    for sensor in ("pump-1", "pump-2"):
+        open_incident = None
+        for event in (event for event in events if event["sensor_id"] == sensor):
+            assert (event["status"] == "opened") == (open_incident is None)
+            assert open_incident in (None, event["incident_id"])
+            open_incident = None if event["status"] == "closed" else event["incident_id"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,11 @@ def environment(kafka: KafkaSettings, redis_url: str, model: Path, **settings: o
 class ServiceProcess:
     """One replica. Its log is read for the port that it chose."""
 
-    def __init__(self, environ: Mapping[str, str], log: Path) -> None:
+    def __init__(self, environ: Mapping[str, str], log: Path, options: Sequence[str] = ()) -> None:
         self.log = log
+        command = [sys.executable, "-m", "stream_detector", "run", *options]
         with log.open("wb") as file:
-            self.process = subprocess.Popen([sys.executable, "-m", "stream_detector", "run"], env=dict(environ), stderr=file)
+            self.process = subprocess.Popen(command, env=dict(environ), stderr=file)
 
     def lines(self) -> list[dict[str, Any]]:
         """Return the log; every whole line of it is JSON."""
@@ -69,6 +71,10 @@ class ServiceProcess:
             return self.get("/readyz")[0] == 200
 
         until(is_ready, START_SECONDS)
+
+    def reload(self) -> None:
+        """Have it read its settings again; it does so after the batch under way."""
+        self.process.send_signal(signal.SIGHUP)
 
     def stop(self) -> int:
         """End it as an orchestrator does; return its exit code."""
