@@ -16,7 +16,8 @@ from typing import Protocol
 from stream_detector.decision import DecisionRules
 from stream_detector.errors import SettingsError
 from stream_detector.metrics import Metrics
-from stream_detector.settings import PREFIX, AlertSettings, Settings, changed_settings
+from stream_detector.settings import PREFIX, AlertSettings, Settings
+from stream_detector.settings_sources import changed_settings
 
 logger = logging.getLogger(__name__)
 

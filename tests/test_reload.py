@@ -17,7 +17,8 @@ from stream_detector.decision import DecisionRules
 from stream_detector.errors import SettingsError
 from stream_detector.metrics import Metrics
 from stream_detector.reload import Reloader, ReloadFlag, reread_alerts
-from stream_detector.settings import PREFIX, AlertSettings, KafkaSettings, RedisSettings, Settings, load_settings
+from stream_detector.settings import PREFIX, AlertSettings, KafkaSettings, RedisSettings, Settings
+from stream_detector.settings_sources import load_settings
 from tests.harness import MINUTE_MS, SECOND_MS, START_MS, Plant, Replica, World
 from tests.test_metrics import samples
 

@@ -9,7 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from stream_detector.errors import SettingsError
-from stream_detector.settings import PREFIX, Settings, changed_settings, load_settings
+from stream_detector.settings import PREFIX, Settings
+from stream_detector.settings_sources import changed_settings, load_settings
 
 
 @pytest.fixture(autouse=True)

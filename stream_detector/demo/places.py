@@ -25,7 +25,8 @@ from stream_detector.adapters.kafka_topics import KafkaTopics
 from stream_detector.adapters.redis_client import checked_address, connect
 from stream_detector.embedded import running_broker, running_valkey
 from stream_detector.errors import StreamDetectorError
-from stream_detector.settings import PREFIX, KafkaSettings, RedisSettings, load_settings
+from stream_detector.settings import PREFIX, KafkaSettings, RedisSettings
+from stream_detector.settings_sources import load_settings
 
 
 @dataclass(frozen=True, slots=True)
