@@ -1,0 +1,3 @@
+"""Tests of stream_detector/evaluation."""
+
+from __future__ import annotations

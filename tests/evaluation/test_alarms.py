@@ -1,0 +1,134 @@
+"""Alarms judged: by hand, against the reference implementation, and incidents against those of the stream."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_detector.decision import OPENED
+from stream_detector.evaluation.alarms import AlarmCounts, count_alarms, find_incidents, pooled, watched_days
+from stream_detector.readings import BoolArray, Readings
+from tests.harness import SECOND_MS, Plant
+from tests.test_offline import mixed
+
+LABELS = "000111100000011000000001110000"
+ALARMS = "010001011000000001010000110010"
+MINUTE_MS = 60_000
+
+
+def flags(text: str) -> BoolArray:
+    return np.array([character == "1" for character in text])
+
+
+def counts(labels: str, alarms: str, quiet_ms: int = 1) -> AlarmCounts:
+    """Judge alarms of a sensor that is read once a minute."""
+    times_ms = MINUTE_MS * np.arange(len(labels), dtype=np.int64)
+    incidents = find_incidents(flags(alarms), times_ms, np.zeros(len(labels), np.bool_), quiet_ms)
+    return count_alarms(flags(labels), flags(alarms), times_ms, incidents, watched_days(len(labels), 60.0))
+
+
+@pytest.mark.parametrize(
+    ("quiet_minutes", "incidents", "false", "per_day"),
+    # The reference joins alarms that are at most 0, 1, 2 and 5 rows apart: they are quiet for a minute less than this.
+    [(1, 7, 5, 240.0), (2, 5, 3, 144.0), (3, 4, 2, 96.0), (6, 2, 0, 0.0)],
+)
+def test_agrees_with_the_reference(quiet_minutes: int, incidents: int, false: int, per_day: float) -> None:
+    found = counts(LABELS, ALARMS, quiet_minutes * MINUTE_MS)
+
+    assert (found.incidents, found.false_incidents) == (incidents, false)
+    assert found.false_alarms_per_sensor_day() == pytest.approx(per_day)
+    assert found.false_alarms_per_1000_rows() == pytest.approx(false / 30 * 1000)
+    assert found.f1() == found.precision() == found.recall() == pytest.approx(1 / 3)
+    assert found.false_alarm_rate_percent() == pytest.approx(28.571428571428573)
+    assert found.event_recall() == pytest.approx(2 / 3)
+    assert found.median_delay_rows() == 1.5
+
+
+def test_counts_by_hand() -> None:
+    #             event  event
+    found = counts("01110110", "00100000")
+
+    assert (found.true_positives, found.false_positives, found.false_negatives, found.true_negatives) == (1, 0, 4, 3)
+    assert (found.events, found.delays_rows, found.delays_seconds) == (2, (1,), (60.0,))
+    assert found.precision() == 1.0
+    assert found.recall() == pytest.approx(1 / 5)  # an event that was found is not a whole event of rows: no adjustment
+    assert found.f1() == pytest.approx(2 / 6)
+    assert found.days == pytest.approx(8 / 1440)
+
+
+def test_an_alarm_before_an_event_or_after_it_does_not_find_it() -> None:
+    found = counts("0011000", "0100100")
+
+    assert found.event_recall() == 0.0
+    assert found.false_incidents == 2
+    assert found.median_delay_rows() is None
+    assert found.precision() == found.f1() == 0.0
+
+
+def test_an_incident_that_begins_before_an_event_and_reaches_into_it_is_not_false_and_finds_it_at_once() -> None:
+    found = counts("0011000", "0111000")
+
+    assert (found.incidents, found.false_incidents) == (1, 0)
+    assert found.delays_rows == (0,)
+    assert found.false_alarm_rate_percent() == pytest.approx(20.0)
+
+
+def test_without_anomalous_rows_there_are_false_alarm_figures_only() -> None:
+    found = counts("0000", "0100")
+
+    assert (found.precision(), found.recall(), found.f1(), found.event_recall()) == (None, None, None, None)
+    assert found.median_delay_seconds() is None
+    assert found.false_alarm_rate_percent() == 25.0
+    assert found.false_alarms_per_1000_rows() == 250.0
+
+
+def test_without_alarms_nothing_is_found_and_nothing_is_false() -> None:
+    found = counts("0110", "0000")
+
+    assert (found.precision(), found.recall(), found.f1(), found.event_recall()) == (0.0, 0.0, 0.0, 0.0)
+    assert (found.incidents, found.false_alarms_per_1000_rows()) == (0, 0.0)
+
+
+def test_sensors_are_added_up() -> None:
+    together = pooled([counts("0110", "0100"), counts("0000", "0001"), counts("0011", "0001")])
+
+    assert together.recall() == pytest.approx(2 / 4)
+    assert together.precision() == pytest.approx(2 / 3)
+    assert together.delays_rows == (0, 1)
+    assert together.false_alarms_per_sensor_day() == pytest.approx(1 / (12 / 1440))
+
+
+def test_two_alarms_with_nothing_in_between_are_one_incident_however_long_that_took() -> None:
+    times_ms = np.array([0, 1000, 900_000, 901_000])
+    late = np.zeros(4, np.bool_)
+
+    assert find_incidents(flags("0110"), times_ms, late, quiet_ms=2000).tolist() == [[1, 3]]
+    # a late reading in between is none of the stream's
+    assert find_incidents(flags("1010"), np.array([0, -5, 9000, 9001]), flags("0100"), quiet_ms=2000).tolist() == [[0, 3]]
+
+
+@given(seed=st.integers(0, 1000), quiet_seconds=st.integers(1, 90), stride=st.sampled_from([1, 3]))
+@settings(deadline=None, max_examples=40)
+def test_incidents_are_those_of_the_stream(seed: int, quiet_seconds: int, stride: int) -> None:
+    plant, table = Plant(quiet_ms=quiet_seconds * SECOND_MS, stride=stride), mixed(sensors=3, rows=400, seed=seed)
+    detector = plant.detector()
+    detector.admit(0, table.sensors, [None] * len(table.sensors))
+    sensors = [table.sensors[code] for code in table.codes]
+    rows = np.arange(len(table))
+    detected = detector.detect(Readings(sensors, np.zeros(len(rows), np.int32), rows, table.times_ms, table.values))
+    assert detected.decisions is not None
+    opened = sorted(one.incident_offset for one in detected.decisions.transitions if one.status == OPENED)
+    alarms, late = np.zeros(len(rows), np.bool_), np.ones(len(rows), np.bool_)
+    alarms[detected.appended.reading] = detected.decisions.anomalous
+    late[detected.appended.reading] = False
+
+    found = []
+    for code in range(len(table.sensors)):
+        own = np.flatnonzero(table.codes == code)
+        incidents = find_incidents(alarms[own], table.times_ms[own], late[own], plant.quiet_ms)
+        found.extend(own[incidents[:, 0]].tolist())
+
+    assert len(opened) > 3
+    assert sorted(found) == opened
