@@ -67,7 +67,7 @@ def test_a_fault_is_found_and_the_report_has_all_detectors_and_sensors(
     assert "data:image/png" in (tmp_path / "report" / "report.html").read_text()
     output = capsys.readouterr().out
     assert all(name in output for name in report["detectors"])
-    assert "1 of 1" in output
+    assert "1/1" in output
     assert f"note: {2 * WARMING} of {2 * ROWS} rows were not scored and rank last: {2 * WARMING} while warming" in output
 
 

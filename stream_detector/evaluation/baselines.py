@@ -1,7 +1,7 @@
 """Simple detectors that a model should beat. Each is fitted to healthy readings of one sensor, and is causal.
 
-Windowed PCA sees relations and rhythm; the robust z-score sees values out of range; the difference to the last value sees jumps;
-random scores show what chance is worth on the given labels.
+Windowed PCA sees relations and rhythm; the robust z-score sees values out of range; the last difference sees jumps; random
+scores show what chance is worth on the given labels.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from typing import Protocol
 
 import numpy as np
 
-from stream_detector.explanation import Explanation
 from stream_detector.readings import BoolArray, Float32Array, Float64Array
 
 #: The share of the cells, or of the steps, that is replaced; at least one is.
@@ -28,6 +27,17 @@ class CellScorer(Protocol):
 
     def replace(self, windows: Float32Array, cells: BoolArray) -> Float32Array:
         """Return copies of windows [N, T, F] in which the cells [N, T, F] hold the values that the scorer expects there."""
+
+
+class Blame(Protocol):
+    """What an explanation blames of a window's T steps and F features; higher is more."""
+
+    @property
+    def feature_share(self) -> Float32Array: ...  # noqa: D102 - [F]
+    @property
+    def step_share(self) -> Float32Array: ...  # noqa: D102 - [T]
+    @property
+    def attention(self) -> Float32Array: ...  # noqa: D102 - [T], all 0 where a model has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +60,13 @@ class Faithfulness:
 
     cells: Comparison  # by feature share times step share
     steps: Comparison  # by step share, all features of the step
-    attention: Comparison  # by attention, all features of the step
+    attention: Comparison | None  # by attention, all features of the step; None without attention
 
 
 def faithfulness(
     scorer: CellScorer,
     windows: Float32Array,
-    explanations: Sequence[Explanation],
+    explanations: Sequence[Blame],
     *,
     random: np.random.Generator,
     draws: int = 8,
@@ -75,7 +85,7 @@ def faithfulness(
     return Faithfulness(
         cells=trial.compare(step_share[:, :, None] * feature_share[:, None, :]),
         steps=trial.compare(step_share[:, :, None]),
-        attention=trial.compare(attention[:, :, None]),
+        attention=trial.compare(attention[:, :, None]) if attention.any() else None,
     )
 
 

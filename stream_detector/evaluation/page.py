@@ -25,21 +25,21 @@ dt { font-weight: 600; }
 _GUIDE = (
     (
         "VUS-PR, AUC-PR",
-        "how well the score ranks anomalous rows first, without a threshold, from 0 to 1; the mean of the "
-        "sensors that have anomalous rows. VUS-PR also credits rows near an event. Read them beside those of random scores: "
-        "chance is worth about the share of anomalous rows.",
+        "how well the score ranks anomalous rows first, without a threshold, from 0 to 1: the mean of the sensors that have "
+        "anomalous rows. VUS-PR also credits rows near an event. Read them beside those of random scores: chance is worth the "
+        "share of anomalous rows in AUC-PR, and more in VUS-PR.",
     ),
     ("events found", "runs of anomalous rows in which at least one row was alarmed."),
     (
         "false per sensor day, per 1000 rows",
-        "incidents without a single anomalous row. Alarms that follow each other within the "
-        "quiet time are one incident, for every detector.",
+        "incidents without a single anomalous row. Alarms that follow each other within the quiet time are one incident, for "
+        "every detector. An alarm that never ends is a single incident: see false rows %.",
     ),
     ("delay", "median time from the first anomalous row of a found event to its first alarm."),
     (
         "F1, false rows %",
-        "by single rows, all sensors together: F1 of the alarms, and the share of normal rows that are alarmed. "
-        "Where many rows are anomalous, alarming always gives a high F1: read the two together.",
+        "by single rows, all sensors together: F1 of the alarms, and the share of normal rows that are alarmed. Where many "
+        "rows are anomalous, alarming always gives a high F1: read the two together.",
     ),
 )
 

@@ -47,7 +47,7 @@ def _cells(ranking: Mapping[str, Any], alarms: Mapping[str, Any]) -> tuple[str, 
     return (
         _number(ranking["vus_pr"], ".3f"),
         _number(ranking["auc_pr"], ".3f"),
-        f"{alarms['events_found']:,} of {alarms['events']:,}" if alarms["events"] else _NONE,
+        f"{alarms['events_found']:,}/{alarms['events']:,}" if alarms["events"] else _NONE,
         _number(alarms["false_alarms_per_sensor_day"], ".3g"),
         _number(alarms["false_alarms_per_1000_rows"], ".3g"),
         duration(delay) if delay is not None else _NONE,

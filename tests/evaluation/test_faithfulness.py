@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from stream_detector.evaluation.faithfulness import Faithfulness, faithfulness
-from stream_detector.explanation import Explanation
 from stream_detector.readings import BoolArray, Float32Array
 
 STEPS, FEATURES = 4, 5  # 20 cells: one of them is 5 %; one of the steps is at least replaced
@@ -30,14 +30,17 @@ class SumScorer:
         return np.where(cells, np.float32(0.0), windows)
 
 
-def explanation(step_share: Sequence[float], feature_share: Sequence[float], attention: Sequence[float]) -> Explanation:
-    return Explanation(
-        attention=np.array(attention, np.float32),
-        expected=np.zeros(FEATURES, np.float32),
-        feature_share=np.array(feature_share, np.float32),
-        step_share=np.array(step_share, np.float32),
-        imputed=np.zeros(FEATURES, np.bool_),
-    )
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """A Blame."""
+
+    step_share: Float32Array
+    feature_share: Float32Array
+    attention: Float32Array
+
+
+def shares(steps: Sequence[float], features: Sequence[float], attention: Sequence[float]) -> Shares:
+    return Shares(np.array(steps, np.float32), np.array(features, np.float32), np.array(attention, np.float32))
 
 
 def faulty_windows(count: int = 200) -> Float32Array:
@@ -48,11 +51,11 @@ def faulty_windows(count: int = 200) -> Float32Array:
 
 
 #: Shares as they are, and attention that looks at the step before.
-HONEST = explanation([5 / 29, 5 / 29, 14 / 29, 5 / 29], [4 / 29, 4 / 29, 4 / 29, 13 / 29, 4 / 29], [0.1, 0.7, 0.1, 0.1])
+HONEST = shares([5 / 29, 5 / 29, 14 / 29, 5 / 29], [4 / 29, 4 / 29, 4 / 29, 13 / 29, 4 / 29], [0.1, 0.7, 0.1, 0.1])
 
 
 def measure(
-    windows: Float32Array, one: Explanation, scorer: SumScorer | None = None, scored: BoolArray | None = None
+    windows: Float32Array, one: Shares, scorer: SumScorer | None = None, scored: BoolArray | None = None
 ) -> Faithfulness:
     random = np.random.default_rng(0)
     return faithfulness(scorer or SumScorer(), windows, [one] * len(windows), random=random, scored=scored)
@@ -63,6 +66,7 @@ def test_true_shares_make_the_score_fall_by_what_the_fault_is_worth() -> None:
 
     assert (found.cells.windows, found.cells.blamed_fall) == (200, 10.0)  # the faulty cell
     assert found.steps.blamed_fall == 14.0  # its step
+    assert found.attention is not None
     assert found.attention.blamed_fall == 5.0  # a healthy step
     # At random: a cell is worth 29 / 20, a step 29 / 4.
     assert found.cells.random_fall == pytest.approx(29 / 20, rel=0.1)
@@ -76,6 +80,7 @@ def test_a_pair_is_won_if_the_blamed_fall_is_greater_and_half_won_if_it_is_equal
     # The blamed cell is met in one of 20 draws, and ties. The attended step is worth 5: it ties with two others and with
     # itself, and loses against the faulty one.
     assert found.cells.win_rate == pytest.approx(19 / 20 + 0.5 / 20, abs=0.02)
+    assert found.attention is not None
     assert found.attention.win_rate == pytest.approx(0.5 * 3 / 4, abs=0.03)
 
 
@@ -83,7 +88,7 @@ def test_five_percent_of_the_cells_and_of_the_steps_are_replaced() -> None:
     scorer = SumScorer()
     windows = np.ones((2, 40, FEATURES), np.float32)
 
-    measure(windows, explanation([1 / 40] * 40, [0.2] * 5, [1 / 40] * 40), scorer)
+    measure(windows, shares([1 / 40] * 40, [0.2] * 5, [1 / 40] * 40), scorer)
 
     assert [int(cells[0].sum()) for cells in scorer.replaced] == [10] * 9 + [2 * FEATURES] * 18
 
@@ -117,8 +122,15 @@ def test_equal_generators_give_equal_results() -> None:
 
 def test_one_feature_is_enough() -> None:
     windows = faulty_windows(50)[:, :, 3:4]
-    one = explanation([1 / 13, 1 / 13, 10 / 13, 1 / 13], [1.0], [0.25] * 4)
+    one = shares([1 / 13, 1 / 13, 10 / 13, 1 / 13], [1.0], [0.25] * 4)
 
     found = measure(windows, one)
 
     assert found.cells.blamed_fall == found.steps.blamed_fall == 10.0
+
+
+def test_without_attention_there_is_nothing_to_compare() -> None:
+    found = measure(faulty_windows(3), shares([0.25] * 4, [0.2] * 5, [0.0] * 4))
+
+    assert found.attention is None
+    assert found.steps.windows == 3

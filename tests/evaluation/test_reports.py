@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,7 @@ def test_tables_have_a_cell_under_each_header() -> None:
     assert [len(row) for row in summary_rows(whole)] == [len(SUMMARY_HEADER)] * (1 + len(BASELINES))
     assert [len(row) for row in sensor_rows(whole)] == [len(sensor_header(whole))] * 2
     first, second = (dict(zip(sensor_header(whole), row, strict=True)) for row in sensor_rows(whole))
-    assert (first["sensor"], first["rows"], first["not scored"], first["events found"]) == ("s0", "400", "1", "1 of 1")
+    assert (first["sensor"], first["rows"], first["not scored"], first["events found"]) == ("s0", "400", "1", "1/1")
     assert (first["delay"], first["F1"], first["false rows %"]) == ("0 s", "1.000", "0.00")
     assert (second["VUS-PR"], second["events found"], second["delay"], second["F1"]) == ("-", "-", "-", "-")
     assert first["VUS-PR of random"] == f"{whole['sensors'][0]['detectors']['random']['vus_pr']:.3f}"
@@ -148,3 +149,15 @@ def test_a_sensor_is_drawn_whatever_it_has() -> None:
 
     assert all(picture.startswith(b"\x89PNG") for picture in drawn)
     assert drawn[0] != drawn[2]
+
+
+def test_the_figures_and_detectors_in_the_documents_are_those_of_a_report() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "evaluate.md").read_text()
+    sensor = report(ABOUT, evaluate(faulty()))["sensors"][0]
+
+    cells = re.findall(r"^\| (`[a-z].*?) \|", text, re.MULTILINE)
+    documented = re.findall(r"`([a-z0-9_]+)`", " ".join(cells))
+
+    assert {name for name in documented if name not in sensor["detectors"][PRODUCT]} == set()
+    assert len(documented) > 8
+    assert [name for name in BASELINES if f"| {name} |" not in text] == []
