@@ -29,8 +29,8 @@ def table(sensors: int = 1, rows: int = ROWS) -> Dataset:
 
 
 def scored(rows: int, anomalous: BoolArray | None = None) -> ScoredRows:
-    """Return scores that rise with the row, the first two not there, and alarms."""
-    score = np.arange(rows, dtype=np.float32)
+    """Return scores that rise with the row from -1000 on, the first two not there, and alarms."""
+    score = np.arange(rows, dtype=np.float32) - 1000.0
     score[:2] = np.nan
     warming = np.isnan(score)
     alarms = np.zeros(rows, np.bool_) if anomalous is None else anomalous
@@ -56,7 +56,7 @@ def test_rows_are_split_by_sensor_in_their_order() -> None:
 
     assert (first.sensor, second.sensor) == ("s0", "s1")
     assert first.labels.tolist() == labels[::3].tolist()
-    assert second.product.scores.tolist() == pytest.approx([np.nan, 4.0, 7.0, 10.0], nan_ok=True)
+    assert second.product.scores.tolist() == pytest.approx([np.nan, -996.0, -993.0, -990.0], nan_ok=True)
     assert second.times_ms.tolist() == data.times_ms[1::3].tolist()
     assert first.is_warming.tolist() == [True, False, False, False]
 
@@ -67,7 +67,7 @@ def test_all_detectors_are_ranked_by_the_same_window_which_is_the_rhythm_of_the_
     assert judged.vus_window == 20
     assert list(judged.verdicts) == [PRODUCT, *BASELINES]
     scores = np.arange(float(ROWS))
-    scores[:2] = 2.0  # as the lowest
+    scores[:2] = 2.0  # as the lowest; only the order matters
     ranking = judged.verdicts[PRODUCT].ranking
     assert ranking is not None
     assert ranking.vus_pr == vus_pr(faulty(), scores, 20)
