@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from stream_detector.readings import BoolArray, Int32Array, Int64Array, Readings
+from stream_detector.sensor_table import UNKNOWN
 from stream_detector.state import Records, new_records
 
 _FIRST_CAPACITY = 1024
@@ -19,9 +20,9 @@ _FIRST_CAPACITY = 1024
 class Arena:
     """Slots for sensors' records. Parallel arrays, indexed by slot, hold what is not part of the state."""
 
-    def __init__(self, max_sensors: int, window_length: int, features: int) -> None:
+    def __init__(self, max_sensors: int, window_length: int, features: int, members: int) -> None:
         self.max_sensors = max_sensors
-        self._shape = window_length, features
+        self._shape = window_length, features, members
         self._slots: dict[int, dict[str, int]] = {}
         self._free: list[int] = []
         self._unsaved: dict[int, list[Int32Array]] = {}
@@ -30,7 +31,7 @@ class Arena:
         self.records: Records = new_records(0, *self._shape)
         self.partitions: Int32Array = np.zeros(0, np.int32)  # -1: free
         self.phases: Int64Array = np.zeros(0, np.int64)  # hash of the sensor's name, to spread strides
-        self.known: BoolArray = np.zeros(0, np.bool_)  # the model was calibrated on this sensor
+        self.table_rows: Int32Array = np.zeros(0, np.int32)  # of the model's table of sensors, or UNKNOWN
         self.stored_offset: Int64Array = np.zeros(0, np.int64)  # last_offset of the stored record; -1: none
         self.unsaved_rows: Int64Array = np.zeros(0, np.int64)  # rows appended since the record was stored
         self._last_seen: Int64Array = np.zeros(0, np.int64)
@@ -83,7 +84,9 @@ class Arena:
                 self._release(slot)
         return True
 
-    def insert(self, partition: int, sensors: Sequence[str], records: Records, stored: BoolArray, known: BoolArray) -> None:
+    def insert(
+        self, partition: int, sensors: Sequence[str], records: Records, stored: BoolArray, table_rows: Int32Array
+    ) -> None:
         """Hold new sensors with these records [N]; there must be room. `stored`: the store has exactly this record."""
         slots = [self._free.pop() for _ in sensors]
         self._slots.setdefault(partition, {}).update(zip(sensors, slots, strict=True))
@@ -92,7 +95,7 @@ class Arena:
         self.records[slots] = records
         self.partitions[slots] = partition
         self.phases[slots] = [zlib.crc32(sensor.encode()) for sensor in sensors]
-        self.known[slots] = known
+        self.table_rows[slots] = table_rows
         self.stored_offset[slots] = np.where(stored, records["header"]["last_offset"], -1)
         self.unsaved_rows[slots] = 0
         self._last_seen[slots] = self._tick
@@ -144,7 +147,7 @@ class Arena:
         added = new - old
         self.records = np.concatenate([self.records, new_records(added, *self._shape)])
         self.partitions = np.concatenate([self.partitions, np.full(added, -1, np.int32)])
-        self.known = np.concatenate([self.known, np.zeros(added, np.bool_)])
+        self.table_rows = np.concatenate([self.table_rows, np.full(added, UNKNOWN, np.int32)])
         self.phases, self.stored_offset, self.unsaved_rows, self._last_seen = (
             np.concatenate([column, np.zeros(added, np.int64)])
             for column in (self.phases, self.stored_offset, self.unsaved_rows, self._last_seen)

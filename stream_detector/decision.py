@@ -1,21 +1,28 @@
-"""From scores to incidents: the second pure fold over a sensor's readings.
+"""From errors to incidents: the last pure fold over a sensor's readings.
 
-A reading is anomalous when its log score exceeds the sensor's level by the margin that the alarm budget allows. Anomalous
-readings that follow each other are one incident: opened, updated at most every so often, closed after a quiet spell, all
-in the sensor's own event time. The level follows the sensor's normal scores slowly; it stands still while an incident is
-open and never leaves a band around where it started, so an anomaly is not learned.
+The members' log errors become surprises, above levels of the sensor's own, and their mean the surprise of the reading
+(calibration.py). A reading is anomalous when that exceeds what is typical by the margin that the alarm budget allows.
+Anomalous readings that follow each other are one incident: opened, updated at most every so often, closed after a quiet
+spell, all in the sensor's own event time.
+
+What is published is not the surprise alone but its mean with a slow memory of it: a severity that a single reading cannot
+make, by which readings are ranked better. The published threshold is the mean of the limit with the same memory, so a score
+exceeds its threshold if and only if the surprise exceeds its limit.
+
+The levels follow normal errors slowly. They stand still while an incident is open and never leave a band around where they
+started, so an anomaly is not learned. An incident that lasts longer than `accept_ms` is taken for a new normal state: it is
+closed as accepted, and the limit raised by what the memory holds, until the surprise falls again.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.calibration import Calibration, SensorLevel, log_score, raw_score
-from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
+from stream_detector.calibration import Calibration, Tails
+from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
+from stream_detector.sensor_table import UNKNOWN
 from stream_detector.state import Records
 
 NO_INCIDENT = -1
@@ -24,53 +31,68 @@ OPENED, UPDATED, CLOSED = "opened", "updated", "closed"
 
 @dataclass(frozen=True, slots=True)
 class DecisionRules:
-    """What a decision depends on beside the state and the score."""
+    """What a decision depends on beside the state and the errors. M members, S sensors known to the model."""
 
-    margin: float  # log score above level from which a reading is anomalous
-    pooled_level: float
-    prior_count: float
-    sensors: Mapping[str, SensorLevel]
+    margin: float  # surprise above typical from which a reading is anomalous
+    typical: float
+    tails: Tails
+    weights: Float64Array  # [M]
+    starts: Float64Array  # [S + 1, M] levels that sensors start from; the last is an unknown sensor's
+    start_counts: Float64Array  # [S + 1] readings that stand behind them
     update_ms: int
     quiet_ms: int
-    model_tag: int  # of the model whose scores the levels are of
-    level_memory_count: float = 5_000.0  # the level forgets: at most so many readings weigh in it
-    level_shift_limit: float = 0.7  # the level moves at most so far (a factor of 2 in score) from where it started
+    accept_ms: int
+    model_tag: int  # of the model whose errors the levels are of
+    level_memory_count: float = 2_000.0  # the level forgets: at most so many readings weigh in it
+    level_shift_limit: float = 0.7  # a level moves at most so far (a factor of 2 in error) from where it started
+    provisional_shift_limit: float = 2.0  # the same for a sensor that the model does not know
     level_step_limit: float = 1.0  # a single reading counts at most so far above or below the level
-    rules_version: str = ""  # of what the settings say about decisions; events name it
-    budget_per_sensor_day: float = math.nan  # false alarms accepted; events name it
+    memory_share: float = 2.0 / 65.0  # of a new surprise in the memory: a running mean over about 64 readings
+    ready_count: float = 128.0  # readings behind the levels of a sensor that is not provisional any more
+    rules_version: str = ""  # of what the settings say, as events name it
+    budget_per_sensor_day: float = 0.0  # false alarms accepted per sensor and day, from which the margin was derived
 
     @classmethod
     def of(
-        cls, calibration: Calibration, alarms_per_reading: float, update_ms: int, quiet_ms: int, model_tag: int
+        cls,
+        calibration: Calibration,
+        alarms_per_reading: float,
+        *,
+        update_ms: int,
+        quiet_ms: int,
+        accept_ms: int,
+        model_tag: int,
     ) -> DecisionRules:
         """Derive the rules from a model's calibration and a budget."""
         return cls(
             margin=calibration.margin(alarms_per_reading),
-            pooled_level=calibration.pooled_level,
-            prior_count=calibration.prior_count,
-            sensors=calibration.sensors,
+            typical=calibration.typical,
+            tails=calibration.tails,
+            weights=calibration.weights,
+            starts=calibration.start_levels(),
+            start_counts=np.append(calibration.sensors.counts, 0.0) + calibration.prior_count,
             update_ms=update_ms,
             quiet_ms=quiet_ms,
+            accept_ms=accept_ms,
             model_tag=model_tag,
         )
 
-    def is_ready(self, known: BoolArray, level_count: Float64Array) -> BoolArray:
-        """Say which sensors' thresholds rest on readings of their own: in calibration, or as many since as the prior's."""
-        return known | (level_count >= min(2.0 * self.prior_count, self.level_memory_count))
+    def is_ready(self, table_rows: Int32Array, level_count: Float64Array) -> BoolArray:
+        """Say which sensors' levels rest on readings of their own: in calibration, or enough since."""
+        return np.asarray((table_rows != UNKNOWN) | (level_count >= min(self.ready_count, self.level_memory_count)))
 
-    def start_levels(self, header: Records, sensors: list[str]) -> BoolArray:
-        """Set the level of sensors that have none from this model [N], in place; return which sensors it was calibrated on.
-
-        The start is the sensor's calibrated level, shrunk towards the fleet's.
-        """
-        for position in np.flatnonzero(header["model"] != self.model_tag).tolist():
-            own = self.sensors.get(sensors[position], SensorLevel(self.pooled_level, 0.0))
-            weight = own.count + self.prior_count
-            level = (own.mean * own.count + self.pooled_level * self.prior_count) / weight
-            header["level_start"][position] = header["level_mean"][position] = level
-            header["level_count"][position] = min(weight, self.level_memory_count)
-            header["model"][position] = self.model_tag
-        return np.array([sensor in self.sensors for sensor in sensors], np.bool_)
+    def start(self, header: Records, table_rows: Int32Array) -> None:
+        """Begin anew [N], in place, where the header is of another model; its incident stays open."""
+        other = header["model"] != self.model_tag
+        count = np.minimum(self.start_counts[table_rows[other]], self.level_memory_count)
+        for name, value in (
+            ("model", self.model_tag),
+            ("level_count", count),
+            ("memory", self.typical),
+            ("accepted", 0.0),
+            ("shift", 0.0),
+        ):
+            header[name][other] = value
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,83 +104,104 @@ class Transition:
     incident_offset: int
     opened_ms: int
     peak_score: float
+    is_accepted: bool  # closed because it is taken for a new normal state
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredReadings:
-    """Accepted readings [M] with their scores; within a group in log order."""
+    """Accepted readings [N] with their log errors by M members; within a group in log order."""
 
-    groups: Int64Array  # [M] which header
-    ranks: Int64Array  # [M] 0, 1, 2... within the group
-    times_ms: Int64Array  # [M]
-    offsets: Int64Array  # [M]
-    scores: Float32Array  # [M] NaN: not scored
-    wanted: BoolArray  # [M] the stride asks for a score
-    scorable: BoolArray  # [M] the window is full
+    groups: Int64Array  # [N] which header
+    ranks: Int64Array  # [N] 0, 1, 2... within the group
+    times_ms: Int64Array  # [N]
+    offsets: Int64Array  # [N]
+    errors: Float32Array  # [N, M] NaN: not scored
+    wanted: BoolArray  # [N] the stride asks for a score
+    scorable: BoolArray  # [N] the window is full
 
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What was decided of M accepted readings."""
+    """What was decided of N accepted readings."""
 
-    thresholds: Float64Array  # [M] in units of the score
-    anomalous: BoolArray  # [M]
-    level_counts: Float64Array  # [M] readings behind the level as of the reading
-    needed: BoolArray  # [M] readings whose score was, or would have been, used
+    scores: Float64Array  # [N] NaN: not scored
+    thresholds: Float64Array  # [N] on the scale of the score
+    anomalous: BoolArray  # [N]
+    surprises: Float64Array  # [N, M] of the members, by weight: they sum to the surprise of the reading
+    level_counts: Float64Array  # [N] readings behind the levels as of the reading
+    needed: BoolArray  # [N] readings whose errors were, or would have been, used
     transitions: list[Transition]  # by position
 
 
-def decide(header: Records, readings: ScoredReadings, rules: DecisionRules) -> Decisions:
-    """Fold readings [M] into the headers [S] of their sensors, in place.
+def decide(header: Records, table_rows: Int32Array, readings: ScoredReadings, rules: DecisionRules) -> Decisions:
+    """Fold readings [N] into the headers [G] of their sensors, in place; `table_rows` [G] as in the table of sensors.
 
-    A score is used where the stride asks for it or an incident is open, and the window is full. Scores elsewhere are
-    ignored, so that more scores than needed change nothing. If a score was needed and is NaN, provide it and decide
-    again from the old headers.
+    Errors are used where the stride asks for them or an incident is open, and the window is full. Errors elsewhere are
+    ignored, so that more of them than needed change nothing. If they were needed and are NaN, provide them and decide again
+    from the old headers.
     """
-    fold = _Fold(rules, len(readings.groups))
+    fold = _Fold(rules, readings)
     order = np.argsort(readings.ranks, kind="stable")
     bounds = np.flatnonzero(np.diff(readings.ranks[order])) + 1
     for positions in np.split(order, bounds) if len(order) else ():
-        fold.step(header, readings, positions)
-    fold.transitions.sort(key=lambda transition: transition.position)
-    return Decisions(raw_score(fold.log_thresholds), fold.anomalous, fold.level_counts, fold.needed, fold.transitions)
+        fold.step(header, table_rows, positions)
+    found = fold.decisions
+    found.transitions.sort(key=lambda transition: transition.position)
+    return found
 
 
 class _Fold:
     """The results of a fold in the making, and its step over one reading of each of G sensors."""
 
-    def __init__(self, rules: DecisionRules, readings: int) -> None:
+    def __init__(self, rules: DecisionRules, readings: ScoredReadings) -> None:
+        count, members = readings.errors.shape
         self._rules = rules
-        self.log_thresholds = np.empty(readings)
-        self.level_counts = np.empty(readings)
-        self.anomalous = np.zeros(readings, np.bool_)
-        self.needed = np.zeros(readings, np.bool_)
-        self.transitions: list[Transition] = []
+        self._readings = readings
+        self.decisions = Decisions(
+            scores=np.full(count, np.nan),
+            thresholds=np.empty(count),
+            anomalous=np.zeros(count, np.bool_),
+            surprises=np.full((count, members), np.nan),
+            level_counts=np.empty(count),
+            needed=np.zeros(count, np.bool_),
+            transitions=[],
+        )
 
-    def step(self, header: Records, readings: ScoredReadings, positions: Int64Array) -> None:
+    def step(self, header: Records, table_rows: Int32Array, positions: Int64Array) -> None:
         """Advance G sensors by one reading each: those at `positions` [G], of different groups."""
+        rules, readings, found = self._rules, self._readings, self.decisions
         sensors = readings.groups[positions]
-        state = header[sensors]
+        state, rows = header[sensors], table_rows[sensors]
         open_before = state["incident_offset"] != NO_INCIDENT
         needed = readings.scorable[positions] & (readings.wanted[positions] | open_before)
-        score = np.where(needed, readings.scores[positions], np.float32(np.nan))
-        logs = log_score(score)
-        threshold = state["level_mean"] + self._rules.margin
-        anomalous = logs > threshold  # False for NaN
-        self.needed[positions] = needed
-        self.log_thresholds[positions] = threshold
-        self.level_counts[positions] = state["level_count"]
-        self.anomalous[positions] = anomalous
+        errors = np.where(needed[:, np.newaxis], readings.errors[positions], np.float32(np.nan)).astype(np.float64)
+        above_level = errors - rules.starts[rows] - state["shift"]
+        surprises = rules.tails.surprise(above_level) * rules.weights
+        surprise = surprises.sum(axis=1)
+        scored = ~np.isnan(surprise)
+        limit = rules.typical + rules.margin + state["accepted"]
+        anomalous = surprise > limit  # False for NaN
+        memory = state["memory"] + rules.memory_share * np.where(scored, surprise - state["memory"], 0.0)
+        state["memory"] = memory
+        found.scores[positions] = score = (surprise + memory) / 2.0
+        found.thresholds[positions] = (limit + memory) / 2.0
+        found.anomalous[positions] = anomalous
+        found.surprises[positions] = surprises
+        found.level_counts[positions] = state["level_count"]
+        found.needed[positions] = needed
         if anomalous.any() or open_before.any():
-            self._incidents(state, readings, positions, score)
-        self._follow(state, logs, ~np.isnan(logs) & ~anomalous & ~open_before)
+            self._incidents(state, positions, score)
+        normal = scored & ~anomalous & ~open_before
+        self._follow(state, rows, above_level, normal)
+        state["accepted"] = np.where(normal, np.clip(memory - rules.typical, 0.0, state["accepted"]), state["accepted"])
         header[sensors] = state
 
-    def _incidents(self, state: Records, readings: ScoredReadings, positions: Int64Array, score: Float32Array) -> None:
+    def _incidents(self, state: Records, positions: Int64Array, score: Float64Array) -> None:
         """Close, open and update incidents."""
-        time_ms, anomalous = readings.times_ms[positions], self.anomalous[positions]
+        rules, readings = self._rules, self._readings
+        time_ms, anomalous = readings.times_ms[positions], self.decisions.anomalous[positions]
         is_open = state["incident_offset"] != NO_INCIDENT
-        closing = is_open & ~anomalous & (time_ms - state["last_anomalous_ms"] >= self._rules.quiet_ms)
+        closing = is_open & ~anomalous & (time_ms - state["last_anomalous_ms"] >= rules.quiet_ms)
         self._note(CLOSED, closing, state, positions)
         state["incident_offset"][closing] = NO_INCIDENT
         opening = anomalous & ~is_open
@@ -172,29 +215,36 @@ class _Fold:
         state["last_anomalous_ms"][anomalous] = time_ms[anomalous]
         state["incident_peak"] = np.where(anomalous, np.fmax(state["incident_peak"], score), state["incident_peak"])
         self._note(OPENED, opening, state, positions)
-        updating = anomalous & is_open & (time_ms - state["last_update_ms"] >= self._rules.update_ms)
+        accepting = anomalous & is_open & (time_ms - state["incident_time_ms"] >= rules.accept_ms)
+        self._note(CLOSED, accepting, state, positions, is_accepted=True)
+        state["incident_offset"][accepting] = NO_INCIDENT
+        state["accepted"] = np.where(accepting, np.fmax(state["memory"] - rules.typical, 0.0), state["accepted"])
+        updating = anomalous & is_open & ~accepting & (time_ms - state["last_update_ms"] >= rules.update_ms)
         state["last_update_ms"][updating] = time_ms[updating]
         self._note(UPDATED, updating, state, positions)
 
-    def _note(self, status: str, chosen: BoolArray, state: Records, positions: Int64Array) -> None:
+    def _note(
+        self, status: str, chosen: BoolArray, state: Records, positions: Int64Array, *, is_accepted: bool = False
+    ) -> None:
         for at in np.flatnonzero(chosen).tolist():
             one = state[at]
-            self.transitions.append(
+            self.decisions.transitions.append(
                 Transition(
                     position=int(positions[at]),
                     status=status,
                     incident_offset=int(one["incident_offset"]),
                     opened_ms=int(one["incident_time_ms"]),
                     peak_score=float(one["incident_peak"]),
+                    is_accepted=is_accepted,
                 )
             )
 
-    def _follow(self, state: Records, logs: Float64Array, normal: BoolArray) -> None:
-        """Move the levels towards normal scores: a running mean of bounded memory, step and range."""
+    def _follow(self, state: Records, table_rows: Int32Array, above_level: Float64Array, normal: BoolArray) -> None:
+        """Move the levels towards normal errors: a running mean of bounded memory, step and range."""
         rules = self._rules
         count = np.minimum(state["level_count"] + 1.0, rules.level_memory_count)
-        step = np.clip(logs - state["level_mean"], -rules.level_step_limit, rules.level_step_limit)
-        shift = state["level_mean"] + step / count - state["level_start"]
-        moved = state["level_start"] + np.clip(shift, -rules.level_shift_limit, rules.level_shift_limit)
-        state["level_mean"] = np.where(normal, moved, state["level_mean"])
+        step = np.clip(above_level, -rules.level_step_limit, rules.level_step_limit)
+        farthest = np.where(table_rows == UNKNOWN, rules.provisional_shift_limit, rules.level_shift_limit)[:, np.newaxis]
+        moved = np.clip(state["shift"] + step / count[:, np.newaxis], -farthest, farthest)
+        state["shift"] = np.where(normal[:, np.newaxis], moved, state["shift"])
         state["level_count"] = np.where(normal, count, state["level_count"])

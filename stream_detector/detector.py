@@ -10,29 +10,31 @@ import numpy as np
 from stream_detector.arena import Arena
 from stream_detector.decision import NO_INCIDENT, DecisionRules, Decisions, ScoredReadings, decide
 from stream_detector.events import EventContext, event_message
-from stream_detector.explanation import Explanation
+from stream_detector.explanation import Explanation, explain
 from stream_detector.open_incidents import OpenIncident
 from stream_detector.ports import Scorer
-from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
+from stream_detector.readings import BoolArray, Int32Array, Int64Array, Message, Readings
+from stream_detector.scales import ScaleRules, Scales, learn
 from stream_detector.spec import ModelSpec
 from stream_detector.state import Appended, append, new_records
 
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """What became of a batch: M accepted readings, grouped by sensor."""
+    """What became of a batch: N accepted readings, grouped by sensor."""
 
     appended: Appended
-    scores: Float32Array  # [M] NaN: not scored
-    scored: int  # windows that went through the scorer
+    scales: Scales  # [N]
+    scored: int  # readings that have a score
     decisions: Decisions | None  # None: scoring was off
 
 
 @dataclass(frozen=True, slots=True)
 class WindowRules:
-    """When a window starts anew, and which readings are scored."""
+    """When a window starts anew, on what scale it is seen, and which readings are scored."""
 
     max_gap_ms: int
+    scales: ScaleRules
     stride: int = 1
 
 
@@ -40,7 +42,12 @@ class Detector:
     """The sensors' state with the scorer and the rules that change it. One thread."""
 
     def __init__(
-        self, arena: Arena, scorer: Scorer, model: ModelSpec, decision_rules: DecisionRules, window_rules: WindowRules
+        self,
+        arena: Arena,
+        scorer: Scorer,
+        model: ModelSpec,
+        decision_rules: DecisionRules,
+        window_rules: WindowRules,
     ) -> None:
         self.arena = arena
         self.model = model
@@ -54,12 +61,16 @@ class Detector:
 
     def admit(self, partition: int, sensors: Sequence[str], stored: Sequence[bytes | None]) -> None:
         """Hold sensors with their stored records, or as never seen; there must be room."""
-        records = new_records(len(sensors), self.model.window_length, len(self.model.features))
+        model = self.model
+        records = new_records(len(sensors), model.window_length, len(model.features), len(model.members))
         present = np.array([data is not None and len(data) == records.itemsize for data in stored], np.bool_)
         for position in np.flatnonzero(present).tolist():
             records[position] = np.frombuffer(stored[position] or b"", records.dtype)[0]
-        known = self._rules.start_levels(records["header"], list(sensors))
-        self.arena.insert(partition, sensors, records, present, known)
+        table_rows = self._windows.scales.sensors.find(sensors)
+        header = records["header"].copy()
+        self._rules.start(header, table_rows)
+        records["header"] = header
+        self.arena.insert(partition, sensors, records, present, table_rows)
 
     def reopen(self, partition: int, incidents: Sequence[OpenIncident]) -> None:
         """Take up incidents that the store has lost; their sensors must be held."""
@@ -78,46 +89,46 @@ class Detector:
         appended = append(self.arena.records, slots, readings, self._windows.max_gap_ms)
         touched, groups, rows = np.unique(appended.slot, return_inverse=True, return_counts=True)
         self.arena.changed(touched, rows)
-        scores = np.full(len(appended.reading), np.nan, np.float32)
-        if not scoring or not len(scores):
-            return Detected(appended, scores, 0, None)
-        decisions = self._score_and_decide(readings, appended, touched, groups, scores)
-        return Detected(appended, scores, int((~np.isnan(scores)).sum()), decisions)
+        values, table_rows = readings.values[appended.reading], self.arena.table_rows[appended.slot]
+        scales = learn(self.arena.records, appended, values, table_rows, self._windows.scales)
+        if not scoring or not len(values):
+            return Detected(appended, scales, 0, None)
+        decisions = self._score_and_decide(readings, appended, scales, touched, groups)
+        return Detected(appended, scales, int((~np.isnan(decisions.scores)).sum()), decisions)
 
     def _score_and_decide(
-        self, readings: Readings, appended: Appended, touched: Int32Array, groups: Int64Array, scores: Float32Array
+        self, readings: Readings, appended: Appended, scales: Scales, touched: Int32Array, groups: Int64Array
     ) -> Decisions:
-        """Fill in `scores` [M] where they are needed, and decide."""
-        header = self.arena.records["header"]
+        """Find the errors where they are needed, and decide."""
+        header, table_rows = self.arena.records["header"], self.arena.table_rows[touched]
         before = header[touched]
         fold = ScoredReadings(
             groups=groups,
             ranks=appended.rank,
             times_ms=readings.times_ms[appended.reading],
             offsets=readings.offsets[appended.reading],
-            scores=scores,
+            errors=np.full((len(appended.reading), len(self.model.members)), np.nan, np.float32),
             wanted=(appended.count + self.arena.phases[appended.slot]) % self._windows.stride == 0,
             scorable=appended.filled == self.model.window_length,
         )
-        self._score(appended, fold, fold.wanted | (before["incident_offset"] != NO_INCIDENT)[groups])
+        self._score(appended, scales, fold, fold.wanted | (before["incident_offset"] != NO_INCIDENT)[groups])
         after = before.copy()
-        decisions = decide(after, fold, self._rules)
-        lacking = decisions.needed & np.isnan(scores)
+        decisions = decide(after, table_rows, fold, self._rules)
+        lacking = decisions.needed & np.isnan(fold.errors[:, 0])
         if lacking.any():
             # An incident opened between two strides: from there on every reading of the sensor is scored.
-            self._score(appended, fold, np.isin(groups, groups[lacking]))
+            self._score(appended, scales, fold, np.isin(groups, groups[lacking]))
             after = before.copy()
-            decisions = decide(after, fold, self._rules)
-        scores[~decisions.needed] = np.nan
+            decisions = decide(after, table_rows, fold, self._rules)
         header[touched] = after
         return decisions
 
-    def _score(self, appended: Appended, fold: ScoredReadings, asked: BoolArray) -> None:
+    def _score(self, appended: Appended, scales: Scales, fold: ScoredReadings, asked: BoolArray) -> None:
         """Score those readings that are asked for, can be scored and are not yet. A window without any value cannot be."""
-        chosen = np.flatnonzero(asked & fold.scorable & np.isnan(fold.scores))
+        chosen = np.flatnonzero(asked & fold.scorable & np.isnan(fold.errors[:, 0]))
         if len(chosen):
-            fold.scores[chosen] = self._scorer.score(appended.windows(chosen))
-            fold.scorable[chosen] = ~np.isnan(fold.scores[chosen])
+            fold.errors[chosen] = self._scorer.errors(appended.windows(chosen), scales.take(chosen))
+            fold.scorable[chosen] = ~np.isnan(fold.errors[chosen, 0])
 
     def alerts(self, readings: Readings, detected: Detected, input_topic: str, alerts_topic: str) -> list[Message]:
         """Build the events of a batch, in log order."""
@@ -125,17 +136,20 @@ class Detector:
             return []
         transitions = sorted(detected.decisions.transitions, key=lambda one: int(detected.appended.reading[one.position]))
         positions = np.array([transition.position for transition in transitions])
-        explanations = self._explain(detected, positions)
-        contexts = self._contexts(readings, detected, detected.decisions, positions, input_topic)
+        decisions = detected.decisions
+        explanations = self._explain(detected, decisions, positions)
+        contexts = self._contexts(readings, detected, decisions, positions, input_topic)
         return [
             event_message(transition, context, explanation, self.model, alerts_topic)
             for transition, context, explanation in zip(transitions, contexts, explanations, strict=True)
         ]
 
-    def _explain(self, detected: Detected, positions: Int64Array) -> list[Explanation | None]:
+    def _explain(self, detected: Detected, decisions: Decisions, positions: Int64Array) -> list[Explanation | None]:
         """Explain the scored ones of these accepted readings [K]."""
-        scored = ~np.isnan(detected.scores[positions])
-        found = iter(self._scorer.explain(detected.appended.windows(positions[scored])) if scored.any() else ())
+        scored = ~np.isnan(decisions.scores[positions])
+        chosen = positions[scored]
+        errors = self._scorer.explain(detected.appended.windows(chosen), detected.scales.take(chosen)) if len(chosen) else []
+        found = iter([explain(of_one, decisions.surprises[at]) for of_one, at in zip(errors, chosen, strict=True)])
         return [next(found) if has_score else None for has_score in scored.tolist()]
 
     def _contexts(
@@ -144,7 +158,8 @@ class Detector:
         """Describe these accepted readings [K] for their events."""
         appended = detected.appended
         milliseconds, offsets = appended.span(positions)
-        ready = self._rules.is_ready(self.arena.known[appended.slot[positions]], decisions.level_counts[positions])
+        slots = appended.slot[positions]
+        ready = self._rules.is_ready(self.arena.table_rows[slots], decisions.level_counts[positions])
         contexts = []
         for k, (position, reading) in enumerate(zip(positions, appended.reading[positions], strict=True)):
             filled = int(appended.filled[position])
@@ -160,7 +175,7 @@ class Detector:
                     filled=filled,
                     window_milliseconds=int(milliseconds[k]),
                     window_offsets=int(offsets[k]),
-                    score=float(detected.scores[position]),
+                    score=float(decisions.scores[position]),
                     threshold=float(decisions.thresholds[position]),
                     sensor_state=state,
                     rules_version=self._rules.rules_version,

@@ -70,7 +70,7 @@ class StateKeeper:
         self._away_since: float | None = None
         self._retry_at = 0.0
         self._doubts = 0
-        self.layout = layout_name(detector.model.window_length, detector.model.features)
+        self.layout = layout_name(detector.model.window_length, detector.model.features, len(detector.model.members))
 
     @property
     def is_away(self) -> bool:

@@ -72,9 +72,9 @@ def _score_batch(detector: Detector, dataset: Dataset, rows: slice) -> ScoredRow
     is_warming = np.zeros(count, np.bool_)
     is_warming[detected.appended.reading] = detected.appended.filled < detector.model.window_length
     if detected.decisions is not None:
-        scored = ~np.isnan(detected.scores)
+        scored = ~np.isnan(detected.decisions.scores)
         at = detected.appended.reading[scored]
-        score[at] = detected.scores[scored]
+        score[at] = detected.decisions.scores[scored]
         threshold[at] = detected.decisions.thresholds[scored]
         is_anomaly[at] = detected.decisions.anomalous[scored]
     return ScoredRows(score, threshold, is_anomaly, is_late, is_warming)

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from stream_detector.explanation import Explanation
+from stream_detector.explanation import WindowErrors
 from stream_detector.open_incidents import OpenIncident
 from stream_detector.readings import Decoded, Float32Array, Membership, Message, Record
+from stream_detector.scales import Scales
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +177,13 @@ class Decoder(Protocol):
 
 
 class Scorer(Protocol):
-    """How unusual a window is: higher is worse.
+    """How badly each of M members of a model errs on a window, on the sensor's own scale.
 
     A window's result does not depend on which other windows are in the call, bit for bit.
     """
 
-    def score(self, windows: Float32Array) -> Float32Array:
-        """Score windows [N, T, F] of raw values, NaN = missing. Returns [N], finite, >= 0; NaN where all is missing."""
+    def errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
+        """Return the log errors [N, M] of windows [N, T, F] of raw values, NaN = missing; finite, NaN where all is missing."""
 
-    def explain(self, windows: Float32Array) -> list[Explanation]:
-        """Explain the scores of windows [N, T, F], one explanation each."""
+    def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
+        """Say of each window [N, T, F] where its errors lie."""

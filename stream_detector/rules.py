@@ -7,13 +7,16 @@ import json
 import zlib
 from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
 from stream_detector.arena import Arena
 from stream_detector.calibration import Calibration, alarms_per_reading
 from stream_detector.decision import DecisionRules
 from stream_detector.detector import Detector, WindowRules
 from stream_detector.ports import Scorer
+from stream_detector.readings import Float32Array
 from stream_detector.restore import RestoreRules
+from stream_detector.scales import ScaleRules
 from stream_detector.settings import AlertSettings, KafkaSettings, Settings, StateSettings
 from stream_detector.spec import ModelSpec
 
@@ -21,20 +24,34 @@ from stream_detector.spec import ModelSpec
 GAP_INTERVALS = 10.0
 #: An open incident is updated no more often than this, if no setting says otherwise.
 UPDATE_SECONDS = 300.0
+#: A sensor that the model does not know learns its scale from so many windows of readings.
+SCALE_WINDOWS = 16
 #: Hexadecimal digits of a version of the rules; as many as a model's version has.
 VERSION_DIGITS = 12
 
 
-def build_detector(
-    scorer: Scorer, model: ModelSpec, calibration: Calibration, state: StateSettings, alerts: AlertSettings
-) -> Detector:
+class TrainedScorer(Scorer, Protocol):
+    """A scorer with what its model knows."""
+
+    spec: ModelSpec
+    calibration: Calibration
+    fallback_deviation: Float32Array  # [F] > 0
+
+
+def build_detector(scorer: TrainedScorer, state: StateSettings, alerts: AlertSettings) -> Detector:
     """Build the detector that these settings describe."""
+    model, calibration = scorer.spec, scorer.calibration
+    learned_count = SCALE_WINDOWS * model.window_length
     return Detector(
-        Arena(state.max_sensors, model.window_length, len(model.features)),
+        Arena(state.max_sensors, model.window_length, len(model.features), len(model.members)),
         scorer,
         model,
         decision_rules(model, calibration, state, alerts),
-        WindowRules(max_gap_ms=round(1000 * max_gap_seconds(model, state)), stride=state.stride),
+        WindowRules(
+            max_gap_ms=round(1000 * max_gap_seconds(model, state)),
+            scales=ScaleRules(calibration.sensors, scorer.fallback_deviation, learned_count),
+            stride=state.stride,
+        ),
     )
 
 
@@ -50,13 +67,18 @@ def decision_rules(model: ModelSpec, calibration: Calibration, state: StateSetti
         alarms_per_reading(budget, interval_seconds),
         update_ms=round(1000 * update_seconds),
         quiet_ms=max(1, round(1000 * quiet_seconds)),
+        accept_ms=round(1000 * alerts.accept_seconds),
         model_tag=model_tag(model),
     )
-    version = rules_version(budget, interval_seconds, rules.update_ms, rules.quiet_ms)
+    version = rules_version(
+        budget, interval_seconds, update_ms=rules.update_ms, quiet_ms=rules.quiet_ms, accept_ms=rules.accept_ms
+    )
     return replace(rules, rules_version=version, budget_per_sensor_day=budget)
 
 
-def rules_version(budget_per_sensor_day: float, reading_interval_seconds: float, update_ms: int, quiet_ms: int) -> str:
+def rules_version(
+    budget_per_sensor_day: float, reading_interval_seconds: float, *, update_ms: int, quiet_ms: int, accept_ms: int
+) -> str:
     """Name what the settings say about decisions: a hash of all of it, and of nothing else.
 
     The model is not part of it, it has a version of its own; nor is how a budget was put: for a sensor or for the fleet.
@@ -66,6 +88,7 @@ def rules_version(budget_per_sensor_day: float, reading_interval_seconds: float,
         "budget_per_sensor_day": budget_per_sensor_day,
         "update_ms": update_ms,
         "quiet_ms": quiet_ms,
+        "accept_ms": accept_ms,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:VERSION_DIGITS]
 

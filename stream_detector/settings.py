@@ -189,6 +189,9 @@ class AlertSettings(Group):
     quiet_seconds: Seconds | None = Field(
         None, description="Event time without an anomalous reading that closes an incident; unset: half a window."
     )
+    accept_seconds: Seconds = Field(
+        43_200.0, description="Event time after which a lasting incident is taken for the new normal state, and closed."
+    )
 
     @model_validator(mode="after")
     def _a_size_is_of_a_budget(self) -> Self:

@@ -14,3 +14,4 @@ class ModelSpec:
     features: tuple[str, ...]
     window_length: int  # T, in readings
     sampling_interval_seconds: float  # median time between two readings of a sensor in training
+    members: tuple[str, ...] = ("autoencoder",)  # what the model's errors are of, in their order

@@ -2,8 +2,8 @@
 
 A record is a header and a ring of the newest T raw rows. Its bytes are what the store keeps, so the NumPy dtype is the
 storage layout. The ring holds raw values: a new model with the same features and window length goes on with them.
-Records change in two steps, both pure folds over the sensor's readings in log order: `append` here (rows, counts, times)
-and `decide` in decision.py (level, incident). Nothing here knows Kafka, Redis or the model.
+Records change in three steps, all pure folds over the sensor's readings in log order: `append` here (rows, counts, times),
+`learn` in scales.py (moments), and `decide` in decision.py (levels, incident). Nothing here knows Kafka, Redis or the model.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Readings
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 #: Times are below 2**42 ms, so groups of readings this far apart cannot mix in one running maximum.
 _GROUP_STEP = 1 << 43
 #: Row deltas are unsigned 32-bit; a larger step restarts the window.
@@ -23,39 +23,43 @@ _MAXIMUM_DELTA = (1 << 32) - 1
 
 Records = NDArray[np.void]
 
-HEADER = np.dtype(
-    [
-        ("last_offset", "<i8"),  # of the newest accepted reading; first, since the store compares it
-        ("last_time_ms", "<i8"),  # event time of the newest accepted reading
-        ("count", "<i8"),  # accepted readings since the sensor was first seen
-        ("filled", "<i4"),  # rows of the current window, at most T; a gap starts it anew
-        ("model", "<u4"),  # tag of the model that the fields below came from
-        ("level_start", "<f8"),  # decision.py: the level that this sensor started from
-        ("level_mean", "<f8"),
-        ("level_count", "<f8"),
-        ("incident_offset", "<i8"),  # offset of the reading that opened the incident; -1: none is open
-        ("incident_time_ms", "<i8"),
-        ("incident_peak", "<f8"),
-        ("last_anomalous_ms", "<i8"),
-        ("last_update_ms", "<i8"),
-    ]
+_HEADER = (
+    ("last_offset", "<i8"),  # of the newest accepted reading; first, since the store compares it
+    ("last_time_ms", "<i8"),  # event time of the newest accepted reading
+    ("count", "<i8"),  # accepted readings since the sensor was first seen
+    ("filled", "<i4"),  # rows of the current window, at most T; a gap starts it anew
+    ("model", "<u4"),  # tag of the model that the fields below came from
+    ("level_count", "<f8"),  # decision.py: readings behind the levels
+    ("memory", "<f8"),  # slow running mean of the surprise
+    ("accepted", "<f8"),  # surprise that was accepted as normal
+    ("incident_offset", "<i8"),  # offset of the reading that opened the incident; -1: none is open
+    ("incident_time_ms", "<i8"),
+    ("incident_peak", "<f8"),
+    ("last_anomalous_ms", "<i8"),
+    ("last_update_ms", "<i8"),
 )
+#: Running moments of one feature, for a sensor that the model does not know; see scales.py.
+_MOMENTS = np.dtype([("count", "<f8"), ("mean", "<f8"), ("squares", "<f8")])
 
 
-def record_dtype(window_length: int, features: int) -> np.dtype[np.void]:
-    """Return the layout of one sensor's record. A row's deltas are relative to the row before it."""
+def record_dtype(window_length: int, features: int, members: int) -> np.dtype[np.void]:
+    """Return the layout of one sensor's record: what changes with every reading, then the ring of rows.
+
+    A row's deltas are relative to the row before it.
+    """
+    header = np.dtype([*_HEADER, ("shift", "<f4", (members,))])  # decision.py: of the members' levels since the start
     row = np.dtype([("values", "<f4", (features,)), ("time_delta_ms", "<u4"), ("offset_delta", "<u4")])
-    return np.dtype([("header", HEADER), ("rows", row, (window_length,))])
+    return np.dtype([("header", header), ("moments", _MOMENTS, (features,)), ("rows", row, (window_length,))])
 
 
-def layout_name(window_length: int, features: tuple[str, ...]) -> str:
+def layout_name(window_length: int, features: tuple[str, ...], members: int) -> str:
     """Name the layout and the meaning of its columns; state of another name cannot be used."""
-    return f"{LAYOUT_VERSION}:{window_length}:{','.join(features)}"
+    return f"{LAYOUT_VERSION}:{window_length}:{members}:{','.join(features)}"
 
 
-def new_records(count: int, window_length: int, features: int) -> Records:
+def new_records(count: int, window_length: int, features: int, members: int) -> Records:
     """Return records of sensors that were never seen."""
-    records = np.zeros(count, record_dtype(window_length, features))
+    records = np.zeros(count, record_dtype(window_length, features, members))
     records["header"]["last_offset"] = -1
     records["header"]["last_time_ms"] = -1
     records["header"]["incident_offset"] = -1

@@ -1,4 +1,4 @@
-"""Scores windows with the trained network. Implements ports.Scorer; needs TensorFlow."""
+"""Finds the errors of windows with a trained model. Implements ports.Scorer; needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import numpy as np
 
 from stream_detector.calibration import Calibration
 from stream_detector.errors import ModelError
-from stream_detector.explanation import Explanation
+from stream_detector.explanation import WindowErrors
 from stream_detector.model.artifact import Artifact, load_artifact
-from stream_detector.model.autoencoder import restore_network
-from stream_detector.model.scoring import Tiles, explanations, scores
+from stream_detector.model.restoring import restore_members
+from stream_detector.model.scoring import Tiles, as_window_errors, compile_explanations, compile_log_errors
 from stream_detector.readings import Float32Array
+from stream_detector.scales import Scales
 from stream_detector.spec import ModelSpec
 
 
@@ -28,31 +29,28 @@ class KerasScorer:
         artifact = model if isinstance(model, Artifact) else load_artifact(model)
         self.spec: ModelSpec = artifact.spec
         self.calibration: Calibration = artifact.calibration
+        self.fallback_deviation: Float32Array = artifact.fallback_deviation
         try:
-            network = restore_network(artifact)
+            members = restore_members(artifact)
         except ValueError as error:
             msg = f"model {artifact.spec.name}: its weights do not fit its architecture ({error}); train the model anew"
             raise ModelError(msg) from None
-        self._tiles = Tiles(artifact.scaler, self.spec.window_length, len(self.spec.features), tile_rows)
-        self._score = scores(network, self._tiles, artifact.whitening)
-        self._explain = explanations(network, self._tiles, artifact.whitening)
-        blank = np.zeros((1, self.spec.window_length, len(self.spec.features)), np.float32)
-        self.score(blank)
-        self.explain(blank)
+        features = len(self.spec.features)
+        self._tiles = Tiles(self.spec.window_length, features, tile_rows)
+        self._errors = compile_log_errors(members, self._tiles, artifact.whitening)
+        self._explain = compile_explanations(members, self._tiles, artifact.whitening)
+        blank = np.zeros((1, self.spec.window_length, features), np.float32)
+        unit = Scales(np.zeros((1, features), np.float32), np.ones((1, features), np.float32))
+        self.errors(blank, unit)
+        self.explain(blank, unit)
 
-    def score(self, windows: Float32Array) -> Float32Array:
-        """Score windows [N, T, F] of raw values, NaN = missing.
-
-        Returns [N]: finite, >= 0; NaN where every scored feature is missing throughout.
-        """
+    def errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
+        """See ports.Scorer."""
         if not len(windows):
-            return np.empty(0, np.float32)
-        (result,) = self._tiles.run(self._score, windows)
+            return np.empty((0, len(self.spec.members)), np.float32)
+        (result,) = self._tiles.run(self._errors, windows, scales)
         return result
 
-    def explain(self, windows: Float32Array) -> list[Explanation]:
-        """Explain the scores of windows [N, T, F], one explanation each."""
-        if not len(windows):
-            return []
-        outputs = self._tiles.run(self._explain, windows)
-        return [Explanation(*fields) for fields in zip(*outputs, strict=True)]
+    def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
+        """See ports.Scorer."""
+        return as_window_errors(self._tiles.run(self._explain, windows, scales)) if len(windows) else []

@@ -140,7 +140,7 @@ def _score(scorer: KerasScorer, dataset: Dataset, settings: Settings) -> ScoredR
     from stream_detector.offline import join, score_dataset
 
     state = settings.state.model_copy(update={"max_sensors": max(1, len(dataset.sensors))})
-    detector = build_detector(scorer, scorer.spec, scorer.calibration, state, settings.alerts)
+    detector = build_detector(scorer, state, settings.alerts)
     return join(list(_track(score_dataset(detector, dataset), "scoring", None)))
 
 

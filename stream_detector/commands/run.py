@@ -105,7 +105,7 @@ def _load_model(settings: Settings, metrics: Metrics) -> tuple[Detector, Callabl
     from stream_detector.adapters.keras_scorer import KerasScorer
 
     scorer = KerasScorer(settings.model.directory, settings.model.tile_rows)
-    detector = build_detector(scorer, scorer.spec, scorer.calibration, settings.state, settings.alerts)
+    detector = build_detector(scorer, settings.state, settings.alerts)
     metrics.set("model", 1, scorer.spec.name, scorer.spec.version)
     logger.info(
         "model %s %s: features %s, window %d",

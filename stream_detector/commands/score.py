@@ -56,7 +56,7 @@ def main(arguments: argparse.Namespace) -> int:
     if dataset.unread:
         _say(f"ignored, unknown to the model: {', '.join(dataset.unread)}")
     state = settings.state.model_copy(update={"max_sensors": max(1, len(dataset.sensors))})
-    detector = build_detector(scorer, scorer.spec, scorer.calibration, state, settings.alerts)
+    detector = build_detector(scorer, state, settings.alerts)
     rows = _score(detector, dataset)
     _write(_table(dataset, rows), arguments.output)
     _say(_summary(rows))

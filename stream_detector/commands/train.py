@@ -15,6 +15,7 @@ from stream_detector.commands.settings_options import add_settings_options, sett
 from stream_detector.commands.train_output import describe_data, describe_model, progress_bars
 from stream_detector.dataset import Dataset, clean, read_dataset
 from stream_detector.errors import InputDataError, SettingsError
+from stream_detector.gate.judging import Verdict
 from stream_detector.model.artifact import Artifact, NetworkSpec, is_model, save_artifact
 from stream_detector.model.directory import check_replaceable, check_writable
 from stream_detector.model.preparation import Prepared, TrainingConfig, prepare
@@ -53,17 +54,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group("model")
     model.add_argument("--output", type=Path, required=True, metavar="DIR", help="directory of the model; a model is replaced")
     model.add_argument("--name", default="attention-autoencoder", help="name that events carry")
-    model.add_argument("--window-length", type=count, default=32, metavar="N", help="readings per window")
+    model.add_argument("--window-length", type=count, default=64, metavar="N", help="readings per window")
     model.add_argument("--units", type=count, default=64, metavar="N", help="size of the LSTM layers")
     model.add_argument("--dropout", type=share, default=0.2, metavar="SHARE", help="dropout after encoder and decoder")
     model.add_argument(
         "--decoder",
-        choices=("auto", "context", "sequence"),
-        default="auto",
-        help="from one vector per window, or from weighted steps; auto: the latter if four or more features are scored",
+        choices=("both", "context", "sequence"),
+        default="both",
+        help="from one vector per window, from weighted steps, or from both",
     )
     model.add_argument(
-        "--bottleneck", type=count, metavar="N", help="values per step that reach the sequence decoder (default: half)"
+        "--bottleneck",
+        type=count,
+        metavar="N",
+        help="values per weighted step that reach the decoder (default: half the units)",
     )
     model.add_argument(
         "--attention-units", type=count, metavar="N", help="additive attention of this size (default: a bias per step)"
@@ -85,8 +89,8 @@ def main(arguments: argparse.Namespace) -> int:
     for repair in repairs:
         console.print(f"repaired: {repair}", soft_wrap=True)
     console.print(describe_data(dataset), soft_wrap=True)
-    artifact = _train_and_save(prepare(dataset, _config(arguments)), arguments.output, console)
-    console.print(describe_model(artifact, arguments.output), soft_wrap=True)
+    artifact, verdict = _train_and_save(prepare(dataset, _config(arguments)), arguments.output, console)
+    console.print(describe_model(artifact, verdict, arguments.output), soft_wrap=True)
     return 0
 
 
@@ -137,8 +141,8 @@ def _milliseconds(time: datetime | None) -> int | None:
     return None if time is None else round(time.timestamp() * 1000.0)
 
 
-def _train_and_save(prepared: Prepared, output: Path, console: Console) -> Artifact:
-    """Train with a progress bar and write the directory; return the model."""
+def _train_and_save(prepared: Prepared, output: Path, console: Console) -> tuple[Artifact, Verdict]:
+    """Train with a progress bar and write the directory; return the model and what the gate says of it."""
     # TensorFlow is loaded here: data errors are told before.
     from stream_detector.model.picture import draw_training
     from stream_detector.model.training import train
@@ -151,7 +155,7 @@ def _train_and_save(prepared: Prepared, output: Path, console: Console) -> Artif
     artifact = replace(training.artifact, report=report)
     picture = draw_training(training.losses, training.example, prepared.dataset.features)
     save_artifact(artifact, output, picture)
-    return artifact
+    return artifact, training.verdict
 
 
 def _config(arguments: argparse.Namespace) -> TrainingConfig:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_detector.calibration import SECONDS_PER_DAY
+from stream_detector.budgets import BudgetRow, budget_lines
 from stream_detector.dataset import Dataset
+from stream_detector.gate.judging import Verdict
+from stream_detector.gate.promotion import describe
 from stream_detector.model.artifact import Artifact
 
 if TYPE_CHECKING:
@@ -55,23 +57,35 @@ def describe_data(dataset: Dataset) -> str:
     )
 
 
-def describe_model(artifact: Artifact, directory: Path) -> str:
+def describe_model(artifact: Artifact, verdict: Verdict, directory: Path) -> str:
     """Say in a few lines what came out; all of it is in report.json as well."""
     report, spec = artifact.report, artifact.spec
     context = report["data"]["context_features"]
-    readings_a_day = SECONDS_PER_DAY / spec.sampling_interval_seconds
-    rarest = readings_a_day / artifact.calibration.readings
+    best = report["best"]
     lines = [
         f"model: {directory} (name {spec.name}, version {spec.version})",
-        f"  {artifact.network.decoder} decoder, {artifact.network.units} units",
         f"  windows of {spec.window_length} readings, one every {spec.sampling_interval_seconds:g} s; "
-        f"{report['windows']['fit']:,} fitted, {report['windows']['calibration_used']:,} used for calibration",
-        f"  loss {report['best']['training']:.3f} in training, {report['best']['validation']:.3f} in validation "
-        f"(step {report['best']['step']}; a model that knows nothing has about "
-        f"{report['best']['validation_of_zero']:.3f}); {report['seconds']:.0f} s",
-        f"  the calibration has seen budgets down to {rarest:.2g} false alarms per sensor and day; "
-        "for smaller ones the threshold is extrapolated",
+        f"{report['windows']['fit']:,} fitted, {report['windows']['calibration_used']:,} used for calibration; "
+        f"{report['seconds']:.0f} s",
+        f"  autoencoder ({artifact.network.decoder} decoder, {artifact.network.units} units): loss {best['training']:.3f} in "
+        f"training, {best['validation']:.3f} in validation (step {best['step']}; carrying the last value on has "
+        f"{best['validation_of_carrying']:.3f})",
+        *describe_members(report["members"]),
+        *(f"  {line}" for line in describe(verdict).splitlines()),
+        "  alarm budgets that the calibration data can vouch for:",
+        *(f"  {line}" for line in budget_lines([BudgetRow(**row) for row in report["budgets"]])),
     ]
     if context:
-        lines.insert(3, f"  context, never scored: {', '.join(context)}")
+        lines.insert(2, f"  context, never scored: {', '.join(context)}")
     return "\n".join(lines)
+
+
+def describe_members(members: Mapping[str, Any]) -> list[str]:
+    """Say which members are scored, and which did harm on injected faults and are left out."""
+    names = [member["name"] for member in members["members"] if member["kept"]]
+    left_out = [member for member in members["members"] if not member["kept"]]
+    lines = [f"  score: the mean surprise of {', '.join(names)}"]
+    return lines + [
+        f"  left out: {member['name']} (without it, {member['gain_without']:+.3f} in AUC-PR on injected faults)"
+        for member in left_out
+    ]

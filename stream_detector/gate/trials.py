@@ -45,6 +45,7 @@ class Trials:
     faults: tuple[InjectedFault, ...]  # [K] their rows are those of the trial
     runs: Int64Array  # [K] position of the run that the trial is a stretch of
     first_rows: Int64Array  # [K] row of the run at which the trial starts
+    stretches: int  # judged stretches that the runs used hold side by side; trials beyond that share readings
 
     def __len__(self) -> int:
         return len(self.faults)
@@ -75,14 +76,11 @@ def plan_trials(
     """
     budget = budget or Budget()
     context = window_length if context_rows is None else context_rows
-    generator = np.random.default_rng(seed)
-    judged = _judged_rows([len(run.values) - context for run in runs], window_length, budget)
-    usable = [position for position, run in enumerate(runs) if len(run.values) - context >= judged > 0]
-    drawn = generator.permutation(np.array(usable, dtype=np.int64))[: budget.runs]
-    each = min(budget.trials_per_kind, budget.judged_rows // (len(KINDS) * judged)) if judged else 0
-    planner = _Planner(runs, drawn, window_length, context, judged, seed)
-    trials = [planner.trial(number, kind) for number in range(max(each, 1)) for kind in KINDS] if len(drawn) else []
-    return _stacked([trial for trial in trials if trial is not None], runs, context, judged, window_length)
+    shape = _Rows(context, _judged_rows([len(run.values) - context for run in runs], window_length, budget), window_length)
+    planner = _Planner(runs, _drawn(runs, shape, budget, seed), shape, seed)
+    each = min(budget.trials_per_kind, budget.judged_rows // (len(KINDS) * shape.judged)) if shape.judged else 0
+    trials = [planner.trial(number, kind) for number in range(each) for kind in KINDS]
+    return planner.stacked([trial for trial in trials if trial is not None])
 
 
 def _judged_rows(available: Sequence[int], window_length: int, budget: Budget) -> int:
@@ -99,6 +97,23 @@ def _judged_rows(available: Sequence[int], window_length: int, budget: Budget) -
 
 
 @dataclass(frozen=True, slots=True)
+class _Rows:
+    """How many rows of a trial only fill windows, how many are judged, and how many a window has."""
+
+    context: int
+    judged: int
+    window_length: int
+
+
+def _drawn(runs: Sequence[HealthyRun], shape: _Rows, budget: Budget, seed: int) -> Int64Array:
+    """Return the positions of the runs that are used, in the order of their turns: those long enough, or some of them."""
+    if not shape.judged:
+        return np.empty(0, np.int64)
+    usable = [position for position, run in enumerate(runs) if len(run.values) >= shape.context + shape.judged]
+    return np.random.default_rng(seed).permutation(np.array(usable, dtype=np.int64))[: budget.runs]
+
+
+@dataclass(frozen=True, slots=True)
 class _Trial:
     injection: Injection  # rows are those of the run
     run: int
@@ -109,9 +124,7 @@ class _Trial:
 class _Planner:
     runs: Sequence[HealthyRun]
     drawn: Int64Array  # positions of the runs that are used, in turn
-    window_length: int
-    context: int
-    judged: int
+    shape: _Rows
     seed: int
 
     def trial(self, number: int, kind: str) -> _Trial | None:
@@ -124,8 +137,8 @@ class _Planner:
             candidates = run.candidates(kind)
             if not len(candidates):
                 continue
-            first = int(generator.integers(len(run.values) - self.context - self.judged + 1))
-            rows = self._rows(first + self.context, kind, generator)
+            first = int(generator.integers(len(run.values) - self.shape.context - self.shape.judged + 1))
+            rows = self._rows(first + self.shape.context, kind, generator)
             count = int(generator.integers(1, min(run.most_features(), len(candidates)) + 1))
             features = tuple(sorted(generator.choice(candidates, count, replace=False).tolist()))
             injection = inject(run, kind, features, rows, generator)
@@ -135,28 +148,30 @@ class _Planner:
 
     def _rows(self, first_judged: int, kind: str, generator: np.random.Generator) -> tuple[int, int]:
         """Draw the rows of a fault: about a window, 1 to 3 rows for a spike, after enough healthy rows."""
-        most = max(int(LARGEST_SHARE * self.judged), 1)
-        low, high = (1, 3) if kind == SPIKE else (round(0.75 * self.window_length), round(1.25 * self.window_length))
+        most = max(int(LARGEST_SHARE * self.shape.judged), 1)
+        window_length = self.shape.window_length
+        low, high = (1, 3) if kind == SPIKE else (round(0.75 * window_length), round(1.25 * window_length))
         length = min(int(generator.integers(low, high + 1)), most)
-        start = first_judged + int(generator.integers(most, self.judged - length + 1))
+        start = first_judged + int(generator.integers(most, self.shape.judged - length + 1))
         return start, start + length
 
-
-def _stacked(trials: Sequence[_Trial], runs: Sequence[HealthyRun], context: int, judged: int, window_length: int) -> Trials:
-    """Put trials together as arrays, with rows counted from the start of each."""
-    rows = context + judged if trials else 0
-    features = runs[0].values.shape[1] if runs else 0
-    values = np.empty((len(trials), rows, features))
-    inside = np.zeros((len(trials), rows), np.bool_)
-    counts = np.zeros((len(trials), rows), np.bool_)
-    faults = []
-    for number, trial in enumerate(trials):
-        truth, first = trial.injection.fault, trial.first_row
-        start, end = truth.start - first, truth.end - first
-        values[number] = trial.injection.apply(runs[trial.run].values[first : first + rows], first)
-        inside[number, start:end] = True
-        counts[number, context:end] = True
-        counts[number, end + window_length :] = True
-        faults.append(InjectedFault(truth.kind, truth.features, start, end, truth.size))
-    numbers = np.array([[trial.run, trial.first_row] for trial in trials], dtype=np.int64).reshape(len(trials), 2)
-    return Trials(values, inside, counts, tuple(faults), numbers[:, 0], numbers[:, 1])
+    def stacked(self, trials: Sequence[_Trial]) -> Trials:
+        """Put trials together as arrays, with rows counted from the start of each."""
+        context, judged = self.shape.context, self.shape.judged
+        rows = context + judged if trials else 0
+        features = self.runs[0].values.shape[1] if self.runs else 0
+        values = np.empty((len(trials), rows, features))
+        inside = np.zeros((len(trials), rows), np.bool_)
+        counts = np.zeros((len(trials), rows), np.bool_)
+        faults = []
+        for number, trial in enumerate(trials):
+            truth, first = trial.injection.fault, trial.first_row
+            start, end = truth.start - first, truth.end - first
+            values[number] = trial.injection.apply(self.runs[trial.run].values[first : first + rows], first)
+            inside[number, start:end] = True
+            counts[number, context:end] = True
+            counts[number, end + self.shape.window_length :] = True
+            faults.append(InjectedFault(truth.kind, truth.features, start, end, truth.size))
+        numbers = np.array([[trial.run, trial.first_row] for trial in trials], dtype=np.int64).reshape(len(trials), 2)
+        stretches = sum((len(self.runs[run].values) - context) // judged for run in self.drawn.tolist())
+        return Trials(values, inside, counts, tuple(faults), numbers[:, 0], numbers[:, 1], stretches)

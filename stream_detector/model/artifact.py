@@ -1,10 +1,11 @@
 """A trained model as data, and the directory it is kept in.
 
     manifest.json      SHA-256 of every other file; read first
-    spec.json          names, features, window length, sampling interval, architecture
-    weights.npz        the network's weights, by the path of the variable
-    scoring.json       scaler, usual errors, context features
-    calibration.json   what score is rare
+    spec.json          names, features, members, window length, sampling interval, architecture
+    weights.npz        the network's weights, by the path of the variable; the linear members' matrices
+    scoring.json       usual errors, context features
+    calibration.json   what error is rare
+    sensors.npz        each sensor's scale and usual errors
     report.json        how the training went
     training.png       the loss, and a reconstruction
 
@@ -17,33 +18,37 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stream_detector.calibration import Calibration, SensorLevel
+from stream_detector.calibration import Calibration, Tails
 from stream_detector.errors import ModelError
 from stream_detector.model.directory import replace_directory
-from stream_detector.model.scaling import Scaler
+from stream_detector.model.linear import LinearMember, Shape
 from stream_detector.model.whitening import Whitening
 from stream_detector.readings import Float32Array
+from stream_detector.sensor_table import SensorTable
 from stream_detector.spec import ModelSpec
 
-SCHEMA_VERSION = 1
-MANIFEST, SPEC, WEIGHTS, SCORING, CALIBRATION = (
+SCHEMA_VERSION = 2
+MANIFEST, SPEC, WEIGHTS, SCORING, CALIBRATION, SENSORS = (
     "manifest.json",
     "spec.json",
     "weights.npz",
     "scoring.json",
     "calibration.json",
+    "sensors.npz",
 )
 REPORT, PICTURE = "report.json", "training.png"
 #: What decides results; the version is derived from these.
-DECISIVE = (WEIGHTS, SCORING, CALIBRATION)
+DECISIVE = (WEIGHTS, SCORING, CALIBRATION, SENSORS)
 KIND = "stream-detector model"
+_LINEAR = "linear/"  # before the names of the linear members' arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class NetworkSpec:
 
     units: int = 64
     dropout: float = 0.2
-    decoder: str = "context"
+    decoder: str = "both"
     bottleneck: int | None = None
     attention_units: int | None = None
     uniform_attention: bool = False
@@ -65,7 +70,8 @@ class Artifact:
     spec: ModelSpec
     network: NetworkSpec
     weights: Mapping[str, Float32Array]  # by the path of the variable
-    scaler: Scaler
+    linear: tuple[LinearMember, ...]  # those that are scored
+    fallback_deviation: Float32Array  # [F] > 0: of a feature of a new sensor that has not varied yet
     whitening: Whitening
     calibration: Calibration
     report: Mapping[str, Any]  # JSON: what a person wants to know of the training
@@ -111,7 +117,7 @@ def is_model(directory: Path) -> bool:
 
 def load_artifact(directory: Path) -> Artifact:
     """Read and check a model directory; raise ModelError that says what to do."""
-    files = _read_checked(directory, (SPEC, WEIGHTS, SCORING, CALIBRATION, REPORT))
+    files = _read_checked(directory, (SPEC, WEIGHTS, SCORING, CALIBRATION, SENSORS, REPORT))
     try:
         return _parse(files)
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
@@ -120,10 +126,10 @@ def load_artifact(directory: Path) -> Artifact:
 
 def load_metadata(directory: Path) -> Metadata:
     """Read and check what is known of a model without its network; raise ModelError that says what to do."""
-    files = _read_checked(directory, (SPEC, CALIBRATION, REPORT))
+    files = _read_checked(directory, (SPEC, CALIBRATION, SENSORS, REPORT))
     try:
         spec, _ = _parse_spec(files[SPEC])
-        return Metadata(spec, _parse_calibration(files[CALIBRATION]), json.loads(files[REPORT]))
+        return Metadata(spec, _parse_calibration(files, spec), json.loads(files[REPORT]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(_unreadable(directory, error)) from None
 
@@ -132,7 +138,7 @@ def _read_checked(directory: Path, needed: tuple[str, ...]) -> dict[str, bytes]:
     """Read the files needed, and check all files against the manifest, before anything in them is interpreted."""
     manifest = _read_manifest(directory)
     contents: dict[str, bytes] = {}
-    for name in (SPEC, WEIGHTS, SCORING, CALIBRATION, REPORT, PICTURE):
+    for name in (SPEC, WEIGHTS, SCORING, CALIBRATION, SENSORS, REPORT, PICTURE):
         try:
             content = (directory / name).read_bytes()
         except OSError as error:
@@ -178,12 +184,10 @@ def _unreadable(directory: Path, error: Exception) -> str:
 
 def _files(artifact: Artifact) -> dict[str, bytes]:
     """Return the files' contents, without the picture and the manifest. Equal artifacts give equal bytes."""
-    weights = io.BytesIO()
-    np.savez(weights, **artifact.weights)  # type: ignore[arg-type]  # the names of arrays, not options
+    calibration = artifact.calibration
     scoring = {
         "features": artifact.spec.features,
-        "mean": artifact.scaler.mean.tolist(),
-        "deviation": artifact.scaler.deviation.tolist(),
+        "fallback_deviation": artifact.fallback_deviation.tolist(),
         "usual_error": artifact.whitening.baseline.tolist(),
         "scored": artifact.whitening.scored.tolist(),
     }
@@ -195,9 +199,10 @@ def _files(artifact: Artifact) -> dict[str, bytes]:
     }
     return {
         SPEC: _json(spec),
-        WEIGHTS: weights.getvalue(),
+        WEIGHTS: _arrays({**artifact.weights, **_linear_arrays(artifact.linear)}),
         SCORING: _json(scoring),
-        CALIBRATION: _json(_calibration_to_json(artifact.calibration)),
+        CALIBRATION: _json(_calibration_to_json(calibration)),
+        SENSORS: _arrays(_sensor_arrays(calibration.sensors)),
         REPORT: _json(artifact.report),
     }
 
@@ -205,33 +210,93 @@ def _files(artifact: Artifact) -> dict[str, bytes]:
 def _decisive_spec(artifact: Artifact) -> dict[str, Any]:
     return {
         "features": list(artifact.spec.features),
+        "members": list(artifact.spec.members),
         "window_length": artifact.spec.window_length,
         "sampling_interval_seconds": artifact.spec.sampling_interval_seconds,
         "network": asdict(artifact.network),
+        "linear": [asdict(member.shape) for member in artifact.linear],
     }
+
+
+def _linear_arrays(linear: Sequence[LinearMember]) -> dict[str, Float32Array]:
+    arrays: dict[str, Float32Array] = {}
+    for member in linear:
+        place = f"{_LINEAR}{member.shape.name}/"
+        arrays |= {f"{place}input_mean": member.input_mean, f"{place}output_mean": member.output_mean}
+        arrays |= {f"{place}{number}": matrix for number, matrix in enumerate(member.matrices)}
+    return arrays
+
+
+def _parse_linear(shapes: Sequence[Mapping[str, Any]], arrays: Mapping[str, Float32Array]) -> tuple[LinearMember, ...]:
+    members = []
+    for fields in shapes:
+        shape = Shape(str(fields["kind"]), int(fields["reads"]), int(fields["says"]))
+        place = f"{_LINEAR}{shape.name}/"
+        count = sum(name.startswith(place) for name in arrays) - 2
+        matrices = tuple(arrays[f"{place}{number}"] for number in range(count))
+        members.append(LinearMember(shape, arrays[f"{place}input_mean"], matrices, arrays[f"{place}output_mean"]))
+    return tuple(members)
+
+
+def _sensor_arrays(table: SensorTable) -> dict[str, NDArray[Any]]:
+    """Return the table as arrays; names are bytes, since arrays of text need four times as much."""
+    names = [name.encode() for name, _ in sorted(table.rows.items(), key=lambda item: item[1])]
+    return {
+        "names": np.frombuffer(b"".join(names), np.uint8),
+        "name_lengths": np.array([len(name) for name in names], np.int64),
+        "location": table.location,
+        "deviation": table.deviation,
+        "levels": table.levels,
+        "counts": table.counts,
+    }
+
+
+def _parse_sensors(content: bytes, spec: ModelSpec) -> SensorTable:
+    arrays = _read_arrays(content)
+    ends = np.cumsum(arrays["name_lengths"]).tolist()
+    names = arrays["names"].tobytes()
+    rows = {names[first:last].decode(): row for row, (first, last) in enumerate(zip([0, *ends], ends, strict=False))}
+    features, members = len(spec.features), len(spec.members)
+    return SensorTable(
+        rows=rows,
+        location=arrays["location"].reshape(len(rows), features),
+        deviation=arrays["deviation"].reshape(len(rows), features),
+        levels=arrays["levels"].reshape(len(rows), members),
+        counts=arrays["counts"].reshape(len(rows)),
+    )
+
+
+def _arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]  # the names of arrays, not options
+    return content.getvalue()
+
+
+def _read_arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def _parse(files: Mapping[str, bytes]) -> Artifact:
-    spec, network = _parse_spec(files[SPEC])
+    spec, decisive = _parse_spec(files[SPEC])
     scoring = json.loads(files[SCORING])
-    with np.load(io.BytesIO(files[WEIGHTS]), allow_pickle=False) as archive:
-        weights = {name: archive[name] for name in archive.files}
-    per_feature = {
-        name: np.array(scoring[name], np.float32).reshape(len(spec.features)) for name in ("mean", "deviation", "usual_error")
-    }
-    scored = np.array(scoring["scored"], np.bool_).reshape(len(spec.features))
+    arrays = _read_arrays(files[WEIGHTS])
+    features, members = len(spec.features), len(spec.members)
+    baseline = np.array(scoring["usual_error"], np.float32).reshape(members, features)
     return Artifact(
         spec=spec,
-        network=network,
-        weights=weights,
-        scaler=Scaler(per_feature["mean"], per_feature["deviation"]),
-        whitening=Whitening(per_feature["usual_error"], scored),
-        calibration=_parse_calibration(files[CALIBRATION]),
+        network=NetworkSpec(**decisive["network"]),
+        weights={name: array for name, array in arrays.items() if not name.startswith(_LINEAR)},
+        linear=_parse_linear(decisive["linear"], arrays),
+        fallback_deviation=np.array(scoring["fallback_deviation"], np.float32).reshape(features),
+        whitening=Whitening(baseline, np.array(scoring["scored"], np.bool_).reshape(features)),
+        calibration=_parse_calibration(files, spec),
         report=json.loads(files[REPORT]),
     )
 
 
-def _parse_spec(content: bytes) -> tuple[ModelSpec, NetworkSpec]:
+def _parse_spec(content: bytes) -> tuple[ModelSpec, Mapping[str, Any]]:
+    """Return the contract, and all that decides."""
     data = json.loads(content)
     spec = ModelSpec(
         name=str(data["name"]),
@@ -239,21 +304,25 @@ def _parse_spec(content: bytes) -> tuple[ModelSpec, NetworkSpec]:
         features=tuple(str(name) for name in data["features"]),
         window_length=int(data["window_length"]),
         sampling_interval_seconds=float(data["sampling_interval_seconds"]),
+        members=tuple(str(name) for name in data["members"]),
     )
-    return spec, NetworkSpec(**data["network"])
+    return spec, data
 
 
 def _calibration_to_json(calibration: Calibration) -> dict[str, Any]:
-    """Return the calibration with a sensor's level as [mean, count]."""
-    fields = {name: getattr(calibration, name) for name in Calibration.__slots__ if name != "sensors"}
-    levels = {sensor: [level.mean, level.count] for sensor, level in calibration.sensors.items()}
-    return {**fields, "sensors": levels}
+    """Return the calibration without the sensors, which have a file of their own."""
+    content = {name: getattr(calibration, name) for name in Calibration.__slots__ if name not in ("sensors", "tails")}
+    tails = {name: getattr(calibration.tails, name).tolist() for name in Tails.__slots__}
+    arrays = {"weights": calibration.weights.tolist(), "pooled_level": calibration.pooled_level.tolist()}
+    return {**content, **arrays, "members": list(calibration.members), "tails": tails}
 
 
-def _parse_calibration(content: bytes) -> Calibration:
-    data = json.loads(content)
-    levels = {sensor: SensorLevel(mean, count) for sensor, (mean, count) in data.pop("sensors").items()}
-    return Calibration(**data, sensors=levels)
+def _parse_calibration(files: Mapping[str, bytes], spec: ModelSpec) -> Calibration:
+    data = json.loads(files[CALIBRATION])
+    data["tails"] = Tails(**{name: np.array(values, np.float64) for name, values in data["tails"].items()})
+    data |= {name: np.array(data[name], np.float64) for name in ("weights", "pooled_level")}
+    data["members"] = tuple(data["members"])
+    return Calibration(**data, sensors=_parse_sensors(files[SENSORS], spec))
 
 
 def _json(data: object) -> bytes:

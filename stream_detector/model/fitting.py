@@ -1,4 +1,4 @@
-"""Fit the network: sampled windows, a falling learning rate, early stopping on each sensor's latest windows."""
+"""Fit the network: values hidden at random, a falling learning rate, early stopping on each sensor's latest windows."""
 
 from __future__ import annotations
 
@@ -8,69 +8,132 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from stream_detector.model.autoencoder import masked_mean_absolute_error
+from stream_detector.model.masked import decoded_rows, hidden_rows, negative_log_likelihood
 from stream_detector.model.preparation import Prepared, TrainingConfig
-from stream_detector.model.samples import gather
-from stream_detector.model.scaling import Scaler
-from stream_detector.readings import Float32Array, Int64Array
+from stream_detector.model.tensors import Tensor
+from stream_detector.readings import BoolArray, Float32Array, Int64Array
 
 #: Called with (phase, done, total, loss or None) as the training goes on.
 Progress = Callable[[str, int, int, float | None], None]
-FITTING, CALIBRATING = "fitting", "calibrating"
+FITTING, CALIBRATING, TRYING = "fitting", "calibrating", "trying"
 
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """How the fit went, one value per round; mean absolute errors in scaled units."""
+    """How the fit went, one value per round; mean negative log likelihoods of hidden values, in scaled units."""
 
     steps: list[int]
     training: list[float]
     validation: list[float]
-    validation_of_zero: float  # what giving back the mean of every feature would lose
+    validation_of_carrying: float  # of giving back the last visible value, with one spread for all
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the network is fitted on. N windows of T rows, F features; R decoded rows."""
+
+    values: Float32Array  # [N, T, F] hidden values carry the last visible one
+    visible: Float32Array  # [N, T, F]
+    target: Float32Array  # [N, R, F]
+    weight: Float32Array  # [N, R, F] 1 for what was there and was hidden
 
 
 def fit(network: keras.Model, prepared: Prepared, progress: Progress) -> Losses:
     """Fit the network in place; it ends with the weights of the best validation loss."""
-    values, split, scaler, config = prepared.dataset.values, prepared.split, prepared.scaler, prepared.config
+    split, config = prepared.split, prepared.config
     rng = np.random.default_rng(config.seed)
-    ends = _sample(rng, split.fit, config.max_windows)
-    hidden_share = config.hidden_share
-    if hidden_share is None:
-        hidden_share = 0.25 if config.network.decoder == "sequence" else 0.0
+    ends = sample(rng, split.fit, config.max_windows)
     steps = config.steps or min(max(250, 4 * len(ends) // config.batch_size), 1_000)
-    network.compile(_optimizer(config, steps), masked_mean_absolute_error)
-    watched = gather(values, _sample(rng, split.validation, config.max_validation_windows), config.window_length)
-    validation = _batch(watched, scaler)
-    losses = Losses([], [], [], float(np.nanmean(np.abs(validation[1]))))
-    best, best_weights = math.inf, network.get_weights()
+    watched = hide(rng, *prepared.scaled_windows(sample(rng, split.validation, config.max_validation_windows)), prepared.scored)
+    optimizer = _optimizer(config, steps)
+    train_step, watch = _compile(network, optimizer, watched)
+    losses = Losses([], [], [], _loss_of_carrying(watched))
+    best, best_weights, recent = math.inf, network.get_weights(), []
     for step, chosen in enumerate(_batches(rng, ends, config.batch_size, steps), start=1):
-        batch = _batch(gather(values, chosen, config.window_length), scaler, rng, hidden_share)
-        loss = float(network.train_on_batch(*batch))  # the mean since the metrics were reset
+        batch = hide(rng, *prepared.scaled_windows(chosen), prepared.scored)
+        recent.append(train_step(batch.values, batch.visible, batch.target, batch.weight))
         progress(FITTING, step, steps, losses.validation[-1] if losses.validation else None)
         if step % config.round_steps and step < steps:
             continue
-        network.reset_metrics()
-        watched_loss = float(network.test_on_batch(*validation))
-        network.reset_metrics()
         losses.steps.append(step)
-        losses.training.append(loss)
-        losses.validation.append(watched_loss)
-        if watched_loss < best:
-            best, best_weights = watched_loss, network.get_weights()
+        losses.training.append(float(np.mean([float(loss) for loss in recent])))
+        losses.validation.append(float(watch()))
+        recent.clear()
+        if losses.validation[-1] < best:
+            best, best_weights = losses.validation[-1], network.get_weights()
         elif step - losses.steps[int(np.argmin(losses.validation))] >= config.patience * config.round_steps:
             break
     network.set_weights(best_weights)
     return losses
 
 
+def sample(rng: np.random.Generator, ends: Int64Array, most: int) -> Int64Array:
+    """Return at most so many of the ends, in order."""
+    return ends if len(ends) <= most else np.sort(rng.choice(ends, most, replace=False))
+
+
+def hide(rng: np.random.Generator, scaled: Float32Array, present: BoolArray, scored: BoolArray) -> Batch:
+    """Hide values of scaled windows [N, T, F] at random.
+
+    In half of the windows all scored features of the newest T/8 rows, in the others some of the features in the newest T/4,
+    so that they must be told from the others.
+    """
+    count, steps, features = scaled.shape
+    candidates = np.flatnonzero(scored)
+    everything = (rng.random(count) < 0.5) | (len(candidates) == 1)
+    chosen = rng.random((count, len(candidates))) < rng.choice([0.25, 0.5], count)[:, np.newaxis]
+    none = np.flatnonzero(~chosen.any(axis=1))
+    chosen[none, rng.integers(len(candidates), size=len(none))] = True
+    chosen[everything] = True
+    rows = decoded_rows(steps)
+    depth = np.where(everything, hidden_rows(steps), rows)
+    hidden = np.zeros((count, steps, features), np.bool_)
+    late = np.arange(steps) >= steps - depth[:, np.newaxis]
+    hidden[:, :, candidates] = late[:, :, np.newaxis] & chosen[:, np.newaxis, :]
+    last = np.take_along_axis(scaled, (steps - depth - 1)[:, np.newaxis, np.newaxis], axis=1)
+    return Batch(
+        values=np.where(hidden, last, scaled),
+        visible=(present & ~hidden).astype(np.float32),
+        target=scaled[:, -rows:],
+        weight=(hidden & present)[:, -rows:].astype(np.float32),
+    )
+
+
+def _compile(
+    network: keras.Model, optimizer: keras.optimizers.Optimizer, watched: Batch
+) -> tuple[Callable[..., Tensor], Callable[[], Tensor]]:
+    """Compile a training step, of a batch to its loss, and the look at the validation loss."""
+    variables = network.trainable_variables
+    optimizer.build(variables)
+
+    @tf.function  # type: ignore[untyped-decorator]  # TensorFlow ships no types
+    def train_step(values: Tensor, visible: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        with tf.GradientTape() as tape:
+            head, _ = network([values, visible], training=True)
+            loss = negative_log_likelihood(target, weight, head)
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return loss
+
+    @tf.function  # type: ignore[untyped-decorator]  # see above
+    def watch() -> Tensor:
+        head, _ = network([watched.values, watched.visible], training=False)
+        return negative_log_likelihood(watched.target, watched.weight, head)
+
+    return train_step, watch
+
+
+def _loss_of_carrying(batch: Batch) -> float:
+    """Return what the last visible value would lose, with the one spread that suits it best."""
+    moved = batch.target - batch.values[:, -batch.target.shape[1] :]
+    squares = float((np.square(moved) * batch.weight).sum() / max(float(batch.weight.sum()), 1.0))
+    return 0.5 + 0.5 * math.log(max(squares, 1e-12))
+
+
 def _optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optimizer:
     rate = keras.optimizers.schedules.PolynomialDecay(config.first_learning_rate, steps, config.last_learning_rate)
     return keras.optimizers.Adam(rate, clipnorm=config.clip_norm)
-
-
-def _sample(rng: np.random.Generator, ends: Int64Array, most: int) -> Int64Array:
-    return ends if len(ends) <= most else np.sort(rng.choice(ends, most, replace=False))
 
 
 def _batches(rng: np.random.Generator, ends: Int64Array, size: int, steps: int) -> Iterator[Int64Array]:
@@ -81,15 +144,3 @@ def _batches(rng: np.random.Generator, ends: Int64Array, size: int, steps: int) 
             waiting = np.concatenate([waiting, rng.permutation(ends)])
         yield waiting[:size]
         waiting = waiting[size:]
-
-
-def _batch(
-    windows: Float32Array, scaler: Scaler, rng: np.random.Generator | None = None, hidden_share: float = 0.0
-) -> tuple[list[Float32Array], Float32Array]:
-    """Return ([values, present], target); hidden steps look missing in the input, and are there in the target."""
-    filled, present = scaler.fill(windows)
-    target = np.where(present, scaler.scale(filled), np.float32(np.nan))
-    if rng is not None and hidden_share > 0.0:
-        hidden = rng.random(windows.shape[:2]) < hidden_share
-        filled, present = scaler.fill(np.where(hidden[:, :, np.newaxis], np.float32(np.nan), windows))
-    return [scaler.scale(filled), present.astype(np.float32)], target

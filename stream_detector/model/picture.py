@@ -1,4 +1,4 @@
-"""A picture of a training: the loss, and a window beside its reconstruction."""
+"""A picture of a training: the loss, and a window with what the network expects of its newest rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def draw_training(losses: Losses, example: Example, features: tuple[str, ...]) -
         axes = figure.add_subplot(grid[position, 1])
         steps = np.arange(1 - len(example.window), 1)
         axes.plot(steps, example.window[:, position], color="black", linewidth=1.2, label="measured")
-        axes.plot(steps, example.reconstruction[:, position], color="tab:orange", linewidth=1.2, label="reconstructed")
+        hidden = steps[-len(example.expected) :]
+        axes.plot(hidden, example.expected[:, position], color="tab:orange", linewidth=1.2, label="expected, when hidden")
         axes.set_ylabel(name)
         if position == 0:
             axes.set_title("a typical window not used in fitting")
@@ -40,6 +41,5 @@ def _draw_losses(axes: Axes, losses: Losses) -> None:
     axes.plot(losses.steps, losses.validation, label="validation")
     axes.set_title("loss")
     axes.set_xlabel("step")
-    axes.set_ylabel("mean absolute error, scaled units")
-    axes.set_ylim(bottom=0.0)
+    axes.set_ylabel("negative log likelihood of hidden values")
     axes.legend(loc="best", fontsize="small")

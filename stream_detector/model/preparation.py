@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from stream_detector.dataset import Dataset, sampling_interval_seconds
 from stream_detector.errors import InputDataError
 from stream_detector.model.artifact import NetworkSpec
-from stream_detector.model.samples import Split, split_by_time
-from stream_detector.model.scaling import Scaler, fit_scaler
-from stream_detector.readings import BoolArray, Float32Array
-
-#: A decoder to be chosen by the data.
-AUTO = "auto"
-SCORED_FEATURES_FOR_SEQUENCE = 4
+from stream_detector.model.samples import Split, gather, split_by_time
+from stream_detector.model.scaling import fill, mean_and_deviation, scale
+from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
+from stream_detector.scales import Scales
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +22,35 @@ class TrainingConfig:
     """What can be chosen about a training."""
 
     name: str = "attention-autoencoder"
-    window_length: int = 32
-    network: NetworkSpec = field(default_factory=NetworkSpec)  # its decoder may be AUTO
+    window_length: int = 64
+    network: NetworkSpec = field(default_factory=NetworkSpec)
     seed: int = 0
     steps: int | None = None  # gradient steps; None: four passes over the sampled windows, within 250 and 1000
     batch_size: int = 128
     first_learning_rate: float = 3e-3
     last_learning_rate: float = 1.5e-4
     clip_norm: float = 1.0
-    hidden_share: float | None = None  # steps hidden from the input in training; None: 0, and 0.25 for decoder "sequence"
     round_steps: int = 25  # steps between two looks at the validation loss
     patience: int = 8  # rounds without a better validation loss before stopping
     max_windows: int = 32_000  # distinct windows in the fit
+    max_linear_windows: int = 8_000  # that the linear members are fitted on
     max_validation_windows: int = 1_024
     max_calibration_windows: int = 60_000
     max_gap_intervals: float = 10.0  # a longer silence ends a window
     context_features: tuple[str, ...] | None = None  # never scored; None: those that hold only 0 and 1
+
+
+@dataclass(frozen=True, slots=True)
+class SensorScales:
+    """Each sensor's own scale, from its fit part. S sensors, F features."""
+
+    location: Float32Array  # [S, F]
+    deviation: Float32Array  # [S, F] > 0
+    fallback: Float32Array  # [F] > 0: the typical deviation, for a feature that does not vary
+
+    def of(self, codes: Int64Array | Int32Array) -> Scales:
+        """Return the scales of windows by their sensors' codes [N]."""
+        return Scales(self.location[codes], self.deviation[codes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +61,41 @@ class Prepared:
     config: TrainingConfig
     interval_seconds: float
     split: Split
-    scaler: Scaler
+    scales: SensorScales
     scored: BoolArray  # [F]
+
+    def scaled_windows(self, ends: Int64Array) -> tuple[Float32Array, BoolArray]:
+        """Return the windows [N, T, F] that end at these rows, scaled and filled, and what was there."""
+        scales = self.scales.of(self.dataset.codes[ends])
+        filled, present = fill(gather(self.dataset.values, ends, self.config.window_length), scales.location)
+        return np.asarray(scale(filled, scales.location, scales.deviation), np.float32), present
 
 
 def prepare(dataset: Dataset, config: TrainingConfig) -> Prepared:
-    """Prepare a cleaned dataset; raise InputDataError when there is too little data, or none that varies."""
+    """Prepare a cleaned dataset; raise InputDataError when there is too little data."""
     interval_seconds = sampling_interval_seconds(dataset)
     split = split_by_time(dataset, config.window_length, config.max_gap_intervals * interval_seconds)
     fit_values = dataset.values[split.fit_rows]
     scored = scored_features(dataset.features, fit_values, config.context_features)
-    _check_varies(dataset.features, fit_values, scored)
-    config = replace(config, network=replace(config.network, decoder=choose_decoder(config.network, scored)))
-    return Prepared(dataset, config, interval_seconds, split, fit_scaler(fit_values), scored)
+    _check_present(dataset.features, fit_values)
+    return Prepared(dataset, config, interval_seconds, split, fit_scales(dataset, split.fit_rows), scored)
 
 
-def choose_decoder(network: NetworkSpec, scored: BoolArray) -> str:
-    """Return the decoder, where "auto" was asked for by the number of scored features.
+def fit_scales(dataset: Dataset, fit_rows: BoolArray) -> SensorScales:
+    """Fit each sensor's scale on its fit part of a cleaned dataset.
 
-    From SCORED_FEATURES_FOR_SEQUENCE on it is "sequence": with half as many values per step it cannot copy, it keeps
-    ramps and oscillations that one vector per window loses, and errs where features no longer fit together. With fewer
-    it could copy, so it is "context". A bottleneck is only had by "sequence".
+    A feature that does not vary in a sensor gets the median deviation of the sensors in which it does, or 1.
     """
-    if network.decoder != AUTO:
-        return network.decoder
-    several = network.bottleneck is not None or int(scored.sum()) >= SCORED_FEATURES_FOR_SEQUENCE
-    return "sequence" if several else "context"
+    values, codes = dataset.values[fit_rows], dataset.codes[fit_rows]
+    bounds = np.searchsorted(codes, np.arange(len(dataset.sensors) + 1))
+    fitted = [mean_and_deviation(values[first:last]) for first, last in itertools.pairwise(bounds.tolist())]
+    location = np.stack([mean for mean, _ in fitted])
+    deviation = np.stack([of_sensor for _, of_sensor in fitted])
+    varying = np.where(deviation > 0, deviation, np.float32(np.nan))
+    fallback = np.ones(deviation.shape[1], np.float32)
+    known = (deviation > 0).any(axis=0)
+    fallback[known] = np.nanmedian(varying[:, known], axis=0)
+    return SensorScales(location, np.where(deviation > 0, deviation, fallback), fallback)
 
 
 def scored_features(features: Sequence[str], fit_values: Float32Array, context: Sequence[str] | None) -> BoolArray:
@@ -94,13 +114,10 @@ def scored_features(features: Sequence[str], fit_values: Float32Array, context: 
     return np.array([name not in context for name in features])
 
 
-def _check_varies(features: Sequence[str], values: Float32Array, scored: BoolArray) -> None:
-    """Raise InputDataError for a feature without any value, or when no scored feature varies."""
+def _check_present(features: Sequence[str], values: Float32Array) -> None:
+    """Raise InputDataError for a feature without any value."""
     empty = np.asarray(np.isnan(values).all(axis=0))
     if empty.any():
         names = ", ".join(name for name, is_empty in zip(features, empty.tolist(), strict=True) if is_empty)
         msg = f"column {names} has no value in the first 70 % of the readings; name it in --ignore-columns to leave it out"
-        raise InputDataError(msg)
-    if not (np.nanmax(values, axis=0) > np.nanmin(values, axis=0))[scored].any():
-        msg = "the data is constant: no column varies in the first 70 % of the readings, so nothing can be learned"
         raise InputDataError(msg)

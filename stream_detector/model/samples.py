@@ -18,7 +18,10 @@ FEWEST_WINDOWS = 16
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Positions in a cleaned dataset; each sensor is split at 70 % of its readings, and no window lies on both sides."""
+    """Positions in a cleaned dataset; each sensor is split at 70 % of its readings.
+
+    Calibration windows end after the split. The first of them begin before it: what they are judged by was not fitted on.
+    """
 
     fit_rows: BoolArray  # [N]
     fit: Int64Array  # ends of windows
@@ -51,9 +54,9 @@ def split_by_time(dataset: Dataset, window_length: int, max_gap_seconds: float) 
     boundaries = starts + np.floor(FIT_SHARE * counts).astype(np.int64)
     in_fit = np.arange(len(dataset)) < boundaries[dataset.codes]
     fit = ends[in_fit[ends]]
-    calibration = ends[~in_fit[ends - (window_length - 1)]]
+    calibration = ends[~in_fit[ends]]
     if len(fit) < FEWEST_WINDOWS or len(calibration) < FEWEST_WINDOWS:
-        needed = int(np.ceil((window_length + FEWEST_WINDOWS) / (1.0 - FIT_SHARE)))
+        needed = int(np.ceil(max((window_length + FEWEST_WINDOWS) / FIT_SHARE, FEWEST_WINDOWS / (1.0 - FIT_SHARE))))
         msg = (
             f"too little data: {len(dataset)} readings of {len(dataset.sensors)} sensors give {len(fit)} windows of "
             f"{window_length} readings to fit and {len(calibration)} to calibrate. Give {needed} readings or more of a "

@@ -1,7 +1,8 @@
-"""Windows to scores and explanations in compiled functions of one fixed shape.
+"""Windows to errors and explanations in compiled functions of one fixed shape.
 
-The same window scored in a batch of another shape differs in its last bits, so every forward pass has the same shape, a
-tile of `tile_rows` windows, and a short one is padded: what a window scores does not depend on what is scored with it.
+All members run in one graph: the linear ones are matrix products beside the network. The same window scored in a batch of
+another shape differs in its last bits, so every forward pass has the same shape, a tile of `tile_rows` windows, and a short
+one is padded: what a window scores does not depend on what is scored with it.
 """
 
 from __future__ import annotations
@@ -10,133 +11,182 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
-from stream_detector.model.autoencoder import with_attention
-from stream_detector.model.scaling import Scaler
+from stream_detector.explanation import WindowErrors
+from stream_detector.model.linear import CHANGE, LinearMember
+from stream_detector.model.masked import MaskedAutoencoder
+from stream_detector.model.scaling import fill, scale, unscale
 from stream_detector.model.tensors import Tensor
 from stream_detector.model.whitening import Whitening
 from stream_detector.readings import BoolArray, Float32Array
+from stream_detector.scales import Scales
 
-#: A function of (filled windows, present), both [rows, T, F], to a tuple of tensors [rows, ...].
-Compiled = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
+#: A function of (filled windows, present) [rows, T, F] and (location, deviation) [rows, F] to a tuple of tensors [rows, ...].
+Compiled = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
-    """Explanations of N windows, as arrays; see explanation.Explanation."""
+class MemberOutput:
+    """What one member says of N windows, about their newest R rows."""
 
-    attention: Float32Array  # [N, T]
-    expected: Float32Array  # [N, F]
-    feature_share: Float32Array  # [N, F]
-    step_share: Float32Array  # [N, T]
-    imputed: BoolArray  # [N, F]
+    cells: Tensor  # [N, R, F] squared errors, 0 where there is no value
+    here: Tensor  # [N, R, F] 1 where there is a value, else 0
+    expected: Tensor | None  # [N, R, F] scaled values; None: it expects changes, not values
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The members of a model. An autoencoder that is not among the scored ones is still asked what it attends to."""
+
+    linear: tuple[LinearMember, ...]
+    autoencoder: MaskedAutoencoder
+    names: tuple[str, ...]  # [M] of the members that are scored, in their order
+    window_length: int
+
+    def outputs(self, scaled: Tensor, present: Tensor) -> list[MemberOutput]:
+        """Return what each scored member says of scaled, filled windows [N, T, F]."""
+        here = ops.cast(present, "float32")
+        by_name = {member.shape.name: member for member in self.linear}
+        return [
+            _linear_output(by_name[name], scaled, here) if name in by_name else self._network_output(scaled, here)
+            for name in self.names
+        ]
+
+    def _network_output(self, scaled: Tensor, here: Tensor) -> MemberOutput:
+        centre, spread, _ = self.autoencoder.expect(scaled, here)
+        rows = here[:, -centre.shape[1] :]
+        cells = ops.square((scaled[:, -centre.shape[1] :] - centre) / spread) * rows
+        return MemberOutput(cells, rows, centre)
+
+
+def _linear_output(member: LinearMember, scaled: Tensor, here: Tensor) -> MemberOutput:
+    actual, expected = member.expect(scaled, ops)
+    rows = here[:, -member.shape.says :]
+    if member.shape.kind == CHANGE:
+        rows = rows * here[:, -member.shape.says - 1 : -1]
+    return MemberOutput(ops.square(actual - expected) * rows, rows, None if member.shape.kind == CHANGE else expected)
+
+
+def feature_errors(outputs: list[MemberOutput]) -> tuple[Tensor, Tensor]:
+    """Return the mean squared errors e_f [N, M, F] over the rows with a value, and where there are any."""
+    rows = [ops.sum(output.here, axis=1) for output in outputs]
+    errors = [ops.sum(output.cells, axis=1) / ops.maximum(count, 1.0) for output, count in zip(outputs, rows, strict=True)]
+    return ops.stack(errors, axis=1), ops.stack(rows, axis=1) > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
     """Runs compiled functions over windows [N, T, F] of raw values, tile by tile."""
 
-    scaler: Scaler
     window_length: int
     features: int
     rows: int
 
     def compile(self, function: Compiled) -> Compiled:
         """Compile a function for windows of this one shape."""
-        shape = (self.rows, self.window_length, self.features)
-        signature = [tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape, tf.bool)]
+        shape, scales = (self.rows, self.window_length, self.features), (self.rows, self.features)
+        signature = [tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape, tf.bool)] + 2 * [tf.TensorSpec(scales, tf.float32)]
         compiled: Compiled = tf.function(function, input_signature=signature)
         return compiled
 
-    def run(self, function: Compiled, windows: Float32Array) -> list[NDArray[Any]]:
+    def run(self, function: Compiled, windows: Float32Array, scales: Scales) -> list[NDArray[Any]]:
         """Apply a compiled function that returns a tuple of [rows, ...]; return its outputs as arrays [N, ...]."""
         parts = [
-            tuple(output.numpy()[:count] for output in function(filled, present))
-            for filled, present, count in self._cut(windows)
+            tuple(output.numpy()[:count] for output in function(*tensors)) for *tensors, count in self._cut(windows, scales)
         ]
         return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
-    def _cut(self, windows: Float32Array) -> Iterator[tuple[Float32Array, BoolArray, int]]:
+    def _cut(
+        self, windows: Float32Array, scales: Scales
+    ) -> Iterator[tuple[Float32Array, BoolArray, Float32Array, Float32Array, int]]:
         for start in range(0, len(windows), self.rows):
-            tile = windows[start : start + self.rows]
-            count = len(tile)
-            if count < self.rows:
-                tile = np.concatenate([tile, np.zeros((self.rows - count, *tile.shape[1:]), np.float32)])
-            yield *self.scaler.fill(tile), count
+            chosen = slice(start, start + self.rows)
+            count = len(windows[chosen])
+            lacking = self.rows - count
+            tile = _pad(windows[chosen], lacking, 0.0)
+            location, deviation = _pad(scales.location[chosen], lacking, 0.0), _pad(scales.deviation[chosen], lacking, 1.0)
+            yield *fill(tile, location), location, deviation, count
 
 
-def squared_errors(network: keras.Model, scaler: Scaler) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Return a function of (filled, present) to what all scoring starts from.
-
-    That is the squared error of each cell [N, T, F], 0 where missing; how many rows each feature has [N, F]; the
-    attention [N, T]; and the reconstruction [N, T, F] in scaled units.
-    """
-    both = with_attention(network)
-
-    def forward(filled: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        scaled = scaler.scale(filled, ops)
-        here = ops.cast(present, "float32")
-        reconstruction, attention = both([scaled, here], training=False)
-        cells = ops.square(scaled - reconstruction) * here
-        return cells, ops.sum(here, axis=1), attention, reconstruction
-
-    return forward
+def _pad(array: Float32Array, rows: int, value: float) -> Float32Array:
+    return np.concatenate([array, np.full((rows, *array.shape[1:]), value, np.float32)]) if rows else array
 
 
-def feature_errors(network: keras.Model, tiles: Tiles) -> Compiled:
-    """Compile: windows to (errors e_f [N, F], seen [N, F])."""
-    forward = squared_errors(network, tiles.scaler)
+def compile_feature_errors(members: Members, tiles: Tiles) -> Compiled:
+    """Compile: windows to (errors e_f [N, M, F], seen [N, M, F])."""
 
-    def errors(filled: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        cells, rows, _, _ = forward(filled, present)
-        return ops.sum(cells, axis=1) / ops.maximum(rows, 1.0), rows > 0
+    def errors(filled: Tensor, present: Tensor, location: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = members.outputs(scale(filled, location, deviation, ops), present)
+        return feature_errors(outputs)
 
     return tiles.compile(errors)
 
 
-def scores(network: keras.Model, tiles: Tiles, whitening: Whitening) -> Compiled:
-    """Compile: windows to a tuple of the scores [N] alone."""
-    forward = squared_errors(network, tiles.scaler)
+def compile_log_errors(members: Members, tiles: Tiles, whitening: Whitening) -> Compiled:
+    """Compile: windows to a tuple of the log errors [N, M] alone."""
 
-    def score(filled: Tensor, present: Tensor) -> tuple[Tensor]:
-        cells, rows, _, _ = forward(filled, present)
-        errors = ops.sum(cells, axis=1) / ops.maximum(rows, 1.0)
-        return (whitening.score(errors, rows > 0, ops),)
+    def errors(filled: Tensor, present: Tensor, location: Tensor, deviation: Tensor) -> tuple[Tensor]:
+        outputs = members.outputs(scale(filled, location, deviation, ops), present)
+        return (whitening.log_errors(*feature_errors(outputs), ops),)
 
-    return tiles.compile(score)
+    return tiles.compile(errors)
 
 
-def explanations(network: keras.Model, tiles: Tiles, whitening: Whitening) -> Compiled:
-    """Compile: windows to the fields of Explained, in their order.
+def compile_explanations(members: Members, tiles: Tiles, whitening: Whitening) -> Compiled:
+    """Compile: windows to the fields of explanation.WindowErrors, in their order.
 
-    The shares are of the cells that make the score: error of step t, feature f over (rows of f times b_f), for the
-    features among the largest. A window without any error shares equally.
+    A member's shares are of the cells that make its error: squared error of step t, feature f over (rows of f times b_f), for
+    the features among the largest. A window without any error shares equally.
     """
-    forward = squared_errors(network, tiles.scaler)
     scored = np.asarray(whitening.scored, np.float32)
+    equally = np.full(tiles.window_length, 1.0 / tiles.window_length, np.float32)
 
-    def explain(filled: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        cells, rows, attention, reconstruction = forward(filled, present)
-        rows = ops.maximum(rows, 1.0)
-        ratios = whitening.ratios(ops.sum(cells, axis=1) / rows, ops.any(present, axis=1), ops)
+    def explain(
+        filled: Tensor, present: Tensor, location: Tensor, deviation: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        scaled = scale(filled, location, deviation, ops)
+        outputs = members.outputs(scaled, present)
+        _, _, attention = members.autoencoder.expect(scaled, ops.cast(present, "float32"))
+        ratios = whitening.ratios(*feature_errors(outputs), ops)
         _, largest = ops.top_k(ratios, whitening.largest)
-        selected = ops.sum(ops.one_hot(largest, tiles.features), axis=1)
-        shares = ops.expand_dims(selected * scored / (rows * whitening.baseline), 1) * cells
-        expected = tiles.scaler.unscale(reconstruction[:, -1], ops)
+        selected = ops.sum(ops.one_hot(largest, tiles.features), axis=2)  # [N, M, F]
+        by_feature, by_step = [], []
+        for number, output in enumerate(outputs):
+            rows = ops.maximum(ops.sum(output.here, axis=1), 1.0)
+            weights = selected[:, number] * scored / (rows * whitening.baseline[number])
+            shares = ops.expand_dims(weights, 1) * output.cells
+            before = tiles.window_length - shares.shape[1]
+            by_feature.append(_normalised(ops.sum(shares, axis=1), scored / scored.sum()))
+            by_step.append(_normalised(ops.pad(ops.sum(shares, axis=2), ((0, 0), (before, 0))), equally))
+        expected = unscale(_expected(outputs, scaled), location, deviation, ops)
         imputed = ops.logical_not(present[:, -1])
-        by_feature = _normalised(ops.sum(shares, axis=1), scored / scored.sum())
-        by_step = _normalised(ops.sum(shares, axis=2), np.full(tiles.window_length, 1.0 / tiles.window_length, np.float32))
-        return attention, expected, by_feature, by_step, imputed
+        return attention, expected, ops.stack(by_feature, axis=1), ops.stack(by_step, axis=1), imputed
 
     return tiles.compile(explain)
+
+
+def _expected(outputs: list[MemberOutput], scaled: Tensor) -> Tensor:
+    """Return the mean over the members of what they expect of each row [N, T, F]; the value itself where none says anything."""
+    steps = scaled.shape[1]
+    total, count = ops.zeros_like(scaled), np.zeros((steps, 1), np.float32)
+    for output in outputs:
+        if output.expected is not None:
+            before = steps - output.expected.shape[1]
+            total = total + ops.pad(output.expected, ((0, 0), (before, 0), (0, 0)))
+            count[before:] += 1.0
+    return ops.where(count > 0, total / np.maximum(count, 1.0), scaled)
 
 
 def _normalised(parts: Tensor, otherwise: Float32Array) -> Tensor:
     """Divide each row by its sum; a row of zeros becomes `otherwise`."""
     total = ops.sum(parts, axis=-1, keepdims=True)
     return ops.where(total > 0, parts / ops.where(total > 0, total, 1.0), otherwise)
+
+
+def as_window_errors(outputs: list[NDArray[Any]]) -> list[WindowErrors]:
+    """Return the explained windows one by one."""
+    return [WindowErrors(*fields) for fields in zip(*outputs, strict=True)]

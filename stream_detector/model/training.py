@@ -1,38 +1,44 @@
-"""From prepared data to a trained model: fit the network, measure usual errors, calibrate."""
+"""From prepared data to a trained model: fit the members, measure usual errors, calibrate, and try it on injected faults."""
 
 from __future__ import annotations
 
-import platform
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
-import stream_detector
-from stream_detector.dataset import Dataset
+from stream_detector.calibration import Calibration
+from stream_detector.gate.judging import BASELINE, MODEL, Verdict, judge
+from stream_detector.gate.members import Selection, select_members
 from stream_detector.model.artifact import Artifact, with_version
-from stream_detector.model.autoencoder import build_autoencoder
 from stream_detector.model.calibrate import fit_calibration
-from stream_detector.model.fitting import CALIBRATING, Losses, Progress, fit
+from stream_detector.model.fitting import CALIBRATING, TRYING, Losses, Progress, fit, sample
+from stream_detector.model.linear import fit_linear, member_shapes
+from stream_detector.model.masked import MaskedAutoencoder, build_network, hidden_rows
 from stream_detector.model.preparation import Prepared
+from stream_detector.model.report import training_report
 from stream_detector.model.samples import gather
-from stream_detector.model.scoring import Tiles, feature_errors
-from stream_detector.model.whitening import fit_whitening
+from stream_detector.model.scaling import unscale
+from stream_detector.model.scoring import Compiled, Members, Tiles, compile_feature_errors
+from stream_detector.model.trying import baseline, plan, trial_surprises, trial_windows
+from stream_detector.model.whitening import Whitening, fit_whitening
 from stream_detector.readings import BoolArray, Float32Array, Int64Array
+from stream_detector.scales import Scales
 from stream_detector.spec import ModelSpec
 
+AUTOENCODER = "autoencoder"
 #: Windows per forward pass in calibration.
 TILE_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A window of the calibration part of typical score, and its reconstruction, in the features' units."""
+    """A window of the calibration part of typical score, and what the network says of its hidden newest rows."""
 
-    window: Float32Array  # [T, F]
-    reconstruction: Float32Array  # [T, F]
+    window: Float32Array  # [T, F] in the features' units
+    expected: Float32Array  # [H, F] of the newest H rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,102 +47,128 @@ class Training:
 
     artifact: Artifact
     losses: Losses
+    verdict: Verdict
     example: Example
 
 
-def train(prepared: Prepared, progress: Progress) -> Training:
+def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = time.monotonic) -> Training:
     """Train. Equal data, configuration and versions give an equal model on one kind of machine."""
-    dataset, config = prepared.dataset, prepared.config
-    network = build_autoencoder(config.window_length, len(dataset.features), seed=config.seed, **asdict(config.network))
-    losses = fit(network, prepared, progress)
-
-    tiles = Tiles(prepared.scaler, config.window_length, len(dataset.features), TILE_ROWS)
-    ends = prepared.split.calibration_ends(config.max_calibration_windows, config.seed)
-    errors, seen = _errors(network, tiles, dataset.values, ends, progress)
+    timing = _Timing(clock)
+    members, losses = _fit_members(prepared, progress, timing)
+    tiles = Tiles(prepared.config.window_length, len(prepared.dataset.features), TILE_ROWS)
+    compiled = compile_feature_errors(members, tiles)
+    ends = prepared.split.calibration_ends(prepared.config.max_calibration_windows, prepared.config.seed)
+    errors, seen = _errors(compiled, tiles, prepared, ends, progress)
     whitening = fit_whitening(errors, seen, prepared.scored)
-    scores = whitening.score(errors, seen)
-    calibration = fit_calibration(_by_sensor(dataset, ends, scores), quiet_readings=max(1, config.window_length // 2))
+    log_errors = whitening.log_errors(errors, seen)
+    calibration = _calibrate(prepared, ends, log_errors, members.names)
+    timing.lap("calibration")
+
+    def log_errors_of(windows: Float32Array, scales: Scales) -> Float32Array:
+        squares, there = tiles.run(compiled, windows, scales)
+        found: Float32Array = whitening.log_errors(squares, there)
+        return found
+
+    selection, verdict = _try(prepared, log_errors_of, calibration, progress)
+    kept = selection.kept
+    names = tuple(name for name, is_kept in zip(members.names, kept.tolist(), strict=True) if is_kept)
+    calibration = _calibrate(prepared, ends, log_errors[:, kept], names)
+    timing.lap("trials")
     artifact = Artifact(
-        spec=ModelSpec(config.name, "", dataset.features, config.window_length, prepared.interval_seconds),
-        network=config.network,
-        weights={variable.path: np.asarray(variable.numpy()) for variable in network.weights},
-        scaler=prepared.scaler,
-        whitening=whitening,
+        spec=ModelSpec(
+            prepared.config.name, "", prepared.dataset.features, prepared.config.window_length, prepared.interval_seconds, names
+        ),
+        network=prepared.config.network,
+        weights={variable.path: np.asarray(variable.numpy()) for variable in members.autoencoder.network.weights},
+        linear=tuple(member for member in members.linear if member.shape.name in names),
+        fallback_deviation=prepared.scales.fallback,
+        whitening=Whitening(whitening.baseline[kept], whitening.scored),
         calibration=calibration,
         report={},
     )
-    artifact = replace(artifact, report=_report(prepared, losses, artifact))
-    return Training(with_version(artifact), losses, _example(network, artifact, dataset.values, ends, scores))
+    report = training_report(prepared, losses, artifact, selection=selection, verdict=verdict, seconds=timing.seconds)
+    example = _example(members.autoencoder, prepared, ends, log_errors)
+    return Training(with_version(replace(artifact, report=report)), losses, verdict, example)
+
+
+class _Timing:
+    """Seconds by phase."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last = clock()
+        self.seconds: dict[str, float] = {}
+
+    def lap(self, phase: str) -> None:
+        """Note the time since the lap before as that of a phase."""
+        now = self._clock()
+        self.seconds[phase] = round(now - self._last, 2)
+        self._last = now
+
+
+def _fit_members(prepared: Prepared, progress: Progress, timing: _Timing) -> tuple[Members, Losses]:
+    """Fit the linear members and the network; all of them are members."""
+    config, length, features = prepared.config, prepared.config.window_length, len(prepared.dataset.features)
+    chosen = sample(np.random.default_rng(config.seed), prepared.split.fit, config.max_linear_windows)
+    windows, _ = prepared.scaled_windows(chosen)
+    linear = fit_linear(windows, member_shapes(length))
+    timing.lap("linear_members")
+    network = build_network(length, features, config.network, config.seed)
+    losses = fit(network, prepared, progress)
+    timing.lap("autoencoder")
+    autoencoder = MaskedAutoencoder(network, prepared.scored, hidden_rows(length))
+    names = (*(member.shape.name for member in linear), AUTOENCODER)
+    return Members(tuple(linear), autoencoder, names, length), losses
 
 
 def _errors(
-    network: keras.Model, tiles: Tiles, values: Float32Array, ends: Int64Array, progress: Progress
+    compiled: Compiled, tiles: Tiles, prepared: Prepared, ends: Int64Array, progress: Progress
 ) -> tuple[Float32Array, BoolArray]:
-    """Return the calibration windows' errors [W, F] and which features they have [W, F]."""
-    compiled = feature_errors(network, tiles)
+    """Return the calibration windows' errors [W, M, F] and which features they have [W, M, F]."""
     parts = []
     for start in range(0, len(ends), 16 * tiles.rows):
-        parts.append(tiles.run(compiled, gather(values, ends[start : start + 16 * tiles.rows], tiles.window_length)))
+        chosen = ends[start : start + 16 * tiles.rows]
+        scales = prepared.scales.of(prepared.dataset.codes[chosen])
+        parts.append(tiles.run(compiled, gather(prepared.dataset.values, chosen, tiles.window_length), scales))
         progress(CALIBRATING, min(start + 16 * tiles.rows, len(ends)), len(ends), None)
     errors, seen = (np.concatenate(outputs) for outputs in zip(*parts, strict=True))
     return errors, seen
 
 
-def _by_sensor(dataset: Dataset, ends: Int64Array, scores: Float32Array) -> dict[str, Float32Array]:
-    """Return the scores of each sensor, in the order of time."""
-    codes = dataset.codes[ends]
-    bounds = np.flatnonzero(np.diff(codes)) + 1
-    names = [dataset.sensors[code] for code in codes[np.concatenate([[0], bounds])].tolist()]
-    return dict(zip(names, np.split(scores, bounds), strict=True))
+def _calibrate(prepared: Prepared, ends: Int64Array, log_errors: Float32Array, names: tuple[str, ...]) -> Calibration:
+    dataset = prepared.dataset
+    return fit_calibration(
+        log_errors,
+        dataset.codes[ends],
+        sensors=dataset.sensors,
+        scales=prepared.scales,
+        members=names,
+        quiet_readings=max(1, prepared.config.window_length // 2),
+    )
 
 
-def _example(network: keras.Model, artifact: Artifact, values: Float32Array, ends: Int64Array, scores: Float32Array) -> Example:
-    """Return the calibration window of median score."""
-    order = np.argsort(scores)  # NaN last
-    typical = order[int(np.count_nonzero(~np.isnan(scores))) // 2]
-    window = gather(values, ends[typical : typical + 1], artifact.spec.window_length)
-    scaler = artifact.scaler
-    filled, present = scaler.fill(window)
-    scaled = network([scaler.scale(filled), present.astype(np.float32)], training=False)
-    return Example(window[0], scaler.unscale(scaled.numpy())[0])
+def _try(
+    prepared: Prepared, log_errors: Callable[[Float32Array, Scales], Float32Array], calibration: Calibration, progress: Progress
+) -> tuple[Selection, Verdict]:
+    """Try the members on injected faults: choose among them, and hold what remains against windowed PCA."""
+    held_back = plan(prepared)
+    progress(TRYING, 0, 3, None)
+    surprises = trial_surprises(prepared, held_back, log_errors(*trial_windows(prepared, held_back)), calibration)
+    progress(TRYING, 1, 3, None)
+    selection = select_members(held_back.trials, surprises, calibration.members)
+    progress(TRYING, 2, 3, None)
+    fused = surprises[:, :, selection.kept].mean(axis=2)
+    verdict = judge(held_back.trials, {MODEL: fused, BASELINE: baseline(held_back)})
+    progress(TRYING, 3, 3, None)
+    return selection, verdict
 
 
-def _report(prepared: Prepared, losses: Losses, artifact: Artifact) -> dict[str, Any]:
-    """Return what a person wants to know of the training, as JSON."""
-    dataset, split = prepared.dataset, prepared.split
-    best = int(np.argmin(losses.validation))
-    context = [
-        name for name, is_scored in zip(dataset.features, artifact.whitening.scored.tolist(), strict=True) if not is_scored
-    ]
-    return {
-        "data": {
-            "readings": len(dataset),
-            "sensors": len(dataset.sensors),
-            "features": list(dataset.features),
-            "context_features": context,
-            "missing_share": float(np.isnan(dataset.values).mean()),
-            "first_time_ms": int(dataset.times_ms.min()),
-            "last_time_ms": int(dataset.times_ms.max()),
-        },
-        "windows": {
-            "fit": len(split.fit),
-            "validation": len(split.validation),
-            "calibration": len(split.calibration),
-            "calibration_used": artifact.calibration.readings,
-        },
-        "losses": asdict(losses),
-        "best": {
-            "step": losses.steps[best],
-            "training": losses.training[best],
-            "validation": losses.validation[best],
-            "validation_of_zero": losses.validation_of_zero,
-        },
-        "configuration": asdict(prepared.config),
-        "versions": {
-            "stream_detector": stream_detector.__version__,
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-    }
+def _example(autoencoder: MaskedAutoencoder, prepared: Prepared, ends: Int64Array, log_errors: Float32Array) -> Example:
+    """Return the calibration window of median error."""
+    order = np.argsort(log_errors.mean(axis=1))  # NaN last
+    typical = ends[order[int(np.count_nonzero(~np.isnan(log_errors[:, 0]))) // 2]][np.newaxis]
+    scaled, present = prepared.scaled_windows(typical)
+    centre, _, _ = autoencoder.expect(ops.convert_to_tensor(scaled), ops.cast(present, "float32"))
+    scales = prepared.scales.of(prepared.dataset.codes[typical])
+    window = gather(prepared.dataset.values, typical, prepared.config.window_length)
+    return Example(window[0], unscale(np.asarray(centre), scales.location, scales.deviation)[0])

@@ -1,0 +1,89 @@
+"""The finished members on held-back data with faults put into it: which of them help, and whether the model earns its place.
+
+What is held back is the calibration part, which nothing was fitted on. The faults and the judgement are in gate/.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from stream_detector.calibration import Calibration
+from stream_detector.gate.faults import HealthyRun
+from stream_detector.gate.judging import baseline_scores
+from stream_detector.gate.trials import Trials, plan_trials
+from stream_detector.model.preparation import Prepared
+from stream_detector.readings import Float32Array, Float64Array, Int64Array
+from stream_detector.scales import Scales
+
+#: Sensors that trials are made of, at most; each has a baseline fitted for it.
+MOST_RUNS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Trials, and the sensors that they are stretches of."""
+
+    trials: Trials
+    codes: Int64Array  # [runs] of the sensors
+    fit_values: list[Float64Array]  # by run: the sensor's values before what is held back
+
+
+def plan(prepared: Prepared) -> HeldBack:
+    """Plan trials in the longest gapless stretch that each of some sensors has in its calibration part."""
+    dataset, length = prepared.dataset, prepared.config.window_length
+    runs, codes, fit_values = [], [], []
+    for first, last in _longest_stretches(prepared):
+        code = int(dataset.codes[last])
+        held_back = dataset.values[first - (length - 1) : last + 1].astype(np.float64)
+        runs.append(HealthyRun.of(held_back, prepared.scales.deviation[code].astype(np.float64), prepared.scored))
+        codes.append(code)
+        fit_values.append(dataset.values[prepared.split.fit_rows & (dataset.codes == code)].astype(np.float64))
+    trials = plan_trials(runs, length, prepared.config.seed, context_rows=length - 1)
+    return HeldBack(trials, np.array(codes, np.int64), fit_values)
+
+
+def _longest_stretches(prepared: Prepared) -> list[tuple[int, int]]:
+    """Return first and last end of the longest run of windows of each sensor, of at most MOST_RUNS sensors."""
+    ends, codes = prepared.split.calibration, prepared.dataset.codes
+    breaks = np.flatnonzero((np.diff(ends) != 1) | (np.diff(codes[ends]) != 0))
+    firsts, lasts = ends[np.concatenate([[0], breaks + 1])], ends[np.concatenate([breaks, [len(ends) - 1]])]
+    order = np.argsort(firsts - lasts, kind="stable")
+    _, best = np.unique(codes[firsts[order]], return_index=True)
+    chosen = order[best]
+    if len(chosen) > MOST_RUNS:
+        chosen = np.sort(np.random.default_rng(prepared.config.seed).choice(chosen, MOST_RUNS, replace=False))
+    return [(int(firsts[at]), int(lasts[at])) for at in chosen]
+
+
+def trial_windows(prepared: Prepared, held_back: HeldBack) -> tuple[Float32Array, Scales]:
+    """Return the windows [K * (L - T + 1), T, F] of the trials' judged rows, trial by trial, and their scales."""
+    trials, length = held_back.trials, prepared.config.window_length
+    windows = sliding_window_view(trials.values.astype(np.float32), length, axis=1).transpose(0, 1, 3, 2)
+    count, rows = windows.shape[:2]
+    codes = np.repeat(held_back.codes[trials.runs], rows)
+    return windows.reshape(count * rows, length, -1), prepared.scales.of(codes)
+
+
+def trial_surprises(
+    prepared: Prepared, held_back: HeldBack, log_errors: Float32Array, calibration: Calibration
+) -> Float64Array:
+    """Return the members' surprises [K, L, M] on the trials, from the log errors [K * (L - T + 1), M] of their windows.
+
+    NaN in the rows before the first whole window.
+    """
+    trials, names = held_back.trials, [prepared.dataset.sensors[code] for code in held_back.codes[held_back.trials.runs]]
+    levels = calibration.start_levels()[calibration.sensors.find(names)]
+    judged = trials.values.shape[1] - prepared.config.window_length + 1
+    above_level = log_errors.reshape(len(trials), judged, -1) - levels[:, np.newaxis]
+    surprises = calibration.tails.surprise(above_level.reshape(len(trials) * judged, -1).astype(np.float64))
+    found = np.full((*trials.values.shape[:2], surprises.shape[1]), np.nan)
+    found[:, -judged:] = surprises.reshape(len(trials), judged, -1)
+    return found
+
+
+def baseline(held_back: HeldBack) -> Float64Array:
+    """Return the scores [K, L] of windowed PCA on the trials."""
+    return baseline_scores(held_back.trials, held_back.fit_values)

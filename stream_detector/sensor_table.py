@@ -1,0 +1,42 @@
+"""What a model knows of each sensor that it was trained on: its scale, and its usual errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.readings import Float32Array, Float64Array, Int32Array
+
+#: The row of a sensor that is in no table.
+UNKNOWN = -1
+
+
+@dataclass(frozen=True, slots=True)
+class SensorTable:
+    """S sensors, F features, M members."""
+
+    rows: Mapping[str, int]  # the row of each sensor, 0 ... S-1
+    location: Float32Array  # [S, F] mean of each feature, in its own units
+    deviation: Float32Array  # [S, F] > 0: standard deviation
+    levels: Float64Array  # [S, M] mean log error over readings not used in fitting
+    counts: Float64Array  # [S] readings behind the levels; 0: none
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def find(self, sensors: Sequence[str]) -> Int32Array:
+        """Return the row of each sensor [N], or UNKNOWN."""
+        return np.array([self.rows.get(sensor, UNKNOWN) for sensor in sensors], np.int32)
+
+
+def no_sensors(features: int, members: int) -> SensorTable:
+    """Return the table of no sensor."""
+    return SensorTable(
+        rows={},
+        location=np.empty((0, features), np.float32),
+        deviation=np.empty((0, features), np.float32),
+        levels=np.empty((0, members)),
+        counts=np.empty(0),
+    )
