@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from stream_detector.readings import Float64Array, Int64Array
 
-#: Windows that a fit looks at, spread evenly over the data.
+#: Windows that a fit looks at unless told otherwise, spread evenly over the data.
 MAX_FIT_WINDOWS = 20_000
 #: With more columns (window length x features) than this, a fit looks at as many windows only, to bound its cost.
 MAX_COVARIANCE_COLUMNS = 2_000
@@ -47,16 +47,18 @@ class WindowedPca:
         return scores
 
 
-def fit_windowed_pca(values: Float64Array, window_length: int = 32, variance: float = 0.9) -> WindowedPca:
+def fit_windowed_pca(
+    values: Float64Array, window_length: int = 32, variance: float = 0.9, max_windows: int = MAX_FIT_WINDOWS
+) -> WindowedPca:
     """Fit to healthy values [N, F] of one sensor in the order of time (NaN: missing), N at least 1.
 
     Keeps the fewest components that hold more than the share `variance` of the windows' variance, as
-    sklearn.decomposition.PCA(variance) does. Deterministic: at most MAX_FIT_WINDOWS evenly spread windows are looked at.
+    sklearn.decomposition.PCA(variance) does. Deterministic: at most `max_windows` evenly spread windows are looked at.
     """
     mean, deviation = _scale(values)
     scaled = _scaled(values, mean, deviation)
     columns = window_length * values.shape[1]
-    most = MAX_FIT_WINDOWS if columns <= MAX_COVARIANCE_COLUMNS else MAX_COVARIANCE_COLUMNS
+    most = max_windows if columns <= MAX_COVARIANCE_COLUMNS else min(max_windows, MAX_COVARIANCE_COLUMNS)
     ends = np.arange(0, len(scaled), -(-len(scaled) // most))
     center = np.zeros(columns)
     for _, windows in _windows(scaled, window_length, ends, center=np.zeros(columns)):

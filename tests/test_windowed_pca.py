@@ -65,6 +65,14 @@ def test_many_columns_are_fitted_to_fewer_windows(monkeypatch: pytest.MonkeyPatc
     assert pca.components @ pca.components.T == pytest.approx(np.eye(len(pca.components)), abs=1e-9)
 
 
+def test_a_fit_to_fewer_windows_takes_them_evenly() -> None:
+    values = related(64, 2)
+
+    every_second = fit_windowed_pca(values, window_length=1, max_windows=32)
+
+    assert every_second.center == pytest.approx(((values - values.mean(axis=0)) / values.std(axis=0))[::2].mean(axis=0))
+
+
 @given(cut=st.integers(1, 59), seed=st.integers(0, 9))
 @settings(max_examples=20, deadline=None)
 def test_a_score_depends_on_no_later_row_and_not_on_the_chunk(cut: int, seed: int) -> None:

@@ -15,6 +15,8 @@ from stream_detector.readings import BoolArray, Float64Array, Int64Array
 from stream_detector.windowed_pca import fit_windowed_pca
 
 MODEL, BASELINE = "model", "windowed_pca"
+#: Windows that the baseline of a sensor is fitted to; more take longer and find as much.
+BASELINE_WINDOWS = 5_000
 #: The threshold of the detection rate is passed by this share of the healthy rows before the faults.
 FALSE_SHARE = 0.01
 RULE = "promoted if its AUC-PR, averaged over the trials of a kind of fault and then over kinds, is not below windowed PCA's"
@@ -53,7 +55,7 @@ def baseline_scores(trials: Trials, fit_values: Sequence[Float64Array]) -> Float
     """
     scores = np.empty(trials.values.shape[:2])
     for run in np.unique(trials.runs).tolist():
-        pca = fit_windowed_pca(fit_values[run])
+        pca = fit_windowed_pca(fit_values[run], max_windows=BASELINE_WINDOWS)
         for number in np.flatnonzero(trials.runs == run).tolist():
             scores[number] = pca.score(trials.values[number])
     return scores

@@ -20,4 +20,5 @@ def trials_of(*faults: tuple[str, int, int], rows: int, features: int = 1, fault
         faults=tuple(InjectedFault(kind, faulty, start, end, 1.0) for kind, start, end in faults),
         runs=np.zeros(len(faults), np.int64),
         first_rows=np.zeros(len(faults), np.int64),
+        stretches=len(faults),
     )

@@ -57,6 +57,18 @@ def test_the_error_of_a_gain_is_that_of_trials_within_their_kinds() -> None:
     assert gain.standard_error == pytest.approx(np.sqrt(0.05) / 2)
 
 
+def test_trials_that_share_readings_tell_less() -> None:
+    apart = trials_of((SPIKE, 1, 2), (SPIKE, 1, 2), (DRIFT, 1, 2), (DRIFT, 1, 2), rows=3)
+    precision, other = np.array([0.5, 0.7, 0.9, 0.5]), np.zeros(4)
+
+    shared = paired_gain(replace(apart, stretches=1), precision, other)
+    none_whole = paired_gain(replace(apart, stretches=0), precision, other)
+
+    assert shared.mean == paired_gain(apart, precision, other).mean
+    assert shared.standard_error == pytest.approx(2.0 * paired_gain(apart, precision, other).standard_error)  # four on one
+    assert none_whole == shared
+
+
 def test_one_trial_of_each_kind_tells_nothing_of_the_error() -> None:
     trials = trials_of((SPIKE, 1, 2), (DRIFT, 1, 2), rows=3)
 

@@ -39,6 +39,8 @@ def test_each_kind_has_as_many_trials_and_the_budget_is_kept() -> None:
     assert kinds_of(trials) == dict.fromkeys(KINDS, 20)
     assert trials.kinds() == KINDS
 
+    assert trials.stretches == (3000 - 32) // 96
+
     smaller = plan_trials([run_of(healthy(3000))], window_length=32, seed=0, budget=Budget(judged_rows=6000))
     assert kinds_of(smaller) == dict.fromkeys(KINDS, 8)  # 6000 / 7 / 96 rows each
     assert 8 * 7 * 96 <= 6000
@@ -66,7 +68,7 @@ def test_too_little_data_gives_no_trials() -> None:
     trials = plan_trials([run_of(healthy(64 + 15))], window_length=64, seed=0)
 
     assert len(trials) == 0
-    assert trials.kinds() == ()
+    assert (trials.kinds(), trials.stretches) == ((), 0)
     assert plan_trials([], window_length=64, seed=0).values.shape == (0, 0, 0)
 
 
@@ -99,6 +101,7 @@ def test_runs_that_are_too_short_are_left_out() -> None:
 
     assert trials.values.shape[1] == 32 + 96
     assert set(trials.runs.tolist()) == {2, 3}
+    assert trials.stretches == (400 - 32) // 96 + (500 - 32) // 96
 
 
 @given(
