@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from stream_detector.gate.trials import Trials
-from stream_detector.readings import Float64Array
+from stream_detector.readings import Float64Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Blame:
     By chance: if features were blamed in random order. With few features that is most of the time, so compare.
     """
 
-    faults: int  # counted: those with an explained row
+    faults: int  # those that are explained
     first: float | None  # share of the faults; None without any
     first_by_chance: float | None
     first_three: float | None
@@ -30,23 +30,32 @@ class Blame:
         return asdict(self)
 
 
-def judge_blame(trials: Trials, shares: Float64Array, scored_features: int) -> Blame:
-    """Judge feature shares [R, F] of the R rows in faults, in the order of numpy.nonzero(trials.inside).
+def peak_rows(trials: Trials, scores: Float64Array) -> Int64Array:
+    """Return the row [K] of each fault that has its highest score, by scores [K, L] (NaN: not scored); -1 if none has one.
 
-    A row of NaN is not explained and does not count (so the row of the highest score may be explained alone); a fault is
-    judged by the mean of its explained rows. `scored_features` is the number of features that can be blamed.
+    That is the row to be explained: an incident is shown by its peak.
     """
-    owners = np.nonzero(trials.inside)[0]
-    explained = ~np.isnan(shares).any(axis=1)
-    hits = []
-    for number in np.unique(owners[explained]).tolist():
-        blamed = np.argsort(-shares[(owners == number) & explained].mean(axis=0), kind="stable")
-        faulty = trials.faults[number].features
-        chances = (chance_of_a_hit(scored_features, len(faulty), looks) for looks in (1, 3))
-        hits.append([bool(np.isin(blamed[:looks], faulty).any()) for looks in (1, 3)] + list(chances))
+    inside = np.where(trials.inside & ~np.isnan(scores), scores, -np.inf)
+    scored = np.isfinite(inside).any(axis=1)
+    return np.where(scored, inside.argmax(axis=1) if inside.size else -1, -1)
+
+
+def judge_blame(trials: Trials, shares: Float64Array, scored_features: int) -> Blame:
+    """Judge one explanation of each fault: feature shares [K, F], a row of NaN where there is none.
+
+    A fault of several features is blamed rightly by any of them. `scored_features` is how many features can be blamed.
+    """
+    hits, chances = [], []
+    for fault, of_fault in zip(trials.faults, shares, strict=True):
+        if np.isnan(of_fault).any():
+            continue
+        blamed = np.argsort(-of_fault, kind="stable")
+        hits.append([bool(np.isin(blamed[:looks], fault.features).any()) for looks in (1, 3)])
+        chances.append([chance_of_a_hit(scored_features, len(fault.features), looks) for looks in (1, 3)])
     if not hits:
         return Blame(0, None, None, None, None)
-    first, first_three, first_by_chance, first_three_by_chance = np.mean(np.array(hits, dtype=np.float64), axis=0).tolist()
+    first, first_three = np.mean(hits, axis=0).tolist()
+    first_by_chance, first_three_by_chance = np.mean(chances, axis=0).tolist()
     return Blame(len(hits), first, first_by_chance, first_three, first_three_by_chance)
 
 

@@ -7,24 +7,21 @@ import json
 import numpy as np
 import pytest
 
-from stream_detector.gate.blame import Blame, chance_of_a_hit, judge_blame
+from stream_detector.gate.blame import Blame, chance_of_a_hit, judge_blame, peak_rows
 from stream_detector.gate.effects import SPIKE, STUCK
+from stream_detector.gate.trials import plan_trials
 from tests.gate.hand_made import trials_of
 
 
-def test_a_fault_is_judged_by_the_mean_shares_of_its_rows() -> None:
-    trials = trials_of((SPIKE, 1, 3), (STUCK, 0, 1), rows=4, features=5, faulty=(1,))
-    shares = np.array(
-        [
-            [0.1, 0.9, 0.0, 0.0, 0.0],
-            [0.6, 0.2, 0.2, 0.0, 0.0],  # mean of the first fault: .35, .55, .1
-            [0.5, 0.2, 0.3, 0.0, 0.0],  # the second: third most blamed
-        ]
-    )
+def test_a_faulty_feature_is_the_first_or_among_the_first_three_blamed() -> None:
+    trials = trials_of((SPIKE, 1, 3), (STUCK, 0, 1), (STUCK, 0, 1), rows=4, features=5, faulty=(1,))
+    shares = np.array([[0.3, 0.6, 0.1, 0.0, 0.0], [0.5, 0.2, 0.3, 0.0, 0.0], [0.4, 0.1, 0.2, 0.3, 0.0]])  # first, third, fourth
 
     blame = judge_blame(trials, shares, scored_features=5)
 
-    assert (blame.faults, blame.first, blame.first_three) == (2, 0.5, 1.0)
+    assert blame.faults == 3
+    assert blame.first == pytest.approx(1 / 3)
+    assert blame.first_three == pytest.approx(2 / 3)
     assert blame.first_by_chance == pytest.approx(1 / 5)
     assert blame.first_three_by_chance == pytest.approx(3 / 5)
 
@@ -42,12 +39,20 @@ def test_a_fault_of_several_features_is_blamed_rightly_by_any_of_them() -> None:
     assert (wrong.first, wrong.first_three) == (0.0, 0.0)
 
 
-def test_rows_that_are_not_explained_do_not_count() -> None:
+def test_faults_that_are_not_explained_do_not_count() -> None:
     trials = trials_of((SPIKE, 0, 2), (SPIKE, 0, 2), rows=3, features=2)
-    shares = np.array([[np.nan, np.nan], [0.9, 0.1], [np.nan, np.nan], [np.nan, np.nan]])
+    shares = np.array([[0.9, 0.1], [np.nan, np.nan]])
 
     assert judge_blame(trials, shares, 2) == Blame(1, 1.0, 0.5, 1.0, 1.0)
     assert json.dumps(judge_blame(trials, shares * np.nan, 2).as_json()).count("null") == 4
+
+
+def test_a_fault_is_explained_where_it_scores_highest() -> None:
+    trials = trials_of((SPIKE, 1, 3), (SPIKE, 1, 4), (SPIKE, 1, 2), rows=4)
+    scores = np.array([[9.0, 1.0, 2.0, 9.0], [9.0, -3.0, -2.0, np.nan], [9.0, np.nan, 9.0, 9.0]])
+
+    assert peak_rows(trials, scores).tolist() == [2, 2, -1]
+    assert peak_rows(plan_trials([], 16, 0), np.empty((0, 0))).tolist() == []
 
 
 def test_the_chance_of_a_hit_is_that_of_drawing_without_replacement() -> None:
