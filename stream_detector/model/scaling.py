@@ -34,15 +34,16 @@ def scale(filled: Tensor, location: Tensor, deviation: Tensor, xp: Namespace = n
 
     `xp` is numpy or keras.ops.
     """
-    centred = filled - xp.expand_dims(location, 1)
     with np.errstate(over="ignore"):  # what overflows is cut
+        centred = filled - xp.expand_dims(location, 1)
         scaled = xp.clip(centred / xp.expand_dims(deviation, 1), -LARGEST, LARGEST)
     return SQUASH * xp.arcsinh(scaled / SQUASH)
 
 
 def unscale(scaled: Tensor, location: Tensor, deviation: Tensor, xp: Namespace = np) -> Tensor:
-    """Undo `scale`."""
-    return SQUASH * xp.sinh(scaled / SQUASH) * xp.expand_dims(deviation, 1) + xp.expand_dims(location, 1)
+    """Undo `scale`; infinite beyond the largest number there is."""
+    with np.errstate(over="ignore"):
+        return SQUASH * xp.sinh(scaled / SQUASH) * xp.expand_dims(deviation, 1) + xp.expand_dims(location, 1)
 
 
 def mean_and_deviation(values: Float32Array) -> tuple[Float32Array, Float32Array]:
