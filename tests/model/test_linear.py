@@ -26,7 +26,8 @@ def residuals_of_components(rows: Float32Array) -> Float32Array:
     _, singular, vectors = np.linalg.svd(centred, full_matrices=False)
     kept = np.cumsum(singular**2) / (singular**2).sum()
     basis = vectors[: int((kept < 0.9).sum()) + 1]
-    return (centred - centred @ basis.T @ basis).reshape(rows.shape).astype(np.float32)
+    left: Float32Array = (centred - centred @ basis.T @ basis).reshape(rows.shape).astype(np.float32)
+    return left
 
 
 def fit_one(shape: Shape, windows: Float32Array) -> LinearMember:

@@ -58,7 +58,7 @@ def test_every_finite_reading_stays_finite_and_numpy_and_the_graph_agree(values:
     deviation = np.tile(single(1e-9, 2.0), (3, 1))
 
     scaled = scale(values, location, deviation)
-    in_graph = scale(*(ops.convert_to_tensor(one) for one in (values, location, deviation)), ops)
+    in_graph = scale(ops.convert_to_tensor(values), ops.convert_to_tensor(location), ops.convert_to_tensor(deviation), ops)
 
     assert np.isfinite(scaled).all()
     assert ops.convert_to_numpy(in_graph) == pytest.approx(scaled, rel=1e-5, abs=1e-6)
