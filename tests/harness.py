@@ -10,28 +10,44 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_detector.adapters.memory_log import MemoryLog
 from stream_detector.adapters.memory_sink import MemoryIncidentLog, MemorySink
 from stream_detector.adapters.memory_source import MemorySource
 from stream_detector.adapters.memory_store import MemoryStore
 from stream_detector.arena import Arena
+from stream_detector.calibration import Tails
 from stream_detector.dead_letters import DeadLetterLimit
 from stream_detector.decision import DecisionRules
 from stream_detector.detector import Detector, WindowRules
 from stream_detector.errors import StoreUnavailableError
-from stream_detector.explanation import Explanation
+from stream_detector.explanation import WindowErrors
 from stream_detector.keeper import LagBounds, StateKeeper
 from stream_detector.pipeline import Pipeline, PipelineRules
 from stream_detector.ports import PartitionMeta, SensorUpdate
 from stream_detector.readings import Float32Array
 from stream_detector.reports import StepReport
 from stream_detector.restore import RestorePorts, RestoreRules
+from stream_detector.scales import ScaleRules, Scales
+from stream_detector.sensor_table import SensorTable
 from stream_detector.spec import ModelSpec
 from stream_detector.wire import InputLimits, JsonDecoder
 
 INPUT, ALERTS, DEAD_LETTERS, GROUP = "readings", "alerts", "dead-letters", "detectors"
-MODEL = ModelSpec(name="checksum", version="v1", features=("a", "b"), window_length=3, sampling_interval_seconds=1.0)
+MODEL = ModelSpec(
+    name="checksum",
+    version="v1",
+    features=("a", "b"),
+    window_length=3,
+    sampling_interval_seconds=1.0,
+    members=("checksum",),
+)
+#: The sensors that the model knows; the others that tests use, about as many, learn their scales as they go.
+KNOWN = ("a", "s0", "s2", "s4", "pump-1", *(f"pump-{partition}-{number}" for partition in range(4) for number in (0, 2)))
+#: The level of errors that are not anomalous: they are spread evenly over [0, 0.75).
+LEVEL = 0.375
+TYPICAL = 0.5
 Snapshot = tuple[dict[int, PartitionMeta], dict[tuple[int, str], Any]]  # of a store; only to be given back to it
 START_MS = 1_700_000_000_000
 SECOND_MS = 1000
@@ -39,51 +55,65 @@ MINUTE_MS = 60 * SECOND_MS
 
 
 class ChecksumScorer:
-    """A ports.Scorer whose score is a checksum of the window: of every value and its place, and of nothing else.
+    """A ports.Scorer whose one error is a checksum of window and scale: of every value and its place, and of nothing else.
 
-    Scores are spread evenly over [0, 1), so about any share of readings can be made anomalous by the threshold.
+    Errors are spread evenly over [0, 1), so about any share of readings can be made anomalous by the margin.
     """
 
     def __init__(self) -> None:
         self.windows_seen: list[Float32Array] = []
 
-    def score(self, windows: Float32Array) -> Float32Array:
+    def errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
         """See ports.Scorer."""
         self.windows_seen.extend(windows.copy())
-        scores = (_checksums(windows) / np.float64(1 << 24)).astype(np.float32)
-        scores[np.isnan(windows).all(axis=(1, 2))] = np.nan
-        return scores
+        errors = _fractions(_checksums(windows, scales))
+        errors[np.isnan(windows).all(axis=(1, 2))] = np.nan
+        return errors[:, np.newaxis]
 
-    def explain(self, windows: Float32Array) -> list[Explanation]:
-        """See ports.Scorer."""
-        return [_explanation(window, int(checksum)) for window, checksum in zip(windows, _checksums(windows), strict=True)]
+    def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
+        """See ports.Scorer. What is expected is the error, but of the first feature the checksum of the window alone."""
+        checksums = _checksums(windows, scales)
+        expected = np.tile(_fractions(checksums)[:, np.newaxis, np.newaxis], (1, *windows.shape[1:]))
+        expected[:, :, 0] = _fractions(_checksums(windows))[:, np.newaxis]
+        return [
+            _window_errors(window, int(checksum), values)
+            for window, checksum, values in zip(windows, checksums, expected, strict=True)
+        ]
 
 
-def checksum_score(rows: Sequence[Sequence[float]]) -> float:
-    """Return the score of one window, worked out alone."""
-    return float(ChecksumScorer().score(np.array([rows], np.float32))[0])
+def checksum_error(rows: Sequence[Sequence[float]], scales: Scales | None = None) -> float:
+    """Return the error of one window, worked out alone; without scales, what an event's first feature is expected to be."""
+    return float(_fractions(_checksums(np.array([rows], np.float32), scales))[0])
 
 
-def _checksums(windows: Float32Array) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+def _checksums(windows: Float32Array, scales: Scales | None = None) -> NDArray[np.uint64]:
     """Return a whole number below 2**24 for each window [N, T, F]: integer arithmetic, so nothing depends on the batch."""
-    bits = np.where(np.isnan(windows), np.float32(np.inf), windows).astype(np.float32).view(np.uint32).astype(np.uint64)
-    flat = bits.reshape(len(windows), windows.shape[1] * windows.shape[2])
+    columns = [windows.reshape(len(windows), windows.shape[1] * windows.shape[2])]
+    if scales is not None:
+        columns += [scales.location, scales.deviation]
+    flat = np.concatenate(columns, axis=1)
+    bits = np.where(np.isnan(flat), np.float32(np.inf), flat).astype(np.float32).view(np.uint32).astype(np.uint64)
     sums = np.full(len(windows), 1469598103934665603, np.uint64)
-    for column in flat.T:  # Fowler-Noll-Vo, one value after the other: every place counts
+    for column in bits.T:  # Fowler-Noll-Vo, one value after the other: every place counts
         sums = (sums ^ column) * np.uint64(1099511628211)
         sums ^= sums >> np.uint64(29)
     return np.asarray(sums >> np.uint64(40))
 
 
-def _explanation(window: Float32Array, checksum: int) -> Explanation:
+def _fractions(checksums: NDArray[np.uint64]) -> Float32Array:
+    """Return checksums as exact fractions of 2**24, which are below 1."""
+    return (checksums / np.float64(1 << 24)).astype(np.float32)
+
+
+def _window_errors(window: Float32Array, checksum: int, expected: Float32Array) -> WindowErrors:
     steps, features = window.shape
     weights = 1 + (checksum >> np.arange(steps)) % 7
     shares = 1 + (checksum >> np.arange(features)) % 5
-    return Explanation(
+    return WindowErrors(
         attention=(weights / weights.sum()).astype(np.float32),
-        expected=np.full(features, checksum % 100, np.float32),
-        feature_share=(shares / shares.sum()).astype(np.float32),
-        step_share=(weights[::-1] / weights.sum()).astype(np.float32),
+        expected=expected,
+        feature_share=(shares / shares.sum()).astype(np.float32)[np.newaxis],
+        step_share=(weights[::-1] / weights.sum()).astype(np.float32)[np.newaxis],
         imputed=np.isnan(window[-1]),
     )
 
@@ -153,8 +183,10 @@ class Plant:
     """How the detector is set up; tests change what they are about."""
 
     model: ModelSpec = MODEL
-    margin: float = float(np.log(2.0))  # over a level of 0.35: anomalous from 0.7, three readings in ten
-    pooled_level: float = float(np.log(0.35))
+    known: tuple[str, ...] = KNOWN
+    margin: float = 0.25  # over the typical 0.5: anomalous from 0.75, one reading in four
+    learned_count: int = 8
+    accept_ms: int = 60 * MINUTE_MS
     update_ms: int = 3 * SECOND_MS
     quiet_ms: int = 2 * SECOND_MS
     max_gap_ms: int = MINUTE_MS
@@ -169,22 +201,56 @@ class Plant:
     dead_letter_min_count: int = 1_000_000
     dead_letter_run: int = 1_000_000
 
+    def sensors(self) -> SensorTable:
+        """Return the table of known sensors: each is on a scale of its own."""
+        count, features = len(self.known), len(self.model.features)
+        location = np.tile(np.arange(count, dtype=np.float32)[:, np.newaxis], (1, features))
+        return SensorTable(
+            rows={sensor: row for row, sensor in enumerate(self.known)},
+            location=location,
+            deviation=1 + location,
+            levels=np.full((count, 1), LEVEL),
+            counts=np.full(count, 6.0),
+        )
+
+    def scales_of(self, sensor: str) -> Scales:
+        """Return the scale of one known sensor."""
+        table = self.sensors()
+        row = table.find([sensor])
+        return Scales(table.location[row], table.deviation[row])
+
     def rules(self) -> DecisionRules:
+        """Return rules by which a sensor's surprise is its error, as long as its level has not moved."""
+        table = self.sensors()
         return DecisionRules(
             margin=self.margin,
-            pooled_level=self.pooled_level,
-            prior_count=4.0,
-            sensors={},
+            typical=TYPICAL,
+            tails=Tails(knots=np.array([[-LEVEL, 1.0 - LEVEL]]), surprises=np.array([0.0, 1.0]), scales=np.ones(1)),
+            weights=np.ones(1),
+            starts=np.full((len(table) + 1, 1), LEVEL),
+            start_counts=np.append(table.counts, 0.0) + 4.0,
             update_ms=self.update_ms,
             quiet_ms=self.quiet_ms,
+            accept_ms=self.accept_ms,
             model_tag=self.model_tag,
             level_memory_count=50.0,
-            level_shift_limit=0.2,
+            level_shift_limit=0.1,
+            provisional_shift_limit=0.2,
+            memory_share=0.25,
+            ready_count=8.0,
         )
 
     def detector(self, scorer: ChecksumScorer | None = None) -> Detector:
-        arena = Arena(self.max_sensors, self.model.window_length, len(self.model.features))
-        return Detector(arena, scorer or ChecksumScorer(), self.model, self.rules(), WindowRules(self.max_gap_ms, self.stride))
+        features = len(self.model.features)
+        fallback = np.arange(2, 2 + features, dtype=np.float32)
+        scales = ScaleRules(self.sensors(), fallback, self.learned_count)
+        return Detector(
+            Arena(self.max_sensors, self.model.window_length, features, len(self.model.members)),
+            scorer or ChecksumScorer(),
+            self.model,
+            self.rules(),
+            WindowRules(self.max_gap_ms, scales, self.stride),
+        )
 
 
 class World:

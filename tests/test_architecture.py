@@ -17,7 +17,8 @@ NAME = PACKAGE.name
 LAYERS = (
     (
         "core",
-        "errors readings spec explanation calibration budgets state arena decision open_incidents wire events",
+        "errors readings spec explanation sensor_table calibration budgets state scales arena decision open_incidents wire "
+        "events",
     ),
     ("ports", "ports reports"),
     ("pipeline", "detector dead_letters persistence keeper restore_plan restore pipeline"),

@@ -10,13 +10,16 @@ from stream_detector.arena import Arena
 from stream_detector.persistence import unsaved_updates
 from stream_detector.ports import SensorUpdate
 from stream_detector.readings import Readings
+from stream_detector.scales import ScaleRules, learn
+from stream_detector.sensor_table import UNKNOWN, no_sensors
 from stream_detector.state import append, new_records
 
-LENGTH, FEATURES = 3, 1
+LENGTH, FEATURES, MEMBERS = 3, 1, 2
+SCALES = ScaleRules(no_sensors(FEATURES, MEMBERS), np.ones(FEATURES, np.float32), learned_count=100)
 
 
 def arena_of(max_sensors: int) -> Arena:
-    return Arena(max_sensors, LENGTH, FEATURES)
+    return Arena(max_sensors, LENGTH, FEATURES, MEMBERS)
 
 
 def readings(sensors: list[str], times_ms: list[int], partition: int = 0) -> Readings:
@@ -31,17 +34,19 @@ def readings(sensors: list[str], times_ms: list[int], partition: int = 0) -> Rea
 
 
 def insert(arena: Arena, sensors: list[str], partition: int = 0, *, stored: bool = True) -> None:
-    """Hold sensors; stored ones have one reading."""
-    records = new_records(len(sensors), LENGTH, FEATURES)
+    """Hold sensors, the n-th of them as row n of the model's table; stored ones have one reading."""
+    records = new_records(len(sensors), LENGTH, FEATURES, MEMBERS)
     if stored:
         records["header"]["last_offset"] = 0
-    arena.insert(partition, sensors, records, np.full(len(sensors), stored), np.zeros(len(sensors), np.bool_))
+    arena.insert(partition, sensors, records, np.full(len(sensors), stored), np.arange(len(sensors), dtype=np.int32))
 
 
 def add(arena: Arena, sensors: list[str], times_ms: list[int]) -> None:
-    """Append readings and note the change, as the detector does."""
+    """Append readings, learn their scales and note the change, as the detector does."""
     batch = readings(sensors, times_ms)
     appended = append(arena.records, arena.slots(batch), batch, 10**6)
+    unknown = np.full(len(appended.reading), UNKNOWN, np.int32)
+    learn(arena.records, appended, batch.values[appended.reading], unknown, SCALES)
     arena.changed(*np.unique(appended.slot, return_counts=True))
 
 
@@ -67,6 +72,17 @@ def test_readings_find_the_slot_of_their_sensor_and_partition() -> None:
     assert [arena.sensors[slot] for slot in [*in_0, *in_1]] == ["b", "a", "b", "a"]
     assert [arena.partitions[slot] for slot in [*in_0, *in_1]] == [0, 0, 0, 1]
     assert in_0[1] != in_1[0]
+
+
+def test_a_slot_knows_its_sensors_row_in_the_models_table() -> None:
+    arena = arena_of(5000)
+    sensors = [f"s{number}" for number in range(2000)]
+    assert arena.room(2000)
+
+    insert(arena, sensors)
+
+    slots = arena.slots(readings(["s1999", "s0", "s7"], [1, 2, 3]))
+    assert arena.table_rows[slots].tolist() == [1999, 0, 7]
 
 
 def test_the_least_recently_seen_stored_sensor_makes_room() -> None:
@@ -155,7 +171,7 @@ def test_a_slot_used_again_starts_with_the_record_it_is_given() -> None:
 
     insert(arena, ["b"], stored=False)
 
-    assert arena.records.tobytes() == new_records(1, LENGTH, FEATURES).tobytes()
+    assert arena.records.tobytes() == new_records(1, LENGTH, FEATURES, MEMBERS).tobytes()
     assert (arena.stored_offset[0], arena.unsaved_rows[0]) == (-1, 0)
 
 
@@ -189,7 +205,7 @@ def test_updates_written_by_spans_bring_the_store_to_the_arenas_state(batches: l
     assert store == {sensor: held[sensor] for batch in batches for sensor in batch}
 
 
-def test_a_few_new_rows_are_written_as_header_and_rows_only() -> None:
+def test_a_few_new_rows_are_written_as_header_moments_and_those_rows_only() -> None:
     arena = arena_of(1)
     insert(arena, ["a"], stored=False)
     add(arena, ["a", "a"], [1, 2])
@@ -198,9 +214,10 @@ def test_a_few_new_rows_are_written_as_header_and_rows_only() -> None:
 
     (update,) = unsaved_updates(arena, arena.unsaved(0))
 
-    header, row = arena.records.dtype["header"].itemsize, 12  # a row: one float32 and two uint32
+    # 96 bytes of header and a shift of 4 for each member, 24 of moments; a row is one float32 and two uint32.
+    head, row = 96 + 2 * 4 + 24, 12
     assert update.expected_prefix == (2).to_bytes(8, "little")
-    assert update.spans == ((0, header), (header, header + row), (header + 2 * row, header + 3 * row))
+    assert update.spans == ((0, head), (head, head + row), (head + 2 * row, head + 3 * row))
 
 
 def test_as_many_new_rows_as_the_window_is_long_are_written_whole() -> None:

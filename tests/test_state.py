@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.readings import Readings
-from stream_detector.state import Appended, Records, append, layout_name, new_records
+from stream_detector.state import Appended, Records, append, layout_name, new_records, record_dtype
 
 MAX_GAP_MS = 1000
-FEATURES = 2
+FEATURES, MEMBERS = 2, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ _readings = st.lists(
 @given(readings=_readings, length=st.integers(1, 7), data=st.data())
 def test_any_cut_into_batches_gives_what_the_reference_gives(readings: list[Reading], length: int, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(readings)), max_size=8).map(sorted))
-    whole, in_parts = new_records(3, length, FEATURES), new_records(3, length, FEATURES)
+    whole, in_parts = new_records(3, length, FEATURES, MEMBERS), new_records(3, length, FEATURES, MEMBERS)
     bounds = [0, *cuts, len(readings)]
 
     append_all(whole, readings)
@@ -148,7 +148,7 @@ def first_feature(windows: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) ->
 
 
 def test_more_readings_of_one_sensor_than_the_window_is_long_have_a_window_each() -> None:
-    records = new_records(1, 3, FEATURES)
+    records = new_records(1, 3, FEATURES, MEMBERS)
 
     appended = append_all(records, values_of(1, 2, 3, 4, 5))
 
@@ -159,7 +159,7 @@ def test_more_readings_of_one_sensor_than_the_window_is_long_have_a_window_each(
 
 
 def test_late_and_equal_time_readings_are_dropped_and_counted() -> None:
-    records = new_records(1, 3, FEATURES)
+    records = new_records(1, 3, FEATURES, MEMBERS)
     readings = [Reading(0, time_ms, (float(time_ms), 0.0)) for time_ms in (200, 200, 150, 201, 200)]
 
     appended = append_all(records, readings)
@@ -171,12 +171,12 @@ def test_late_and_equal_time_readings_are_dropped_and_counted() -> None:
 
 
 def test_a_reading_at_time_zero_is_not_late() -> None:
-    assert append_all(new_records(1, 3, FEATURES), [Reading(0, 0, (1.0, 1.0))]).late == 0
+    assert append_all(new_records(1, 3, FEATURES, MEMBERS), [Reading(0, 0, (1.0, 1.0))]).late == 0
 
 
 @pytest.mark.parametrize(("gap_ms", "filled", "restarted"), [(MAX_GAP_MS, 3, 0), (MAX_GAP_MS + 1, 1, 1)])
 def test_a_gap_longer_than_the_limit_starts_the_window_anew(gap_ms: int, filled: int, restarted: int) -> None:
-    records = new_records(1, 3, FEATURES)
+    records = new_records(1, 3, FEATURES, MEMBERS)
     append_all(records, values_of(1, 2))  # the last at 110 ms
 
     appended = append_all(records, [Reading(0, 110 + gap_ms, (3.0, 3.0))], first_offset=2)
@@ -189,7 +189,7 @@ def test_a_gap_longer_than_the_limit_starts_the_window_anew(gap_ms: int, filled:
 def test_a_gap_within_a_batch_starts_the_window_anew_for_the_readings_after_it() -> None:
     readings = [Reading(0, time_ms, (float(time_ms), 0.0)) for time_ms in (10, 20, 30, 5000, 5010)]
 
-    appended = append_all(new_records(1, 3, FEATURES), readings)
+    appended = append_all(new_records(1, 3, FEATURES, MEMBERS), readings)
 
     assert appended.filled.tolist() == [1, 2, 3, 1, 2]
     assert appended.restarted == 1
@@ -197,7 +197,7 @@ def test_a_gap_within_a_batch_starts_the_window_anew_for_the_readings_after_it()
 
 
 def test_the_span_of_a_window_counts_offsets_of_other_sensors_and_skipped_ones() -> None:
-    records = new_records(2, 3, FEATURES)
+    records = new_records(2, 3, FEATURES, MEMBERS)
     readings = columns([Reading(0, 10, (1, 1)), Reading(1, 10, (1, 1)), Reading(0, 15, (1, 1)), Reading(0, 40, (1, 1))])
     offsets = np.array([7, 8, 100, 103], np.int64)
     readings = Readings(readings.sensors, readings.partitions, offsets, readings.times_ms, readings.values)
@@ -209,7 +209,7 @@ def test_the_span_of_a_window_counts_offsets_of_other_sensors_and_skipped_ones()
 
 
 def test_offsets_too_far_apart_for_the_record_start_the_window_anew() -> None:
-    records = new_records(1, 3, FEATURES)
+    records = new_records(1, 3, FEATURES, MEMBERS)
     append_all(records, values_of(1, 2))
 
     appended = append_all(records, [Reading(0, 130, (3.0, 3.0))], first_offset=2 + 2**32)
@@ -218,7 +218,7 @@ def test_offsets_too_far_apart_for_the_record_start_the_window_anew() -> None:
 
 
 def test_a_missing_value_stays_missing_in_the_window() -> None:
-    records = new_records(1, 2, FEATURES)
+    records = new_records(1, 2, FEATURES, MEMBERS)
     append_all(records, [Reading(0, 10, (float("nan"), 1.0))])
 
     window = append_all(records, [Reading(0, 20, (2.0, 3.0))], first_offset=1).windows(np.array([0]))[0]
@@ -227,7 +227,7 @@ def test_a_missing_value_stays_missing_in_the_window() -> None:
 
 
 def test_an_empty_batch_changes_nothing() -> None:
-    records = new_records(2, 3, FEATURES)
+    records = new_records(2, 3, FEATURES, MEMBERS)
     append_all(records, values_of(1, 2))
     before = records.tobytes()
 
@@ -238,7 +238,7 @@ def test_an_empty_batch_changes_nothing() -> None:
 
 
 def test_windows_of_the_past_are_not_touched_by_later_batches() -> None:
-    records = new_records(1, 2, FEATURES)
+    records = new_records(1, 2, FEATURES, MEMBERS)
     window = append_all(records, values_of(1, 2)).windows(np.array([1]))
 
     append_all(records, [Reading(0, 200, (9.0, 9.0))], first_offset=2)
@@ -246,6 +246,26 @@ def test_windows_of_the_past_are_not_touched_by_later_batches() -> None:
     assert first_feature(window) == [[1, 2]]
 
 
-def test_the_layout_is_named_by_window_length_and_features_in_order() -> None:
-    assert layout_name(64, ("temperature", "pressure")) == "1:64:temperature,pressure"
-    assert layout_name(64, ("pressure", "temperature")) != layout_name(64, ("temperature", "pressure"))
+def test_the_layout_is_named_by_window_length_members_and_features_in_order() -> None:
+    assert layout_name(64, ("temperature", "pressure"), 3) == "2:64:3:temperature,pressure"
+    assert layout_name(64, ("pressure", "temperature"), 3) != layout_name(64, ("temperature", "pressure"), 3)
+
+
+def test_a_record_is_a_header_with_a_shift_per_member_moments_per_feature_and_a_ring_of_rows() -> None:
+    record = record_dtype(window_length=5, features=2, members=3)
+
+    # 12 columns of 8 bytes but for two of 4, and 3 float32; three float64 per feature; 2 float32 and two uint32 per row.
+    assert [record[name].itemsize for name in ("header", "moments", "rows")] == [11 * 8 + 2 * 4 + 3 * 4, 2 * 24, 5 * 16]
+    assert record.itemsize == 108 + 48 + 80
+    assert record.fields is not None
+    assert [record.fields[name][1] for name in ("header", "moments", "rows")] == [0, 108, 156]
+
+
+def test_a_sensor_that_was_never_seen_has_neither_rows_nor_moments_nor_an_incident() -> None:
+    (record,) = new_records(1, 3, FEATURES, MEMBERS)
+
+    header = record["header"]
+    assert (header["last_offset"], header["last_time_ms"], header["incident_offset"]) == (-1, -1, -1)
+    assert not any(header[name] for name in ("count", "filled", "model", "level_count", "memory", "accepted"))
+    assert not record["moments"].tobytes().strip(b"\0")
+    assert not header["shift"].any()
