@@ -180,12 +180,11 @@ class _Fold:
         surprise = surprises.sum(axis=1)
         scored = ~np.isnan(surprise)
         limit = rules.typical + rules.margin + state["accepted"]
-        anomalous = surprise > limit  # False for NaN
         memory = state["memory"] + rules.memory_share * np.where(scored, surprise - state["memory"], 0.0)
         state["memory"] = memory
         found.scores[positions] = score = (surprise + memory) / 2.0
-        found.thresholds[positions] = (limit + memory) / 2.0
-        found.anomalous[positions] = anomalous
+        found.thresholds[positions] = threshold = (limit + memory) / 2.0
+        found.anomalous[positions] = anomalous = score > threshold  # False for NaN; surprise > limit, but for rounding
         found.surprises[positions] = surprises
         found.level_counts[positions] = state["level_count"]
         found.needed[positions] = needed

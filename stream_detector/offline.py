@@ -13,7 +13,7 @@ import numpy as np
 
 from stream_detector.dataset import Dataset
 from stream_detector.detector import Detector
-from stream_detector.readings import BoolArray, Float32Array, Float64Array, Readings
+from stream_detector.readings import BoolArray, Float64Array, Readings
 
 _BATCH_ROWS = 4096
 
@@ -25,7 +25,7 @@ class ScoredRows:
     That is where it was late or its window not yet full, where its window holds no value, and between two strides.
     """
 
-    score: Float32Array
+    score: Float64Array
     threshold: Float64Array
     is_anomaly: BoolArray
     is_late: BoolArray  # dropped: not newer than the sensor's newest
@@ -64,7 +64,7 @@ def _score_batch(detector: Detector, dataset: Dataset, rows: slice) -> ScoredRow
         values=dataset.values[rows],
     )
     detected = detector.detect(readings)
-    score = np.full(count, np.nan, np.float32)
+    score = np.full(count, np.nan)
     threshold = np.full(count, np.nan)
     is_anomaly = np.zeros(count, np.bool_)
     is_late = np.ones(count, np.bool_)
