@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from stream_detector.dataset import Dataset
 from stream_detector.readings import Float32Array
+
+if TYPE_CHECKING:
+    from stream_detector.model.artifact import Artifact
+    from stream_detector.model.training import Training
 
 WINDOW_LENGTH = 8
 FEATURES = ("temperature", "pressure")
@@ -36,15 +41,28 @@ def tiny_dataset(sensors: int = 2, readings: int = 400) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def tiny_model_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train the tiny model once per test run; the directory must not be changed."""
-    from stream_detector.model.artifact import NetworkSpec, save_artifact
-    from stream_detector.model.picture import draw_training
+def tiny_training() -> Training:
+    """Train the tiny model, once per test run."""
+    from stream_detector.model.artifact import NetworkSpec
     from stream_detector.model.preparation import TrainingConfig, prepare
     from stream_detector.model.training import train
 
     config = TrainingConfig(name="tiny", window_length=WINDOW_LENGTH, network=NetworkSpec(units=16), steps=150, batch_size=64)
-    training = train(prepare(tiny_dataset(), config), lambda *_: None)
+    return train(prepare(tiny_dataset(), config), lambda *_: None)
+
+
+@pytest.fixture(scope="session")
+def tiny_artifact(tiny_training: Training) -> Artifact:
+    """The tiny model."""
+    return tiny_training.artifact
+
+
+@pytest.fixture(scope="session")
+def tiny_model_directory(tiny_training: Training, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the tiny model; it must not be changed."""
+    from stream_detector.model.artifact import save_artifact
+    from stream_detector.model.picture import draw_training
+
     directory = tmp_path_factory.mktemp("models") / "tiny"
-    save_artifact(training.artifact, directory, draw_training(training.losses, training.example, FEATURES))
+    save_artifact(tiny_training.artifact, directory, draw_training(tiny_training.losses, tiny_training.example, FEATURES))
     return directory

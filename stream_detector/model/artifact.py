@@ -20,6 +20,7 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 
 from stream_detector.calibration import Calibration, Tails
 from stream_detector.errors import ModelError
+from stream_detector.model.consistency import check_calibration, check_linear, check_spec, check_whitening
 from stream_detector.model.directory import replace_directory
 from stream_detector.model.linear import LinearMember, Shape
 from stream_detector.model.whitening import Whitening
@@ -49,11 +51,13 @@ REPORT, PICTURE = "report.json", "training.png"
 DECISIVE = (WEIGHTS, SCORING, CALIBRATION, SENSORS)
 KIND = "stream-detector model"
 _LINEAR = "linear/"  # before the names of the linear members' arrays
+#: What parsing raises for content that is not a model's.
+_MISFITS = (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """The arguments of build_autoencoder that a model directory keeps."""
+    """The arguments of masked.build_network that a model directory keeps."""
 
     units: int = 64
     dropout: float = 0.2
@@ -120,7 +124,7 @@ def load_artifact(directory: Path) -> Artifact:
     files = _read_checked(directory, (SPEC, WEIGHTS, SCORING, CALIBRATION, SENSORS, REPORT))
     try:
         return _parse(files)
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except _MISFITS as error:
         raise ModelError(_unreadable(directory, error)) from None
 
 
@@ -130,7 +134,7 @@ def load_metadata(directory: Path) -> Metadata:
     try:
         spec, _ = _parse_spec(files[SPEC])
         return Metadata(spec, _parse_calibration(files, spec), json.loads(files[REPORT]))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _MISFITS as error:
         raise ModelError(_unreadable(directory, error)) from None
 
 
@@ -233,8 +237,9 @@ def _parse_linear(shapes: Sequence[Mapping[str, Any]], arrays: Mapping[str, Floa
         shape = Shape(str(fields["kind"]), int(fields["reads"]), int(fields["says"]))
         place = f"{_LINEAR}{shape.name}/"
         count = sum(name.startswith(place) for name in arrays) - 2
-        matrices = tuple(arrays[f"{place}{number}"] for number in range(count))
-        members.append(LinearMember(shape, arrays[f"{place}input_mean"], matrices, arrays[f"{place}output_mean"]))
+        matrices = tuple(_single(arrays[f"{place}{number}"]) for number in range(count))
+        input_mean, output_mean = (_single(arrays[f"{place}{name}"]) for name in ("input_mean", "output_mean"))
+        members.append(LinearMember(shape, input_mean, matrices, output_mean))
     return tuple(members)
 
 
@@ -251,18 +256,21 @@ def _sensor_arrays(table: SensorTable) -> dict[str, NDArray[Any]]:
     }
 
 
-def _parse_sensors(content: bytes, spec: ModelSpec) -> SensorTable:
+def _parse_sensors(content: bytes) -> SensorTable:
+    """Return the table; raise ValueError for names that are not in order."""
     arrays = _read_arrays(content)
-    ends = np.cumsum(arrays["name_lengths"]).tolist()
-    names = arrays["names"].tobytes()
-    rows = {names[first:last].decode(): row for row, (first, last) in enumerate(zip([0, *ends], ends, strict=False))}
-    features, members = len(spec.features), len(spec.members)
+    lengths, names = arrays["name_lengths"], arrays["names"].tobytes()
+    ends = np.cumsum(lengths).tolist()
+    rows = {names[first:last].decode(): row for row, (first, last) in enumerate(pairwise([0, *ends]))}
+    if (lengths < 0).any() or lengths.sum() != len(names) or len(rows) != len(lengths):
+        msg = "sensors: names of other lengths, or twice the same"
+        raise ValueError(msg)
     return SensorTable(
         rows=rows,
-        location=arrays["location"].reshape(len(rows), features),
-        deviation=arrays["deviation"].reshape(len(rows), features),
-        levels=arrays["levels"].reshape(len(rows), members),
-        counts=arrays["counts"].reshape(len(rows)),
+        location=_single(arrays["location"]),
+        deviation=_single(arrays["deviation"]),
+        levels=arrays["levels"].astype(np.float64),
+        counts=arrays["counts"].astype(np.float64),
     )
 
 
@@ -277,19 +285,26 @@ def _read_arrays(content: bytes) -> dict[str, NDArray[Any]]:
         return {name: archive[name] for name in archive.files}
 
 
+def _single(array: NDArray[Any]) -> Float32Array:
+    return array.astype(np.float32)
+
+
 def _parse(files: Mapping[str, bytes]) -> Artifact:
     spec, decisive = _parse_spec(files[SPEC])
     scoring = json.loads(files[SCORING])
     arrays = _read_arrays(files[WEIGHTS])
-    features, members = len(spec.features), len(spec.members)
-    baseline = np.array(scoring["usual_error"], np.float32).reshape(members, features)
+    whitening = Whitening(np.array(scoring["usual_error"], np.float32), np.array(scoring["scored"], np.bool_))
+    linear = _parse_linear(decisive["linear"], arrays)
+    fallback_deviation = np.array(scoring["fallback_deviation"], np.float32)
+    check_linear(linear, spec)
+    check_whitening(whitening, fallback_deviation, spec)
     return Artifact(
         spec=spec,
         network=NetworkSpec(**decisive["network"]),
         weights={name: array for name, array in arrays.items() if not name.startswith(_LINEAR)},
-        linear=_parse_linear(decisive["linear"], arrays),
-        fallback_deviation=np.array(scoring["fallback_deviation"], np.float32).reshape(features),
-        whitening=Whitening(baseline, np.array(scoring["scored"], np.bool_).reshape(features)),
+        linear=linear,
+        fallback_deviation=fallback_deviation,
+        whitening=whitening,
         calibration=_parse_calibration(files, spec),
         report=json.loads(files[REPORT]),
     )
@@ -306,6 +321,7 @@ def _parse_spec(content: bytes) -> tuple[ModelSpec, Mapping[str, Any]]:
         sampling_interval_seconds=float(data["sampling_interval_seconds"]),
         members=tuple(str(name) for name in data["members"]),
     )
+    check_spec(spec)
     return spec, data
 
 
@@ -322,7 +338,9 @@ def _parse_calibration(files: Mapping[str, bytes], spec: ModelSpec) -> Calibrati
     data["tails"] = Tails(**{name: np.array(values, np.float64) for name, values in data["tails"].items()})
     data |= {name: np.array(data[name], np.float64) for name in ("weights", "pooled_level")}
     data["members"] = tuple(data["members"])
-    return Calibration(**data, sensors=_parse_sensors(files[SENSORS], spec))
+    calibration = Calibration(**data, sensors=_parse_sensors(files[SENSORS]))
+    check_calibration(calibration, spec)
+    return calibration
 
 
 def _json(data: object) -> bytes:

@@ -14,6 +14,7 @@ from stream_detector.gate.judging import BASELINE, MODEL, Verdict, judge
 from stream_detector.gate.members import Selection, select_members
 from stream_detector.model.artifact import Artifact, with_version
 from stream_detector.model.calibrate import fit_calibration
+from stream_detector.model.consistency import AUTOENCODER
 from stream_detector.model.fitting import CALIBRATING, TRYING, Losses, Progress, fit, sample
 from stream_detector.model.linear import fit_linear, member_shapes
 from stream_detector.model.masked import MaskedAutoencoder, build_network, hidden_rows
@@ -28,7 +29,6 @@ from stream_detector.readings import BoolArray, Float32Array, Int64Array
 from stream_detector.scales import Scales
 from stream_detector.spec import ModelSpec
 
-AUTOENCODER = "autoencoder"
 #: Windows per forward pass in calibration.
 TILE_ROWS = 256
 

@@ -1,0 +1,95 @@
+"""Whether the parts of a model fit each other. A checksum says that files are as they were written, not that they were right.
+
+Every check raises ValueError that names the part. TensorFlow is not needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_detector.calibration import Calibration
+from stream_detector.model.linear import CHANGE, FORECAST, PCA, LinearMember
+from stream_detector.model.whitening import Whitening
+from stream_detector.readings import Float32Array
+from stream_detector.sensor_table import SensorTable
+from stream_detector.spec import ModelSpec
+
+#: The member that is no linear one.
+AUTOENCODER = "autoencoder"
+
+
+def check_spec(spec: ModelSpec) -> None:
+    """Check that windows, features and members are there, each of the latter once."""
+    _ask(spec.window_length > 1, "the window length is not above 1")
+    _ask(spec.sampling_interval_seconds > 0, "the sampling interval is not above 0")
+    for what, names in (("features", spec.features), ("members", spec.members)):
+        _ask(len(names) > 0 and len(set(names)) == len(names), f"the {what} are none, or have a name twice")
+
+
+def check_linear(linear: Sequence[LinearMember], spec: ModelSpec) -> None:
+    """Check that the linear members are those of the spec, that they read no further than a window, and their matrices."""
+    names = [member.shape.name for member in linear]
+    _ask(sorted([*names, *({AUTOENCODER} & set(spec.members))]) == sorted(spec.members), f"members {', '.join(spec.members)}")
+    for member in linear:
+        shape, what = member.shape, f"member {member.shape.name}"
+        read = {PCA: shape.says, CHANGE: shape.says, FORECAST: shape.reads - shape.says}.get(shape.kind, 0)
+        reach = {PCA: shape.says, CHANGE: shape.says + 1, FORECAST: shape.reads}.get(shape.kind, 0)
+        _ask(read > 0 and 0 < shape.says <= reach <= spec.window_length, f"{what}: its rows")
+        sizes = [len(spec.features) * read, *(matrix.shape[-1] for matrix in member.matrices)]
+        _ask(len(sizes) > 1 and sizes[-1] == len(spec.features) * shape.says, f"{what}: what it gives")
+        _numbers(f"{what}: input mean", member.input_mean, sizes[0])
+        _numbers(f"{what}: output mean", member.output_mean, sizes[-1])
+        for matrix, size in zip(member.matrices, pairwise(sizes), strict=True):
+            _numbers(f"{what}: matrix", matrix, *size)
+
+
+def check_whitening(whitening: Whitening, fallback_deviation: Float32Array, spec: ModelSpec) -> None:
+    """Check the usual errors, the context features and the fallback deviation."""
+    _positive("usual errors", whitening.baseline, len(spec.members), len(spec.features))
+    _positive("fallback deviation", fallback_deviation, len(spec.features))
+    _ask(whitening.scored.shape == (len(spec.features),) and bool(whitening.scored.any()), "no feature is scored")
+
+
+def check_calibration(calibration: Calibration, spec: ModelSpec) -> None:
+    """Check the tails, and the table of sensors."""
+    members, knots = len(spec.members), len(calibration.tails.surprises)
+    _ask(calibration.members == spec.members, f"calibration of {', '.join(calibration.members)}")
+    _numbers("weights", calibration.weights, members)
+    _numbers("pooled level", calibration.pooled_level, members)
+    _numbers("surprises", calibration.tails.surprises, knots)
+    _numbers("knots", calibration.tails.knots, members, knots)
+    _ask(knots > 0 and bool((np.diff(calibration.tails.knots) >= 0).all()), "knots fall")
+    _positive("scales of the tails", calibration.tails.scales, members)
+    tail = (calibration.typical, calibration.tail_start, calibration.tail_rate, calibration.tail_scale, calibration.tail_shape)
+    _ask(bool(np.isfinite(tail).all()) and calibration.tail_rate > 0 and calibration.tail_scale > 0, "tail of the surprise")
+    _ask(calibration.readings > 0 and calibration.prior_count > 0, "calibration of no readings")
+    _check_table(calibration.sensors, spec)
+
+
+def _check_table(table: SensorTable, spec: ModelSpec) -> None:
+    sensors, features = len(table), len(spec.features)
+    _numbers("sensors: location", table.location, sensors, features)
+    _positive("sensors: deviation", table.deviation, sensors, features)
+    _numbers("sensors: levels", table.levels, sensors, len(spec.members))
+    _numbers("sensors: counts", table.counts, sensors)
+    _ask(bool((table.counts >= 0).all()), "sensors: counts below 0")
+
+
+def _numbers(what: str, array: NDArray[Any], *shape: int) -> None:
+    _ask(array.shape == shape, f"{what}: shape {array.shape} in place of {shape}")
+    _ask(bool(np.isfinite(array).all()), f"{what}: not finite")
+
+
+def _positive(what: str, array: NDArray[Any], *shape: int) -> None:
+    _numbers(what, array, *shape)
+    _ask(bool((array > 0).all()), f"{what}: not above 0")
+
+
+def _ask(condition: bool, what: str) -> None:
+    if not condition:
+        raise ValueError(what)
