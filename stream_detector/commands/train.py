@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--name", default="attention-autoencoder", help="name that events carry")
     model.add_argument("--window-length", type=count, default=64, metavar="N", help="readings per window")
     model.add_argument("--units", type=count, default=64, metavar="N", help="size of the LSTM layers")
-    model.add_argument("--dropout", type=share, default=0.2, metavar="SHARE", help="dropout after encoder and decoder")
+    model.add_argument("--dropout", type=share, default=0.0, metavar="SHARE", help="dropout after encoder and decoder")
     model.add_argument(
         "--decoder",
         choices=("both", "context", "sequence"),
@@ -70,7 +70,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="values per weighted step that reach the decoder (default: half the units)",
     )
     model.add_argument(
-        "--attention-units", type=count, metavar="N", help="additive attention of this size (default: a bias per step)"
+        "--attention-units", type=count, default=32, metavar="N", help="size of additive attention; or see --attention-bias"
+    )
+    model.add_argument(
+        "--attention-bias", action="store_true", help="attention with a bias per step, instead of the additive form"
+    )
+    model.add_argument(
+        "--uniform-attention", action="store_true", help="give all steps the same weight, to measure what attention is worth"
     )
 
     fit = parser.add_argument_group("training")
@@ -164,7 +170,8 @@ def _config(arguments: argparse.Namespace) -> TrainingConfig:
         dropout=arguments.dropout,
         decoder=arguments.decoder,
         bottleneck=arguments.bottleneck,
-        attention_units=arguments.attention_units,
+        attention_units=None if arguments.attention_bias else arguments.attention_units,
+        uniform_attention=arguments.uniform_attention,
     )
     return TrainingConfig(
         name=arguments.name,

@@ -60,10 +60,10 @@ class NetworkSpec:
     """The arguments of masked.build_network that a model directory keeps."""
 
     units: int = 64
-    dropout: float = 0.2
+    dropout: float = 0.0
     decoder: str = "both"
     bottleneck: int | None = None
-    attention_units: int | None = None
+    attention_units: int | None = 32
     uniform_attention: bool = False
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse.linalg import eigsh
+from scipy.linalg import eigh
 
 from stream_detector.model.tensors import Namespace, Tensor
 from stream_detector.readings import Float32Array, Float64Array
@@ -22,8 +22,6 @@ from stream_detector.readings import Float32Array, Float64Array
 KEPT_VARIANCE = 0.9
 #: A basis is no larger than this, however many inputs there are.
 MOST_COMPONENTS = 200
-#: Above so many inputs only the largest components are computed.
-DENSE_INPUTS = 1_000
 RIDGE = 0.1
 PCA, FORECAST, CHANGE = "pca", "forecast", "change"
 
@@ -106,14 +104,11 @@ def _components(centred: Float64Array) -> Float64Array:
     """Return the principal components [D, k] of rows [N, D] that keep KEPT_VARIANCE, at most MOST_COMPONENTS."""
     covariance = centred.T @ centred
     total = float(np.trace(covariance))
-    if len(covariance) > DENSE_INPUTS:
-        values, vectors = eigsh(covariance, k=min(MOST_COMPONENTS, len(covariance) - 1), v0=np.ones(len(covariance)))
-    else:
-        values, vectors = np.linalg.eigh(covariance)
-    order = np.argsort(values)[::-1][:MOST_COMPONENTS]
-    kept = np.cumsum(np.maximum(values[order], 0.0)) / max(total, 1e-12)
-    count = min(int(np.searchsorted(kept, KEPT_VARIANCE)) + 1, len(order))
-    return np.asarray(vectors[:, order[:count]])
+    largest = (max(0, len(covariance) - MOST_COMPONENTS), len(covariance) - 1)
+    values, vectors = eigh(covariance, subset_by_index=largest, overwrite_a=True, check_finite=False)
+    kept = np.cumsum(np.maximum(values[::-1], 0.0)) / max(total, 1e-12)
+    count = min(int(np.searchsorted(kept, KEPT_VARIANCE)) + 1, len(kept))
+    return np.asarray(vectors[:, ::-1][:, :count])
 
 
 def _fit_forecast(shape: Shape, windows: Float32Array) -> LinearMember:

@@ -2,8 +2,8 @@
 
     encoder    LSTM over the window with what is hidden taken out; a second channel per value says what is visible
     attention  over time, on the encoder's outputs
-    decoder    LSTM over the newest rows: the encoder's steps there, weighted by attention and made narrow, and
-               beside them the context, the attention's weighted sum of all steps
+    decoder    LSTM over the newest rows, reading the context (the attention's weighted sum of all steps) beside the encoder's
+               steps there, made narrow ("both"); or only the context; or only the steps, weighted by attention ("sequence")
     head       per value a centre and a spread
 
 Trained to give hidden values back (a masked autoencoder), by the likelihood of a normal distribution. The spread is what the
@@ -79,9 +79,12 @@ def build_network(window_length: int, features: int, spec: NetworkSpec, seed: in
     context, weights = attention(hidden)
     parts = []
     if spec.decoder != "context":
-        narrow = keras.layers.Dense(spec.bottleneck or spec.units // 2, kernel_initializer=_glorot(next(seeds)), name="narrow")
-        # Times T, so that a step of average weight passes at its own size: learning is slow otherwise.
-        parts.append(narrow(hidden[:, -rows:] * ops.expand_dims(weights[:, -rows:], -1) * window_length))
+        newest = hidden[:, -rows:]
+        if spec.decoder == "sequence":
+            # Times T, so that a step of average weight passes at its own size: learning is slow otherwise.
+            newest = newest * ops.expand_dims(weights[:, -rows:], -1) * window_length
+        width = spec.bottleneck or max(1, spec.units // 2)
+        parts.append(keras.layers.Dense(width, kernel_initializer=_glorot(next(seeds)), name="narrow")(newest))
     if spec.decoder != "sequence":
         parts.append(keras.layers.RepeatVector(rows, name="repeat")(context))
     sequence = ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]

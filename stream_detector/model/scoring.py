@@ -33,9 +33,10 @@ Compiled = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]]
 class MemberOutput:
     """What one member says of N windows, about their newest R rows."""
 
-    cells: Tensor  # [N, R, F] squared errors, 0 where there is no value
+    residuals: Tensor  # [N, R, F] 0 where there is no value
     here: Tensor  # [N, R, F] 1 where there is a value, else 0
     expected: Tensor | None  # [N, R, F] scaled values; None: it expects changes, not values
+    is_signed: bool = False  # its error is larger where the residuals of a feature have one sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,8 @@ class Members:
     def _network_output(self, scaled: Tensor, here: Tensor) -> MemberOutput:
         centre, spread, _ = self.autoencoder.expect(scaled, here)
         rows = here[:, -centre.shape[1] :]
-        cells = ops.square((scaled[:, -centre.shape[1] :] - centre) / spread) * rows
-        return MemberOutput(cells, rows, centre)
+        residuals = (scaled[:, -centre.shape[1] :] - centre) / spread * rows
+        return MemberOutput(residuals, rows, centre, is_signed=True)
 
 
 def _linear_output(member: LinearMember, scaled: Tensor, here: Tensor) -> MemberOutput:
@@ -68,13 +69,22 @@ def _linear_output(member: LinearMember, scaled: Tensor, here: Tensor) -> Member
     rows = here[:, -member.shape.says :]
     if member.shape.kind == CHANGE:
         rows = rows * here[:, -member.shape.says - 1 : -1]
-    return MemberOutput(ops.square(actual - expected) * rows, rows, None if member.shape.kind == CHANGE else expected)
+    return MemberOutput((actual - expected) * rows, rows, None if member.shape.kind == CHANGE else expected)
 
 
 def feature_errors(outputs: list[MemberOutput]) -> tuple[Tensor, Tensor]:
-    """Return the mean squared errors e_f [N, M, F] over the rows with a value, and where there are any."""
+    """Return the errors e_f [N, M, F] over the rows with a value, and where there are any.
+
+    The mean squared residual; for the network its root times the mean residual, since what it says of several rows is wrong
+    in one direction when a level has moved.
+    """
     rows = [ops.sum(output.here, axis=1) for output in outputs]
-    errors = [ops.sum(output.cells, axis=1) / ops.maximum(count, 1.0) for output, count in zip(outputs, rows, strict=True)]
+    errors = []
+    for output, count in zip(outputs, rows, strict=True):
+        at_least_one = ops.maximum(count, 1.0)
+        square = ops.sum(ops.square(output.residuals), axis=1) / at_least_one
+        mean = ops.absolute(ops.sum(output.residuals, axis=1)) / at_least_one
+        errors.append(ops.sqrt(square) * mean if output.is_signed else square)
     return ops.stack(errors, axis=1), ops.stack(rows, axis=1) > 0
 
 
@@ -158,7 +168,7 @@ def compile_explanations(members: Members, tiles: Tiles, whitening: Whitening) -
         for number, output in enumerate(outputs):
             rows = ops.maximum(ops.sum(output.here, axis=1), 1.0)
             weights = selected[:, number] * scored / (rows * whitening.baseline[number])
-            shares = ops.expand_dims(weights, 1) * output.cells
+            shares = ops.expand_dims(weights, 1) * ops.square(output.residuals)
             before = tiles.window_length - shares.shape[1]
             by_feature.append(_normalised(ops.sum(shares, axis=1), scored / scored.sum()))
             by_step.append(_normalised(ops.pad(ops.sum(shares, axis=2), ((0, 0), (before, 0))), equally))
