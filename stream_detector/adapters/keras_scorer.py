@@ -29,7 +29,7 @@ class KerasScorer:
         artifact = model if isinstance(model, Artifact) else load_artifact(model)
         self.spec: ModelSpec = artifact.spec
         self.calibration: Calibration = artifact.calibration
-        self.fallback_deviation: Float32Array = artifact.fallback_deviation
+        self.fallback_deviation: Float32Array = artifact.fleet.deviation
         try:
             members = restore_members(artifact)
         except ValueError as error:

@@ -71,6 +71,7 @@ def describe_model(artifact: Artifact, verdict: Verdict, directory: Path) -> str
         f"training, {best['validation']:.3f} in validation (step {best['step']}; carrying the last value on has "
         f"{best['validation_of_carrying']:.3f})",
         *describe_members(report["members"]),
+        *describe_autoencoder(report["autoencoder"]),
         *(f"  {line}" for line in describe(verdict).splitlines()),
         "  alarm budgets that the calibration data can vouch for:",
         *(f"  {line}" for line in budget_lines([BudgetRow(**row) for row in report["budgets"]])),
@@ -89,3 +90,13 @@ def describe_members(members: Mapping[str, Any]) -> list[str]:
         f"  left out: {member['name']} (without it, {member['gain_without']:+.3f} in AUC-PR on injected faults)"
         for member in left_out
     ]
+
+
+def describe_autoencoder(emphasis: Mapping[str, Any] | None) -> list[str]:
+    """Say how much the autoencoder weighs in the score, and what it is worth there."""
+    if emphasis is None or emphasis["gain"] is None:
+        return []
+    share, gain = emphasis["share"], emphasis["gain"]
+    if share == 0.0:
+        return ["  left out: autoencoder; injected faults are found better without it"]
+    return [f"  the autoencoder makes up {share:.0%} of it, worth {gain:+.3f} in AUC-PR on injected faults"]

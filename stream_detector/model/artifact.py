@@ -3,7 +3,7 @@
     manifest.json      SHA-256 of every other file; read first
     spec.json          names, features, members, window length, sampling interval, architecture
     weights.npz        the network's weights, by the path of the variable; the linear members' matrices
-    scoring.json       usual errors, context features
+    scoring.json       usual errors, context features, what scale is typical
     calibration.json   what error is rare
     sensors.npz        each sensor's scale and usual errors
     report.json        how the training went
@@ -32,6 +32,7 @@ from stream_detector.errors import ModelError
 from stream_detector.model.consistency import check_calibration, check_linear, check_spec, check_whitening
 from stream_detector.model.directory import replace_directory
 from stream_detector.model.linear import LinearMember, Shape
+from stream_detector.model.traits import Fleet
 from stream_detector.model.whitening import Whitening
 from stream_detector.readings import Float32Array
 from stream_detector.sensor_table import SensorTable
@@ -75,7 +76,7 @@ class Artifact:
     network: NetworkSpec
     weights: Mapping[str, Float32Array]  # by the path of the variable
     linear: tuple[LinearMember, ...]  # those that are scored
-    fallback_deviation: Float32Array  # [F] > 0: of a feature of a new sensor that has not varied yet
+    fleet: Fleet
     whitening: Whitening
     calibration: Calibration
     report: Mapping[str, Any]  # JSON: what a person wants to know of the training
@@ -191,7 +192,7 @@ def _files(artifact: Artifact) -> dict[str, bytes]:
     calibration = artifact.calibration
     scoring = {
         "features": artifact.spec.features,
-        "fallback_deviation": artifact.fallback_deviation.tolist(),
+        "fleet": {name: getattr(artifact.fleet, name).tolist() for name in Fleet.__slots__},
         "usual_error": artifact.whitening.baseline.tolist(),
         "scored": artifact.whitening.scored.tolist(),
     }
@@ -295,15 +296,15 @@ def _parse(files: Mapping[str, bytes]) -> Artifact:
     arrays = _read_arrays(files[WEIGHTS])
     whitening = Whitening(np.array(scoring["usual_error"], np.float32), np.array(scoring["scored"], np.bool_))
     linear = _parse_linear(decisive["linear"], arrays)
-    fallback_deviation = np.array(scoring["fallback_deviation"], np.float32)
+    fleet = Fleet(**{name: np.array(values, np.float32) for name, values in scoring["fleet"].items()})
     check_linear(linear, spec)
-    check_whitening(whitening, fallback_deviation, spec)
+    check_whitening(whitening, fleet.deviation, spec)
     return Artifact(
         spec=spec,
         network=NetworkSpec(**decisive["network"]),
         weights={name: array for name, array in arrays.items() if not name.startswith(_LINEAR)},
         linear=linear,
-        fallback_deviation=fallback_deviation,
+        fleet=fleet,
         whitening=whitening,
         calibration=_parse_calibration(files, spec),
         report=json.loads(files[REPORT]),

@@ -39,6 +39,7 @@ def fit_calibration(
     sensors: tuple[str, ...],
     scales: SensorScales,
     members: tuple[str, ...],
+    weights: Float64Array,
     quiet_readings: int,
 ) -> Calibration:
     """Fit on log errors [N, M] of readings of sensors by `codes` [N], ordered by sensor and time; NaN is not scored.
@@ -60,7 +61,6 @@ def fit_calibration(
     shrunk = (table.levels * counts[:, np.newaxis] + pooled * PRIOR_COUNT) / (counts[:, np.newaxis] + PRIOR_COUNT)
     above_level = logs - shrunk[of_sensor]
     tails = fit_tails(above_level)
-    weights = np.full(len(members), 1.0 / len(members))
     surprise = (tails.surprise(above_level) * weights).sum(axis=1)
     typical = float(surprise.mean())
     runs = np.split(surprise - typical, np.cumsum(counts)[:-1])

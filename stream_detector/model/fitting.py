@@ -13,7 +13,7 @@ import tensorflow as tf
 from stream_detector.model.masked import decoded_rows, hidden_rows, negative_log_likelihood
 from stream_detector.model.preparation import Prepared, TrainingConfig
 from stream_detector.model.tensors import Tensor
-from stream_detector.readings import BoolArray, Float32Array, Int64Array
+from stream_detector.readings import Float32Array, Int64Array
 
 #: Called with (phase, done, total, loss or None) as the training goes on.
 Progress = Callable[[str, int, int, float | None], None]
@@ -38,6 +38,7 @@ class Batch:
     visible: Float32Array  # [N, T, F]
     target: Float32Array  # [N, R, F]
     weight: Float32Array  # [N, R, F] 1 for what was there and was hidden
+    traits: Float32Array  # [N, 2F]
 
 
 def fit(network: keras.Model, prepared: Prepared, progress: Progress) -> Losses:
@@ -46,14 +47,14 @@ def fit(network: keras.Model, prepared: Prepared, progress: Progress) -> Losses:
     rng = np.random.default_rng(config.seed)
     ends = sample(rng, split.fit, config.max_windows)
     steps = config.steps or min(max(250, 4 * len(ends) // config.batch_size), 1_000)
-    watched = hide(rng, *prepared.scaled_windows(sample(rng, split.validation, config.max_validation_windows)), prepared.scored)
+    watched = batch_of(prepared, sample(rng, split.validation, config.max_validation_windows), rng)
     optimizer = _optimizer(config, steps)
     train_step, watch = _compile(network, optimizer, watched)
     losses = Losses([], [], [], _loss_of_carrying(watched))
     best, best_weights, recent = math.inf, network.get_weights(), []
     for step, chosen in enumerate(_batches(rng, ends, config.batch_size, steps), start=1):
-        batch = hide(rng, *prepared.scaled_windows(chosen), prepared.scored)
-        recent.append(train_step(batch.values, batch.visible, batch.target, batch.weight))
+        batch = batch_of(prepared, chosen, rng)
+        recent.append(train_step(batch.values, batch.visible, batch.traits, batch.target, batch.weight))
         progress(FITTING, step, steps, losses.validation[-1] if losses.validation else None)
         if step % config.round_steps and step < steps:
             continue
@@ -74,14 +75,15 @@ def sample(rng: np.random.Generator, ends: Int64Array, most: int) -> Int64Array:
     return ends if len(ends) <= most else np.sort(rng.choice(ends, most, replace=False))
 
 
-def hide(rng: np.random.Generator, scaled: Float32Array, present: BoolArray, scored: BoolArray) -> Batch:
-    """Hide values of scaled windows [N, T, F] at random.
+def batch_of(prepared: Prepared, ends: Int64Array, rng: np.random.Generator) -> Batch:
+    """Return the windows that end at these rows with values hidden at random.
 
     In half of the windows all scored features of the newest T/8 rows, in the others some of the features in the newest T/4,
     so that they must be told from the others.
     """
+    scaled, present = prepared.scaled_windows(ends)
     count, steps, features = scaled.shape
-    candidates = np.flatnonzero(scored)
+    candidates = np.flatnonzero(prepared.scored)
     everything = (rng.random(count) < 0.5) | (len(candidates) == 1)
     chosen = rng.random((count, len(candidates))) < rng.choice([0.25, 0.5], count)[:, np.newaxis]
     none = np.flatnonzero(~chosen.any(axis=1))
@@ -98,6 +100,7 @@ def hide(rng: np.random.Generator, scaled: Float32Array, present: BoolArray, sco
         visible=(present & ~hidden).astype(np.float32),
         target=scaled[:, -rows:],
         weight=(hidden & present)[:, -rows:].astype(np.float32),
+        traits=prepared.traits(ends),
     )
 
 
@@ -109,16 +112,16 @@ def _compile(
     optimizer.build(variables)
 
     @tf.function  # type: ignore[untyped-decorator]  # TensorFlow ships no types
-    def train_step(values: Tensor, visible: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    def train_step(values: Tensor, visible: Tensor, traits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         with tf.GradientTape() as tape:
-            head, _ = network([values, visible], training=True)
+            head, _ = network([values, visible, traits], training=True)
             loss = negative_log_likelihood(target, weight, head)
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss
 
     @tf.function  # type: ignore[untyped-decorator]  # see above
     def watch() -> Tensor:
-        head, _ = network([watched.values, watched.visible], training=False)
+        head, _ = network([watched.values, watched.visible, watched.traits], training=False)
         return negative_log_likelihood(watched.target, watched.weight, head)
 
     return train_step, watch

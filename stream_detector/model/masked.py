@@ -22,7 +22,9 @@ from keras import ops
 
 from stream_detector.model.artifact import NetworkSpec
 from stream_detector.model.attention import Attention
+from stream_detector.model.scaling import scale
 from stream_detector.model.tensors import Tensor
+from stream_detector.model.traits import Fleet
 from stream_detector.readings import BoolArray, Float32Array
 
 #: No spread is smaller: in scaled units.
@@ -31,21 +33,39 @@ DECODERS = ("both", "context", "sequence")
 
 
 @dataclass(frozen=True, slots=True)
+class Windows:
+    """N windows as the members read them; T steps, F features."""
+
+    scaled: Tensor  # [N, T, F] filled and scaled
+    here: Tensor  # [N, T, F] 1 where there was a value, else 0
+    location: Tensor  # [N, F] of the sensor
+    deviation: Tensor  # [N, F] of the sensor
+
+    @classmethod
+    def of(cls, filled: Tensor, present: Tensor, location: Tensor, deviation: Tensor) -> Windows:
+        """Scale filled windows."""
+        return cls(scale(filled, location, deviation, ops), ops.cast(present, "float32"), location, deviation)
+
+
+@dataclass(frozen=True, slots=True)
 class MaskedAutoencoder:
     """A network and how it is asked: with the newest rows of the scored features hidden, all in one pass."""
 
-    network: keras.Model  # [values, visible] [N, T, F] to [centre and spread [N, R, 2F], attention [N, T]]
+    network: keras.Model  # see build_network
+    fleet: Fleet
     scored: BoolArray  # [F]
     hidden_rows: int  # H <= R
 
-    def expect(self, scaled: Tensor, here: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return centre and spread [N, H, F] of the newest H rows, and the attention [N, T], for windows [N, T, F]."""
+    def expect(self, windows: Windows) -> tuple[Tensor, Tensor, Tensor]:
+        """Return centre and spread [N, H, F] of the newest H rows, and the attention [N, T]."""
+        scaled = windows.scaled
         steps, features = scaled.shape[1:]
         shown = np.ones((steps, features), np.float32)
         shown[steps - self.hidden_rows :, self.scored] = 0.0
         last = scaled[:, steps - self.hidden_rows - 1, np.newaxis]
         carried = ops.where(shown > 0, scaled, last)
-        head, attention = self.network([carried, here * shown], training=False)
+        traits = self.fleet.traits(windows.location, windows.deviation, ops)
+        head, attention = self.network([carried, windows.here * shown, traits], training=False)
         newest = head[:, -self.hidden_rows :]
         return newest[:, :, :features], newest[:, :, features:], attention
 
@@ -63,8 +83,8 @@ def decoded_rows(window_length: int) -> int:
 def build_network(window_length: int, features: int, spec: NetworkSpec, seed: int = 0) -> keras.Model:
     """Build the network; equal arguments give equal initial weights.
 
-    The keras.Model takes [values, visible], both [N, T, F], and returns [head, attention]: the head [N, R, 2F] is first the
-    centres, then the spreads, of the newest R rows.
+    The keras.Model takes [values, visible, traits], [N, T, F] twice and [N, 2F], and returns [head, attention]: the head
+    [N, R, 2F] is first the centres, then the spreads, of the newest R rows; the attention is [N, T].
     """
     if spec.decoder not in DECODERS:
         msg = f"decoder must be one of {', '.join(DECODERS)}, got {spec.decoder!r}"
@@ -73,7 +93,9 @@ def build_network(window_length: int, features: int, spec: NetworkSpec, seed: in
     seeds = iter((np.random.SeedSequence(seed).generate_state(8) >> 1).tolist())
     values = keras.Input((window_length, features), name="values")
     visible = keras.Input((window_length, features), name="visible")
-    hidden = _lstm(spec.units, "encoder", next(seeds), next(seeds))(ops.concatenate([values, visible], axis=-1))
+    traits = keras.Input((2 * features,), name="traits")
+    everywhere = keras.layers.RepeatVector(window_length, name="repeat_traits")(traits)
+    hidden = _lstm(spec.units, "encoder", next(seeds), next(seeds))(ops.concatenate([values, visible, everywhere], axis=-1))
     hidden = keras.layers.Dropout(spec.dropout, seed=next(seeds), name="encoder_dropout")(hidden)
     attention = Attention(spec.attention_units, spec.uniform_attention, seed=next(seeds), name="attention")
     context, weights = attention(hidden)
@@ -94,7 +116,9 @@ def build_network(window_length: int, features: int, spec: NetworkSpec, seed: in
     # What is hidden carries its last visible value, so the network says by how much it has moved.
     centre = values[:, -rows:] + raw[:, :, :features]
     spread = ops.softplus(raw[:, :, features:]) + SMALLEST_SPREAD
-    return keras.Model([values, visible], [ops.concatenate([centre, spread], axis=-1), weights], name="masked_autoencoder")
+    return keras.Model(
+        [values, visible, traits], [ops.concatenate([centre, spread], axis=-1), weights], name="masked_autoencoder"
+    )
 
 
 def load_weights(network: keras.Model, weights: Mapping[str, Float32Array]) -> None:

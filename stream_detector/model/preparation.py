@@ -13,6 +13,7 @@ from stream_detector.errors import InputDataError
 from stream_detector.model.artifact import NetworkSpec
 from stream_detector.model.samples import Split, gather, split_by_time
 from stream_detector.model.scaling import fill, mean_and_deviation, scale
+from stream_detector.model.traits import Fleet, fit_fleet
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
 from stream_detector.scales import Scales
 
@@ -46,7 +47,7 @@ class SensorScales:
 
     location: Float32Array  # [S, F]
     deviation: Float32Array  # [S, F] > 0
-    fallback: Float32Array  # [F] > 0: the typical deviation, for a feature that does not vary
+    fleet: Fleet  # its deviation stands in for that of a feature that does not vary
 
     def of(self, codes: Int64Array | Int32Array) -> Scales:
         """Return the scales of windows by their sensors' codes [N]."""
@@ -63,6 +64,11 @@ class Prepared:
     split: Split
     scales: SensorScales
     scored: BoolArray  # [F]
+
+    def traits(self, ends: Int64Array) -> Float32Array:
+        """Return the traits [N, 2F] of the sensors of the windows that end at these rows."""
+        scales = self.scales.of(self.dataset.codes[ends])
+        return np.asarray(self.scales.fleet.traits(scales.location, scales.deviation), np.float32)
 
     def scaled_windows(self, ends: Int64Array) -> tuple[Float32Array, BoolArray]:
         """Return the windows [N, T, F] that end at these rows, scaled and filled, and what was there."""
@@ -95,7 +101,7 @@ def fit_scales(dataset: Dataset, fit_rows: BoolArray) -> SensorScales:
     fallback = np.ones(deviation.shape[1], np.float32)
     known = (deviation > 0).any(axis=0)
     fallback[known] = np.nanmedian(varying[:, known], axis=0)
-    return SensorScales(location, np.where(deviation > 0, deviation, fallback), fallback)
+    return SensorScales(location, np.where(deviation > 0, deviation, fallback), fit_fleet(location, fallback))
 
 
 def scored_features(features: Sequence[str], fit_values: Float32Array, context: Sequence[str] | None) -> BoolArray:

@@ -12,5 +12,5 @@ def restore_members(artifact: Artifact) -> Members:
     spec = artifact.spec
     network = build_network(spec.window_length, len(spec.features), artifact.network)
     load_weights(network, artifact.weights)
-    autoencoder = MaskedAutoencoder(network, artifact.whitening.scored, hidden_rows(spec.window_length))
+    autoencoder = MaskedAutoencoder(network, artifact.fleet, artifact.whitening.scored, hidden_rows(spec.window_length))
     return Members(artifact.linear, autoencoder, spec.members, spec.window_length)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from stream_detector.explanation import WindowErrors
 from stream_detector.model.linear import CHANGE, LinearMember
-from stream_detector.model.masked import MaskedAutoencoder
-from stream_detector.model.scaling import fill, scale, unscale
+from stream_detector.model.masked import MaskedAutoencoder, Windows
+from stream_detector.model.scaling import fill, unscale
 from stream_detector.model.tensors import Tensor
 from stream_detector.model.whitening import Whitening
 from stream_detector.readings import BoolArray, Float32Array
@@ -48,24 +48,23 @@ class Members:
     names: tuple[str, ...]  # [M] of the members that are scored, in their order
     window_length: int
 
-    def outputs(self, scaled: Tensor, present: Tensor) -> list[MemberOutput]:
-        """Return what each scored member says of scaled, filled windows [N, T, F]."""
-        here = ops.cast(present, "float32")
+    def outputs(self, windows: Windows) -> list[MemberOutput]:
+        """Return what each scored member says of windows."""
         by_name = {member.shape.name: member for member in self.linear}
         return [
-            _linear_output(by_name[name], scaled, here) if name in by_name else self._network_output(scaled, here)
-            for name in self.names
+            _linear_output(by_name[name], windows) if name in by_name else self._network_output(windows) for name in self.names
         ]
 
-    def _network_output(self, scaled: Tensor, here: Tensor) -> MemberOutput:
-        centre, spread, _ = self.autoencoder.expect(scaled, here)
-        rows = here[:, -centre.shape[1] :]
-        residuals = (scaled[:, -centre.shape[1] :] - centre) / spread * rows
+    def _network_output(self, windows: Windows) -> MemberOutput:
+        centre, spread, _ = self.autoencoder.expect(windows)
+        rows = windows.here[:, -centre.shape[1] :]
+        residuals = (windows.scaled[:, -centre.shape[1] :] - centre) / spread * rows
         return MemberOutput(residuals, rows, centre, is_signed=True)
 
 
-def _linear_output(member: LinearMember, scaled: Tensor, here: Tensor) -> MemberOutput:
-    actual, expected = member.expect(scaled, ops)
+def _linear_output(member: LinearMember, windows: Windows) -> MemberOutput:
+    here = windows.here
+    actual, expected = member.expect(windows.scaled, ops)
     rows = here[:, -member.shape.says :]
     if member.shape.kind == CHANGE:
         rows = rows * here[:, -member.shape.says - 1 : -1]
@@ -130,7 +129,7 @@ def compile_feature_errors(members: Members, tiles: Tiles) -> Compiled:
     """Compile: windows to (errors e_f [N, M, F], seen [N, M, F])."""
 
     def errors(filled: Tensor, present: Tensor, location: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
-        outputs = members.outputs(scale(filled, location, deviation, ops), present)
+        outputs = members.outputs(Windows.of(filled, present, location, deviation))
         return feature_errors(outputs)
 
     return tiles.compile(errors)
@@ -140,7 +139,7 @@ def compile_log_errors(members: Members, tiles: Tiles, whitening: Whitening) -> 
     """Compile: windows to a tuple of the log errors [N, M] alone."""
 
     def errors(filled: Tensor, present: Tensor, location: Tensor, deviation: Tensor) -> tuple[Tensor]:
-        outputs = members.outputs(scale(filled, location, deviation, ops), present)
+        outputs = members.outputs(Windows.of(filled, present, location, deviation))
         return (whitening.log_errors(*feature_errors(outputs), ops),)
 
     return tiles.compile(errors)
@@ -158,9 +157,9 @@ def compile_explanations(members: Members, tiles: Tiles, whitening: Whitening) -
     def explain(
         filled: Tensor, present: Tensor, location: Tensor, deviation: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        scaled = scale(filled, location, deviation, ops)
-        outputs = members.outputs(scaled, present)
-        _, _, attention = members.autoencoder.expect(scaled, ops.cast(present, "float32"))
+        windows = Windows.of(filled, present, location, deviation)
+        outputs = members.outputs(windows)
+        _, _, attention = members.autoencoder.expect(windows)
         ratios = whitening.ratios(*feature_errors(outputs), ops)
         _, largest = ops.top_k(ratios, whitening.largest)
         selected = ops.sum(ops.one_hot(largest, tiles.features), axis=2)  # [N, M, F]
@@ -172,7 +171,7 @@ def compile_explanations(members: Members, tiles: Tiles, whitening: Whitening) -
             before = tiles.window_length - shares.shape[1]
             by_feature.append(_normalised(ops.sum(shares, axis=1), scored / scored.sum()))
             by_step.append(_normalised(ops.pad(ops.sum(shares, axis=2), ((0, 0), (before, 0))), equally))
-        expected = unscale(_expected(outputs, scaled), location, deviation, ops)
+        expected = unscale(_expected(outputs, windows.scaled), location, deviation, ops)
         imputed = ops.logical_not(present[:, -1])
         return attention, expected, ops.stack(by_feature, axis=1), ops.stack(by_step, axis=1), imputed
 

@@ -10,22 +10,23 @@ import numpy as np
 from keras import ops
 
 from stream_detector.calibration import Calibration
+from stream_detector.gate.emphasis import choose_share
 from stream_detector.gate.judging import BASELINE, MODEL, Verdict, judge
-from stream_detector.gate.members import Selection, select_members
+from stream_detector.gate.members import select_members
 from stream_detector.model.artifact import Artifact, with_version
 from stream_detector.model.calibrate import fit_calibration
 from stream_detector.model.consistency import AUTOENCODER
 from stream_detector.model.fitting import CALIBRATING, TRYING, Losses, Progress, fit, sample
 from stream_detector.model.linear import fit_linear, member_shapes
-from stream_detector.model.masked import MaskedAutoencoder, build_network, hidden_rows
+from stream_detector.model.masked import MaskedAutoencoder, Windows, build_network, hidden_rows
 from stream_detector.model.preparation import Prepared
-from stream_detector.model.report import training_report
+from stream_detector.model.report import Tried, training_report
 from stream_detector.model.samples import gather
 from stream_detector.model.scaling import unscale
 from stream_detector.model.scoring import Compiled, Members, Tiles, compile_feature_errors
 from stream_detector.model.trying import baseline, plan, trial_surprises, trial_windows
 from stream_detector.model.whitening import Whitening, fit_whitening
-from stream_detector.readings import BoolArray, Float32Array, Int64Array
+from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
 from stream_detector.scales import Scales
 from stream_detector.spec import ModelSpec
 
@@ -61,7 +62,8 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
     errors, seen = _errors(compiled, tiles, prepared, ends, progress)
     whitening = fit_whitening(errors, seen, prepared.scored)
     log_errors = whitening.log_errors(errors, seen)
-    calibration = _calibrate(prepared, ends, log_errors, members.names)
+    equal = np.full(len(members.names), 1.0 / len(members.names))
+    calibration = _calibrate(prepared, ends, log_errors, members.names, equal)
     timing.lap("calibration")
 
     def log_errors_of(windows: Float32Array, scales: Scales) -> Float32Array:
@@ -69,10 +71,10 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
         found: Float32Array = whitening.log_errors(squares, there)
         return found
 
-    selection, verdict = _try(prepared, log_errors_of, calibration, progress)
-    kept = selection.kept
+    tried = _try(prepared, log_errors_of, calibration, progress)
+    kept = tried.weights > 0
     names = tuple(name for name, is_kept in zip(members.names, kept.tolist(), strict=True) if is_kept)
-    calibration = _calibrate(prepared, ends, log_errors[:, kept], names)
+    calibration = _calibrate(prepared, ends, log_errors[:, kept], names, tried.weights[kept])
     timing.lap("trials")
     artifact = Artifact(
         spec=ModelSpec(
@@ -81,14 +83,14 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
         network=prepared.config.network,
         weights={variable.path: np.asarray(variable.numpy()) for variable in members.autoencoder.network.weights},
         linear=tuple(member for member in members.linear if member.shape.name in names),
-        fallback_deviation=prepared.scales.fallback,
+        fleet=prepared.scales.fleet,
         whitening=Whitening(whitening.baseline[kept], whitening.scored),
         calibration=calibration,
         report={},
     )
-    report = training_report(prepared, losses, artifact, selection=selection, verdict=verdict, seconds=timing.seconds)
+    report = training_report(prepared, losses, artifact, tried, timing.seconds)
     example = _example(members.autoencoder, prepared, ends, log_errors)
-    return Training(with_version(replace(artifact, report=report)), losses, verdict, example)
+    return Training(with_version(replace(artifact, report=report)), losses, tried.verdict, example)
 
 
 class _Timing:
@@ -116,7 +118,7 @@ def _fit_members(prepared: Prepared, progress: Progress, timing: _Timing) -> tup
     network = build_network(length, features, config.network, config.seed)
     losses = fit(network, prepared, progress)
     timing.lap("autoencoder")
-    autoencoder = MaskedAutoencoder(network, prepared.scored, hidden_rows(length))
+    autoencoder = MaskedAutoencoder(network, prepared.scales.fleet, prepared.scored, hidden_rows(length))
     names = (*(member.shape.name for member in linear), AUTOENCODER)
     return Members(tuple(linear), autoencoder, names, length), losses
 
@@ -135,7 +137,9 @@ def _errors(
     return errors, seen
 
 
-def _calibrate(prepared: Prepared, ends: Int64Array, log_errors: Float32Array, names: tuple[str, ...]) -> Calibration:
+def _calibrate(
+    prepared: Prepared, ends: Int64Array, log_errors: Float32Array, names: tuple[str, ...], weights: Float64Array
+) -> Calibration:
     dataset = prepared.dataset
     return fit_calibration(
         log_errors,
@@ -143,24 +147,31 @@ def _calibrate(prepared: Prepared, ends: Int64Array, log_errors: Float32Array, n
         sensors=dataset.sensors,
         scales=prepared.scales,
         members=names,
+        weights=weights,
         quiet_readings=max(1, prepared.config.window_length // 2),
     )
 
 
 def _try(
     prepared: Prepared, log_errors: Callable[[Float32Array, Scales], Float32Array], calibration: Calibration, progress: Progress
-) -> tuple[Selection, Verdict]:
-    """Try the members on injected faults: choose among them, and hold what remains against windowed PCA."""
+) -> Tried:
+    """Try the members on injected faults: weigh them, and hold the score against windowed PCA."""
     held_back = plan(prepared)
     progress(TRYING, 0, 3, None)
     surprises = trial_surprises(prepared, held_back, log_errors(*trial_windows(prepared, held_back)), calibration)
     progress(TRYING, 1, 3, None)
     selection = select_members(held_back.trials, surprises, calibration.members)
+    kept = selection.kept
+    names = [name for name, is_kept in zip(calibration.members, kept.tolist(), strict=True) if is_kept]
+    weights = kept / kept.sum()
+    emphasis = None
+    if AUTOENCODER in names:
+        emphasis = choose_share(held_back.trials, surprises[:, :, kept], names, AUTOENCODER)
+        weights[kept] = emphasis.weights(names)
     progress(TRYING, 2, 3, None)
-    fused = surprises[:, :, selection.kept].mean(axis=2)
-    verdict = judge(held_back.trials, {MODEL: fused, BASELINE: baseline(held_back)})
+    verdict = judge(held_back.trials, {MODEL: (surprises * weights).sum(axis=2), BASELINE: baseline(held_back)})
     progress(TRYING, 3, 3, None)
-    return selection, verdict
+    return Tried(selection, emphasis, verdict, weights)
 
 
 def _example(autoencoder: MaskedAutoencoder, prepared: Prepared, ends: Int64Array, log_errors: Float32Array) -> Example:
@@ -168,7 +179,10 @@ def _example(autoencoder: MaskedAutoencoder, prepared: Prepared, ends: Int64Arra
     order = np.argsort(log_errors.mean(axis=1))  # NaN last
     typical = ends[order[int(np.count_nonzero(~np.isnan(log_errors[:, 0]))) // 2]][np.newaxis]
     scaled, present = prepared.scaled_windows(typical)
-    centre, _, _ = autoencoder.expect(ops.convert_to_tensor(scaled), ops.cast(present, "float32"))
     scales = prepared.scales.of(prepared.dataset.codes[typical])
+    tensors = [
+        ops.convert_to_tensor(array) for array in (scaled, present.astype(np.float32), scales.location, scales.deviation)
+    ]
+    centre, _, _ = autoencoder.expect(Windows(*tensors))
     window = gather(prepared.dataset.values, typical, prepared.config.window_length)
     return Example(window[0], unscale(np.asarray(centre), scales.location, scales.deviation)[0])
