@@ -19,8 +19,9 @@ from stream_detector.readings import Float32Array, Message
 from stream_detector.spec import ModelSpec
 
 SCHEMA_VERSION = 1
-#: Score over threshold from which an event has a severity; below the first it is "low".
-SEVERITIES = ((6.0, "critical"), (3.0, "high"), (1.5, "medium"))
+#: Score over threshold from which an event has a severity; below the last it is "low". A score is a logarithm of how
+#: rare an error is, so small ratios say much.
+SEVERITIES = ((2.5, "critical"), (1.6, "high"), (1.2, "medium"))
 _DIGITS = 6
 
 
@@ -56,7 +57,7 @@ def event_message(
 def event_body(
     transition: Transition, at: EventContext, explanation: Explanation | None, model: ModelSpec
 ) -> dict[str, object]:
-    """Build the event; without an explanation (the reading was not scored) its attention and features are empty."""
+    """Build the event; without an explanation (the reading was not scored) its attention, features and members are empty."""
     place = f"{at.topic}-{at.partition}"
     attention, step_shares = (explanation.attention, explanation.step_share) if explanation else (_EMPTY, _EMPTY)
     return {
@@ -85,10 +86,12 @@ def event_body(
         "attention": [round(weight, _DIGITS) for weight in attention.tolist()],
         "step_shares": [round(share, _DIGITS) for share in step_shares.tolist()],
         "features": _features(at.values, explanation, model.features) if explanation else [],
+        "members": _members(explanation, model.members) if explanation else [],
         "incident": {
             "opened_at": iso_time(transition.opened_ms),
             "opened_offset": transition.incident_offset,
             "peak_score": _number(transition.peak_score),
+            "accepted": transition.is_accepted,
         },
     }
 
@@ -121,6 +124,12 @@ def _features(values: Float32Array, explanation: Explanation, names: tuple[str, 
         }
         for feature in order.tolist()
     ]
+
+
+def _members(explanation: Explanation, names: tuple[str, ...]) -> list[dict[str, object]]:
+    """Name the members, the largest share first; equal shares in the model's order."""
+    order = np.argsort(-explanation.member_share, kind="stable")
+    return [{"name": names[member], "share": _number(float(explanation.member_share[member]))} for member in order.tolist()]
 
 
 def _number(value: float) -> float | None:

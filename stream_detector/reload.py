@@ -120,7 +120,8 @@ def describe_rules(rules: DecisionRules) -> str:
     """Say in a line what the rules are."""
     return (
         f"rules {rules.rules_version}: budget {rules.budget_per_sensor_day:g} false alarms per sensor and day, "
-        f"updates every {rules.update_ms / 1000:g} s, closed after {rules.quiet_ms / 1000:g} s of quiet"
+        f"updates every {rules.update_ms / 1000:g} s, closed after {rules.quiet_ms / 1000:g} s of quiet, "
+        f"accepted after {rules.accept_ms / 1000:g} s"
     )
 
 

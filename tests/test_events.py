@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import datetime
 from importlib import resources
 from typing import Any
@@ -17,11 +18,11 @@ from stream_detector.decision import Transition
 from stream_detector.events import EventContext, event_body, event_message, iso_time, severity
 from stream_detector.explanation import Explanation
 from stream_detector.spec import ModelSpec
-from tests.harness import ALERTS, INPUT, MODEL, SECOND_MS, START_MS, Plant, Replica, World, checksum_score
+from tests.harness import ALERTS, INPUT, MODEL, SECOND_MS, START_MS, Plant, Replica, World, checksum_error
 
 SCHEMA = json.loads(resources.files("stream_detector").joinpath("event.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
-#: The level at which every full window is anomalous.
+#: The margin with which every full window is anomalous.
 ALWAYS = -50.0
 
 
@@ -30,7 +31,7 @@ def alerts_of(world: World) -> list[tuple[MemoryRecord, dict[str, Any]]]:
 
 
 def busy_world() -> World:
-    """Return a world after a run with many events, of every status."""
+    """Return a world after a run with many events, of every status, of sensors that the model knows and others."""
     world = World(partitions=2)
     random = np.random.default_rng(5)
     for second in range(150):
@@ -39,7 +40,7 @@ def busy_world() -> World:
             world.produce(f"s{number}", START_MS + second * SECOND_MS + number, *values, partition=number % 2)
         if random.random() < 0.2:
             world.log.append_gap(INPUT, second % 2, 3)
-    Replica(world).run(50)
+    Replica(world, Plant(accept_ms=6 * SECOND_MS)).run(50)
     return world
 
 
@@ -52,6 +53,8 @@ def test_every_event_follows_the_schema(world: World) -> None:
     events = [event for _, event in alerts_of(world)]
 
     assert {event["status"] for event in events} == {"opened", "updated", "closed"}
+    assert {event["incident"]["accepted"] for event in events} == {False, True}
+    assert {event["sensor_id"] for event in events} == {"s0", "s1", "s2", "s3"}
     for event in events:
         VALIDATOR.validate(event)
         assert event.keys() == SCHEMA["properties"].keys()
@@ -94,8 +97,13 @@ def test_features_are_named_and_the_largest_share_is_first(world: World) -> None
             assert feature["imputed"] == (feature["value"] is None)
 
 
+def test_the_members_of_the_model_share_the_surprise(world: World) -> None:
+    for _, event in alerts_of(world):
+        assert event["members"] == ([{"name": "checksum", "share": 1.0}] if event["score"] is not None else [])
+
+
 def test_the_window_tells_the_offsets_and_times_of_its_first_and_last_reading(world: World) -> None:
-    """And its score is that of exactly these readings."""
+    """And what is expected of the first feature is the checksum of exactly these readings."""
     readings: dict[tuple[int, str], list[tuple[int, dict[str, Any]]]] = {}
     for record in world.log.records(INPUT):
         reading = json.loads(record.value or b"")
@@ -111,13 +119,14 @@ def test_the_window_tells_the_offsets_and_times_of_its_first_and_last_reading(wo
         assert window["start"] == iso_time(inside[0][1]["timestamp"])
         assert window["end"] == event["timestamp"] == iso_time(inside[-1][1]["timestamp"])
         rows = [[math.nan if number is None else number for number in one["values"].values()] for _, one in inside]
-        assert event["score"] == pytest.approx(checksum_score(rows), rel=1e-5)
+        expected = {feature["name"]: feature["expected"] for feature in event["features"]}
+        assert expected["a"] == pytest.approx(checksum_error(rows), rel=1e-5)
     assert events
 
 
-def test_an_anomalous_score_is_above_its_threshold_and_a_closing_one_is_not(world: World) -> None:
+def test_an_anomalous_score_is_above_its_threshold_and_a_closing_one_is_not_unless_it_is_accepted(world: World) -> None:
     for _, event in alerts_of(world):
-        if event["status"] == "closed":
+        if event["status"] == "closed" and not event["incident"]["accepted"]:
             assert event["score"] is None or event["score"] <= event["threshold"]
         else:
             assert event["score"] > event["threshold"]
@@ -132,14 +141,15 @@ def test_an_incident_may_be_closed_by_a_reading_that_was_not_scored() -> None:
     world = World()
     for second in (0, 1, 2, 500):  # the gap starts the window anew
         world.produce("s", START_MS + second * SECOND_MS, 1.0, 2.0)
-    Replica(world, Plant(pooled_level=ALWAYS)).run()
+    Replica(world, Plant(margin=ALWAYS)).run()
 
     opened, closed = (event for _, event in alerts_of(world))
 
     VALIDATOR.validate(closed)
     assert (opened["status"], opened["sensor_state"]) == ("opened", "provisional")
     assert (closed["status"], closed["sensor_state"]) == ("closed", "warming")
-    assert (closed["score"], closed["attention"], closed["step_shares"], closed["features"]) == (None, [], [], [])
+    assert closed["score"] is None
+    assert [closed[name] for name in ("attention", "step_shares", "features", "members")] == [[]] * 4
     assert closed["window"] == {
         "topic": INPUT,
         "partition": 0,
@@ -153,6 +163,7 @@ def test_an_incident_may_be_closed_by_a_reading_that_was_not_scored() -> None:
         "opened_at": opened["timestamp"],
         "opened_offset": opened["window"]["last_offset"],
         "peak_score": opened["score"],
+        "accepted": False,
     }
     assert closed["severity"] == opened["severity"]
 
@@ -175,15 +186,18 @@ CONTEXT = EventContext(
     rules_version="5e1f00d5",
     budget_per_sensor_day=0.25,
 )
-SPEC = ModelSpec("pumps", "abc123", ("temperature", "pressure", "flow"), 3, 1.25)
+SPEC = ModelSpec("pumps", "abc123", ("temperature", "pressure", "flow"), 3, 1.25, ("pca", "autoencoder"))
 EXPLANATION = Explanation(
     attention=np.array([0.25, 0.25, 0.5], np.float32),
     expected=np.array([60.0, 1.0 / 3.0, 3.0], np.float32),
     feature_share=np.array([0.125, 0.75, 0.125], np.float32),
     step_share=np.array([0.0, 0.25, 0.75], np.float32),
+    member_share=np.array([0.375, 0.625], np.float32),
     imputed=np.array([False, True, False]),
 )
-UPDATED = Transition(position=0, status="updated", incident_offset=990, opened_ms=1_795_417_910_000, peak_score=7.5)
+UPDATED = Transition(
+    position=0, status="updated", incident_offset=990, opened_ms=1_795_417_910_000, peak_score=7.5, is_accepted=False
+)
 
 
 def test_an_event_as_it_is_written() -> None:
@@ -200,7 +214,7 @@ def test_an_event_as_it_is_written() -> None:
         "timestamp": "2026-11-23T07:12:00.250Z",
         "score": 4.0,
         "threshold": 2.0,
-        "severity": "medium",
+        "severity": "high",
         "sensor_state": "ready",
         "model": {"name": "pumps", "version": "abc123"},
         "rules": {"version": "5e1f00d5", "budget_per_sensor_day": 0.25},
@@ -220,14 +234,28 @@ def test_an_event_as_it_is_written() -> None:
             {"name": "temperature", "value": 61.25, "expected": 60.0, "share": 0.125, "imputed": False},
             {"name": "flow", "value": 3.0, "expected": 3.0, "share": 0.125, "imputed": False},
         ],
-        "incident": {"opened_at": "2026-11-23T07:11:50.000Z", "opened_offset": 990, "peak_score": 7.5},
+        "members": [{"name": "autoencoder", "share": 0.625}, {"name": "pca", "share": 0.375}],
+        "incident": {"opened_at": "2026-11-23T07:11:50.000Z", "opened_offset": 990, "peak_score": 7.5, "accepted": False},
+    }
+
+
+def test_the_event_that_closes_an_incident_as_the_new_normal_state_says_so_and_has_the_peaks_severity() -> None:
+    accepted = replace(UPDATED, status="closed", is_accepted=True)
+
+    body = event_body(accepted, CONTEXT, EXPLANATION, SPEC)
+
+    VALIDATOR.validate(body)
+    assert (body["status"], body["severity"]) == ("closed", "critical")  # 7.5 is more than 2.5 times the threshold of 2
+    assert body["incident"] == {
+        "opened_at": "2026-11-23T07:11:50.000Z",
+        "opened_offset": 990,
+        "peak_score": 7.5,
+        "accepted": True,
     }
 
 
 def test_a_sensor_of_any_name_is_a_key() -> None:
-    context = EventContext(**{name: getattr(CONTEXT, name) for name in CONTEXT.__slots__} | {"sensor_id": "泵 7"})
-
-    message = event_message(UPDATED, context, EXPLANATION, SPEC, "alerts")
+    message = event_message(UPDATED, replace(CONTEXT, sensor_id="泵 7"), EXPLANATION, SPEC, "alerts")
 
     assert (message.topic, message.key) == ("alerts", "泵 7".encode())
     assert json.loads(message.value or b"")["sensor_id"] == "泵 7"
@@ -235,7 +263,16 @@ def test_a_sensor_of_any_name_is_a_key() -> None:
 
 @pytest.mark.parametrize(
     ("score", "expected"),
-    [(2.0, "low"), (2.99, "low"), (3.0, "medium"), (5.99, "medium"), (6.0, "high"), (12.0, "critical"), (1e30, "critical")],
+    [
+        (2.0, "low"),
+        (2.39, "low"),
+        (2.4, "medium"),
+        (3.19, "medium"),
+        (3.2, "high"),
+        (4.99, "high"),
+        (5.0, "critical"),
+        (1e30, "critical"),
+    ],
 )
 def test_severity_is_by_how_many_times_the_threshold_the_score_is(score: float, expected: str) -> None:
     assert severity(score, 2.0) == expected

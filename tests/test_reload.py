@@ -97,7 +97,8 @@ def test_asked_once_the_settings_are_read_once_and_the_new_rules_are_in_force_an
         ("reloads_total", "failed"): 0,
     }
     assert caplog.messages == [
-        "rules new: budget 2 false alarms per sensor and day, updates every 3 s, closed after 2 s of quiet; before: old"
+        "rules new: budget 2 false alarms per sensor and day, updates every 3 s, closed after 2 s of quiet, "
+        "accepted after 3600 s; before: old"
     ]
 
 
