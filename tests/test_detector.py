@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.detector import Detected, Detector
-from stream_detector.readings import Message, Readings
+from stream_detector.readings import Float64Array, Message, Readings
+from stream_detector.scales import Scales
 from stream_detector.state import new_records
-from tests.harness import SECOND_MS, START_MS, ChecksumScorer, Plant, checksum_score
+from tests.harness import SECOND_MS, START_MS, ChecksumScorer, Plant, checksum_error
 
-#: Scores of ChecksumScorer are below 1: with this level and margin none is anomalous, with that one all are.
-NEVER = Plant(pooled_level=5.0)
-ALWAYS = Plant(pooled_level=-50.0)
+#: Surprises of ChecksumScorer are below 1: with this margin none is anomalous, with that one all are.
+NEVER = Plant(margin=50.0)
+ALWAYS = Plant(margin=-50.0)
 
 
 def readings(sensors: str, first: int = 0, *, missing: bool = False) -> Readings:
@@ -40,7 +41,12 @@ def phase_of(detector: Detector, sensor: str) -> int:
 
 
 def scored_offsets(detected: Detected, first: int = 0) -> list[int]:
-    return sorted((detected.appended.reading[~np.isnan(detected.scores)] + first).tolist())
+    return sorted((detected.appended.reading[~np.isnan(scores_of(detected))] + first).tolist())
+
+
+def scores_of(detected: Detected) -> Float64Array:
+    """Return the score of each accepted reading; of a batch without any there are no decisions."""
+    return np.empty(0) if detected.decisions is None else detected.decisions.scores
 
 
 def statuses(detected: Detected) -> list[str]:
@@ -54,29 +60,41 @@ def test_full_windows_are_scored_as_of_their_reading() -> None:
 
     assert [window[:, 0].tolist() for window in scorer.windows_seen] == [[0, 1, 3], [1, 3, 4], [3, 4, 5]]
     assert scored_offsets(detected) == [3, 4, 5]
-    at_3 = float(detected.scores[detected.appended.reading == 3][0])
-    assert at_3 == checksum_score([[0, 0], [1, 1], [3, 0]])
     assert detected.scored == 3
+    assert detected.decisions is not None
+    at_3 = float(detected.decisions.surprises[detected.appended.reading == 3, 0][0])
+    assert at_3 == checksum_error([[0, 0], [1, 1], [3, 0]], NEVER.scales_of("a"))
 
 
-def test_without_scoring_windows_are_filled_and_nothing_else_changes() -> None:
+def test_a_sensor_that_the_model_does_not_know_is_scored_on_the_scale_of_its_readings_so_far() -> None:
+    detected = admitted(NEVER.detector(), "b").detect(readings("bbb"))
+
+    # The values are 0, 1, 2 in both features: their mean is 1, their variance 2/3.
+    deviation = np.full((1, 2), np.sqrt(2 / 3), np.float32)
+    assert detected.decisions is not None
+    expected = checksum_error([[0, 0], [1, 1], [2, 2]], Scales(np.ones((1, 2), np.float32), deviation))
+    assert detected.decisions.surprises[2, 0] == expected
+
+
+def test_without_scoring_windows_are_filled_and_scales_learned_and_nothing_else_changes() -> None:
     scorer = ChecksumScorer()
-    detector = admitted(ALWAYS.detector(scorer), "a")
-    decided = ["level_mean", "level_count", "incident_offset"]
+    detector = admitted(ALWAYS.detector(scorer), "ab")
+    decided = ["shift", "level_count", "memory", "accepted", "incident_offset"]
     before = detector.arena.records["header"][decided].tolist()
 
-    detected = detector.detect(readings("aaaa"), scoring=False)
+    detected = detector.detect(readings("abaaa"), scoring=False)
 
     assert (detected.decisions, detected.scored, scorer.windows_seen) == (None, 0, [])
     header = detector.arena.records["header"]
     assert header["filled"].max() == 3
+    assert detector.arena.records["moments"]["count"][detector.arena.held(0)].tolist() == [[0, 0], [1, 1]]
     assert header[decided].tolist() == before
 
 
 def test_a_batch_without_readings_is_fine() -> None:
     detected = NEVER.detector().detect(readings(""))
 
-    assert (len(detected.scores), detected.scored, detected.decisions) == (0, 0, None)
+    assert (len(detected.appended.reading), detected.scored, detected.decisions) == (0, 0, None)
 
 
 def test_a_window_without_any_value_has_no_score() -> None:
@@ -89,7 +107,7 @@ def test_a_window_without_any_value_has_no_score() -> None:
 
 
 def test_with_a_stride_every_nth_reading_of_a_sensor_is_scored() -> None:
-    detector = admitted(Plant(pooled_level=5.0, stride=4).detector(), "a")
+    detector = admitted(Plant(margin=50.0, stride=4).detector(), "a")
 
     detected = detector.detect(readings("a" * 20))
 
@@ -100,13 +118,13 @@ def test_with_a_stride_every_nth_reading_of_a_sensor_is_scored() -> None:
 
 def test_strides_of_sensors_are_spread() -> None:
     names = [chr(ord("A") + number) for number in range(40)]
-    detector = admitted(Plant(pooled_level=5.0, stride=4).detector(), "".join(names))
+    detector = admitted(Plant(margin=50.0, stride=4).detector(), "".join(names))
 
     assert {phase_of(detector, name) % 4 for name in names} == {0, 1, 2, 3}
 
 
 def test_between_strides_readings_are_scored_while_an_incident_is_open() -> None:
-    detector = admitted(Plant(pooled_level=-50.0, stride=4).detector(), "a")
+    detector = admitted(Plant(margin=-50.0, stride=4).detector(), "a")
 
     detected = detector.detect(readings("a" * 20))
 
@@ -116,25 +134,26 @@ def test_between_strides_readings_are_scored_while_an_incident_is_open() -> None
 
 def test_scores_that_were_not_needed_are_not_reported() -> None:
     """A whole sensor is scored when an incident opens between strides; what lies before the opening is not told."""
-    detector = admitted(Plant(pooled_level=-50.0, stride=7).detector(), "a")
+    detector = admitted(Plant(margin=-50.0, stride=7).detector(), "a")
 
     in_one = detector.detect(readings("a" * 20))
-    other = admitted(Plant(pooled_level=-50.0, stride=7).detector(), "a")
+    other = admitted(Plant(margin=-50.0, stride=7).detector(), "a")
     one_by_one = [other.detect(readings("a", offset)) for offset in range(20)]
 
-    assert np.array_equal(in_one.scores, np.concatenate([part.scores for part in one_by_one]), equal_nan=True)
+    whole, parts = scores_of(in_one), [scores_of(part) for part in one_by_one]
+    assert np.array_equal(whole, np.concatenate(parts), equal_nan=True)
 
 
 @settings(deadline=None, max_examples=60)
 @given(
     sensors=st.text(alphabet="abc", min_size=1, max_size=60),
     stride=st.integers(1, 5),
-    level=st.sampled_from([0.2, 0.35, 0.6]),
+    margin=st.sampled_from([-0.1, 0.1, 0.25]),
     data=st.data(),
 )
-def test_any_cut_gives_the_same_records_scores_and_events(sensors: str, stride: int, level: float, data: st.DataObject) -> None:
+def test_any_cut_gives_equal_records_scores_and_events(sensors: str, stride: int, margin: float, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(sensors)), max_size=6).map(sorted))
-    plant = Plant(stride=stride, pooled_level=float(np.log(level)))
+    plant = Plant(stride=stride, margin=margin, accept_ms=8 * SECOND_MS)
 
     outcomes = []
     for bounds in ([0, *cuts, len(sensors)], list(range(len(sensors) + 1))):
@@ -146,7 +165,7 @@ def test_any_cut_gives_the_same_records_scores_and_events(sensors: str, stride: 
             detected = detector.detect(batch)
             alerts += detector.alerts(batch, detected, "in", "out")
             offsets = batch.offsets[detected.appended.reading].tolist()
-            scores |= dict(zip(offsets, map(repr, detected.scores.tolist()), strict=True))
+            scores |= dict(zip(offsets, map(repr, scores_of(detected).tolist()), strict=True))
         outcomes.append((alerts, scores, detector.arena.records[:3].tobytes()))
 
     assert outcomes[0] == outcomes[1]
@@ -172,7 +191,7 @@ def test_a_stored_record_of_another_size_is_not_used(stored: bytes) -> None:
     detector.admit(0, ["a"], [stored])
 
     slot = detector.arena.held(0)[0]
-    assert detector.arena.records["rows"][slot].tobytes() == new_records(1, 3, 2)["rows"].tobytes()
+    assert detector.arena.records["rows"][slot].tobytes() == new_records(1, 3, 2, 1)["rows"].tobytes()
     assert detector.arena.stored_offset[slot] == -1
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stream_detector.dataset import Dataset
 from stream_detector.offline import score_dataset
 from stream_detector.readings import Readings
-from tests.harness import MODEL, SECOND_MS, START_MS, Plant, checksum_score
+from tests.harness import MODEL, SECOND_MS, START_MS, Plant, checksum_error
 
 
 def dataset(sensors: int, rows: int) -> Dataset:
@@ -41,14 +41,33 @@ def mixed(sensors: int, rows: int, seed: int = 1) -> Dataset:
 
 
 def test_each_row_is_scored_by_the_window_that_ends_with_it() -> None:
-    (scored,) = score_dataset(Plant().detector(), dataset(2, 8))
+    plant = Plant(known=("s0", "s1"))
+    detector = plant.detector()
+    detector.use_rules(replace(plant.rules(), level_shift_limit=0.0, memory_share=0.0))
+
+    (scored,) = score_dataset(detector, dataset(2, 8))
 
     values = dataset(2, 8).values
-    expected = [checksum_score(values[[row - 4, row - 2, row]].tolist()) for row in range(4, 8)]
+    errors = [checksum_error(values[[row - 4, row - 2, row]].tolist(), plant.scales_of(f"s{row % 2}")) for row in range(4, 8)]
     assert np.isnan(scored.score[:4]).all()  # warming: windows are of three readings
-    assert scored.score[4:].tolist() == expected
-    assert np.isnan(scored.threshold).tolist() == [True] * 4 + [False] * 4
+    assert scored.score[4:].tolist() == [(error + 0.5) / 2 for error in errors]  # all that is remembered is typical: 0.5
+    assert np.isnan(scored.threshold[:4]).all()
+    assert scored.threshold[4:].tolist() == [(0.75 + 0.5) / 2] * 4
+    assert scored.is_anomaly[4:].tolist() == [error > 0.75 for error in errors]
+    assert not scored.is_anomaly[:4].any()
+
+
+def test_a_row_is_anomalous_if_and_only_if_its_score_is_above_its_threshold() -> None:
+    (scored,) = score_dataset(Plant(accept_ms=20 * SECOND_MS).detector(), mixed(sensors=4, rows=1000))
+
+    assert 50 < scored.is_anomaly.sum() < 500
     assert scored.is_anomaly.tolist() == (scored.score > scored.threshold).tolist()
+
+
+def test_sensors_that_the_model_does_not_know_are_scored_too() -> None:
+    (scored,) = score_dataset(Plant(known=()).detector(), dataset(2, 8))
+
+    assert np.isnan(scored.score).tolist() == [True] * 4 + [False] * 4
 
 
 def test_a_file_may_have_more_sensors_than_an_arena_has_at_first() -> None:
@@ -104,8 +123,9 @@ def test_a_table_longer_than_a_batch_is_scored_as_if_it_were_one() -> None:
 
     detected = detector.detect(Readings(sensors, np.zeros(9000, np.int32), np.arange(9000), table.times_ms, table.values))
 
-    expected = np.full(9000, np.nan, np.float32)
-    expected[detected.appended.reading] = detected.scores
+    expected = np.full(9000, np.nan)
+    assert detected.decisions is not None
+    expected[detected.appended.reading] = detected.decisions.scores
     found = np.concatenate([part.score for part in score_dataset(Plant().detector(), table)])
     assert np.array_equal(found, expected, equal_nan=True)
 

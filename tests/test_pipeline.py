@@ -14,8 +14,8 @@ from stream_detector.ports import Polled
 from tests.harness import INPUT, SECOND_MS, START_MS, Plant, Replica, World
 
 #: Every full window is anomalous: each sensor opens one incident at its third reading.
-ALWAYS = Plant(pooled_level=-50.0, update_ms=3600 * SECOND_MS)
-NEVER = Plant(pooled_level=5.0)
+ALWAYS = Plant(margin=-50.0, update_ms=3600 * SECOND_MS)
+NEVER = Plant(margin=50.0)
 
 
 def feed(world: World, sensors: str, first_second: int = 0, partition: int = 0) -> None:
@@ -311,7 +311,7 @@ def test_beyond_the_bound_nothing_is_read_it_is_said_once_and_reading_goes_on_by
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world = World()
-    replica = ready(world, Plant(pooled_level=5.0, bounds=BOUNDED))
+    replica = ready(world, Plant(margin=50.0, bounds=BOUNDED))
     feed(world, "aaa")
     replica.step()
     world.store.unavailable = True
@@ -335,7 +335,7 @@ def test_beyond_the_bound_nothing_is_read_it_is_said_once_and_reading_goes_on_by
 
 def test_a_store_away_for_longer_than_the_bound_holds_a_quiet_stream_too() -> None:
     world = World()
-    replica = ready(world, Plant(pooled_level=5.0, bounds=LagBounds(readings=10**9, seconds=5.0, retry_seconds=0.5)))
+    replica = ready(world, Plant(margin=50.0, bounds=LagBounds(readings=10**9, seconds=5.0, retry_seconds=0.5)))
     feed(world, "aaa")
     replica.step()
     world.store.unavailable = True
@@ -397,7 +397,7 @@ def test_a_sensor_that_is_not_in_memory_is_never_taken_for_a_new_one() -> None:
 
 def test_a_partition_that_is_taken_away_while_it_is_held_is_not_held_by_the_next_owner() -> None:
     world = World()
-    replica = ready(world, Plant(pooled_level=5.0, bounds=BOUNDED))
+    replica = ready(world, Plant(margin=50.0, bounds=BOUNDED))
     feed(world, "aaa")
     replica.step()
     world.store.unavailable = True
@@ -419,7 +419,7 @@ def test_a_partition_that_is_taken_away_while_it_is_held_is_not_held_by_the_next
 
 def test_a_partition_that_passes_to_another_replica_is_no_longer_held() -> None:
     world = World(partitions=2)
-    plant = Plant(pooled_level=5.0, bounds=BOUNDED)
+    plant = Plant(margin=50.0, bounds=BOUNDED)
     first = ready(world, plant)
     feed(world, "aaa", partition=0)
     feed(world, "bbb", partition=1)
@@ -477,7 +477,7 @@ def test_a_store_wiped_between_two_runs_gives_no_event_from_a_wrong_window() -> 
 
 def test_a_wipe_that_meets_evicted_sensors_gives_no_event_from_a_wrong_window() -> None:
     world = World()
-    replica = ready(world, Plant(pooled_level=5.0, max_sensors=2, slice_records=2))
+    replica = ready(world, Plant(margin=50.0, max_sensors=2, slice_records=2))
     feed(world, "aaabbbccc")
     replica.run(2)
     world.store.wipe()  # a is nowhere now
@@ -490,7 +490,7 @@ def test_a_wipe_that_meets_evicted_sensors_gives_no_event_from_a_wrong_window() 
 
 def test_a_full_arena_does_not_keep_a_partition_from_being_restored() -> None:
     world = World(partitions=2)
-    plant = Plant(pooled_level=5.0, max_sensors=2, slice_records=2)
+    plant = Plant(margin=50.0, max_sensors=2, slice_records=2)
     replica = ready(world, plant)
     feed(world, "ab" * 4, partition=0)
     replica.run(2)

@@ -18,9 +18,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.harness import INPUT, MINUTE_MS, MODEL, SECOND_MS, START_MS, Plant, Replica, Snapshot, World, checksum_score, reading
+from stream_detector.state import record_dtype
+from tests.harness import INPUT, MINUTE_MS, MODEL, SECOND_MS, START_MS, Plant, Replica, Snapshot, World, checksum_error, reading
 
 SENSORS = 5
+ACCEPT_MS = 6 * SECOND_MS
 BROKEN = b"not a reading"
 
 
@@ -141,7 +143,7 @@ def outcome(world: World, script: Script) -> Outcome:
 def quiet_run(script: Script) -> Outcome:
     world = World(script.partitions)
     fill(world, script)
-    Replica(world, Plant(stride=script.stride)).run(records=1)
+    Replica(world, Plant(stride=script.stride, accept_ms=ACCEPT_MS)).run(records=1)
     return outcome(world, script)
 
 
@@ -155,7 +157,7 @@ class Stage:
         self.remembered: Snapshot | None = None
         self.most_records = min(max_sensors, 500)
         slice_records = min(3, max_sensors)
-        plant = Plant(stride=script.stride, max_sensors=max_sensors, slice_records=slice_records)
+        plant = Plant(stride=script.stride, accept_ms=ACCEPT_MS, max_sensors=max_sensors, slice_records=slice_records)
         self.replicas = [Replica(self.world, plant) for _ in range(replicas)]
 
     def play(self, step: Step) -> None:
@@ -215,6 +217,22 @@ class Stage:
 
     def _at(self, replica: int) -> Replica:
         return self.replicas[replica % len(self.replicas)]
+
+
+def test_quiet_runs_have_all_that_can_happen_to_a_sensor() -> None:
+    """Else the properties below would say little."""
+    runs = [quiet_run(Script(seed, records=90, partitions=1, stride=1)) for seed in range(10)]
+    events = [json.loads(value) for run in runs for values in run.alerts.values() for value in values]
+    stored = [np.frombuffer(record, record_dtype(3, 2, 1))[0] for run in runs for record in run.stored if record]
+
+    assert {event["status"] for event in events} == {"opened", "updated", "closed"}
+    assert {event["incident"]["accepted"] for event in events} == {False, True}
+    assert {event["sensor_state"] for event in events} == {"warming", "provisional", "ready"}
+    counts = np.array([record["moments"]["count"] for record in stored])
+    assert (counts == 0).all(axis=1).any()  # known to the model
+    assert (counts == Plant().learned_count).any()  # learned, and standing still
+    assert ((counts > 0) & (counts < Plant().learned_count)).any()
+    assert any(record["header"]["accepted"] > 0 for record in stored)
 
 
 _replica = st.integers(0, 1)
@@ -307,7 +325,8 @@ def test_whatever_is_lost_no_event_comes_from_a_wrong_window(
                 stage.world, event["sensor_id"], window["partition"], window["first_offset"], window["last_offset"]
             )
             assert len(rows) == MODEL.window_length
-            assert event["score"] == pytest.approx(checksum_score(rows), rel=1e-5)
+            expected = {feature["name"]: feature["expected"] for feature in event["features"]}
+            assert expected["a"] == pytest.approx(checksum_error(rows), rel=1e-5)
 
 
 def window_rows(world: World, sensor: str, partition: int, first: int, last: int) -> list[list[float]]:

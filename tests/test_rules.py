@@ -4,26 +4,49 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pytest
 
-from stream_detector.calibration import Calibration, SensorLevel
+from stream_detector.calibration import Calibration, Tails
 from stream_detector.decision import DecisionRules
-from stream_detector.rules import budget_per_sensor_day, decision_rules, max_gap_seconds, model_tag, restore_rules
+from stream_detector.explanation import WindowErrors
+from stream_detector.readings import Float32Array, Readings
+from stream_detector.rules import (
+    budget_per_sensor_day,
+    build_detector,
+    decision_rules,
+    max_gap_seconds,
+    model_tag,
+    restore_rules,
+)
+from stream_detector.scales import Scales
+from stream_detector.sensor_table import SensorTable
 from stream_detector.settings import AlertSettings, KafkaSettings, Settings, StateSettings
 from stream_detector.spec import ModelSpec
+from tests.harness import ChecksumScorer
 
-MODEL = ModelSpec(name="pump", version="v1", features=("a",), window_length=20, sampling_interval_seconds=6.0)
+MODEL = ModelSpec("pump", "v1", ("a",), window_length=20, sampling_interval_seconds=6.0, members=("checksum",))
 #: An exponential tail from 0.5 on: a margin of 0.5 + 0.25 ln(rate at 0.5 / rate asked for).
 CALIBRATION = Calibration(
+    members=("checksum",),
+    weights=np.ones(1),
+    tails=Tails(np.array([[0.0, 1.0]]), np.array([0.0, 1.0]), np.ones(1)),
+    pooled_level=np.zeros(1),
+    typical=0.5,
     tail_start=0.5,
     tail_rate=0.01,
     tail_scale=0.25,
     tail_shape=0.0,
-    pooled_level=-1.0,
     readings=10_000,
-    sensors={"pump-1": SensorLevel(-1.5, 100.0), "pump-2": SensorLevel(-0.5, 100.0)},
+    sensors=SensorTable(
+        rows={"pump-1": 0, "pump-2": 1},
+        location=np.zeros((2, 1), np.float32),
+        deviation=np.ones((2, 1), np.float32),
+        levels=np.zeros((2, 1)),
+        counts=np.full(2, 100.0),
+    ),
 )
 
 
@@ -51,11 +74,12 @@ def test_rules_name_their_budget() -> None:
 
 def test_equal_settings_have_one_version_and_different_ones_have_others() -> None:
     """Whether a setting was given or left to its default makes no difference: a window is 120 s here."""
-    same = [rules(), rules(budget_per_sensor_day=0.1), rules(update_seconds=300.0, quiet_seconds=60.0)]
+    same = [rules(), rules(budget_per_sensor_day=0.1), rules(update_seconds=300.0, quiet_seconds=60.0, accept_seconds=43_200.0)]
     others = [
         rules(budget_per_sensor_day=0.2),
         rules(update_seconds=301.0),
         rules(quiet_seconds=61.0),
+        rules(accept_seconds=3600.0),
         rules(StateSettings(stride=2)),
         rules(StateSettings(stride=2), budget_per_sensor_day=0.05),  # per reading it is the same
     ]
@@ -69,7 +93,10 @@ def test_a_version_does_not_change_from_run_to_run_nor_with_the_model() -> None:
     retrained = replace(CALIBRATION, tail_rate=0.02)
 
     assert decision_rules(MODEL, retrained, StateSettings(), AlertSettings()).rules_version == rules().rules_version
-    content = b'{"alarms_per_reading": 0.01, "budget_per_sensor_day": 144.0, "quiet_ms": 60000, "update_ms": 300000}'
+    content = (
+        b'{"accept_ms": 43200000, "alarms_per_reading": 0.01, "budget_per_sensor_day": 144.0, '
+        b'"quiet_ms": 60000, "update_ms": 300000}'
+    )
     assert rules(budget_per_sensor_day=144.0).rules_version == hashlib.sha256(content).hexdigest()[:12]
 
 
@@ -80,8 +107,45 @@ def test_quiet_spell_and_gap_follow_the_models_window_unless_set() -> None:
     assert max_gap_seconds(MODEL, StateSettings(max_gap_seconds=5.0)) == 5.0
 
 
-def test_updates_are_in_milliseconds() -> None:
+def test_times_are_in_milliseconds() -> None:
     assert rules(update_seconds=1.5).update_ms == 1_500
+    assert rules(accept_seconds=0.25).accept_ms == 250
+    assert rules().accept_ms == 12 * 3_600_000
+
+
+@dataclass(slots=True)
+class Trained:
+    """A rules.TrainedScorer that computes checksums."""
+
+    inner: ChecksumScorer = field(default_factory=ChecksumScorer)
+    spec: ModelSpec = MODEL
+    calibration: Calibration = CALIBRATION
+    fallback_deviation: Float32Array = field(default_factory=lambda: np.full(1, 9.0, np.float32))
+
+    def errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
+        """See ports.Scorer."""
+        return self.inner.errors(windows, scales)
+
+    def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
+        """See ports.Scorer."""
+        return self.inner.explain(windows, scales)
+
+
+def test_a_detector_knows_the_models_sensors_and_learns_the_scale_of_others_from_sixteen_windows() -> None:
+    detector = build_detector(Trained(), StateSettings(), AlertSettings())
+    count = 16 * 20 + 30
+    times = 6_000 * np.arange(1, count + 1)
+    detector.admit(0, ["pump-1", "new"], [None, None])
+
+    for sensor in ("pump-1", "new"):
+        values = np.ones((count, 1), np.float32)
+        detected = detector.detect(Readings([sensor] * count, np.zeros(count, np.int32), np.arange(count), times, values))
+
+        expected = (0.0, 1.0) if sensor == "pump-1" else (1.0, 9.0)  # it never varies: the fallback
+        assert (detected.scales.location[-1, 0], detected.scales.deviation[-1, 0]) == expected
+        assert detected.scored == count - 19
+    slots = [detector.arena.slot(0, sensor) for sensor in ("pump-1", "new")]
+    assert detector.arena.records["moments"]["count"][slots].tolist() == [[0.0], [320.0]]
 
 
 def test_a_model_is_remembered_by_a_number_that_is_never_none() -> None:
