@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +31,7 @@ class KerasScorer:
         artifact = model if isinstance(model, Artifact) else load_artifact(model)
         self.spec: ModelSpec = artifact.spec
         self.calibration: Calibration = artifact.calibration
+        self.report: Mapping[str, Any] = artifact.report
         self.fallback_deviation: Float32Array = artifact.fleet.deviation
         try:
             members = restore_members(artifact)

@@ -26,6 +26,7 @@ from stream_detector.dead_letters import DeadLetterLimit
 from stream_detector.decision import DecisionRules
 from stream_detector.detector import Detector
 from stream_detector.errors import RetriableError, StalledError, StreamDetectorError
+from stream_detector.gate.promotion import warning_of
 from stream_detector.keeper import LagBounds, StateKeeper
 from stream_detector.logs import set_up_logging
 from stream_detector.metrics import Metrics
@@ -105,6 +106,8 @@ def _load_model(settings: Settings, metrics: Metrics) -> tuple[Detector, Callabl
     from stream_detector.adapters.keras_scorer import KerasScorer
 
     scorer = KerasScorer(settings.model.directory, settings.model.tile_rows)
+    if warning := warning_of(scorer.report, settings.model.refuse_unpromoted):
+        logger.warning("model %s %s: %s", scorer.spec.name, scorer.spec.version, warning)
     detector = build_detector(scorer, settings.state, settings.alerts)
     metrics.set("model", 1, scorer.spec.name, scorer.spec.version)
     logger.info(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import keras
@@ -13,24 +13,11 @@ import tensorflow as tf
 
 import stream_detector
 from stream_detector.budgets import budget_table
-from stream_detector.gate.emphasis import Emphasis
-from stream_detector.gate.judging import Verdict
-from stream_detector.gate.members import Selection
 from stream_detector.gate.promotion import REPORT_KEY
 from stream_detector.model.artifact import Artifact
 from stream_detector.model.fitting import Losses
 from stream_detector.model.preparation import Prepared
-from stream_detector.readings import Float64Array
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """What came of trying M members on injected faults."""
-
-    selection: Selection
-    emphasis: Emphasis | None  # of the autoencoder; None: it is left out
-    verdict: Verdict
-    weights: Float64Array  # [M] in the score, summing to 1; 0: left out
+from stream_detector.model.trying import Tried
 
 
 def training_report(
@@ -71,7 +58,7 @@ def training_report(
         },
         "members": tried.selection.as_json(),
         "autoencoder": tried.emphasis.as_json() if tried.emphasis else None,
-        REPORT_KEY: tried.verdict.as_json(),
+        REPORT_KEY: tried.verdict.as_json() | {"blame": tried.blame.as_json()},
         "budgets": [asdict(row) for row in budgets],
         "phase_seconds": dict(seconds),
         "configuration": asdict(prepared.config),

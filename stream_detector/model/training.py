@@ -10,24 +10,21 @@ import numpy as np
 from keras import ops
 
 from stream_detector.calibration import Calibration
-from stream_detector.gate.emphasis import choose_share
-from stream_detector.gate.judging import BASELINE, MODEL, Verdict, judge
-from stream_detector.gate.members import select_members
+from stream_detector.gate.judging import Verdict
 from stream_detector.model.artifact import Artifact, with_version
 from stream_detector.model.calibrate import fit_calibration
 from stream_detector.model.consistency import AUTOENCODER
-from stream_detector.model.fitting import CALIBRATING, TRYING, Losses, Progress, fit, sample
+from stream_detector.model.fitting import CALIBRATING, Losses, Progress, fit, sample
 from stream_detector.model.linear import fit_linear, member_shapes
 from stream_detector.model.masked import MaskedAutoencoder, Windows, build_network, hidden_rows
 from stream_detector.model.preparation import Prepared
-from stream_detector.model.report import Tried, training_report
+from stream_detector.model.report import training_report
 from stream_detector.model.samples import gather
 from stream_detector.model.scaling import unscale
 from stream_detector.model.scoring import Compiled, Members, Tiles, compile_feature_errors
-from stream_detector.model.trying import baseline, plan, trial_surprises, trial_windows
+from stream_detector.model.trying import CompiledMembers, try_members
 from stream_detector.model.whitening import Whitening, fit_whitening
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
-from stream_detector.scales import Scales
 from stream_detector.spec import ModelSpec
 
 #: Windows per forward pass in calibration.
@@ -57,21 +54,15 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
     timing = _Timing(clock)
     members, losses = _fit_members(prepared, progress, timing)
     tiles = Tiles(prepared.config.window_length, len(prepared.dataset.features), TILE_ROWS)
-    compiled = compile_feature_errors(members, tiles)
     ends = prepared.split.calibration_ends(prepared.config.max_calibration_windows, prepared.config.seed)
-    errors, seen = _errors(compiled, tiles, prepared, ends, progress)
+    errors, seen = _errors(compile_feature_errors(members, tiles), tiles, prepared, ends, progress)
     whitening = fit_whitening(errors, seen, prepared.scored)
     log_errors = whitening.log_errors(errors, seen)
     equal = np.full(len(members.names), 1.0 / len(members.names))
     calibration = _calibrate(prepared, ends, log_errors, members.names, equal)
     timing.lap("calibration")
 
-    def log_errors_of(windows: Float32Array, scales: Scales) -> Float32Array:
-        squares, there = tiles.run(compiled, windows, scales)
-        found: Float32Array = whitening.log_errors(squares, there)
-        return found
-
-    tried = _try(prepared, log_errors_of, calibration, progress)
+    tried = try_members(prepared, CompiledMembers.of(members, tiles, whitening), calibration, progress)
     kept = tried.weights > 0
     names = tuple(name for name, is_kept in zip(members.names, kept.tolist(), strict=True) if is_kept)
     calibration = _calibrate(prepared, ends, log_errors[:, kept], names, tried.weights[kept])
@@ -150,28 +141,6 @@ def _calibrate(
         weights=weights,
         quiet_readings=max(1, prepared.config.window_length // 2),
     )
-
-
-def _try(
-    prepared: Prepared, log_errors: Callable[[Float32Array, Scales], Float32Array], calibration: Calibration, progress: Progress
-) -> Tried:
-    """Try the members on injected faults: weigh them, and hold the score against windowed PCA."""
-    held_back = plan(prepared)
-    progress(TRYING, 0, 3, None)
-    surprises = trial_surprises(prepared, held_back, log_errors(*trial_windows(prepared, held_back)), calibration)
-    progress(TRYING, 1, 3, None)
-    selection = select_members(held_back.trials, surprises, calibration.members)
-    kept = selection.kept
-    names = [name for name, is_kept in zip(calibration.members, kept.tolist(), strict=True) if is_kept]
-    weights = kept / kept.sum()
-    emphasis = None
-    if AUTOENCODER in names:
-        emphasis = choose_share(held_back.trials, surprises[:, :, kept], names, AUTOENCODER)
-        weights[kept] = emphasis.weights(names)
-    progress(TRYING, 2, 3, None)
-    verdict = judge(held_back.trials, {MODEL: (surprises * weights).sum(axis=2), BASELINE: baseline(held_back)})
-    progress(TRYING, 3, 3, None)
-    return Tried(selection, emphasis, verdict, weights)
 
 
 def _example(autoencoder: MaskedAutoencoder, prepared: Prepared, ends: Int64Array, log_errors: Float32Array) -> Example:

@@ -5,21 +5,101 @@ What is held back is the calibration part, which nothing was fitted on. The faul
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from stream_detector.calibration import Calibration
+from stream_detector.explanation import WindowErrors, explain
+from stream_detector.gate.blame import Blame, judge_blame, peak_rows
+from stream_detector.gate.emphasis import Emphasis, choose_share
 from stream_detector.gate.faults import HealthyRun
-from stream_detector.gate.judging import baseline_scores
+from stream_detector.gate.judging import BASELINE, MODEL, Verdict, baseline_scores, judge
+from stream_detector.gate.members import Selection, select_members
 from stream_detector.gate.trials import Trials, plan_trials
+from stream_detector.model.consistency import AUTOENCODER
+from stream_detector.model.fitting import TRYING, Progress
 from stream_detector.model.preparation import Prepared
+from stream_detector.model.scoring import (
+    Members,
+    Tiles,
+    as_window_errors,
+    compile_explanations,
+    compile_log_errors,
+)
+from stream_detector.model.whitening import Whitening
 from stream_detector.readings import Float32Array, Float64Array, Int64Array
 from stream_detector.scales import Scales
 
 #: Sensors that trials are made of, at most; each has a baseline fitted for it.
 MOST_RUNS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledMembers:
+    """M members, ready to run on windows [N, T, F] of raw values."""
+
+    names: tuple[str, ...]
+    log_errors: Callable[[Float32Array, Scales], Float32Array]  # [N, M]
+    explain: Callable[[Float32Array, Scales], list[WindowErrors]]
+
+    @classmethod
+    def of(cls, members: Members, tiles: Tiles, whitening: Whitening) -> CompiledMembers:
+        """Compile members."""
+        errors = compile_log_errors(members, tiles, whitening)
+        explanations = compile_explanations(members, tiles, whitening)
+        return cls(
+            members.names,
+            lambda windows, scales: tiles.run(errors, windows, scales)[0],
+            lambda windows, scales: as_window_errors(tiles.run(explanations, windows, scales)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of trying M members on injected faults."""
+
+    selection: Selection
+    emphasis: Emphasis | None  # of the autoencoder; None: it is left out
+    verdict: Verdict
+    blame: Blame
+    weights: Float64Array  # [M] in the score, summing to 1; 0: left out
+
+
+def try_members(prepared: Prepared, members: CompiledMembers, calibration: Calibration, progress: Progress) -> Tried:
+    """Try members on injected faults: weigh them, hold the score against windowed PCA, and see whom it blames."""
+    held_back = plan(prepared)
+    trials = held_back.trials
+    progress(TRYING, 0, 4, None)
+    surprises = np.empty((0, 0, len(members.names)))
+    if len(trials):
+        surprises = trial_surprises(prepared, held_back, members.log_errors(*trial_windows(prepared, held_back)), calibration)
+    progress(TRYING, 1, 4, None)
+    selection = select_members(trials, surprises, members.names)
+    emphasis, weights = _weigh(held_back, surprises, selection, members.names)
+    weighted = surprises * weights
+    progress(TRYING, 2, 4, None)
+    verdict = judge(trials, {MODEL: weighted.sum(axis=2), BASELINE: baseline_scores(trials, held_back.fit_values)})
+    progress(TRYING, 3, 4, None)
+    judged = blame(prepared, held_back, weighted, members.explain)
+    progress(TRYING, 4, 4, None)
+    return Tried(selection, emphasis, verdict, judged, weights)
+
+
+def _weigh(
+    held_back: HeldBack, surprises: Float64Array, selection: Selection, members: tuple[str, ...]
+) -> tuple[Emphasis | None, Float64Array]:
+    """Return what the autoencoder is worth, if it is not left out, and the members' weights [M]."""
+    kept = selection.kept
+    weights = kept / kept.sum()
+    names = [name for name, is_kept in zip(members, kept.tolist(), strict=True) if is_kept]
+    if AUTOENCODER not in names:
+        return None, weights
+    emphasis = choose_share(held_back.trials, surprises[:, :, kept], names, AUTOENCODER)
+    weights[kept] = emphasis.weights(names)
+    return emphasis, weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +164,21 @@ def trial_surprises(
     return found
 
 
-def baseline(held_back: HeldBack) -> Float64Array:
-    """Return the scores [K, L] of windowed PCA on the trials."""
-    return baseline_scores(held_back.trials, held_back.fit_values)
+def blame(
+    prepared: Prepared,
+    held_back: HeldBack,
+    weighted: Float64Array,
+    explain_windows: Callable[[Float32Array, Scales], list[WindowErrors]],
+) -> Blame:
+    """Explain each fault at its peak, by the members' surprises by weight [K, L, M], and judge whom that blames."""
+    trials = held_back.trials
+    rows = peak_rows(trials, weighted.sum(axis=2))
+    shares = np.full((len(trials), trials.values.shape[2]), np.nan)
+    found = np.flatnonzero(rows >= 0)
+    if len(found):
+        steps = rows[found, np.newaxis] + np.arange(1 - prepared.config.window_length, 1)
+        windows = trials.values[found[:, np.newaxis], steps].astype(np.float32)
+        explained = explain_windows(windows, prepared.scales.of(held_back.codes[trials.runs[found]]))
+        for trial, errors in zip(found.tolist(), explained, strict=True):
+            shares[trial] = explain(errors, weighted[trial, rows[trial]]).feature_share
+    return judge_blame(trials, shares, int(prepared.scored.sum()))
