@@ -44,7 +44,7 @@ MODEL = ModelSpec(
     members=("checksum",),
 )
 #: The sensors that the model knows; the others that tests use, about as many, learn their scales as they go.
-KNOWN = ("a", "s0", "s2", "s4", "pump-1", *(f"pump-{partition}-{number}" for partition in range(4) for number in (0, 2)))
+KNOWN = ("a", "s0", "s2", "s4", "pump-1", *(f"pump-{partition}-{name}" for partition in range(4) for name in "02a"))
 #: The level of errors that are not anomalous: they are spread evenly over [0, 0.75).
 LEVEL = 0.375
 TYPICAL = 0.5

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.bench_redis_store [--sensors 4096] [--batches 50] [--cluster]
 
-Every batch changes the header and one row of each sensor's record, as a poll with one reading per sensor does. A server
+Every batch changes the head and one row of each sensor's record, as a poll with one reading per sensor does. A server
 of the tests is started for it, on the same machine.
 """
 
@@ -21,9 +21,10 @@ from pydantic import SecretStr
 from stream_detector.adapters.redis_store import RedisStore
 from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict
 from stream_detector.settings import RedisSettings
+from stream_detector.state import record_dtype
 from tests.servers.valkey import Valkey, running_cluster, running_valkey
 
-HEADER_BYTES = 128
+MEMBERS = 6
 EPOCH = b"epoch--1"
 
 
@@ -35,21 +36,26 @@ class Window:
     features: int
 
     @property
-    def row_bytes(self) -> int:
-        return 4 * self.features + 8
+    def record_bytes(self) -> int:
+        return record_dtype(self.length, self.features, MEMBERS).itemsize
 
     @property
-    def record_bytes(self) -> int:
-        return HEADER_BYTES + self.length * self.row_bytes
+    def row_bytes(self) -> int:
+        return record_dtype(self.length, self.features, MEMBERS)["rows"].itemsize // self.length
+
+    @property
+    def head_bytes(self) -> int:
+        """All but the rows: header and moments."""
+        return self.record_bytes - self.length * self.row_bytes
 
 
 def batch(window: Window, sensors: list[str], number: int) -> list[SensorUpdate]:
-    """Return the updates of batch `number`: header and one row; the first is whole."""
+    """Return the updates of batch `number`: head and one row; the first is whole."""
     prefix = number.to_bytes(16, "big")
     record = prefix + bytes(window.record_bytes - len(prefix))
     expected = (number - 1).to_bytes(16, "big") if number else None
-    row = HEADER_BYTES + number % window.length * window.row_bytes
-    spans = ((0, HEADER_BYTES), (row, row + window.row_bytes))
+    row = window.head_bytes + number % window.length * window.row_bytes
+    spans = ((0, window.head_bytes), (row, row + window.row_bytes))
     return [SensorUpdate(sensor, record, expected, spans) for sensor in sensors]
 
 
@@ -93,7 +99,7 @@ def run(store: RedisStore, servers: list[Valkey], window: Window, sensors: list[
 
     shape = f"T={window.length} F={window.features}"
     measure(f"persist whole, {shape}", servers, len(sensors), lambda: persist(first, 0))
-    measure(f"persist header and row, {shape}", servers, len(sensors) * batches, persist_all)
+    measure(f"persist head and row, {shape}", servers, len(sensors) * batches, persist_all)
     measure(f"load, {shape}", servers, len(sensors), load)
 
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from stream_detector.adapters.keras_scorer import KerasScorer
@@ -29,7 +28,7 @@ from tests.integration.topics import Topics
 
 START_MS = 1_767_300_000_000
 ROWS = 150
-SENSORS = ("pump-0", "pump-1", "pump-2")
+SENSORS = ("pump-0", "pump-1", "pump-2")  # the model knows the first two
 UPDATE_SECONDS = 0.001
 Row = tuple[str, int, float | None, float | None]  # sensor, time, temperature, pressure
 Scores = dict[tuple[str, int], tuple[float, float]]  # score and threshold by sensor and time
@@ -78,13 +77,13 @@ def scores_of_file(path: Path) -> Scores:
     """Return score and threshold of every scored row, by sensor and time, rounded as in events."""
     with path.open(newline="") as file:
         return {
-            (row["sensor_id"], milliseconds(row["timestamp"])): (rounded(np.float32(row["score"])), rounded(row["threshold"]))
+            (row["sensor_id"], milliseconds(row["timestamp"])): (rounded(row["score"]), rounded(row["threshold"]))
             for row in csv.DictReader(file)
             if row["score"]
         }
 
 
-def rounded(number: str | np.float32) -> float:
+def rounded(number: str) -> float:
     return float(f"{float(number):.6g}")
 
 
@@ -96,7 +95,7 @@ def scores_of_stream(topics: Topics, model: Path, redis_url: str, readings: list
     """Run the readings through a real topic, a few at a time; return score and threshold of every event."""
     scorer = KerasScorer(model)
     alerts = AlertSettings(update_seconds=UPDATE_SECONDS)
-    detector = build_detector(scorer, scorer.spec, scorer.calibration, StateSettings(), alerts)
+    detector = build_detector(scorer, StateSettings(), alerts)
     for partition in range(2):
         mine = [row for row in readings if SENSORS.index(row[0]) % 2 == partition]
         topics.produce(

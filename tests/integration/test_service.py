@@ -187,7 +187,7 @@ def test_stops_and_changes_of_owner_neither_lose_nor_double_nor_change_an_event(
     alerts = AlertSettings(update_seconds=UPDATE_SECONDS)
 
     def detector() -> Detector:
-        return build_detector(scorer, scorer.spec, scorer.calibration, StateSettings(), alerts)
+        return build_detector(scorer, StateSettings(), alerts)
 
     expected = expected_alerts(detector, story.input, story.history_ends)
 

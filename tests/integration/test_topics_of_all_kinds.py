@@ -59,7 +59,7 @@ def open_replica(redis_url: str) -> Iterator[OpenReplica]:
 
 
 def readings(first: int, count: int, sensors: Sequence[str] = ("pump-1", "pump-2")) -> list[tuple[str, bytes]]:
-    """Return readings of sensors in turn, a second apart; about three in ten are anomalous."""
+    """Return readings of sensors in turn, a second apart; about one in four is anomalous."""
     return [
         (sensor, reading(sensor, START_MS + SECOND_MS * second, second * 0.37 % 1.0, float(place)))
         for second in range(first, first + count)
