@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from stream_detector.calibration import Calibration, Tails
 from stream_detector.errors import ModelError
-from stream_detector.model.consistency import check_calibration, check_linear, check_spec, check_whitening
+from stream_detector.model.consistency import check_calibration, check_linear, check_scoring, check_spec
 from stream_detector.model.directory import replace_directory
 from stream_detector.model.linear import LinearMember, Shape
 from stream_detector.model.traits import Fleet
@@ -298,7 +298,7 @@ def _parse(files: Mapping[str, bytes]) -> Artifact:
     linear = _parse_linear(decisive["linear"], arrays)
     fleet = Fleet(**{name: np.array(values, np.float32) for name, values in scoring["fleet"].items()})
     check_linear(linear, spec)
-    check_whitening(whitening, fleet.deviation, spec)
+    check_scoring(whitening, fleet, spec)
     return Artifact(
         spec=spec,
         network=NetworkSpec(**decisive["network"]),

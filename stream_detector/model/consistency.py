@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from stream_detector.calibration import Calibration
 from stream_detector.model.linear import CHANGE, FORECAST, PCA, LinearMember
+from stream_detector.model.traits import Fleet
 from stream_detector.model.whitening import Whitening
-from stream_detector.readings import Float32Array
 from stream_detector.sensor_table import SensorTable
 from stream_detector.spec import ModelSpec
 
@@ -48,10 +48,12 @@ def check_linear(linear: Sequence[LinearMember], spec: ModelSpec) -> None:
             _numbers(f"{what}: matrix", matrix, *size)
 
 
-def check_whitening(whitening: Whitening, fallback_deviation: Float32Array, spec: ModelSpec) -> None:
-    """Check the usual errors, the context features and the fallback deviation."""
+def check_scoring(whitening: Whitening, fleet: Fleet, spec: ModelSpec) -> None:
+    """Check the usual errors, the context features and what scale is typical."""
     _positive("usual errors", whitening.baseline, len(spec.members), len(spec.features))
-    _positive("fallback deviation", fallback_deviation, len(spec.features))
+    _numbers("location of the fleet", fleet.location, len(spec.features))
+    _positive("spread of the fleet", fleet.spread, len(spec.features))
+    _positive("deviation of the fleet", fleet.deviation, len(spec.features))
     _ask(whitening.scored.shape == (len(spec.features),) and bool(whitening.scored.any()), "no feature is scored")
 
 

@@ -32,7 +32,7 @@ class TrainingConfig:
     last_learning_rate: float = 1.5e-4
     clip_norm: float = 1.0
     round_steps: int = 25  # steps between two looks at the validation loss
-    patience: int = 8  # rounds without a better validation loss before stopping
+    patience: int = 4  # rounds without a better validation loss before stopping
     max_windows: int = 32_000  # distinct windows in the fit
     max_linear_windows: int = 8_000  # that the linear members are fitted on
     max_validation_windows: int = 1_024

@@ -1,8 +1,8 @@
 """Windows to errors and explanations in compiled functions of one fixed shape.
 
 All members run in one graph: the linear ones are matrix products beside the network. The same window scored in a batch of
-another shape differs in its last bits, so every forward pass has the same shape, a tile of `tile_rows` windows, and a short
-one is padded: what a window scores does not depend on what is scored with it.
+another shape differs in its last bits, so every forward pass has the same shape, a tile of windows, and a short one is padded:
+what a window scores does not depend on what is scored with it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ from stream_detector.model.tensors import Tensor
 from stream_detector.model.whitening import Whitening
 from stream_detector.readings import BoolArray, Float32Array
 from stream_detector.scales import Scales
+
+#: A tile has a multiple of so many windows. Matrix products take 4, 6, 8, 12, 16, 24 or 48 rows at a time, by the processor,
+#: and what is left at the end is done by another kernel, which differs in its last bits.
+ROWS_OF_KERNELS = 48
 
 #: A function of (filled windows, present) [rows, T, F] and (location, deviation) [rows, F] to a tuple of tensors [rows, ...].
 Compiled = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]]
@@ -93,7 +97,12 @@ class Tiles:
 
     window_length: int
     features: int
-    rows: int
+    most_rows: int
+
+    @property
+    def rows(self) -> int:
+        """How many windows a tile has: at most those asked for, but ROWS_OF_KERNELS at least."""
+        return max(1, self.most_rows // ROWS_OF_KERNELS) * ROWS_OF_KERNELS
 
     def compile(self, function: Compiled) -> Compiled:
         """Compile a function for windows of this one shape."""
