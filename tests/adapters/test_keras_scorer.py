@@ -1,137 +1,196 @@
+"""The tiny trained model as a scorer: what the stream relies on, window by window."""
+
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
 from stream_detector.adapters.keras_scorer import KerasScorer
+from stream_detector.explanation import WindowErrors
+from stream_detector.model.artifact import Artifact
+from stream_detector.model.consistency import AUTOENCODER
 from stream_detector.model.samples import gather
-from stream_detector.readings import Float32Array
-from tests.fixtures_model import WINDOW_LENGTH, tiny_values
+from stream_detector.readings import Float32Array, Float64Array
+from stream_detector.scales import Scales
+from tests.fixtures_model import FEATURES, WINDOW_LENGTH, tiny_values
+
+NAN = np.float32(np.nan)
 
 
 @pytest.fixture(scope="module")
-def scorer(tiny_model_directory: Path) -> KerasScorer:
-    return KerasScorer(tiny_model_directory, tile_rows=16)
+def scorer(tiny_artifact: Artifact) -> KerasScorer:
+    return KerasScorer(tiny_artifact, tile_rows=16)
 
 
 @pytest.fixture(scope="module")
 def windows() -> Float32Array:
     values = tiny_values(60, seed=9)
-    ends = np.arange(WINDOW_LENGTH, len(values))
-    return gather(values, ends, WINDOW_LENGTH)
+    return gather(values, np.arange(WINDOW_LENGTH, len(values)), WINDOW_LENGTH)
 
 
-def test_a_window_scores_the_same_bits_wherever_it_is_in_a_call(scorer: KerasScorer, windows: Float32Array) -> None:
-    whole = scorer.score(windows)
+def scales_of(scorer: KerasScorer, count: int) -> Scales:
+    """Return the scale of the first sensor that the model knows, for so many windows."""
+    table = scorer.calibration.sensors
+    return Scales(np.repeat(table.location[:1], count, axis=0), np.repeat(table.deviation[:1], count, axis=0))
+
+
+def errors(scorer: KerasScorer, windows: Float32Array) -> Float32Array:
+    return scorer.errors(windows, scales_of(scorer, len(windows)))
+
+
+def explain(scorer: KerasScorer, windows: Float32Array) -> list[WindowErrors]:
+    return scorer.explain(windows, scales_of(scorer, len(windows)))
+
+
+def surprise(scorer: KerasScorer, windows: Float32Array) -> Float64Array:
+    """Return the surprise [N] of windows, above the level of the first sensor that the model knows."""
+    calibration = scorer.calibration
+    above_level = errors(scorer, windows).astype(np.float64) - calibration.start_levels()[0]
+    return np.asarray(calibration.tails.surprise(above_level) @ calibration.weights)
+
+
+def test_a_windows_errors_are_the_same_bits_wherever_it_is_in_a_call(scorer: KerasScorer, windows: Float32Array) -> None:
+    whole = errors(scorer, windows)
 
     order = np.random.default_rng(1).permutation(len(windows))
-    permuted = scorer.score(windows[order])
-    one_by_one = np.concatenate([scorer.score(window[np.newaxis]) for window in windows])
-    split = np.concatenate([scorer.score(windows[:7]), scorer.score(windows[7:])])
+    permuted = errors(scorer, windows[order])
+    one_by_one = np.concatenate([errors(scorer, window[np.newaxis]) for window in windows])
+    split = np.concatenate([errors(scorer, windows[:7]), errors(scorer, windows[7:])])
 
+    assert whole.shape == (len(windows), len(scorer.spec.members))
     assert permuted.tobytes() == whole[order].tobytes()
     assert one_by_one.tobytes() == whole.tobytes()
     assert split.tobytes() == whole.tobytes()
 
 
 def test_explanations_do_not_depend_on_the_call_either(scorer: KerasScorer, windows: Float32Array) -> None:
-    whole = scorer.explain(windows)
+    whole = explain(scorer, windows)
 
-    alone = [scorer.explain(window[np.newaxis])[0] for window in windows]
+    alone = [explain(scorer, window[np.newaxis])[0] for window in windows]
 
     for one, other in zip(whole, alone, strict=True):
-        for name in ("attention", "expected", "feature_share", "step_share", "imputed"):
-            assert getattr(one, name).tobytes() == getattr(other, name).tobytes()
+        for field in fields(WindowErrors):
+            assert getattr(one, field.name).tobytes() == getattr(other, field.name).tobytes()
 
 
-def test_scores_of_healthy_windows_are_about_one_and_a_fault_scores_far_above(
+@pytest.mark.parametrize("fault", [40.0, NAN, np.float32(3e38)])
+def test_a_fault_in_one_sensor_moves_no_others_errors(scorer: KerasScorer, windows: Float32Array, fault: np.float32) -> None:
+    batch, faulty = windows[:3], windows[:3].copy()
+    faulty[1] = fault
+
+    before, after = errors(scorer, batch), errors(scorer, faulty)
+
+    assert after[[0, 2]].tobytes() == before[[0, 2]].tobytes()
+    assert after[1].tobytes() != before[1].tobytes()
+
+
+def test_sensors_of_other_units_that_behave_alike_have_equal_errors_by_all_linear_members(
     scorer: KerasScorer, windows: Float32Array
 ) -> None:
-    healthy = scorer.score(windows)
-    stuck = windows.copy()
-    stuck[:, 2:, 1] += 4.0
+    linear = [position for position, name in enumerate(scorer.spec.members) if name != AUTOENCODER]  # it knows the scale
+    scales = scales_of(scorer, len(windows))
+    factor, offset = np.array([1.8, 1000.0], np.float32), np.array([32.0, -7.0], np.float32)
+    in_other_units = Scales(scales.location * factor + offset, scales.deviation * factor)
+    doubled = Scales(scales.location * 2.0, scales.deviation * 2.0)
 
-    assert 0.3 < np.median(healthy) < 3.0
-    assert scorer.score(stuck).min() > 5.0 * healthy.max()
+    ours = scorer.errors(windows, scales)[:, linear]
+
+    assert scorer.errors(windows * factor + offset, in_other_units)[:, linear] == pytest.approx(ours, abs=0.05)
+    # Twice as much is not rounded.
+    assert scorer.errors(windows * np.float32(2.0), doubled)[:, linear].tobytes() == ours.tobytes()
 
 
-def test_the_fault_is_blamed_on_its_feature_and_its_steps(scorer: KerasScorer, windows: Float32Array) -> None:
+def test_healthy_windows_are_not_surprising_and_faults_are(scorer: KerasScorer, windows: Float32Array) -> None:
+    faulty = windows.copy()
+    faulty[:, 2:, 1] += 4.0
+
+    assert np.median(surprise(scorer, windows)) < 2.0
+    assert surprise(scorer, faulty).min() > 5.0 + surprise(scorer, windows).max()
+
+
+def test_explanations_have_the_shapes_of_members_steps_and_features_and_shares_sum_to_one(
+    scorer: KerasScorer, windows: Float32Array
+) -> None:
+    members, features = len(scorer.spec.members), len(FEATURES)
+    holes = windows.copy()
+    holes[np.random.default_rng(0).random(holes.shape) < 0.3] = NAN
+
+    for found in [*explain(scorer, windows), *explain(scorer, holes)]:
+        assert found.attention.shape == (WINDOW_LENGTH,)
+        assert found.expected.shape == (WINDOW_LENGTH, features)
+        assert found.feature_share.shape == (members, features)
+        assert found.step_share.shape == (members, WINDOW_LENGTH)
+        assert found.imputed.shape == (features,)
+        assert np.isfinite(found.expected).all()
+        for shares in (found.attention[np.newaxis], found.feature_share, found.step_share):
+            assert (shares >= 0).all()
+            assert shares.sum(axis=1) == pytest.approx(np.ones(len(shares)), abs=1e-5)
+
+
+def test_a_fault_is_blamed_on_its_feature_and_its_step_by_members_that_know_neither(
+    scorer: KerasScorer, windows: Float32Array
+) -> None:
+    forecasting = [number for number, name in enumerate(scorer.spec.members) if name.startswith(("forecast", AUTOENCODER))]
     fault = windows[:1].copy()
-    fault[0, -2:, 1] += 4.0
+    fault[0, -1, 1] += 4.0
 
-    (explanation,) = scorer.explain(fault)
+    (found,) = explain(scorer, fault)
 
-    assert explanation.feature_share[1] > 0.9
-    assert explanation.step_share[-2:].sum() > 0.8
-    assert explanation.feature_share.sum() == pytest.approx(1.0, abs=1e-5)
-    assert explanation.step_share.sum() == pytest.approx(1.0, abs=1e-5)
-    assert explanation.attention.sum() == pytest.approx(1.0, abs=1e-5)
+    assert (found.feature_share[forecasting, 1] > 0.8).all()
+    assert (found.step_share[forecasting, -1] > 0.8).all()
 
 
 def test_expected_is_in_the_features_own_units(scorer: KerasScorer, windows: Float32Array) -> None:
-    expected = np.array([explanation.expected for explanation in scorer.explain(windows)])
+    expected = np.array([found.expected[-1] for found in explain(scorer, windows)])
 
-    assert np.abs(expected[:, 0] - windows[:, -1, 0]).mean() < 3.0  # temperature is 60 +- 5
-    assert np.abs(expected[:, 1] - windows[:, -1, 1]).mean() < 0.6  # pressure is 3 +- 1
+    assert np.abs(expected - windows[:, -1]).mean(axis=0) == pytest.approx([0.0, 0.0], abs=0.5)
+    assert expected[:, 0].mean() == pytest.approx(60.0, abs=2.0)
+    assert expected[:, 1].mean() == pytest.approx(3.0, abs=0.5)
 
 
 def test_a_missing_value_is_no_error_however_it_is_filled(scorer: KerasScorer, windows: Float32Array) -> None:
-    healthy = scorer.score(windows[:1])
     faulty, missing = windows[:1].copy(), windows[:1].copy()
     faulty[0, -1, 1] += 4.0
-    missing[0, -2:, 1] = np.nan  # filled with the value before, which is not what the network expects there
+    missing[0, -1, 1] = NAN
 
-    (explanation,) = scorer.explain(missing)
+    (found,) = explain(scorer, missing)
 
-    assert scorer.score(faulty) > 5.0 * healthy
-    assert scorer.score(missing) < 3.0 * healthy
-    assert explanation.step_share.sum() == pytest.approx(1.0, abs=1e-5)
-
-
-def test_an_imputed_newest_value_is_said(scorer: KerasScorer, windows: Float32Array) -> None:
-    window = windows[:1].copy()
-    window[0, -1, 1] = np.nan
-
-    (explanation,) = scorer.explain(window)
-
-    assert explanation.imputed.tolist() == [False, True]
+    assert surprise(scorer, faulty)[0] > 2.0 * surprise(scorer, missing)[0]
+    assert found.imputed.tolist() == [False, True]
 
 
-def test_a_step_without_any_value_gets_no_attention(scorer: KerasScorer, windows: Float32Array) -> None:
-    window = windows[:1].copy()
-    window[0, 4] = np.nan
-
-    (explanation,) = scorer.explain(window)
-
-    assert explanation.attention[4] == 0.0
-    assert explanation.attention.sum() == pytest.approx(1.0, abs=1e-5)
-    assert explanation.step_share[4] == 0.0
-
-
-def test_a_window_without_any_value_is_not_scored_and_its_neighbours_are(scorer: KerasScorer, windows: Float32Array) -> None:
+def test_a_window_without_any_value_has_no_error_and_its_neighbours_have(scorer: KerasScorer, windows: Float32Array) -> None:
     batch = windows[:3].copy()
-    batch[1] = np.nan
+    batch[1] = NAN
 
-    scores = scorer.score(batch)
+    found = errors(scorer, batch)
 
-    assert np.isnan(scores).tolist() == [False, True, False]
+    assert np.isnan(found).all(axis=1).tolist() == [False, True, False]
+    assert np.isfinite(found[[0, 2]]).all()
 
 
-def test_scores_are_finite_for_the_largest_readings_there_are(scorer: KerasScorer, windows: Float32Array) -> None:
+def test_a_single_value_is_enough_for_every_member_to_say_something(scorer: KerasScorer, windows: Float32Array) -> None:
+    for step in range(WINDOW_LENGTH):
+        window = np.full_like(windows[:1], NAN)
+        window[0, step, 0] = 60.0
+
+        assert np.isfinite(errors(scorer, window)).all()
+
+
+def test_errors_are_finite_for_the_largest_readings_there_are(scorer: KerasScorer, windows: Float32Array) -> None:
     batch = windows[:2].copy()
     batch[0] = np.finfo(np.float32).max
-    batch[1] = -np.finfo(np.float32).max
+    batch[1, -1] = -np.finfo(np.float32).max
 
-    scores = scorer.score(batch)
-
-    assert np.isfinite(scores).all()
-    assert (scores > 100.0).all()
+    assert np.isfinite(errors(scorer, batch)).all()
+    assert (surprise(scorer, batch) > 5.0).all()
+    assert all(found.step_share.sum(axis=1) == pytest.approx(1.0, abs=1e-5) for found in explain(scorer, batch))
 
 
 def test_no_windows_give_no_results(scorer: KerasScorer) -> None:
     nothing = np.empty((0, WINDOW_LENGTH, 2), np.float32)
 
-    assert scorer.score(nothing).shape == (0,)
-    assert scorer.explain(nothing) == []
+    assert errors(scorer, nothing).shape == (0, len(scorer.spec.members))
+    assert explain(scorer, nothing) == []

@@ -347,8 +347,10 @@ def test_a_calibration_that_does_not_fit_is_refused(directory: Path, change: Cal
         lambda data: data.update(usual_error=[[0.0] * 2 for _ in data["usual_error"]]),
         lambda data: data.update(scored=[False, False]),
         lambda data: data.update(scored=[True]),
-        lambda data: data.update(fallback_deviation=[1.0]),
-        lambda data: data.update(fallback_deviation=[1.0, -1.0]),
+        lambda data: data["fleet"].pop("location"),
+        lambda data: data["fleet"].update(location=[1.0]),
+        lambda data: data["fleet"].update(spread=[1.0, 0.0]),
+        lambda data: data["fleet"].update(deviation=[1.0, -1.0]),
     ],
 )
 def test_usual_errors_that_do_not_fit_are_refused(directory: Path, change: Callable[[dict[str, Any]], object]) -> None:

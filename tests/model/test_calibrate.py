@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from stream_detector.calibration import Calibration
 from stream_detector.model.calibrate import cluster_excesses, fit_calibration, fit_excesses, fit_tails
 from stream_detector.model.preparation import SensorScales
+from stream_detector.model.traits import fit_fleet
 from stream_detector.readings import Float32Array, Float64Array
 
 RATES = [10.0**-power for power in range(12)]
@@ -18,16 +20,20 @@ RATES = [10.0**-power for power in range(12)]
 LOG_ERRORS = arrays(np.float32, st.tuples(st.integers(1, 40), st.just(2)), elements=st.floats(-20.0, 200.0, width=32))
 
 
-def calibrate(*of_sensors: Float64Array | Float32Array, quiet_readings: int = 1) -> Calibration:
+def calibrate(
+    *of_sensors: Float64Array | Float32Array, quiet_readings: int = 1, weights: Sequence[float] | None = None
+) -> Calibration:
     """Calibrate on the log errors [N, M] of sensors s-0, s-1, ..., whose location is their number."""
+    members = of_sensors[0].shape[1]
     numbers = range(len(of_sensors))
     location = np.array([[float(number)] for number in numbers], np.float32)
     return fit_calibration(
         np.concatenate(of_sensors).astype(np.float32),
         np.repeat(np.arange(len(of_sensors), dtype=np.int32), [len(errors) for errors in of_sensors]),
         sensors=tuple(f"s-{number}" for number in numbers),
-        scales=SensorScales(location, location + 1.0, np.ones(1, np.float32)),
-        members=tuple("abcdef"[: of_sensors[0].shape[1]]),
+        scales=SensorScales(location, location + 1.0, fit_fleet(location, np.ones(1, np.float32))),
+        members=tuple("abcdef"[:members]),
+        weights=np.full(members, 1.0 / members) if weights is None else np.array(weights),
         quiet_readings=quiet_readings,
     )
 
@@ -153,6 +159,16 @@ def test_what_is_typical_is_the_mean_surprise_of_the_readings_themselves() -> No
     calibration = calibrate(errors)
 
     assert calibration.typical == pytest.approx(surprises(calibration, 0, errors.astype(np.float32)).mean(), rel=1e-3)
+
+
+def test_members_count_by_their_weights() -> None:
+    errors = normal(500, 5)
+
+    second = calibrate(errors, weights=[0.0, 1.0])
+
+    alone = calibrate(errors[:, 1:])
+    assert second.weights.tolist() == [0.0, 1.0]
+    assert (second.typical, second.tail_start) == (alone.typical, alone.tail_start)
 
 
 def test_the_margin_keeps_to_the_rate_it_was_asked_for() -> None:
