@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,7 +70,7 @@ def describe_model(artifact: Artifact, verdict: Verdict, directory: Path) -> str
         f"  autoencoder ({artifact.network.decoder} decoder, {artifact.network.units} units): loss {best['training']:.3f} in "
         f"training, {best['validation']:.3f} in validation (step {best['step']}; carrying the last value on has "
         f"{best['validation_of_carrying']:.3f})",
-        *describe_members(report["members"]),
+        *describe_members(spec.members, report["members"]),
         *describe_autoencoder(report["autoencoder"]),
         *(f"  {line}" for line in describe(verdict).splitlines()),
         "  alarm budgets that the calibration data can vouch for:",
@@ -81,12 +81,10 @@ def describe_model(artifact: Artifact, verdict: Verdict, directory: Path) -> str
     return "\n".join(lines)
 
 
-def describe_members(members: Mapping[str, Any]) -> list[str]:
+def describe_members(scored: Sequence[str], selection: Mapping[str, Any]) -> list[str]:
     """Say which members are scored, and which did harm on injected faults and are left out."""
-    names = [member["name"] for member in members["members"] if member["kept"]]
-    left_out = [member for member in members["members"] if not member["kept"]]
-    lines = [f"  score: the mean surprise of {', '.join(names)}"]
-    return lines + [
+    left_out = [member for member in selection["members"] if not member["kept"]]
+    return [f"  score: the mean surprise of {', '.join(scored)}"] + [
         f"  left out: {member['name']} (without it, {member['gain_without']:+.3f} in AUC-PR on injected faults)"
         for member in left_out
     ]

@@ -17,6 +17,8 @@ from stream_detector.model.traits import Fleet, fit_fleet
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
 from stream_detector.scales import Scales
 
+SHORTEST_WINDOW = 2
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
@@ -78,7 +80,10 @@ class Prepared:
 
 
 def prepare(dataset: Dataset, config: TrainingConfig) -> Prepared:
-    """Prepare a cleaned dataset; raise InputDataError when there is too little data."""
+    """Prepare a cleaned dataset; raise InputDataError when it, or the windows asked for, hold too little to learn from."""
+    if config.window_length < SHORTEST_WINDOW:
+        msg = f"a window of {config.window_length} reading has nothing to expect it from; choose {SHORTEST_WINDOW} or more"
+        raise InputDataError(msg)
     interval_seconds = sampling_interval_seconds(dataset)
     split = split_by_time(dataset, config.window_length, config.max_gap_intervals * interval_seconds)
     fit_values = dataset.values[split.fit_rows]
@@ -100,7 +105,7 @@ def fit_scales(dataset: Dataset, fit_rows: BoolArray) -> SensorScales:
     varying = np.where(deviation > 0, deviation, np.float32(np.nan))
     fallback = np.ones(deviation.shape[1], np.float32)
     known = (deviation > 0).any(axis=0)
-    fallback[known] = np.nanmedian(varying[:, known], axis=0)
+    fallback[known] = np.nanmedian(varying[:, known].astype(np.float64), axis=0)
     return SensorScales(location, np.where(deviation > 0, deviation, fallback), fit_fleet(location, fallback))
 
 
