@@ -45,8 +45,10 @@ MODEL = ModelSpec(
 )
 #: The sensors that the model knows; the others that tests use, about as many, learn their scales as they go.
 KNOWN = ("a", "s0", "s2", "s4", "pump-1", *(f"pump-{partition}-{name}" for partition in range(4) for name in "02a"))
-#: The level of errors that are not anomalous: they are spread evenly over [0, 0.75).
+#: The level of a known sensor's errors that are not anomalous: they are spread evenly over [0, 0.75).
 LEVEL = 0.375
+#: An unknown sensor starts with a level that is higher, and so its surprises are smaller, by so much.
+UNKNOWN_ABOVE = 0.0625
 TYPICAL = 0.5
 Snapshot = tuple[dict[int, PartitionMeta], dict[tuple[int, str], Any]]  # of a store; only to be given back to it
 START_MS = 1_700_000_000_000
@@ -220,14 +222,14 @@ class Plant:
         return Scales(table.location[row], table.deviation[row])
 
     def rules(self) -> DecisionRules:
-        """Return rules by which a sensor's surprise is its error, as long as its level has not moved."""
+        """Return rules by which a known sensor's surprise is its error, as long as its level has not moved."""
         table = self.sensors()
         return DecisionRules(
             margin=self.margin,
             typical=TYPICAL,
             tails=Tails(knots=np.array([[-LEVEL, 1.0 - LEVEL]]), surprises=np.array([0.0, 1.0]), scales=np.ones(1)),
             weights=np.ones(1),
-            starts=np.full((len(table) + 1, 1), LEVEL),
+            starts=np.array([[LEVEL]] * len(table) + [[LEVEL + UNKNOWN_ABOVE]]),
             start_counts=np.append(table.counts, 0.0) + 4.0,
             update_ms=self.update_ms,
             quiet_ms=self.quiet_ms,

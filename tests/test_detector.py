@@ -13,7 +13,7 @@ from stream_detector.detector import Detected, Detector
 from stream_detector.readings import Float64Array, Message, Readings
 from stream_detector.scales import Scales
 from stream_detector.state import new_records
-from tests.harness import SECOND_MS, START_MS, ChecksumScorer, Plant, checksum_error
+from tests.harness import SECOND_MS, START_MS, UNKNOWN_ABOVE, ChecksumScorer, Plant, checksum_error
 
 #: Surprises of ChecksumScorer are below 1: with this margin none is anomalous, with that one all are.
 NEVER = Plant(margin=50.0)
@@ -67,13 +67,13 @@ def test_full_windows_are_scored_as_of_their_reading() -> None:
 
 
 def test_a_sensor_that_the_model_does_not_know_is_scored_on_the_scale_of_its_readings_so_far() -> None:
-    detected = admitted(NEVER.detector(), "b").detect(readings("bbb"))
+    detected = admitted(NEVER.detector(), "ab").detect(readings("bababa"))
 
-    # The values are 0, 1, 2 in both features: their mean is 1, their variance 2/3.
-    deviation = np.full((1, 2), np.sqrt(2 / 3), np.float32)
+    # b has 0, 2, 4 and 0, 2, 1: the means are 2 and 1, the variances 8/3 and 2/3.
+    scale = Scales(np.array([[2.0, 1.0]], np.float32), np.array([[np.sqrt(8 / 3), np.sqrt(2 / 3)]], np.float32))
     assert detected.decisions is not None
-    expected = checksum_error([[0, 0], [1, 1], [2, 2]], Scales(np.ones((1, 2), np.float32), deviation))
-    assert detected.decisions.surprises[2, 0] == expected
+    at_4 = float(detected.decisions.surprises[detected.appended.reading == 4, 0][0])
+    assert at_4 == checksum_error([[0, 0], [2, 2], [4, 1]], scale) - UNKNOWN_ABOVE
 
 
 def test_without_scoring_windows_are_filled_and_scales_learned_and_nothing_else_changes() -> None:
