@@ -1,0 +1,142 @@
+"""Incidents on healthy data beside the alarm budget, for a model trained as the command line trains one.
+
+    python -m tests.benchmarks.bench_alarm_rate [--pumps 12] [--train-hours 6] [--hours 10] [--budgets 1 10 50]
+
+A simulated fleet without a fault is learned from, and scored on the hours that follow. Large budgets, so that incidents can
+be counted: a count of 25 is known to 40 %. Takes minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.adapters.keras_scorer import KerasScorer
+from stream_detector.calibration import SECONDS_PER_DAY
+from stream_detector.dataset import Dataset
+from stream_detector.decision import OPENED
+from stream_detector.explanation import WindowErrors
+from stream_detector.model.preparation import TrainingConfig, prepare
+from stream_detector.model.training import train
+from stream_detector.readings import Float32Array, Readings
+from stream_detector.rules import TrainedScorer, build_detector
+from stream_detector.scales import Scales
+from stream_detector.settings import AlertSettings, StateSettings
+from stream_detector.simulation.fleet import FEATURES, Fleet
+
+START_MS = 1_767_225_600_000
+BATCH_ROWS = 4096
+
+
+class RememberingScorer:
+    """A TrainedScorer that finds errors once: asked again for as many windows in the same order, it gives the same."""
+
+    def __init__(self, scorer: TrainedScorer) -> None:
+        self.spec = scorer.spec
+        self.calibration = scorer.calibration
+        self.fallback_deviation = scorer.fallback_deviation
+        self._scorer = scorer
+        self._found: list[Float32Array] = []
+        self._position = 0
+
+    def rewind(self) -> None:
+        """Begin again with the first windows."""
+        self._position = 0
+
+    def errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
+        """See ports.Scorer."""
+        if self._position == len(self._found):
+            self._found.append(self._scorer.errors(windows, scales))
+        found = self._found[self._position]
+        assert len(found) == len(windows)
+        self._position += 1
+        return found
+
+    def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
+        """See ports.Scorer."""
+        return self._scorer.explain(windows, scales)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What became of a budget."""
+
+    budget_per_sensor_day: float
+    expected: float
+    incidents: int
+
+
+def healthy_fleet(fleet: Fleet, start_ms: int, steps: int, names: Sequence[str] | None = None) -> Dataset:
+    """Return readings of a fleet without faults, sensor by sensor."""
+    times_ms, values = fleet.readings(start_ms, steps)
+    return Dataset(
+        features=FEATURES,
+        sensors=tuple(names or fleet.sensor_ids()),
+        codes=np.repeat(np.arange(fleet.sensors, dtype=np.int32), steps),
+        times_ms=np.tile(times_ms, fleet.sensors),
+        values=values.reshape(-1, len(FEATURES)).astype(np.float32),
+        rows=np.arange(fleet.sensors * steps, dtype=np.int64),
+    )
+
+
+def rates(scorer: RememberingScorer, dataset: Dataset, budgets: Sequence[float]) -> list[Rate]:
+    """Count the incidents that open in a dataset, for each budget, beside what is accepted in its scored readings."""
+    days_per_reading = scorer.spec.sampling_interval_seconds / SECONDS_PER_DAY
+    found = []
+    for budget in budgets:
+        scorer.rewind()
+        incidents, scored = count_incidents(scorer, dataset, budget)
+        found.append(Rate(budget, budget * scored * days_per_reading, incidents))
+    return found
+
+
+def count_incidents(scorer: TrainedScorer, dataset: Dataset, budget_per_sensor_day: float) -> tuple[int, int]:
+    """Return how many incidents open, and how many readings are scored."""
+    detector = build_detector(scorer, StateSettings(), AlertSettings(budget_per_sensor_day=budget_per_sensor_day))
+    detector.admit(0, dataset.sensors, [None] * len(dataset.sensors))
+    incidents = scored = 0
+    for first in range(0, len(dataset), BATCH_ROWS):
+        batch = dataset.take(np.arange(first, min(first + BATCH_ROWS, len(dataset))))
+        detected = detector.detect(
+            Readings(
+                sensors=[dataset.sensors[code] for code in batch.codes.tolist()],
+                partitions=np.zeros(len(batch), np.int32),
+                offsets=batch.rows,
+                times_ms=batch.times_ms,
+                values=batch.values,
+            )
+        )
+        scored += detected.scored
+        if detected.decisions is not None:
+            incidents += sum(one.status == OPENED for one in detected.decisions.transitions)
+    return incidents, scored
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pumps", type=int, default=12)
+    parser.add_argument("--train-hours", type=float, default=6.0)
+    parser.add_argument("--hours", type=float, default=10.0, help="scored, after the training's")
+    parser.add_argument("--budgets", type=float, nargs="+", default=[1.0, 10.0, 50.0], help="per sensor and day")
+    parser.add_argument("--steps", type=int, help="gradient steps of the training")
+    arguments = parser.parse_args()
+    fleet = Fleet(sensors=arguments.pumps)
+    steps = round(3600 * arguments.train_hours)
+    trained = train(
+        prepare(healthy_fleet(fleet, START_MS, steps), TrainingConfig(steps=arguments.steps)), lambda *_: None
+    ).artifact
+    fresh = healthy_fleet(fleet, START_MS + 1000 * steps, round(3600 * arguments.hours))
+    print(
+        f"{trained.calibration.readings} calibration readings; {len(fresh)} scored; members {', '.join(trained.spec.members)}"
+    )
+    print(f"{'budget per sensor and day':>25}  {'expected':>8}  {'incidents':>9}  {'realised / budget':>17}")
+    for rate in rates(RememberingScorer(KerasScorer(trained)), fresh, arguments.budgets):
+        ratio = rate.incidents / rate.expected
+        print(f"{rate.budget_per_sensor_day:>25g}  {rate.expected:>8.1f}  {rate.incidents:>9}  {ratio:>17.2f}")
+
+
+if __name__ == "__main__":
+    main()
