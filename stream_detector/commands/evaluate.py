@@ -77,6 +77,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Evaluate; return the exit code."""
     from stream_detector.adapters.keras_scorer import KerasScorer
     from stream_detector.dataset import clean, read_dataset
+    from stream_detector.evaluation.explained import judge_explanations
     from stream_detector.evaluation.reports import report
 
     _check_output(arguments)
@@ -92,6 +93,9 @@ def main(arguments: argparse.Namespace) -> int:
     scored = _score(scorer, dataset, settings)
     judged = _judge(dataset, truth, scored, training, rules)
     evaluation = report(_about(arguments, scorer, settings, truth, rules), judged)
+    evaluation["explanations"] = judge_explanations(
+        scorer, scorer.calibration, dataset, scored.score, window_length=scorer.spec.window_length, seed=arguments.seed
+    )
     _write(arguments.output, evaluation, _pictures(judged, arguments.pictures))
     _print(evaluation, arguments.output)
     return 0
@@ -195,7 +199,7 @@ def _print(evaluation: dict[str, Any], directory: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from stream_detector.evaluation.tables import SUMMARY_HEADER, summary_rows
+    from stream_detector.evaluation.tables import SUMMARY_HEADER, explanation_lines, summary_rows
 
     table = Table(*SUMMARY_HEADER, box=None, pad_edge=False)
     table.columns[0].no_wrap = True
@@ -205,6 +209,8 @@ def _print(evaluation: dict[str, Any], directory: Path) -> None:
         table.add_row(*row)
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(table)
+    for line in explanation_lines(evaluation):
+        console.print(line, soft_wrap=True)
     for note in evaluation["notes"]:
         console.print(f"note: {note}", soft_wrap=True)
     console.print(f"report: {directory / PAGE}, {directory / REPORT}", soft_wrap=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from stream_detector.evaluation.tables import SUMMARY_HEADER, sensor_header, sensor_rows, summary_rows
+from stream_detector.evaluation.tables import SUMMARY_HEADER, explanation_lines, sensor_header, sensor_rows, summary_rows
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #202124; }
@@ -55,6 +55,7 @@ def page(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
         f"<p>{escape(_facts(report))}</p>",
         _table(SUMMARY_HEADER, summary_rows(report), "summary"),
         _list(report["notes"]),
+        _list(explanation_lines(report)),
         "<h2>What the figures are</h2>",
         "<dl>" + "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in _GUIDE) + "</dl>",
         "<h2>Sensors</h2>",

@@ -37,6 +37,22 @@ def sensor_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return rows
 
 
+def explanation_lines(report: Mapping[str, Any]) -> list[str]:
+    """Say in a line for each kind of explanation how true to the score it is; nothing if that was not measured."""
+    names = {
+        "shares": "cells blamed by the shares",
+        "step_shares": "steps blamed by their shares",
+        "attention": "steps attended to",
+    }
+    found = report.get("explanations") or {}
+    return [
+        f"explanations, {names[kind]}: replaced by what was expected, the score falls by {one['blamed_fall']:.2f}, "
+        f"for as many at random by {one['random_fall']:.2f} (by more in {one['win_rate']:.0%} of {one['windows']} windows)"
+        for kind, one in found.items()
+        if one is not None
+    ]
+
+
 def _others(report: Mapping[str, Any]) -> list[str]:
     return [name for name in report["detectors"] if name != PRODUCT]
 
