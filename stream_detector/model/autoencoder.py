@@ -6,13 +6,10 @@ counts neither in the loss nor, when a whole step is missing, in the attention.
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import keras
 import numpy as np
 from keras import ops
 
-from stream_detector.model.artifact import Artifact
 from stream_detector.model.attention import Attention
 from stream_detector.model.tensors import Tensor
 
@@ -79,18 +76,6 @@ def build_autoencoder(
     model = keras.Model([values, present], output, name="attention_autoencoder")
     model.compile(optimizer="adam", loss=masked_mean_absolute_error)
     return model
-
-
-def restore_network(artifact: Artifact) -> keras.Model:
-    """Build the network that an artifact describes, with its weights; raise ValueError if they do not fit."""
-    spec = artifact.spec
-    network = build_autoencoder(spec.window_length, len(spec.features), **asdict(artifact.network))
-    paths = [variable.path for variable in network.weights]
-    if sorted(paths) != sorted(artifact.weights):
-        msg = f"the weights {sorted(artifact.weights)} are not those of the network {sorted(paths)}"
-        raise ValueError(msg)
-    network.set_weights([artifact.weights[path] for path in paths])
-    return network
 
 
 def with_attention(model: keras.Model) -> keras.Model:

@@ -15,6 +15,12 @@ def some_windows() -> Float32Array:
     return np.random.default_rng(0).normal(size=(6, 5, 3)).astype(np.float32)
 
 
+def eager(model: keras.Model) -> keras.Model:
+    """Let a model train without being compiled to a graph first, which takes longer than a few steps."""
+    model.run_eagerly = True
+    return model
+
+
 def test_defaults_are_the_questions_layers_loss_and_optimiser() -> None:
     model = build_autoencoder(5, 3)
 
@@ -51,7 +57,7 @@ def test_what_stands_in_the_target_for_a_missing_value_changes_no_weight(decoder
     target = np.where(present > 0, values, NAN)
     weights = []
     for _ in range(2):
-        model = build_autoencoder(5, 3, units=4, decoder=decoder)
+        model = eager(build_autoencoder(5, 3, units=4, decoder=decoder))
         model.train_on_batch([values, present], target)
         weights.append(model.get_weights())
 
@@ -74,7 +80,7 @@ def test_a_step_gets_no_attention_only_if_all_its_features_are_missing() -> None
 
 @pytest.mark.parametrize("decoder", ["context", "sequence"])
 def test_equal_seeds_give_equal_networks(decoder: str) -> None:
-    first, second, other = (build_autoencoder(5, 3, units=4, decoder=decoder, seed=seed) for seed in (1, 1, 2))
+    first, second, other = (eager(build_autoencoder(5, 3, units=4, decoder=decoder, seed=seed)) for seed in (1, 1, 2))
     windows = some_windows()
     inputs = [windows, np.ones_like(windows)]
 
