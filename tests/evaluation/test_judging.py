@@ -30,7 +30,7 @@ def table(sensors: int = 1, rows: int = ROWS) -> Dataset:
 
 def scored(rows: int, anomalous: BoolArray | None = None) -> ScoredRows:
     """Return scores that rise with the row from -1000 on, the first two not there, and alarms."""
-    score = np.arange(rows, dtype=np.float32) - 1000.0
+    score = np.arange(rows, dtype=np.float64) - 1000.0
     score[:2] = np.nan
     warming = np.isnan(score)
     alarms = np.zeros(rows, np.bool_) if anomalous is None else anomalous
