@@ -26,6 +26,7 @@ from stream_detector.sensor_table import UNKNOWN
 from stream_detector.state import Records
 
 NO_INCIDENT = -1
+LEVEL_MEMORY_COUNT = 2_000.0
 OPENED, UPDATED, CLOSED = "opened", "updated", "closed"
 
 
@@ -43,7 +44,7 @@ class DecisionRules:
     quiet_ms: int
     accept_ms: int
     model_tag: int  # of the model whose errors the levels are of
-    level_memory_count: float = 2_000.0  # the level forgets: at most so many readings weigh in it
+    level_memory_count: float = LEVEL_MEMORY_COUNT  # the level forgets: at most so many readings weigh in it
     level_shift_limit: float = 0.7  # a level moves at most so far (a factor of 2 in error) from where it started
     provisional_shift_limit: float = 2.0  # the same for a sensor that the model does not know
     level_step_limit: float = 1.0  # a single reading counts at most so far above or below the level
@@ -70,7 +71,9 @@ class DecisionRules:
             tails=calibration.tails,
             weights=calibration.weights,
             starts=calibration.start_levels(),
-            start_counts=np.append(calibration.sensors.counts, 0.0) + calibration.prior_count,
+            # The levels of a known sensor move as slowly from the start as they ever do: what goes wrong in the first
+            # minutes is not to be learned.
+            start_counts=np.append(np.full(len(calibration.sensors), LEVEL_MEMORY_COUNT), calibration.prior_count),
             update_ms=update_ms,
             quiet_ms=quiet_ms,
             accept_ms=accept_ms,

@@ -486,7 +486,7 @@ def test_rules_take_margin_tails_and_levels_from_the_calibration() -> None:
     assert rules.weights.tolist() == [0.25, 0.75]
     assert rules.tails is calibration.tails
     assert rules.starts.tolist() == [[-1.5, 1.5], [-2.0, 2.0]]  # nothing of its own 3 readings, to 9 of the fleet's
-    assert rules.start_counts.tolist() == [12.0, 9.0]
+    assert rules.start_counts.tolist() == [2000.0, 9.0]
     assert (rules.update_ms, rules.quiet_ms, rules.accept_ms, rules.model_tag) == (10, 20, 30, 3)
 
 

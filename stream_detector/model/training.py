@@ -54,15 +54,16 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
     timing = _Timing(clock)
     members, losses = _fit_members(prepared, progress, timing)
     tiles = Tiles(prepared.config.window_length, len(prepared.dataset.features), TILE_ROWS)
+    compiled = compile_feature_errors(members, tiles)
     ends = prepared.split.calibration_ends(prepared.config.max_calibration_windows, prepared.config.seed)
-    errors, seen = _errors(compile_feature_errors(members, tiles), tiles, prepared, ends, progress)
+    errors, seen = _errors(compiled, tiles, prepared, ends, progress)
     whitening = fit_whitening(errors, seen, prepared.scored)
     log_errors = whitening.log_errors(errors, seen)
     equal = np.full(len(members.names), 1.0 / len(members.names))
     calibration = _calibrate(prepared, ends, log_errors, members.names, equal)
     timing.lap("calibration")
 
-    tried = try_members(prepared, CompiledMembers.of(members, tiles, whitening), calibration, progress)
+    tried = try_members(prepared, CompiledMembers.of(members, tiles, compiled, whitening), calibration, progress)
     kept = tried.weights > 0
     names = tuple(name for name, is_kept in zip(members.names, kept.tolist(), strict=True) if is_kept)
     calibration = _calibrate(prepared, ends, log_errors[:, kept], names, tried.weights[kept])

@@ -23,11 +23,11 @@ from stream_detector.model.consistency import AUTOENCODER
 from stream_detector.model.fitting import TRYING, Progress
 from stream_detector.model.preparation import Prepared
 from stream_detector.model.scoring import (
+    Compiled,
     Members,
     Tiles,
     as_window_errors,
     compile_explanations,
-    compile_log_errors,
 )
 from stream_detector.model.whitening import Whitening
 from stream_detector.readings import Float32Array, Float64Array, Int64Array
@@ -46,13 +46,17 @@ class CompiledMembers:
     explain: Callable[[Float32Array, Scales], list[WindowErrors]]
 
     @classmethod
-    def of(cls, members: Members, tiles: Tiles, whitening: Whitening) -> CompiledMembers:
-        """Compile members."""
-        errors = compile_log_errors(members, tiles, whitening)
+    def of(cls, members: Members, tiles: Tiles, feature_errors: Compiled, whitening: Whitening) -> CompiledMembers:
+        """Compile what `feature_errors`, compiled already, does not give."""
         explanations = compile_explanations(members, tiles, whitening)
+
+        def log_errors(windows: Float32Array, scales: Scales) -> Float32Array:
+            errors, seen = tiles.run(feature_errors, windows, scales)
+            return np.asarray(whitening.log_errors(errors, seen), np.float32)
+
         return cls(
             members.names,
-            lambda windows, scales: tiles.run(errors, windows, scales)[0],
+            log_errors,
             lambda windows, scales: as_window_errors(tiles.run(explanations, windows, scales)),
         )
 
