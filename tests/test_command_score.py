@@ -77,7 +77,7 @@ def test_csv_and_parquet_hold_the_same(score: Score, tmp_path: Path) -> None:
     assert [row["is_anomaly"] for row in table] == [int(row["is_anomaly"]) for row in rows]
 
 
-def test_a_larger_budget_finds_more(score: Score, tmp_path: Path) -> None:
+def test_a_larger_budget_finds_more_and_scores_alike_until_then(score: Score, tmp_path: Path) -> None:
     write_readings(tmp_path / "in.csv", 60)
     config = tmp_path / "settings.toml"
     config.write_text("[alerts]\nbudget_per_sensor_day = 86400\n")
@@ -86,9 +86,11 @@ def test_a_larger_budget_finds_more(score: Score, tmp_path: Path) -> None:
     score(tmp_path / "in.csv", tmp_path / "many.csv", "--config", str(config))
 
     few, many = (read_rows(tmp_path / name) for name in ("few.csv", "many.csv"))
-    assert [row["score"] for row in few] == [row["score"] for row in many]
     assert all(float(m["threshold"]) < float(f["threshold"]) for f, m in zip(few, many, strict=True) if f["threshold"])
-    assert sum(row["is_anomaly"] == "1" for row in few) <= sum(row["is_anomaly"] == "1" for row in many)
+    # What is anomalous is not learned, so from the first alarm on a sensor's scores may differ.
+    assert sum(row["is_anomaly"] == "1" for row in few) < sum(row["is_anomaly"] == "1" for row in many)
+    until = [row["is_anomaly"] for row in many].index("1") + 1
+    assert [row["score"] for row in few[:until]] == [row["score"] for row in many[:until]]
 
 
 @pytest.mark.parametrize(
