@@ -80,9 +80,10 @@ class DecisionRules:
             model_tag=model_tag,
         )
 
-    def is_ready(self, table_rows: Int32Array, level_count: Float64Array) -> BoolArray:
-        """Say which sensors' levels rest on readings of their own: in calibration, or enough since."""
-        return np.asarray((table_rows != UNKNOWN) | (level_count >= min(self.ready_count, self.level_memory_count)))
+    def is_ready(self, table_rows: Int32Array, level_count: Float64Array, is_scale_learned: BoolArray) -> BoolArray:
+        """Say which sensors' scales and levels rest on readings of their own: those of training, or enough since."""
+        has_level = level_count >= min(self.ready_count, self.level_memory_count)
+        return np.asarray((table_rows != UNKNOWN) | (is_scale_learned & has_level))
 
     def start(self, header: Records, table_rows: Int32Array) -> None:
         """Begin anew [N], in place, where the header is of another model; its incident stays open."""

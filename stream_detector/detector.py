@@ -159,7 +159,8 @@ class Detector:
         appended = detected.appended
         milliseconds, offsets = appended.span(positions)
         slots = appended.slot[positions]
-        ready = self._rules.is_ready(self.arena.table_rows[slots], decisions.level_counts[positions])
+        learned = appended.count[positions] >= self._windows.scales.learned_count
+        ready = self._rules.is_ready(self.arena.table_rows[slots], decisions.level_counts[positions], learned)
         contexts = []
         for k, (position, reading) in enumerate(zip(positions, appended.reading[positions], strict=True)):
             filled = int(appended.filled[position])

@@ -24,6 +24,8 @@ from stream_detector.spec import ModelSpec
 GAP_INTERVALS = 10.0
 #: An open incident is updated no more often than this, if no setting says otherwise.
 UPDATE_SECONDS = 300.0
+#: An incident lasts at least so many windows before it is taken for the new normal state: by then the memory holds it.
+ACCEPT_WINDOWS = 2
 #: A sensor that the model does not know learns its scale from so many windows of readings.
 SCALE_WINDOWS = 16
 #: Hexadecimal digits of a version of the rules; as many as a model's version has.
@@ -67,7 +69,7 @@ def decision_rules(model: ModelSpec, calibration: Calibration, state: StateSetti
         alarms_per_reading(budget, interval_seconds),
         update_ms=round(1000 * update_seconds),
         quiet_ms=max(1, round(1000 * quiet_seconds)),
-        accept_ms=round(1000 * alerts.accept_seconds),
+        accept_ms=round(1000 * max(alerts.accept_seconds, ACCEPT_WINDOWS * window_seconds)),
         model_tag=model_tag(model),
     )
     version = rules_version(

@@ -28,13 +28,6 @@ class ScaleRules:
     fallback: Float32Array  # [F] > 0: deviation of a feature that has not varied yet, typical for the fleet
     learned_count: int  # readings after which a running scale stands still
 
-    def is_learned(self, moments: Records) -> BoolArray:
-        """Say for each record's moments [N, F] whether they stand still: no feature that was seen is still learned."""
-        count = moments["count"]
-        return np.asarray(
-            (count.max(axis=1) >= self.learned_count) & ((count == 0) | (count >= self.learned_count)).all(axis=1)
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Scales:

@@ -190,7 +190,8 @@ class AlertSettings(Group):
         None, description="Event time without an anomalous reading that closes an incident; unset: half a window."
     )
     accept_seconds: Seconds = Field(
-        43_200.0, description="Event time after which a lasting incident is taken for the new normal state, and closed."
+        43_200.0,
+        description="Event time after which a lasting incident is taken for the new normal; two windows at least.",
     )
 
     @model_validator(mode="after")

@@ -455,10 +455,12 @@ def test_an_incident_stays_open_under_another_model() -> None:
 
 
 def test_a_sensor_is_ready_when_the_model_knows_it_or_when_enough_readings_were_seen() -> None:
-    rows, counts = np.array([0, UNKNOWN, UNKNOWN], np.int32), np.array([4.0, 7.0, 8.0])
+    rows, counts = np.array([0, UNKNOWN, UNKNOWN, UNKNOWN], np.int32), np.array([4.0, 7.0, 8.0, 8.0])
+    learned = np.array([False, True, True, False])
+    ready = [True, False, True, False]  # known; too few readings behind the level; enough; its scale is still learned
 
-    assert replace(RULES, ready_count=8.0).is_ready(rows, counts).tolist() == [True, False, True]
-    assert replace(RULES, ready_count=99.0, level_memory_count=8.0).is_ready(rows, counts).tolist() == [True, False, True]
+    assert replace(RULES, ready_count=8.0).is_ready(rows, counts, learned).tolist() == ready
+    assert replace(RULES, ready_count=99.0, level_memory_count=8.0).is_ready(rows, counts, learned).tolist() == ready
 
 
 def test_rules_take_margin_tails_and_levels_from_the_calibration() -> None:
