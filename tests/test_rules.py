@@ -109,7 +109,8 @@ def test_quiet_spell_and_gap_follow_the_models_window_unless_set() -> None:
 
 def test_times_are_in_milliseconds() -> None:
     assert rules(update_seconds=1.5).update_ms == 1_500
-    assert rules(accept_seconds=0.25).accept_ms == 250
+    assert rules(accept_seconds=500.25).accept_ms == 500_250
+    assert rules(accept_seconds=0.25).accept_ms == 240_000  # at least two windows of 20 x 6 s
     assert rules().accept_ms == 12 * 3_600_000
 
 
