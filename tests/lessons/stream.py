@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from stream_detector.adapters.memory_sink import MemoryIncidentLog, MemorySink
 from stream_detector.adapters.memory_source import MemorySource
-from stream_detector.calibration import SECONDS_PER_DAY
 from stream_detector.dataset import Dataset
 from stream_detector.dead_letters import DeadLetterLimit
 from stream_detector.keeper import LagBounds, StateKeeper
 from stream_detector.offline import ScoredRows, join, score_dataset
 from stream_detector.pipeline import Pipeline, PipelineRules
-from stream_detector.readings import Float64Array
+from stream_detector.readings import Int64Array
 from stream_detector.restore import RestorePorts, RestoreRules
 from stream_detector.rules import TrainedScorer, build_detector
 from stream_detector.settings import AlertSettings, Settings, StateSettings
@@ -72,7 +70,7 @@ def scores_of(scorer: TrainedScorer, dataset: Dataset) -> dict[str, ScoredRows]:
     return {name: _take(rows, np.flatnonzero(dataset.codes == code)) for code, name in enumerate(dataset.sensors)}
 
 
-def _take(rows: ScoredRows, chosen: Any) -> ScoredRows:  # noqa: ANN401
+def _take(rows: ScoredRows, chosen: Int64Array) -> ScoredRows:
     return ScoredRows(
         rows.score[chosen], rows.threshold[chosen], rows.is_anomaly[chosen], rows.is_late[chosen], rows.is_warming[chosen]
     )
@@ -81,24 +79,3 @@ def _take(rows: ScoredRows, chosen: Any) -> ScoredRows:  # noqa: ANN401
 def peak(rows: ScoredRows, first: int, last: int | None = None) -> float:
     """Return the largest score of readings `first` up to `last`."""
     return float(np.nanmax(rows.score[first:last]))
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """How a sensor was judged over some time."""
-
-    incidents: int
-    days: float
-
-    def per_day(self) -> float:
-        return self.incidents / self.days
-
-
-def watched(events: list[Event], sensor: str, readings: int, interval_seconds: float) -> Watched:
-    """Count the incidents of a sensor in so many readings."""
-    return Watched(len(of(events, sensor, "opened")), readings * interval_seconds / SECONDS_PER_DAY)
-
-
-def values_of(*columns: Float64Array) -> Float64Array:
-    """Return columns [N] as values [N, F]."""
-    return np.stack(columns, axis=1)

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from stream_detector.adapters.keras_scorer import KerasScorer
 
 WINDOW = 64
-#: The fleet's levels count as 64 readings, and a sensor is ready when 128 stand behind its own: after 64 normal ones, of
-#: which the first is the 64th it gives. So a reading is judged as ready from this one on, counted from 0.
-READY_AT = (WINDOW - 1) + 64
+#: Its scale is learned from 16 windows, and it is ready when that stands still: at the 1024th reading, counted from 0.
+READY_AT = 16 * WINDOW - 1
 
 
 def test_a_new_sensor_is_scored_from_its_first_full_window(scorer: KerasScorer) -> None:
@@ -30,7 +29,7 @@ def test_a_new_sensor_is_scored_from_its_first_full_window(scorer: KerasScorer) 
     ("jump_at", "state"),
     [(WINDOW, "provisional"), (READY_AT - 1, "provisional"), (READY_AT, "ready"), (READY_AT + 40, "ready")],
 )
-def test_events_of_a_new_sensor_say_provisional_until_enough_normal_readings(
+def test_events_of_a_new_sensor_say_provisional_until_its_scale_is_learned(
     scorer: KerasScorer, jump_at: int, state: str
 ) -> None:
     values = shifted(idle(jump_at + 5), "pressure", 3.0 * spread("pressure"), jump_at)
@@ -39,15 +38,6 @@ def test_events_of_a_new_sensor_say_provisional_until_enough_normal_readings(
     assert [(one["status"], one["sensor_state"], one["incident"]["opened_offset"]) for one in events] == [
         ("opened", state, jump_at)
     ]
-
-
-def test_readings_of_an_incident_do_not_make_a_new_sensor_ready(scorer: KerasScorer) -> None:
-    values = shifted(idle(READY_AT + 100), "pressure", 3.0 * spread("pressure"), READY_AT - 1)
-    events = run_stream(scorer, table(Sensor("new", values)))
-
-    updates = of(events, "new", "updated")
-    assert updates
-    assert {one["sensor_state"] for one in updates} == {"provisional"}
 
 
 @pytest.mark.parametrize("unit", [1000.0, 0.01])
