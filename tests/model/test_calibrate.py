@@ -127,8 +127,14 @@ def test_the_table_has_each_sensors_scale_level_and_count() -> None:
     assert (table.location.tolist(), table.deviation.tolist()) == ([[0.0], [1.0]], [[1.0], [2.0]])
     assert table.levels.tolist() == [[2.0, 15.0], [5.0, 0.0]]
     assert table.counts.tolist() == [2.0, 1.0]
-    assert calibration.pooled_level == pytest.approx([3.0, 10.0])
     assert (calibration.readings, calibration.weights.tolist()) == (3, [0.5, 0.5])
+
+
+def test_one_sensor_that_hardly_errs_does_not_speak_for_the_fleet() -> None:
+    calibration = calibrate(np.full((9, 1), 1.0), np.full((9, 1), 2.0), np.full((900, 1), -13.0))
+
+    assert calibration.pooled_level.tolist() == [1.0]  # the median of the sensors' levels
+    assert calibration.start_levels()[-1].tolist() == [1.0]
 
 
 def test_readings_without_a_score_are_left_out_and_sensors_without_any_are_not_in_the_table() -> None:
