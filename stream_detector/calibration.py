@@ -49,7 +49,7 @@ class Calibration:
     members: tuple[str, ...]  # [M] names
     weights: Float64Array  # [M] of the members in the mean, summing to 1; 0: left out
     tails: Tails
-    pooled_level: Float64Array  # [M] mean log error over the fleet
+    pooled_level: Float64Array  # [M] the sensors' median level
     typical: float  # mean surprise of a reading
     tail_start: float  # where the fitted tail of the surprise begins, above typical
     tail_rate: float  # clusters of excesses over it, per reading

@@ -57,7 +57,8 @@ def fit_calibration(
         levels=np.add.reduceat(logs, first, axis=0) / counts[:, np.newaxis],
         counts=counts.astype(np.float64),
     )
-    pooled = logs.mean(axis=0)
+    # The median: one idle sensor among others, with hardly any error, must not speak for the fleet.
+    pooled = np.median(table.levels, axis=0)
     shrunk = (table.levels * counts[:, np.newaxis] + pooled * PRIOR_COUNT) / (counts[:, np.newaxis] + PRIOR_COUNT)
     above_level = logs - shrunk[of_sensor]
     tails = fit_tails(above_level)
