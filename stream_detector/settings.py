@@ -136,7 +136,10 @@ class ModelSettings(Group):
     """The model."""
 
     directory: Path = Field(Path("model"), description="Directory written by `stream-detector train`.")
-    tile_rows: Count = Field(256, description="Windows per forward pass. Part of the result: scores are equal for equal tiles.")
+    tile_rows: Count = Field(
+        256,
+        description="Windows per forward pass, cut to a multiple of 48. Part of the result: scores are equal for equal tiles.",
+    )
     refuse_unpromoted: bool = Field(False, description="Refuse a model that lost to windowed PCA in its training; else warn.")
 
 
