@@ -10,12 +10,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stream_detector.cli import main
 from stream_detector.errors import PermanentDeliveryError, RetriableError
+from stream_detector.model.artifact import Artifact, save_artifact
 from stream_detector.settings import PREFIX, KafkaSettings
 from tests.integration.service_process import environment
 from tests.integration.topics import Topics, headers
@@ -117,6 +119,19 @@ def test_a_missing_model_is_named_with_the_cure(run: Run, tmp_path: Path) -> Non
     assert code == 1
     assert str(tmp_path / "none") in error
     assert "train" in error
+
+
+def test_a_model_that_lost_to_windowed_pca_is_refused_if_the_settings_say_so(
+    run: Run, tmp_path: Path, tiny_artifact: Artifact
+) -> None:
+    lost = {"promoted": False, "overall": {"model": {"auc_pr": 0.25}, "windowed_pca": {"auc_pr": 0.5}}}
+    save_artifact(replace(tiny_artifact, report={**tiny_artifact.report, "gate": lost}), tmp_path / "lost", b"")
+
+    code, error = run(MODEL__DIRECTORY=tmp_path / "lost", MODEL__REFUSE_UNPROMOTED=True)
+
+    assert code == 1
+    assert "0.250 against 0.500" in error
+    assert "STREAM_DETECTOR_MODEL__REFUSE_UNPROMOTED" in error
 
 
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # the client forgets sockets that did not connect

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stream_detector.budgets import BudgetRow, budget_lines
 from stream_detector.dataset import Dataset
 from stream_detector.gate.judging import Verdict
-from stream_detector.gate.promotion import describe
+from stream_detector.gate.promotion import REPORT_KEY, describe
 from stream_detector.model.artifact import Artifact
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def describe_model(artifact: Artifact, verdict: Verdict, directory: Path) -> str
         *describe_members(spec.members, report["members"]),
         *describe_autoencoder(report["autoencoder"]),
         *(f"  {line}" for line in describe(verdict).splitlines()),
+        *describe_blame(report[REPORT_KEY]["blame"]),
         "  alarm budgets that the calibration data can vouch for:",
         *(f"  {line}" for line in budget_lines([BudgetRow(**row) for row in report["budgets"]])),
     ]
@@ -98,3 +99,14 @@ def describe_autoencoder(emphasis: Mapping[str, Any] | None) -> list[str]:
     if share == 0.0:
         return ["  left out: autoencoder; injected faults are found better without it"]
     return [f"  the autoencoder makes up {share:.0%} of it, worth {gain:+.3f} in AUC-PR on injected faults"]
+
+
+def describe_blame(blame: Mapping[str, Any]) -> list[str]:
+    """Say how often explanations blame a feature that is faulty."""
+    if not blame["faults"]:
+        return []
+    return [
+        f"  blame: a faulty feature comes first in {blame['first']:.0%} of {blame['faults']} faults "
+        f"(by chance {blame['first_by_chance']:.0%}), is among the first three in {blame['first_three']:.0%} "
+        f"({blame['first_three_by_chance']:.0%})"
+    ]
