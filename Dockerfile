@@ -16,8 +16,8 @@ WORKDIR /src
 # Installed again when these change, and not with the rest of pyproject.toml.
 COPY --from=requirements requirements.txt ./
 COPY constraints.txt ./
-RUN --mount=type=cache,target=/root/.cache/pip \
-    python -m pip --python /opt/venv install --requirement requirements.txt --constraint constraints.txt \
+RUN --mount=type=cache,target=/var/cache/pip \
+    python -m pip --cache-dir /var/cache/pip --python /opt/venv install --requirement requirements.txt --constraint constraints.txt \
     # Nothing here compiles against TensorFlow or Arrow, parses C, runs their tests, or reads a symbol table.
  && cd /opt/venv/lib/python3*/site-packages \
  && rm -rf tensorflow/include pyarrow/include clang \
@@ -27,8 +27,8 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 # Our code is a layer of its own: a change of it neither installs nor copies TensorFlow again.
 FROM dependencies AS build
 COPY . .
-RUN --mount=type=cache,target=/root/.cache/pip \
-    python -m pip --python /opt/venv install --no-deps --prefix /opt/stream-detector .
+RUN --mount=type=cache,target=/var/cache/pip \
+    python -m pip --cache-dir /var/cache/pip --python /opt/venv install --no-deps --prefix /opt/stream-detector .
 
 FROM base
 # Models are kept in /models; a volume that is new gets the owner of this directory. The home is where libraries may write

@@ -39,7 +39,7 @@ class DecisionRules:
     tails: Tails
     weights: Float64Array  # [M]
     starts: Float64Array  # [S + 1, M] levels that sensors start from; the last is an unknown sensor's
-    start_counts: Float64Array  # [S + 1] readings that stand behind them
+    start_counts: Float64Array  # [S + 1] how many readings a level counts for at the start: it moves the slower
     update_ms: int
     quiet_ms: int
     accept_ms: int

@@ -36,9 +36,15 @@ class Batch:
 
     values: Float32Array  # [N, T, F] hidden values carry the last visible one
     visible: Float32Array  # [N, T, F]
+    there: Float32Array  # [N, T]
+    traits: Float32Array  # [N, 2F]
     target: Float32Array  # [N, R, F]
     weight: Float32Array  # [N, R, F] 1 for what was there and was hidden
-    traits: Float32Array  # [N, 2F]
+
+    @property
+    def inputs(self) -> list[Float32Array]:
+        """Return what the network takes."""
+        return [self.values, self.visible, self.there, self.traits]
 
 
 def fit(network: keras.Model, prepared: Prepared, progress: Progress) -> Losses:
@@ -54,7 +60,7 @@ def fit(network: keras.Model, prepared: Prepared, progress: Progress) -> Losses:
     best, best_weights, recent = math.inf, network.get_weights(), []
     for step, chosen in enumerate(_batches(rng, ends, config.batch_size, steps), start=1):
         batch = batch_of(prepared, chosen, rng)
-        recent.append(train_step(batch.values, batch.visible, batch.traits, batch.target, batch.weight))
+        recent.append(train_step(batch.inputs, batch.target, batch.weight))
         progress(FITTING, step, steps, losses.validation[-1] if losses.validation else None)
         if step % config.round_steps and step < steps:
             continue
@@ -98,9 +104,10 @@ def batch_of(prepared: Prepared, ends: Int64Array, rng: np.random.Generator) -> 
     return Batch(
         values=np.where(hidden, last, scaled),
         visible=(present & ~hidden).astype(np.float32),
+        there=np.asarray(present.any(axis=2), np.float32),
+        traits=prepared.traits(ends),
         target=scaled[:, -rows:],
         weight=(hidden & present)[:, -rows:].astype(np.float32),
-        traits=prepared.traits(ends),
     )
 
 
@@ -112,16 +119,16 @@ def _compile(
     optimizer.build(variables)
 
     @tf.function  # type: ignore[untyped-decorator]  # TensorFlow ships no types
-    def train_step(values: Tensor, visible: Tensor, traits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    def train_step(inputs: list[Tensor], target: Tensor, weight: Tensor) -> Tensor:
         with tf.GradientTape() as tape:
-            head, _ = network([values, visible, traits], training=True)
+            head, _ = network(inputs, training=True)
             loss = negative_log_likelihood(target, weight, head)
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss
 
     @tf.function  # type: ignore[untyped-decorator]  # see above
     def watch() -> Tensor:
-        head, _ = network([watched.values, watched.visible, watched.traits], training=False)
+        head, _ = network(watched.inputs, training=False)
         return negative_log_likelihood(watched.target, watched.weight, head)
 
     return train_step, watch

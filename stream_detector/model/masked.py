@@ -1,7 +1,7 @@
 """The autoencoder as a member of the score: it says what hidden values should be, and how far off that usually is.
 
     encoder    LSTM over the window with what is hidden taken out; a second channel per value says what is visible
-    attention  over time, on the encoder's outputs
+    attention  over time, on the encoder's outputs; a step at which nothing was read has no weight
     decoder    LSTM over the newest rows, reading the context (the attention's weighted sum of all steps) beside the encoder's
                steps there, made narrow ("both"); or only the context; or only the steps, weighted by attention ("sequence")
     head       per value a centre and a spread
@@ -65,7 +65,8 @@ class MaskedAutoencoder:
         last = scaled[:, steps - self.hidden_rows - 1, np.newaxis]
         carried = ops.where(shown > 0, scaled, last)
         traits = self.fleet.traits(windows.location, windows.deviation, ops)
-        head, attention = self.network([carried, windows.here * shown, traits], training=False)
+        there = ops.max(windows.here, axis=-1)
+        head, attention = self.network([carried, windows.here * shown, there, traits], training=False)
         newest = head[:, -self.hidden_rows :]
         return newest[:, :, :features], newest[:, :, features:], attention
 
@@ -83,8 +84,9 @@ def decoded_rows(window_length: int) -> int:
 def build_network(window_length: int, features: int, spec: NetworkSpec, seed: int = 0) -> keras.Model:
     """Build the network; equal arguments give equal initial weights.
 
-    The keras.Model takes [values, visible, traits], [N, T, F] twice and [N, 2F], and returns [head, attention]: the head
-    [N, R, 2F] is first the centres, then the spreads, of the newest R rows; the attention is [N, T].
+    The keras.Model takes [values, visible, there, traits]: [N, T, F] twice, [N, T] with 1 where anything was read, be it hidden
+    or not, and [N, 2F]. It returns [head, attention]: the head [N, R, 2F] is first the centres, then the spreads, of the newest
+    R rows; the attention is [N, T].
     """
     if spec.decoder not in DECODERS:
         msg = f"decoder must be one of {', '.join(DECODERS)}, got {spec.decoder!r}"
@@ -93,12 +95,13 @@ def build_network(window_length: int, features: int, spec: NetworkSpec, seed: in
     seeds = iter((np.random.SeedSequence(seed).generate_state(8) >> 1).tolist())
     values = keras.Input((window_length, features), name="values")
     visible = keras.Input((window_length, features), name="visible")
+    there = keras.Input((window_length,), name="there")
     traits = keras.Input((2 * features,), name="traits")
     everywhere = keras.layers.RepeatVector(window_length, name="repeat_traits")(traits)
     hidden = _lstm(spec.units, "encoder", next(seeds), next(seeds))(ops.concatenate([values, visible, everywhere], axis=-1))
     hidden = keras.layers.Dropout(spec.dropout, seed=next(seeds), name="encoder_dropout")(hidden)
     attention = Attention(spec.attention_units, spec.uniform_attention, seed=next(seeds), name="attention")
-    context, weights = attention(hidden)
+    context, weights = attention(hidden, mask=ops.not_equal(there, 0.0))
     parts = []
     if spec.decoder != "context":
         newest = hidden[:, -rows:]
@@ -117,7 +120,7 @@ def build_network(window_length: int, features: int, spec: NetworkSpec, seed: in
     centre = values[:, -rows:] + raw[:, :, :features]
     spread = ops.softplus(raw[:, :, features:]) + SMALLEST_SPREAD
     return keras.Model(
-        [values, visible, traits], [ops.concatenate([centre, spread], axis=-1), weights], name="masked_autoencoder"
+        [values, visible, there, traits], [ops.concatenate([centre, spread], axis=-1), weights], name="masked_autoencoder"
     )
 
 

@@ -6,13 +6,12 @@ import numpy as np
 
 from stream_detector.model.tensors import Namespace, Tensor
 from stream_detector.readings import BoolArray, Float32Array
+from stream_detector.scales import NEGLIGIBLE_SHARE
 
 #: Beyond about this many standard deviations values are compressed logarithmically, so one outlier does not rule a window.
 SQUASH = 5.0
 #: Scaled values are cut here before squashing; no finite reading can then overflow to infinity.
 LARGEST = 1.0e30
-#: A deviation below this share of the largest value is the rounding of its digits: the feature is constant.
-NEGLIGIBLE_SHARE = 1.0e-4
 
 
 def fill(windows: Float32Array, location: Float32Array) -> tuple[Float32Array, BoolArray]:

@@ -40,7 +40,7 @@ class MemberOutput:
     residuals: Tensor  # [N, R, F] 0 where there is no value
     here: Tensor  # [N, R, F] 1 where there is a value, else 0
     expected: Tensor | None  # [N, R, F] scaled values; None: it expects changes, not values
-    is_signed: bool = False  # its error is larger where the residuals of a feature have one sign
+    attention: Tensor | None = None  # [N, T] of the network; the linear members have none
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,16 @@ class Members:
         """Return what each scored member says of windows."""
         by_name = {member.shape.name: member for member in self.linear}
         return [
-            _linear_output(by_name[name], windows) if name in by_name else self._network_output(windows) for name in self.names
+            _linear_output(by_name[name], windows) if name in by_name else _network_output(self.autoencoder, windows)
+            for name in self.names
         ]
 
-    def _network_output(self, windows: Windows) -> MemberOutput:
-        centre, spread, _ = self.autoencoder.expect(windows)
-        rows = windows.here[:, -centre.shape[1] :]
-        residuals = (windows.scaled[:, -centre.shape[1] :] - centre) / spread * rows
-        return MemberOutput(residuals, rows, centre, is_signed=True)
+
+def _network_output(autoencoder: MaskedAutoencoder, windows: Windows) -> MemberOutput:
+    centre, spread, attention = autoencoder.expect(windows)
+    rows = windows.here[:, -centre.shape[1] :]
+    residuals = (windows.scaled[:, -centre.shape[1] :] - centre) / spread * rows
+    return MemberOutput(residuals, rows, centre, attention)
 
 
 def _linear_output(member: LinearMember, windows: Windows) -> MemberOutput:
@@ -87,7 +89,7 @@ def feature_errors(outputs: list[MemberOutput]) -> tuple[Tensor, Tensor]:
         at_least_one = ops.maximum(count, 1.0)
         square = ops.sum(ops.square(output.residuals), axis=1) / at_least_one
         mean = ops.absolute(ops.sum(output.residuals, axis=1)) / at_least_one
-        errors.append(ops.sqrt(square) * mean if output.is_signed else square)
+        errors.append(ops.sqrt(square) * mean if output.attention is not None else square)
     return ops.stack(errors, axis=1), ops.stack(rows, axis=1) > 0
 
 
@@ -168,7 +170,8 @@ def compile_explanations(members: Members, tiles: Tiles, whitening: Whitening) -
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         windows = Windows.of(filled, present, location, deviation)
         outputs = members.outputs(windows)
-        _, _, attention = members.autoencoder.expect(windows)
+        found = [output.attention for output in outputs if output.attention is not None]
+        attention = found[0] if found else members.autoencoder.expect(windows)[2]
         ratios = whitening.ratios(*feature_errors(outputs), ops)
         _, largest = ops.top_k(ratios, whitening.largest)
         selected = ops.sum(ops.one_hot(largest, tiles.features), axis=2)  # [N, M, F]

@@ -47,11 +47,14 @@ def some_windows(window_length: int, count: int = 5) -> Float32Array:
     return np.random.default_rng(0).normal(size=(count, window_length, FEATURES)).astype(np.float32)
 
 
-def expect(network: MaskedAutoencoder, values: Float32Array, location: float = 0.0) -> list[Float32Array]:
-    """Return centre, spread and attention of windows of which all is there."""
+def expect(
+    network: MaskedAutoencoder, values: Float32Array, location: float = 0.0, here: Float32Array | None = None
+) -> list[Float32Array]:
+    """Return centre, spread and attention of windows of which all is there, or what `here` says."""
     count = len(values)
     scales = np.full((count, FEATURES), location, np.float32), np.ones((count, FEATURES), np.float32)
-    windows = Windows(ops.convert_to_tensor(values), ops.ones_like(values), *map(ops.convert_to_tensor, scales))
+    known = np.ones_like(values) if here is None else here
+    windows = Windows(*map(ops.convert_to_tensor, (values, known, *scales)))
     return [ops.convert_to_numpy(output) for output in network.expect(windows)]
 
 
@@ -89,6 +92,20 @@ def test_it_knows_what_sort_of_sensor_a_window_is_of() -> None:
     small, large = expect(network, values, location=0.0), expect(network, values, location=5.0)
 
     assert np.abs(small[0] - large[0]).max() > 1e-4
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_only_a_step_at_which_nothing_was_read_has_no_attention(name: str) -> None:
+    values, here = some_windows(16), np.ones((5, 16, FEATURES), np.float32)
+    here[0, 3] = 0.0  # all of its features
+    here[0, 5, :2] = 0.0  # two of three
+    here[0, -1] = 0.0  # among those that are hidden when scoring
+
+    _, _, attention = expect(network_of(16, SPECS[name]), values, here=here)
+
+    assert np.flatnonzero(attention[0] == 0.0).tolist() == [3, 15]
+    assert (attention[1:] > 0.0).all()
+    assert attention.sum(axis=1) == pytest.approx(np.ones(5), abs=1e-5)
 
 
 def test_uniform_attention_gives_every_step_the_same() -> None:
