@@ -60,8 +60,8 @@ def tiny_artifact(tiny_training: Training) -> Artifact:
 @pytest.fixture(scope="session")
 def tiny_model_directory(tiny_training: Training, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of the tiny model; it must not be changed."""
-    from stream_detector.model.artifact import save_artifact
     from stream_detector.model.picture import draw_training
+    from stream_detector.model.saving import save_artifact
 
     directory = tmp_path_factory.mktemp("models") / "tiny"
     save_artifact(tiny_training.artifact, directory, draw_training(tiny_training.losses, tiny_training.example, FEATURES))

@@ -17,7 +17,8 @@ import pytest
 
 from stream_detector.cli import main
 from stream_detector.errors import PermanentDeliveryError, RetriableError
-from stream_detector.model.artifact import Artifact, save_artifact
+from stream_detector.model.artifact import Artifact
+from stream_detector.model.saving import save_artifact
 from stream_detector.settings import PREFIX, KafkaSettings
 from tests.integration.service_process import environment
 from tests.integration.topics import Topics, headers

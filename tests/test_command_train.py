@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stream_detector.cli import main
-from stream_detector.model.artifact import load_artifact
+from stream_detector.model.saving import load_artifact
 from tests.fixtures_model import tiny_values
 
 #: Training that takes seconds.

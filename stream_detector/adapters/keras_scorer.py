@@ -11,8 +11,9 @@ import numpy as np
 from stream_detector.calibration import Calibration
 from stream_detector.errors import ModelError
 from stream_detector.explanation import WindowErrors
-from stream_detector.model.artifact import Artifact, load_artifact
+from stream_detector.model.artifact import Artifact
 from stream_detector.model.restoring import restore_members
+from stream_detector.model.saving import load_artifact
 from stream_detector.model.scoring import Tiles, as_window_errors, compile_explanations, compile_log_errors
 from stream_detector.readings import Float32Array
 from stream_detector.scales import Scales

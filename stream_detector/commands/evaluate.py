@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from stream_detector.commands.option_types import count
+from stream_detector.commands.scoring_output import say, score_with_progress, track
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError, StreamDetectorError
 from stream_detector.model.directory import check_writable
-from stream_detector.rules import budget_per_sensor_day, build_detector, decision_rules
+from stream_detector.rules import budget_per_sensor_day, decision_rules
 
 if TYPE_CHECKING:
     from stream_detector.adapters.keras_scorer import KerasScorer
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from stream_detector.settings import Settings
 
 REPORT, PAGE = "report.json", "report.html"
-_T = TypeVar("_T")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,10 +85,10 @@ def main(arguments: argparse.Namespace) -> int:
     dataset = read_dataset(arguments.input, features)
     truth = _truth(arguments, dataset)
     if unknown := [name for name in dataset.unread if name != arguments.label_column]:
-        _say(f"ignored, unknown to the model: {', '.join(unknown)}")
+        say(f"ignored, unknown to the model: {', '.join(unknown)}")
     training = clean(read_dataset(arguments.baseline_training, features))[0] if arguments.baseline_training else None
     rules = _rules(arguments, scorer, settings)
-    scored = _score(scorer, dataset, settings)
+    scored = score_with_progress(scorer, dataset, settings)
     judged = _judge(dataset, truth, scored, training, rules)
     evaluation = report(_about(arguments, scorer, settings, truth, rules), judged)
     evaluation["explanations"] = judge_explanations(
@@ -139,19 +137,10 @@ def _rules(arguments: argparse.Namespace, scorer: KerasScorer, settings: Setting
     return Rules(decision.quiet_ms, interval_seconds, arguments.vus_window, arguments.seed)
 
 
-def _score(scorer: KerasScorer, dataset: Dataset, settings: Settings) -> ScoredRows:
-    """Score as the stream would, with a progress bar on stderr."""
-    from stream_detector.offline import join, score_dataset
-
-    state = settings.state.model_copy(update={"max_sensors": max(1, len(dataset.sensors))})
-    detector = build_detector(scorer, state, settings.alerts)
-    return join(list(_track(score_dataset(detector, dataset), "scoring", None)))
-
-
 def _judge(dataset: Dataset, truth: Truth, scored: ScoredRows, training: Dataset | None, rules: Rules) -> list[Judged]:
     from stream_detector.evaluation.judging import judge, split
 
-    series = _track(split(dataset, truth.labels, scored), "judging", len(dataset.sensors))
+    series = track(split(dataset, truth.labels, scored), "judging", len(dataset.sensors))
     return [judge(one, training, rules) for one in series]
 
 
@@ -214,15 +203,3 @@ def _print(evaluation: dict[str, Any], directory: Path) -> None:
     for note in evaluation["notes"]:
         console.print(f"note: {note}", soft_wrap=True)
     console.print(f"report: {directory / PAGE}, {directory / REPORT}", soft_wrap=True)
-
-
-def _track(items: Iterable[_T], what: str, total: int | None) -> Iterable[_T]:
-    """Show progress on stderr, where it does not mix with output."""
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(items, what, total, console=Console(stderr=True), disable=not os.isatty(2))
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201 - the command line prints

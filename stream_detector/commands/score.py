@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stream_detector.commands.scoring_output import say, score_with_progress
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError, StreamDetectorError
 from stream_detector.model.directory import is_writable
-from stream_detector.rules import build_detector
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from stream_detector.dataset import Dataset
-    from stream_detector.detector import Detector
     from stream_detector.offline import ScoredRows
 
 _WRITERS = (".csv", ".parquet")
@@ -54,12 +52,10 @@ def main(arguments: argparse.Namespace) -> int:
     scorer = KerasScorer(arguments.model, settings.model.tile_rows)
     dataset = read_dataset([arguments.input], scorer.spec.features)
     if dataset.unread:
-        _say(f"ignored, unknown to the model: {', '.join(dataset.unread)}")
-    state = settings.state.model_copy(update={"max_sensors": max(1, len(dataset.sensors))})
-    detector = build_detector(scorer, state, settings.alerts)
-    rows = _score(detector, dataset)
+        say(f"ignored, unknown to the model: {', '.join(dataset.unread)}")
+    rows = score_with_progress(scorer, dataset, settings)
     _write(_table(dataset, rows), arguments.output)
-    _say(_summary(rows))
+    say(_summary(rows))
     return 0
 
 
@@ -87,17 +83,6 @@ def _check_output(arguments: argparse.Namespace) -> None:
         raise InputDataError(msg)
 
 
-def _score(detector: Detector, dataset: Dataset) -> ScoredRows:
-    """Score with a progress bar on stderr, where it does not mix with output."""
-    from rich.console import Console
-    from rich.progress import track
-
-    from stream_detector.offline import join, score_dataset
-
-    batches = track(score_dataset(detector, dataset), "scoring", console=Console(stderr=True), disable=not os.isatty(2))
-    return join(list(batches))
-
-
 def _table(dataset: Dataset, rows: ScoredRows) -> pa.Table:
     import numpy as np
     import pyarrow as pa
@@ -113,10 +98,6 @@ def _table(dataset: Dataset, rows: ScoredRows) -> pa.Table:
             "is_anomaly": pa.array(rows.is_anomaly.astype(np.int8)),
         }
     )
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201 - the command line prints
 
 
 def _summary(rows: ScoredRows) -> str:

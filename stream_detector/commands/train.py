@@ -16,9 +16,10 @@ from stream_detector.commands.train_output import describe_data, describe_model,
 from stream_detector.dataset import Dataset, clean, read_dataset
 from stream_detector.errors import InputDataError, SettingsError
 from stream_detector.gate.judging import Verdict
-from stream_detector.model.artifact import Artifact, NetworkSpec, is_model, save_artifact
+from stream_detector.model.artifact import Artifact, NetworkSpec
 from stream_detector.model.directory import check_replaceable, check_writable
 from stream_detector.model.preparation import Prepared, TrainingConfig, prepare
+from stream_detector.model.saving import is_model, save_artifact
 from stream_detector.topic_dataset import find_features, find_span, read_topic_span
 from stream_detector.wire import InputLimits, JsonDecoder
 

@@ -11,12 +11,13 @@ from keras import ops
 
 from stream_detector.calibration import Calibration
 from stream_detector.gate.judging import Verdict
-from stream_detector.model.artifact import Artifact, with_version
+from stream_detector.model.artifact import Artifact
 from stream_detector.model.calibrate import fit_calibration
 from stream_detector.model.consistency import AUTOENCODER
 from stream_detector.model.fitting import CALIBRATING, Losses, Progress, fit, sample
 from stream_detector.model.linear import fit_linear, member_shapes
 from stream_detector.model.masked import MaskedAutoencoder, Windows, build_network, hidden_rows
+from stream_detector.model.packing import with_version
 from stream_detector.model.preparation import Prepared
 from stream_detector.model.report import training_report
 from stream_detector.model.samples import gather

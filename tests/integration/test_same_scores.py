@@ -18,7 +18,8 @@ import pytest
 from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.cli import main
 from stream_detector.events import iso_time
-from stream_detector.model.artifact import load_artifact, save_artifact, with_version
+from stream_detector.model.packing import with_version
+from stream_detector.model.saving import load_artifact, save_artifact
 from stream_detector.rules import build_detector
 from stream_detector.settings import PREFIX, AlertSettings, StateSettings
 from tests.fixtures_model import FEATURES, WINDOW_LENGTH, tiny_values

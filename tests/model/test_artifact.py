@@ -17,19 +17,9 @@ from numpy.typing import NDArray
 
 from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.errors import ModelError
-from stream_detector.model.artifact import (
-    CALIBRATION,
-    MANIFEST,
-    SCORING,
-    SENSORS,
-    SPEC,
-    WEIGHTS,
-    Artifact,
-    load_artifact,
-    load_metadata,
-    save_artifact,
-    with_version,
-)
+from stream_detector.model.artifact import Artifact
+from stream_detector.model.packing import CALIBRATION, SCORING, SENSORS, SPEC, WEIGHTS, with_version
+from stream_detector.model.saving import MANIFEST, load_artifact, load_metadata, save_artifact
 
 PICTURE = b"\x89PNG"
 FILES = {
@@ -151,7 +141,7 @@ def test_the_version_follows_what_decides_results_and_nothing_else(artifact: Art
 
 def test_metadata_needs_no_tensorflow(tiny_model_directory: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from stream_detector.model.artifact import load_metadata;"
+        "import sys; from pathlib import Path; from stream_detector.model.saving import load_metadata;"
         "print(load_metadata(Path(sys.argv[1])).spec.name, 'tensorflow' in sys.modules, 'keras' in sys.modules)"
     )
     command = [sys.executable, "-c", program, str(tiny_model_directory)]
