@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -63,7 +63,7 @@ class ChecksumScorer:
     """
 
     def __init__(self) -> None:
-        self.windows_seen: list[Float32Array] = []
+        self.windows_seen: deque[Float32Array] = deque()
 
     def errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
         """See ports.Scorer."""

@@ -84,7 +84,7 @@ def test_without_scoring_windows_are_filled_and_scales_learned_and_nothing_else_
 
     detected = detector.detect(readings("abaaa"), scoring=False)
 
-    assert (detected.decisions, detected.scored, scorer.windows_seen) == (None, 0, [])
+    assert (detected.decisions, detected.scored, list(scorer.windows_seen)) == (None, 0, [])
     header = detector.arena.records["header"]
     assert header["filled"].max() == 3
     assert detector.arena.records["moments"]["count"][detector.arena.held(0)].tolist() == [[0, 0], [1, 1]]

@@ -47,18 +47,20 @@ def connect(kafka: KafkaSettings, redis: RedisSettings, parts: ExitStack) -> Con
     return Connections(source, sink, store)
 
 
-def build_pipeline(kafka: KafkaSettings, to: Connections, detector: Detector | None = None) -> Pipeline:
+def build_pipeline(
+    kafka: KafkaSettings, to: Connections, detector: Detector | None = None, clock: Callable[[], float] = time.monotonic
+) -> Pipeline:
     """Put a pipeline on the adapters, with a checksum for a model unless told otherwise. It never gives up for bad records."""
     plant = Plant()
     detector = detector or plant.detector()
-    keeper = StateKeeper(to.store, detector, plant.bounds, time.monotonic, secrets.token_bytes)
+    keeper = StateKeeper(to.store, detector, plant.bounds, clock, secrets.token_bytes)
     decoder = JsonDecoder(detector.model.features, InputLimits())
     return Pipeline(
         RestorePorts(to.source, to.sink, decoder, detector, keeper, KafkaIncidentLog(kafka)),
         DeadLetterLimit(1.0, MUCH, MUCH),
         PipelineRules(kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic, poll_seconds=0.2, retry_seconds=0.2),
         RestoreRules(start_position(kafka), plant.lookback_ms, slice_records=10),
-        time.monotonic,
+        clock,
     )
 
 

@@ -7,9 +7,11 @@ producer; the product has no hooks.
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,17 +22,29 @@ from stream_detector.adapters.kafka_sink import Deadline, TransactionalProducer
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.logs import set_up_logging
 from stream_detector.metrics import Metrics
-from stream_detector.ports import StateStore
+from stream_detector.ports import Chunk, StateStore
 from stream_detector.reload import Reloader, ReloadFlag
 from stream_detector.service import Heartbeat, Service, StopFlag
 from stream_detector.settings import KafkaSettings, RedisSettings
-from tests.harness import Plant
+from tests.chaos.plants import plant_of
+from tests.harness import ChecksumScorer
 from tests.integration.replica import Connections, build_pipeline, connect
 
 #: Where a process can die, in the order of the hot path, and while restoring. "asked": a request to the transaction's
-#: coordinator is on its way or not, nobody knows.
-STEPS = ("polled", "detected", "sent", "asked", "positions_sent", "committed", "persisted", "restoring")
-REACHED = "reached"
+#: coordinator is on its way or not, nobody knows. "persisted" is between the persists of two partitions as well.
+STEPS = (
+    "polled",
+    "appended",
+    "scored",
+    "detected",
+    "sent",
+    "asked",
+    "positions_sent",
+    "committed",
+    "persisted",
+    "restoring",
+)
+REACHED, READ_AGAIN = "reached", "read again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,15 @@ class Fate:
     signal: str = "SIGKILL"
     restoring: int = 0  # it is killed earlier if it restores so many slices
     persists: int = 1_000_000  # so many are carried out, then the store takes no more
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a process is: the plant by its name, the model's version, and whether its clock jumps."""
+
+    plant: str = "some"
+    model_version: str = "v1"
+    clock_seed: int | None = None
 
 
 class Fates:
@@ -78,7 +101,7 @@ class Fates:
 
 def _wrap_ports(fates: Fates, to: Connections) -> None:
     fates.wrap(to.source, "poll", after="polled", when=lambda polled: bool(polled.chunks))
-    fates.wrap(to.source, "read", after="restoring")
+    fates.wrap(to.source, "read", after="restoring", when=_note_read_again)
     fates.wrap(TransactionalProducer, "begin", before="detected")
     fates.wrap(TransactionalProducer, "send_positions", before="sent", after="positions_sent")
     fates.wrap(TransactionalProducer, "commit", after="committed")
@@ -94,6 +117,11 @@ def _wrap_ports(fates: Fates, to: Connections) -> None:
     TransactionalProducer._bounded = on_its_way  # type: ignore[method-assign, assignment]
 
 
+def _note_read_again(chunk: Chunk) -> bool:
+    os.write(sys.stderr.fileno(), f"{READ_AGAIN} {len(chunk.records)}\n".encode())
+    return True
+
+
 def _refuse_persists(fates: Fates, store: StateStore) -> None:
     persist = store.persist
 
@@ -107,16 +135,43 @@ def _refuse_persists(fates: Fates, store: StateStore) -> None:
     store.persist = limited  # type: ignore[method-assign, assignment]
 
 
-def run(kafka: KafkaSettings, redis: RedisSettings, log: Path, fate: Fate) -> None:
+def _scorer(fates: Fates) -> ChecksumScorer:
+    scorer = ChecksumScorer()
+    fates.wrap(scorer, "errors", before="appended", after="scored")
+    scorer.windows_seen = deque(maxlen=0)
+    return scorer
+
+
+def _clock(setup: Setup) -> Callable[[], float]:
+    """Return the pipeline's clock. With a seed it leaps forward now and then, and the wall clock jumps back and forth by hours."""
+    if setup.clock_seed is None:
+        return time.monotonic
+    chance = random.Random(setup.clock_seed)
+    wall, leaps = time.time, 0.0
+
+    def jumping_wall() -> float:
+        return wall() + chance.choice((-7200.0, -1.0, 0.0, 1.0, 7200.0))
+
+    def leaping() -> float:
+        nonlocal leaps
+        leaps += 60.0 if chance.random() < 0.02 else 0.0
+        return time.monotonic() + leaps
+
+    time.time = jumping_wall
+    return leaping
+
+
+def run(kafka: KafkaSettings, redis: RedisSettings, log: Path, fate: Fate, setup: Setup) -> None:
     """Run a replica until SIGTERM, or until its fate strikes."""
     with log.open("ab") as file:
         os.dup2(file.fileno(), sys.stderr.fileno())
     set_up_logging("INFO", "text")
     stop = StopFlag()
     with stop.installed(), ExitStack() as parts:
+        fates, clock, plant = Fates(fate), _clock(setup), plant_of(setup.plant, setup.model_version)
         connections = connect(kafka, redis, parts)
-        _wrap_ports(Fates(fate), connections)
-        pipeline = build_pipeline(kafka, connections)
+        _wrap_ports(fates, connections)
+        pipeline = build_pipeline(kafka, connections, plant.detector(_scorer(fates)), clock)
         metrics = Metrics()
-        reloader = Reloader(ReloadFlag(), Plant().rules(), Plant().rules, metrics)
-        Service(pipeline, metrics, Heartbeat(time.monotonic()), time.monotonic, kafka.dead_letter_topic).run(stop, reloader)
+        reloader = Reloader(ReloadFlag(), plant.rules(), plant.rules, metrics)
+        Service(pipeline, metrics, Heartbeat(clock()), clock, kafka.dead_letter_topic).run(stop, reloader)

@@ -1,0 +1,189 @@
+"""Compares what a round published with what a run without any crash would have published.
+
+Such a run is computed at one go from the records of the input topic, without a stream, a store or a restart. With the plant
+`every` each scored reading has one event, whose `expected` value is a checksum of its window.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
+from typing import Any
+
+from stream_detector.dead_letters import dead_letter
+from stream_detector.detector import Detector
+from stream_detector.persistence import unsaved_updates
+from stream_detector.readings import Message, Record
+from stream_detector.wire import InputLimits, JsonDecoder
+from tests.chaos.plants import plant_of
+
+Place = tuple[int, int]  # partition and offset of a reading
+_EXAMPLES = 5
+
+
+@dataclass(slots=True)
+class Findings:
+    """How the events of a round differ from those of a crash-free run; all zero when they do not."""
+
+    missing: int = 0
+    doubled: int = 0
+    unexpected: int = 0
+    wrong_window: int = 0
+    wrong_score: int = 0
+    wrong_incident: int = 0
+    out_of_order: int = 0
+    dead_letters_missing: int = 0
+    dead_letters_doubled: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def wrong(self) -> int:
+        """Events that are there once, but not as they should be."""
+        return self.unexpected + self.wrong_window + self.wrong_score + self.wrong_incident + self.out_of_order
+
+    @property
+    def total(self) -> int:
+        """All differences."""
+        return sum(getattr(self, one.name) for one in fields(self) if one.name != "examples")
+
+    def note(self, kind: str, what: object) -> None:
+        """Count a difference, and keep the first ones to look at."""
+        setattr(self, kind, getattr(self, kind) + 1)
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(f"{kind}: {what}")
+
+
+@dataclass(frozen=True, slots=True)
+class Leniency:
+    """What may differ after faults that lose state for good: levels and incidents, never windows."""
+
+    levels: bool = False
+
+
+def compare_alerts(expected: Sequence[Message], found: Sequence[Record], leniency: Leniency, findings: Findings) -> None:
+    """Compare the events of the whole alerts topic."""
+    by_place = {place: json.loads(message.value or b"") for message in expected if (place := _place(message.value))}
+    seen: Counter[Place] = Counter()
+    last: dict[bytes | None, int] = {}
+    for record in found:
+        event = json.loads(record.value or b"")
+        place = _place(record.value)
+        seen[place] += 1
+        if seen[place] > 1:
+            findings.note("doubled", event["event_id"])
+        elif place not in by_place:
+            findings.note("unexpected", event["event_id"])
+        elif kind := _difference(by_place[place], event, leniency):
+            findings.note(kind, f"{event} instead of {by_place[place]}")
+        if place[1] < last.get(record.key, -1):
+            findings.note("out_of_order", event["event_id"])
+        last[record.key] = place[1]
+    for place in by_place.keys() - seen.keys():
+        findings.note("missing", by_place[place]["event_id"])
+
+
+def _place(value: bytes | None) -> Place:
+    window = json.loads(value or b"")["window"]
+    return window["partition"], window["last_offset"]
+
+
+def _difference(expected: Mapping[str, Any], found: Mapping[str, Any], leniency: Leniency) -> str | None:
+    if expected == found:
+        return None
+    if expected["window"] != found["window"] or _window_checksum(expected) != _window_checksum(found):
+        return "wrong_window"
+    if leniency.levels:
+        return None
+    if any(expected[name] != found[name] for name in ("score", "threshold", "model", "features", "members")):
+        return "wrong_score"
+    return "wrong_incident"
+
+
+def _window_checksum(event: Mapping[str, Any]) -> object:
+    """Return what the checksum scorer says of the window alone: what it expects of the first feature."""
+    return next((feature["expected"] for feature in event["features"] if feature["name"] == "a"), None)
+
+
+def compare_dead_letters(
+    records: Iterable[Record], features: Sequence[str], found: Iterable[Record], findings: Findings
+) -> None:
+    """Compare the dead letters by their headers, which say where each is from."""
+    rejected = JsonDecoder(features, InputLimits()).decode(list(records)).rejected
+    expected = Counter(str(dead_letter(one, "", 1000).headers) for one in rejected)
+    seen = Counter(str(tuple(one.headers)) for one in found)
+    findings.dead_letters_missing += (expected - seen).total()
+    findings.dead_letters_doubled += (seen - expected).total()
+
+
+def longest_stall_seconds(inputs: Iterable[Record], alerts: Iterable[Record]) -> float:
+    """Return for how long, at most, a partition with something to publish published nothing.
+
+    By the records' timestamps: of a reading, when it was produced; of an event, when it was sent.
+    """
+    produced = {(record.partition, record.offset): record.timestamp for record in inputs}
+    by_partition: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for record in alerts:
+        place = _place(record.value)
+        if place in produced:
+            by_partition[place[0]].append((record.timestamp, produced[place]))
+    stalls_ms = [0]
+    for events in by_partition.values():
+        events.sort()
+        stalls_ms.append(events[0][0] - events[0][1])
+        stalls_ms += [later - max(before, since) for (before, _), (later, since) in pairwise(events)]
+    return max(stalls_ms) / 1000.0
+
+
+def expected_events(records: Sequence[Record], plant: str, found: Sequence[Record]) -> list[Message]:
+    """Return the events of a crash-free run in which each partition changed its model where the events found did."""
+    events: list[Message] = []
+    switches = _model_switches(found)
+    for partition in sorted({record.partition for record in records}):
+        own = [record for record in records if record.partition == partition]
+        bounds = switches.get(partition, [(0, "v1")])
+        stops = [offset for offset, _ in bounds[1:]] + [own[-1].offset + 1]
+        detector: Detector | None = None
+        start = 0
+        for (_, version), stop in zip(bounds, stops, strict=True):
+            detector = _taken_over(partition, plant_of(plant, version).detector(), detector)
+            events += _events([one for one in own if start <= one.offset < stop], detector)
+            start = stop
+    return events
+
+
+def _model_switches(found: Sequence[Record]) -> dict[int, list[tuple[int, str]]]:
+    """Return from which offset on which model scored a partition."""
+    by_partition: dict[int, dict[int, str]] = defaultdict(dict)
+    for record in found:
+        partition, offset = _place(record.value)
+        by_partition[partition][offset] = json.loads(record.value or b"")["model"]["version"]
+    switches: dict[int, list[tuple[int, str]]] = {}
+    for partition, versions in by_partition.items():
+        changes = [(0, versions[min(versions)])]
+        for offset in sorted(versions):
+            if versions[offset] != changes[-1][1]:
+                changes.append((offset, versions[offset]))
+        switches[partition] = changes
+    return switches
+
+
+def _taken_over(partition: int, detector: Detector, before: Detector | None) -> Detector:
+    """Give a detector the state of the one before, as the store would."""
+    if before is not None:
+        slots = before.arena.held(partition)
+        sensors = [before.arena.sensors[slot] for slot in slots.tolist()]
+        before.arena.unstored(partition)
+        detector.admit(partition, sensors, [update.record for update in unsaved_updates(before.arena, slots)])
+    return detector
+
+
+def _events(records: Sequence[Record], detector: Detector) -> list[Message]:
+    if not records:
+        return []
+    readings = JsonDecoder(detector.model.features, InputLimits()).decode(records).readings
+    lacking = detector.arena.touch(records[0].partition, sorted(set(readings.sensors)))
+    detector.admit(records[0].partition, lacking, [None] * len(lacking))
+    return list(detector.alerts(readings, detector.detect(readings), records[0].topic, "alerts"))

@@ -1,0 +1,78 @@
+"""The readings of a round: what they are follows from their number alone; how many there are, from how long the round lasts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.harness import MINUTE_MS, SECOND_MS, START_MS, reading
+
+#: Every so often all readings of a partition are apart by more than the longest gap of a window.
+GAP_EVERY = 150
+#: Appends (sensor, value) records to a partition of the input topic; returns when the brokers have them.
+Produce = Callable[[int, list[tuple[str, bytes]]], None]
+
+
+def records_of(partition: int, second: int, sensors: int) -> list[tuple[str, bytes]]:
+    """Return what the sensors of a partition send in one second: readings, some incomplete, some late, some that are none."""
+    names = [f"pump-{partition}-{number}" for number in range(sensors)]
+    names[-1] = f"pump-{partition}-a"
+    now_ms = START_MS + second * SECOND_MS + second // GAP_EVERY * 2 * MINUTE_MS
+    records = [
+        (name, reading(name, now_ms, (second * 0.37 + number * 0.11) % 1.0, None if (second + number) % 11 == 0 else partition))
+        for number, name in enumerate(names)
+    ]
+    if second % 7 == 3:
+        records.insert(1, (names[0], reading(names[0], START_MS, 0.0, 0.0)))
+    if second % 13 == 5:
+        records.insert(2, (names[1], b"not a reading"))
+    return records
+
+
+@dataclass(slots=True)
+class Feed:
+    """Appends the readings of every partition, so many seconds of event time per second, from a thread until stopped."""
+
+    produce: Produce
+    sensors: int
+    partitions: int
+    seconds_per_second: float
+    next_second: int = 0
+    error: Exception | None = None
+    _stopped: threading.Event | None = None
+    _thread: threading.Thread | None = None
+
+    def advance(self) -> None:
+        """Append one second of every partition."""
+        for partition in range(self.partitions):
+            self.produce(partition, records_of(partition, self.next_second, self.sensors))
+        self.next_second += 1
+
+    def start(self) -> None:
+        """Append on and on, in a thread."""
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(self._stopped,), name="feed", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Append no more. Raises what went wrong in the thread."""
+        if self._stopped is None or self._thread is None:
+            return
+        self._stopped.set()
+        self._thread.join(60)
+        self._stopped = self._thread = None
+        if self.error is not None:
+            raise self.error
+
+    def _run(self, stopped: threading.Event) -> None:
+        due = time.monotonic()
+        while not stopped.wait(max(0.0, due - time.monotonic())):
+            try:
+                self.advance()
+            except Exception as error:  # noqa: BLE001 - raised again by `stop`
+                self.error = error
+                return
+            # What could not be appended while the brokers were away is not made up for: the rate stays.
+            due = max(due, time.monotonic() - 1.0) + 1.0 / self.seconds_per_second

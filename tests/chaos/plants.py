@@ -1,0 +1,22 @@
+"""What the replicas of the campaign are set up to do: by name, so that a process can be told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.harness import SECOND_MS, Plant, changed
+
+#: Every scored reading is anomalous and yields one event, which identifies its window; incidents last 20 s of event time.
+EVERY = Plant(margin=-10.0, update_ms=0, accept_ms=20 * SECOND_MS, max_sensors=4000)
+#: One reading in four is anomalous: incidents open, close and lapse, levels move.
+SOME = Plant(max_sensors=4000)
+#: The same with fewer places in memory than sensors.
+EVICTING = replace(SOME, max_sensors=64)
+PLANTS = {"every": EVERY, "some": SOME, "evicting": EVICTING}
+
+
+def plant_of(name: str, model_version: str = "v1") -> Plant:
+    """Return a set-up; models of other versions have the same features and window, but levels of their own."""
+    plant = PLANTS[name]
+    number = int(model_version.removeprefix("v"))
+    return changed(plant, replace(plant.model, version=model_version), model_tag=number)
