@@ -15,8 +15,8 @@ from stream_detector.adapters.kafka_source import KafkaSource
 from stream_detector.errors import CommitFailedError
 from stream_detector.readings import Membership, Message
 from stream_detector.settings import KafkaSettings
-from tests.adapters.cuttable_proxy import CuttableProxy
 from tests.contracts.worlds import KafkaWorld, until
+from tests.servers.socks_proxy import SocksProxy
 
 
 @pytest.fixture
@@ -28,14 +28,14 @@ def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaWorld]:
 
 
 @pytest.fixture
-def network() -> Iterator[CuttableProxy]:
-    proxy = CuttableProxy()
+def network() -> Iterator[SocksProxy]:
+    proxy = SocksProxy()
     yield proxy
     proxy.close()
 
 
 @pytest.fixture
-def producer(world: KafkaWorld, network: CuttableProxy) -> Iterator[TransactionalProducer]:
+def producer(world: KafkaWorld, network: SocksProxy) -> Iterator[TransactionalProducer]:
     made = TransactionalProducer(through(world, network), f"{world.settings.group_id}-producer")
     yield made
     made.kill()
@@ -53,7 +53,7 @@ def membership(world: KafkaWorld, source: KafkaSource) -> Membership:
     return source.poll(0).membership
 
 
-def through(world: KafkaWorld, network: CuttableProxy) -> KafkaSettings:
+def through(world: KafkaWorld, network: SocksProxy) -> KafkaSettings:
     """The world's settings, with short time-outs, by way of the network that may fail."""
     extra = {**world.settings.extra, "proxy_url": network.url}
     changes = {"extra": extra, "request_timeout_seconds": 2, "transaction_timeout_seconds": 2}
@@ -69,7 +69,7 @@ def event(world: KafkaWorld, value: bytes = b"event") -> Message:
 
 
 def test_a_transaction_is_not_committed_when_a_batch_was_not_acknowledged(
-    world: KafkaWorld, network: CuttableProxy, source: KafkaSource, membership: Membership
+    world: KafkaWorld, network: SocksProxy, source: KafkaSource, membership: Membership
 ) -> None:
     sink = KafkaSink(through(world, network))
     sink.commit([event(world, b"before")], {0: 1}, membership)
@@ -87,7 +87,7 @@ def test_a_transaction_is_not_committed_when_a_batch_was_not_acknowledged(
 
 
 def test_brokers_that_are_silent_from_the_start_fail_a_transaction_and_not_its_topic(
-    world: KafkaWorld, network: CuttableProxy, membership: Membership
+    world: KafkaWorld, network: SocksProxy, membership: Membership
 ) -> None:
     sink = KafkaSink(through(world, network))
     network.silence()
@@ -96,9 +96,7 @@ def test_brokers_that_are_silent_from_the_start_fail_a_transaction_and_not_its_t
         sink.commit([event(world)], {0: 1}, membership)
 
 
-def test_every_future_is_asked_before_a_commit(
-    world: KafkaWorld, network: CuttableProxy, producer: TransactionalProducer
-) -> None:
+def test_every_future_is_asked_before_a_commit(world: KafkaWorld, network: SocksProxy, producer: TransactionalProducer) -> None:
     producer.begin()
     delivered = producer.send(event(world))
     producer.await_sent([delivered], within(5))
@@ -110,7 +108,7 @@ def test_every_future_is_asked_before_a_commit(
         producer.await_sent([delivered, expired], within(5))
 
 
-def test_waiting_for_records_ends(world: KafkaWorld, network: CuttableProxy, producer: TransactionalProducer) -> None:
+def test_waiting_for_records_ends(world: KafkaWorld, network: SocksProxy, producer: TransactionalProducer) -> None:
     producer.begin()
     producer.await_sent([producer.send(event(world))], within(5))
     network.silence()
@@ -122,7 +120,7 @@ def test_waiting_for_records_ends(world: KafkaWorld, network: CuttableProxy, pro
 
 @pytest.mark.parametrize("cut", [False, True])
 def test_sending_positions_ends_though_the_coordinator_is_silent(
-    world: KafkaWorld, network: CuttableProxy, producer: TransactionalProducer, membership: Membership, cut: bool
+    world: KafkaWorld, network: SocksProxy, producer: TransactionalProducer, membership: Membership, cut: bool
 ) -> None:
     producer.begin()
     network.silence()
@@ -135,7 +133,7 @@ def test_sending_positions_ends_though_the_coordinator_is_silent(
 
 @pytest.mark.parametrize("cut", [False, True])
 def test_committing_ends_though_the_coordinator_is_silent(
-    world: KafkaWorld, network: CuttableProxy, producer: TransactionalProducer, membership: Membership, cut: bool
+    world: KafkaWorld, network: SocksProxy, producer: TransactionalProducer, membership: Membership, cut: bool
 ) -> None:
     producer.begin()
     producer.await_sent([producer.send(event(world))], within(5))
@@ -149,7 +147,7 @@ def test_committing_ends_though_the_coordinator_is_silent(
 
 
 def test_a_commit_whose_answer_is_lost_fails_although_it_took_place(
-    world: KafkaWorld, network: CuttableProxy, source: KafkaSource, membership: Membership
+    world: KafkaWorld, network: SocksProxy, source: KafkaSource, membership: Membership
 ) -> None:
     sink = KafkaSink(through(world, network))
     sink.commit([event(world, b"first")], {0: 1}, membership)
@@ -158,7 +156,7 @@ def test_a_commit_whose_answer_is_lost_fails_although_it_took_place(
     commit = producer.commit
 
     def commit_unheard(deadline: Deadline) -> None:
-        network.answers_pass = False
+        network.silence(requests=False)
         commit(deadline)
 
     producer.commit = commit_unheard  # type: ignore[method-assign]  # the network fails between two steps
@@ -189,14 +187,14 @@ def test_a_membership_that_the_broker_would_not_check_is_refused(
     assert world.output() == []
 
 
-def test_a_killed_producer_leaves_no_thread_though_requests_are_open(world: KafkaWorld, network: CuttableProxy) -> None:
+def test_a_killed_producer_leaves_no_thread_though_requests_are_open(world: KafkaWorld, network: SocksProxy) -> None:
     before = set(threading.enumerate())
     producer = TransactionalProducer(through(world, network), f"{world.settings.group_id}-killed")
     producer.begin()
     producer.await_sent([producer.send(event(world))], within(5))
     network.silence()
     future = producer.send(event(world))
-    started = set(threading.enumerate()) - before - set(network._threads)
+    started = set(threading.enumerate()) - before - {network.thread}
 
     producer.kill()
     producer.kill()
@@ -222,7 +220,7 @@ def test_a_new_producer_ends_the_transaction_that_a_killed_one_left_open(
     assert world.output() == []
 
 
-def test_resetting_ends_though_the_brokers_are_silent(world: KafkaWorld, network: CuttableProxy) -> None:
+def test_resetting_ends_though_the_brokers_are_silent(world: KafkaWorld, network: SocksProxy) -> None:
     sink = KafkaSink(through(world, network))
     network.silence()
 

@@ -12,8 +12,8 @@ from stream_detector.adapters.kafka_options import open_client, producer_options
 from stream_detector.adapters.kafka_source import KafkaSource
 from stream_detector.errors import RetriableError, SettingsError
 from stream_detector.readings import Message
-from tests.adapters.cuttable_proxy import CuttableProxy
 from tests.contracts.worlds import START_MS, KafkaWorld, until
+from tests.servers.socks_proxy import SocksProxy
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ CALLS: dict[str, Callable[[KafkaSource], object]] = {
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_every_question_ends_though_the_brokers_are_silent(world: KafkaWorld, call: Callable[[KafkaSource], object]) -> None:
     world.produce(0, [b"a"])
-    network = CuttableProxy()
+    network = SocksProxy()
     extra = {**world.settings.extra, "proxy_url": network.url}
     source = KafkaSource(world.settings.model_copy(update={"extra": extra, "request_timeout_seconds": 1}))
     joined(world, source)
@@ -190,7 +190,7 @@ def test_every_question_ends_though_the_brokers_are_silent(world: KafkaWorld, ca
 
 
 def test_closing_ends_though_the_brokers_are_silent(world: KafkaWorld) -> None:
-    network = CuttableProxy()
+    network = SocksProxy()
     extra = {**world.settings.extra, "proxy_url": network.url}
     source = KafkaSource(world.settings.model_copy(update={"extra": extra, "request_timeout_seconds": 1}))
     joined(world, source)
@@ -209,7 +209,7 @@ def test_a_source_and_a_sink_survive_a_broker_that_is_killed_and_comes_back(worl
     """Connections are cut in the middle of everything, many times; nothing is lost or doubled."""
     values = [b"%d" % number for number in range(60)]
     world.produce(0, values)
-    network = CuttableProxy()
+    network = SocksProxy()
     extra = {**world.settings.extra, "proxy_url": network.url}
     world.settings = world.settings.model_copy(update={"extra": extra})
     source, sink = world.source(max_poll_records=7), world.sink()
