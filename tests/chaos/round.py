@@ -75,7 +75,7 @@ class Places:
 class Round:
     """Topics, feed and replicas under one name. Use it as a context; `live` or `strike`, then `check`."""
 
-    def __init__(self, name: str, places: Places, setup: Setup, shape: Shape = Shape()) -> None:  # noqa: B008 - frozen
+    def __init__(self, name: str, places: Places, setup: Setup, shape: Shape = Shape()) -> None:
         self.name, self.setup, self.shape = name, setup, shape
         self.topics = Topics(
             places.brokers,

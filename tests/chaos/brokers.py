@@ -1,0 +1,100 @@
+"""Rounds in which brokers die, or the network between them and the replicas."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+
+from tests.chaos.round import Places, Round, Row, Shape
+from tests.integration.worker import Setup
+from tests.servers.kafka import Kafka
+from tests.servers.socks_proxy import SocksProxy
+
+Blow = Callable[[SocksProxy], None]
+#: Outlasts the restart of a lone broker: one that finds a transaction timed out while it loads may not write the marker of its
+#: end (docs/delivery.md).
+LONE_BROKER = {"transaction_timeout_seconds": 20, "session_timeout_seconds": 6}
+#: A request that was not answered for so long is given up.
+NETWORK = {"request_timeout_seconds": 5, "session_timeout_seconds": 3, "transaction_timeout_seconds": 4}
+
+
+def broker_killed(name: str, places: Places, chance: Random, count: int, kafka: Kafka) -> Row:
+    """Kill the lone broker and start it again with its data."""
+    with Round(name, replace(places, kafka_changes=LONE_BROKER), Setup("every"), Shape(seconds_per_second=2.0)) as one:
+
+        def blow() -> None:
+            time.sleep(chance.uniform(0.0, 1.0))
+            kafka.kill()
+            time.sleep(chance.uniform(0.0, 2.0))
+            kafka.start()
+
+        return one.check(one.strike(count, blow), "kills", "broker killed and started again")
+
+
+def network(name: str, places: Places, setup: Setup, count: int, fault: tuple[str, Blow]) -> Row:
+    """Let blows fall on the network between the replicas and Kafka."""
+    proxy = SocksProxy()
+    try:
+        through = replace(places, kafka_changes=NETWORK | {"extra": {"proxy_url": proxy.url}})
+        with Round(name, through, setup) as one:
+            return one.check(one.strike(count, lambda: fault[1](proxy)), "blows", fault[0])
+    finally:
+        proxy.close()
+
+
+def cut(chance: Random) -> Blow:
+    """Return a blow: every connection is reset, a few times."""
+
+    def blow(proxy: SocksProxy) -> None:
+        for _ in range(3):
+            proxy.cut()
+            time.sleep(chance.uniform(0.0, 0.5))
+
+    return blow
+
+
+def silent(chance: Random) -> Blow:
+    """Return a blow: connections stay open and nothing passes, for longer than a session."""
+
+    def blow(proxy: SocksProxy) -> None:
+        proxy.silence()
+        time.sleep(chance.uniform(1.0, 8.0))
+        proxy.restore()
+
+    return blow
+
+
+def answers_lost(chance: Random) -> Blow:
+    """Return a blow: requests arrive, answers do not, and then the connections are reset."""
+
+    def blow(proxy: SocksProxy) -> None:
+        proxy.silence(requests=False)
+        time.sleep(chance.uniform(0.2, 5.0))
+        proxy.cut()
+        proxy.restore()
+
+    return blow
+
+
+def slow(chance: Random) -> Blow:
+    """Return a blow: every answer comes late for a while."""
+
+    def blow(proxy: SocksProxy) -> None:
+        proxy.slow(chance.uniform(0.1, 0.4))
+        time.sleep(4.0)
+        proxy.restore()
+
+    return blow
+
+
+def coordinators_stalled(chance: Random) -> Blow:
+    """Return a blow: the coordinators of group and transactions do not answer, while data flow."""
+
+    def blow(proxy: SocksProxy) -> None:
+        proxy.stall_coordinators()
+        time.sleep(chance.uniform(1.0, 8.0))
+        proxy.restore()
+
+    return blow

@@ -1,0 +1,96 @@
+"""Every fault of the campaign: its name, how often it happens in a whole campaign, and the round that makes it happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from tests.chaos import brokers, inputs, kills, stores
+from tests.chaos.round import Row
+from tests.chaos.world import World
+from tests.integration.worker import Setup
+
+EVERY, SOME, EVICTING = Setup("every"), Setup("some"), Setup("evicting")
+#: Runs a fault so many times in a round of this name; topics and group are called like it.
+Run = Callable[[World, str, Random, int], Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A fault; a round takes at most `at_once` of them, for it holds its events in memory."""
+
+    name: str
+    count: int
+    run: Run
+    at_once: int = 60
+
+
+def catalogue() -> list[Entry]:
+    """Return the campaign. Of its kills 1,000 are `kill -9` at a step."""
+    return [*_processes(), *_stores(), *_brokers(), *_inputs()]
+
+
+def _processes() -> list[Entry]:
+    return [
+        Entry("kills-every", 400, lambda w, name, c, n: kills.kills(name, w.places(), c, n, EVERY)),
+        Entry("kills-some", 400, lambda w, name, c, n: kills.kills(name, w.places(), c, n, SOME)),
+        Entry("kills-evicting", 200, lambda w, name, c, n: kills.kills(name, w.places(), c, n, EVICTING)),
+        Entry("pauses-every", 40, lambda w, name, c, n: kills.pauses(name, w.places(), c, n, EVERY)),
+        Entry("pauses-evicting", 20, lambda w, name, c, n: kills.pauses(name, w.places(), c, n, EVICTING)),
+        Entry("churn", 60, lambda w, name, c, n: kills.churn(name, w.places(), c, n, EVICTING)),
+        Entry("rollout", 12, lambda w, name, c, n: kills.rollout(name, w.places(), c, n, EVERY)),
+        Entry("clocks", 30, lambda w, name, c, n: kills.clocks(name, w.places(), c, n, SOME)),
+    ]
+
+
+def _stores() -> list[Entry]:
+    def lost(w: World, name: str, _: Random, n: int) -> Row:
+        return kills.lost_with_kills(name, w.places(w.forgetful), n, EVERY, stores.flushed(w.forgetful))
+
+    def flushed(w: World, name: str, _: Random, n: int) -> Row:
+        return stores.blows(name, w.places(), n, EVERY, ("Redis: FLUSHALL", stores.flushed(w.valkey)))
+
+    def forgotten(w: World, name: str, c: Random, n: int) -> Row:
+        blow = stores.restarted(w.forgetful, c)
+        return stores.blows(name, w.places(w.forgetful), n, SOME, ("Redis: restarted without its data", blow))
+
+    def kept(w: World, name: str, c: Random, n: int) -> Row:
+        return stores.blows(name, w.places(), n, EVERY, ("Redis: killed, back with its data", stores.restarted(w.valkey, c)))
+
+    def paused(w: World, name: str, c: Random, n: int) -> Row:
+        return stores.blows(name, w.places(), n, SOME, ("Redis: stopped for a while", stores.paused(w.valkey, c)))
+
+    def full(w: World, name: str, c: Random, n: int) -> Row:
+        return stores.blows(name, w.places(), n, EVERY, ("Redis: out of memory", stores.full(w.valkey, c)))
+
+    return [
+        Entry("redis-flushed", 10, flushed),
+        Entry("redis-forgotten", 8, forgotten),
+        Entry("redis-killed", 8, kept),
+        Entry("redis-paused", 8, paused),
+        Entry("redis-full", 8, full),
+        Entry("redis-lost", 8, lost),
+    ]
+
+
+def _brokers() -> list[Entry]:
+    def blows(said: str, make_blow: Callable[[Random], brokers.Blow], setup: Setup) -> Run:
+        return lambda w, name, c, n: brokers.network(name, w.places(), setup, n, (said, make_blow(c)))
+
+    return [
+        Entry("broker-killed", 5, lambda w, name, c, n: brokers.broker_killed(name, w.places(), c, n, w.kafka)),
+        Entry("network-cut", 10, blows("connections to Kafka reset", brokers.cut, SOME)),
+        Entry("network-silent", 8, blows("connections to Kafka half-open", brokers.silent, EVERY)),
+        Entry("network-deaf", 10, blows("answers of Kafka lost", brokers.answers_lost, EVERY)),
+        Entry("network-slow", 5, blows("answers of Kafka late", brokers.slow, SOME)),
+        Entry("coordinators", 8, blows("coordinators unreachable, data flow", brokers.coordinators_stalled, EVERY)),
+    ]
+
+
+def _inputs() -> list[Entry]:
+    return [
+        Entry("transactions", 40, lambda w, name, c, n: inputs.transactions(name, w.places(), c, n, EVERY)),
+        Entry("partitions", 6, lambda w, name, c, n: inputs.more_partitions(name, w.places(), c, n, EVERY)),
+        Entry("trimmed", 8, lambda w, name, c, n: inputs.trimmed(name, w.places(), c, n, EVERY)),
+    ]

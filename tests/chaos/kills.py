@@ -1,0 +1,91 @@
+"""Rounds in which processes end, stop and come back: at every step, anywhere, in good order, with another model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from random import Random
+
+from tests.chaos.checker import Leniency
+from tests.chaos.round import Places, Round, Row, Shape
+from tests.integration.replica_process import Life
+from tests.integration.worker import STEPS, Fate, Setup
+
+#: A life whose step does not come ends anywhere after so long.
+LIFE_SECONDS = 5.0
+
+
+def fates(chance: Random, count: int, signal: str = "SIGKILL") -> list[Fate]:
+    """Return so many fates: every step as often as the others, early or late in a life; some while restoring."""
+    steps = [STEPS[number % len(STEPS)] for number in range(count)]
+    chance.shuffle(steps)
+    return [_fate(chance, step, signal) for step in steps]
+
+
+def _fate(chance: Random, step: str, signal: str) -> Fate:
+    if step == "restoring":
+        # Something must be left to restore: the store stops to follow, and the next life of the place dies restoring.
+        return Fate("polled", chance.randint(3, 6), signal, restoring=chance.randint(1, 4), persists=chance.randint(0, 3))
+    return Fate(step, chance.choice((1, 2, 3, 5, 8)), signal, restoring=chance.choice((0, 0, 3, 6)))
+
+
+def kills(name: str, places: Places, chance: Random, count: int, setup: Setup) -> Row:
+    """Kill processes at every step."""
+    with Round(name, places, setup) as one:
+        spent = one.live([Life(fate, setup, LIFE_SECONDS) for fate in fates(chance, count)])
+        return one.check(spent, "kills", "kill -9 at every step")
+
+
+def pauses(name: str, places: Places, chance: Random, count: int, setup: Setup) -> Row:
+    """Stop processes for longer than session and transaction last; they go on as zombies, and are killed a while later."""
+    with Round(name, places, setup) as one:
+        spent = one.live([Life(fate, setup, 2 * LIFE_SECONDS) for fate in fates(chance, count, "SIGSTOP")])
+        return one.check(spent, "pauses", "SIGSTOP beyond session and transaction, resumed")
+
+
+def churn(name: str, places: Places, chance: Random, count: int, setup: Setup) -> Row:
+    """Let replicas join and leave in good order all the time."""
+    lives = [Life(setup=setup, seconds=chance.uniform(0.5, 3.0), leaves=True) for _ in range(count)]
+    with Round(name, places, setup, Shape(replicas=4)) as one:
+        return one.check(one.live(lives), "departures", "replicas join and leave all the time")
+
+
+def clocks(name: str, places: Places, chance: Random, count: int, setup: Setup) -> Row:
+    """Kill processes whose wall clocks jump back and forth by hours, and whose monotonic clock leaps."""
+    lives = [
+        Life(fate, Setup(setup.plant, clock_seed=chance.randrange(1 << 30)), LIFE_SECONDS) for fate in fates(chance, count)
+    ]
+    with Round(name, places, setup) as one:
+        return one.check(one.live(lives), "kills", "clocks jump by hours, and kill -9")
+
+
+def rollout(name: str, places: Places, chance: Random, count: int, setup: Setup) -> Row:
+    """Replace the replicas one by one, in good order, by ones with another model, and again."""
+    with Round(name, places, setup) as one:
+        one.run_quietly()
+        one.await_caught_up()
+        for restart in range(count):
+            replica = one.replicas[restart % len(one.replicas)]
+            version = f"v{2 + restart // len(one.replicas) % 2}"
+            code = replica.stop()
+            if code != 0:
+                one.crashes.append(f"exit code {code}")
+            replica.start(life=Life(setup=Setup(setup.plant, version), seconds=float("inf")))
+            one.await_caught_up()
+            time.sleep(chance.uniform(0.2, 1.5))
+        return one.check(count, "restarts", "rolling restart to another model")
+
+
+def lost_with_kills(name: str, places: Places, count: int, setup: Setup, lose_all: Callable[[], object]) -> Row:
+    """Lose all that is stored while all processes are killed: windows are filled from the log, levels start anew."""
+    with Round(name, places, setup) as one:
+        one.run_quietly()
+        one.await_caught_up()
+        for _ in range(count):
+            for replica in one.replicas:
+                replica.kill()
+            lose_all()
+            one.run_quietly()
+            one.await_caught_up()
+            time.sleep(1.0)
+        return one.check(count, "losses", "all processes killed, all of Redis lost", Leniency(levels=True))
