@@ -17,6 +17,7 @@ from typing import NoReturn
 import pytest
 
 from tests.servers.kafka import Kafka, kafka_for_tests, running_kafka
+from tests.servers.kafka_secure import SecureKafka, running_secure_kafka
 from tests.servers.processes import ServerMissingError
 from tests.servers.valkey import Valkey, redis_for_tests, running_cluster, running_valkey
 
@@ -26,6 +27,7 @@ pytest_plugins = ("tests.fixtures_model",)
 MARKER_OF_FIXTURE = {
     "kafka_brokers": "kafka",
     "own_kafka": "kafka",
+    "secure_kafka": "kafka",
     "redis_url": "redis",
     "redis_cluster_url": "redis",
     "own_valkey": "redis",
@@ -57,6 +59,17 @@ def own_kafka(tmp_path: Path) -> Iterator[Kafka]:
     with ExitStack() as stack:
         try:
             server = stack.enter_context(running_kafka(tmp_path))
+        except ServerMissingError as error:
+            _without(error)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
+    """A real Kafka with TLS, users and ACLs, for a module: grant what a test needs by its administration port."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(running_secure_kafka(tmp_path_factory.mktemp("secure-kafka")))
         except ServerMissingError as error:
             _without(error)
         yield server

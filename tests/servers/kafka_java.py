@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.servers.kafka_settings import answers, broker_settings
@@ -23,17 +24,23 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 class JavaKafka:
-    """A single Kafka node in its own process, with its data in `directory`. `start` after `kill` keeps port and data."""
+    """A single Kafka node in its own process, with its data in `directory`. `start` after `kill` keeps port and data.
 
-    def __init__(self, directory: Path, port: int) -> None:
+    `settings` change or add to those that all nodes have; `format_options` are for the tool that lays out the storage.
+    """
+
+    def __init__(
+        self, directory: Path, port: int, settings: Mapping[str, str] | None = None, format_options: Sequence[str] = ()
+    ) -> None:
         self.brokers = f"127.0.0.1:{port}"
         self._port = port
         self._directory = directory
+        self._settings = broker_settings(port, free_port(), directory / "data") | dict(settings or {})
         self._properties = directory / "server.properties"
         self._jars = fetch_jars()
         command = [_java(), "-Xmx768m", "-XX:+UseSerialGC", "-cp", f"{self._jars}/*", "kafka.Kafka", str(self._properties)]
         self.process = ServerProcess("Kafka", command, directory / "kafka.log")
-        self._format()
+        self._format(format_options)
 
     def start(self) -> None:
         """Start the broker; return when it answers."""
@@ -47,11 +54,11 @@ class JavaKafka:
         """End the broker; its data are temporary, so without its orderly shutdown. Idempotent."""
         self.process.kill()
 
-    def _format(self) -> None:
-        settings = broker_settings(self._port, free_port(), self._directory / "data")
-        self._properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    def _format(self, options: Sequence[str]) -> None:
+        self._properties.write_text("".join(f"{name}={value}\n" for name, value in self._settings.items()))
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster_id}", "-c", str(self._properties)]
+        tool += options
         _run([_java(), "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{self._jars}/*", *tool], "formatting Kafka's storage", 60.0)
 
 
