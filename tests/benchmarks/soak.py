@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import tempfile
 import time
@@ -90,6 +91,7 @@ class Run:
             enable_auto_commit=False,
         )
         parts.callback(self._alerts.close, autocommit=False)
+        self._load_began_ms = math.inf
         self.seen = Seen()
 
     def send(self, records: Iterable[Sent]) -> None:
@@ -118,6 +120,7 @@ class Run:
         """Produce what is due, tick by tick, listen for alerts in between, and take a sample now and then."""
         begun = time.monotonic()
         wall_clock = time.time() - begun
+        self._load_began_ms = 1000 * time.time()
         sample_at, say_at = begun, begun + SAY_SECONDS
         while (now := time.monotonic()) < begun + soak.seconds:
             self.send(fleet.due(int(1000 * (now + wall_clock))))
@@ -163,7 +166,7 @@ class Run:
             for record in records:
                 event = json.loads(record.value)
                 self.seen.statuses[event["status"]] = self.seen.statuses.get(event["status"], 0) + 1
-                if event["status"] == "opened" and self.seen.samples:
+                if event["status"] == "opened" and event_time_ms(event) >= self._load_began_ms:
                     self.seen.opened_after_seconds.append((received_ms - event_time_ms(event)) / 1000)
 
 
