@@ -20,6 +20,7 @@ from tests.servers.kafka import Kafka, kafka_for_tests, running_kafka
 from tests.servers.kafka_secure import SecureKafka, running_secure_kafka
 from tests.servers.processes import ServerMissingError
 from tests.servers.valkey import Valkey, redis_for_tests, running_cluster, running_valkey
+from tests.servers.valkey_pair import ValkeyPair, running_pair
 
 #: Fixtures that live elsewhere: `tiny_model_directory`.
 pytest_plugins = ("tests.fixtures_model",)
@@ -32,6 +33,7 @@ MARKER_OF_FIXTURE = {
     "redis_cluster_url": "redis",
     "own_valkey": "redis",
     "own_cluster": "redis",
+    "own_pair": "redis",
 }
 
 
@@ -117,6 +119,17 @@ def own_cluster(tmp_path: Path) -> Iterator[list[Valkey]]:
         except ServerMissingError as error:
             _without(error)
         yield nodes
+
+
+@pytest.fixture
+def own_pair(tmp_path: Path) -> Iterator[ValkeyPair]:
+    """A primary Valkey and its replica for one test, which may have them fail over."""
+    with ExitStack() as stack:
+        try:
+            pair = stack.enter_context(running_pair(tmp_path / "pair"))
+        except ServerMissingError as error:
+            _without(error)
+        yield pair
 
 
 @pytest.fixture

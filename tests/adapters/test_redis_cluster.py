@@ -12,7 +12,8 @@ from stream_detector.adapters.redis_store import RedisStore
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict
 from stream_detector.settings import RedisSettings
-from tests.servers.valkey import Valkey, cluster_command, wait_for_agreement
+from tests.servers.valkey import Valkey, wait_for_agreement
+from tests.servers.valkey_slots import move_slot, owner_of, slot_of
 
 EPOCH = b"epoch--1"
 META = PartitionMeta(0, EPOCH, layout="layout-1", topic_id="topic-1")
@@ -28,42 +29,21 @@ def store(own_cluster: list[Valkey]) -> Iterator[RedisStore]:
         yield opened
 
 
-def owner_of(nodes: list[Valkey], key: bytes) -> Valkey:
-    """Return the node that holds a key."""
-    for node in nodes:
-        with closing(node.client()) as client:
-            if key in set(client.scan_iter()):
-                return node
-    raise AssertionError(key)
-
-
-def move_slot(source: Valkey, target: Valkey, keys: list[bytes]) -> None:
-    """Move the slot of these keys as an operator's resharding does."""
-    with ExitStack() as stack:
-        old, new = (stack.enter_context(closing(node.client())) for node in (source, target))
-        slot = int(cluster_command(old, "KEYSLOT", keys[0]))
-        old_id, new_id = (cluster_command(client, "MYID") for client in (old, new))
-        cluster_command(new, "SETSLOT", slot, "IMPORTING", old_id)
-        cluster_command(old, "SETSLOT", slot, "MIGRATING", new_id)
-        old.migrate("127.0.0.1", target.port, keys, 0, 5000)
-        for client in (new, old):
-            cluster_command(client, "SETSLOT", slot, "NODE", new_id)
-
-
 def test_a_partition_whose_slot_moved_is_followed_to_its_new_node(own_cluster: list[Valkey], store: RedisStore) -> None:
-    source = owner_of(own_cluster, TAG + b"meta")
+    slot = slot_of(own_cluster, TAG + b"meta")
+    source = owner_of(own_cluster, slot)
     target = next(node for node in own_cluster if node is not source)
 
-    move_slot(source, target, [TAG + b"meta", TAG + b"w:a"])
+    assert move_slot(own_cluster, slot, target) == 2
 
     update = SensorUpdate("a", b"h2bb", expected_prefix=b"h1", spans=((0, 3),))
     assert store.persist(0, EPOCH, 1, 2, [update]) == StoreVerdict.APPLIED
     assert store.load(0, EPOCH, ["a"]) == [b"h2ba"]
-    assert owner_of(own_cluster, TAG + b"meta") is target
+    assert owner_of(own_cluster, slot) is target
 
 
 def test_a_node_that_lost_its_data_makes_a_gap_when_it_is_back(own_cluster: list[Valkey], store: RedisStore) -> None:
-    owner = owner_of(own_cluster, TAG + b"meta")
+    owner = owner_of(own_cluster, slot_of(own_cluster, TAG + b"meta"))
     update = SensorUpdate("a", b"h2bb", expected_prefix=b"h1", spans=((0, 4),))
 
     owner.kill()

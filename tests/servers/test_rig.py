@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 import redis
 from kafka.admin import KafkaAdminClient, NewTopic
 
+from tests.integration.topics import PATIENCE_SECONDS, until
 from tests.servers.kafka import Kafka
 from tests.servers.processes import ServerProcess, ServerStartError
 from tests.servers.valkey import Valkey
+from tests.servers.valkey_pair import ValkeyPair
+from tests.servers.valkey_slots import move_slot, owner_of, slot_of
 
 
 def test_a_server_that_fails_shows_the_end_of_its_log(tmp_path: Path) -> None:
@@ -43,6 +47,60 @@ def test_valkey_keeps_what_it_acknowledged_when_killed(own_valkey: Valkey) -> No
 
     with contextlib.closing(own_valkey.client()) as client:
         assert client.get("key") == b"value"
+
+
+def test_a_valkey_without_memory_refuses_writes_until_it_is_freed(own_valkey: Valkey) -> None:
+    with contextlib.closing(own_valkey.client()) as client:
+        client.set("key", "before")
+        own_valkey.fill_memory()
+        with pytest.raises(redis.OutOfMemoryError):
+            client.set("key", "refused")
+        assert client.get("key") == b"before"
+        own_valkey.free_memory()
+        assert client.set("key", "after")
+
+
+def test_a_failover_loses_what_the_replica_had_not_seen_and_can_be_repeated(own_pair: ValkeyPair) -> None:
+    for turn in range(2):
+        old = own_pair.primary
+        with contextlib.closing(old.client()) as client:
+            client.set(f"seen-{turn}", "value")
+            own_pair.freeze_replica()
+            client.set(f"unseen-{turn}", "value")
+
+        assert own_pair.fail_over() == own_pair.primary.address != old.address
+
+        with contextlib.closing(own_pair.primary.client()) as client:
+            assert client.exists(f"seen-{turn}") == 1
+            assert client.exists(f"unseen-{turn}") == 0
+    with contextlib.closing(own_pair.primary.client()) as client:
+        assert sorted(client.keys()) == [b"seen-0", b"seen-1"]
+
+
+def test_a_slot_moves_while_clients_write_to_it(own_cluster: list[Valkey]) -> None:
+    tag, stop = "{partition}", threading.Event()
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        with contextlib.closing(redis.RedisCluster.from_url(own_cluster[0].url)) as client:
+            while not stop.is_set():
+                client.set(f"{tag}:{written}", written)
+                written += 1
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    until(lambda: written > 100)
+    slot = slot_of(own_cluster, tag.encode())
+    targets = [node for node in own_cluster if node is not owner_of(own_cluster, slot)]
+    moved = [move_slot(own_cluster, slot, target) for target in targets]
+    stop.set()
+    writing.join(PATIENCE_SECONDS)
+
+    assert moved[0] > 100
+    assert moved[1] >= moved[0]
+    with contextlib.closing(targets[1].client()) as client:
+        assert {int(client.get(key) or -1) for key in client.scan_iter()} == set(range(written))
 
 
 def test_the_cluster_spreads_keys_over_its_nodes(redis_cluster_url: str) -> None:

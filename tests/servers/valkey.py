@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -38,6 +39,11 @@ class Valkey:
         command = [binary(), *where, "--save", "", *durability, *options]
         self.process = ServerProcess("Valkey", command, directory / "valkey.log")
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        return "127.0.0.1", self.port
+
     def start(self) -> None:
         """Start it, with the data it had; return when it answers."""
         self.process.start(self._answers, START_SECONDS)
@@ -61,6 +67,18 @@ class Valkey:
     def client(self) -> redis.Redis:
         """Return a client that the caller closes."""
         return redis.Redis(port=self.port, socket_timeout=5, socket_connect_timeout=5)
+
+    def fill_memory(self) -> None:
+        """Make it refuse every write for want of memory, until `free_memory`."""
+        self._set_maxmemory(1)
+
+    def free_memory(self) -> None:
+        """Make it take writes again."""
+        self._set_maxmemory(0)
+
+    def _set_maxmemory(self, limit_bytes: int) -> None:
+        with contextlib.closing(self.client()) as client:
+            client.config_set("maxmemory", limit_bytes)
 
     def _answers(self) -> bool:
         with contextlib.closing(self.client()) as client:
@@ -151,7 +169,7 @@ def wait_for_agreement(clients: list[redis.Redis]) -> None:
     raise ServerStartError(msg)
 
 
-def cluster_command(client: redis.Redis, *arguments: str | bytes | int) -> bytes:
+def cluster_command(client: redis.Redis, *arguments: str | bytes | int) -> Any:  # noqa: ANN401 - depends on the command
     """Send a CLUSTER command to one node."""
-    answer: bytes = client.execute_command("CLUSTER", *arguments)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    answer: Any = client.execute_command("CLUSTER", *arguments)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
     return answer
