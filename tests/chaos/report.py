@@ -69,4 +69,13 @@ def steps_line(rows: Sequence[Row]) -> str:
 
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return the rows as JSON has them."""
-    return [{**asdict(row), "is_clean": row.is_clean} for row in rows]
+    parts = [one.name for one in fields(Row) if one.name not in ("findings", "steps")]
+    return [
+        {
+            **{name: getattr(row, name) for name in parts},
+            "findings": asdict(row.findings),
+            "steps": dict(row.steps),
+            "is_clean": row.is_clean,
+        }
+        for row in rows
+    ]

@@ -25,7 +25,9 @@ class World:
     @cached_property
     def kafka(self) -> Kafka:
         """A lone broker."""
-        return self._parts.enter_context(running_kafka(self.directory / "kafka"))
+        directory = self.directory / "kafka"
+        directory.mkdir()
+        return self._parts.enter_context(running_kafka(directory))
 
     @cached_property
     def valkey(self) -> Valkey:

@@ -104,7 +104,12 @@ class Topics:
     def await_all_committed(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until the group has committed everything that is in the input topic now."""
         ends = {partition: end for partition, end in self.ends().items() if end}
-        until(lambda: ends.items() <= self.committed().items(), patience_seconds)
+
+        def is_committed() -> bool:
+            committed = self.committed()
+            return all(committed.get(partition, 0) >= end for partition, end in ends.items())
+
+        until(is_committed, patience_seconds)
 
     def await_partitions(self, count: int) -> None:
         """Wait until everybody who asks is told that the input topic has so many partitions."""
