@@ -143,7 +143,7 @@ def _scorer(fates: Fates) -> ChecksumScorer:
 
 
 def _clock(setup: Setup) -> Callable[[], float]:
-    """Return the pipeline's clock. With a seed it leaps forward now and then, and the wall clock jumps back and forth by hours."""
+    """Return the pipeline's clock. With a seed it leaps forward now and then, and the wall clock jumps by hours."""
     if setup.clock_seed is None:
         return time.monotonic
     chance = random.Random(setup.clock_seed)
