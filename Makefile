@@ -1,6 +1,6 @@
 # The commands of the project. `make` lists them. Works with GNU make 3.81 and later.
 .DEFAULT_GOAL := help
-.PHONY: help install check test demo kafka clean
+.PHONY: help install check test demo kafka soak clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,6 +30,9 @@ demo: $(VENV)/.installed ## Train a model and watch it find faults; no Kafka, no
 
 kafka: $(VENV)/.installed-dev ## Run a Kafka for experiments at localhost:9092 (PORT=...), until Ctrl-C
 	@$(BIN)/python -m tests.servers.kafka --port $(PORT)
+
+soak: $(VENV)/.installed-dev ## An hour of the service under load: does it leak, does it fall behind?
+	$(BIN)/python -m tests.benchmarks.soak $(ARGS)
 
 clean: ## Remove what the other commands made: .venv, build, caches
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

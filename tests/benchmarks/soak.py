@@ -29,7 +29,7 @@ import psutil
 import redis
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from tests.benchmarks.soak_fleet import TICKS_PER_SECOND, Fleet, Sent
+from tests.benchmarks.soak_fleet import BAD_KEY, TICKS_PER_SECOND, Fleet, Sent
 from tests.benchmarks.soak_verdict import Finding, Sample, column, judge, table, trend
 from tests.fixtures_model import FEATURES, WINDOW_LENGTH, tiny_dataset
 from tests.integration.service_process import ServiceProcess, environment
@@ -64,6 +64,7 @@ class Seen:
     capacity: float = 0.0  # readings per second, working off the backlog
     readings_per_second: float = 0.0
     sent: int = 0
+    sent_bad: int = 0  # of them
     samples: list[Sample] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)  # events received, by status
     opened_after_seconds: list[float] = field(default_factory=list)  # from a reading's time to its alert's receipt
@@ -99,6 +100,7 @@ class Run:
         for record in records:
             self._producer.send(self._topics.settings.input_topic, record.value, record.key, timestamp_ms=record.time_ms)
             self.seen.sent += 1
+            self.seen.sent_bad += record.key == BAD_KEY
 
     def work_off_backlog(self, fleet: Fleet, seconds: int) -> None:
         """Give the service a backlog while it starts, and measure how fast it works it off."""
@@ -265,7 +267,17 @@ def main() -> int:
     written = report(seen, soak, findings)
     REPORT.write_text(json.dumps(written, indent=1))
     print(table(findings))
-    shown = ("capacity", "readings_per_second", "sent", "counted", "statuses", "opened_after_seconds", "cpu_share", "exit_code")
+    shown = (
+        "capacity",
+        "readings_per_second",
+        "sent",
+        "sent_bad",
+        "counted",
+        "statuses",
+        "opened_after_seconds",
+        "cpu_share",
+        "exit_code",
+    )
     print("\n".join(f"{name}: {written[name]}" for name in shown))
     return int(any(finding.is_missed for finding in findings) or seen.exit_code != 0)
 

@@ -22,7 +22,7 @@ HEAT = 30.0
 VISIT_SECONDS, VISITOR_NAMES, NEW_NAME_EVERY = 20, 4500, 10
 #: Names of visitors in each second of the backlog, so that more sensors are known than memory holds before the load begins.
 BACKLOG_NAMES_PER_SECOND = 40
-BAD_EVERY = 1000
+BAD_EVERY, BAD_KEY = 1000, b"bad"
 BAD = (b"\xff\xfe not json", b"", b'{"sensor_id": "bad", "values": {"humidity": 1.0}}', b'{"sensor_id": "bad"}', b"[" * 500)
 _KINDS, _CYCLE = 4, 3142  # a hundred periods of the tiny model's data
 
@@ -78,7 +78,7 @@ class Fleet:
             yield one
             self._records += 1
             if self._records % BAD_EVERY == 0:
-                yield Sent(b"bad", BAD[self._records // BAD_EVERY % len(BAD)], one.time_ms)
+                yield Sent(BAD_KEY, BAD[self._records // BAD_EVERY % len(BAD)], one.time_ms)
 
     def _sent(self, sensor: str, tick: int, heat: float, row: int = 0) -> Sent:
         values: Float32Array = self._values[len(sensor) % _KINDS][row % _CYCLE]
