@@ -111,7 +111,7 @@ def _bounded(headers: Sequence[Header], max_bytes: int) -> list[Header]:
     kept: list[Header] = []
     used = 0
     for name, content in headers:
-        used += len(name) + len(content or b"")
+        used += len(name.encode()) + len(content or b"")
         if used > max_bytes:
             return [*kept, ("stream_detector.headers_dropped", str(len(headers) - len(kept)).encode())]
         kept.append((name, content))

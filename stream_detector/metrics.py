@@ -57,7 +57,7 @@ METRICS = (
     Metric("failed_commits", Kind.COUNTER, "Transactions that failed; the batch was read again."),
     Metric("replayed_records", Kind.COUNTER, "Records read again to restore state, nothing published."),
     Metric("restored_partitions", Kind.COUNTER, "Partitions restored, by how.", ("action",)),
-    Metric("lost_readings", Kind.COUNTER, "Offsets that retention removed before they were read."),
+    Metric("lost_readings", Kind.COUNTER, "Offsets that retention removed before they were read, or that are damaged."),
     Metric("rewritten_partitions", Kind.COUNTER, "Partitions written anew because the store had lost them."),
     Metric("source_errors", Kind.COUNTER, "Polls of the input topic that failed for now."),
     Metric("store_errors", Kind.COUNTER, "Requests that the state store did not answer."),

@@ -119,6 +119,7 @@ class Pipeline:
             report.source_errors += 1
             self._membership = None
             return report
+        report.lost_readings += polled.lost_readings
         self._follow_assignment(polled)
         try:
             if self._sink_is_broken:

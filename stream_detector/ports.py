@@ -42,6 +42,7 @@ class Polled:
     membership: Membership | None
     revoked: frozenset[int] = frozenset()
     assigned: frozenset[int] = frozenset()
+    lost_readings: int = 0  # offsets passed over because what the log holds there cannot be read
 
 
 class Source(Protocol):

@@ -366,3 +366,10 @@ def test_headers_too_large_for_a_dead_letter_are_left_out_and_counted() -> None:
     assert headers["stream_detector.headers_dropped"] == b"2"
     assert not {"b", "c"} & headers.keys()
     assert headers["stream_detector.reason"] == b"not_json"
+
+
+def test_headers_are_measured_by_the_bytes_of_their_names() -> None:
+    rejected = Rejected(replace(record(b"v"), headers=(("ü" * 60, b""),)), "not_json", "")
+
+    assert headers_of(rejected, 100)["stream_detector.headers_dropped"] == b"1"
+    assert "stream_detector.headers_dropped" not in headers_of(rejected, 120)

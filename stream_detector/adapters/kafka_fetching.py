@@ -1,20 +1,94 @@
-"""Polling a Kafka consumer whose partitions are paused and resumed."""
+"""Polling a Kafka consumer whose partitions are paused and resumed, and whose log may be damaged."""
+
+# ruff: noqa: SLF001 - the client offers no way to do any of this
 
 from __future__ import annotations
 
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
+from stream_detector.adapters.kafka_batches import Damage, DeliverableBatches
 
-def poll(consumer: KafkaConsumer, timeout_ms: float, max_records: int | None = None) -> dict[TopicPartition, list[Any]]:
-    """Poll as the client does, and let it give the records that it kept while their partition was paused.
+logger = logging.getLogger(__name__)
 
-    What is parsed of a paused partition is kept aside, and taken up again only when the client holds no other partition's
-    records; but it goes on holding the last one's, when they are used up: a resumed partition would stay silent for good.
-    """
-    fetcher = consumer._fetcher  # noqa: SLF001 - the client offers no way to let go of what is used up
-    if not fetcher._next_partition_records:  # noqa: SLF001
-        fetcher._next_partition_records = None  # noqa: SLF001
-    records: dict[TopicPartition, list[Any]] = consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
-    return records
+#: How long a damaged batch is fetched again before it is given up: a broker or a network recovers, a disk does not.
+PATIENCE_SECONDS = 5.0
+_RETRY_SECONDS = 0.1
+
+
+class Fetching:
+    """The polls of one consumer, which it is made with and which nobody else polls."""
+
+    def __init__(
+        self,
+        consumer: KafkaConsumer,
+        patience_seconds: float = PATIENCE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._consumer = consumer
+        self._fetcher = consumer._fetcher
+        self._patience_seconds = patience_seconds
+        self._clock = clock
+        self._sleep = sleep
+        self._since: dict[tuple[TopicPartition, int], float] = {}  # when a damage was met first
+        self._given_up: set[tuple[TopicPartition, int]] = set()
+        self._is_waiting = False
+        self._lost = 0
+        self._parse = self._fetcher.PartitionRecords
+        self._fetcher.PartitionRecords = self._deliverable
+
+    def poll(self, timeout_ms: float, max_records: int | None = None) -> dict[TopicPartition, list[Any]]:
+        """Poll as the client does, and let it give the records that it kept while their partition was paused.
+
+        What is parsed of a paused partition is kept aside, and taken up again only when the client holds no other partition's
+        records; but it goes on holding the last one's, when they are used up: a resumed partition would stay silent for good.
+        A damaged batch is as if it had not arrived yet; after a while, as if it were not there.
+        """
+        if not self._fetcher._next_partition_records:
+            self._fetcher._next_partition_records = None
+        self._is_waiting = False
+        records: dict[TopicPartition, list[Any]] = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
+        if self._is_waiting and not records:
+            self._sleep(min(_RETRY_SECONDS, timeout_ms / 1000))  # the broker has an answer at once
+        return records
+
+    def take_lost(self) -> int:
+        """Return how many offsets were given up since the last call."""
+        lost, self._lost = self._lost, 0
+        return lost
+
+    def _deliverable(self, fetch_offset: int, tp: TopicPartition, records: Any, **options: Any) -> Any:  # noqa: ANN401
+        """Return the client's parser, on batches that it cannot fall over."""
+        batches = DeliverableBatches(records, fetch_offset, partial(self._log_end, tp), partial(self._gives_up, tp))
+        return self._parse(fetch_offset, tp, batches, **options)
+
+    def _log_end(self, tp: TopicPartition) -> int | None:
+        state = self._fetcher._subscriptions.assignment.get(tp)
+        return None if state is None else state.highwater
+
+    def _gives_up(self, tp: TopicPartition, damage: Damage) -> bool:
+        """Say whether to pass over a damage; log it when it is met, and what is lost when it is given up."""
+        key = tp, damage.start
+        if key in self._given_up:
+            return True
+        where = (
+            f"{tp.topic} partition {tp.partition}: offsets {damage.start} to {damage.stop - 1} cannot be read: {damage.reason}"
+        )
+        if key not in self._since:
+            self._since[key] = self._clock()
+            if damage.may_pass:
+                logger.warning("%s; trying again for %g s", where, self._patience_seconds)
+        if damage.may_pass and self._clock() - self._since[key] < self._patience_seconds:
+            self._is_waiting = True
+            return False
+        del self._since[key]
+        self._given_up.add(key)
+        self._lost += damage.stop - damage.start
+        logger.error("%s; given up, reading goes on at %d", where, damage.stop, extra={"partition": tp.partition})
+        return True

@@ -9,7 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from stream_detector.adapters.kafka_errors import translate
-from stream_detector.adapters.kafka_fetching import poll
+from stream_detector.adapters.kafka_fetching import PATIENCE_SECONDS, Fetching
 from stream_detector.adapters.kafka_options import open_client, reader_options
 from stream_detector.errors import RetriableError
 from stream_detector.ports import Chunk
@@ -30,6 +30,8 @@ class KafkaReader:
         self._topic = topic
         self._timeout_seconds = settings.request_timeout_seconds
         self._consumer: KafkaConsumer = open_client(KafkaConsumer, reader_options(settings))
+        # A reader may be made for one question, so it has to give up a damaged batch before the question times out.
+        self._fetching = Fetching(self._consumer, min(PATIENCE_SECONDS, self._timeout_seconds / 2))
         self._next: dict[int, int] = {}  # assigned partitions and where their fetches stand
 
     def bounds(self, partition: int) -> tuple[int, int]:
@@ -75,7 +77,7 @@ class KafkaReader:
         self._focus(tp, start)
         deadline = time.monotonic() + self._timeout_seconds
         while True:
-            records = poll(self._consumer, SLICE_MS, max_records).get(tp, [])
+            records = self._fetching.poll(SLICE_MS, max_records).get(tp, [])
             reached = self._consumer._subscription.position(tp).offset  # noqa: SLF001 - consumer.position() may ask brokers
             if reached > start:
                 return reached, records

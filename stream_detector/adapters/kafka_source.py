@@ -15,7 +15,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 
 from stream_detector.adapters.kafka_errors import translate, two_replicas
-from stream_detector.adapters.kafka_fetching import poll
+from stream_detector.adapters.kafka_fetching import Fetching
 from stream_detector.adapters.kafka_options import consumer_options, open_client
 from stream_detector.adapters.kafka_reader import KafkaReader
 from stream_detector.adapters.kafka_topics import KafkaTopics, TopicDescription
@@ -71,6 +71,7 @@ class KafkaSource:
         self._topic = settings.input_topic
         self._timeout_ms = settings.request_timeout_seconds * 1000
         self._consumer: KafkaConsumer = open_client(KafkaConsumer, consumer_options(settings))
+        self._fetching = Fetching(self._consumer)
         self._changes = _Changes(self._consumer)
         self._consumer.subscribe([self._topic], listener=self._changes)
         self._held: frozenset[int] = frozenset()  # as reported to the pipeline
@@ -85,7 +86,7 @@ class KafkaSource:
         out_of_range: frozenset[int] = frozenset()
         least_seconds = self._take_up_join()
         try:
-            records = poll(self._consumer, max(timeout_seconds, least_seconds) * 1000)
+            records = self._fetching.poll(max(timeout_seconds, least_seconds) * 1000)
         except (OffsetOutOfRangeError, LogTruncationError) as error:
             out_of_range = self._drop(error)
         except KafkaError as error:
@@ -93,7 +94,7 @@ class KafkaSource:
         # The order matters: metadata taken after the assignment could belong to a later generation than the records.
         membership = self._membership()
         revoked, assigned = self._follow_assignment(out_of_range)
-        return Polled(self._chunks(records), membership, revoked, assigned)
+        return Polled(self._chunks(records), membership, revoked, assigned, self._fetching.take_lost())
 
     def committed(self, partition: int) -> int | None:
         """See ports.Source."""

@@ -1,0 +1,220 @@
+"""Batches of records as they come from a broker: those that can be read, and a verdict on those that cannot.
+
+The client raises on a batch that is damaged, or whose header names are not UTF-8, and then spins for ever over what it had
+parsed. So it is given its batches through DeliverableBatches, which never raises for what the bytes hold: what can be read of a
+batch is read, what cannot is passed over once it is given up, and everything before it is delivered first.
+"""
+
+# ruff: noqa: SLF001 - the client's batch offers no way to continue after a header name that it cannot decode
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import lz4.frame
+import zstandard
+from kafka.errors import CorruptRecordError, UnsupportedCodecError
+
+#: A batch of up to a megabyte may decompress to gigabytes: this much is taken, of one batch and of what one fetch returned.
+MAXIMUM_UNCOMPRESSED_BYTES = 64 * 1024 * 1024
+_V2 = 2
+_GZIP, _LZ4, _ZSTD = 1, 3, 4
+_BASE_OFFSET = struct.Struct(">q")
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Offsets from `start` up to, not including, `stop` that cannot be read. `may_pass`: another fetch may bring them whole."""
+
+    start: int
+    stop: int
+    reason: str
+    may_pass: bool
+
+
+#: Says whether to pass over a damage; else the fetch ends before it, and what is there is fetched again.
+GivesUp = Callable[[Damage], bool]
+
+
+class DeliverableBatches:
+    """What one fetch returned of a partition, in place of the client's MemoryRecords; `position` is where it starts.
+
+    `log_end` is the position that the broker named as the log's end, None if it named none.
+    """
+
+    def __init__(self, records: Any, position: int, log_end: Callable[[], int | None], gives_up: GivesUp) -> None:  # noqa: ANN401 - the client's
+        self._records = records
+        self._position = position
+        self._log_end = log_end
+        self._gives_up = gives_up
+        self._has_ended = False
+        self._bytes_left = MAXIMUM_UNCOMPRESSED_BYTES
+
+    def next_batch(self) -> Any:  # noqa: ANN401 - as the client's
+        """Return the next batch; None at the end, and before a damage that is not given up yet."""
+        if self._has_ended or self._bytes_left <= 0:
+            return None  # the rest is fetched again
+        batch, flaw = self._parsed()
+        while flaw and self._continues_without():
+            batch, flaw = self._parsed()
+        if flaw:
+            return self._passed_over(batch, flaw)
+        if batch is None or batch.magic < _V2:
+            return batch
+        start, self._position = self._position, batch.next_offset
+        return batch if batch.is_control_batch else _Batch(batch, start, self._decompress, self._gives_up)
+
+    def _parsed(self) -> tuple[Any, str]:
+        """Return the next batch, and what is wrong with it."""
+        at = self._records._next_slice
+        try:
+            batch = self._records.next_batch()
+            if batch is None:
+                return None, ""
+            return batch, self._flaw(batch)
+        except (CorruptRecordError, ValueError, IndexError, struct.error) as error:
+            if self._records._next_slice is at:
+                self._records._next_slice = None  # where the client does not get past
+            return None, f"no batch of records: {error}"
+
+    def _flaw(self, batch: Any) -> str:  # noqa: ANN401 - the client's
+        """Say what is wrong with a batch. Neither its format nor its offsets are part of its checksum."""
+        if not 0 <= batch.magic <= _V2 or not batch.validate_crc():
+            return "its checksum is wrong"
+        log_end = self._log_end()
+        if batch.magic >= _V2 and (
+            batch.last_offset < self._position or (log_end is not None and batch.last_offset >= log_end)
+        ):
+            return f"its offsets {batch.base_offset} to {batch.last_offset} cannot be"
+        return ""
+
+    def _passed_over(self, batch: Any, flaw: str) -> Any:  # noqa: ANN401 - the client's
+        """End here; if the damage is given up, with a batch that only moves the position.
+
+        The damaged batch may have been the end of an aborted transaction, so the client must begin a new fetch after it.
+        """
+        self._has_ended = True
+        stop = self._stop(batch)
+        given_up = self._gives_up(Damage(self._position, stop, flaw, may_pass=True))
+        return _PassedOver(stop) if given_up else None
+
+    def _continues_without(self) -> bool:
+        """Say whether the next batch has the position: then the damaged one has nothing that is asked for."""
+        following = self._following()
+        return following is not None and following <= self._position
+
+    def _stop(self, batch: Any) -> int:  # noqa: ANN401 - the client's
+        """Return the end of a damaged batch: by its own account, if the next batch and the log's end do not contradict."""
+        claimed = self._position + 1
+        if batch is not None and batch.magic >= _V2:
+            is_here = batch.base_offset <= self._position < batch.next_offset
+            claimed = batch.next_offset if is_here else self._position + 1 + batch.last_offset_delta
+        limits = [limit for limit in (self._following(), self._log_end()) if limit is not None and limit > self._position]
+        return max(self._position + 1, min([claimed, *limits]))
+
+    def _following(self) -> int | None:
+        """Return the first offset of the batch after the one that was parsed; None if the fetch returned no more."""
+        following = self._records._next_slice
+        return None if following is None else int(_BASE_OFFSET.unpack_from(following)[0])
+
+    def _decompress(self, codec: int, compressed: Any) -> bytes | None:  # noqa: ANN401 - a view of the client's
+        """Return what was compressed; None if it is too much."""
+        data = _decompressed(codec, compressed, MAXIMUM_UNCOMPRESSED_BYTES + 1)
+        self._bytes_left -= len(data)
+        return data if len(data) <= MAXIMUM_UNCOMPRESSED_BYTES else None
+
+
+class _Batch:
+    """A sound batch of the client's, whose records can be iterated whatever they hold."""
+
+    def __init__(self, batch: Any, start: int, decompress: Callable[[int, Any], bytes | None], gives_up: GivesUp) -> None:  # noqa: ANN401
+        self._batch = batch
+        self._start = start
+        self._decompress = decompress
+        self._gives_up = gives_up
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the client asks
+        return getattr(self._batch, name)
+
+    def validate_crc(self) -> bool:
+        """It was checked."""
+        return True
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give the records; the rest of a batch that no one can decode is passed over."""
+        start = self._start
+        try:
+            self._unpack()
+            for record in self._records():
+                start = record.offset + 1
+                yield record
+        except UnsupportedCodecError:
+            raise  # the operator has to install it
+        except Exception as error:  # noqa: BLE001 - of four decompressors; none may stop the stream
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            self._gives_up(Damage(max(start, self._start), self._batch.next_offset, reason, may_pass=False))
+
+    def _unpack(self) -> None:
+        batch = self._batch
+        if batch.compression_type in (_GZIP, _LZ4, _ZSTD):
+            data = self._decompress(batch.compression_type, memoryview(batch._buffer)[batch._pos :])
+            if data is None:
+                msg = f"it decompresses to more than {MAXIMUM_UNCOMPRESSED_BYTES} bytes"
+                raise ValueError(msg)
+            batch._buffer, batch._pos, batch._decompressed = data, 0, True
+
+    def _records(self) -> Iterator[Any]:
+        """Give the client's records; where it cannot decode a header's name, go on with a buffer that can."""
+        try:
+            yield from self._batch
+        except CorruptRecordError:
+            self._batch._buffer = _AnyNames(self._batch._buffer)
+            yield from self._batch
+
+
+class _AnyNames(bytearray):
+    """Bytes that decode to text whatever they are. The client decodes nothing but the names of headers."""
+
+    def __getitem__(self, place: Any) -> Any:  # noqa: ANN401 - an index or a slice
+        found = super().__getitem__(place)
+        return found if isinstance(found, int) else _AnyNames(found)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "backslashreplace") -> str:
+        """Decode, with escapes for what is not UTF-8."""
+        return super().decode(encoding, errors)
+
+
+@dataclass(frozen=True, slots=True)
+class _PassedOver:
+    """What the client takes for a transaction's marker: it moves on to `next_offset`."""
+
+    next_offset: int
+    magic: int = _V2
+    leader_epoch: int = -1
+    is_control_batch: bool = True
+
+    def validate_crc(self) -> bool:
+        """There is nothing to check."""
+        return True
+
+    def has_producer_id(self) -> bool:
+        """It is of no transaction."""
+        return False
+
+
+def _decompressed(codec: int, data: Any, limit: int) -> bytes:  # noqa: ANN401 - a view of bytes
+    """Decompress at most so many bytes."""
+    source = io.BytesIO(data)
+    if codec == _GZIP:
+        with gzip.GzipFile(fileobj=source) as stream:
+            return stream.read(limit)
+    if codec == _LZ4:
+        with lz4.frame.LZ4FrameFile(source) as stream:
+            return bytes(stream.read(limit))
+    with zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True) as reader:
+        return reader.read(limit)
