@@ -17,6 +17,7 @@ from typing import NoReturn
 import pytest
 
 from tests.servers.kafka import Kafka, kafka_for_tests, running_kafka
+from tests.servers.kafka_cluster import KafkaCluster, running_kafka_cluster
 from tests.servers.kafka_secure import SecureKafka, running_secure_kafka
 from tests.servers.processes import ServerMissingError
 from tests.servers.valkey import Valkey, redis_for_tests, running_cluster, running_valkey
@@ -28,6 +29,7 @@ pytest_plugins = ("tests.fixtures_model",)
 MARKER_OF_FIXTURE = {
     "kafka_brokers": "kafka",
     "own_kafka": "kafka",
+    "own_kafka_cluster": "kafka",
     "secure_kafka": "kafka",
     "redis_url": "redis",
     "redis_cluster_url": "redis",
@@ -75,6 +77,17 @@ def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKaf
         except ServerMissingError as error:
             _without(error)
         yield server
+
+
+@pytest.fixture
+def own_kafka_cluster(tmp_path: Path) -> Iterator[KafkaCluster]:
+    """A real Kafka of three nodes for one test, which may take them away. Takes half a minute: for very few tests."""
+    with ExitStack() as stack:
+        try:
+            cluster = stack.enter_context(running_kafka_cluster(tmp_path / "kafka"))
+        except ServerMissingError as error:
+            _without(error)
+        yield cluster
 
 
 @pytest.fixture(scope="session")

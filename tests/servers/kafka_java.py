@@ -27,24 +27,50 @@ class JavaKafka:
     """A single Kafka node in its own process, with its data in `directory`. `start` after `kill` keeps port and data.
 
     `settings` change or add to those that all nodes have; `format_options` are for the tool that lays out the storage.
+    A node of several has the `cluster_id` of all; one without is a cluster of its own.
     """
 
     def __init__(
-        self, directory: Path, port: int, settings: Mapping[str, str] | None = None, format_options: Sequence[str] = ()
+        self,
+        directory: Path,
+        port: int,
+        settings: Mapping[str, str] | None = None,
+        format_options: Sequence[str] = (),
+        *,
+        cluster_id: str | None = None,
+        heap_mb: int = 768,
     ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
         self.brokers = f"127.0.0.1:{port}"
         self._port = port
         self._directory = directory
         self._settings = broker_settings(port, free_port(), directory / "data") | dict(settings or {})
         self._properties = directory / "server.properties"
         self._jars = fetch_jars()
-        command = [_java(), "-Xmx768m", "-XX:+UseSerialGC", "-cp", f"{self._jars}/*", "kafka.Kafka", str(self._properties)]
+        command = [
+            _java(),
+            f"-Xmx{heap_mb}m",
+            "-XX:+UseSerialGC",
+            "-cp",
+            f"{self._jars}/*",
+            "kafka.Kafka",
+            str(self._properties),
+        ]
         self.process = ServerProcess("Kafka", command, directory / "kafka.log")
-        self._format(format_options)
+        self._format(format_options if cluster_id else ["--standalone", *format_options], cluster_id or random_id())
 
     def start(self) -> None:
         """Start the broker; return when it answers."""
-        self.process.start(lambda: answers(self._port), START_SECONDS)
+        self.launch()
+        self.await_answer()
+
+    def launch(self) -> None:
+        """Start the broker. It may wait for other nodes before it answers."""
+        self.process.launch()
+
+    def await_answer(self) -> None:
+        """Return when it answers."""
+        self.process.await_ready(lambda: answers(self._port), START_SECONDS)
 
     def kill(self) -> None:
         """End the broker at once. Idempotent."""
@@ -54,12 +80,15 @@ class JavaKafka:
         """End the broker; its data are temporary, so without its orderly shutdown. Idempotent."""
         self.process.kill()
 
-    def _format(self, options: Sequence[str]) -> None:
+    def _format(self, options: Sequence[str], cluster_id: str) -> None:
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in self._settings.items()))
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster_id}", "-c", str(self._properties)]
-        tool += options
+        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", str(self._properties), *options]
         _run([_java(), "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{self._jars}/*", *tool], "formatting Kafka's storage", 60.0)
+
+
+def random_id() -> str:
+    """Return an id as Kafka writes them, of a cluster or a directory."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def why_not() -> str | None:

@@ -62,8 +62,16 @@ class ServerProcess:
 
     def start(self, is_ready: Callable[[], bool], timeout_seconds: float) -> None:
         """Start, and wait until it is ready. Raises ServerStartError."""
+        self.launch()
+        self.await_ready(is_ready, timeout_seconds)
+
+    def launch(self) -> None:
+        """Start. From a thread that lives: on Linux the child ends with the thread that started it."""
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+
+    def await_ready(self, is_ready: Callable[[], bool], timeout_seconds: float) -> None:
+        """Wait until it is ready. Raises ServerStartError."""
         deadline = time.monotonic() + timeout_seconds
         while time.monotonic() < deadline and self.running:
             if is_ready():

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 import redis
-from kafka.admin import KafkaAdminClient, NewTopic
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import NewTopic
 
 from tests.integration.topics import PATIENCE_SECONDS, until
 from tests.servers.kafka import Kafka
+from tests.servers.kafka_cluster import KafkaCluster
 from tests.servers.processes import ServerProcess, ServerStartError
 from tests.servers.valkey import Valkey
 from tests.servers.valkey_pair import ValkeyPair
@@ -133,3 +135,28 @@ def test_a_killed_kafka_comes_back_with_its_topics(own_kafka: Kafka, unique_name
 
     with contextlib.closing(KafkaAdminClient(bootstrap_servers=own_kafka.brokers)) as admin:
         assert unique_name in admin.list_topics()
+
+
+def test_a_kafka_of_three_nodes_takes_records_while_one_is_away(own_kafka_cluster: KafkaCluster, unique_name: str) -> None:
+    first, second, _ = own_kafka_cluster.nodes
+    with contextlib.closing(KafkaAdminClient(bootstrap_servers=own_kafka_cluster.brokers)) as admin:
+        admin.create_topics([NewTopic(unique_name, num_partitions=3, replication_factor=-1)])
+
+    first.kill()
+    own_kafka_cluster.await_usable()
+    produce(own_kafka_cluster.brokers, unique_name, b"a")
+    first.start()
+    second.kill()
+    own_kafka_cluster.await_usable()
+    produce(own_kafka_cluster.brokers, unique_name, b"b")
+
+    with contextlib.closing(KafkaConsumer(bootstrap_servers=own_kafka_cluster.brokers)) as consumer:
+        partitions = [TopicPartition(unique_name, number) for number in range(3)]
+        assert list(consumer.end_offsets(partitions).values()) == [2, 2, 2]
+
+
+def produce(brokers: str, topic: str, value: bytes) -> None:
+    """Write a record to each of three partitions."""
+    with contextlib.closing(KafkaProducer(bootstrap_servers=brokers, acks="all")) as producer:
+        for sent in [producer.send(topic, value, partition=number) for number in range(3)]:
+            sent.get(timeout=PATIENCE_SECONDS)
