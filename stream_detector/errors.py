@@ -11,6 +11,7 @@ StreamDetectorError            shown to the user as one message, exit code 1
 └── RetriableError             the pipeline reacts, the user only sees a metric and a log line
     ├── CommitFailedError      the transaction failed or its outcome is unknown: reset and restore
     └── StoreUnavailableError  Redis does not answer: go on within the bound, then hold
+        └── StoreRefusedError  Redis answers and refuses (password, rights, certificate); at the start the service ends
 """
 
 from __future__ import annotations
@@ -58,3 +59,7 @@ class CommitFailedError(RetriableError):
 
 class StoreUnavailableError(RetriableError):
     """The state store did not answer in time."""
+
+
+class StoreRefusedError(StoreUnavailableError):
+    """The state store refuses us, and goes on refusing until an operator acts; the text says what to do."""

@@ -37,7 +37,14 @@ def set_up_logging(level: str, log_format: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("stream_detector").setLevel(level)
-    # Its retries are reported by the adapters, with what they mean; these listen to its loggers for that.
+    silence_kafka_client()
+
+
+def silence_kafka_client() -> None:
+    """Show nothing that the Kafka client logs: at its finest it logs passwords.
+
+    Its retries are reported by the adapters, with what they mean; these listen to its loggers for that, so the loggers stay on.
+    """
     kafka = logging.getLogger("kafka")
     kafka.propagate = False
     kafka.handlers[:] = [logging.NullHandler()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import kafka.errors as kafka_errors
 
+from stream_detector.adapters.kafka_security import RIGHTS_PAGE, remedy
 from stream_detector.errors import FencedError, PermanentDeliveryError, RetriableError, SettingsError, StreamDetectorError
 from stream_detector.settings import PREFIX
 
@@ -49,8 +50,19 @@ def translate(error: Exception, doing: str, instance_id: str | None = None) -> S
     if isinstance(error, kafka_errors.FencedInstanceIdError):
         return FencedError(two_replicas(instance_id))
     if isinstance(error, PERMANENT):
-        return PermanentDeliveryError(f"{doing}: Kafka refuses: {explain(error)}")
+        return PermanentDeliveryError(f"{doing}: Kafka refuses: {explain(error)}{advice(error)}")
     return RetriableError(f"{doing}: {explain(error)}")
+
+
+def advice(error: Exception) -> str:
+    """Return what to do about an error, as the end of a message; "" where nothing more is known."""
+    if isinstance(error, kafka_errors.AuthorizationError):
+        return f". Grant this Kafka user the right that it lacks: {RIGHTS_PAGE} lists all that are needed"
+    if isinstance(error, kafka_errors.SaslAuthenticationFailedError):
+        return f". {remedy(type(error).__name__)}"
+    if isinstance(error, kafka_errors.MessageSizeTooLargeError):
+        return ". Raise max.message.bytes of the topic, or lower what is put into a record"
+    return ""
 
 
 def two_replicas(instance_id: str | None) -> str:

@@ -18,10 +18,10 @@ from kafka.errors import KafkaConfigurationError, KafkaError, KafkaTimeoutError
 from kafka.net.compat import KafkaNetClient
 
 from stream_detector.adapters.kafka_errors import translate
+from stream_detector.adapters.kafka_security import SETTING, check_security, remedy, security_options
 from stream_detector.errors import RetriableError, SettingsError
-from stream_detector.settings import PREFIX, KafkaSettings
+from stream_detector.settings import KafkaSettings
 
-SETTING = f"{PREFIX}KAFKA__"
 Options = dict[str, Any]
 Client = TypeVar("Client")
 
@@ -84,7 +84,7 @@ RESERVED = {
 def check_settings(settings: KafkaSettings) -> None:
     """Raise SettingsError for what can be known to be wrong without a broker."""
     _check_extra(settings.extra)
-    _check_security(settings)
+    check_security(settings)
 
 
 def consumer_options(settings: KafkaSettings) -> Options:
@@ -165,9 +165,11 @@ def _open_error(error: Exception, options: Options, last_attempt: str) -> Except
     """Say why a client could not be opened."""
     brokers = ", ".join(options["bootstrap_servers"])
     if isinstance(error, KafkaTimeoutError):
+        if what := remedy(last_attempt):
+            return RetriableError(f"no connection to Kafka at {brokers}: {last_attempt}. What to do: {what}")
         seconds = options["bootstrap_timeout_ms"] / 1000
         reason = f" Last attempt: {last_attempt}." if last_attempt else ""
-        # Brokers turn a wrong user away by closing the connection; they give no reason that the client could pass on.
+        # Brokers turn a wrong user away by closing the connection, often before the client has read their reason.
         sasl = f", {SETTING}SASL_*" if options["security_protocol"].startswith("SASL") else ""
         msg = (
             f"no Kafka broker at {brokers} answered within {seconds:g} s.{reason}"
@@ -181,7 +183,11 @@ def _open_error(error: Exception, options: Options, last_attempt: str) -> Except
 
 
 class _LastAttempt(logging.Handler):
-    """Keeps the reason of the last failed attempt to connect: the client logs it, but raises only its own time-out."""
+    """Keeps why the last attempt to connect failed: the client logs it, but raises only its own time-out.
+
+    A reason that says what to do is not followed by one that does not: of the same wrong password one attempt hears that
+    it is wrong, and the next only that the broker has gone.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -191,8 +197,11 @@ class _LastAttempt(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the text of a warning that names a cause; the last one only says that there was no success in time."""
         text = record.getMessage()
-        if "failed:" in text and not text.startswith("Bootstrap failed:"):
-            self.last = text.split("failed:", 1)[1].split(" (backoff")[0].strip()
+        if "failed:" not in text or text.startswith("Bootstrap failed:"):
+            return
+        reason = text.split("failed:", 1)[1].split(" (backoff")[0].strip()
+        if remedy(reason) or not remedy(self.last):
+            self.last = reason
 
     def __enter__(self) -> None:
         self._logger.addHandler(self)
@@ -212,48 +221,8 @@ def _common(settings: KafkaSettings) -> Options:
         "connections_max_idle_ms": max(540_000, request_ms + 1000),
         "reconnect_backoff_max_ms": _milliseconds(RECONNECT_SECONDS),
         "metadata_max_age_ms": _milliseconds(METADATA_MAX_AGE_SECONDS),
-        **_security(settings),
+        **security_options(settings),
     }
-
-
-def _security(settings: KafkaSettings) -> Options:
-    options: Options = {"security_protocol": settings.security_protocol}
-    if settings.security_protocol.startswith("SASL"):
-        options["sasl_mechanism"] = settings.sasl_mechanism
-        if settings.sasl_username is not None:
-            options["sasl_plain_username"] = settings.sasl_username
-        if settings.sasl_password is not None:
-            options["sasl_plain_password"] = settings.sasl_password.get_secret_value()
-    if settings.security_protocol.endswith("SSL"):
-        options["ssl_check_hostname"] = settings.ssl_check_hostname
-        files = {
-            "ssl_cafile": settings.ssl_ca_file,
-            "ssl_certfile": settings.ssl_certificate_file,
-            "ssl_keyfile": settings.ssl_key_file,
-        }
-        options |= {name: str(path) for name, path in files.items() if path is not None}
-        if settings.ssl_key_password is not None:
-            options["ssl_password"] = settings.ssl_key_password.get_secret_value()
-    return options
-
-
-def _check_security(settings: KafkaSettings) -> None:
-    sasl = settings.security_protocol.startswith("SASL")
-    if sasl and settings.sasl_mechanism is None:
-        msg = f"{SETTING}SASL_MECHANISM: needed with {SETTING}SECURITY_PROTOCOL={settings.security_protocol}"
-        raise SettingsError(msg)
-    if not sasl and settings.sasl_mechanism is not None:
-        msg = f"{SETTING}SECURITY_PROTOCOL: SASL_SSL or SASL_PLAINTEXT is needed for {SETTING}SASL_MECHANISM to have an effect"
-        raise SettingsError(msg)
-    by_password = sasl and settings.sasl_mechanism in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-    if by_password and (settings.sasl_username is None or settings.sasl_password is None):
-        msg = f"{SETTING}SASL_USERNAME and {SETTING}SASL_PASSWORD: both are needed with {settings.sasl_mechanism}"
-        raise SettingsError(msg)
-    for name in ("ssl_ca_file", "ssl_certificate_file", "ssl_key_file"):
-        path = getattr(settings, name)
-        if path is not None and not path.is_file():
-            msg = f"{SETTING}{name.upper()}: there is no file {path}"
-            raise SettingsError(msg)
 
 
 def _check_extra(extra: Options) -> None:

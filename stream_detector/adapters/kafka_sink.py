@@ -19,7 +19,7 @@ from typing import Any
 import kafka.errors as kafka_errors
 from kafka import ConsumerGroupMetadata, KafkaProducer, OffsetAndMetadata, TopicPartition
 
-from stream_detector.adapters.kafka_errors import PERMANENT, explain, translate
+from stream_detector.adapters.kafka_errors import PERMANENT, advice, explain, translate
 from stream_detector.adapters.kafka_options import open_client, producer_options
 from stream_detector.adapters.kafka_topics import KafkaTopics
 from stream_detector.errors import CommitFailedError, PermanentDeliveryError, RetriableError
@@ -227,8 +227,6 @@ def _size(message: Message) -> int:
 
 def _refused(message: Message, error: Exception) -> PermanentDeliveryError:
     """Say which record cannot be delivered, and what to do."""
-    too_large = isinstance(error, kafka_errors.MessageSizeTooLargeError)
-    advice = " Raise max.message.bytes of the topic, or lower what is put into a record." if too_large else ""
     return PermanentDeliveryError(
-        f"topic {message.topic} refuses a record of {_size(message)} bytes: {explain(error)}.{advice}"
+        f"topic {message.topic} refuses a record of {_size(message)} bytes: {explain(error)}{advice(error)}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -10,8 +11,9 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from stream_detector.adapters.kafka_errors import translate
-from stream_detector.adapters.kafka_options import SETTING, admin_options, open_client
-from stream_detector.errors import SettingsError
+from stream_detector.adapters.kafka_options import admin_options, open_client
+from stream_detector.adapters.kafka_security import RIGHTS_PAGE, SETTING
+from stream_detector.errors import PermanentDeliveryError, SettingsError
 from stream_detector.settings import KafkaSettings
 
 logger = logging.getLogger(__name__)
@@ -24,6 +26,8 @@ class TopicDescription:
     name: str
     topic_id: str  # another one after the topic was deleted and made anew
     partitions: tuple[int, ...]
+    #: What this user may do with it, as Kafka names it (READ); None where the brokers do not say.
+    allowed: frozenset[str] | None = None
 
 
 class KafkaTopics:
@@ -49,26 +53,32 @@ class KafkaTopics:
         if error_type is not NoError:
             raise translate(error_type(), doing)
         partitions = tuple(sorted(partition["partition_index"] for partition in found["partitions"]))
-        return TopicDescription(topic, str(found.get("topic_id")), partitions)
+        allowed = frozenset(found.get("authorized_operations") or ()) or None
+        return TopicDescription(topic, str(found.get("topic_id")), partitions, allowed)
 
     def ensure(self) -> None:
-        """Check that the three topics exist; make missing ones if the settings allow, else raise SettingsError.
+        """Check that the three topics exist and that this user may use them; make missing ones if the settings allow.
 
-        An input topic gets the settings' number of partitions, the others the brokers' default.
+        An input topic gets the settings' number of partitions, the others the brokers' default. Raises SettingsError for a
+        topic that may not be made, PermanentDeliveryError for a right that is missing: else it would first be missed by
+        the first alert, or by the first restoration from the log.
         """
         settings = self._settings
         wanted = {
-            settings.input_topic: ("INPUT_TOPIC", settings.partitions),
-            settings.alerts_topic: ("ALERTS_TOPIC", -1),
-            settings.dead_letter_topic: ("DEAD_LETTER_TOPIC", -1),
+            settings.input_topic: ("INPUT_TOPIC", settings.partitions, ("READ",)),
+            settings.alerts_topic: ("ALERTS_TOPIC", -1, ("WRITE", "READ")),
+            settings.dead_letter_topic: ("DEAD_LETTER_TOPIC", -1, ("WRITE",)),
         }
-        for topic, (name, partitions) in wanted.items():
-            if self.describe(topic) is not None:
-                continue
-            if not settings.create_topics:
+        for topic, (name, partitions, operations) in wanted.items():
+            found = self.describe(topic)
+            if found is None and not settings.create_topics:
                 msg = f"{SETTING}{name}: there is no topic {topic}; create it, or set {SETTING}CREATE_TOPICS=true"
                 raise SettingsError(msg)
-            self.create(topic, partitions)
+            if found is None:
+                self.create(topic, partitions)
+                found = self.describe(topic)
+            if found is not None:
+                _check_rights(found, name, operations)
 
     def create(self, topic: str, partitions: int, configuration: dict[str, str] | None = None) -> None:
         """Make a topic and wait until it can be used; one that exists by now is fine."""
@@ -98,6 +108,17 @@ class KafkaTopics:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _check_rights(topic: TopicDescription, setting: str, operations: Sequence[str]) -> None:
+    """Raise PermanentDeliveryError for an operation that the brokers will refuse."""
+    for operation in operations:
+        if topic.allowed is not None and operation not in topic.allowed:
+            msg = (
+                f"this Kafka user may not {operation} topic {topic.name} ({SETTING}{setting}): grant it that operation;"
+                f" {RIGHTS_PAGE} lists all that are needed"
+            )
+            raise PermanentDeliveryError(msg)
 
 
 def ensure_topics(settings: KafkaSettings) -> None:

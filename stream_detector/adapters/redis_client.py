@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Protocol
 
 import redis
@@ -12,6 +13,8 @@ from redis.retry import Retry
 
 from stream_detector.errors import SettingsError
 from stream_detector.settings import PREFIX, RedisSettings
+
+RIGHTS_PAGE = "docs/security.md"
 
 
 class Client(Protocol):
@@ -42,6 +45,29 @@ def checked_address(settings: RedisSettings) -> str:
         msg = f"{PREFIX}REDIS__CA_FILE: there is no file {settings.ca_file}"
         raise SettingsError(msg)
     return parts.get("path") or f"{parts.get('host', 'localhost')}:{parts.get('port', 6379)}"
+
+
+#: What to do, by what is found in the text of an error that no waiting mends.
+_REMEDIES = {
+    r"(?i)no permissions|NOPERM|can't run this command": (
+        f"Grant this Redis user the command, or the keys that begin with sd: ({RIGHTS_PAGE} lists all that is needed)"
+    ),
+    r"username-password|WRONGPASS|NOAUTH|Authentication required|already authenticated|AUTH <password>": (
+        f"Check the user and the password in {PREFIX}REDIS__URL"
+    ),
+    "CERTIFICATE_VERIFY_FAILED": (
+        f"Check {PREFIX}REDIS__CA_FILE (unset: the authorities that the machine trusts), and that {PREFIX}REDIS__URL"
+        " names the host as its certificate does"
+    ),
+    "Cluster mode is not enabled": (
+        f"Set {PREFIX}REDIS__CLUSTER=false if it is none; if it is, grant the Redis user CLUSTER SLOTS ({RIGHTS_PAGE})"
+    ),
+}
+
+
+def remedy(error: Exception) -> str:
+    """Return what to do about an error by which Redis, or we, refuse the connection or a command; "" for any other."""
+    return next((what for pattern, what in _REMEDIES.items() if re.search(pattern, str(error))), "")
 
 
 def connect(settings: RedisSettings) -> Client:

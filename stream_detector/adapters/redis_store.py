@@ -22,9 +22,9 @@ from urllib.parse import quote
 
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
-from stream_detector.adapters.redis_client import Client, checked_address, connect
+from stream_detector.adapters.redis_client import Client, checked_address, connect, remedy
 from stream_detector.adapters.renewals import Renewals
-from stream_detector.errors import StoreUnavailableError
+from stream_detector.errors import StoreRefusedError, StoreUnavailableError
 from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict
 from stream_detector.settings import RedisSettings
 
@@ -35,7 +35,7 @@ LACKING = b"lacking"
 MAXIMUM_ATTEMPTS = 3
 #: A sensor id of more bytes is hashed in its key, so keys stay small.
 MAXIMUM_PLAIN_SENSOR_BYTES = 128
-PING_SECONDS = 60
+PING_MS = 60_000
 _EPOCH_BYTES = 8
 _HEAD_BYTES = _EPOCH_BYTES + 4
 _SCRIPT = "persist.lua"
@@ -57,9 +57,15 @@ class RedisStore:
         self._script_sha = hashlib.sha1(self._script, usedforsecurity=False).hexdigest()
         self._lazy_client: Client | None = None
         self._is_eviction_checked = False
+        self._is_proven = False
 
     def meta(self, partition: int) -> PartitionMeta | None:
-        """Read a partition's meta; None if there is none. The first answer is followed by a warning if Redis evicts keys."""
+        """Read a partition's meta; None if there is none.
+
+        Before the first one it is seen that nothing needed is refused; after it, a warning is logged if Redis evicts keys.
+        """
+        if not self._is_proven:
+            self.ping()
         fields = self._execute("HMGET", self._meta_key(partition), "next", "epoch", "layout", "topic_id")
         self._warn_once_of_eviction()
         if None in fields:
@@ -107,8 +113,20 @@ class RedisStore:
         return verdict.decode()
 
     def ping(self) -> None:
-        """Return if Redis can be read and written."""
-        self._execute("SET", f"sd:{{{self._tag}}}:ping", "", "EX", PING_SECONDS)
+        """Return if Redis can be read and written, and no command that is needed is refused.
+
+        A script that is refused in its middle would leave half of its work.
+        """
+        text, fields = f"sd:{{{self._tag}}}:ping", f"sd:{{{self._tag}}}:ping-fields"
+        self._execute("SET", text, "ping", "PX", PING_MS)
+        self._execute("SETRANGE", text, 0, "p")
+        self._execute("GETRANGE", text, 0, 0)
+        self._execute("MGET", text)
+        self._execute("HSET", fields, "next", 0, "epoch", "none")
+        self._execute("PEXPIRE", fields, PING_MS)
+        self._execute("HMGET", fields, "next", "epoch")
+        self._run_script([1, fields, "another epoch", 0, 1, PING_MS])  # writes nothing
+        self._is_proven = True
 
     def eviction_warning(self) -> str | None:
         """Return a warning for the operator if Redis is set to evict keys when its memory is full; None if it keeps them."""
@@ -165,6 +183,8 @@ class RedisStore:
             yield
         except (RedisError, RedisClusterException, OSError) as error:
             msg = f"Redis at {self._address}: {error}"
+            if what := remedy(error):
+                raise StoreRefusedError(f"{msg.rstrip('.')}. {what}") from error
             raise StoreUnavailableError(msg) from error
 
     def _ttl_ms(self) -> int:

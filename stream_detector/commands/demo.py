@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import signal
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from stream_detector.commands.option_types import count, positive
 from stream_detector.errors import InputDataError, StreamDetectorError
+from stream_detector.logs import silence_kafka_client
 from stream_detector.rendering import duration
 from stream_detector.simulation.fleet import Fleet
 
@@ -45,7 +45,7 @@ def main(arguments: argparse.Namespace) -> int:
     from stream_detector.demo.summary import print_summary, summary
 
     begun = time.monotonic()
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of it is in our errors
+    silence_kafka_client()
     console = Console(highlight=False, markup=False, emoji=False)
     plan = Plan(
         fleet=Fleet(arguments.sensors, arguments.seed),

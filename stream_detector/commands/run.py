@@ -25,7 +25,13 @@ from stream_detector.commands.settings_options import add_settings_options, sett
 from stream_detector.dead_letters import DeadLetterLimit
 from stream_detector.decision import DecisionRules
 from stream_detector.detector import Detector
-from stream_detector.errors import RetriableError, StalledError, StreamDetectorError
+from stream_detector.errors import (
+    RetriableError,
+    StalledError,
+    StoreRefusedError,
+    StoreUnavailableError,
+    StreamDetectorError,
+)
 from stream_detector.gate.promotion import warning_of
 from stream_detector.keeper import LagBounds, StateKeeper
 from stream_detector.logs import set_up_logging
@@ -130,6 +136,7 @@ def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: Exit
     _insist(lambda: ensure_topics(first), start_seconds, stop)
     store = RedisStore(settings.redis, kafka.group_id, kafka.input_topic)
     parts.callback(store.close)
+    _check_rights(store)
     source = _insist(lambda: KafkaSource(kafka), start_seconds, stop)
     parts.callback(source.close)
     sink = _insist(lambda: KafkaSink(kafka), start_seconds, stop)
@@ -156,6 +163,16 @@ def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: Exit
         restore_rules(detector.model, settings),
         time.monotonic,
     )
+
+
+def _check_rights(store: RedisStore) -> None:
+    """Raise StoreRefusedError if Redis refuses us, which no waiting mends; one that does not answer is waited for later."""
+    try:
+        store.ping()
+    except StoreRefusedError:
+        raise
+    except StoreUnavailableError as error:
+        logger.debug("Redis does not answer yet: %s", error)
 
 
 def _insist(build: Callable[[], _Built], limit_seconds: float, stop: StopFlag) -> _Built:

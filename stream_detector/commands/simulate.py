@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import signal
 import threading
 import time
@@ -16,6 +15,7 @@ from stream_detector.commands.option_types import count, moment, positive, share
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import SettingsError
 from stream_detector.events import iso_time
+from stream_detector.logs import silence_kafka_client
 from stream_detector.simulation.faults import Fault, describe, endless_faults, plan_faults
 from stream_detector.simulation.fleet import Fleet
 from stream_detector.simulation.series import Series
@@ -84,7 +84,7 @@ def _to_topic(arguments: argparse.Namespace, fleet: Fleet) -> int:
     from stream_detector.simulation.to_topic import messages, open_writer, paced
 
     settings = settings_of(arguments).kafka
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of it is in our errors
+    silence_kafka_client()
     steps = None if arguments.until_stopped else _steps(arguments)
     start_ms = _topic_start_ms(arguments, time.time())
     if steps is None and arguments.faults:

@@ -16,6 +16,7 @@ from stream_detector.commands.train_output import describe_data, describe_model,
 from stream_detector.dataset import Dataset, clean, read_dataset
 from stream_detector.errors import InputDataError, SettingsError
 from stream_detector.gate.judging import Verdict
+from stream_detector.logs import silence_kafka_client
 from stream_detector.model.artifact import Artifact, NetworkSpec
 from stream_detector.model.directory import check_replaceable, check_writable
 from stream_detector.model.preparation import Prepared, TrainingConfig, prepare
@@ -113,6 +114,7 @@ def _read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
     from stream_detector.adapters.kafka_reader import KafkaReader
     from stream_detector.adapters.kafka_topics import KafkaTopics
 
+    silence_kafka_client()
     settings = settings_of(arguments)
     topic = settings.kafka.input_topic
     with KafkaTopics(settings.kafka) as topics:

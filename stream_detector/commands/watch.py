@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import select
 import sys
 import time
@@ -14,6 +13,7 @@ import msgspec
 from stream_detector.commands.option_types import positive
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import RetriableError, StreamDetectorError
+from stream_detector.logs import silence_kafka_client
 from stream_detector.readings import Record
 from stream_detector.rendering import printable
 from stream_detector.terminal import Show, picture_printer, place
@@ -34,7 +34,7 @@ def main(arguments: argparse.Namespace) -> int:
     from stream_detector.adapters.alerts_reader import AlertsReader
 
     settings = settings_of(arguments).kafka
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of it is said below
+    silence_kafka_client()
     show = _show_json if arguments.json else picture_printer()
     reader = AlertsReader(settings)
     try:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import kafka.errors as kafka_errors
@@ -89,53 +88,6 @@ def test_an_unknown_extra_option_is_named_with_the_nearest_known_one() -> None:
 def test_options_that_delivery_rests_on_cannot_be_overridden(name: str, hint: str) -> None:
     with pytest.raises(SettingsError, match=f"STREAM_DETECTOR_KAFKA__EXTRA: {name} cannot be set here: {hint}"):
         check_settings(settings(extra={name: "x"}))
-
-
-def test_credentials_and_files_become_the_clients_options(tmp_path: Path) -> None:
-    for name in ("ca.pem", "client.pem", "client.key"):
-        (tmp_path / name).write_text("")
-    given = settings(
-        security_protocol="SASL_SSL",
-        sasl_mechanism="SCRAM-SHA-512",
-        sasl_username="detector",
-        sasl_password=SecretStr("secret"),
-        ssl_ca_file=tmp_path / "ca.pem",
-        ssl_certificate_file=tmp_path / "client.pem",
-        ssl_key_file=tmp_path / "client.key",
-        ssl_key_password=SecretStr("key secret"),
-        ssl_check_hostname=False,
-    )
-
-    options = admin_options(given)
-
-    assert {name: options[name] for name in options if name.startswith(("sasl", "ssl", "security"))} == {
-        "security_protocol": "SASL_SSL",
-        "sasl_mechanism": "SCRAM-SHA-512",
-        "sasl_plain_username": "detector",
-        "sasl_plain_password": "secret",
-        "ssl_cafile": str(tmp_path / "ca.pem"),
-        "ssl_certfile": str(tmp_path / "client.pem"),
-        "ssl_keyfile": str(tmp_path / "client.key"),
-        "ssl_password": "key secret",
-        "ssl_check_hostname": False,
-    }
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"security_protocol": "SASL_SSL"}, "SASL_MECHANISM: needed with"),
-        ({"sasl_mechanism": "PLAIN"}, "SECURITY_PROTOCOL: SASL_SSL or SASL_PLAINTEXT is needed"),
-        (
-            {"security_protocol": "SASL_SSL", "sasl_mechanism": "PLAIN", "sasl_username": "u"},
-            "SASL_USERNAME and STREAM_DETECTOR_KAFKA__SASL_PASSWORD: both are needed with PLAIN",
-        ),
-        ({"security_protocol": "SSL", "ssl_ca_file": Path("nowhere.pem")}, "SSL_CA_FILE: there is no file nowhere.pem"),
-    ],
-)
-def test_security_settings_that_cannot_work_are_named(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(SettingsError, match=f"^STREAM_DETECTOR_KAFKA__{message}"):
-        check_settings(settings(**changes))
 
 
 def test_a_token_provider_is_made_from_its_name() -> None:
