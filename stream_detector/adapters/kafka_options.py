@@ -18,7 +18,7 @@ from kafka.errors import KafkaConfigurationError, KafkaError, KafkaTimeoutError
 from kafka.net.compat import KafkaNetClient
 
 from stream_detector.adapters.kafka_errors import translate
-from stream_detector.adapters.kafka_security import SETTING, check_security, remedy, security_options
+from stream_detector.adapters.kafka_security import SETTING, check_proxy, check_security, remedy, security_options
 from stream_detector.errors import RetriableError, SettingsError
 from stream_detector.settings import KafkaSettings
 
@@ -84,6 +84,7 @@ RESERVED = {
 def check_settings(settings: KafkaSettings) -> None:
     """Raise SettingsError for what can be known to be wrong without a broker."""
     _check_extra(settings.extra)
+    check_proxy(settings.extra)
     check_security(settings)
 
 

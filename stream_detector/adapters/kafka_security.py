@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from stream_detector.errors import SettingsError
 from stream_detector.settings import PREFIX, KafkaSettings
@@ -78,6 +80,22 @@ def check_security(settings: KafkaSettings) -> None:
     elif given:
         msg = f"{SETTING}SECURITY_PROTOCOL: SSL or SASL_SSL is needed for {SETTING}{given[0].upper()} to have an effect"
         raise SettingsError(msg)
+
+
+def check_proxy(extra: Mapping[str, Any]) -> None:
+    """Raise SettingsError for a proxy's URL that the client would quote, with its password, in its error."""
+    for name in ("proxy_url", "socks5_proxy"):
+        if extra.get(name) is not None and not _is_url(extra[name]):
+            msg = f"{SETTING}EXTRA: {name} is not scheme://[user:password@]host:port; percent-encode special characters"
+            raise SettingsError(msg)
+
+
+def _is_url(value: object) -> bool:
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        return parts is not None and bool(parts.scheme and parts.hostname and parts.port)
+    except ValueError:
+        return False
 
 
 def _check_sasl(settings: KafkaSettings) -> None:
