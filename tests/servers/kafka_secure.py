@@ -15,7 +15,7 @@ from typing import Any
 from tests.servers import kafka_java
 from tests.servers.certificates import CertificateAuthority, SignedCertificate
 from tests.servers.kafka import prepare
-from tests.servers.processes import ServerMissingError, free_port
+from tests.servers.processes import ServerMissingError, free_ports
 
 #: What the certificate names: 127.0.0.1 reaches the same server, and is not it.
 HOST = "localhost"
@@ -67,8 +67,8 @@ def running_secure_kafka(directory: Path) -> Iterator[SecureKafka]:
         raise ServerMissingError(msg)
     authority = CertificateAuthority(directory / "certificates")
     client = authority.sign(CERTIFICATE_NAME, key_password=KEY_PASSWORD)
-    admin_port, scram_port, certificate_port = free_port(), free_port(), free_port()
-    settings = _settings(authority, admin_port, scram_port, certificate_port)
+    admin_port, controller_port, scram_port, certificate_port = free_ports(4)
+    settings = _settings(authority, admin_port, controller_port, {"SASL_SSL": scram_port, "SSL": certificate_port})
     credentials = f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"
     server = kafka_java.JavaKafka(directory, admin_port, settings, ["--add-scram", credentials])
     try:
@@ -78,14 +78,14 @@ def running_secure_kafka(directory: Path) -> Iterator[SecureKafka]:
         server.stop()
 
 
-def _settings(authority: CertificateAuthority, admin_port: int, scram_port: int, certificate_port: int) -> dict[str, str]:
+def _settings(
+    authority: CertificateAuthority, admin_port: int, controller_port: int, secured_ports: dict[str, int]
+) -> dict[str, str]:
     """Return what a secured node has beside the settings of all nodes."""
     keystore = authority.path.with_name("broker-keystore.pem")
     broker = authority.sign("broker", host=HOST)
     keystore.write_text(broker.key_path.read_text() + broker.path.read_text())
-    controller_port = free_port()
-    ports = {"SASL_SSL": scram_port, "SSL": certificate_port}
-    secured = "".join(f",{name}://{HOST}:{port}" for name, port in ports.items())
+    secured = "".join(f",{name}://{HOST}:{port}" for name, port in secured_ports.items())
     administration = f"PLAINTEXT://127.0.0.1:{admin_port}"
     return {
         "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller_port}",

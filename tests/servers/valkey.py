@@ -17,7 +17,7 @@ from typing import Any
 
 import redis
 
-from tests.servers.processes import ServerMissingError, ServerProcess, ServerStartError, free_port
+from tests.servers.processes import ServerMissingError, ServerProcess, ServerStartError, free_ports
 
 EXISTING = "STREAM_DETECTOR_TEST_REDIS"
 START_SECONDS = 20.0
@@ -31,8 +31,7 @@ class Valkey:
 
     def __init__(self, directory: Path, *, append_only: bool = False, options: Sequence[str] = ()) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
-        self.bus_port = free_port()  # used by a cluster only
+        self.port, self.bus_port = free_ports(2)  # the second is used by a cluster only
         self.url = f"redis://127.0.0.1:{self.port}/0"
         durability = ["--appendonly", "yes", "--appendfsync", "always"] if append_only else ["--appendonly", "no"]
         where = ["--port", str(self.port), "--cluster-port", str(self.bus_port), "--bind", "127.0.0.1", "--dir", str(directory)]

@@ -1,0 +1,220 @@
+"""The rights on Kafka that docs/security.md lists are enough for every command, and each of them is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from stream_detector.adapters.kafka_incidents import KafkaIncidentLog
+from stream_detector.adapters.kafka_reader import KafkaReader
+from stream_detector.adapters.kafka_sink import KafkaSink
+from stream_detector.adapters.kafka_source import KafkaSource
+from stream_detector.adapters.kafka_topics import KafkaTopics, ensure_topics
+from stream_detector.cli import main
+from stream_detector.errors import PermanentDeliveryError
+from stream_detector.readings import Membership, Message
+from stream_detector.settings import PREFIX, KafkaSettings
+from tests.integration.rights import Grants, Right, documented, rights_of
+from tests.integration.topics import Topics, until
+from tests.logging_state import logging_restored
+from tests.servers.kafka_secure import USER, SecureKafka
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Topics, what the user who is tried may do with them, and how that user gets there."""
+
+    topics: Topics
+    grants: Grants
+    settings: KafkaSettings
+    environment: dict[str, str]
+
+
+@pytest.fixture
+def place(secure_kafka: SecureKafka, unique_name: str) -> Iterator[Place]:
+    with ExitStack() as stack:
+        topics = Topics(secure_kafka.admin_brokers, unique_name, 1)
+        stack.callback(topics.close)
+        topics.produce(0, [("pump", b"{}")])
+        access = secure_kafka.by_scram()
+        settings = KafkaSettings.model_validate(topics.settings.model_dump(exclude_defaults=True) | access)
+        grants = stack.enter_context(Grants(secure_kafka.admin_brokers, USER, settings))
+        names = ("input_topic", "alerts_topic", "dead_letter_topic", "group_id")
+        given = access | {name: getattr(settings, name) for name in names}
+        environment = {f"{PREFIX}KAFKA__{name.upper()}": str(value) for name, value in given.items()}
+        yield Place(topics, grants, settings, environment)
+
+
+def start(settings: KafkaSettings, _: Membership) -> None:
+    ensure_topics(settings)
+
+
+def read(settings: KafkaSettings, _: Membership) -> None:
+    with closing(KafkaReader(settings, settings.input_topic)) as reader:
+        assert len(reader.read(0, *reader.bounds(0), 10).records) == 1
+
+
+def join(settings: KafkaSettings, _: Membership) -> None:
+    with closing(KafkaSource(settings)) as source:
+        until(lambda: source.poll(0.1).membership is not None)
+
+
+def publish(settings: KafkaSettings, membership: Membership) -> None:
+    commit(settings, membership, settings.alerts_topic)
+
+
+def reject(settings: KafkaSettings, membership: Membership) -> None:
+    commit(settings, membership, settings.dead_letter_topic)
+
+
+def commit(settings: KafkaSettings, membership: Membership, topic: str) -> None:
+    with closing(KafkaSink(settings)) as sink:
+        sink.commit([Message(topic, b"pump", b"{}")], {0: 1}, membership)
+
+
+def read_back(settings: KafkaSettings, _: Membership) -> None:
+    assert KafkaIncidentLog(settings).open_incidents(0, 1) == []
+
+
+Use = Callable[[KafkaSettings, Membership], None]
+#: What `run` does, and which of it is refused when a right is missing. `start` asks the brokers what is allowed.
+USES: tuple[Use, ...] = (start, read, join, publish, reject, read_back)
+REFUSED: dict[str, tuple[Use, ...]] = {
+    "Read topic input_topic": (start, read),
+    "Write topic alerts_topic": (start, publish),
+    "Read topic alerts_topic": (start, read_back),
+    "Write topic dead_letter_topic": (start, reject),
+    "Read group group_id": (join, publish),
+    "Write transactional id group_id": (publish, reject),
+}
+
+
+@pytest.fixture
+def member(place: Place) -> Iterator[Membership]:
+    """The membership of a process that may do all that it needs, as yet."""
+    place.grants.give(rights_of("run"))
+    with closing(KafkaSource(place.settings)) as source:
+        until(lambda: bool(source.poll(0.1).assigned))
+        membership = source.poll(0).membership
+        publish(place.settings, membership)
+        yield membership
+
+
+def test_the_listed_rights_are_all_that_run_needs(place: Place, member: Membership) -> None:
+    for use in (start, read, publish, reject, read_back):
+        use(place.settings, member)
+
+
+@pytest.mark.parametrize("right", rights_of("run"), ids=str)
+def test_without_one_of_them_run_is_refused_with_the_name_of_what_it_lacks(
+    right: Right, place: Place, member: Membership
+) -> None:
+    place.grants.take(right)
+
+    for use in REFUSED[str(right)]:
+        with pytest.raises(PermanentDeliveryError, match=r"docs/security\.md") as caught:
+            use(place.settings, member)
+        assert getattr(place.settings, right.setting) in str(caught.value), use.__name__
+
+
+def test_topics_are_made_with_the_listed_rights(place: Place, unique_name: str, secure_kafka: SecureKafka) -> None:
+    changes = {name: f"{unique_name}.new.{name}" for name in ("input_topic", "alerts_topic", "dead_letter_topic")}
+    settings = place.settings.model_copy(update=changes)
+    making = rights_of("run, topics missing")
+
+    with Grants(secure_kafka.admin_brokers, USER, settings) as grants:
+        grants.give(rights_of("run"))
+        for right in making:
+            with pytest.raises(
+                PermanentDeliveryError, match=f"creating topic {getattr(settings, right.setting)}: .*docs/security"
+            ):
+                ensure_topics(settings)
+            grants.give([right])
+        ensure_topics(settings)
+
+    place.topics.admin.delete_topics(list(changes.values()))
+
+
+@pytest.fixture
+def command(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
+    """Run a command as the user who is tried; return what it says to stderr when it is refused, else nothing."""
+    for name, value in place.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: object) -> str:
+        code = main([str(argument) for argument in arguments])
+        error = capsys.readouterr().err
+        if code == 0:
+            return ""
+        assert code == 1
+        return error
+
+    with logging_restored():
+        yield run
+
+
+def test_watch_needs_the_listed_right_and_no_other(place: Place, command: Callable[..., str]) -> None:
+    refused = command("watch", "--no-follow")
+
+    place.grants.give(rights_of("watch"))
+
+    assert command("watch", "--no-follow") == ""
+    assert place.settings.alerts_topic in refused
+    assert len(refused.splitlines()) == 1
+
+
+def test_simulate_needs_the_listed_right_and_no_other(place: Place, command: Callable[..., str]) -> None:
+    simulate = ("simulate", "--sensors", 1, "--duration-seconds", 3, "--speed", 100)
+    refused = command(*simulate)
+
+    place.grants.give(rights_of("simulate"))
+
+    assert command(*simulate) == ""
+    assert place.settings.input_topic in refused
+    assert len(refused.splitlines()) == 1
+
+
+def test_simulate_makes_its_topic_with_the_listed_rights(
+    secure_kafka: SecureKafka, place: Place, command: Callable[..., str], unique_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"{unique_name}.new"
+    monkeypatch.setenv(f"{PREFIX}KAFKA__INPUT_TOPIC", name)
+    simulate = ("simulate", "--sensors", 1, "--duration-seconds", 3, "--speed", 100)
+
+    with Grants(secure_kafka.admin_brokers, USER, place.settings.model_copy(update={"input_topic": name})) as grants:
+        grants.give(rights_of("simulate"))
+        refused = command(*simulate)
+        grants.give(rights_of("simulate, topic missing"))
+        assert command(*simulate) == ""
+
+    assert f"creating topic {name}" in refused
+    place.topics.admin.delete_topics([name])
+
+
+def test_training_from_the_topic_needs_the_listed_right_and_no_other(
+    place: Place, command: Callable[..., str], tmp_path: Path
+) -> None:
+    train = ("train", "--from-topic", "--features", "temperature", "--output", tmp_path / "model")
+    refused = command(*train)
+
+    place.grants.give(rights_of("train --from-topic"))
+
+    assert "no record of the span could be used" in command(*train)  # it has read the one that is there, which is none
+    assert place.settings.input_topic in refused
+    assert len(refused.splitlines()) == 1
+
+
+def test_every_listed_command_is_tried_here() -> None:
+    tried = {"run", "run, topics missing", "watch", "simulate", "simulate, topic missing", "train --from-topic"}
+
+    assert {right.command for right in documented()} == tried
+    assert {str(right) for right in rights_of("run")} == REFUSED.keys()
+
+
+def test_a_user_without_any_right_sees_no_topic(place: Place) -> None:
+    with KafkaTopics(place.settings) as topics, pytest.raises(PermanentDeliveryError, match=place.settings.input_topic):
+        topics.describe(place.settings.input_topic)
