@@ -1,0 +1,108 @@
+"""What must have become of the records of a topic: worked out from the topic alone, one partition after the other.
+
+The decoder judges each record, and a detector that never forgets a sensor takes the readings: no group, no store, no restart.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from stream_detector.adapters.kafka_reader import KafkaReader
+from stream_detector.dead_letters import dead_letter
+from stream_detector.pipeline import PipelineRules
+from stream_detector.readings import Float32Array, Message, Readings, Record
+from stream_detector.scales import Scales
+from stream_detector.settings import KafkaSettings
+from stream_detector.wire import InputLimits, JsonDecoder
+from tests.harness import MODEL, ChecksumScorer, Plant
+
+Place = tuple[int, int]  # partition and offset
+Stream = tuple[bytes, int]  # a sensor in one partition: records of one name may come in several
+_SLICE_RECORDS = 5000
+_MUCH = 10_000_000
+
+
+class ForgetfulScorer(ChecksumScorer):
+    """The checksum for a model, without the memory of all windows that tests look at."""
+
+    def errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
+        """See ports.Scorer."""
+        found = super().errors(windows, scales)
+        self.windows_seen.clear()
+        return found
+
+
+@dataclass(slots=True)
+class Account:
+    """What must have come of a topic's records."""
+
+    counts: Counter[str] = field(default_factory=Counter)  # by what became of them: scored, unscored, late, dead
+    dead_letters: dict[Place, int] = field(default_factory=dict)  # the digest of each
+    alerts: dict[Stream, int] = field(default_factory=dict)  # the digest of each one's events, in order
+    sensors: dict[int, set[str]] = field(default_factory=dict)  # of each partition
+    missing_offsets: set[Place] = field(default_factory=set)  # which the log has no record for
+
+
+def account_for(settings: KafkaSettings, ends: dict[int, int]) -> Account:
+    """Read the input topic up to these positions, and say what must have become of it."""
+    account = Account()
+    with closing(KafkaReader(settings, settings.input_topic)) as reader:
+        for partition, end in sorted(ends.items()):
+            _account_for_partition(account, settings, read_slices(reader, partition, end), partition)
+    return account
+
+
+def read_slices(reader: KafkaReader, partition: int, end: int) -> Iterator[tuple[range, list[Record]]]:
+    """Read a partition from its beginning; yield spans of offsets, and the records in them."""
+    start = 0
+    while start < end:
+        chunk = reader.read(partition, start, end, _SLICE_RECORDS)
+        yield range(chunk.start, chunk.stop), list(chunk.records)
+        start = chunk.stop
+
+
+def _account_for_partition(
+    account: Account, settings: KafkaSettings, slices: Iterable[tuple[range, list[Record]]], partition: int
+) -> None:
+    detector = Plant(max_sensors=_MUCH).detector(ForgetfulScorer())
+    decode = JsonDecoder(MODEL.features, InputLimits()).decode
+    limit = PipelineRules("", "", "").max_dead_letter_bytes
+    sensors = account.sensors[partition] = set()
+    for offsets, records in slices:
+        account.missing_offsets.update((partition, offset) for offset in set(offsets) - {record.offset for record in records})
+        decoded = decode(records)
+        for one in decoded.rejected:
+            account.dead_letters[partition, one.record.offset] = digest(dead_letter(one, "", limit))
+        readings: Readings = decoded.readings
+        new = [sensor for sensor in dict.fromkeys(readings.sensors) if sensor not in sensors]
+        sensors.update(new)
+        detector.arena.room(len(new))
+        detector.admit(partition, new, [None] * len(new))
+        detected = detector.detect(readings)
+        account.counts["scored"] += detected.scored
+        account.counts["late"] += detected.appended.late
+        account.counts["unscored"] += len(readings) - detected.appended.late - detected.scored
+        account.counts["dead"] += len(decoded.rejected)
+        fold_events(account.alerts, detector.alerts(readings, detected, settings.input_topic, ""))
+
+
+def fold_events(digests: dict[Stream, int], events: Iterable[Message | Record]) -> int:
+    """Add events to the digests of their sensors' events; return how many there were."""
+    count = 0
+    for count, event in enumerate(events, start=1):  # noqa: B007 - the last count is the result
+        stream = event.key or b"", int(json.loads(event.value or b"")["window"]["partition"])
+        digests[stream] = zlib.crc32(event.value or b"", digests.get(stream, 0))
+    return count
+
+
+def digest(message: Message | Record) -> int:
+    """Return a digest of key, value and headers; a tombstone without a key is written with an empty value."""
+    value = b"" if message.key is None else message.value
+    return zlib.crc32(
+        repr((message.key, value or message.value, [(name, part or b"") for name, part in message.headers])).encode()
+    )

@@ -1,0 +1,130 @@
+"""A pipeline in a process of its own, fed by a topic of hostile records: what it reports, and what memory it takes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import psutil
+
+from stream_detector.detector import Detector
+from stream_detector.logs import set_up_logging
+from stream_detector.reports import StepReport
+from stream_detector.settings import KafkaSettings, RedisSettings
+from tests.chaos.bad_input_account import ForgetfulScorer
+from tests.harness import Plant
+from tests.integration.replica import build_pipeline, connect
+
+#: A pipeline that does nothing for so long has stalled.
+STALL_SECONDS = 60.0
+SAMPLE_SECONDS = 1.0
+_MEGABYTE = 1e6
+_COUNTS = ("records", "readings", "late", "scored", "lost_readings", "source_errors", "store_errors", "failed_commits")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a pipeline has to do: to come to the end of so many records."""
+
+    kafka: KafkaSettings
+    redis: RedisSettings
+    max_sensors: int
+    records: int
+    log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The process at one time."""
+
+    seconds: float
+    records: int
+    rss_megabytes: float
+    sensors: int
+
+
+@dataclass(slots=True)
+class Run:
+    """What a pipeline reported of itself."""
+
+    totals: Counter[str] = field(default_factory=Counter)
+    longest_stall_seconds: float = 0.0
+    samples: list[Sample] = field(default_factory=list)
+    has_stalled: bool = False
+
+
+def consume(task: Task, to: Connection) -> None:
+    """Run a pipeline until so many records are accounted for, or it stalls; send what it said of itself."""
+    with task.log.open("a") as sys.stderr, ExitStack() as parts:
+        set_up_logging("WARNING", "text")
+        detector = Plant(max_sensors=task.max_sensors).detector(ForgetfulScorer())
+        pipeline = build_pipeline(task.kafka, connect(task.kafka, task.redis, parts), detector)
+        while not pipeline.is_ready:
+            pipeline.step()
+        watch = Watch(task.records, detector)
+        while not watch.is_over:
+            watch.note(pipeline.step())
+        pipeline.finish()
+        watch.sample()
+        to.send(watch.run)
+
+
+class Watch:
+    """Sums up the reports of a pipeline, and looks at its memory now and then."""
+
+    def __init__(self, records: int, detector: Detector) -> None:
+        self.run = Run()
+        self._records = records
+        self._detector = detector
+        self._process = psutil.Process()
+        self._began = self._moved = self._sampled = time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every record is accounted for, or nothing moves any more."""
+        totals = self.run.totals
+        return self.run.has_stalled or totals["records"] + totals["lost_readings"] >= self._records
+
+    def note(self, report: StepReport) -> None:
+        """Add up one step."""
+        now = time.monotonic()
+        self.run.totals.update({name: getattr(report, name) for name in _COUNTS})
+        self.run.totals.update({f"dead {reason}": count for reason, count in report.dead_letters.items()})
+        self.run.longest_stall_seconds = max(self.run.longest_stall_seconds, now - self._moved)
+        if report.records:
+            self._moved = now
+        self.run.has_stalled = now - self._moved > STALL_SECONDS
+        if now - self._sampled >= SAMPLE_SECONDS:
+            self.sample()
+
+    def sample(self) -> None:
+        """Look at the memory."""
+        self._sampled = time.monotonic()
+        rss = self._process.memory_info().rss / _MEGABYTE
+        sample = Sample(self._sampled - self._began, self.run.totals["records"], rss, len(self._detector.arena))
+        self.run.samples.append(sample)
+
+
+def run_pipeline(task: Task) -> Run:
+    """Run the pipeline in a fresh process; fail with the end of its log if it dies."""
+    processes = multiprocessing.get_context("spawn")
+    here, there = processes.Pipe(duplex=False)
+    process = processes.Process(target=consume, args=(task, there))
+    process.start()
+    there.close()
+    try:
+        run: Run = here.recv()
+    except EOFError:
+        process.join()
+        msg = f"the pipeline ended with exit code {process.exitcode}:\n{task.log.read_text()[-3000:]}"
+        raise AssertionError(msg) from None
+    finally:
+        process.kill()
+        process.join()
+    return run
