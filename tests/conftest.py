@@ -68,9 +68,9 @@ def own_kafka(tmp_path: Path) -> Iterator[Kafka]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
-    """A real Kafka with TLS, users and ACLs, for a module: grant what a test needs by its administration port."""
+    """A real Kafka with TLS, users and ACLs, shared by the run: grant to names of your own by its administration port."""
     with ExitStack() as stack:
         try:
             server = stack.enter_context(running_secure_kafka(tmp_path_factory.mktemp("secure-kafka")))

@@ -34,9 +34,10 @@ class ServiceProcess:
 
     def __init__(self, environ: Mapping[str, str], log: Path, options: Sequence[str] = ()) -> None:
         self.log = log
+        self.output = log.with_name(f"{log.name}.stdout")
         command = [sys.executable, "-m", "stream_detector", "run", *options]
-        with log.open("wb") as file:
-            self.process = subprocess.Popen(command, env=dict(environ), stderr=file)
+        with log.open("wb") as file, self.output.open("wb") as output:
+            self.process = subprocess.Popen(command, env=dict(environ), stdout=output, stderr=file)
 
     def lines(self) -> list[dict[str, Any]]:
         """Return the log; every whole line of it is JSON."""

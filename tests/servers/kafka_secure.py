@@ -20,9 +20,9 @@ from tests.servers.processes import ServerMissingError, free_ports
 #: What the certificate names: 127.0.0.1 reaches the same server, and is not it.
 HOST = "localhost"
 USER = "detector"
-PASSWORD = "a scram password"
+PASSWORD = "scram-secret-7f3a9c"
 CERTIFICATE_NAME = "detector-certificate"
-KEY_PASSWORD = "a key password"
+KEY_PASSWORD = "key-secret-51be02"
 SCRAM_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
 
