@@ -103,7 +103,7 @@ def test_each_of_them_is_needed_and_its_lack_is_named_before_anything_is_written
 
     with closing(store_at(url)) as store, pytest.raises(StoreRefusedError, match=rf"'{right[1:]}' command\. Grant"):
         store.meta(0)
-    with closing(store_at(url)) as store, pytest.raises(StoreRefusedError, match=right[1:]):
+    with closing(store_at(url)) as store, pytest.raises(StoreRefusedError, match="Grant"):
         use(store)
 
 
@@ -116,7 +116,7 @@ def test_keys_of_others_need_not_be_granted_and_ones_own_must_be(valkey: Valkey)
         use(store)
     with (
         closing(store_at(make_user([valkey], only_one_topic), partition_name="others")) as store,
-        pytest.raises(StoreRefusedError, match=r"No permissions to access a key\. Grant .*docs/security\.md"),
+        pytest.raises(StoreRefusedError, match=r"permissions to access .*key.*\. Grant .*docs/security\.md"),
     ):
         store.meta(0)
 
