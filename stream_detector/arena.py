@@ -104,23 +104,31 @@ class Arena:
         """Return the slots of a partition's sensors."""
         return np.fromiter(self._slots.get(partition, {}).values(), np.int32)
 
-    def unsaved(self, partition: int) -> Int32Array:
-        """Return the slots of a partition whose state is not stored."""
+    def unsaved(self, partition: int, most: int | None = None) -> Int32Array:
+        """Return the slots of a partition whose state is not stored, or at most so many of them."""
         noted = self._unsaved.get(partition)
-        return np.unique(np.concatenate(noted)) if noted else np.zeros(0, np.int32)
+        return np.sort(np.concatenate(noted)[:most]) if noted else np.zeros(0, np.int32)
+
+    @property
+    def unsaved_count(self) -> int:
+        """How many sensors of all partitions have state that is not stored; a pass over all of them."""
+        return int(np.count_nonzero(self.unsaved_rows))
 
     def changed(self, slots: Int32Array, rows: Int64Array) -> None:
-        """Note that so many rows [S] were appended to these slots [S], each once."""
+        """Note that so many rows [S], one at least, were appended to these slots [S], each once."""
+        fresh = slots[self.unsaved_rows[slots] == 0]
         self.unsaved_rows[slots] += rows
-        partitions = self.partitions[slots]
+        partitions = self.partitions[fresh]
         for partition in np.unique(partitions).tolist():
-            self._unsaved.setdefault(partition, []).append(slots[partitions == partition])
+            self._unsaved.setdefault(partition, []).append(fresh[partitions == partition])
 
     def saved(self, partition: int, slots: Int32Array) -> None:
-        """Note that the store has all of a partition's changes: these slots."""
-        self._unsaved.pop(partition, None)
+        """Note that the store has a partition's changes in these slots."""
         self.unsaved_rows[slots] = 0
         self.stored_offset[slots] = self.records["header"]["last_offset"][slots]
+        remaining = (noted[self.unsaved_rows[noted] > 0] for noted in self._unsaved.pop(partition, ()))
+        if left := [noted for noted in remaining if len(noted)]:
+            self._unsaved[partition] = left
 
     def unstored(self, partition: int) -> Int32Array:
         """Note that the store has nothing of a partition; return the slots of all its sensors."""

@@ -118,17 +118,18 @@ class StateKeeper:
         self._detector.admit(partition.number, sensors, stored)
         return True
 
-    def persist(self, partition: Partition, report: StepReport) -> bool:
+    def persist(self, partition: Partition, report: StepReport, most: int | None = None) -> bool:
         """Bring the store up to `next`; False: what is stored is not what it was, restore the partition.
 
-        A store that has lost the partition is given all of it anew from memory. Raises StoreUnavailableError.
+        A store that has lost the partition is given all of it anew from memory. With `most`, only so many of the changed
+        sensors are written: for a rebuild, whose positions only count. Raises StoreUnavailableError.
         """
         if partition.persisted == partition.next and not partition.rewriting:
             return self._is_still_there(partition, report)
         if partition.rewriting:
             self._rewrite(partition)
             return True
-        slots = self._detector.arena.unsaved(partition.number)
+        slots = self._detector.arena.unsaved(partition.number, most)
         updates = unsaved_updates(self._detector.arena, slots)
         with self._asking():
             verdict = self._store.persist(partition.number, partition.epoch, partition.persisted, partition.next, updates)

@@ -143,13 +143,31 @@ class Restorer:
         partition.next = partition.persisted
         for chunk in self._read(partition.number, self._lookback(partition.number, plan.position), plan.position):
             self._fold(partition, chunk, report(), scoring=False)
-            partition.next += 1
-            self._persist(partition, report())
-            yield 0.0
+            if self._is_crowded():
+                yield from self._store_changes(partition, report)
+            else:
+                yield 0.0
+        yield from self._store_changes(partition, report)
         if plan.reopens_incidents:
             self._reopen_incidents(partition, plan.position)
+            yield from self._store_changes(partition, report)
         partition.next = plan.position
         self._persist(partition, report())
+
+    def _is_crowded(self) -> bool:
+        """Say whether what is not stored, and so cannot make room, leaves too little for another slice or batch."""
+        arena = self._ports.detector.arena
+        return arena.unsaved_count + self._rules.slice_records > arena.max_sensors
+
+    def _store_changes(self, partition: Partition, report: Callable[[], StepReport]) -> Iterator[float]:
+        """Write what a rebuild has changed, in calls of bounded size.
+
+        One that is cut short begins again, so nothing is gained by writing each slice.
+        """
+        while len(self._ports.detector.arena.unsaved(partition.number, 1)):
+            partition.next += 1
+            self._persist(partition, report(), self._rules.slice_records)
+            yield 0.0
 
     def _reopen_incidents(self, partition: Partition, position: int) -> None:
         """Take up the incidents that published events leave open, so that they are closed one day."""
@@ -189,7 +207,7 @@ class Restorer:
             msg = f"sensors of partition {partition.number} cannot be loaded now"
             raise RetriableError(msg)
 
-    def _persist(self, partition: Partition, report: StepReport) -> None:
-        if not self._ports.keeper.persist(partition, report):
+    def _persist(self, partition: Partition, report: StepReport, most: int | None = None) -> None:
+        if not self._ports.keeper.persist(partition, report, most):
             msg = f"the stored state of partition {partition.number} was changed meanwhile"
             raise RetriableError(msg)

@@ -122,6 +122,36 @@ def test_sensors_with_unstored_changes_do_not_make_room_until_they_are_stored() 
     assert arena.room(1)
 
 
+def test_changes_are_stored_in_parts() -> None:
+    arena = arena_of(8)
+    insert(arena, ["a", "b", "c", "d"])
+    insert(arena, ["e"], partition=1)
+    add(arena, ["a", "b"], [5, 5])
+    add(arena, ["b", "c"], [6, 6])
+    arena.changed(arena.held(1), np.ones(1, np.int64))
+
+    first = arena.unsaved(0, 2)
+    arena.saved(0, first)
+    second = arena.unsaved(0, 2)
+
+    assert [arena.sensors[slot] for slot in first] == ["a", "b"]
+    assert [arena.sensors[slot] for slot in second] == ["c"]
+    assert arena.unsaved_count == 2
+    arena.saved(0, second)
+    assert arena.unsaved(0).tolist() == []
+    assert arena.unsaved(1).tolist() == arena.held(1).tolist()
+
+
+def test_what_changes_again_after_it_was_stored_is_stored_again() -> None:
+    arena = arena_of(8)
+    insert(arena, ["a", "b"])
+    add(arena, ["a", "b"], [5, 5])
+    arena.saved(0, arena.unsaved(0, 1))
+    add(arena, ["a", "b"], [6, 6])
+
+    assert [arena.sensors[slot] for slot in arena.unsaved(0)] == ["a", "b"]
+
+
 def test_sensors_that_a_store_has_lost_do_not_make_room() -> None:
     arena = arena_of(1)
     insert(arena, ["a"])
