@@ -10,6 +10,7 @@ StreamDetectorError            shown to the user as one message, exit code 1
 ├── StalledError               nothing moved for too long; the service stops to be restarted
 └── RetriableError             the pipeline reacts, the user only sees a metric and a log line
     ├── CommitFailedError      the transaction failed or its outcome is unknown: reset and restore
+    │   └── MembershipLostError  the group goes on without this member: restore when it is a member again
     └── StoreUnavailableError  Redis does not answer: go on within the bound, then hold
         └── StoreRefusedError  Redis answers and refuses (password, rights, certificate); at the start the service ends
 """
@@ -55,6 +56,10 @@ class RetriableError(StreamDetectorError):
 
 class CommitFailedError(RetriableError):
     """A transaction failed, or its outcome is unknown; the batch must be forgotten and read again."""
+
+
+class MembershipLostError(CommitFailedError):
+    """The transaction failed because the group has gone on without the membership that it was made with."""
 
 
 class StoreUnavailableError(RetriableError):

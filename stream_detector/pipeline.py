@@ -17,8 +17,9 @@ from stream_detector.calibration import SECONDS_PER_DAY
 from stream_detector.dead_letters import DeadLetterLimit, dead_letter
 from stream_detector.decision import DecisionRules
 from stream_detector.detector import Detected
-from stream_detector.errors import CommitFailedError, RetriableError, StoreUnavailableError
+from stream_detector.errors import CommitFailedError, MembershipLostError, RetriableError, StoreUnavailableError
 from stream_detector.keeper import Partition
+from stream_detector.outages import Outage
 from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Membership, Message
 from stream_detector.reports import StepReport
@@ -38,6 +39,7 @@ class PipelineRules:
     max_dead_letter_bytes: int = 262_144
     poll_seconds: float = 0.5
     retry_seconds: float = 1.0
+    restore_seconds: float = 1.0  # between two polls, and then for one more slice at most
 
 
 @dataclass(slots=True)
@@ -48,8 +50,15 @@ class _Restoring:
     due: float
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Pipeline:
-    """Reads, detects, publishes; `step` is one turn of the loop."""
+    """Reads, detects, publishes; `step` is one turn of the loop.
+
+    `moved` is called whenever a part of a step is done, be it in vain: a step may consist of many bounded waits.
+    """
 
     def __init__(
         self,
@@ -58,6 +67,8 @@ class Pipeline:
         rules: PipelineRules,
         restore_rules: RestoreRules,
         clock: Callable[[], float],
+        *,
+        moved: Callable[[], None] = _nothing,
     ) -> None:
         self._ports = ports
         self._source, self._sink, self._keeper = ports.source, ports.sink, ports.keeper
@@ -65,11 +76,16 @@ class Pipeline:
         self._rules = rules
         self._restorer = Restorer(ports, restore_rules)
         self._clock = clock
+        self._moved = moved
         self._partitions: dict[int, Partition] = {}
         self._restoring: dict[int, _Restoring] = {}
         self._held: set[int] = set()
         self._membership: Membership | None = None
+        self._refused: Membership | None = None  # the client may go on claiming it until it has heard of it
         self._sink_is_broken = False
+        self._input_outage = Outage(logger, clock, "the input topic is read again")
+        self._sink_outage = Outage(logger, clock, "the sink is usable again")
+        self._restore_outage = Outage(logger, clock)
         self._report = StepReport()
 
     @property
@@ -115,10 +131,12 @@ class Pipeline:
         try:
             polled = self._source.poll(self._poll_seconds())
         except RetriableError as error:
-            logger.warning("the input topic cannot be read now: %s", error)
+            self._input_outage.failed("the input topic cannot be read now: %s", error)
             report.source_errors += 1
             self._membership = None
             return report
+        self._input_outage.ended()
+        self._moved()
         report.lost_readings += polled.lost_readings
         self._follow_assignment(polled)
         try:
@@ -127,9 +145,11 @@ class Pipeline:
             else:
                 self._take(polled)
                 self._persist()  # before restoring: only stored sensors can make room for others
-                self._restore_a_slice()
+                self._restore_slices()
         except CommitFailedError as error:
             report.failed_commits += 1
+            if isinstance(error, MembershipLostError):
+                self._refused = self._membership
             self._start_over(str(error))
         return report
 
@@ -146,10 +166,11 @@ class Pipeline:
         """Process what was polled, if it is ours to process."""
         if not polled.chunks:
             return
-        if polled.membership is None:
+        if self._membership is None:
             msg = "lost the membership of the group"
             raise CommitFailedError(msg)
-        self._process(self._in_sequence(polled.chunks), polled.membership)
+        self._process(self._in_sequence(polled.chunks), self._membership)
+        self._moved()
 
     def _process(self, chunks: list[Chunk], membership: Membership) -> None:
         """Carry a batch through: nothing is committed before it is scored, nothing stored before it is committed."""
@@ -203,7 +224,7 @@ class Pipeline:
 
     def _follow_assignment(self, polled: Polled) -> None:
         """Forget revoked partitions and begin to restore assigned ones."""
-        self._membership = polled.membership
+        self._membership = None if polled.membership == self._refused else polled.membership
         for number in polled.revoked:
             self._partitions.pop(number, None)
             self._restoring.pop(number, None)
@@ -235,27 +256,35 @@ class Pipeline:
         slices = self._restorer.restore(partition, lambda: self._membership, lambda: self._report)
         self._restoring[number] = _Restoring(slices, self._clock() + delay_seconds)
 
-    def _restore_a_slice(self) -> None:
-        """Advance each restoration by one slice; what fails for now begins again a moment later."""
+    def _restore_slices(self) -> None:
+        """Advance each restoration by one slice, in turn, as far as the time between two polls goes."""
         if self._membership is None:
             return  # the partitions may be another member's now, and so is their stored state
-        for number, restoring in list(self._restoring.items()):
-            if self._clock() < restoring.due:
-                continue
-            try:
-                wait_seconds = next(restoring.slices, None)
-            except CommitFailedError:
-                raise
-            except RetriableError as error:
-                # That the store is away was said when it went.
-                level = logging.DEBUG if self._keeper.is_away else logging.WARNING
-                logger.log(level, "partition %d: restoring begins again: %s", number, error)
-                self._begin_restore(number, self._rules.retry_seconds)
-                continue
-            if wait_seconds is None:
-                del self._restoring[number]
-            else:
-                restoring.due = self._clock() + wait_seconds
+        until = self._clock() + self._rules.restore_seconds
+        due = [number for number, restoring in self._restoring.items() if restoring.due <= self._clock()]
+        for number in due:
+            restoring = self._restoring[number] = self._restoring.pop(number)  # to the end of the line
+            self._restore_a_slice(number, restoring)
+            self._moved()
+            if self._clock() > until:
+                return
+
+    def _restore_a_slice(self, number: int, restoring: _Restoring) -> None:
+        """Restore a slice of a partition; what fails for now begins again a moment later."""
+        try:
+            wait_seconds = next(restoring.slices, None)
+        except CommitFailedError:
+            raise
+        except RetriableError as error:
+            if not self._keeper.is_away:  # that the store is away was said when it went
+                self._restore_outage.failed("partition %d: restoring begins again: %s", number, error)
+            self._begin_restore(number, self._rules.retry_seconds)
+            return
+        if wait_seconds is None:
+            del self._restoring[number]
+            self._restore_outage.ended()
+        else:
+            restoring.due = self._clock() + wait_seconds
 
     def _start_over(self, reason: str) -> None:
         """Forget everything in memory, fence what may still be under way, and restore from the committed positions."""
@@ -271,8 +300,9 @@ class Pipeline:
         try:
             self._sink.reset()
         except CommitFailedError as error:
-            logger.warning("the sink is not usable yet: %s", error)
+            self._sink_outage.failed("the sink is not usable yet: %s", error)
             return
+        self._sink_outage.ended()
         self._sink_is_broken = False
 
     def _hold(self, positions: dict[int, int]) -> None:
@@ -291,6 +321,7 @@ class Pipeline:
             for partition in self._ready():
                 if not self._keeper.persist(partition, self._report):
                     self._begin_restore(partition.number)
+                self._moved()
         except StoreUnavailableError:
             self._report.store_errors += 1
         if self._keeper.must_hold(self._ready()):

@@ -91,8 +91,9 @@ class Sink(Protocol):
     def commit(self, messages: Sequence[Message], positions: Mapping[int, int], membership: Membership) -> None:
         """Write messages and positions in one transaction. Blocks, bounded.
 
-        Raises CommitFailedError when it failed or its outcome is unknown; the sink is then fit for use again after
-        `reset()`. Raises PermanentDeliveryError or FencedError when trying again cannot help.
+        Raises CommitFailedError when it failed or its outcome is unknown, MembershipLostError when it failed because the
+        membership is over; the sink is then fit for use again after `reset()`. Raises PermanentDeliveryError or FencedError
+        when trying again cannot help.
         """
 
     def reset(self) -> None:

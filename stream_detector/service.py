@@ -52,10 +52,14 @@ class StopFlag:
 
 @dataclass(slots=True)
 class Heartbeat:
-    """When the loop last came round; read by the health server and the watchdog from other threads."""
+    """When the loop, or a part of a step, was last done; read by the health server and the watchdog from other threads."""
 
     beat_at: float
     is_ready: bool = False
+
+    def beat(self, now: float) -> None:
+        """Note that something was done."""
+        self.beat_at = now
 
 
 class RefusalLog:

@@ -20,7 +20,7 @@ LAYERS = (
         "errors readings spec explanation sensor_table calibration budgets state scales arena decision open_incidents wire "
         "events",
     ),
-    ("ports", "ports reports"),
+    ("ports", "ports reports outages"),
     ("pipeline", "detector dead_letters persistence keeper restore_plan restore pipeline"),
     ("service", "settings settings_sources rules metrics logs reload alarm_rate service"),
     ("commands", "commands cli __main__"),

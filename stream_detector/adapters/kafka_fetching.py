@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 #: How long a damaged batch is fetched again before it is given up: a broker or a network recovers, a disk does not.
 PATIENCE_SECONDS = 5.0
 _RETRY_SECONDS = 0.1
+#: The client's poll looks at its group at most so often. Heartbeats are sent by a thread of its own.
+_PAUSE_SECONDS = 0.1
 
 
 class Fetching:
@@ -40,6 +42,7 @@ class Fetching:
         self._given_up: set[tuple[TopicPartition, int]] = set()
         self._is_waiting = False
         self._lost = 0
+        self._pause_for_heartbeats(consumer._coordinator)
         self._parse = self._fetcher.PartitionRecords
         self._fetcher.PartitionRecords = self._deliverable
 
@@ -62,6 +65,12 @@ class Fetching:
         """Return how many offsets were given up since the last call."""
         lost, self._lost = self._lost, 0
         return lost
+
+    @staticmethod
+    def _pause_for_heartbeats(coordinator: Any) -> None:  # noqa: ANN401 - the client ships no types
+        """Keep the client's poll from spinning as long as a heartbeat is not answered, which it takes for one that is due."""
+        time_to_next_poll = coordinator.time_to_next_poll
+        coordinator.time_to_next_poll = lambda: max(_PAUSE_SECONDS, time_to_next_poll())
 
     def _deliverable(self, fetch_offset: int, tp: TopicPartition, records: Any, **options: Any) -> Any:  # noqa: ANN401
         """Return the client's parser, on batches that it cannot fall over."""

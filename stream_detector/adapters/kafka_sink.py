@@ -22,7 +22,7 @@ from kafka import ConsumerGroupMetadata, KafkaProducer, OffsetAndMetadata, Topic
 from stream_detector.adapters.kafka_errors import PERMANENT, advice, explain, translate
 from stream_detector.adapters.kafka_options import open_client, producer_options
 from stream_detector.adapters.kafka_topics import KafkaTopics
-from stream_detector.errors import CommitFailedError, PermanentDeliveryError, RetriableError
+from stream_detector.errors import CommitFailedError, MembershipLostError, PermanentDeliveryError, RetriableError
 from stream_detector.readings import Membership, Message
 from stream_detector.settings import KafkaSettings
 
@@ -202,7 +202,10 @@ class KafkaSink:
         """Return our error for a failed transaction."""
         instance_id = getattr(membership, "group_instance_id", None)
         translated = translate(error, f"transaction of {self._transactional_id}", instance_id)
-        return CommitFailedError(str(translated)) if isinstance(translated, RetriableError) else translated
+        if not isinstance(translated, RetriableError):
+            return translated
+        refused_member = isinstance(error, kafka_errors.CommitFailedError)
+        return MembershipLostError(str(translated)) if refused_member else CommitFailedError(str(translated))
 
 
 def _failure(futures: Sequence[Any], messages: Sequence[Message]) -> PermanentDeliveryError | None:

@@ -8,6 +8,7 @@ was assigned, or whose position fell out of the log, is reported and stays pause
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from stream_detector.adapters.kafka_options import consumer_options, open_client
 from stream_detector.adapters.kafka_reader import KafkaReader
 from stream_detector.adapters.kafka_topics import KafkaTopics, TopicDescription
 from stream_detector.errors import FencedError, RetriableError
+from stream_detector.outages import Outage
 from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Membership
 from stream_detector.settings import KafkaSettings
@@ -63,6 +65,30 @@ class _Changes(ConsumerRebalanceListener):  # type: ignore[misc]  # the client s
         return taken
 
 
+class _Heartbeats:
+    """Whether the brokers still know a member: those that have not heard of it for the session time-out do not."""
+
+    def __init__(self, coordinator: Any, session_seconds: float) -> None:  # noqa: ANN401 - the client ships no types
+        self._coordinator = coordinator
+        self._session_seconds = session_seconds
+        self._member: object = None
+        self._heard_at = 0.0
+        self._outage = Outage(logger, time.monotonic, "Kafka answers again")
+
+    def are_answered(self, member: object) -> bool:
+        """Say whether one was answered of late, by the member with this proof of membership."""
+        now = time.monotonic()
+        if member != self._member or not self._coordinator.stable():  # a rebalance has no heartbeats
+            self._member, self._heard_at = member, now
+        self._heard_at = max(self._heard_at, self._coordinator.heartbeat.last_receive)
+        if now - self._heard_at > self._session_seconds:
+            said = "Kafka has not answered for %g s, and so has given this replica's partitions away; it is waited for"
+            self._outage.failed(said, self._session_seconds)
+            return False
+        self._outage.ended()
+        return True
+
+
 class KafkaSource:
     """ports.Source on Kafka. Not thread-safe: one thread uses it."""
 
@@ -74,6 +100,7 @@ class KafkaSource:
         self._fetching = Fetching(self._consumer)
         self._changes = _Changes(self._consumer)
         self._consumer.subscribe([self._topic], listener=self._changes)
+        self._heartbeats = _Heartbeats(self._consumer._coordinator, settings.session_timeout_seconds)  # noqa: SLF001
         self._held: frozenset[int] = frozenset()  # as reported to the pipeline
         self._next: dict[int, int] = {}  # where the next chunk of a partition starts
         self._topics: KafkaTopics | None = None
@@ -98,6 +125,8 @@ class KafkaSource:
 
     def committed(self, partition: int) -> int | None:
         """See ports.Source."""
+        # The client keeps a question that nobody waited for any more, and would give its answer however old.
+        self._consumer._coordinator._offset_fetch_futures.clear()  # noqa: SLF001
         try:
             # The consumer is read_committed, so the broker is asked for an offset that no open transaction may change.
             position = self._consumer.committed(self._of(partition), timeout_ms=self._timeout_ms)
@@ -187,8 +216,12 @@ class KafkaSource:
         coordinator = self._consumer._coordinator  # noqa: SLF001 - being fenced is told to nobody; it only stops the heartbeats
         if self._settings.instance_id is not None and coordinator.stable() and not coordinator._heartbeat_enabled:  # noqa: SLF001
             raise FencedError(two_replicas(self._settings.instance_id))
+        if not coordinator.stable() and not self._consumer.assignment():
+            return None  # it has joined, but was not told its partitions yet
         metadata = self._consumer.group_metadata()
-        return metadata if metadata.generation_id >= 0 and metadata.member_id else None
+        if metadata.generation_id < 0 or not metadata.member_id:
+            return None
+        return metadata if self._heartbeats.are_answered(metadata) else None
 
     def _follow_assignment(self, out_of_range: frozenset[int]) -> tuple[frozenset[int], frozenset[int]]:
         """Return what was revoked and assigned since the last time; forget the positions of both."""

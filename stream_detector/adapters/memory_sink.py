@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from stream_detector.adapters.memory_log import MemoryLog, MemoryMembership
-from stream_detector.errors import CommitFailedError, FencedError
+from stream_detector.errors import CommitFailedError, FencedError, MembershipLostError
 from stream_detector.open_incidents import OpenIncident, open_incidents
 from stream_detector.readings import Membership, Message
 
@@ -82,4 +82,4 @@ class MemorySink:
             raise FencedError(msg)
         if membership.member not in group.members or membership.generation != group.generation:
             msg = f"generation {membership.generation} of the group is over"
-            raise CommitFailedError(msg)
+            raise MembershipLostError(msg)

@@ -97,7 +97,7 @@ def run_service(settings: Settings, load: Callable[[], Settings], signals: Signa
     detector, rules_for = _load_model(settings, metrics)
     reloader = Reloader(signals.reload, rules_for(settings.alerts), lambda: rules_for(reread_alerts(settings, load)), metrics)
     logger.info("%s", describe_rules(reloader.rules), extra={"rules": reloader.rules.rules_version})
-    pipeline = _connect(settings, detector, signals.stop, parts)
+    pipeline = _connect(settings, detector, signals.stop, parts, heartbeat)
     heartbeat.beat_at = time.monotonic()
     service = Service(pipeline, metrics, heartbeat, time.monotonic, settings.kafka.dead_letter_topic)
     with Watchdog(heartbeat, limit_seconds, time.monotonic, _end_process):
@@ -127,7 +127,7 @@ def _load_model(settings: Settings, metrics: Metrics) -> tuple[Detector, Callabl
     return detector, partial(decision_rules, scorer.spec, scorer.calibration, settings.state)
 
 
-def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: ExitStack) -> Pipeline:
+def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: ExitStack, heartbeat: Heartbeat) -> Pipeline:
     """Connect the detector to Kafka and Redis."""
     kafka = settings.kafka
     start_seconds = settings.service.start_seconds
@@ -162,6 +162,7 @@ def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: Exit
         PipelineRules(kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic, bad.max_value_bytes),
         restore_rules(detector.model, settings),
         time.monotonic,
+        moved=lambda: heartbeat.beat(time.monotonic()),
     )
 
 
