@@ -17,13 +17,17 @@ def warning_of(report: Mapping[str, Any], refuse: bool) -> str | None:
 
     Raises ModelError for a model that lost, when such models are refused. One that was not judged is warned of only.
     """
-    gate = report.get(REPORT_KEY) or {}
-    promoted = gate.get("promoted")
-    if promoted:
-        return None
-    if promoted is None:
-        return "the model was not compared with windowed PCA: its held-back data gave no faults to find"
-    ours, theirs = (float(gate["overall"][name]["auc_pr"]) for name in (MODEL, BASELINE))
+    try:
+        gate = report.get(REPORT_KEY) or {}
+        promoted = gate.get("promoted")
+        if promoted:
+            return None
+        if promoted is None:
+            return "the model was not compared with windowed PCA: its held-back data gave no faults to find"
+        ours, theirs = (float(gate["overall"][name]["auc_pr"]) for name in (MODEL, BASELINE))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        msg = f"the verdict in report.json ({REPORT_KEY}) cannot be understood; train the model anew"
+        raise ModelError(msg) from None
     lost = f"the model finds injected faults worse than windowed PCA does (mean AUC-PR {ours:.3f} against {theirs:.3f})"
     if refuse:
         msg = (

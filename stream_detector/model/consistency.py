@@ -5,7 +5,7 @@ Every check raises ValueError that names the part. TensorFlow is not needed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.calibration import Calibration
+from stream_detector.model.artifact import NetworkSpec
 from stream_detector.model.linear import CHANGE, FORECAST, PCA, LinearMember
 from stream_detector.model.traits import Fleet
 from stream_detector.model.whitening import Whitening
@@ -21,14 +22,37 @@ from stream_detector.spec import ModelSpec
 
 #: The member that is no linear one.
 AUTOENCODER = "autoencoder"
+#: A window of more values than this is a mistake: hundreds of them are scored at a time.
+MAXIMUM_WINDOW_VALUES = 1_000_000
+_YEAR_SECONDS = 366 * 86_400.0
 
 
 def check_spec(spec: ModelSpec) -> None:
-    """Check that windows, features and members are there, each of the latter once."""
+    """Check that windows, features and members are there, each of the latter once, and that a window can be held."""
     _ask(spec.window_length > 1, "the window length is not above 1")
-    _ask(spec.sampling_interval_seconds > 0, "the sampling interval is not above 0")
+    _ask(
+        spec.window_length * len(spec.features) <= MAXIMUM_WINDOW_VALUES,
+        f"a window of more than {MAXIMUM_WINDOW_VALUES} values",
+    )
+    _ask(0 < spec.sampling_interval_seconds <= _YEAR_SECONDS, "the sampling interval is not above 0 and at most a year")
     for what, names in (("features", spec.features), ("members", spec.members)):
         _ask(len(names) > 0 and len(set(names)) == len(names), f"the {what} are none, or have a name twice")
+
+
+def check_network(network: NetworkSpec, weights: Mapping[str, NDArray[Any]]) -> None:
+    """Check that the network has the numbers that it needs, and is no larger than its weights: it is not built before."""
+    sizes = {"units": network.units, "bottleneck": network.bottleneck, "attention_units": network.attention_units}
+    for name, size in sizes.items():
+        is_size = isinstance(size, int) and not isinstance(size, bool) and size > 0
+        _ask(is_size or (size is None and name != "units"), f"network: {name} {size!r}")
+    _ask(isinstance(network.uniform_attention, bool), "network: uniform_attention is not true or false")
+    _ask(isinstance(network.dropout, float | int) and 0 <= network.dropout < 1, "network: dropout")
+    held = sum(array.size for array in weights.values())
+    largest = network.units * max(4 * network.units, network.bottleneck or 0, network.attention_units or 0)
+    _ask(largest <= held, f"network: {held} weights are too few for its size")
+    for name, array in weights.items():
+        _ask(array.dtype == np.float32, f"weights {name}: of type {array.dtype}")
+        _ask(bool(np.isfinite(array).all()), f"weights {name}: not finite")
 
 
 def check_linear(linear: Sequence[LinearMember], spec: ModelSpec) -> None:

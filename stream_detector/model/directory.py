@@ -1,15 +1,43 @@
-"""Write a directory of files whole or not at all. Knows nothing of what the files hold."""
+"""Write a directory of files whole or not at all, and read files of it that are what they should be.
+
+Knows nothing of what the files hold.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stream_detector.errors import ModelError
+
+
+class UnsuitableFileError(Exception):
+    """What is in a file's place is not a file of this directory, or too large; the text says which."""
+
+
+def read_inside(directory: Path, name: str, maximum_bytes: int) -> bytes:
+    """Read a file of a directory. Raises OSError, or UnsuitableFileError before anything of it is read.
+
+    A pipe would make a reader wait, a device never end, and a link out of the directory is of some other owner.
+    """
+    path = directory / name
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory)):
+        msg = "is a link out of the directory"
+        raise UnsuitableFileError(msg)
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        msg = "is no file"
+        raise UnsuitableFileError(msg)
+    if status.st_size > maximum_bytes:
+        msg = f"has {status.st_size} bytes, more than {maximum_bytes}"
+        raise UnsuitableFileError(msg)
+    with path.open("rb") as file:
+        return file.read(status.st_size)
 
 
 def replace_directory(directory: Path, files: Mapping[str, bytes], is_replaceable: Callable[[Path], bool]) -> None:

@@ -13,9 +13,7 @@ Nothing in them is code, and nothing is deserialised that could run any.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -25,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.calibration import Calibration, Tails
+from stream_detector.model.archives import read_arrays, write_arrays
 from stream_detector.model.artifact import Artifact, Metadata, NetworkSpec
-from stream_detector.model.consistency import check_calibration, check_linear, check_scoring, check_spec
+from stream_detector.model.consistency import check_calibration, check_linear, check_network, check_scoring, check_spec
 from stream_detector.model.linear import LinearMember, Shape
 from stream_detector.model.traits import Fleet
 from stream_detector.model.whitening import Whitening
@@ -47,7 +46,7 @@ REPORT = "report.json"
 DECISIVE = (WEIGHTS, SCORING, CALIBRATION, SENSORS)
 _LINEAR = "linear/"  # before the names of the linear members' arrays
 #: What parsing raises for content that is not a model's.
-MISFITS = (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile)
+MISFITS = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 def with_version(artifact: Artifact) -> Artifact:
@@ -76,10 +75,10 @@ def pack(artifact: Artifact) -> dict[str, bytes]:
     }
     return {
         SPEC: as_json(spec),
-        WEIGHTS: _arrays({**artifact.weights, **_linear_arrays(artifact.linear)}),
+        WEIGHTS: write_arrays({**artifact.weights, **_linear_arrays(artifact.linear)}),
         SCORING: as_json(scoring),
         CALIBRATION: as_json(_calibration_to_json(calibration)),
-        SENSORS: _arrays(_sensor_arrays(calibration.sensors)),
+        SENSORS: write_arrays(_sensor_arrays(calibration.sensors)),
         REPORT: as_json(artifact.report),
     }
 
@@ -131,7 +130,7 @@ def _sensor_arrays(table: SensorTable) -> dict[str, NDArray[Any]]:
 
 def _parse_sensors(content: bytes) -> SensorTable:
     """Return the table; raise ValueError for names that are not in order."""
-    arrays = _read_arrays(content)
+    arrays = read_arrays(content)
     lengths, names = arrays["name_lengths"], arrays["names"].tobytes()
     ends = np.cumsum(lengths).tolist()
     rows = {names[first:last].decode(): row for row, (first, last) in enumerate(pairwise([0, *ends]))}
@@ -147,17 +146,6 @@ def _parse_sensors(content: bytes) -> SensorTable:
     )
 
 
-def _arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    content = io.BytesIO()
-    np.savez(content, **arrays)  # type: ignore[arg-type]  # the names of arrays, not options
-    return content.getvalue()
-
-
-def _read_arrays(content: bytes) -> dict[str, NDArray[Any]]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
-
-
 def _single(array: NDArray[Any]) -> Float32Array:
     return array.astype(np.float32)
 
@@ -166,28 +154,39 @@ def unpack(files: Mapping[str, bytes]) -> Artifact:
     """Return the artifact; raise one of MISFITS for content that is not a model's, or does not fit together."""
     spec, decisive = _parse_spec(files[SPEC])
     scoring = json.loads(files[SCORING])
-    arrays = _read_arrays(files[WEIGHTS])
+    arrays = read_arrays(files[WEIGHTS])
+    network = NetworkSpec(**decisive["network"])
+    weights = {name: array for name, array in arrays.items() if not name.startswith(_LINEAR)}
     whitening = Whitening(np.array(scoring["usual_error"], np.float32), np.array(scoring["scored"], np.bool_))
     linear = _parse_linear(decisive["linear"], arrays)
     fleet = Fleet(**{name: np.array(values, np.float32) for name, values in scoring["fleet"].items()})
+    check_network(network, weights)
     check_linear(linear, spec)
     check_scoring(whitening, fleet, spec)
     return Artifact(
         spec=spec,
-        network=NetworkSpec(**decisive["network"]),
-        weights={name: array for name, array in arrays.items() if not name.startswith(_LINEAR)},
+        network=network,
+        weights=weights,
         linear=linear,
         fleet=fleet,
         whitening=whitening,
         calibration=_parse_calibration(files, spec),
-        report=json.loads(files[REPORT]),
+        report=_parse_report(files[REPORT]),
     )
 
 
 def unpack_metadata(files: Mapping[str, bytes]) -> Metadata:
     """Return what SPEC, CALIBRATION, SENSORS and REPORT say; raises as `unpack`."""
     spec, _ = _parse_spec(files[SPEC])
-    return Metadata(spec, _parse_calibration(files, spec), json.loads(files[REPORT]))
+    return Metadata(spec, _parse_calibration(files, spec), _parse_report(files[REPORT]))
+
+
+def _parse_report(content: bytes) -> Mapping[str, Any]:
+    report = json.loads(content)
+    if not isinstance(report, dict):
+        msg = "the report is no object"
+        raise TypeError(msg)
+    return report
 
 
 def _parse_spec(content: bytes) -> tuple[ModelSpec, Mapping[str, Any]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stream_detector.errors import ModelError
 from stream_detector.model.artifact import Artifact, Metadata
-from stream_detector.model.directory import replace_directory
+from stream_detector.model.directory import UnsuitableFileError, read_inside, replace_directory
 from stream_detector.model.packing import (
     CALIBRATION,
     MISFITS,
@@ -30,6 +30,8 @@ from stream_detector.model.packing import (
 
 MANIFEST, PICTURE = "manifest.json", "training.png"
 KIND = "stream-detector model"
+#: No model has larger files; one that claims to is not read. JSON takes many times its size in memory.
+MAXIMUM_JSON_BYTES, MAXIMUM_BYTES = 8 * 1024 * 1024, 1024 * 1024 * 1024
 
 
 def save_artifact(artifact: Artifact, directory: Path, picture: bytes) -> None:
@@ -46,8 +48,8 @@ def save_artifact(artifact: Artifact, directory: Path, picture: bytes) -> None:
 def is_model(directory: Path) -> bool:
     """Say whether a directory looks like a model of any schema version."""
     try:
-        manifest = json.loads((directory / MANIFEST).read_bytes())
-    except (OSError, ValueError):
+        manifest = json.loads(read_inside(directory, MANIFEST, MAXIMUM_JSON_BYTES))
+    except (OSError, UnsuitableFileError, ValueError, RecursionError):
         return False
     return isinstance(manifest, dict) and manifest.get("kind") == KIND
 
@@ -76,7 +78,10 @@ def _read_checked(directory: Path, needed: tuple[str, ...]) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
     for name in (SPEC, WEIGHTS, SCORING, CALIBRATION, SENSORS, REPORT, PICTURE):
         try:
-            content = (directory / name).read_bytes()
+            content = read_inside(directory, name, MAXIMUM_JSON_BYTES if name.endswith(".json") else MAXIMUM_BYTES)
+        except UnsuitableFileError as error:
+            msg = f"model {directory}: {name} {error}; copy the whole directory again, or train anew"
+            raise ModelError(msg) from None
         except OSError as error:
             msg = f"model {directory}: {name} cannot be read ({error.strerror}); copy the whole directory again, or train anew"
             raise ModelError(msg) from None
@@ -95,14 +100,17 @@ def _read_manifest(directory: Path) -> dict[str, str]:
         msg = f"model {directory}: there is no such directory; {train}"
         raise ModelError(msg)
     try:
-        manifest = json.loads((directory / MANIFEST).read_bytes())
+        manifest = json.loads(read_inside(directory, MANIFEST, MAXIMUM_JSON_BYTES))
     except FileNotFoundError:
         msg = f"model {directory}: not a model directory ({MANIFEST} is missing); {train}"
         raise ModelError(msg) from None
     except OSError as error:
         msg = f"model {directory}: {MANIFEST} cannot be read ({error.strerror})"
         raise ModelError(msg) from None
-    except ValueError:
+    except UnsuitableFileError as error:
+        msg = f"model {directory}: {MANIFEST} {error}; copy the whole directory again, or train anew"
+        raise ModelError(msg) from None
+    except (ValueError, RecursionError):
         manifest = None
     if not isinstance(manifest, dict) or manifest.get("kind") != KIND or not isinstance(manifest.get("files"), dict):
         msg = f"model {directory}: {MANIFEST} is damaged or not of a model; copy the directory again, or train anew"
