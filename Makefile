@@ -1,9 +1,11 @@
 # The commands of the project. `make` lists them. Works with GNU make 3.81 and later.
 .DEFAULT_GOAL := help
-.PHONY: help install check test demo kafka soak clean
+.PHONY: help install check test audit demo kafka soak clean
 
 VENV := .venv
 BIN := $(VENV)/bin
+# pip-audit has an environment of its own: it is no part of what it judges.
+AUDIT := build/audit
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # A Python of your choice: make install PYTHON=/opt/python3.12/bin/python3
 PYTHON ?=
@@ -24,6 +26,11 @@ check: $(VENV)/.installed-dev ## Lint, format check and types
 test: $(VENV)/.installed-dev ## Run all tests; ARGS="-k name" for some
 	@$(BIN)/python -m tests.servers.kafka --prepare || echo "Without it, the tests that need it are skipped, or fail if CI is set."
 	$(BIN)/python -m pytest $(ARGS)
+
+audit: $(VENV)/.installed-dev ## Look for known vulnerabilities of the pinned dependencies; asks PyPI
+	@test -x $(AUDIT)/bin/python || $(BIN)/python -m venv --without-pip $(AUDIT)
+	@$(PIP) --python $(AUDIT)/bin/python install --quiet --group audit
+	@$(BIN)/python -m tests.audit $(AUDIT)/bin/pip-audit
 
 demo: $(VENV)/.installed ## Train a model and watch it find faults; no Kafka, no Redis, no Docker needed
 	@$(BIN)/stream-detector demo $(ARGS)

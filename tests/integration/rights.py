@@ -90,6 +90,24 @@ class Grants:
         self._granted.remove(right)
         until(lambda: not self._holds(right))
 
+    def all(self) -> set[str]:
+        """Return all that the user may do, whoever granted it."""
+        found, _ = self._admin.describe_acls(self._anything())
+        return {f"{acl.operation.name} {acl.resource_pattern}" for acl in found}
+
+    def described(self, rights: Iterable[Right]) -> set[str]:
+        """Return rights as `all` names them."""
+        return {f"{right.operation.upper()} {pattern(right, self._settings)}" for right in rights}
+
+    def take_all(self) -> None:
+        """Take away all that the user may do."""
+        self._admin.delete_acls([self._anything()])
+        until(lambda: not self.all())
+
+    def _anything(self) -> ACLFilter:
+        resource = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
+        return ACLFilter(self._principal, None, ACLOperation.ANY, ACLPermissionType.ANY, resource)
+
     def _acl(self, right: Right) -> ACL:
         operation = ACLOperation[right.operation.upper()]
         return ACL(self._principal, "*", operation, ACLPermissionType.ALLOW, pattern(right, self._settings))

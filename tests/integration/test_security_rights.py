@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ from stream_detector.cli import main
 from stream_detector.errors import PermanentDeliveryError
 from stream_detector.readings import Membership, Message
 from stream_detector.settings import PREFIX, KafkaSettings
-from tests.integration.rights import Grants, Right, documented, rights_of
+from tests.integration.rights import PAGE, Grants, Right, documented, rights_of
 from tests.integration.topics import Topics, until
 from tests.logging_state import logging_restored
+from tests.servers.kafka_java import run_tool
 from tests.servers.kafka_secure import USER, SecureKafka
 
 
@@ -213,6 +215,28 @@ def test_every_listed_command_is_tried_here() -> None:
 
     assert {right.command for right in documented()} == tried
     assert {str(right) for right in rights_of("run")} == REFUSED.keys()
+
+
+def test_the_commands_of_the_page_make_a_user_with_the_rights_of_the_page(secure_kafka: SecureKafka, tmp_path: Path) -> None:
+    """Kafka's own tools, as the page calls them; only address and user are others."""
+    user, password, defaults = "from-the-page", "password-of-the-page", KafkaSettings()
+    (tmp_path / "admin.properties").write_text("")
+    (credentials,) = re.findall(r"^(SCRAM-SHA-512=.+)$", PAGE.read_text(), re.MULTILINE)
+    (tmp_path / "detector.properties").write_text(credentials.replace("...", password))
+    calls = re.findall(r"^\$ (kafka-\w+)\.sh --bootstrap-server \S+ (.+)$", PAGE.read_text(), re.MULTILINE)
+
+    for tool, arguments in calls:
+        own = arguments.replace("User:detector", f"User:{user}").replace("--entity-name detector", f"--entity-name {user}")
+        run_tool(tool, ["--bootstrap-server", secure_kafka.admin_brokers, *own.split()], tmp_path)
+
+    with Grants(secure_kafka.admin_brokers, user, defaults) as grants:
+        granted = grants.all()
+        way_in = secure_kafka.by_scram() | {"sasl_username": user, "sasl_password": password}
+        with KafkaTopics(KafkaSettings.model_validate(way_in)) as topics:
+            assert topics.describe(defaults.alerts_topic) is None  # it may look, and there is none
+        grants.take_all()
+    assert granted == grants.described(rights_of("run"))
+    assert [tool for tool, _ in calls] == ["kafka-configs", *["kafka-acls"] * 4]
 
 
 def test_a_user_without_any_right_sees_no_topic(place: Place) -> None:

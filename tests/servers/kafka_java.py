@@ -19,6 +19,8 @@ from tests.servers.processes import ServerMissingError, ServerProcess, ServerSta
 MINIMUM_JAVA = 17
 START_SECONDS = 150.0
 FETCH_SECONDS = 600.0
+TOOL_SECONDS = 60.0
+TOOLS = {"kafka-acls": "org.apache.kafka.tools.AclCommand", "kafka-configs": "kafka.admin.ConfigCommand"}
 POM = Path(__file__).with_name("pom.xml")
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -91,6 +93,12 @@ def random_id() -> str:
     return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
+def run_tool(name: str, arguments: Sequence[str], directory: Path) -> None:
+    """Run one of Kafka's command-line tools, such as kafka-acls, in a directory. Raises ServerStartError with what it said."""
+    command = [_java(), "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{fetch_jars()}/*", TOOLS[name], *arguments]
+    _run(command, name, TOOL_SECONDS, directory)
+
+
 def why_not() -> str | None:
     """Return what is missing to run Kafka from its jars; None if nothing."""
     if java_version() is None:
@@ -143,8 +151,8 @@ def _java() -> str:
     return str(of_home) if of_home.is_absolute() and of_home.exists() else "java"
 
 
-def _run(command: list[str], what: str, timeout_seconds: float) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds, check=False)
+def _run(command: list[str], what: str, timeout_seconds: float, directory: Path | None = None) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds, check=False, cwd=directory)
     if done.returncode != 0:
         msg = f"{what} failed:\n{(done.stdout + done.stderr)[-4000:]}"
         raise ServerStartError(msg)
