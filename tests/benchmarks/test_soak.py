@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.benchmarks.soak import Soak, parse, report, run_soak
+from tests.benchmarks.soak import parse, report
 from tests.benchmarks.soak_fleet import BAD_EVERY, BAD_KEY, Fleet
+from tests.benchmarks.soak_run import Soak, run_soak
 from tests.benchmarks.soak_verdict import Sample, growth, judge, table, trend
 
 RATE = 500.0
