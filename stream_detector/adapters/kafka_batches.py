@@ -23,7 +23,7 @@ from kafka.errors import CorruptRecordError, UnsupportedCodecError
 #: A batch of up to a megabyte may decompress to gigabytes: this much is taken, of one batch and of what one fetch returned.
 MAXIMUM_UNCOMPRESSED_BYTES = 64 * 1024 * 1024
 _V2 = 2
-_GZIP, _LZ4, _ZSTD = 1, 3, 4
+_GZIP, _LZ4, _ZSTD = 1, 3, 4  # snappy makes nothing smaller than a twentieth
 _BASE_OFFSET = struct.Struct(">q")
 
 

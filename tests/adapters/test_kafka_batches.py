@@ -257,6 +257,7 @@ class OneFetchAtATime:
         self._batches = batches
         state = SimpleNamespace(highwater=12, position=OffsetAndMetadata(0, "", -1))
         self._state = state
+        self._coordinator = SimpleNamespace(time_to_next_poll=lambda: 0.0)
         self._fetcher = SimpleNamespace(
             PartitionRecords=Fetcher.PartitionRecords,
             _next_partition_records=None,

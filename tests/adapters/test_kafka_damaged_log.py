@@ -76,6 +76,18 @@ def test_a_header_name_that_is_no_text_stops_nobody(world: KafkaWorld) -> None:
     assert again == [*VALUES, b"odd", *VALUES]
 
 
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_what_producers_compress_is_read_whichever_way(kafka_brokers: str, unique_name: str, codec: str) -> None:
+    world = KafkaWorld(kafka_brokers, unique_name)
+    world.create(1, **{"compression.type": codec})
+    world.produce(0, VALUES)
+    with closing(KafkaReader(world.settings, world.input_topic)) as reader:
+        values = read_all(reader.read, 0, 0, len(VALUES))
+    world.close()
+
+    assert values == VALUES
+
+
 def damage(directory: Path, topic: str, offset: int) -> range:
     """Flip a byte of the records in the batch that holds an offset, on the broker's disk; return the batch's offsets."""
     file = directory / "data" / f"{topic}-0" / f"{0:020}.log"
