@@ -1,0 +1,137 @@
+"""A service whose Kafka and Redis can be taken away: the process, the networks between, and what it says meanwhile."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from stream_detector.adapters.keras_scorer import KerasScorer
+from stream_detector.detector import Detector
+from stream_detector.rules import build_detector
+from stream_detector.settings import AlertSettings, StateSettings
+from tests.fixtures_model import FEATURES, tiny_values
+from tests.harness import reading
+from tests.integration.expectation import expected_alerts
+from tests.integration.service_process import ServiceProcess, environment
+from tests.integration.topics import Topics, by_sensor
+from tests.servers.socks_proxy import SocksProxy
+from tests.servers.tcp_proxy import TcpProxy
+from tests.servers.valkey import Valkey
+
+PARTITIONS = 2
+SENSORS = ("pump-0", "pump-1")  # one in each partition, known to the model
+START_MS = 1_767_300_000_000
+HISTORY, SLICE = 24, 16
+FAULT_AT = (0,)  # readings of each slice that are far too hot; the rest is long enough for its incident to be closed
+UPDATE_SECONDS = 2.0
+MAX_LAG_SECONDS = 2.5
+SESSION_SECONDS = 3.0
+#: Shorter than what the tests take away, longer than any single wait.
+WATCHDOG_SECONDS = 6.0
+
+
+class Away:
+    """One replica with a trained model, and what it needs, each behind a network of its own: `kafka` and `redis`."""
+
+    def __init__(self, brokers: str, valkey: Valkey, model: Path, name: str, directory: Path) -> None:
+        self.valkey = valkey
+        self._model = model
+        self._stack = ExitStack()
+        self.kafka, self.redis = SocksProxy(), TcpProxy(valkey.address)
+        self._stack.callback(self.kafka.close)
+        self._stack.callback(self.redis.close)
+        self.topics = Topics(
+            brokers,
+            name,
+            PARTITIONS,
+            session_timeout_seconds=SESSION_SECONDS,
+            request_timeout_seconds=2,
+            transaction_timeout_seconds=2,
+        )
+        self._stack.callback(self.topics.close)
+        self._seconds = 0
+        self.produce(HISTORY, ())
+        self._starts = self.topics.ends()
+        self._environ = environment(
+            self.topics.settings,
+            f"redis://127.0.0.1:{self.redis.port}/0",
+            model,
+            KAFKA__EXTRA=json.dumps({"proxy_url": self.kafka.url}),
+            ALERTS__UPDATE_SECONDS=UPDATE_SECONDS,
+            REDIS__TIMEOUT_SECONDS=1,
+            REDIS__MAX_LAG_SECONDS=MAX_LAG_SECONDS,
+            SERVICE__WATCHDOG_SECONDS=WATCHDOG_SECONDS,
+        )
+        self._log = directory / "log"
+        self._said = 0
+        self.at_start: list[str] = []  # what it said until it was ready for the first time
+
+    def start(self) -> None:
+        """Start the service."""
+        self.service = ServiceProcess(self._environ, self._log)
+        self._stack.callback(self.service.kill)
+
+    def close(self) -> None:
+        """End everything."""
+        self._stack.close()
+
+    def produce(self, count: int = SLICE, fault_at: Sequence[int] = FAULT_AT, sensors: Sequence[str] = SENSORS) -> None:
+        """Append `count` readings of each sensor, a second apart; those of `fault_at` are far too hot."""
+        first, self._seconds = self._seconds, self._seconds + count
+        for sensor in sensors:
+            number = int(sensor.removeprefix("pump-"))
+            values = tiny_values(self._seconds, number)[first:].tolist()
+            records = []
+            for at, (temperature, pressure) in enumerate(values):
+                heat = 40.0 if at in fault_at else 0.0
+                stamp = START_MS + 1000 * (first + at)
+                records.append((sensor, reading(sensor, stamp, temperature + heat, pressure, features=FEATURES)))
+            self.topics.produce(number % PARTITIONS, records)
+
+    def said(self) -> list[str]:
+        """Return what the log says since the last `forget`: level and message of each line."""
+        return [f"{line['level']} {line['message']}" for line in self.service.lines()[self._said :]]
+
+    def says(self, words: str) -> bool:
+        """Say whether words are in the log since the last `forget`."""
+        return any(words in line for line in self.said())
+
+    def forget(self) -> None:
+        """Let `said` begin here."""
+        self._said = len(self.service.lines())
+
+    def is_ready(self) -> bool:
+        """Ask the page for orchestrators; a replica without partitions is ready, too."""
+        return self.service.get("/readyz")[0] == 200 and self.service.metric("assigned_partitions") == PARTITIONS
+
+    def cpu_share(self, seconds: float) -> float:
+        """Measure the share of a processor that the process takes."""
+        process = psutil.Process(self.service.process.pid)
+        before, began = process.cpu_times(), time.monotonic()
+        time.sleep(seconds)
+        after = process.cpu_times()
+        return float(after.user + after.system - before.user - before.system) / (time.monotonic() - began)
+
+    def is_all_committed(self) -> bool:
+        """Say whether the group has committed all that is in the input topic."""
+        return self.topics.ends().items() <= self.topics.committed().items()
+
+    def alerts(self) -> dict[bytes | None, list[bytes | None]]:
+        """Return each sensor's committed events."""
+        return by_sensor(self.topics.alerts())
+
+    def expected(self) -> dict[bytes | None, list[bytes | None]]:
+        """Return what an uninterrupted service would have published by now."""
+        scorer = KerasScorer(self._model)
+
+        def detector() -> Detector:
+            return build_detector(scorer, StateSettings(), AlertSettings(update_seconds=UPDATE_SECONDS))
+
+        records: list[Any] = self.topics.input()
+        return expected_alerts(detector, records, self._starts)

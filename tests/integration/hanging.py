@@ -1,0 +1,40 @@
+"""A process whose loop stands still for good after a few turns, under the watchdog of the service. All else is in memory."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+from stream_detector.commands.run import _end_process
+from stream_detector.logs import set_up_logging
+from stream_detector.metrics import Metrics
+from stream_detector.ports import Polled
+from stream_detector.reload import Reloader, ReloadFlag
+from stream_detector.service import Heartbeat, Service, StopFlag, Watchdog
+from tests.harness import DEAD_LETTERS, Plant, Replica, World
+
+TURNS = 5
+
+
+def main(limit_seconds: float) -> None:
+    """Run until the watchdog ends the process."""
+    set_up_logging("INFO", "json")
+    replica = Replica(World())
+    poll, turns = replica.source.poll, iter(range(TURNS))
+
+    def poll_and_hang(timeout_seconds: float) -> Polled:
+        if next(turns, None) is None:
+            threading.Event().wait()
+        return poll(timeout_seconds)
+
+    replica.source.poll = poll_and_hang  # type: ignore[method-assign]  # a client that never returns
+    metrics, heartbeat = Metrics(), Heartbeat(time.monotonic())
+    reloader = Reloader(ReloadFlag(), Plant().rules(), Plant().rules, metrics)
+    service = Service(replica.pipeline, metrics, heartbeat, time.monotonic, DEAD_LETTERS)
+    with Watchdog(heartbeat, limit_seconds, time.monotonic, _end_process):
+        service.run(StopFlag(), reloader)
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]))
