@@ -75,7 +75,7 @@ class MemorySink:
             raise CommitFailedError(msg)
         if not isinstance(membership, MemoryMembership):
             msg = "not a member of the group"
-            raise CommitFailedError(msg)
+            raise MembershipLostError(msg)
         group = self._log.group(membership.group)
         if group.member_of(membership.instance) not in (None, membership.member):
             msg = f"two replicas share instance_id {membership.instance}"

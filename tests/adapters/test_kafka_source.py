@@ -36,6 +36,19 @@ def joined(world: KafkaWorld, source: KafkaSource) -> frozenset[int]:
     return frozenset(assigned)
 
 
+def test_a_lone_member_is_told_its_partitions_with_its_membership(world: KafkaWorld) -> None:
+    source = world.source()
+    polls = []
+
+    def is_member() -> bool:
+        polls.append(source.poll(0))
+        return polls[-1].membership is not None
+
+    until(is_member, world.patience_seconds)
+
+    assert polls[-1].assigned == {0, 1}
+
+
 @pytest.fixture
 def open_transaction(world: KafkaWorld) -> Iterator[KafkaProducer]:
     """A producer in the middle of a transaction: one record of partition 0 is sent."""
@@ -187,6 +200,85 @@ def test_every_question_ends_though_the_brokers_are_silent(world: KafkaWorld, ca
     network.close()
 
     assert silent_poll.chunks == ()
+
+
+def test_a_position_is_asked_for_anew_though_the_answer_to_an_earlier_question_came_late(world: KafkaWorld) -> None:
+    network, sink = SocksProxy(), world.sink()
+    extra = {**world.settings.extra, "proxy_url": network.url}
+    source = KafkaSource(world.settings.model_copy(update={"extra": extra, "request_timeout_seconds": 1}))
+    joined(world, source)
+    membership = source.poll(0).membership
+    sink.commit([], {0: 1}, membership)
+    assert source.committed(0) == 1
+
+    network.silence(requests=False)
+    with pytest.raises(RetriableError):
+        source.committed(0)
+    network.restore()
+    waiting = source._consumer._coordinator._offset_fetch_futures
+    until(lambda: all(future.is_done for future in waiting.values()), world.patience_seconds)
+    sink.commit([], {0: 2}, membership)
+    committed = source.committed(0)
+    source.close()
+    network.close()
+
+    assert committed == 2
+
+
+def test_a_member_that_was_not_told_its_partitions_yet_has_no_membership(world: KafkaWorld) -> None:
+    source = world.source()
+    polls = []
+
+    def poll() -> bool:
+        polls.append(source.poll(0))
+        return bool(polls[-1].assigned)
+
+    until(poll, world.patience_seconds)
+
+    assert [polled.membership for polled in polls[:-1]] == [None] * (len(polls) - 1)
+    assert polls[-1].membership is not None
+
+
+def turns_of_the_client(source: KafkaSource, seconds: float) -> int:
+    """Count how often the client goes round in one poll."""
+    consumer, count = source._consumer, 0
+    poll_once = consumer._poll_once
+
+    def counted(*arguments: object, **named: object) -> object:
+        nonlocal count
+        count += 1
+        return poll_once(*arguments, **named)
+
+    consumer._poll_once = counted
+    source.poll(seconds)
+    del consumer._poll_once
+    return count
+
+
+def test_a_member_that_brokers_have_not_heard_of_for_long_has_no_membership_until_they_answer(
+    world: KafkaWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = SocksProxy()
+    changes = {"extra": {**world.settings.extra, "proxy_url": network.url}, "session_timeout_seconds": 1.5}
+    source = KafkaSource(world.settings.model_copy(update=changes | {"request_timeout_seconds": 10}))
+    joined(world, source)
+    assert source.poll(0.1).membership is not None
+
+    network.silence()
+    until(lambda: source.poll(0.1).membership is None, world.patience_seconds)
+    turns = turns_of_the_client(source, 1.0)
+    network.restore()
+    network.cut()
+    until(lambda: source.poll(0.1).membership is not None, world.patience_seconds)
+    source.close()
+    network.close()
+
+    assert turns <= 15  # a heartbeat waits for its answer, and meanwhile the client would go round without a pause
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("stream_detector")]
+    assert [line.split(",")[0].split(" after")[0] for line in said] == [
+        "Kafka has not answered for 1.5 s",
+        "Kafka answers again",
+    ]
 
 
 def test_closing_ends_though_the_brokers_are_silent(world: KafkaWorld) -> None:

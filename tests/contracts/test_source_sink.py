@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from stream_detector.adapters.kafka_sink import KafkaSink
-from stream_detector.errors import CommitFailedError, FencedError, PermanentDeliveryError, RetriableError
+from stream_detector.errors import CommitFailedError, FencedError, MembershipLostError, PermanentDeliveryError, RetriableError
 from stream_detector.ports import Chunk, Polled, Source
 from stream_detector.readings import Membership, Message
 from tests.contracts.worlds import MAX_RECORD_BYTES, START_MS, KafkaWorld, MemoryWorld, World, read_all
@@ -307,7 +307,7 @@ def test_a_batch_read_before_a_rebalance_cannot_rewind_the_new_owner(world: Worl
     (moved,) = two.held
     two.poll_until(lambda: two.position(moved) == 3, one)
     sink_two.commit([Message(world.output_topic, b"k", b"of two")], {moved: 3}, two.membership)
-    with pytest.raises(CommitFailedError):
+    with pytest.raises(MembershipLostError):
         sink_one.commit([Message(world.output_topic, b"k", b"of one")], {moved: 2}, stale)
 
     assert two.source.committed(moved) == 3
@@ -336,7 +336,7 @@ def test_the_membership_of_an_evicted_member_is_refused(world: World) -> None:
     stale = reader.membership
 
     world.evict(reader.source)
-    with pytest.raises(CommitFailedError):
+    with pytest.raises(MembershipLostError):
         sink.commit([Message(world.output_topic, b"k", b"late")], {0: 1}, stale)
     reader.revocations.clear()
     reader.poll_until(lambda: frozenset({0, 1}) in reader.revocations and reader.held == {0, 1})
@@ -350,7 +350,7 @@ def test_the_membership_of_an_evicted_member_is_refused(world: World) -> None:
 def test_no_membership_is_refused(world: World) -> None:
     sink, source = world.sink(), world.source()
 
-    with pytest.raises(CommitFailedError):
+    with pytest.raises(MembershipLostError):
         sink.commit([Message(world.output_topic, b"k", b"v")], {0: 0}, None)
 
     assert source.committed(0) is None
@@ -376,7 +376,7 @@ def test_offsets_of_a_failed_transaction_do_not_come_with_the_next_one(world: Wo
     reader.poll_until(lambda: reader.held == {0, 1})
     stale = reader.membership
     world.evict(reader.source)
-    with pytest.raises(CommitFailedError):
+    with pytest.raises(MembershipLostError):
         sink.commit([], {0: 7}, stale)
     reader.revocations.clear()
     reader.poll_until(lambda: frozenset({0, 1}) in reader.revocations and reader.held == {0, 1})
