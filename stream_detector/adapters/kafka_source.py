@@ -106,6 +106,7 @@ class KafkaSource:
         self._topics: KafkaTopics | None = None
         self._reader: KafkaReader | None = None
         self._closed = False
+        self._learn_partitions()
 
     def poll(self, timeout_seconds: float) -> Polled:
         """See ports.Source."""
@@ -185,6 +186,19 @@ class KafkaSource:
                 part.close()
 
     # -- inside
+
+    def _learn_partitions(self) -> None:
+        """Ask for the topic's partitions before the group is joined.
+
+        Who deals them out without knowing them gives nobody any: all are members, seem ready, and have no partition yet.
+        """
+        consumer = self._consumer
+        update = consumer._cluster.request_update()  # noqa: SLF001 - partitions_for_topic() waits without a bound
+        try:
+            consumer._net.run(consumer._manager.wait_for, update, self._timeout_ms)  # noqa: SLF001
+        except KafkaError as error:
+            self.close()
+            raise self._translated(error, "looking up the partitions") from error
 
     def _take_up_join(self) -> float:
         """Take up a join that earlier polls had no time to finish; return for how long this poll must at least last.
