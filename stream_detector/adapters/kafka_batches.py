@@ -87,9 +87,9 @@ class DeliverableBatches:
         if not 0 <= batch.magic <= _V2 or not batch.validate_crc():
             return "its checksum is wrong"
         log_end = self._log_end()
-        if batch.magic >= _V2 and (
-            batch.last_offset < self._position or (log_end is not None and batch.last_offset >= log_end)
-        ):
+        # The broker names the end as it was before it read, so a batch that follows without a gap may lie beyond it.
+        leaps = log_end is not None and batch.base_offset > self._position and batch.last_offset >= log_end
+        if batch.magic >= _V2 and (leaps or batch.last_offset < self._position):
             return f"its offsets {batch.base_offset} to {batch.last_offset} cannot be"
         return ""
 

@@ -117,6 +117,14 @@ def test_sound_batches_are_read_as_the_client_reads_them(codec: int) -> None:
     assert log.damages == []
 
 
+@pytest.mark.parametrize("end", [4, 6, 11])
+def test_what_was_appended_while_the_broker_read_is_no_damage_though_it_lies_beyond_the_end_that_it_named(end: int) -> None:
+    log = Log(*three(), end=end)
+
+    assert log.read() == (list(range(12)), 12)
+    assert log.damages == []
+
+
 BODY, LAST_OFFSET_DELTA = 70, 26
 
 
