@@ -5,8 +5,8 @@
 Kafka and Valkey are started for it, a small model is trained, `stream-detector run` is a process of its own. First it works
 off a backlog: how fast, is what the machine can do. Then readings come at `load` times that rate, or at `--rate`, with faults,
 bad records, and sensors that come and go; the process is looked at every few seconds. Prints a table, writes
-build/soak.json, and ends with exit code 1 when a goal was missed. The load comes from one Python process, good for about
-4000 readings/s.
+build/soak.json, and ends with exit code 1 when a goal was missed. The load comes from one Python process, and so is 3000
+readings/s at most unless `--rate` says otherwise; the output names it.
 """
 
 from __future__ import annotations

@@ -26,6 +26,8 @@ PARTITIONS = 4
 DRAIN_SECONDS = 300.0
 SAY_SECONDS = 60.0
 MEGABYTE = 1e6
+#: The load comes from one Python process, on the machine of the service: more would measure that process.
+MOST_READINGS_PER_SECOND = 3000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,8 @@ def run_soak(soak: Soak, brokers: str, redis_url: str, model: Path, directory: P
         run = Run(topics, redis_url, service, parts)
         past_ms = int(1000 * (time.time() - soak.backlog_seconds))
         run.work_off_backlog(Fleet(soak.residents, 0.5 * soak.residents, past_ms), soak.backlog_seconds)
-        rate = run.seen.readings_per_second = soak.readings_per_second or soak.load * run.seen.capacity
+        rate = soak.readings_per_second or min(soak.load * run.seen.capacity, MOST_READINGS_PER_SECOND)
+        run.seen.readings_per_second = rate
         print(
             f"capacity {run.seen.capacity:.0f} readings/s; load {rate:.0f} readings/s of {soak.residents} sensors, and visitors"
         )
