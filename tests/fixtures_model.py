@@ -43,6 +43,10 @@ def tiny_dataset(sensors: int = 2, readings: int = 400) -> Dataset:
 @pytest.fixture(scope="session")
 def tiny_training() -> Training:
     """Train the tiny model, once per test run."""
+    return _train()
+
+
+def _train() -> Training:
     from stream_detector.model.artifact import NetworkSpec
     from stream_detector.model.preparation import TrainingConfig, prepare
     from stream_detector.model.training import train
@@ -60,9 +64,18 @@ def tiny_artifact(tiny_training: Training) -> Artifact:
 @pytest.fixture(scope="session")
 def tiny_model_directory(tiny_training: Training, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of the tiny model; it must not be changed."""
+    directory = tmp_path_factory.mktemp("models") / "tiny"
+    _save(tiny_training, directory)
+    return directory
+
+
+def train_tiny_model(directory: Path) -> None:
+    """Train the tiny model outside of a test run, into a directory."""
+    _save(_train(), directory)
+
+
+def _save(training: Training, directory: Path) -> None:
     from stream_detector.model.picture import draw_training
     from stream_detector.model.saving import save_artifact
 
-    directory = tmp_path_factory.mktemp("models") / "tiny"
-    save_artifact(tiny_training.artifact, directory, draw_training(tiny_training.losses, tiny_training.example, FEATURES))
-    return directory
+    save_artifact(training.artifact, directory, draw_training(training.losses, training.example, FEATURES))

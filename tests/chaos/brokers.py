@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,12 +11,15 @@ from random import Random
 from tests.chaos.round import Places, Round, Row, Shape
 from tests.integration.worker import Setup
 from tests.servers.kafka import Kafka
+from tests.servers.kafka_cluster import KafkaCluster
 from tests.servers.socks_proxy import SocksProxy
 
 Blow = Callable[[SocksProxy], None]
 #: Outlasts the restart of a lone broker: one that finds a transaction timed out while it loads may not write the marker of its
 #: end (docs/delivery.md).
 LONE_BROKER = {"transaction_timeout_seconds": 20, "session_timeout_seconds": 6}
+#: Three brokers leave less of a machine to the replicas.
+CLUSTER_SHAPE = Shape(replicas=2, partitions=4, sensors=10, seconds_per_second=2.0)
 #: A request that was not answered for so long is given up.
 NETWORK = {"request_timeout_seconds": 5, "session_timeout_seconds": 3, "transaction_timeout_seconds": 4}
 
@@ -31,6 +35,20 @@ def broker_killed(name: str, places: Places, chance: Random, count: int, kafka: 
             kafka.start()
 
         return one.check(one.strike(count, blow), "kills", "broker killed and started again")
+
+
+def node_killed(name: str, places: Places, chance: Random, count: int, kafka: KafkaCluster) -> Row:
+    """Kill one node of three after the other: leaders and coordinators move to those that are left."""
+    with Round(name, replace(places, brokers=kafka.brokers, kafka_changes=NETWORK), Setup("every"), CLUSTER_SHAPE) as one:
+        turns = itertools.cycle(kafka.nodes)
+
+        def blow() -> None:
+            node = next(turns)
+            node.kill()
+            time.sleep(chance.uniform(2.0, 8.0))
+            node.start()
+
+        return one.check(one.strike(count, blow), "kills", "one of three brokers killed and started again")
 
 
 def network(name: str, places: Places, setup: Setup, count: int, fault: tuple[str, Blow]) -> Row:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
-from tests.chaos import brokers, inputs, kills, stores
+from tests.chaos import brokers, inputs, kills, models, stores
 from tests.chaos.round import Row
 from tests.chaos.world import World
 from tests.integration.worker import Setup
@@ -28,7 +28,7 @@ class Entry:
 
 def catalogue() -> list[Entry]:
     """Return the campaign. Of its kills 1,000 are `kill -9` at a step."""
-    return [*_processes(), *_stores(), *_brokers(), *_inputs()]
+    return [*_processes(), *_models(), *_stores(), *_store_networks(), *_brokers(), *_inputs()]
 
 
 def _processes() -> list[Entry]:
@@ -42,6 +42,10 @@ def _processes() -> list[Entry]:
         Entry("rollout", 12, lambda w, name, c, n: kills.rollout(name, w.places(), c, n, EVERY)),
         Entry("clocks", 30, lambda w, name, c, n: kills.clocks(name, w.places(), c, n, SOME)),
     ]
+
+
+def _models() -> list[Entry]:
+    return [Entry("model", 50, lambda w, name, c, n: models.model_kills(name, w.places(), c, n, w.model))]
 
 
 def _stores() -> list[Entry]:
@@ -74,12 +78,34 @@ def _stores() -> list[Entry]:
     ]
 
 
+def _store_networks() -> list[Entry]:
+    def blows(said: str, make_blow: Callable[[Random], stores.NetworkBlow]) -> Run:
+        return lambda w, name, c, n: stores.through_proxy(name, w.places(), w.valkey.address, n, (said, make_blow(c)))
+
+    def failover(w: World, name: str, c: Random, n: int) -> Row:
+        fault = "Redis: failover to a lagging replica", stores.lagging_failover(w.pair, c)
+        return stores.through_proxy(name, w.places(w.pair.primary), w.pair.primary.address, n, fault)
+
+    def cluster(w: World, name: str, c: Random, n: int) -> Row:
+        places = replace(w.places(w.valkey_cluster[0]), redis_cluster=True)
+        return stores.cluster(name, places, c, n, w.valkey_cluster)
+
+    return [
+        Entry("redis-cut", 10, blows("connections to Redis reset", stores.cut)),
+        Entry("redis-deaf", 8, blows("answers of Redis lost", stores.answers_lost)),
+        Entry("redis-slow", 5, blows("answers of Redis late", stores.slow)),
+        Entry("redis-failover", 6, failover),
+        Entry("redis-cluster", 40, cluster),
+    ]
+
+
 def _brokers() -> list[Entry]:
     def blows(said: str, make_blow: Callable[[Random], brokers.Blow], setup: Setup) -> Run:
         return lambda w, name, c, n: brokers.network(name, w.places(), setup, n, (said, make_blow(c)))
 
     return [
         Entry("broker-killed", 5, lambda w, name, c, n: brokers.broker_killed(name, w.places(), c, n, w.kafka)),
+        Entry("node-killed", 6, lambda w, name, c, n: brokers.node_killed(name, w.places(), c, n, w.kafka_cluster)),
         Entry("network-cut", 10, blows("connections to Kafka reset", brokers.cut, SOME)),
         Entry("network-silent", 8, blows("connections to Kafka half-open", brokers.silent, EVERY)),
         Entry("network-deaf", 10, blows("answers of Kafka lost", brokers.answers_lost, EVERY)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any
@@ -137,12 +137,17 @@ def longest_stall_seconds(inputs: Iterable[Record], alerts: Iterable[Record]) ->
     return max(stalls_ms) / 1000.0
 
 
+def expected_by(records: Sequence[Record], make_detector: Callable[[], Detector]) -> list[Message]:
+    """Return the events of a crash-free run with one model."""
+    by_partition = _by_partition(records)
+    return [event for own in by_partition.values() for event in _events(own, make_detector())]
+
+
 def expected_events(records: Sequence[Record], plant: str, found: Sequence[Record]) -> list[Message]:
     """Return the events of a crash-free run in which each partition changed its model where the events found did."""
     events: list[Message] = []
     switches = _model_switches(found)
-    for partition in sorted({record.partition for record in records}):
-        own = [record for record in records if record.partition == partition]
+    for partition, own in _by_partition(records).items():
         bounds = switches.get(partition, [(0, "v1")])
         stops = [offset for offset, _ in bounds[1:]] + [own[-1].offset + 1]
         detector: Detector | None = None
@@ -152,6 +157,13 @@ def expected_events(records: Sequence[Record], plant: str, found: Sequence[Recor
             events += _events([one for one in own if start <= one.offset < stop], detector)
             start = stop
     return events
+
+
+def _by_partition(records: Iterable[Record]) -> dict[int, list[Record]]:
+    by_partition: dict[int, list[Record]] = defaultdict(list)
+    for record in records:
+        by_partition[record.partition].append(record)
+    return dict(by_partition)
 
 
 def _model_switches(found: Sequence[Record]) -> dict[int, list[tuple[int, str]]]:

@@ -39,6 +39,7 @@ class Feed:
     sensors: int
     partitions: int
     seconds_per_second: float
+    make_records: Callable[[int, int, int], list[tuple[str, bytes]]] = records_of
     next_second: int = 0
     error: Exception | None = None
     _stopped: threading.Event | None = None
@@ -47,7 +48,7 @@ class Feed:
     def advance(self) -> None:
         """Append one second of every partition."""
         for partition in range(self.partitions):
-            self.produce(partition, records_of(partition, self.next_second, self.sensors))
+            self.produce(partition, self.make_records(partition, self.next_second, self.sensors))
         self.next_second += 1
 
     def start(self) -> None:

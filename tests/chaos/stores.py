@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from random import Random
 
+from tests.chaos.kills import LIFE_SECONDS, fates
 from tests.chaos.round import Places, Round, Row
+from tests.integration.replica_process import Life
 from tests.integration.worker import Setup
+from tests.servers.tcp_proxy import Address, TcpProxy
 from tests.servers.valkey import Valkey
+from tests.servers.valkey_pair import ValkeyPair
+from tests.servers.valkey_slots import move_slot, owner_of, slot_of
 
 Blow = Callable[[], None]
+NetworkBlow = Callable[[TcpProxy], None]
+RESHARD_SECONDS = 2.0
 
 
 def flushed(server: Valkey) -> Blow:
@@ -50,11 +58,9 @@ def full(server: Valkey, chance: Random) -> Blow:
     """Return a blow: every write is refused for a while for want of memory."""
 
     def blow() -> None:
-        with closing(server.client()) as client:
-            client.config_set("maxmemory", "1mb")
-            client.config_set("maxmemory-policy", "noeviction")
-            time.sleep(chance.uniform(1.0, 3.0))
-            client.config_set("maxmemory", "0")
+        server.fill_memory()
+        time.sleep(chance.uniform(1.0, 3.0))
+        server.free_memory()
 
     return blow
 
@@ -63,3 +69,90 @@ def blows(name: str, places: Places, count: int, setup: Setup, fault: tuple[str,
     """Let blows fall on the store while replicas run. Sensors are all in memory, so nothing may differ."""
     with Round(name, places, setup) as one:
         return one.check(one.strike(count, fault[1]), "blows", fault[0])
+
+
+def through_proxy(
+    name: str, places: Places, address: Address, fault: tuple[str, Callable[[TcpProxy], None]], count: int
+) -> Row:
+    """Let blows fall on the network between the replicas and Redis."""
+    proxy = TcpProxy(address)
+    try:
+        through = replace(places, redis_url=f"redis://127.0.0.1:{proxy.port}/0")
+        return blows(name, through, count, Setup("every"), (fault[0], lambda: fault[1](proxy)))
+    finally:
+        proxy.close()
+
+
+def cut(chance: Random) -> NetworkBlow:
+    """Return a blow: every connection is reset, a few times."""
+
+    def blow(proxy: TcpProxy) -> None:
+        for _ in range(3):
+            proxy.cut()
+            time.sleep(chance.uniform(0.0, 0.3))
+
+    return blow
+
+
+def answers_lost(chance: Random) -> NetworkBlow:
+    """Return a blow: requests arrive, answers do not: what was written is not known to be."""
+
+    def blow(proxy: TcpProxy) -> None:
+        proxy.silence(requests=False)
+        time.sleep(chance.uniform(0.2, 3.0))
+        proxy.cut()
+        proxy.restore()
+
+    return blow
+
+
+def slow(chance: Random) -> NetworkBlow:
+    """Return a blow: every answer comes late for a while."""
+
+    def blow(proxy: TcpProxy) -> None:
+        proxy.slow(chance.uniform(0.05, 0.3))
+        time.sleep(3.0)
+        proxy.restore()
+
+    return blow
+
+
+def lagging_failover(pair: ValkeyPair, chance: Random) -> NetworkBlow:
+    """Return a blow: the replica falls behind, the primary dies, and the replica takes its place."""
+
+    def blow(proxy: TcpProxy) -> None:
+        pair.freeze_replica()
+        time.sleep(chance.uniform(0.5, 2.0))
+        proxy.redirect(pair.fail_over())
+
+    return blow
+
+
+class Resharding:
+    """Moves the slot of one partition after the other to another node of a cluster, now and then, while clients work."""
+
+    def __init__(self, nodes: Sequence[Valkey], group: str, topic: str, partitions: int) -> None:
+        self._nodes, self._tag, self._partitions = nodes, f"{group}/{topic}", partitions
+        self._due = time.monotonic() + RESHARD_SECONDS
+        self.moved_slots = 0
+
+    def __call__(self) -> None:
+        """Move a slot if it is time."""
+        if time.monotonic() < self._due:
+            return
+        key = f"sd:{{{self._tag}:{self.moved_slots % self._partitions}}}:meta".encode()
+        slot = slot_of(self._nodes, key)
+        owner = owner_of(self._nodes, slot)
+        move_slot(self._nodes, slot, next(node for node in self._nodes if node is not owner))
+        self.moved_slots += 1
+        self._due = time.monotonic() + RESHARD_SECONDS
+
+
+def cluster(name: str, places: Places, chance: Random, count: int, nodes: Sequence[Valkey]) -> Row:
+    """Kill replicas whose state is in a cluster of three, while slots move."""
+    setup = Setup("some")
+    with Round(name, places, setup) as one:
+        settings = one.topics.settings
+        resharding = Resharding(nodes, settings.group_id, settings.input_topic, one.shape.partitions)
+        spent = one.live([Life(fate, setup, LIFE_SECONDS) for fate in fates(chance, count)], resharding)
+        return one.check(spent, f"kills, {resharding.moved_slots} slots moved", "Redis Cluster: slots move, and kill -9")

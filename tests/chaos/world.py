@@ -7,8 +7,11 @@ from functools import cached_property
 from pathlib import Path
 
 from tests.chaos.round import Places
+from tests.fixtures_model import train_tiny_model
 from tests.servers.kafka import Kafka, running_kafka
-from tests.servers.valkey import Valkey, running_valkey
+from tests.servers.kafka_cluster import KafkaCluster, running_kafka_cluster
+from tests.servers.valkey import Valkey, running_cluster, running_valkey
+from tests.servers.valkey_pair import ValkeyPair, running_pair
 
 
 class World:
@@ -30,6 +33,11 @@ class World:
         return self._parts.enter_context(running_kafka(directory))
 
     @cached_property
+    def kafka_cluster(self) -> KafkaCluster:
+        """Three brokers."""
+        return self._parts.enter_context(running_kafka_cluster(self.directory / "brokers"))
+
+    @cached_property
     def valkey(self) -> Valkey:
         """A Valkey that keeps on disk what it has acknowledged."""
         return self._parts.enter_context(running_valkey(self.directory / "kept", append_only=True))
@@ -38,6 +46,23 @@ class World:
     def forgetful(self) -> Valkey:
         """A Valkey that keeps nothing on disk."""
         return self._parts.enter_context(running_valkey(self.directory / "forgotten"))
+
+    @cached_property
+    def pair(self) -> ValkeyPair:
+        """A primary Valkey and its replica."""
+        return self._parts.enter_context(running_pair(self.directory / "pair"))
+
+    @cached_property
+    def valkey_cluster(self) -> list[Valkey]:
+        """A cluster of three primaries."""
+        return self._parts.enter_context(running_cluster(self.directory / "cluster"))
+
+    @cached_property
+    def model(self) -> Path:
+        """The directory of a small trained model."""
+        directory = self.directory / "model"
+        train_tiny_model(directory)
+        return directory
 
     def places(self, valkey: Valkey | None = None, **kafka_changes: object) -> Places:
         """Return where replicas find the lone broker and a Valkey."""

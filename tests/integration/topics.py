@@ -45,7 +45,7 @@ class Topics:
     def connect(self) -> None:
         """Open the clients."""
         self.admin: Any = KafkaAdminClient(bootstrap_servers=self.settings.brokers)
-        self._producer: Any = KafkaProducer(bootstrap_servers=self.settings.brokers)
+        self._producer: Any = KafkaProducer(bootstrap_servers=self.settings.brokers, metadata_max_age_ms=1000)
         self._readers: dict[str, tuple[Any, list[Any]]] = {}
 
     def disconnect(self) -> None:

@@ -1,0 +1,143 @@
+"""A round with the real service: `stream-detector run` with a trained model, killed at any moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from random import Random
+
+from stream_detector.adapters.keras_scorer import KerasScorer
+from stream_detector.detector import Detector
+from stream_detector.readings import Float32Array
+from stream_detector.rules import build_detector
+from stream_detector.settings import AlertSettings, ModelSettings, StateSettings
+from tests.chaos.checker import Findings, Leniency, compare_alerts, compare_dead_letters, expected_by, longest_stall_seconds
+from tests.chaos.feed import Feed
+from tests.chaos.round import SETTLE_SECONDS, Places, Row
+from tests.fixtures_model import FEATURES, tiny_values
+from tests.harness import SECOND_MS, START_MS, reading
+from tests.integration.service_process import ServiceProcess, environment
+from tests.integration.topics import Topics
+
+PARTITIONS, SENSORS, REPLICAS = 4, 10, 2
+UPDATE_SECONDS = 2.0
+FAULT_EVERY, FAULT_SECONDS = 40, 3
+#: How many readings of a sensor are made before they begin anew.
+PERIOD = 4000
+SESSION_SECONDS = 3.0
+
+
+@cache
+def _values(partition: int, number: int) -> Float32Array:
+    return tiny_values(PERIOD, partition * SENSORS + number)
+
+
+def records_for_model(partition: int, second: int, sensors: int) -> list[tuple[str, bytes]]:
+    """Return what the sensors of a partition send in one second; now and then one is far too hot, or sends no reading."""
+    records = []
+    for number in range(sensors):
+        temperature, pressure = _values(partition, number)[second % PERIOD].tolist()
+        is_hot = (second + 7 * number) % FAULT_EVERY < FAULT_SECONDS
+        name = f"pump-{partition * sensors + number}"  # the model knows pump-0 and pump-1
+        value = reading(name, START_MS + second * SECOND_MS, temperature + 40.0 * is_hot, pressure, features=FEATURES)
+        records.append((name, value))
+    if second % 13 == 5:
+        records.insert(2, ("somebody", b"not a reading"))
+    return records
+
+
+def make_detector(model: Path) -> Detector:
+    """Return a detector as the service builds it."""
+    scorer = KerasScorer(model, ModelSettings().tile_rows)
+    return build_detector(scorer, StateSettings(), AlertSettings(update_seconds=UPDATE_SECONDS))
+
+
+def model_kills(name: str, places: Places, chance: Random, count: int, model: Path) -> Row:
+    """Kill services with a trained model, while they start, restore and score."""
+    began = time.monotonic()
+    topics = Topics(places.brokers, name, PARTITIONS, start="earliest", session_timeout_seconds=SESSION_SECONDS)
+    feed = Feed(topics.produce, SENSORS, PARTITIONS, 3.0, make_records=records_for_model)
+    environ = environment(topics.settings, places.redis_url, model, ALERTS__UPDATE_SECONDS=UPDATE_SECONDS)
+    services = [Killed(environ, places.logs / f"{name}-{number}", chance) for number in range(REPLICAS)]
+    try:
+        feed.start()
+        while sum(service.deaths for service in services) < count:
+            for service in services:
+                service.turn()
+            time.sleep(0.05)
+        feed.stop()
+        for service in services:
+            service.live()
+        topics.await_all_committed(SETTLE_SECONDS)
+        crashes = tuple(text for service in services for text in service.stop())
+        return _row(topics, model, sum(service.deaths for service in services), began, crashes)
+    finally:
+        feed.stop()
+        for service in services:
+            service.kill()
+        topics.close()
+
+
+class Killed:
+    """A place for a service, killed a while after its start or after it is ready, and started again."""
+
+    def __init__(self, environ: dict[str, str], log: Path, chance: Random) -> None:
+        self._environ, self._log, self._chance = environ, log, chance
+        self._service: ServiceProcess | None = None
+        self._kill_at: float | None = None
+        self._after_ready = 0.0
+        self.deaths = 0
+
+    def live(self) -> None:
+        """Let it run on, if it runs; start it, if not."""
+        self._kill_at, self._after_ready = None, float("inf")
+        if self._service is None or self._service.process.poll() is not None:
+            self._service = ServiceProcess(self._environ, self._log.with_suffix(f".{self.deaths}.log"))
+
+    def turn(self) -> None:
+        """Start, wait or kill, as it is time for."""
+        now = time.monotonic()
+        if self._service is None:
+            self.live()
+            is_early = self._chance.random() < 0.3
+            self._kill_at = now + self._chance.uniform(3.0, 12.0) if is_early else None
+            self._after_ready = self._chance.uniform(0.0, 4.0)
+        elif self._kill_at is None and self._service.get("/readyz")[0] == 200:
+            self._kill_at = now + self._after_ready
+        elif self._kill_at is not None and now > self._kill_at:
+            self.kill()
+            self._service, self._kill_at = None, None
+            self.deaths += 1
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._service is not None:
+            self._service.kill()
+
+    def stop(self) -> list[str]:
+        """End it in good order; return what was wrong with that."""
+        assert self._service is not None
+        code = self._service.stop()
+        return [f"exit code {code}: {self._service.log.read_text()[-2000:]}"] if code else []
+
+
+def _row(topics: Topics, model: Path, count: int, began: float, crashes: Sequence[str]) -> Row:
+    findings = Findings()
+    inputs, alerts = topics.input(), topics.alerts()
+    compare_alerts(expected_by(inputs, lambda: make_detector(model)), alerts, Leniency(), findings)
+    compare_dead_letters(inputs, FEATURES, topics.dead_letters(), findings)
+    return Row(
+        fault="kill -9 of the service at any moment",
+        plant="trained model",
+        count=count,
+        unit="kills",
+        readings=len(inputs),
+        events=len(alerts),
+        findings=findings,
+        longest_stall_seconds=longest_stall_seconds(inputs, alerts),
+        read_again=0,
+        seconds=time.monotonic() - began,
+        crashes=tuple(crashes),
+    )
