@@ -71,9 +71,7 @@ def blows(name: str, places: Places, count: int, setup: Setup, fault: tuple[str,
         return one.check(one.strike(count, fault[1]), "blows", fault[0])
 
 
-def through_proxy(
-    name: str, places: Places, address: Address, fault: tuple[str, Callable[[TcpProxy], None]], count: int
-) -> Row:
+def through_proxy(name: str, places: Places, address: Address, count: int, fault: tuple[str, NetworkBlow]) -> Row:
     """Let blows fall on the network between the replicas and Redis."""
     proxy = TcpProxy(address)
     try:
