@@ -1,6 +1,6 @@
 # The commands of the project. `make` lists them. Works with GNU make 3.81 and later.
 .DEFAULT_GOAL := help
-.PHONY: help install check test audit demo kafka soak clean
+.PHONY: help install check test audit demo kafka soak chaos clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,6 +37,9 @@ demo: $(VENV)/.installed ## Train a model and watch it find faults; no Kafka, no
 
 kafka: $(VENV)/.installed-dev ## Run a Kafka for experiments at localhost:9092 (PORT=...), until Ctrl-C
 	@$(BIN)/python -m tests.servers.kafka --port $(PORT)
+
+chaos: $(VENV)/.installed-dev ## Kill, pause and cut off everything, and compare the alerts with a crash-free run; about 45 minutes
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 soak: $(VENV)/.installed-dev ## An hour of the service under load: does it leak, does it fall behind?
 	$(BIN)/python -m tests.benchmarks.soak $(ARGS)

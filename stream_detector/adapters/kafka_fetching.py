@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 #: How long a damaged batch is fetched again before it is given up: a broker or a network recovers, a disk does not.
 PATIENCE_SECONDS = 5.0
 _RETRY_SECONDS = 0.1
+#: A damage not met for so long is a new one. Longer than polls are apart when much else is to be done.
+_FORGET_SECONDS = 30.0
 #: The client's poll looks at its group at most so often. Heartbeats are sent by a thread of its own.
 _PAUSE_SECONDS = 0.1
 
@@ -38,7 +41,7 @@ class Fetching:
         self._patience_seconds = patience_seconds
         self._clock = clock
         self._sleep = sleep
-        self._since: dict[tuple[TopicPartition, int], float] = {}  # when a damage was met first
+        self._met: dict[tuple[TopicPartition, int], tuple[float, float]] = {}  # when a damage was met first and last
         self._given_up: set[tuple[TopicPartition, int]] = set()
         self._is_waiting = False
         self._lost = 0
@@ -89,14 +92,17 @@ class Fetching:
         where = (
             f"{tp.topic} partition {tp.partition}: offsets {damage.start} to {damage.stop - 1} cannot be read: {damage.reason}"
         )
-        if key not in self._since:
-            self._since[key] = self._clock()
+        now = self._clock()
+        first, last = self._met.get(key, (now, -math.inf))
+        if now - last > _FORGET_SECONDS:  # never met, or it had passed meanwhile: then it may pass again
+            first = now
             if damage.may_pass:
                 logger.warning("%s; trying again for %g s", where, self._patience_seconds)
-        if damage.may_pass and self._clock() - self._since[key] < self._patience_seconds:
+        self._met[key] = first, now
+        if damage.may_pass and now - first < self._patience_seconds:
             self._is_waiting = True
             return False
-        del self._since[key]
+        del self._met[key]
         self._given_up.add(key)
         self._lost += damage.stop - damage.start
         logger.error("%s; given up, reading goes on at %d", where, damage.stop, extra={"partition": tp.partition})

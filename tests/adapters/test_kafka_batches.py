@@ -322,6 +322,21 @@ def test_a_damage_that_passes_costs_nothing(clock: Clock) -> None:
     assert (next(reading), fetching.take_lost()) == ([4, 5, 6, 7, 8, 9, 10, 11], 0)
 
 
+def test_a_damage_that_passed_and_comes_back_is_waited_for_anew(clock: Clock) -> None:
+    consumer = OneFetchAtATime(*three(flip(BODY)))
+    damaged, sound = consumer._batches, OneFetchAtATime(*three())._batches
+    fetching = Fetching(consumer, 5.0, clock, lambda _: None)
+    reading = polls(fetching)
+    assert (next(reading), next(reading)) == ([0, 1, 2, 3], [])
+    consumer._batches = sound
+    assert next(reading) == [4, 5, 6, 7, 8, 9, 10, 11]
+
+    consumer._batches, clock.now = damaged, 60.0
+    consumer._state.position = OffsetAndMetadata(4, "", -1)
+
+    assert (next(reading), fetching.take_lost()) == ([], 0)
+
+
 def test_a_damage_that_was_given_up_is_passed_over_at_once_when_it_is_met_again(clock: Clock) -> None:
     consumer = OneFetchAtATime(*three(flip(BODY)))
     fetching = Fetching(consumer, 5.0, clock, lambda _: None)
