@@ -103,6 +103,7 @@ class KafkaSource:
         self._heartbeats = _Heartbeats(self._consumer._coordinator, settings.session_timeout_seconds)  # noqa: SLF001
         self._held: frozenset[int] = frozenset()  # as reported to the pipeline
         self._next: dict[int, int] = {}  # where the next chunk of a partition starts
+        self._member: Membership | None = None  # the last one that was taken
         self._topics: KafkaTopics | None = None
         self._reader: KafkaReader | None = None
         self._closed = False
@@ -121,7 +122,7 @@ class KafkaSource:
             raise self._translated(error, "reading") from error
         # The order matters: metadata taken after the assignment could belong to a later generation than the records.
         membership = self._membership()
-        revoked, assigned = self._follow_assignment(out_of_range)
+        revoked, assigned = self._follow_assignment(out_of_range | self._perhaps_given_away(membership))
         return Polled(self._chunks(records), membership, revoked, assigned, self._fetching.take_lost())
 
     def committed(self, partition: int) -> int | None:
@@ -237,10 +238,25 @@ class KafkaSource:
             return None
         return metadata if self._heartbeats.are_answered(metadata) else None
 
-    def _follow_assignment(self, out_of_range: frozenset[int]) -> tuple[frozenset[int], frozenset[int]]:
+    def _perhaps_given_away(self, membership: Membership | None) -> frozenset[int]:
+        """Return what is held if the group has had a generation without this member since the last poll.
+
+        A member that hears of its eviction only while it joins again is told nothing when it gets the same partitions back,
+        although another member may have read on in them meanwhile.
+        """
+        if membership is None:
+            return frozenset()
+        before, self._member = self._member, membership
+        if before is None or (
+            membership.member_id == before.member_id and membership.generation_id - before.generation_id in (0, 1)
+        ):
+            return frozenset()
+        return self._held
+
+    def _follow_assignment(self, taken_away: frozenset[int]) -> tuple[frozenset[int], frozenset[int]]:
         """Return what was revoked and assigned since the last time; forget the positions of both."""
         current = frozenset(tp.partition for tp in self._consumer.assignment())
-        taken = self._changes.take() | out_of_range
+        taken = self._changes.take() | taken_away
         revoked = frozenset(p for p in self._held if p in taken or p not in current)
         assigned = current - (self._held - revoked)
         for partition in revoked | assigned:

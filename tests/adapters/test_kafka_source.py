@@ -325,3 +325,20 @@ def _answers(call: Callable[[KafkaSource], object], source: KafkaSource) -> bool
     except RetriableError:
         return False
     return True
+
+
+@pytest.mark.parametrize(("later", "is_given_anew"), [(0, False), (1, False), (2, True)])
+def test_what_was_held_is_given_anew_after_a_generation_of_the_group_without_this_member(
+    later: int, is_given_anew: bool, world: KafkaWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = world.source()
+    held = joined(world, source)
+    now = source._consumer.group_metadata()
+    assert source.poll(0.1).assigned == frozenset()
+    joined_again = now._replace(generation_id=now.generation_id + later)
+    monkeypatch.setattr(source._consumer, "group_metadata", lambda: joined_again)
+
+    polled = source.poll(0.1)
+
+    assert held == {0, 1}
+    assert polled.revoked == polled.assigned == (held if is_given_anew else frozenset())
