@@ -39,7 +39,7 @@ class PipelineRules:
     max_dead_letter_bytes: int = 262_144
     poll_seconds: float = 0.5
     retry_seconds: float = 1.0
-    restore_seconds: float = 0.2  # between two polls, and then for one more slice at most
+    restore_seconds: float = 1.0  # between two polls, and then for one more slice at most
 
 
 @dataclass(slots=True)
