@@ -65,10 +65,8 @@ def consume(task: Task, to: Connection) -> None:
         set_up_logging("WARNING", "text")
         detector = Plant(max_sensors=task.max_sensors).detector(ForgetfulScorer())
         pipeline = build_pipeline(task.kafka, connect(task.kafka, task.redis, parts), detector)
-        while not pipeline.is_ready:
-            pipeline.step()
         watch = Watch(task.records, detector)
-        while not watch.is_over:
+        while not watch.is_over:  # a partition is read as soon as it is restored, so from the first step on
             watch.note(pipeline.step())
         pipeline.finish()
         watch.sample()
