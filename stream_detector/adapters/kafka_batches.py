@@ -6,6 +6,7 @@ batch is read, what cannot is passed over once it is given up, and everything be
 """
 
 # ruff: noqa: SLF001 - the client's batch offers no way to continue after a header name that it cannot decode
+# ruff: noqa: ANN401 - the client ships no types
 
 from __future__ import annotations
 
@@ -47,7 +48,7 @@ class DeliverableBatches:
     `log_end` is the position that the broker named as the log's end, None if it named none.
     """
 
-    def __init__(self, records: Any, position: int, log_end: Callable[[], int | None], gives_up: GivesUp) -> None:  # noqa: ANN401 - the client's
+    def __init__(self, records: Any, position: int, log_end: Callable[[], int | None], gives_up: GivesUp) -> None:
         self._records = records
         self._position = position
         self._log_end = log_end
@@ -55,7 +56,7 @@ class DeliverableBatches:
         self._has_ended = False
         self._bytes_left = MAXIMUM_UNCOMPRESSED_BYTES
 
-    def next_batch(self) -> Any:  # noqa: ANN401 - as the client's
+    def next_batch(self) -> Any:
         """Return the next batch; None at the end, and before a damage that is not given up yet."""
         if self._has_ended or self._bytes_left <= 0:
             return None  # the rest is fetched again
@@ -82,7 +83,7 @@ class DeliverableBatches:
                 self._records._next_slice = None  # where the client does not get past
             return None, f"no batch of records: {error}"
 
-    def _flaw(self, batch: Any) -> str:  # noqa: ANN401 - the client's
+    def _flaw(self, batch: Any) -> str:
         """Say what is wrong with a batch. Neither its format nor its offsets are part of its checksum."""
         if not 0 <= batch.magic <= _V2 or not batch.validate_crc():
             return "its checksum is wrong"
@@ -93,7 +94,7 @@ class DeliverableBatches:
             return f"its offsets {batch.base_offset} to {batch.last_offset} cannot be"
         return ""
 
-    def _passed_over(self, batch: Any, flaw: str) -> Any:  # noqa: ANN401 - the client's
+    def _passed_over(self, batch: Any, flaw: str) -> Any:
         """End here; if the damage is given up, with a batch that only moves the position.
 
         The damaged batch may have been the end of an aborted transaction, so the client must begin a new fetch after it.
@@ -108,7 +109,7 @@ class DeliverableBatches:
         following = self._following()
         return following is not None and following <= self._position
 
-    def _stop(self, batch: Any) -> int:  # noqa: ANN401 - the client's
+    def _stop(self, batch: Any) -> int:
         """Return the end of a damaged batch: by its own account, if the next batch and the log's end do not contradict."""
         claimed = self._position + 1
         if batch is not None and batch.magic >= _V2:
@@ -122,7 +123,7 @@ class DeliverableBatches:
         following = self._records._next_slice
         return None if following is None else int(_BASE_OFFSET.unpack_from(following)[0])
 
-    def _decompress(self, codec: int, compressed: Any) -> bytes | None:  # noqa: ANN401 - a view of the client's
+    def _decompress(self, codec: int, compressed: Any) -> bytes | None:
         """Return what was compressed; None if it is too much."""
         data = _decompressed(codec, compressed, MAXIMUM_UNCOMPRESSED_BYTES + 1)
         self._bytes_left -= len(data)
@@ -132,13 +133,13 @@ class DeliverableBatches:
 class _Batch:
     """A sound batch of the client's, whose records can be iterated whatever they hold."""
 
-    def __init__(self, batch: Any, start: int, decompress: Callable[[int, Any], bytes | None], gives_up: GivesUp) -> None:  # noqa: ANN401
+    def __init__(self, batch: Any, start: int, decompress: Callable[[int, Any], bytes | None], gives_up: GivesUp) -> None:
         self._batch = batch
         self._start = start
         self._decompress = decompress
         self._gives_up = gives_up
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the client asks
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
 
     def validate_crc(self) -> bool:
@@ -180,7 +181,7 @@ class _Batch:
 class _AnyNames(bytearray):
     """Bytes that decode to text whatever they are. The client decodes nothing but the names of headers."""
 
-    def __getitem__(self, place: Any) -> Any:  # noqa: ANN401 - an index or a slice
+    def __getitem__(self, place: Any) -> Any:
         found = super().__getitem__(place)
         return found if isinstance(found, int) else _AnyNames(found)
 
@@ -207,7 +208,7 @@ class _PassedOver:
         return False
 
 
-def _decompressed(codec: int, data: Any, limit: int) -> bytes:  # noqa: ANN401 - a view of bytes
+def _decompressed(codec: int, data: Any, limit: int) -> bytes:
     """Decompress at most so many bytes."""
     source = io.BytesIO(data)
     if codec == _GZIP:

@@ -1,6 +1,7 @@
 """Polling a Kafka consumer whose partitions are paused and resumed, and whose log may be damaged."""
 
 # ruff: noqa: SLF001 - the client offers no way to do any of this
+# ruff: noqa: ANN401 - the client ships no types
 
 from __future__ import annotations
 
@@ -70,12 +71,12 @@ class Fetching:
         return lost
 
     @staticmethod
-    def _pause_for_heartbeats(coordinator: Any) -> None:  # noqa: ANN401 - the client ships no types
+    def _pause_for_heartbeats(coordinator: Any) -> None:
         """Keep the client's poll from spinning as long as a heartbeat is not answered, which it takes for one that is due."""
         time_to_next_poll = coordinator.time_to_next_poll
         coordinator.time_to_next_poll = lambda: max(_PAUSE_SECONDS, time_to_next_poll())
 
-    def _deliverable(self, fetch_offset: int, tp: TopicPartition, records: Any, **options: Any) -> Any:  # noqa: ANN401
+    def _deliverable(self, fetch_offset: int, tp: TopicPartition, records: Any, **options: Any) -> Any:
         """Return the client's parser, on batches that it cannot fall over."""
         batches = DeliverableBatches(records, fetch_offset, partial(self._log_end, tp), partial(self._gives_up, tp))
         return self._parse(fetch_offset, tp, batches, **options)

@@ -125,7 +125,7 @@ def test_a_member_that_polls_too_seldom_has_no_membership_until_it_has_joined_ag
     source = world.source()
     held = joined(world, source)
 
-    until(lambda: source._membership() is None, world.patience_seconds)  # it was evicted for not polling
+    until(lambda: source._member.proof() is None, world.patience_seconds)  # it was evicted for not polling
     revoked: set[int] = set()
     again: set[int] = set()
 
