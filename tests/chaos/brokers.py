@@ -14,7 +14,6 @@ from tests.servers.kafka import Kafka
 from tests.servers.kafka_cluster import KafkaCluster
 from tests.servers.socks_proxy import SocksProxy
 
-Blow = Callable[[SocksProxy], None]
 #: Outlasts the restart of a lone broker: one that finds a transaction timed out while it loads may not write the marker of its
 #: end (docs/delivery.md).
 LONE_BROKER = {"transaction_timeout_seconds": 20, "session_timeout_seconds": 6}
@@ -51,7 +50,7 @@ def node_killed(name: str, places: Places, chance: Random, count: int, kafka: Ka
         return one.check(one.strike(count, blow), "kills", "one of three brokers killed and started again")
 
 
-def network(name: str, places: Places, setup: Setup, count: int, fault: tuple[str, Blow]) -> Row:
+def network(name: str, places: Places, setup: Setup, count: int, fault: tuple[str, Callable[[SocksProxy], None]]) -> Row:
     """Let blows fall on the network between the replicas and Kafka."""
     proxy = SocksProxy()
     try:
@@ -62,52 +61,7 @@ def network(name: str, places: Places, setup: Setup, count: int, fault: tuple[st
         proxy.close()
 
 
-def cut(chance: Random) -> Blow:
-    """Return a blow: every connection is reset, a few times."""
-
-    def blow(proxy: SocksProxy) -> None:
-        for _ in range(3):
-            proxy.cut()
-            time.sleep(chance.uniform(0.0, 0.5))
-
-    return blow
-
-
-def silent(chance: Random) -> Blow:
-    """Return a blow: connections stay open and nothing passes, for longer than a session."""
-
-    def blow(proxy: SocksProxy) -> None:
-        proxy.silence()
-        time.sleep(chance.uniform(1.0, 8.0))
-        proxy.restore()
-
-    return blow
-
-
-def answers_lost(chance: Random) -> Blow:
-    """Return a blow: requests arrive, answers do not, and then the connections are reset."""
-
-    def blow(proxy: SocksProxy) -> None:
-        proxy.silence(requests=False)
-        time.sleep(chance.uniform(0.2, 5.0))
-        proxy.cut()
-        proxy.restore()
-
-    return blow
-
-
-def slow(chance: Random) -> Blow:
-    """Return a blow: every answer comes late for a while."""
-
-    def blow(proxy: SocksProxy) -> None:
-        proxy.slow(chance.uniform(0.1, 0.4))
-        time.sleep(4.0)
-        proxy.restore()
-
-    return blow
-
-
-def coordinators_stalled(chance: Random) -> Blow:
+def coordinators_stalled(chance: Random) -> Callable[[SocksProxy], None]:
     """Return a blow: the coordinators of group and transactions do not answer, while data flow."""
 
     def blow(proxy: SocksProxy) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from tests.chaos import brokers, inputs, kills, models, stores
+from tests.chaos import brokers, inputs, kills, models, networks, stores
 from tests.chaos.round import Row
 from tests.chaos.world import World
 from tests.integration.worker import Setup
+from tests.servers.socks_proxy import SocksProxy
 
 EVERY, SOME, EVICTING = Setup("every"), Setup("some"), Setup("evicting")
 #: Runs a fault so many times in a round of this name; topics and group are called like it.
@@ -91,25 +92,26 @@ def _store_networks() -> list[Entry]:
         return stores.cluster(name, places, c, n, w.valkey_cluster)
 
     return [
-        Entry("redis-cut", 10, blows("connections to Redis reset", stores.cut)),
-        Entry("redis-deaf", 8, blows("answers of Redis lost", stores.answers_lost)),
-        Entry("redis-slow", 5, blows("answers of Redis late", stores.slow)),
+        Entry("redis-cut", 10, blows("connections to Redis reset", networks.cut)),
+        Entry("redis-silent", 8, blows("connections to Redis half-open", networks.silent)),
+        Entry("redis-deaf", 8, blows("answers of Redis lost", networks.answers_lost)),
+        Entry("redis-slow", 5, blows("answers of Redis late", networks.slow)),
         Entry("redis-failover", 6, failover),
         Entry("redis-cluster", 40, cluster),
     ]
 
 
 def _brokers() -> list[Entry]:
-    def blows(said: str, make_blow: Callable[[Random], brokers.Blow], setup: Setup) -> Run:
+    def blows(said: str, make_blow: Callable[[Random], Callable[[SocksProxy], None]], setup: Setup) -> Run:
         return lambda w, name, c, n: brokers.network(name, w.places(), setup, n, (said, make_blow(c)))
 
     return [
         Entry("broker-killed", 5, lambda w, name, c, n: brokers.broker_killed(name, w.places(), c, n, w.kafka)),
         Entry("node-killed", 6, lambda w, name, c, n: brokers.node_killed(name, w.places(), c, n, w.kafka_cluster)),
-        Entry("network-cut", 10, blows("connections to Kafka reset", brokers.cut, SOME)),
-        Entry("network-silent", 8, blows("connections to Kafka half-open", brokers.silent, EVERY)),
-        Entry("network-deaf", 10, blows("answers of Kafka lost", brokers.answers_lost, EVERY)),
-        Entry("network-slow", 5, blows("answers of Kafka late", brokers.slow, SOME)),
+        Entry("network-cut", 10, blows("connections to Kafka reset", networks.cut, SOME)),
+        Entry("network-silent", 8, blows("connections to Kafka half-open", networks.silent, EVERY)),
+        Entry("network-deaf", 10, blows("answers of Kafka lost", networks.answers_lost, EVERY)),
+        Entry("network-slow", 5, blows("answers of Kafka late", networks.slow, SOME)),
         Entry("coordinators", 8, blows("coordinators unreachable, data flow", brokers.coordinators_stalled, EVERY)),
     ]
 

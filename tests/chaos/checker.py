@@ -18,7 +18,7 @@ from stream_detector.detector import Detector
 from stream_detector.persistence import unsaved_updates
 from stream_detector.readings import Message, Record
 from stream_detector.wire import InputLimits, JsonDecoder
-from tests.chaos.plants import plant_of
+from tests.integration.plants import plant_of
 
 Place = tuple[int, int]  # partition and offset of a reading
 _EXAMPLES = 5

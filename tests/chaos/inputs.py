@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -56,9 +57,7 @@ def transactions(name: str, places: Places, chance: Random, count: int, setup: S
 def more_partitions(name: str, places: Places, chance: Random, count: int, setup: Setup) -> Row:
     """Add partitions under load, while replicas are killed."""
     quick = {"extra": {"metadata_max_age_ms": 300}}
-    with Round(
-        name, Places(places.brokers, places.redis_url, places.logs, kafka_changes=quick), setup, Shape(partitions=2)
-    ) as one:
+    with Round(name, replace(places, kafka_changes=quick), setup, Shape(partitions=2)) as one:
         for _ in range(count):
             one.live([Life(fate, setup, LIFE_SECONDS) for fate in fates(chance, 3)])
             grown = one.feed.partitions + 1

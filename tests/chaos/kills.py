@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 from tests.chaos.checker import Leniency
@@ -15,11 +15,11 @@ from tests.integration.worker import STEPS, Fate, Setup
 LIFE_SECONDS = 5.0
 
 
-def fates(chance: Random, count: int, signal: str = "SIGKILL") -> list[Fate]:
+def fates(chance: Random, count: int, signal: str = "SIGKILL", steps: Sequence[str] = STEPS) -> list[Fate]:
     """Return so many fates: every step as often as the others, early or late in a life; some while restoring."""
-    steps = [STEPS[number % len(STEPS)] for number in range(count)]
-    chance.shuffle(steps)
-    return [_fate(chance, step, signal) for step in steps]
+    drawn = [steps[number % len(steps)] for number in range(count)]
+    chance.shuffle(drawn)
+    return [_fate(chance, step, signal) for step in drawn]
 
 
 def _fate(chance: Random, step: str, signal: str) -> Fate:
@@ -29,10 +29,10 @@ def _fate(chance: Random, step: str, signal: str) -> Fate:
     return Fate(step, chance.choice((1, 2, 3, 5, 8)), signal, restoring=chance.choice((0, 0, 3, 6)))
 
 
-def kills(name: str, places: Places, chance: Random, count: int, setup: Setup) -> Row:
-    """Kill processes at every step."""
+def kills(name: str, places: Places, chance: Random, count: int, setup: Setup, *, steps: Sequence[str] = STEPS) -> Row:
+    """Kill processes at every step, or at these."""
     with Round(name, places, setup) as one:
-        spent = one.live([Life(fate, setup, LIFE_SECONDS) for fate in fates(chance, count)])
+        spent = one.live([Life(fate, setup, LIFE_SECONDS) for fate in fates(chance, count, steps=steps)])
         return one.check(spent, "kills", "kill -9 at every step")
 
 

@@ -18,7 +18,7 @@ from tests.chaos.checker import (
     longest_stall_seconds,
 )
 from tests.chaos.feed import Feed
-from tests.chaos.plants import plant_of
+from tests.integration.plants import plant_of
 from tests.integration.replica_process import Life, ReplicaProcess
 from tests.integration.topics import Topics, until
 from tests.integration.worker import Setup

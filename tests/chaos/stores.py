@@ -81,40 +81,6 @@ def through_proxy(name: str, places: Places, address: Address, count: int, fault
         proxy.close()
 
 
-def cut(chance: Random) -> NetworkBlow:
-    """Return a blow: every connection is reset, a few times."""
-
-    def blow(proxy: TcpProxy) -> None:
-        for _ in range(3):
-            proxy.cut()
-            time.sleep(chance.uniform(0.0, 0.3))
-
-    return blow
-
-
-def answers_lost(chance: Random) -> NetworkBlow:
-    """Return a blow: requests arrive, answers do not: what was written is not known to be."""
-
-    def blow(proxy: TcpProxy) -> None:
-        proxy.silence(requests=False)
-        time.sleep(chance.uniform(0.2, 3.0))
-        proxy.cut()
-        proxy.restore()
-
-    return blow
-
-
-def slow(chance: Random) -> NetworkBlow:
-    """Return a blow: every answer comes late for a while."""
-
-    def blow(proxy: TcpProxy) -> None:
-        proxy.slow(chance.uniform(0.05, 0.3))
-        time.sleep(3.0)
-        proxy.restore()
-
-    return blow
-
-
 def lagging_failover(pair: ValkeyPair, chance: Random) -> NetworkBlow:
     """Return a blow: the replica falls behind, the primary dies, and the replica takes its place."""
 

@@ -21,8 +21,8 @@ from tests.chaos.checker import (
     longest_stall_seconds,
 )
 from tests.chaos.feed import records_of
-from tests.chaos.plants import EVERY
 from tests.harness import START_MS
+from tests.integration.plants import EVERY
 
 NOW_MS = START_MS + 10**9
 Change = Callable[[list[Record]], None]

@@ -103,7 +103,17 @@ class Topics:
 
     def await_all_committed(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until the group has committed everything that is in the input topic now."""
-        ends = {partition: end for partition, end in self.ends().items() if end}
+        ends: dict[int, int] = {}
+
+        def are_ends_known() -> bool:
+            try:
+                ends.update({partition: end for partition, end in self.ends().items() if end})
+            except KafkaError:  # a client that knew a broker which is away now: ask with a new one
+                self.forget(self.settings.input_topic)
+                return False
+            return True
+
+        until(are_ends_known, patience_seconds)
 
         def is_committed() -> bool:
             committed = self.committed()

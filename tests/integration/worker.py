@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +22,13 @@ from stream_detector.adapters.kafka_sink import Deadline, TransactionalProducer
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.logs import set_up_logging
 from stream_detector.metrics import Metrics
-from stream_detector.ports import Chunk, StateStore
+from stream_detector.ports import Chunk, Sink, StateStore
+from stream_detector.readings import Membership, Message
 from stream_detector.reload import Reloader, ReloadFlag
 from stream_detector.service import Heartbeat, Service, StopFlag
 from stream_detector.settings import KafkaSettings, RedisSettings
-from tests.chaos.plants import plant_of
 from tests.harness import ChecksumScorer
+from tests.integration.plants import plant_of
 from tests.integration.replica import Connections, build_pipeline, connect
 
 #: Where a process can die, in the order of the hot path, and while restoring. "asked": a request to the transaction's
@@ -60,11 +61,12 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a process is: the plant by its name, the model's version, and whether its clock jumps."""
+    """What a process is: the plant by its name, the model's version, whether its clock jumps, and whether it is broken."""
 
     plant: str = "some"
     model_version: str = "v1"
     clock_seed: int | None = None
+    is_torn: bool = False  # it commits the positions before most of the events: a campaign has to find that out
 
 
 class Fates:
@@ -135,6 +137,17 @@ def _refuse_persists(fates: Fates, store: StateStore) -> None:
     store.persist = limited  # type: ignore[method-assign, assignment]
 
 
+def _tear_commits(sink: Sink) -> None:
+    """Make two transactions of each commit."""
+    commit = sink.commit
+
+    def torn(messages: Sequence[Message], positions: Mapping[int, int], membership: Membership) -> None:
+        commit(messages[:1], positions, membership)
+        commit(messages[1:], positions, membership)
+
+    sink.commit = torn  # type: ignore[method-assign]
+
+
 def _scorer(fates: Fates) -> ChecksumScorer:
     scorer = ChecksumScorer()
     fates.wrap(scorer, "errors", before="appended", after="scored")
@@ -170,6 +183,8 @@ def run(kafka: KafkaSettings, redis: RedisSettings, log: Path, fate: Fate, setup
     with stop.installed(), ExitStack() as parts:
         fates, clock, plant = Fates(fate), _clock(setup), plant_of(setup.plant, setup.model_version)
         connections = connect(kafka, redis, parts)
+        if setup.is_torn:
+            _tear_commits(connections.sink)
         _wrap_ports(fates, connections)
         pipeline = build_pipeline(kafka, connections, plant.detector(_scorer(fates)), clock)
         metrics = Metrics()
