@@ -17,6 +17,9 @@ StreamDetectorError            shown to the user as one message, exit code 1
 
 from __future__ import annotations
 
+#: Where messages about a missing right point the reader.
+RIGHTS_PAGE = "docs/security.md"
+
 
 class StreamDetectorError(Exception):
     """Base of all errors raised on purpose; its text is meant for the user."""

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import kafka.errors as kafka_errors
 
-from stream_detector.adapters.kafka_security import RIGHTS_PAGE, remedy
-from stream_detector.errors import FencedError, PermanentDeliveryError, RetriableError, SettingsError, StreamDetectorError
+from stream_detector.adapters.kafka_security import remedy
+from stream_detector.errors import (
+    RIGHTS_PAGE,
+    FencedError,
+    PermanentDeliveryError,
+    RetriableError,
+    SettingsError,
+    StreamDetectorError,
+)
 from stream_detector.settings import PREFIX
 
 #: What a retry meets again: an operator has to act.

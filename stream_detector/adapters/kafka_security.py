@@ -15,7 +15,6 @@ from stream_detector.errors import SettingsError
 from stream_detector.settings import PREFIX, KafkaSettings
 
 SETTING = f"{PREFIX}KAFKA__"
-RIGHTS_PAGE = "docs/security.md"
 
 _BY_PASSWORD = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _FILES = {"ssl_ca_file": "ssl_cafile", "ssl_certificate_file": "ssl_certfile", "ssl_key_file": "ssl_keyfile"}

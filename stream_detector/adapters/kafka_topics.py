@@ -12,8 +12,8 @@ from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError, UnknownTo
 
 from stream_detector.adapters.kafka_errors import translate
 from stream_detector.adapters.kafka_options import admin_options, open_client
-from stream_detector.adapters.kafka_security import RIGHTS_PAGE, SETTING
-from stream_detector.errors import PermanentDeliveryError, SettingsError
+from stream_detector.adapters.kafka_security import SETTING
+from stream_detector.errors import RIGHTS_PAGE, PermanentDeliveryError, SettingsError
 from stream_detector.settings import KafkaSettings
 
 logger = logging.getLogger(__name__)

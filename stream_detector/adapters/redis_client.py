@@ -11,10 +11,8 @@ from redis.cluster import RedisCluster
 from redis.connection import parse_url
 from redis.retry import Retry
 
-from stream_detector.errors import SettingsError
+from stream_detector.errors import RIGHTS_PAGE, SettingsError
 from stream_detector.settings import PREFIX, RedisSettings
-
-RIGHTS_PAGE = "docs/security.md"
 
 
 class Client(Protocol):
