@@ -10,11 +10,12 @@ was assigned, or whose position fell out of the log, is reported and stays pause
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
+from kafka.errors import KafkaConnectionError, KafkaError, LogTruncationError, OffsetOutOfRangeError
 
 from stream_detector.adapters.kafka_errors import translate
 from stream_detector.adapters.kafka_fetching import Fetching
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 #: Longest wait for leaving the group: during a rebalance the brokers answer only after it, and an orderly stop cannot wait.
 CLOSE_SECONDS = 3.0
+#: How long a poll lasts, at most, that found its connection broken.
+BROKEN_SECONDS = 0.2
 
 
 class KafkaSource:
@@ -60,6 +63,10 @@ class KafkaSource:
             records = self._fetching.poll(max(timeout_seconds, least_seconds) * 1000)
         except (OffsetOutOfRangeError, LogTruncationError) as error:
             out_of_range = self._drop(error)
+        except KafkaConnectionError as error:
+            # The client makes a connection that broke anew; whether the brokers are there, the heartbeats tell.
+            logger.debug("a connection broke: %s", error)
+            time.sleep(min(timeout_seconds, BROKEN_SECONDS))  # a poll that fails at once must not spin
         except KafkaError as error:
             raise self._translated(error, "reading") from error
         # The order matters: metadata taken after the assignment could belong to a later generation than the records.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from kafka import KafkaProducer
+from kafka.errors import KafkaConnectionError
 
 from stream_detector.adapters.kafka_options import open_client, producer_options
 from stream_detector.adapters.kafka_source import KafkaSource
@@ -342,3 +343,28 @@ def test_what_was_held_is_given_anew_after_a_generation_of_the_group_without_thi
 
     assert held == {0, 1}
     assert polled.revoked == polled.assigned == (held if is_given_anew else frozenset())
+
+
+def test_a_connection_that_broke_is_no_loss_of_membership_and_loses_nothing(
+    world: KafkaWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.produce(0, [b"a", b"b"])
+    source = world.source()
+    joined(world, source)
+    source.seek(0, 0)
+
+    def broken(*_: object, **__: object) -> None:
+        monkeypatch.undo()
+        raise KafkaConnectionError
+
+    monkeypatch.setattr(source._consumer, "poll", broken)
+    polled = source.poll(0.1)
+    values: list[bytes | None] = []
+
+    def poll() -> bool:
+        values.extend(record.value for chunk in source.poll(0.1).chunks for record in chunk.records)
+        return len(values) == 2
+
+    until(poll, world.patience_seconds)
+    assert (polled.chunks, polled.revoked, polled.membership is not None) == ((), frozenset(), True)
+    assert values == [b"a", b"b"]
