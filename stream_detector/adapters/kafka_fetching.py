@@ -54,16 +54,25 @@ class Fetching:
         """Poll as the client does, and let it give the records that it kept while their partition was paused.
 
         What is parsed of a paused partition is kept aside, and taken up again only when the client holds no other partition's
-        records; but it goes on holding the last one's, when they are used up: a resumed partition would stay silent for good.
+        records; but it goes on holding the last one's, when they are used up (a resumed partition would stay silent for good),
+        and when their partition was paused (a resumed one would be silent for a poll).
         A damaged batch is as if it had not arrived yet; after a while, as if it were not there.
         """
-        if not self._fetcher._next_partition_records:
-            self._fetcher._next_partition_records = None
+        self._put_aside()
         self._is_waiting = False
         records: dict[TopicPartition, list[Any]] = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
         if self._is_waiting and not records:
             self._sleep(min(_RETRY_SECONDS, timeout_ms / 1000))  # the broker has an answer at once
         return records
+
+    def _put_aside(self) -> None:
+        """Let the client hold no records but those of a partition that can be read."""
+        fetcher, held = self._fetcher, self._fetcher._next_partition_records
+        if held and fetcher._subscriptions.is_paused(held.topic_partition):
+            fetcher._paused_partition_records[held.topic_partition] = held
+            fetcher._next_partition_records = None
+        elif not held:
+            fetcher._next_partition_records = None
 
     def take_lost(self) -> int:
         """Return how many offsets were given up since the last call."""

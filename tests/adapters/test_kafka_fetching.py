@@ -34,6 +34,28 @@ def test_spans_of_two_partitions_are_read_in_turn(world: KafkaWorld) -> None:
     assert (rest.start, rest.stop) == (SLICE, 2 * SLICE)
 
 
+def test_two_partitions_that_are_read_in_turn_are_each_there_at_once(
+    world: KafkaWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = 0
+    with closing(KafkaReader(world.settings, world.input_topic)) as reader:
+        positions = {partition: reader.read(partition, 0, DRAINED, 10).stop for partition in (0, 1)}
+        poll_once = reader._consumer._poll_once
+
+        def counted(*arguments: object, **options: object) -> object:
+            nonlocal rounds
+            rounds += 1
+            return poll_once(*arguments, **options)
+
+        monkeypatch.setattr(reader._consumer, "_poll_once", counted)
+        for _ in range(10):
+            for partition, start in positions.items():
+                positions[partition] = reader.read(partition, start, DRAINED, 10).stop
+
+    assert positions == {0: 110, 1: 110}
+    assert rounds == 20
+
+
 def test_a_partition_is_read_on_after_it_was_held(world: KafkaWorld) -> None:
     source = world.source(max_poll_records=SLICE)
     assigned: set[int] = set()
