@@ -11,14 +11,18 @@ import json
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+from kafka.errors import KafkaError
+
 from tests.chaos.catalogue import Entry, catalogue
 from tests.chaos.report import as_json, merged, steps_line, table
-from tests.chaos.round import Row
+from tests.chaos.round import Row, failed
 from tests.chaos.world import World
+from tests.servers.processes import ServerStartError
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +35,10 @@ def run(entries: list[Entry], seed: int, scale: float, world: World) -> Iterator
             count, number = min(left, entry.at_once), number + 1
             left -= count
             chance = Random(f"{seed}/{entry.name}/{number}")  # its own, so that an entry can be run alone
-            yield entry.run(world, f"{entry.name}-{number}-{int(time.time())}", chance, count)
+            try:
+                yield entry.run(world, f"{entry.name}-{number}-{int(time.time())}", chance, count)
+            except (AssertionError, KafkaError, ServerStartError):  # the rounds after it are run nevertheless
+                yield failed(entry.name, traceback.format_exc())
 
 
 def main() -> int:

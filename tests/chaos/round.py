@@ -60,6 +60,23 @@ class Row:
         return not self.findings.total and not self.crashes and self.events > 0 and self.count > 0
 
 
+def failed(fault: str, crash: str) -> Row:
+    """Return the row of a round that did not come to its end."""
+    return Row(
+        fault=fault,
+        plant="",
+        count=0,
+        unit="",
+        readings=0,
+        events=0,
+        findings=Findings(),
+        longest_stall_seconds=0.0,
+        read_again=0,
+        seconds=0.0,
+        crashes=(crash,),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """Where a round runs. The replicas reach the servers by these addresses, the round itself by `brokers`."""

@@ -86,6 +86,9 @@ class Topics:
         except KafkaError as error:
             if not error.retriable:
                 raise
+            # A client that knew a broker which is away now may go on asking it: ask with a new one.
+            self.admin.close()
+            self.admin = KafkaAdminClient(bootstrap_servers=self.settings.brokers)
             return {}
         return {tp.partition: one.offset for tp, one in found.items() if one.offset >= 0}
 
