@@ -98,7 +98,10 @@ class Topics:
             found = topics.describe(self.settings.input_topic)
         assert found is not None
         tps = [TopicPartition(self.settings.input_topic, partition) for partition in found.partitions]
-        return {tp.partition: end for tp, end in self._reader(self.settings.input_topic)[0].end_offsets(tps).items()}
+        name = self.settings.input_topic
+        if not set(found.partitions) <= self._reader(name)[0].partitions_for_topic(name):
+            self.forget(name)  # a client learns late of new partitions, and fails when it is asked for them
+        return {tp.partition: end for tp, end in self._reader(name)[0].end_offsets(tps).items()}
 
     def members(self) -> int:
         """Return how many members the group has."""
