@@ -59,6 +59,14 @@ def test_settings_named_in_the_text_exist(page: Path) -> None:
     assert sorted(set(named) - set(known)) == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tests_named_in_the_text_exist(page: Path) -> None:
+    tests = Path(__file__).parent
+    known = {name for file in tests.rglob("test_*.py") for name in re.findall(r"def (test_\w+)\(", file.read_text())}
+
+    assert sorted(set(re.findall(r"`(test_\w+)`", page.read_text())) - known) == []
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_and_is_in_the_readme(command: str) -> None:
     done = subprocess.run(
