@@ -69,7 +69,7 @@ def model_kills(name: str, places: Places, chance: Random, count: int, model: Pa
             time.sleep(0.05)
         feed.stop()
         for service in services:
-            service.live()
+            service.live_on()
         topics.await_all_committed(SETTLE_SECONDS)
         crashes = tuple(text for service in services for text in service.stop())
         return _row(topics, model, sum(service.deaths for service in services), began, crashes)
@@ -91,10 +91,16 @@ class Killed:
         self.deaths = 0
 
     def live(self) -> None:
-        """Let it run on, if it runs; start it, if not."""
+        """Start it, or let it run on."""
         self._kill_at, self._after_ready = None, float("inf")
         if self._service is None or self._service.process.poll() is not None:
             self._service = ServiceProcess(self._environ, self._log.with_suffix(f".{self.deaths}.log"))
+
+    def live_on(self) -> None:
+        """Let it run, and wait until it does: a process that is stopped while it starts ends by the signal."""
+        self.live()
+        assert self._service is not None
+        self._service.await_ready()
 
     def turn(self) -> None:
         """Start, wait or kill, as it is time for."""
