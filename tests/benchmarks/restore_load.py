@@ -6,7 +6,7 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -45,15 +45,20 @@ def names(partition: int, partitions: int, count: int) -> list[str]:
 
 
 def write_rounds(brokers: str, topic: str, sensors: list[str], first: int, rounds: int) -> None:
-    """Append `rounds` readings of each sensor, by Kafka's own console producer: a Python client takes minutes for millions."""
+    """Append `rounds` readings of each sensor."""
+    write_lines(brokers, topic, _lines(sensors, first, rounds))
+
+
+def write_lines(brokers: str, topic: str, lines: Iterable[bytes]) -> None:
+    """Append records, each a line `key|value`, by Kafka's own console producer: a Python client takes minutes for millions."""
     producer = ["java", "-Xmx256m", "-cp", f"{fetch_jars()}/*", "org.apache.kafka.tools.ConsoleProducer"]
     where = ["--bootstrap-server", brokers, "--topic", topic, "--batch-size", "262144", "--timeout", "20"]
-    with tempfile.TemporaryFile() as lines:
-        lines.writelines(_lines(sensors, first, rounds))
-        lines.seek(0)
+    with tempfile.TemporaryFile() as file:
+        file.writelines(lines)
+        file.seek(0)
         command = [*producer, *where, "--reader-property", "parse.key=true", "--reader-property", "key.separator=|"]
         subprocess.run(
-            command, stdin=lines, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=WRITE_SECONDS, check=True
+            command, stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=WRITE_SECONDS, check=True
         )
 
 
