@@ -1,6 +1,6 @@
 # The commands of the project. `make` lists them. Works with GNU make 3.81 and later.
 .DEFAULT_GOAL := help
-.PHONY: help install check test audit demo kafka soak chaos clean
+.PHONY: help install check test audit demo kafka soak chaos bench bench-quick clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +14,7 @@ ARGS ?=
 PORT ?= 9092
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed-dev ## Make .venv with everything needed to run and to test
 
@@ -43,6 +43,12 @@ chaos: $(VENV)/.installed-dev ## Kill, pause and cut off everything, and compare
 
 soak: $(VENV)/.installed-dev ## An hour of the service under load: does it leak, does it fall behind?
 	$(BIN)/python -m tests.benchmarks.soak $(ARGS)
+
+bench: $(VENV)/.installed-dev ## Measure speed on an otherwise idle machine and write docs/performance.md; under an hour
+	$(BIN)/python -m tests.benchmarks.performance $(ARGS)
+
+bench-quick: $(VENV)/.installed-dev ## The same table on fewer points; a quarter of an hour
+	$(BIN)/python -m tests.benchmarks.performance --quick $(ARGS)
 
 clean: ## Remove what the other commands made: .venv, build, caches
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,112 @@
+"""Measure, print one table, and say what got worse.
+
+    python -m tests.benchmarks.performance [--quick] [--only PART ...]
+
+A full run (under an hour; nothing else should run on the machine) writes docs/performance.md; a quick one (a quarter of an
+hour) or one of some parts does not. Both write build/bench.json. Java and Maven are needed for Kafka. The exit code is 1
+if a part failed, or if a figure of a full run is worse by more than a quarter than in the last commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.benchmarks.performance import report
+from tests.benchmarks.performance.figures import Figure, Places, Size
+from tests.benchmarks.performance.machine import this_machine
+from tests.benchmarks.performance.models import LARGE, SMALL, trained_model
+from tests.benchmarks.performance.processes import in_a_process
+
+#: The parts in their order: the name of the module that has `measure`, and what it is called.
+PARTS = {
+    "engine": "inference alone",
+    "stages": "stages alone",
+    "end_to_end": "end to end on real Kafka and Valkey, and plain consumers on the same topic",
+    "scale": "1,000 to a million sensors",
+    "training": "training",
+}
+
+
+def main() -> int:
+    """Run the parts; return the exit code."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="stream-detector-bench-") as name:
+        models = options.models or Path(name) / "models"
+        in_a_process(_train_models, models)
+        run = _measure(options.only or list(PARTS), Size(options.quick), Path(name), models)
+    print(f"\n{report.table(run)}\n", flush=True)
+    worse = _compare(run)
+    report.BENCH.parent.mkdir(exist_ok=True)
+    report.BENCH.write_text(json.dumps(report.as_json(run), indent=1))
+    is_full = not options.quick and not options.only
+    if is_full and not run.failures:
+        report.write_page(run)
+        print(f"{report.PAGE.name} is written")
+    return 1 if run.failures or (worse and not options.quick) else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.performance", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer points, a quarter of an hour")
+    parts = "; ".join(f"{name}: {what}" for name, what in PARTS.items())
+    parser.add_argument("--only", nargs="+", metavar="PART", choices=PARTS, help=f"some of the parts ({parts})")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="keep the trained models here, and use those that are here")
+    return parser.parse_args()
+
+
+def _measure(names: Sequence[str], size: Size, directory: Path, models: Path) -> report.Run:
+    """Run parts, each in a process of its own: one that dies, or leaves threads and memory behind, harms no other."""
+    figures: list[Figure] = []
+    failures: list[report.Failure] = []
+    for name in names:
+        print(f"{time.strftime('%H:%M:%S')} {name}: {PARTS[name]}", flush=True)
+        try:
+            figures += in_a_process(measure_part, name, size, directory / name, models)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other parts are measured
+            failures.append(report.Failure(name, f"{type(error).__name__}: {error}"))
+            traceback.print_exc()
+    return report.Run(this_machine(), figures, failures)
+
+
+def measure_part(name: str, size: Size, directory: Path, models: Path) -> list[Figure]:
+    """Run one part in this process."""
+    directory.mkdir(parents=True, exist_ok=True)
+    module = importlib.import_module(f"tests.benchmarks.performance.{name}")
+    with ExitStack() as parts:
+        figures: list[Figure] = module.measure(Places(directory, models, parts), size)
+    return figures
+
+
+def _train_models(models: Path) -> None:
+    for window_length, features in (SMALL, LARGE):
+        trained_model(models, window_length, features)
+
+
+def _compare(run: report.Run) -> list[report.Worse]:
+    """Say what is worse than in the last commit; nothing can be said of another machine."""
+    before = report.committed()
+    if before is None:
+        print("there is no committed table to compare with")
+        return []
+    if not report.is_comparable(before, run.machine):
+        print("the committed table is of another machine: its figures are not comparable")
+        return []
+    worse = report.compare(before, run.figures)
+    for one in worse:
+        print(one.describe())
+    return worse
+
+
+if __name__ == "__main__":
+    sys.exit(main())

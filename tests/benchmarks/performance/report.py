@@ -1,0 +1,177 @@
+"""The table of a run, how it compares with the committed one, build/bench.json, and the section of docs/performance.md."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.performance.figures import LESS, MORE, NEITHER, Figure
+from tests.benchmarks.performance.machine import Machine
+
+PROJECT = Path(__file__).resolve().parents[3]
+BENCH, PAGE = PROJECT / "build" / "bench.json", PROJECT / "docs" / "performance.md"
+COMMITTED, PICTURE = "docs/performance.json", "docs/performance.svg"
+BEGIN, END = "<!-- figures: made by `make bench` -->", "<!-- end of figures -->"
+#: The keys that build/bench.json always has; null where the figure was not measured.
+KEYS = (
+    "inference_over_predict",
+    "inference_share_of_gemm_bound",
+    "readings_per_second_two_cores",
+    "end_to_end_over_per_message_predict",
+    "end_to_end_over_per_poll_predict",
+    "overhead_over_sum_of_stages",
+    "throughput_1m_over_1k_sensors",
+    "redis_bytes_over_window_bytes",
+    "redis_bytes_per_sensor_t32_f1",
+    "restore_over_consume_only",
+    "latency_p99_over_floor_at_half_load",
+    "training_over_plain_fit",
+)
+#: A figure is worse when it has lost more than this share of its speed, or grown by as much.
+TOLERATED_SHARE = 0.25
+GIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A part that gave no figures."""
+
+    part: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All that came of a run."""
+
+    machine: Machine
+    figures: Sequence[Figure]
+    failures: Sequence[Failure]
+
+
+@dataclass(frozen=True, slots=True)
+class Worse:
+    """A figure that was better in the committed table."""
+
+    part: str
+    name: str
+    unit: str
+    before: float
+    now: float
+
+    def describe(self) -> str:
+        """Say it in a line."""
+        return (
+            f"worse by more than a quarter: {self.part}, {self.name}: {number(self.before)} -> {number(self.now)} {self.unit}"
+        )
+
+
+def number(value: float) -> str:
+    """Write a number with three digits that count, and none lost before the point."""
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:,.3g}"
+
+
+def table(run: Run) -> str:
+    """Lay the figures out for a terminal."""
+    rows = [(one.part, one.name, number(one.value), one.unit, goal(one)) for one in run.figures]
+    widths = [max(map(len, column), default=0) for column in zip(*rows, strict=True)] if rows else []
+    lines = [
+        f"{part:{widths[0]}}  {name:{widths[1]}}  {value:>{widths[2]}} {unit:{widths[3]}}  {reached}".rstrip()
+        for part, name, value, unit, reached in rows
+    ]
+    return "\n".join([run.machine.describe(), "", *lines, *(f"FAILED {one.part}: {one.reason}" for one in run.failures)])
+
+
+def goal(figure: Figure) -> str:
+    """Say what is asked of a figure and whether it is reached; nothing if nothing is asked."""
+    if figure.goal is None:
+        return ""
+    sign, bound = figure.goal
+    return f"{sign} {bound:,g}: {'reached' if figure.is_reached else 'MISSED'}"
+
+
+def as_json(run: Run) -> dict[str, Any]:
+    """Return a run as build/bench.json has it."""
+    by_key = {one.key: one.value for one in run.figures if one.key}
+    if unknown := by_key.keys() - set(KEYS):
+        msg = f"keys that build/bench.json does not have: {', '.join(sorted(unknown))}"
+        raise ValueError(msg)
+    return {
+        **{key: by_key.get(key) for key in KEYS},
+        "machine": asdict(run.machine),
+        "figures": [asdict(one) for one in run.figures],
+        "failures": [asdict(one) for one in run.failures],
+    }
+
+
+def committed() -> dict[str, Any] | None:
+    """Return the run in the last commit, so that runs in between do not move what is compared with; None if there is none."""
+    show = ["git", "show", f"HEAD:{COMMITTED}"]
+    shown = subprocess.run(show, capture_output=True, text=True, timeout=GIT_SECONDS, check=False, cwd=PROJECT)
+    if shown.returncode == 0:
+        found: dict[str, Any] = json.loads(shown.stdout)
+        return found
+    return None
+
+
+def is_comparable(before: Mapping[str, Any], machine: Machine) -> bool:
+    """Say whether figures of a committed run are of a machine like this one."""
+    facts = before["machine"]
+    return (facts["processor"], facts["cores"], facts["memory_gb"]) == machine.hardware
+
+
+def compare(before: Mapping[str, Any], figures: Sequence[Figure]) -> list[Worse]:
+    """Return the figures that are worse by more than a quarter; one that only one of both runs has is left out."""
+    values = {(one["part"], one["name"], one["unit"]): float(one["value"]) for one in before["figures"]}
+    found = []
+    for one in figures:
+        value = values.get((one.part, one.name, one.unit))
+        if value is not None and _is_worse(one, value):
+            found.append(Worse(one.part, one.name, one.unit, value, one.value))
+    return found
+
+
+def _is_worse(figure: Figure, before: float) -> bool:
+    if figure.direction == NEITHER:
+        return False
+    if figure.direction == MORE:
+        return figure.value < before * (1 - TOLERATED_SHARE)
+    return figure.direction == LESS and figure.value > before * (1 + TOLERATED_SHARE)
+
+
+def section(run: Run) -> str:
+    """Return the section of docs/performance.md between its markers."""
+    lines = [
+        run.machine.describe() + ".",
+        "",
+        f"![Where the time goes, and readings a second by the number of sensors]({Path(PICTURE).name})",
+    ]
+    for part in dict.fromkeys(one.part for one in run.figures):
+        lines += ["", f"### {part[0].upper()}{part[1:]}", "", "| figure | value | goal |", "| --- | --- | --- |"]
+        lines += [f"| {one.name} | {number(one.value)} {one.unit} | {goal(one)} |" for one in run.figures if one.part == part]
+    return "\n".join(lines)
+
+
+def with_section(page: str, text: str) -> str:
+    """Return a page with what is between its markers replaced. Raises ValueError if it has no markers."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        msg = f"{PAGE.name} has no section between {BEGIN} and {END}"
+        raise ValueError(msg)
+    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+
+
+def write_page(run: Run) -> None:
+    """Write the section of docs/performance.md, its picture, and the figures that later runs are compared with."""
+    from tests.benchmarks.performance.picture import draw
+
+    PAGE.write_text(with_section(PAGE.read_text(), section(run)))
+    (PROJECT / PICTURE).write_bytes(draw(run.figures))
+    (PROJECT / COMMITTED).write_text(json.dumps(as_json(run), indent=1) + "\n")
