@@ -1,0 +1,78 @@
+"""A fleet of any size whose readings are normal for a model, written to a topic turn by turn: one reading of each sensor.
+
+Sensors take the course of one of few simulated pumps, each at a time of its own, so that a million of them cost no more to
+make than a thousand. A reading is a function of the sensor's number and the turn.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from stream_detector.readings import Float64Array, Int64Array, Readings
+from stream_detector.spec import ModelSpec
+from tests.benchmarks.performance.models import READINGS, START_MS, healthy_values
+from tests.benchmarks.restore_load import write_lines
+
+#: Sensors whose numbers differ by a multiple of this read the same values.
+PATTERN = 4096
+_COURSES = 16
+
+
+@dataclass(frozen=True)
+class FleetLog:
+    """The readings of `count` sensors, in `turns` turns of the model's sampling interval."""
+
+    model: ModelSpec
+    count: int
+    turns: int
+
+    @cached_property
+    def sensors(self) -> list[str]:
+        """Their names."""
+        return [f"pump-{number:07}" for number in range(self.count)]
+
+    @cached_property
+    def _courses(self) -> Float64Array:
+        """Return what the simulated pumps read after the time that models are trained on [C, N, F]."""
+        steps = self.turns + PATTERN // _COURSES
+        values: Float64Array = healthy_values(len(self.model.features), _COURSES, steps, first=READINGS).astype(np.float64)
+        return values.round(3)  # the resolution of the sensors
+
+    def time_ms(self, turn: int) -> int:
+        """Return the time of a turn's readings."""
+        return START_MS + round(1000 * self.model.sampling_interval_seconds * turn)
+
+    def readings(self, numbers: Int64Array, turns: int, first_offset: int) -> Readings:
+        """Return the first turns of these sensors as a decoder gives them, as if the log held those of all sensors."""
+        turn = np.repeat(np.arange(turns), len(numbers))
+        number = np.tile(numbers, turns)
+        course, begin = number % _COURSES, number % PATTERN // _COURSES
+        return Readings(
+            sensors=[self.sensors[one] for one in numbers.tolist()] * turns,
+            partitions=np.zeros(len(turn), np.int32),
+            offsets=first_offset + turn * self.count + number,
+            times_ms=np.repeat(np.array([self.time_ms(one) for one in range(turns)], np.int64), len(numbers)),
+            values=self._courses[course, begin + turn].astype(np.float32),
+        )
+
+    def write(self, brokers: str, topic: str, first: int, stop: int) -> None:
+        """Append the readings of the turns from `first` up to `stop`."""
+        write_lines(brokers, topic, self._lines(first, stop))
+
+    def _lines(self, first: int, stop: int) -> Iterator[bytes]:
+        names = self.model.features
+        for turn in range(first, stop):
+            values = [json.dumps(dict(zip(names, row, strict=True))) for row in self._pattern(turn).tolist()]
+            time_ms = self.time_ms(turn)
+            for number, sensor in enumerate(self.sensors):
+                value = values[number % PATTERN]
+                yield f'{sensor}|{{"sensor_id": "{sensor}", "timestamp": {time_ms}, "values": {value}}}\n'.encode()
+
+    def _pattern(self, turn: int) -> Float64Array:
+        number = np.arange(min(PATTERN, self.count))
+        return self._courses[number % _COURSES, number // _COURSES + turn]

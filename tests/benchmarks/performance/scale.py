@@ -1,0 +1,202 @@
+"""What a million sensors in one process cost, against a thousand: speed, memory of the process and of Redis, time to start.
+
+Redis is seeded with full windows, and the group's position is set behind them. So the service starts as after a restart:
+its first reading of each sensor loads the sensor's window, and from the second turn on all are in memory.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from itertools import islice
+
+import psutil
+
+from stream_detector.adapters.kafka_topics import KafkaTopics
+from stream_detector.model.saving import load_metadata
+from stream_detector.settings import RedisSettings
+from tests.benchmarks.performance.figures import AT_LEAST, AT_MOST, NEITHER, Figure, Places, Size
+from tests.benchmarks.performance.fleet_log import FleetLog
+from tests.benchmarks.performance.models import LARGE, SMALL, trained_model
+from tests.benchmarks.performance.seeding import seed
+from tests.benchmarks.restore_load import commit
+from tests.benchmarks.restoring import PARTITIONS, Bench
+from tests.integration.service_process import ServiceProcess, environment
+from tests.integration.topics import Topics
+from tests.servers.valkey import Valkey
+
+PART = "scale"
+FEWEST, MOST = 1000, 1_000_000
+LOOK_SECONDS = 0.2
+PATIENCE_SECONDS = 1800.0
+KILOBYTE, MEGABYTE = 1e3, 1e6
+SPEED_GOAL, REDIS_SMALL_GOAL, REDIS_LARGE_GOAL = 0.8, 320.0, 1.3
+FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a service has come, and what it has used."""
+
+    at: float  # of time.monotonic()
+    records: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What a service did between two looks at it."""
+
+    readings_per_second: float
+    cpu_us: float  # of the service, a reading
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What was measured with so many sensors."""
+
+    sensors: int
+    start_seconds: float
+    met: Span  # the turn in which every sensor is loaded
+    steady: Span
+    rss_bytes: int  # of the process, with all sensors in memory
+    redis_bytes: float  # a sensor
+    incidents: float
+
+
+def measure(places: Places, size: Size) -> list[Figure]:
+    """Return speed, memory and start for each size of the fleet; Redis for both shapes; and what a rebuild costs."""
+    fleets = size.choose(quick=(FEWEST, 10_000, 100_000), full=(FEWEST, 10_000, 100_000, MOST))
+    readings = size.choose(quick=60_000, full=300_000)
+    points = [_point(places, sensors, readings) for sensors in fleets]
+    found = [figure for point in points for figure in _figures(point, points[0])]
+    if points[-1].sensors == MOST:
+        ratio = points[-1].steady.readings_per_second / points[0].steady.readings_per_second
+        name, goal = "a million sensors over a thousand, readings/s", (AT_LEAST, SPEED_GOAL)
+        found.append(Figure(PART, name, ratio, "ratio", "throughput_1m_over_1k_sensors", goal))
+    key, goal = "redis_bytes_per_sensor_t32_f1", (AT_MOST, REDIS_SMALL_GOAL)
+    found.append(Figure(PART, "Redis a sensor, univariate, window 32", points[-1].redis_bytes, "bytes", key, goal))
+    found.append(_redis_over_windows(places, size.choose(quick=20_000, full=100_000)))
+    return found + _rebuild(places, size.choose(quick=10_000, full=50_000))
+
+
+def _figures(point: Point, fewest: Point) -> Iterator[Figure]:
+    of = f"{point.sensors:,} sensors"
+    yield Figure(PART, f"in memory, {of}", point.steady.readings_per_second, "readings/s")
+    yield Figure(PART, f"in memory, {of}, CPU", point.steady.cpu_us, "us of CPU a reading")
+    yield Figure(PART, f"first reading of each, loaded from Redis, {of}", point.met.readings_per_second, "readings/s")
+    yield Figure(PART, f"first reading of each, loaded from Redis, {of}, CPU", point.met.cpu_us, "us of CPU a reading")
+    yield Figure(PART, f"from the start to ready, Redis intact, {of}", point.start_seconds, "s")
+    loading = point.sensors / point.met.readings_per_second - point.sensors / point.steady.readings_per_second
+    yield Figure(PART, f"loading all from Redis, {of}", loading, "s")
+    yield Figure(PART, f"memory of the process, {of}", point.rss_bytes / MEGABYTE, "MB")
+    if point.sensors > fewest.sensors:
+        of_one = (point.rss_bytes - fewest.rss_bytes) / (point.sensors - fewest.sensors)
+        yield Figure(PART, f"memory of the process a sensor, {of}", of_one / KILOBYTE, "kB")
+    yield Figure(PART, f"Redis a sensor, {of}", point.redis_bytes, "bytes")
+    yield Figure(PART, f"incidents, {of}", point.incidents, "incidents", better=NEITHER)
+
+
+def _point(places: Places, sensors: int, readings: int) -> Point:
+    """Let a service meet every sensor, and then read so many readings, or of each sensor one."""
+    model = trained_model(places.models, *SMALL)
+    spec = load_metadata(model).spec
+    turns = 1 + max(1, -(-readings // sensors))
+    log = FleetLog(spec, sensors, spec.window_length + turns)
+    with ExitStack() as parts:
+        topics = parts.enter_context(closing(Topics(places.kafka.brokers, f"scale-{uuid.uuid4().hex[:8]}", partitions=1)))
+        redis_bytes = _seed(places, log, topics)
+        kafka = topics.settings
+        log.write(kafka.brokers, kafka.input_topic, spec.window_length - 1, spec.window_length + turns)
+        commit(kafka, {0: sensors})
+        environ = environment(kafka, places.valkey.url, model, STATE__MAX_SENSORS=sensors + kafka.max_poll_records)
+        begun = time.monotonic()
+        service = ServiceProcess(environ, places.directory / f"service-{sensors}.log")
+        parts.callback(service.kill)
+        process = psutil.Process(service.process.pid)
+        service.await_ready()
+        started = time.monotonic() - begun
+        looks = list(_watch(service, process, turns * sensors))
+        point = Point(
+            sensors=sensors,
+            start_seconds=started,
+            met=_span([look for look in looks if look.records <= sensors] or looks[:2]),
+            steady=_span([look for look in looks if look.records >= sensors]),
+            rss_bytes=process.memory_info().rss,
+            redis_bytes=redis_bytes,
+            incidents=service.metric('alerts_total{status="opened"}'),
+        )
+        assert service.stop() == 0, service.log.read_text()
+    return point
+
+
+def _seed(places: Places, log: FleetLog, topics: Topics) -> float:
+    """Store all sensors; return what one takes in Redis."""
+    _empty(places.valkey)
+    before = _used_bytes(places.valkey)
+    with KafkaTopics(topics.settings) as described:
+        found = described.describe(topics.settings.input_topic)
+    assert found is not None
+    model = trained_model(places.models, log.model.window_length, len(log.model.features))
+    seed(model, log, topics.settings, RedisSettings.model_validate({"url": places.valkey.url}), found.topic_id)
+    return (_used_bytes(places.valkey) - before) / log.count
+
+
+def _watch(service: ServiceProcess, process: psutil.Process, records: int) -> Iterator[Progress]:
+    """Look at a service until it has committed so many records, and once more when it has."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        assert time.monotonic() < deadline, "the readings are not read in time"
+        used = process.cpu_times()
+        look = Progress(time.monotonic(), service.metric("records_total"), used.user + used.system)
+        yield look
+        if look.records >= records:
+            return
+        time.sleep(LOOK_SECONDS)
+
+
+def _span(looks: list[Progress]) -> Span:
+    """Return how fast it went between the first look and the one at which the last records had come."""
+    first, last = looks[0], looks[-1]
+    records = last.records - first.records
+    return Span(records / (last.at - first.at), 1e6 * (last.cpu_seconds - first.cpu_seconds) / records)
+
+
+def _redis_over_windows(places: Places, sensors: int) -> Figure:
+    """Measure Redis with the windows of the large shape: the names are the group's, the topic's and the sensors' own."""
+    window_length, features = LARGE
+    spec = load_metadata(trained_model(places.models, *LARGE)).spec
+    log = FleetLog(spec, sensors, window_length)
+    with closing(Topics(places.kafka.brokers, f"large-{uuid.uuid4().hex[:8]}", partitions=1)) as topics:
+        ratio = _seed(places, log, topics) / (window_length * features * FLOAT_BYTES)
+    name, goal = "Redis over the bytes of the windows, 8 features, window 64", (AT_MOST, REDIS_LARGE_GOAL)
+    return Figure(PART, name, ratio, "ratio", "redis_bytes_over_window_bytes", goal)
+
+
+def _rebuild(places: Places, sensors: int) -> list[Figure]:
+    """Measure restoring after all of Redis is lost, against only reading the same span of the log."""
+    _empty(places.valkey)
+    with closing(Topics(places.kafka.brokers, f"rebuild-{uuid.uuid4().hex[:8]}", PARTITIONS)) as topics:
+        plain, rebuilt = islice(Bench(topics, places.valkey, sensors, readings=SMALL[0]).run(), 2)
+    assert plain.records == rebuilt.records
+    per_100k = 100_000 / sensors
+    key = "restore_over_consume_only"
+    return [
+        Figure(PART, "rebuild of 100,000 sensors, Redis lost", rebuilt.elapsed_seconds * per_100k, "s"),
+        Figure(PART, "consume only, the same span", plain.elapsed_seconds * per_100k, "s"),
+        Figure(PART, "rebuild over consume only", rebuilt.elapsed_seconds / plain.elapsed_seconds, "ratio", key, better="less"),
+        Figure(PART, "rebuild over consume only, CPU", rebuilt.cpu_seconds / plain.cpu_seconds, "ratio", better="less"),
+    ]
+
+
+def _empty(valkey: Valkey) -> None:
+    with closing(valkey.client()) as client:
+        client.flushall()
+
+
+def _used_bytes(valkey: Valkey) -> int:
+    with closing(valkey.client()) as client:
+        return int(client.info("memory")["used_memory"])

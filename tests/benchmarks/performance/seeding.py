@@ -1,0 +1,92 @@
+"""Redis with the windows of many sensors in it, as if the service had read a long log: through the service's own keeper.
+
+Filling the windows of a million sensors reading by reading would take half an hour; writing their records takes seconds.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stream_detector.adapters.redis_store import RedisStore
+from stream_detector.calibration import Calibration
+from stream_detector.detector import Detector
+from stream_detector.explanation import WindowErrors
+from stream_detector.keeper import LagBounds, Partition, StateKeeper
+from stream_detector.model.saving import load_artifact
+from stream_detector.readings import Float32Array
+from stream_detector.reports import StepReport
+from stream_detector.rules import build_detector
+from stream_detector.scales import Scales
+from stream_detector.settings import AlertSettings, KafkaSettings, RedisSettings, StateSettings
+from stream_detector.spec import ModelSpec
+from tests.benchmarks.performance.fleet_log import PATTERN, FleetLog
+
+
+@dataclass(slots=True)
+class Unscored:
+    """What a model knows, without its network: for what is not scored."""
+
+    spec: ModelSpec
+    calibration: Calibration
+    fallback_deviation: Float32Array
+
+    def errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
+        """See ports.Scorer; never called."""
+        raise NotImplementedError
+
+    def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
+        """See ports.Scorer; never called."""
+        raise NotImplementedError
+
+
+def filling_detector(model: Path) -> Detector:
+    """Return a detector for one slice of sensors that fills windows and scores none."""
+    artifact = load_artifact(model)
+    scorer = Unscored(artifact.spec, artifact.calibration, artifact.fleet.deviation)
+    return build_detector(scorer, StateSettings(max_sensors=PATTERN), AlertSettings())
+
+
+def seed(model: Path, log: FleetLog, kafka: KafkaSettings, redis: RedisSettings, topic_id: str) -> None:
+    """Store the state of all sensors after their first T turns, of which the last one begins the topic's one partition.
+
+    The positions of the turns before are negative: that part of the log is not there.
+    """
+    detector = filling_detector(model)
+    window_length = detector.model.window_length
+    with closing(RedisStore(redis, kafka.group_id, kafka.input_topic)) as store:
+        keeper = StateKeeper(store, detector, LagBounds(PATTERN, 1.0), time.monotonic, secrets.token_bytes)
+        partition = Partition(0, topic_id)
+        keeper.begin(partition)
+        partition.next = partition.persisted
+        numbers = np.arange(min(PATTERN, log.count))
+        readings = log.readings(numbers, window_length, (1 - window_length) * log.count)
+        keeper.admit_sensors({0: partition}, {0: log.sensors[: len(numbers)]})
+        detector.detect(readings, scoring=False)
+        filled = detector.arena.records[detector.arena.held(0)].copy()
+        for first in range(0, log.count, PATTERN):
+            _hold(detector, log.sensors[first : first + PATTERN], filled)
+            partition.next += 1
+            _persist(keeper, partition)
+        partition.next = log.count
+        _persist(keeper, partition)
+
+
+def _hold(detector: Detector, sensors: list[str], filled: np.ndarray[tuple[int], np.dtype[np.void]]) -> None:
+    """Let the arena hold nothing but these sensors, with full windows that are not stored."""
+    arena, count = detector.arena, len(sensors)
+    arena.drop(0)
+    arena.next_batch()
+    assert arena.room(count)
+    table_rows = np.full(count, -1, np.int32)
+    arena.insert(0, sensors, filled[:count], np.zeros(count, np.bool_), table_rows)
+    arena.changed(np.sort(arena.held(0)), np.full(count, detector.model.window_length))
+
+
+def _persist(keeper: StateKeeper, partition: Partition) -> None:
+    assert keeper.persist(partition, StepReport())

@@ -1,0 +1,212 @@
+"""Each stage of the hot path alone, and their sum against the whole: real Kafka, real Valkey, the same readings, one process.
+
+Two services are put together as `stream-detector run` does it, in groups of their own, and both read the turns that fill the
+windows. Then one takes the measured turns in steps of the pipeline. Of the other only the parts are used: one stage after the
+other, each over all the batches that polling gave, and the clocks run only while a part of the service does.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from stream_detector.commands.run import _connect
+from stream_detector.decision import ScoredReadings, decide
+from stream_detector.detector import Detected
+from stream_detector.pipeline import Pipeline
+from stream_detector.ports import Chunk, Polled
+from stream_detector.readings import Decoded, Float32Array, Int64Array
+from stream_detector.reports import StepReport
+from stream_detector.rules import build_detector
+from stream_detector.service import Heartbeat, StopFlag
+from stream_detector.settings import KafkaSettings, ModelSettings, RedisSettings, Settings
+from tests.benchmarks.performance.figures import AT_MOST, NEITHER, Figure, Places, Size
+from tests.benchmarks.performance.fleet_log import FleetLog
+from tests.benchmarks.performance.models import LARGE, SMALL, trained_model
+from tests.integration.topics import Topics
+from tests.servers.valkey import Valkey
+
+PART = "stages alone"
+SENSORS = 1000
+GOAL = 1.3
+PATIENCE_SECONDS = 600.0
+CONSUME, DECODE, APPEND, SCORE = "consume", "decode", "admit, append, learn", "score"
+DECIDE, EXPLAIN, COMMIT, PERSIST = "decide", "explain and render", "commit", "persist"
+
+
+@dataclass(slots=True)
+class Cost:
+    """Seconds of the clock, and of all cores in this process."""
+
+    elapsed: float = 0.0
+    cpu: float = 0.0
+
+
+class Stopwatch:
+    """Adds up what stages take."""
+
+    def __init__(self) -> None:
+        self.costs: dict[str, Cost] = {}
+
+    @contextmanager
+    def running(self, stage: str) -> Iterator[None]:
+        """Add what happens inside to a stage."""
+        cost = self.costs.setdefault(stage, Cost())
+        elapsed, cpu = time.perf_counter(), time.process_time()
+        yield
+        cost.elapsed += time.perf_counter() - elapsed
+        cost.cpu += time.process_time() - cpu
+
+
+def measure(places: Places, size: Size) -> list[Figure]:
+    """Return the cost of each stage in microseconds a reading, for both shapes of windows."""
+    turns = size.choose(quick=50, full=150)
+    small = _of_shape(places, SMALL, turns, key="overhead_over_sum_of_stages")
+    return small + _of_shape(places, LARGE, turns, key=None)
+
+
+def _of_shape(places: Places, shape: tuple[int, int], turns: int, key: str | None) -> list[Figure]:
+    window_length, features = shape
+    model = ModelSettings(directory=trained_model(places.models, window_length, features))
+    name = f"stages-{uuid.uuid4().hex[:8]}"
+    with ExitStack() as parts:
+        topics = parts.enter_context(closing(Topics(places.kafka.brokers, name, partitions=1, start="earliest")))
+        whole = _Bench(topics.settings, places.valkey, model, parts)
+        alone = _Bench(topics.settings.model_copy(update={"group_id": f"{name}-alone"}), places.valkey, model, parts)
+        log = FleetLog(whole.pipeline._ports.detector.model, SENSORS, window_length + turns)
+        log.write(topics.settings.brokers, topics.settings.input_topic, 0, window_length)
+        whole.read_up_to(window_length * SENSORS)
+        alone.read_up_to(window_length * SENSORS)
+        log.write(topics.settings.brokers, topics.settings.input_topic, window_length, window_length + turns)
+        end = (window_length + turns) * SENSORS
+        whole.read_up_to(end)
+        stages = _Alone(alone).run(end)
+    shown = f"{features} features, window {window_length}" if features > 1 else f"univariate, window {window_length}"
+    return _figures(shown, stages, whole, turns * SENSORS, key)
+
+
+def _figures(shape: str, stages: dict[str, Cost], whole: _Bench, readings: int, key: str | None) -> list[Figure]:
+    summed = Cost(sum(cost.elapsed for cost in stages.values()), sum(cost.cpu for cost in stages.values()))
+    found = []
+    for name, cost in {**stages, "sum of the stages": summed, "the whole": whole.cost}.items():
+        found.append(Figure(PART, f"{name}, {shape}", 1e6 * cost.elapsed / readings, "us a reading"))
+        found.append(Figure(PART, f"{name}, {shape}, CPU", 1e6 * cost.cpu / readings, "us of CPU a reading"))
+    found.append(Figure(PART, f"readings in a batch, {shape}", readings / whole.batches, "readings", better=NEITHER))
+    ratio = whole.cost.elapsed / summed.elapsed
+    found.append(Figure(PART, f"the whole over the sum of its stages, {shape}", ratio, "ratio", key, (AT_MOST, GOAL)))
+    return found
+
+
+class _Bench:
+    """A service in this process, stepped by the benchmark."""
+
+    def __init__(self, kafka: KafkaSettings, valkey: Valkey, model: ModelSettings, parts: ExitStack) -> None:
+        from stream_detector.adapters.keras_scorer import KerasScorer
+
+        redis = RedisSettings.model_validate({"url": valkey.url})
+        self.settings = Settings(kafka=kafka, redis=redis, model=model)
+        self.scorer = KerasScorer(model.directory, model.tile_rows)
+        detector = build_detector(self.scorer, self.settings.state, self.settings.alerts)
+        self.pipeline: Pipeline = _connect(self.settings, detector, StopFlag(), parts, Heartbeat(0.0))
+        self.readings = self.batches = 0
+        self.cost = Cost()
+
+    def read_up_to(self, end: int) -> None:
+        """Step until it has committed so many readings of the log; keep what that took, and in how many batches."""
+        self.batches, watch, deadline = 0, Stopwatch(), time.monotonic() + PATIENCE_SECONDS
+        while self.readings < end:
+            assert time.monotonic() < deadline, "the readings are not read in time"
+            with watch.running("steps"):
+                report = self.pipeline.step()
+            self.readings += report.readings
+            self.batches += report.committed_batches
+        self.cost = watch.costs["steps"]
+
+
+class _Alone:
+    """The parts of a service, each used on all batches before the next one is."""
+
+    def __init__(self, bench: _Bench) -> None:
+        self._bench = bench
+        self._ports = bench.pipeline._ports
+        self._partitions = bench.pipeline._partitions
+        self._watch = Stopwatch()
+
+    def run(self, end: int) -> dict[str, Cost]:
+        """Carry the readings up to this position through the stages; return what each took, in the order of the hot path."""
+        polls = self._consume(end)
+        decoded = [self._decode(polled.chunks) for polled in polls]
+        detected = [self._append_and_persist(polled, one) for polled, one in zip(polls, decoded, strict=True)]
+        errors = [self._score(one) for one in detected]
+        decided = [self._decide(*each) for each in zip(decoded, detected, errors, strict=True)]
+        for polled, one, outcome in zip(polls, decoded, decided, strict=True):
+            self._publish(polled, one, outcome)
+        order = (CONSUME, DECODE, APPEND, SCORE, DECIDE, EXPLAIN, COMMIT, PERSIST)
+        return {stage: self._watch.costs[stage] for stage in order}
+
+    def _consume(self, end: int) -> list[Polled]:
+        polls: list[Polled] = []
+        while not polls or polls[-1].chunks[-1].stop < end:
+            with self._watch.running(CONSUME):
+                polled = self._ports.source.poll(0.5)
+            if polled.chunks:
+                polls.append(polled)
+        return polls
+
+    def _decode(self, chunks: tuple[Chunk, ...]) -> Decoded:
+        with self._watch.running(DECODE):
+            return self._bench.pipeline._decode(chunks)
+
+    def _append_and_persist(self, polled: Polled, decoded: Decoded) -> Detected:
+        """Only what a batch has changed can be persisted, so these two take turns."""
+        with self._watch.running(APPEND):
+            waiting = self._ports.keeper.admit(self._partitions, decoded.readings)
+            detected = self._ports.detector.detect(decoded.readings, scoring=False)
+        assert not waiting
+        for chunk in polled.chunks:
+            self._partitions[chunk.partition].next = chunk.stop
+        with self._watch.running(PERSIST):
+            are_stored = [self._ports.keeper.persist(one, StepReport()) for one in self._partitions.values()]
+        assert all(are_stored)
+        return detected
+
+    def _score(self, detected: Detected) -> Float32Array:
+        chosen = _full(detected, self._ports.detector.model.window_length)
+        errors = np.full((len(detected.appended.reading), len(self._ports.detector.model.members)), np.nan, np.float32)
+        windows, scales = detected.appended.windows(chosen), detected.scales.take(chosen)
+        with self._watch.running(SCORE):
+            errors[chosen] = self._bench.scorer.errors(windows, scales)
+        return errors
+
+    def _decide(self, decoded: Decoded, detected: Detected, errors: Float32Array) -> Detected:
+        appended, arena, rules = detected.appended, self._ports.detector.arena, self._ports.detector._rules
+        touched, groups = np.unique(appended.slot, return_inverse=True)
+        readings = ScoredReadings(
+            groups=groups,
+            ranks=appended.rank,
+            times_ms=decoded.readings.times_ms[appended.reading],
+            offsets=decoded.readings.offsets[appended.reading],
+            errors=errors,
+            wanted=np.ones(len(groups), np.bool_),
+            scorable=~np.isnan(errors[:, 0]),
+        )
+        header, table_rows = arena.records["header"][touched], arena.table_rows[touched]
+        with self._watch.running(DECIDE):
+            decisions = decide(header, table_rows, readings, rules)
+        arena.records["header"][touched] = header
+        return replace(detected, decisions=decisions)
+
+    def _publish(self, polled: Polled, decoded: Decoded, detected: Detected) -> None:
+        with self._watch.running(EXPLAIN):
+            messages = self._bench.pipeline._messages(decoded, detected)
+        with self._watch.running(COMMIT):
+            self._ports.sink.commit(messages, {chunk.partition: chunk.stop for chunk in polled.chunks}, polled.membership)
+
+
+def _full(detected: Detected, window_length: int) -> Int64Array:
+    return np.flatnonzero(detected.appended.filled == window_length)
