@@ -22,13 +22,12 @@ class Arena:
 
     def __init__(self, max_sensors: int, window_length: int, features: int, members: int) -> None:
         self.max_sensors = max_sensors
-        self._shape = window_length, features, members
         self._slots: dict[int, dict[str, int]] = {}
         self._free: list[int] = []
         self._unsaved: dict[int, list[Int32Array]] = {}
         self._tick = 0
         self.sensors: list[str] = []
-        self.records: Records = new_records(0, *self._shape)
+        self.records: Records = new_records(0, window_length, features, members)  # in free slots, anything
         self.partitions: Int32Array = np.zeros(0, np.int32)  # -1: free
         self.phases: Int64Array = np.zeros(0, np.int64)  # hash of the sensor's name, to spread strides
         self.table_rows: Int32Array = np.zeros(0, np.int32)  # of the model's table of sensors, or UNKNOWN
@@ -78,10 +77,10 @@ class Arena:
             candidates = np.flatnonzero(evictable)
             if len(candidates) < lacking:
                 return False
-            oldest = np.argsort(self._last_seen[candidates], kind="stable")[:lacking]
-            for slot in candidates[oldest].tolist():
-                del self._slots[int(self.partitions[slot])][self.sensors[slot]]
-                self._release(slot)
+            oldest = candidates[np.argpartition(self._last_seen[candidates], lacking - 1)[:lacking]]
+            for slot, partition in zip(oldest.tolist(), self.partitions[oldest].tolist(), strict=True):
+                del self._slots[partition][self.sensors[slot]]
+            self._release(oldest.tolist())
         return True
 
     def insert(
@@ -92,7 +91,7 @@ class Arena:
         self._slots.setdefault(partition, {}).update(zip(sensors, slots, strict=True))
         for slot, sensor in zip(slots, sensors, strict=True):
             self.sensors[slot] = sensor
-        self.records[slots] = records
+        _raw(self.records)[slots] = _raw(records)
         self.partitions[slots] = partition
         self.phases[slots] = [zlib.crc32(sensor.encode()) for sensor in sensors]
         self.table_rows[slots] = table_rows
@@ -139,21 +138,23 @@ class Arena:
     def drop(self, partition: int) -> None:
         """Forget a partition's sensors."""
         self._unsaved.pop(partition, None)
-        for slot in self._slots.pop(partition, {}).values():
-            self._release(slot)
+        self._release(list(self._slots.pop(partition, {}).values()))
 
-    def _release(self, slot: int) -> None:
-        self.partitions[slot] = -1
-        self.unsaved_rows[slot] = 0
-        self.sensors[slot] = ""
-        self._free.append(slot)
+    def _release(self, slots: list[int]) -> None:
+        self.partitions[slots] = -1
+        self.unsaved_rows[slots] = 0
+        for slot in slots:
+            self.sensors[slot] = ""
+        self._free += slots
 
     def _grow(self) -> None:
         """Double the capacity, at most to max_sensors."""
         old = len(self.sensors)
         new = min(self.max_sensors, max(_FIRST_CAPACITY, 2 * old))
         added = new - old
-        self.records = np.concatenate([self.records, new_records(added, *self._shape)])
+        records: Records = np.zeros(new, self.records.dtype)  # of what is never written, no page is in memory
+        _raw(records)[:old] = _raw(self.records)
+        self.records = records
         self.partitions = np.concatenate([self.partitions, np.full(added, -1, np.int32)])
         self.table_rows = np.concatenate([self.table_rows, np.full(added, UNKNOWN, np.int32)])
         self.phases, self.stored_offset, self.unsaved_rows, self._last_seen = (
@@ -162,3 +163,8 @@ class Arena:
         )
         self.sensors += [""] * added
         self._free += range(new - 1, old - 1, -1)
+
+
+def _raw(records: Records) -> Records:
+    """Return a view of records as bytes: NumPy copies those of named fields one field after the other, many times slower."""
+    return records.view(np.dtype((np.void, records.dtype.itemsize)))

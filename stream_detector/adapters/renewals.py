@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-#: Keys remembered. With more in use some are renewed more often than needed, which costs time and nothing else.
-MAXIMUM_REMEMBERED = 2**18
+import numpy as np
+
+from stream_detector.readings import Int64Array
+
+#: Places for what is remembered, a power of two: 64 MB, for two million keys. Of more keys, more are renewed more often than
+#: needed, which costs time and nothing else.
+MAXIMUM_PLACES = 2**23
+_FIRST_PLACES = 2**10
+_PLACES_PER_KEY = 4  # so one key in nine loses its place to another
+_NOTHING = -1  # Python's hash() never returns it
 
 
 class Renewals:
@@ -13,26 +21,50 @@ class Renewals:
 
     A key that is written at all in a quarter is renewed at its first write, and lives a quarter longer than asked for, so
     it never expires earlier than `lifetime_seconds` after its last write. `now` is in seconds.
+
+    What is remembered of a key is its hash, in a place that another key may take: 32 to 64 bytes, where a set of keys takes
+    200. A key that has all 64 bits of another is not renewed; that a million keys hold one such has odds below 1 to 10^7.
     """
 
-    def __init__(self, lifetime_seconds: float, now: Callable[[], float], limit: int = MAXIMUM_REMEMBERED) -> None:
+    def __init__(self, lifetime_seconds: float, now: Callable[[], float], most_places: int = MAXIMUM_PLACES) -> None:
         self.time_to_live_seconds = lifetime_seconds * 5 / 4
         self._quarter_seconds = lifetime_seconds / 4
         self._now = now
-        self._limit = limit
+        self._most_places = most_places
         self._quarter = 0
-        self._renewed: set[bytes] = set()
+        self._forget()
 
     def due(self, keys: Sequence[bytes]) -> set[bytes]:
         """Return the keys to renew with their next write."""
         quarter = int(self._now() // self._quarter_seconds)
         if quarter != self._quarter:
             self._quarter = quarter
-            self._renewed.clear()
-        return set(keys).difference(self._renewed)
+            self._forget()
+        hashes = _hashes(keys)
+        is_due = self._renewed[self._places(hashes)] != hashes
+        return {key for key, due in zip(keys, is_due.tolist(), strict=True) if due}
 
-    def done(self, keys: Iterable[bytes]) -> None:
+    def done(self, keys: Collection[bytes]) -> None:
         """Remember that keys were renewed."""
-        self._renewed.update(keys)
-        if len(self._renewed) > self._limit:
-            self._renewed.clear()
+        self._count += len(keys)
+        wanted = min(self._most_places, _PLACES_PER_KEY * self._count)
+        if wanted > len(self._renewed):
+            self._grow(wanted)
+        hashes = _hashes(keys)
+        self._renewed[self._places(hashes)] = hashes
+
+    def _forget(self) -> None:
+        self._count = 0  # of keys remembered since, those that lost their place included
+        self._renewed = np.full(min(_FIRST_PLACES, self._most_places), _NOTHING, np.int64)
+
+    def _grow(self, wanted: int) -> None:
+        remembered = self._renewed[self._renewed != _NOTHING]
+        self._renewed = np.full(1 << (wanted - 1).bit_length(), _NOTHING, np.int64)
+        self._renewed[self._places(remembered)] = remembered
+
+    def _places(self, hashes: Int64Array) -> Int64Array:
+        return hashes & (len(self._renewed) - 1)
+
+
+def _hashes(keys: Collection[bytes]) -> Int64Array:
+    return np.fromiter(map(hash, keys), np.int64, len(keys))

@@ -43,12 +43,20 @@ def test_a_key_lives_the_whole_lifetime_after_the_last_write_of_the_quarter_it_w
     assert renewed_at + renewals.time_to_live_seconds - last_write_at >= 400.0
 
 
+def test_nearly_all_of_many_keys_are_remembered() -> None:
+    renewals = Renewals(400.0, Clock())
+    keys = [f"pump-{number}".encode() for number in range(20_000)]
+
+    for first in range(0, len(keys), 1000):
+        renewals.done(renewals.due(keys[first : first + 1000]))
+
+    assert len(renewals.due(keys)) < 0.2 * len(keys)
+
+
 def test_what_is_remembered_is_bounded() -> None:
-    renewals = Renewals(400.0, Clock(), limit=2)
-    renewals.due([b"a", b"b"])
+    renewals = Renewals(400.0, Clock(), most_places=16)
+    keys = [f"pump-{number}".encode() for number in range(1000)]
 
-    renewals.done({b"a", b"b"})
-    assert renewals.due([b"a", b"b", b"c"]) == {b"c"}
-    renewals.done({b"c"})
+    renewals.done(renewals.due(keys))
 
-    assert renewals.due([b"a", b"b", b"c"]) == {b"a", b"b", b"c"}
+    assert len(keys) - 16 <= len(renewals.due(keys)) < len(keys)

@@ -51,6 +51,7 @@ class Span:
     """What a service did between two looks at it."""
 
     readings_per_second: float
+    seconds: float
     cpu_us: float  # of the service, a reading
 
 
@@ -87,13 +88,12 @@ def _figures(point: Point, fewest: Point) -> Iterator[Figure]:
     of = f"{point.sensors:,} sensors"
     yield Figure(PART, f"in memory, {of}", point.steady.readings_per_second, "readings/s")
     yield Figure(PART, f"in memory, {of}, CPU", point.steady.cpu_us, "us of CPU a reading")
-    yield Figure(PART, f"first reading of each, loaded from Redis, {of}", point.met.readings_per_second, "readings/s")
-    yield Figure(PART, f"first reading of each, loaded from Redis, {of}, CPU", point.met.cpu_us, "us of CPU a reading")
     yield Figure(PART, f"from the start to ready, Redis intact, {of}", point.start_seconds, "s")
-    loading = point.sensors / point.met.readings_per_second - point.sensors / point.steady.readings_per_second
-    yield Figure(PART, f"loading all from Redis, {of}", loading, "s")
     yield Figure(PART, f"memory of the process, {of}", point.rss_bytes / MEGABYTE, "MB")
     if point.sensors > fewest.sensors:
+        yield Figure(PART, f"first reading of each, loaded from Redis, {of}", point.met.readings_per_second, "readings/s")
+        yield Figure(PART, f"first reading of each, loaded from Redis, {of}, CPU", point.met.cpu_us, "us of CPU a reading")
+        yield Figure(PART, f"until one reading of each is scored, {of}", point.met.seconds, "s")
         of_one = (point.rss_bytes - fewest.rss_bytes) / (point.sensors - fewest.sensors)
         yield Figure(PART, f"memory of the process a sensor, {of}", of_one / KILOBYTE, "kB")
     yield Figure(PART, f"Redis a sensor, {of}", point.redis_bytes, "bytes")
@@ -123,8 +123,8 @@ def _point(places: Places, sensors: int, readings: int) -> Point:
         point = Point(
             sensors=sensors,
             start_seconds=started,
-            met=_span([look for look in looks if look.records <= sensors] or looks[:2]),
-            steady=_span([look for look in looks if look.records >= sensors]),
+            met=_span(looks, 0, sensors),
+            steady=_span(looks, sensors, turns * sensors),
             rss_bytes=process.memory_info().rss,
             redis_bytes=redis_bytes,
             incidents=service.metric('alerts_total{status="opened"}'),
@@ -158,11 +158,12 @@ def _watch(service: ServiceProcess, process: psutil.Process, records: int) -> It
         time.sleep(LOOK_SECONDS)
 
 
-def _span(looks: list[Progress]) -> Span:
-    """Return how fast it went between the first look and the one at which the last records had come."""
-    first, last = looks[0], looks[-1]
+def _span(looks: list[Progress], start: int, stop: int) -> Span:
+    """Return how fast it went between the first looks that saw so many records committed."""
+    first, last = (next(look for look in looks if look.records >= records) for records in (start, stop))
     records = last.records - first.records
-    return Span(records / (last.at - first.at), 1e6 * (last.cpu_seconds - first.cpu_seconds) / records)
+    seconds = last.at - first.at
+    return Span(records / seconds, seconds, 1e6 * (last.cpu_seconds - first.cpu_seconds) / records)
 
 
 def _redis_over_windows(places: Places, sensors: int) -> Figure:
