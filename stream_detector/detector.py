@@ -16,7 +16,7 @@ from stream_detector.ports import Scorer
 from stream_detector.readings import BoolArray, Int32Array, Int64Array, Message, Readings
 from stream_detector.scales import ScaleRules, Scales, learn
 from stream_detector.spec import ModelSpec
-from stream_detector.state import Appended, append, new_records
+from stream_detector.state import Appended, append, layout_name, new_records, time_unit_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,12 @@ class Detector:
         self._scorer = scorer
         self._rules = decision_rules
         self._windows = window_rules
+
+    @property
+    def layout(self) -> str:
+        """The name of the layout of the sensors' records; state of another name cannot be admitted."""
+        model = self.model
+        return layout_name(model.window_length, model.features, len(model.members), time_unit_ms(self._windows.max_gap_ms))
 
     def use_rules(self, rules: DecisionRules) -> None:
         """Decide by other rules from the next batch on; state, model and open incidents stay."""
@@ -157,7 +163,7 @@ class Detector:
     ) -> list[EventContext]:
         """Describe these accepted readings [K] for their events."""
         appended = detected.appended
-        milliseconds, offsets = appended.span(positions)
+        starts_ms = appended.starts_ms(positions)
         slots = appended.slot[positions]
         learned = appended.count[positions] >= self._windows.scales.learned_count
         ready = self._rules.is_ready(self.arena.table_rows[slots], decisions.level_counts[positions], learned)
@@ -174,8 +180,7 @@ class Detector:
                     time_ms=int(readings.times_ms[reading]),
                     values=readings.values[reading],
                     filled=filled,
-                    window_milliseconds=int(milliseconds[k]),
-                    window_offsets=int(offsets[k]),
+                    window_start_ms=int(starts_ms[k]),
                     score=float(decisions.scores[position]),
                     threshold=float(decisions.thresholds[position]),
                     sensor_state=state,

@@ -36,8 +36,7 @@ class EventContext:
     time_ms: int
     values: Float32Array  # [F]
     filled: int  # rows of the window
-    window_milliseconds: int  # from its first row to its last
-    window_offsets: int
+    window_start_ms: int  # of its first row
     score: float  # NaN: not scored
     threshold: float
     sensor_state: str  # warming, provisional, ready
@@ -77,9 +76,8 @@ def event_body(
         "window": {
             "topic": at.topic,
             "partition": at.partition,
-            "first_offset": at.offset - at.window_offsets,
             "last_offset": at.offset,
-            "start": iso_time(at.time_ms - at.window_milliseconds),
+            "start": iso_time(at.window_start_ms),
             "end": iso_time(at.time_ms),
             "length": at.filled,
         },

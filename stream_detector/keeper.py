@@ -19,7 +19,6 @@ from stream_detector.persistence import unsaved_updates
 from stream_detector.ports import PartitionMeta, StateStore, StoreVerdict
 from stream_detector.readings import Readings
 from stream_detector.reports import StepReport
-from stream_detector.state import layout_name
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ class StateKeeper:
         self._away_since: float | None = None
         self._retry_at = 0.0
         self._doubts = 0
-        self.layout = layout_name(detector.model.window_length, detector.model.features, len(detector.model.members))
+        self.layout = detector.layout
 
     @property
     def is_away(self) -> bool:

@@ -1,7 +1,7 @@
 """The state of the sensors: one fixed-size record each, in one array, changed only by the sensor's own readings.
 
-A record is a header and a ring of the newest T raw rows. Its bytes are what the store keeps, so the NumPy dtype is the
-storage layout. The ring holds raw values: a new model with the same features and window length goes on with them.
+A record is a header and a ring of the newest T raw rows with their times. Its bytes are what the store keeps, so the NumPy
+dtype is the storage layout. The ring holds raw values: a new model with the same features and window length goes on with them.
 Records change in three steps, all pure folds over the sensor's readings in log order: `append` here (rows, counts, times),
 `learn` in scales.py (moments), and `decide` in decision.py (levels, incident). Nothing here knows Kafka, Redis or the model.
 """
@@ -15,46 +15,61 @@ from numpy.typing import NDArray
 
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Readings
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 #: Times are below 2**42 ms, so groups of readings this far apart cannot mix in one running maximum.
 _GROUP_STEP = 1 << 43
-#: Row deltas are unsigned 32-bit; a larger step restarts the window.
-_MAXIMUM_DELTA = (1 << 32) - 1
+#: A row's time is kept modulo 2**16 units, so what lies between two rows must be fewer units than that.
+_MAXIMUM_GAP_UNITS = 60_000
+#: A sensor's count is taken back from here by about half, a multiple of T, so that it fits in 32 bits for ever.
+_MAXIMUM_COUNT = 1 << 31
 
 Records = NDArray[np.void]
+UInt16Array = NDArray[np.uint16]
 
 _HEADER = (
     ("last_offset", "<i8"),  # of the newest accepted reading; first, since the store compares it
     ("last_time_ms", "<i8"),  # event time of the newest accepted reading
-    ("count", "<i8"),  # accepted readings since the sensor was first seen
-    ("filled", "<i4"),  # rows of the current window, at most T; a gap starts it anew
-    ("model", "<u4"),  # tag of the model that the fields below came from
-    ("level_count", "<f8"),  # decision.py: readings behind the levels
-    ("memory", "<f8"),  # slow running mean of the surprise
-    ("accepted", "<f8"),  # surprise that was accepted as normal
-    ("incident_offset", "<i8"),  # offset of the reading that opened the incident; -1: none is open
+    ("incident_offset", "<i8"),  # decision.py: offset of the reading that opened the incident; -1: none is open
     ("incident_time_ms", "<i8"),
     ("incident_peak", "<f8"),
     ("last_anomalous_ms", "<i8"),
     ("last_update_ms", "<i8"),
+    ("count", "<u4"),  # accepted readings since the sensor was first seen
+    ("filled", "<i4"),  # rows of the current window, at most T; a gap starts it anew
+    ("model", "<u4"),  # tag of the model that the fields below came from
+    ("level_count", "<f4"),  # decision.py: readings behind the levels
+    ("memory", "<f4"),  # slow running mean of the surprise
+    ("accepted", "<f4"),  # surprise that was accepted as normal
 )
 #: Running moments of one feature, for a sensor that the model does not know; see scales.py.
-_MOMENTS = np.dtype([("count", "<f8"), ("mean", "<f8"), ("squares", "<f8")])
+_MOMENTS = np.dtype([("mean", "<f8"), ("squares", "<f8"), ("count", "<u4")])
 
 
 def record_dtype(window_length: int, features: int, members: int) -> np.dtype[np.void]:
-    """Return the layout of one sensor's record: what changes with every reading, then the ring of rows.
+    """Return the layout of one sensor's record: what changes with every reading, then the ring of values.
 
-    A row's deltas are relative to the row before it.
+    The times stand with what changes rather than each beside its values, so that a reading changes two spans of bytes and
+    the values stay aligned. Row n of both rings is of one reading.
     """
     header = np.dtype([*_HEADER, ("shift", "<f4", (members,))])  # decision.py: of the members' levels since the start
-    row = np.dtype([("values", "<f4", (features,)), ("time_delta_ms", "<u4"), ("offset_delta", "<u4")])
-    return np.dtype([("header", header), ("moments", _MOMENTS, (features,)), ("rows", row, (window_length,))])
+    return np.dtype(
+        [
+            ("header", header),
+            ("moments", _MOMENTS, (features,)),
+            ("times", "<u2", (window_length,)),  # event time in units, modulo 2**16
+            ("values", "<f4", (window_length, features)),
+        ]
+    )
 
 
-def layout_name(window_length: int, features: tuple[str, ...], members: int) -> str:
+def time_unit_ms(max_gap_ms: int) -> int:
+    """Return the unit in which rows keep their times: the finest by which a window's gaps can be told, 1 ms up to a minute."""
+    return max(1, -(-max_gap_ms // _MAXIMUM_GAP_UNITS))
+
+
+def layout_name(window_length: int, features: tuple[str, ...], members: int, unit_ms: int) -> str:
     """Name the layout and the meaning of its columns; state of another name cannot be used."""
-    return f"{LAYOUT_VERSION}:{window_length}:{members}:{','.join(features)}"
+    return f"{LAYOUT_VERSION}:{window_length}:{members}:{unit_ms}:{','.join(features)}"
 
 
 def new_records(count: int, window_length: int, features: int, members: int) -> Records:
@@ -94,11 +109,12 @@ class Appended:
     rank: Int64Array  # [M] 0 for a sensor's first accepted reading in this batch
     filled: Int32Array  # [M] rows in the window as of this reading
     count: Int64Array  # [M] the sensor's accepted readings, this one included
+    times_ms: Int64Array  # [M]
     window_start: Int64Array  # [M]
     extended_values: Float32Array  # [E, F]
-    extended_time_delta: Int64Array  # [E]
-    extended_offset_delta: Int64Array  # [E]
+    extended_times: UInt16Array  # [E]
     window_length: int
+    unit_ms: int  # of the extended times
     late: int  # readings dropped: not newer than the sensor's newest
     restarted: int  # windows started anew after a gap
 
@@ -107,12 +123,13 @@ class Appended:
         steps = np.arange(self.window_length)
         return np.asarray(self.extended_values[self.window_start[chosen, None] + steps])
 
-    def span(self, chosen: Int64Array) -> tuple[Int64Array, Int64Array]:
-        """Return how far the windows' first rows lie back from their last: [K] milliseconds, [K] offsets."""
-        steps = np.arange(1, self.window_length)
-        inside = steps > self.window_length - self.filled[chosen, None]  # [K, T-1]
-        rows = self.window_start[chosen, None] + steps
-        return (self.extended_time_delta[rows] * inside).sum(axis=1), (self.extended_offset_delta[rows] * inside).sum(axis=1)
+    def starts_ms(self, chosen: Int64Array) -> Int64Array:
+        """Return the event times of the windows' first rows [K], rounded down to the unit."""
+        steps = np.arange(self.window_length)
+        between = np.diff(self.extended_times[self.window_start[chosen, None] + steps])  # [K, T-1] modulo 2**16, as they are
+        inside = steps[1:] > self.window_length - self.filled[chosen, None]
+        units = (between * inside).sum(axis=1, dtype=np.int64)
+        return np.asarray((self.times_ms[chosen] // self.unit_ms - units) * self.unit_ms)
 
 
 def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: int) -> Appended:
@@ -121,35 +138,31 @@ def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: 
     A reading that is not newer than its sensor's newest is dropped. One that follows by more than `max_gap_ms` starts the
     window anew. The result does not depend on how the log was cut into batches.
     """
-    header, rows = records["header"], records["rows"]
-    window_length = rows.shape[1]
+    header = records["header"]
+    window_length = records["values"].shape[1]
+    unit_ms = time_unit_ms(max_gap_ms)
     reading, accepted_slot, previous_time, late = _accept(header, slots, readings)
     first, rank = _ranks(accepted_slot)
-    time_ms, offset = readings.times_ms[reading], readings.offsets[reading]
+    time_ms = readings.times_ms[reading]
+    row_time = (time_ms // unit_ms).astype(np.uint16)  # modulo 2**16
     known = (rank > 0) | (header["count"][accepted_slot] > 0)
-    previous_offset = np.where(rank > 0, np.roll(offset, 1), header["last_offset"][accepted_slot])
-    time_delta = np.where(known, time_ms - previous_time, 0)
-    offset_delta = np.where(known, offset - previous_offset, 0)
-    limit = min(max_gap_ms, _MAXIMUM_DELTA)
-    restart = known & ((time_delta > limit) | (offset_delta > _MAXIMUM_DELTA))
-    time_delta[restart] = offset_delta[restart] = 0
+    restart = known & (time_ms - previous_time > max_gap_ms)
     filled = _fill(header["filled"][accepted_slot], rank, restart, window_length)
-    count = header["count"][accepted_slot] + rank + 1
+    count = _count(header["count"][accepted_slot], rank, window_length)
 
-    extended = _extend(rows, header["count"], accepted_slot, first, rank)
+    extended = _extend(records, accepted_slot, first, rank)
     new = extended.new_row
     extended.values[new] = readings.values[reading]
-    extended.time_delta[new] = time_delta
-    extended.offset_delta[new] = offset_delta
+    extended.times[new] = row_time
 
     last = np.append(first[1:], len(reading))[np.cumsum(rank == 0) - 1] - 1 if len(reading) else rank
     kept = last - np.arange(len(reading)) < window_length  # only a sensor's newest T rows stay in its ring
     target = accepted_slot[kept], (count[kept] - 1) % window_length
-    rows["values"][target] = readings.values[reading[kept]]
-    rows["time_delta_ms"][target] = time_delta[kept]
-    rows["offset_delta"][target] = offset_delta[kept]
+    records["values"][target] = readings.values[reading[kept]]
+    records["times"][target] = row_time[kept]
     newest = last[first] if len(reading) else first
     touched = accepted_slot[newest]
+    offset = readings.offsets[reading]
     for name, values in (("last_offset", offset), ("last_time_ms", time_ms), ("count", count), ("filled", filled)):
         header[name][touched] = values[newest]
     return Appended(
@@ -158,11 +171,12 @@ def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: 
         rank=rank,
         filled=filled,
         count=count,
+        times_ms=time_ms,
         window_start=new - (window_length - 1),
         extended_values=extended.values,
-        extended_time_delta=extended.time_delta,
-        extended_offset_delta=extended.offset_delta,
+        extended_times=extended.times,
         window_length=window_length,
+        unit_ms=unit_ms,
         late=late,
         restarted=int(restart.sum()),
     )
@@ -199,26 +213,31 @@ def _fill(filled_before: Int32Array, rank: Int64Array, restart: BoolArray, windo
     return np.minimum(since, window_length).astype(np.int32)
 
 
+def _count(count_before: NDArray[np.uint32], rank: Int64Array, window_length: int) -> Int64Array:
+    """Return the sensor's count as of each reading [M]; where it gets too large, less by whole rounds of the ring."""
+    count = count_before + rank + 1
+    rounds = _MAXIMUM_COUNT // 2 // window_length
+    return np.asarray(np.where(count > _MAXIMUM_COUNT, count - rounds * window_length, count))
+
+
 @dataclass(frozen=True, slots=True)
 class _Extended:
     values: Float32Array  # [E, F]
-    time_delta: Int64Array  # [E]
-    offset_delta: Int64Array  # [E]
+    times: UInt16Array  # [E]
     new_row: Int64Array  # [M] where each accepted reading goes
 
 
-def _extend(rows: Records, count: Int64Array, slot: Int32Array, first: Int64Array, rank: Int64Array) -> _Extended:
+def _extend(records: Records, slot: Int32Array, first: Int64Array, rank: Int64Array) -> _Extended:
     """Lay out, for each touched sensor, its newest T-1 rows oldest first, followed by space for its new rows."""
-    history = rows.shape[1] - 1
+    history = records["values"].shape[1] - 1
     sensors = np.cumsum(rank == 0) - 1  # [M] 0..S-1
     new_row = np.arange(len(slot)) + (sensors + 1) * history
     total = len(slot) + len(first) * history
     touched = slot[first]
-    ring = (count[touched, None] + 1 + np.arange(history)) % (history + 1)  # [S, T-1]
+    ring = (records["header"]["count"][touched, None] + 1 + np.arange(history)) % (history + 1)  # [S, T-1]
     old_row = (first + np.arange(len(first)) * history)[:, None] + np.arange(history)
-    values = np.empty((total, rows["values"].shape[2]), np.float32)
-    deltas = np.zeros((2, total), np.int64)
-    values[old_row] = rows["values"][touched[:, None], ring]
-    deltas[0, old_row] = rows["time_delta_ms"][touched[:, None], ring]
-    deltas[1, old_row] = rows["offset_delta"][touched[:, None], ring]
-    return _Extended(values, deltas[0], deltas[1], new_row)
+    values = np.empty((total, records["values"].shape[2]), np.float32)
+    times = np.empty(total, np.uint16)
+    values[old_row] = records["values"][touched[:, None], ring]
+    times[old_row] = records["times"][touched[:, None], ring]
+    return _Extended(values, times, new_row)

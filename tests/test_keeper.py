@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from tests.harness import SECOND_MS, START_MS, Plant, Replica, World
+from stream_detector.state import record_dtype
+from tests.harness import MODEL, SECOND_MS, START_MS, Plant, Replica, World
 
 SMALL = Plant(max_sensors=2, slice_records=2)
 
@@ -12,7 +14,8 @@ SMALL = Plant(max_sensors=2, slice_records=2)
 def counts(world: World, sensors: list[str], partition: int = 0) -> list[int]:
     """Return how many readings the stored state of sensors is of; 0 where nothing is stored."""
     records = world.store.records(partition, sensors)
-    return [0 if record is None else int.from_bytes(record[16:24], "little") for record in records]
+    layout = record_dtype(MODEL.window_length, len(MODEL.features), len(MODEL.members))
+    return [0 if record is None else int(np.frombuffer(record, layout)["header"]["count"][0]) for record in records]
 
 
 def feed(world: World, sensors: str, first_second: int = 0) -> None:

@@ -11,7 +11,7 @@ from stream_detector.restore_plan import MAX_REPLAY_RECORDS, Action, Facts, Plan
 from stream_detector.state import layout_name
 from tests.harness import GROUP, INPUT, MODEL, SECOND_MS, START_MS, Plant, Replica, World, changed
 
-META = PartitionMeta(next_position=500, epoch=b"12345678", layout="2:3:1:a,b", topic_id="topic-1")
+META = PartitionMeta(next_position=500, epoch=b"12345678", layout="3:3:1:1:a,b", topic_id="topic-1")
 #: A healthy partition: 100 to 1000 are in the log, up to 500 is committed and stored.
 FACTS = Facts(
     committed=500,
@@ -19,7 +19,7 @@ FACTS = Facts(
     log_start=100,
     log_end=1000,
     topic_id="topic-1",
-    layout="2:3:1:a,b",
+    layout="3:3:1:1:a,b",
     meta=META,
     first_start=1000,
     partition=1,
@@ -43,7 +43,7 @@ TABLE = {
     ),
     "nothing is stored": (replace(FACTS, meta=None), Plan(REBUILD, 500, "", reopens_incidents=True)),
     "a rebuild was not finished": (with_meta(next_position=-5), Plan(REBUILD, 500, "", reopens_incidents=True)),
-    "stored in another layout": (with_meta(layout="2:4:1:a,b"), Plan(REBUILD, 500, "", reopens_incidents=True)),
+    "stored in another layout": (with_meta(layout="3:4:1:1:a,b"), Plan(REBUILD, 500, "", reopens_incidents=True)),
     "stored far behind the commit": (
         replace(FACTS, committed=500 + MAX_REPLAY_RECORDS + 1, log_end=10**9),
         Plan(REBUILD, 500 + MAX_REPLAY_RECORDS + 1, "", reopens_incidents=True),
@@ -73,7 +73,7 @@ TABLE = {
         Plan(REBUILD, 100, "", must_commit=True, lost_readings=40, suspicious=True, reopens_incidents=True),
     ),
     "retention passed the commit, another layout": (
-        replace(with_meta(next_position=60, layout="2:4:1:a,b"), committed=60),
+        replace(with_meta(next_position=60, layout="3:4:1:1:a,b"), committed=60),
         Plan(REBUILD, 100, "", must_commit=True, lost_readings=40, suspicious=True, reopens_incidents=True),
     ),
     "the topic was made anew": (
@@ -361,7 +361,7 @@ def test_another_layout_rebuilds_the_windows() -> None:
     assert scored_values(replica) == [[2, 3, 4, 5]]
     meta = world.store.meta(0)
     assert meta is not None
-    assert meta.layout == layout_name(4, MODEL.features, 1)
+    assert meta.layout == layout_name(4, MODEL.features, 1, 1)
 
 
 def test_another_model_of_the_same_layout_goes_on_with_the_windows_and_starts_its_own_levels() -> None:

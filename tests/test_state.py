@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.readings import Readings
-from stream_detector.state import Appended, Records, append, layout_name, new_records, record_dtype
+from stream_detector.state import Appended, Records, append, layout_name, new_records, record_dtype, time_unit_ms
 
 MAX_GAP_MS = 1000
 FEATURES, MEMBERS = 2, 1
@@ -26,9 +26,9 @@ class Reading:
 
 @dataclass(slots=True)
 class ReferenceSensor:
-    """A sensor's accepted rows since its window last started anew: (time, offset, values)."""
+    """A sensor's accepted rows since its window last started anew: (time, values)."""
 
-    rows: list[tuple[int, int, tuple[float, float]]] = field(default_factory=list)
+    rows: list[tuple[int, tuple[float, float]]] = field(default_factory=list)
     count: int = 0
 
 
@@ -41,11 +41,10 @@ class Seen:
     count: int
     filled: int
     window: tuple[tuple[float, float], ...]  # its `filled` rows
-    milliseconds: int
-    offsets: int
+    start_ms: int
 
 
-def reference(readings: list[Reading], length: int) -> list[Seen]:
+def reference(readings: list[Reading], length: int, max_gap_ms: int) -> list[Seen]:
     sensors: dict[int, ReferenceSensor] = {}
     seen = []
     for offset, reading in enumerate(readings):
@@ -54,9 +53,9 @@ def reference(readings: list[Reading], length: int) -> list[Seen]:
             newest_ms = sensor.rows[-1][0]
             if reading.time_ms <= newest_ms:
                 continue
-            if reading.time_ms - newest_ms > MAX_GAP_MS:
+            if reading.time_ms - newest_ms > max_gap_ms:
                 sensor.rows.clear()
-        sensor.rows.append((reading.time_ms, offset, reading.values))
+        sensor.rows.append((reading.time_ms, reading.values))
         sensor.count += 1
         window = sensor.rows[-length:]
         seen.append(
@@ -65,9 +64,8 @@ def reference(readings: list[Reading], length: int) -> list[Seen]:
                 reading.sensor,
                 sensor.count,
                 len(window),
-                tuple(row[2] for row in window),
-                window[-1][0] - window[0][0],
-                window[-1][1] - window[0][1],
+                tuple(row[1] for row in window),
+                window[0][0] // time_unit_ms(max_gap_ms) * time_unit_ms(max_gap_ms),
             )
         )
     return seen
@@ -84,15 +82,15 @@ def columns(readings: list[Reading], first_offset: int = 0) -> Readings:
     )
 
 
-def append_all(records: Records, readings: list[Reading], first_offset: int = 0) -> Appended:
+def append_all(records: Records, readings: list[Reading], first_offset: int = 0, max_gap_ms: int = MAX_GAP_MS) -> Appended:
     slots = np.array([reading.sensor for reading in readings], np.int32)
-    return append(records, slots, columns(readings, first_offset), MAX_GAP_MS)
+    return append(records, slots, columns(readings, first_offset), max_gap_ms)
 
 
 def seen_by(appended: Appended, first_offset: int = 0) -> list[Seen]:
     everything = np.arange(len(appended.reading))
     windows = appended.windows(everything)
-    milliseconds, offsets = appended.span(everything)
+    starts_ms = appended.starts_ms(everything)
     return [
         Seen(
             first_offset + int(appended.reading[m]),
@@ -100,8 +98,7 @@ def seen_by(appended: Appended, first_offset: int = 0) -> list[Seen]:
             int(appended.count[m]),
             int(appended.filled[m]),
             tuple(tuple(row) for row in windows[m, len(windows[m]) - appended.filled[m] :].tolist()),
-            int(milliseconds[m]),
-            int(offsets[m]),
+            int(starts_ms[m]),
         )
         for m in everything.tolist()
     ]
@@ -119,20 +116,25 @@ _readings = st.lists(
 
 
 @settings(deadline=None)
-@given(readings=_readings, length=st.integers(1, 7), data=st.data())
-def test_any_cut_into_batches_gives_what_the_reference_gives(readings: list[Reading], length: int, data: st.DataObject) -> None:
+@given(readings=_readings, length=st.integers(1, 7), slower=st.sampled_from([1, 61, 7001]), data=st.data())
+def test_any_cut_into_batches_gives_what_the_reference_gives(
+    readings: list[Reading], length: int, slower: int, data: st.DataObject
+) -> None:
+    """Also where readings and gaps are so far apart that times are kept in units of 2 and of 117 ms."""
+    readings = [Reading(one.sensor, one.time_ms * slower, one.values) for one in readings]
+    max_gap_ms = MAX_GAP_MS * slower
     cuts = data.draw(st.lists(st.integers(0, len(readings)), max_size=8).map(sorted))
     whole, in_parts = new_records(3, length, FEATURES, MEMBERS), new_records(3, length, FEATURES, MEMBERS)
     bounds = [0, *cuts, len(readings)]
 
-    append_all(whole, readings)
+    append_all(whole, readings, max_gap_ms=max_gap_ms)
     seen, late = [], 0
     for start, stop in itertools.pairwise(bounds):
-        appended = append_all(in_parts, readings[start:stop], first_offset=start)
+        appended = append_all(in_parts, readings[start:stop], start, max_gap_ms)
         seen += seen_by(appended, first_offset=start)
         late += appended.late
 
-    expected = reference(readings, length)
+    expected = reference(readings, length, max_gap_ms)
     assert sorted(seen, key=lambda one: one.offset) == expected
     assert late == len(readings) - len(expected)
     assert in_parts.tobytes() == whole.tobytes()
@@ -155,7 +157,8 @@ def test_more_readings_of_one_sensor_than_the_window_is_long_have_a_window_each(
     assert first_feature(appended.windows(np.arange(2, 5))) == [[1, 2, 3], [2, 3, 4], [3, 4, 5]]
     assert appended.filled.tolist() == [1, 2, 3, 3, 3]
     assert appended.count.tolist() == [1, 2, 3, 4, 5]
-    assert records["rows"]["values"][0, :, 0].tolist() == [4, 5, 3]  # a ring: reading n is in row (n - 1) mod 3
+    assert records["values"][0, :, 0].tolist() == [4, 5, 3]  # a ring: reading n is in row (n - 1) mod 3
+    assert records["times"][0].tolist() == [130, 140, 120]
 
 
 def test_late_and_equal_time_readings_are_dropped_and_counted() -> None:
@@ -193,28 +196,49 @@ def test_a_gap_within_a_batch_starts_the_window_anew_for_the_readings_after_it()
 
     assert appended.filled.tolist() == [1, 2, 3, 1, 2]
     assert appended.restarted == 1
-    assert appended.span(np.arange(5))[0].tolist() == [0, 10, 20, 0, 10]
+    assert appended.starts_ms(np.arange(5)).tolist() == [10, 10, 10, 5000, 5000]
 
 
-def test_the_span_of_a_window_counts_offsets_of_other_sensors_and_skipped_ones() -> None:
-    records = new_records(2, 3, FEATURES, MEMBERS)
-    readings = columns([Reading(0, 10, (1, 1)), Reading(1, 10, (1, 1)), Reading(0, 15, (1, 1)), Reading(0, 40, (1, 1))])
-    offsets = np.array([7, 8, 100, 103], np.int64)
-    readings = Readings(readings.sensors, readings.partitions, offsets, readings.times_ms, readings.values)
-
-    appended = append(records, np.array([0, 1, 0, 0], np.int32), readings, MAX_GAP_MS)
-
-    milliseconds, span_offsets = appended.span(np.array([2]))
-    assert (milliseconds.tolist(), span_offsets.tolist()) == ([30], [96])  # from offset 7 to 103
+@pytest.mark.parametrize(
+    ("max_gap_ms", "unit_ms"),
+    [(0, 1), (10, 1), (60_000, 1), (60_001, 2), (600_000, 10), (36_000_000, 600), (30 * 86_400_000, 43_200)],
+)
+def test_times_are_kept_in_the_finest_unit_by_which_gaps_can_be_told(max_gap_ms: int, unit_ms: int) -> None:
+    assert time_unit_ms(max_gap_ms) == unit_ms
 
 
-def test_offsets_too_far_apart_for_the_record_start_the_window_anew() -> None:
-    records = new_records(1, 3, FEATURES, MEMBERS)
-    append_all(records, values_of(1, 2))
+def test_the_start_of_a_window_has_no_error_that_adds_up_over_many_rows_and_long_gaps() -> None:
+    """A reading a minute or so; each gap but a few is no whole number of units of 10 ms, and one is the longest allowed."""
+    max_gap_ms, length = 600_000, 64
+    times_ms = [1_700_000_000_007 + 60_003 * step + (539_997 if step >= 90 else 0) for step in range(200)]
+    records = new_records(1, length, FEATURES, MEMBERS)
 
-    appended = append_all(records, [Reading(0, 130, (3.0, 3.0))], first_offset=2 + 2**32)
+    starts_ms = [
+        int(append_all(records, [Reading(0, time_ms, (1.0, 1.0))], offset, max_gap_ms).starts_ms(np.array([0]))[0])
+        for offset, time_ms in enumerate(times_ms)
+    ]
 
-    assert appended.filled.tolist() == [1]
+    assert starts_ms == [times_ms[max(0, last - length + 1)] // 10 * 10 for last in range(200)]
+
+
+def test_a_count_that_gets_too_large_for_the_record_goes_on_from_a_smaller_one_in_the_same_row() -> None:
+    whole, in_parts = (new_records(1, 3, FEATURES, MEMBERS) for _ in range(2))
+    readings = values_of(1, 2, 3, 4, 5)
+    for records in (whole, in_parts):
+        append_all(records, values_of(-2, -1, 0))
+        records["header"]["last_time_ms"] = 99
+        records["header"]["count"] += np.uint32(2**31 - 5)  # a multiple of 3; two readings more reach 2**31
+
+    appended = append_all(whole, readings)
+    for offset, reading in enumerate(readings):
+        window = append_all(in_parts, [reading], offset).windows(np.array([0]))
+
+    assert appended.filled.tolist() == [3] * 5
+    assert first_feature(appended.windows(np.arange(5))) == [[-1, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5]]
+    assert first_feature(window) == [[3, 4, 5]]
+    assert 2**30 <= whole["header"]["count"][0] < 2**31 - 5
+    assert in_parts["header"]["count"] == whole["header"]["count"]
+    assert in_parts["values"].tobytes() == whole["values"].tobytes()
 
 
 def test_a_missing_value_stays_missing_in_the_window() -> None:
@@ -246,19 +270,19 @@ def test_windows_of_the_past_are_not_touched_by_later_batches() -> None:
     assert first_feature(window) == [[1, 2]]
 
 
-def test_the_layout_is_named_by_window_length_members_and_features_in_order() -> None:
-    assert layout_name(64, ("temperature", "pressure"), 3) == "2:64:3:temperature,pressure"
-    assert layout_name(64, ("pressure", "temperature"), 3) != layout_name(64, ("temperature", "pressure"), 3)
+def test_the_layout_is_named_by_window_length_members_unit_of_time_and_features_in_order() -> None:
+    assert layout_name(64, ("temperature", "pressure"), 3, 10) == "3:64:3:10:temperature,pressure"
+    assert layout_name(64, ("pressure", "temperature"), 3, 10) != layout_name(64, ("temperature", "pressure"), 3, 10)
 
 
-def test_a_record_is_a_header_with_a_shift_per_member_moments_per_feature_and_a_ring_of_rows() -> None:
+def test_a_record_is_a_header_with_a_shift_per_member_moments_per_feature_and_rings_of_times_and_values() -> None:
     record = record_dtype(window_length=5, features=2, members=3)
 
-    # 12 columns of 8 bytes but for two of 4, and 3 float32; three float64 per feature; 2 float32 and two uint32 per row.
-    assert [record[name].itemsize for name in ("header", "moments", "rows")] == [11 * 8 + 2 * 4 + 3 * 4, 2 * 24, 5 * 16]
-    assert record.itemsize == 108 + 48 + 80
+    # 7 columns of 8 bytes and 6 of 4, and 3 float32; two float64 and a uint32 per feature; uint16 and 2 float32 per row.
+    assert [record[name].itemsize for name in record.names or ()] == [7 * 8 + 6 * 4 + 3 * 4, 2 * 20, 5 * 2, 5 * 8]
+    assert record.itemsize == 92 + 40 + 10 + 40
     assert record.fields is not None
-    assert [record.fields[name][1] for name in ("header", "moments", "rows")] == [0, 108, 156]
+    assert [record.fields[name][1] for name in ("header", "moments", "times", "values")] == [0, 92, 132, 142]
 
 
 def test_a_sensor_that_was_never_seen_has_neither_rows_nor_moments_nor_an_incident() -> None:

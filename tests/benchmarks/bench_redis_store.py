@@ -30,7 +30,7 @@ EPOCH = b"epoch--1"
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The shape of the windows held: T rows of F values, each row with its time."""
+    """The shape of the windows held: T rows of F values."""
 
     length: int
     features: int
@@ -41,11 +41,11 @@ class Window:
 
     @property
     def row_bytes(self) -> int:
-        return record_dtype(self.length, self.features, MEMBERS)["rows"].itemsize // self.length
+        return record_dtype(self.length, self.features, MEMBERS)["values"].itemsize // self.length
 
     @property
     def head_bytes(self) -> int:
-        """All but the rows: header and moments."""
+        """All but the values: header, moments and times."""
         return self.record_bytes - self.length * self.row_bytes
 
 

@@ -83,6 +83,12 @@ def test_the_events_of_a_crash_free_run_differ_in_nothing() -> None:
             {"wrong_window": 1},
         ),
         (
+            lambda found: found.__setitem__(
+                5, edited(found[5], lambda event: event["window"].update(start=event["window"]["end"]))
+            ),
+            {"wrong_window": 1},
+        ),
+        (
             lambda found: found.__setitem__(5, edited(found[5], lambda event: event.update(status="opened"))),
             {"wrong_incident": 1},
         ),
