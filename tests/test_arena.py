@@ -85,6 +85,18 @@ def test_a_slot_knows_its_sensors_row_in_the_models_table() -> None:
     assert arena.table_rows[slots].tolist() == [1999, 0, 7]
 
 
+def test_sensors_keep_their_records_while_the_arena_grows() -> None:
+    arena = arena_of(5000)
+    for partition in range(4):
+        assert arena.room(1000)
+        insert(arena, ["a", *(f"s{number}" for number in range(999))], partition)
+        arena.records["header"]["last_offset"][arena.slot(partition, "a")] = 100 + partition
+
+    kept = [arena.records["header"]["last_offset"][arena.slot(partition, "a")] for partition in range(4)]
+
+    assert kept == [100, 101, 102, 103]
+
+
 def test_the_least_recently_seen_stored_sensor_makes_room() -> None:
     arena = arena_of(3)
     insert(arena, ["a", "b", "c"])
