@@ -123,7 +123,8 @@ class Pipeline:
     def sensor_counts(self) -> SensorCounts:
         """Count the sensors in memory; a pass over all of them."""
         arena = self._ports.detector.arena
-        return sensor_counts(arena.records["header"][arena.partitions >= 0], self._ports.detector.model.window_length)
+        header = arena.records["header"][["filled", "incident_offset"]]  # the other fields would be copied as well
+        return sensor_counts(header[arena.partitions >= 0], self._ports.detector.model.window_length)
 
     def step(self) -> StepReport:
         """Poll once and carry what came all the way through; then restore a slice."""
