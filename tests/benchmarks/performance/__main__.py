@@ -31,6 +31,7 @@ PARTS = {
     "engine": "inference alone",
     "stages": "stages alone",
     "end_to_end": "end to end on real Kafka and Valkey, and plain consumers on the same topic",
+    "latency": "from a reading to its event, under load",
     "scale": "1,000 to a million sensors",
     "training": "training",
 }

@@ -12,6 +12,7 @@ from tests.servers import kafka_java
 from tests.servers.processes import ServerMissingError, free_port
 from tests.servers.valkey import Valkey, running_valkey
 
+#: Which way a figure gets better.
 MORE, LESS, NEITHER = "more", "less", "neither"
 AT_LEAST, AT_MOST = ">=", "<="
 

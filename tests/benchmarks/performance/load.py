@@ -1,0 +1,175 @@
+"""Load at a pace, as a plant makes it: a process paces prebuilt readings into Kafka's own console producer.
+
+The client of Kafka is Java's: one in Python takes more than the detector. A reading's time is that of its writing, so what
+comes of it can be timed by anyone with the same clock. All lines begin with that time, for it to be read without decoding.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+import numpy as np
+import psutil
+
+from tests.benchmarks.performance.models import PUMPS, READINGS, feature_names, healthy_values, sensor_names
+from tests.servers.kafka_java import fetch_jars
+
+TICK_SECONDS = 0.01
+LINGER_MS = 5
+#: A value starts with `{"timestamp": `; then the 13 digits of the milliseconds.
+TIME_STARTS, TIME_STOPS = 14, 27
+#: The sensors that are always far off: some that the model knows, so that their scale is not learned from it.
+ANOMALOUS = PUMPS
+FAR_OFF = 1000.0
+_COURSES, _STEPS = 16, 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the load was in a span."""
+
+    began_ms: int  # time of the first reading
+    ended_ms: int  # time of the last one
+    readings: int
+    anomalous: int  # readings among them that are far off
+    late_seconds: float  # by which the pacing was late at worst
+    cpu_seconds: float  # of pacing and producing
+
+
+@dataclass(frozen=True, slots=True)
+class PacedFleet:
+    """Sensors in turn, each reading on where it was; the first ANOMALOUS of them are far off, now above and now below."""
+
+    features: int
+    sensors: int
+
+    def chunks(self) -> Iterator[tuple[bytes, bytes, bool]]:
+        """Yield forever what comes before the time of a reading, what comes after it, and whether the reading is far off."""
+        names = [name.encode() for name in sensor_names(self.sensors)]
+        healthy, far_off = self._values()
+        turn = 0
+        while True:
+            for number, name in enumerate(names):
+                is_far_off = number < ANOMALOUS
+                values = far_off[turn % 2] if is_far_off else healthy[number % _COURSES][(number // _COURSES + turn) % _STEPS]
+                yield b'%s|{"timestamp": ' % name, b', "sensor_id": "%s", "values": %s}\n' % (name, values), is_far_off
+            turn += 1
+
+    def _values(self) -> tuple[list[list[bytes]], list[bytes]]:
+        names = feature_names(self.features)
+        courses = healthy_values(self.features, _COURSES, _STEPS, first=READINGS).astype(np.float64).round(3)
+        healthy = [[_json(names, row) for row in course.tolist()] for course in courses]
+        return healthy, [_json(names, [sign * FAR_OFF] * self.features) for sign in (1, -1)]
+
+
+def _json(names: tuple[str, ...], row: list[float]) -> bytes:
+    return json.dumps(dict(zip(names, row, strict=True))).encode()
+
+
+class Pacer:
+    """A process that makes load when it is told to."""
+
+    def __init__(self, told: Connection) -> None:
+        self._told = told
+
+    def warm_up(self, turns: int) -> None:
+        """Write turns of readings at once, one second apart, the last one now."""
+        self._told.send((turns, None))
+        self._told.recv()
+
+    def carry(self, readings_per_second: float, seconds: float) -> Sent:
+        """Write readings at a pace; return when the span is over."""
+        self._told.send((readings_per_second, seconds))
+        sent: Sent = self._told.recv()
+        return sent
+
+
+@contextmanager
+def pacer(brokers: str, topic: str, fleet: PacedFleet) -> Iterator[Pacer]:
+    """Run a pacing process for a while."""
+    processes = multiprocessing.get_context("spawn")
+    ours, theirs = processes.Pipe()
+    process = processes.Process(target=_pace, args=(brokers, topic, fleet, theirs))
+    process.start()
+    theirs.close()
+    try:
+        yield Pacer(ours)
+    finally:
+        ours.close()  # it ends when it reads that
+        process.join(10)
+        process.kill()
+
+
+def _pace(brokers: str, topic: str, fleet: PacedFleet, told: Connection) -> None:
+    """Do what is told until nobody is there to tell."""
+    producer = _console_producer(brokers, topic)
+    writing = _Writing(producer, fleet)
+    try:
+        while True:
+            asked, seconds = told.recv()
+            if seconds is None:
+                writing.warm_up(asked)
+                told.send(None)
+            else:
+                told.send(writing.carry(asked, seconds))
+    except EOFError:
+        producer.kill()
+        producer.wait()
+
+
+def _console_producer(brokers: str, topic: str) -> subprocess.Popen[bytes]:
+    program = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{fetch_jars()}/*", "org.apache.kafka.tools.ConsoleProducer"]
+    where = ["--bootstrap-server", brokers, "--topic", topic, "--timeout", str(LINGER_MS)]
+    keyed = ["--reader-property", "parse.key=true", "--reader-property", "key.separator=|"]
+    return subprocess.Popen(
+        [*program, *where, *keyed], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+class _Writing:
+    """Readings of a fleet into the input of a program."""
+
+    def __init__(self, producer: subprocess.Popen[bytes], fleet: PacedFleet) -> None:
+        assert producer.stdin is not None
+        self._input = producer.stdin
+        self._processes = [psutil.Process(), psutil.Process(producer.pid)]
+        self._fleet = fleet
+        self._chunks = fleet.chunks()
+
+    def warm_up(self, turns: int) -> None:
+        now_ms = int(1000 * time.time())
+        for turn in range(turns):
+            self._write(self._fleet.sensors, now_ms - 1000 * (turns - turn))
+
+    def carry(self, readings_per_second: float, seconds: float) -> Sent:
+        began, cpu = time.time(), self._cpu_seconds()
+        began_ms = ended_ms = int(1000 * began)
+        written = anomalous = 0
+        late_seconds = 0.0
+        for tick in range(1, round(seconds / TICK_SECONDS) + 1):
+            due = began + tick * TICK_SECONDS
+            time.sleep(max(0.0, due - time.time()))
+            late_seconds = max(late_seconds, time.time() - due)
+            count = round(readings_per_second * tick * TICK_SECONDS) - written
+            ended_ms = int(1000 * time.time())
+            anomalous += self._write(count, ended_ms)
+            written += count
+        return Sent(began_ms, ended_ms, written, anomalous, late_seconds, self._cpu_seconds() - cpu)
+
+    def _write(self, count: int, time_ms: int) -> int:
+        """Write readings with this time; return how many of them are far off."""
+        chunks = [next(self._chunks) for _ in range(count)]
+        stamp = b"%d" % time_ms
+        self._input.write(b"".join([before + stamp + after for before, after, _ in chunks]))
+        self._input.flush()
+        return sum(is_far_off for _, _, is_far_off in chunks)
+
+    def _cpu_seconds(self) -> float:
+        return float(sum(sum(process.cpu_times()[:2]) for process in self._processes))  # of user and system
