@@ -1,9 +1,10 @@
-"""Cost of the Redis store per reading: CPU of the client and of the server, and time.
+"""Cost of the Redis store: CPU of the client and of the server, and time, per reading; memory of the server per sensor.
 
     python -m tests.benchmarks.bench_redis_store [--sensors 4096] [--batches 50] [--cluster]
 
 Every batch changes the head and one row of each sensor's record, as a poll with one reading per sensor does. A server
-of the tests is started for it, on the same machine.
+of the tests is started for each shape of window, on the same machine. Keys are those of the default group and topic. Memory
+depends on the allocator: the tests' server has that of the C library, other builds round sizes up to jemalloc's classes.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from stream_detector.settings import RedisSettings
 from stream_detector.state import record_dtype
 from tests.servers.valkey import Valkey, running_cluster, running_valkey
 
-MEMBERS = 6
+MEMBERS = 7
 EPOCH = b"epoch--1"
+WEIGHED_SENSORS = 100_000
+SLICE_SENSORS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,14 @@ def server_cpu_seconds(servers: list[Valkey]) -> float:
     return total
 
 
+def used_memory(servers: list[Valkey]) -> int:
+    total = 0
+    for server in servers:
+        with closing(server.client()) as client:
+            total += int(client.info("memory")["used_memory"])
+    return total
+
+
 def measure(name: str, servers: list[Valkey], readings: int, work: Callable[[], None]) -> None:
     """Run `work` and print its cost per reading in microseconds."""
     server_before, client_before, before = server_cpu_seconds(servers), time.process_time(), time.perf_counter()
@@ -103,20 +114,36 @@ def run(store: RedisStore, servers: list[Valkey], window: Window, sensors: list[
     measure(f"load, {shape}", servers, len(sensors), load)
 
 
+def weigh(store: RedisStore, servers: list[Valkey], window: Window) -> None:
+    """Fill a partition with sensors and print what each takes of the servers' memory."""
+    store.ping()
+    before = used_memory(servers)
+    store.begin(0, PartitionMeta(0, EPOCH, "layout", "topic"))
+    for number, first in enumerate(range(0, WEIGHED_SENSORS, SLICE_SENSORS)):
+        sensors = [f"pump-{sensor:07}" for sensor in range(first, min(first + SLICE_SENSORS, WEIGHED_SENSORS))]
+        if store.persist(0, EPOCH, number, number + 1, batch(window, sensors, 0)) != StoreVerdict.APPLIED:
+            raise SystemExit("not applied")
+    per_sensor = (used_memory(servers) - before) / WEIGHED_SENSORS
+    share = per_sensor / (4 * window.length * window.features)
+    name = f"memory, T={window.length} F={window.features}"
+    print(f"{name:34} {per_sensor:.0f} bytes a sensor, {share:.2f} of its window's; its record {window.record_bytes}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sensors", type=int, default=4096, help="sensors, all in every batch (default: %(default)s)")
     parser.add_argument("--batches", type=int, default=50, help="batches (default: %(default)s)")
     parser.add_argument("--cluster", action="store_true", help="a cluster of three instead of one server")
     options = parser.parse_args()
-    sensors = [f"pump-{number:06}" for number in range(options.sensors)]
-    with tempfile.TemporaryDirectory() as directory:
-        where = Path(directory)
-        with running_cluster(where) if options.cluster else running_valkey(where) as started:
-            servers = started if isinstance(started, list) else [started]
-            settings = RedisSettings(url=SecretStr(servers[0].url), cluster=options.cluster)
-            with closing(RedisStore(settings, "benchmark", "readings")) as store:
-                for window in (Window(length=32, features=1), Window(length=64, features=8)):
+    sensors = [f"pump-{number:07}" for number in range(options.sensors)]
+    for window in (Window(length=32, features=1), Window(length=64, features=8)):
+        with tempfile.TemporaryDirectory() as directory:
+            where = Path(directory)
+            with running_cluster(where) if options.cluster else running_valkey(where) as started:
+                servers = started if isinstance(started, list) else [started]
+                settings = RedisSettings(url=SecretStr(servers[0].url), cluster=options.cluster)
+                with closing(RedisStore(settings, "stream-detector", "sensor-readings")) as store:
+                    weigh(store, servers, window)
                     run(store, servers, window, sensors, options.batches)
 
 
