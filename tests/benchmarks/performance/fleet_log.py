@@ -25,10 +25,14 @@ _COURSES = 16
 
 @dataclass(frozen=True)
 class FleetLog:
-    """The readings of `count` sensors, in `turns` turns of the model's sampling interval."""
+    """The readings of `count` sensors, in turns of the model's sampling interval.
+
+    They have read `past` turns before; the last of those begins the topic. It is followed by `turns` more.
+    """
 
     model: ModelSpec
     count: int
+    past: int
     turns: int
 
     @cached_property
@@ -39,7 +43,7 @@ class FleetLog:
     @cached_property
     def _courses(self) -> Float64Array:
         """Return what the simulated pumps read after the time that models are trained on [C, N, F]."""
-        steps = self.turns + PATTERN // _COURSES
+        steps = self.past + self.turns + PATTERN // _COURSES
         values: Float64Array = healthy_values(len(self.model.features), _COURSES, steps, first=READINGS).astype(np.float64)
         return values.round(3)  # the resolution of the sensors
 
@@ -47,22 +51,22 @@ class FleetLog:
         """Return the time of a turn's readings."""
         return START_MS + round(1000 * self.model.sampling_interval_seconds * turn)
 
-    def readings(self, numbers: Int64Array, turns: int, first_offset: int) -> Readings:
-        """Return the first turns of these sensors as a decoder gives them, as if the log held those of all sensors."""
-        turn = np.repeat(np.arange(turns), len(numbers))
-        number = np.tile(numbers, turns)
+    def past_readings(self, numbers: Int64Array, start: int, stop: int) -> Readings:
+        """Return what these sensors read in turns of the past, decoded; positions before the topic are negative."""
+        turn, number = np.repeat(np.arange(start, stop), len(numbers)), np.tile(numbers, stop - start)
         course, begin = number % _COURSES, number % PATTERN // _COURSES
+        times_ms = [self.time_ms(one) for one in range(start, stop)]
         return Readings(
-            sensors=[self.sensors[one] for one in numbers.tolist()] * turns,
+            sensors=[self.sensors[one] for one in numbers.tolist()] * (stop - start),
             partitions=np.zeros(len(turn), np.int32),
-            offsets=first_offset + turn * self.count + number,
-            times_ms=np.repeat(np.array([self.time_ms(one) for one in range(turns)], np.int64), len(numbers)),
+            offsets=(turn - self.past + 1) * self.count + number,
+            times_ms=np.repeat(np.array(times_ms, np.int64), len(numbers)),
             values=self._courses[course, begin + turn].astype(np.float32),
         )
 
-    def write(self, brokers: str, topic: str, first: int, stop: int) -> None:
-        """Append the readings of the turns from `first` up to `stop`."""
-        write_lines(brokers, topic, self._lines(first, stop))
+    def write(self, brokers: str, topic: str, start: int, stop: int) -> None:
+        """Append the readings of turns, counted from the last one of the past: 0 comes first of all."""
+        write_lines(brokers, topic, self._lines(self.past - 1 + start, self.past - 1 + stop))
 
     def _lines(self, first: int, stop: int) -> Iterator[bytes]:
         names = self.model.features

@@ -15,9 +15,9 @@ from itertools import islice
 
 import psutil
 
-from stream_detector.adapters.kafka_topics import KafkaTopics
 from stream_detector.model.saving import load_metadata
-from stream_detector.settings import RedisSettings
+from stream_detector.rules import SCALE_WINDOWS
+from stream_detector.settings import KafkaSettings, RedisSettings
 from tests.benchmarks.performance.figures import AT_LEAST, AT_MOST, NEITHER, Figure, Places, Size
 from tests.benchmarks.performance.fleet_log import FleetLog
 from tests.benchmarks.performance.models import LARGE, SMALL, trained_model
@@ -105,12 +105,12 @@ def _point(places: Places, sensors: int, readings: int) -> Point:
     model = trained_model(places.models, *SMALL)
     spec = load_metadata(model).spec
     turns = 1 + max(1, -(-readings // sensors))
-    log = FleetLog(spec, sensors, spec.window_length + turns)
+    log = FleetLog(spec, sensors, SCALE_WINDOWS * spec.window_length, turns)
     with ExitStack() as parts:
-        topics = parts.enter_context(closing(Topics(places.kafka.brokers, f"scale-{uuid.uuid4().hex[:8]}", partitions=1)))
+        topics = parts.enter_context(_topics(places))
         redis_bytes = _seed(places, log, topics)
         kafka = topics.settings
-        log.write(kafka.brokers, kafka.input_topic, spec.window_length - 1, spec.window_length + turns)
+        log.write(kafka.brokers, kafka.input_topic, 0, 1 + turns)
         commit(kafka, {0: sensors})
         environ = environment(kafka, places.valkey.url, model, STATE__MAX_SENSORS=sensors + kafka.max_poll_records)
         begun = time.monotonic()
@@ -133,15 +133,20 @@ def _point(places: Places, sensors: int, readings: int) -> Point:
     return point
 
 
+def _topics(places: Places) -> closing[Topics]:
+    """Make topics and a group whose names are new, and as long as the default ones: they are part of each key in Redis."""
+    new = uuid.uuid4().hex[:6]
+    names = {"group_id": f"detector-{new}", "input_topic": f"readings-{new}"}
+    assert all(len(name) == len(KafkaSettings.model_fields[setting].default) for setting, name in names.items())
+    return closing(Topics(places.kafka.brokers, f"scale-{new}", partitions=1, **names))
+
+
 def _seed(places: Places, log: FleetLog, topics: Topics) -> float:
     """Store all sensors; return what one takes in Redis."""
     _empty(places.valkey)
     before = _used_bytes(places.valkey)
-    with KafkaTopics(topics.settings) as described:
-        found = described.describe(topics.settings.input_topic)
-    assert found is not None
     model = trained_model(places.models, log.model.window_length, len(log.model.features))
-    seed(model, log, topics.settings, RedisSettings.model_validate({"url": places.valkey.url}), found.topic_id)
+    seed(model, log, topics.settings, RedisSettings.model_validate({"url": places.valkey.url}))
     return (_used_bytes(places.valkey) - before) / log.count
 
 
@@ -170,8 +175,8 @@ def _redis_over_windows(places: Places, sensors: int) -> Figure:
     """Measure Redis with the windows of the large shape: the names are the group's, the topic's and the sensors' own."""
     window_length, features = LARGE
     spec = load_metadata(trained_model(places.models, *LARGE)).spec
-    log = FleetLog(spec, sensors, window_length)
-    with closing(Topics(places.kafka.brokers, f"large-{uuid.uuid4().hex[:8]}", partitions=1)) as topics:
+    log = FleetLog(spec, sensors, past=window_length, turns=0)
+    with _topics(places) as topics:
         ratio = _seed(places, log, topics) / (window_length * features * FLOAT_BYTES)
     name, goal = "Redis over the bytes of the windows, 8 features, window 64", (AT_MOST, REDIS_LARGE_GOAL)
     return Figure(PART, name, ratio, "ratio", "redis_bytes_over_window_bytes", goal)

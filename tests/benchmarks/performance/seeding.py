@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stream_detector.adapters.kafka_topics import KafkaTopics
 from stream_detector.adapters.redis_store import RedisStore
 from stream_detector.calibration import Calibration
 from stream_detector.detector import Detector
@@ -26,6 +27,8 @@ from stream_detector.scales import Scales
 from stream_detector.settings import AlertSettings, KafkaSettings, RedisSettings, StateSettings
 from stream_detector.spec import ModelSpec
 from tests.benchmarks.performance.fleet_log import PATTERN, FleetLog
+
+_TURNS_AT_ONCE = 32
 
 
 @dataclass(slots=True)
@@ -52,22 +55,18 @@ def filling_detector(model: Path) -> Detector:
     return build_detector(scorer, StateSettings(max_sensors=PATTERN), AlertSettings())
 
 
-def seed(model: Path, log: FleetLog, kafka: KafkaSettings, redis: RedisSettings, topic_id: str) -> None:
-    """Store the state of all sensors after their first T turns, of which the last one begins the topic's one partition.
-
-    The positions of the turns before are negative: that part of the log is not there.
-    """
+def seed(model: Path, log: FleetLog, kafka: KafkaSettings, redis: RedisSettings) -> None:
+    """Store the state of all sensors after their past, as read up to the second turn of the topic's one partition."""
     detector = filling_detector(model)
-    window_length = detector.model.window_length
     with closing(RedisStore(redis, kafka.group_id, kafka.input_topic)) as store:
         keeper = StateKeeper(store, detector, LagBounds(PATTERN, 1.0), time.monotonic, secrets.token_bytes)
-        partition = Partition(0, topic_id)
+        partition = Partition(0, _topic_id(kafka))
         keeper.begin(partition)
         partition.next = partition.persisted
         numbers = np.arange(min(PATTERN, log.count))
-        readings = log.readings(numbers, window_length, (1 - window_length) * log.count)
         keeper.admit_sensors({0: partition}, {0: log.sensors[: len(numbers)]})
-        detector.detect(readings, scoring=False)
+        for start in range(0, log.past, _TURNS_AT_ONCE):
+            detector.detect(log.past_readings(numbers, start, min(start + _TURNS_AT_ONCE, log.past)), scoring=False)
         filled = detector.arena.records[detector.arena.held(0)].copy()
         for first in range(0, log.count, PATTERN):
             _hold(detector, log.sensors[first : first + PATTERN], filled)
@@ -75,6 +74,13 @@ def seed(model: Path, log: FleetLog, kafka: KafkaSettings, redis: RedisSettings,
             _persist(keeper, partition)
         partition.next = log.count
         _persist(keeper, partition)
+
+
+def _topic_id(kafka: KafkaSettings) -> str:
+    with KafkaTopics(kafka) as topics:
+        found = topics.describe(kafka.input_topic)
+    assert found is not None
+    return found.topic_id
 
 
 def _hold(detector: Detector, sensors: list[str], filled: np.ndarray[tuple[int], np.dtype[np.void]]) -> None:

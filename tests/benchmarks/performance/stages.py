@@ -1,7 +1,7 @@
 """Each stage of the hot path alone, and their sum against the whole: real Kafka, real Valkey, the same readings, one process.
 
-Two services are put together as `stream-detector run` does it, in groups of their own, and both read the turns that fill the
-windows. Then one takes the measured turns in steps of the pipeline. Of the other only the parts are used: one stage after the
+Two services are put together as `stream-detector run` does it, in groups of their own, on stored sensors, and both warm up.
+Then one takes the measured turns in steps of the pipeline. Of the other only the parts are used: one stage after the
 other, each over all the batches that polling gave, and the clocks run only while a part of the service does.
 """
 
@@ -18,21 +18,25 @@ import numpy as np
 from stream_detector.commands.run import _connect
 from stream_detector.decision import ScoredReadings, decide
 from stream_detector.detector import Detected
+from stream_detector.model.saving import load_metadata
 from stream_detector.pipeline import Pipeline
 from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Float32Array, Int64Array
 from stream_detector.reports import StepReport
-from stream_detector.rules import build_detector
+from stream_detector.rules import SCALE_WINDOWS, build_detector
 from stream_detector.service import Heartbeat, StopFlag
 from stream_detector.settings import KafkaSettings, ModelSettings, RedisSettings, Settings
-from tests.benchmarks.performance.figures import AT_MOST, NEITHER, Figure, Places, Size
+from tests.benchmarks.performance.figures import AT_MOST, LESS, NEITHER, Figure, Places, Size
 from tests.benchmarks.performance.fleet_log import FleetLog
 from tests.benchmarks.performance.models import LARGE, SMALL, trained_model
+from tests.benchmarks.performance.seeding import seed
+from tests.benchmarks.restore_load import commit
 from tests.integration.topics import Topics
 from tests.servers.valkey import Valkey
 
 PART = "stages alone"
 SENSORS = 1000
+WARM_UP_TURNS = 20
 GOAL = 1.3
 PATIENCE_SECONDS = 600.0
 CONSUME, DECODE, APPEND, SCORE = "consume", "decode", "admit, append, learn", "score"
@@ -75,19 +79,26 @@ def _of_shape(places: Places, shape: tuple[int, int], turns: int, key: str | Non
     model = ModelSettings(directory=trained_model(places.models, window_length, features))
     name = f"stages-{uuid.uuid4().hex[:8]}"
     with ExitStack() as parts:
-        topics = parts.enter_context(closing(Topics(places.kafka.brokers, name, partitions=1, start="earliest")))
-        whole = _Bench(topics.settings, places.valkey, model, parts)
-        alone = _Bench(topics.settings.model_copy(update={"group_id": f"{name}-alone"}), places.valkey, model, parts)
-        log = FleetLog(whole.pipeline._ports.detector.model, SENSORS, window_length + turns)
-        log.write(topics.settings.brokers, topics.settings.input_topic, 0, window_length)
-        whole.read_up_to(window_length * SENSORS)
-        alone.read_up_to(window_length * SENSORS)
-        log.write(topics.settings.brokers, topics.settings.input_topic, window_length, window_length + turns)
-        end = (window_length + turns) * SENSORS
-        whole.read_up_to(end)
-        stages = _Alone(alone).run(end)
+        topics = parts.enter_context(closing(Topics(places.kafka.brokers, name, partitions=1)))
+        spec = load_metadata(model.directory).spec
+        log = FleetLog(spec, SENSORS, SCALE_WINDOWS * window_length, WARM_UP_TURNS + turns)
+        log.write(places.kafka.brokers, topics.settings.input_topic, 0, 1 + WARM_UP_TURNS)
+        kafkas = topics.settings, topics.settings.model_copy(update={"group_id": f"{name}-alone"})
+        whole, alone = (_service(places, model, kafka, log, parts) for kafka in kafkas)
+        log.write(places.kafka.brokers, topics.settings.input_topic, 1 + WARM_UP_TURNS, 1 + WARM_UP_TURNS + turns)
+        whole.read(turns * SENSORS)
+        stages = _Alone(alone).run((1 + WARM_UP_TURNS + turns) * SENSORS)
     shown = f"{features} features, window {window_length}" if features > 1 else f"univariate, window {window_length}"
     return _figures(shown, stages, whole, turns * SENSORS, key)
+
+
+def _service(places: Places, model: ModelSettings, kafka: KafkaSettings, log: FleetLog, parts: ExitStack) -> _Bench:
+    """Put a service together that has read the warm-up turns, in a group that goes on from a seeded store."""
+    seed(model.directory, log, kafka, RedisSettings.model_validate({"url": places.valkey.url}))
+    commit(kafka, {0: SENSORS})
+    service = _Bench(kafka, places.valkey, model, parts)
+    service.read(WARM_UP_TURNS * SENSORS)
+    return service
 
 
 def _figures(shape: str, stages: dict[str, Cost], whole: _Bench, readings: int, key: str | None) -> list[Figure]:
@@ -97,6 +108,9 @@ def _figures(shape: str, stages: dict[str, Cost], whole: _Bench, readings: int, 
         found.append(Figure(PART, f"{name}, {shape}", 1e6 * cost.elapsed / readings, "us a reading"))
         found.append(Figure(PART, f"{name}, {shape}, CPU", 1e6 * cost.cpu / readings, "us of CPU a reading"))
     found.append(Figure(PART, f"readings in a batch, {shape}", readings / whole.batches, "readings", better=NEITHER))
+    found.append(Figure(PART, f"events in 1000 readings, {shape}", 1000 * whole.events / readings, "events", better=NEITHER))
+    cpu_ratio = whole.cost.cpu / summed.cpu
+    found.append(Figure(PART, f"the whole over the sum of its stages, {shape}, CPU", cpu_ratio, "ratio", better=LESS))
     ratio = whole.cost.elapsed / summed.elapsed
     found.append(Figure(PART, f"the whole over the sum of its stages, {shape}", ratio, "ratio", key, (AT_MOST, GOAL)))
     return found
@@ -113,18 +127,20 @@ class _Bench:
         self.scorer = KerasScorer(model.directory, model.tile_rows)
         detector = build_detector(self.scorer, self.settings.state, self.settings.alerts)
         self.pipeline: Pipeline = _connect(self.settings, detector, StopFlag(), parts, Heartbeat(0.0))
-        self.readings = self.batches = 0
+        self.batches = self.events = 0
         self.cost = Cost()
 
-    def read_up_to(self, end: int) -> None:
-        """Step until it has committed so many readings of the log; keep what that took, and in how many batches."""
-        self.batches, watch, deadline = 0, Stopwatch(), time.monotonic() + PATIENCE_SECONDS
-        while self.readings < end:
+    def read(self, readings: int) -> None:
+        """Step until it has committed so many more readings; keep what that took."""
+        self.batches = self.events = 0
+        watch, deadline = Stopwatch(), time.monotonic() + PATIENCE_SECONDS
+        while readings > 0:
             assert time.monotonic() < deadline, "the readings are not read in time"
             with watch.running("steps"):
                 report = self.pipeline.step()
-            self.readings += report.readings
+            readings -= report.readings
             self.batches += report.committed_batches
+            self.events += report.alerts.total()
         self.cost = watch.costs["steps"]
 
 
