@@ -36,7 +36,7 @@ class Scales:
     location: Float32Array  # [M, F] in the features' units
     deviation: Float32Array  # [M, F] > 0
 
-    def take(self, chosen: Int64Array | BoolArray) -> Scales:
+    def take(self, chosen: Int64Array | BoolArray | slice) -> Scales:
         """Return those of these readings."""
         return Scales(self.location[chosen], self.deviation[chosen])
 

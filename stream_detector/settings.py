@@ -140,6 +140,9 @@ class ModelSettings(Group):
         256,
         description="Windows per forward pass, cut to a multiple of 48. Part of the result: scores are equal for equal tiles.",
     )
+    threads: Count | None = Field(
+        None, description="Threads that score; a result does not depend on it. Unset: one per processor, at most 4."
+    )
     refuse_unpromoted: bool = Field(False, description="Refuse a model that lost to windowed PCA in its training; else warn.")
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from stream_detector.calibration import Calibration
 from stream_detector.errors import ModelError
@@ -19,16 +23,27 @@ from stream_detector.readings import Float32Array
 from stream_detector.scales import Scales
 from stream_detector.spec import ModelSpec
 
+#: More threads than this are used only when asked for: a container may see many processors and be allowed few.
+MOST_THREADS = 4
+
+
+def usual_threads() -> int:
+    """Return how many threads suit this process: one per processor it may use, at most MOST_THREADS."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, MOST_THREADS)
+
 
 class KerasScorer:
     """A model, compiled and warm: the first call takes no longer than the others.
 
     Windows are scored in tiles of one shape, so a window's result does not depend, bit for bit, on what is scored with it.
+    With several threads, tiles are scored beside each other.
 
     Raises ModelError when the model cannot be read or does not fit together.
     """
 
-    def __init__(self, model: Path | Artifact, tile_rows: int = 256) -> None:
+    def __init__(self, model: Path | Artifact, tile_rows: int = 256, threads: int = 1) -> None:
+        _leave_the_processors_to_the_tiles()
         artifact = model if isinstance(model, Artifact) else load_artifact(model)
         self.spec: ModelSpec = artifact.spec
         self.calibration: Calibration = artifact.calibration
@@ -40,7 +55,8 @@ class KerasScorer:
             msg = f"model {artifact.spec.name}: its weights do not fit its architecture ({error}); train the model anew"
             raise ModelError(msg) from None
         features = len(self.spec.features)
-        self._tiles = Tiles(self.spec.window_length, features, tile_rows)
+        pool = ThreadPoolExecutor(threads, "scoring")
+        self._tiles = Tiles(self.spec.window_length, features, tile_rows, pool.map)
         self._errors = compile_log_errors(members, self._tiles, artifact.whitening)
         self._explain = compile_explanations(members, self._tiles, artifact.whitening)
         blank = np.zeros((1, self.spec.window_length, features), np.float32)
@@ -58,3 +74,9 @@ class KerasScorer:
     def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
         """See ports.Scorer."""
         return as_window_errors(self._tiles.run(self._explain, windows, scales)) if len(windows) else []
+
+
+def _leave_the_processors_to_the_tiles() -> None:
+    """Let each operation run in the thread that asks for it: a tile's are too small to be shared out."""
+    with suppress(RuntimeError):  # TensorFlow was used before this, and keeps what it had
+        tf.config.threading.set_intra_op_parallelism_threads(1)

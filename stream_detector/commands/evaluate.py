@@ -73,14 +73,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Evaluate; return the exit code."""
-    from stream_detector.adapters.keras_scorer import KerasScorer
+    from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
     from stream_detector.dataset import clean, read_dataset
     from stream_detector.evaluation.explained import judge_explanations
     from stream_detector.evaluation.reports import report
 
     _check_output(arguments)
     settings = settings_of(arguments)
-    scorer = KerasScorer(arguments.model, settings.model.tile_rows)
+    scorer = KerasScorer(arguments.model, settings.model.tile_rows, settings.model.threads or usual_threads())
     features = scorer.spec.features
     dataset = read_dataset(arguments.input, features)
     truth = _truth(arguments, dataset)

@@ -109,9 +109,9 @@ def _load_model(settings: Settings, metrics: Metrics) -> tuple[Detector, Callabl
 
     Return the detector, and what makes its rules from other settings of alerts.
     """
-    from stream_detector.adapters.keras_scorer import KerasScorer
+    from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
 
-    scorer = KerasScorer(settings.model.directory, settings.model.tile_rows)
+    scorer = KerasScorer(settings.model.directory, settings.model.tile_rows, settings.model.threads or usual_threads())
     if warning := warning_of(scorer.report, settings.model.refuse_unpromoted):
         logger.warning("model %s %s: %s", scorer.spec.name, scorer.spec.version, warning)
     detector = build_detector(scorer, settings.state, settings.alerts)

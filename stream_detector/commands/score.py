@@ -44,12 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Score the file; return the exit code."""
-    from stream_detector.adapters.keras_scorer import KerasScorer
+    from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
     from stream_detector.dataset import read_dataset
 
     _check_output(arguments)
     settings = settings_of(arguments)
-    scorer = KerasScorer(arguments.model, settings.model.tile_rows)
+    scorer = KerasScorer(arguments.model, settings.model.tile_rows, settings.model.threads or usual_threads())
     dataset = read_dataset([arguments.input], scorer.spec.features)
     if dataset.unread:
         say(f"ignored, unknown to the model: {', '.join(dataset.unread)}")

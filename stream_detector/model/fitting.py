@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from stream_detector.model.masked import decoded_rows, hidden_rows, negative_log_likelihood
+from stream_detector.model.network import decoded_rows, hidden_rows, negative_log_likelihood
 from stream_detector.model.preparation import Prepared, TrainingConfig
 from stream_detector.model.tensors import Tensor
 from stream_detector.readings import Float32Array, Int64Array

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from stream_detector.model.artifact import Artifact
-from stream_detector.model.masked import MaskedAutoencoder, build_network, hidden_rows, load_weights
+from stream_detector.model.engine import served
+from stream_detector.model.masked import MaskedAutoencoder
+from stream_detector.model.network import build_network, hidden_rows, load_weights
 from stream_detector.model.scoring import Members
 
 
@@ -12,5 +14,5 @@ def restore_members(artifact: Artifact) -> Members:
     spec = artifact.spec
     network = build_network(spec.window_length, len(spec.features), artifact.network)
     load_weights(network, artifact.weights)
-    autoencoder = MaskedAutoencoder(network, artifact.fleet, artifact.whitening.scored, hidden_rows(spec.window_length))
+    autoencoder = MaskedAutoencoder(served(network), artifact.fleet, artifact.whitening.scored, hidden_rows(spec.window_length))
     return Members(artifact.linear, autoencoder, spec.members, spec.window_length)

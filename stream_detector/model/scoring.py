@@ -1,15 +1,16 @@
 """Windows to errors and explanations in compiled functions of one fixed shape.
 
-All members run in one graph: the linear ones are matrix products beside the network. The same window scored in a batch of
-another shape differs in its last bits, so every forward pass has the same shape, a tile of windows, and a short one is padded:
-what a window scores does not depend on what is scored with it.
+All members run in one graph: the linear ones are matrix products beside the network, which is compiled (engine.py). The same
+window scored in a batch of another shape differs in its last bits, so every forward pass has the same shape, a tile of
+windows, and a short one is padded: what a window scores does not depend on what is scored with it. Tiles are independent, so
+they may run in threads; TensorFlow lets go of the interpreter's lock meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -22,7 +23,7 @@ from stream_detector.model.masked import MaskedAutoencoder, Windows
 from stream_detector.model.scaling import fill, unscale
 from stream_detector.model.tensors import Tensor
 from stream_detector.model.whitening import Whitening
-from stream_detector.readings import BoolArray, Float32Array
+from stream_detector.readings import Float32Array
 from stream_detector.scales import Scales
 
 #: A tile has a multiple of so many windows. Matrix products take 4, 6, 8, 12, 16, 24 or 48 rows at a time, by the processor,
@@ -93,6 +94,13 @@ def feature_errors(outputs: list[MemberOutput]) -> tuple[Tensor, Tensor]:
     return ops.stack(errors, axis=1), ops.stack(rows, axis=1) > 0
 
 
+class Apply(Protocol):
+    """What `map` does, or `map` of a pool of threads."""
+
+    def __call__(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterator[Any]:
+        """Return the results in the order of the items."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tiles:
     """Runs compiled functions over windows [N, T, F] of raw values, tile by tile."""
@@ -100,6 +108,7 @@ class Tiles:
     window_length: int
     features: int
     most_rows: int
+    apply: Apply = map
 
     @property
     def rows(self) -> int:
@@ -115,21 +124,20 @@ class Tiles:
 
     def run(self, function: Compiled, windows: Float32Array, scales: Scales) -> list[NDArray[Any]]:
         """Apply a compiled function that returns a tuple of [rows, ...]; return its outputs as arrays [N, ...]."""
-        parts = [
-            tuple(output.numpy()[:count] for output in function(*tensors)) for *tensors, count in self._cut(windows, scales)
-        ]
+        parts = self.apply(
+            lambda chosen: self._run_tile(function, windows[chosen], scales.take(chosen)), self._cut(len(windows))
+        )
         return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
-    def _cut(
-        self, windows: Float32Array, scales: Scales
-    ) -> Iterator[tuple[Float32Array, BoolArray, Float32Array, Float32Array, int]]:
-        for start in range(0, len(windows), self.rows):
-            chosen = slice(start, start + self.rows)
-            count = len(windows[chosen])
-            lacking = self.rows - count
-            tile = _pad(windows[chosen], lacking, 0.0)
-            location, deviation = _pad(scales.location[chosen], lacking, 0.0), _pad(scales.deviation[chosen], lacking, 1.0)
-            yield *fill(tile, location), location, deviation, count
+    def _cut(self, count: int) -> Iterator[slice]:
+        return (slice(start, start + self.rows) for start in range(0, count, self.rows))
+
+    def _run_tile(self, function: Compiled, windows: Float32Array, scales: Scales) -> tuple[NDArray[Any], ...]:
+        count = len(windows)
+        lacking = self.rows - count
+        location, deviation = _pad(scales.location, lacking, 0.0), _pad(scales.deviation, lacking, 1.0)
+        outputs = function(*fill(_pad(windows, lacking, 0.0), location), location, deviation)
+        return tuple(output.numpy()[:count] for output in outputs)
 
 
 def _pad(array: Float32Array, rows: int, value: float) -> Float32Array:

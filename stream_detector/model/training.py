@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -14,9 +16,11 @@ from stream_detector.gate.judging import Verdict
 from stream_detector.model.artifact import Artifact
 from stream_detector.model.calibrate import fit_calibration
 from stream_detector.model.consistency import AUTOENCODER
+from stream_detector.model.engine import forward, served
 from stream_detector.model.fitting import CALIBRATING, Losses, Progress, fit, sample
 from stream_detector.model.linear import fit_linear, member_shapes
-from stream_detector.model.masked import MaskedAutoencoder, Windows, build_network, hidden_rows
+from stream_detector.model.masked import MaskedAutoencoder, Windows
+from stream_detector.model.network import build_network, hidden_rows
 from stream_detector.model.packing import with_version
 from stream_detector.model.preparation import Prepared
 from stream_detector.model.report import training_report
@@ -53,7 +57,7 @@ class Training:
 def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = time.monotonic) -> Training:
     """Train. Equal data, configuration and versions give an equal model on one kind of machine."""
     timing = _Timing(clock)
-    members, losses = _fit_members(prepared, progress, timing)
+    members, network, losses = _fit_members(prepared, progress, timing)
     tiles = Tiles(prepared.config.window_length, len(prepared.dataset.features), TILE_ROWS)
     compiled = compile_feature_errors(members, tiles)
     ends = prepared.split.calibration_ends(prepared.config.max_calibration_windows, prepared.config.seed)
@@ -74,7 +78,7 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
             prepared.config.name, "", prepared.dataset.features, prepared.config.window_length, prepared.interval_seconds, names
         ),
         network=prepared.config.network,
-        weights={variable.path: np.asarray(variable.numpy()) for variable in members.autoencoder.network.weights},
+        weights={variable.path: np.asarray(variable.numpy()) for variable in network.weights},
         linear=tuple(member for member in members.linear if member.shape.name in names),
         fleet=prepared.scales.fleet,
         whitening=Whitening(whitening.baseline[kept], whitening.scored),
@@ -82,7 +86,8 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
         report={},
     )
     report = training_report(prepared, losses, artifact, tried, timing.seconds)
-    example = _example(members.autoencoder, prepared, ends, log_errors)
+    one_by_one = replace(members.autoencoder, forward=partial(forward, network))  # not worth compiling
+    example = _example(one_by_one, prepared, ends, log_errors)
     return Training(with_version(replace(artifact, report=report)), losses, tried.verdict, example)
 
 
@@ -101,7 +106,7 @@ class _Timing:
         self._last = now
 
 
-def _fit_members(prepared: Prepared, progress: Progress, timing: _Timing) -> tuple[Members, Losses]:
+def _fit_members(prepared: Prepared, progress: Progress, timing: _Timing) -> tuple[Members, keras.Model, Losses]:
     """Fit the linear members and the network; all of them are members."""
     config, length, features = prepared.config, prepared.config.window_length, len(prepared.dataset.features)
     chosen = sample(np.random.default_rng(config.seed), prepared.split.fit, config.max_linear_windows)
@@ -111,9 +116,9 @@ def _fit_members(prepared: Prepared, progress: Progress, timing: _Timing) -> tup
     network = build_network(length, features, config.network, config.seed)
     losses = fit(network, prepared, progress)
     timing.lap("autoencoder")
-    autoencoder = MaskedAutoencoder(network, prepared.scales.fleet, prepared.scored, hidden_rows(length))
+    autoencoder = MaskedAutoencoder(served(network), prepared.scales.fleet, prepared.scored, hidden_rows(length))
     names = (*(member.shape.name for member in linear), AUTOENCODER)
-    return Members(tuple(linear), autoencoder, names, length), losses
+    return Members(tuple(linear), autoencoder, names, length), network, losses
 
 
 def _errors(

@@ -65,6 +65,12 @@ def test_a_windows_errors_are_the_same_bits_wherever_it_is_in_a_call(scorer: Ker
     assert split.tobytes() == whole.tobytes()
 
 
+def test_threads_change_no_bit(tiny_artifact: Artifact, scorer: KerasScorer, windows: Float32Array) -> None:
+    many = np.concatenate([windows] * 4)
+
+    assert errors(KerasScorer(tiny_artifact, tile_rows=16, threads=3), many).tobytes() == errors(scorer, many).tobytes()
+
+
 def test_explanations_do_not_depend_on_the_call_either(scorer: KerasScorer, windows: Float32Array) -> None:
     whole = explain(scorer, windows)
 

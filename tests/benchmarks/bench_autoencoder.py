@@ -20,9 +20,11 @@ from stream_detector.evaluation.ranking import vus_pr
 from stream_detector.model.artifact import NetworkSpec
 from stream_detector.model.calibrate import fit_calibration
 from stream_detector.model.consistency import AUTOENCODER
+from stream_detector.model.engine import served
 from stream_detector.model.fitting import fit, sample
 from stream_detector.model.linear import fit_linear, member_shapes
-from stream_detector.model.masked import MaskedAutoencoder, build_network, hidden_rows
+from stream_detector.model.masked import MaskedAutoencoder
+from stream_detector.model.network import build_network, hidden_rows
 from stream_detector.model.preparation import Prepared, TrainingConfig, prepare
 from stream_detector.model.samples import gather
 from stream_detector.model.scaling import mean_and_deviation
@@ -110,7 +112,7 @@ def _train(prepared: Prepared) -> tuple[_Run, tuple[str, ...]]:
     linear = fit_linear(windows, member_shapes(length))
     network = build_network(length, len(FEATURES), prepared.config.network, prepared.config.seed)
     fit(network, prepared, lambda *_: None)
-    autoencoder = MaskedAutoencoder(network, prepared.scales.fleet, prepared.scored, hidden_rows(length))
+    autoencoder = MaskedAutoencoder(served(network), prepared.scales.fleet, prepared.scored, hidden_rows(length))
     names = (*(member.shape.name for member in linear), AUTOENCODER)
     return _Run(prepared, Members(tuple(linear), autoencoder, names, length)), names
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
@@ -11,16 +12,10 @@ import pytest
 from keras import ops
 
 from stream_detector.model.artifact import NetworkSpec
+from stream_detector.model.engine import forward
 from stream_detector.model.fitting import batch_of
-from stream_detector.model.masked import (
-    MaskedAutoencoder,
-    Windows,
-    build_network,
-    decoded_rows,
-    hidden_rows,
-    load_weights,
-    negative_log_likelihood,
-)
+from stream_detector.model.masked import MaskedAutoencoder, Windows
+from stream_detector.model.network import build_network, decoded_rows, hidden_rows, load_weights, negative_log_likelihood
 from stream_detector.model.preparation import TrainingConfig, prepare
 from stream_detector.model.traits import Fleet
 from stream_detector.readings import Float32Array
@@ -40,7 +35,7 @@ SPECS = {
 
 def network_of(window_length: int, spec: NetworkSpec, seed: int = 0) -> MaskedAutoencoder:
     network = build_network(window_length, FEATURES, spec, seed)
-    return MaskedAutoencoder(network, FLEET, SCORED, hidden_rows(window_length))
+    return MaskedAutoencoder(partial(forward, network), FLEET, SCORED, hidden_rows(window_length))
 
 
 def some_windows(window_length: int, count: int = 5) -> Float32Array:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 
 from stream_detector.explanation import WindowErrors
 from stream_detector.model.artifact import NetworkSpec
+from stream_detector.model.engine import forward
 from stream_detector.model.linear import CHANGE, PCA, LinearMember, Shape
-from stream_detector.model.masked import MaskedAutoencoder, build_network, hidden_rows
+from stream_detector.model.masked import MaskedAutoencoder
+from stream_detector.model.network import build_network, hidden_rows
 from stream_detector.model.scoring import (
     Members,
     Tiles,
@@ -41,7 +44,7 @@ def expecting_zeros(kind: str, rows: int) -> LinearMember:
 def members() -> Members:
     network = build_network(STEPS, FEATURES, NetworkSpec(units=2))
     fleet = Fleet(*[np.ones(FEATURES, np.float32)] * 3)
-    autoencoder = MaskedAutoencoder(network, fleet, np.ones(FEATURES, np.bool_), hidden_rows(STEPS))
+    autoencoder = MaskedAutoencoder(partial(forward, network), fleet, np.ones(FEATURES, np.bool_), hidden_rows(STEPS))
     linear = (expecting_zeros(PCA, 2), expecting_zeros(CHANGE, 1))
     return Members(linear, autoencoder, ("pca-2", "change-1"), STEPS)
 

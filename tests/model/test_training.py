@@ -15,7 +15,7 @@ from stream_detector.gate.judging import BASELINE, MODEL
 from stream_detector.model.artifact import Artifact, NetworkSpec
 from stream_detector.model.consistency import AUTOENCODER
 from stream_detector.model.fitting import fit
-from stream_detector.model.masked import build_network
+from stream_detector.model.network import build_network
 from stream_detector.model.preparation import TrainingConfig, prepare
 from stream_detector.model.samples import gather
 from stream_detector.model.training import Training, train

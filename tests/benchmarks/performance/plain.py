@@ -83,14 +83,14 @@ class Network:
     """The network of a model, asked as its trainer would: by `predict`, with the newest rows hidden."""
 
     def __init__(self, model: Path) -> None:
-        from stream_detector.model.restoring import restore_members
+        from stream_detector.model.network import build_network, hidden_rows, load_weights
         from stream_detector.model.saving import load_artifact
 
         artifact = load_artifact(model)
         self.features, self.window_length = artifact.spec.features, artifact.spec.window_length
-        autoencoder = restore_members(artifact).autoencoder
-        self._network = autoencoder.network
-        self._hidden_rows = autoencoder.hidden_rows
+        self._network = build_network(self.window_length, len(self.features), artifact.network)
+        load_weights(self._network, artifact.weights)
+        self._hidden_rows = hidden_rows(self.window_length)
         self._location, self._deviation = artifact.fleet.location, artifact.fleet.deviation
 
     def predict(self, windows: Float32Array) -> Float32Array:

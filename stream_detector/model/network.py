@@ -1,0 +1,109 @@
+"""The network of the autoencoder: what it is made of, and what it is fitted by.
+
+encoder    LSTM over the window with what is hidden taken out; a second channel per value says what is visible
+attention  over time, on the encoder's outputs; a step at which nothing was read has no weight
+decoder    LSTM over the newest rows, reading the context (the attention's weighted sum of all steps) beside the encoder's
+steps there, made narrow ("both"); or only the context; or only the steps, weighted by attention ("sequence")
+head       per value a centre and a spread
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+from keras import ops
+
+from stream_detector.model.artifact import NetworkSpec
+from stream_detector.model.attention import Attention
+from stream_detector.model.tensors import Tensor
+from stream_detector.readings import Float32Array
+
+#: No spread is smaller: in scaled units.
+SMALLEST_SPREAD = 0.03
+DECODERS = ("both", "context", "sequence")
+
+
+def hidden_rows(window_length: int) -> int:
+    """Return how many of the newest rows are hidden when a window is scored: an eighth."""
+    return max(1, window_length // 8)
+
+
+def decoded_rows(window_length: int) -> int:
+    """Return how many of the newest rows the decoder gives: a quarter, so that more can be hidden in training."""
+    return max(hidden_rows(window_length), window_length // 4)
+
+
+def build_network(window_length: int, features: int, spec: NetworkSpec, seed: int = 0) -> keras.Model:
+    """Build the network; equal arguments give equal initial weights.
+
+    The keras.Model takes [values, visible, there, traits]: [N, T, F] twice, [N, T] with 1 where anything was read, be it hidden
+    or not, and [N, 2F]. It returns [head, attention]: the head [N, R, 2F] is first the centres, then the spreads, of the newest
+    R rows; the attention is [N, T].
+    """
+    if spec.decoder not in DECODERS:
+        msg = f"decoder must be one of {', '.join(DECODERS)}, got {spec.decoder!r}"
+        raise ValueError(msg)
+    rows = decoded_rows(window_length)
+    seeds = iter((np.random.SeedSequence(seed).generate_state(8) >> 1).tolist())
+    values = keras.Input((window_length, features), name="values")
+    visible = keras.Input((window_length, features), name="visible")
+    there = keras.Input((window_length,), name="there")
+    traits = keras.Input((2 * features,), name="traits")
+    everywhere = keras.layers.RepeatVector(window_length, name="repeat_traits")(traits)
+    hidden = _lstm(spec.units, "encoder", next(seeds), next(seeds))(ops.concatenate([values, visible, everywhere], axis=-1))
+    hidden = keras.layers.Dropout(spec.dropout, seed=next(seeds), name="encoder_dropout")(hidden)
+    attention = Attention(spec.attention_units, spec.uniform_attention, seed=next(seeds), name="attention")
+    context, weights = attention(hidden, mask=ops.not_equal(there, 0.0))
+    parts = []
+    if spec.decoder != "context":
+        newest = hidden[:, -rows:]
+        if spec.decoder == "sequence":
+            # Times T, so that a step of average weight passes at its own size: learning is slow otherwise.
+            newest = newest * ops.expand_dims(weights[:, -rows:], -1) * window_length
+        width = spec.bottleneck or max(1, spec.units // 2)
+        parts.append(keras.layers.Dense(width, kernel_initializer=_glorot(next(seeds)), name="narrow")(newest))
+    if spec.decoder != "sequence":
+        parts.append(keras.layers.RepeatVector(rows, name="repeat")(context))
+    sequence = ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+    sequence = _lstm(spec.units, "decoder", next(seeds), next(seeds))(sequence)
+    sequence = keras.layers.Dropout(spec.dropout, seed=seed + 1, name="decoder_dropout")(sequence)
+    raw = keras.layers.Dense(2 * features, kernel_initializer=_glorot(seed + 2), name="head")(sequence)
+    # What is hidden carries its last visible value, so the network says by how much it has moved.
+    centre = values[:, -rows:] + raw[:, :, :features]
+    spread = ops.softplus(raw[:, :, features:]) + SMALLEST_SPREAD
+    return keras.Model(
+        [values, visible, there, traits], [ops.concatenate([centre, spread], axis=-1), weights], name="masked_autoencoder"
+    )
+
+
+def load_weights(network: keras.Model, weights: Mapping[str, Float32Array]) -> None:
+    """Set a network's weights by the paths of its variables; raise ValueError if they do not fit."""
+    paths = [variable.path for variable in network.weights]
+    if sorted(paths) != sorted(weights):
+        msg = f"the weights {sorted(weights)} are not those of the network {sorted(paths)}"
+        raise ValueError(msg)
+    network.set_weights([weights[path] for path in paths])
+
+
+def negative_log_likelihood(target: Tensor, weight: Tensor, head: Tensor) -> Tensor:
+    """Return the mean, over the cells [N, R, F] by weight, of -log N(target; centre, spread) without its constant."""
+    features = target.shape[-1]
+    centre, spread = head[:, :, :features], head[:, :, features:]
+    loss = 0.5 * ops.square((target - centre) / spread) + ops.log(spread)
+    return ops.sum(loss * weight) / ops.maximum(ops.sum(weight), 1.0)
+
+
+def _glorot(seed: int) -> keras.initializers.Initializer:
+    return keras.initializers.GlorotUniform(seed=seed)
+
+
+def _lstm(units: int, name: str, kernel_seed: int, recurrent_seed: int) -> keras.layers.Layer:
+    return keras.layers.LSTM(
+        units,
+        return_sequences=True,
+        kernel_initializer=_glorot(kernel_seed),
+        recurrent_initializer=keras.initializers.Orthogonal(seed=recurrent_seed),
+        name=name,
+    )
