@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from stream_detector.model.saving import load_metadata
 from tests.benchmarks.performance import plain
 from tests.benchmarks.performance.figures import AT_LEAST, NEITHER, Figure, Places, Size
-from tests.benchmarks.performance.fleet_log import FleetLog
-from tests.benchmarks.performance.models import LARGE, SMALL, trained_model
+from tests.benchmarks.performance.load import KnownFleet
+from tests.benchmarks.performance.models import KNOWN_SENSORS, LARGE, SMALL, trained_model
 from tests.benchmarks.performance.processes import in_a_process
 from tests.benchmarks.performance.replicas import PATIENCE_SECONDS, Replicas
+from tests.benchmarks.restore_load import write_lines
 from tests.integration.topics import Topics, until
 
 PART = "end to end"
-SENSORS, PARTITIONS = 1000, 6
+PARTITIONS = 6
 GOAL_READINGS_PER_SECOND, GOAL_PER_MESSAGE, GOAL_PER_POLL = 16_700.0, 100.0, 5.0
 #: A measurement shorter than this says nothing: the topic was too short, or the service too fast for it.
 LEAST_SECONDS = 3.0
@@ -92,13 +92,12 @@ def _preloaded(places: Places, shape: Shape) -> Iterator[Topics]:
 
     A new group starts with the latter, and fills its windows from what was written before: every reading is scored.
     """
-    spec = load_metadata(trained_model(places.models, shape.window_length, shape.features)).spec
     brokers, turns = places.kafka.brokers, shape.window_length + shape.turns
-    fleet = FleetLog(spec, SENSORS, turns)
+    fleet = KnownFleet(shape.features)
     with closing(Topics(brokers, f"drain-{uuid.uuid4().hex[:8]}", PARTITIONS)) as topics:
-        fleet.write(brokers, topics.settings.input_topic, 0, shape.window_length)
+        write_lines(brokers, topics.settings.input_topic, fleet.lines(0, shape.window_length))
         start = datetime.now(UTC).isoformat()
-        fleet.write(brokers, topics.settings.input_topic, shape.window_length, turns)
+        write_lines(brokers, topics.settings.input_topic, fleet.lines(shape.window_length, turns))
         topics.settings = topics.settings.model_copy(update={"start": start})
         yield topics
 
@@ -109,7 +108,7 @@ def _drain(places: Places, topics: Topics, shape: Shape, replicas: int) -> Drain
     names = {"group_id": name, "alerts_topic": f"{name}.alerts", "dead_letter_topic": f"{name}.dead"}
     model = trained_model(places.models, shape.window_length, shape.features)
     group = Replicas(places, topics.settings.model_copy(update=names), model, replicas)
-    total = SENSORS * shape.turns
+    total = KNOWN_SENSORS * shape.turns
     try:
         group.await_ready()
         until(lambda: group.total("records_total") >= 0.05 * total, PATIENCE_SECONDS)

@@ -18,15 +18,17 @@ from stream_detector.readings import Float64Array
 from tests.benchmarks.performance.end_to_end import capacity
 from tests.benchmarks.performance.figures import AT_MOST, LESS, NEITHER, Figure, Places, Size
 from tests.benchmarks.performance.listening import Listener, listener, time_of_event, time_of_reading
-from tests.benchmarks.performance.load import PacedFleet, Pacer, Sent, pacer
-from tests.benchmarks.performance.models import SMALL, trained_model
+from tests.benchmarks.performance.load import KnownFleet, Pacer, Sent, pacer
+from tests.benchmarks.performance.models import KNOWN_SENSORS, SMALL, trained_model
 from tests.benchmarks.performance.plain import tile_milliseconds
 from tests.benchmarks.performance.processes import in_a_process
 from tests.benchmarks.performance.replicas import PATIENCE_SECONDS, Replicas
 from tests.integration.topics import Topics, until
 
 PART = "latency"
-SENSORS, PARTITIONS = 1000, 6
+PARTITIONS = 6
+#: Each of their readings has an event.
+FAR_OFF_SENSORS = 12
 LOADS, KEY_LOAD, GOAL = (0.25, 0.5, 0.9), 0.5, 3.0
 #: Of a load before its latencies count.
 SETTLE_SECONDS = 3.0
@@ -53,7 +55,7 @@ class _Rig:
         kafka = topics.settings
         self._group = Replicas(places, kafka, model, 1, ALERTS__UPDATE_SECONDS=0.001)
         parts.callback(self._group.kill)
-        fleet = PacedFleet(features, SENSORS)
+        fleet = KnownFleet(features, FAR_OFF_SENSORS)
         self._pacer: Pacer = parts.enter_context(pacer(kafka.brokers, kafka.input_topic, fleet))
         self._events: Listener = parts.enter_context(listener(kafka.brokers, kafka.alerts_topic, time_of_event))
         # One partition of the input: all of them would take a noticeable share of the machine.
@@ -63,7 +65,7 @@ class _Rig:
     def warm_up(self, window_length: int) -> None:
         """Fill all windows."""
         self._pacer.warm_up(window_length)
-        self._written += SENSORS * window_length
+        self._written += KNOWN_SENSORS * window_length
         self._group.await_ready()
         self._catch_up()
 

@@ -6,6 +6,7 @@ comes of it can be timed by anyone with the same clock. All lines begin with tha
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import subprocess
@@ -18,17 +19,24 @@ from multiprocessing.connection import Connection
 import numpy as np
 import psutil
 
-from tests.benchmarks.performance.models import PUMPS, READINGS, feature_names, healthy_values, sensor_names
+from tests.benchmarks.performance.models import (
+    COURSES,
+    KNOWN_SENSORS,
+    READINGS,
+    START_MS,
+    course_of,
+    feature_names,
+    healthy_values,
+    known_sensors,
+)
 from tests.servers.kafka_java import fetch_jars
 
 TICK_SECONDS = 0.01
 LINGER_MS = 5
 #: A value starts with `{"timestamp": `; then the 13 digits of the milliseconds.
 TIME_STARTS, TIME_STOPS = 14, 27
-#: The sensors that are always far off: some that the model knows, so that their scale is not learned from it.
-ANOMALOUS = PUMPS
 FAR_OFF = 1000.0
-_COURSES, _STEPS = 16, 4096
+_STEPS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +52,36 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class PacedFleet:
-    """Sensors in turn, each reading on where it was; the first ANOMALOUS of them are far off, now above and now below."""
+class KnownFleet:
+    """The sensors that the models know, in turn, each reading on where its training stopped.
+
+    The first `far_off` of them are far off all the time, now above and now below: each of their readings is anomalous.
+    """
 
     features: int
-    sensors: int
+    far_off: int = 0
 
-    def chunks(self) -> Iterator[tuple[bytes, bytes, bool]]:
-        """Yield forever what comes before the time of a reading, what comes after it, and whether the reading is far off."""
-        names = [name.encode() for name in sensor_names(self.sensors)]
-        healthy, far_off = self._values()
-        turn = 0
-        while True:
+    def lines(self, first: int, stop: int) -> Iterator[bytes]:
+        """Yield the readings of turns, one interval of the training's apart, as lines `key|value`."""
+        pieces = itertools.islice(self.pieces(), first * KNOWN_SENSORS, stop * KNOWN_SENSORS)
+        for number, (before, after, _) in enumerate(pieces, start=first * KNOWN_SENSORS):
+            time_ms = START_MS + 1000 * (READINGS + number // KNOWN_SENSORS)
+            yield b"%s%d%s" % (before, time_ms, after)
+
+    def pieces(self) -> Iterator[tuple[bytes, bytes, bool]]:
+        """Yield forever what comes before the time in a line and what comes after it, and whether the reading is far off."""
+        names = [name.encode() for name in known_sensors()]
+        healthy, extremes = self._values()
+        for turn in itertools.count():
             for number, name in enumerate(names):
-                is_far_off = number < ANOMALOUS
-                values = far_off[turn % 2] if is_far_off else healthy[number % _COURSES][(number // _COURSES + turn) % _STEPS]
+                course, begin = course_of(number)
+                is_far_off = number < self.far_off
+                values = extremes[turn % 2] if is_far_off else healthy[course][(begin + turn) % _STEPS]
                 yield b'%s|{"timestamp": ' % name, b', "sensor_id": "%s", "values": %s}\n' % (name, values), is_far_off
-            turn += 1
 
     def _values(self) -> tuple[list[list[bytes]], list[bytes]]:
         names = feature_names(self.features)
-        courses = healthy_values(self.features, _COURSES, _STEPS, first=READINGS).astype(np.float64).round(3)
+        courses = healthy_values(self.features, COURSES, _STEPS, first=READINGS).astype(np.float64).round(3)
         healthy = [[_json(names, row) for row in course.tolist()] for course in courses]
         return healthy, [_json(names, [sign * FAR_OFF] * self.features) for sign in (1, -1)]
 
@@ -92,7 +109,7 @@ class Pacer:
 
 
 @contextmanager
-def pacer(brokers: str, topic: str, fleet: PacedFleet) -> Iterator[Pacer]:
+def pacer(brokers: str, topic: str, fleet: KnownFleet) -> Iterator[Pacer]:
     """Run a pacing process for a while."""
     processes = multiprocessing.get_context("spawn")
     ours, theirs = processes.Pipe()
@@ -107,7 +124,7 @@ def pacer(brokers: str, topic: str, fleet: PacedFleet) -> Iterator[Pacer]:
         process.kill()
 
 
-def _pace(brokers: str, topic: str, fleet: PacedFleet, told: Connection) -> None:
+def _pace(brokers: str, topic: str, fleet: KnownFleet, told: Connection) -> None:
     """Do what is told until nobody is there to tell."""
     producer = _console_producer(brokers, topic)
     writing = _Writing(producer, fleet)
@@ -136,17 +153,16 @@ def _console_producer(brokers: str, topic: str) -> subprocess.Popen[bytes]:
 class _Writing:
     """Readings of a fleet into the input of a program."""
 
-    def __init__(self, producer: subprocess.Popen[bytes], fleet: PacedFleet) -> None:
+    def __init__(self, producer: subprocess.Popen[bytes], fleet: KnownFleet) -> None:
         assert producer.stdin is not None
         self._input = producer.stdin
         self._processes = [psutil.Process(), psutil.Process(producer.pid)]
-        self._fleet = fleet
-        self._chunks = fleet.chunks()
+        self._pieces = fleet.pieces()
 
     def warm_up(self, turns: int) -> None:
         now_ms = int(1000 * time.time())
         for turn in range(turns):
-            self._write(self._fleet.sensors, now_ms - 1000 * (turns - turn))
+            self._write(KNOWN_SENSORS, now_ms - 1000 * (turns - turn))
 
     def carry(self, readings_per_second: float, seconds: float) -> Sent:
         began, cpu = time.time(), self._cpu_seconds()
@@ -165,11 +181,11 @@ class _Writing:
 
     def _write(self, count: int, time_ms: int) -> int:
         """Write readings with this time; return how many of them are far off."""
-        chunks = [next(self._chunks) for _ in range(count)]
+        pieces = list(itertools.islice(self._pieces, count))
         stamp = b"%d" % time_ms
-        self._input.write(b"".join([before + stamp + after for before, after, _ in chunks]))
+        self._input.write(b"".join([before + stamp + after for before, after, _ in pieces]))
         self._input.flush()
-        return sum(is_far_off for _, _, is_far_off in chunks)
+        return sum(is_far_off for _, _, is_far_off in pieces)
 
     def _cpu_seconds(self) -> float:
         return float(sum(sum(process.cpu_times()[:2]) for process in self._processes))  # of user and system

@@ -5,6 +5,7 @@ Few gradient steps: speed does not depend on how well a model is fitted, and the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,10 @@ from stream_detector.simulation.fleet import FEATURES, Fleet
 #: Windows and features of the models: what the goal is about, and what a richer one costs.
 SMALL, LARGE = (32, 1), (64, 8)
 START_MS = 1_767_225_600_000
-#: Sensors and readings of each in the training.
-PUMPS, READINGS = 12, 1500
+#: Readings of each sensor in the training. Its sensors take few courses of the simulation, each at a time of its own.
+READINGS, KNOWN_SENSORS, COURSES = 400, 1000, 16
+#: A day of the plant is short, so that the training has seen all that comes later.
+DWELL_SECONDS, CYCLE_SECONDS = 40.0, 150.0
 STEPS = 250
 
 
@@ -30,10 +33,10 @@ def trained_model(models: Path, window_length: int, features: int) -> Path:
     return directory
 
 
-def prepared_training(window_length: int, features: int, steps: int | None, readings: int = READINGS) -> Prepared:
-    """Return what a model of this shape is trained on."""
-    config = TrainingConfig(name=f"benchmark-{features}", window_length=window_length, steps=steps)
-    return prepare(_dataset(features, readings), config)
+def prepared_training(window_length: int, features: int, steps: int | None) -> Prepared:
+    """Return what a model of this shape is trained on; `steps` as in TrainingConfig."""
+    config = TrainingConfig(name=f"window{window_length}-features{features}", window_length=window_length, steps=steps)
+    return prepare(_dataset(features), config)
 
 
 def feature_names(features: int) -> tuple[str, ...]:
@@ -43,28 +46,36 @@ def feature_names(features: int) -> tuple[str, ...]:
     return tuple(names[:features])
 
 
-def sensor_names(count: int) -> list[str]:
-    """Name sensors; the first PUMPS are known to the models."""
-    return [f"pump-{number + 1}" for number in range(count)]
+def known_sensors() -> list[str]:
+    """Name the sensors of the training: the models know their scales and levels."""
+    return [f"pump-{number + 1}" for number in range(KNOWN_SENSORS)]
+
+
+def course_of(number: int) -> tuple[int, int]:
+    """Return which course the known sensor of this number takes, and from which of its readings on."""
+    return number % COURSES, number // COURSES
 
 
 def healthy_values(features: int, sensors: int, readings: int, first: int = 0) -> Float32Array:
     """Return readings [S, N, F], one a second, from the `first` of a fleet's life on; nothing is wrong with it."""
     start_ms = START_MS + 1000 * first
     pumps = -(-features // len(FEATURES))
-    values = [Fleet(sensors=sensors, seed=7 + number).readings(start_ms, readings)[1] for number in range(pumps)]
+    fleets = [Fleet(sensors, 7 + number, dwell_seconds=DWELL_SECONDS, cycle_seconds=CYCLE_SECONDS) for number in range(pumps)]
+    values = [fleet.readings(start_ms, readings)[1] for fleet in fleets]
     return np.concatenate(values, axis=2)[:, :, :features].astype(np.float32)
 
 
-def _dataset(features: int, readings: int) -> Dataset:
-    times_ms = START_MS + 1000 * np.arange(readings, dtype=np.int64)
+def _dataset(features: int) -> Dataset:
+    courses = healthy_values(features, COURSES, READINGS + -(-KNOWN_SENSORS // COURSES))
+    places = [course_of(number) for number in range(KNOWN_SENSORS)]
+    times_ms = START_MS + 1000 * np.arange(READINGS, dtype=np.int64)
     return Dataset(
         features=feature_names(features),
-        sensors=tuple(sensor_names(PUMPS)),
-        codes=np.repeat(np.arange(PUMPS, dtype=np.int32), readings),
-        times_ms=np.tile(times_ms, PUMPS),
-        values=healthy_values(features, PUMPS, readings).reshape(-1, features),
-        rows=np.arange(PUMPS * readings, dtype=np.int64),
+        sensors=tuple(known_sensors()),
+        codes=np.repeat(np.arange(KNOWN_SENSORS, dtype=np.int32), READINGS),
+        times_ms=np.tile(times_ms, KNOWN_SENSORS),
+        values=np.concatenate([courses[course, begin : begin + READINGS] for course, begin in places]),
+        rows=np.arange(KNOWN_SENSORS * READINGS, dtype=np.int64),
     )
 
 
@@ -73,7 +84,10 @@ def _train(directory: Path, window_length: int, features: int) -> None:
     from stream_detector.model.saving import save_artifact
     from stream_detector.model.training import train
 
-    training = train(prepared_training(window_length, features, STEPS), lambda *_: None)
+    prepared = prepared_training(window_length, features, STEPS)
+    # A sensor is known only if it is calibrated: all of them, whatever the default allows.
+    config = replace(prepared.config, max_calibration_windows=len(prepared.dataset))
+    training = train(replace(prepared, config=config), lambda *_: None)
     directory.parent.mkdir(parents=True, exist_ok=True)
     picture = draw_training(training.losses, training.example, feature_names(features))
     save_artifact(training.artifact, directory, picture)

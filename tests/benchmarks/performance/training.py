@@ -28,15 +28,15 @@ TRIALS = "trials"
 def measure(places: Places, size: Size) -> list[Figure]:  # noqa: ARG001 - the signature of all parts
     """Train and fit; the headline is the ratio of the large model in a full run, of the small one in a quick run."""
     if size.quick:
-        return _figures(SMALL, steps=150, readings=1500, key="training_over_plain_fit")
-    full = _figures(LARGE, steps=None, readings=6000, key="training_over_plain_fit")
-    return _figures(SMALL, steps=None, readings=6000, key=None) + full
+        return _figures(SMALL, steps=150, key="training_over_plain_fit")
+    full = _figures(LARGE, steps=None, key="training_over_plain_fit")
+    return _figures(SMALL, steps=None, key=None) + full
 
 
-def _figures(shape: tuple[int, int], *, steps: int | None, readings: int, key: str | None) -> list[Figure]:
+def _figures(shape: tuple[int, int], *, steps: int | None, key: str | None) -> list[Figure]:
     window_length, features = shape
     name = f"window {window_length}, {features} feature{'s' if features > 1 else ''}"
-    prepared = prepared_training(window_length, features, steps, readings)
+    prepared = prepared_training(window_length, features, steps)
     seconds, taken = _train(prepared)
     windows = taken * prepared.config.batch_size
     calibrated = windows / sum(spent for phase, spent in seconds.items() if phase != TRIALS)
