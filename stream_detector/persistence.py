@@ -12,8 +12,8 @@ from stream_detector.readings import Int32Array
 def unsaved_updates(arena: Arena, slots: Int32Array) -> list[SensorUpdate]:
     """Return the updates that bring the store to the arena's state of these slots."""
     records = arena.records
-    window_length = records["values"].shape[1]
-    row_bytes = records["values"].dtype.itemsize * records["values"].shape[2]
+    window_length = records["rows"].shape[1]
+    row_bytes = records["rows"].dtype.itemsize
     head_bytes = records.dtype.itemsize - window_length * row_bytes
     rows = arena.unsaved_rows[slots].tolist()
     stored = arena.stored_offset[slots].tolist()

@@ -46,20 +46,10 @@ _MOMENTS = np.dtype([("mean", "<f8"), ("squares", "<f8"), ("count", "<u4")])
 
 
 def record_dtype(window_length: int, features: int, members: int) -> np.dtype[np.void]:
-    """Return the layout of one sensor's record: what changes with every reading, then the ring of values.
-
-    The times stand with what changes rather than each beside its values, so that a reading changes two spans of bytes and
-    the values stay aligned. Row n of both rings is of one reading.
-    """
+    """Return the layout of one sensor's record: what changes with every reading, then the ring of rows."""
     header = np.dtype([*_HEADER, ("shift", "<f4", (members,))])  # decision.py: of the members' levels since the start
-    return np.dtype(
-        [
-            ("header", header),
-            ("moments", _MOMENTS, (features,)),
-            ("times", "<u2", (window_length,)),  # event time in units, modulo 2**16
-            ("values", "<f4", (window_length, features)),
-        ]
-    )
+    row = np.dtype([("values", "<f4", (features,)), ("time", "<u2")])  # event time in units, modulo 2**16
+    return np.dtype([("header", header), ("moments", _MOMENTS, (features,)), ("rows", row, (window_length,))])
 
 
 def time_unit_ms(max_gap_ms: int) -> int:
@@ -138,8 +128,8 @@ def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: 
     A reading that is not newer than its sensor's newest is dropped. One that follows by more than `max_gap_ms` starts the
     window anew. The result does not depend on how the log was cut into batches.
     """
-    header = records["header"]
-    window_length = records["values"].shape[1]
+    header, rows = records["header"], records["rows"]
+    window_length = rows.shape[1]
     unit_ms = time_unit_ms(max_gap_ms)
     reading, accepted_slot, previous_time, late = _accept(header, slots, readings)
     first, rank = _ranks(accepted_slot)
@@ -150,7 +140,7 @@ def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: 
     filled = _fill(header["filled"][accepted_slot], rank, restart, window_length)
     count = _count(header["count"][accepted_slot], rank, window_length)
 
-    extended = _extend(records, accepted_slot, first, rank)
+    extended = _extend(rows, header["count"], accepted_slot, first, rank)
     new = extended.new_row
     extended.values[new] = readings.values[reading]
     extended.times[new] = row_time
@@ -158,8 +148,8 @@ def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: 
     last = np.append(first[1:], len(reading))[np.cumsum(rank == 0) - 1] - 1 if len(reading) else rank
     kept = last - np.arange(len(reading)) < window_length  # only a sensor's newest T rows stay in its ring
     target = accepted_slot[kept], (count[kept] - 1) % window_length
-    records["values"][target] = readings.values[reading[kept]]
-    records["times"][target] = row_time[kept]
+    rows["values"][target] = readings.values[reading[kept]]
+    rows["time"][target] = row_time[kept]
     newest = last[first] if len(reading) else first
     touched = accepted_slot[newest]
     offset = readings.offsets[reading]
@@ -227,17 +217,17 @@ class _Extended:
     new_row: Int64Array  # [M] where each accepted reading goes
 
 
-def _extend(records: Records, slot: Int32Array, first: Int64Array, rank: Int64Array) -> _Extended:
+def _extend(rows: Records, count: NDArray[np.uint32], slot: Int32Array, first: Int64Array, rank: Int64Array) -> _Extended:
     """Lay out, for each touched sensor, its newest T-1 rows oldest first, followed by space for its new rows."""
-    history = records["values"].shape[1] - 1
+    history = rows.shape[1] - 1
     sensors = np.cumsum(rank == 0) - 1  # [M] 0..S-1
     new_row = np.arange(len(slot)) + (sensors + 1) * history
     total = len(slot) + len(first) * history
     touched = slot[first]
-    ring = (records["header"]["count"][touched, None] + 1 + np.arange(history)) % (history + 1)  # [S, T-1]
+    ring = (count[touched, None] + 1 + np.arange(history)) % (history + 1)  # [S, T-1]
     old_row = (first + np.arange(len(first)) * history)[:, None] + np.arange(history)
-    values = np.empty((total, records["values"].shape[2]), np.float32)
+    values = np.empty((total, rows["values"].shape[2]), np.float32)
     times = np.empty(total, np.uint16)
-    values[old_row] = records["values"][touched[:, None], ring]
-    times[old_row] = records["times"][touched[:, None], ring]
+    values[old_row] = rows["values"][touched[:, None], ring]
+    times[old_row] = rows["time"][touched[:, None], ring]
     return _Extended(values, times, new_row)

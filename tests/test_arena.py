@@ -247,7 +247,7 @@ def test_updates_written_by_spans_bring_the_store_to_the_arenas_state(batches: l
     assert store == {sensor: held[sensor] for batch in batches for sensor in batch}
 
 
-def test_a_few_new_rows_are_written_as_header_moments_times_and_those_rows_values_only() -> None:
+def test_a_few_new_rows_are_written_as_header_moments_and_those_rows_only() -> None:
     arena = arena_of(1)
     insert(arena, ["a"], stored=False)
     add(arena, ["a", "a"], [1, 2])
@@ -256,8 +256,8 @@ def test_a_few_new_rows_are_written_as_header_moments_times_and_those_rows_value
 
     (update,) = unsaved_updates(arena, arena.unsaved(0))
 
-    # 80 bytes of header and a shift of 4 for each member, 20 of moments, 2 for each row's time; a row is one float32.
-    head, row = 80 + 2 * 4 + 20 + 3 * 2, 4
+    # 80 bytes of header and a shift of 4 for each member, 20 of moments; a row is one float32 and a uint16.
+    head, row = 80 + 2 * 4 + 20, 6
     assert update.expected_prefix == (2).to_bytes(8, "little")
     assert update.spans == ((0, head), (head, head + row), (head + 2 * row, head + 3 * row))
 

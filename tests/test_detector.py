@@ -191,7 +191,7 @@ def test_a_stored_record_of_another_size_is_not_used(stored: bytes) -> None:
     detector.admit(0, ["a"], [stored])
 
     slot = detector.arena.held(0)[0]
-    assert detector.arena.records["values"][slot].tobytes() == new_records(1, 3, 2, 1)["values"].tobytes()
+    assert detector.arena.records["rows"][slot].tobytes() == new_records(1, 3, 2, 1)["rows"].tobytes()
     assert detector.arena.stored_offset[slot] == -1
 
 

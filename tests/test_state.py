@@ -157,8 +157,8 @@ def test_more_readings_of_one_sensor_than_the_window_is_long_have_a_window_each(
     assert first_feature(appended.windows(np.arange(2, 5))) == [[1, 2, 3], [2, 3, 4], [3, 4, 5]]
     assert appended.filled.tolist() == [1, 2, 3, 3, 3]
     assert appended.count.tolist() == [1, 2, 3, 4, 5]
-    assert records["values"][0, :, 0].tolist() == [4, 5, 3]  # a ring: reading n is in row (n - 1) mod 3
-    assert records["times"][0].tolist() == [130, 140, 120]
+    assert records["rows"]["values"][0, :, 0].tolist() == [4, 5, 3]  # a ring: reading n is in row (n - 1) mod 3
+    assert records["rows"]["time"][0].tolist() == [130, 140, 120]
 
 
 def test_late_and_equal_time_readings_are_dropped_and_counted() -> None:
@@ -238,7 +238,7 @@ def test_a_count_that_gets_too_large_for_the_record_goes_on_from_a_smaller_one_i
     assert first_feature(window) == [[3, 4, 5]]
     assert 2**30 <= whole["header"]["count"][0] < 2**31 - 5
     assert in_parts["header"]["count"] == whole["header"]["count"]
-    assert in_parts["values"].tobytes() == whole["values"].tobytes()
+    assert in_parts["rows"].tobytes() == whole["rows"].tobytes()
 
 
 def test_a_missing_value_stays_missing_in_the_window() -> None:
@@ -275,14 +275,14 @@ def test_the_layout_is_named_by_window_length_members_unit_of_time_and_features_
     assert layout_name(64, ("pressure", "temperature"), 3, 10) != layout_name(64, ("temperature", "pressure"), 3, 10)
 
 
-def test_a_record_is_a_header_with_a_shift_per_member_moments_per_feature_and_rings_of_times_and_values() -> None:
+def test_a_record_is_a_header_with_a_shift_per_member_moments_per_feature_and_a_ring_of_rows() -> None:
     record = record_dtype(window_length=5, features=2, members=3)
 
-    # 7 columns of 8 bytes and 6 of 4, and 3 float32; two float64 and a uint32 per feature; uint16 and 2 float32 per row.
-    assert [record[name].itemsize for name in record.names or ()] == [7 * 8 + 6 * 4 + 3 * 4, 2 * 20, 5 * 2, 5 * 8]
-    assert record.itemsize == 92 + 40 + 10 + 40
+    # 7 columns of 8 bytes and 6 of 4, and 3 float32; two float64 and a uint32 per feature; 2 float32 and a uint16 per row.
+    assert [record[name].itemsize for name in record.names or ()] == [7 * 8 + 6 * 4 + 3 * 4, 2 * 20, 5 * 10]
+    assert record.itemsize == 92 + 40 + 50
     assert record.fields is not None
-    assert [record.fields[name][1] for name in ("header", "moments", "times", "values")] == [0, 92, 132, 142]
+    assert [record.fields[name][1] for name in ("header", "moments", "rows")] == [0, 92, 132]
 
 
 def test_a_sensor_that_was_never_seen_has_neither_rows_nor_moments_nor_an_incident() -> None:

@@ -33,7 +33,7 @@ SLICE_SENSORS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The shape of the windows held: T rows of F values."""
+    """The shape of the windows held: T rows of F values, each row with its time."""
 
     length: int
     features: int
@@ -44,11 +44,11 @@ class Window:
 
     @property
     def row_bytes(self) -> int:
-        return record_dtype(self.length, self.features, MEMBERS)["values"].itemsize // self.length
+        return record_dtype(self.length, self.features, MEMBERS)["rows"].itemsize // self.length
 
     @property
     def head_bytes(self) -> int:
-        """All but the values: header, moments and times."""
+        """All but the values: header and moments."""
         return self.record_bytes - self.length * self.row_bytes
 
 
