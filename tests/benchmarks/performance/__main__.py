@@ -10,20 +10,19 @@ if a part failed, or if a figure of a full run is worse by more than a quarter t
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import sys
 import tempfile
 import time
 import traceback
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from tests.benchmarks.performance import report
-from tests.benchmarks.performance.figures import Figure, Places, Size
+from tests.benchmarks.performance.figures import Figure, Size
 from tests.benchmarks.performance.machine import this_machine
-from tests.benchmarks.performance.models import LARGE, SMALL, trained_model
+from tests.benchmarks.performance.models import train_models
+from tests.benchmarks.performance.parts import measure_part
 from tests.benchmarks.performance.processes import in_a_process
 
 #: The parts in their order: the name of the module that has `measure`, and what it is called.
@@ -42,7 +41,7 @@ def main() -> int:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="stream-detector-bench-") as name:
         models = options.models or Path(name) / "models"
-        in_a_process(_train_models, models)
+        in_a_process(train_models, models)
         run = _measure(options.only or list(PARTS), Size(options.quick), Path(name), models)
     print(f"\n{report.table(run)}\n", flush=True)
     worse = _compare(run)
@@ -78,20 +77,6 @@ def _measure(names: Sequence[str], size: Size, directory: Path, models: Path) ->
             failures.append(report.Failure(name, f"{type(error).__name__}: {error}"))
             traceback.print_exc()
     return report.Run(this_machine(), figures, failures)
-
-
-def measure_part(name: str, size: Size, directory: Path, models: Path) -> list[Figure]:
-    """Run one part in this process."""
-    directory.mkdir(parents=True, exist_ok=True)
-    module = importlib.import_module(f"tests.benchmarks.performance.{name}")
-    with ExitStack() as parts:
-        figures: list[Figure] = module.measure(Places(directory, models, parts), size)
-    return figures
-
-
-def _train_models(models: Path) -> None:
-    for window_length, features in (SMALL, LARGE):
-        trained_model(models, window_length, features)
 
 
 def _compare(run: report.Run) -> list[report.Worse]:

@@ -35,6 +35,7 @@ SETTLE_SECONDS = 3.0
 #: Between a commit and the receipt of its last event, and far more.
 RECEIPT_SECONDS = 2.0
 LEAST_SHARE_HEARD = 0.95
+MAX_GAP_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class _Rig:
         name = f"paced-{uuid.uuid4().hex[:8]}"
         topics = parts.enter_context(closing(Topics(places.kafka.brokers, name, PARTITIONS, start="earliest")))
         kafka = topics.settings
-        self._group = Replicas(places, kafka, model, 1, ALERTS__UPDATE_SECONDS=0.001)
+        # Every reading has an event, and the pause between the warm-up and the load does not empty the windows.
+        self._group = Replicas(places, kafka, model, 1, ALERTS__UPDATE_SECONDS=0.001, STATE__MAX_GAP_SECONDS=MAX_GAP_SECONDS)
         parts.callback(self._group.kill)
         fleet = KnownFleet(features, FAR_OFF_SENSORS)
         self._pacer: Pacer = parts.enter_context(pacer(kafka.brokers, kafka.input_topic, fleet))

@@ -25,6 +25,12 @@ DWELL_SECONDS, CYCLE_SECONDS = 40.0, 150.0
 STEPS = 250
 
 
+def train_models(models: Path) -> None:
+    """Train the models that are not there."""
+    for window_length, features in (SMALL, LARGE):
+        trained_model(models, window_length, features)
+
+
 def trained_model(models: Path, window_length: int, features: int) -> Path:
     """Return the directory of a model, trained now if it is not there."""
     directory = models / f"window{window_length}-features{features}"
