@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 
 from matplotlib import rc_context
@@ -12,40 +13,53 @@ from matplotlib.figure import Figure as Drawing
 
 from tests.benchmarks.performance.figures import Figure
 
-STAGES, SCALE = "stages", "scale"
-STAGE_UNIT, SPEED_UNIT = "us a reading", "readings/s"
+STAGES, STAGE_UNIT = "stages alone", "us a reading"
+SCALE, SPEED_UNIT = "scale", "readings/s"
+#: Of the stages' figures, those that are not a stage; what follows the name is the shape of the windows.
+SUM, WHOLE = "sum of the stages, ", "the whole, "
 
 
 def draw(figures: Sequence[Figure]) -> bytes:
     """Draw an SVG; equal figures give equal bytes."""
-    drawing = Drawing(figsize=(9.0, 3.2), layout="constrained")
+    drawing = Drawing(figsize=(10.0, 3.4), layout="constrained")
     left, right = drawing.subplots(1, 2)
     _draw_stages(left, [one for one in figures if one.part == STAGES and one.unit == STAGE_UNIT])
     _draw_scale(right, [one for one in figures if one.part == SCALE and one.unit == SPEED_UNIT])
     buffer = io.BytesIO()
-    with rc_context({"svg.hashsalt": "performance"}):
+    with rc_context({"svg.hashsalt": "performance", "svg.fonttype": "none"}):
         drawing.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
 
 
 def _draw_stages(axes: Axes, stages: Sequence[Figure]) -> None:
-    total = sum(one.value for one in stages)
-    names = [one.name for one in stages]
-    axes.barh(names, [100 * one.value / total for one in stages], color="tab:blue")
-    axes.invert_yaxis()
+    """Draw a bar for each shape of windows, cut by the shares of its stages."""
+    shapes = [one.name.removeprefix(SUM) for one in stages if one.name.startswith(SUM)]
+    for row, shape in enumerate(shapes):
+        ours = [one for one in stages if one.name.endswith(f", {shape}") and not one.name.startswith((SUM, WHOLE))]
+        total, left = sum(one.value for one in ours), 0.0
+        for number, one in enumerate(ours):
+            width = 100 * one.value / total
+            label = one.name.removesuffix(f", {shape}") if row == 0 else None
+            axes.barh(row, width, left=left, color=f"C{number}", label=label)
+            left += width
+    axes.set_xlim(0, 100)
+    axes.set_yticks(range(len(shapes)), shapes)
     axes.set_xlabel("% of the time of a reading")
+    if shapes:
+        axes.legend(fontsize="x-small", ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.02))
 
 
 def _draw_scale(axes: Axes, speeds: Sequence[Figure]) -> None:
-    points = sorted((sensors, one.value) for one in speeds if (sensors := _sensors(one.name)))
-    axes.plot([sensors for sensors, _ in points], [value for _, value in points], marker="o", color="tab:blue")
+    """Draw a line for each series of figures that have a number of sensors in their name."""
+    lines: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for one in speeds:
+        if found := re.fullmatch(r"(.+), ([\d,]+) sensors", one.name):
+            lines[found.group(1)].append((int(found.group(2).replace(",", "")), one.value))
+    for name, points in lines.items():
+        axes.plot(*zip(*sorted(points), strict=True), marker="o", label=name)
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     axes.set_xlabel("sensors")
     axes.set_ylabel("readings a second")
-
-
-def _sensors(name: str) -> int:
-    """Return the number of sensors that a figure's name has: "100,000 sensors"; 0 if it has none."""
-    found = re.search(r"([\d,]+) sensors", name)
-    return int(found.group(1).replace(",", "")) if found else 0
+    if lines:
+        axes.legend(fontsize="x-small", loc="lower left")
