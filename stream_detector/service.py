@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import signal
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 _GAUGE_SECONDS = 5.0
 _RETRY_SECONDS = 0.5
 _REFUSALS_SECONDS = 60.0
+_COLLECT_OBJECTS = 50_000  # more than a batch of records and what they are decoded to
 
 
 class StopFlag:
@@ -60,6 +62,17 @@ class Heartbeat:
     def beat(self, now: float) -> None:
         """Note that something was done."""
         self.beat_at = now
+
+
+def spare_the_collector() -> None:
+    """Let the garbage collector leave alone what is there, and look for garbage less often; call it when all is set up.
+
+    The libraries and the model live as long as the process, and looking through them takes tenths of a second, again and
+    again: what a batch allocates makes the collector run, though nothing in a batch refers to itself.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_OBJECTS, *gc.get_threshold()[1:])
 
 
 class RefusalLog:

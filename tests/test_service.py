@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
 import signal
 import threading
 import time
+import weakref
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -18,7 +21,7 @@ from stream_detector.metrics import Metrics
 from stream_detector.ports import Polled
 from stream_detector.reload import Reloader, ReloadFlag
 from stream_detector.reports import StepReport
-from stream_detector.service import Heartbeat, RefusalLog, Service, StopFlag, Watchdog, health_pages
+from stream_detector.service import Heartbeat, RefusalLog, Service, StopFlag, Watchdog, health_pages, spare_the_collector
 from tests.harness import DEAD_LETTERS, INPUT, SECOND_MS, START_MS, Plant, Replica, World
 
 LIMIT_SECONDS = 30.0
@@ -68,6 +71,28 @@ def test_the_service_works_until_it_is_asked_to_stop_and_shows_how_it_stands() -
     assert "stream_detector_alarm_budget_per_sensor_day 0.5" in lines
     assert "stream_detector_alarm_budget_per_day 0.5" in lines  # of the one sensor whose window is full
     assert f"stream_detector_sensor_days_total {8 / 86_400!r}" in lines  # a reading a second; the first two fill the window
+
+
+@pytest.fixture
+def _collector() -> Iterator[None]:
+    thresholds = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+
+
+@pytest.mark.usefixtures("_collector")
+def test_the_collector_leaves_alone_what_was_there_and_still_finds_new_garbage() -> None:
+    old: list[object] = []
+    spare_the_collector()
+    new: Counter[str] = Counter()
+    new.update({"itself": new})  # what only the collector finds
+    reference = weakref.ref(new)
+    del new
+    gc.collect()
+
+    assert not any(one is old for one in gc.get_objects())
+    assert reference() is None
 
 
 def test_a_reload_between_two_batches_changes_the_rules_of_the_second() -> None:

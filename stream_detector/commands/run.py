@@ -40,7 +40,7 @@ from stream_detector.pipeline import Pipeline, PipelineRules
 from stream_detector.reload import Reloader, ReloadFlag, describe_rules, reread_alerts
 from stream_detector.restore import RestorePorts
 from stream_detector.rules import build_detector, decision_rules, restore_rules
-from stream_detector.service import Heartbeat, Service, StopFlag, Watchdog, health_pages
+from stream_detector.service import Heartbeat, Service, StopFlag, Watchdog, health_pages, spare_the_collector
 from stream_detector.settings import AlertSettings, Settings
 from stream_detector.wire import InputLimits, JsonDecoder
 
@@ -98,6 +98,7 @@ def run_service(settings: Settings, load: Callable[[], Settings], signals: Signa
     reloader = Reloader(signals.reload, rules_for(settings.alerts), lambda: rules_for(reread_alerts(settings, load)), metrics)
     logger.info("%s", describe_rules(reloader.rules), extra={"rules": reloader.rules.rules_version})
     pipeline = _connect(settings, detector, signals.stop, parts, heartbeat)
+    spare_the_collector()
     heartbeat.beat_at = time.monotonic()
     service = Service(pipeline, metrics, heartbeat, time.monotonic, settings.kafka.dead_letter_topic)
     with Watchdog(heartbeat, limit_seconds, time.monotonic, _end_process):

@@ -15,16 +15,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stream_detector.commands.run import _connect
+from stream_detector.commands.run import _connect, _load_model
 from stream_detector.decision import ScoredReadings, decide
 from stream_detector.detector import Detected
+from stream_detector.metrics import Metrics
 from stream_detector.model.saving import load_metadata
 from stream_detector.pipeline import Pipeline
 from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Float32Array, Int64Array
 from stream_detector.reports import StepReport
-from stream_detector.rules import SCALE_WINDOWS, build_detector
-from stream_detector.service import Heartbeat, StopFlag
+from stream_detector.rules import SCALE_WINDOWS
+from stream_detector.service import Heartbeat, StopFlag, spare_the_collector
 from stream_detector.settings import KafkaSettings, ModelSettings, RedisSettings, Settings
 from tests.benchmarks.performance.figures import AT_MOST, LESS, NEITHER, Figure, Places, Size
 from tests.benchmarks.performance.fleet_log import FleetLog
@@ -85,6 +86,7 @@ def _of_shape(places: Places, shape: tuple[int, int], turns: int, key: str | Non
         log.write(places.kafka.brokers, topics.settings.input_topic, 0, 1 + WARM_UP_TURNS)
         kafkas = topics.settings, topics.settings.model_copy(update={"group_id": f"{name}-alone"})
         whole, alone = (_service(places, model, kafka, log, parts) for kafka in kafkas)
+        spare_the_collector()
         log.write(places.kafka.brokers, topics.settings.input_topic, 1 + WARM_UP_TURNS, 1 + WARM_UP_TURNS + turns)
         whole.read(turns * SENSORS)
         stages = _Alone(alone).run((1 + WARM_UP_TURNS + turns) * SENSORS)
@@ -120,12 +122,9 @@ class _Bench:
     """A service in this process, stepped by the benchmark."""
 
     def __init__(self, kafka: KafkaSettings, valkey: Valkey, model: ModelSettings, parts: ExitStack) -> None:
-        from stream_detector.adapters.keras_scorer import KerasScorer
-
         redis = RedisSettings.model_validate({"url": valkey.url})
         self.settings = Settings(kafka=kafka, redis=redis, model=model)
-        self.scorer = KerasScorer(model.directory, model.tile_rows)
-        detector = build_detector(self.scorer, self.settings.state, self.settings.alerts)
+        detector, _ = _load_model(self.settings, Metrics())
         self.pipeline: Pipeline = _connect(self.settings, detector, StopFlag(), parts, Heartbeat(0.0))
         self.batches = self.events = 0
         self.cost = Cost()
@@ -196,7 +195,7 @@ class _Alone:
         errors = np.full((len(detected.appended.reading), len(self._ports.detector.model.members)), np.nan, np.float32)
         windows, scales = detected.appended.windows(chosen), detected.scales.take(chosen)
         with self._watch.running(SCORE):
-            errors[chosen] = self._bench.scorer.errors(windows, scales)
+            errors[chosen] = self._ports.detector._scorer.errors(windows, scales)
         return errors
 
     def _decide(self, decoded: Decoded, detected: Detected, errors: Float32Array) -> Detected:
