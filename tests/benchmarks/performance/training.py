@@ -6,18 +6,17 @@ it hides other values at every step, and looks at its validation loss. Trying th
 
 from __future__ import annotations
 
+import math
 import time
 
 import keras
 import numpy as np
-from keras import ops
 
 from stream_detector.model.fitting import batch_of
 from stream_detector.model.network import build_network, negative_log_likelihood
 from stream_detector.model.preparation import Prepared
 from stream_detector.model.tensors import Tensor
 from stream_detector.model.training import train
-from stream_detector.readings import Float32Array
 from tests.benchmarks.performance.figures import NEITHER, Figure, Places, Size
 from tests.benchmarks.performance.models import LARGE, SMALL, prepared_training
 
@@ -26,11 +25,9 @@ TRIALS = "trials"
 
 
 def measure(places: Places, size: Size) -> list[Figure]:  # noqa: ARG001 - the signature of all parts
-    """Train and fit; the headline is the ratio of the large model in a full run, of the small one in a quick run."""
-    if size.quick:
-        return _figures(SMALL, steps=150, key="training_over_plain_fit")
-    full = _figures(LARGE, steps=None, key="training_over_plain_fit")
-    return _figures(SMALL, steps=None, key=None) + full
+    """Train and fit: the large model, in a full run the small one as well, each for as long as the default is."""
+    large = _figures(LARGE, steps=size.choose(150, None), key="training_over_plain_fit")
+    return large if size.quick else large + _figures(SMALL, steps=None, key=None)
 
 
 def _figures(shape: tuple[int, int], *, steps: int | None, key: str | None) -> list[Figure]:
@@ -40,7 +37,7 @@ def _figures(shape: tuple[int, int], *, steps: int | None, key: str | None) -> l
     seconds, taken = _train(prepared)
     windows = taken * prepared.config.batch_size
     calibrated = windows / sum(spent for phase, spent in seconds.items() if phase != TRIALS)
-    plain = windows / _plain_fit(prepared, taken)
+    plain = _plain_fit(prepared, taken)
     phases = [
         Figure(PART, f"{phase.replace('_', ' ')}, {name}", spent, "s", better=NEITHER) for phase, spent in seconds.items()
     ]
@@ -61,24 +58,21 @@ def _train(prepared: Prepared) -> tuple[dict[str, float], int]:
 
 
 def _plain_fit(prepared: Prepared, steps: int) -> float:
-    """Return the seconds that `compile` and `fit` take for as many steps."""
-    config, split = prepared.config, prepared.split
+    """Return the windows per second of `compile` and `fit`, over as many steps; of as many distinct windows as training has."""
+    config = prepared.config
     features = len(prepared.dataset.features)
+    epochs = math.ceil(steps * config.batch_size / config.max_windows)
+    count = steps // epochs * config.batch_size
     rng = np.random.default_rng(config.seed)
-    batch = batch_of(prepared, rng.choice(split.fit, steps * config.batch_size), rng)
+    batch = batch_of(prepared, rng.choice(prepared.split.fit, count), rng)
     target = np.concatenate([batch.target, batch.weight], axis=-1)
 
     def loss(expected: Tensor, head: Tensor) -> Tensor:
         return negative_log_likelihood(expected[:, :, :features], expected[:, :, features:], head)
 
-    return _seconds_of_fit(prepared, batch.inputs, target, loss)
-
-
-def _seconds_of_fit(prepared: Prepared, inputs: list[Float32Array], target: Float32Array, loss: object) -> float:
-    config = prepared.config
-    network = build_network(config.window_length, len(prepared.dataset.features), config.network, config.seed)
-    model = keras.Model(network.inputs, ops.identity(network.outputs[0]))
+    network = build_network(config.window_length, features, config.network, config.seed)
+    model = keras.Model(network.inputs, network.outputs[0])
     began = time.perf_counter()
     model.compile(optimizer=keras.optimizers.Adam(config.first_learning_rate, clipnorm=config.clip_norm), loss=loss)
-    model.fit(inputs, target, batch_size=config.batch_size, epochs=1, verbose=0)
-    return time.perf_counter() - began
+    model.fit(batch.inputs, target, batch_size=config.batch_size, epochs=epochs, verbose=0)
+    return epochs * count / (time.perf_counter() - began)
