@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,10 @@ from stream_detector.readings import Float32Array
 if TYPE_CHECKING:
     from stream_detector.model.artifact import Artifact
     from stream_detector.model.training import Training
+
+# A test trains before it scores, and TensorFlow keeps the threads it began with; the last bits of a score depend on them.
+# The service has one for each operation (KerasScorer), so its scores are equal on any number of processors.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 WINDOW_LENGTH = 8
 FEATURES = ("temperature", "pressure")

@@ -77,6 +77,9 @@ class KerasScorer:
 
 
 def _leave_the_processors_to_the_tiles() -> None:
-    """Let each operation run in the thread that asks for it: a tile's are too small to be shared out."""
+    """Let each operation run in the thread that asks for it: a tile's are too small to be shared out.
+
+    How an operation is shared out also decides the last bits of its result, so scores do not depend on the processors.
+    """
     with suppress(RuntimeError):  # TensorFlow was used before this, and keeps what it had
         tf.config.threading.set_intra_op_parallelism_threads(1)
