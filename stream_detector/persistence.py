@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+from functools import cache
 
 from stream_detector.arena import Arena
 from stream_detector.ports import SensorUpdate
@@ -12,23 +12,24 @@ from stream_detector.readings import Int32Array
 def unsaved_updates(arena: Arena, slots: Int32Array) -> list[SensorUpdate]:
     """Return the updates that bring the store to the arena's state of these slots."""
     records = arena.records
-    window_length = records["rows"].shape[1]
+    size, window_length = records.dtype.itemsize, records["rows"].shape[1]
     row_bytes = records["rows"].dtype.itemsize
-    head_bytes = records.dtype.itemsize - window_length * row_bytes
-    rows = arena.unsaved_rows[slots].tolist()
-    stored = arena.stored_offset[slots].tolist()
+    head_bytes = size - window_length * row_bytes
+    contents = records.view(f"V{size}")[slots].tobytes()  # of all at once: a sensor's memory is far from the next one's
+    stored = arena.stored_offset[slots]
+    prefixes = stored.astype("<i8").tobytes()
+    new_rows = arena.unsaved_rows[slots]
+    is_whole = ((stored < 0) | (new_rows >= window_length)).tolist()
     ends = (records["header"]["count"][slots] % window_length).tolist()
-    return [
-        SensorUpdate(arena.sensors[slot], records[slot].tobytes(), None)
-        if stored_offset < 0 or new_rows >= window_length
-        else SensorUpdate(
-            arena.sensors[slot],
-            records[slot].tobytes(),
-            struct.pack("<q", stored_offset),
-            ((0, head_bytes), *_ring_spans(head_bytes, end, new_rows, window_length, row_bytes)),
-        )
-        for slot, new_rows, stored_offset, end in zip(slots.tolist(), rows, stored, ends, strict=True)
-    ]
+    spans = cache(lambda end, rows: ((0, head_bytes), *_ring_spans(head_bytes, end, rows, window_length, row_bytes)))
+    updates = []
+    for number, (slot, whole, end, rows) in enumerate(zip(slots.tolist(), is_whole, ends, new_rows.tolist(), strict=True)):
+        sensor, record = arena.sensors[slot], contents[number * size : (number + 1) * size]
+        if whole:
+            updates.append(SensorUpdate(sensor, record, None))
+        else:
+            updates.append(SensorUpdate(sensor, record, prefixes[8 * number : 8 * number + 8], spans(end, rows)))
+    return updates
 
 
 def _ring_spans(head_bytes: int, end: int, rows: int, window_length: int, row_bytes: int) -> tuple[tuple[int, int], ...]:
