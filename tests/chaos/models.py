@@ -71,6 +71,7 @@ def model_kills(name: str, places: Places, chance: Random, count: int, model: Pa
         for service in services:
             service.live_on()
         topics.await_all_committed(SETTLE_SECONDS)
+        topics.await_stable(SETTLE_SECONDS)
         crashes = tuple(text for service in services for text in service.stop())
         return _row(topics, model, sum(service.deaths for service in services), began, crashes)
     finally:

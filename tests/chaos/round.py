@@ -190,6 +190,7 @@ class Round:
     def check(self, count: int, unit: str, fault: str, leniency: Leniency = Leniency()) -> Row:  # noqa: B008 - frozen
         """Settle, and compare the alerts and dead letters with those of a crash-free run."""
         self.settle()
+        self.topics.await_stable(SETTLE_SECONDS)
         findings = Findings()
         inputs, alerts = self.topics.input(), self.topics.alerts()
         compare_alerts(expected_events(inputs, self.setup.plant, alerts), alerts, leniency, findings)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
@@ -127,6 +129,14 @@ class Topics:
 
         until(is_committed, patience_seconds)
 
+    def await_stable(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait until no transaction is open on the output topics: it hides what was committed after it began."""
+        with closing(KafkaConsumer(bootstrap_servers=self.settings.brokers, enable_auto_commit=False)) as plain:
+            for topic in (self.settings.alerts_topic, self.settings.dead_letter_topic):
+                committed = self._reader(topic)[0]
+                partitions = [TopicPartition(topic, number) for number in plain.partitions_for_topic(topic)]
+                until(partial(_are_ends_equal, committed, plain, partitions), patience_seconds)
+
     def await_partitions(self, count: int) -> None:
         """Wait until everybody who asks is told that the input topic has so many partitions."""
         until(lambda: len(self.ends()) == count)
@@ -175,6 +185,10 @@ class Topics:
             for found in consumer.poll(timeout_ms=200).values():
                 records.extend(found)
         return list(records)
+
+
+def _are_ends_equal(one: KafkaConsumer, other: KafkaConsumer, partitions: list[TopicPartition]) -> bool:
+    return bool(one.end_offsets(partitions) == other.end_offsets(partitions))
 
 
 def by_sensor(records: Iterable[Record | Message]) -> dict[bytes | None, list[bytes | None]]:
