@@ -50,12 +50,12 @@ class Lstm:
         if steady is not None:
             rows = steady.shape[0]
             always = always + ops.matmul(steady, self.kernel[split:])
-        kernel, blank = self.kernel[:split], ops.zeros((rows, self.recurrent_kernel.shape[0]))
+        kernel = ops.concatenate([self.kernel[:split], self.recurrent_kernel])  # one product is faster than two narrow ones
+        blank = ops.zeros((rows, self.recurrent_kernel.shape[0]))
 
         def turn(step: Tensor, hidden: Tensor, cell: Tensor, outputs: tf.TensorArray) -> tuple[Tensor, ...]:
-            gates = ops.matmul(hidden, self.recurrent_kernel) + always
-            if by_step is not None:
-                gates = gates + ops.matmul(by_step[step], kernel)
+            seen = hidden if by_step is None else ops.concatenate([by_step[step], hidden], axis=-1)
+            gates = ops.matmul(seen, kernel) + always
             enter, keep, new, leave = ops.split(gates, 4, axis=-1)
             cell = ops.sigmoid(keep) * cell + ops.sigmoid(enter) * ops.tanh(new)
             hidden = ops.sigmoid(leave) * ops.tanh(cell)
