@@ -37,9 +37,9 @@ _HEADER = (
     ("count", "<u4"),  # accepted readings since the sensor was first seen
     ("filled", "<i4"),  # rows of the current window, at most T; a gap starts it anew
     ("model", "<u4"),  # tag of the model that the fields below came from
-    ("level_count", "<f4"),  # decision.py: readings behind the levels
-    ("memory", "<f4"),  # slow running mean of the surprise
-    ("accepted", "<f4"),  # surprise that was accepted as normal
+    ("level_count", "<f8"),  # decision.py: readings behind the levels
+    ("memory", "<f8"),  # slow running mean of the surprise
+    ("accepted", "<f8"),  # surprise that was accepted as normal
 )
 #: Running moments of one feature, for a sensor that the model does not know; see scales.py.
 _MOMENTS = np.dtype([("mean", "<f8"), ("squares", "<f8"), ("count", "<u4")])

@@ -278,11 +278,11 @@ def test_the_layout_is_named_by_window_length_members_unit_of_time_and_features_
 def test_a_record_is_a_header_with_a_shift_per_member_moments_per_feature_and_a_ring_of_rows() -> None:
     record = record_dtype(window_length=5, features=2, members=3)
 
-    # 7 columns of 8 bytes and 6 of 4, and 3 float32; two float64 and a uint32 per feature; 2 float32 and a uint16 per row.
-    assert [record[name].itemsize for name in record.names or ()] == [7 * 8 + 6 * 4 + 3 * 4, 2 * 20, 5 * 10]
-    assert record.itemsize == 92 + 40 + 50
+    # 10 columns of 8 bytes and 3 of 4, and 3 float32; two float64 and a uint32 per feature; 2 float32 and a uint16 per row.
+    assert [record[name].itemsize for name in record.names or ()] == [10 * 8 + 3 * 4 + 3 * 4, 2 * 20, 5 * 10]
+    assert record.itemsize == 104 + 40 + 50
     assert record.fields is not None
-    assert [record.fields[name][1] for name in ("header", "moments", "rows")] == [0, 92, 132]
+    assert [record.fields[name][1] for name in ("header", "moments", "rows")] == [0, 104, 144]
 
 
 def test_a_sensor_that_was_never_seen_has_neither_rows_nor_moments_nor_an_incident() -> None:
