@@ -256,8 +256,8 @@ def test_a_few_new_rows_are_written_as_header_moments_and_those_rows_only() -> N
 
     (update,) = unsaved_updates(arena, arena.unsaved(0))
 
-    # 80 bytes of header and a shift of 4 for each member, 20 of moments; a row is one float32 and a uint16.
-    head, row = 80 + 2 * 4 + 20, 6
+    # 92 bytes of header and a shift of 4 for each member, 20 of moments; a row is one float32 and a uint16.
+    head, row = 92 + 2 * 4 + 20, 6
     assert update.expected_prefix == (2).to_bytes(8, "little")
     assert update.spans == ((0, head), (head, head + row), (head + 2 * row, head + 3 * row))
 
