@@ -79,7 +79,7 @@ def _read_csv(path: Path, ignore: Collection[str], features: Collection[str] | N
 
 
 def _parse_csv(path: Path, names: list[str], kept: list[str], delimiter: str) -> pa.Table:
-    types = {name: pa.string() if name in (TIME_COLUMN, SENSOR_COLUMN) else pa.float32() for name in kept}
+    types = {name: pa.string() if name in (TIME_COLUMN, SENSOR_COLUMN) else pa.float64() for name in kept}
     parse = arrow_csv.ParseOptions(delimiter=delimiter)
     convert = arrow_csv.ConvertOptions(column_types=types, include_columns=kept)
     try:

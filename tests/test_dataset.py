@@ -9,8 +9,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from stream_detector.adapters.memory_log import MemoryRecord
 from stream_detector.dataset import clean, read_dataset, sampling_interval_seconds, window_ends
 from stream_detector.errors import InputDataError
+from stream_detector.wire import InputLimits, JsonDecoder
 from tests.fixtures_model import tiny_dataset
 
 
@@ -35,6 +37,16 @@ def test_sensors_times_and_missing_values_are_read_in_the_files_order(path: Path
     assert dataset.times_ms.tolist() == [1_767_225_601_000, 1_767_225_600_250, 1_767_225_600_000]
     assert dataset.rows.tolist() == [0, 1, 2]
     np.testing.assert_array_equal(dataset.values, [[1.5, np.nan], [np.nan, 2.0], [3.0, 4.0]])
+
+
+def test_a_number_in_a_file_is_the_one_it_is_on_the_wire(path: Path) -> None:
+    text = "89.16522598266602"  # as a double it is half-way between two float32, as written a little above
+    path.write_text(f"timestamp,x\n1,{text}\n")
+    record = MemoryRecord("t", 0, 0, 1, None, f'{{"sensor_id": "a", "timestamp": 1, "values": {{"x": {text}}}}}'.encode(), ())
+
+    (read,) = read_dataset([path]).values[:, 0].tolist()
+
+    assert read == JsonDecoder(("x",), InputLimits()).decode([record]).readings.values[0, 0]
 
 
 @pytest.mark.parametrize(
