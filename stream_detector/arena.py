@@ -103,6 +103,10 @@ class Arena:
         """Return the slots of a partition's sensors."""
         return np.fromiter(self._slots.get(partition, {}).values(), np.int32)
 
+    def contents(self, slots: Int32Array) -> bytes:
+        """Return the bytes of these slots' records, one record after the other."""
+        return _raw(self.records)[slots].tobytes()
+
     def unsaved(self, partition: int, most: int | None = None) -> Int32Array:
         """Return the slots of a partition whose state is not stored, or at most so many of them."""
         noted = self._unsaved.get(partition)

@@ -183,7 +183,7 @@ class _Fold:
         surprises = rules.tails.surprise(above_level) * rules.weights
         surprise = surprises.sum(axis=1)
         scored = ~np.isnan(surprise)
-        limit = rules.typical + rules.margin + state["accepted"].astype(np.float64)
+        limit = rules.typical + rules.margin + state["accepted"]
         memory = state["memory"] + rules.memory_share * np.where(scored, surprise - state["memory"], 0.0)
         state["memory"] = memory
         found.scores[positions] = score = (surprise + memory) / 2.0

@@ -15,7 +15,7 @@ def unsaved_updates(arena: Arena, slots: Int32Array) -> list[SensorUpdate]:
     size, window_length = records.dtype.itemsize, records["rows"].shape[1]
     row_bytes = records["rows"].dtype.itemsize
     head_bytes = size - window_length * row_bytes
-    contents = records.view(f"V{size}")[slots].tobytes()  # of all at once: a sensor's memory is far from the next one's
+    contents = arena.contents(slots)
     stored = arena.stored_offset[slots]
     prefixes = stored.astype("<i8").tobytes()
     new_rows = arena.unsaved_rows[slots]

@@ -16,7 +16,7 @@ from stream_detector.spec import ModelSpec
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """The arguments of masked.build_network that a model directory keeps."""
+    """The arguments of network.build_network that a model directory keeps."""
 
     units: int = 64
     dropout: float = 0.0
