@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +16,15 @@ from stream_detector.sensor_table import UNKNOWN
 from stream_detector.state import Records, new_records
 
 _FIRST_CAPACITY = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """How far slots [S] were at a moment."""
+
+    slots: Int32Array
+    unsaved_rows: Int64Array
+    last_offset: Int64Array
 
 
 class Arena:
@@ -125,10 +135,14 @@ class Arena:
         for partition in np.unique(partitions).tolist():
             self._unsaved.setdefault(partition, []).append(fresh[partitions == partition])
 
-    def saved(self, partition: int, slots: Int32Array) -> None:
-        """Note that the store has a partition's changes in these slots."""
-        self.unsaved_rows[slots] = 0
-        self.stored_offset[slots] = self.records["header"]["last_offset"][slots]
+    def marked(self, slots: Int32Array) -> Marked:
+        """Note how far these slots are now, for `saved`."""
+        return Marked(slots, self.unsaved_rows[slots], self.records["header"]["last_offset"][slots])
+
+    def saved(self, partition: int, marked: Marked) -> None:
+        """Note that the store has a partition's slots as they were when they were marked."""
+        self.unsaved_rows[marked.slots] -= marked.unsaved_rows
+        self.stored_offset[marked.slots] = marked.last_offset
         remaining = (noted[self.unsaved_rows[noted] > 0] for noted in self._unsaved.pop(partition, ()))
         if left := [noted for noted in remaining if len(noted)]:
             self._unsaved[partition] = left

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from stream_detector.events import EventContext, event_message
 from stream_detector.explanation import Explanation, explain
 from stream_detector.open_incidents import OpenIncident
 from stream_detector.ports import Scorer
-from stream_detector.readings import BoolArray, Int32Array, Int64Array, Message, Readings
+from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.scales import ScaleRules, Scales, learn
 from stream_detector.spec import ModelSpec
 from stream_detector.state import Appended, append, layout_name, new_records, time_unit_ms
@@ -27,6 +27,18 @@ class Detected:
     scales: Scales  # [N]
     scored: int  # readings that have a score
     decisions: Decisions | None  # None: scoring was off
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A batch that is in its sensors' windows, while these are scored: N accepted readings of S sensors."""
+
+    appended: Appended
+    scales: Scales  # [N]
+    touched: Int32Array  # [S] slots
+    fold: ScoredReadings | None  # None: scoring is off
+    chosen: Int64Array  # [K] of the accepted readings, those being scored
+    errors: Callable[[], Float32Array]  # waits for theirs [K, M]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,10 @@ class Detector:
 
     def detect(self, readings: Readings, *, scoring: bool = True) -> Detected:
         """Append readings to their sensors' windows, score the windows as of each, and decide; sensors must be held."""
+        return self.finish(self.begin(readings, scoring=scoring))
+
+    def begin(self, readings: Readings, *, scoring: bool = True) -> Begun:
+        """Append readings to their sensors' windows and start to score these; the batch before must be finished."""
         slots = self.arena.slots(readings)
         appended = append(self.arena.records, slots, readings, self._windows.max_gap_ms)
         touched, groups, rows = np.unique(appended.slot, return_inverse=True, return_counts=True)
@@ -98,17 +114,22 @@ class Detector:
         values, table_rows = readings.values[appended.reading], self.arena.table_rows[appended.slot]
         scales = learn(self.arena.records, appended, values, table_rows, self._windows.scales)
         if not scoring or not len(values):
-            return Detected(appended, scales, 0, None)
-        decisions = self._score_and_decide(readings, appended, scales, touched, groups)
-        return Detected(appended, scales, int((~np.isnan(decisions.scores)).sum()), decisions)
+            return Begun(appended, scales, touched, None, np.zeros(0, np.int64), _no_errors)
+        fold = self._fold(readings, appended, groups)
+        has_incident = self.arena.records["header"]["incident_offset"][touched] != NO_INCIDENT
+        return Begun(appended, scales, touched, fold, *self._start(appended, scales, fold, fold.wanted | has_incident[groups]))
 
-    def _score_and_decide(
-        self, readings: Readings, appended: Appended, scales: Scales, touched: Int32Array, groups: Int64Array
-    ) -> Decisions:
-        """Find the errors where they are needed, and decide."""
-        header, table_rows = self.arena.records["header"], self.arena.table_rows[touched]
-        before = header[touched]
-        fold = ScoredReadings(
+    def finish(self, begun: Begun) -> Detected:
+        """Wait for the scores of a batch, and decide. Of slots that were let go of since, nothing is lost but the outcome."""
+        if begun.fold is None:
+            return Detected(begun.appended, begun.scales, 0, None)
+        _fill_in(begun.fold, begun.chosen, begun.errors)
+        decisions = self._decide(begun, begun.fold)
+        return Detected(begun.appended, begun.scales, int((~np.isnan(decisions.scores)).sum()), decisions)
+
+    def _fold(self, readings: Readings, appended: Appended, groups: Int64Array) -> ScoredReadings:
+        """Return accepted readings as they are decided on, without errors yet."""
+        return ScoredReadings(
             groups=groups,
             ranks=appended.rank,
             times_ms=readings.times_ms[appended.reading],
@@ -117,30 +138,40 @@ class Detector:
             wanted=(appended.count + self.arena.phases[appended.slot]) % self._windows.stride == 0,
             scorable=appended.filled == self.model.window_length,
         )
-        self._score(appended, scales, fold, fold.wanted | (before["incident_offset"] != NO_INCIDENT)[groups])
+
+    def _decide(self, begun: Begun, fold: ScoredReadings) -> Decisions:
+        """Decide on a batch's readings; score what turns out to be needed for that."""
+        header, table_rows = self.arena.records["header"], self.arena.table_rows[begun.touched]
+        before = header[begun.touched]
         after = before.copy()
         decisions = decide(after, table_rows, fold, self._rules)
         lacking = decisions.needed & np.isnan(fold.errors[:, 0])
         if lacking.any():
             # An incident opened between two strides: from there on every reading of the sensor is scored.
-            self._score(appended, scales, fold, np.isin(groups, groups[lacking]))
+            asked = np.isin(fold.groups, fold.groups[lacking])
+            _fill_in(fold, *self._start(begun.appended, begun.scales, fold, asked))
             after = before.copy()
             decisions = decide(after, table_rows, fold, self._rules)
-        header[touched] = after
+        header[begun.touched] = after
         return decisions
 
-    def _score(self, appended: Appended, scales: Scales, fold: ScoredReadings, asked: BoolArray) -> None:
-        """Score those readings that are asked for, can be scored and are not yet. A window without any value cannot be."""
+    def _start(
+        self, appended: Appended, scales: Scales, fold: ScoredReadings, asked: BoolArray
+    ) -> tuple[Int64Array, Callable[[], Float32Array]]:
+        """Start to score those readings that are asked for, can be scored and are not yet; return which."""
         chosen = np.flatnonzero(asked & fold.scorable & np.isnan(fold.errors[:, 0]))
-        if len(chosen):
-            fold.errors[chosen] = self._scorer.errors(appended.windows(chosen), scales.take(chosen))
-            fold.scorable[chosen] = ~np.isnan(fold.errors[chosen, 0])
+        return chosen, self._scorer.start(appended.windows(chosen), scales.take(chosen)) if len(chosen) else _no_errors
 
-    def alerts(self, readings: Readings, detected: Detected, input_topic: str, alerts_topic: str) -> list[Message]:
-        """Build the events of a batch, in log order."""
-        if detected.decisions is None or not detected.decisions.transitions:
+    def alerts(
+        self, readings: Readings, detected: Detected, input_topic: str, alerts_topic: str, lost: Collection[int] = ()
+    ) -> list[Message]:
+        """Build the events of a batch, but for partitions that were lost, in log order."""
+        found = detected.decisions.transitions if detected.decisions is not None else ()
+        reading = detected.appended.reading
+        kept = (one for one in found if readings.partitions[reading[one.position]] not in lost)
+        transitions = sorted(kept, key=lambda one: int(reading[one.position]))
+        if detected.decisions is None or not transitions:
             return []
-        transitions = sorted(detected.decisions.transitions, key=lambda one: int(detected.appended.reading[one.position]))
         positions = np.array([transition.position for transition in transitions])
         decisions = detected.decisions
         explanations = self._explain(detected, decisions, positions)
@@ -189,3 +220,14 @@ class Detector:
                 )
             )
         return contexts
+
+
+def _no_errors() -> Float32Array:
+    return np.zeros((0, 1), np.float32)
+
+
+def _fill_in(fold: ScoredReadings, chosen: Int64Array, errors: Callable[[], Float32Array]) -> None:
+    """Wait for the errors of these readings [K]. A window without any value has none."""
+    if len(chosen):
+        fold.errors[chosen] = errors()
+        fold.scorable[chosen] = ~np.isnan(fold.errors[chosen, 0])

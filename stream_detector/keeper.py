@@ -15,7 +15,7 @@ import numpy as np
 
 from stream_detector.detector import Detector
 from stream_detector.errors import StoreUnavailableError
-from stream_detector.persistence import unsaved_updates
+from stream_detector.persistence import Saving, saving_of, unsaved_updates
 from stream_detector.ports import PartitionMeta, StateStore, StoreVerdict
 from stream_detector.readings import Readings
 from stream_detector.reports import StepReport
@@ -29,12 +29,16 @@ _REWRITE_SENSORS = 4096
 
 @dataclass(slots=True)
 class Partition:
-    """An assigned partition. The state in memory includes every record before `next`, the stored one before `persisted`."""
+    """An assigned partition. The state in memory includes every record before `next`, the stored one before `persisted`.
+
+    `committed` lies between the two: what is in memory from there on is of the batch in flight.
+    """
 
     number: int
     topic_id: str = ""
     epoch: bytes = b""
     next: int = REBUILDING
+    committed: int = REBUILDING
     persisted: int = REBUILDING
     restored: bool = False  # every sensor of the partition is in memory or in the store
     trusted: int = 0  # the doubt about the store (see StateKeeper.doubt) up to which this partition was looked at
@@ -102,10 +106,6 @@ class StateKeeper:
         arena.next_batch()
         lacking = {number: arena.touch(number, sensors) for number, sensors in by_partition.items()}
         missing = {number: sensors for number, sensors in lacking.items() if sensors}
-        if not missing:
-            return frozenset()
-        if not arena.room(sum(map(len, missing.values()))):
-            return frozenset(missing)
         return frozenset(number for number, sensors in missing.items() if not self._load(partitions[number], sensors))
 
     def _load(self, partition: Partition, sensors: list[str]) -> bool:
@@ -114,32 +114,51 @@ class StateKeeper:
                 stored = self._store.load(partition.number, partition.epoch, sensors)
         except StoreUnavailableError:
             return False
+        if not self._detector.arena.room(len(sensors)):  # nobody is sent to a store that does not answer
+            return False
         self._detector.admit(partition.number, sensors, stored)
         return True
 
     def persist(self, partition: Partition, report: StepReport, most: int | None = None) -> bool:
         """Bring the store up to `next`; False: what is stored is not what it was, restore the partition.
 
-        A store that has lost the partition is given all of it anew from memory. With `most`, only so many of the changed
-        sensors are written: for a rebuild, whose positions only count. Raises StoreUnavailableError.
+        All that is in memory must be committed. A store that has lost the partition is given all of it anew from memory. With
+        `most`, only so many of the changed sensors are written: for a rebuild, whose positions only count. Raises
+        StoreUnavailableError.
         """
         if partition.persisted == partition.next and not partition.rewriting:
             return self._is_still_there(partition, report)
         if partition.rewriting:
             self._rewrite(partition)
             return True
-        slots = self._detector.arena.unsaved(partition.number, most)
-        updates = unsaved_updates(self._detector.arena, slots)
-        with self._asking():
-            verdict = self._store.persist(partition.number, partition.epoch, partition.persisted, partition.next, updates)
+        verdict = self.store(partition, self.saving(partition, most))
         if verdict == StoreVerdict.GAP:
             return self._close_gap(partition, report)
         if verdict == StoreVerdict.AHEAD:
             logger.error("partition %d: another owner has written its state", partition.number)
             return False
-        self._detector.arena.saved(partition.number, slots)
-        partition.persisted, partition.trusted = partition.next, self._doubts
         return True
+
+    def keeps_up(self, partition: Partition, position: int) -> bool:
+        """Say whether the store, as far as is known, has all of a partition's state at a position and takes what follows."""
+        is_sound = partition.trusted == self._doubts and not partition.rewriting and not self.is_away
+        return is_sound and partition.persisted == position
+
+    def saving(self, partition: Partition, most: int | None = None) -> Saving:
+        """Take what the store lacks of a partition's state as it is now, or of so many of its sensors."""
+        arena = self._detector.arena
+        return saving_of(arena, arena.unsaved(partition.number, most), partition.next)
+
+    def store(self, partition: Partition, saving: Saving) -> str:
+        """Hand what was taken to the store, once; return the StoreVerdict. Raises StoreUnavailableError."""
+        with self._asking():
+            verdict = self._store.persist(
+                partition.number, partition.epoch, partition.persisted, saving.position, saving.updates
+            )
+        if verdict in (StoreVerdict.APPLIED, StoreVerdict.ALREADY_APPLIED):
+            self._detector.arena.saved(partition.number, saving.marked)
+            partition.persisted, partition.trusted = saving.position, self._doubts
+        return verdict
 
     def doubt(self) -> None:
         """Have every partition looked up at its next persist: the store may have lost what it had."""
@@ -188,14 +207,14 @@ class StateKeeper:
                 msg = f"the state store changed while partition {partition.number} was written anew"
                 raise StoreUnavailableError(msg)
             partition.persisted = stop
-        arena.saved(partition.number, slots)
+        arena.saved(partition.number, arena.marked(slots))
         partition.rewriting, partition.trusted = False, self._doubts
 
     def must_hold(self, partitions: list[Partition]) -> bool:
         """Say whether the store lags so far that no more may be read."""
         if self._away_since is None:
             return False
-        lag = sum(partition.next - partition.persisted for partition in partitions)
+        lag = sum(partition.committed - partition.persisted for partition in partitions)
         return lag > self._bounds.readings or self._clock() - self._away_since > self._bounds.seconds
 
     def answers(self) -> bool:

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
-from stream_detector.arena import Arena
+from stream_detector.arena import Arena, Marked
 from stream_detector.ports import SensorUpdate
 from stream_detector.readings import Int32Array
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """What the store lacks of a partition's state as it was at a position. It stays as it is while the arena goes on."""
+
+    position: int
+    marked: Marked
+    updates: list[SensorUpdate]
+
+
+def saving_of(arena: Arena, slots: Int32Array, position: int) -> Saving:
+    """Take what the store lacks of these slots now that their partition's state includes every record before `position`."""
+    return Saving(position, arena.marked(slots), unsaved_updates(arena, slots))
 
 
 def unsaved_updates(arena: Arena, slots: Int32Array) -> list[SensorUpdate]:

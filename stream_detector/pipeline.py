@@ -4,6 +4,9 @@ The log is the truth and the store follows it: a batch is first committed to Kaf
 one transaction), then its state is persisted. So the store is never ahead of the committed position, and a crash anywhere
 leaves a state from which a replay of the log gives the same events. docs/delivery.md argues this step by step.
 
+While a batch is scored, in threads of the scorer, the one before it is committed and persisted and the next one is polled
+and decoded. So between two steps there is at most one batch in flight: in the windows, being scored, not committed.
+
 One thread; every call is bounded. The pipeline knows its ports only, and takes the clock as an argument.
 """
 
@@ -16,10 +19,11 @@ from dataclasses import dataclass
 from stream_detector.calibration import SECONDS_PER_DAY
 from stream_detector.dead_letters import DeadLetterLimit, dead_letter
 from stream_detector.decision import DecisionRules
-from stream_detector.detector import Detected
+from stream_detector.detector import Begun, Detected
 from stream_detector.errors import CommitFailedError, MembershipLostError, RetriableError, StoreUnavailableError
 from stream_detector.keeper import Partition
 from stream_detector.outages import Outage
+from stream_detector.persistence import Saving
 from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Membership, Message
 from stream_detector.reports import StepReport
@@ -27,6 +31,8 @@ from stream_detector.restore import RestorePorts, Restorer, RestoreRules
 from stream_detector.state import SensorCounts, sensor_counts
 
 logger = logging.getLogger(__name__)
+
+_NOT_A_MEMBER = "lost the membership of the group"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,26 @@ class _Restoring:
 
     slices: Iterator[float]
     due: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A batch in flight: its readings are in the windows, which are being scored; nothing of it is committed."""
+
+    chunks: list[Chunk]
+    owners: list[Partition]  # of the chunks; a partition that was given away or is restored since is another object
+    decoded: Decoded
+    begun: Begun
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """A batch that is decided on, and not committed."""
+
+    chunks: list[Chunk]  # of partitions that are still ours
+    lost: frozenset[int]  # the batch's other partitions
+    decoded: Decoded
+    detected: Detected
 
 
 def _nothing() -> None:
@@ -80,6 +106,7 @@ class Pipeline:
         self._partitions: dict[int, Partition] = {}
         self._restoring: dict[int, _Restoring] = {}
         self._held: set[int] = set()
+        self._in_flight: _Batch | None = None
         self._membership: Membership | None = None
         self._refused: Membership | None = None  # the client may go on claiming it until it has heard of it
         self._sink_is_broken = False
@@ -106,11 +133,11 @@ class Pipeline:
     @property
     def store_lag(self) -> int:
         """How many offsets the store lags behind the committed positions."""
-        return sum(partition.next - partition.persisted for partition in self._ready())
+        return sum(partition.committed - partition.persisted for partition in self._ready())
 
     @property
     def is_settled(self) -> bool:
-        """Whether every partition is restored, and stored up to its committed position: no reading is left to replay."""
+        """Whether every partition is restored, and all that was decided is stored: no reading is left to replay."""
         return not self._restoring and not self.store_lag
 
     def use_rules(self, rules: DecisionRules) -> None:
@@ -127,7 +154,7 @@ class Pipeline:
         return sensor_counts(header[arena.partitions >= 0], self._ports.detector.model.window_length)
 
     def step(self) -> StepReport:
-        """Poll once and carry what came all the way through; then restore a slice."""
+        """Poll once and start to score what came; carry the batch before it all the way through; restore a slice."""
         self._report = report = StepReport()
         try:
             polled = self._source.poll(self._poll_seconds())
@@ -144,64 +171,122 @@ class Pipeline:
             if self._sink_is_broken:
                 self._mend_sink()
             else:
-                self._take(polled)
-                self._persist()  # before restoring: only stored sensors can make room for others
-                self._restore_slices()
+                self._advance(polled)
+                if self._restoring:
+                    self._complete(self._await_scores())  # only stored sensors can make room for those restored
+                    self._restore_slices()
         except CommitFailedError as error:
-            report.failed_commits += 1
-            if isinstance(error, MembershipLostError):
-                self._refused = self._membership
-            self._start_over(str(error))
+            self._start_over(error)
         return report
 
-    def finish(self) -> None:
-        """Make sure, at the end, that the store has what it was given; it may have lost it since."""
+    def finish(self) -> StepReport:
+        """Complete, at the end, the batch in flight, and make sure that the store has what it was given.
+
+        The store may have lost it since. A batch that cannot be committed any more is left to whoever reads on.
+        """
+        self._report = StepReport()
+        try:
+            self._complete(self._await_scores())
+        except CommitFailedError as error:
+            self._report.failed_commits += 1
+            logger.warning("the last batch is not committed, it will be read again: %s", error)
+            return self._report
         self._keeper.doubt()
         self._persist()
+        return self._report
 
     def _poll_seconds(self) -> float:
-        is_due = any(restoring.due <= self._clock() for restoring in self._restoring.values())
-        return 0.0 if is_due and not self._sink_is_broken else self._rules.poll_seconds
+        is_due = any(restoring.due <= self._clock() for restoring in self._restoring.values()) and not self._sink_is_broken
+        return 0.0 if is_due or self._in_flight else self._rules.poll_seconds
 
-    def _take(self, polled: Polled) -> None:
-        """Process what was polled, if it is ours to process."""
-        if not polled.chunks:
-            return
-        if self._membership is None:
-            msg = "lost the membership of the group"
-            raise CommitFailedError(msg)
-        self._process(self._in_sequence(polled.chunks), self._membership)
-        self._moved()
+    def _advance(self, polled: Polled) -> None:
+        """Start to score what was polled, and complete the batch before it.
 
-    def _process(self, chunks: list[Chunk], membership: Membership) -> None:
-        """Carry a batch through: nothing is committed before it is scored, nothing stored before it is committed."""
-        # 1. decode, and bring the sensors into memory; partitions whose sensors cannot be loaded wait
+        The one beside the other if the store keeps up: what it lacks is then known before memory goes on. Else one after
+        the other, so that memory is not ahead of what is committed while it is made out what the store has.
+        """
+        if polled.chunks and self._membership is None:
+            raise CommitFailedError(_NOT_A_MEMBER)
+        chunks = self._in_sequence(polled.chunks)
         decoded = self._decode(chunks)
+        before = self._await_scores()
+        if before is not None and chunks and self._store_keeps_up():
+            savings = [(one, self._keeper.saving(one)) for one in self._ready() if one.persisted < one.next]
+            if self._take_up(chunks, decoded, beside_another=True):
+                self._commit(before)
+                self._store(savings)
+                return
+        self._complete(before)
+        usable = [chunk for chunk in chunks if chunk.partition not in self._restoring.keys() | self._held]
+        self._take_up(usable, decoded if len(usable) == len(chunks) else self._decode(usable))
+
+    def _take_up(self, chunks: list[Chunk], decoded: Decoded, *, beside_another: bool = False) -> bool:
+        """Append a batch to the windows and start to score them; False: its sensors find no room beside another batch's.
+
+        Partitions whose sensors cannot be loaded wait.
+        """
         waiting = self._keeper.admit(self._partitions, decoded.readings)
+        if waiting and beside_another:
+            return False
         if waiting:
             self._hold({chunk.partition: chunk.start for chunk in chunks if chunk.partition in waiting})
             chunks = [chunk for chunk in chunks if chunk.partition not in waiting]
             decoded = self._decode(chunks)
-        if not chunks:
+        if chunks:
+            owners = [self._partitions[chunk.partition] for chunk in chunks]
+            self._in_flight = _Batch(chunks, owners, decoded, self._ports.detector.begin(decoded.readings))
+            for chunk, partition in zip(chunks, owners, strict=True):
+                partition.next = chunk.stop
+            self._moved()
+        return True
+
+    def _await_scores(self) -> _Scored | None:
+        """Wait for the scores of the batch in flight, and decide; all that is in memory is then of it or before it."""
+        batch, self._in_flight = self._in_flight, None
+        if batch is None:
+            return None
+        detected = self._ports.detector.finish(batch.begun)
+        mine = [owner for owner in batch.owners if self._partitions.get(owner.number) is owner]
+        numbers = {owner.number for owner in mine}
+        return _Scored(
+            [chunk for chunk in batch.chunks if chunk.partition in numbers],
+            frozenset(chunk.partition for chunk in batch.chunks if chunk.partition not in numbers),
+            batch.decoded,
+            detected,
+        )
+
+    def _store_keeps_up(self) -> bool:
+        return not self._held and all(self._keeper.keeps_up(partition, partition.committed) for partition in self._ready())
+
+    def _complete(self, scored: _Scored | None) -> None:
+        """Commit a batch, and let the store follow. No batch may be in flight."""
+        if scored is not None:
+            self._commit(scored)
+        self._persist()
+
+    def _commit(self, scored: _Scored) -> None:
+        """Write events, dead letters and positions: all of them, or none."""
+        if not scored.chunks:
             return
-        self._limit.check(decoded)
-        # 2. append to the windows, score, decide; in memory only
-        detected = self._ports.detector.detect(decoded.readings)
-        # 3. events, dead letters and positions: all of them, or none
-        messages = self._messages(decoded, detected)
-        self._sink.commit(messages, {chunk.partition: chunk.stop for chunk in chunks}, membership)
-        # 4. from here on the batch is done; `_persist` lets the store follow
-        for chunk in chunks:
-            self._partitions[chunk.partition].next = chunk.stop
-        self._count(decoded, detected)
+        if self._membership is None:
+            raise CommitFailedError(_NOT_A_MEMBER)
+        self._limit.check(scored.decoded)
+        positions = {chunk.partition: chunk.stop for chunk in scored.chunks}
+        self._sink.commit(self._messages(scored), positions, self._membership)
+        for number, position in positions.items():
+            self._partitions[number].committed = position
+        self._count(scored.decoded, scored.detected)
+        self._moved()
 
     def _decode(self, chunks: Sequence[Chunk]) -> Decoded:
         return self._ports.decoder.decode([record for chunk in chunks for record in chunk.records])
 
-    def _messages(self, decoded: Decoded, detected: Detected) -> list[Message]:
-        alerts = self._ports.detector.alerts(decoded.readings, detected, self._rules.input_topic, self._rules.alerts_topic)
-        topic, limit = self._rules.dead_letter_topic, self._rules.max_dead_letter_bytes
-        return alerts + [dead_letter(rejected, topic, limit) for rejected in decoded.rejected]
+    def _messages(self, scored: _Scored) -> list[Message]:
+        rules, detector = self._rules, self._ports.detector
+        readings, rejected = scored.decoded.readings, scored.decoded.rejected
+        alerts = detector.alerts(readings, scored.detected, rules.input_topic, rules.alerts_topic, scored.lost)
+        kept = (one for one in rejected if one.record.partition not in scored.lost)
+        return alerts + [dead_letter(one, rules.dead_letter_topic, rules.max_dead_letter_bytes) for one in kept]
 
     def _count(self, decoded: Decoded, detected: Detected) -> None:
         report = self._report
@@ -283,13 +368,18 @@ class Pipeline:
             return
         if wait_seconds is None:
             del self._restoring[number]
+            self._partitions[number].committed = self._partitions[number].next
             self._restore_outage.ended()
         else:
             restoring.due = self._clock() + wait_seconds
 
-    def _start_over(self, reason: str) -> None:
+    def _start_over(self, error: CommitFailedError) -> None:
         """Forget everything in memory, fence what may still be under way, and restore from the committed positions."""
-        logger.warning("starting over from the committed positions: %s", reason)
+        logger.warning("starting over from the committed positions: %s", error)
+        self._report.failed_commits += 1
+        if isinstance(error, MembershipLostError):
+            self._refused = self._membership
+        self._in_flight = None
         for number in list(self._partitions):
             self._begin_restore(number)
         self._limit.forget()
@@ -316,8 +406,17 @@ class Pipeline:
         self._source.pause(list(positions))
         self._held |= positions.keys()
 
+    def _store(self, savings: list[tuple[Partition, Saving]]) -> None:
+        """Hand the store what it lacks. Where that does not succeed, `_persist` makes out why after the next commit."""
+        try:
+            for partition, saving in savings:
+                self._keeper.store(partition, saving)
+                self._moved()
+        except StoreUnavailableError:
+            self._report.store_errors += 1
+
     def _persist(self) -> None:
-        """Let the store follow; hold when it lags too far, go on when it answers again."""
+        """Let the store follow; hold when it lags too far, go on when it answers again. No batch may be in flight."""
         try:
             for partition in self._ready():
                 if not self._keeper.persist(partition, self._report):

@@ -6,7 +6,7 @@ both pass. Partitions are those of the one input topic; a position is the offset
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -184,8 +184,11 @@ class Scorer(Protocol):
     A window's result does not depend on which other windows are in the call, bit for bit.
     """
 
-    def errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
-        """Return the log errors [N, M] of windows [N, T, F] of raw values, NaN = missing; finite, NaN where all is missing."""
+    def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
+        """Start to score windows [N, T, F] of raw values, NaN = missing. The arrays must not change until all is scored.
+
+        To call what is returned is to wait for their log errors [N, M]: finite, or NaN where all of a window is missing.
+        """
 
     def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
         """Say of each window [N, T, F] where its errors lie."""

@@ -145,21 +145,28 @@ class Service:
                 refusals.note(report, self._heartbeat.beat_at)
                 alarm_rate.note(report, budget, self._heartbeat.beat_at)
                 reloader.between_batches(self._pipeline)
+            last = self._observed(self._pipeline.finish)
+            refusals.note(last, self._heartbeat.beat_at)
         finally:
             refusals.flush(self._heartbeat.beat_at)
-        self._pipeline.finish()
-        logger.info("stopping: the last batch is committed")
+        if not last.failed_commits:
+            logger.info("stopping: the last batch is committed")
 
-    def _step(self, budget_per_sensor_day: float) -> StepReport:
+    def _observed(self, work: Callable[[], StepReport]) -> StepReport:
         begun = self._clock()
-        report = self._pipeline.step()
+        report = work()
         now = self._clock()
         self._metrics.observe(report, now - begun)
+        self._heartbeat.beat(now)
+        return report
+
+    def _step(self, budget_per_sensor_day: float) -> StepReport:
+        report = self._observed(self._pipeline.step)
         self._show_readiness()
+        now = self._heartbeat.beat_at
         if now - self._gauges_at >= _GAUGE_SECONDS:
             self._set_gauges(budget_per_sensor_day)
             self._gauges_at = now
-        self._heartbeat.beat_at = now
         if report.source_errors:
             self._sleep(_RETRY_SECONDS)  # a poll that fails at once must not spin
         return report

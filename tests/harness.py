@@ -6,7 +6,7 @@ import itertools
 import json
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -65,12 +65,12 @@ class ChecksumScorer:
     def __init__(self) -> None:
         self.windows_seen: deque[Float32Array] = deque()
 
-    def errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
+    def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
         """See ports.Scorer."""
         self.windows_seen.extend(windows.copy())
         errors = _fractions(_checksums(windows, scales))
         errors[np.isnan(windows).all(axis=(1, 2))] = np.nan
-        return errors[:, np.newaxis]
+        return lambda: errors[:, np.newaxis]
 
     def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
         """See ports.Scorer. What is expected is the error, but of the first feature the checksum of the window alone."""
@@ -305,6 +305,15 @@ class World:
         return {number: self.log.bounds(INPUT, number)[1] for number in range(self.log.partition_count(INPUT))}
 
 
+def merged(*reports: StepReport) -> StepReport:
+    """Return what several steps did."""
+    total = StepReport()
+    for report, field_of in itertools.product(reports, fields(StepReport)):
+        before, more = getattr(total, field_of.name), getattr(report, field_of.name)
+        setattr(total, field_of.name, max(before, more) if field_of.name == "newest_time_ms" else before + more)
+    return total
+
+
 class Replica:
     """One process: all that is lost when it crashes."""
 
@@ -328,19 +337,27 @@ class Replica:
             world.clock,
         )
 
-    def step(self, records: int = 500) -> StepReport:
-        """Take one step, a second after the one before, polling at most so many records."""
+    def turn(self, records: int = 500) -> StepReport:
+        """Take one step, a second after the one before, polling at most so many records; its batch may be left in flight."""
         self.world.clock.advance(1.0)
         self.joined = True
         self.source.next_limits.clear()
         self.source.next_limits.append(records)
         return self.pipeline.step()
 
+    def step(self, records: int = 500) -> StepReport:
+        """Take a turn, and complete its batch if that is not done by another that reads nothing."""
+        report = self.turn(records)
+        if self.pipeline._in_flight is None:
+            return report
+        self.source.next_limits.append(0)
+        return merged(report, self.pipeline.step())
+
     def run(self, records: int = 500, until: Callable[[], bool] | None = None, max_steps: int = 2000) -> None:
         """Step until all is read, restored and stored (or until told); fail if that takes forever."""
         done = until or self.is_done
         for _ in range(max_steps):
-            self.step(records)
+            self.turn(records)
             if done():
                 return
         msg = f"not done after {max_steps} steps: committed {self.world.committed()}, ends {self.world.ends()}"

@@ -130,7 +130,7 @@ def test_sensors_with_unstored_changes_do_not_make_room_until_they_are_stored() 
     arena.next_batch()
 
     assert not arena.room(1)
-    arena.saved(0, arena.unsaved(0))
+    arena.saved(0, arena.marked(arena.unsaved(0)))
     assert arena.room(1)
 
 
@@ -143,13 +143,13 @@ def test_changes_are_stored_in_parts() -> None:
     arena.changed(arena.held(1), np.ones(1, np.int64))
 
     first = arena.unsaved(0, 2)
-    arena.saved(0, first)
+    arena.saved(0, arena.marked(first))
     second = arena.unsaved(0, 2)
 
     assert [arena.sensors[slot] for slot in first] == ["a", "b"]
     assert [arena.sensors[slot] for slot in second] == ["c"]
     assert arena.unsaved_count == 2
-    arena.saved(0, second)
+    arena.saved(0, arena.marked(second))
     assert arena.unsaved(0).tolist() == []
     assert arena.unsaved(1).tolist() == arena.held(1).tolist()
 
@@ -158,10 +158,26 @@ def test_what_changes_again_after_it_was_stored_is_stored_again() -> None:
     arena = arena_of(8)
     insert(arena, ["a", "b"])
     add(arena, ["a", "b"], [5, 5])
-    arena.saved(0, arena.unsaved(0, 1))
+    arena.saved(0, arena.marked(arena.unsaved(0, 1)))
     add(arena, ["a", "b"], [6, 6])
 
     assert [arena.sensors[slot] for slot in arena.unsaved(0)] == ["a", "b"]
+
+
+def test_what_changes_between_being_taken_and_being_stored_is_not_taken_for_stored() -> None:
+    arena = arena_of(2)
+    insert(arena, ["a", "b"])
+    add(arena, ["a", "b"], [5, 5])
+    taken = arena.marked(arena.unsaved(0))
+    add(arena, ["a", "a"], [6, 7])
+    arena.saved(0, taken)
+    arena.next_batch()
+
+    assert [arena.sensors[slot] for slot in arena.unsaved(0)] == ["a"]
+    (slot,) = arena.unsaved(0).tolist()
+    assert (arena.unsaved_rows[slot], arena.stored_offset[slot]) == (2, taken.last_offset[0])
+    assert arena.room(1)
+    assert names(arena) == {"a"}  # b made room
 
 
 def test_sensors_that_a_store_has_lost_do_not_make_room() -> None:
@@ -171,7 +187,7 @@ def test_sensors_that_a_store_has_lost_do_not_make_room() -> None:
     arena.next_batch()
 
     assert not arena.room(1)
-    arena.saved(0, arena.held(0))
+    arena.saved(0, arena.marked(arena.held(0)))
     assert arena.room(1)
 
 
@@ -241,7 +257,7 @@ def test_updates_written_by_spans_bring_the_store_to_the_arenas_state(batches: l
         slots = arena.unsaved(0)
         for update in unsaved_updates(arena, slots):
             store[update.sensor] = apply(store.get(update.sensor), update)
-        arena.saved(0, slots)
+        arena.saved(0, arena.marked(slots))
 
     held = {arena.sensors[slot]: arena.records[slot].tobytes() for slot in arena.held(0).tolist()}
     assert store == {sensor: held[sensor] for batch in batches for sensor in batch}
@@ -251,7 +267,7 @@ def test_a_few_new_rows_are_written_as_header_moments_and_those_rows_only() -> N
     arena = arena_of(1)
     insert(arena, ["a"], stored=False)
     add(arena, ["a", "a"], [1, 2])
-    arena.saved(0, arena.unsaved(0))
+    arena.saved(0, arena.marked(arena.unsaved(0)))
     add(arena, ["a", "a"], [3, 4])  # rows 2 and 0 of the ring
 
     (update,) = unsaved_updates(arena, arena.unsaved(0))

@@ -164,7 +164,7 @@ class Stage:
     def play(self, step: Step) -> None:
         match step:
             case Poll(replica, records):
-                self._at(replica).step(min(records, self.most_records))
+                self._at(replica).turn(min(records, self.most_records))
             case Crash(replica):
                 self.replicas[replica % len(self.replicas)] = self._at(replica).crash()
             case CommitFails(replica, when):
@@ -200,7 +200,7 @@ class Stage:
         self.play(AnswersLost(0))
         for _ in range(1000):
             for replica in self.replicas:
-                replica.step(self.most_records)
+                replica.turn(self.most_records)
             if all(replica.pipeline.is_ready for replica in self.replicas) and self._is_done():
                 return
         raise AssertionError(f"stuck: committed {self.world.committed()}, ends {self.world.ends()}")
@@ -209,7 +209,7 @@ class Stage:
         """Bring the replicas to where they read."""
         while not all(replica.pipeline.is_ready for replica in self.replicas):
             for replica in self.replicas:
-                replica.step(0)
+                replica.turn(0)
 
     def _is_done(self) -> bool:
         lag = sum(replica.pipeline.store_lag for replica in self.replicas)

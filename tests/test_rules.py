@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -123,9 +124,9 @@ class Trained:
     calibration: Calibration = CALIBRATION
     fallback_deviation: Float32Array = field(default_factory=lambda: np.full(1, 9.0, np.float32))
 
-    def errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
+    def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
         """See ports.Scorer."""
-        return self.inner.errors(windows, scales)
+        return self.inner.start(windows, scales)
 
     def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
         """See ports.Scorer."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +18,13 @@ from stream_detector.explanation import WindowErrors
 from stream_detector.model.artifact import Artifact
 from stream_detector.model.restoring import restore_members
 from stream_detector.model.saving import load_artifact
-from stream_detector.model.scoring import Tiles, as_window_errors, compile_explanations, compile_log_errors
+from stream_detector.model.scoring import (
+    ROWS_OF_KERNELS,
+    Tiles,
+    as_window_errors,
+    compile_explanations,
+    compile_log_errors,
+)
 from stream_detector.readings import Float32Array
 from stream_detector.scales import Scales
 from stream_detector.spec import ModelSpec
@@ -58,22 +64,28 @@ class KerasScorer:
         pool = ThreadPoolExecutor(threads, "scoring")
         self._tiles = Tiles(self.spec.window_length, features, tile_rows, pool.map)
         self._errors = compile_log_errors(members, self._tiles, artifact.whitening)
-        self._explain = compile_explanations(members, self._tiles, artifact.whitening)
+        # Few windows of a batch are explained, and that beside the scoring of the next one: in the smallest tiles, here.
+        self._explained = Tiles(self.spec.window_length, features, ROWS_OF_KERNELS)
+        self._explain = compile_explanations(members, self._explained, artifact.whitening)
         blank = np.zeros((1, self.spec.window_length, features), np.float32)
         unit = Scales(np.zeros((1, features), np.float32), np.ones((1, features), np.float32))
         self.errors(blank, unit)
         self.explain(blank, unit)
 
-    def errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
+    def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
         """See ports.Scorer."""
         if not len(windows):
-            return np.empty((0, len(self.spec.members)), np.float32)
-        (result,) = self._tiles.run(self._errors, windows, scales)
-        return result
+            return lambda: np.empty((0, len(self.spec.members)), np.float32)
+        scored = self._tiles.start(self._errors, windows, scales)
+        return lambda: scored()[0]
+
+    def errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
+        """Score windows and wait for their errors; see ports.Scorer.start."""
+        return self.start(windows, scales)()
 
     def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
         """See ports.Scorer."""
-        return as_window_errors(self._tiles.run(self._explain, windows, scales)) if len(windows) else []
+        return as_window_errors(self._explained.run(self._explain, windows, scales)) if len(windows) else []
 
 
 def _leave_the_processors_to_the_tiles() -> None:

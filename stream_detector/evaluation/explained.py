@@ -33,7 +33,7 @@ class FixedScorer:
 
     def surprises(self, windows: Float32Array) -> Float64Array:
         """Return the members' surprises by weight [N, M]."""
-        above_level = self.scorer.errors(windows, self.scales).astype(np.float64) - self.levels
+        above_level = self.scorer.start(windows, self.scales)().astype(np.float64) - self.levels
         return self.calibration.tails.surprise(above_level) * self.calibration.weights
 
     def score(self, windows: Float32Array) -> Float32Array:

@@ -95,7 +95,7 @@ def feature_errors(outputs: list[MemberOutput]) -> tuple[Tensor, Tensor]:
 
 
 class Apply(Protocol):
-    """What `map` does, or `map` of a pool of threads."""
+    """What `map` does, or `map` of a pool of threads, which starts at once."""
 
     def __call__(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterator[Any]:
         """Return the results in the order of the items."""
@@ -124,10 +124,14 @@ class Tiles:
 
     def run(self, function: Compiled, windows: Float32Array, scales: Scales) -> list[NDArray[Any]]:
         """Apply a compiled function that returns a tuple of [rows, ...]; return its outputs as arrays [N, ...]."""
+        return self.start(function, windows, scales)()
+
+    def start(self, function: Compiled, windows: Float32Array, scales: Scales) -> Callable[[], list[NDArray[Any]]]:
+        """Start what `run` does; to call what is returned is to wait for it."""
         parts = self.apply(
             lambda chosen: self._run_tile(function, windows[chosen], scales.take(chosen)), self._cut(len(windows))
         )
-        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+        return lambda: [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
     def _cut(self, count: int) -> Iterator[slice]:
         return (slice(start, start + self.rows) for start in range(0, count, self.rows))

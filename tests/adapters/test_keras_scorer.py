@@ -71,6 +71,21 @@ def test_threads_change_no_bit(tiny_artifact: Artifact, scorer: KerasScorer, win
     assert errors(KerasScorer(tiny_artifact, tile_rows=16, threads=3), many).tobytes() == errors(scorer, many).tobytes()
 
 
+def test_calls_under_way_at_the_same_time_do_not_mix(
+    tiny_artifact: Artifact, scorer: KerasScorer, windows: Float32Array
+) -> None:
+    threaded = KerasScorer(tiny_artifact, tile_rows=16, threads=2)
+    forwards, backwards = np.concatenate([windows] * 4), np.concatenate([windows[::-1]] * 4)
+
+    first = threaded.start(forwards, scales_of(threaded, len(forwards)))
+    second = threaded.start(backwards, scales_of(threaded, len(backwards)))
+    explained = explain(threaded, windows[:3])
+
+    assert second().tobytes() == errors(scorer, backwards).tobytes()
+    assert first().tobytes() == errors(scorer, forwards).tobytes()
+    assert [one.attention.tobytes() for one in explained] == [one.attention.tobytes() for one in explain(scorer, windows[:3])]
+
+
 def test_explanations_do_not_depend_on_the_call_either(scorer: KerasScorer, windows: Float32Array) -> None:
     whole = explain(scorer, windows)
 

@@ -23,8 +23,9 @@ from stream_detector.errors import StoreUnavailableError
 from stream_detector.logs import set_up_logging
 from stream_detector.metrics import Metrics
 from stream_detector.ports import Chunk, Sink, StateStore
-from stream_detector.readings import Membership, Message
+from stream_detector.readings import Float32Array, Membership, Message
 from stream_detector.reload import Reloader, ReloadFlag
+from stream_detector.scales import Scales
 from stream_detector.service import Heartbeat, Service, StopFlag
 from stream_detector.settings import KafkaSettings, RedisSettings
 from tests.harness import ChecksumScorer
@@ -150,7 +151,20 @@ def _tear_commits(sink: Sink) -> None:
 
 def _scorer(fates: Fates) -> ChecksumScorer:
     scorer = ChecksumScorer()
-    fates.wrap(scorer, "errors", before="appended", after="scored")
+    start = scorer.start
+
+    def started(windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
+        fates.reach("appended")
+        errors = start(windows, scales)
+
+        def awaited() -> Float32Array:
+            found = errors()
+            fates.reach("scored")
+            return found
+
+        return awaited
+
+    scorer.start = started  # type: ignore[method-assign]
     scorer.windows_seen = deque(maxlen=0)
     return scorer
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Unscored:
     calibration: Calibration
     fallback_deviation: Float32Array
 
-    def errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
+    def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
         """See ports.Scorer; never called."""
         raise NotImplementedError
 

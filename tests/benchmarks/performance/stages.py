@@ -20,7 +20,7 @@ from stream_detector.decision import ScoredReadings, decide
 from stream_detector.detector import Detected
 from stream_detector.metrics import Metrics
 from stream_detector.model.saving import load_metadata
-from stream_detector.pipeline import Pipeline
+from stream_detector.pipeline import Pipeline, _Scored
 from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Float32Array, Int64Array
 from stream_detector.reports import StepReport
@@ -185,6 +185,7 @@ class _Alone:
         assert not waiting
         for chunk in polled.chunks:
             self._partitions[chunk.partition].next = chunk.stop
+            self._partitions[chunk.partition].committed = chunk.stop
         with self._watch.running(PERSIST):
             are_stored = [self._ports.keeper.persist(one, StepReport()) for one in self._partitions.values()]
         assert all(are_stored)
@@ -195,7 +196,7 @@ class _Alone:
         errors = np.full((len(detected.appended.reading), len(self._ports.detector.model.members)), np.nan, np.float32)
         windows, scales = detected.appended.windows(chosen), detected.scales.take(chosen)
         with self._watch.running(SCORE):
-            errors[chosen] = self._ports.detector._scorer.errors(windows, scales)
+            errors[chosen] = self._ports.detector._scorer.start(windows, scales)()
         return errors
 
     def _decide(self, decoded: Decoded, detected: Detected, errors: Float32Array) -> Detected:
@@ -218,7 +219,7 @@ class _Alone:
 
     def _publish(self, polled: Polled, decoded: Decoded, detected: Detected) -> None:
         with self._watch.running(EXPLAIN):
-            messages = self._bench.pipeline._messages(decoded, detected)
+            messages = self._bench.pipeline._messages(_Scored(list(polled.chunks), frozenset(), decoded, detected))
         with self._watch.running(COMMIT):
             self._ports.sink.commit(messages, {chunk.partition: chunk.stop for chunk in polled.chunks}, polled.membership)
 
