@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # A test trains before it scores, and TensorFlow keeps the threads it began with; the last bits of a score depend on them.
 # The service has one for each operation (KerasScorer), so its scores are equal on any number of processors.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+# As the command line has it: with oneDNN's products, on processors that it knows better ones for, the last bits are others.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 WINDOW_LENGTH = 8
 FEATURES = ("temperature", "pressure")
