@@ -229,6 +229,7 @@ class Pipeline:
         if waiting and beside_another:
             return False
         if waiting:
+            self._report.store_errors += self._keeper.is_away
             self._hold({chunk.partition: chunk.start for chunk in chunks if chunk.partition in waiting})
             chunks = [chunk for chunk in chunks if chunk.partition not in waiting]
             decoded = self._decode(chunks)

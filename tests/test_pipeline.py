@@ -384,6 +384,15 @@ def test_sensors_that_are_not_in_memory_wait_while_other_partitions_go_on() -> N
     assert windows(replica) == [[0, 1, 2], [1, 2, 3], [0, 1, 2]]
 
 
+def test_a_store_that_does_not_give_sensors_is_counted_as_one_that_does_not_take_them() -> None:
+    world = World()
+    replica = ready(world, ALWAYS)
+    world.store.unavailable = True
+    feed(world, "a")
+
+    assert (replica.step().store_errors, replica.pipeline.holding) == (1, 1)
+
+
 def test_a_sensor_that_is_not_in_memory_is_never_taken_for_a_new_one() -> None:
     world = World()
     replica = ready(world, NEVER)
