@@ -70,6 +70,10 @@ class Arena:
         """Return a sensor's slot; it must be held."""
         return self._slots[partition][sensor]
 
+    def partition_beside(self, partition: int, sensor: str) -> int | None:
+        """Return another partition in which a sensor is held, if there is one."""
+        return next((other for other, held in self._slots.items() if other != partition and sensor in held), None)
+
     def slots(self, readings: Readings) -> Int32Array:
         """Return each reading's slot [N]; its sensor must be held."""
         held = self._slots

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 #: Where a rebuild starts to count its slices upwards; a negative position marks state that is not usable yet.
 REBUILDING = -(1 << 40)
 _REWRITE_SENSORS = 4096
+_LOOKED_AT, _WARN_SECONDS = 16, 60.0
 
 
 @dataclass(slots=True)
@@ -71,7 +72,7 @@ class StateKeeper:
         self._clock = clock
         self._random_bytes = random_bytes
         self._away_since: float | None = None
-        self._retry_at = 0.0
+        self._retry_at = self._warn_at = 0.0
         self._doubts = 0
         self.layout = detector.layout
 
@@ -116,8 +117,26 @@ class StateKeeper:
             return False
         if not self._detector.arena.room(len(sensors)):  # nobody is sent to a store that does not answer
             return False
+        self._warn_of_divided(partition.number, sensors)
         self._detector.admit(partition.number, sensors, stored)
         return True
+
+    def _warn_of_divided(self, partition: int, sensors: list[str]) -> None:
+        """Say, once a minute at most, that a sensor is held in two partitions; a look at a few of them, for many are loaded."""
+        if self._clock() < self._warn_at:
+            return
+        for sensor in sensors[:_LOOKED_AT]:
+            other = self._detector.arena.partition_beside(partition, sensor)
+            if other is not None:
+                self._warn_at = self._clock() + _WARN_SECONDS
+                logger.warning(
+                    "sensor %r is read from partition %d and from %d: it has a window in each, which may never fill. All "
+                    "readings of a sensor need the same key (after partitions were added this is said, and passes)",
+                    sensor[:100],
+                    other,
+                    partition,
+                )
+                return
 
     def persist(self, partition: Partition, report: StepReport, most: int | None = None) -> bool:
         """Bring the store up to `next`; False: what is stored is not what it was, restore the partition.
@@ -237,7 +256,8 @@ class StateKeeper:
         except StoreUnavailableError as error:
             if self._away_since is None:
                 self._away_since = self._clock()
-                logger.error("the state store is away: %s; sensors in memory go on, others wait", error)
+                said = "the state store is away: %s. Sensors in memory go on, others wait"
+                logger.error(said, str(error).rstrip("."))
             self._retry_at = self._clock() + self._bounds.retry_seconds
             raise
         if self._away_since is not None:

@@ -8,7 +8,6 @@ import logging
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from stream_detector.alarm_rate import AlarmRateLog
 from stream_detector.errors import StalledError
 from stream_detector.metrics import Metrics
 from stream_detector.pipeline import Pipeline
+from stream_detector.refusals import GapLog, JoinLog, RefusalLog
 from stream_detector.reload import Reloader
 from stream_detector.reports import StepReport
 
@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 _GAUGE_SECONDS = 5.0
 _RETRY_SECONDS = 0.5
-_REFUSALS_SECONDS = 60.0
 _COLLECT_OBJECTS = 50_000  # more than a batch of records and what they are decoded to
 
 
@@ -75,44 +74,6 @@ def spare_the_collector() -> None:
     gc.set_threshold(_COLLECT_OBJECTS, *gc.get_threshold()[1:])
 
 
-class RefusalLog:
-    """Logs how many readings were refused, and why: the first at once, then those of a minute together."""
-
-    def __init__(self, dead_letter_topic: str, now: float) -> None:
-        self._topic = dead_letter_topic
-        self._since = now
-        self._next_at = now
-        self._reasons: Counter[str] = Counter()
-        self._late = 0
-
-    def note(self, report: StepReport, now: float) -> None:
-        """Count what a step refused; log it if the last line is old enough."""
-        self._reasons.update(report.dead_letters)
-        self._late += report.late
-        if now >= self._next_at:
-            self.flush(now)
-
-    def flush(self, now: float) -> None:
-        """Log what was counted since the last line, if anything was."""
-        if not self._reasons and not self._late:
-            return
-        seconds, count = now - self._since, self._reasons.total()
-        if count:
-            reasons = ", ".join(f"{number} {reason}" for reason, number in self._reasons.most_common())
-            said = "%s in the last %.0f s: %s; see topic %s"
-            extra = {"dead_letters": dict(self._reasons)}
-            logger.warning(said, _number(count, "dead letter"), seconds, reasons, self._topic, extra=extra)
-        if self._late:
-            said = "%s dropped in the last %.0f s: not newer than the sensor's newest"
-            logger.info(said, _number(self._late, "late reading"), seconds, extra={"late_readings": self._late})
-        self._reasons, self._late = Counter(), 0
-        self._since, self._next_at = now, now + _REFUSALS_SECONDS
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 class Service:
     """Runs a pipeline until it is asked to stop."""
 
@@ -138,12 +99,15 @@ class Service:
         """Step until asked to stop; the batch under way is finished, committed and persisted first."""
         began = self._clock()
         refusals, alarm_rate = RefusalLog(self._dead_letter_topic, began), AlarmRateLog(began)
+        gaps, joining = GapLog(began), JoinLog(began)
         try:
             while not stop.is_set:
                 budget = reloader.rules.budget_per_sensor_day
                 report = self._step(budget)
                 refusals.note(report, self._heartbeat.beat_at)
                 alarm_rate.note(report, budget, self._heartbeat.beat_at)
+                gaps.note(report, self._heartbeat.beat_at)
+                joining.note(self._pipeline.assigned, self._heartbeat.beat_at)
                 reloader.between_batches(self._pipeline)
             last = self._observed(self._pipeline.finish)
             refusals.note(last, self._heartbeat.beat_at)

@@ -18,10 +18,10 @@ def counts(world: World, sensors: list[str], partition: int = 0) -> list[int]:
     return [0 if record is None else int(np.frombuffer(record, layout)["header"]["count"][0]) for record in records]
 
 
-def feed(world: World, sensors: str, first_second: int = 0) -> None:
+def feed(world: World, sensors: str, first_second: int = 0, partition: int = 0) -> None:
     """Write one reading per letter, a second apart."""
     for second, sensor in enumerate(sensors, start=first_second):
-        world.produce(sensor, START_MS + second * SECOND_MS, float(second), 1.0)
+        world.produce(sensor, START_MS + second * SECOND_MS, float(second), 1.0, partition=partition)
 
 
 def test_a_persist_whose_answer_was_lost_costs_no_sensor_its_state() -> None:
@@ -133,3 +133,25 @@ def test_a_sensor_that_expired_in_the_store_is_written_whole_from_memory() -> No
 
     assert counts(world, ["a", "b"]) == [3, 1]
     assert world.store.records(0, ["a"])[0] == replica.detector.arena.records[replica.detector.arena.held(0)[0]].tobytes()
+
+
+def test_a_sensor_in_two_partitions_is_warned_of_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(partitions=2)
+    replica = Replica(world)
+    feed(world, "ab", partition=0)
+    feed(world, "cd", partition=1)
+    replica.run()
+    assert not [line for line in caplog.messages if "need the same key" in line]
+
+    feed(world, "a", partition=1)
+    replica.step()
+    feed(world, "b", first_second=1, partition=1)
+    replica.step()
+    lines = [line for line in caplog.messages if "need the same key" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("sensor 'a' is read from partition 0 and from 1: it has a window in each")
+
+    world.clock.advance(60.0)
+    feed(world, "c", partition=0)
+    replica.step()
+    assert len([line for line in caplog.messages if "need the same key" in line]) == 2

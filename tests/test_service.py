@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import logging
 import os
 import signal
 import threading
@@ -20,8 +19,7 @@ from stream_detector.errors import RetriableError, StalledError
 from stream_detector.metrics import Metrics
 from stream_detector.ports import Polled
 from stream_detector.reload import Reloader, ReloadFlag
-from stream_detector.reports import StepReport
-from stream_detector.service import Heartbeat, RefusalLog, Service, StopFlag, Watchdog, health_pages, spare_the_collector
+from stream_detector.service import Heartbeat, Service, StopFlag, Watchdog, health_pages, spare_the_collector
 from tests.harness import DEAD_LETTERS, INPUT, SECOND_MS, START_MS, Plant, Replica, World
 
 LIMIT_SECONDS = 30.0
@@ -134,44 +132,6 @@ def test_a_service_warns_when_alarms_are_far_above_the_budget(caplog: pytest.Log
     (line,) = (line for line in caplog.messages if "budget" in line)
     # Five full windows, one each: five seconds of event time, of 86,400 in a day; half an alarm a day is accepted.
     assert line.startswith("5 incidents in 5.79e-05 sensor-days, the budget accepts 2.89e-05 false ones (counted over ")
-
-
-def refused(late: int = 0, **reasons: int) -> StepReport:
-    return StepReport(late=late, dead_letters=Counter(reasons))
-
-
-def test_dead_letters_are_logged_at_once_and_then_once_a_minute_by_reason(caplog: pytest.LogCaptureFixture) -> None:
-    log = RefusalLog("dead", now=1000.0)
-
-    log.note(refused(), 1001.0)
-    log.note(refused(not_json=1), 1005.0)
-    log.note(refused(not_json=30, wrong_type=6), 1006.0)
-    log.note(refused(not_json=10), 1064.9)
-    assert caplog.messages == ["1 dead letter in the last 5 s: 1 not_json; see topic dead"]
-    log.note(refused(), 1065.0)
-
-    assert caplog.messages[1:] == ["46 dead letters in the last 60 s: 40 not_json, 6 wrong_type; see topic dead"]
-    assert {record.levelno for record in caplog.records} == {logging.WARNING}
-
-
-def test_late_readings_have_a_line_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    log = RefusalLog("dead", now=0.0)
-
-    log.note(refused(late=3), 2.0)
-
-    assert caplog.messages == ["3 late readings dropped in the last 2 s: not newer than the sensor's newest"]
-    assert caplog.records[0].levelno == logging.INFO
-
-
-def test_nothing_refused_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    log = RefusalLog("dead", now=0.0)
-
-    log.note(refused(), 100.0)
-    log.flush(200.0)
-
-    assert caplog.messages == []
 
 
 def test_a_service_logs_what_it_refused_also_when_it_stops_within_the_minute(caplog: pytest.LogCaptureFixture) -> None:
