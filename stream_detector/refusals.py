@@ -68,9 +68,9 @@ class GapLog:
 
     def _warn(self, seconds: float) -> None:
         logger.warning(
-            "%d of %d readings in the last %.0f s came so long after their sensor's last one that its window starts anew, and "
-            "a sensor is not scored until its window is full. Do the sensors send as often as in the training? Have all readings "
-            "of a sensor the same key? STREAM_DETECTOR_STATE__MAX_GAP_SECONDS allows longer gaps",
+            "%d of %d readings in the last %.0f s came so long after their sensor's last one that its window starts anew: a "
+            "sensor is not scored until its window is full. Do the sensors send as often as in the training? Have all "
+            "readings of a sensor the same key? STREAM_DETECTOR_STATE__MAX_GAP_SECONDS allows longer gaps",
             self._restarted,
             self._readings,
             seconds,
