@@ -9,7 +9,7 @@ from scipy.stats import genpareto
 
 from stream_detector.calibration import Calibration, Tails
 from stream_detector.model.preparation import SensorScales
-from stream_detector.readings import Float32Array, Float64Array, Int32Array
+from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array
 from stream_detector.sensor_table import SensorTable
 
 #: Members' errors are taken for exponential above this quantile, as empirical below it.
@@ -41,14 +41,17 @@ def fit_calibration(
     members: tuple[str, ...],
     weights: Float64Array,
     quiet_readings: int,
+    in_runs: BoolArray | None = None,
 ) -> Calibration:
     """Fit on log errors [N, M] of readings of sensors by `codes` [N], ordered by sensor and time; NaN is not scored.
 
     At least one reading must be scored. Two readings above the tail's start belong to one cluster when fewer than
-    `quiet_readings` below it lie between them. A sensor without a scored reading is left out of the table.
+    `quiet_readings` below it lie between them. A sensor without a scored reading is left out of the table. Where not all
+    readings are `in_runs` [N] without holes, the others say only at what level their sensors are.
     """
     scored = ~np.isnan(errors[:, 0])
     logs, codes = errors[scored].astype(np.float64), codes[scored]
+    whole = np.ones(len(codes), np.bool_) if in_runs is None else in_runs[scored]
     present, first, of_sensor, counts = np.unique(codes, return_index=True, return_inverse=True, return_counts=True)
     table = SensorTable(
         rows={sensors[code]: row for row, code in enumerate(present.tolist())},
@@ -60,11 +63,11 @@ def fit_calibration(
     # The median: one idle sensor among others, with hardly any error, must not speak for the fleet.
     pooled = np.median(table.levels, axis=0)
     shrunk = (table.levels * counts[:, np.newaxis] + pooled * PRIOR_COUNT) / (counts[:, np.newaxis] + PRIOR_COUNT)
-    above_level = logs - shrunk[of_sensor]
+    above_level = (logs - shrunk[of_sensor])[whole]
     tails = fit_tails(above_level)
     surprise = (tails.surprise(above_level) * weights).sum(axis=1)
     typical = float(surprise.mean())
-    runs = np.split(surprise - typical, np.cumsum(counts)[:-1])
+    runs = np.split(surprise - typical, np.cumsum(np.bincount(of_sensor[whole]))[:-1])
     share = min(TAIL_SHARE[1], max(TAIL_SHARE[0], TAIL_READINGS / len(surprise)))
     start = float(np.quantile(surprise - typical, 1.0 - share))
     excesses = np.concatenate([cluster_excesses(run, start, quiet_readings) for run in runs])

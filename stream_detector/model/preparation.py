@@ -39,6 +39,7 @@ class TrainingConfig:
     max_linear_windows: int = 8_000  # that the linear members are fitted on
     max_validation_windows: int = 1_024
     max_calibration_windows: int = 60_000
+    max_level_windows: int = 1_000_000  # of the sensors beyond those
     max_gap_intervals: float = 10.0  # a longer silence ends a window
     context_features: tuple[str, ...] | None = None  # never scored; None: those that hold only 0 and 1
 

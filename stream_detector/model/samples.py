@@ -12,6 +12,8 @@ from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64A
 
 FIT_SHARE = 0.7
 VALIDATION_SHARE = 0.1
+#: A run of so many windows says what level the errors of its sensor have, and how they cluster.
+RUN_WINDOWS = 200
 #: Fewer windows than this in either part are too few to learn or to judge from.
 FEWEST_WINDOWS = 16
 
@@ -38,12 +40,22 @@ class Split:
         if len(ends) <= most:
             return ends
         codes, counts = np.unique(self.codes[ends], return_counts=True)
-        share = max(most // len(codes), min(most, 200))
+        share = max(most // len(codes), min(most, RUN_WINDOWS))
         rng = np.random.default_rng(seed)
         chosen = np.isin(codes, rng.permutation(codes)[: most // share])
         return np.concatenate(
             [run[-share:] for run, kept in zip(np.split(ends, np.cumsum(counts)[:-1]), chosen, strict=True) if kept]
         )
+
+    def level_ends(self, runs: Int64Array, most: int) -> Int64Array:
+        """Return at most so many ends, ordered: up to RUN_WINDOWS of each sensor that `runs` has none of, over all its part."""
+        others = self.calibration[~np.isin(self.codes[self.calibration], self.codes[runs])]
+        if not len(others):
+            return others
+        _, first, counts = np.unique(self.codes[others], return_index=True, return_counts=True)
+        share = min(RUN_WINDOWS, max(1, most // len(counts)))
+        chosen = [np.linspace(begin, begin + count - 1, min(share, count)) for begin, count in zip(first, counts, strict=True)]
+        return others[np.concatenate(chosen[:most]).astype(np.int64)]
 
 
 def split_by_time(dataset: Dataset, window_length: int, max_gap_seconds: float) -> Split:

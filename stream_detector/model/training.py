@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -60,18 +60,17 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
     members, network, losses = _fit_members(prepared, progress, timing)
     tiles = Tiles(prepared.config.window_length, len(prepared.dataset.features), TILE_ROWS)
     compiled = compile_feature_errors(members, tiles)
-    ends = prepared.split.calibration_ends(prepared.config.max_calibration_windows, prepared.config.seed)
-    errors, seen = _errors(compiled, tiles, prepared, ends, progress)
-    whitening = fit_whitening(errors, seen, prepared.scored)
-    log_errors = whitening.log_errors(errors, seen)
+    held_out = _score_held_out(compiled, tiles, prepared, progress)
     equal = np.full(len(members.names), 1.0 / len(members.names))
-    calibration = _calibrate(prepared, ends, log_errors, members.names, equal)
+    calibration = _calibrate(prepared, held_out, members.names, equal)
     timing.lap("calibration")
 
+    whitening = held_out.whitening
     tried = try_members(prepared, CompiledMembers.of(members, tiles, compiled, whitening), calibration, progress)
     kept = tried.weights > 0
     names = tuple(name for name, is_kept in zip(members.names, kept.tolist(), strict=True) if is_kept)
-    calibration = _calibrate(prepared, ends, log_errors[:, kept], names, tried.weights[kept])
+    of_kept = replace(held_out, log_errors=held_out.log_errors[:, kept])
+    calibration = _calibrate(prepared, of_kept, names, tried.weights[kept])
     timing.lap("trials")
     artifact = Artifact(
         spec=ModelSpec(
@@ -87,8 +86,18 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
     )
     report = training_report(prepared, losses, artifact, tried, timing.seconds)
     one_by_one = replace(members.autoencoder, forward=partial(forward, network))  # not worth compiling
-    example = _example(one_by_one, prepared, ends, log_errors)
+    example = _example(one_by_one, prepared, held_out)
     return Training(with_version(replace(artifact, report=report)), losses, tried.verdict, example)
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldOut:
+    """Windows that nothing was fitted on, and the members' errors on them."""
+
+    ends: Int64Array  # [W] ordered
+    in_runs: BoolArray  # [W] of runs without holes; the others say only at what level their sensors are
+    whitening: Whitening
+    log_errors: Float32Array  # [W, M]
 
 
 class _Timing:
@@ -121,37 +130,48 @@ def _fit_members(prepared: Prepared, progress: Progress, timing: _Timing) -> tup
     return Members(tuple(linear), autoencoder, names, length), network, losses
 
 
+def _score_held_out(compiled: Compiled, tiles: Tiles, prepared: Prepared, progress: Progress) -> _HeldOut:
+    """Score the calibration part: whole runs of some sensors, and enough windows of each other for its level."""
+    config, split = prepared.config, prepared.split
+    runs = split.calibration_ends(config.max_calibration_windows, config.seed)
+    errors, seen = (np.concatenate(all_of) for all_of in zip(*_errors(compiled, tiles, prepared, runs, progress), strict=True))
+    whitening = fit_whitening(errors, seen, prepared.scored)
+    others = split.level_ends(runs, config.max_level_windows)
+    of_others = [whitening.log_errors(*part) for part in _errors(compiled, tiles, prepared, others, progress)]
+    ends, log_errors = np.concatenate([runs, others]), np.concatenate([whitening.log_errors(errors, seen), *of_others])
+    order = np.argsort(ends)
+    return _HeldOut(ends[order], np.isin(ends[order], runs), whitening, log_errors[order])
+
+
 def _errors(
     compiled: Compiled, tiles: Tiles, prepared: Prepared, ends: Int64Array, progress: Progress
-) -> tuple[Float32Array, BoolArray]:
-    """Return the calibration windows' errors [W, M, F] and which features they have [W, M, F]."""
-    parts = []
+) -> Iterator[tuple[Float32Array, BoolArray]]:
+    """Yield the windows' errors [W, M, F] and which features they have [W, M, F], some at a time."""
     for start in range(0, len(ends), 16 * tiles.rows):
         chosen = ends[start : start + 16 * tiles.rows]
         scales = prepared.scales.of(prepared.dataset.codes[chosen])
-        parts.append(tiles.run(compiled, gather(prepared.dataset.values, chosen, tiles.window_length), scales))
+        errors, seen = tiles.run(compiled, gather(prepared.dataset.values, chosen, tiles.window_length), scales)
         progress(CALIBRATING, min(start + 16 * tiles.rows, len(ends)), len(ends), None)
-    errors, seen = (np.concatenate(outputs) for outputs in zip(*parts, strict=True))
-    return errors, seen
+        yield errors, seen
 
 
-def _calibrate(
-    prepared: Prepared, ends: Int64Array, log_errors: Float32Array, names: tuple[str, ...], weights: Float64Array
-) -> Calibration:
+def _calibrate(prepared: Prepared, held_out: _HeldOut, names: tuple[str, ...], weights: Float64Array) -> Calibration:
     dataset = prepared.dataset
     return fit_calibration(
-        log_errors,
-        dataset.codes[ends],
+        held_out.log_errors,
+        dataset.codes[held_out.ends],
         sensors=dataset.sensors,
         scales=prepared.scales,
         members=names,
         weights=weights,
         quiet_readings=max(1, prepared.config.window_length // 2),
+        in_runs=held_out.in_runs,
     )
 
 
-def _example(autoencoder: MaskedAutoencoder, prepared: Prepared, ends: Int64Array, log_errors: Float32Array) -> Example:
+def _example(autoencoder: MaskedAutoencoder, prepared: Prepared, held_out: _HeldOut) -> Example:
     """Return the calibration window of median error."""
+    ends, log_errors = held_out.ends, held_out.log_errors
     order = np.argsort(log_errors.mean(axis=1))  # NaN last
     typical = ends[order[int(np.count_nonzero(~np.isnan(log_errors[:, 0]))) // 2]][np.newaxis]
     scaled, present = prepared.scaled_windows(typical)

@@ -13,7 +13,7 @@ from stream_detector.calibration import Calibration
 from stream_detector.model.calibrate import cluster_excesses, fit_calibration, fit_excesses, fit_tails
 from stream_detector.model.preparation import SensorScales
 from stream_detector.model.traits import fit_fleet
-from stream_detector.readings import Float32Array, Float64Array
+from stream_detector.readings import BoolArray, Float32Array, Float64Array
 
 RATES = [10.0**-power for power in range(12)]
 #: Log errors of 1 to 40 readings by two members.
@@ -21,7 +21,10 @@ LOG_ERRORS = arrays(np.float32, st.tuples(st.integers(1, 40), st.just(2)), eleme
 
 
 def calibrate(
-    *of_sensors: Float64Array | Float32Array, quiet_readings: int = 1, weights: Sequence[float] | None = None
+    *of_sensors: Float64Array | Float32Array,
+    quiet_readings: int = 1,
+    weights: Sequence[float] | None = None,
+    in_runs: BoolArray | None = None,
 ) -> Calibration:
     """Calibrate on the log errors [N, M] of sensors s-0, s-1, ..., whose location is their number."""
     members = of_sensors[0].shape[1]
@@ -35,6 +38,7 @@ def calibrate(
         members=tuple("abcdef"[:members]),
         weights=np.full(members, 1.0 / members) if weights is None else np.array(weights),
         quiet_readings=quiet_readings,
+        in_runs=in_runs,
     )
 
 
@@ -46,6 +50,21 @@ def surprises(calibration: Calibration, sensor: int, log_errors: Float64Array) -
     """Return the surprise [N] of a sensor's readings."""
     above_level = log_errors - calibration.start_levels()[sensor]
     return np.asarray((calibration.tails.surprise(above_level) * calibration.weights).sum(axis=1))
+
+
+def test_readings_beyond_the_runs_say_at_what_level_their_sensors_are_and_nothing_else() -> None:
+    runs, other = normal(400, seed=1), normal(100, seed=2, level=3.0)
+    alone = calibrate(runs)
+
+    both = calibrate(runs, other, in_runs=np.repeat([True, False], [400, 100]))
+
+    assert (sorted(both.sensors.rows), both.readings) == (["s-0", "s-1"], 400)
+    assert both.sensors.levels[1] == pytest.approx(other.mean(axis=0), abs=1e-6)
+    assert both.sensors.counts.tolist() == [400.0, 100.0]
+    # The fleet's median level is half-way now, so s-0 is drawn a little towards it; what is rare is of s-0 alone.
+    assert both.tails.scales == pytest.approx(alone.tails.scales, rel=0.2)
+    assert both.margin(0.001) == pytest.approx(alone.margin(0.001), rel=0.1)
+    assert calibrate(runs, other).margin(0.001) != both.margin(0.001)
 
 
 def test_up_to_the_ninth_tenth_a_surprise_is_the_log_of_the_share_above_and_then_exponential() -> None:

@@ -65,6 +65,24 @@ def test_calibration_keeps_whole_runs_when_there_is_too_much() -> None:
     assert split.calibration_ends(most=10_000, seed=0).tolist() == split.calibration.tolist()
 
 
+def test_sensors_beyond_the_runs_have_windows_for_their_levels_spread_over_their_part() -> None:
+    split = split_by_time(tiny_dataset(sensors=4, readings=2000), window_length=8, max_gap_seconds=10.0)
+    runs = split.calibration_ends(most=400, seed=0)
+    others = sorted({0, 1, 2, 3} - set(split.codes[runs].tolist()))
+    assert len(others) == 2
+
+    ends = split.level_ends(runs, most=1000)
+
+    assert split.codes[ends].tolist() == [others[0]] * 200 + [others[1]] * 200
+    for sensor in others:
+        of_sensor, part = ends[split.codes[ends] == sensor], split.calibration[split.codes[split.calibration] == sensor]
+        assert (of_sensor[0], of_sensor[-1]) == (part[0], part[-1])
+        assert set(np.diff(of_sensor).tolist()) == {3, 4}  # 200 of 600
+    assert split.codes[split.level_ends(runs, most=20)].tolist() == [others[0]] * 10 + [others[1]] * 10
+    assert len(split.level_ends(runs, most=1)) == 1
+    assert len(split.level_ends(split.calibration, most=1000)) == 0
+
+
 def test_each_sensor_has_its_own_scale_from_the_rows_that_are_fitted() -> None:
     dataset = table([[1.0, 10.0], [3.0, 30.0], [99.0, 99.0]], [[100.0, NAN], [104.0, 7.0], [99.0, 99.0]])
     fitted = np.array([True, True, False, True, True, False])

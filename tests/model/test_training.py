@@ -207,3 +207,13 @@ def test_the_network_learns_with_the_other_decoders(decoder: str) -> None:
     losses = fit(network, prepare(tiny_dataset(), config), lambda *_: None)
 
     assert losses.validation[-1] < losses.validation[0] - 0.1
+
+
+def test_every_sensor_is_known_to_the_model_however_many_there_are() -> None:
+    dataset = tiny_dataset(sensors=5, readings=200)
+
+    calibration = quietly(dataset, replace(SHORT, max_calibration_windows=100)).artifact.calibration
+
+    assert sorted(calibration.sensors.rows) == list(dataset.sensors)
+    assert calibration.readings == 60  # the run of one sensor; the others say only at what level theirs are
+    assert (calibration.sensors.counts > 1).all()
