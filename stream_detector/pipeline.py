@@ -13,9 +13,10 @@ One thread; every call is bounded. The pipeline knows its ports only, and takes 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from stream_detector.assignment import Assignment
 from stream_detector.calibration import SECONDS_PER_DAY
 from stream_detector.dead_letters import DeadLetterLimit, dead_letter
 from stream_detector.decision import DecisionRules
@@ -27,7 +28,7 @@ from stream_detector.persistence import Saving
 from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Membership, Message
 from stream_detector.reports import StepReport
-from stream_detector.restore import RestorePorts, Restorer, RestoreRules
+from stream_detector.restore import RestorePorts, RestoreRules
 from stream_detector.state import SensorCounts, sensor_counts
 
 logger = logging.getLogger(__name__)
@@ -44,16 +45,6 @@ class PipelineRules:
     dead_letter_topic: str
     max_dead_letter_bytes: int = 262_144
     poll_seconds: float = 0.5
-    retry_seconds: float = 1.0
-    restore_seconds: float = 1.0  # between two polls, and then for one more slice at most
-
-
-@dataclass(slots=True)
-class _Restoring:
-    """A restoration under way; its next slice is due at a time of the clock."""
-
-    slices: Iterator[float]
-    due: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +91,8 @@ class Pipeline:
         self._source, self._sink, self._keeper = ports.source, ports.sink, ports.keeper
         self._limit = limit
         self._rules = rules
-        self._restorer = Restorer(ports, restore_rules)
-        self._clock = clock
         self._moved = moved
-        self._partitions: dict[int, Partition] = {}
-        self._restoring: dict[int, _Restoring] = {}
+        self._assignment = Assignment(ports, restore_rules, clock, moved)
         self._held: set[int] = set()
         self._in_flight: _Batch | None = None
         self._membership: Membership | None = None
@@ -112,18 +100,17 @@ class Pipeline:
         self._sink_is_broken = False
         self._input_outage = Outage(logger, clock, "the input topic is read again")
         self._sink_outage = Outage(logger, clock, "the sink is usable again")
-        self._restore_outage = Outage(logger, clock)
         self._report = StepReport()
 
     @property
     def is_ready(self) -> bool:
         """Whether this replica is a member of the group and scores the readings of all its partitions."""
-        return self._membership is not None and not self._restoring and not self._held
+        return self._membership is not None and self._assignment.is_restored and not self._held
 
     @property
     def assigned(self) -> int:
         """How many partitions this replica has."""
-        return len(self._partitions)
+        return len(self._assignment)
 
     @property
     def holding(self) -> int:
@@ -133,19 +120,16 @@ class Pipeline:
     @property
     def store_lag(self) -> int:
         """How many offsets the store lags behind the committed positions."""
-        return sum(partition.committed - partition.persisted for partition in self._ready())
+        return sum(partition.committed - partition.persisted for partition in self._assignment.ready().values())
 
     @property
     def is_settled(self) -> bool:
         """Whether every partition is restored, and all that was decided is stored: no reading is left to replay."""
-        return not self._restoring and not self.store_lag
+        return self._assignment.is_restored and not self.store_lag
 
     def use_rules(self, rules: DecisionRules) -> None:
         """Decide by other rules from the next batch on; call it when settled."""
         self._ports.detector.use_rules(rules)
-
-    def _ready(self) -> list[Partition]:
-        return [partition for number, partition in self._partitions.items() if number not in self._restoring]
 
     def sensor_counts(self) -> SensorCounts:
         """Count the sensors in memory; a pass over all of them."""
@@ -172,9 +156,9 @@ class Pipeline:
                 self._mend_sink()
             else:
                 self._advance(polled)
-                if self._restoring:
+                if not self._assignment.is_restored:
                     self._complete(self._await_scores())  # only stored sensors can make room for those restored
-                    self._restore_slices()
+                    self._assignment.restore_slices(self._membership, report)
         except CommitFailedError as error:
             self._start_over(error)
         return report
@@ -196,8 +180,8 @@ class Pipeline:
         return self._report
 
     def _poll_seconds(self) -> float:
-        is_due = any(restoring.due <= self._clock() for restoring in self._restoring.values()) and not self._sink_is_broken
-        return 0.0 if is_due or self._in_flight else self._rules.poll_seconds
+        has_work = self._in_flight or (self._assignment.is_slice_due and not self._sink_is_broken)
+        return 0.0 if has_work else self._rules.poll_seconds
 
     def _advance(self, polled: Polled) -> None:
         """Start to score what was polled, and complete the batch before it.
@@ -211,13 +195,15 @@ class Pipeline:
         decoded = self._decode(chunks)
         before = self._await_scores()
         if before is not None and chunks and self._store_keeps_up():
-            savings = [(one, self._keeper.saving(one)) for one in self._ready() if one.persisted < one.next]
+            ready = self._assignment.ready().values()
+            savings = [(one, self._keeper.saving(one)) for one in ready if one.persisted < one.next]
             if self._take_up(chunks, decoded, beside_another=True):
                 self._commit(before)
                 self._store(savings)
                 return
         self._complete(before)
-        usable = [chunk for chunk in chunks if chunk.partition not in self._restoring.keys() | self._held]
+        read = self._assignment.ready().keys() - self._held
+        usable = [chunk for chunk in chunks if chunk.partition in read]
         self._take_up(usable, decoded if len(usable) == len(chunks) else self._decode(usable))
 
     def _take_up(self, chunks: list[Chunk], decoded: Decoded, *, beside_another: bool = False) -> bool:
@@ -225,7 +211,8 @@ class Pipeline:
 
         Partitions whose sensors cannot be loaded wait.
         """
-        waiting = self._keeper.admit(self._partitions, decoded.readings)
+        partitions = self._assignment.ready()
+        waiting = self._keeper.admit(partitions, decoded.readings)
         if waiting and beside_another:
             return False
         if waiting:
@@ -234,7 +221,7 @@ class Pipeline:
             chunks = [chunk for chunk in chunks if chunk.partition not in waiting]
             decoded = self._decode(chunks)
         if chunks:
-            owners = [self._partitions[chunk.partition] for chunk in chunks]
+            owners = [partitions[chunk.partition] for chunk in chunks]
             self._in_flight = _Batch(chunks, owners, decoded, self._ports.detector.begin(decoded.readings))
             for chunk, partition in zip(chunks, owners, strict=True):
                 partition.next = chunk.stop
@@ -247,8 +234,7 @@ class Pipeline:
         if batch is None:
             return None
         detected = self._ports.detector.finish(batch.begun)
-        mine = [owner for owner in batch.owners if self._partitions.get(owner.number) is owner]
-        numbers = {owner.number for owner in mine}
+        numbers = {owner.number for owner in batch.owners if self._assignment.is_ready(owner)}
         return _Scored(
             [chunk for chunk in batch.chunks if chunk.partition in numbers],
             frozenset(chunk.partition for chunk in batch.chunks if chunk.partition not in numbers),
@@ -257,7 +243,8 @@ class Pipeline:
         )
 
     def _store_keeps_up(self) -> bool:
-        return not self._held and all(self._keeper.keeps_up(partition, partition.committed) for partition in self._ready())
+        ready = self._assignment.ready().values()
+        return not self._held and all(self._keeper.keeps_up(partition, partition.committed) for partition in ready)
 
     def _complete(self, scored: _Scored | None) -> None:
         """Commit a batch, and let the store follow. No batch may be in flight."""
@@ -274,8 +261,9 @@ class Pipeline:
         self._limit.check(scored.decoded)
         positions = {chunk.partition: chunk.stop for chunk in scored.chunks}
         self._sink.commit(self._messages(scored), positions, self._membership)
+        ready = self._assignment.ready()
         for number, position in positions.items():
-            self._partitions[number].committed = position
+            ready[number].committed = position
         self._count(scored.decoded, scored.detected)
         self._moved()
 
@@ -313,66 +301,28 @@ class Pipeline:
         """Forget revoked partitions and begin to restore assigned ones."""
         self._membership = None if polled.membership == self._refused else polled.membership
         for number in polled.revoked:
-            self._partitions.pop(number, None)
-            self._restoring.pop(number, None)
             self._held.discard(number)
-            self._ports.detector.arena.drop(number)
+            self._assignment.forget(number)
         for number in polled.assigned:
-            self._partitions[number] = Partition(number)
-            self._begin_restore(number)
+            self._restore(number)
 
     def _in_sequence(self, chunks: Sequence[Chunk]) -> list[Chunk]:
         """Return the chunks that continue their partition's state; restore the partitions of the others."""
-        usable = []
+        usable, ready = [], self._assignment.ready()
         for chunk in chunks:
-            partition = self._partitions.get(chunk.partition)
-            if partition is None or chunk.partition in self._restoring:
+            partition = ready.get(chunk.partition)
+            if partition is None:
                 continue
             if chunk.start == partition.next:
                 usable.append(chunk)
             else:
                 logger.error("partition %d: read from %d, state is at %d", chunk.partition, chunk.start, partition.next)
-                self._begin_restore(chunk.partition)
+                self._restore(chunk.partition)
         return usable
 
-    def _begin_restore(self, number: int, delay_seconds: float = 0.0) -> None:
-        partition = self._partitions[number] = Partition(number)
+    def _restore(self, number: int) -> None:
         self._held.discard(number)
-        self._ports.detector.arena.drop(number)
-        self._source.pause([number])
-        slices = self._restorer.restore(partition, lambda: self._membership, lambda: self._report)
-        self._restoring[number] = _Restoring(slices, self._clock() + delay_seconds)
-
-    def _restore_slices(self) -> None:
-        """Advance each restoration by one slice, in turn, as far as the time between two polls goes."""
-        if self._membership is None:
-            return  # the partitions may be another member's now, and so is their stored state
-        until = self._clock() + self._rules.restore_seconds
-        due = [number for number, restoring in self._restoring.items() if restoring.due <= self._clock()]
-        for number in due:
-            restoring = self._restoring[number] = self._restoring.pop(number)  # to the end of the line
-            self._restore_a_slice(number, restoring)
-            self._moved()
-            if self._clock() > until:
-                return
-
-    def _restore_a_slice(self, number: int, restoring: _Restoring) -> None:
-        """Restore a slice of a partition; what fails for now begins again a moment later."""
-        try:
-            wait_seconds = next(restoring.slices, None)
-        except CommitFailedError:
-            raise
-        except RetriableError as error:
-            if not self._keeper.is_away:  # that the store is away was said when it went
-                self._restore_outage.failed("partition %d: restoring begins again: %s", number, error)
-            self._begin_restore(number, self._rules.retry_seconds)
-            return
-        if wait_seconds is None:
-            del self._restoring[number]
-            self._partitions[number].committed = self._partitions[number].next
-            self._restore_outage.ended()
-        else:
-            restoring.due = self._clock() + wait_seconds
+        self._assignment.restore(number)
 
     def _start_over(self, error: CommitFailedError) -> None:
         """Forget everything in memory, fence what may still be under way, and restore from the committed positions."""
@@ -381,8 +331,8 @@ class Pipeline:
         if isinstance(error, MembershipLostError):
             self._refused = self._membership
         self._in_flight = None
-        for number in list(self._partitions):
-            self._begin_restore(number)
+        self._held.clear()
+        self._assignment.restore_all()
         self._limit.forget()
         self._sink_is_broken = True
         self._mend_sink()
@@ -419,16 +369,17 @@ class Pipeline:
     def _persist(self) -> None:
         """Let the store follow; hold when it lags too far, go on when it answers again. No batch may be in flight."""
         try:
-            for partition in self._ready():
+            for number, partition in self._assignment.ready().items():
                 if not self._keeper.persist(partition, self._report):
-                    self._begin_restore(partition.number)
+                    self._restore(number)
                 self._moved()
         except StoreUnavailableError:
             self._report.store_errors += 1
-        if self._keeper.must_hold(self._ready()):
-            self._hold({partition.number: partition.next for partition in self._ready() if partition.number not in self._held})
+        ready = self._assignment.ready()
+        if self._keeper.must_hold(list(ready.values())):
+            self._hold({number: partition.next for number, partition in ready.items() if number not in self._held})
         elif self._held and self._keeper.answers() and not self.store_lag:
             for number in self._held:
-                self._source.seek(number, self._partitions[number].next)
+                self._source.seek(number, ready[number].next)
             self._held.clear()
             logger.warning("the state store answers: reading goes on")

@@ -23,12 +23,14 @@ _WAIT_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class RestoreRules:
-    """Where a new group starts, and how much history fills the windows."""
+    """Where a new group starts, how much history fills the windows, and how restoring and polling take turns."""
 
     start: str | int = "latest"  # latest, earliest, or milliseconds since 1970
     lookback_ms: int = 0
     max_lookback_records: int = 5_000_000
     slice_records: int = 4096
+    restore_seconds: float = 1.0  # between two polls, and then for one more slice at most
+    retry_seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -332,8 +332,8 @@ class Replica:
                 self.source, self.sink, decoder, self.detector, self.keeper, MemoryIncidentLog(world.log, INPUT, ALERTS)
             ),
             self.limit,
-            PipelineRules(INPUT, ALERTS, DEAD_LETTERS, retry_seconds=0.5),
-            RestoreRules(self.plant.start, self.plant.lookback_ms, slice_records=self.plant.slice_records),
+            PipelineRules(INPUT, ALERTS, DEAD_LETTERS),
+            RestoreRules(self.plant.start, self.plant.lookback_ms, slice_records=self.plant.slice_records, retry_seconds=0.5),
             world.clock,
         )
 

@@ -94,7 +94,7 @@ def test_a_partition_given_away_while_its_batch_is_in_flight_is_left_to_the_next
     report = first.turn(0)
 
     assert (report.failed_commits, report.restores) == (0, {})
-    (kept,) = first.pipeline._partitions
+    (kept,) = first.pipeline._assignment.ready()
     assert world.committed() == {kept: 3, 1 - kept: 0}
     assert opened(world) == [("ab"[kept], 2)]
     for _ in range(10):
@@ -115,7 +115,7 @@ def test_dead_letters_of_a_partition_given_away_are_left_to_the_next_owner() -> 
     second.turn(0)
     first.turn(0)
 
-    (kept,) = first.pipeline._partitions
+    (kept,) = first.pipeline._assignment.ready()
     assert [value for value, _ in world.dead_letters()] == [f"of {kept}".encode()]
     for _ in range(10):
         first.turn()

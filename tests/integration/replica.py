@@ -58,8 +58,8 @@ def build_pipeline(
     return Pipeline(
         RestorePorts(to.source, to.sink, decoder, detector, keeper, KafkaIncidentLog(kafka)),
         DeadLetterLimit(1.0, MUCH, MUCH),
-        PipelineRules(kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic, poll_seconds=0.2, retry_seconds=0.2),
-        RestoreRules(start_position(kafka), plant.lookback_ms, slice_records=10),
+        PipelineRules(kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic, poll_seconds=0.2),
+        RestoreRules(start_position(kafka), plant.lookback_ms, slice_records=10, retry_seconds=0.2),
         clock,
     )
 

@@ -149,7 +149,7 @@ class _Alone:
     def __init__(self, bench: _Bench) -> None:
         self._bench = bench
         self._ports = bench.pipeline._ports
-        self._partitions = bench.pipeline._partitions
+        self._partitions = bench.pipeline._assignment.ready()
         self._watch = Stopwatch()
 
     def run(self, end: int) -> dict[str, Cost]:
