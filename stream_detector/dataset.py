@@ -19,6 +19,10 @@ from stream_detector.table_files import SENSOR_COLUMN, TIME_COLUMN, Table, read_
 
 #: The name of the sensor in a file without a column of sensors.
 ONLY_SENSOR = "sensor"
+#: A sensor's clock is set back now and then; two sensors that are read together share the times of half their rows. So
+#: this share of rows, and number, that have another's time and other values are taken for rows of several sensors.
+_CONTRADICTING_SHARE = 0.25
+_FEWEST_CONTRADICTING = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +71,11 @@ def read_dataset(paths: Sequence[Path], features: Sequence[str] | None = None, i
     if not tables:
         msg = "no input file was given"
         raise InputDataError(msg)
+    where = str(paths[0]) if len(paths) == 1 else "the files"
+    found = ", ".join(dict.fromkeys(name for table in tables for name in table.names))
     unread = tuple(dict.fromkeys(name for table in tables for name in table.unread))
     if absent := [name for name in ignore if name not in unread and name != TIME_COLUMN]:
-        where = str(paths[0]) if len(paths) == 1 else "the files"
-        msg = f"{where}: no column {', '.join(absent)}, which --ignore-columns names (found: {', '.join(tables[0].features)})"
+        msg = f"{where}: no column {', '.join(absent)}, which --ignore-columns names (found: {found})"
         raise InputDataError(msg)
     order = tuple(features) if features is not None else tables[0].features
     names = [name for table in tables for name in (table.sensors or [ONLY_SENSOR])]
@@ -79,7 +84,7 @@ def read_dataset(paths: Sequence[Path], features: Sequence[str] | None = None, i
     codes = [np.array([position[name] for name in (table.sensors or [ONLY_SENSOR])], np.int32)[table.codes] for table in tables]
     values = [np.column_stack([table.columns[name] for name in order]) for table in tables]
     count = sum(len(part) for part in codes)
-    return Dataset(
+    dataset = Dataset(
         features=order,
         sensors=sensors,
         codes=np.concatenate(codes),
@@ -88,6 +93,9 @@ def read_dataset(paths: Sequence[Path], features: Sequence[str] | None = None, i
         rows=np.arange(count, dtype=np.int64),
         unread=unread,
     )
+    if not any(table.sensors for table in tables):
+        _check_one_sensor(dataset, where, found)
+    return dataset
 
 
 def clean(dataset: Dataset) -> tuple[Dataset, list[str]]:
@@ -103,7 +111,8 @@ def clean(dataset: Dataset) -> tuple[Dataset, list[str]]:
         repairs.append(f"times go backwards at {backwards} of {len(dataset)} readings: sorted by time")
     repeated = same_sensor & (np.diff(ordered.times_ms) == 0)
     if repeated.any():
-        repairs.append(f"{int(repeated.sum())} readings repeat a time of their sensor: the first of each time was kept")
+        count = int(repeated.sum())
+        repairs.append(f"{count} of {len(dataset)} readings repeat a time of their sensor: the first of each time was kept")
         ordered = ordered.take(np.concatenate([[True], ~repeated]))
     return ordered, repairs
 
@@ -143,3 +152,19 @@ def _check_features(table: Table, first: Table | None, features: Sequence[str] |
     if not table.features:
         msg = f"{table.path}: no feature columns, only timestamp and {SENSOR_COLUMN}"
         raise InputDataError(msg)
+
+
+def _check_one_sensor(dataset: Dataset, where: str, found: str) -> None:
+    """Raise InputDataError if too many rows have the time of another, and other values, for all to be of one sensor."""
+    order = np.argsort(dataset.times_ms, kind="stable")
+    repeated = np.flatnonzero(np.diff(dataset.times_ms[order]) == 0)
+    before, after = dataset.values[order[repeated]], dataset.values[order[repeated + 1]]
+    contradicting = int((~((before == after) | (np.isnan(before) & np.isnan(after))).all(axis=1)).sum())
+    if contradicting < max(_FEWEST_CONTRADICTING, _CONTRADICTING_SHARE * len(dataset)):
+        return
+    msg = (
+        f"{where}: no column {SENSOR_COLUMN}, so that all rows are one sensor's; but {contradicting:,} of "
+        f"{len(dataset):,} rows have the time of another row, with other values. Rename the column that names the sensors to "
+        f"{SENSOR_COLUMN} (found: {found}). If it is one sensor after all, add a column {SENSOR_COLUMN} with its name"
+    )
+    raise InputDataError(msg)

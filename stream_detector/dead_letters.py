@@ -12,6 +12,10 @@ from stream_detector.readings import Decoded, Header, Int64Array, Message, Rejec
 
 #: Begins the names of the headers that say why and where from.
 _OUR_HEADERS = "stream_detector."
+_HINTS = {
+    "unknown_features": "Started with STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore, it reads such records without the "
+    "features that the model does not know, unless it knows none of them. ",
+}
 
 
 class DeadLetterLimit:
@@ -64,10 +68,10 @@ class DeadLetterLimit:
         msg = (
             f"{what}; stopped before the topic drains into the dead letters. For example {record.topic} partition "
             f"{record.partition} offset {record.offset}: {reason}, {detail}. Nothing of this batch is "
-            f"committed, and the bad records are still in the topic. Mend the producer (or train with the features that it "
-            f"sends). Then either let them through into the dead letters: set STREAM_DETECTOR_DEAD_LETTERS__MAX_SHARE=1 and "
-            f"raise STREAM_DETECTOR_DEAD_LETTERS__MAX_RUN (now {self._max_run}) for one start; or stop all replicas and move "
-            f"the group past them."
+            f"committed, and the bad records are still in the topic. {_HINTS.get(reason, '')}Mend the producer (or train with "
+            f"the features that it sends). Then either let them through into the dead letters: set "
+            f"STREAM_DETECTOR_DEAD_LETTERS__MAX_SHARE=1 and raise STREAM_DETECTOR_DEAD_LETTERS__MAX_RUN (now {self._max_run}) "
+            f"for one start; or stop all replicas and move the group past them."
         )
         raise DeadLetterLimitError(msg)
 

@@ -168,6 +168,11 @@ class InputSettings(Group):
     max_future_seconds: Seconds = Field(
         3600.0, description="A reading dated further than this after its record's own time is a dead letter."
     )
+    unknown_features: Literal["dead_letter", "ignore"] = Field(
+        "dead_letter",
+        description="A reading with features that the model does not know: dead_letter, or ignore to read it without them; "
+        "with none that it knows it is a dead letter always.",
+    )
 
 
 class DeadLetterSettings(Group):

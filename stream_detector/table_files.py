@@ -5,11 +5,9 @@ This module knows file formats and how times are written; it does not know what 
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +18,16 @@ from pyarrow import parquet
 
 from stream_detector.errors import InputDataError
 from stream_detector.readings import MAXIMUM_TIME_MS, MINIMUM_TIME_MS, Float32Array, Float64Array, Int32Array, Int64Array
+from stream_detector.table_faults import CsvHead, explain
 
 SENSOR_COLUMN = "sensor_id"
 TIME_COLUMN = "timestamp"
 DELIMITERS = (",", ";", "\t")
 #: Numbers from here on are milliseconds since 1970, smaller ones seconds, as on the wire.
 EPOCH_MILLISECONDS_FROM = 1e11
+#: Says what to do with a column of text, by its name.
+OnText = Callable[[str], str]
 _HAS_ZONE = r":\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)$"
-_CONVERSION_ERROR = re.compile(r"In CSV column #(\d+): (?:Row #(\d+): )?.*invalid value '(.*)'", re.DOTALL)
-_WIDTH_ERROR = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,7 @@ class Table:
     times_ms: Int64Array  # [N]
     columns: Mapping[str, Float32Array]  # by feature, [N] each; NaN = missing
     unread: tuple[str, ...]  # columns that were left out, in the file's order
+    names: tuple[str, ...]  # all columns of the file, in its order
 
 
 def read_table(path: Path, ignore: Collection[str] = (), features: Collection[str] | None = None) -> Table:
@@ -59,28 +59,30 @@ def read_table(path: Path, ignore: Collection[str] = (), features: Collection[st
         msg = f"{path}: the file is empty"
         raise InputDataError(msg)
     if head.startswith(b"PAR1"):
-        table, unread = _read_parquet(path, ignore, features)
+        table, names = _read_parquet(path, ignore, features)
     elif head.startswith(b"\x1f\x8b") or b"\0" not in head:
-        table, unread = _read_csv(path, ignore, features)
+        table, names = _read_csv(path, ignore, features)
     else:
         msg = f"{path}: neither CSV nor Parquet (it holds binary data)"
         raise InputDataError(msg)
     if not table.num_rows:
         msg = f"{path}: the file has a header but no rows"
         raise InputDataError(msg)
-    return _to_table(path, table, unread)
+    on_text = partial(_on_text, kept=table.column_names, is_chosen=features is not None)
+    return _to_table(path, table, names, on_text)
 
 
-def _read_csv(path: Path, ignore: Collection[str], features: Collection[str] | None) -> tuple[pa.Table, tuple[str, ...]]:
-    names, delimiter = _csv_header(path)
+def _read_csv(path: Path, ignore: Collection[str], features: Collection[str] | None) -> tuple[pa.Table, list[str]]:
+    head = _csv_head(path)
+    names = head.names()
     _check_names(path, names)
-    kept, unread = _choose(names, ignore, features)
-    return _parse_csv(path, names, kept, delimiter), unread
+    kept = _choose(names, ignore, features)
+    return _parse_csv(path, head, kept, partial(_on_text, kept=kept, is_chosen=features is not None)), names
 
 
-def _parse_csv(path: Path, names: list[str], kept: list[str], delimiter: str) -> pa.Table:
+def _parse_csv(path: Path, head: CsvHead, kept: list[str], on_text: OnText) -> pa.Table:
     types = {name: pa.string() if name in (TIME_COLUMN, SENSOR_COLUMN) else pa.float64() for name in kept}
-    parse = arrow_csv.ParseOptions(delimiter=delimiter)
+    parse = arrow_csv.ParseOptions(delimiter=head.delimiter)
     convert = arrow_csv.ConvertOptions(column_types=types, include_columns=kept)
     try:
         return arrow_csv.read_csv(path, parse_options=parse, convert_options=convert)
@@ -97,36 +99,38 @@ def _parse_csv(path: Path, names: list[str], kept: list[str], delimiter: str) ->
             convert_options=convert,
         )
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputDataError(f"{path}: {_explain(str(error), names)}") from None
+        raise InputDataError(f"{path}: {explain(str(error), head, on_text)}") from None
 
 
-def _csv_header(path: Path) -> tuple[list[str], str]:
-    """Return the column names and the delimiter; a compressed file is read through."""
+def _csv_head(path: Path) -> CsvHead:
+    """Read the first lines and find the delimiter; a compressed file is read through."""
     compression = "gzip" if path.suffix == ".gz" else None
     try:
         with pa.input_stream(path, compression=compression) as stream:
             head = stream.read(65_536)
-        line = head.decode("utf-8-sig").splitlines()[0]
+        text = head.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         # Only a character cut in two by the end of the block is no fault of the file.
         if error.start < len(head) - 4 or len(head) < 65_536:
             msg = f"{path}: neither CSV in UTF-8 nor Parquet (byte {error.start} is not text)"
             raise InputDataError(msg) from None
-        line = head[: error.start].decode("utf-8-sig").splitlines()[0]
-    except (OSError, IndexError) as error:
+        text = head[: error.start].decode("utf-8-sig")
+    except OSError as error:
         msg = f"{path}: cannot be read as CSV: {error}"
         raise InputDataError(msg) from None
-    delimiter = max(DELIMITERS, key=line.count)
-    return next(csv.reader(io.StringIO(line), delimiter=delimiter), []), delimiter
+    lines = tuple(text.splitlines())
+    if not lines:
+        msg = f"{path}: the file is empty"
+        raise InputDataError(msg)
+    return CsvHead(lines, delimiter=max(DELIMITERS, key=lines[0].count))
 
 
-def _read_parquet(path: Path, ignore: Collection[str], features: Collection[str] | None) -> tuple[pa.Table, tuple[str, ...]]:
+def _read_parquet(path: Path, ignore: Collection[str], features: Collection[str] | None) -> tuple[pa.Table, list[str]]:
     try:
         file = parquet.ParquetFile(path)
         names = file.schema_arrow.names
         _check_names(path, names)
-        kept, unread = _choose(names, ignore, features)
-        return file.read(columns=kept), unread
+        return file.read(columns=_choose(names, ignore, features)), names
     except (pa.ArrowException, OSError) as error:
         msg = f"{path}: a damaged Parquet file: {str(error).splitlines()[0]}"
         raise InputDataError(msg) from None
@@ -141,40 +145,44 @@ def _check_names(path: Path, names: list[str]) -> None:
         raise InputDataError(msg)
     if TIME_COLUMN not in names:
         found = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-        msg = f"{path}: no column {TIME_COLUMN!r}; the first line must name the columns (found: {found})"
+        msg = (
+            f"{path}: no column {TIME_COLUMN!r} (found: {found}); the first line must name the columns: {TIME_COLUMN}, "
+            f"{SENSOR_COLUMN} (left out: one sensor), and one for each feature"
+        )
         raise InputDataError(msg)
 
 
-def _choose(names: list[str], ignore: Collection[str], features: Collection[str] | None) -> tuple[list[str], tuple[str, ...]]:
-    """Return the columns to read, and those to leave out."""
+def _choose(names: list[str], ignore: Collection[str], features: Collection[str] | None) -> list[str]:
+    """Return the columns to read."""
     wanted = names if features is None else (*features, SENSOR_COLUMN)
-    kept = [name for name in names if name == TIME_COLUMN or (name in wanted and name not in ignore)]
-    return kept, tuple(name for name in names if name not in kept)
+    return [name for name in names if name == TIME_COLUMN or (name in wanted and name not in ignore)]
 
 
-def _explain(text: str, names: list[str]) -> str:
-    """Put an error of Arrow's CSV reader in the user's terms. Its rows count the header as the first."""
-    if match := _CONVERSION_ERROR.search(text):
-        column, row, value = match.groups()
-        where = f"data row {int(row) - 1}, " if row else ""
-        return f"{where}column {names[int(column)]}: {value[:40]!r} is not a number (leave a cell empty if a value is missing)"
-    if match := _WIDTH_ERROR.search(text):
-        row, expected, got = match.groups()
-        return f"data row {int(row) - 1} has {got} cells, the header {expected}"
-    return text.splitlines()[0]
+def _on_text(column: str, kept: list[str], *, is_chosen: bool) -> str:
+    """Say what to do with a column of text among those that are read; `is_chosen`: it was asked for by its name."""
+    if is_chosen:
+        return "numbers are needed there; an empty cell is a missing value"
+    others = [name for name in kept if name not in (TIME_COLUMN, SENSOR_COLUMN, column)]
+    advice = [
+        f"if it names the sensors, rename it to {SENSOR_COLUMN}" if SENSOR_COLUMN not in kept else "",
+        f"if it says which feature {others[0]} holds (long format), give each feature a column" if len(others) == 1 else "",
+        "if it is no feature, leave it out with --ignore-columns",
+    ]
+    return "; ".join(filter(None, advice))
 
 
-def _to_table(path: Path, table: pa.Table, unread: tuple[str, ...]) -> Table:
-    names, codes = _sensors(path, table)
+def _to_table(path: Path, table: pa.Table, names: list[str], on_text: OnText) -> Table:
+    sensors, codes = _sensors(path, table)
     features = tuple(name for name in table.column_names if name not in (TIME_COLUMN, SENSOR_COLUMN))
     return Table(
         path=path,
         features=features,
-        sensors=names,
+        sensors=sensors,
         codes=codes,
         times_ms=_times_ms(path, table.column(TIME_COLUMN)),
-        columns={name: _numbers(path, name, table.column(name)) for name in features},
-        unread=unread,
+        columns={name: _numbers(path, name, table.column(name), on_text) for name in features},
+        unread=tuple(name for name in names if name not in table.column_names),
+        names=tuple(names),
     )
 
 
@@ -194,11 +202,11 @@ def _sensors(path: Path, table: pa.Table) -> tuple[list[str], Int32Array]:
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int32, copy=False)
 
 
-def _numbers(path: Path, name: str, column: pa.ChunkedArray) -> Float32Array:
+def _numbers(path: Path, name: str, column: pa.ChunkedArray, on_text: OnText) -> Float32Array:
     """Return a feature as float32, null as NaN."""
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
-        msg = f"{path}: column {name} holds {kind}, not numbers; name it in --ignore-columns to leave it out"
+        msg = f"{path}: column {name} holds {kind}, not numbers ({on_text(name)})"
         raise InputDataError(msg)
     if pa.types.is_boolean(kind):
         column = column.cast(pa.int8())

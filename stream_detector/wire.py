@@ -3,15 +3,17 @@
     {"sensor_id": "pump-7", "timestamp": "2026-11-23T07:12:00.250Z", "values": {"temperature": 61.2, "pressure": null}}
 
 `timestamp` may be ISO 8601 (without a zone: UTC), epoch seconds or milliseconds, or absent (then the record's own).
-A feature that is absent, null or NaN is a missing value. A typed decoder takes what is plain JSON; what it refuses goes
-once through a lenient path, which also takes a byte order mark, bare NaN and integer sensor ids.
+A feature that is absent, null or NaN is a missing value. A name that is not a feature rejects the record, or is ignored if
+the limits say so. A typed decoder takes what is plain JSON; what it refuses goes once through a lenient path, which also
+takes a byte order mark, bare NaN, integer sensor ids and ignored features of any type.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,6 +30,8 @@ from stream_detector.readings import (
     Rejected,
     to_ms,
 )
+
+logger = logging.getLogger(__name__)
 
 #: Numbers from here on are milliseconds since 1970, smaller ones seconds (as seconds: the year 5138).
 _EPOCH_MILLISECONDS_FROM = 1e11
@@ -69,6 +73,7 @@ class InputLimits:
     max_record_bytes: int = 65_536
     max_sensor_id_bytes: int = 256
     max_future_ms: int = 3_600_000
+    ignore_unknown_features: bool = False  # read a record without them, if it has one that is known; else reject it
 
 
 class JsonDecoder:
@@ -79,6 +84,7 @@ class JsonDecoder:
         self._known = frozenset(features)
         self._limits = limits
         self._decode = msgspec.json.Decoder(_Reading).decode
+        self._ignored_any = False
 
     def decode(self, records: Sequence[Record]) -> Decoded:
         """Turn every record into one reading or one rejection; never raises on what the records hold."""
@@ -121,7 +127,7 @@ class JsonDecoder:
         try:
             reading = self._decode(value)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            reading = _read_leniently(value)
+            reading = _read_leniently(value, self._known if self._limits.ignore_unknown_features else None)
         if not reading.sensor_id or not reading.sensor_id.strip():
             raise _Refused("sensor_missing", "sensor_id is empty")
         if 4 * len(reading.sensor_id) > self._limits.max_sensor_id_bytes:
@@ -129,12 +135,24 @@ class JsonDecoder:
         if not reading.values:
             raise _Refused("values_missing", "values is empty")
         if not reading.values.keys() <= self._known:
-            unknown = sorted(reading.values.keys() - self._known)[:5]
-            raise _Refused("unknown_features", f"not features of the model: {', '.join(map(repr, unknown))}"[:500])
+            reading.values = self._known_values(reading.values, record)
         for name, number in reading.values.items():
             if number is not None and not abs(number) <= _FLOAT32_MAXIMUM and not math.isnan(number):
                 raise _Refused("not_finite", f"{name} is infinite or beyond the range of float32")
         return reading
+
+    def _known_values(self, values: dict[str, float | None], record: Record) -> dict[str, float | None]:
+        """Return the values but for the unknown ones; raise _Refused where these are not to be ignored, or are all."""
+        kept = {name: number for name, number in values.items() if name in self._known}
+        if self._ignored_any and kept:
+            return kept
+        unknown = ", ".join(map(repr, sorted(values.keys() - self._known)[:5]))[:400]
+        if not self._limits.ignore_unknown_features or not kept:
+            raise _Refused("unknown_features", f"not features of the model: {unknown}")
+        self._ignored_any = True
+        where = f"{record.topic} partition {record.partition} offset {record.offset}"
+        logger.info("features that the model does not know are ignored from now on; the first, in %s: %s", where, unknown)
+        return kept
 
     def _check_sensor(self, sensor: str) -> None:
         length = len(sensor.encode())
@@ -161,8 +179,8 @@ class JsonDecoder:
         return time_ms
 
 
-def _read_leniently(value: bytes) -> _Reading:
-    """Decode what the typed decoder refused, or say why it cannot be."""
+def _read_leniently(value: bytes, only: Collection[str] | None) -> _Reading:
+    """Decode what the typed decoder refused, or say why it cannot be. With `only`, other features may hold anything."""
     try:
         text = value.decode("utf-8-sig")
         document = json.loads(text, parse_int=_parse_int)
@@ -170,7 +188,8 @@ def _read_leniently(value: bytes) -> _Reading:
         raise _Refused("not_json", str(error)[:200]) from None
     if not isinstance(document, dict):
         raise _Refused("wrong_type", f"a reading is an object, not {_kind(document)}")
-    return _Reading(sensor_id=_sensor(document), values=_values(document), timestamp=_timestamp(document.get("timestamp")))
+    sensor, values = _sensor(document), _values(document, only)
+    return _Reading(sensor_id=sensor, values=values, timestamp=_timestamp(document.get("timestamp")))
 
 
 def _parse_int(digits: str) -> int:
@@ -194,12 +213,14 @@ def _sensor(document: dict[str, Any]) -> str:
     return str(sensor)
 
 
-def _values(document: dict[str, Any]) -> dict[str, float | None]:
+def _values(document: dict[str, Any], only: Collection[str] | None) -> dict[str, float | None]:
     values = document.get("values")
     if values is None:
         raise _Refused("values_missing", "there are no values")
     if not isinstance(values, dict):
         raise _Refused("wrong_type", f"values is an object, not {_kind(values)}")
+    if only is not None:
+        values = {name: number if name in only else None for name, number in values.items()}
     for name, number in values.items():
         if isinstance(number, bool) or not isinstance(number, float | int | None):
             raise _Refused("wrong_type", f"{name[:100]!r} is a number or null, not {_kind(number)}")

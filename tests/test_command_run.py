@@ -199,6 +199,27 @@ def test_too_many_bad_records_stop_the_service_with_nothing_of_the_batch_committ
         topics.close()
 
 
+def test_records_with_unknown_features_are_read_without_them_if_the_setting_says_so(
+    run: Run, kafka_brokers: str, redis_url: str, unique_name: str
+) -> None:
+    topics = Topics(kafka_brokers, unique_name, 1, start="earliest", max_poll_records=20)
+    values = b'{"temperature": 20, "pressure": 1, "motor current": 3}'
+    reading = b'{"sensor_id": "pump", "timestamp": %d, "values": %s}'
+    try:
+        topics.produce(0, [("pump", reading % (1_767_225_600 + second, values)) for second in range(20)])
+        topics.produce(0, [("pump", b"not a reading")] * 30)
+
+        code, error = run(
+            **kafka_settings(topics), REDIS__URL=redis_url, DEAD_LETTERS__MIN_COUNT=45, INPUT__UNKNOWN_FEATURES="ignore"
+        )
+
+        assert code == 1
+        assert "30 of the last 50 records could not be used" in error
+        assert {headers(letter)["stream_detector.reason"] for letter in topics.dead_letters()} == {b"not_json"}
+    finally:
+        topics.close()
+
+
 def kafka_settings(topics: Topics) -> dict[str, str]:
     """Return the settings of a service on these topics, as given to `run`."""
     settings = environment(topics.settings, "", Path())

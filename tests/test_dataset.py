@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,8 +147,106 @@ def test_ignored_columns_are_not_read_and_must_be_there(tmp_path: Path) -> None:
     paths = [tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "c.parquet"]
 
     assert read_dataset(paths, ignore=("label",)).values.tolist() == [[2.0], [3.0], [4.0]]
-    with pytest.raises(InputDataError, match=r"b\.csv: no column nope, which --ignore-columns names \(found: x\)"):
+    with pytest.raises(InputDataError, match=r"b\.csv: no column nope, which --ignore-columns names \(found: timestamp, x\)"):
         read_dataset([tmp_path / "b.csv"], ignore=("nope",))
+    with pytest.raises(InputDataError, match=r"the files: no column nope, .* \(found: timestamp, label, x\)"):
+        read_dataset(paths, ignore=("nope", "label"))
+
+
+TEXT = "if it is no feature, leave it out with --ignore-columns"
+LONG = "if it says which feature value holds (long format), give each feature a column; "
+NAMES = "if it names the sensors, rename it to sensor_id; "
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "message"),
+    [
+        (
+            "timestamp,site,x,y",
+            ["1,north,1,2", "2,south,1,2"],
+            f"data row 1, column site: 'north' is not a number ({NAMES}{TEXT})",
+        ),
+        ("timestamp,site,x,y", ["1,,1,2", "2,south,1,2"], f"data row 2, column site: 'south' is not a number ({NAMES}{TEXT})"),
+        ("sensor_id,timestamp,site,x,y", ["a,1,north,1,2"], f"column site: 'north' is not a number ({TEXT})"),
+        ("sensor_id,timestamp,tag,value", ["a,1,flow,1", "a,1,level,2"], f"column tag: 'flow' is not a number ({LONG}{TEXT})"),
+        ("sensor,timestamp,tag,value", ["a,1,flow,1"], f"column sensor: 'a' is not a number ({NAMES}{TEXT})"),
+        (
+            "sensor,time,tag,value",
+            ["a,1,flow,1"],
+            "columns: timestamp, sensor_id (left out: one sensor), and one for each feature",
+        ),
+        (
+            "timestamp,x,y",
+            [",degC,bar", "1,2,3"],
+            "'degC' is not a number (the rows below have numbers there: if this is a row",
+        ),
+        ("timestamp,x,y", ["1,2,3", "2,No Data,3"], "'No Data' is not a number (leave a cell empty if a value is missing)"),
+        ("timestamp;x;y", ["1;39,736;2"], "'39,736' is not a number (write numbers with a decimal point, not a comma,"),
+        ("timestamp,x,y", ["1,2,3", '2,"1,234.5",3'], "'1,234.5' is not a number (write numbers with a decimal point"),
+    ],
+)
+def test_a_cell_that_is_no_number_is_refused_with_what_its_column_looks_like(
+    path: Path, header: str, rows: list[str], message: str
+) -> None:
+    path.write_text("\n".join([header, *rows]) + "\n")
+
+    with pytest.raises(InputDataError, match=re.escape(message)):
+        read_dataset([path])
+
+
+def test_a_column_is_named_rightly_beside_ignored_ones(path: Path) -> None:
+    path.write_text("note,timestamp,label,x,site\na,1,b,1,north\n")
+
+    with pytest.raises(InputDataError, match=r"data row 1, column site: 'north'"):
+        read_dataset([path], ignore=("note", "label"))
+
+
+def test_a_feature_of_the_model_cannot_be_left_out(path: Path) -> None:
+    path.write_text("timestamp,x\n1,high\n2,low\n")
+
+    with pytest.raises(InputDataError, match=r"'high' is not a number \(numbers are needed there; an empty cell") as caught:
+        read_dataset([path], features=("x",))
+    assert "--ignore-columns" not in str(caught.value)
+
+
+def fleet(sensors: int, readings: int, name: str) -> str:
+    """Return a file of sensors that are read together, with their number in a column of this name."""
+    rows = [f"{number},{second},{number + second / 8}" for second in range(readings) for number in range(sensors)]
+    return "\n".join([f"{name},timestamp,x", *rows]) + "\n"
+
+
+@pytest.mark.parametrize("sensors", [2, 5])
+@pytest.mark.parametrize(("ignore", "features"), [((), None), (("asset_no",), None), ((), ("x",))])
+def test_a_fleet_without_a_column_of_sensors_is_refused(
+    path: Path, sensors: int, ignore: tuple[str, ...], features: tuple[str, ...] | None
+) -> None:
+    path.write_text(fleet(sensors, 40, "asset_no"))
+
+    with pytest.raises(InputDataError) as caught:
+        read_dataset([path], features, ignore)
+
+    said = str(caught.value)
+    assert f"no column sensor_id, so that all rows are one sensor's; but {40 * (sensors - 1)} of {40 * sensors} rows" in said
+    assert "Rename the column that names the sensors to sensor_id (found: asset_no, timestamp, x)" in said
+
+
+def test_a_file_for_each_sensor_without_its_name_is_refused(tmp_path: Path) -> None:
+    for number in range(2):
+        rows = "".join(f"{second},{number + second / 8}\n" for second in range(40))
+        (tmp_path / f"{number}.csv").write_text(f"timestamp,x\n{rows}")
+
+    assert len(read_dataset([tmp_path / "0.csv", tmp_path / "0.csv"])) == 80  # rows that are there twice contradict nothing
+    with pytest.raises(InputDataError, match=r"the files: no column sensor_id, .* 40 of 80 rows have the time of another row"):
+        read_dataset([tmp_path / "0.csv", tmp_path / "1.csv"])
+
+
+def test_the_rows_of_one_time_that_one_sensor_may_have_are_read(path: Path) -> None:
+    path.write_text(fleet(5, 40, "sensor_id"))
+    assert read_dataset([path]).sensors == ("0", "1", "2", "3", "4")
+
+    rows = [f"{second},{second}" for second in range(70)] + [f"{second},7.5" for second in range(20)]
+    path.write_text("\n".join(["timestamp,x", *rows]))
+    assert len(read_dataset([path])) == 90  # a clock that was set back: 20 rows of 90
 
 
 def test_rows_are_counted_without_blank_lines(path: Path) -> None:
@@ -243,7 +342,7 @@ def test_cleaning_sorts_and_keeps_the_first_of_equal_times_and_says_so(path: Pat
     assert dataset.rows.tolist() == [2, 4, 0, 1]
     assert repairs == [
         "times go backwards at 1 of 5 readings: sorted by time",
-        "1 readings repeat a time of their sensor: the first of each time was kept",
+        "1 of 5 readings repeat a time of their sensor: the first of each time was kept",
     ]
 
 

@@ -150,6 +150,17 @@ def test_the_error_says_how_to_go_on_with_the_bad_records_still_in_the_topic() -
     assert "move the group past them" in said
 
 
+def test_the_error_names_the_setting_that_reads_records_without_features_that_are_unknown() -> None:
+    bad = batch("bbbb")
+    unknown = Decoded(bad.readings, [Rejected(one.record, "unknown_features", "not features: 'x'") for one in bad.rejected])
+
+    with pytest.raises(DeadLetterLimitError, match="STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore"):
+        by_run().check(unknown)
+    with pytest.raises(DeadLetterLimitError) as raised:
+        by_run().check(bad)
+    assert "INPUT__UNKNOWN_FEATURES" not in str(raised.value)
+
+
 # -- what a dead letter is
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 from dataclasses import replace
 
@@ -260,6 +261,56 @@ def test_nesting_too_deep_for_the_parser_is_rejected() -> None:
 
     assert [rejected.reason for rejected in decoded.rejected] == ["not_json"]
     assert decoded.readings.offsets.tolist() == [1]
+
+
+# -- features that the model does not know
+
+LENIENT = replace(LIMITS, ignore_unknown_features=True)
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [b'"c": 1', b'"c": null', b'"c": 1e999', b'"c": NaN', b'"c": "auto"', b'"c": true', b'"c": [1, {"a": 2}]', b'"\\udfff": 2'],
+)
+def test_unknown_features_of_any_kind_are_ignored_if_the_limits_say_so(unknown: bytes) -> None:
+    records = [
+        record(b'{"sensor_id": "s", "values": {"a": 1.5, ' + unknown + b', "b": -2}}', 0),
+        record(b'{"sensor_id": "s", "values": {' + unknown + b', "b": NaN, "a": 1}}', 1),
+    ]
+
+    decoded = JsonDecoder(("a", "b"), LENIENT).decode(records)
+
+    assert decoded.rejected == []
+    assert np.array_equal(decoded.readings.values, np.array([[1.5, -2], [1, np.nan]], np.float32), equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("reason", "value"),
+    [
+        ("unknown_features", document(values={"c": 1, "A": 2})),
+        ("unknown_features", document(values={"c": "auto"})),
+        ("values_missing", document(values={})),
+        ("wrong_type", document(values={"a": "1.5", "c": 1})),
+        ("not_finite", document(values={"a": 1, "b": 1e39, "c": 1})),
+        ("sensor_missing", document(sensor_id="", values={"a": 1, "c": 1})),
+    ],
+)
+def test_a_record_without_a_known_feature_or_wrong_otherwise_is_rejected_all_the_same(reason: str, value: bytes) -> None:
+    decoded = JsonDecoder(("a", "b"), LENIENT).decode([record(document(values={"a": 1, "c": 1})), record(value, 1)])
+
+    assert [(one.reason, one.record.offset) for one in decoded.rejected] == [(reason, 1)]
+    assert decoded.readings.offsets.tolist() == [0]
+
+
+def test_that_features_are_ignored_is_logged_once_with_the_names(caplog: pytest.LogCaptureFixture) -> None:
+    decoder = JsonDecoder(("a", "b"), LENIENT)
+
+    with caplog.at_level(logging.INFO):
+        for offset in range(3):
+            decoder.decode([record(document(values={"a": 1, "motor current": 1}), offset), record(document(), offset)])
+
+    (message,) = [one.message for one in caplog.records]
+    assert message.endswith("in readings partition 3 offset 0: 'motor current'")
 
 
 # -- anything

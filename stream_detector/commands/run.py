@@ -146,6 +146,7 @@ def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: Exit
         max_record_bytes=settings.input.max_record_bytes,
         max_sensor_id_bytes=settings.input.max_sensor_id_bytes,
         max_future_ms=round(1000 * settings.input.max_future_seconds),
+        ignore_unknown_features=settings.input.unknown_features == "ignore",
     )
     bounds = LagBounds(settings.redis.max_lag_readings, settings.redis.max_lag_seconds)
     ports = RestorePorts(

@@ -27,6 +27,8 @@ from stream_detector.wire import InputLimits, JsonDecoder
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from stream_detector.settings import Settings
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -130,12 +132,20 @@ def _read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
             settings.input.max_record_bytes,
             settings.input.max_sensor_id_bytes,
             round(settings.input.max_future_seconds * 1000.0),
+            ignore_unknown_features=bool(arguments.features) or settings.input.unknown_features == "ignore",
         )
         with console.status(f"reading {span.length:,} records of {topic}"):
             dataset, notes = read_topic_span(reader, span, JsonDecoder(features, limits), features)
-    for note in notes:
+    for note in (*notes, *_how_to_run(arguments, settings)):
         console.print(note, soft_wrap=True)
     return dataset if kept == tuple(features) else dataset.select(kept)
+
+
+def _how_to_run(arguments: argparse.Namespace, settings: Settings) -> tuple[str, ...]:
+    """Say what `run` needs for records with features that were left out."""
+    if settings.input.unknown_features == "ignore" or not (arguments.features or arguments.ignore_columns):
+        return ()
+    return ("run reads records with features that were left out only with STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore",)
 
 
 def _without(features: tuple[str, ...], ignored: tuple[str, ...]) -> tuple[str, ...]:

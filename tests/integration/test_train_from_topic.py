@@ -47,6 +47,7 @@ def test_a_span_of_the_topic_becomes_a_model(kafka_brokers: str, unique_name: st
 
         small = ("--window-length", 8, "--units", 4, "--steps", 3)
         done = train(topics, "--output", tmp_path / "model", *small)
+        fewer = train(topics, "--output", tmp_path / "fewer", *small, "--features", "temperature")
         nothing = train(topics, "--output", tmp_path / "none", "--until", "2001-01-01T00:00:00Z")
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -55,5 +56,10 @@ def test_a_span_of_the_topic_becomes_a_model(kafka_brokers: str, unique_name: st
     assert metadata.spec.features == ("pressure", "temperature")
     assert metadata.report["data"]["readings"] == 400
     assert metadata.report["data"]["sensors"] == 2
+    assert "UNKNOWN_FEATURES" not in done.stdout
+    assert (fewer.returncode, fewer.stderr) == (0, "")
+    assert load_metadata(tmp_path / "fewer").spec.features == ("temperature",)
+    assert load_metadata(tmp_path / "fewer").report["data"]["readings"] == 400
+    assert "left out only with STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore" in fewer.stdout
     assert nothing.returncode == 1
     assert "no records in this span" in nothing.stderr
