@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
 from stream_detector.adapters.kafka_batches import Damage, DeliverableBatches
 
@@ -25,6 +26,8 @@ _RETRY_SECONDS = 0.1
 _FORGET_SECONDS = 30.0
 #: The client's poll looks at its group at most so often. Heartbeats are sent by a thread of its own.
 _PAUSE_SECONDS = 0.1
+#: How long what came since is waited for, at most, by a poll that finds what was kept since the one before.
+_CATCH_UP_MS = 10
 
 
 class Fetching:
@@ -46,9 +49,31 @@ class Fetching:
         self._given_up: set[tuple[TopicPartition, int]] = set()
         self._is_waiting = False
         self._lost = 0
+        self._error: KafkaError | None = None
         self._pause_for_heartbeats(consumer._coordinator)
         self._parse = self._fetcher.PartitionRecords
         self._fetcher.PartitionRecords = self._deliverable
+
+    def poll_to_now(self, timeout_ms: float, most: int) -> dict[TopicPartition, list[Any]]:
+        """Poll at most so many records; without a time-out, those too that came since the client last asked a broker.
+
+        The client asks once after each poll and then waits for the next poll, so what it keeps is as old as the last poll.
+        """
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        records = self.poll(timeout_ms, most)
+        found = sum(map(len, records.values()))
+        if timeout_ms > 0 or not 0 < found < most:
+            return records
+        try:
+            more = self.poll(_CATCH_UP_MS, most - found)
+        except KafkaError as raised:  # the client is past what is in hand: it would be lost
+            self._error = raised
+            return records
+        for partition, of_partition in more.items():
+            records.setdefault(partition, []).extend(of_partition)
+        return records
 
     def poll(self, timeout_ms: float, max_records: int | None = None) -> dict[TopicPartition, list[Any]]:
         """Poll as the client does, and let it give the records that it kept while their partition was paused.

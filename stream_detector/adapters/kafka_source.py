@@ -60,7 +60,8 @@ class KafkaSource:
         out_of_range: frozenset[int] = frozenset()
         least_seconds = self._member.take_up_join()
         try:
-            records = self._fetching.poll(max(timeout_seconds, least_seconds) * 1000)
+            timeout_ms = max(timeout_seconds, least_seconds) * 1000
+            records = self._fetching.poll_to_now(timeout_ms, self._settings.max_poll_records)
         except (OffsetOutOfRangeError, LogTruncationError) as error:
             out_of_range = self._drop(error)
         except KafkaConnectionError as error:

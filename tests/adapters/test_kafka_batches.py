@@ -15,6 +15,7 @@ import pytest
 import zstandard
 from kafka import TopicPartition
 from kafka.consumer.fetcher import Fetcher
+from kafka.errors import KafkaError, OffsetOutOfRangeError
 from kafka.record import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.util import calc_crc32c
@@ -349,3 +350,53 @@ def test_a_damage_that_was_given_up_is_passed_over_at_once_when_it_is_met_again(
     consumer._state.position = OffsetAndMetadata(0, "", -1)  # a failed commit: everything is read again
 
     assert (next(reading), next(reading), fetching.take_lost()) == ([0, 1, 2, 3], [8, 9, 10, 11], 0)
+
+
+class Answers:
+    """A client whose polls give what they are told: numbers by partition, or an error."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: dict[int, list[int]] | KafkaError) -> None:
+        self.asked: list[tuple[float, int | None]] = []
+        self._answers = list(answers)
+        self.fetching = Fetching(OneFetchAtATime(*three()))
+        monkeypatch.setattr(self.fetching, "poll", self._poll)
+
+    def _poll(self, timeout_ms: float, max_records: int | None = None) -> dict[TopicPartition, list[Any]]:
+        self.asked.append((timeout_ms, max_records))
+        answer = self._answers.pop(0)
+        if isinstance(answer, KafkaError):
+            raise answer
+        return {TopicPartition("readings", number): list(records) for number, records in answer.items()}
+
+    def poll(self, timeout_ms: float, most: int = 100) -> dict[int, list[int]]:
+        return {partition.partition: records for partition, records in self.fetching.poll_to_now(timeout_ms, most).items()}
+
+
+def test_what_came_since_the_client_asked_is_polled_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Answers(monkeypatch, {0: [1, 2], 1: [3]}, {0: [4], 2: [5]})
+
+    assert client.poll(0) == {0: [1, 2, 4], 1: [3], 2: [5]}
+    assert client.asked == [(0, 100), (10, 97)]
+
+
+@pytest.mark.parametrize(
+    ("timeout_ms", "first"), [(500, {0: [1]}), (0, {}), (0, {0: [1, 2, 3, 4]})], ids=["waited", "nothing", "full"]
+)
+def test_what_is_new_nothing_or_full_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, timeout_ms: float, first: dict[int, list[int]]
+) -> None:
+    client = Answers(monkeypatch, first)
+
+    assert client.poll(timeout_ms, most=4) == first
+    assert client.asked == [(timeout_ms, 4)]
+
+
+def test_an_error_of_the_second_poll_waits_for_the_next_so_nothing_in_hand_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = OffsetOutOfRangeError({TopicPartition("readings", 1): 7})
+    client = Answers(monkeypatch, {0: [1, 2]}, error, {0: [3]}, {})
+
+    assert client.poll(0) == {0: [1, 2]}
+    with pytest.raises(OffsetOutOfRangeError) as raised:
+        client.poll(0)
+    assert raised.value is error
+    assert client.poll(0) == {0: [3]}
