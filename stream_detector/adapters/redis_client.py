@@ -9,6 +9,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
 from redis.connection import parse_url
+from redis.exceptions import AskError
 from redis.retry import Retry
 
 from stream_detector.errors import RIGHTS_PAGE, SettingsError
@@ -60,11 +61,22 @@ _REMEDIES = {
     "Cluster mode is not enabled": (
         f"Set {PREFIX}REDIS__CLUSTER=false if it is none; if it is, grant the Redis user CLUSTER SLOTS ({RIGHTS_PAGE})"
     ),
+    "DB index is out of range|``db`` querystring option can only be 0": (
+        f"Check the number of the database at the end of {PREFIX}REDIS__URL; a Cluster has only 0"
+    ),
+    "Protocol error, got|Protocol Error: ": (  # by hiredis; without it
+        f"What answers there is no Redis: check the port in {PREFIX}REDIS__URL, which begins with rediss:// for TLS"
+    ),
+    "WRONG_VERSION_NUMBER|record layer failure": (
+        f"What answers there does not speak TLS: check the port in {PREFIX}REDIS__URL, which begins with redis:// without TLS"
+    ),
 }
 
 
 def remedy(error: Exception) -> str:
     """Return what to do about an error by which Redis, or we, refuse the connection or a command; "" for any other."""
+    if isinstance(error, AskError):  # MovedError is one; their text is only where the key is
+        return f"It is a node of a Cluster: set {PREFIX}REDIS__CLUSTER=true"
     return next((what for pattern, what in _REMEDIES.items() if re.search(pattern, str(error))), "")
 
 

@@ -26,7 +26,7 @@ from stream_detector.adapters.redis_client import Client, checked_address, conne
 from stream_detector.adapters.renewals import Renewals
 from stream_detector.errors import StoreRefusedError, StoreUnavailableError
 from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict
-from stream_detector.settings import RedisSettings
+from stream_detector.settings import PREFIX, RedisSettings
 
 logger = logging.getLogger(__name__)
 
@@ -182,10 +182,10 @@ class RedisStore:
         try:
             yield
         except (RedisError, RedisClusterException, OSError) as error:
-            msg = f"Redis at {self._address}: {error}"
+            said = str(error).rstrip(".")
             if what := remedy(error):
-                raise StoreRefusedError(f"{msg.rstrip('.')}. {what}") from error
-            raise StoreUnavailableError(msg) from error
+                raise StoreRefusedError(f"Redis at {self._address}: {said}. {what}") from error
+            raise StoreUnavailableError(f"Redis at {self._address} ({PREFIX}REDIS__URL): {said}") from error
 
     def _ttl_ms(self) -> int:
         return int(1000 * self._renewals.time_to_live_seconds)

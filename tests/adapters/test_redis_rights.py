@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import ssl
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -217,6 +219,40 @@ def test_a_certificate_that_is_not_trusted_or_names_another_host_is_a_refusal(va
                 store.ping()
 
 
+@pytest.mark.parametrize("is_cluster", [False, True], ids=["single", "cluster"])
+def test_a_database_that_there_is_not_is_a_refusal(valkey: Valkey, cluster: list[Valkey], *, is_cluster: bool) -> None:
+    url = (cluster[0] if is_cluster else valkey).url.replace("/0", "/99")
+
+    with (
+        closing(store_at(url, cluster=is_cluster)) as store,
+        pytest.raises(StoreRefusedError, match=r"Check the number of the database at the end of STREAM_DETECTOR_REDIS__URL"),
+    ):
+        store.ping()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "said"), [("redis", "What answers there is no Redis"), ("rediss", "What answers there does not speak TLS")]
+)
+def test_a_port_at_which_no_redis_answers_is_a_refusal(scheme: str, said: str) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as pages:
+        threading.Thread(target=pages.serve_forever, daemon=True).start()
+
+        with (
+            closing(store_at(f"{scheme}://127.0.0.1:{pages.server_port}/0")) as store,
+            pytest.raises(StoreRefusedError, match=rf"\. {said}.*STREAM_DETECTOR_REDIS__URL"),
+        ):
+            store.ping()
+        pages.shutdown()
+
+
+def test_a_cluster_that_is_taken_for_a_single_server_is_a_refusal(cluster: list[Valkey]) -> None:
+    with (
+        closing(store_at(cluster[0].url)) as store,
+        pytest.raises(StoreRefusedError, match="set STREAM_DETECTOR_REDIS__CLUSTER=true"),
+    ):
+        use(store)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -225,6 +261,7 @@ def test_a_certificate_that_is_not_trusted_or_names_another_host_is_a_refusal(va
         "WRONGPASS invalid username-password pair or user is disabled.",
         "Authentication required.",
         "AUTH <password> called without any password configured for the default user. Are you sure?",
+        "Protocol Error: b'<html>'",  # without hiredis
     ],
 )
 def test_what_other_versions_of_the_server_say_is_understood_as_well(text: str) -> None:
@@ -232,5 +269,13 @@ def test_what_other_versions_of_the_server_say_is_understood_as_well(text: str) 
 
 
 def test_a_server_that_is_away_or_full_is_no_refusal() -> None:
-    for text in ("Error 111 connecting to redis:6379. Connection refused.", "OOM command not allowed when used memory"):
+    for text in (
+        "Error 111 connecting to redis:6379. Connection refused.",
+        "Error -2 connecting to redis:6379. Name or service not known.",
+        "Connection closed by server.",
+        "Timeout connecting to server",
+        "OOM command not allowed when used memory",
+        "Redis is loading the dataset in memory",
+        "You can't write against a read only replica.",
+    ):
         assert remedy(RuntimeError(text)) == ""
