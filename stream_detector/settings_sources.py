@@ -1,15 +1,15 @@
-"""Where settings are read from, and what is said of wrong ones.
+"""Where settings are read from.
 
 First wins: the environment (STREAM_DETECTOR_KAFKA__BROKERS), secret files (a directory with files of the same names), a
-TOML file. Nothing is read at import.
+TOML file. Nothing is read at import. What is said of wrong ones is in settings_errors.py.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
+import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,7 @@ from pydantic_settings import SettingsError as NotJsonError
 
 from stream_detector.errors import SettingsError
 from stream_detector.settings import PREFIX, Settings
-
-#: Said instead of pydantic's words, by the type of its error.
-_PLAIN_WORDS = {
-    "int_parsing": "not a whole number",
-    "int_parsing_size": "not a whole number",
-    "int_from_float": "not a whole number",
-    "int_type": "not a whole number",
-    "float_parsing": "not a number",
-    "float_type": "not a number",
-    "finite_number": "must be a finite number, not nan or infinite",
-    "bool_parsing": "neither true nor false",
-    "bool_type": "neither true nor false",
-}
+from stream_detector.settings_errors import Sources, describe, suggestion
 
 
 def load_settings(config_file: Path | None = None, secrets_directory: Path | None = None) -> Settings:
@@ -43,20 +31,31 @@ def load_settings(config_file: Path | None = None, secrets_directory: Path | Non
         msg = f"there is no secrets directory {secrets_directory}"
         raise SettingsError(msg)
 
-    _refuse_unknown_groups(os.environ)
+    sources = Sources(tuple(os.environ), secrets_directory, config_file, _read_tables(config_file))
 
     class FromFiles(Settings):
         model_config = SettingsConfigDict(toml_file=config_file, secrets_dir=secrets_directory, secrets_nested_delimiter="__")
 
     try:
+        files = [file.name for file in secrets_directory.iterdir()] if secrets_directory else []
+        _refuse_unknown_groups([*os.environ, *files])
         return FromFiles()
     except ValidationError as error:
-        raise SettingsError(describe(error)) from None
+        raise SettingsError(describe(error, sources)) from None
     except NotJsonError as error:
         field = re.search(r'field "(\w+)"', str(error))
         name = f"{PREFIX}{field[1].upper()}" if field else "settings"
         msg = f"{name}, or a setting in it that takes an object such as {PREFIX}KAFKA__EXTRA: the value is not JSON"
         raise SettingsError(msg) from None
+    except (ValueError, OSError) as error:
+        msg = f"the secrets in {secrets_directory} cannot be read: {error}"
+        raise SettingsError(msg) from None
+
+
+def _read_tables(config_file: Path | None) -> dict[str, Any]:
+    """Read a settings file as it is, to know what was written there."""
+    try:
+        return {} if config_file is None else tomllib.loads(config_file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         msg = f"settings file {config_file} cannot be read: {error}"
         raise SettingsError(msg) from None
@@ -73,40 +72,11 @@ def changed_settings(before: Settings, after: Settings) -> list[str]:
 
 
 def _refuse_unknown_groups(names: Iterable[str]) -> None:
-    """Raise SettingsError for variables of groups that do not exist: pydantic-settings passes over them.
+    """Raise SettingsError for variables and secret files of groups that do not exist: pydantic-settings passes over them.
 
     Names without a double underscore are left alone: Kubernetes sets such ones (STREAM_DETECTOR_PORT) for a service.
     """
     ours = (name.upper() for name in names if name.upper().startswith(PREFIX) and "__" in name)
     unknown = [name for name in ours if name.removeprefix(PREFIX).split("__")[0].lower() not in Settings.model_fields]
     if unknown:
-        raise SettingsError("\n".join(f"{name}: there is no such setting; {_suggestion(name)}" for name in sorted(unknown)))
-
-
-def describe(error: ValidationError) -> str:
-    """Put each wrong setting on a line, under the name that the user wrote. Values are left out: they may be secret."""
-    lines = []
-    for item in error.errors():
-        name = PREFIX + "__".join(str(part).upper() for part in item["loc"])
-        if item["type"] == "extra_forbidden":
-            said = f"there is no such setting; {_suggestion(name)}"
-        else:
-            said = _PLAIN_WORDS.get(item["type"], item["msg"].removeprefix("Value error, "))
-        lines.append(f"{name if item['loc'] else 'settings'}: {said}")
-    return "\n".join(lines)
-
-
-def _suggestion(name: str) -> str:
-    # Without the prefix, which would make any two names alike.
-    known = [known.removeprefix(PREFIX) for known in _names()]
-    near = get_close_matches(name.removeprefix(PREFIX), known, n=1, cutoff=0.75)
-    return f"did you mean {PREFIX}{near[0]}?" if near else "docs/settings.md lists all"
-
-
-def _names() -> Iterator[str]:
-    """Return the names of all groups and settings."""
-    for group, field in Settings.model_fields.items():
-        yield f"{PREFIX}{group.upper()}"
-        settings: dict[str, Any] = getattr(field.annotation, "model_fields", {})
-        for name in settings:
-            yield f"{PREFIX}{group.upper()}__{name.upper()}"
+        raise SettingsError("\n".join(f"{name}: there is no such setting; {suggestion(name)}" for name in sorted(unknown)))

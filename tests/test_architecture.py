@@ -22,7 +22,7 @@ LAYERS = (
     ),
     ("ports", "ports reports outages"),
     ("pipeline", "detector dead_letters persistence keeper restore_plan restore assignment pipeline"),
-    ("service", "settings settings_sources rules metrics logs reload alarm_rate refusals service"),
+    ("service", "settings settings_errors settings_sources rules metrics logs reload alarm_rate refusals service"),
     ("commands", "commands cli __main__"),
 )
 CORE_AND_PORTS = frozenset(f"{LAYERS[0][1]} {LAYERS[1][1]}".split())

@@ -17,7 +17,7 @@ from stream_detector.decision import DecisionRules
 from stream_detector.errors import SettingsError
 from stream_detector.metrics import Metrics
 from stream_detector.reload import Reloader, ReloadFlag, reread_alerts
-from stream_detector.settings import PREFIX, AlertSettings, KafkaSettings, RedisSettings, Settings
+from stream_detector.settings import AlertSettings, KafkaSettings, RedisSettings, Settings
 from stream_detector.settings_sources import load_settings
 from tests.harness import MINUTE_MS, SECOND_MS, START_MS, Plant, Replica, World
 from tests.test_metrics import samples
@@ -210,7 +210,7 @@ def test_a_setting_of_alerts_that_is_wrong_is_named(tmp_path: Path) -> None:
     toml = tmp_path / "detector.toml"
     toml.write_text("[alerts]\nbudget_per_sensor_day = 0\n")
 
-    with pytest.raises(SettingsError, match=f"{PREFIX}ALERTS__BUDGET_PER_SENSOR_DAY: "):
+    with pytest.raises(SettingsError, match=rf"^{toml} \[alerts\] budget_per_sensor_day: must be"):
         reread_alerts(Settings(), lambda: load_settings(toml))
 
 
