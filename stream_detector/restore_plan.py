@@ -101,7 +101,7 @@ def _after_retention(facts: Facts, committed: int) -> Plan:
 def _from_store(facts: Facts, committed: int) -> Plan:
     meta = facts.meta
     if meta is None:
-        return _rebuild(committed, "nothing is stored yet: the group is new, or the store was emptied")
+        return _nothing_stored(facts, committed)
     if meta.layout != facts.layout:
         return _rebuild(committed, f"stored in layout {meta.layout}, needed is {facts.layout}")
     if meta.next_position < 0:
@@ -116,6 +116,14 @@ def _from_store(facts: Facts, committed: int) -> Plan:
     if committed - meta.next_position > MAX_REPLAY_RECORDS:
         return _rebuild(committed, f"the stored state is {committed - meta.next_position} records behind")
     return Plan(Action.REPLAY, committed, "the stored state lags the commit", replay_from=meta.next_position)
+
+
+def _nothing_stored(facts: Facts, committed: int) -> Plan:
+    """Partition 0 is stored as soon as it has a commit; another one may have got its first by the owner of partition 0."""
+    if facts.partition != 0:
+        return _rebuild(committed, "nothing is stored: the group has just started, or the store was emptied")
+    reason = "nothing is stored, though the group has committed positions: the store was emptied, or is another one"
+    return _rebuild(committed, reason, suspicious=True)
 
 
 def _rebuild(position: int, reason: str, *, suspicious: bool = False) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import pytest
@@ -42,6 +43,10 @@ TABLE = {
         Plan(REBUILD, 500, "", suspicious=True, reopens_incidents=True),
     ),
     "nothing is stored": (replace(FACTS, meta=None), Plan(REBUILD, 500, "", reopens_incidents=True)),
+    "nothing is stored, partition 0": (
+        replace(FACTS, meta=None, partition=0),
+        Plan(REBUILD, 500, "", suspicious=True, reopens_incidents=True),
+    ),
     "a rebuild was not finished": (with_meta(next_position=-5), Plan(REBUILD, 500, "", reopens_incidents=True)),
     "stored in another layout": (with_meta(layout="3:4:1:1:a,b"), Plan(REBUILD, 500, "", reopens_incidents=True)),
     "stored far behind the commit": (
@@ -132,7 +137,26 @@ def scored_values(replica: Replica) -> list[list[float]]:
 
 
 def test_a_partition_without_stored_state_may_be_one_of_a_new_group() -> None:
-    assert choose_plan(replace(FACTS, meta=None)).reason == "nothing is stored yet: the group is new, or the store was emptied"
+    reason = choose_plan(replace(FACTS, meta=None)).reason
+
+    assert reason == "nothing is stored: the group has just started, or the store was emptied"
+
+
+def test_a_store_that_was_emptied_is_logged_as_an_error_and_a_first_start_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    world = World(partitions=3)
+    feed(world, "aaaa")
+    replica = Replica(world)
+    replica.run()
+    assert [record.levelname for record in caplog.records if "rebuild" in record.message] == ["INFO"] * 3
+
+    caplog.clear()
+    world.store.wipe()
+    replica.crash().run()
+
+    errors = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    said = "nothing is stored, though the group has committed positions: the store was emptied, or is another one"
+    assert errors == [f"partition 0: rebuild at 4: {said}"]
 
 
 def test_a_new_group_starts_at_the_end_with_its_windows_filled() -> None:
