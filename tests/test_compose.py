@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import yaml
 from dotenv import dotenv_values
-from pydantic import BaseModel
 
 from stream_detector import __version__
 from stream_detector.cli import _parser
@@ -68,10 +67,12 @@ def settings_in(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) ->
     return load_settings()
 
 
-def is_setting(name: str) -> bool:
-    group, _, field = name.removeprefix(PREFIX).lower().partition("__")
-    model = Settings.model_fields[group].annotation if group in Settings.model_fields else None
-    return isinstance(model, type) and issubclass(model, BaseModel) and field in model.model_fields
+def names_of(*groups: str) -> set[str]:
+    """Return the variables of all settings of some groups."""
+    models = {group: Settings.model_fields[group].annotation for group in groups}
+    return {
+        f"{PREFIX}{group}__{name}".upper() for group, model in models.items() for name in getattr(model, "model_fields", {})
+    }
 
 
 def command_lines(service: dict[str, Any]) -> list[list[str]]:
@@ -220,9 +221,36 @@ def test_kafka_is_reached_at_kafka_9092_inside_and_localhost_29092_outside(servi
     assert environment["KAFKA_LOG_DIRS"] == "/var/lib/kafka/data"
 
 
-@pytest.mark.parametrize("name", ["detector", "simulator"])
-def test_environment_names_are_settings(services: dict[str, Any], name: str) -> None:
-    assert {variable for variable in services[name]["environment"] if not is_setting(variable)} == set()
+def test_every_setting_reaches_the_detector_and_no_other_name(services: dict[str, Any]) -> None:
+    assert services["detector"]["environment"].keys() == names_of(*Settings.model_fields)
+
+
+@pytest.mark.parametrize(("name", "groups"), [("train", ("kafka", "input")), ("simulator", ("kafka",))])
+def test_what_a_command_reads_reaches_it_but_for_what_is_of_the_consumer_group(
+    services: dict[str, Any], name: str, groups: tuple[str, ...]
+) -> None:
+    of_the_group = {f"{PREFIX}KAFKA__{setting}" for setting in ("GROUP_ID", "INSTANCE_ID", "START")}
+
+    assert services[name]["environment"].keys() == names_of(*groups) - of_the_group
+
+
+def test_a_setting_that_dot_env_or_the_shell_sets_is_handed_on_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = dot_env() | {
+        f"{PREFIX}DEAD_LETTERS__MAX_SHARE": "1",
+        f"{PREFIX}KAFKA__EXTRA": '{"client_rack": "eu-1a"}',
+        f"{PREFIX}REDIS__CLUSTER": "true",
+        f"{PREFIX}HTTP__PORT": "9000",
+    }
+
+    detector = read_project(variables)["services"]["detector"]
+    settings = settings_in(container_environment(detector, variables), monkeypatch)
+
+    assert settings.dead_letters.max_share == 1.0
+    assert settings.kafka.extra == {"client_rack": "eu-1a"}
+    assert settings.redis.cluster
+    assert settings.http.port == 9000
+    assert detector["ports"] == ["127.0.0.1:8080:9000"]
+    assert "os.environ.get('STREAM_DETECTOR_HTTP__PORT', '8080') + '/readyz'" in detector["healthcheck"]["test"][-1]
 
 
 def test_every_setting_named_in_dot_env_reaches_the_detector(services: dict[str, Any]) -> None:
