@@ -93,7 +93,8 @@ def _introduce(here: Places, console: Console) -> None:
     console.print(
         f"  STREAM_DETECTOR_KAFKA__BROKERS={kafka.brokers} STREAM_DETECTOR_KAFKA__ALERTS_TOPIC={kafka.alerts_topic}"
         f" {shlex.quote(sys.executable)} -m stream_detector watch\n"
-        f"  kafka-console-consumer.sh --bootstrap-server {kafka.brokers} --topic {kafka.alerts_topic}",
+        f"  kafka-console-consumer.sh --bootstrap-server {kafka.brokers} --topic {kafka.alerts_topic}"
+        " --isolation-level read_committed",
         soft_wrap=True,
     )
 

@@ -11,6 +11,10 @@ from stream_detector.rendering import duration
 _NONE = "-"
 FIGURES = ("VUS-PR", "AUC-PR", "events found", "false per sensor day", "false per 1000 rows", "delay", "F1", "false rows %")
 SUMMARY_HEADER = ("detector", *FIGURES)
+_EXPECTED = (
+    "explanations that are true to the score: it falls, and ends lower than at random in far more than 50 % of the "
+    "comparisons; about 50 % is chance"
+)
 
 
 def summary_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -38,19 +42,26 @@ def sensor_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def explanation_lines(report: Mapping[str, Any]) -> list[str]:
-    """Say in a line for each kind of explanation how true to the score it is; nothing if that was not measured."""
+    """Say in a line for each kind of explanation how true to the score it is, then what to expect; nothing if not measured."""
     names = {
         "shares": "cells blamed by the shares",
         "step_shares": "steps blamed by their shares",
         "attention": "steps attended to",
     }
     found = report.get("explanations") or {}
-    return [
-        f"explanations, {names[kind]}: replaced by what was expected, the score falls by {one['blamed_fall']:.2f}, "
-        f"for as many at random by {one['random_fall']:.2f} (by more in {one['win_rate']:.0%} of {one['windows']} windows)"
+    lines = [
+        f"explanations, {names[kind]}: replaced by what was expected, the score {_change(one['blamed_fall'])}; "
+        f"for as many at random it {_change(one['random_fall'])}. Lower than at random in {100 * one['win_rate']:.0f} % "
+        f"of the comparisons, {one['windows']} windows"
         for kind, one in found.items()
         if one is not None
     ]
+    return [*lines, _EXPECTED] if lines else []
+
+
+def _change(fall: float) -> str:
+    """Say which way a score goes, and how far."""
+    return f"{'rises' if fall < 0.0 else 'falls'} by {abs(fall):.2f}"
 
 
 def _others(report: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,14 @@ from stream_detector.evaluation.judging import PRODUCT, Judged, Rules, Series, j
 from stream_detector.evaluation.page import page
 from stream_detector.evaluation.pictures import draw_series
 from stream_detector.evaluation.reports import About, report, to_json
-from stream_detector.evaluation.tables import FIGURES, SUMMARY_HEADER, sensor_header, sensor_rows, summary_rows
+from stream_detector.evaluation.tables import (
+    FIGURES,
+    SUMMARY_HEADER,
+    explanation_lines,
+    sensor_header,
+    sensor_rows,
+    summary_rows,
+)
 from stream_detector.readings import BoolArray
 from tests.evaluation.test_judging import ROWS, faulty, scored, table
 
@@ -118,6 +125,27 @@ def test_tables_have_a_cell_under_each_header() -> None:
     assert (first["delay"], first["F1"], first["false rows %"]) == ("0 s", "1.000", "0.00")
     assert (second["VUS-PR"], second["events found"], second["delay"], second["F1"]) == ("-", "-", "-", "-")
     assert first["VUS-PR of random"] == f"{whole['sensors'][0]['detectors']['random']['vus_pr']:.3f}"
+
+
+def test_explanations_are_told_by_which_way_the_score_goes_and_what_to_expect() -> None:
+    shares = {"blamed_fall": 1.8, "random_fall": -0.16, "win_rate": 0.917, "windows": 9}
+    attention = {"blamed_fall": -1.1, "random_fall": -1.5, "win_rate": 0.5, "windows": 9}
+
+    lines = explanation_lines({"explanations": {"shares": shares, "step_shares": None, "attention": attention}})
+
+    assert lines[:2] == [
+        "explanations, cells blamed by the shares: replaced by what was expected, the score falls by 1.80; "
+        "for as many at random it rises by 0.16. Lower than at random in 92 % of the comparisons, 9 windows",
+        "explanations, steps attended to: replaced by what was expected, the score rises by 1.10; "
+        "for as many at random it rises by 1.50. Lower than at random in 50 % of the comparisons, 9 windows",
+    ]
+    assert lines[2].startswith("explanations that are true to the score: it falls, and ends lower than at random in far more")
+    assert len(lines) == 3
+
+
+def test_explanations_that_were_not_measured_are_not_told_of() -> None:
+    assert explanation_lines({"explanations": None}) == []
+    assert explanation_lines({"explanations": {"attention": None}}) == []
 
 
 def test_the_page_needs_nothing_else_and_escapes_names() -> None:
