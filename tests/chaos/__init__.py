@@ -1,4 +1,7 @@
-"""The chaos campaign. What the service's scores are compared with is scored here, so by the same products as there."""
+"""The chaos campaign: what can fail is made to fail, on real servers, and the alerts are compared with a crash-free run.
+
+What the service scores is scored here as well, so by the same products.
+"""
 
 from __future__ import annotations
 
