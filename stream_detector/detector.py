@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -162,16 +162,11 @@ class Detector:
         chosen = np.flatnonzero(asked & fold.scorable & np.isnan(fold.errors[:, 0]))
         return chosen, self._scorer.start(appended.windows(chosen), scales.take(chosen)) if len(chosen) else _no_errors
 
-    def alerts(
-        self, readings: Readings, detected: Detected, input_topic: str, alerts_topic: str, lost: Collection[int] = ()
-    ) -> list[Message]:
-        """Build the events of a batch, but for partitions that were lost, in log order."""
-        found = detected.decisions.transitions if detected.decisions is not None else ()
-        reading = detected.appended.reading
-        kept = (one for one in found if readings.partitions[reading[one.position]] not in lost)
-        transitions = sorted(kept, key=lambda one: int(reading[one.position]))
-        if detected.decisions is None or not transitions:
+    def alerts(self, readings: Readings, detected: Detected, input_topic: str, alerts_topic: str) -> list[Message]:
+        """Build the events of a batch, in log order."""
+        if detected.decisions is None or not detected.decisions.transitions:
             return []
+        transitions = sorted(detected.decisions.transitions, key=lambda one: int(detected.appended.reading[one.position]))
         positions = np.array([transition.position for transition in transitions])
         decisions = detected.decisions
         explanations = self._explain(detected, decisions, positions)

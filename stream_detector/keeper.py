@@ -113,7 +113,11 @@ class StateKeeper:
         try:
             with self._asking():
                 stored = self._store.load(partition.number, partition.epoch, sensors)
+                meta = self._store.meta(partition.number)  # after the sensors: what is still there now was there then
         except StoreUnavailableError:
+            return False
+        if meta is not None and meta.epoch == partition.epoch and meta.next_position < partition.persisted:
+            self.doubt()  # it fell back, and these sensors with it: the next look at it restores the partition
             return False
         if not self._detector.arena.room(len(sensors)):  # nobody is sent to a store that does not answer
             return False

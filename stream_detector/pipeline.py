@@ -27,6 +27,7 @@ from stream_detector.outages import Outage
 from stream_detector.persistence import Saving
 from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Membership, Message
+from stream_detector.remainder import without
 from stream_detector.reports import StepReport
 from stream_detector.restore import RestorePorts, RestoreRules
 from stream_detector.state import SensorCounts, sensor_counts
@@ -61,8 +62,7 @@ class _Batch:
 class _Scored:
     """A batch that is decided on, and not committed."""
 
-    chunks: list[Chunk]  # of partitions that are still ours
-    lost: frozenset[int]  # the batch's other partitions
+    chunks: list[Chunk]  # of partitions that are still ours, as all that follows
     decoded: Decoded
     detected: Detected
 
@@ -234,13 +234,9 @@ class Pipeline:
         if batch is None:
             return None
         detected = self._ports.detector.finish(batch.begun)
-        numbers = {owner.number for owner in batch.owners if self._assignment.is_ready(owner)}
-        return _Scored(
-            [chunk for chunk in batch.chunks if chunk.partition in numbers],
-            frozenset(chunk.partition for chunk in batch.chunks if chunk.partition not in numbers),
-            batch.decoded,
-            detected,
-        )
+        lost = frozenset(owner.number for owner in batch.owners if not self._assignment.is_ready(owner))
+        chunks = [chunk for chunk in batch.chunks if chunk.partition not in lost]
+        return _Scored(chunks, *(without(lost, batch.decoded, detected) if lost else (batch.decoded, detected)))
 
     def _store_keeps_up(self) -> bool:
         ready = self._assignment.ready().values()
@@ -273,9 +269,8 @@ class Pipeline:
     def _messages(self, scored: _Scored) -> list[Message]:
         rules, detector = self._rules, self._ports.detector
         readings, rejected = scored.decoded.readings, scored.decoded.rejected
-        alerts = detector.alerts(readings, scored.detected, rules.input_topic, rules.alerts_topic, scored.lost)
-        kept = (one for one in rejected if one.record.partition not in scored.lost)
-        return alerts + [dead_letter(one, rules.dead_letter_topic, rules.max_dead_letter_bytes) for one in kept]
+        alerts = detector.alerts(readings, scored.detected, rules.input_topic, rules.alerts_topic)
+        return alerts + [dead_letter(one, rules.dead_letter_topic, rules.max_dead_letter_bytes) for one in rejected]
 
     def _count(self, decoded: Decoded, detected: Detected) -> None:
         report = self._report
@@ -376,9 +371,10 @@ class Pipeline:
         except StoreUnavailableError:
             self._report.store_errors += 1
         ready = self._assignment.ready()
+        answers = bool(self._held) and self._keeper.answers()  # asked whatever else: nothing else may be left to ask for
         if self._keeper.must_hold(list(ready.values())):
             self._hold({number: partition.next for number, partition in ready.items() if number not in self._held})
-        elif self._held and self._keeper.answers() and not self.store_lag:
+        elif answers and not self.store_lag:
             for number in self._held:
                 self._source.seek(number, ready[number].next)
             self._held.clear()

@@ -359,6 +359,41 @@ def test_a_store_away_for_longer_than_the_bound_holds_a_quiet_stream_too() -> No
     assert replica.pipeline.holding == 0
 
 
+def test_a_store_away_for_longer_than_the_bound_is_asked_again_though_nothing_is_left_to_store() -> None:
+    world = World()
+    bounds = LagBounds(readings=1_000_000, seconds=60.0, retry_seconds=1.0)
+    replica = ready(world, Plant(margin=-50.0, update_ms=3600 * SECOND_MS, bounds=bounds))
+    world.store.unavailable = True
+    feed(world, "aaa")  # it is not in memory, and so waits
+    for _ in range(90):
+        replica.step()
+    assert replica.pipeline.holding == 1
+
+    world.store.unavailable = False
+    replica.run()
+
+    assert (replica.pipeline.holding, opened(world)) == (0, [("a", 2)])
+
+
+def test_a_sensor_that_was_loaded_from_a_store_that_fell_back_is_restored() -> None:
+    world = World()
+    replica = ready(world, Plant(margin=-50.0, update_ms=3600 * SECOND_MS, max_sensors=2, slice_records=2))
+    feed(world, "aa")
+    replica.step()
+    earlier = world.store.snapshot()
+    feed(world, "aa", first_second=2)
+    replica.step()
+    feed(world, "bc", first_second=4)
+    replica.step()  # a makes room
+    world.store.roll_back(earlier)
+
+    feed(world, "a", first_second=6)
+    replica.run()
+
+    assert [0.0, 1.0, 6.0] not in windows(replica)
+    assert opened(world) == [("a", 2)]
+
+
 def test_sensors_that_are_not_in_memory_wait_while_other_partitions_go_on() -> None:
     world = World(partitions=2)
     replica = ready(world, ALWAYS)

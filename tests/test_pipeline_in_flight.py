@@ -11,8 +11,9 @@ import pytest
 from stream_detector.errors import RetriableError
 from stream_detector.ports import Polled
 from stream_detector.readings import Float32Array, Membership, Message
+from stream_detector.reports import StepReport
 from stream_detector.scales import Scales
-from tests.harness import ChecksumScorer, Plant, Replica, World
+from tests.harness import INPUT, SECOND_MS, ChecksumScorer, Plant, Replica, World, merged
 from tests.test_pipeline import ALWAYS, NEVER, feed, opened, ready, windows
 
 
@@ -107,8 +108,8 @@ def test_a_partition_given_away_while_its_batch_is_in_flight_is_left_to_the_next
 def test_dead_letters_of_a_partition_given_away_are_left_to_the_next_owner() -> None:
     world = World(partitions=2)
     first = ready(world, ALWAYS)
-    world.log.append("readings", 0, b"of 0")
-    world.log.append("readings", 1, b"of 1")
+    world.log.append(INPUT, 0, b"of 0")
+    world.log.append(INPUT, 1, b"of 1")
     first.turn()
 
     second = Replica(world, ALWAYS)
@@ -274,4 +275,79 @@ def test_a_last_batch_that_cannot_be_committed_is_read_again_by_the_next_owner(c
     assert (report.failed_commits, world.committed(), counts(world, "a")) == (1, {0: 0}, [0])
     assert "the last batch is not committed, it will be read again" in caplog.text
     replica.crash().run()
+    assert opened(world) == [("a", 2)]
+
+
+def lose_one(replica: Replica) -> None:
+    """Take partition 1 away and give it back, while a batch is in flight."""
+    replica.source.rebalance([1])
+
+
+def several(replica: Replica, turns: int = 12) -> StepReport:
+    return merged(*[replica.turn() for _ in range(turns)])
+
+
+def test_what_is_read_again_of_a_partition_that_was_given_away_is_counted_once() -> None:
+    world = World(partitions=2)
+    replica = ready(world, ALWAYS)
+    feed(world, "aaa", partition=0)
+    feed(world, "bbb", partition=1)
+    world.log.append(INPUT, 1, b"broken")
+    first = replica.turn()
+    lose_one(replica)
+
+    report = merged(first, several(replica))
+
+    assert (sorted(opened(world)), world.committed()) == ([("a", 2), ("b", 2)], {0: 3, 1: 4})
+    assert (report.records, report.readings, report.scored, dict(report.alerts)) == (7, 6, 2, {"opened": 2})
+    assert (len(world.dead_letters()), dict(report.dead_letters)) == (1, {"not_json": 1})
+
+
+def test_a_run_of_bad_records_that_is_read_twice_is_not_twice_as_long() -> None:
+    world = World(partitions=2)
+    replica = ready(world, Plant(margin=50.0, dead_letter_run=5))
+    feed(world, "a", partition=0)
+    for _ in range(4):
+        world.log.append(INPUT, 1, b"broken")
+    replica.turn()
+    lose_one(replica)
+
+    several(replica)
+
+    assert len(world.dead_letters()) == 4
+
+
+def test_bad_records_of_a_partition_that_was_given_away_are_the_next_owners_matter() -> None:
+    world = World(partitions=2)
+    replica = ready(world, Plant(margin=50.0, dead_letter_run=5))
+    feed(world, "a", partition=0)
+    for _ in range(8):
+        world.log.append(INPUT, 1, b"broken")
+    replica.turn()
+    Replica(world, replica.plant).turn(0)
+
+    replica.turn(0)
+
+    assert list(replica.pipeline._assignment.ready()) == [0]
+    assert world.committed() == {0: 1, 1: 0}
+
+
+def test_a_sensor_loaded_beside_a_batch_from_a_store_that_fell_back_is_restored() -> None:
+    world = World()
+    replica = ready(world, Plant(margin=-50.0, update_ms=3600 * SECOND_MS, max_sensors=3, slice_records=2))
+    feed(world, "aa")
+    replica.step()
+    earlier = world.store.snapshot()
+    feed(world, "aa", first_second=2)
+    replica.step()
+    feed(world, "bcd", first_second=4)
+    replica.step()  # a makes room
+    feed(world, "b", first_second=7)
+    replica.turn()
+    world.store.roll_back(earlier)
+
+    feed(world, "a", first_second=8)
+    replica.run()
+
+    assert [0.0, 1.0, 8.0] not in windows(replica)
     assert opened(world) == [("a", 2)]

@@ -219,7 +219,7 @@ class _Alone:
 
     def _publish(self, polled: Polled, decoded: Decoded, detected: Detected) -> None:
         with self._watch.running(EXPLAIN):
-            messages = self._bench.pipeline._messages(_Scored(list(polled.chunks), frozenset(), decoded, detected))
+            messages = self._bench.pipeline._messages(_Scored(list(polled.chunks), decoded, detected))
         with self._watch.running(COMMIT):
             self._ports.sink.commit(messages, {chunk.partition: chunk.stop for chunk in polled.chunks}, polled.membership)
 
