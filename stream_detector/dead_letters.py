@@ -51,6 +51,10 @@ class DeadLetterLimit:
         self._seen = self._bad = 0
         self._runs.clear()
 
+    def forget_run(self, partition: int) -> None:
+        """Forget the run that a partition is in: somebody else may read on in it."""
+        self._runs.pop(partition, None)
+
     def _check_runs(self, decoded: Decoded) -> None:
         bad_partition = np.array([rejected.record.partition for rejected in decoded.rejected])
         bad_offset = np.array([rejected.record.offset for rejected in decoded.rejected])

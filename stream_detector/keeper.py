@@ -217,6 +217,7 @@ class StateKeeper:
         """Write all sensors in memory in a new epoch. It becomes usable with the last slice."""
         partition.rewriting = True
         arena = self._detector.arena
+        arena.unstored(partition.number)  # be the store as it may: nobody makes room before the last slice is written
         slots = arena.held(partition.number)
         slices = np.array_split(slots, max(1, -(-len(slots) // _REWRITE_SENSORS)))
         self.begin(partition, -len(slices))

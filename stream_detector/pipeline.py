@@ -180,8 +180,8 @@ class Pipeline:
         return self._report
 
     def _poll_seconds(self) -> float:
-        has_work = self._in_flight or (self._assignment.is_slice_due and not self._sink_is_broken)
-        return 0.0 if has_work else self._rules.poll_seconds
+        can_restore = self._membership is not None and not self._sink_is_broken
+        return 0.0 if self._in_flight or (can_restore and self._assignment.is_slice_due) else self._rules.poll_seconds
 
     def _advance(self, polled: Polled) -> None:
         """Start to score what was polled, and complete the batch before it.
@@ -297,6 +297,7 @@ class Pipeline:
         self._membership = None if polled.membership == self._refused else polled.membership
         for number in polled.revoked:
             self._held.discard(number)
+            self._limit.forget_run(number)
             self._assignment.forget(number)
         for number in polled.assigned:
             self._restore(number)
@@ -317,6 +318,7 @@ class Pipeline:
 
     def _restore(self, number: int) -> None:
         self._held.discard(number)
+        self._limit.forget_run(number)
         self._assignment.restore(number)
 
     def _start_over(self, error: CommitFailedError) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stream_detector.errors import StoreUnavailableError
+from stream_detector.ports import PartitionMeta
 from stream_detector.state import record_dtype
 from tests.harness import MODEL, SECOND_MS, START_MS, Plant, Replica, World
 
@@ -155,3 +157,24 @@ def test_a_sensor_in_two_partitions_is_warned_of_once_a_minute(caplog: pytest.Lo
     feed(world, "c", partition=0)
     replica.step()
     assert len([line for line in caplog.messages if "need the same key" in line]) == 2
+
+
+def test_no_sensor_makes_room_when_the_writing_anew_cannot_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    feed(world, "aab")
+    replica = Replica(world, SMALL)
+    replica.run(1)
+    world.store.wipe()
+
+    def away(partition: int, meta: PartitionMeta) -> None:
+        raise StoreUnavailableError(f"no answer for partition {partition}: {meta.layout}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "begin", away)
+        feed(world, "a", first_second=3)
+        replica.step(1)
+    replica.detector.arena.next_batch()
+    assert not replica.detector.arena.room(1)
+
+    replica.run(1)
+    assert counts(world, ["a", "b"]) == [3, 1]

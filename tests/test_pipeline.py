@@ -174,6 +174,45 @@ def test_a_member_that_was_evicted_leaves_the_stored_state_alone() -> None:
     replica.run()
 
 
+def test_a_run_of_bad_records_does_not_go_on_over_what_another_owner_read() -> None:
+    world = World()
+    first = ready(world, Plant(margin=50.0, dead_letter_run=5))
+    for _ in range(4):
+        world.log.append(INPUT, 0, b"broken")
+    first.step()
+    first.evict()
+    second = ready(world, NEVER)
+    feed(world, "aaa")
+    second.step()
+    second.pipeline.finish()
+    second.source.kill()
+    first.run(0, until=lambda: first.pipeline.is_ready)
+    for _ in range(3):
+        world.log.append(INPUT, 0, b"broken")
+
+    first.step()
+
+    assert world.committed() == {0: 10}
+
+
+def test_who_is_no_member_now_waits_in_its_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, waited = World(), list[float]()
+    replica = ready(world, ALWAYS)
+    feed(world, "aaa")
+    replica.turn()
+
+    def no_member(timeout_seconds: float) -> Polled:
+        waited.append(timeout_seconds)
+        return Polled((), None)
+
+    monkeypatch.setattr(replica.source, "poll", no_member)
+    for _ in range(5):
+        replica.turn()  # the batch in flight is given up, and a restoration is due
+
+    assert waited[0] == 0.0
+    assert min(waited[1:]) > 0.0
+
+
 def test_a_refusal_for_good_is_raised() -> None:
     world = World()
     world.log.max_message_bytes = 100
