@@ -62,7 +62,10 @@ class GapLog:
         self._readings += report.readings
         if now - self._since < _SECONDS:
             return
-        if self._restarted >= max(_LEAST_RESTARTED, _RESTARTED_SHARE * self._readings):
+        are_many = self._restarted >= _RESTARTED_SHARE * self._readings
+        if are_many and self._restarted < _LEAST_RESTARTED:
+            return  # of a small plant: counted on until it is sure
+        if are_many:
             self._warn(now - self._since)
         self._since, self._restarted, self._readings = now, 0, 0
 

@@ -75,7 +75,7 @@ def describe(error: ValidationError, sources: Sources) -> str:
 
 def suggestion(name: str, *, in_table: bool = False) -> str:
     """Say what an unknown setting may be meant to be."""
-    name, known = name.removeprefix(PREFIX), list(_names())  # the prefix would make any two names alike
+    name, known = name.removeprefix(PREFIX), list(setting_names())  # the prefix would make any two names alike
     near = get_close_matches(name, known, n=1, cutoff=0.75) or [one for one in known if one.endswith(f"__{name}")]
     if not near:
         return "docs/settings.md lists all"
@@ -129,7 +129,7 @@ def _in_table(path: Sequence[str]) -> str:
     return " ".join((f"[{path[0]}]", *path[1:]))
 
 
-def _names() -> Iterator[str]:
+def setting_names() -> Iterator[str]:
     """Return the names of all groups and settings, without the prefix."""
     for group, field in Settings.model_fields.items():
         yield group.upper()

@@ -19,7 +19,7 @@ from pydantic_settings import SettingsError as NotJsonError
 
 from stream_detector.errors import SettingsError
 from stream_detector.settings import PREFIX, Settings
-from stream_detector.settings_errors import Sources, describe, suggestion
+from stream_detector.settings_errors import Sources, describe, setting_names, suggestion
 
 
 def load_settings(config_file: Path | None = None, secrets_directory: Path | None = None) -> Settings:
@@ -74,9 +74,20 @@ def changed_settings(before: Settings, after: Settings) -> list[str]:
 def _refuse_unknown_groups(names: Iterable[str]) -> None:
     """Raise SettingsError for variables and secret files of groups that do not exist: pydantic-settings passes over them.
 
-    Names without a double underscore are left alone: Kubernetes sets such ones (STREAM_DETECTOR_PORT) for a service.
+    Names without a double underscore are left alone, since Kubernetes sets such ones (STREAM_DETECTOR_PORT) for a service, but
+    for those that are a setting's but for the underscore.
     """
+    names = list(names)
+    if meant := _meant_with_two_underscores(names):
+        raise SettingsError("\n".join(f"{name}: there is no such setting; did you mean {right}?" for name, right in meant))
     ours = (name.upper() for name in names if name.upper().startswith(PREFIX) and "__" in name)
     unknown = [name for name in ours if name.removeprefix(PREFIX).split("__")[0].lower() not in Settings.model_fields]
     if unknown:
         raise SettingsError("\n".join(f"{name}: there is no such setting; {suggestion(name)}" for name in sorted(unknown)))
+
+
+def _meant_with_two_underscores(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return those names that have one underscore between group and setting, each with the name that is meant."""
+    meant = {PREFIX + name.replace("__", "_", 1): PREFIX + name for name in setting_names() if "__" in name}
+    is_of_kubernetes = f"{PREFIX}HTTP_PORT"  # of a service that is called stream-detector-http
+    return sorted((name, meant[name.upper()]) for name in names if name.upper() in meant and name != is_of_kubernetes)

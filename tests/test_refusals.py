@@ -69,6 +69,14 @@ def test_few_windows_that_start_anew_are_no_news(readings: int, restarted: int, 
     assert caplog.messages == []
 
 
+def test_a_small_plant_is_warned_when_it_is_sure(caplog: pytest.LogCaptureFixture) -> None:
+    log = GapLog(now=0.0)
+    for minute in range(1, 6):
+        log.note(StepReport(readings=2, restarted_windows=2), 60.0 * minute)
+
+    assert [line[:36] for line in caplog.messages] == ["10 of 10 readings in the last 300 s "]
+
+
 def test_a_long_quiet_time_does_not_hide_gaps(caplog: pytest.LogCaptureFixture) -> None:
     log = GapLog(now=0.0)
     for minute in range(1, 100):

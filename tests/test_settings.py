@@ -197,8 +197,21 @@ def test_a_variable_of_a_group_of_a_wrong_name_is_refused_with_the_nearest(monke
     assert str(raised.value) == f"{PREFIX}KAFAK__BROKERS: there is no such setting; did you mean {PREFIX}KAFKA__BROKERS?"
 
 
+@pytest.mark.parametrize("name", ["KAFKA_BROKERS", "REDIS_URL", "ALERTS_BUDGET_PER_SENSOR_DAY", "model_directory"])
+def test_one_underscore_for_two_is_no_setting(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(PREFIX + name, "1")
+
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+
+    right = PREFIX + name.replace("_", "__", 1).upper()
+    assert str(raised.value) == f"{PREFIX}{name}: there is no such setting; did you mean {right}?"
+
+
 def test_variables_that_kubernetes_sets_for_a_service_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAM_DETECTOR_PORT", "tcp://10.0.0.1:8080")
+    monkeypatch.setenv("STREAM_DETECTOR_HTTP_PORT", "tcp://10.0.0.1:8080")
+    monkeypatch.setenv("STREAM_DETECTOR_SERVICE", '{"log_level": "INFO"}')
     monkeypatch.setenv("STREAM_DETECTOR_PORT_8080_TCP_ADDR", "10.0.0.1")
 
     assert load_settings().http.port == 8080
