@@ -15,7 +15,7 @@ import numpy as np
 
 from stream_detector.detector import Detector
 from stream_detector.errors import StoreUnavailableError
-from stream_detector.persistence import Saving, saving_of, unsaved_updates
+from stream_detector.persistence import Answers, Beside, Handed, Saving, at_once, persist_all, saving_of, unsaved_updates
 from stream_detector.ports import PartitionMeta, StateStore, StoreVerdict
 from stream_detector.readings import Readings
 from stream_detector.reports import StepReport
@@ -55,8 +55,20 @@ class LagBounds:
     retry_seconds: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """What was handed to the store, and how to wait for its answers."""
+
+    savings: list[tuple[Partition, Saving]]
+    answers: Callable[[], Answers]
+
+
 class StateKeeper:
-    """Moves sensors' records between the detector's arena and the store."""
+    """Moves sensors' records between the detector's arena and the store.
+
+    One thread, but for what is handed over: that is persisted `beside` it, and collected before anything else is asked of the
+    store or a partition is dropped from the arena.
+    """
 
     def __init__(
         self,
@@ -65,12 +77,16 @@ class StateKeeper:
         bounds: LagBounds,
         clock: Callable[[], float],
         random_bytes: Callable[[int], bytes],
+        *,
+        beside: Beside = at_once,
     ) -> None:
         self._store = store
         self._detector = detector
         self._bounds = bounds
         self._clock = clock
         self._random_bytes = random_bytes
+        self._beside = beside
+        self._under_way: _UnderWay | None = None
         self._away_since: float | None = None
         self._retry_at = self._warn_at = 0.0
         self._doubts = 0
@@ -178,10 +194,31 @@ class StateKeeper:
             verdict = self._store.persist(
                 partition.number, partition.epoch, partition.persisted, saving.position, saving.updates
             )
+        self._note(partition, saving, verdict)
+        return verdict
+
+    def hand_over(self, savings: list[tuple[Partition, Saving]], moved: Callable[[], None]) -> None:
+        """Begin to hand the store what was taken, partition by partition; `moved` is called after each, from another thread."""
+        handed = [Handed(one.number, one.epoch, one.persisted, saving) for one, saving in savings]
+        self._under_way = _UnderWay(savings, self._beside(lambda: persist_all(self._store, handed, moved)))
+
+    def collect(self) -> None:
+        """Wait for what was handed over, if something was; raises StoreUnavailableError. A refusal shows in `keeps_up`."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is None:
+            return
+        answers = under_way.answers()
+        with self._asking():
+            for (partition, saving), verdict in zip(under_way.savings, answers.verdicts, strict=False):
+                self._note(partition, saving, verdict)
+            if answers.error is not None:
+                raise answers.error
+
+    def _note(self, partition: Partition, saving: Saving, verdict: str) -> None:
+        """Note what the store has now."""
         if verdict in (StoreVerdict.APPLIED, StoreVerdict.ALREADY_APPLIED):
             self._detector.arena.saved(partition.number, saving.marked)
             partition.persisted, partition.trusted = saving.position, self._doubts
-        return verdict
 
     def doubt(self) -> None:
         """Have every partition looked up at its next persist: the store may have lost what it had."""
@@ -253,6 +290,9 @@ class StateKeeper:
     @contextmanager
     def _asking(self) -> Iterator[None]:
         """Guard a request: after a failure the next one waits, so that an absent store does not slow the stream."""
+        if self._under_way is not None:
+            msg = "the store is asked before what it was handed is collected"
+            raise RuntimeError(msg)
         if self._away_since is not None and self._clock() < self._retry_at:
             msg = "the state store did not answer a moment ago"
             raise StoreUnavailableError(msg)

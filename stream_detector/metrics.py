@@ -66,7 +66,7 @@ METRICS = (
     Metric("ready", Kind.GAUGE, "1 when every assigned partition is restored and read, as /readyz."),
     Metric("assigned_partitions", Kind.GAUGE, "Partitions that this replica has."),
     Metric("held_partitions", Kind.GAUGE, "Partitions that wait for the state store."),
-    Metric("store_lag", Kind.GAUGE, "Offsets by which the store lags behind the commits."),
+    Metric("store_lag", Kind.GAUGE, "Offsets by which the store lags behind the commits; a batch, as a rule."),
     Metric("sensors", Kind.GAUGE, "Sensors in memory, by state: warming (window not full) or ready.", ("state",)),
     Metric("open_incidents", Kind.GAUGE, "Sensors in memory with an open incident."),
     Metric("newest_reading_timestamp_seconds", Kind.GAUGE, "Event time of the newest reading, seconds since 1970."),

@@ -1,12 +1,14 @@
-"""What of the arena goes to the store: the unsaved records of a partition, as small as possible."""
+"""What of the arena goes to the store: the unsaved records of a partition, as small as possible; and the handing over."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from stream_detector.arena import Arena, Marked
-from stream_detector.ports import SensorUpdate
+from stream_detector.errors import StoreUnavailableError
+from stream_detector.ports import SensorUpdate, StateStore
 from stream_detector.readings import Int32Array
 
 
@@ -17,6 +19,46 @@ class Saving:
     position: int
     marked: Marked
     updates: list[SensorUpdate]
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A saving on its way to the store: its partition's state goes on from position `start`."""
+
+    partition: int
+    epoch: bytes
+    start: int
+    saving: Saving
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the store said to what it was handed, in order, as far as that went; and why it went no further."""
+
+    verdicts: list[str]
+    error: StoreUnavailableError | None = None
+
+
+#: Begins a task beside whoever calls this; to call what is returned is to wait for its result.
+Beside = Callable[[Callable[[], Answers]], Callable[[], Answers]]
+
+
+def at_once(task: Callable[[], Answers]) -> Callable[[], Answers]:
+    """Do a task now; a `Beside` for where nothing else is to be done meanwhile."""
+    answers = task()
+    return lambda: answers
+
+
+def persist_all(store: StateStore, handed: Sequence[Handed], moved: Callable[[], None]) -> Answers:
+    """Persist one partition after the other, up to the first that the store does not take."""
+    verdicts: list[str] = []
+    try:
+        for one in handed:
+            verdicts.append(store.persist(one.partition, one.epoch, one.start, one.saving.position, one.saving.updates))
+            moved()
+    except StoreUnavailableError as error:
+        return Answers(verdicts, error)
+    return Answers(verdicts)
 
 
 def saving_of(arena: Arena, slots: Int32Array, position: int) -> Saving:

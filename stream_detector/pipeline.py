@@ -4,10 +4,12 @@ The log is the truth and the store follows it: a batch is first committed to Kaf
 one transaction), then its state is persisted. So the store is never ahead of the committed position, and a crash anywhere
 leaves a state from which a replay of the log gives the same events. docs/delivery.md argues this step by step.
 
-While a batch is scored, in threads of the scorer, the one before it is committed and persisted and the next one is polled
-and decoded. So between two steps there is at most one batch in flight: in the windows, being scored, not committed.
+A batch is persisted, in a thread of its own, while the next one is polled. Under load the next one is also polled while a
+batch is scored, in threads of the scorer, and committed while the next one is scored: batches are large then, and a processor
+should not wait. Small ones are carried through in one step, for that is sooner. So between two steps there is at most one
+batch in flight, in the windows, being scored, not committed; and at most one that is committed and not known to be persisted.
 
-One thread; every call is bounded. The pipeline knows its ports only, and takes the clock as an argument.
+Every call is bounded. The pipeline knows its ports only, and takes the clock as an argument.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ class PipelineRules:
     dead_letter_topic: str
     max_dead_letter_bytes: int = 262_144
     poll_seconds: float = 0.5
+    overlap_readings: int = 1024  # a batch of fewer is carried through in one step
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +125,9 @@ class Pipeline:
         """How many offsets the store lags behind the committed positions."""
         return sum(partition.committed - partition.persisted for partition in self._assignment.ready().values())
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether every partition is restored, and all that was decided is stored: no reading is left to replay."""
+    def settle(self) -> bool:
+        """Wait for the store; say whether all is restored, and all that was decided stored: nothing to replay."""
+        self._collect()
         return self._assignment.is_restored and not self.store_lag
 
     def use_rules(self, rules: DecisionRules) -> None:
@@ -158,6 +161,7 @@ class Pipeline:
                 self._advance(polled)
                 if not self._assignment.is_restored:
                     self._complete(self._await_scores())  # only stored sensors can make room for those restored
+                    self._collect()
                     self._assignment.restore_slices(self._membership, report)
         except CommitFailedError as error:
             self._start_over(error)
@@ -175,6 +179,7 @@ class Pipeline:
             self._report.failed_commits += 1
             logger.warning("the last batch is not committed, it will be read again: %s", error)
             return self._report
+        self._collect()
         self._keeper.doubt()
         self._persist()
         return self._report
@@ -184,7 +189,7 @@ class Pipeline:
         return 0.0 if self._in_flight or (can_restore and self._assignment.is_slice_due) else self._rules.poll_seconds
 
     def _advance(self, polled: Polled) -> None:
-        """Start to score what was polled, and complete the batch before it.
+        """Start to score what was polled, and complete the batch before it; complete a small one as well.
 
         The one beside the other if the store keeps up: what it lacks is then known before memory goes on. Else one after
         the other, so that memory is not ahead of what is committed while it is made out what the store has.
@@ -193,18 +198,27 @@ class Pipeline:
             raise CommitFailedError(_NOT_A_MEMBER)
         chunks = self._in_sequence(polled.chunks)
         decoded = self._decode(chunks)
+        self._collect()
         before = self._await_scores()
-        if before is not None and chunks and self._store_keeps_up():
-            ready = self._assignment.ready().values()
-            savings = [(one, self._keeper.saving(one)) for one in ready if one.persisted < one.next]
-            if self._take_up(chunks, decoded, beside_another=True):
-                self._commit(before)
-                self._store(savings)
-                return
-        self._complete(before)
-        read = self._assignment.ready().keys() - self._held
-        usable = [chunk for chunk in chunks if chunk.partition in read]
-        self._take_up(usable, decoded if len(usable) == len(chunks) else self._decode(usable))
+        if not (before is not None and chunks and self._take_up_beside(before, chunks, decoded)):
+            self._complete(before)
+            self._collect()  # only stored sensors can make room
+            read = self._assignment.ready().keys() - self._held
+            usable = [chunk for chunk in chunks if chunk.partition in read]
+            self._take_up(usable, decoded if len(usable) == len(chunks) else self._decode(usable))
+        if self._in_flight is not None and len(self._in_flight.decoded.readings) < self._rules.overlap_readings:
+            self._complete(self._await_scores())
+
+    def _take_up_beside(self, before: _Scored, chunks: list[Chunk], decoded: Decoded) -> bool:
+        """Start to score a batch, and complete the one before it meanwhile; False: that is to be completed first."""
+        if not self._store_keeps_up():
+            return False
+        savings = self._savings()
+        if not self._take_up(chunks, decoded, beside_another=True):
+            return False
+        self._commit(before)
+        self._keeper.hand_over(savings, self._moved)
+        return True
 
     def _take_up(self, chunks: list[Chunk], decoded: Decoded, *, beside_another: bool = False) -> bool:
         """Append a batch to the windows and start to score them; False: its sensors find no room beside another batch's.
@@ -244,9 +258,14 @@ class Pipeline:
 
     def _complete(self, scored: _Scored | None) -> None:
         """Commit a batch, and let the store follow. No batch may be in flight."""
+        self._collect()
+        keeps_up = self._store_keeps_up()
         if scored is not None:
             self._commit(scored)
-        self._persist()
+        if scored is not None and keeps_up:
+            self._keeper.hand_over(self._savings(), self._moved)
+        else:
+            self._persist()
 
     def _commit(self, scored: _Scored) -> None:
         """Write events, dead letters and positions: all of them, or none."""
@@ -292,8 +311,15 @@ class Pipeline:
         full = int((detected.appended.filled == model.window_length).sum())
         return full * model.sampling_interval_seconds / SECONDS_PER_DAY
 
+    def _savings(self) -> list[tuple[Partition, Saving]]:
+        """Take what the store lacks, as memory is now."""
+        ready = self._assignment.ready().values()
+        return [(partition, self._keeper.saving(partition)) for partition in ready if partition.persisted < partition.next]
+
     def _follow_assignment(self, polled: Polled) -> None:
         """Forget revoked partitions and begin to restore assigned ones."""
+        if polled.revoked:
+            self._collect()
         self._membership = None if polled.membership == self._refused else polled.membership
         for number in polled.revoked:
             self._held.discard(number)
@@ -317,6 +343,7 @@ class Pipeline:
         return usable
 
     def _restore(self, number: int) -> None:
+        self._collect()
         self._held.discard(number)
         self._limit.forget_run(number)
         self._assignment.restore(number)
@@ -328,6 +355,7 @@ class Pipeline:
         if isinstance(error, MembershipLostError):
             self._refused = self._membership
         self._in_flight = None
+        self._collect()
         self._held.clear()
         self._assignment.restore_all()
         self._limit.forget()
@@ -354,12 +382,10 @@ class Pipeline:
         self._source.pause(list(positions))
         self._held |= positions.keys()
 
-    def _store(self, savings: list[tuple[Partition, Saving]]) -> None:
-        """Hand the store what it lacks. Where that does not succeed, `_persist` makes out why after the next commit."""
+    def _collect(self) -> None:
+        """Learn whether the store has what it was handed. Where not, `_persist` makes out why after the next commit."""
         try:
-            for partition, saving in savings:
-                self._keeper.store(partition, saving)
-                self._moved()
+            self._keeper.collect()
         except StoreUnavailableError:
             self._report.store_errors += 1
 

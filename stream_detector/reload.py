@@ -50,9 +50,8 @@ class ReloadFlag:
 class Decider(Protocol):
     """What takes the rules: the pipeline."""
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether every partition is restored, and stored up to its committed position."""
+    def settle(self) -> bool:
+        """Say whether every partition is restored, and stored up to its committed position."""
         ...
 
     def use_rules(self, rules: DecisionRules) -> None:
@@ -76,9 +75,9 @@ class Reloader:
         """Reload if that was asked for; hand rules that wait to the decider when it is settled."""
         if self._asked.take():
             self._reload()
-            if self._waiting is not None and not decider.is_settled:
+            if self._waiting is not None and not decider.settle():
                 logger.warning("rules %s wait until all partitions are restored and stored", self._waiting.rules_version)
-        if self._waiting is not None and decider.is_settled:
+        if self._waiting is not None and decider.settle():
             decider.use_rules(self._waiting)
             before, self.rules, self._waiting = self.rules, self._waiting, None
             self._show()

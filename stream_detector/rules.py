@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import zlib
 from dataclasses import replace
 from datetime import datetime
@@ -13,6 +14,7 @@ from stream_detector.arena import Arena
 from stream_detector.calibration import Calibration, alarms_per_reading
 from stream_detector.decision import DecisionRules
 from stream_detector.detector import Detector, WindowRules
+from stream_detector.pipeline import PipelineRules
 from stream_detector.ports import Scorer
 from stream_detector.readings import Float32Array
 from stream_detector.restore import RestoreRules
@@ -28,6 +30,8 @@ UPDATE_SECONDS = 300.0
 ACCEPT_WINDOWS = 2
 #: A sensor that the model does not know learns its scale from so many windows of readings.
 SCALE_WINDOWS = 16
+#: A batch of this share of what a poll may give is large: the next one is polled while it is scored.
+LARGE_BATCH = 1 / 4
 #: Hexadecimal digits of a version of the rules; as many as a model's version has.
 VERSION_DIGITS = 12
 
@@ -110,6 +114,18 @@ def model_tag(model: ModelSpec) -> int:
 def max_gap_seconds(model: ModelSpec, state: StateSettings) -> float:
     """Return how long a sensor may be silent within one window."""
     return state.max_gap_seconds or GAP_INTERVALS * model.sampling_interval_seconds
+
+
+def pipeline_rules(settings: Settings) -> PipelineRules:
+    """Return the names of the topics, and what bounds a step."""
+    kafka = settings.kafka
+    return PipelineRules(
+        kafka.input_topic,
+        kafka.alerts_topic,
+        kafka.dead_letter_topic,
+        settings.dead_letters.max_value_bytes,
+        overlap_readings=math.ceil(LARGE_BATCH * kafka.max_poll_records),
+    )
 
 
 def restore_rules(model: ModelSpec, settings: Settings) -> RestoreRules:

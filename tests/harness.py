@@ -24,6 +24,7 @@ from stream_detector.detector import Detector, WindowRules
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.explanation import WindowErrors
 from stream_detector.keeper import LagBounds, StateKeeper
+from stream_detector.persistence import Answers, at_once
 from stream_detector.pipeline import Pipeline, PipelineRules
 from stream_detector.ports import PartitionMeta, SensorUpdate
 from stream_detector.readings import Float32Array
@@ -194,6 +195,8 @@ class Plant:
     max_gap_ms: int = MINUTE_MS
     stride: int = 1
     max_sensors: int = 1000
+    overlap_readings: int = 0  # the least that is left in flight
+    stores_late: bool = False  # when it is waited for, or when World.in_transit is told to arrive
     model_tag: int = 1
     start: str | int = "earliest"
     lookback_ms: int = 10 * MINUTE_MS
@@ -255,12 +258,41 @@ class Plant:
         )
 
 
+class InTransit:
+    """What was handed to the store and has not arrived: it does when it is waited for, or when a test says so.
+
+    What a process has sent arrives though the process is dead.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: list[Callable[[], Answers]] = []
+
+    def start(self, task: Callable[[], Answers]) -> Callable[[], Answers]:
+        """See persistence.Beside."""
+        answers: list[Answers] = []
+
+        def arrive() -> Answers:
+            if not answers:
+                answers.append(task())
+            return answers[0]
+
+        self._tasks.append(arrive)
+        return arrive
+
+    def arrive(self) -> None:
+        """Let everything arrive that was sent."""
+        for task in self._tasks:
+            task()
+        self._tasks.clear()
+
+
 class World:
-    """What outlives a replica: the log, the store and the clock."""
+    """What outlives a replica: the log, the store and the way to it, and the clock."""
 
     def __init__(self, partitions: int = 1) -> None:
         self.log = MemoryLog()
         self.store = FragileStore()
+        self.in_transit = InTransit()
         self.clock = Clock()
         self._epochs = itertools.count()
         for topic, count in ((INPUT, partitions), (ALERTS, 1), (DEAD_LETTERS, 1)):
@@ -324,7 +356,8 @@ class Replica:
         self.source = MemorySource(world.log, INPUT, GROUP, instance_id)
         self.sink = MemorySink(world.log, INPUT)
         self.detector = self.plant.detector(self.scorer)
-        self.keeper = StateKeeper(world.store, self.detector, self.plant.bounds, world.clock, world.random_bytes)
+        beside = world.in_transit.start if self.plant.stores_late else at_once
+        self.keeper = StateKeeper(world.store, self.detector, self.plant.bounds, world.clock, world.random_bytes, beside=beside)
         decoder = JsonDecoder(self.plant.model.features, InputLimits())
         self.limit = DeadLetterLimit(self.plant.dead_letter_share, self.plant.dead_letter_min_count, self.plant.dead_letter_run)
         self.pipeline = Pipeline(
@@ -332,7 +365,7 @@ class Replica:
                 self.source, self.sink, decoder, self.detector, self.keeper, MemoryIncidentLog(world.log, INPUT, ALERTS)
             ),
             self.limit,
-            PipelineRules(INPUT, ALERTS, DEAD_LETTERS),
+            PipelineRules(INPUT, ALERTS, DEAD_LETTERS, overlap_readings=self.plant.overlap_readings),
             RestoreRules(self.plant.start, self.plant.lookback_ms, slice_records=self.plant.slice_records, retry_seconds=0.5),
             world.clock,
         )
@@ -346,12 +379,13 @@ class Replica:
         return self.pipeline.step()
 
     def step(self, records: int = 500) -> StepReport:
-        """Take a turn, and complete its batch if that is not done by another that reads nothing."""
-        report = self.turn(records)
-        if self.pipeline._in_flight is None:
-            return report
-        self.source.next_limits.append(0)
-        return merged(report, self.pipeline.step())
+        """Take a turn, complete its batch if that is not done by another that reads nothing, and wait for the store."""
+        reports = [self.turn(records)]
+        if self.pipeline._in_flight is not None:
+            self.source.next_limits.append(0)
+            reports.append(self.pipeline.step())
+        self.pipeline.settle()
+        return merged(*reports)
 
     def run(self, records: int = 500, until: Callable[[], bool] | None = None, max_steps: int = 2000) -> None:
         """Step until all is read, restored and stored (or until told); fail if that takes forever."""

@@ -8,7 +8,7 @@ import pytest
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.ports import PartitionMeta
 from stream_detector.state import record_dtype
-from tests.harness import MODEL, SECOND_MS, START_MS, Plant, Replica, World
+from tests.harness import MODEL, SECOND_MS, START_MS, Plant, Replica, World, merged
 
 SMALL = Plant(max_sensors=2, slice_records=2)
 
@@ -62,7 +62,7 @@ def test_a_wiped_store_is_written_anew_from_memory() -> None:
     feed(world, "a", first_second=6)
     world.store.wipe()
 
-    report = replica.step()
+    report = merged(replica.step(), replica.step())
 
     assert report.rewritten_partitions == 1
     assert counts(world, ["a", "b", "c"]) == [4, 2, 1]
@@ -172,6 +172,7 @@ def test_no_sensor_makes_room_when_the_writing_anew_cannot_begin(monkeypatch: py
     with monkeypatch.context() as patched:
         patched.setattr(world.store, "begin", away)
         feed(world, "a", first_second=3)
+        replica.step(1)
         replica.step(1)
     replica.detector.arena.next_batch()
     assert not replica.detector.arena.room(1)

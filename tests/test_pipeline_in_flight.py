@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -193,9 +194,9 @@ def test_a_store_that_fails_under_a_batch_in_flight_is_given_all_later() -> None
     replica.turn()
     world.store.healthy_persists = 0
     feed(world, "ab", first_second=3)
-    report = replica.turn()
-    assert (report.store_errors, world.committed(), world.store.positions()) == (1, {0: 3}, {0: 0})
-    assert (replica.pipeline.store_lag, replica.pipeline.is_settled) == (3, False)
+    replica.turn()
+    assert not replica.pipeline.settle()
+    assert (world.committed(), world.store.positions(), replica.pipeline.store_lag) == ({0: 3}, {0: 0}, 3)
 
     world.store.unavailable = False
     replica.run()
@@ -229,9 +230,10 @@ def test_an_answer_lost_under_a_batch_in_flight_is_found_out() -> None:
     replica.turn()
     world.store.lost_answers = 1
     feed(world, "ab", first_second=3)
-    assert replica.turn().store_errors == 1
+    replica.turn()
     assert (world.store.positions(), counts(world, "ab")) == ({0: 3}, [2, 1])
 
+    assert replica.turn().store_errors == 2  # the answer that was lost, and that the store is not asked again at once
     replica.run()
 
     assert (world.store.positions(), counts(world, "ab")) == ({0: 5}, [3, 2])
@@ -242,7 +244,7 @@ def test_a_batch_in_flight_is_not_decided_yet_so_rules_may_change() -> None:
     replica = ready(world, NEVER)
     feed(world, "aaa")
     replica.turn()
-    assert replica.pipeline.is_settled
+    assert replica.pipeline.settle()
 
     replica.pipeline.use_rules(ALWAYS.rules())
     replica.turn()
@@ -351,3 +353,89 @@ def test_a_sensor_loaded_beside_a_batch_from_a_store_that_fell_back_is_restored(
 
     assert [0.0, 1.0, 8.0] not in windows(replica)
     assert opened(world) == [("a", 2)]
+
+
+SMALL_BATCHES = replace(ALWAYS, overlap_readings=3)
+LATE_STORE = replace(ALWAYS, overlap_readings=1000, stores_late=True)
+
+
+def test_a_small_batch_is_carried_through_in_one_step_and_a_large_one_is_left_in_flight() -> None:
+    world = World()
+    replica = ready(world, SMALL_BATCHES)
+    feed(world, "aa")
+    assert replica.turn().committed_batches == 1
+    assert (world.committed(), world.store.positions()) == ({0: 2}, {0: 2})
+
+    feed(world, "aaa", first_second=2)
+    assert replica.turn().committed_batches == 0
+    feed(world, "a", first_second=5)
+    assert replica.turn().committed_batches == 2
+    assert (world.committed(), counts(world, "a")) == ({0: 6}, [6])
+
+
+def test_the_store_gets_a_batch_while_the_next_one_is_polled() -> None:
+    world = World()
+    replica = ready(world, LATE_STORE)
+    feed(world, "aab")
+    replica.turn()
+    assert (world.committed(), world.store.positions(), replica.pipeline.store_lag) == ({0: 3}, {0: 0}, 3)
+
+    feed(world, "a", first_second=3)
+    replica.turn()
+
+    assert (world.committed(), world.store.positions(), counts(world, "ab")) == ({0: 4}, {0: 3}, [2, 1])
+    assert replica.pipeline.settle()
+    assert (world.store.positions(), counts(world, "ab")) == ({0: 4}, [3, 1])
+
+
+def test_nothing_is_asked_of_the_store_before_it_is_known_what_it_did() -> None:
+    world = World()
+    replica = ready(world, LATE_STORE)
+    feed(world, "aab")
+    replica.turn()
+
+    with pytest.raises(RuntimeError, match="before what it was handed is collected"):
+        replica.keeper.answers()
+
+
+def test_a_partition_is_let_go_of_when_the_store_has_it() -> None:
+    world = World(partitions=2)
+    replica = ready(world, LATE_STORE)
+    feed(world, "aaa", partition=0)
+    feed(world, "bbb", partition=1)
+    replica.turn()
+    assert world.store.positions() == {0: 0, 1: 0}
+    lose_one(replica)
+
+    replica.turn(0)
+
+    assert world.store.positions() == {0: 3, 1: 3}
+    several(replica)
+    assert windows(replica) == [[0.0, 1.0, 2.0]] * 2  # nothing was read again
+
+
+def test_the_last_batch_is_stored_at_the_end() -> None:
+    world = World()
+    replica = ready(world, LATE_STORE)
+    feed(world, "aaa")
+    replica.turn()
+
+    replica.pipeline.finish()
+
+    assert (world.store.positions(), counts(world, "a")) == ({0: 3}, [3])
+
+
+def test_what_a_dead_process_had_sent_to_the_store_harms_nobody_who_went_on() -> None:
+    world = World()
+    first = ready(world, LATE_STORE)
+    feed(world, "aaab")
+    first.turn()
+    second = first.crash()
+    feed(world, "aab", first_second=4)
+    second.turn()
+    second.turn()
+
+    world.in_transit.arrive()
+
+    second.run()
+    assert (opened(world), counts(world, "ab")) == ([("a", 2)], [5, 2])

@@ -38,6 +38,14 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """Which batches are left in flight, and when the store gets what it was handed."""
+
+    overlap_readings: int
+    stores_late: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Poll:
     replica: int
     records: int
@@ -80,6 +88,11 @@ class AnswersLost:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrive:
+    """What was sent to the store arrives, be its sender alive or not."""
+
+
+@dataclass(frozen=True, slots=True)
 class RememberStore:
     pass
 
@@ -103,6 +116,7 @@ Step = (
     | StoreDown
     | StoreUp
     | AnswersLost
+    | Arrive
     | RememberStore
     | StoreFallsBack
     | WipeStore
@@ -151,14 +165,21 @@ def quiet_run(script: Script) -> Outcome:
 class Stage:
     """Replicas that read one log while a script is played."""
 
-    def __init__(self, script: Script, max_sensors: int, replicas: int) -> None:
+    def __init__(self, script: Script, pace: Pace, max_sensors: int, replicas: int) -> None:
         self.world = World(script.partitions)
         fill(self.world, script)
         self.partitions = script.partitions
         self.remembered: Snapshot | None = None
         self.most_records = min(max_sensors, 500)
         slice_records = min(3, max_sensors)
-        plant = Plant(stride=script.stride, accept_ms=ACCEPT_MS, max_sensors=max_sensors, slice_records=slice_records)
+        plant = Plant(
+            stride=script.stride,
+            accept_ms=ACCEPT_MS,
+            max_sensors=max_sensors,
+            slice_records=slice_records,
+            overlap_readings=pace.overlap_readings,
+            stores_late=pace.stores_late,
+        )
         self.replicas = [Replica(self.world, plant) for _ in range(replicas)]
 
     def play(self, step: Step) -> None:
@@ -185,6 +206,8 @@ class Stage:
                 store.healthy_persists, store.unavailable = None, False
             case AnswersLost(persists):
                 store.lost_answers = persists
+            case Arrive():
+                self.world.in_transit.arrive()
             case RememberStore():
                 if len(store.positions()) == self.partitions and min(store.positions().values()) >= 0:
                     self.remembered = store.snapshot()
@@ -198,6 +221,7 @@ class Stage:
         """Let everything be well again, and read to the end."""
         self.play(StoreUp())
         self.play(AnswersLost(0))
+        self.play(Arrive())
         for _ in range(1000):
             for replica in self.replicas:
                 replica.turn(self.most_records)
@@ -246,6 +270,7 @@ _failures = st.one_of(
     st.builds(StoreDown, st.integers(0, 3)),
     st.builds(StoreUp),
     st.builds(AnswersLost, st.integers(1, 2)),
+    st.builds(Arrive),
     st.builds(RememberStore),
     st.builds(StoreFallsBack),
 )
@@ -253,7 +278,9 @@ _lossless_failures = st.one_of(
     st.builds(StoreDown, st.integers(0, 3)),
     st.builds(StoreUp),
     st.builds(AnswersLost, st.integers(1, 2)),
+    st.builds(Arrive),
 )
+_paces = st.builds(Pace, overlap_readings=st.sampled_from([0, 5, 1000]), stores_late=st.booleans())
 _scripts = st.builds(
     Script,
     seed=st.integers(0, 9),
@@ -266,14 +293,15 @@ _scripts = st.builds(
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     script=_scripts,
+    pace=_paces,
     steps=st.lists(st.one_of(_polls, _polls, _failures), max_size=40),
     max_sensors=st.sampled_from([1000, 3]),
     replicas=st.integers(1, 2),
 )
 def test_whatever_fails_the_events_are_those_of_a_quiet_run(
-    script: Script, steps: list[Step], max_sensors: int, replicas: int
+    script: Script, pace: Pace, steps: list[Step], max_sensors: int, replicas: int
 ) -> None:
-    stage = Stage(script, max_sensors, replicas)
+    stage = Stage(script, pace, max_sensors, replicas)
 
     for step in steps:
         stage.play(step)
@@ -285,12 +313,13 @@ def test_whatever_fails_the_events_are_those_of_a_quiet_run(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     script=_scripts,
+    pace=_paces,
     steps=st.lists(st.one_of(_polls, _polls, _lossless_failures, st.builds(WipeStore)), max_size=40),
 )
 def test_a_store_that_loses_everything_while_the_sensors_are_in_memory_changes_no_event(
-    script: Script, steps: list[Step]
+    script: Script, pace: Pace, steps: list[Step]
 ) -> None:
-    stage = Stage(script, max_sensors=1000, replicas=1)
+    stage = Stage(script, pace, max_sensors=1000, replicas=1)
     stage.run_until_restored()
 
     for step in steps:
@@ -303,15 +332,16 @@ def test_a_store_that_loses_everything_while_the_sensors_are_in_memory_changes_n
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     script=_scripts,
+    pace=_paces,
     steps=st.lists(st.one_of(_polls, _polls, _failures, st.builds(WipeStore)), max_size=40),
     max_sensors=st.sampled_from([1000, 3]),
     replicas=st.integers(1, 2),
 )
 def test_whatever_is_lost_no_event_comes_from_a_wrong_window(
-    script: Script, steps: list[Step], max_sensors: int, replicas: int
+    script: Script, pace: Pace, steps: list[Step], max_sensors: int, replicas: int
 ) -> None:
     """A store that loses everything while a process ends takes levels and incidents along; windows stay right."""
-    stage = Stage(script, max_sensors, replicas)
+    stage = Stage(script, pace, max_sensors, replicas)
 
     for step in steps:
         stage.play(step)

@@ -14,6 +14,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
+from kafka.future import Future
 
 from stream_detector.adapters.kafka_batches import Damage, DeliverableBatches
 
@@ -53,18 +54,22 @@ class Fetching:
         self._pause_for_heartbeats(consumer._coordinator)
         self._parse = self._fetcher.PartitionRecords
         self._fetcher.PartitionRecords = self._deliverable
+        self._ask = self._fetcher.send_fetches
+        self._fetcher.send_fetches = self._ask_and_look
 
     def poll_to_now(self, timeout_ms: float, most: int) -> dict[TopicPartition, list[Any]]:
-        """Poll at most so many records; without a time-out, those too that came since the client last asked a broker.
+        """Poll at most so many records, those too that came since the client last asked a broker.
 
         The client asks once after each poll and then waits for the next poll, so what it keeps is as old as the last poll.
         """
         if self._error is not None:
             error, self._error = self._error, None
             raise error
-        records = self.poll(timeout_ms, most)
+        records = self.poll(0, most)
         found = sum(map(len, records.values()))
-        if timeout_ms > 0 or not 0 < found < most:
+        if not found and timeout_ms > 0:
+            return self.poll(timeout_ms, most)
+        if not 0 < found < most:
             return records
         try:
             more = self.poll(_CATCH_UP_MS, most - found)
@@ -89,6 +94,17 @@ class Fetching:
         if self._is_waiting and not records:
             self._sleep(min(_RETRY_SECONDS, timeout_ms / 1000))  # the broker has an answer at once
         return records
+
+    def _ask_and_look(self) -> Any:
+        """Ask the brokers as the client does before it waits, and keep it from waiting with records in hand.
+
+        It forgets a request that is answered after it looked at the answers and before it asks anew, and then waits for an
+        answer to another one: up to a tenth of a second, in one poll of a hundred.
+        """
+        asked = self._ask()
+        if self._fetcher._completed_fetches:
+            self._fetcher._fetch_futures.append(Future().success(None))  # it looks again when one of these is done
+        return asked
 
     def _put_aside(self) -> None:
         """Let the client hold no records but those of a partition that can be read."""

@@ -9,6 +9,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -36,10 +37,11 @@ from stream_detector.gate.promotion import warning_of
 from stream_detector.keeper import LagBounds, StateKeeper
 from stream_detector.logs import set_up_logging
 from stream_detector.metrics import Metrics
-from stream_detector.pipeline import Pipeline, PipelineRules
+from stream_detector.persistence import Beside
+from stream_detector.pipeline import Pipeline
 from stream_detector.reload import Reloader, ReloadFlag, describe_rules, reread_alerts
 from stream_detector.restore import RestorePorts
-from stream_detector.rules import build_detector, decision_rules, restore_rules
+from stream_detector.rules import build_detector, decision_rules, pipeline_rules, restore_rules
 from stream_detector.service import Heartbeat, Service, StopFlag, Watchdog, health_pages, spare_the_collector
 from stream_detector.settings import AlertSettings, Settings
 from stream_detector.wire import InputLimits, JsonDecoder
@@ -154,18 +156,24 @@ def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: Exit
         sink=sink,
         decoder=JsonDecoder(detector.model.features, limits),
         detector=detector,
-        keeper=StateKeeper(store, detector, bounds, time.monotonic, secrets.token_bytes),
+        keeper=StateKeeper(store, detector, bounds, time.monotonic, secrets.token_bytes, beside=_beside(parts)),
         incidents=KafkaIncidentLog(kafka),
     )
     bad = settings.dead_letters
     return Pipeline(
         ports,
         DeadLetterLimit(bad.max_share, bad.min_count, bad.max_run),
-        PipelineRules(kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic, bad.max_value_bytes),
+        pipeline_rules(settings),
         restore_rules(detector.model, settings),
         time.monotonic,
         moved=lambda: heartbeat.beat(time.monotonic()),
     )
+
+
+def _beside(parts: ExitStack) -> Beside:
+    """Return a way to do a task in a thread of its own, one after the other."""
+    thread = parts.enter_context(ThreadPoolExecutor(1, "storing"))
+    return lambda task: thread.submit(task).result
 
 
 def _check_rights(store: RedisStore) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 import struct
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import dropwhile
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ import zstandard
 from kafka import TopicPartition
 from kafka.consumer.fetcher import Fetcher
 from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.future import Future
 from kafka.record import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.util import calc_crc32c
@@ -269,6 +271,9 @@ class OneFetchAtATime:
         self._coordinator = SimpleNamespace(time_to_next_poll=lambda: 0.0)
         self._fetcher = SimpleNamespace(
             PartitionRecords=Fetcher.PartitionRecords,
+            send_fetches=list,
+            _completed_fetches=deque[bytes](),
+            _fetch_futures=deque[Future](),
             _next_partition_records=None,
             _subscriptions=SimpleNamespace(assignment={TP: state}),
         )
@@ -379,16 +384,41 @@ def test_what_came_since_the_client_asked_is_polled_too(monkeypatch: pytest.Monk
     assert client.asked == [(0, 100), (10, 97)]
 
 
-@pytest.mark.parametrize(
-    ("timeout_ms", "first"), [(500, {0: [1]}), (0, {}), (0, {0: [1, 2, 3, 4]})], ids=["waited", "nothing", "full"]
-)
-def test_what_is_new_nothing_or_full_is_not_waited_for(
+@pytest.mark.parametrize(("timeout_ms", "first"), [(0, {}), (500, {0: [1, 2, 3, 4]})], ids=["nothing", "full"])
+def test_nothing_or_a_full_poll_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, timeout_ms: float, first: dict[int, list[int]]
 ) -> None:
     client = Answers(monkeypatch, first)
 
     assert client.poll(timeout_ms, most=4) == first
-    assert client.asked == [(timeout_ms, 4)]
+    assert client.asked == [(0, 4)]
+
+
+def test_what_a_poll_waited_for_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Answers(monkeypatch, {}, {0: [1]})
+
+    assert client.poll(500) == {0: [1]}
+    assert client.asked == [(0, 100), (500, 100)]
+
+
+def test_what_is_kept_is_not_waited_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Answers(monkeypatch, {0: [1]}, {0: [2]})
+
+    assert client.poll(500) == {0: [1, 2]}
+    assert client.asked == [(0, 100), (10, 99)]
+
+
+def test_an_answer_that_comes_between_the_clients_look_and_its_wait_ends_the_wait() -> None:
+    consumer = OneFetchAtATime(*three())
+    fetcher = consumer._fetcher
+    Fetching(consumer)
+    fetcher.send_fetches()
+    assert not fetcher._fetch_futures
+
+    fetcher._completed_fetches.append(b"an answer")
+    fetcher.send_fetches()
+
+    assert [future.is_done for future in fetcher._fetch_futures] == [True]
 
 
 def test_an_error_of_the_second_poll_waits_for_the_next_so_nothing_in_hand_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
