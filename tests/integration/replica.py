@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from stream_detector.adapters.redis_store import RedisStore
 from stream_detector.dead_letters import DeadLetterLimit
 from stream_detector.detector import Detector
 from stream_detector.keeper import StateKeeper
+from stream_detector.persistence import Beside
 from stream_detector.pipeline import Pipeline, PipelineRules
 from stream_detector.reports import StepReport
 from stream_detector.restore import RestorePorts, RestoreRules
@@ -34,6 +36,7 @@ class Connections:
     source: KafkaSource
     sink: KafkaSink
     store: RedisStore
+    beside: Beside
 
 
 def connect(kafka: KafkaSettings, redis: RedisSettings, parts: ExitStack) -> Connections:
@@ -44,21 +47,33 @@ def connect(kafka: KafkaSettings, redis: RedisSettings, parts: ExitStack) -> Con
     parts.callback(source.close)
     sink = KafkaSink(kafka)
     parts.callback(sink.close)
-    return Connections(source, sink, store)
+    thread = parts.enter_context(ThreadPoolExecutor(1))
+    return Connections(source, sink, store, lambda task: thread.submit(task).result)
 
 
 def build_pipeline(
-    kafka: KafkaSettings, to: Connections, detector: Detector | None = None, clock: Callable[[], float] = time.monotonic
+    kafka: KafkaSettings,
+    to: Connections,
+    detector: Detector | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    *,
+    overlap_readings: int = 0,
 ) -> Pipeline:
     """Put a pipeline on the adapters, with a checksum for a model unless told otherwise. It never gives up for bad records."""
     plant = Plant()
     detector = detector or plant.detector()
-    keeper = StateKeeper(to.store, detector, plant.bounds, clock, secrets.token_bytes)
+    keeper = StateKeeper(to.store, detector, plant.bounds, clock, secrets.token_bytes, beside=to.beside)
     decoder = JsonDecoder(detector.model.features, InputLimits())
     return Pipeline(
         RestorePorts(to.source, to.sink, decoder, detector, keeper, KafkaIncidentLog(kafka)),
         DeadLetterLimit(1.0, MUCH, MUCH),
-        PipelineRules(kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic, poll_seconds=0.2),
+        PipelineRules(
+            kafka.input_topic,
+            kafka.alerts_topic,
+            kafka.dead_letter_topic,
+            poll_seconds=0.2,
+            overlap_readings=overlap_readings,
+        ),
         RestoreRules(start_position(kafka), plant.lookback_ms, slice_records=10, retry_seconds=0.2),
         clock,
     )

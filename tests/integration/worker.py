@@ -30,7 +30,7 @@ from stream_detector.service import Heartbeat, Service, StopFlag
 from stream_detector.settings import KafkaSettings, RedisSettings
 from tests.harness import ChecksumScorer
 from tests.integration.plants import plant_of
-from tests.integration.replica import Connections, build_pipeline, connect
+from tests.integration.replica import MUCH, Connections, build_pipeline, connect
 
 #: Where a process can die, in the order of the hot path, and while restoring. "asked": a request to the transaction's
 #: coordinator is on its way or not, nobody knows. "persisted" is between the persists of two partitions as well.
@@ -46,6 +46,8 @@ STEPS = (
     "persisted",
     "restoring",
 )
+#: From how many readings on a batch is left in flight: all of them, or none.
+PACES = (0, MUCH)
 REACHED, READ_AGAIN = "reached", "read again"
 
 
@@ -200,7 +202,9 @@ def run(kafka: KafkaSettings, redis: RedisSettings, log: Path, fate: Fate, setup
         if setup.is_torn:
             _tear_commits(connections.sink)
         _wrap_ports(fates, connections)
-        pipeline = build_pipeline(kafka, connections, plant.detector(_scorer(fates)), clock)
+        # Replicas that leave batches in flight and such that carry them through share a group.
+        detector, pace = plant.detector(_scorer(fates)), random.choice(PACES)
+        pipeline = build_pipeline(kafka, connections, detector, clock, overlap_readings=pace)
         metrics = Metrics()
         reloader = Reloader(ReloadFlag(), plant.rules(), plant.rules, metrics)
         Service(pipeline, metrics, Heartbeat(clock()), clock, kafka.dead_letter_topic).run(stop, reloader)
