@@ -15,7 +15,17 @@ import numpy as np
 
 from stream_detector.detector import Detector
 from stream_detector.errors import StoreUnavailableError
-from stream_detector.persistence import Answers, Beside, Handed, Saving, at_once, persist_all, saving_of, unsaved_updates
+from stream_detector.persistence import (
+    WHOLE_BYTES,
+    Answers,
+    Beside,
+    Handed,
+    Saving,
+    at_once,
+    persist_all,
+    saving_of,
+    unsaved_updates,
+)
 from stream_detector.ports import PartitionMeta, StateStore, StoreVerdict
 from stream_detector.readings import Readings
 from stream_detector.reports import StepReport
@@ -79,6 +89,7 @@ class StateKeeper:
         random_bytes: Callable[[int], bytes],
         *,
         beside: Beside = at_once,
+        whole_bytes: int = WHOLE_BYTES,
     ) -> None:
         self._store = store
         self._detector = detector
@@ -86,6 +97,7 @@ class StateKeeper:
         self._clock = clock
         self._random_bytes = random_bytes
         self._beside = beside
+        self._whole_bytes = whole_bytes
         self._under_way: _UnderWay | None = None
         self._away_since: float | None = None
         self._retry_at = self._warn_at = 0.0
@@ -186,7 +198,7 @@ class StateKeeper:
     def saving(self, partition: Partition, most: int | None = None) -> Saving:
         """Take what the store lacks of a partition's state as it is now, or of so many of its sensors."""
         arena = self._detector.arena
-        return saving_of(arena, arena.unsaved(partition.number, most), partition.next)
+        return saving_of(arena, arena.unsaved(partition.number, most), partition.next, self._whole_bytes)
 
     def store(self, partition: Partition, saving: Saving) -> str:
         """Hand what was taken to the store, once; return the StoreVerdict. Raises StoreUnavailableError."""
@@ -262,7 +274,11 @@ class StateKeeper:
             stop = partition.next if number == len(slices) else partition.persisted + 1
             with self._asking():
                 verdict = self._store.persist(
-                    partition.number, partition.epoch, partition.persisted, stop, unsaved_updates(arena, part)
+                    partition.number,
+                    partition.epoch,
+                    partition.persisted,
+                    stop,
+                    unsaved_updates(arena, part, self._whole_bytes),
                 )
             if verdict not in (StoreVerdict.APPLIED, StoreVerdict.ALREADY_APPLIED):
                 msg = f"the state store changed while partition {partition.number} was written anew"

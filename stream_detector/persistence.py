@@ -11,6 +11,10 @@ from stream_detector.errors import StoreUnavailableError
 from stream_detector.ports import SensorUpdate, StateStore
 from stream_detector.readings import Int32Array
 
+#: A record of so many bytes or fewer is written whole. Of 332 bytes, two spans cost Redis 8 us of CPU and its client 3.4, the
+#: whole 4.5 and 0.8; of 2,456 bytes Redis has the same work with either, and its client twice as much with the whole.
+WHOLE_BYTES = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Saving:
@@ -61,13 +65,26 @@ def persist_all(store: StateStore, handed: Sequence[Handed], moved: Callable[[],
     return Answers(verdicts)
 
 
-def saving_of(arena: Arena, slots: Int32Array, position: int) -> Saving:
+def saving_of(arena: Arena, slots: Int32Array, position: int, whole_bytes: int = WHOLE_BYTES) -> Saving:
     """Take what the store lacks of these slots now that their partition's state includes every record before `position`."""
-    return Saving(position, arena.marked(slots), unsaved_updates(arena, slots))
+    return Saving(position, arena.marked(slots), unsaved_updates(arena, slots, whole_bytes))
 
 
-def unsaved_updates(arena: Arena, slots: Int32Array) -> list[SensorUpdate]:
+def unsaved_updates(arena: Arena, slots: Int32Array, whole_bytes: int = WHOLE_BYTES) -> list[SensorUpdate]:
     """Return the updates that bring the store to the arena's state of these slots."""
+    size = arena.records.dtype.itemsize
+    if size > whole_bytes:
+        return _changes(arena, slots)
+    contents = arena.contents(slots)
+    starts = range(0, len(contents), size)
+    return [
+        SensorUpdate(arena.sensors[slot], contents[start : start + size], None)
+        for slot, start in zip(slots.tolist(), starts, strict=True)
+    ]
+
+
+def _changes(arena: Arena, slots: Int32Array) -> list[SensorUpdate]:
+    """Return updates of what changed in these slots' records: their head, and the new rows."""
     records = arena.records
     size, window_length = records.dtype.itemsize, records["rows"].shape[1]
     row_bytes = records["rows"].dtype.itemsize

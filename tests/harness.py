@@ -24,7 +24,7 @@ from stream_detector.detector import Detector, WindowRules
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.explanation import WindowErrors
 from stream_detector.keeper import LagBounds, StateKeeper
-from stream_detector.persistence import Answers, at_once
+from stream_detector.persistence import WHOLE_BYTES, Answers, at_once
 from stream_detector.pipeline import Pipeline, PipelineRules
 from stream_detector.ports import PartitionMeta, SensorUpdate
 from stream_detector.readings import Float32Array
@@ -196,6 +196,7 @@ class Plant:
     stride: int = 1
     max_sensors: int = 1000
     overlap_readings: int = 0  # the least that is left in flight
+    whole_bytes: int = WHOLE_BYTES  # the largest record that is stored whole
     stores_late: bool = False  # when it is waited for, or when World.in_transit is told to arrive
     model_tag: int = 1
     start: str | int = "earliest"
@@ -357,7 +358,15 @@ class Replica:
         self.sink = MemorySink(world.log, INPUT)
         self.detector = self.plant.detector(self.scorer)
         beside = world.in_transit.start if self.plant.stores_late else at_once
-        self.keeper = StateKeeper(world.store, self.detector, self.plant.bounds, world.clock, world.random_bytes, beside=beside)
+        self.keeper = StateKeeper(
+            world.store,
+            self.detector,
+            self.plant.bounds,
+            world.clock,
+            world.random_bytes,
+            beside=beside,
+            whole_bytes=self.plant.whole_bytes,
+        )
         decoder = JsonDecoder(self.plant.model.features, InputLimits())
         self.limit = DeadLetterLimit(self.plant.dead_letter_share, self.plant.dead_letter_min_count, self.plant.dead_letter_run)
         self.pipeline = Pipeline(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -244,8 +245,8 @@ def apply(stored: bytes | None, update: SensorUpdate) -> bytes:
 
 
 @settings(deadline=None)
-@given(batches=st.lists(st.lists(st.sampled_from("abc"), max_size=8), max_size=10))
-def test_updates_written_by_spans_bring_the_store_to_the_arenas_state(batches: list[list[str]]) -> None:
+@given(batches=st.lists(st.lists(st.sampled_from("abc"), max_size=8), max_size=10), whole_bytes=st.sampled_from([0, 1024]))
+def test_updates_bring_the_store_to_the_arenas_state(batches: list[list[str]], whole_bytes: int) -> None:
     arena, store = arena_of(3), dict[str, bytes]()
     insert(arena, ["a", "b", "c"], stored=False)
     time_ms = 0
@@ -255,7 +256,7 @@ def test_updates_written_by_spans_bring_the_store_to_the_arenas_state(batches: l
         time_ms += len(batch)
         add(arena, batch, times_ms)
         slots = arena.unsaved(0)
-        for update in unsaved_updates(arena, slots):
+        for update in unsaved_updates(arena, slots, whole_bytes):
             store[update.sensor] = apply(store.get(update.sensor), update)
         arena.saved(0, arena.marked(slots))
 
@@ -263,14 +264,14 @@ def test_updates_written_by_spans_bring_the_store_to_the_arenas_state(batches: l
     assert store == {sensor: held[sensor] for batch in batches for sensor in batch}
 
 
-def test_a_few_new_rows_are_written_as_header_moments_and_those_rows_only() -> None:
+def test_of_a_large_record_header_moments_and_the_new_rows_are_written_only() -> None:
     arena = arena_of(1)
     insert(arena, ["a"], stored=False)
     add(arena, ["a", "a"], [1, 2])
     arena.saved(0, arena.marked(arena.unsaved(0)))
     add(arena, ["a", "a"], [3, 4])  # rows 2 and 0 of the ring
 
-    (update,) = unsaved_updates(arena, arena.unsaved(0))
+    (update,) = unsaved_updates(arena, arena.unsaved(0), whole_bytes=arena.records.itemsize - 1)
 
     # 92 bytes of header and a shift of 4 for each member, 20 of moments; a row is one float32 and a uint16.
     head, row = 92 + 2 * 4 + 20, 6
@@ -278,11 +279,12 @@ def test_a_few_new_rows_are_written_as_header_moments_and_those_rows_only() -> N
     assert update.spans == ((0, head), (head, head + row), (head + 2 * row, head + 3 * row))
 
 
-def test_as_many_new_rows_as_the_window_is_long_are_written_whole() -> None:
+@pytest.mark.parametrize(("rows", "whole_bytes"), [(3, 0), (1, 1024)], ids=["as many new rows as the window", "small"])
+def test_all_of_a_record_is_written_when_all_is_new_or_it_is_small(rows: int, whole_bytes: int) -> None:
     arena = arena_of(1)
     insert(arena, ["a"])
-    add(arena, ["a"] * 3, [1, 2, 3])
+    add(arena, ["a"] * rows, list(range(1, rows + 1)))
 
-    (update,) = unsaved_updates(arena, arena.unsaved(0))
+    (update,) = unsaved_updates(arena, arena.unsaved(0), whole_bytes)
 
     assert (update.expected_prefix, update.record) == (None, arena.records[0].tobytes())

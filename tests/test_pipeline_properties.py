@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream_detector.events import iso_time
+from stream_detector.persistence import WHOLE_BYTES
 from stream_detector.state import record_dtype
 from tests.harness import INPUT, MINUTE_MS, MODEL, SECOND_MS, START_MS, Plant, Replica, Snapshot, World, checksum_error, reading
 
@@ -39,10 +40,11 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Which batches are left in flight, and when the store gets what it was handed."""
+    """Which batches are left in flight, and when and how the store gets what it was handed."""
 
     overlap_readings: int
     stores_late: bool
+    whole_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,7 @@ class Stage:
             slice_records=slice_records,
             overlap_readings=pace.overlap_readings,
             stores_late=pace.stores_late,
+            whole_bytes=pace.whole_bytes,
         )
         self.replicas = [Replica(self.world, plant) for _ in range(replicas)]
 
@@ -280,7 +283,12 @@ _lossless_failures = st.one_of(
     st.builds(AnswersLost, st.integers(1, 2)),
     st.builds(Arrive),
 )
-_paces = st.builds(Pace, overlap_readings=st.sampled_from([0, 5, 1000]), stores_late=st.booleans())
+_paces = st.builds(
+    Pace,
+    overlap_readings=st.sampled_from([0, 5, 1000]),
+    stores_late=st.booleans(),
+    whole_bytes=st.sampled_from([0, WHOLE_BYTES]),
+)
 _scripts = st.builds(
     Script,
     seed=st.integers(0, 9),

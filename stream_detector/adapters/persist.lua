@@ -8,10 +8,12 @@
 -- ARGV[3]    decimal stop
 -- ARGV[4]    decimal time to live of a sensor's key, milliseconds
 -- then for each sensor, in the order of KEYS:
---   bytes    guard: what the key must begin with for its spans to be written; empty: write it whole
---   decimal  number of spans; ignored when it is written whole
---   0 or 1   renew the time to live
---   whole:   bytes, the value;  else for each span:  decimal, offset in the value;  bytes
+--   bytes    empty: write it whole, with a new time to live:
+--   bytes      the value
+--   bytes    else the guard: what the key must begin with for its spans to be written:
+--   decimal    number of spans
+--   0 or 1     renew the time to live
+--   for each span:  decimal, offset in the value;  bytes
 --
 -- Returns a list: the verdict, and after "lacking" the positions in KEYS, from 1 for the first sensor, of what does
 -- not begin with its guard (expired, another epoch, other content). Those must be given whole.
@@ -33,7 +35,7 @@ local at = 5
 for i = 2, #KEYS do
   local guard = ARGV[at]
   if guard == '' then
-    at = at + 4
+    at = at + 2
   else
     if redis.call('GETRANGE', KEYS[i], 0, #guard - 1) ~= guard then lacking[#lacking + 1] = i - 1 end
     at = at + 3 + 2 * tonumber(ARGV[at + 1])
@@ -44,8 +46,8 @@ if #lacking > 1 then return lacking end
 at = 5
 for i = 2, #KEYS do
   if ARGV[at] == '' then
-    redis.call('SET', KEYS[i], ARGV[at + 3], 'PX', ARGV[4])
-    at = at + 4
+    redis.call('SET', KEYS[i], ARGV[at + 1], 'PX', ARGV[4])
+    at = at + 2
   else
     local spans, renew = tonumber(ARGV[at + 1]), ARGV[at + 2]
     at = at + 3

@@ -97,7 +97,7 @@ class RedisStore:
             msg = f"a persist moves forward: start {start}, stop {stop}"
             raise ValueError(msg)
         keys = self._sensor_keys(partition, [update.sensor for update in updates])
-        renewed = self._renewals.due(keys)
+        renewed = self._renewals.due([key for key, update in zip(keys, updates, strict=True) if update.expected_prefix])
         header = [len(keys) + 1, self._meta_key(partition), *keys, epoch, start, stop, self._ttl_ms()]
         whole: set[int] = set()
         verdict = LACKING
@@ -208,7 +208,7 @@ def _entries(
     for position, (key, update) in enumerate(zip(keys, updates, strict=True)):
         head = epoch + len(update.record).to_bytes(4, "big")
         if update.expected_prefix is None or position in whole:
-            arguments += (b"", 0, 0, head + update.record)
+            arguments += (b"", head + update.record)
             continue
         arguments += (head + update.expected_prefix, len(update.spans), int(key in renewed))
         for start, stop in update.spans:

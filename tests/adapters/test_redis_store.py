@@ -99,13 +99,26 @@ def test_sensors_expire_in_time_and_are_renewed_once_a_quarter(redis_url: str, c
 
         store.persist(0, EPOCH, 0, 1, [whole("a", b"h1")])
         assert 9.9 * DAY < client.ttl(key) <= 10 * DAY
+        store.persist(0, EPOCH, 1, 2, [SensorUpdate("a", b"h2", b"h1", ((0, 2),))])
 
         client.expire(key, 100)
-        store.persist(0, EPOCH, 1, 2, [SensorUpdate("a", b"h2", b"h1", ((0, 2),))])
+        store.persist(0, EPOCH, 2, 3, [SensorUpdate("a", b"h3", b"h2", ((0, 2),))])
         assert client.ttl(key) <= 100
 
         clock.seconds += 2 * DAY
-        store.persist(0, EPOCH, 2, 3, [SensorUpdate("a", b"h3", b"h2", ((0, 2),))])
+        store.persist(0, EPOCH, 3, 4, [SensorUpdate("a", b"h4", b"h3", ((0, 2),))])
+        assert client.ttl(key) > 9.9 * DAY
+
+
+def test_a_sensor_that_is_written_whole_has_a_new_time_to_live(redis_url: str, client: redis.Redis, unique_name: str) -> None:
+    with closing(RedisStore(settings_for(redis_url), unique_name, "readings")) as store:
+        key = f"sd:{{{unique_name}/readings:0}}:w:a"
+        store.begin(0, meta_at(0))
+        store.persist(0, EPOCH, 0, 1, [whole("a", b"h1")])
+        client.expire(key, 100)
+
+        store.persist(0, EPOCH, 1, 2, [whole("a", b"h2")])
+
         assert client.ttl(key) > 9.9 * DAY
         assert client.ttl(f"sd:{{{unique_name}/readings:0}}:meta") == -1
 

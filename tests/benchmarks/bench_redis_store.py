@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.bench_redis_store [--sensors 4096] [--batches 50] [--cluster]
 
-Every batch changes the head and one row of each sensor's record, as a poll with one reading per sensor does. A server
+Every batch changes the head and one row of each sensor's record, as a poll with one reading per sensor does, and is written
+by what changed and whole (the product does the one or the other, by persistence.WHOLE_BYTES). A server
 of the tests is started for each shape of window, on the same machine. Keys are those of the default group and topic. Memory
 depends on the allocator: the tests' server has that of the C library, other builds round sizes up to jemalloc's classes.
 """
@@ -52,11 +53,11 @@ class Window:
         return self.record_bytes - self.length * self.row_bytes
 
 
-def batch(window: Window, sensors: list[str], number: int) -> list[SensorUpdate]:
-    """Return the updates of batch `number`: head and one row; the first is whole."""
+def batch(window: Window, sensors: list[str], number: int, *, is_whole: bool = False) -> list[SensorUpdate]:
+    """Return the updates of batch `number`: head and one row, or the whole; the first is whole."""
     prefix = number.to_bytes(16, "big")
     record = prefix + bytes(window.record_bytes - len(prefix))
-    expected = (number - 1).to_bytes(16, "big") if number else None
+    expected = (number - 1).to_bytes(16, "big") if number and not is_whole else None
     row = window.head_bytes + number % window.length * window.row_bytes
     spans = ((0, window.head_bytes), (row, row + window.row_bytes))
     return [SensorUpdate(sensor, record, expected, spans) for sensor in sensors]
@@ -91,7 +92,8 @@ def measure(name: str, servers: list[Valkey], readings: int, work: Callable[[], 
 
 def run(store: RedisStore, servers: list[Valkey], window: Window, sensors: list[str], batches: int) -> None:
     first = batch(window, sensors, 0)
-    rest = [batch(window, sensors, number) for number in range(1, batches + 1)]
+    changes = [batch(window, sensors, number) for number in range(1, batches + 1)]
+    wholes = [batch(window, sensors, number, is_whole=True) for number in range(batches + 1, 2 * batches + 1)]
     partition = window.record_bytes
     store.begin(partition, PartitionMeta(0, EPOCH, "layout", "topic"))
 
@@ -100,8 +102,8 @@ def run(store: RedisStore, servers: list[Valkey], window: Window, sensors: list[
         if verdict != StoreVerdict.APPLIED:
             raise SystemExit(verdict)
 
-    def persist_all() -> None:
-        for number, updates in enumerate(rest, start=1):
+    def persist_all(given: list[list[SensorUpdate]], start: int) -> None:
+        for number, updates in enumerate(given, start):
             persist(updates, number)
 
     def load() -> None:
@@ -109,8 +111,10 @@ def run(store: RedisStore, servers: list[Valkey], window: Window, sensors: list[
             raise SystemExit("a sensor is missing")
 
     shape = f"T={window.length} F={window.features}"
-    measure(f"persist whole, {shape}", servers, len(sensors), lambda: persist(first, 0))
-    measure(f"persist head and row, {shape}", servers, len(sensors) * batches, persist_all)
+    readings = len(sensors) * batches
+    measure(f"persist a first time, {shape}", servers, len(sensors), lambda: persist(first, 0))
+    measure(f"persist head and row, {shape}", servers, readings, lambda: persist_all(changes, 1))
+    measure(f"persist whole, {shape}", servers, readings, lambda: persist_all(wholes, batches + 1))
     measure(f"load, {shape}", servers, len(sensors), load)
 
 

@@ -16,7 +16,7 @@ from stream_detector.adapters.redis_store import RedisStore
 from stream_detector.dead_letters import DeadLetterLimit
 from stream_detector.detector import Detector
 from stream_detector.keeper import StateKeeper
-from stream_detector.persistence import Beside
+from stream_detector.persistence import WHOLE_BYTES, Beside
 from stream_detector.pipeline import Pipeline, PipelineRules
 from stream_detector.reports import StepReport
 from stream_detector.restore import RestorePorts, RestoreRules
@@ -58,11 +58,14 @@ def build_pipeline(
     clock: Callable[[], float] = time.monotonic,
     *,
     overlap_readings: int = 0,
+    whole_bytes: int = WHOLE_BYTES,
 ) -> Pipeline:
     """Put a pipeline on the adapters, with a checksum for a model unless told otherwise. It never gives up for bad records."""
     plant = Plant()
     detector = detector or plant.detector()
-    keeper = StateKeeper(to.store, detector, plant.bounds, clock, secrets.token_bytes, beside=to.beside)
+    keeper = StateKeeper(
+        to.store, detector, plant.bounds, clock, secrets.token_bytes, beside=to.beside, whole_bytes=whole_bytes
+    )
     decoder = JsonDecoder(detector.model.features, InputLimits())
     return Pipeline(
         RestorePorts(to.source, to.sink, decoder, detector, keeper, KafkaIncidentLog(kafka)),

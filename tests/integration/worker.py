@@ -48,6 +48,8 @@ STEPS = (
 )
 #: From how many readings on a batch is left in flight: all of them, or none.
 PACES = (0, MUCH)
+#: Up to how many bytes a record is stored whole: none, or all.
+SIZES = (0, MUCH)
 REACHED, READ_AGAIN = "reached", "read again"
 
 
@@ -202,9 +204,10 @@ def run(kafka: KafkaSettings, redis: RedisSettings, log: Path, fate: Fate, setup
         if setup.is_torn:
             _tear_commits(connections.sink)
         _wrap_ports(fates, connections)
-        # Replicas that leave batches in flight and such that carry them through share a group.
-        detector, pace = plant.detector(_scorer(fates)), random.choice(PACES)
-        pipeline = build_pipeline(kafka, connections, detector, clock, overlap_readings=pace)
+        # Replicas that leave batches in flight, or carry them through, and store records whole, or what changed, share a group.
+        pace, size = random.choice(PACES), random.choice(SIZES)
+        detector = plant.detector(_scorer(fates))
+        pipeline = build_pipeline(kafka, connections, detector, clock, overlap_readings=pace, whole_bytes=size)
         metrics = Metrics()
         reloader = Reloader(ReloadFlag(), plant.rules(), plant.rules, metrics)
         Service(pipeline, metrics, Heartbeat(clock()), clock, kafka.dead_letter_topic).run(stop, reloader)
