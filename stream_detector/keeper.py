@@ -22,6 +22,7 @@ from stream_detector.persistence import (
     Handed,
     Saving,
     at_once,
+    nothing,
     persist_all,
     saving_of,
     unsaved_updates,
@@ -90,7 +91,9 @@ class StateKeeper:
         *,
         beside: Beside = at_once,
         whole_bytes: int = WHOLE_BYTES,
+        moved: Callable[[], None] = nothing,
     ) -> None:
+        """`moved` is called whenever the store has taken a part of what may be many, from another thread as well."""
         self._store = store
         self._detector = detector
         self._bounds = bounds
@@ -98,6 +101,7 @@ class StateKeeper:
         self._random_bytes = random_bytes
         self._beside = beside
         self._whole_bytes = whole_bytes
+        self._moved = moved
         self._under_way: _UnderWay | None = None
         self._away_since: float | None = None
         self._retry_at = self._warn_at = 0.0
@@ -209,10 +213,10 @@ class StateKeeper:
         self._note(partition, saving, verdict)
         return verdict
 
-    def hand_over(self, savings: list[tuple[Partition, Saving]], moved: Callable[[], None]) -> None:
-        """Begin to hand the store what was taken, partition by partition; `moved` is called after each, from another thread."""
+    def hand_over(self, savings: list[tuple[Partition, Saving]]) -> None:
+        """Begin to hand the store what was taken, partition by partition; `collect` it before anything else is asked."""
         handed = [Handed(one.number, one.epoch, one.persisted, saving) for one, saving in savings]
-        self._under_way = _UnderWay(savings, self._beside(lambda: persist_all(self._store, handed, moved)))
+        self._under_way = _UnderWay(savings, self._beside(lambda: persist_all(self._store, handed, self._moved)))
 
     def collect(self) -> None:
         """Wait for what was handed over, if something was; raises StoreUnavailableError. A refusal shows in `keeps_up`."""
@@ -284,6 +288,7 @@ class StateKeeper:
                 msg = f"the state store changed while partition {partition.number} was written anew"
                 raise StoreUnavailableError(msg)
             partition.persisted = stop
+            self._moved()
         arena.saved(partition.number, arena.marked(slots))
         partition.rewriting, partition.trusted = False, self._doubts
 

@@ -47,6 +47,10 @@ class Answers:
 Beside = Callable[[Callable[[], Answers]], Callable[[], Answers]]
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 def at_once(task: Callable[[], Answers]) -> Callable[[], Answers]:
     """Do a task now; a `Beside` for where nothing else is to be done meanwhile."""
     answers = task()

@@ -26,7 +26,7 @@ from stream_detector.detector import Begun, Detected
 from stream_detector.errors import CommitFailedError, MembershipLostError, RetriableError, StoreUnavailableError
 from stream_detector.keeper import Partition
 from stream_detector.outages import Outage
-from stream_detector.persistence import Saving
+from stream_detector.persistence import Saving, nothing
 from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Membership, Message
 from stream_detector.remainder import without
@@ -70,10 +70,6 @@ class _Scored:
     detected: Detected
 
 
-def _nothing() -> None:
-    """Do nothing."""
-
-
 class Pipeline:
     """Reads, detects, publishes; `step` is one turn of the loop.
 
@@ -88,7 +84,7 @@ class Pipeline:
         restore_rules: RestoreRules,
         clock: Callable[[], float],
         *,
-        moved: Callable[[], None] = _nothing,
+        moved: Callable[[], None] = nothing,
     ) -> None:
         self._ports = ports
         self._source, self._sink, self._keeper = ports.source, ports.sink, ports.keeper
@@ -217,7 +213,7 @@ class Pipeline:
         if not self._take_up(chunks, decoded, beside_another=True):
             return False
         self._commit(before)
-        self._keeper.hand_over(savings, self._moved)
+        self._keeper.hand_over(savings)
         return True
 
     def _take_up(self, chunks: list[Chunk], decoded: Decoded, *, beside_another: bool = False) -> bool:
@@ -263,7 +259,7 @@ class Pipeline:
         if scored is not None:
             self._commit(scored)
         if scored is not None and keeps_up:
-            self._keeper.hand_over(self._savings(), self._moved)
+            self._keeper.hand_over(self._savings())
         else:
             self._persist()
 

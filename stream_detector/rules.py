@@ -19,8 +19,9 @@ from stream_detector.ports import Scorer
 from stream_detector.readings import Float32Array
 from stream_detector.restore import RestoreRules
 from stream_detector.scales import ScaleRules
-from stream_detector.settings import AlertSettings, KafkaSettings, Settings, StateSettings
+from stream_detector.settings import AlertSettings, InputSettings, KafkaSettings, Settings, StateSettings
 from stream_detector.spec import ModelSpec
+from stream_detector.wire import InputLimits
 
 #: A silence of so many sampling intervals starts a window anew, if no setting says otherwise. Training windows use it too.
 GAP_INTERVALS = 10.0
@@ -114,6 +115,16 @@ def model_tag(model: ModelSpec) -> int:
 def max_gap_seconds(model: ModelSpec, state: StateSettings) -> float:
     """Return how long a sensor may be silent within one window."""
     return state.max_gap_seconds or GAP_INTERVALS * model.sampling_interval_seconds
+
+
+def input_limits(settings: InputSettings) -> InputLimits:
+    """Return what a record may be."""
+    return InputLimits(
+        max_record_bytes=settings.max_record_bytes,
+        max_sensor_id_bytes=settings.max_sensor_id_bytes,
+        max_future_ms=round(1000 * settings.max_future_seconds),
+        ignore_unknown_features=settings.unknown_features == "ignore",
+    )
 
 
 def pipeline_rules(settings: Settings) -> PipelineRules:

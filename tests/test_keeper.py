@@ -179,3 +179,18 @@ def test_no_sensor_makes_room_when_the_writing_anew_cannot_begin(monkeypatch: py
 
     replica.run(1)
     assert counts(world, ["a", "b"]) == [3, 1]
+
+
+def test_writing_anew_shows_that_it_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream_detector.keeper._REWRITE_SENSORS", 2)
+    world, moved = World(), list[int]()
+    feed(world, "abcde")
+    replica = Replica(world)
+    replica.run()
+    monkeypatch.setattr(replica.keeper, "_moved", lambda: moved.append(len(moved)))
+    world.store.wipe()
+    replica.keeper.doubt()
+
+    replica.step()
+
+    assert (counts(world, list("abcde")), len(moved)) == ([1] * 5, 3)  # slices of two

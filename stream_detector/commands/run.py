@@ -41,10 +41,10 @@ from stream_detector.persistence import Beside
 from stream_detector.pipeline import Pipeline
 from stream_detector.reload import Reloader, ReloadFlag, describe_rules, reread_alerts
 from stream_detector.restore import RestorePorts
-from stream_detector.rules import build_detector, decision_rules, pipeline_rules, restore_rules
+from stream_detector.rules import build_detector, decision_rules, input_limits, pipeline_rules, restore_rules
 from stream_detector.service import Heartbeat, Service, StopFlag, Watchdog, health_pages, spare_the_collector
 from stream_detector.settings import AlertSettings, Settings
-from stream_detector.wire import InputLimits, JsonDecoder
+from stream_detector.wire import JsonDecoder
 
 logger = logging.getLogger(__name__)
 
@@ -144,19 +144,17 @@ def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: Exit
     parts.callback(source.close)
     sink = _insist(lambda: KafkaSink(kafka), start_seconds, stop)
     parts.callback(sink.close)
-    limits = InputLimits(
-        max_record_bytes=settings.input.max_record_bytes,
-        max_sensor_id_bytes=settings.input.max_sensor_id_bytes,
-        max_future_ms=round(1000 * settings.input.max_future_seconds),
-        ignore_unknown_features=settings.input.unknown_features == "ignore",
-    )
     bounds = LagBounds(settings.redis.max_lag_readings, settings.redis.max_lag_seconds)
+
+    def moved() -> None:
+        heartbeat.beat(time.monotonic())
+
     ports = RestorePorts(
         source=source,
         sink=sink,
-        decoder=JsonDecoder(detector.model.features, limits),
+        decoder=JsonDecoder(detector.model.features, input_limits(settings.input)),
         detector=detector,
-        keeper=StateKeeper(store, detector, bounds, time.monotonic, secrets.token_bytes, beside=_beside(parts)),
+        keeper=StateKeeper(store, detector, bounds, time.monotonic, secrets.token_bytes, beside=_beside(parts), moved=moved),
         incidents=KafkaIncidentLog(kafka),
     )
     bad = settings.dead_letters
@@ -166,7 +164,7 @@ def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: Exit
         pipeline_rules(settings),
         restore_rules(detector.model, settings),
         time.monotonic,
-        moved=lambda: heartbeat.beat(time.monotonic()),
+        moved=moved,
     )
 
 
