@@ -21,8 +21,9 @@ from stream_detector.model.artifact import Artifact, NetworkSpec
 from stream_detector.model.directory import check_replaceable, check_writable
 from stream_detector.model.preparation import Prepared, TrainingConfig, prepare
 from stream_detector.model.saving import is_model, save_artifact
+from stream_detector.rules import input_limits
 from stream_detector.topic_dataset import find_features, find_span, read_topic_span
-from stream_detector.wire import InputLimits, JsonDecoder
+from stream_detector.wire import JsonDecoder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -128,12 +129,9 @@ def _read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
         span = find_span(reader, description.partitions, _milliseconds(arguments.since), _milliseconds(arguments.until))
         features = arguments.features or find_features(reader, span)
         kept = _without(features, arguments.ignore_columns)
-        limits = InputLimits(
-            settings.input.max_record_bytes,
-            settings.input.max_sensor_id_bytes,
-            round(settings.input.max_future_seconds * 1000.0),
-            ignore_unknown_features=bool(arguments.features) or settings.input.unknown_features == "ignore",
-        )
+        limits = input_limits(settings.input)
+        if arguments.features:
+            limits = replace(limits, ignore_unknown_features=True)
         with console.status(f"reading {span.length:,} records of {topic}"):
             dataset, notes = read_topic_span(reader, span, JsonDecoder(features, limits), features)
     for note in (*notes, *_how_to_run(arguments, settings)):
