@@ -99,7 +99,7 @@ class Pipeline:
         self._sink_is_broken = False
         self._input_outage = Outage(logger, clock, "the input topic is read again")
         self._sink_outage = Outage(logger, clock, "the sink is usable again")
-        self._report = StepReport()
+        self._report = self._next_report = StepReport()
 
     @property
     def is_ready(self) -> bool:
@@ -123,6 +123,7 @@ class Pipeline:
 
     def settle(self) -> bool:
         """Wait for the store; say whether all is restored, and all that was decided stored: nothing to replay."""
+        self._report = self._next_report
         self._collect()
         return self._assignment.is_restored and not self.store_lag
 
@@ -137,14 +138,15 @@ class Pipeline:
         return sensor_counts(header[arena.partitions >= 0], self._ports.detector.model.window_length)
 
     def step(self) -> StepReport:
-        """Poll once and start to score what came; carry the batch before it all the way through; restore a slice."""
-        self._report = report = StepReport()
+        """Poll once and score what came, or start to; carry the batch before it all the way through; restore a slice."""
+        report = self._begin_report()
         try:
             polled = self._source.poll(self._poll_seconds())
         except RetriableError as error:
             self._input_outage.failed("the input topic cannot be read now: %s", error)
             report.source_errors += 1
             self._membership = None
+            self._collect()
             return report
         self._input_outage.ended()
         self._moved()
@@ -168,7 +170,7 @@ class Pipeline:
 
         The store may have lost it since. A batch that cannot be committed any more is left to whoever reads on.
         """
-        self._report = StepReport()
+        self._begin_report()
         try:
             self._complete(self._await_scores())
         except CommitFailedError as error:
@@ -178,6 +180,11 @@ class Pipeline:
         self._collect()
         self._keeper.doubt()
         self._persist()
+        return self._report
+
+    def _begin_report(self) -> StepReport:
+        """Go on in the report of what was done since the last step."""
+        self._report, self._next_report = self._next_report, StepReport()
         return self._report
 
     def _poll_seconds(self) -> float:
@@ -379,7 +386,7 @@ class Pipeline:
         self._held |= positions.keys()
 
     def _collect(self) -> None:
-        """Learn whether the store has what it was handed. Where not, `_persist` makes out why after the next commit."""
+        """Learn whether the store has what it was handed. Where not, `_persist` makes out why when nothing is in flight."""
         try:
             self._keeper.collect()
         except StoreUnavailableError:

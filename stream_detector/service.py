@@ -29,7 +29,7 @@ _COLLECT_OBJECTS = 50_000  # more than a batch of records and what they are deco
 
 
 class StopFlag:
-    """Set by SIGTERM and SIGINT; a second signal ends the process at once."""
+    """Set by SIGTERM and SIGINT; a second signal ends the process without more ado, but for a write to the store."""
 
     def __init__(self) -> None:
         self.is_set = False

@@ -439,3 +439,32 @@ def test_what_a_dead_process_had_sent_to_the_store_harms_nobody_who_went_on() ->
 
     second.run()
     assert (opened(world), counts(world, "ab")) == ([("a", 2)], [5, 2])
+
+
+def test_what_the_store_did_is_learned_though_nothing_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    replica = ready(world, LATE_STORE)
+    feed(world, "aaa")
+    replica.turn()
+
+    def failing_poll(timeout_seconds: float) -> Polled:
+        raise RetriableError(f"no broker within {timeout_seconds} s")
+
+    monkeypatch.setattr(replica.source, "poll", failing_poll)
+    world.store.unavailable = True
+    assert (replica.turn().store_errors, replica.keeper.is_away) == (1, True)
+
+
+def test_a_failure_of_the_store_that_is_learned_between_two_steps_is_counted() -> None:
+    world = World()
+    replica = ready(world, LATE_STORE)
+    feed(world, "aaa")
+    replica.turn()
+    world.store.unavailable = True
+
+    assert not replica.pipeline.settle()
+
+    world.store.unavailable = False
+    assert replica.turn().store_errors == 1
+    assert replica.pipeline.settle()
+    assert counts(world, "a") == [3]

@@ -51,7 +51,8 @@ class Fetching:
         self._is_waiting = False
         self._lost = 0
         self._error: KafkaError | None = None
-        self._pause_for_heartbeats(consumer._coordinator)
+        self._coordinator = consumer._coordinator
+        self._pause_for_heartbeats(self._coordinator)
         self._parse = self._fetcher.PartitionRecords
         self._fetcher.PartitionRecords = self._deliverable
         self._ask = self._fetcher.send_fetches
@@ -65,6 +66,8 @@ class Fetching:
         if self._error is not None:
             error, self._error = self._error, None
             raise error
+        if timeout_ms > 0 and self._coordinator.need_rejoin():
+            return self.poll(timeout_ms, most)  # the answer to a join is taken up by one poll that waits for it, or is lost
         records = self.poll(0, most)
         found = sum(map(len, records.values()))
         if not found and timeout_ms > 0:

@@ -268,7 +268,7 @@ class OneFetchAtATime:
         self._batches = batches
         state = SimpleNamespace(highwater=12, position=OffsetAndMetadata(0, "", -1))
         self._state = state
-        self._coordinator = SimpleNamespace(time_to_next_poll=lambda: 0.0)
+        self._coordinator = SimpleNamespace(time_to_next_poll=lambda: 0.0, need_rejoin=lambda: False)
         self._fetcher = SimpleNamespace(
             PartitionRecords=Fetcher.PartitionRecords,
             send_fetches=list,
@@ -399,6 +399,14 @@ def test_what_a_poll_waited_for_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert client.poll(500) == {0: [1]}
     assert client.asked == [(0, 100), (500, 100)]
+
+
+def test_a_join_is_answered_in_one_poll(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Answers(monkeypatch, {0: [1]})
+    client.fetching._coordinator.need_rejoin = lambda: True
+
+    assert client.poll(500) == {0: [1]}
+    assert client.asked == [(500, 100)]
 
 
 def test_what_is_kept_is_not_waited_behind(monkeypatch: pytest.MonkeyPatch) -> None:
