@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.performance [--quick] [--only PART ...]
 
-A full run (twenty minutes or more; nothing else should run on the machine) writes docs/performance.md; a quick one (a quarter of an
+A full run (twenty minutes; nothing else should run on the machine) writes docs/performance.md; a quick one (a quarter of an
 hour) or one of some parts does not. Both write build/bench.json. Java and Maven are needed for Kafka. The exit code is 1
 if a part failed, or if a figure of a full run is worse by more than a quarter than in the last commit.
 """
