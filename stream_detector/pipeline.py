@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stream_detector.assignment import Assignment
-from stream_detector.calibration import SECONDS_PER_DAY
+from stream_detector.counting import count_batch
 from stream_detector.dead_letters import DeadLetterLimit, dead_letter
 from stream_detector.decision import DecisionRules
 from stream_detector.detector import Begun, Detected
@@ -282,7 +282,7 @@ class Pipeline:
         ready = self._assignment.ready()
         for number, position in positions.items():
             ready[number].committed = position
-        self._count(scored.decoded, scored.detected)
+        count_batch(self._report, scored.decoded, scored.detected, self._ports.detector.model)
         self._moved()
 
     def _decode(self, chunks: Sequence[Chunk]) -> Decoded:
@@ -293,26 +293,6 @@ class Pipeline:
         readings, rejected = scored.decoded.readings, scored.decoded.rejected
         alerts = detector.alerts(readings, scored.detected, rules.input_topic, rules.alerts_topic)
         return alerts + [dead_letter(one, rules.dead_letter_topic, rules.max_dead_letter_bytes) for one in rejected]
-
-    def _count(self, decoded: Decoded, detected: Detected) -> None:
-        report = self._report
-        report.committed_batches += 1
-        report.records += len(decoded.readings) + len(decoded.rejected)
-        report.readings += len(decoded.readings)
-        report.late += detected.appended.late
-        report.restarted_windows += detected.appended.restarted
-        report.scored += detected.scored
-        report.sensor_days += self._sensor_days(detected)
-        report.dead_letters.update(rejected.reason for rejected in decoded.rejected)
-        if detected.decisions is not None:
-            report.alerts.update(transition.status for transition in detected.decisions.transitions)
-        if len(decoded.readings):
-            report.newest_time_ms = int(decoded.readings.times_ms.max())
-
-    def _sensor_days(self, detected: Detected) -> float:
-        model = self._ports.detector.model
-        full = int((detected.appended.filled == model.window_length).sum())
-        return full * model.sampling_interval_seconds / SECONDS_PER_DAY
 
     def _savings(self) -> list[tuple[Partition, Saving]]:
         """Take what the store lacks, as memory is now."""

@@ -21,7 +21,7 @@ LAYERS = (
         "events",
     ),
     ("ports", "ports reports outages"),
-    ("pipeline", "detector remainder dead_letters persistence keeper restore_plan restore assignment pipeline"),
+    ("pipeline", "detector counting remainder dead_letters persistence keeper restore_plan restore assignment pipeline"),
     ("service", "settings settings_errors settings_sources rules metrics logs reload alarm_rate refusals service"),
     ("commands", "commands cli __main__"),
 )
