@@ -115,7 +115,7 @@ def tell(topics: Topics, start: Any) -> Story:  # noqa: ANN401
     produce(topics, HISTORY, SLICE, FAULT_AT, BAD)
     topics.await_all_committed()
     first_alerts = topics.alerts()
-    until(lambda: first.metric("batches_total") > 0)
+    until(lambda: first.metric("batches_total") > 0 and first.metric("store_lag") == 0)
     metrics = first.get("/metrics")[1]
     began = time.monotonic()
     exit_codes = [first.stop()]
