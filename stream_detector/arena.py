@@ -13,7 +13,7 @@ import numpy as np
 
 from stream_detector.readings import BoolArray, Int32Array, Int64Array, Readings
 from stream_detector.sensor_table import UNKNOWN
-from stream_detector.state import Records, new_records
+from stream_detector.state import Records, new_records, raw
 
 _FIRST_CAPACITY = 1024
 
@@ -24,7 +24,7 @@ class Marked:
 
     slots: Int32Array
     unsaved_rows: Int64Array
-    last_offset: Int64Array
+    last_time_ms: Int64Array
 
 
 class Arena:
@@ -41,7 +41,7 @@ class Arena:
         self.partitions: Int32Array = np.zeros(0, np.int32)  # -1: free
         self.phases: Int64Array = np.zeros(0, np.int64)  # hash of the sensor's name, to spread strides
         self.table_rows: Int32Array = np.zeros(0, np.int32)  # of the model's table of sensors, or UNKNOWN
-        self.stored_offset: Int64Array = np.zeros(0, np.int64)  # last_offset of the stored record; -1: none
+        self.stored_time_ms: Int64Array = np.zeros(0, np.int64)  # last_time_ms of the stored record; -1: none
         self.unsaved_rows: Int64Array = np.zeros(0, np.int64)  # rows appended since the record was stored
         self._last_seen: Int64Array = np.zeros(0, np.int64)
         self._grow()
@@ -86,7 +86,7 @@ class Arena:
             self._grow()
         lacking = needed - len(self._free)
         if lacking > 0:
-            stored = (self.unsaved_rows == 0) & (self.stored_offset >= 0)
+            stored = (self.unsaved_rows == 0) & (self.stored_time_ms >= 0)
             evictable = (self.partitions >= 0) & stored & (self._last_seen < self._tick)
             candidates = np.flatnonzero(evictable)
             if len(candidates) < lacking:
@@ -105,11 +105,11 @@ class Arena:
         self._slots.setdefault(partition, {}).update(zip(sensors, slots, strict=True))
         for slot, sensor in zip(slots, sensors, strict=True):
             self.sensors[slot] = sensor
-        _raw(self.records)[slots] = _raw(records)
+        raw(self.records)[slots] = raw(records)
         self.partitions[slots] = partition
         self.phases[slots] = [zlib.crc32(sensor.encode()) for sensor in sensors]
         self.table_rows[slots] = table_rows
-        self.stored_offset[slots] = np.where(stored, records["header"]["last_offset"], -1)
+        self.stored_time_ms[slots] = np.where(stored, records["header"]["last_time_ms"], -1)
         self.unsaved_rows[slots] = 0
         self._last_seen[slots] = self._tick
 
@@ -117,9 +117,9 @@ class Arena:
         """Return the slots of a partition's sensors."""
         return np.fromiter(self._slots.get(partition, {}).values(), np.int32)
 
-    def contents(self, slots: Int32Array) -> bytes:
-        """Return the bytes of these slots' records, one record after the other."""
-        return _raw(self.records)[slots].tobytes()
+    def taken(self, slots: Int32Array) -> Records:
+        """Return a copy of these slots' records."""
+        return raw(self.records)[slots].view(self.records.dtype)
 
     def unsaved(self, partition: int, most: int | None = None) -> Int32Array:
         """Return the slots of a partition whose state is not stored, or at most so many of them."""
@@ -141,12 +141,12 @@ class Arena:
 
     def marked(self, slots: Int32Array) -> Marked:
         """Note how far these slots are now, for `saved`."""
-        return Marked(slots, self.unsaved_rows[slots], self.records["header"]["last_offset"][slots])
+        return Marked(slots, self.unsaved_rows[slots], self.records["header"]["last_time_ms"][slots])
 
     def saved(self, partition: int, marked: Marked) -> None:
         """Note that the store has a partition's slots as they were when they were marked."""
         self.unsaved_rows[marked.slots] -= marked.unsaved_rows
-        self.stored_offset[marked.slots] = marked.last_offset
+        self.stored_time_ms[marked.slots] = marked.last_time_ms
         remaining = (noted[self.unsaved_rows[noted] > 0] for noted in self._unsaved.pop(partition, ()))
         if left := [noted for noted in remaining if len(noted)]:
             self._unsaved[partition] = left
@@ -154,7 +154,7 @@ class Arena:
     def unstored(self, partition: int) -> Int32Array:
         """Note that the store has nothing of a partition; return the slots of all its sensors."""
         slots = self.held(partition)
-        self.stored_offset[slots] = -1
+        self.stored_time_ms[slots] = -1
         return slots
 
     def drop(self, partition: int) -> None:
@@ -175,18 +175,13 @@ class Arena:
         new = min(self.max_sensors, max(_FIRST_CAPACITY, 2 * old))
         added = new - old
         records: Records = np.zeros(new, self.records.dtype)  # of what is never written, no page is in memory
-        _raw(records)[:old] = _raw(self.records)
+        raw(records)[:old] = raw(self.records)
         self.records = records
         self.partitions = np.concatenate([self.partitions, np.full(added, -1, np.int32)])
         self.table_rows = np.concatenate([self.table_rows, np.full(added, UNKNOWN, np.int32)])
-        self.phases, self.stored_offset, self.unsaved_rows, self._last_seen = (
+        self.phases, self.stored_time_ms, self.unsaved_rows, self._last_seen = (
             np.concatenate([column, np.zeros(added, np.int64)])
-            for column in (self.phases, self.stored_offset, self.unsaved_rows, self._last_seen)
+            for column in (self.phases, self.stored_time_ms, self.unsaved_rows, self._last_seen)
         )
         self.sensors += [""] * added
         self._free += range(new - 1, old - 1, -1)
-
-
-def _raw(records: Records) -> Records:
-    """Return a view of records as bytes: NumPy copies those of named fields one field after the other, many times slower."""
-    return records.view(np.dtype((np.void, records.dtype.itemsize)))

@@ -206,7 +206,7 @@ class _Fold:
         is_open = state["incident_offset"] != NO_INCIDENT
         closing = is_open & ~anomalous & (time_ms - state["last_anomalous_ms"] >= rules.quiet_ms)
         self._note(CLOSED, closing, state, positions)
-        state["incident_offset"][closing] = NO_INCIDENT
+        _forget_incident(state, closing)
         opening = anomalous & ~is_open
         for name, values in (
             ("incident_offset", readings.offsets[positions]),
@@ -220,7 +220,7 @@ class _Fold:
         self._note(OPENED, opening, state, positions)
         accepting = anomalous & is_open & (time_ms - state["incident_time_ms"] >= rules.accept_ms)
         self._note(CLOSED, accepting, state, positions, is_accepted=True)
-        state["incident_offset"][accepting] = NO_INCIDENT
+        _forget_incident(state, accepting)
         state["accepted"] = np.where(accepting, np.fmax(state["memory"] - rules.typical, 0.0), state["accepted"])
         updating = anomalous & is_open & ~accepting & (time_ms - state["last_update_ms"] >= rules.update_ms)
         state["last_update_ms"][updating] = time_ms[updating]
@@ -251,3 +251,10 @@ class _Fold:
         moved = np.clip(state["shift"] + step / count[:, np.newaxis], -farthest, farthest)
         state["shift"] = np.where(normal[:, np.newaxis], moved, state["shift"])
         state["level_count"] = np.where(normal, count, state["level_count"])
+
+
+def _forget_incident(state: Records, which: BoolArray) -> None:
+    """Leave nothing of these incidents [N] in the state, in place: what is stored of a sensor without one is less."""
+    state["incident_offset"][which] = NO_INCIDENT
+    for name in ("incident_time_ms", "incident_peak", "last_anomalous_ms", "last_update_ms"):
+        state[name][which] = 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.arena import Arena
+from stream_detector.compact import expand
 from stream_detector.decision import NO_INCIDENT, DecisionRules, Decisions, ScoredReadings, decide
 from stream_detector.events import EventContext, event_message
 from stream_detector.explanation import Explanation, explain
@@ -16,7 +17,7 @@ from stream_detector.ports import Scorer
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.scales import ScaleRules, Scales, learn
 from stream_detector.spec import ModelSpec
-from stream_detector.state import Appended, append, layout_name, new_records, time_unit_ms
+from stream_detector.state import Appended, append, layout_name, time_unit_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,8 @@ class Detector:
     def admit(self, partition: int, sensors: Sequence[str], stored: Sequence[bytes | None]) -> None:
         """Hold sensors with their stored records, or as never seen; there must be room."""
         model = self.model
-        records = new_records(len(sensors), model.window_length, len(model.features), len(model.members))
-        present = np.array([data is not None and len(data) == records.itemsize for data in stored], np.bool_)
-        for position in np.flatnonzero(present).tolist():
-            records[position] = np.frombuffer(stored[position] or b"", records.dtype)[0]
+        unit_ms = time_unit_ms(self._windows.max_gap_ms)
+        records, present = expand(stored, model.window_length, len(model.features), len(model.members), unit_ms)
         table_rows = self._windows.scales.sensors.find(sensors)
         header = records["header"].copy()
         self._rules.start(header, table_rows)

@@ -7,7 +7,7 @@ whether they are new cannot be known then.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ from stream_detector.persistence import (
     at_once,
     nothing,
     persist_all,
-    saving_of,
+    savings_of,
     unsaved_updates,
 )
 from stream_detector.ports import PartitionMeta, StateStore, StoreVerdict
@@ -186,7 +186,8 @@ class StateKeeper:
         if partition.rewriting:
             self._rewrite(partition)
             return True
-        verdict = self.store(partition, self.saving(partition, most))
+        ((_, saving),) = self.savings([partition], most)
+        verdict = self.store(partition, saving)
         if verdict == StoreVerdict.GAP:
             return self._close_gap(partition, report)
         if verdict == StoreVerdict.AHEAD:
@@ -199,10 +200,11 @@ class StateKeeper:
         is_sound = partition.trusted == self._doubts and not partition.rewriting and not self.is_away
         return is_sound and partition.persisted == position
 
-    def saving(self, partition: Partition, most: int | None = None) -> Saving:
-        """Take what the store lacks of a partition's state as it is now, or of so many of its sensors."""
+    def savings(self, partitions: Sequence[Partition], most: int | None = None) -> list[tuple[Partition, Saving]]:
+        """Take what the store lacks of partitions' state as it is now, or of so many sensors of each."""
         arena = self._detector.arena
-        return saving_of(arena, arena.unsaved(partition.number, most), partition.next, self._whole_bytes)
+        parts = [(arena.unsaved(partition.number, most), partition.next) for partition in partitions]
+        return list(zip(partitions, savings_of(arena, parts, self._whole_bytes), strict=True))
 
     def store(self, partition: Partition, saving: Saving) -> str:
         """Hand what was taken to the store, once; return the StoreVerdict. Raises StoreUnavailableError."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
+
+import numpy as np
 
 from stream_detector.arena import Arena, Marked
+from stream_detector.compact import PLAIN, compact, plain
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.ports import SensorUpdate, StateStore
 from stream_detector.readings import Int32Array
 
-#: A record of so many bytes or fewer is written whole. Of 332 bytes, two spans cost Redis 8 us of CPU and its client 3.4, the
-#: whole 4.5 and 0.8; of 2,456 bytes Redis has the same work with either, and its client twice as much with the whole.
+#: A record of so many bytes in memory or fewer is written whole, and compact. Of a larger one what changed is written.
 WHOLE_BYTES = 1024
+_PLAIN_BYTE = bytes([PLAIN])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,32 +73,34 @@ def persist_all(store: StateStore, handed: Sequence[Handed], moved: Callable[[],
     return Answers(verdicts)
 
 
-def saving_of(arena: Arena, slots: Int32Array, position: int, whole_bytes: int = WHOLE_BYTES) -> Saving:
-    """Take what the store lacks of these slots now that their partition's state includes every record before `position`."""
-    return Saving(position, arena.marked(slots), unsaved_updates(arena, slots, whole_bytes))
+def savings_of(arena: Arena, parts: Sequence[tuple[Int32Array, int]], whole_bytes: int = WHOLE_BYTES) -> list[Saving]:
+    """Take what the store lacks of slots, each array those of a partition whose state includes every record before a position.
+
+    All at once: what a call costs is far more than what a sensor does.
+    """
+    lengths = [len(slots) for slots, _ in parts]
+    updates = iter(unsaved_updates(arena, np.concatenate([slots for slots, _ in parts]), whole_bytes)) if parts else iter(())
+    return [
+        Saving(position, arena.marked(slots), list(islice(updates, length)))
+        for (slots, position), length in zip(parts, lengths, strict=True)
+    ]
 
 
 def unsaved_updates(arena: Arena, slots: Int32Array, whole_bytes: int = WHOLE_BYTES) -> list[SensorUpdate]:
     """Return the updates that bring the store to the arena's state of these slots."""
-    size = arena.records.dtype.itemsize
-    if size > whole_bytes:
+    if arena.records.itemsize > whole_bytes:
         return _changes(arena, slots)
-    contents = arena.contents(slots)
-    starts = range(0, len(contents), size)
-    return [
-        SensorUpdate(arena.sensors[slot], contents[start : start + size], None)
-        for slot, start in zip(slots.tolist(), starts, strict=True)
-    ]
+    stored = compact(arena.taken(slots))
+    return [SensorUpdate(arena.sensors[slot], record, None) for slot, record in zip(slots.tolist(), stored, strict=True)]
 
 
 def _changes(arena: Arena, slots: Int32Array) -> list[SensorUpdate]:
     """Return updates of what changed in these slots' records: their head, and the new rows."""
     records = arena.records
-    size, window_length = records.dtype.itemsize, records["rows"].shape[1]
+    size, window_length = 1 + records.itemsize, records["rows"].shape[1]
     row_bytes = records["rows"].dtype.itemsize
     head_bytes = size - window_length * row_bytes
-    contents = arena.contents(slots)
-    stored = arena.stored_offset[slots]
+    stored, contents = arena.stored_time_ms[slots], plain(arena.taken(slots))
     prefixes = stored.astype("<i8").tobytes()
     new_rows = arena.unsaved_rows[slots]
     is_whole = ((stored < 0) | (new_rows >= window_length)).tolist()
@@ -106,7 +112,8 @@ def _changes(arena: Arena, slots: Int32Array) -> list[SensorUpdate]:
         if whole:
             updates.append(SensorUpdate(sensor, record, None))
         else:
-            updates.append(SensorUpdate(sensor, record, prefixes[8 * number : 8 * number + 8], spans(end, rows)))
+            prefix = _PLAIN_BYTE + prefixes[8 * number : 8 * number + 8]
+            updates.append(SensorUpdate(sensor, record, prefix, spans(end, rows)))
     return updates
 
 

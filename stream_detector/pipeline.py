@@ -297,7 +297,7 @@ class Pipeline:
     def _savings(self) -> list[tuple[Partition, Saving]]:
         """Take what the store lacks, as memory is now."""
         ready = self._assignment.ready().values()
-        return [(partition, self._keeper.saving(partition)) for partition in ready if partition.persisted < partition.next]
+        return self._keeper.savings([partition for partition in ready if partition.persisted < partition.next])
 
     def _follow_assignment(self, polled: Polled) -> None:
         """Forget revoked partitions and begin to restore assigned ones."""

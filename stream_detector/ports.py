@@ -117,8 +117,8 @@ class PartitionMeta:
 class SensorUpdate:
     """New state of one sensor.
 
-    `record` is the whole state. Where `expected_prefix` is given and what is stored begins with it (after the epoch),
-    only the `spans` (byte start, byte stop of `record`) need be written; else the record is written whole.
+    `record` is the whole state. Where `expected_prefix` is given and what is stored begins with it (after the epoch), that has
+    the record's length, and only the `spans` (byte start, byte stop of `record`) need be written; else it is written whole.
     """
 
     sensor: str

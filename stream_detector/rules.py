@@ -18,7 +18,7 @@ from stream_detector.pipeline import PipelineRules
 from stream_detector.ports import Scorer
 from stream_detector.readings import Float32Array
 from stream_detector.restore import RestoreRules
-from stream_detector.scales import ScaleRules
+from stream_detector.scales import MAXIMUM_LEARNED_COUNT, ScaleRules
 from stream_detector.settings import AlertSettings, InputSettings, KafkaSettings, Settings, StateSettings
 from stream_detector.spec import ModelSpec
 from stream_detector.wire import InputLimits
@@ -48,7 +48,7 @@ class TrainedScorer(Scorer, Protocol):
 def build_detector(scorer: TrainedScorer, state: StateSettings, alerts: AlertSettings) -> Detector:
     """Build the detector that these settings describe."""
     model, calibration = scorer.spec, scorer.calibration
-    learned_count = SCALE_WINDOWS * model.window_length
+    learned_count = min(SCALE_WINDOWS * model.window_length, MAXIMUM_LEARNED_COUNT)
     return Detector(
         Arena(state.max_sensors, model.window_length, len(model.features), len(model.members)),
         scorer,

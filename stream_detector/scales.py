@@ -18,6 +18,8 @@ from stream_detector.state import Appended, Records
 
 #: A deviation below this share of the largest values is their rounding: the feature is constant.
 NEGLIGIBLE_SHARE = 1.0e-4
+#: So many readings can be counted in a sensor's record.
+MAXIMUM_LEARNED_COUNT = (1 << 16) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class ScaleRules:
 
     sensors: SensorTable
     fallback: Float32Array  # [F] > 0: deviation of a feature that has not varied yet, typical for the fleet
-    learned_count: int  # readings after which a running scale stands still
+    learned_count: int  # readings after which a running scale stands still; at most MAXIMUM_LEARNED_COUNT
 
 
 @dataclass(frozen=True, slots=True)

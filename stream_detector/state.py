@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Readings
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 #: Times are below 2**42 ms, so groups of readings this far apart cannot mix in one running maximum.
 _GROUP_STEP = 1 << 43
 #: A row's time is kept modulo 2**16 units, so what lies between two rows must be fewer units than that.
@@ -27,8 +27,7 @@ Records = NDArray[np.void]
 UInt16Array = NDArray[np.uint16]
 
 _HEADER = (
-    ("last_offset", "<i8"),  # of the newest accepted reading; first, since the store compares it
-    ("last_time_ms", "<i8"),  # event time of the newest accepted reading
+    ("last_time_ms", "<i8"),  # event time of the newest accepted reading; first, since the store compares it
     ("incident_offset", "<i8"),  # decision.py: offset of the reading that opened the incident; -1: none is open
     ("incident_time_ms", "<i8"),
     ("incident_peak", "<f8"),
@@ -37,12 +36,14 @@ _HEADER = (
     ("count", "<u4"),  # accepted readings since the sensor was first seen
     ("filled", "<i4"),  # rows of the current window, at most T; a gap starts it anew
     ("model", "<u4"),  # tag of the model that the fields below came from
-    ("level_count", "<f8"),  # decision.py: readings behind the levels
-    ("memory", "<f8"),  # slow running mean of the surprise
-    ("accepted", "<f8"),  # surprise that was accepted as normal
+    ("level_count", "<f4"),  # decision.py: readings behind the levels
+    ("memory", "<f4"),  # slow running mean of the surprise
+    ("accepted", "<f4"),  # surprise that was accepted as normal
 )
+#: What few sensors have: fields of the header that are as in a new record, else.
+INCIDENT = ("incident_offset", "incident_time_ms", "incident_peak", "last_anomalous_ms", "last_update_ms", "accepted")
 #: Running moments of one feature, for a sensor that the model does not know; see scales.py.
-_MOMENTS = np.dtype([("mean", "<f8"), ("squares", "<f8"), ("count", "<u4")])
+_MOMENTS = np.dtype([("mean", "<f8"), ("squares", "<f8"), ("count", "<u2")])
 
 
 def record_dtype(window_length: int, features: int, members: int) -> np.dtype[np.void]:
@@ -65,10 +66,14 @@ def layout_name(window_length: int, features: tuple[str, ...], members: int, uni
 def new_records(count: int, window_length: int, features: int, members: int) -> Records:
     """Return records of sensors that were never seen."""
     records = np.zeros(count, record_dtype(window_length, features, members))
-    records["header"]["last_offset"] = -1
     records["header"]["last_time_ms"] = -1
     records["header"]["incident_offset"] = -1
     return records
+
+
+def raw(records: Records) -> Records:
+    """Return a view of records as bytes: NumPy copies those of named fields one field after the other, many times slower."""
+    return records.view(np.dtype((np.void, records.dtype.itemsize)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +157,7 @@ def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: 
     rows["time"][target] = row_time[kept]
     newest = last[first] if len(reading) else first
     touched = accepted_slot[newest]
-    offset = readings.offsets[reading]
-    for name, values in (("last_offset", offset), ("last_time_ms", time_ms), ("count", count), ("filled", filled)):
+    for name, values in (("last_time_ms", time_ms), ("count", count), ("filled", filled)):
         header[name][touched] = values[newest]
     return Appended(
         reading=reading,

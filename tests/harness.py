@@ -18,6 +18,7 @@ from stream_detector.adapters.memory_source import MemorySource
 from stream_detector.adapters.memory_store import MemoryStore
 from stream_detector.arena import Arena
 from stream_detector.calibration import Tails
+from stream_detector.compact import expand
 from stream_detector.dead_letters import DeadLetterLimit
 from stream_detector.decision import DecisionRules
 from stream_detector.detector import Detector, WindowRules
@@ -119,6 +120,14 @@ def _window_errors(window: Float32Array, checksum: int, expected: Float32Array) 
         step_share=(weights[::-1] / weights.sum()).astype(np.float32)[np.newaxis],
         imputed=np.isnan(window[-1]),
     )
+
+
+def stored_counts(world: World, sensors: Sequence[str], partition: int = 0) -> list[int]:
+    """Return how many readings the stored state of each sensor is of; 0 where nothing is stored."""
+    stored = world.store.records(partition, list(sensors))
+    records, is_there = expand(stored, MODEL.window_length, len(MODEL.features), len(MODEL.members), unit_ms=1)
+    assert is_there.tolist() == [one is not None for one in stored]
+    return [int(count) for count in records["header"]["count"]]
 
 
 def reading(sensor: str, time_ms: int, *values: float | None, features: Sequence[str] = MODEL.features) -> bytes:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.arena import Arena
+from stream_detector.compact import compact, expand, plain
 from stream_detector.persistence import unsaved_updates
 from stream_detector.ports import SensorUpdate
 from stream_detector.readings import Readings
 from stream_detector.scales import ScaleRules, learn
 from stream_detector.sensor_table import UNKNOWN, no_sensors
-from stream_detector.state import append, new_records
+from stream_detector.state import append, new_records, time_unit_ms
 
 LENGTH, FEATURES, MEMBERS = 3, 1, 2
+MAX_GAP_MS = 10**6
 SCALES = ScaleRules(no_sensors(FEATURES, MEMBERS), np.ones(FEATURES, np.float32), learned_count=100)
 
 
@@ -38,14 +39,14 @@ def insert(arena: Arena, sensors: list[str], partition: int = 0, *, stored: bool
     """Hold sensors, the n-th of them as row n of the model's table; stored ones have one reading."""
     records = new_records(len(sensors), LENGTH, FEATURES, MEMBERS)
     if stored:
-        records["header"]["last_offset"] = 0
+        records["header"]["last_time_ms"] = 0
     arena.insert(partition, sensors, records, np.full(len(sensors), stored), np.arange(len(sensors), dtype=np.int32))
 
 
 def add(arena: Arena, sensors: list[str], times_ms: list[int]) -> None:
     """Append readings, learn their scales and note the change, as the detector does."""
     batch = readings(sensors, times_ms)
-    appended = append(arena.records, arena.slots(batch), batch, 10**6)
+    appended = append(arena.records, arena.slots(batch), batch, MAX_GAP_MS)
     unknown = np.full(len(appended.reading), UNKNOWN, np.int32)
     learn(arena.records, appended, batch.values[appended.reading], unknown, SCALES)
     arena.changed(*np.unique(appended.slot, return_counts=True))
@@ -91,9 +92,9 @@ def test_sensors_keep_their_records_while_the_arena_grows() -> None:
     for partition in range(4):
         assert arena.room(1000)
         insert(arena, ["a", *(f"s{number}" for number in range(999))], partition)
-        arena.records["header"]["last_offset"][arena.slot(partition, "a")] = 100 + partition
+        arena.records["header"]["last_time_ms"][arena.slot(partition, "a")] = 100 + partition
 
-    kept = [arena.records["header"]["last_offset"][arena.slot(partition, "a")] for partition in range(4)]
+    kept = [arena.records["header"]["last_time_ms"][arena.slot(partition, "a")] for partition in range(4)]
 
     assert kept == [100, 101, 102, 103]
 
@@ -176,7 +177,7 @@ def test_what_changes_between_being_taken_and_being_stored_is_not_taken_for_stor
 
     assert [arena.sensors[slot] for slot in arena.unsaved(0)] == ["a"]
     (slot,) = arena.unsaved(0).tolist()
-    assert (arena.unsaved_rows[slot], arena.stored_offset[slot]) == (2, taken.last_offset[0])
+    assert (arena.unsaved_rows[slot], arena.stored_time_ms[slot]) == (2, taken.last_time_ms[0])
     assert arena.room(1)
     assert names(arena) == {"a"}  # b made room
 
@@ -231,7 +232,7 @@ def test_a_slot_used_again_starts_with_the_record_it_is_given() -> None:
     insert(arena, ["b"], stored=False)
 
     assert arena.records.tobytes() == new_records(1, LENGTH, FEATURES, MEMBERS).tobytes()
-    assert (arena.stored_offset[0], arena.unsaved_rows[0]) == (-1, 0)
+    assert (arena.stored_time_ms[0], arena.unsaved_rows[0]) == (-1, 0)
 
 
 def apply(stored: bytes | None, update: SensorUpdate) -> bytes:
@@ -261,7 +262,11 @@ def test_updates_bring_the_store_to_the_arenas_state(batches: list[list[str]], w
         arena.saved(0, arena.marked(slots))
 
     held = {arena.sensors[slot]: arena.records[slot].tobytes() for slot in arena.held(0).tolist()}
-    assert store == {sensor: held[sensor] for batch in batches for sensor in batch}
+    found, is_there = expand(list(store.values()), LENGTH, FEATURES, MEMBERS, time_unit_ms(MAX_GAP_MS))
+    assert is_there.all()
+    assert {sensor: one.tobytes() for sensor, one in zip(store, found, strict=True)} == {
+        sensor: held[sensor] for batch in batches for sensor in batch
+    }
 
 
 def test_of_a_large_record_header_moments_and_the_new_rows_are_written_only() -> None:
@@ -273,18 +278,27 @@ def test_of_a_large_record_header_moments_and_the_new_rows_are_written_only() ->
 
     (update,) = unsaved_updates(arena, arena.unsaved(0), whole_bytes=arena.records.itemsize - 1)
 
-    # 92 bytes of header and a shift of 4 for each member, 20 of moments; a row is one float32 and a uint16.
-    head, row = 92 + 2 * 4 + 20, 6
-    assert update.expected_prefix == (2).to_bytes(8, "little")
+    # A byte for the form, 72 of header and a shift of 4 for each member, 18 of moments; a row is one float32 and a uint16.
+    head, row = 1 + 72 + 2 * 4 + 18, 6
+    assert update.expected_prefix == b"\xff" + (2).to_bytes(8, "little")
     assert update.spans == ((0, head), (head, head + row), (head + 2 * row, head + 3 * row))
 
 
-@pytest.mark.parametrize(("rows", "whole_bytes"), [(3, 0), (1, 1024)], ids=["as many new rows as the window", "small"])
-def test_all_of_a_record_is_written_when_all_is_new_or_it_is_small(rows: int, whole_bytes: int) -> None:
+def test_all_of_a_record_is_written_as_it_is_when_all_is_new() -> None:
     arena = arena_of(1)
     insert(arena, ["a"])
-    add(arena, ["a"] * rows, list(range(1, rows + 1)))
+    add(arena, ["a"] * LENGTH, list(range(1, LENGTH + 1)))
 
-    (update,) = unsaved_updates(arena, arena.unsaved(0), whole_bytes)
+    (update,) = unsaved_updates(arena, arena.unsaved(0), whole_bytes=0)
 
-    assert (update.expected_prefix, update.record) == (None, arena.records[0].tobytes())
+    assert (update.expected_prefix, update.record) == (None, plain(arena.records[:1]))
+
+
+def test_a_small_record_is_written_whole_and_compact() -> None:
+    arena = arena_of(1)
+    insert(arena, ["a"])
+    add(arena, ["a"], [1])
+
+    (update,) = unsaved_updates(arena, arena.unsaved(0), whole_bytes=arena.records.itemsize)
+
+    assert (update.expected_prefix, [update.record]) == (None, compact(arena.records[:1]))

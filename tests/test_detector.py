@@ -192,7 +192,7 @@ def test_a_stored_record_of_another_size_is_not_used(stored: bytes) -> None:
 
     slot = detector.arena.held(0)[0]
     assert detector.arena.records["rows"][slot].tobytes() == new_records(1, 3, 2, 1)["rows"].tobytes()
-    assert detector.arena.stored_offset[slot] == -1
+    assert detector.arena.stored_time_ms[slot] == -1
 
 
 def test_alerts_are_in_the_order_of_the_log() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 import pytest
 
 from stream_detector.errors import RetriableError
@@ -13,15 +12,8 @@ from stream_detector.ports import Polled
 from stream_detector.readings import Float32Array, Membership, Message
 from stream_detector.reports import StepReport
 from stream_detector.scales import Scales
-from tests.harness import INPUT, SECOND_MS, ChecksumScorer, Plant, Replica, World, merged
+from tests.harness import INPUT, SECOND_MS, ChecksumScorer, Plant, Replica, World, merged, stored_counts
 from tests.test_pipeline import ALWAYS, NEVER, feed, opened, ready, windows
-
-
-def counts(world: World, sensors: str, partition: int = 0) -> list[int]:
-    """Return how many readings the stored state of each sensor has seen."""
-    dtype = Plant().detector().arena.records.dtype
-    stored = world.store.records(partition, list(sensors))
-    return [0 if record is None else int(np.frombuffer(record, dtype)["header"]["count"][0]) for record in stored]
 
 
 def test_the_next_batch_is_in_memory_while_one_is_committed_and_only_that_one_is_stored() -> None:
@@ -35,10 +27,10 @@ def test_the_next_batch_is_in_memory_while_one_is_committed_and_only_that_one_is
     report = replica.turn()
 
     assert (report.committed_batches, report.readings) == (1, 3)
-    assert (world.committed(), world.store.positions(), counts(world, "ab")) == ({0: 3}, {0: 3}, [2, 1])
+    assert (world.committed(), world.store.positions(), stored_counts(world, "ab")) == ({0: 3}, {0: 3}, [2, 1])
     assert replica.detector.arena.unsaved(0).tolist() == replica.detector.arena.held(0).tolist()  # both, by the second batch
     replica.turn()
-    assert (world.committed(), world.store.positions(), counts(world, "ab")) == ({0: 5}, {0: 5}, [3, 2])
+    assert (world.committed(), world.store.positions(), stored_counts(world, "ab")) == ({0: 5}, {0: 5}, [3, 2])
     assert opened(world) == [("a", 3)]
 
 
@@ -138,7 +130,7 @@ def test_what_is_in_flight_behind_a_failed_commit_is_read_again_and_published_on
     assert (report.failed_commits, replica.pipeline.is_ready) == (1, False)
     replica.run()
     assert opened(world) == [("a", 2), ("b", 5)]
-    assert counts(world, "ab") == [3, 3]
+    assert stored_counts(world, "ab") == [3, 3]
 
 
 def test_an_evicted_members_batch_in_flight_is_not_committed() -> None:
@@ -181,7 +173,7 @@ def test_sensors_that_find_no_room_beside_a_batch_in_flight_come_after_it() -> N
         replica.turn()
     replica.run()
 
-    assert counts(world, "abcd") == [3, 3, 3, 3]
+    assert stored_counts(world, "abcd") == [3, 3, 3, 3]
     assert [sensor for sensor, _ in opened(world)] == ["a", "b", "c", "d"]
     assert replica.pipeline.holding == 0
 
@@ -200,7 +192,7 @@ def test_a_store_that_fails_under_a_batch_in_flight_is_given_all_later() -> None
     world.store.unavailable = False
     replica.run()
 
-    assert (opened(world), counts(world, "ab")) == ([("a", 3)], [3, 2])
+    assert (opened(world), stored_counts(world, "ab")) == ([("a", 3)], [3, 2])
 
 
 def test_a_store_wiped_under_a_batch_in_flight_is_written_anew_from_what_is_committed() -> None:
@@ -217,9 +209,9 @@ def test_a_store_wiped_under_a_batch_in_flight_is_written_anew_from_what_is_comm
     report = replica.turn()
 
     assert report.rewritten_partitions == 1
-    assert (world.committed(), world.store.positions(), counts(world, "ab")) == ({0: 5}, {0: 5}, [3, 2])
+    assert (world.committed(), world.store.positions(), stored_counts(world, "ab")) == ({0: 5}, {0: 5}, [3, 2])
     replica.run()
-    assert counts(world, "ab") == [4, 2]
+    assert stored_counts(world, "ab") == [4, 2]
 
 
 def test_an_answer_lost_under_a_batch_in_flight_is_found_out() -> None:
@@ -230,12 +222,12 @@ def test_an_answer_lost_under_a_batch_in_flight_is_found_out() -> None:
     world.store.lost_answers = 1
     feed(world, "ab", first_second=3)
     replica.turn()
-    assert (world.store.positions(), counts(world, "ab")) == ({0: 3}, [2, 1])
+    assert (world.store.positions(), stored_counts(world, "ab")) == ({0: 3}, [2, 1])
 
     assert replica.turn().store_errors == 2  # the answer that was lost, and that the store is not asked again at once
     replica.run()
 
-    assert (world.store.positions(), counts(world, "ab")) == ({0: 5}, [3, 2])
+    assert (world.store.positions(), stored_counts(world, "ab")) == ({0: 5}, [3, 2])
 
 
 def test_a_batch_in_flight_is_not_decided_yet_so_rules_may_change() -> None:
@@ -260,7 +252,7 @@ def test_the_batch_in_flight_is_completed_at_the_end() -> None:
     report = replica.pipeline.finish()
 
     assert (report.committed_batches, report.failed_commits) == (1, 0)
-    assert (opened(world), world.committed(), counts(world, "a")) == ([("a", 2)], {0: 3}, [3])
+    assert (opened(world), world.committed(), stored_counts(world, "a")) == ([("a", 2)], {0: 3}, [3])
 
 
 def test_a_last_batch_that_cannot_be_committed_is_read_again_by_the_next_owner(caplog: pytest.LogCaptureFixture) -> None:
@@ -273,7 +265,7 @@ def test_a_last_batch_that_cannot_be_committed_is_read_again_by_the_next_owner(c
     with caplog.at_level(logging.WARNING):
         report = replica.pipeline.finish()
 
-    assert (report.failed_commits, world.committed(), counts(world, "a")) == (1, {0: 0}, [0])
+    assert (report.failed_commits, world.committed(), stored_counts(world, "a")) == (1, {0: 0}, [0])
     assert "the last batch is not committed, it will be read again" in caplog.text
     replica.crash().run()
     assert opened(world) == [("a", 2)]

@@ -8,9 +8,9 @@ import pytest
 
 from stream_detector.errors import RetriableError
 from stream_detector.ports import Polled
-from tests.harness import World
+from tests.harness import World, stored_counts
 from tests.test_pipeline import ALWAYS, feed, opened, ready, windows
-from tests.test_pipeline_in_flight import counts, lose_one, several
+from tests.test_pipeline_in_flight import lose_one, several
 
 SMALL_BATCHES = replace(ALWAYS, overlap_readings=3)
 LATE_STORE = replace(ALWAYS, overlap_readings=1000, stores_late=True)
@@ -27,7 +27,7 @@ def test_a_small_batch_is_carried_through_in_one_step_and_a_large_one_is_left_in
     assert replica.turn().committed_batches == 0
     feed(world, "a", first_second=5)
     assert replica.turn().committed_batches == 2
-    assert (world.committed(), counts(world, "a")) == ({0: 6}, [6])
+    assert (world.committed(), stored_counts(world, "a")) == ({0: 6}, [6])
 
 
 def test_the_store_gets_a_batch_while_the_next_one_is_polled() -> None:
@@ -40,9 +40,9 @@ def test_the_store_gets_a_batch_while_the_next_one_is_polled() -> None:
     feed(world, "a", first_second=3)
     replica.turn()
 
-    assert (world.committed(), world.store.positions(), counts(world, "ab")) == ({0: 4}, {0: 3}, [2, 1])
+    assert (world.committed(), world.store.positions(), stored_counts(world, "ab")) == ({0: 4}, {0: 3}, [2, 1])
     assert replica.pipeline.settle()
-    assert (world.store.positions(), counts(world, "ab")) == ({0: 4}, [3, 1])
+    assert (world.store.positions(), stored_counts(world, "ab")) == ({0: 4}, [3, 1])
 
 
 def test_nothing_is_asked_of_the_store_before_it_is_known_what_it_did() -> None:
@@ -79,7 +79,7 @@ def test_the_last_batch_is_stored_at_the_end() -> None:
 
     replica.pipeline.finish()
 
-    assert (world.store.positions(), counts(world, "a")) == ({0: 3}, [3])
+    assert (world.store.positions(), stored_counts(world, "a")) == ({0: 3}, [3])
 
 
 def test_what_a_dead_process_had_sent_to_the_store_harms_nobody_who_went_on() -> None:
@@ -95,7 +95,7 @@ def test_what_a_dead_process_had_sent_to_the_store_harms_nobody_who_went_on() ->
     world.in_transit.arrive()
 
     second.run()
-    assert (opened(world), counts(world, "ab")) == ([("a", 2)], [5, 2])
+    assert (opened(world), stored_counts(world, "ab")) == ([("a", 2)], [5, 2])
 
 
 def test_what_the_store_did_is_learned_though_nothing_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,4 +124,4 @@ def test_a_failure_of_the_store_that_is_learned_between_two_steps_is_counted() -
     world.store.unavailable = False
     assert replica.turn().store_errors == 1
     assert replica.pipeline.settle()
-    assert counts(world, "a") == [3]
+    assert stored_counts(world, "a") == [3]

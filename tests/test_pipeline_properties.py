@@ -18,12 +18,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stream_detector.compact import expand
 from stream_detector.events import iso_time
 from stream_detector.persistence import WHOLE_BYTES
 from stream_detector.state import record_dtype
 from tests.harness import INPUT, MINUTE_MS, MODEL, SECOND_MS, START_MS, Plant, Replica, Snapshot, World, checksum_error, reading
 
 SENSORS = 5
+SHAPE = MODEL.window_length, len(MODEL.features), len(MODEL.members)
 ACCEPT_MS = 6 * SECOND_MS
 BROKEN = b"not a reading"
 
@@ -153,7 +155,16 @@ class Outcome:
 def outcome(world: World, script: Script) -> Outcome:
     letters = [(value, *(content for _, content in headers)) for value, headers in world.dead_letters()]
     stored = [world.store.records(sensor % script.partitions, [f"s{sensor}"])[0] for sensor in range(SENSORS)]
-    return Outcome(world.alerts_by_sensor(), sorted(letters, key=repr), stored)
+    return Outcome(world.alerts_by_sensor(), sorted(letters, key=repr), [None if one is None else said(one) for one in stored])
+
+
+def said(stored: bytes) -> bytes:
+    """Return what a stored record says, in whatever form: the one in memory, without the rows that are not of the window."""
+    records, is_there = expand([stored], *SHAPE, unit_ms=1)
+    assert is_there.all()
+    ages = (records["header"]["count"].astype(int)[:, None] - 1 - np.arange(MODEL.window_length)) % MODEL.window_length
+    records["rows"][ages >= records["header"]["filled"][:, None]] = np.zeros((), records["rows"].dtype)
+    return records.tobytes()
 
 
 @lru_cache(maxsize=64)
@@ -251,7 +262,7 @@ def test_quiet_runs_have_all_that_can_happen_to_a_sensor() -> None:
     """Else the properties below would say little."""
     runs = [quiet_run(Script(seed, records=90, partitions=1, stride=1)) for seed in range(10)]
     events = [json.loads(value) for run in runs for values in run.alerts.values() for value in values]
-    stored = [np.frombuffer(record, record_dtype(3, 2, 1))[0] for run in runs for record in run.stored if record]
+    stored = [np.frombuffer(record, record_dtype(*SHAPE))[0] for run in runs for record in run.stored if record]
 
     assert {event["status"] for event in events} == {"opened", "updated", "closed"}
     assert {event["incident"]["accepted"] for event in events} == {False, True}

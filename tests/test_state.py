@@ -170,7 +170,6 @@ def test_late_and_equal_time_readings_are_dropped_and_counted() -> None:
     assert appended.reading.tolist() == [0, 3]
     assert appended.late == 3
     assert records["header"]["last_time_ms"].tolist() == [201]
-    assert records["header"]["last_offset"].tolist() == [3]
 
 
 def test_a_reading_at_time_zero_is_not_late() -> None:
@@ -271,25 +270,25 @@ def test_windows_of_the_past_are_not_touched_by_later_batches() -> None:
 
 
 def test_the_layout_is_named_by_window_length_members_unit_of_time_and_features_in_order() -> None:
-    assert layout_name(64, ("temperature", "pressure"), 3, 10) == "3:64:3:10:temperature,pressure"
+    assert layout_name(64, ("temperature", "pressure"), 3, 10) == "4:64:3:10:temperature,pressure"
     assert layout_name(64, ("pressure", "temperature"), 3, 10) != layout_name(64, ("temperature", "pressure"), 3, 10)
 
 
 def test_a_record_is_a_header_with_a_shift_per_member_moments_per_feature_and_a_ring_of_rows() -> None:
     record = record_dtype(window_length=5, features=2, members=3)
 
-    # 10 columns of 8 bytes and 3 of 4, and 3 float32; two float64 and a uint32 per feature; 2 float32 and a uint16 per row.
-    assert [record[name].itemsize for name in record.names or ()] == [10 * 8 + 3 * 4 + 3 * 4, 2 * 20, 5 * 10]
-    assert record.itemsize == 104 + 40 + 50
+    # 6 columns of 8 bytes and 6 of 4, and 3 float32; two float64 and a uint16 per feature; 2 float32 and a uint16 per row.
+    assert [record[name].itemsize for name in record.names or ()] == [6 * 8 + 6 * 4 + 3 * 4, 2 * 18, 5 * 10]
+    assert record.itemsize == 84 + 36 + 50
     assert record.fields is not None
-    assert [record.fields[name][1] for name in ("header", "moments", "rows")] == [0, 104, 144]
+    assert [record.fields[name][1] for name in ("header", "moments", "rows")] == [0, 84, 120]
 
 
 def test_a_sensor_that_was_never_seen_has_neither_rows_nor_moments_nor_an_incident() -> None:
     (record,) = new_records(1, 3, FEATURES, MEMBERS)
 
     header = record["header"]
-    assert (header["last_offset"], header["last_time_ms"], header["incident_offset"]) == (-1, -1, -1)
+    assert (header["last_time_ms"], header["incident_offset"]) == (-1, -1)
     assert not any(header[name] for name in ("count", "filled", "model", "level_count", "memory", "accepted"))
     assert not record["moments"].tobytes().strip(b"\0")
     assert not header["shift"].any()

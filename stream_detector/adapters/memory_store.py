@@ -90,7 +90,7 @@ class MemoryStore:
         stored = self._sensors.get((partition, update.sensor))
         if update.expected_prefix is None or stored is None or stored.epoch != epoch:
             return update.record
-        if len(stored.record) != len(update.record) or not stored.record.startswith(update.expected_prefix):
+        if not stored.record.startswith(update.expected_prefix):
             return update.record
         merged = bytearray(stored.record)
         for start, stop in update.spans:

@@ -1,7 +1,7 @@
 -- Moves the state of one partition from position `start` to `stop`: everything is written, or nothing.
 --
 -- KEYS[1]    hash    meta of the partition: next (decimal), epoch (8 bytes), layout, topic_id
--- KEYS[2..]  string  one per sensor: epoch (8 bytes), length of the record (4 bytes), record
+-- KEYS[2..]  string  one per sensor: epoch (8 bytes), record
 --
 -- ARGV[1]    bytes   epoch
 -- ARGV[2]    decimal start

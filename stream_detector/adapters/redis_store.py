@@ -3,7 +3,7 @@
 Keys of one partition share their hash tag, so one script may touch them all on a Cluster:
 
     sd:{<group>/<topic>:<partition>}:meta        hash: next, epoch, layout, topic_id; never expires
-    sd:{<group>/<topic>:<partition>}:w:<sensor>  string: epoch (8 bytes), length of the record (4 bytes), record
+    sd:{<group>/<topic>:<partition>}:w:<sensor>  string: epoch (8 bytes), record
 
 A sensor's key expires when it was not written for ttl_seconds: a safety net, kept up at little cost (see Renewals).
 This module knows nothing of what a record means, nor when to persist.
@@ -37,7 +37,6 @@ MAXIMUM_ATTEMPTS = 3
 MAXIMUM_PLAIN_SENSOR_BYTES = 128
 PING_MS = 60_000
 _EPOCH_BYTES = 8
-_HEAD_BYTES = _EPOCH_BYTES + 4
 _SCRIPT = "persist.lua"
 
 
@@ -86,7 +85,7 @@ class RedisStore:
         if not sensors:
             return []
         values = self._execute("MGET", *self._sensor_keys(partition, sensors))
-        return [value[_HEAD_BYTES:] if value is not None and value.startswith(epoch) else None for value in values]
+        return [value[_EPOCH_BYTES:] if value is not None and value.startswith(epoch) else None for value in values]
 
     def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Sequence[SensorUpdate]) -> str:
         """Move a partition's state from position `start` to `stop`, all or nothing; return a StoreVerdict. Idempotent.
@@ -206,13 +205,12 @@ def _entries(
     """Return the arguments of the script that describe the sensors, in the order of `keys`; see persist.lua."""
     arguments: list[Any] = []
     for position, (key, update) in enumerate(zip(keys, updates, strict=True)):
-        head = epoch + len(update.record).to_bytes(4, "big")
         if update.expected_prefix is None or position in whole:
-            arguments += (b"", head + update.record)
+            arguments += (b"", epoch + update.record)
             continue
-        arguments += (head + update.expected_prefix, len(update.spans), int(key in renewed))
+        arguments += (epoch + update.expected_prefix, len(update.spans), int(key in renewed))
         for start, stop in update.spans:
-            arguments += (_HEAD_BYTES + start, update.record[start:stop])
+            arguments += (_EPOCH_BYTES + start, update.record[start:stop])
     return arguments
 
 
