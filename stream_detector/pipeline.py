@@ -133,9 +133,8 @@ class Pipeline:
 
     def sensor_counts(self) -> SensorCounts:
         """Count the sensors in memory; a pass over all of them."""
-        arena = self._ports.detector.arena
-        header = arena.records["header"][["filled", "incident_offset"]]  # the other fields would be copied as well
-        return sensor_counts(header[arena.partitions >= 0], self._ports.detector.model.window_length)
+        detector = self._ports.detector
+        return sensor_counts(detector.arena.records["header"], detector.arena.partitions >= 0, detector.model.window_length)
 
     def step(self) -> StepReport:
         """Poll once and score what came, or start to; carry the batch before it all the way through; restore a slice."""

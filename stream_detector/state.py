@@ -85,10 +85,14 @@ class SensorCounts:
     open_incidents: int
 
 
-def sensor_counts(header: Records, window_length: int) -> SensorCounts:
-    """Count sensors by their headers: with a window not yet full, with a full one, and with an open incident."""
-    full = header["filled"] == window_length
-    return SensorCounts(int((~full).sum()), int(full.sum()), int((header["incident_offset"] >= 0).sum()))
+def sensor_counts(header: Records, held: BoolArray, window_length: int) -> SensorCounts:
+    """Count the held ones of sensors [N] by their headers: with a window not yet full, with a full one, with an open incident.
+
+    Field by field: to choose headers first would copy all that is in them.
+    """
+    full = held & (header["filled"] == window_length)
+    is_open = held & (header["incident_offset"] >= 0)
+    return SensorCounts(int(held.sum() - full.sum()), int(full.sum()), int(is_open.sum()))
 
 
 @dataclass(frozen=True, slots=True)

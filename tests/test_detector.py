@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_detector.compact import compact
 from stream_detector.detector import Detected, Detector
 from stream_detector.readings import Float64Array, Message, Readings
 from stream_detector.scales import Scales
@@ -174,7 +175,7 @@ def test_any_cut_gives_equal_records_scores_and_events(sensors: str, stride: int
 def test_a_stored_record_is_gone_on_with() -> None:
     first = admitted(NEVER.detector(), "a")
     first.detect(readings("aa"))
-    stored = first.arena.records[first.arena.held(0)[0]].tobytes()
+    (stored,) = compact(first.arena.taken(first.arena.held(0)))
     scorer = ChecksumScorer()
     second = NEVER.detector(scorer)
 

@@ -21,6 +21,8 @@ from tests.benchmarks.restore_load import write_lines
 #: Sensors whose numbers differ by a multiple of this read the same values.
 PATTERN = 4096
 _COURSES = 16
+#: How far readings are from their turn, at most: no fleet reads to the millisecond.
+_JITTER_MS = 50
 
 
 @dataclass(frozen=True)
@@ -47,20 +49,20 @@ class FleetLog:
         values: Float64Array = healthy_values(len(self.model.features), _COURSES, steps, first=READINGS).astype(np.float64)
         return values.round(3)  # the resolution of the sensors
 
-    def time_ms(self, turn: int) -> int:
-        """Return the time of a turn's readings."""
-        return START_MS + round(1000 * self.model.sampling_interval_seconds * turn)
+    def times_ms(self, numbers: Int64Array, turn: int) -> Int64Array:
+        """Return the times of a turn's readings of these sensors [N]."""
+        scattered = (numbers % PATTERN * 7919 + turn * 104_729) % (2 * _JITTER_MS + 1)
+        return START_MS + round(1000 * self.model.sampling_interval_seconds * turn) + scattered - _JITTER_MS
 
     def past_readings(self, numbers: Int64Array, start: int, stop: int) -> Readings:
         """Return what these sensors read in turns of the past, decoded; positions before the topic are negative."""
         turn, number = np.repeat(np.arange(start, stop), len(numbers)), np.tile(numbers, stop - start)
         course, begin = number % _COURSES, number % PATTERN // _COURSES
-        times_ms = [self.time_ms(one) for one in range(start, stop)]
         return Readings(
             sensors=[self.sensors[one] for one in numbers.tolist()] * (stop - start),
             partitions=np.zeros(len(turn), np.int32),
             offsets=(turn - self.past + 1) * self.count + number,
-            times_ms=np.repeat(np.array(times_ms, np.int64), len(numbers)),
+            times_ms=np.concatenate([self.times_ms(numbers, one) for one in range(start, stop)]),
             values=self._courses[course, begin + turn].astype(np.float32),
         )
 
@@ -72,9 +74,9 @@ class FleetLog:
         names = self.model.features
         for turn in range(first, stop):
             values = [json.dumps(dict(zip(names, row, strict=True))) for row in self._pattern(turn).tolist()]
-            time_ms = self.time_ms(turn)
+            times_ms = self.times_ms(np.arange(len(values)), turn).tolist()
             for number, sensor in enumerate(self.sensors):
-                value = values[number % PATTERN]
+                value, time_ms = values[number % PATTERN], times_ms[number % PATTERN]
                 yield f'{sensor}|{{"sensor_id": "{sensor}", "timestamp": {time_ms}, "values": {value}}}\n'.encode()
 
     def _pattern(self, turn: int) -> Float64Array:
