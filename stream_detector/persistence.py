@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 
 import numpy as np
 
 from stream_detector.arena import Arena, Marked
 from stream_detector.compact import PLAIN, compact, plain
 from stream_detector.errors import StoreUnavailableError
-from stream_detector.ports import SensorUpdate, StateStore
+from stream_detector.ports import SensorUpdate, StateStore, Updates
 from stream_detector.readings import Int32Array
 
 #: A record of so many bytes in memory or fewer is written whole, and compact. Of a larger one what changed is written.
@@ -26,7 +25,7 @@ class Saving:
 
     position: int
     marked: Marked
-    updates: list[SensorUpdate]
+    updates: Updates
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +75,26 @@ def persist_all(store: StateStore, handed: Sequence[Handed], moved: Callable[[],
 def savings_of(arena: Arena, parts: Sequence[tuple[Int32Array, int]], whole_bytes: int = WHOLE_BYTES) -> list[Saving]:
     """Take what the store lacks of slots, each array those of a partition whose state includes every record before a position.
 
-    All at once: what a call costs is far more than what a sensor does.
+    All at once: to make records compact costs far more for a call than for a sensor.
     """
-    lengths = [len(slots) for slots, _ in parts]
-    updates = iter(unsaved_updates(arena, np.concatenate([slots for slots, _ in parts]), whole_bytes)) if parts else iter(())
-    return [
-        Saving(position, arena.marked(slots), list(islice(updates, length)))
-        for (slots, position), length in zip(parts, lengths, strict=True)
-    ]
-
-
-def unsaved_updates(arena: Arena, slots: Int32Array, whole_bytes: int = WHOLE_BYTES) -> list[SensorUpdate]:
-    """Return the updates that bring the store to the arena's state of these slots."""
     if arena.records.itemsize > whole_bytes:
-        return _changes(arena, slots)
-    stored = compact(arena.taken(slots))
-    return [SensorUpdate(arena.sensors[slot], record, None) for slot, record in zip(slots.tolist(), stored, strict=True)]
+        return [Saving(position, arena.marked(slots), _changes(arena, slots)) for slots, position in parts]
+    together = iter(compact(arena.taken(np.concatenate([slots for slots, _ in parts])))) if parts else iter(())
+    return [Saving(position, arena.marked(slots), Updates(_named(arena, slots, together))) for slots, position in parts]
 
 
-def _changes(arena: Arena, slots: Int32Array) -> list[SensorUpdate]:
-    """Return updates of what changed in these slots' records: their head, and the new rows."""
+def unsaved_updates(arena: Arena, slots: Int32Array, whole_bytes: int = WHOLE_BYTES) -> Updates:
+    """Return the updates that bring the store to the arena's state of these slots."""
+    return savings_of(arena, [(slots, 0)], whole_bytes)[0].updates
+
+
+def _named(arena: Arena, slots: Int32Array, records: Iterator[bytes]) -> dict[str, bytes]:
+    """Take as many records as there are slots, by the names of their sensors."""
+    return dict(zip([arena.sensors[slot] for slot in slots.tolist()], records, strict=False))
+
+
+def _changes(arena: Arena, slots: Int32Array) -> Updates:
+    """Return updates of what changed in these slots' records: their head, and the new rows; of new ones, all."""
     records = arena.records
     size, window_length = 1 + records.itemsize, records["rows"].shape[1]
     row_bytes = records["rows"].dtype.itemsize
@@ -106,15 +105,15 @@ def _changes(arena: Arena, slots: Int32Array) -> list[SensorUpdate]:
     is_whole = ((stored < 0) | (new_rows >= window_length)).tolist()
     ends = (records["header"]["count"][slots] % window_length).tolist()
     spans = cache(lambda end, rows: ((0, head_bytes), *_ring_spans(head_bytes, end, rows, window_length, row_bytes)))
-    updates = []
-    for number, (slot, whole, end, rows) in enumerate(zip(slots.tolist(), is_whole, ends, new_rows.tolist(), strict=True)):
+    whole, changed = dict[str, bytes](), []
+    for number, (slot, all_of_it, end, rows) in enumerate(zip(slots.tolist(), is_whole, ends, new_rows.tolist(), strict=True)):
         sensor, record = arena.sensors[slot], contents[number * size : (number + 1) * size]
-        if whole:
-            updates.append(SensorUpdate(sensor, record, None))
+        if all_of_it:
+            whole[sensor] = record
         else:
             prefix = _PLAIN_BYTE + prefixes[8 * number : 8 * number + 8]
-            updates.append(SensorUpdate(sensor, record, prefix, spans(end, rows)))
-    return updates
+            changed.append(SensorUpdate(sensor, record, prefix, spans(end, rows)))
+    return Updates(whole, changed)
 
 
 def _ring_spans(head_bytes: int, end: int, rows: int, window_length: int, row_bytes: int) -> tuple[tuple[int, int], ...]:

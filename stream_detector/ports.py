@@ -115,16 +115,24 @@ class PartitionMeta:
 
 @dataclass(frozen=True, slots=True)
 class SensorUpdate:
-    """New state of one sensor.
+    """New state of one sensor, of which a part has changed.
 
-    `record` is the whole state. Where `expected_prefix` is given and what is stored begins with it (after the epoch), that has
-    the record's length, and only the `spans` (byte start, byte stop of `record`) need be written; else it is written whole.
+    `record` is the whole state. Where what is stored begins with `expected_prefix` (after the epoch), that has the record's
+    length, and only the `spans` (byte start, byte stop of `record`) need be written; else it is written whole.
     """
 
     sensor: str
     record: bytes
-    expected_prefix: bytes | None
+    expected_prefix: bytes
     spans: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """New state of sensors, each in one of the two."""
+
+    whole: Mapping[str, bytes]
+    changed: Sequence[SensorUpdate] = ()
 
 
 class StoreVerdict:
@@ -151,7 +159,7 @@ class StateStore(Protocol):
     def load(self, partition: int, epoch: bytes, sensors: Sequence[str]) -> list[bytes | None]:
         """Read the state of sensors, in order; None where absent or of another epoch."""
 
-    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Sequence[SensorUpdate]) -> str:
+    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> str:
         """Move a partition's state from position `start` to `stop`, all or nothing; return a StoreVerdict. Idempotent."""
 
     def ping(self) -> None:

@@ -27,7 +27,7 @@ from stream_detector.explanation import WindowErrors
 from stream_detector.keeper import LagBounds, StateKeeper
 from stream_detector.persistence import WHOLE_BYTES, Answers, at_once
 from stream_detector.pipeline import Pipeline, PipelineRules
-from stream_detector.ports import PartitionMeta, SensorUpdate
+from stream_detector.ports import PartitionMeta, Updates
 from stream_detector.readings import Float32Array
 from stream_detector.reports import StepReport
 from stream_detector.restore import RestorePorts, RestoreRules
@@ -157,7 +157,7 @@ class FragileStore(MemoryStore):
         self.lost_answers = 0  # so many persists are applied, but the caller never hears of it
         self.verdicts: list[tuple[int, str]] = []
 
-    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Sequence[SensorUpdate]) -> str:
+    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> str:
         """See ports.StateStore."""
         if self.healthy_persists is not None:
             self.healthy_persists -= 1

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stream_detector.arena import Arena
 from stream_detector.compact import compact, expand, plain
 from stream_detector.persistence import unsaved_updates
-from stream_detector.ports import SensorUpdate
+from stream_detector.ports import Updates
 from stream_detector.readings import Readings
 from stream_detector.scales import ScaleRules, learn
 from stream_detector.sensor_table import UNKNOWN, no_sensors
@@ -235,14 +235,15 @@ def test_a_slot_used_again_starts_with_the_record_it_is_given() -> None:
     assert (arena.stored_time_ms[0], arena.unsaved_rows[0]) == (-1, 0)
 
 
-def apply(stored: bytes | None, update: SensorUpdate) -> bytes:
-    """Return what a store has after an update, by the contract of ports.SensorUpdate."""
-    if stored is None or update.expected_prefix is None or not stored.startswith(update.expected_prefix):
-        return update.record
-    written = bytearray(stored)
-    for start, stop in update.spans:
-        written[start:stop] = update.record[start:stop]
-    return bytes(written)
+def apply(stored: dict[str, bytes], updates: Updates) -> None:
+    """Write updates to a store, by the contract of ports.SensorUpdate."""
+    stored |= updates.whole
+    for update in updates.changed:
+        written = bytearray(stored[update.sensor])
+        assert written.startswith(update.expected_prefix)
+        for start, stop in update.spans:
+            written[start:stop] = update.record[start:stop]
+        stored[update.sensor] = bytes(written)
 
 
 @settings(deadline=None)
@@ -257,8 +258,7 @@ def test_updates_bring_the_store_to_the_arenas_state(batches: list[list[str]], w
         time_ms += len(batch)
         add(arena, batch, times_ms)
         slots = arena.unsaved(0)
-        for update in unsaved_updates(arena, slots, whole_bytes):
-            store[update.sensor] = apply(store.get(update.sensor), update)
+        apply(store, unsaved_updates(arena, slots, whole_bytes))
         arena.saved(0, arena.marked(slots))
 
     held = {arena.sensors[slot]: arena.records[slot].tobytes() for slot in arena.held(0).tolist()}
@@ -276,8 +276,10 @@ def test_of_a_large_record_header_moments_and_the_new_rows_are_written_only() ->
     arena.saved(0, arena.marked(arena.unsaved(0)))
     add(arena, ["a", "a"], [3, 4])  # rows 2 and 0 of the ring
 
-    (update,) = unsaved_updates(arena, arena.unsaved(0), whole_bytes=arena.records.itemsize - 1)
+    updates = unsaved_updates(arena, arena.unsaved(0), whole_bytes=arena.records.itemsize - 1)
 
+    assert not updates.whole
+    (update,) = updates.changed
     # A byte for the form, 72 of header and a shift of 4 for each member, 18 of moments; a row is one float32 and a uint16.
     head, row = 1 + 72 + 2 * 4 + 18, 6
     assert update.expected_prefix == b"\xff" + (2).to_bytes(8, "little")
@@ -289,9 +291,9 @@ def test_all_of_a_record_is_written_as_it_is_when_all_is_new() -> None:
     insert(arena, ["a"])
     add(arena, ["a"] * LENGTH, list(range(1, LENGTH + 1)))
 
-    (update,) = unsaved_updates(arena, arena.unsaved(0), whole_bytes=0)
+    updates = unsaved_updates(arena, arena.unsaved(0), whole_bytes=0)
 
-    assert (update.expected_prefix, update.record) == (None, plain(arena.records[:1]))
+    assert updates == Updates({"a": plain(arena.records[:1])}, [])
 
 
 def test_a_small_record_is_written_whole_and_compact() -> None:
@@ -299,6 +301,6 @@ def test_a_small_record_is_written_whole_and_compact() -> None:
     insert(arena, ["a"])
     add(arena, ["a"], [1])
 
-    (update,) = unsaved_updates(arena, arena.unsaved(0), whole_bytes=arena.records.itemsize)
+    updates = unsaved_updates(arena, arena.unsaved(0), whole_bytes=arena.records.itemsize)
 
-    assert (update.expected_prefix, [update.record]) == (None, compact(arena.records[:1]))
+    assert updates == Updates({"a": compact(arena.records[:1])[0]})

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
-from stream_detector.ports import SensorUpdate
+from stream_detector.ports import Updates
 from tests.harness import SECOND_MS, START_MS, FragileStore, Plant, Replica, World
 
 SENSORS = [f"pump-{number}" for number in range(20)]
@@ -27,9 +26,10 @@ def watched(store: FragileStore, monkeypatch: pytest.MonkeyPatch) -> Writes:
     """Note the persists of a store."""
     writes, persist = Writes(), store.persist
 
-    def noted(partition: int, epoch: bytes, start: int, stop: int, updates: Sequence[SensorUpdate]) -> str:
-        writes.sizes.append(len(updates))
-        writes.sensors += [update.sensor for update in updates]
+    def noted(partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> str:
+        sensors = [*updates.whole, *(update.sensor for update in updates.changed)]
+        writes.sizes.append(len(sensors))
+        writes.sensors += sensors
         return persist(partition, epoch, start, stop, updates)
 
     monkeypatch.setattr(store, "persist", noted)

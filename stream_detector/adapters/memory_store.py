@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from stream_detector.errors import StoreUnavailableError
-from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict
+from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict, Updates
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class MemoryStore:
         stored = [self._sensors.get((partition, sensor)) for sensor in sensors]
         return [one.record if one is not None and one.epoch == epoch else None for one in stored]
 
-    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Sequence[SensorUpdate]) -> str:
+    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> str:
         """Move a partition's state from position `start` to `stop`, all or nothing; return a StoreVerdict. Idempotent."""
         if stop <= start:
             msg = f"a persist moves forward: start {start}, stop {stop}"
@@ -69,7 +69,9 @@ class MemoryStore:
             return StoreVerdict.ALREADY_APPLIED
         if meta.next_position != start:
             return StoreVerdict.GAP
-        for update in updates:
+        for sensor, record in updates.whole.items():
+            self._sensors[partition, sensor] = _Stored(epoch, record)
+        for update in updates.changed:
             self._sensors[partition, update.sensor] = _Stored(epoch, self._merged(partition, epoch, update))
         self._metas[partition] = replace(meta, next_position=stop)
         return StoreVerdict.APPLIED
@@ -88,9 +90,7 @@ class MemoryStore:
 
     def _merged(self, partition: int, epoch: bytes, update: SensorUpdate) -> bytes:
         stored = self._sensors.get((partition, update.sensor))
-        if update.expected_prefix is None or stored is None or stored.epoch != epoch:
-            return update.record
-        if not stored.record.startswith(update.expected_prefix):
+        if stored is None or stored.epoch != epoch or not stored.record.startswith(update.expected_prefix):
             return update.record
         merged = bytearray(stored.record)
         for start, stop in update.spans:

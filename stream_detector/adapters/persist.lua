@@ -7,20 +7,21 @@
 -- ARGV[2]    decimal start
 -- ARGV[3]    decimal stop
 -- ARGV[4]    decimal time to live of a sensor's key, milliseconds
--- then for each sensor, in the order of KEYS:
---   bytes    empty: write it whole, with a new time to live:
---   bytes      the value
---   bytes    else the guard: what the key must begin with for its spans to be written:
---   decimal    number of spans
---   0 or 1     renew the time to live
+-- ARGV[5]    decimal how many sensors are written whole; they come first:
+-- then for each of these, in the order of KEYS:
+--   bytes    the value; the key has a new time to live
+-- then for each other sensor:
+--   bytes    the guard: what the key must begin with for its spans to be written
+--   decimal  number of spans
+--   0 or 1   renew the time to live
 --   for each span:  decimal, offset in the value;  bytes
 --
--- Returns a list: the verdict, and after "lacking" the positions in KEYS, from 1 for the first sensor, of what does
--- not begin with its guard (expired, another epoch, other content). Those must be given whole.
+-- Returns a list: the verdict, and after "lacking" which of the other sensors, from 0, have no value that begins with
+-- their guard (expired, another epoch, other content). Those must be given whole.
 
 local meta = redis.call('HMGET', KEYS[1], 'next', 'epoch')
 local next_position, epoch = meta[1], meta[2]
-local start, stop = ARGV[2], ARGV[3]
+local start, stop, time_to_live, whole = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 
 if not next_position or not epoch then return {'gap'} end
 if epoch ~= ARGV[1] then return {'ahead'} end
@@ -31,32 +32,26 @@ if next_position ~= start then
 end
 
 local lacking = {'lacking'}
-local at = 5
-for i = 2, #KEYS do
+local at = 6 + whole
+for i = 2 + whole, #KEYS do
   local guard = ARGV[at]
-  if guard == '' then
-    at = at + 2
-  else
-    if redis.call('GETRANGE', KEYS[i], 0, #guard - 1) ~= guard then lacking[#lacking + 1] = i - 1 end
-    at = at + 3 + 2 * tonumber(ARGV[at + 1])
-  end
+  if redis.call('GETRANGE', KEYS[i], 0, #guard - 1) ~= guard then lacking[#lacking + 1] = i - 2 - whole end
+  at = at + 3 + 2 * tonumber(ARGV[at + 1])
 end
 if #lacking > 1 then return lacking end
 
-at = 5
-for i = 2, #KEYS do
-  if ARGV[at] == '' then
-    redis.call('SET', KEYS[i], ARGV[at + 1], 'PX', ARGV[4])
+for i = 1, whole do
+  redis.call('SET', KEYS[1 + i], ARGV[5 + i], 'PX', time_to_live)
+end
+at = 6 + whole
+for i = 2 + whole, #KEYS do
+  local spans, renew = tonumber(ARGV[at + 1]), ARGV[at + 2]
+  at = at + 3
+  for _ = 1, spans do
+    redis.call('SETRANGE', KEYS[i], ARGV[at], ARGV[at + 1])
     at = at + 2
-  else
-    local spans, renew = tonumber(ARGV[at + 1]), ARGV[at + 2]
-    at = at + 3
-    for _ = 1, spans do
-      redis.call('SETRANGE', KEYS[i], ARGV[at], ARGV[at + 1])
-      at = at + 2
-    end
-    if renew == '1' then redis.call('PEXPIRE', KEYS[i], ARGV[4]) end
   end
+  if renew == '1' then redis.call('PEXPIRE', KEYS[i], time_to_live) end
 end
 redis.call('HSET', KEYS[1], 'next', stop)
 return {'applied'}

@@ -25,7 +25,7 @@ from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 from stream_detector.adapters.redis_client import Client, checked_address, connect, remedy
 from stream_detector.adapters.renewals import Renewals
 from stream_detector.errors import StoreRefusedError, StoreUnavailableError
-from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict
+from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict, Updates
 from stream_detector.settings import PREFIX, RedisSettings
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class RedisStore:
         values = self._execute("MGET", *self._sensor_keys(partition, sensors))
         return [value[_EPOCH_BYTES:] if value is not None and value.startswith(epoch) else None for value in values]
 
-    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Sequence[SensorUpdate]) -> str:
+    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> str:
         """Move a partition's state from position `start` to `stop`, all or nothing; return a StoreVerdict. Idempotent.
 
         What Redis lacks is written whole in a second call; what goes missing between the two, in a third.
@@ -95,18 +95,21 @@ class RedisStore:
         if stop <= start:
             msg = f"a persist moves forward: start {start}, stop {stop}"
             raise ValueError(msg)
-        keys = self._sensor_keys(partition, [update.sensor for update in updates])
-        renewed = self._renewals.due([key for key, update in zip(keys, updates, strict=True) if update.expected_prefix])
-        header = [len(keys) + 1, self._meta_key(partition), *keys, epoch, start, stop, self._ttl_ms()]
-        whole: set[int] = set()
+        whole, changed = dict(updates.whole), updates.changed
+        renewed = self._renewals.due(self._sensor_keys(partition, [update.sensor for update in changed]))
         verdict = LACKING
         for attempt in range(MAXIMUM_ATTEMPTS):
             if attempt == MAXIMUM_ATTEMPTS - 1:
-                whole.update(range(len(updates)))  # then nothing can be lacking
-            verdict, *lacking = self._run_script(header + _entries(epoch, keys, updates, renewed, whole))
+                whole |= {update.sensor: update.record for update in changed}  # then nothing can be lacking
+                changed = ()
+            keys = self._sensor_keys(partition, [*whole, *(update.sensor for update in changed)])
+            header = [len(keys) + 1, self._meta_key(partition), *keys, epoch, start, stop, self._ttl_ms(), len(whole)]
+            values = [epoch + record for record in whole.values()]
+            verdict, *lacking = self._run_script(header + values + _entries(epoch, keys[len(whole) :], changed, renewed))
             if verdict != LACKING:
                 break
-            whole.update(position - 1 for position in lacking)
+            whole |= {changed[position].sensor: changed[position].record for position in lacking}
+            changed = [update for update in changed if update.sensor not in whole]
         if verdict == APPLIED:
             self._renewals.done(renewed)
         return verdict.decode()
@@ -124,7 +127,7 @@ class RedisStore:
         self._execute("HSET", fields, "next", 0, "epoch", "none")
         self._execute("PEXPIRE", fields, PING_MS)
         self._execute("HMGET", fields, "next", "epoch")
-        self._run_script([1, fields, "another epoch", 0, 1, PING_MS])  # writes nothing
+        self._run_script([1, fields, "another epoch", 0, 1, PING_MS, 0])  # writes nothing
         self._is_proven = True
 
     def eviction_warning(self) -> str | None:
@@ -199,15 +202,10 @@ class RedisStore:
         return [plain + name if len(name) <= MAXIMUM_PLAIN_SENSOR_BYTES else hashed + _digest(name) for name in names]
 
 
-def _entries(
-    epoch: bytes, keys: Sequence[bytes], updates: Sequence[SensorUpdate], renewed: set[bytes], whole: set[int]
-) -> list[Any]:
-    """Return the arguments of the script that describe the sensors, in the order of `keys`; see persist.lua."""
+def _entries(epoch: bytes, keys: Sequence[bytes], changed: Sequence[SensorUpdate], renewed: set[bytes]) -> list[Any]:
+    """Return the arguments of the script that describe changed sensors, in the order of `keys`; see persist.lua."""
     arguments: list[Any] = []
-    for position, (key, update) in enumerate(zip(keys, updates, strict=True)):
-        if update.expected_prefix is None or position in whole:
-            arguments += (b"", epoch + update.record)
-            continue
+    for key, update in zip(keys, changed, strict=True):
         arguments += (epoch + update.expected_prefix, len(update.spans), int(key in renewed))
         for start, stop in update.spans:
             arguments += (_EPOCH_BYTES + start, update.record[start:stop])

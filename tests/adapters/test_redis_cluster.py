@@ -14,6 +14,7 @@ from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict
 from stream_detector.settings import RedisSettings
 from tests.servers.valkey import Valkey, wait_for_agreement
 from tests.servers.valkey_slots import move_slot, owner_of, slot_of
+from tests.updates import together, whole
 
 EPOCH = b"epoch--1"
 META = PartitionMeta(0, EPOCH, layout="layout-1", topic_id="topic-1")
@@ -25,7 +26,7 @@ def store(own_cluster: list[Valkey]) -> Iterator[RedisStore]:
     settings = RedisSettings(url=SecretStr(own_cluster[0].url), cluster=True, timeout_seconds=1.0)
     with closing(RedisStore(settings, "group", "readings")) as opened:
         opened.begin(0, META)
-        assert opened.persist(0, EPOCH, 0, 1, [SensorUpdate("a", b"h1aa", None)]) == StoreVerdict.APPLIED
+        assert opened.persist(0, EPOCH, 0, 1, together(whole("a", b"h1aa"))) == StoreVerdict.APPLIED
         yield opened
 
 
@@ -37,7 +38,7 @@ def test_a_partition_whose_slot_moved_is_followed_to_its_new_node(own_cluster: l
     assert move_slot(own_cluster, slot, target) == 2
 
     update = SensorUpdate("a", b"h2bb", expected_prefix=b"h1", spans=((0, 3),))
-    assert store.persist(0, EPOCH, 1, 2, [update]) == StoreVerdict.APPLIED
+    assert store.persist(0, EPOCH, 1, 2, together(update)) == StoreVerdict.APPLIED
     assert store.load(0, EPOCH, ["a"]) == [b"h2ba"]
     assert owner_of(own_cluster, slot) is target
 
@@ -48,11 +49,11 @@ def test_a_node_that_lost_its_data_makes_a_gap_when_it_is_back(own_cluster: list
 
     owner.kill()
     with pytest.raises(StoreUnavailableError, match=f"Redis at 127.0.0.1:{own_cluster[0].port}"):
-        store.persist(0, EPOCH, 1, 2, [update])
+        store.persist(0, EPOCH, 1, 2, together(update))
     owner.start()
     wait_until_whole(own_cluster)
 
-    assert store.persist(0, EPOCH, 1, 2, [update]) == StoreVerdict.GAP
+    assert store.persist(0, EPOCH, 1, 2, together(update)) == StoreVerdict.GAP
 
 
 def wait_until_whole(nodes: list[Valkey]) -> None:

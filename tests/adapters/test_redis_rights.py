@@ -24,6 +24,7 @@ from tests.servers.processes import ServerMissingError
 from tests.servers.redis_user import PASSWORD, documented_rights, make_user
 from tests.servers.tls_proxy import Certificate, TlsProxy
 from tests.servers.valkey import Valkey, running_cluster, running_valkey
+from tests.updates import together, whole
 
 EPOCH = b"epoch--1"
 SINGLE = documented_rights(cluster=False)
@@ -69,9 +70,9 @@ def use(store: RedisStore) -> None:
     for partition in range(4):  # on several nodes of a Cluster
         store.begin(partition, PartitionMeta(0, EPOCH, "layout", "topic"))
         assert store.meta(partition) == PartitionMeta(0, EPOCH, "layout", "topic")
-        assert store.persist(partition, EPOCH, 0, 1, [SensorUpdate("pump", b"h1aa", None)]) == StoreVerdict.APPLIED
+        assert store.persist(partition, EPOCH, 0, 1, together(whole("pump", b"h1aa"))) == StoreVerdict.APPLIED
         update = SensorUpdate("pump", b"h2bb", b"h1", ((0, 3),))
-        assert store.persist(partition, EPOCH, 1, 2, [update]) == StoreVerdict.APPLIED
+        assert store.persist(partition, EPOCH, 1, 2, together(update)) == StoreVerdict.APPLIED
         assert store.load(partition, EPOCH, ["pump"]) == [b"h2ba"]
 
 

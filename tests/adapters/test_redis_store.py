@@ -19,6 +19,7 @@ from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict
 from stream_detector.settings import RedisSettings
 from tests.servers.tls_proxy import TlsProxy, make_certificate
 from tests.servers.valkey import Valkey
+from tests.updates import together, whole
 
 EPOCH = b"epoch--1"
 DAY = 86_400.0
@@ -44,10 +45,6 @@ def meta_at(next_position: int) -> PartitionMeta:
     return PartitionMeta(next_position, EPOCH, layout="layout-1", topic_id="topic-1")
 
 
-def whole(sensor: str, record: bytes) -> SensorUpdate:
-    return SensorUpdate(sensor, record, expected_prefix=None)
-
-
 @pytest.fixture
 def client(redis_url: str) -> Iterator[redis.Redis]:
     with closing(redis.Redis.from_url(redis_url, socket_timeout=5)) as opened:
@@ -65,7 +62,7 @@ def test_keys_are_as_documented_and_share_the_hash_tag(redis_url: str, client: r
     long_name = "s" * 129
     with closing(RedisStore(settings_for(redis_url), f"{unique_name} {{a}}/b:c%", "readings")) as store:
         store.begin(12, meta_at(0))
-        store.persist(12, EPOCH, 0, 1, [whole("pump 7", b"record"), whole(long_name, b"long")])
+        store.persist(12, EPOCH, 0, 1, together(whole("pump 7", b"record"), whole(long_name, b"long")))
 
     tag = f"sd:{{{unique_name}%20%7Ba%7D%2Fb%3Ac%25/readings:12}}".encode()
     keys = set(client.scan_iter(match=f"*{unique_name}*"))
@@ -97,16 +94,16 @@ def test_sensors_expire_in_time_and_are_renewed_once_a_quarter(redis_url: str, c
         key = f"sd:{{{unique_name}/readings:0}}:w:a"
         store.begin(0, meta_at(0))
 
-        store.persist(0, EPOCH, 0, 1, [whole("a", b"h1")])
+        store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1")))
         assert 9.9 * DAY < client.ttl(key) <= 10 * DAY
-        store.persist(0, EPOCH, 1, 2, [SensorUpdate("a", b"h2", b"h1", ((0, 2),))])
+        store.persist(0, EPOCH, 1, 2, together(SensorUpdate("a", b"h2", b"h1", ((0, 2),))))
 
         client.expire(key, 100)
-        store.persist(0, EPOCH, 2, 3, [SensorUpdate("a", b"h3", b"h2", ((0, 2),))])
+        store.persist(0, EPOCH, 2, 3, together(SensorUpdate("a", b"h3", b"h2", ((0, 2),))))
         assert client.ttl(key) <= 100
 
         clock.seconds += 2 * DAY
-        store.persist(0, EPOCH, 3, 4, [SensorUpdate("a", b"h4", b"h3", ((0, 2),))])
+        store.persist(0, EPOCH, 3, 4, together(SensorUpdate("a", b"h4", b"h3", ((0, 2),))))
         assert client.ttl(key) > 9.9 * DAY
 
 
@@ -114,10 +111,10 @@ def test_a_sensor_that_is_written_whole_has_a_new_time_to_live(redis_url: str, c
     with closing(RedisStore(settings_for(redis_url), unique_name, "readings")) as store:
         key = f"sd:{{{unique_name}/readings:0}}:w:a"
         store.begin(0, meta_at(0))
-        store.persist(0, EPOCH, 0, 1, [whole("a", b"h1")])
+        store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1")))
         client.expire(key, 100)
 
-        store.persist(0, EPOCH, 1, 2, [whole("a", b"h2")])
+        store.persist(0, EPOCH, 1, 2, together(whole("a", b"h2")))
 
         assert client.ttl(key) > 9.9 * DAY
         assert client.ttl(f"sd:{{{unique_name}/readings:0}}:meta") == -1
@@ -127,40 +124,40 @@ def test_a_refused_persist_does_not_count_as_a_renewal(redis_url: str, client: r
     clock = Clock()
     with closing(RedisStore(settings_for(redis_url), unique_name, "readings", clock)) as store:
         store.begin(0, meta_at(0))
-        store.persist(0, EPOCH, 0, 1, [whole("a", b"h1")])
+        store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1")))
         clock.seconds += 2 * DAY
         update = SensorUpdate("a", b"h2", b"h1", ((0, 2),))
-        assert store.persist(0, b"epoch--2", 1, 2, [update]) == StoreVerdict.AHEAD
+        assert store.persist(0, b"epoch--2", 1, 2, together(update)) == StoreVerdict.AHEAD
 
         client.expire(f"sd:{{{unique_name}/readings:0}}:w:a", 100)
-        store.persist(0, EPOCH, 1, 2, [update])
+        store.persist(0, EPOCH, 1, 2, together(update))
 
         assert client.ttl(f"sd:{{{unique_name}/readings:0}}:w:a") > 9.9 * DAY
 
 
 def test_a_server_that_forgot_the_script_is_given_it_again(own_valkey: Valkey, own_store: RedisStore) -> None:
-    own_store.persist(0, EPOCH, 0, 1, [whole("a", b"h1")])
+    own_store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1")))
     with closing(own_valkey.client()) as client:
         client.script_flush()
 
-    assert own_store.persist(0, EPOCH, 1, 2, [whole("a", b"h2")]) == StoreVerdict.APPLIED
+    assert own_store.persist(0, EPOCH, 1, 2, together(whole("a", b"h2"))) == StoreVerdict.APPLIED
 
 
 def test_a_persist_that_arrived_after_its_time_out_was_applied_once(own_valkey: Valkey, own_store: RedisStore) -> None:
-    own_store.persist(0, EPOCH, 0, 1, [whole("a", b"h1aa")])
+    own_store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1aa")))
     update = SensorUpdate("a", b"h2bb", b"h1", ((0, 3),))
 
     own_valkey.pause()
     with pytest.raises(StoreUnavailableError):
-        own_store.persist(0, EPOCH, 1, 2, [update])
+        own_store.persist(0, EPOCH, 1, 2, together(update))
     own_valkey.resume()
 
-    assert own_store.persist(0, EPOCH, 1, 2, [update]) == StoreVerdict.ALREADY_APPLIED
+    assert own_store.persist(0, EPOCH, 1, 2, together(update)) == StoreVerdict.ALREADY_APPLIED
     assert own_store.load(0, EPOCH, ["a"]) == [b"h2ba"]
 
 
 def test_the_store_comes_back_by_itself_when_the_server_does(own_valkey: Valkey, own_store: RedisStore) -> None:
-    own_store.persist(0, EPOCH, 0, 1, [whole("a", b"h1")])
+    own_store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1")))
 
     own_valkey.kill()
     said = rf"^Redis at 127.0.0.1:{own_valkey.port} \(STREAM_DETECTOR_REDIS__URL\): .*[^.]$"  # a sentence follows in the log
@@ -169,12 +166,12 @@ def test_the_store_comes_back_by_itself_when_the_server_does(own_valkey: Valkey,
     own_valkey.start()
 
     assert own_store.load(0, EPOCH, ["a"]) == [b"h1"]
-    assert own_store.persist(0, EPOCH, 1, 2, [whole("a", b"h2")]) == StoreVerdict.APPLIED
+    assert own_store.persist(0, EPOCH, 1, 2, together(whole("a", b"h2"))) == StoreVerdict.APPLIED
 
 
 def test_a_full_server_is_unavailable_and_nothing_is_half_written(own_valkey: Valkey, own_store: RedisStore) -> None:
-    own_store.persist(0, EPOCH, 0, 1, [whole("a", b"h1")])
-    updates = [SensorUpdate("a", b"h2", b"h1", ((0, 2),)), whole("b", b"h2")]
+    own_store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1")))
+    updates = together(SensorUpdate("a", b"h2", b"h1", ((0, 2),)), whole("b", b"h2"))
 
     with closing(own_valkey.client()) as client:
         client.config_set("maxmemory", "1")
@@ -196,7 +193,7 @@ def test_a_replica_is_unavailable_for_writing(own_valkey: Valkey, own_store: Red
     with pytest.raises(StoreUnavailableError):
         own_store.ping()
     with pytest.raises(StoreUnavailableError):
-        own_store.persist(0, EPOCH, 0, 1, [whole("a", b"h1")])
+        own_store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1")))
 
 
 def test_a_refused_password_is_not_shown(own_valkey: Valkey) -> None:
@@ -268,7 +265,7 @@ def test_a_user_who_may_not_ask_for_the_memory_gets_on_without_a_warning(
     with closing(RedisStore(settings_for(url), "group", "readings")) as store:
         assert store.meta(0) is None
         store.begin(0, meta_at(0))
-        assert store.persist(0, EPOCH, 0, 1, [whole("a", b"h1")]) == StoreVerdict.APPLIED
+        assert store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1"))) == StoreVerdict.APPLIED
 
     assert caplog.records == []
 
@@ -279,7 +276,7 @@ def test_a_cluster_holds_a_partition_on_one_node_and_partitions_on_several(redis
         for partition in partitions:
             store.begin(partition, meta_at(0))
             updates = [whole("a", b"h1"), whole("b}{", b"h1")]
-            assert store.persist(partition, EPOCH, 0, 1, updates) == StoreVerdict.APPLIED
+            assert store.persist(partition, EPOCH, 0, 1, together(*updates)) == StoreVerdict.APPLIED
         assert store.eviction_warning() is None
 
     keys_of_node = [keys_on(port, unique_name) for port in ports_of(redis_cluster_url)]

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.bench_redis_store [--sensors 4096] [--batches 50] [--cluster]
 
 Every batch changes the head and one row of each sensor's record, as a poll with one reading per sensor does, and is written
-by what changed and whole (the product does the one or the other, by persistence.WHOLE_BYTES). A server
+compact, whole as it is, and by what changed (the product does the first or the last, by persistence.WHOLE_BYTES). A server
 of the tests is started for each shape of window, on the same machine. Keys are those of the default group and topic. Memory
 depends on the allocator: the tests' server has that of the C library, other builds round sizes up to jemalloc's classes.
 """
@@ -16,20 +16,27 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 
+import numpy as np
 from pydantic import SecretStr
 
 from stream_detector.adapters.redis_store import RedisStore
-from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict
+from stream_detector.arena import Arena
+from stream_detector.persistence import unsaved_updates
+from stream_detector.ports import PartitionMeta, StoreVerdict, Updates
+from stream_detector.readings import Readings
+from stream_detector.sensor_table import UNKNOWN
 from stream_detector.settings import RedisSettings
-from stream_detector.state import record_dtype
+from stream_detector.state import append, new_records
 from tests.servers.valkey import Valkey, running_cluster, running_valkey
 
 MEMBERS = 7
 EPOCH = b"epoch--1"
 WEIGHED_SENSORS = 100_000
 SLICE_SENSORS = 4096
+INTERVAL_MS, JITTER_MS = 1000, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +46,37 @@ class Window:
     length: int
     features: int
 
-    @property
-    def record_bytes(self) -> int:
-        return record_dtype(self.length, self.features, MEMBERS).itemsize
 
-    @property
-    def row_bytes(self) -> int:
-        return record_dtype(self.length, self.features, MEMBERS)["rows"].itemsize // self.length
+def arena_of(window: Window, sensors: list[str]) -> Arena:
+    """Return an arena with full windows of these sensors: values of three decimals that wander, at times that jitter.
 
-    @property
-    def head_bytes(self) -> int:
-        """All but the values: header and moments."""
-        return self.record_bytes - self.length * self.row_bytes
+    The model does not know the sensors: they have moments of their own.
+    """
+    total, turns = len(sensors), window.length
+    random = np.random.default_rng(0)
+    arena = Arena(total, window.length, window.features, MEMBERS)
+    arena.room(total)
+    records, nobody = new_records(total, window.length, window.features, MEMBERS), np.zeros(total, np.bool_)
+    arena.insert(0, sensors, records, nobody, np.full(total, UNKNOWN, np.int32))
+    walk = random.normal(0, 0.3, (turns, total, window.features)).cumsum(axis=0)
+    times_ms = INTERVAL_MS * np.arange(turns)[:, None] + random.integers(0, JITTER_MS, (turns, total))
+    readings = Readings(
+        sensors=sensors * turns,
+        partitions=np.zeros(total * turns, np.int32),
+        offsets=np.arange(total * turns),
+        times_ms=times_ms.reshape(-1),
+        values=(60 + walk).round(3).reshape(-1, window.features).astype(np.float32),
+    )
+    append(arena.records, arena.slots(readings), readings, 10 * INTERVAL_MS)
+    arena.records["moments"]["count"] = 1
+    return arena
 
 
-def batch(window: Window, sensors: list[str], number: int, *, is_whole: bool = False) -> list[SensorUpdate]:
-    """Return the updates of batch `number`: head and one row, or the whole; the first is whole."""
-    prefix = number.to_bytes(16, "big")
-    record = prefix + bytes(window.record_bytes - len(prefix))
-    expected = (number - 1).to_bytes(16, "big") if number and not is_whole else None
-    row = window.head_bytes + number % window.length * window.row_bytes
-    spans = ((0, window.head_bytes), (row, row + window.row_bytes))
-    return [SensorUpdate(sensor, record, expected, spans) for sensor in sensors]
+def batch(arena: Arena, *, is_whole: bool) -> Updates:
+    """Return updates of all sensors: head and newest row, or the whole."""
+    slots = arena.held(0)
+    arena.stored_time_ms[slots], arena.unsaved_rows[slots] = arena.records["header"]["last_time_ms"][slots], 1
+    return unsaved_updates(arena, slots, arena.records.itemsize if is_whole else 0)
 
 
 def server_cpu_seconds(servers: list[Valkey]) -> float:
@@ -80,7 +96,7 @@ def used_memory(servers: list[Valkey]) -> int:
     return total
 
 
-def measure(name: str, servers: list[Valkey], readings: int, work: Callable[[], None]) -> None:
+def measure(name: str, servers: list[Valkey], readings: int, work: Callable[[], object]) -> None:
     """Run `work` and print its cost per reading in microseconds."""
     server_before, client_before, before = server_cpu_seconds(servers), time.process_time(), time.perf_counter()
     work()
@@ -91,46 +107,51 @@ def measure(name: str, servers: list[Valkey], readings: int, work: Callable[[], 
 
 
 def run(store: RedisStore, servers: list[Valkey], window: Window, sensors: list[str], batches: int) -> None:
-    first = batch(window, sensors, 0)
-    changes = [batch(window, sensors, number) for number in range(1, batches + 1)]
-    wholes = [batch(window, sensors, number, is_whole=True) for number in range(batches + 1, 2 * batches + 1)]
-    partition = window.record_bytes
+    arena, position = arena_of(window, sensors), count()
+    whole, changed = batch(arena, is_whole=True), batch(arena, is_whole=False)
+    plain = Updates({update.sensor: update.record for update in changed.changed})
+    partition = arena.records.itemsize
     store.begin(partition, PartitionMeta(0, EPOCH, "layout", "topic"))
 
-    def persist(updates: list[SensorUpdate], start: int) -> None:
-        verdict = store.persist(partition, EPOCH, start, start + 1, updates)
-        if verdict != StoreVerdict.APPLIED:
-            raise SystemExit(verdict)
-
-    def persist_all(given: list[list[SensorUpdate]], start: int) -> None:
-        for number, updates in enumerate(given, start):
-            persist(updates, number)
+    def persist(updates: Updates, times: int = 1) -> None:
+        for start in islice(position, times):
+            verdict = store.persist(partition, EPOCH, start, start + 1, updates)
+            if verdict != StoreVerdict.APPLIED:
+                raise SystemExit(verdict)
 
     def load() -> None:
         if None in store.load(partition, EPOCH, sensors):
             raise SystemExit("a sensor is missing")
 
-    shape = f"T={window.length} F={window.features}"
-    readings = len(sensors) * batches
-    measure(f"persist a first time, {shape}", servers, len(sensors), lambda: persist(first, 0))
-    measure(f"persist head and row, {shape}", servers, readings, lambda: persist_all(changes, 1))
-    measure(f"persist whole, {shape}", servers, readings, lambda: persist_all(wholes, batches + 1))
+    shape, readings = f"T={window.length} F={window.features}", len(sensors) * batches
+    persist(whole)
+    measure(f"persist compact, {shape}", servers, readings, lambda: persist(whole, batches))
+    persist(plain)
+    measure(f"persist whole as it is, {shape}", servers, readings, lambda: persist(plain, batches))
+    measure(f"persist head and row, {shape}", servers, readings, lambda: persist(changed, batches))
+    measure(f"make compact, {shape}", servers, readings, lambda: [batch(arena, is_whole=True) for _ in range(batches)])
     measure(f"load, {shape}", servers, len(sensors), load)
 
 
-def weigh(store: RedisStore, servers: list[Valkey], window: Window) -> None:
+def weigh(store: RedisStore, servers: list[Valkey], window: Window, *, is_compact: bool) -> None:
     """Fill a partition with sensors and print what each takes of the servers' memory."""
     store.ping()
-    before = used_memory(servers)
+    for server in servers:
+        with closing(server.client()) as client:
+            client.flushall()
+    before, stored = used_memory(servers), 0
     store.begin(0, PartitionMeta(0, EPOCH, "layout", "topic"))
     for number, first in enumerate(range(0, WEIGHED_SENSORS, SLICE_SENSORS)):
         sensors = [f"pump-{sensor:07}" for sensor in range(first, min(first + SLICE_SENSORS, WEIGHED_SENSORS))]
-        if store.persist(0, EPOCH, number, number + 1, batch(window, sensors, 0)) != StoreVerdict.APPLIED:
+        arena = arena_of(window, sensors)
+        updates = unsaved_updates(arena, arena.held(0), arena.records.itemsize if is_compact else 0)
+        stored += sum(map(len, updates.whole.values()))
+        if store.persist(0, EPOCH, number, number + 1, updates) != StoreVerdict.APPLIED:
             raise SystemExit("not applied")
     per_sensor = (used_memory(servers) - before) / WEIGHED_SENSORS
     share = per_sensor / (4 * window.length * window.features)
-    name = f"memory, T={window.length} F={window.features}"
-    print(f"{name:34} {per_sensor:.0f} bytes a sensor, {share:.2f} of its window's; its record {window.record_bytes}")
+    name = f"memory, {'compact' if is_compact else 'as it is'}, T={window.length} F={window.features}"
+    print(f"{name:34} {per_sensor:.0f} bytes a sensor, {share:.2f} of its window's; its record {stored / WEIGHED_SENSORS:.0f}")
 
 
 def main() -> None:
@@ -147,7 +168,8 @@ def main() -> None:
                 servers = started if isinstance(started, list) else [started]
                 settings = RedisSettings(url=SecretStr(servers[0].url), cluster=options.cluster)
                 with closing(RedisStore(settings, "stream-detector", "sensor-readings")) as store:
-                    weigh(store, servers, window)
+                    weigh(store, servers, window, is_compact=False)
+                    weigh(store, servers, window, is_compact=True)
                     run(store, servers, window, sensors, options.batches)
 
 

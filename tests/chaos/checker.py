@@ -188,7 +188,8 @@ def _taken_over(partition: int, detector: Detector, before: Detector | None) -> 
         slots = before.arena.held(partition)
         sensors = [before.arena.sensors[slot] for slot in slots.tolist()]
         before.arena.unstored(partition)
-        detector.admit(partition, sensors, [update.record for update in unsaved_updates(before.arena, slots)])
+        written = unsaved_updates(before.arena, slots).whole  # all of them, as none is stored
+        detector.admit(partition, sensors, [written[sensor] for sensor in sensors])
     return detector
 
 

@@ -19,6 +19,7 @@ from stream_detector.errors import StoreUnavailableError
 from stream_detector.ports import PartitionMeta, SensorUpdate, StateStore, StoreVerdict
 from stream_detector.settings import RedisSettings
 from tests.servers.processes import free_port
+from tests.updates import together, whole
 
 EPOCH = b"epoch--1"
 OTHER_EPOCH = b"epoch--2"
@@ -92,10 +93,6 @@ def meta_at(next_position: int, epoch: bytes = EPOCH) -> PartitionMeta:
     return PartitionMeta(next_position, epoch, layout="layout-1", topic_id="topic-1")
 
 
-def whole(sensor: str, record: bytes) -> SensorUpdate:
-    return SensorUpdate(sensor, record, expected_prefix=None)
-
-
 def position_of(store: StateStore, partition: int = 0) -> int:
     meta = store.meta(partition)
     assert meta is not None
@@ -120,14 +117,14 @@ def test_positions_up_to_the_largest_offset_are_exact(store: StateStore) -> None
     largest = 2**63 - 1
     store.begin(0, meta_at(largest - 1))
 
-    assert store.persist(0, EPOCH, largest - 1, largest, []) == StoreVerdict.APPLIED
+    assert store.persist(0, EPOCH, largest - 1, largest, together()) == StoreVerdict.APPLIED
     assert position_of(store) == largest
 
 
 def test_records_come_back_in_the_order_asked_for_and_unknown_sensors_as_none(store: StateStore) -> None:
     store.begin(0, meta_at(0))
 
-    assert store.persist(0, EPOCH, 0, 5, [whole("a", b"\x00\xff"), whole("b", b"")]) == StoreVerdict.APPLIED
+    assert store.persist(0, EPOCH, 0, 5, together(whole("a", b"\x00\xff"), whole("b", b""))) == StoreVerdict.APPLIED
 
     assert store.load(0, EPOCH, ["b", "unknown", "a"]) == [b"", None, b"\x00\xff"]
     assert store.load(0, EPOCH, []) == []
@@ -138,7 +135,7 @@ def test_a_sensor_of_one_partition_is_absent_in_another(store: StateStore) -> No
     store.begin(0, meta_at(0))
     store.begin(1, meta_at(0))
 
-    store.persist(0, EPOCH, 0, 1, [whole("a", b"zero")])
+    store.persist(0, EPOCH, 0, 1, together(whole("a", b"zero")))
 
     assert store.load(1, EPOCH, ["a"]) == [None]
 
@@ -146,25 +143,25 @@ def test_a_sensor_of_one_partition_is_absent_in_another(store: StateStore) -> No
 def test_a_persist_without_updates_moves_the_position(store: StateStore) -> None:
     store.begin(0, meta_at(0))
 
-    assert store.persist(0, EPOCH, 0, 4, []) == StoreVerdict.APPLIED
+    assert store.persist(0, EPOCH, 0, 4, together()) == StoreVerdict.APPLIED
     assert position_of(store) == 4
 
 
 def test_only_the_spans_are_written_where_the_prefix_is_as_expected(store: StateStore) -> None:
     store.begin(0, meta_at(0))
-    store.persist(0, EPOCH, 0, 1, [whole("a", b"h1aabbcc")])
+    store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1aabbcc")))
 
     update = SensorUpdate("a", b"h2AABBCC", expected_prefix=b"h1", spans=((0, 2), (4, 6)))
 
-    assert store.persist(0, EPOCH, 1, 2, [update]) == StoreVerdict.APPLIED
+    assert store.persist(0, EPOCH, 1, 2, together(update)) == StoreVerdict.APPLIED
     assert store.load(0, EPOCH, ["a"]) == [b"h2aaBBcc"]
 
 
 def test_an_unchanged_sensor_may_have_no_spans(store: StateStore) -> None:
     store.begin(0, meta_at(0))
-    store.persist(0, EPOCH, 0, 1, [whole("a", b"h1")])
+    store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1")))
 
-    assert store.persist(0, EPOCH, 1, 2, [SensorUpdate("a", b"h1", expected_prefix=b"h1")]) == StoreVerdict.APPLIED
+    assert store.persist(0, EPOCH, 1, 2, together(SensorUpdate("a", b"h1", expected_prefix=b"h1"))) == StoreVerdict.APPLIED
     assert store.load(0, EPOCH, ["a"]) == [b"h1"]
 
 
@@ -179,31 +176,31 @@ def test_an_unchanged_sensor_may_have_no_spans(store: StateStore) -> None:
 def test_what_is_not_as_expected_is_written_whole_beside_a_neighbour_that_is(store: StateStore, stored: bytes | None) -> None:
     store.begin(0, meta_at(0))
     others = [] if stored is None else [whole("a", stored)]
-    store.persist(0, EPOCH, 0, 1, [*others, whole("neighbour", b"h1xxxxxx")])
+    store.persist(0, EPOCH, 0, 1, together(*others, whole("neighbour", b"h1xxxxxx")))
 
     update = SensorUpdate("a", b"h2AABBCC", expected_prefix=b"h1", spans=((0, 2),))
     neighbour = SensorUpdate("neighbour", b"h2XXXXXX", expected_prefix=b"h1", spans=((0, 3),))
 
-    assert store.persist(0, EPOCH, 1, 2, [update, neighbour]) == StoreVerdict.APPLIED
+    assert store.persist(0, EPOCH, 1, 2, together(update, neighbour)) == StoreVerdict.APPLIED
     assert store.load(0, EPOCH, ["a", "neighbour"]) == [b"h2AABBCC", b"h2Xxxxxx"]
 
 
 def test_a_sensor_lost_by_the_store_is_written_whole(backend: Backend) -> None:
     store = backend.store
     store.begin(0, meta_at(0))
-    store.persist(0, EPOCH, 0, 1, [whole("a", b"h1aa")])
+    store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1aa")))
     backend.lose(0, "a")
     assert store.load(0, EPOCH, ["a"]) == [None]
 
     update = SensorUpdate("a", b"h2aa", expected_prefix=b"h1", spans=((0, 2),))
 
-    assert store.persist(0, EPOCH, 1, 2, [update]) == StoreVerdict.APPLIED
+    assert store.persist(0, EPOCH, 1, 2, together(update)) == StoreVerdict.APPLIED
     assert store.load(0, EPOCH, ["a"]) == [b"h2aa"]
 
 
 def test_a_new_epoch_makes_all_sensors_absent(store: StateStore) -> None:
     store.begin(0, meta_at(0))
-    store.persist(0, EPOCH, 0, 1, [whole("a", b"h1aa")])
+    store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1aa")))
 
     store.begin(0, meta_at(1, OTHER_EPOCH))
 
@@ -212,12 +209,12 @@ def test_a_new_epoch_makes_all_sensors_absent(store: StateStore) -> None:
 
 def test_a_sensor_of_an_older_epoch_is_written_whole(store: StateStore) -> None:
     store.begin(0, meta_at(0))
-    store.persist(0, EPOCH, 0, 1, [whole("a", b"h1aa")])
+    store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1aa")))
     store.begin(0, meta_at(1, OTHER_EPOCH))
 
     update = SensorUpdate("a", b"h2bb", expected_prefix=b"h1", spans=((0, 2),))
 
-    assert store.persist(0, OTHER_EPOCH, 1, 2, [update]) == StoreVerdict.APPLIED
+    assert store.persist(0, OTHER_EPOCH, 1, 2, together(update)) == StoreVerdict.APPLIED
     assert store.load(0, OTHER_EPOCH, ["a"]) == [b"h2bb"]
 
 
@@ -234,9 +231,9 @@ def test_a_sensor_of_an_older_epoch_is_written_whole(store: StateStore) -> None:
 )
 def test_a_persist_that_does_not_fit_writes_nothing(store: StateStore, next_position: int, epoch: bytes, verdict: str) -> None:
     store.begin(0, meta_at(-100, epoch))
-    store.persist(0, epoch, -100, next_position, [whole("a", b"h1aa")])
+    store.persist(0, epoch, -100, next_position, together(whole("a", b"h1aa")))
 
-    updates = [SensorUpdate("a", b"h2bb", expected_prefix=b"h1", spans=((0, 4),)), whole("new", b"h1cc")]
+    updates = together(SensorUpdate("a", b"h2bb", expected_prefix=b"h1", spans=((0, 4),)), whole("new", b"h1cc"))
 
     assert store.persist(0, EPOCH, 10, 20, updates) == verdict
     assert store.meta(0) == meta_at(next_position, epoch)
@@ -244,17 +241,17 @@ def test_a_persist_that_does_not_fit_writes_nothing(store: StateStore, next_posi
 
 
 def test_a_persist_into_a_partition_without_meta_is_a_gap(store: StateStore) -> None:
-    assert store.persist(0, EPOCH, 0, 1, [whole("a", b"h1aa")]) == StoreVerdict.GAP
+    assert store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1aa"))) == StoreVerdict.GAP
     assert store.meta(0) is None
 
 
 def test_the_same_persist_again_changes_nothing(store: StateStore) -> None:
     store.begin(0, meta_at(0))
-    store.persist(0, EPOCH, 0, 1, [whole("a", b"h1aa")])
+    store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1aa")))
     update = SensorUpdate("a", b"h2bb", expected_prefix=b"h1", spans=((0, 3),))
 
-    assert store.persist(0, EPOCH, 1, 2, [update]) == StoreVerdict.APPLIED
-    assert store.persist(0, EPOCH, 1, 2, [update]) == StoreVerdict.ALREADY_APPLIED
+    assert store.persist(0, EPOCH, 1, 2, together(update)) == StoreVerdict.APPLIED
+    assert store.persist(0, EPOCH, 1, 2, together(update)) == StoreVerdict.ALREADY_APPLIED
 
     assert store.load(0, EPOCH, ["a"]) == [b"h2ba"]
     assert position_of(store) == 2
@@ -265,7 +262,7 @@ def test_a_persist_that_does_not_move_forward_is_a_programming_error(store: Stat
     store.begin(0, meta_at(5))
 
     with pytest.raises(ValueError, match="moves forward"):
-        store.persist(0, EPOCH, 5, stop, [])
+        store.persist(0, EPOCH, 5, stop, together())
 
 
 def test_no_name_of_a_sensor_touches_another_or_the_meta(store: StateStore) -> None:
@@ -274,7 +271,7 @@ def test_no_name_of_a_sensor_touches_another_or_the_meta(store: StateStore) -> N
 
     updates = [whole(name, record) for name, record in zip(NASTY_NAMES, records, strict=True)]
 
-    assert store.persist(0, EPOCH, 0, 1, updates) == StoreVerdict.APPLIED
+    assert store.persist(0, EPOCH, 0, 1, together(*updates)) == StoreVerdict.APPLIED
     assert store.load(0, EPOCH, NASTY_NAMES) == records
     assert store.meta(0) == meta_at(1)
 
@@ -282,11 +279,11 @@ def test_no_name_of_a_sensor_touches_another_or_the_meta(store: StateStore) -> N
 def test_a_batch_of_4096_sensors_is_one_persist(store: StateStore) -> None:
     store.begin(0, meta_at(0))
     names = [f"sensor-{number}" for number in range(4096)]
-    store.persist(0, EPOCH, 0, 1, [whole(name, b"h1" + bytes(100)) for name in names])
+    store.persist(0, EPOCH, 0, 1, together(*(whole(name, b"h1" + bytes(100)) for name in names)))
 
     updates = [SensorUpdate(name, b"h2" + b"\x01" * 100, b"h1", ((0, 2), (50, 54))) for name in names]
 
-    assert store.persist(0, EPOCH, 1, 2, updates) == StoreVerdict.APPLIED
+    assert store.persist(0, EPOCH, 1, 2, together(*updates)) == StoreVerdict.APPLIED
     assert set(store.load(0, EPOCH, names)) == {b"h2" + bytes(48) + b"\x01" * 4 + bytes(48)}
 
 
@@ -303,7 +300,7 @@ def test_a_store_that_answers_can_be_pinged_and_closed_twice(store: StateStore) 
         pytest.param(lambda store: store.meta(0), id="meta"),
         pytest.param(lambda store: store.begin(0, meta_at(0)), id="begin"),
         pytest.param(lambda store: store.load(0, EPOCH, ["a"]), id="load"),
-        pytest.param(lambda store: store.persist(0, EPOCH, 0, 1, []), id="persist"),
+        pytest.param(lambda store: store.persist(0, EPOCH, 0, 1, together()), id="persist"),
         pytest.param(lambda store: store.ping(), id="ping"),
     ],
 )
@@ -338,16 +335,17 @@ def test_any_sequence_of_persists_leaves_what_the_caller_holds(
     held: dict[str, bytes] = {}
     expected: dict[str, bytes] = {}
     position = 0
-    last: list[SensorUpdate] = []
+    last = together()
     store.begin(partition, meta_at(0))
 
     for step, sensors in steps:
         if step == "persist":
-            last = [changed(sensor, held.get(sensor), cell) for sensor, cell in sensors.items()]
+            last = together(*(changed(sensor, held.get(sensor), cell) for sensor, cell in sensors.items()))
             assert store.persist(partition, epoch, position, position + 10, last) == StoreVerdict.APPLIED
             position += 10
-            held |= {update.sensor: update.record for update in last}
-            expected |= {update.sensor: update.record for update in last}
+            written = {**last.whole, **{update.sensor: update.record for update in last.changed}}
+            held |= written
+            expected |= written
         elif step == "repeat" and position > 0:
             assert store.persist(partition, epoch, position - 10, position, last) == StoreVerdict.ALREADY_APPLIED
         elif step == "lose":
@@ -363,7 +361,7 @@ def test_any_sequence_of_persists_leaves_what_the_caller_holds(
         assert position_of(store, partition) == position
 
 
-def changed(sensor: str, held: bytes | None, cell: int) -> SensorUpdate:
+def changed(sensor: str, held: bytes | None, cell: int) -> tuple[str, bytes] | SensorUpdate:
     if held is None:
         return whole(sensor, bytes([1, 0, 0, 0, 0, 0, 0]))
     record = bytearray(held)
