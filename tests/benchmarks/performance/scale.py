@@ -44,6 +44,7 @@ class Progress:
     at: float  # of time.monotonic()
     records: float
     cpu_seconds: float
+    redis_cpu_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Span:
     readings_per_second: float
     seconds: float
     cpu_us: float  # of the service, a reading
+    redis_cpu_us: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ def _figures(point: Point, fewest: Point) -> Iterator[Figure]:
     of = f"{point.sensors:,} sensors"
     yield Figure(PART, f"in memory, {of}", point.steady.readings_per_second, "readings/s")
     yield Figure(PART, f"in memory, {of}, CPU", point.steady.cpu_us, "us of CPU a reading")
+    yield Figure(PART, f"in memory, {of}, CPU of Redis", point.steady.redis_cpu_us, "us of CPU a reading")
     yield Figure(PART, f"from the start to ready, Redis intact, {of}", point.start_seconds, "s")
     yield Figure(PART, f"memory of the process, {of}", point.rss_bytes / MEGABYTE, "MB")
     if point.sensors > fewest.sensors:
@@ -119,7 +122,7 @@ def _point(places: Places, sensors: int, readings: int) -> Point:
         process = psutil.Process(service.process.pid)
         service.await_ready()
         started = time.monotonic() - begun
-        looks = list(_watch(service, process, turns * sensors))
+        looks = list(_watch(service, process, psutil.Process(places.valkey.process.pid), turns * sensors))
         point = Point(
             sensors=sensors,
             start_seconds=started,
@@ -150,13 +153,13 @@ def _seed(places: Places, log: FleetLog, topics: Topics) -> float:
     return (_used_bytes(places.valkey) - before) / log.count
 
 
-def _watch(service: ServiceProcess, process: psutil.Process, records: int) -> Iterator[Progress]:
+def _watch(service: ServiceProcess, process: psutil.Process, redis: psutil.Process, records: int) -> Iterator[Progress]:
     """Look at a service until it has committed so many records, and once more when it has."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         assert time.monotonic() < deadline, "the readings are not read in time"
-        used = process.cpu_times()
-        look = Progress(time.monotonic(), service.metric("records_total"), used.user + used.system)
+        seconds = [used.user + used.system for used in (process.cpu_times(), redis.cpu_times())]
+        look = Progress(time.monotonic(), service.metric("records_total"), *seconds)
         yield look
         if look.records >= records:
             return
@@ -168,7 +171,8 @@ def _span(looks: list[Progress], start: int, stop: int) -> Span:
     first, last = (next(look for look in looks if look.records >= records) for records in (start, stop))
     records = last.records - first.records
     seconds = last.at - first.at
-    return Span(records / seconds, seconds, 1e6 * (last.cpu_seconds - first.cpu_seconds) / records)
+    of_service, of_redis = last.cpu_seconds - first.cpu_seconds, last.redis_cpu_seconds - first.redis_cpu_seconds
+    return Span(records / seconds, seconds, 1e6 * of_service / records, 1e6 * of_redis / records)
 
 
 def _redis_over_windows(places: Places, sensors: int) -> Figure:
