@@ -173,12 +173,11 @@ class _PassedOver:
 
 def _decompressed(codec: int, data: Any, limit: int) -> bytes:
     """Decompress at most so many bytes."""
+    if codec == _LZ4:
+        return bytes(lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=limit))
     source = io.BytesIO(data)
     if codec == _GZIP:
         with gzip.GzipFile(fileobj=source) as stream:
             return stream.read(limit)
-    if codec == _LZ4:
-        with lz4.frame.LZ4FrameFile(source) as stream:
-            return bytes(stream.read(limit))
     with zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True) as reader:
         return reader.read(limit)
