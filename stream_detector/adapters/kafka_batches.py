@@ -5,7 +5,7 @@ parsed. So it is given its batches through DeliverableBatches, which never raise
 batch is read, what cannot is passed over once it is given up, and everything before it is delivered first.
 """
 
-# ruff: noqa: SLF001 - the client's batch offers no way to continue after a header name that it cannot decode
+# ruff: noqa: SLF001 - the client bounds neither what it takes for a batch nor what it decompresses
 # ruff: noqa: ANN401 - the client ships no types
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from typing import Any
 
 import lz4.frame
 import zstandard
+from kafka import TopicPartition
 from kafka.errors import CorruptRecordError, UnsupportedCodecError
+
+from stream_detector.adapters.kafka_records import KafkaRecord, legacy, unpacked
 
 #: A batch of up to a megabyte may decompress to gigabytes: this much is taken, of one batch and of what one fetch returned.
 MAXIMUM_UNCOMPRESSED_BYTES = 64 * 1024 * 1024
-_V2 = 2
+#: The format that has transactions, and its own account of where a batch ends.
+V2 = 2
 _GZIP, _LZ4, _ZSTD = 1, 3, 4  # snappy makes nothing smaller than a twentieth
 _BASE_OFFSET = struct.Struct(">q")
 
@@ -50,7 +54,7 @@ class DeliverableBatches:
 
     def __init__(self, records: Any, position: int, log_end: Callable[[], int | None], gives_up: GivesUp) -> None:
         self._records = records
-        self._position = position
+        self._position = self._start = position
         self._log_end = log_end
         self._gives_up = gives_up
         self._has_ended = False
@@ -65,10 +69,27 @@ class DeliverableBatches:
             batch, flaw = self._parsed()
         if flaw:
             return self._passed_over(batch, flaw)
-        if batch is None or batch.magic < _V2:
+        if batch is None or batch.magic < V2:
             return batch
-        start, self._position = self._position, batch.next_offset
-        return batch if batch.is_control_batch else _Batch(batch, start, self._decompress, self._gives_up)
+        self._start, self._position = self._position, batch.next_offset
+        return batch
+
+    def records(self, batch: Any, tp: TopicPartition) -> Iterator[KafkaRecord]:
+        """Give the records of the batch that was returned last; the rest of one that no one can decode is passed over."""
+        if batch.magic < V2:
+            yield from legacy(batch, tp)
+            return
+        start = self._start
+        try:
+            self._decompress(batch)
+            for record in unpacked(batch, tp):
+                start = record.offset + 1
+                yield record
+        except UnsupportedCodecError:
+            raise  # the operator has to install it
+        except Exception as error:  # noqa: BLE001 - of four decompressors; none may stop the stream
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            self._gives_up(Damage(max(start, self._start), batch.next_offset, reason, may_pass=False))
 
     def _parsed(self) -> tuple[Any, str]:
         """Return the next batch, and what is wrong with it."""
@@ -85,12 +106,12 @@ class DeliverableBatches:
 
     def _flaw(self, batch: Any) -> str:
         """Say what is wrong with a batch. Neither its format nor its offsets are part of its checksum."""
-        if not 0 <= batch.magic <= _V2 or not batch.validate_crc():
+        if not 0 <= batch.magic <= V2 or not batch.validate_crc():
             return "its checksum is wrong"
         log_end = self._log_end()
         # The broker names the end as it was before it read, so a batch that follows without a gap may lie beyond it.
         leaps = log_end is not None and batch.base_offset > self._position and batch.last_offset >= log_end
-        if batch.magic >= _V2 and (leaps or batch.last_offset < self._position):
+        if batch.magic >= V2 and (leaps or batch.last_offset < self._position):
             return f"its offsets {batch.base_offset} to {batch.last_offset} cannot be"
         return ""
 
@@ -112,7 +133,7 @@ class DeliverableBatches:
     def _stop(self, batch: Any) -> int:
         """Return the end of a damaged batch: by its own account, if the next batch and the log's end do not contradict."""
         claimed = self._position + 1
-        if batch is not None and batch.magic >= _V2:
+        if batch is not None and batch.magic >= V2:
             is_here = batch.base_offset <= self._position < batch.next_offset
             claimed = batch.next_offset if is_here else self._position + 1 + batch.last_offset_delta
         limits = [limit for limit in (self._following(), self._log_end()) if limit is not None and limit > self._position]
@@ -123,71 +144,17 @@ class DeliverableBatches:
         following = self._records._next_slice
         return None if following is None else int(_BASE_OFFSET.unpack_from(following)[0])
 
-    def _decompress(self, codec: int, compressed: Any) -> bytes | None:
-        """Return what was compressed; None if it is too much."""
-        data = _decompressed(codec, compressed, MAXIMUM_UNCOMPRESSED_BYTES + 1)
-        self._bytes_left -= len(data)
-        return data if len(data) <= MAXIMUM_UNCOMPRESSED_BYTES else None
-
-
-class _Batch:
-    """A sound batch of the client's, whose records can be iterated whatever they hold."""
-
-    def __init__(self, batch: Any, start: int, decompress: Callable[[int, Any], bytes | None], gives_up: GivesUp) -> None:
-        self._batch = batch
-        self._start = start
-        self._decompress = decompress
-        self._gives_up = gives_up
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._batch, name)
-
-    def validate_crc(self) -> bool:
-        """It was checked."""
-        return True
-
-    def __iter__(self) -> Iterator[Any]:
-        """Give the records; the rest of a batch that no one can decode is passed over."""
-        start = self._start
-        try:
-            self._unpack()
-            for record in self._records():
-                start = record.offset + 1
-                yield record
-        except UnsupportedCodecError:
-            raise  # the operator has to install it
-        except Exception as error:  # noqa: BLE001 - of four decompressors; none may stop the stream
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            self._gives_up(Damage(max(start, self._start), self._batch.next_offset, reason, may_pass=False))
-
-    def _unpack(self) -> None:
-        batch = self._batch
-        if batch.compression_type in (_GZIP, _LZ4, _ZSTD):
-            data = self._decompress(batch.compression_type, memoryview(batch._buffer)[batch._pos :])
-            if data is None:
+    def _decompress(self, batch: Any) -> None:
+        """Decompress a batch; raise ValueError if that is too much."""
+        codec = batch.compression_type
+        if codec in (_GZIP, _LZ4, _ZSTD):
+            data = _decompressed(codec, memoryview(batch._buffer)[batch._pos :], MAXIMUM_UNCOMPRESSED_BYTES + 1)
+            self._bytes_left -= len(data)
+            if len(data) > MAXIMUM_UNCOMPRESSED_BYTES:
                 msg = f"it decompresses to more than {MAXIMUM_UNCOMPRESSED_BYTES} bytes"
                 raise ValueError(msg)
             batch._buffer, batch._pos, batch._decompressed = data, 0, True
-
-    def _records(self) -> Iterator[Any]:
-        """Give the client's records; where it cannot decode a header's name, go on with a buffer that can."""
-        try:
-            yield from self._batch
-        except CorruptRecordError:
-            self._batch._buffer = _AnyNames(self._batch._buffer)
-            yield from self._batch
-
-
-class _AnyNames(bytearray):
-    """Bytes that decode to text whatever they are. The client decodes nothing but the names of headers."""
-
-    def __getitem__(self, place: Any) -> Any:
-        found = super().__getitem__(place)
-        return found if isinstance(found, int) else _AnyNames(found)
-
-    def decode(self, encoding: str = "utf-8", errors: str = "backslashreplace") -> str:
-        """Decode, with escapes for what is not UTF-8."""
-        return super().decode(encoding, errors)
+        iter(batch)  # snappy is left to the client
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +162,9 @@ class _PassedOver:
     """What the client takes for a transaction's marker: it moves on to `next_offset`."""
 
     next_offset: int
-    magic: int = _V2
+    magic: int = V2
     leader_epoch: int = -1
     is_control_batch: bool = True
-
-    def validate_crc(self) -> bool:
-        """There is nothing to check."""
-        return True
 
     def has_producer_id(self) -> bool:
         """It is of no transaction."""
@@ -210,12 +173,11 @@ class _PassedOver:
 
 def _decompressed(codec: int, data: Any, limit: int) -> bytes:
     """Decompress at most so many bytes."""
+    if codec == _LZ4:
+        return bytes(lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=limit))
     source = io.BytesIO(data)
     if codec == _GZIP:
         with gzip.GzipFile(fileobj=source) as stream:
             return stream.read(limit)
-    if codec == _LZ4:
-        with lz4.frame.LZ4FrameFile(source) as stream:
-            return bytes(stream.read(limit))
     with zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True) as reader:
         return reader.read(limit)

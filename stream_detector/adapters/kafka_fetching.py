@@ -17,6 +17,7 @@ from kafka.errors import KafkaError
 from kafka.future import Future
 
 from stream_detector.adapters.kafka_batches import Damage, DeliverableBatches
+from stream_detector.adapters.kafka_partition import partition_records
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,6 @@ class Fetching:
         self._error: KafkaError | None = None
         self._coordinator = consumer._coordinator
         self._pause_for_heartbeats(self._coordinator)
-        self._parse = self._fetcher.PartitionRecords
         self._fetcher.PartitionRecords = self._deliverable
         self._ask = self._fetcher.send_fetches
         self._fetcher.send_fetches = self._ask_and_look
@@ -130,9 +130,9 @@ class Fetching:
         coordinator.time_to_next_poll = lambda: max(_PAUSE_SECONDS, time_to_next_poll())
 
     def _deliverable(self, fetch_offset: int, tp: TopicPartition, records: Any, **options: Any) -> Any:
-        """Return the client's parser, on batches that it cannot fall over."""
+        """Return what the client's fetcher holds of a fetch, of batches that it cannot fall over."""
         batches = DeliverableBatches(records, fetch_offset, partial(self._log_end, tp), partial(self._gives_up, tp))
-        return self._parse(fetch_offset, tp, batches, **options)
+        return partition_records(fetch_offset, tp, batches, **options)
 
     def _log_end(self, tp: TopicPartition) -> int | None:
         state = self._fetcher._subscriptions.assignment.get(tp)

@@ -1,0 +1,169 @@
+"""The records that are unpacked from a batch are those that the client's own parser gives, whatever they hold."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kafka.errors import CorruptRecordError
+from kafka.record import MemoryRecords, MemoryRecordsBuilder
+
+from stream_detector.adapters.kafka_records import KafkaRecord, legacy, unpacked
+from tests.adapters.kafka_bytes import BATCHES, RECORDS, TP, Row, batch, ours, parsed
+
+ROWS = [Row(1000 + place, b"key %d" % place, b"value" * place) for place in range(4)]
+
+
+def read(content: bytes) -> tuple[list[KafkaRecord], bool]:
+    """Return the records of a batch, and whether it ended as it should."""
+    records: list[KafkaRecord] = []
+    try:
+        records.extend(unpacked(parsed(content), TP))
+    except CorruptRecordError:
+        return records, False
+    return records, True
+
+
+def read_by_client(content: bytes) -> tuple[list[KafkaRecord], str]:
+    """Return the records that the client gives, and why it gives no more."""
+    records: list[KafkaRecord] = []
+    try:
+        records.extend(ours(record) for record in parsed(content))
+    except CorruptRecordError as error:
+        return records, str(error)
+    return records, ""
+
+
+@given(BATCHES)
+def test_the_records_are_the_clients(arguments: dict[str, Any]) -> None:
+    content = batch(**arguments)
+
+    assert read(content) == ([ours(record) for record in parsed(content)], True)
+
+
+@given(BATCHES, st.data())
+def test_of_a_damaged_batch_as_many_are_read_as_the_client_can_read(arguments: dict[str, Any], data: st.DataObject) -> None:
+    damaged = bytearray(batch(**arguments | {"codec": 0}))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(RECORDS - 4, min(len(damaged), RECORDS + 400) - 1))  # the count of records comes first
+        damaged[place] = data.draw(st.integers(0, 255))
+
+    records, is_sound = read(bytes(damaged))
+    by_client, reason = read_by_client(bytes(damaged))
+
+    if "UnicodeDecodeError" in reason:  # the name of a header: the client goes no further
+        assert records[: len(by_client)] == by_client
+    else:
+        assert (records, is_sound) == (by_client, not reason)
+
+
+@pytest.mark.parametrize("bits", [6, 7, 13, 14, 20, 21, 27, 28, 40])
+def test_times_are_read_whatever_their_number_of_bytes(bits: int) -> None:
+    rows = [Row(1 << 50, None, b"first")]
+    rows += [Row((1 << 50) + sign * (1 << bits) + more, None, None) for sign in (-1, 1) for more in (-1, 0, 1)]
+
+    records, is_sound = read(batch(0, rows))
+
+    assert [record.timestamp for record in records] == [row.time_ms for row in rows]
+    assert is_sound
+
+
+def test_headers_and_strange_offsets_are_those_of_their_record_alone() -> None:
+    rows = [Row(0, None, b"a", [("name", b"value")]), Row(0, None, b"b"), Row(0, None, b"c", skip=-9), Row(0, None, b"d")]
+
+    records, is_sound = read(batch(100, rows))
+
+    assert [(record.offset, len(record.headers)) for record in records] == [(100, 1), (101, 0), (93, 0), (94, 0)]
+    assert is_sound
+
+
+@pytest.mark.parametrize("attributes", [1, 127, 128, 255])
+def test_attributes_that_records_do_not_have_yet_are_taken_as_the_client_takes_them(attributes: int) -> None:
+    content = bytearray(batch(0, ROWS))
+    content[RECORDS + 1] = attributes
+
+    records, is_sound = read(bytes(content))
+
+    by_client, reason = read_by_client(bytes(content))
+    assert (records, is_sound) == (by_client, not reason)
+
+
+@pytest.mark.parametrize(("place", "damage"), [(-4, 1), (-3, 1)], ids=["fewer headers than none", "no name"])
+def test_headers_that_cannot_be_end_a_batch(place: int, damage: int) -> None:
+    content = bytearray(batch(0, [*ROWS, Row(0, None, None, [("a", None)])]))
+    assert bytes(content[-4:]) == bytes([2, 2, ord("a"), 1])
+    content[place] = damage
+
+    records, is_sound = read(bytes(content))
+
+    assert len(records) == len(ROWS)
+    assert not is_sound
+
+
+@pytest.mark.parametrize("cut", [1, 5, 12])
+def test_a_batch_that_is_cut_off_ends_with_its_last_whole_record(cut: int) -> None:
+    records, is_sound = read(batch(0, ROWS)[:-cut])
+
+    assert [record.offset for record in records] == [0, 1, 2]
+    assert not is_sound
+
+
+@pytest.mark.parametrize("bit", [1, 2])
+def test_a_record_of_another_size_than_it_says_ends_a_batch(bit: int) -> None:
+    content = bytearray(batch(0, ROWS))
+    content[RECORDS] ^= bit
+
+    assert read(bytes(content)) == ([], False)
+
+
+def test_bytes_after_the_last_record_are_a_damage() -> None:
+    content = bytearray(batch(0, ROWS))
+    struct.pack_into(">i", content, RECORDS - 4, 3)
+
+    records, is_sound = read(bytes(content))
+
+    assert [record.offset for record in records] == [0, 1, 2]
+    assert not is_sound
+
+
+def test_records_are_unpacked_when_they_are_asked_for() -> None:
+    content = bytearray(batch(0, ROWS))
+    content[-1] = 1  # the last record has a negative number of headers
+
+    records = unpacked(parsed(bytes(content)), TP)
+
+    assert [next(records).offset for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(CorruptRecordError):
+        next(records)
+
+
+def old_batch(magic: int, codec: int) -> bytearray:
+    builder = MemoryRecordsBuilder(magic=magic, compression_type=codec, batch_size=1 << 20)
+    for row in ROWS:
+        builder.append(timestamp=row.time_ms, key=row.key, value=row.value)
+    builder.close()
+    return bytearray(builder.buffer())
+
+
+@pytest.mark.parametrize(("magic", "codec"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_records_of_the_older_formats_are_read_those_of_the_oldest_without_a_time(magic: int, codec: int) -> None:
+    memory = MemoryRecords(old_batch(magic, codec))
+    records: list[KafkaRecord] = []
+    while (found := memory.next_batch()) is not None:
+        records += legacy(found, TP)
+
+    assert [(record.key, record.value) for record in records] == [(row.key, row.value) for row in ROWS]
+    assert [record.timestamp for record in records] == ([row.time_ms for row in ROWS] if magic else [-1] * 4)
+
+
+def test_a_record_of_the_older_formats_whose_checksum_is_wrong_is_refused() -> None:
+    content = old_batch(magic=1, codec=0)
+    content[-1] ^= 1
+
+    *_, last = MemoryRecords(content)
+
+    with pytest.raises(CorruptRecordError, match="the checksum of the record at 3 is wrong"):
+        list(legacy(last, TP))
