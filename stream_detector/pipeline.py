@@ -48,7 +48,7 @@ class PipelineRules:
     dead_letter_topic: str
     max_dead_letter_bytes: int = 262_144
     poll_seconds: float = 0.5
-    overlap_readings: int = 1024  # a batch of fewer is carried through in one step
+    overlap_readings: int = 4096  # a batch of fewer is carried through in one step
 
 
 @dataclass(frozen=True, slots=True)

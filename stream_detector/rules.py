@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import zlib
 from dataclasses import replace
 from datetime import datetime
@@ -31,8 +30,6 @@ UPDATE_SECONDS = 300.0
 ACCEPT_WINDOWS = 2
 #: A sensor that the model does not know learns its scale from so many windows of readings.
 SCALE_WINDOWS = 16
-#: A batch of this share of what a poll may give is large: the next one is polled while it is scored.
-LARGE_BATCH = 1 / 4
 #: Hexadecimal digits of a version of the rules; as many as a model's version has.
 VERSION_DIGITS = 12
 
@@ -135,7 +132,7 @@ def pipeline_rules(settings: Settings) -> PipelineRules:
         kafka.alerts_topic,
         kafka.dead_letter_topic,
         settings.dead_letters.max_value_bytes,
-        overlap_readings=math.ceil(LARGE_BATCH * kafka.max_poll_records),
+        overlap_readings=kafka.max_poll_records,  # a poll that gives all it may shows that readings wait
     )
 
 
