@@ -218,6 +218,17 @@ def test_after_closing_the_next_anomalous_reading_opens_another_incident() -> No
     ]
 
 
+@pytest.mark.parametrize("accept_ms", [10_000, 50], ids=["closed", "accepted"])
+def test_nothing_is_left_of_an_incident_that_is_over(accept_ms: int) -> None:
+    header, new = headers(), headers()
+
+    decisions = decided(header, readings_of([3, 3, 1], [0, 50, 100]), replace(RULES, accept_ms=accept_ms))
+
+    assert transitions(decisions)[-1][1] == "closed"
+    fields = ("incident_offset", "incident_time_ms", "incident_peak", "last_anomalous_ms", "last_update_ms")
+    assert all(header[name] == new[name] for name in fields)
+
+
 def test_every_event_tells_the_incidents_peak_so_far() -> None:
     decisions = decided(headers(), readings_of([3, 9, 4, 1], [0, 50, 100, 150]))
 

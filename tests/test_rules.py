@@ -133,6 +133,19 @@ class Trained:
         return self.inner.explain(windows, scales)
 
 
+def test_a_sensor_with_very_long_windows_learns_its_scale_from_as_many_readings_as_its_record_can_count() -> None:
+    detector = build_detector(Trained(spec=replace(MODEL, window_length=5000)), StateSettings(), AlertSettings())
+    detector.admit(0, ["new"], [None])
+    count = detector.arena.records["moments"]["count"]
+    slot = detector.arena.slot(0, "new")
+    count[slot] = 65_533
+
+    times, values = 6_000 * np.arange(1, 5), np.ones((4, 1), np.float32)
+    detector.detect(Readings(["new"] * 4, np.zeros(4, np.int32), np.arange(4), times, values), scoring=False)
+
+    assert count[slot].tolist() == [65_535]
+
+
 def test_a_detector_knows_the_models_sensors_and_learns_the_scale_of_others_from_sixteen_windows() -> None:
     detector = build_detector(Trained(), StateSettings(), AlertSettings())
     count = 16 * 20 + 30
