@@ -86,6 +86,36 @@ def test_a_proxy_with_a_password_is_accepted() -> None:
     check_settings(KafkaSettings.model_validate({"extra": {"proxy_url": f"socks5://u:{SECRET}@proxy:1080"}}))
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (f"redis://redis:6379/0{SECRET}", "the database after the port is a number"),
+        (f"redis://:12/{SECRET}@redis:6379/0", "the database after the port is a number"),  # a slash in the password
+        (f"redis://:{SECRET}@redis:6379/0?user={SECRET}", "the client knows no option user after the question mark"),
+        (f"redis://:{SECRET}@redis:6379/0?ssl_certfile=x", "the client knows no option ssl_certfile"),  # as it is not rediss://
+        (f"redis://:{SECRET}@redis:6379/0?protocol=7", "protocol must be either 2 or 3"),
+    ],
+)
+def test_an_address_of_redis_that_cannot_be_used_is_not_quoted(url: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^STREAM_DETECTOR_REDIS__URL: {said}") as caught:
+        checked_address(RedisSettings.model_validate({"url": url}))
+
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("redis://redis", "redis:6379"),
+        ("redis://redis/", "redis:6379"),
+        ("rediss://redis:6380/3?ssl_certfile=/certificate&ssl_keyfile=/key", "redis:6380"),
+        ("unix:///run/redis.sock?db=2", "/run/redis.sock"),
+    ],
+)
+def test_an_address_of_redis_may_leave_things_out_or_have_options(url: str, address: str) -> None:
+    assert checked_address(RedisSettings.model_validate({"url": url})) == address
+
+
 def test_settings_that_are_shown_have_no_secrets() -> None:
     kafka = KafkaSettings.model_validate({"sasl_password": SECRET, "ssl_key_password": SECRET})
     redis = RedisSettings.model_validate({"url": f"redis://detector:{SECRET}@redis:6379/0"})

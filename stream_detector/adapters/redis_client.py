@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -37,6 +38,7 @@ def checked_address(settings: RedisSettings) -> str:
             f"{name}: not redis://[user:password@]host:port/db, or rediss://; percent-encode special characters of the password"
         )
         raise SettingsError(msg) from None
+    _check_database_and_options(name, url)
     if settings.ca_file is not None and not url.startswith("rediss://"):
         msg = f"{PREFIX}REDIS__CA_FILE is set, but {name} does not begin with rediss://"
         raise SettingsError(msg)
@@ -44,6 +46,24 @@ def checked_address(settings: RedisSettings) -> str:
         msg = f"{PREFIX}REDIS__CA_FILE: there is no file {settings.ca_file}"
         raise SettingsError(msg)
     return parts.get("path") or f"{parts.get('host', 'localhost')}:{parts.get('port', 6379)}"
+
+
+def _check_database_and_options(name: str, url: str) -> None:
+    """Refuse what the client would pass over, or fall over when it connects."""
+    if not url.startswith("unix://") and not re.fullmatch(r"(/\d*)?", urlsplit(url).path):
+        msg = (  # without what is there: a slash in the password would make it a part of that
+            f"{name}: the database after the port is a number, as in redis://host:6379/0; percent-encode special characters"
+            " of the password"
+        )
+        raise SettingsError(msg)
+    try:
+        redis.ConnectionPool.from_url(url).make_connection()  # connects to nothing yet
+    except TypeError as error:
+        option = re.search(r"argument '(\w+)'", str(error))
+        msg = f"{name}: the client knows no option {option[1] if option else 'such as one'} after the question mark"
+        raise SettingsError(msg) from None
+    except redis.RedisError as error:
+        raise SettingsError(f"{name}: {error}") from None
 
 
 #: What to do, by what is found in the text of an error that no waiting mends.
