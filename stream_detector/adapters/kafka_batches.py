@@ -47,14 +47,15 @@ GivesUp = Callable[[Damage], bool]
 
 
 class DeliverableBatches:
-    """What one fetch returned of a partition, in place of the client's MemoryRecords; `position` is where it starts.
+    """What one fetch returned of a partition, in place of the client's MemoryRecords.
 
+    `position` is where it starts, and then where what follows those batches starts that were returned, and whose records were.
     `log_end` is the position that the broker named as the log's end, None if it named none.
     """
 
     def __init__(self, records: Any, position: int, log_end: Callable[[], int | None], gives_up: GivesUp) -> None:
         self._records = records
-        self._position = self._start = position
+        self.position = self._start = position
         self._log_end = log_end
         self._gives_up = gives_up
         self._has_ended = False
@@ -68,28 +69,31 @@ class DeliverableBatches:
         while flaw and self._continues_without():
             batch, flaw = self._parsed()
         if flaw:
-            return self._passed_over(batch, flaw)
-        if batch is None or batch.magic < V2:
-            return batch
-        self._start, self._position = self._position, batch.next_offset
+            self._pass_over(batch, flaw)
+            return None
+        if batch is not None and batch.magic >= V2:
+            self._start, self.position = self.position, batch.next_offset
         return batch
 
     def records(self, batch: Any, tp: TopicPartition) -> Iterator[KafkaRecord]:
         """Give the records of the batch that was returned last; the rest of one that no one can decode is passed over."""
-        if batch.magic < V2:
-            yield from legacy(batch, tp)
-            return
-        start = self._start
+        is_v2 = batch.magic >= V2
+        start = self._start if is_v2 else self.position
         try:
-            self._decompress(batch)
-            for record in unpacked(batch, tp):
-                start = record.offset + 1
+            if is_v2:
+                self._decompress(batch)
+            for record in unpacked(batch, tp) if is_v2 else legacy(batch, tp):
+                start = max(start, record.offset + 1)
                 yield record
         except UnsupportedCodecError:
             raise  # the operator has to install it
         except Exception as error:  # noqa: BLE001 - of four decompressors; none may stop the stream
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            self._gives_up(Damage(max(start, self._start), batch.next_offset, reason, may_pass=False))
+            stop = batch.next_offset if is_v2 else max(start + 1, self._following() or 0)
+            self._gives_up(Damage(start, stop, reason, may_pass=False))
+            start = stop
+        if not is_v2:  # what it says of its last offset need not be true
+            self.position = start
 
     def _parsed(self) -> tuple[Any, str]:
         """Return the next batch, and what is wrong with it."""
@@ -110,34 +114,34 @@ class DeliverableBatches:
             return "its checksum is wrong"
         log_end = self._log_end()
         # The broker names the end as it was before it read, so a batch that follows without a gap may lie beyond it.
-        leaps = log_end is not None and batch.base_offset > self._position and batch.last_offset >= log_end
-        if batch.magic >= V2 and (leaps or batch.last_offset < self._position):
+        leaps = log_end is not None and batch.base_offset > self.position and batch.last_offset >= log_end
+        if batch.magic >= V2 and (leaps or batch.last_offset < self.position):
             return f"its offsets {batch.base_offset} to {batch.last_offset} cannot be"
         return ""
 
-    def _passed_over(self, batch: Any, flaw: str) -> Any:
-        """End here; if the damage is given up, with a batch that only moves the position.
+    def _pass_over(self, batch: Any, flaw: str) -> None:
+        """End here; if the damage is given up, with the position behind it.
 
         The damaged batch may have been the end of an aborted transaction, so the client must begin a new fetch after it.
         """
         self._has_ended = True
         stop = self._stop(batch)
-        given_up = self._gives_up(Damage(self._position, stop, flaw, may_pass=True))
-        return _PassedOver(stop) if given_up else None
+        if self._gives_up(Damage(self.position, stop, flaw, may_pass=True)):
+            self.position = stop
 
     def _continues_without(self) -> bool:
         """Say whether the next batch has the position: then the damaged one has nothing that is asked for."""
         following = self._following()
-        return following is not None and following <= self._position
+        return following is not None and following <= self.position
 
     def _stop(self, batch: Any) -> int:
         """Return the end of a damaged batch: by its own account, if the next batch and the log's end do not contradict."""
-        claimed = self._position + 1
+        claimed = self.position + 1
         if batch is not None and batch.magic >= V2:
-            is_here = batch.base_offset <= self._position < batch.next_offset
-            claimed = batch.next_offset if is_here else self._position + 1 + batch.last_offset_delta
-        limits = [limit for limit in (self._following(), self._log_end()) if limit is not None and limit > self._position]
-        return max(self._position + 1, min([claimed, *limits]))
+            is_here = batch.base_offset <= self.position < batch.next_offset
+            claimed = batch.next_offset if is_here else self.position + 1 + batch.last_offset_delta
+        limits = [limit for limit in (self._following(), self._log_end()) if limit is not None and limit > self.position]
+        return max(self.position + 1, min([claimed, *limits]))
 
     def _following(self) -> int | None:
         """Return the first offset of the batch after the one that was parsed; None if the fetch returned no more."""
@@ -155,20 +159,6 @@ class DeliverableBatches:
                 raise ValueError(msg)
             batch._buffer, batch._pos, batch._decompressed = data, 0, True
         iter(batch)  # snappy is left to the client
-
-
-@dataclass(frozen=True, slots=True)
-class _PassedOver:
-    """What the client takes for a transaction's marker: it moves on to `next_offset`."""
-
-    next_offset: int
-    magic: int = V2
-    leader_epoch: int = -1
-    is_control_batch: bool = True
-
-    def has_producer_id(self) -> bool:
-        """It is of no transaction."""
-        return False
 
 
 def _decompressed(codec: int, data: Any, limit: int) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from kafka import TopicPartition
+from kafka.record import MemoryRecordsBuilder
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from kafka.record.util import calc_crc32c
 
@@ -16,7 +17,7 @@ from stream_detector.adapters.kafka_records import KafkaRecord
 from stream_detector.readings import Header
 
 TP = TopicPartition("readings", 7)
-ATTRIBUTES, RECORDS = 21, 61  # places in a batch
+ATTRIBUTES, LAST_OFFSET_DELTA, RECORDS = 21, 23, 61  # places in a batch
 APPEND_TIME, TRANSACTIONAL, MARKER = 0x08, 0x10, 0x20
 EPOCH = 5
 
@@ -44,6 +45,15 @@ def batch(base: int, rows: Sequence[Row], attributes: int = 0, codec: int = 0, p
     struct.pack_into(">qii", content, 0, base, len(content) - 12, EPOCH)
     content[ATTRIBUTES + 1] |= attributes
     return sealed(content)
+
+
+def old_batch(rows: Sequence[Row], magic: int, codec: int) -> bytearray:
+    """Return records of the formats 0 and 1, from offset 0 on; compressed, they are one record that holds the others."""
+    builder = MemoryRecordsBuilder(magic=magic, compression_type=codec, batch_size=1 << 20)
+    for row in rows:
+        builder.append(timestamp=row.time_ms, key=row.key, value=row.value)
+    builder.close()
+    return bytearray(builder.buffer())
 
 
 def marker(base: int, producer: int, *, aborts: bool) -> bytes:
