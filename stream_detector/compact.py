@@ -20,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
-from stream_detector.state import INCIDENT, Records, new_records, raw
+from stream_detector.state import INCIDENT, NO_INCIDENT, Records, new_records, raw
 from stream_detector.whole_numbers import (
     ByteArray,
     Int8Array,
     Numbers,
     UInt32Array,
     above_least,
+    are_decimals,
     from_bytes,
     numbers_of,
     to_bytes,
@@ -40,6 +41,8 @@ _HAS_INCIDENT, _HAS_MOMENTS, _STEP_SHIFT, _VALUE_SHIFT, _IS_FILLING = 1, 2, 2, 4
 _WIDEST = 4
 _KEPT = ("count", "model", "level_count", "memory", "shift")
 _FILLED = np.dtype("<u2")
+#: What is made of so many at once takes some ten times their own memory.
+_SLICE_RECORDS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,13 @@ def plain(records: Records) -> bytes:
 
 def compact(records: Records) -> list[bytes]:
     """Return what is to be stored of each record to have it in few bytes: compact, where that is less than plain."""
+    stored: list[bytes] = []
+    for first in range(0, len(records), _SLICE_RECORDS):
+        stored += _compact_slice(records[first : first + _SLICE_RECORDS])
+    return stored
+
+
+def _compact_slice(records: Records) -> list[bytes]:
     layout = _Layout.of(records.dtype)
     rings = _rings(records)
     head = _head(records, rings, layout)
@@ -125,15 +135,17 @@ def expand(
     is_there = np.zeros(len(stored), np.bool_)
     for (form, length), positions in _alike(stored).items():
         found = np.frombuffer(b"".join(stored[position] or b"" for position in positions), np.uint8).reshape(-1, length)
+        places = np.array(positions)
         if form == PLAIN and length == 1 + records.itemsize:
-            raw(records)[positions] = _from_bytes(found[:, 1:], raw(records).dtype)[:, 0]
+            raw(records)[places] = _from_bytes(found[:, 1:], raw(records).dtype)[:, 0]
         elif _value_width(form) <= _WIDEST and length == sum(layout.lengths(form)):
-            of_form = records[positions]
-            _expand_into(of_form, found, layout, unit_ms)
-            raw(records)[positions] = raw(of_form)
+            of_form = records[places]
+            is_sound = _expand_into(of_form, found, layout, unit_ms)
+            places = places[is_sound]
+            raw(records)[places] = raw(of_form)[is_sound]
         else:
             continue
-        is_there[positions] = True
+        is_there[places] = True
     return records, is_there
 
 
@@ -177,7 +189,7 @@ def _head(records: Records, rings: _Rings, layout: _Layout) -> Records:
     head["least_step"] = rings.steps.least[:, 0]
     head["decimals"], head["least"] = rings.decimals, rings.values.least
     is_filling = header["filled"] < layout.window_length
-    has_incident = (header["incident_offset"] >= 0) | (header["accepted"] != 0)
+    has_incident = (header["incident_offset"] != NO_INCIDENT) | (header["accepted"] != 0)
     has_moments = (records["moments"]["count"] > 0).any(axis=1)
     flags = is_filling * _IS_FILLING + has_incident * _HAS_INCIDENT + has_moments * _HAS_MOMENTS
     head["form"] = flags + (rings.steps.width << _STEP_SHIFT) + (rings.values.width << _VALUE_SHIFT)
@@ -211,8 +223,8 @@ def _alike(stored: Sequence[bytes | None]) -> dict[tuple[int, int], list[int]]:
     return alike
 
 
-def _expand_into(records: Records, found: ByteArray, layout: _Layout, unit_ms: int) -> None:
-    """Make new records [K] those of compact ones [K, bytes] of one form, in place."""
+def _expand_into(records: Records, found: ByteArray, layout: _Layout, unit_ms: int) -> BoolArray:
+    """Make new records [K] those of compact ones [K, bytes] of one form, in place; return which can be."""
     form, header = int(found[0, 0]), records["header"]
     first, filled, incident, moments, steps, values = np.split(found, np.cumsum(layout.lengths(form))[:-1], axis=1)
     head = _from_bytes(first, layout.head)[:, 0]
@@ -231,6 +243,7 @@ def _expand_into(records: Records, found: ByteArray, layout: _Layout, unit_ms: i
     rows["values"] = np.where(is_row[:, :, None], _values(head, from_bytes(values, shape, _value_width(form))), 0)
     newest = header["last_time_ms"] // unit_ms
     rows["time"] = np.where(is_row, _times(newest, head, from_bytes(steps, (*shape[:2], 1), _step_width(form)), age), 0)
+    return np.asarray((header["filled"] <= layout.window_length) & are_decimals(head["decimals"]).all(axis=1))
 
 
 def _values(head: Records, above: UInt32Array) -> Float32Array:

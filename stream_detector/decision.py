@@ -23,9 +23,8 @@ import numpy as np
 from stream_detector.calibration import Calibration, Tails
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from stream_detector.sensor_table import UNKNOWN
-from stream_detector.state import Records
+from stream_detector.state import NO_INCIDENT, Records
 
-NO_INCIDENT = -1
 LEVEL_MEMORY_COUNT = 2_000.0
 OPENED, UPDATED, CLOSED = "opened", "updated", "closed"
 

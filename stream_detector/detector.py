@@ -9,7 +9,7 @@ import numpy as np
 
 from stream_detector.arena import Arena
 from stream_detector.compact import expand
-from stream_detector.decision import NO_INCIDENT, DecisionRules, Decisions, ScoredReadings, decide
+from stream_detector.decision import DecisionRules, Decisions, ScoredReadings, decide
 from stream_detector.events import EventContext, event_message
 from stream_detector.explanation import Explanation, explain
 from stream_detector.open_incidents import OpenIncident
@@ -17,7 +17,7 @@ from stream_detector.ports import Scorer
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.scales import ScaleRules, Scales, learn
 from stream_detector.spec import ModelSpec
-from stream_detector.state import Appended, append, layout_name, time_unit_ms
+from stream_detector.state import NO_INCIDENT, Appended, append, layout_name, time_unit_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -79,18 +79,19 @@ def savings_of(arena: Arena, parts: Sequence[tuple[Int32Array, int]], whole_byte
     """
     if arena.records.itemsize > whole_bytes:
         return [Saving(position, arena.marked(slots), _changes(arena, slots)) for slots, position in parts]
-    together = iter(compact(arena.taken(np.concatenate([slots for slots, _ in parts])))) if parts else iter(())
-    return [Saving(position, arena.marked(slots), Updates(_named(arena, slots, together))) for slots, position in parts]
+    slots = np.concatenate([slots for slots, _ in parts]) if parts else np.zeros(0, np.int32)
+    stored = compact(arena.taken(slots))
+    named = list(zip([arena.sensors[slot] for slot in slots.tolist()], stored, strict=True))
+    ends = np.cumsum([len(slots) for slots, _ in parts]).tolist()
+    return [
+        Saving(position, arena.marked(slots), Updates(dict(named[end - len(slots) : end])))
+        for (slots, position), end in zip(parts, ends, strict=True)
+    ]
 
 
 def unsaved_updates(arena: Arena, slots: Int32Array, whole_bytes: int = WHOLE_BYTES) -> Updates:
     """Return the updates that bring the store to the arena's state of these slots."""
     return savings_of(arena, [(slots, 0)], whole_bytes)[0].updates
-
-
-def _named(arena: Arena, slots: Int32Array, records: Iterator[bytes]) -> dict[str, bytes]:
-    """Take as many records as there are slots, by the names of their sensors."""
-    return dict(zip([arena.sensors[slot] for slot in slots.tolist()], records, strict=False))
 
 
 def _changes(arena: Arena, slots: Int32Array) -> Updates:

@@ -48,7 +48,7 @@ class PipelineRules:
     dead_letter_topic: str
     max_dead_letter_bytes: int = 262_144
     poll_seconds: float = 0.5
-    overlap_readings: int = 4096  # a batch of fewer is carried through in one step
+    overlap_records: int = 4096  # a batch of fewer is carried through in one step
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,11 @@ class _Batch:
     owners: list[Partition]  # of the chunks; a partition that was given away or is restored since is another object
     decoded: Decoded
     begun: Begun
+
+    @property
+    def records(self) -> int:
+        """How many were polled."""
+        return sum(len(chunk.records) for chunk in self.chunks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +213,7 @@ class Pipeline:
             read = self._assignment.ready().keys() - self._held
             usable = [chunk for chunk in chunks if chunk.partition in read]
             self._take_up(usable, decoded if len(usable) == len(chunks) else self._decode(usable))
-        if self._in_flight is not None and len(self._in_flight.decoded.readings) < self._rules.overlap_readings:
+        if self._in_flight is not None and self._in_flight.records < self._rules.overlap_records:
             self._complete(self._await_scores())
 
     def _take_up_beside(self, before: _Scored, chunks: list[Chunk], decoded: Decoded) -> bool:

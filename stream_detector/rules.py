@@ -132,7 +132,7 @@ def pipeline_rules(settings: Settings) -> PipelineRules:
         kafka.alerts_topic,
         kafka.dead_letter_topic,
         settings.dead_letters.max_value_bytes,
-        overlap_readings=kafka.max_poll_records,  # a poll that gives all it may shows that readings wait
+        overlap_records=kafka.max_poll_records,  # a poll that gives all it may shows that readings wait
     )
 
 

@@ -1,7 +1,7 @@
 """The state of the sensors: one fixed-size record each, in one array, changed only by the sensor's own readings.
 
-A record is a header and a ring of the newest T raw rows with their times. Its bytes are what the store keeps, so the NumPy
-dtype is the storage layout. The ring holds raw values: a new model with the same features and window length goes on with them.
+A record is a header and a ring of the newest T raw rows with their times. What a store keeps of it is its bytes, or what
+compact.py makes of them. The ring holds raw values: a new model with the same features and window length goes on with them.
 Records change in three steps, all pure folds over the sensor's readings in log order: `append` here (rows, counts, times),
 `learn` in scales.py (moments), and `decide` in decision.py (levels, incident). Nothing here knows Kafka, Redis or the model.
 """
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Readings
 
 LAYOUT_VERSION = 4
+#: In place of an incident's offset: none is open.
+NO_INCIDENT = -1
 #: Times are below 2**42 ms, so groups of readings this far apart cannot mix in one running maximum.
 _GROUP_STEP = 1 << 43
 #: A row's time is kept modulo 2**16 units, so what lies between two rows must be fewer units than that.
@@ -28,7 +30,7 @@ UInt16Array = NDArray[np.uint16]
 
 _HEADER = (
     ("last_time_ms", "<i8"),  # event time of the newest accepted reading; first, since the store compares it
-    ("incident_offset", "<i8"),  # decision.py: offset of the reading that opened the incident; -1: none is open
+    ("incident_offset", "<i8"),  # decision.py: offset of the reading that opened the incident, or NO_INCIDENT
     ("incident_time_ms", "<i8"),
     ("incident_peak", "<f8"),
     ("last_anomalous_ms", "<i8"),
@@ -67,7 +69,7 @@ def new_records(count: int, window_length: int, features: int, members: int) -> 
     """Return records of sensors that were never seen."""
     records = np.zeros(count, record_dtype(window_length, features, members))
     records["header"]["last_time_ms"] = -1
-    records["header"]["incident_offset"] = -1
+    records["header"]["incident_offset"] = NO_INCIDENT
     return records
 
 
@@ -91,7 +93,7 @@ def sensor_counts(header: Records, held: BoolArray, window_length: int) -> Senso
     Field by field: to choose headers first would copy all that is in them.
     """
     full = held & (header["filled"] == window_length)
-    is_open = held & (header["incident_offset"] >= 0)
+    is_open = held & (header["incident_offset"] != NO_INCIDENT)
     return SensorCounts(int(held.sum() - full.sum()), int(full.sum()), int(is_open.sum()))
 
 

@@ -81,6 +81,11 @@ def numbers_of(values: Float32Array) -> tuple[Int8Array, Int32Array]:
     return decimals, numbers
 
 
+def are_decimals(decimals: Int8Array) -> BoolArray:
+    """Say which are what `numbers_of` returns."""
+    return np.asarray((decimals >= RANKS) & (decimals < len(_DECIMALS)))
+
+
 def values_of(numbers: Int32Array, decimals: Int8Array) -> Float32Array:
     """Return the values [N, T, F] of numbers, from the decimals of their columns [N, F]."""
     scaled = (numbers / _power(decimals)).astype(np.float32)
@@ -104,7 +109,7 @@ def _scaled(values: Float32Array, decimals: Int8Array) -> tuple[Int32Array, Bool
 
 
 def _power(decimals: Int8Array) -> Float64Array:
-    return np.asarray(_POWERS[np.maximum(decimals, 0)][:, None])
+    return np.asarray(_POWERS[np.clip(decimals, 0, len(_DECIMALS) - 1)][:, None])
 
 
 def _ranks(values: Float32Array) -> Int32Array:

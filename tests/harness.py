@@ -204,7 +204,7 @@ class Plant:
     max_gap_ms: int = MINUTE_MS
     stride: int = 1
     max_sensors: int = 1000
-    overlap_readings: int = 0  # the least that is left in flight
+    overlap_records: int = 0  # the least that is left in flight
     whole_bytes: int = WHOLE_BYTES  # the largest record that is stored whole
     stores_late: bool = False  # when it is waited for, or when World.in_transit is told to arrive
     model_tag: int = 1
@@ -383,7 +383,7 @@ class Replica:
                 self.source, self.sink, decoder, self.detector, self.keeper, MemoryIncidentLog(world.log, INPUT, ALERTS)
             ),
             self.limit,
-            PipelineRules(INPUT, ALERTS, DEAD_LETTERS, overlap_readings=self.plant.overlap_readings),
+            PipelineRules(INPUT, ALERTS, DEAD_LETTERS, overlap_records=self.plant.overlap_records),
             RestoreRules(self.plant.start, self.plant.lookback_ms, slice_records=self.plant.slice_records, retry_seconds=0.5),
             world.clock,
         )

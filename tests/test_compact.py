@@ -179,6 +179,35 @@ def test_what_is_not_of_the_layout_is_as_if_never_seen() -> None:
     assert found[-1:].tobytes() == records.tobytes()
 
 
+@pytest.mark.parametrize("decimals", [5, 127, -2])
+def test_numbers_of_decimals_that_there_are_not_are_of_no_record(decimals: int) -> None:
+    records = regular([[21.4, 21.5, 21.6, 21.7]] * 2, window_length=4)
+    good, changed = compact(records)
+    place = HEAD_BYTES  # the decimals follow the least step
+    damaged = changed[:place] + decimals.to_bytes(1, "little", signed=True) + changed[place + 1 :]
+
+    found, is_there = expand([good, damaged], 4, 1, MEMBERS, UNIT_MS)
+
+    assert is_there.tolist() == [True, False]
+    assert found.tobytes() == records[:1].tobytes() + new_records(1, 4, 1, MEMBERS).tobytes()
+
+
+def test_more_rows_than_a_window_has_are_of_no_record() -> None:
+    (stored,) = compact(regular([[21.4, 21.5]], window_length=4))
+    place = HEAD_BYTES + OF_A_FEATURE_BYTES
+
+    changed = stored[:place] + (5).to_bytes(2, "little") + stored[place + 2 :]
+
+    assert stored[place : place + 2] == (2).to_bytes(2, "little")
+    assert expand([changed, stored], 4, 1, MEMBERS, UNIT_MS)[1].tolist() == [False, True]
+
+
+def test_many_records_are_compacted_as_few_are() -> None:
+    records = regular([[20 + number / 10, 21.5] for number in range(5000)], window_length=2)
+
+    assert compact(records) == compact(records[:3000]) + compact(records[3000:])
+
+
 @settings(deadline=None)
 @given(data=st.binary(max_size=120))
 def test_whatever_is_stored_is_a_record_or_none(data: bytes) -> None:

@@ -12,8 +12,8 @@ from tests.harness import World, stored_counts
 from tests.test_pipeline import ALWAYS, feed, opened, ready, windows
 from tests.test_pipeline_in_flight import lose_one, several
 
-SMALL_BATCHES = replace(ALWAYS, overlap_readings=3)
-LATE_STORE = replace(ALWAYS, overlap_readings=1000, stores_late=True)
+SMALL_BATCHES = replace(ALWAYS, overlap_records=3)
+LATE_STORE = replace(ALWAYS, overlap_records=1000, stores_late=True)
 
 
 def test_a_small_batch_is_carried_through_in_one_step_and_a_large_one_is_left_in_flight() -> None:

@@ -44,7 +44,7 @@ class Script:
 class Pace:
     """Which batches are left in flight, and when and how the store gets what it was handed."""
 
-    overlap_readings: int
+    overlap_records: int
     stores_late: bool
     whole_bytes: int
 
@@ -190,7 +190,7 @@ class Stage:
             accept_ms=ACCEPT_MS,
             max_sensors=max_sensors,
             slice_records=slice_records,
-            overlap_readings=pace.overlap_readings,
+            overlap_records=pace.overlap_records,
             stores_late=pace.stores_late,
             whole_bytes=pace.whole_bytes,
         )
@@ -296,7 +296,7 @@ _lossless_failures = st.one_of(
 )
 _paces = st.builds(
     Pace,
-    overlap_readings=st.sampled_from([0, 5, 1000]),
+    overlap_records=st.sampled_from([0, 5, 1000]),
     stores_late=st.booleans(),
     whole_bytes=st.sampled_from([0, WHOLE_BYTES]),
 )

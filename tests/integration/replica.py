@@ -57,7 +57,7 @@ def build_pipeline(
     detector: Detector | None = None,
     clock: Callable[[], float] = time.monotonic,
     *,
-    overlap_readings: int = 0,
+    overlap_records: int = 0,
     whole_bytes: int = WHOLE_BYTES,
 ) -> Pipeline:
     """Put a pipeline on the adapters, with a checksum for a model unless told otherwise. It never gives up for bad records."""
@@ -75,7 +75,7 @@ def build_pipeline(
             kafka.alerts_topic,
             kafka.dead_letter_topic,
             poll_seconds=0.2,
-            overlap_readings=overlap_readings,
+            overlap_records=overlap_records,
         ),
         RestoreRules(start_position(kafka), plant.lookback_ms, slice_records=10, retry_seconds=0.2),
         clock,

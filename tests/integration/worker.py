@@ -207,7 +207,7 @@ def run(kafka: KafkaSettings, redis: RedisSettings, log: Path, fate: Fate, setup
         # Replicas that leave batches in flight, or carry them through, and store records whole, or what changed, share a group.
         pace, size = random.choice(PACES), random.choice(SIZES)
         detector = plant.detector(_scorer(fates))
-        pipeline = build_pipeline(kafka, connections, detector, clock, overlap_readings=pace, whole_bytes=size)
+        pipeline = build_pipeline(kafka, connections, detector, clock, overlap_records=pace, whole_bytes=size)
         metrics = Metrics()
         reloader = Reloader(ReloadFlag(), plant.rules(), plant.rules, metrics)
         Service(pipeline, metrics, Heartbeat(clock()), clock, kafka.dead_letter_topic).run(stop, reloader)
