@@ -8,7 +8,7 @@ import pytest
 
 from stream_detector.errors import RetriableError
 from stream_detector.ports import Polled
-from tests.harness import World, stored_counts
+from tests.harness import INPUT, START_MS, World, stored_counts
 from tests.test_pipeline import ALWAYS, feed, opened, ready, windows
 from tests.test_pipeline_in_flight import lose_one, several
 
@@ -28,6 +28,16 @@ def test_a_small_batch_is_carried_through_in_one_step_and_a_large_one_is_left_in
     feed(world, "a", first_second=5)
     assert replica.turn().committed_batches == 2
     assert (world.committed(), stored_counts(world, "a")) == ({0: 6}, [6])
+
+
+def test_how_large_a_batch_is_says_what_was_polled_and_not_what_could_be_read_of_it() -> None:
+    world = World()
+    replica = ready(world, SMALL_BATCHES)
+    feed(world, "aa")
+    world.log.append(INPUT, 0, b"not a reading", timestamp=START_MS)
+
+    assert replica.turn().committed_batches == 0
+    assert replica.turn().committed_batches == 1
 
 
 def test_the_store_gets_a_batch_while_the_next_one_is_polled() -> None:
