@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.arena import Arena
-from stream_detector.compact import expand
 from stream_detector.decision import DecisionRules, Decisions, ScoredReadings, decide
 from stream_detector.events import EventContext, event_message
+from stream_detector.expand import expand
 from stream_detector.explanation import Explanation, explain
 from stream_detector.open_incidents import OpenIncident
 from stream_detector.ports import Scorer

@@ -9,10 +9,11 @@ from functools import cache
 import numpy as np
 
 from stream_detector.arena import Arena, Marked
-from stream_detector.compact import PLAIN, compact, plain
+from stream_detector.compact import compact, plain
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.ports import SensorUpdate, StateStore, Updates
 from stream_detector.readings import Int32Array
+from stream_detector.stored_form import PLAIN
 
 #: A record of so many bytes in memory or fewer is written whole, and compact. Of a larger one what changed is written.
 WHOLE_BYTES = 1024

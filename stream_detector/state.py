@@ -1,7 +1,7 @@
 """The state of the sensors: one fixed-size record each, in one array, changed only by the sensor's own readings.
 
-A record is a header and a ring of the newest T raw rows with their times. What a store keeps of it is its bytes, or what
-compact.py makes of them. The ring holds raw values: a new model with the same features and window length goes on with them.
+A record is a header and a ring of the newest T raw rows with their times. What a store keeps of it is in
+stored_form.py. The ring holds raw values: a new model with the same features and window length goes on with them.
 Records change in three steps, all pure folds over the sensor's readings in log order: `append` here (rows, counts, times),
 `learn` in scales.py (moments), and `decide` in decision.py (levels, incident). Nothing here knows Kafka, Redis or the model.
 """

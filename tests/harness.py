@@ -18,11 +18,11 @@ from stream_detector.adapters.memory_source import MemorySource
 from stream_detector.adapters.memory_store import MemoryStore
 from stream_detector.arena import Arena
 from stream_detector.calibration import Tails
-from stream_detector.compact import expand
 from stream_detector.dead_letters import DeadLetterLimit
 from stream_detector.decision import DecisionRules
 from stream_detector.detector import Detector, WindowRules
 from stream_detector.errors import StoreUnavailableError
+from stream_detector.expand import expand
 from stream_detector.explanation import WindowErrors
 from stream_detector.keeper import LagBounds, StateKeeper
 from stream_detector.persistence import WHOLE_BYTES, Answers, at_once

@@ -17,8 +17,8 @@ NAME = PACKAGE.name
 LAYERS = (
     (
         "core",
-        "errors readings spec explanation sensor_table calibration budgets state whole_numbers compact scales arena decision "
-        "open_incidents wire events",
+        "errors readings spec explanation sensor_table calibration budgets state whole_numbers stored_form compact expand "
+        "scales arena decision open_incidents wire events",
     ),
     ("ports", "ports reports outages"),
     ("pipeline", "detector counting remainder dead_letters persistence keeper restore_plan restore assignment pipeline"),

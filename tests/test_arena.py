@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.arena import Arena
-from stream_detector.compact import compact, expand, plain
+from stream_detector.compact import compact, plain
+from stream_detector.expand import expand
 from stream_detector.persistence import unsaved_updates
 from stream_detector.ports import Updates
 from stream_detector.readings import Readings

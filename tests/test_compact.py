@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_detector.compact import PLAIN, compact, expand, plain
+from stream_detector.compact import compact, plain
+from stream_detector.expand import expand
 from stream_detector.readings import Readings
 from stream_detector.state import INCIDENT, Records, append, new_records
+from stream_detector.stored_form import PLAIN
 
 MINUTE_MS, START_MS = 60_000, 1_763_000_000_000
 MEMBERS = 3

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stream_detector.compact import expand
 from stream_detector.events import iso_time
+from stream_detector.expand import expand
 from stream_detector.persistence import WHOLE_BYTES
 from stream_detector.state import record_dtype
 from tests.harness import INPUT, MINUTE_MS, MODEL, SECOND_MS, START_MS, Plant, Replica, Snapshot, World, checksum_error, reading
