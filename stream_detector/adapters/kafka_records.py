@@ -18,8 +18,8 @@ from kafka.errors import CorruptRecordError
 
 from stream_detector.readings import Header
 
-#: Of a record's headers so many are kept: millions of empty ones fit in a batch, and nothing but a dead letter shows them.
-MAXIMUM_HEADERS = 100
+#: Of a record's headers so many are kept: a batch may hold tens of millions of empty ones.
+MAXIMUM_HEADERS = 100_000
 _MOST_NUMBER_BYTES = 10
 _NO_HEADERS: tuple[Header, ...] = ()
 
