@@ -262,7 +262,7 @@ def test_a_member_that_brokers_have_not_heard_of_for_long_has_no_membership_unti
     source.close()
     network.close()
 
-    assert turns <= 50  # a heartbeat waits for its answer, and meanwhile the client would go round without a pause: thousands
+    assert turns <= 15  # a heartbeat waits for its answer, and meanwhile the client would go round without a pause
     said = [record.getMessage() for record in caplog.records if record.name.startswith("stream_detector")]
     assert [line.split(",")[0].split(" after")[0] for line in said] == [
         "Kafka has not answered for 1.5 s",
