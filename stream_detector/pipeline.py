@@ -6,8 +6,9 @@ leaves a state from which a replay of the log gives the same events. docs/delive
 
 A batch is persisted, in a thread of its own, while the next one is polled. Under load the next one is also polled while a
 batch is scored, in threads of the scorer, and committed while the next one is scored: batches are large then, and a processor
-should not wait. Small ones are carried through in one step, for that is sooner. So between two steps there is at most one
-batch in flight, in the windows, being scored, not committed; and at most one that is committed and not known to be persisted.
+should not wait. Small ones are carried through in one step, for that is sooner, and those that say nothing, most of them, wait
+for each other to be committed (uncommitted.py). So between two steps there is at most one batch in flight, in the windows,
+being scored; behind it what is decided and not committed; and at most one commit that is not known to be persisted.
 
 Every call is bounded. The pipeline knows its ports only, and takes the clock as an argument.
 """
@@ -22,17 +23,17 @@ from stream_detector.assignment import Assignment
 from stream_detector.counting import count_batch
 from stream_detector.dead_letters import DeadLetterLimit, dead_letter
 from stream_detector.decision import DecisionRules
-from stream_detector.detector import Begun, Detected
+from stream_detector.detector import Begun
 from stream_detector.errors import CommitFailedError, MembershipLostError, RetriableError, StoreUnavailableError
 from stream_detector.keeper import Partition
 from stream_detector.outages import Outage
 from stream_detector.persistence import Saving, nothing
 from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Membership, Message
-from stream_detector.remainder import without
 from stream_detector.reports import StepReport
 from stream_detector.restore import RestorePorts, RestoreRules
 from stream_detector.state import SensorCounts, sensor_counts
+from stream_detector.uncommitted import AT_ONCE, CommitRules, Scored, Uncommitted
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class PipelineRules:
     max_dead_letter_bytes: int = 262_144
     poll_seconds: float = 0.5
     overlap_records: int = 4096  # a batch of fewer is carried through in one step
+    commits: CommitRules = AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +66,6 @@ class _Batch:
     def records(self) -> int:
         """How many were polled."""
         return sum(len(chunk.records) for chunk in self.chunks)
-
-
-@dataclass(frozen=True, slots=True)
-class _Scored:
-    """A batch that is decided on, and not committed."""
-
-    chunks: list[Chunk]  # of partitions that are still ours, as all that follows
-    decoded: Decoded
-    detected: Detected
 
 
 class Pipeline:
@@ -95,10 +88,12 @@ class Pipeline:
         self._source, self._sink, self._keeper = ports.source, ports.sink, ports.keeper
         self._limit = limit
         self._rules = rules
+        self._clock = clock
         self._moved = moved
         self._assignment = Assignment(ports, restore_rules, clock, moved)
         self._held: set[int] = set()
         self._in_flight: _Batch | None = None
+        self._uncommitted = Uncommitted(rules.commits)
         self._membership: Membership | None = None
         self._refused: Membership | None = None  # the client may go on claiming it until it has heard of it
         self._sink_is_broken = False
@@ -127,10 +122,15 @@ class Pipeline:
         return sum(partition.committed - partition.persisted for partition in self._assignment.ready().values())
 
     def settle(self) -> bool:
-        """Wait for the store; say whether all is restored, and all that was decided stored: nothing to replay."""
+        """Commit, wait for the store; say whether all is restored, and all that was decided stored: nothing to replay."""
         self._report = self._next_report
+        try:
+            if self._in_flight is None and self._uncommitted:
+                self._complete(at_once=True)
+        except CommitFailedError as error:
+            self._start_over(error)
         self._collect()
-        return self._assignment.is_restored and not self.store_lag
+        return self._assignment.is_restored and not self._uncommitted and not self.store_lag
 
     def use_rules(self, rules: DecisionRules) -> None:
         """Decide by other rules from the next batch on; call it when settled."""
@@ -155,6 +155,7 @@ class Pipeline:
         self._input_outage.ended()
         self._moved()
         report.lost_readings += polled.lost_readings
+        report.polled += sum(len(chunk.records) for chunk in polled.chunks)
         self._follow_assignment(polled)
         try:
             if self._sink_is_broken:
@@ -162,7 +163,8 @@ class Pipeline:
             else:
                 self._advance(polled)
                 if not self._assignment.is_restored:
-                    self._complete(self._await_scores())  # only stored sensors can make room for those restored
+                    self._await_scores()
+                    self._complete(at_once=True)  # only stored sensors can make room for those restored
                     self._collect()
                     self._assignment.restore_slices(self._membership, report)
         except CommitFailedError as error:
@@ -176,7 +178,10 @@ class Pipeline:
         """
         self._begin_report()
         try:
-            self._complete(self._await_scores())
+            self._await_scores()
+            self._complete(at_once=True)
+            if self._uncommitted:
+                raise CommitFailedError(_NOT_A_MEMBER)
         except CommitFailedError as error:
             self._report.failed_commits += 1
             logger.warning("the last batch is not committed, it will be read again: %s", error)
@@ -196,7 +201,7 @@ class Pipeline:
         return 0.0 if self._in_flight or (can_restore and self._assignment.is_slice_due) else self._rules.poll_seconds
 
     def _advance(self, polled: Polled) -> None:
-        """Start to score what was polled, and complete the batch before it; complete a small one as well.
+        """Start to score what was polled, and complete what was before it; complete a small batch as well.
 
         The one beside the other if the store keeps up: what it lacks is then known before memory goes on. Else one after
         the other, so that memory is not ahead of what is committed while it is made out what the store has.
@@ -206,25 +211,28 @@ class Pipeline:
         chunks = self._in_sequence(polled.chunks)
         decoded = self._decode(chunks)
         self._collect()
-        before = self._await_scores()
-        if not (before is not None and chunks and self._take_up_beside(before, chunks, decoded)):
-            self._complete(before)
+        self._await_scores()
+        if not (chunks and self._uncommitted and self._take_up_beside(chunks, decoded)):
+            self._complete(at_once=True)
             self._collect()  # only stored sensors can make room
             read = self._assignment.ready().keys() - self._held
             usable = [chunk for chunk in chunks if chunk.partition in read]
             self._take_up(usable, decoded if len(usable) == len(chunks) else self._decode(usable))
         if self._in_flight is not None and self._in_flight.records < self._rules.overlap_records:
-            self._complete(self._await_scores())
+            self._await_scores()
+            self._complete()
 
-    def _take_up_beside(self, before: _Scored, chunks: list[Chunk], decoded: Decoded) -> bool:
-        """Start to score a batch, and complete the one before it meanwhile; False: that is to be completed first."""
+    def _take_up_beside(self, chunks: list[Chunk], decoded: Decoded) -> bool:
+        """Start to score a batch, and commit what was before it meanwhile, if due; False: that is to be completed first."""
         if not self._store_keeps_up():
             return False
-        savings = self._savings()
+        is_due = self._uncommitted.is_due(self._clock())
+        savings = self._savings() if is_due else []
         if not self._take_up(chunks, decoded, beside_another=True):
             return False
-        self._commit(before)
-        self._keeper.hand_over(savings)
+        if is_due:
+            self._commit()
+            self._keeper.hand_over(savings)
         return True
 
     def _take_up(self, chunks: list[Chunk], decoded: Decoded, *, beside_another: bool = False) -> bool:
@@ -249,50 +257,59 @@ class Pipeline:
             self._moved()
         return True
 
-    def _await_scores(self) -> _Scored | None:
-        """Wait for the scores of the batch in flight, and decide; all that is in memory is then of it or before it."""
+    def _await_scores(self) -> None:
+        """Wait for the scores of the batch in flight, if there is one, and decide; all that is in memory is decided then."""
         batch, self._in_flight = self._in_flight, None
-        if batch is None:
-            return None
-        detected = self._ports.detector.finish(batch.begun)
-        lost = frozenset(owner.number for owner in batch.owners if not self._assignment.is_ready(owner))
-        chunks = [chunk for chunk in batch.chunks if chunk.partition not in lost]
-        return _Scored(chunks, *(without(lost, batch.decoded, detected) if lost else (batch.decoded, detected)))
+        if batch is not None:
+            detected = self._ports.detector.finish(batch.begun)
+            scored = Scored(batch.chunks, batch.owners, batch.decoded, detected)
+            self._uncommitted.add(scored.of_owners(self._assignment.is_ready), self._clock())
 
     def _store_keeps_up(self) -> bool:
         ready = self._assignment.ready().values()
         return not self._held and all(self._keeper.keeps_up(partition, partition.committed) for partition in ready)
 
-    def _complete(self, scored: _Scored | None) -> None:
-        """Commit a batch, and let the store follow. No batch may be in flight."""
+    def _complete(self, *, at_once: bool = False) -> None:
+        """Commit what is decided if that is due, and let the store follow. No batch may be in flight.
+
+        The store is given only what is committed, and as long as it does not keep up nothing waits to be.
+        """
         self._collect()
         keeps_up = self._store_keeps_up()
-        if scored is not None:
-            self._commit(scored)
-        if scored is not None and keeps_up:
-            self._keeper.hand_over(self._savings())
-        else:
-            self._persist()
+        if self._uncommitted:
+            if keeps_up and not at_once and not self._uncommitted.is_due(self._clock()):
+                return
+            if self._membership is None and not self._uncommitted.says_something:
+                return  # nothing is lost by waiting whether the partitions stay ours
+            self._commit()
+            if keeps_up:
+                self._keeper.hand_over(self._savings())
+                return
+        self._persist()
 
-    def _commit(self, scored: _Scored) -> None:
-        """Write events, dead letters and positions: all of them, or none."""
-        if not scored.chunks:
+    def _commit(self) -> None:
+        """Write events, dead letters and positions of all that is decided: all of them, or none."""
+        batches = self._uncommitted.take(self._assignment.is_ready)
+        if not batches:
             return
         if self._membership is None:
             raise CommitFailedError(_NOT_A_MEMBER)
-        self._limit.check(scored.decoded)
-        positions = {chunk.partition: chunk.stop for chunk in scored.chunks}
-        self._sink.commit(self._messages(scored), positions, self._membership)
+        for batch in batches:
+            self._limit.check(batch.decoded)
+        positions = {chunk.partition: chunk.stop for batch in batches for chunk in batch.chunks}
+        messages = [message for batch in batches for message in self._messages(batch)]
+        self._sink.commit(messages, positions, self._membership)
         ready = self._assignment.ready()
         for number, position in positions.items():
             ready[number].committed = position
-        count_batch(self._report, scored.decoded, scored.detected, self._ports.detector.model)
+        for batch in batches:
+            count_batch(self._report, batch.decoded, batch.detected, self._ports.detector.model)
         self._moved()
 
     def _decode(self, chunks: Sequence[Chunk]) -> Decoded:
         return self._ports.decoder.decode([record for chunk in chunks for record in chunk.records])
 
-    def _messages(self, scored: _Scored) -> list[Message]:
+    def _messages(self, scored: Scored) -> list[Message]:
         rules, detector = self._rules, self._ports.detector
         readings, rejected = scored.decoded.readings, scored.decoded.rejected
         alerts = detector.alerts(readings, scored.detected, rules.input_topic, rules.alerts_topic)
@@ -342,6 +359,7 @@ class Pipeline:
         if isinstance(error, MembershipLostError):
             self._refused = self._membership
         self._in_flight = None
+        self._uncommitted.forget()
         self._collect()
         self._held.clear()
         self._assignment.restore_all()

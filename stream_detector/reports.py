@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 class StepReport:
     """Counts of one step. Filled in as the step goes on."""
 
+    polled: int = 0  # records that came; the other counts are of what was committed
     records: int = 0
     readings: int = 0
     late: int = 0

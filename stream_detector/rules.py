@@ -20,6 +20,7 @@ from stream_detector.restore import RestoreRules
 from stream_detector.scales import MAXIMUM_LEARNED_COUNT, ScaleRules
 from stream_detector.settings import AlertSettings, InputSettings, KafkaSettings, Settings, StateSettings
 from stream_detector.spec import ModelSpec
+from stream_detector.uncommitted import CommitRules
 from stream_detector.wire import InputLimits
 
 #: A silence of so many sampling intervals starts a window anew, if no setting says otherwise. Training windows use it too.
@@ -133,6 +134,7 @@ def pipeline_rules(settings: Settings) -> PipelineRules:
         kafka.dead_letter_topic,
         settings.dead_letters.max_value_bytes,
         overlap_records=kafka.max_poll_records,  # a poll that gives all it may shows that readings wait
+        commits=CommitRules(kafka.commit_seconds, kafka.max_poll_records),
     )
 
 

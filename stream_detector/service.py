@@ -85,13 +85,16 @@ class Service:
         clock: Callable[[], float],
         dead_letter_topic: str,
         *,
+        gather_seconds: float = 0.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        """Steps that have polled anything begin at least `gather_seconds` apart: what comes meanwhile is one batch."""
         self._pipeline = pipeline
         self._metrics = metrics
         self._heartbeat = heartbeat
         self._clock = clock
         self._dead_letter_topic = dead_letter_topic
+        self._gather_seconds = gather_seconds
         self._sleep = sleep
         self._gauges_at = 0.0
 
@@ -125,6 +128,7 @@ class Service:
         return report
 
     def _step(self, budget_per_sensor_day: float) -> StepReport:
+        begun = self._clock()
         report = self._observed(self._pipeline.step)
         self._show_readiness()
         now = self._heartbeat.beat_at
@@ -133,6 +137,8 @@ class Service:
             self._gauges_at = now
         if report.source_errors:
             self._sleep(_RETRY_SECONDS)  # a poll that fails at once must not spin
+        elif report.polled and self._pipeline.is_ready:
+            self._sleep(max(0.0, begun + self._gather_seconds - self._clock()))
         return report
 
     def _show_readiness(self) -> None:

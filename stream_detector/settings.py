@@ -22,6 +22,8 @@ from pydantic_settings import (
 PREFIX = "STREAM_DETECTOR_"
 Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 Count = Annotated[int, Field(ge=1)]
+#: A wait that is no harm to anything that waits for this process.
+ShortWait = Annotated[float, Field(ge=0, le=10)]
 
 _BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[\w.-]+):(?P<port>[0-9]{1,5})", re.ASCII)
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
@@ -47,6 +49,9 @@ class KafkaSettings(Group):
     transaction_timeout_seconds: Seconds = Field(10.0, description="Bound on one transaction.")
     request_timeout_seconds: Seconds = Field(15.0, description="Bound on every request and wait.")
     max_poll_records: Count = Field(4096, description="Records per poll; the upper bound of a micro-batch.")
+    commit_seconds: ShortWait = Field(
+        0.5, description="How long positions wait to be committed together; events and dead letters never do. 0: no wait."
+    )
     create_topics: bool = Field(True, description="Create missing topics.")
     partitions: Count = Field(6, description="Partitions of an input topic that is created.")
     replication_factor: int = Field(-1, ge=-1, description="Replicas of topics that are created; -1: the broker's default.")
@@ -225,6 +230,10 @@ class ServiceSettings(Group):
 
     start_seconds: Seconds = Field(60.0, description="How long Kafka is waited for at the start.")
     watchdog_seconds: Seconds = Field(120.0, description="The process ends when nothing moves for so long.")
+    target_latency_seconds: ShortWait = Field(
+        0.1,
+        description="Of an event, at small loads; for half of it readings are gathered, which spares processors. 0: none are.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe message logged.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object per line, or text.")
 

@@ -34,6 +34,7 @@ from stream_detector.restore import RestorePorts, RestoreRules
 from stream_detector.scales import ScaleRules, Scales
 from stream_detector.sensor_table import SensorTable
 from stream_detector.spec import ModelSpec
+from stream_detector.uncommitted import AT_ONCE, CommitRules
 from stream_detector.wire import InputLimits, JsonDecoder
 
 INPUT, ALERTS, DEAD_LETTERS, GROUP = "readings", "alerts", "dead-letters", "detectors"
@@ -205,6 +206,7 @@ class Plant:
     stride: int = 1
     max_sensors: int = 1000
     overlap_records: int = 0  # the least that is left in flight
+    commits: CommitRules = AT_ONCE
     whole_bytes: int = WHOLE_BYTES  # the largest record that is stored whole
     stores_late: bool = False  # when it is waited for, or when World.in_transit is told to arrive
     model_tag: int = 1
@@ -383,7 +385,7 @@ class Replica:
                 self.source, self.sink, decoder, self.detector, self.keeper, MemoryIncidentLog(world.log, INPUT, ALERTS)
             ),
             self.limit,
-            PipelineRules(INPUT, ALERTS, DEAD_LETTERS, overlap_records=self.plant.overlap_records),
+            PipelineRules(INPUT, ALERTS, DEAD_LETTERS, overlap_records=self.plant.overlap_records, commits=self.plant.commits),
             RestoreRules(self.plant.start, self.plant.lookback_ms, slice_records=self.plant.slice_records, retry_seconds=0.5),
             world.clock,
         )

@@ -22,6 +22,7 @@ from stream_detector.events import iso_time
 from stream_detector.expand import expand
 from stream_detector.persistence import WHOLE_BYTES
 from stream_detector.state import record_dtype
+from stream_detector.uncommitted import CommitRules
 from tests.harness import INPUT, MINUTE_MS, MODEL, SECOND_MS, START_MS, Plant, Replica, Snapshot, World, checksum_error, reading
 
 SENSORS = 5
@@ -42,9 +43,10 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Which batches are left in flight, and when and how the store gets what it was handed."""
+    """Which batches are left in flight, what waits to be committed, and when and how the store gets what it was handed."""
 
     overlap_records: int
+    commits: CommitRules
     stores_late: bool
     whole_bytes: int
 
@@ -191,6 +193,7 @@ class Stage:
             max_sensors=max_sensors,
             slice_records=slice_records,
             overlap_records=pace.overlap_records,
+            commits=pace.commits,
             stores_late=pace.stores_late,
             whole_bytes=pace.whole_bytes,
         )
@@ -297,6 +300,7 @@ _lossless_failures = st.one_of(
 _paces = st.builds(
     Pace,
     overlap_records=st.sampled_from([0, 5, 1000]),
+    commits=st.builds(CommitRules, seconds=st.sampled_from([0.0, 2.5, 1000.0]), records=st.sampled_from([5, 1000])),
     stores_late=st.booleans(),
     whole_bytes=st.sampled_from([0, WHOLE_BYTES]),
 )

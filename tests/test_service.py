@@ -19,6 +19,7 @@ from stream_detector.errors import RetriableError, StalledError
 from stream_detector.metrics import Metrics
 from stream_detector.ports import Polled
 from stream_detector.reload import Reloader, ReloadFlag
+from stream_detector.reports import StepReport
 from stream_detector.service import Heartbeat, Service, StopFlag, Watchdog, health_pages, spare_the_collector
 from tests.harness import DEAD_LETTERS, INPUT, SECOND_MS, START_MS, Plant, Replica, World
 
@@ -178,6 +179,28 @@ def test_a_topic_that_cannot_be_read_is_asked_again_a_moment_later(monkeypatch: 
     Service(replica.pipeline, Metrics(), Heartbeat(0.0), world.clock, DEAD_LETTERS, sleep=sleep).run(stop, lasting())
 
     assert waited == [0.5, 0.5, 0.5]
+
+
+def test_readings_are_gathered_between_steps_that_read_some_and_only_when_there_is_time_left() -> None:
+    world, stop, waited = world_with_readings(3), StopFlag(), list[float]()
+    replica = Replica(world)
+    step, polls = replica.pipeline.step, iter([0, 0, 0, 1, 1, 1, 0])  # joined and restored, then a reading a poll, then none
+    seconds_of_a_step = iter([0.0, 0.0, 0.0, 0.125, 0.25, 0.5, 0.0])
+
+    def timed_step() -> StepReport:
+        replica.source.next_limits.append(next(polls))
+        report = step()
+        world.clock.advance(next(seconds_of_a_step))
+        stop.is_set = world.committed() == {0: 3} and not report.polled
+        return report
+
+    replica.pipeline.step = timed_step  # type: ignore[method-assign]
+    service = Service(
+        replica.pipeline, Metrics(), Heartbeat(0.0), world.clock, DEAD_LETTERS, gather_seconds=0.25, sleep=waited.append
+    )
+    service.run(stop, lasting())
+
+    assert waited == [0.125, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

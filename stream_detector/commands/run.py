@@ -102,7 +102,10 @@ def run_service(settings: Settings, load: Callable[[], Settings], signals: Signa
     pipeline = _connect(settings, detector, signals.stop, parts, heartbeat)
     spare_the_collector()
     heartbeat.beat_at = time.monotonic()
-    service = Service(pipeline, metrics, heartbeat, time.monotonic, settings.kafka.dead_letter_topic)
+    gather_seconds = settings.service.target_latency_seconds / 2
+    service = Service(
+        pipeline, metrics, heartbeat, time.monotonic, settings.kafka.dead_letter_topic, gather_seconds=gather_seconds
+    )
     with Watchdog(heartbeat, limit_seconds, time.monotonic, _end_process):
         service.run(signals.stop, reloader)
 

@@ -22,6 +22,7 @@ from stream_detector.reports import StepReport
 from stream_detector.restore import RestorePorts, RestoreRules
 from stream_detector.rules import start_position
 from stream_detector.settings import KafkaSettings, RedisSettings
+from stream_detector.uncommitted import AT_ONCE, CommitRules
 from stream_detector.wire import InputLimits, JsonDecoder
 from tests.harness import Plant
 from tests.integration.topics import PATIENCE_SECONDS
@@ -58,6 +59,7 @@ def build_pipeline(
     clock: Callable[[], float] = time.monotonic,
     *,
     overlap_records: int = 0,
+    commits: CommitRules = AT_ONCE,
     whole_bytes: int = WHOLE_BYTES,
 ) -> Pipeline:
     """Put a pipeline on the adapters, with a checksum for a model unless told otherwise. It never gives up for bad records."""
@@ -76,6 +78,7 @@ def build_pipeline(
             kafka.dead_letter_topic,
             poll_seconds=0.2,
             overlap_records=overlap_records,
+            commits=commits,
         ),
         RestoreRules(start_position(kafka), plant.lookback_ms, slice_records=10, retry_seconds=0.2),
         clock,

@@ -28,6 +28,7 @@ from stream_detector.reload import Reloader, ReloadFlag
 from stream_detector.scales import Scales
 from stream_detector.service import Heartbeat, Service, StopFlag
 from stream_detector.settings import KafkaSettings, RedisSettings
+from stream_detector.uncommitted import AT_ONCE, CommitRules
 from tests.harness import ChecksumScorer
 from tests.integration.plants import plant_of
 from tests.integration.replica import MUCH, Connections, build_pipeline, connect
@@ -48,6 +49,8 @@ STEPS = (
 )
 #: From how many readings on a batch is left in flight: all of them, or none.
 PACES = (0, MUCH)
+#: What waits to be committed: nothing, or what says nothing, for a while.
+WAITS = (AT_ONCE, CommitRules(seconds=0.3, records=MUCH))
 #: Up to how many bytes a record is stored whole: none, or all.
 SIZES = (0, MUCH)
 REACHED, READ_AGAIN = "reached", "read again"
@@ -204,10 +207,11 @@ def run(kafka: KafkaSettings, redis: RedisSettings, log: Path, fate: Fate, setup
         if setup.is_torn:
             _tear_commits(connections.sink)
         _wrap_ports(fates, connections)
-        # Replicas that leave batches in flight, or carry them through, and store records whole, or what changed, share a group.
-        pace, size = random.choice(PACES), random.choice(SIZES)
+        # Replicas that leave batches in flight, or carry them through, that commit each batch, or several together, and that
+        # store records whole, or what changed, share a group.
+        pace, commits, size = random.choice(PACES), random.choice(WAITS), random.choice(SIZES)
         detector = plant.detector(_scorer(fates))
-        pipeline = build_pipeline(kafka, connections, detector, clock, overlap_records=pace, whole_bytes=size)
+        pipeline = build_pipeline(kafka, connections, detector, clock, overlap_records=pace, commits=commits, whole_bytes=size)
         metrics = Metrics()
         reloader = Reloader(ReloadFlag(), plant.rules(), plant.rules, metrics)
         Service(pipeline, metrics, Heartbeat(clock()), clock, kafka.dead_letter_topic).run(stop, reloader)

@@ -20,13 +20,14 @@ from stream_detector.decision import ScoredReadings, decide
 from stream_detector.detector import Detected
 from stream_detector.metrics import Metrics
 from stream_detector.model.saving import load_metadata
-from stream_detector.pipeline import Pipeline, _Scored
+from stream_detector.pipeline import Pipeline
 from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Float32Array, Int64Array
 from stream_detector.reports import StepReport
 from stream_detector.rules import SCALE_WINDOWS
 from stream_detector.service import Heartbeat, StopFlag, spare_the_collector
 from stream_detector.settings import KafkaSettings, ModelSettings, RedisSettings, Settings
+from stream_detector.uncommitted import Scored
 from tests.benchmarks.performance.figures import AT_MOST, LESS, NEITHER, Figure, Places, Size
 from tests.benchmarks.performance.fleet_log import FleetLog
 from tests.benchmarks.performance.models import LARGE, SMALL, trained_model
@@ -219,7 +220,7 @@ class _Alone:
 
     def _publish(self, polled: Polled, decoded: Decoded, detected: Detected) -> None:
         with self._watch.running(EXPLAIN):
-            messages = self._bench.pipeline._messages(_Scored(list(polled.chunks), decoded, detected))
+            messages = self._bench.pipeline._messages(Scored(polled.chunks, (), decoded, detected))
         with self._watch.running(COMMIT):
             self._ports.sink.commit(messages, {chunk.partition: chunk.stop for chunk in polled.chunks}, polled.membership)
 

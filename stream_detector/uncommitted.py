@@ -1,0 +1,87 @@
+"""What is decided and not committed yet: batches that say nothing can wait, one that says something takes all along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stream_detector.detector import Detected
+from stream_detector.keeper import Partition
+from stream_detector.ports import Chunk
+from stream_detector.readings import Decoded
+from stream_detector.remainder import without
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRules:
+    """For how long, and for how many records, a commit of positions alone may wait. An event or a dead letter never waits."""
+
+    seconds: float = 0.0
+    records: int = 4096
+
+
+AT_ONCE = CommitRules()
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A batch that is decided on."""
+
+    chunks: Sequence[Chunk]
+    owners: Sequence[Partition]  # of the chunks; a partition that was given away or is restored since is another object
+    decoded: Decoded
+    detected: Detected
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is an event or a dead letter of it."""
+        decisions = self.detected.decisions
+        return bool(self.decoded.rejected) or (decisions is not None and bool(decisions.transitions))
+
+    def of_owners(self, is_owned: Callable[[Partition], bool]) -> Scored:
+        """Return what is left of it: of partitions that are owned now as they were then."""
+        kept = [at for at, owner in enumerate(self.owners) if is_owned(owner)]
+        if len(kept) == len(self.owners):
+            return self
+        lost = frozenset(owner.number for owner in self.owners if not is_owned(owner))
+        chunks, owners = [self.chunks[at] for at in kept], [self.owners[at] for at in kept]
+        return Scored(chunks, owners, *without(lost, self.decoded, self.detected))
+
+
+class Uncommitted:
+    """The batches since the last commit, in their order."""
+
+    def __init__(self, rules: CommitRules) -> None:
+        self._rules = rules
+        self._batches: list[Scored] = []
+        self._since = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self._batches)
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is an event or a dead letter."""
+        return any(batch.says_something for batch in self._batches)
+
+    def add(self, batch: Scored, now: float) -> None:
+        """Add what was decided now; of partitions that are still owned."""
+        if not self._batches:
+            self._since = now
+        if batch.chunks:
+            self._batches.append(batch)
+
+    def is_due(self, now: float) -> bool:
+        """Say whether it is to be committed now."""
+        records = sum(len(chunk.records) for batch in self._batches for chunk in batch.chunks)
+        is_old = now - self._since >= self._rules.seconds or records >= self._rules.records
+        return bool(self._batches) and (is_old or self.says_something)
+
+    def take(self, is_owned: Callable[[Partition], bool]) -> list[Scored]:
+        """Hand over what there is, of partitions that are still owned; nothing is left."""
+        batches, self._batches = [batch.of_owners(is_owned) for batch in self._batches], []
+        return [batch for batch in batches if batch.chunks]
+
+    def forget(self) -> None:
+        """Forget all of it: it will be read again."""
+        self._batches.clear()
