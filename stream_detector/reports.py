@@ -33,4 +33,4 @@ class StepReport:
     @property
     def moved(self) -> bool:
         """Whether anything was read, restored or given up."""
-        return bool(self.records or self.replayed or self.restores or self.failed_commits)
+        return bool(self.polled or self.records or self.replayed or self.restores or self.failed_commits)

@@ -12,7 +12,7 @@ from tests.chaos.world import World
 from tests.integration.worker import Setup
 from tests.servers.socks_proxy import SocksProxy
 
-EVERY, SOME, EVICTING = Setup("every"), Setup("some"), Setup("evicting")
+EVERY, SOME, FEW, EVICTING = Setup("every"), Setup("some"), Setup("few"), Setup("evicting")
 #: Runs a fault so many times in a round of this name; topics and group are called like it.
 Run = Callable[[World, str, Random, int], Row]
 
@@ -35,7 +35,8 @@ def catalogue() -> list[Entry]:
 def _processes() -> list[Entry]:
     return [
         Entry("kills-every", 400, lambda w, name, c, n: kills.kills(name, w.places(), c, n, EVERY)),
-        Entry("kills-some", 400, lambda w, name, c, n: kills.kills(name, w.places(), c, n, SOME)),
+        Entry("kills-some", 300, lambda w, name, c, n: kills.kills(name, w.places(), c, n, SOME)),
+        Entry("kills-few", 100, lambda w, name, c, n: kills.kills(name, w.places(), c, n, FEW)),
         Entry("kills-evicting", 200, lambda w, name, c, n: kills.kills(name, w.places(), c, n, EVICTING)),
         Entry("pauses-every", 40, lambda w, name, c, n: kills.pauses(name, w.places(), c, n, EVERY)),
         Entry("pauses-evicting", 20, lambda w, name, c, n: kills.pauses(name, w.places(), c, n, EVICTING)),

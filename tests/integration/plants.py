@@ -10,9 +10,11 @@ from tests.harness import SECOND_MS, Plant, changed
 EVERY = Plant(margin=-10.0, update_ms=0, accept_ms=20 * SECOND_MS, max_sensors=4000)
 #: One reading in four is anomalous: incidents open, close and lapse, levels move.
 SOME = Plant(max_sensors=4000)
-#: The same with fewer places in memory than sensors.
+#: One in thirty: most batches say nothing, and wait to be committed.
+FEW = replace(SOME, margin=0.4)
+#: The same as some with fewer places in memory than sensors.
 EVICTING = replace(SOME, max_sensors=64)
-PLANTS = {"every": EVERY, "some": SOME, "evicting": EVICTING}
+PLANTS = {"every": EVERY, "some": SOME, "few": FEW, "evicting": EVICTING}
 
 
 def plant_of(name: str, model_version: str = "v1") -> Plant:
