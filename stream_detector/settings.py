@@ -143,7 +143,8 @@ class ModelSettings(Group):
     directory: Path = Field(Path("model"), description="Directory written by `stream-detector train`.")
     tile_rows: Count = Field(
         256,
-        description="Windows per forward pass, cut to a multiple of 48. Part of the result: scores are equal for equal tiles.",
+        description="Most windows per forward pass, cut to a multiple of 48; a small batch takes 48 or 96 where that gives the "
+        "same bits. Part of the result: scores are equal for equal tiles.",
     )
     threads: Count | None = Field(
         None, description="Threads that score; a result does not depend on it. Unset: one per processor, at most 4."

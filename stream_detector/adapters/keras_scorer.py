@@ -25,6 +25,7 @@ from stream_detector.model.scoring import (
     compile_explanations,
     compile_log_errors,
 )
+from stream_detector.model.tiling import Tiling, compile_sizes, sample_windows
 from stream_detector.readings import Float32Array
 from stream_detector.scales import Scales
 from stream_detector.spec import ModelSpec
@@ -42,8 +43,8 @@ def usual_threads() -> int:
 class KerasScorer:
     """A model, compiled and warm: the first call takes no longer than the others.
 
-    Windows are scored in tiles of one shape, so a window's result does not depend, bit for bit, on what is scored with it.
-    With several threads, tiles are scored beside each other.
+    Windows are scored in tiles of few shapes whose results are the same bits, so a window's result does not depend, bit for
+    bit, on what is scored with it. With several threads, tiles are scored beside each other.
 
     Raises ModelError when the model cannot be read or does not fit together.
     """
@@ -60,23 +61,19 @@ class KerasScorer:
         except ValueError as error:
             msg = f"model {artifact.spec.name}: its weights do not fit its architecture ({error}); train the model anew"
             raise ModelError(msg) from None
-        features = len(self.spec.features)
-        pool = ThreadPoolExecutor(threads, "scoring")
-        self._tiles = Tiles(self.spec.window_length, features, tile_rows, pool.map)
-        self._errors = compile_log_errors(members, self._tiles, artifact.whitening)
+        shape = self.spec.window_length, len(self.spec.features)
+        sizes = compile_sizes(Tiles(*shape, tile_rows), lambda tiles: compile_log_errors(members, tiles, artifact.whitening))
+        self._scored = Tiling(sizes, threads, ThreadPoolExecutor(threads, "scoring").map)
         # Few windows of a batch are explained, and that beside the scoring of the next one: in the smallest tiles, here.
-        self._explained = Tiles(self.spec.window_length, features, ROWS_OF_KERNELS)
+        self._explained = Tiles(*shape, ROWS_OF_KERNELS)
         self._explain = compile_explanations(members, self._explained, artifact.whitening)
-        blank = np.zeros((1, self.spec.window_length, features), np.float32)
-        unit = Scales(np.zeros((1, features), np.float32), np.ones((1, features), np.float32))
-        self.errors(blank, unit)
-        self.explain(blank, unit)
+        self.explain(*sample_windows(1, *shape))
 
     def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
         """See ports.Scorer."""
         if not len(windows):
             return lambda: np.empty((0, len(self.spec.members)), np.float32)
-        scored = self._tiles.start(self._errors, windows, scales)
+        scored = self._scored.start(windows, scales)
         return lambda: scored()[0]
 
     def errors(self, windows: Float32Array, scales: Scales) -> Float32Array:

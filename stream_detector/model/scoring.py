@@ -1,16 +1,16 @@
 """Windows to errors and explanations in compiled functions of one fixed shape.
 
 All members run in one graph: the linear ones are matrix products beside the network, which is compiled (engine.py). The same
-window scored in a batch of another shape differs in its last bits, so every forward pass has the same shape, a tile of
-windows, and a short one is padded: what a window scores does not depend on what is scored with it. Tiles are independent, so
-they may run in threads; TensorFlow lets go of the interpreter's lock meanwhile.
+window scored in a batch of another shape may differ in its last bits, so every forward pass has the same shape, a tile of
+windows, and a short one is padded: what a window scores does not depend on what is scored with it. Tiles of several sizes
+that agree in every bit are in tiling.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -94,13 +94,6 @@ def feature_errors(outputs: list[MemberOutput]) -> tuple[Tensor, Tensor]:
     return ops.stack(errors, axis=1), ops.stack(rows, axis=1) > 0
 
 
-class Apply(Protocol):
-    """What `map` does, or `map` of a pool of threads, which starts at once."""
-
-    def __call__(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterator[Any]:
-        """Return the results in the order of the items."""
-
-
 @dataclass(frozen=True, slots=True)
 class Tiles:
     """Runs compiled functions over windows [N, T, F] of raw values, tile by tile."""
@@ -108,7 +101,6 @@ class Tiles:
     window_length: int
     features: int
     most_rows: int
-    apply: Apply = map
 
     @property
     def rows(self) -> int:
@@ -123,18 +115,10 @@ class Tiles:
         return compiled
 
     def run(self, function: Compiled, windows: Float32Array, scales: Scales) -> list[NDArray[Any]]:
-        """Apply a compiled function that returns a tuple of [rows, ...]; return its outputs as arrays [N, ...]."""
-        return self.start(function, windows, scales)()
-
-    def start(self, function: Compiled, windows: Float32Array, scales: Scales) -> Callable[[], list[NDArray[Any]]]:
-        """Start what `run` does; to call what is returned is to wait for it."""
-        parts = self.apply(
-            lambda chosen: self._run_tile(function, windows[chosen], scales.take(chosen)), self._cut(len(windows))
-        )
-        return lambda: [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
-
-    def _cut(self, count: int) -> Iterator[slice]:
-        return (slice(start, start + self.rows) for start in range(0, count, self.rows))
+        """Apply a compiled function that returns a tuple of [rows, ...]; return its outputs as arrays [N, ...], N > 0."""
+        cuts = (slice(start, start + self.rows) for start in range(0, len(windows), self.rows))
+        parts = [self._run_tile(function, windows[chosen], scales.take(chosen)) for chosen in cuts]
+        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
     def _run_tile(self, function: Compiled, windows: Float32Array, scales: Scales) -> tuple[NDArray[Any], ...]:
         count = len(windows)

@@ -71,6 +71,17 @@ def test_threads_change_no_bit(tiny_artifact: Artifact, scorer: KerasScorer, win
     assert errors(KerasScorer(tiny_artifact, tile_rows=16, threads=3), many).tobytes() == errors(scorer, many).tobytes()
 
 
+def test_a_windows_errors_are_the_same_bits_in_tiles_of_every_size(tiny_artifact: Artifact, windows: Float32Array) -> None:
+    several = KerasScorer(tiny_artifact, threads=2)
+    many = windows[np.random.default_rng(3).integers(len(windows), size=500)]
+    largest = errors(several, many[:480])  # two tiles of 240
+
+    # Two threads take up to 96 windows in tiles of 48, up to 192 in tiles of 96, and what 500 have beyond 480 in one of 48.
+    for count in (10, 100, 190, 480, 500):
+        assert errors(several, many[:count])[:480].tobytes() == largest[:count].tobytes()
+        assert errors(several, many[:count][::-1])[::-1][:480].tobytes() == largest[:count].tobytes()
+
+
 def test_calls_under_way_at_the_same_time_do_not_mix(
     tiny_artifact: Artifact, scorer: KerasScorer, windows: Float32Array
 ) -> None:
