@@ -44,16 +44,18 @@ def cuts(count: int, sizes: Sequence[int], threads: int) -> list[Cut]:
     """Cut `count` windows into tiles of these sizes, ascending, for `threads` threads that each take one tile a round.
 
     As long as more than a round of the largest is left, a round takes the largest; the last round takes the smallest size that
-    all that is left fits in.
+    all that is left fits in, and its last tile the smallest that holds what is left for it.
     """
     whole_round = threads * sizes[-1]
     begin = max(0, (count - 1) // whole_round) * whole_round
     last = next(rows for rows in sizes if threads * rows >= count - begin)
-    return [*_cut(0, begin, sizes[-1]), *_cut(begin, count, last)]
+    return [*_cut(0, begin, sizes[-1:]), *_cut(begin, count, [rows for rows in sizes if rows <= last])]
 
 
-def _cut(begin: int, end: int, rows: int) -> Iterator[Cut]:
-    return (Cut(slice(start, min(start + rows, end)), rows) for start in range(begin, end, rows))
+def _cut(begin: int, end: int, sizes: Sequence[int]) -> Iterator[Cut]:
+    for start in range(begin, end, sizes[-1]):
+        stop = min(start + sizes[-1], end)
+        yield Cut(slice(start, stop), next(rows for rows in sizes if rows >= stop - start))
 
 
 @dataclass(frozen=True, slots=True)
