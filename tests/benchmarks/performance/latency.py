@@ -47,15 +47,16 @@ class Heard:
     floor: Float64Array
 
 
-class _Rig:
+class Rig:
     """A service under load, and those who listen."""
 
-    def __init__(self, places: Places, model: Path, features: int, parts: ExitStack) -> None:
+    def __init__(self, places: Places, model: Path, features: int, parts: ExitStack, **settings: object) -> None:
         name = f"paced-{uuid.uuid4().hex[:8]}"
         topics = parts.enter_context(closing(Topics(places.kafka.brokers, name, PARTITIONS, start="earliest")))
         kafka = topics.settings
         # Every reading has an event, and the pause between the warm-up and the load does not empty the windows.
-        self._group = Replicas(places, kafka, model, 1, ALERTS__UPDATE_SECONDS=0.001, STATE__MAX_GAP_SECONDS=MAX_GAP_SECONDS)
+        settings = {"ALERTS__UPDATE_SECONDS": 0.001, "STATE__MAX_GAP_SECONDS": MAX_GAP_SECONDS, **settings}
+        self._group = Replicas(places, kafka, model, 1, **settings)
         parts.callback(self._group.kill)
         fleet = KnownFleet(features, FAR_OFF_SENSORS)
         self._pacer: Pacer = parts.enter_context(pacer(kafka.brokers, kafka.input_topic, fleet))
@@ -79,6 +80,10 @@ class _Rig:
         self._catch_up()
         return Heard(sent, _of(sent, self._events.heard()), _of(sent, self._floor.heard()))
 
+    def cpu_seconds(self) -> dict[str, float]:
+        """Return the CPU used so far, by process."""
+        return self._group.cpu_seconds()
+
     def _catch_up(self) -> None:
         until(lambda: self._group.total("records_total") >= self._written, PATIENCE_SECONDS)
         time.sleep(RECEIPT_SECONDS)
@@ -92,7 +97,7 @@ def measure(places: Places, size: Size) -> list[Figure]:
     figures = [Figure(PART, "a batch: one call of a tile", batch_ms, "ms")]
     speed = capacity(places, size)
     with ExitStack() as parts:
-        rig = _Rig(places, model, features, parts)
+        rig = Rig(places, model, features, parts)
         rig.warm_up(window_length)
         for load in LOADS:
             figures += _figures(load, rig.carry(load * speed, size.choose(10.0, 40.0)), batch_ms)
@@ -110,7 +115,7 @@ def _figures(load: float, heard: Heard, batch_ms: float) -> list[Figure]:
     if len(heard.events) < LEAST_SHARE_HEARD * sent.anomalous:
         msg = f"{at} of the load {sent.anomalous} readings were far off, but {len(heard.events)} events came"
         raise RuntimeError(msg)
-    (event_p50, event_p99), (floor_p50, floor_p99) = _percentiles(heard.events), _percentiles(heard.floor)
+    (event_p50, event_p99), (floor_p50, floor_p99) = percentiles(heard.events), percentiles(heard.floor)
     key = "latency_p99_over_floor_at_half_load" if load == KEY_LOAD else None
     goal = (AT_MOST, GOAL) if load == KEY_LOAD else None
     over = event_p99 / (floor_p99 + batch_ms)
@@ -129,7 +134,7 @@ def _figures(load: float, heard: Heard, batch_ms: float) -> list[Figure]:
     ]
 
 
-def _percentiles(heard: Float64Array) -> tuple[float, float]:
+def percentiles(heard: Float64Array) -> tuple[float, float]:
     """Return 50 % and 99 % of the times between [N, 2]."""
     p50, p99 = np.percentile(heard[:, 1] - heard[:, 0], [50, 99])
     return float(p50), float(p99)
