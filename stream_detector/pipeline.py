@@ -156,6 +156,7 @@ class Pipeline:
         self._moved()
         report.lost_readings += polled.lost_readings
         report.polled += sum(len(chunk.records) for chunk in polled.chunks)
+        report.is_behind = report.polled >= self._rules.overlap_records
         self._follow_assignment(polled)
         try:
             if self._sink_is_broken:
@@ -197,8 +198,14 @@ class Pipeline:
         return self._report
 
     def _poll_seconds(self) -> float:
-        can_restore = self._membership is not None and not self._sink_is_broken
-        return 0.0 if self._in_flight or (can_restore and self._assignment.is_slice_due) else self._rules.poll_seconds
+        """Return for how long a poll may wait: until something else is to be done."""
+        if self._in_flight is not None:
+            return 0.0
+        if self._membership is None or self._sink_is_broken:  # nothing can be committed or restored
+            return self._rules.poll_seconds
+        if self._assignment.is_slice_due:
+            return 0.0
+        return min(self._rules.poll_seconds, self._uncommitted.left_seconds(self._clock()))
 
     def _advance(self, polled: Polled) -> None:
         """Start to score what was polled, and complete what was before it; complete a small batch as well.
@@ -289,7 +296,7 @@ class Pipeline:
 
     def _commit(self) -> None:
         """Write events, dead letters and positions of all that is decided: all of them, or none."""
-        batches = self._uncommitted.take(self._assignment.is_ready)
+        batches = self._uncommitted.take()
         if not batches:
             return
         if self._membership is None:
@@ -329,6 +336,8 @@ class Pipeline:
             self._held.discard(number)
             self._limit.forget_run(number)
             self._assignment.forget(number)
+        if polled.revoked:
+            self._uncommitted.keep(self._assignment.is_ready)
         for number in polled.assigned:
             self._restore(number)
 
@@ -351,6 +360,7 @@ class Pipeline:
         self._held.discard(number)
         self._limit.forget_run(number)
         self._assignment.restore(number)
+        self._uncommitted.keep(self._assignment.is_ready)
 
     def _start_over(self, error: CommitFailedError) -> None:
         """Forget everything in memory, fence what may still be under way, and restore from the committed positions."""

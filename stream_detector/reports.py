@@ -11,6 +11,7 @@ class StepReport:
     """Counts of one step. Filled in as the step goes on."""
 
     polled: int = 0  # records that came; the other counts are of what was committed
+    is_behind: bool = False  # so many came that more must be waiting
     records: int = 0
     readings: int = 0
     late: int = 0

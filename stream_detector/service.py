@@ -88,7 +88,7 @@ class Service:
         gather_seconds: float = 0.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Steps that have polled anything begin at least `gather_seconds` apart: what comes meanwhile is one batch."""
+        """Steps that have polled a little begin at least `gather_seconds` apart: what comes meanwhile is one batch."""
         self._pipeline = pipeline
         self._metrics = metrics
         self._heartbeat = heartbeat
@@ -137,7 +137,7 @@ class Service:
             self._gauges_at = now
         if report.source_errors:
             self._sleep(_RETRY_SECONDS)  # a poll that fails at once must not spin
-        elif report.polled and self._pipeline.is_ready:
+        elif report.polled and not report.is_behind and self._pipeline.is_ready:
             self._sleep(max(0.0, begun + self._gather_seconds - self._clock()))
         return report
 

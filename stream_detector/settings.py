@@ -22,8 +22,8 @@ from pydantic_settings import (
 PREFIX = "STREAM_DETECTOR_"
 Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 Count = Annotated[int, Field(ge=1)]
-#: A wait that is no harm to anything that waits for this process.
-ShortWait = Annotated[float, Field(ge=0, le=10)]
+#: A wait that does no harm to anybody who waits for this process.
+ShortWait = Annotated[float, Field(ge=0, le=1)]
 
 _BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[\w.-]+):(?P<port>[0-9]{1,5})", re.ASCII)
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
@@ -260,6 +260,17 @@ class Settings(BaseSettings):
             msg = (
                 f"STATE__MAX_SENSORS ({self.state.max_sensors}) must not be smaller than KAFKA__MAX_POLL_RECORDS "
                 f"({self.kafka.max_poll_records}): all sensors of a batch are held in memory"
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _the_watchdog_lets_readings_be_gathered(self) -> Self:
+        service = self.service
+        if service.watchdog_seconds <= service.target_latency_seconds:
+            msg = (
+                f"SERVICE__WATCHDOG_SECONDS ({service.watchdog_seconds:g}) must be more than "
+                f"SERVICE__TARGET_LATENCY_SECONDS ({service.target_latency_seconds:g}): gathering is no hanging"
             )
             raise ValueError(msg)
         return self

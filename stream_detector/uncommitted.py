@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -65,7 +66,7 @@ class Uncommitted:
         return any(batch.says_something for batch in self._batches)
 
     def add(self, batch: Scored, now: float) -> None:
-        """Add what was decided now; of partitions that are still owned."""
+        """Add what was decided now."""
         if not self._batches:
             self._since = now
         if batch.chunks:
@@ -77,10 +78,19 @@ class Uncommitted:
         is_old = now - self._since >= self._rules.seconds or records >= self._rules.records
         return bool(self._batches) and (is_old or self.says_something)
 
-    def take(self, is_owned: Callable[[Partition], bool]) -> list[Scored]:
-        """Hand over what there is, of partitions that are still owned; nothing is left."""
-        batches, self._batches = [batch.of_owners(is_owned) for batch in self._batches], []
-        return [batch for batch in batches if batch.chunks]
+    def left_seconds(self, now: float) -> float:
+        """Return for how long what there is may wait; for ever if there is nothing."""
+        return max(0.0, self._since + self._rules.seconds - now) if self._batches else math.inf
+
+    def keep(self, is_owned: Callable[[Partition], bool]) -> None:
+        """Keep what is of partitions that are owned now as they were when it was decided."""
+        kept = [batch.of_owners(is_owned) for batch in self._batches]
+        self._batches = [batch for batch in kept if batch.chunks]
+
+    def take(self) -> list[Scored]:
+        """Hand over what there is; nothing is left."""
+        batches, self._batches = self._batches, []
+        return batches
 
     def forget(self) -> None:
         """Forget all of it: it will be read again."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from stream_detector.ports import Polled
 from stream_detector.uncommitted import CommitRules
 from tests.harness import INPUT, Plant, World, stored_counts
 from tests.test_pipeline import ALWAYS, NEVER, feed, opened, ready, windows
@@ -200,6 +201,38 @@ def test_what_waits_at_the_end_without_a_membership_is_not_stored(monkeypatch: p
     replica.turn(0)
 
     assert replica.pipeline.finish().failed_commits == 1
+    assert (world.committed(), world.store.positions()) == ({0: 0}, {0: 0})
+
+
+def test_a_poll_waits_no_longer_than_what_waits_to_be_committed_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    replica = ready(world, replace(QUIET, commits=CommitRules(seconds=1.25, records=100)))
+    poll, waited = replica.source.poll, list[float]()
+
+    def noted(seconds: float) -> Polled:
+        waited.append(seconds)
+        return poll(seconds)
+
+    monkeypatch.setattr(replica.source, "poll", noted)
+    for second in range(2):
+        feed(world, "a", first_second=second)
+        replica.turn()  # a turn takes a second
+    assert world.committed() == {0: 0}
+    replica.turn(0)
+
+    assert (waited, world.committed()) == ([0.5, 0.25, 0.0], {0: 2})
+
+
+def test_an_end_without_a_membership_is_in_order_if_all_that_waited_was_given_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    replica = ready(world, QUIET)
+    feed(world, "aa")
+    replica.turn()
+    poll = replica.source.poll
+    monkeypatch.setattr(replica.source, "poll", lambda seconds: replace(poll(seconds), membership=None, revoked=frozenset({0})))
+    replica.turn(0)
+
+    assert replica.pipeline.finish().failed_commits == 0
     assert (world.committed(), world.store.positions()) == ({0: 0}, {0: 0})
 
 

@@ -181,17 +181,17 @@ def test_a_topic_that_cannot_be_read_is_asked_again_a_moment_later(monkeypatch: 
     assert waited == [0.5, 0.5, 0.5]
 
 
-def test_readings_are_gathered_between_steps_that_read_some_and_only_when_there_is_time_left() -> None:
-    world, stop, waited = world_with_readings(3), StopFlag(), list[float]()
-    replica = Replica(world)
-    step, polls = replica.pipeline.step, iter([0, 0, 0, 1, 1, 1, 0])  # joined and restored, then a reading a poll, then none
-    seconds_of_a_step = iter([0.0, 0.0, 0.0, 0.125, 0.25, 0.5, 0.0])
+def test_readings_are_gathered_between_steps_that_read_a_few_and_only_when_there_is_time_left() -> None:
+    world, stop, waited = world_with_readings(6), StopFlag(), list[float]()
+    replica = Replica(world, Plant(overlap_records=3))
+    step, polls = replica.pipeline.step, iter([0, 0, 0, 1, 3, 1, 1, 0])  # joined, restored, a few, all it may, a few, none
+    seconds_of_a_step = iter([0.0, 0.0, 0.0, 0.125, 0.125, 0.25, 0.5, 0.0])
 
     def timed_step() -> StepReport:
         replica.source.next_limits.append(next(polls))
         report = step()
         world.clock.advance(next(seconds_of_a_step))
-        stop.is_set = world.committed() == {0: 3} and not report.polled
+        stop.is_set = world.committed() == {0: 6} and not report.polled
         return report
 
     replica.pipeline.step = timed_step  # type: ignore[method-assign]

@@ -237,6 +237,16 @@ def test_a_setting_that_contradicts_another_is_named(monkeypatch: pytest.MonkeyP
         load_settings()
 
 
+def test_a_watchdog_that_would_take_gathering_for_hanging_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}SERVICE__WATCHDOG_SECONDS", "0.5")
+    monkeypatch.setenv(f"{PREFIX}SERVICE__TARGET_LATENCY_SECONDS", "1")
+
+    with pytest.raises(
+        SettingsError, match=r"WATCHDOG_SECONDS \(0.5\) must be more than SERVICE__TARGET_LATENCY_SECONDS \(1\)"
+    ):
+        load_settings()
+
+
 def test_a_fleet_needs_a_budget_to_share(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}ALERTS__FLEET_SIZE", "200")
 
