@@ -241,9 +241,7 @@ def test_a_watchdog_that_would_take_gathering_for_hanging_is_refused(monkeypatch
     monkeypatch.setenv(f"{PREFIX}SERVICE__WATCHDOG_SECONDS", "0.5")
     monkeypatch.setenv(f"{PREFIX}SERVICE__TARGET_LATENCY_SECONDS", "1")
 
-    with pytest.raises(
-        SettingsError, match=r"WATCHDOG_SECONDS \(0.5\) must be more than SERVICE__TARGET_LATENCY_SECONDS \(1\)"
-    ):
+    with pytest.raises(SettingsError, match=r"WATCHDOG_SECONDS \(0.5\) must be more than SERVICE__TARGET_LATENCY_SECONDS"):
         load_settings()
 
 
