@@ -57,7 +57,7 @@ METRICS = (
     Metric(
         "failed_commits",
         Kind.COUNTER,
-        "Commits that failed, at the end for lack of Kafka too; the rest is read again.",
+        "Commits that failed, or that could not be made at the end for lack of a membership; what they held is read again.",
     ),
     Metric("replayed_records", Kind.COUNTER, "Records read again to restore state, nothing published."),
     Metric("restored_partitions", Kind.COUNTER, "Partitions restored, by how.", ("action",)),

@@ -233,7 +233,8 @@ class ServiceSettings(Group):
     watchdog_seconds: Seconds = Field(120.0, description="The process ends when nothing moves for so long.")
     target_latency_seconds: ShortWait = Field(
         0.1,
-        description="Of an event, at small loads; for half of it readings are gathered, which spares processors. 0: none are.",
+        description="What an event may take at small loads: half of it goes into gathering readings, which spares processors. "
+        "0: nothing is gathered.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe message logged.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object per line, or text.")
