@@ -8,7 +8,7 @@ import pytest
 
 from stream_detector.ports import Polled
 from stream_detector.uncommitted import CommitRules
-from tests.harness import INPUT, Plant, World, stored_counts
+from tests.harness import INPUT, Plant, Replica, World, stored_counts
 from tests.test_pipeline import ALWAYS, NEVER, feed, opened, ready, windows
 from tests.test_pipeline_in_flight import lose_one
 
@@ -16,6 +16,12 @@ RARE = CommitRules(seconds=60.0, records=100)
 MUCH = 1_000_000  # records, so that every batch is carried through in one step
 QUIET = replace(NEVER, overlap_records=MUCH, commits=RARE)
 LOUD = replace(ALWAYS, overlap_records=MUCH, commits=RARE)
+
+
+def poll_without_membership(monkeypatch: pytest.MonkeyPatch, replica: Replica, revoked: frozenset[int] = frozenset()) -> None:
+    """Let polls say from now on that the replica is no member, and that these partitions are taken away."""
+    poll = replica.source.poll
+    monkeypatch.setattr(replica.source, "poll", lambda seconds: replace(poll(seconds), membership=None, revoked=revoked))
 
 
 def test_batches_that_say_nothing_wait_and_the_store_with_them() -> None:
@@ -180,13 +186,11 @@ def test_what_waits_without_a_membership_goes_on_waiting(monkeypatch: pytest.Mon
     replica = ready(world, QUIET)
     feed(world, "aa")
     replica.turn()
-    poll = replica.source.poll
-    monkeypatch.setattr(replica.source, "poll", lambda seconds: replace(poll(seconds), membership=None))
-
-    report = replica.turn(0)
+    with monkeypatch.context() as patched:
+        poll_without_membership(patched, replica)
+        report = replica.turn(0)
     assert (report.failed_commits, report.committed_batches, world.committed()) == (0, 0, {0: 0})
 
-    monkeypatch.setattr(replica.source, "poll", poll)
     assert replica.turn(0).committed_batches == 1
     assert windows(replica) == []  # nothing was read again: each was scored once, before its window was full
 
@@ -196,8 +200,7 @@ def test_what_waits_at_the_end_without_a_membership_is_not_stored(monkeypatch: p
     replica = ready(world, QUIET)
     feed(world, "aa")
     replica.turn()
-    poll = replica.source.poll
-    monkeypatch.setattr(replica.source, "poll", lambda seconds: replace(poll(seconds), membership=None))
+    poll_without_membership(monkeypatch, replica)
     replica.turn(0)
 
     assert replica.pipeline.finish().failed_commits == 1
@@ -228,8 +231,7 @@ def test_an_end_without_a_membership_is_in_order_if_all_that_waited_was_given_aw
     replica = ready(world, QUIET)
     feed(world, "aa")
     replica.turn()
-    poll = replica.source.poll
-    monkeypatch.setattr(replica.source, "poll", lambda seconds: replace(poll(seconds), membership=None, revoked=frozenset({0})))
+    poll_without_membership(monkeypatch, replica, revoked=frozenset({0}))
     replica.turn(0)
 
     assert replica.pipeline.finish().failed_commits == 0
