@@ -1,19 +1,17 @@
 """What the pipeline needs of the outside world, as Protocols.
 
-Every port has a fake in adapters/memory_*.py, and one contract suite in tests/contracts that the fake and the real adapter
+Every port has a fake in tests/fakes, and one contract suite in tests/contracts that the fake and the real adapter
 both pass. Partitions are those of the one input topic; a position is the offset of the next record to read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from stream_detector.explanation import WindowErrors
-from stream_detector.open_incidents import OpenIncident
-from stream_detector.readings import Decoded, Float32Array, Membership, Message, Record
-from stream_detector.scales import Scales
+from stream_detector.detection.open_incidents import OpenIncident
+from stream_detector.readings import Decoded, Membership, Message, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,19 +182,3 @@ class Decoder(Protocol):
 
     def decode(self, records: Sequence[Record]) -> Decoded:
         """Turn every record into one reading or one rejection; never raises on what the records hold."""
-
-
-class Scorer(Protocol):
-    """How badly each of M members of a model errs on a window, on the sensor's own scale.
-
-    A window's result does not depend on which other windows are in the call, bit for bit.
-    """
-
-    def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
-        """Start to score windows [N, T, F] of raw values, NaN = missing. The arrays must not change until all is scored.
-
-        To call what is returned is to wait for their log errors [N, M]: finite, or NaN where all of a window is missing.
-        """
-
-    def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
-        """Say of each window [N, T, F] where its errors lie."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,19 +19,6 @@ Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 Header = tuple[str, bytes | None]
-
-#: Event times outside these bounds (1970 up to 2100) are refused, so time arithmetic cannot overflow.
-MINIMUM_TIME_MS = 0
-MAXIMUM_TIME_MS = 4_102_444_800_000
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
-
-
-def to_ms(moment: datetime) -> int:
-    """Return milliseconds since 1970; a moment without a zone is UTC."""
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
 
 
 class Record(Protocol):
@@ -61,7 +47,7 @@ class Readings:
     sensors: list[str]  # [N]
     partitions: Int32Array  # [N]
     offsets: Int64Array  # [N]
-    times_ms: Int64Array  # [N] event time, within MINIMUM_TIME_MS and MAXIMUM_TIME_MS
+    times_ms: Int64Array  # [N] event time, within timestamps.MINIMUM_TIME_MS and MAXIMUM_TIME_MS
     values: Float32Array  # [N, F]; NaN = missing
 
     def __len__(self) -> int:

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from stream_detector.metrics import METRICS, PREFIX, Kind
-from stream_detector.settings import PREFIX as SETTING_PREFIX
-from stream_detector.settings import Settings
+from stream_detector.service.metrics import METRICS, PREFIX, Kind
+from stream_detector.settings.schema import PREFIX as SETTING_PREFIX
+from stream_detector.settings.schema import Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
 BEGIN, END = "<!-- table: made by `python -m tests.docs_tables` -->", "<!-- end of table -->"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from stream_detector.dataset import Dataset
 from stream_detector.readings import Float32Array
+from stream_detector.tables.dataset import Dataset
 
 if TYPE_CHECKING:
     from stream_detector.model.artifact import Artifact
-    from stream_detector.model.training import Training
+    from stream_detector.training.trainer import Training
 
 # A test trains before it scores, and TensorFlow keeps the threads it began with; the last bits of a score depend on them.
 # The service has one for each operation (KerasScorer), so its scores are equal on any number of processors.
@@ -55,8 +55,8 @@ def tiny_training() -> Training:
 
 def _train() -> Training:
     from stream_detector.model.artifact import NetworkSpec
-    from stream_detector.model.preparation import TrainingConfig, prepare
-    from stream_detector.model.training import train
+    from stream_detector.training.preparation import TrainingConfig, prepare
+    from stream_detector.training.trainer import train
 
     config = TrainingConfig(name="tiny", window_length=WINDOW_LENGTH, network=NetworkSpec(units=16), steps=150, batch_size=64)
     return train(prepare(tiny_dataset(), config), lambda *_: None)
@@ -82,7 +82,7 @@ def train_tiny_model(directory: Path) -> None:
 
 
 def _save(training: Training, directory: Path) -> None:
-    from stream_detector.model.picture import draw_training
-    from stream_detector.model.saving import save_artifact
+    from stream_detector.model_store.model_directory import save_artifact
+    from stream_detector.training.plot import draw_training
 
     save_artifact(training.artifact, directory, draw_training(training.losses, training.example, FEATURES))

@@ -1,4 +1,4 @@
-"""Imports go one way, and TensorFlow stays where it belongs."""
+"""Imports go one way, by folder, and TensorFlow stays where it belongs."""
 
 from __future__ import annotations
 
@@ -13,21 +13,27 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "stream_detector"
 NAME = PACKAGE.name
 
-#: From the inside out: a module imports from its own layer and from those before it.
+
+#: From the inside out: a room, which is a folder or a module at the root, imports from the layers before its own only.
 LAYERS = (
-    (
-        "core",
-        "errors readings spec explanation sensor_table calibration budgets state whole_numbers stored_form compact expand "
-        "scales arena decision open_incidents wire events",
-    ),
-    ("ports", "ports reports outages"),
-    ("pipeline", "detector counting remainder dead_letters persistence keeper restore_plan restore assignment pipeline"),
-    ("service", "settings settings_errors settings_sources rules metrics logs reload alarm_rate refusals service"),
-    ("commands", "commands cli __main__"),
+    "errors timestamps",
+    "logs files readings",
+    "ingest state settings",
+    "detection",
+    "ports alert_view model",
+    "pipeline tables model_store",
+    "adapters assembly service evaluation",
+    "gate simulation",
+    "training demo",
+    "commands",
+    "cli",
+    "__main__",
 )
-CORE_AND_PORTS = frozenset(f"{LAYERS[0][1]} {LAYERS[1][1]}".split())
-LAYER_OF = {module: position for position, (_, modules) in enumerate(LAYERS) for module in modules.split()}
+LAYER_OF = {room: position for position, layer in enumerate(LAYERS) for room in layer.split()}
+#: Pure rooms import none of these: no client library, no settings library, no TensorFlow, no clock, no thread.
+PURE_ROOMS = {"errors", "timestamps", "readings", "ingest", "state", "detection", "ports", "pipeline"}
 OUTSIDE_WORLD = {"tensorflow", "keras", "kafka", "redis", "prometheus_client", "pydantic", "pydantic_settings"}
+OUTSIDE_WORLD |= {"os", "time", "random", "socket", "threading"}
 
 
 def modules() -> list[Path]:
@@ -45,62 +51,78 @@ def imports(path: Path) -> Iterator[str]:
             yield node.module
 
 
-def own_imports(path: Path) -> set[str]:
-    """Return the first names below the package that a module imports."""
+def rooms_imported(path: Path) -> set[str]:
+    """Return the rooms that a module imports from."""
     return {name.split(".")[1] for name in imports(path) if name.startswith(f"{NAME}.")}
 
 
-def top(path: Path) -> str:
+def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def test_layers_import_inwards_only() -> None:
+def test_every_room_has_a_layer_and_every_layer_names_rooms_that_exist() -> None:
+    rooms = {room_of(path) for path in modules()} - {"__init__"}
+
+    assert rooms == set(LAYER_OF)
+
+
+def test_rooms_import_from_the_layers_before_their_own_only() -> None:
     wrong = [
         f"{path.relative_to(PACKAGE)} imports {imported}"
         for path in modules()
-        for imported in own_imports(path)
-        if LAYER_OF.get(imported, -1) > LAYER_OF.get(top(path), len(LAYERS))
+        for imported in rooms_imported(path) - {room_of(path)}
+        if path != PACKAGE / "__init__.py" and LAYER_OF[imported] >= LAYER_OF[room_of(path)]
     ]
 
     assert wrong == []
 
 
-def test_every_module_of_the_layers_exists() -> None:
-    assert [name for name in LAYER_OF if not (PACKAGE / name).is_dir() and not (PACKAGE / f"{name}.py").is_file()] == []
+def test_the_package_itself_imports_no_room() -> None:
+    assert rooms_imported(PACKAGE / "__init__.py") == set()
 
 
-def test_core_and_pipeline_know_neither_adapters_nor_model_nor_client_libraries() -> None:
-    inner = {name for name, layer in LAYER_OF.items() if layer <= 2}
-    outside = OUTSIDE_WORLD | {"os", "time", "random", "socket", "threading"}
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    names = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in modules()}
+    waiting = {name: {other for other in imports(path) if other in names and other != name} for name, path in names.items()}
+    while free := [name for name, needed in waiting.items() if not needed]:
+        for name in free:
+            del waiting[name]
+        for needed in waiting.values():
+            needed.difference_update(free)
+
+    assert sorted(waiting) == []
+
+
+def test_pure_rooms_know_neither_adapters_nor_model_nor_client_libraries_nor_clocks() -> None:
     wrong = [
-        f"{path.name} imports {name}"
+        f"{path.relative_to(PACKAGE)} imports {name}"
         for path in modules()
-        if top(path) in inner
+        if room_of(path) in PURE_ROOMS
         for name in imports(path)
-        if name.split(".")[0] in outside or name.startswith((f"{NAME}.adapters", f"{NAME}.model"))
+        if name.split(".")[0] in OUTSIDE_WORLD
     ]
 
     assert wrong == []
 
 
-def test_adapters_know_core_ports_and_settings_only() -> None:
-    allowed = CORE_AND_PORTS | {"adapters", "settings"}
+def test_adapters_of_brokers_and_stores_know_ports_and_settings_only() -> None:
+    allowed = {"adapters", "settings"} | {room for room, layer in LAYER_OF.items() if layer <= LAYER_OF["ports"]} - {"model"}
     wrong = [
-        f"{path.name} imports {imported}"
-        for path in (PACKAGE / "adapters").glob("*.py")
-        for imported in own_imports(path) - allowed
-        if (path.stem, imported) != ("keras_scorer", "model")
+        f"{path.relative_to(PACKAGE)} imports {imported}"
+        for path in (PACKAGE / "adapters").rglob("*.py")
+        for imported in rooms_imported(path) - allowed
+        if (path.stem, imported) not in {("keras_scorer", "model"), ("keras_scorer", "model_store")}
     ]
 
     assert wrong == []
 
 
-def test_only_the_model_and_its_scorer_import_tensorflow() -> None:
+def test_only_model_training_and_the_scorer_import_tensorflow() -> None:
     wrong = [
         str(path.relative_to(PACKAGE))
         for path in modules()
         if {name.split(".")[0] for name in imports(path)} & {"tensorflow", "keras"}
-        and top(path) != "model"
+        and room_of(path) not in {"model", "training"}
         and path.name != "keras_scorer.py"
     ]
 
@@ -109,22 +131,13 @@ def test_only_the_model_and_its_scorer_import_tensorflow() -> None:
 
 @pytest.mark.parametrize("library", ["kafka", "redis"])
 def test_of_the_detector_only_adapters_import_the_client_libraries(library: str) -> None:
-    users = {top(path) for path in modules() if library in {name.split(".")[0] for name in imports(path)}}
+    users = {room_of(path) for path in modules() if library in {name.split(".")[0] for name in imports(path)}}
 
     assert users <= {"adapters", "simulation", "demo"}  # the last two are tools beside the detector
 
 
 def test_what_needs_no_model_starts_without_tensorflow() -> None:
-    needed = [
-        "cli",
-        "commands.simulate",
-        "commands.watch",
-        "events",
-        "pipeline",
-        "service",
-        "adapters.memory_source",
-        "adapters.memory_sink",
-    ]
+    needed = ["cli", "commands.simulate", "commands.watch", "detection.events", "pipeline.pipeline", "service.service"]
     imported = "; ".join(f"import {NAME}.{module}" for module in needed)
     script = f"import sys; {imported}; print(*sorted({{'tensorflow', 'keras'}} & sys.modules.keys()))"
 

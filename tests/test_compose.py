@@ -15,8 +15,8 @@ from dotenv import dotenv_values
 
 from stream_detector import __version__
 from stream_detector.cli import _parser
-from stream_detector.settings import PREFIX, Settings
-from stream_detector.settings_sources import load_settings
+from stream_detector.settings.schema import PREFIX, Settings
+from stream_detector.settings.sources import load_settings
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = ROOT / "docker-compose.yml"

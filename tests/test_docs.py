@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stream_detector.cli import COMMANDS
-from stream_detector.wire import REASONS
+from stream_detector.ingest.json_decoder import REASONS
 from tests.docs_tables import BEGIN, DOCS, END, TABLES, with_table
 
 README = DOCS.parent / "README.md"
@@ -35,7 +35,7 @@ def test_every_reason_of_a_dead_letter_is_explained() -> None:
 
 
 def test_every_field_of_an_event_is_explained() -> None:
-    schema = json.loads(resources.files("stream_detector").joinpath("event.schema.json").read_text())
+    schema = json.loads(resources.files("stream_detector").joinpath("detection", "event.schema.json").read_text())
     page = (DOCS / "events.md").read_text()
 
     assert [field for field in schema["properties"] if f"| `{field}` |" not in page] == []

@@ -12,23 +12,23 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from stream_detector.calibration import Calibration
+from stream_detector.detection.calibration import Calibration
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.scorer import WindowErrors
 from stream_detector.errors import ModelError
-from stream_detector.explanation import WindowErrors
 from stream_detector.model.artifact import Artifact
-from stream_detector.model.restoring import restore_members
-from stream_detector.model.saving import load_artifact
-from stream_detector.model.scoring import (
+from stream_detector.model.members import (
     ROWS_OF_KERNELS,
     Tiles,
     as_window_errors,
     compile_explanations,
     compile_log_errors,
 )
-from stream_detector.model.tiling import Tiling, compile_sizes, sample_windows
+from stream_detector.model.restoring import restore_members
+from stream_detector.model.tiles import Tiling, compile_sizes, sample_windows
+from stream_detector.model_store.model_directory import load_artifact
 from stream_detector.readings import Float32Array
-from stream_detector.scales import Scales
-from stream_detector.spec import ModelSpec
+from stream_detector.state.running_scale import Scales
 
 #: More threads than this are used only when asked for: a container may see many processors and be allowed few.
 MOST_THREADS = 4

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stream_detector.commands.option_types import count, positive
+from stream_detector.commands.argument_types import count, positive
 from stream_detector.errors import InputDataError, StreamDetectorError
 from stream_detector.logs import silence_kafka_client
-from stream_detector.rendering import duration
 from stream_detector.simulation.fleet import Fleet
+from stream_detector.timestamps import duration
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Show the job; 0 if it worked: the service lived, read everything, and found something."""
     from rich.console import Console
 
-    from stream_detector.demo.performance import Plan, play
+    from stream_detector.demo.run_demo import Plan, play
     from stream_detector.demo.summary import print_summary, summary
 
     begun = time.monotonic()

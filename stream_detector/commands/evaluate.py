@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_detector.commands.option_types import count
-from stream_detector.commands.scoring_output import say, score_with_progress, track
+from stream_detector.assembly import budget_per_sensor_day, decision_rules
+from stream_detector.commands.argument_types import count
+from stream_detector.commands.progress import say, score_with_progress, track
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError, StreamDetectorError
-from stream_detector.model.directory import check_writable
-from stream_detector.rules import budget_per_sensor_day, decision_rules
+from stream_detector.files import check_writable
 
 if TYPE_CHECKING:
     from stream_detector.adapters.keras_scorer import KerasScorer
-    from stream_detector.dataset import Dataset
-    from stream_detector.evaluation.judging import Judged, Rules
     from stream_detector.evaluation.labels import Truth
-    from stream_detector.evaluation.reports import About
-    from stream_detector.offline import ScoredRows
-    from stream_detector.settings import Settings
+    from stream_detector.evaluation.offline_scoring import ScoredRows
+    from stream_detector.evaluation.report import About
+    from stream_detector.evaluation.scorecard import Judged, Rules
+    from stream_detector.settings.schema import Settings
+    from stream_detector.tables.dataset import Dataset
 
 REPORT, PAGE = "report.json", "report.html"
 
@@ -74,9 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Evaluate; return the exit code."""
     from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
-    from stream_detector.dataset import clean, read_dataset
-    from stream_detector.evaluation.explained import judge_explanations
-    from stream_detector.evaluation.reports import report
+    from stream_detector.evaluation.explanation_check import judge_explanations
+    from stream_detector.evaluation.report import report
+    from stream_detector.tables.dataset import clean, read_dataset
 
     _check_output(arguments)
     settings = settings_of(arguments)
@@ -130,7 +130,7 @@ def _truth(arguments: argparse.Namespace, dataset: Dataset) -> Truth:
 
 
 def _rules(arguments: argparse.Namespace, scorer: KerasScorer, settings: Settings) -> Rules:
-    from stream_detector.evaluation.judging import Rules
+    from stream_detector.evaluation.scorecard import Rules
 
     decision = decision_rules(scorer.spec, scorer.calibration, settings.state, settings.alerts)
     interval_seconds = scorer.spec.sampling_interval_seconds
@@ -138,14 +138,14 @@ def _rules(arguments: argparse.Namespace, scorer: KerasScorer, settings: Setting
 
 
 def _judge(dataset: Dataset, truth: Truth, scored: ScoredRows, training: Dataset | None, rules: Rules) -> list[Judged]:
-    from stream_detector.evaluation.judging import judge, split
+    from stream_detector.evaluation.scorecard import judge, split
 
     series = track(split(dataset, truth.labels, scored), "judging", len(dataset.sensors))
     return [judge(one, training, rules) for one in series]
 
 
 def _about(arguments: argparse.Namespace, scorer: KerasScorer, settings: Settings, truth: Truth, rules: Rules) -> About:
-    from stream_detector.evaluation.reports import About
+    from stream_detector.evaluation.report import About
 
     return About(
         model=scorer.spec.name,
@@ -161,7 +161,7 @@ def _about(arguments: argparse.Namespace, scorer: KerasScorer, settings: Setting
 
 def _pictures(judged: Sequence[Judged], most: int) -> dict[str, bytes]:
     """Draw sensors: those with anomalous rows first, else in the input's order."""
-    from stream_detector.evaluation.pictures import draw_series
+    from stream_detector.evaluation.plots import draw_series
 
     chosen = sorted(judged, key=lambda one: not one.series.labels.any())[:most]
     return {one.series.sensor: draw_series(one.series) for one in chosen}
@@ -169,8 +169,8 @@ def _pictures(judged: Sequence[Judged], most: int) -> dict[str, bytes]:
 
 def _write(directory: Path, evaluation: dict[str, Any], pictures: dict[str, bytes]) -> None:
     """Write each file beside its place, then move it there: a reader never sees half a file."""
-    from stream_detector.evaluation.page import page
-    from stream_detector.evaluation.reports import to_json
+    from stream_detector.evaluation.html_report import page
+    from stream_detector.evaluation.report import to_json
 
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -188,7 +188,7 @@ def _print(evaluation: dict[str, Any], directory: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from stream_detector.evaluation.tables import SUMMARY_HEADER, explanation_lines, summary_rows
+    from stream_detector.evaluation.report_tables import SUMMARY_HEADER, explanation_lines, summary_rows
 
     table = Table(*SUMMARY_HEADER, box=None, pad_edge=False)
     table.columns[0].no_wrap = True

@@ -16,16 +16,16 @@ from functools import partial
 from typing import TypeVar
 
 from stream_detector import __version__
-from stream_detector.adapters.http_pages import serve_pages
-from stream_detector.adapters.kafka_incidents import KafkaIncidentLog
-from stream_detector.adapters.kafka_sink import KafkaSink
-from stream_detector.adapters.kafka_source import KafkaSource
-from stream_detector.adapters.kafka_topics import ensure_topics
-from stream_detector.adapters.redis_store import RedisStore
+from stream_detector.adapters.http_server import serve_pages
+from stream_detector.adapters.kafka.incident_log import KafkaIncidentLog
+from stream_detector.adapters.kafka.sink import KafkaSink
+from stream_detector.adapters.kafka.source import KafkaSource
+from stream_detector.adapters.kafka.topics import ensure_topics
+from stream_detector.adapters.redis.store import RedisStore
+from stream_detector.assembly import build_detector, decision_rules, input_limits, pipeline_rules, restore_rules
 from stream_detector.commands.settings_options import add_settings_options, settings_of
-from stream_detector.dead_letters import DeadLetterLimit
-from stream_detector.decision import DecisionRules
-from stream_detector.detector import Detector
+from stream_detector.detection.decision import DecisionRules
+from stream_detector.detection.detector import Detector
 from stream_detector.errors import (
     RetriableError,
     StalledError,
@@ -34,17 +34,17 @@ from stream_detector.errors import (
     StreamDetectorError,
 )
 from stream_detector.gate.promotion import warning_of
-from stream_detector.keeper import LagBounds, StateKeeper
+from stream_detector.ingest.dead_letters import DeadLetterLimit
+from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.logs import set_up_logging
-from stream_detector.metrics import Metrics
-from stream_detector.persistence import Beside
-from stream_detector.pipeline import Pipeline
-from stream_detector.reload import Reloader, ReloadFlag, describe_rules, reread_alerts
-from stream_detector.restore import RestorePorts
-from stream_detector.rules import build_detector, decision_rules, input_limits, pipeline_rules, restore_rules
-from stream_detector.service import Heartbeat, Service, StopFlag, Watchdog, health_pages, spare_the_collector
-from stream_detector.settings import AlertSettings, Settings
-from stream_detector.wire import JsonDecoder
+from stream_detector.pipeline.keeper import LagBounds, StateKeeper
+from stream_detector.pipeline.pipeline import Pipeline
+from stream_detector.pipeline.restore import RestorePorts
+from stream_detector.pipeline.state_snapshot import Beside
+from stream_detector.service.metrics import Metrics
+from stream_detector.service.reload import Reloader, ReloadFlag, describe_rules, reread_alerts
+from stream_detector.service.service import Heartbeat, Service, StopFlag, Watchdog, health_pages, spare_the_collector
+from stream_detector.settings.schema import AlertSettings, Settings
 
 logger = logging.getLogger(__name__)
 

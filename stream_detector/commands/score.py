@@ -7,16 +7,16 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stream_detector.commands.scoring_output import say, score_with_progress
+from stream_detector.commands.progress import say, score_with_progress
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError, StreamDetectorError
-from stream_detector.model.directory import is_writable
+from stream_detector.files import is_writable
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from stream_detector.dataset import Dataset
-    from stream_detector.offline import ScoredRows
+    from stream_detector.evaluation.offline_scoring import ScoredRows
+    from stream_detector.tables.dataset import Dataset
 
 _WRITERS = (".csv", ".parquet")
 
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Score the file; return the exit code."""
     from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
-    from stream_detector.dataset import read_dataset
+    from stream_detector.tables.dataset import read_dataset
 
     _check_output(arguments)
     settings = settings_of(arguments)

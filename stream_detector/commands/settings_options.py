@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from stream_detector.settings import Settings
-from stream_detector.settings_sources import load_settings
+from stream_detector.settings.schema import Settings
+from stream_detector.settings.sources import load_settings
 
 
 def add_settings_options(parser: argparse._ActionsContainer) -> None:

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from stream_detector.commands.option_types import count, moment, positive, share
+from stream_detector.commands.argument_types import count, moment, positive, share
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import SettingsError
-from stream_detector.events import iso_time
 from stream_detector.logs import silence_kafka_client
 from stream_detector.simulation.faults import Fault, describe, endless_faults, plan_faults
 from stream_detector.simulation.fleet import Fleet
 from stream_detector.simulation.series import Series
+from stream_detector.timestamps import iso_time
 
 #: Where a file's event time begins unless told otherwise: fixed, so that equal arguments give equal files.
 FILE_START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -68,7 +68,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _to_file(arguments: argparse.Namespace, fleet: Fleet) -> int:
-    from stream_detector.simulation.to_file import write_files
+    from stream_detector.simulation.file_writer import write_files
 
     if arguments.until_stopped:
         msg = "--until-stopped is for a topic; a file needs --duration-seconds"
@@ -81,7 +81,7 @@ def _to_file(arguments: argparse.Namespace, fleet: Fleet) -> int:
 
 
 def _to_topic(arguments: argparse.Namespace, fleet: Fleet) -> int:
-    from stream_detector.simulation.to_topic import messages, open_writer, paced
+    from stream_detector.simulation.topic_writer import messages, open_writer, paced
 
     settings = settings_of(arguments).kafka
     silence_kafka_client()

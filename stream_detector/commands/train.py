@@ -10,25 +10,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stream_detector.commands.option_types import count, moment, share
+from stream_detector.assembly import input_limits
+from stream_detector.commands.argument_types import count, moment, share
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.commands.train_output import describe_data, describe_model, progress_bars
-from stream_detector.dataset import Dataset, clean, read_dataset
 from stream_detector.errors import InputDataError, SettingsError
-from stream_detector.gate.judging import Verdict
+from stream_detector.files import check_replaceable, check_writable
+from stream_detector.gate.baseline_comparison import Verdict
+from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.logs import silence_kafka_client
 from stream_detector.model.artifact import Artifact, NetworkSpec
-from stream_detector.model.directory import check_replaceable, check_writable
-from stream_detector.model.preparation import Prepared, TrainingConfig, prepare
-from stream_detector.model.saving import is_model, save_artifact
-from stream_detector.rules import input_limits
-from stream_detector.topic_dataset import find_features, find_span, read_topic_span
-from stream_detector.wire import JsonDecoder
+from stream_detector.model_store.model_directory import is_model, save_artifact
+from stream_detector.tables.dataset import Dataset, clean, read_dataset
+from stream_detector.tables.topic_span import find_features, find_span, read_topic_span
+from stream_detector.training.preparation import Prepared, TrainingConfig, prepare
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stream_detector.settings import Settings
+    from stream_detector.settings.schema import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -114,8 +114,8 @@ def _read_files(arguments: argparse.Namespace) -> Dataset:
 
 def _read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
     """Read a span of the input topic; say what was left out."""
-    from stream_detector.adapters.kafka_reader import KafkaReader
-    from stream_detector.adapters.kafka_topics import KafkaTopics
+    from stream_detector.adapters.kafka.span_reader import KafkaReader
+    from stream_detector.adapters.kafka.topics import KafkaTopics
 
     silence_kafka_client()
     settings = settings_of(arguments)
@@ -161,8 +161,8 @@ def _milliseconds(time: datetime | None) -> int | None:
 def _train_and_save(prepared: Prepared, output: Path, console: Console) -> tuple[Artifact, Verdict]:
     """Train with a progress bar and write the directory; return the model and what the gate says of it."""
     # TensorFlow is loaded here: data errors are told before.
-    from stream_detector.model.picture import draw_training
-    from stream_detector.model.training import train
+    from stream_detector.training.plot import draw_training
+    from stream_detector.training.trainer import train
 
     started = time.monotonic()
     with progress_bars(console) as progress:

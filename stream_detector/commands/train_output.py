@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_detector.budgets import BudgetRow, budget_lines
-from stream_detector.dataset import Dataset
-from stream_detector.gate.judging import Verdict
+from stream_detector.gate.baseline_comparison import Verdict
 from stream_detector.gate.promotion import REPORT_KEY, describe
 from stream_detector.model.artifact import Artifact
+from stream_detector.tables.dataset import Dataset
+from stream_detector.training.alarm_budgets import BudgetRow, budget_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stream_detector.model.fitting import Progress
+    from stream_detector.training.network_fit import Progress
 
 
 @contextmanager

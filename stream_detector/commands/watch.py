@@ -10,13 +10,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from stream_detector.commands.option_types import positive
+from stream_detector.alert_view import Show, picture_printer, place, printable
+from stream_detector.commands.argument_types import positive
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import RetriableError, StreamDetectorError
 from stream_detector.logs import silence_kafka_client
 from stream_detector.readings import Record
-from stream_detector.rendering import printable
-from stream_detector.terminal import Show, picture_printer, place
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Show alerts until told otherwise."""
-    from stream_detector.adapters.alerts_reader import AlertsReader
+    from stream_detector.adapters.kafka.alerts_reader import AlertsReader
 
     settings = settings_of(arguments).kafka
     silence_kafka_client()

@@ -6,10 +6,9 @@ from typing import Any
 
 from rich.console import Console
 
-from stream_detector.demo.performance import Outcome, Plan
-from stream_detector.events import iso_time
-from stream_detector.rendering import duration
-from stream_detector.simulation.verdict import Finding
+from stream_detector.demo.run_demo import Outcome, Plan
+from stream_detector.simulation.fault_matching import Finding
+from stream_detector.timestamps import duration, iso_time
 
 
 def print_summary(plan: Plan, outcome: Outcome, console: Console) -> None:

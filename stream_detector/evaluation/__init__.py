@@ -1,7 +1,7 @@
 """How good a detector's scores and alarms are on labelled readings, beside baselines.
 
-ranking.py, period.py, alarms.py and faithfulness.py are the measures, baselines.py the other detectors: NumPy only, no
-files, no clock. labels.py reads what is true, judging.py puts all of it together, reports.py, pictures.py and page.py
+ranking.py, dominant_period.py, alarms.py and faithfulness.py are the measures, baselines.py the other detectors: NumPy only, no
+files, no clock. labels.py reads what is true, scorecard.py puts all of it together, report.py, plots.py and html_report.py
 write it down.
 """
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.calibration import SECONDS_PER_DAY
-from stream_detector.evaluation.spans import spans
+from stream_detector.evaluation.segments import spans
 from stream_detector.readings import BoolArray, Int64Array
+from stream_detector.timestamps import SECONDS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)

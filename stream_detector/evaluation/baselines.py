@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_detector.evaluation.windowed_pca import fit_windowed_pca
 from stream_detector.readings import BoolArray, Float64Array
-from stream_detector.windowed_pca import fit_windowed_pca
 
 #: Fewer readings than this are nothing to fit to.
 LEAST_TRAINING_ROWS = 64

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from stream_detector.dataset import ONLY_SENSOR, Dataset
 from stream_detector.errors import InputDataError
-from stream_detector.events import iso_time
-from stream_detector.readings import BoolArray, Int32Array, Int64Array, to_ms
-from stream_detector.table_files import EPOCH_MILLISECONDS_FROM, SENSOR_COLUMN, Table, read_table
+from stream_detector.readings import BoolArray, Int32Array, Int64Array
+from stream_detector.tables.dataset import ONLY_SENSOR, Dataset
+from stream_detector.tables.table import SENSOR_COLUMN, Table, read_table
+from stream_detector.timestamps import EPOCH_MILLISECONDS_FROM, iso_time, to_ms
 
 _ELSEWHERE = "name it with --label-column, or give --labels or --events"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.evaluation.spans import spans
+from stream_detector.evaluation.segments import spans
 from stream_detector.readings import BoolArray, Float64Array, Int64Array
 
 #: Thresholds of a curve, at evenly spaced ranks of the score.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stream_detector.errors import ModelError
-from stream_detector.gate.judging import BASELINE, MODEL, Quality, Verdict
+from stream_detector.gate.baseline_comparison import BASELINE, MODEL, Quality, Verdict
 
 #: Key of the verdict in report.json of a model directory.
 REPORT_KEY = "gate"

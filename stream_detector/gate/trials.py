@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.gate.effects import KINDS, SPIKE
-from stream_detector.gate.faults import HealthyRun, InjectedFault, Injection, inject
+from stream_detector.gate.fault_injection import HealthyRun, InjectedFault, Injection, inject
+from stream_detector.gate.fault_kinds import KINDS, SPIKE
 from stream_detector.readings import BoolArray, Float64Array, Int64Array
 
 #: Judged rows of a trial, in windows; the fault is one of them, more or less.

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stream_detector.model.attention import Attention
-    from stream_detector.model.autoencoder import build_autoencoder
+    from stream_detector.model.reference_autoencoder import build_autoencoder
 
 __all__ = ["Attention", "build_autoencoder"]
 
 _HOMES = {
     "Attention": "stream_detector.model.attention",
-    "build_autoencoder": "stream_detector.model.autoencoder",
+    "build_autoencoder": "stream_detector.model.reference_autoencoder",
 }
 
 

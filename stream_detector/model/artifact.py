@@ -1,4 +1,4 @@
-"""A trained model as data. packing.py turns it into files, saving.py keeps those in a directory."""
+"""A trained model as data. model_store/ writes it to a directory and reads it back."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stream_detector.calibration import Calibration
-from stream_detector.model.linear import LinearMember
-from stream_detector.model.traits import Fleet
-from stream_detector.model.whitening import Whitening
+from stream_detector.detection.calibration import Calibration
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.model.error_normalization import Whitening
+from stream_detector.model.linear_members import LinearMember
+from stream_detector.model.static_covariates import Fleet
 from stream_detector.readings import Float32Array
-from stream_detector.spec import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)

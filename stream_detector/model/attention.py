@@ -16,7 +16,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from stream_detector.model.tensors import Tensor
+from stream_detector.model.tensor_types import Tensor
 
 #: Stands for minus infinity; even half precision holds it, and its exponential is 0 in every precision.
 MASKED_SCORE = -3.0e4

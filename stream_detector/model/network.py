@@ -17,7 +17,7 @@ from keras import ops
 
 from stream_detector.model.artifact import NetworkSpec
 from stream_detector.model.attention import Attention
-from stream_detector.model.tensors import Tensor
+from stream_detector.model.tensor_types import Tensor
 from stream_detector.readings import Float32Array
 
 #: No spread is smaller: in scaled units.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from stream_detector.model.artifact import Artifact
-from stream_detector.model.engine import served
-from stream_detector.model.masked import MaskedAutoencoder
+from stream_detector.model.masked_autoencoder import MaskedAutoencoder
+from stream_detector.model.members import Members
 from stream_detector.model.network import build_network, hidden_rows, load_weights
-from stream_detector.model.scoring import Members
+from stream_detector.model.xla_forward import served
 
 
 def restore_members(artifact: Artifact) -> Members:

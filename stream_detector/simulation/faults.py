@@ -12,10 +12,10 @@ from itertools import takewhile
 
 import numpy as np
 
-from stream_detector.events import iso_time
 from stream_detector.readings import BoolArray, Float64Array, Int64Array
-from stream_detector.simulation.chance import normal, uniform
+from stream_detector.simulation.counter_rng import normal, uniform
 from stream_detector.simulation.fleet import FEATURES, Fleet
+from stream_detector.timestamps import iso_time
 
 KINDS = ("level_shift", "spike", "drift", "lost_correlation", "stuck", "noise", "changed_period")
 

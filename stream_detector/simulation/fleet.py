@@ -21,7 +21,7 @@ from functools import lru_cache
 import numpy as np
 
 from stream_detector.readings import Float64Array, Int64Array
-from stream_detector.simulation.chance import normal, uniform
+from stream_detector.simulation.counter_rng import normal, uniform
 
 FEATURES = ("temperature", "pressure", "flow", "vibration", "current")
 UNITS = ("degrees Celsius", "bar", "m3/h", "mm/s", "A")

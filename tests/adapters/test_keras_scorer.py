@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from stream_detector.adapters.keras_scorer import KerasScorer
-from stream_detector.explanation import WindowErrors
+from stream_detector.detection.scorer import WindowErrors
 from stream_detector.model.artifact import Artifact
-from stream_detector.model.consistency import AUTOENCODER
-from stream_detector.model.samples import gather
+from stream_detector.model_store.validation import AUTOENCODER
 from stream_detector.readings import Float32Array, Float64Array
-from stream_detector.scales import Scales
+from stream_detector.state.running_scale import Scales
+from stream_detector.training.data_split import gather
 from tests.fixtures_model import FEATURES, WINDOW_LENGTH, tiny_values
 
 NAN = np.float32(np.nan)

@@ -15,17 +15,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stream_detector.adapters.keras_scorer import KerasScorer
-from stream_detector.calibration import SECONDS_PER_DAY
-from stream_detector.dataset import Dataset
-from stream_detector.decision import OPENED
-from stream_detector.explanation import WindowErrors
-from stream_detector.model.preparation import TrainingConfig, prepare
-from stream_detector.model.training import train
+from stream_detector.assembly import TrainedScorer, build_detector
+from stream_detector.detection.decision import OPENED
+from stream_detector.detection.scorer import WindowErrors
 from stream_detector.readings import Float32Array, Readings
-from stream_detector.rules import TrainedScorer, build_detector
-from stream_detector.scales import Scales
-from stream_detector.settings import AlertSettings, StateSettings
+from stream_detector.settings.schema import AlertSettings, StateSettings
 from stream_detector.simulation.fleet import FEATURES, Fleet
+from stream_detector.state.running_scale import Scales
+from stream_detector.tables.dataset import Dataset
+from stream_detector.timestamps import SECONDS_PER_DAY
+from stream_detector.training.preparation import TrainingConfig, prepare
+from stream_detector.training.trainer import train
 
 START_MS = 1_767_225_600_000
 BATCH_ROWS = 4096

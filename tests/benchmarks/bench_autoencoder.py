@@ -14,26 +14,26 @@ import time
 
 import numpy as np
 
-from stream_detector.calibration import Calibration
-from stream_detector.dataset import Dataset
+from stream_detector.detection.calibration import Calibration
 from stream_detector.evaluation.ranking import vus_pr
 from stream_detector.model.artifact import NetworkSpec
-from stream_detector.model.calibrate import fit_calibration
-from stream_detector.model.consistency import AUTOENCODER
-from stream_detector.model.engine import served
-from stream_detector.model.fitting import fit, sample
-from stream_detector.model.linear import fit_linear, member_shapes
-from stream_detector.model.masked import MaskedAutoencoder
+from stream_detector.model.error_normalization import fit_whitening
+from stream_detector.model.input_scaling import mean_and_deviation
+from stream_detector.model.linear_members import fit_linear, member_shapes
+from stream_detector.model.masked_autoencoder import MaskedAutoencoder
+from stream_detector.model.members import Members, Tiles, compile_feature_errors
 from stream_detector.model.network import build_network, hidden_rows
-from stream_detector.model.preparation import Prepared, TrainingConfig, prepare
-from stream_detector.model.samples import gather
-from stream_detector.model.scaling import mean_and_deviation
-from stream_detector.model.scoring import Members, Tiles, compile_feature_errors
-from stream_detector.model.whitening import fit_whitening
+from stream_detector.model.xla_forward import served
+from stream_detector.model_store.validation import AUTOENCODER
 from stream_detector.readings import Float32Array, Float64Array
-from stream_detector.scales import Scales
 from stream_detector.simulation.faults import Fault, apply_faults, labels
 from stream_detector.simulation.fleet import FEATURES, Fleet
+from stream_detector.state.running_scale import Scales
+from stream_detector.tables.dataset import Dataset
+from stream_detector.training.calibration_fit import fit_calibration
+from stream_detector.training.data_split import gather
+from stream_detector.training.network_fit import fit, sample
+from stream_detector.training.preparation import Prepared, TrainingConfig, prepare
 
 PUMPS, TRAINING_SECONDS, TEST_SECONDS = 12, 7_200, 5_400
 KINDS = ("level_shift", "spike", "drift", "lost_correlation", "stuck", "noise")

@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from kafka.consumer.fetcher import Fetcher
 from kafka.record import MemoryRecords
 
-from stream_detector.adapters.kafka_batches import DeliverableBatches
-from stream_detector.adapters.kafka_partition import partition_records
+from stream_detector.adapters.kafka.client_patches.damaged_batches import DeliverableBatches
+from stream_detector.adapters.kafka.client_patches.partition_records import partition_records
 from stream_detector.readings import Header, Record
-from tests.adapters.kafka_bytes import TP, Row, batch
+from tests.adapters.kafka.kafka_bytes import TP, Row, batch
 
 LZ4 = 3
 START_MS = 1_700_000_000_000

@@ -22,14 +22,14 @@ from pathlib import Path
 import numpy as np
 from pydantic import SecretStr
 
-from stream_detector.adapters.redis_store import RedisStore
-from stream_detector.arena import Arena
-from stream_detector.persistence import unsaved_updates
+from stream_detector.adapters.redis.store import RedisStore
+from stream_detector.pipeline.state_snapshot import unsaved_updates
 from stream_detector.ports import PartitionMeta, StoreVerdict, Updates
 from stream_detector.readings import Readings
-from stream_detector.sensor_table import UNKNOWN
-from stream_detector.settings import RedisSettings
-from stream_detector.state import append, new_records
+from stream_detector.settings.schema import RedisSettings
+from stream_detector.state.arena import Arena
+from stream_detector.state.known_sensors import UNKNOWN
+from stream_detector.state.windows import append, new_records
 from tests.servers.valkey import Valkey, running_cluster, running_valkey
 
 MEMBERS = 7

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stream_detector.readings import Float32Array, Float64Array
-from stream_detector.scales import Scales
-from stream_detector.settings import ModelSettings
+from stream_detector.settings.schema import ModelSettings
+from stream_detector.state.running_scale import Scales
 from tests.benchmarks.performance.models import LARGE, SMALL, trained_model
 from tests.benchmarks.performance.processes import in_a_process
 
 if TYPE_CHECKING:
-    from stream_detector.model.tiling import Size, Tiling
+    from stream_detector.model.tiles import Size, Tiling
 
 COUNTS = (1, 20, 100, 180, 400, 1000)
 #: Either way is compiled so often: the first compilation of a process takes longer.
@@ -35,7 +35,7 @@ def measure(directory: Path, threads: int, calls: int) -> None:
     """Print the table of one model."""
     import tensorflow as tf
 
-    from stream_detector.model.tiling import Tiling, sample_windows
+    from stream_detector.model.tiles import Tiling, sample_windows
 
     tf.config.threading.set_intra_op_parallelism_threads(1)  # as KerasScorer has it
     print(f"{directory.name}, {threads} threads")
@@ -53,10 +53,10 @@ def measure(directory: Path, threads: int, calls: int) -> None:
 
 def compiled(directory: Path, *, alone: bool) -> tuple[Size, ...]:
     """Return a model's scoring in the largest size alone or in all, compiled and warm; print how long that took."""
+    from stream_detector.model.members import Compiled, Tiles, compile_log_errors
     from stream_detector.model.restoring import restore_members
-    from stream_detector.model.saving import load_artifact
-    from stream_detector.model.scoring import Compiled, Tiles, compile_log_errors
-    from stream_detector.model.tiling import Size, agreeing, compile_sizes
+    from stream_detector.model.tiles import Size, agreeing, compile_sizes
+    from stream_detector.model_store.model_directory import load_artifact
 
     artifact = load_artifact(directory)
     members = restore_members(artifact)

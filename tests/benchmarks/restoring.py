@@ -12,18 +12,18 @@ from dataclasses import dataclass, field
 from kafka import KafkaConsumer, TopicPartition
 from pydantic import SecretStr
 
-from stream_detector.adapters.kafka_incidents import KafkaIncidentLog
-from stream_detector.dead_letters import DeadLetterLimit
-from stream_detector.keeper import LagBounds, StateKeeper
-from stream_detector.pipeline import Pipeline, PipelineRules
-from stream_detector.restore import RestorePorts, RestoreRules
-from stream_detector.settings import KafkaSettings, RedisSettings
-from stream_detector.spec import ModelSpec
-from stream_detector.wire import InputLimits, JsonDecoder
+from stream_detector.adapters.kafka.incident_log import KafkaIncidentLog
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.ingest.dead_letters import DeadLetterLimit
+from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.pipeline.keeper import LagBounds, StateKeeper
+from stream_detector.pipeline.pipeline import Pipeline, PipelineConfig
+from stream_detector.pipeline.restore import RestoreConfig, RestorePorts
+from stream_detector.settings.schema import KafkaSettings, RedisSettings
 from tests.benchmarks.restore_load import LIVE_SENSORS, Received, commit, live, names, write_rounds
-from tests.harness import ChecksumScorer, Plant
 from tests.integration.replica import connect
 from tests.integration.topics import Topics
+from tests.pipeline.harness import ChecksumScorer, Plant
 from tests.servers.valkey import Valkey
 
 RESTORED, LIVE, PARTITIONS = 0, 1, 2
@@ -73,8 +73,8 @@ class Replica:
         self.pipeline = Pipeline(
             RestorePorts(to.source, to.sink, decoder, detector, keeper, KafkaIncidentLog(kafka)),
             DeadLetterLimit(1.0, 1_000_000, 1_000_000),
-            PipelineRules(kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic),
-            RestoreRules("earliest", plant.lookback_ms, slice_records=plant.slice_records),
+            PipelineConfig(kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic),
+            RestoreConfig("earliest", plant.lookback_ms, slice_records=plant.slice_records),
             time.monotonic,
         )
         self.readings = self.replayed = 0

@@ -34,10 +34,10 @@ REPORT = Path(__file__).resolve().parents[2] / "build" / "soak.json"
 def train_model(directory: Path) -> None:
     """Train a small model and save it."""
     from stream_detector.model.artifact import NetworkSpec
-    from stream_detector.model.picture import draw_training
-    from stream_detector.model.preparation import TrainingConfig, prepare
-    from stream_detector.model.saving import save_artifact
-    from stream_detector.model.training import train
+    from stream_detector.model_store.model_directory import save_artifact
+    from stream_detector.training.plot import draw_training
+    from stream_detector.training.preparation import TrainingConfig, prepare
+    from stream_detector.training.trainer import train
 
     config = TrainingConfig(name="soak", window_length=WINDOW_LENGTH, network=NetworkSpec(units=16), steps=300, batch_size=64)
     training = train(prepare(tiny_dataset(8), config), lambda *_: None)

@@ -22,8 +22,8 @@ from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 from redis import Redis
 
-from stream_detector.adapters.kafka_batches import MAXIMUM_UNCOMPRESSED_BYTES
-from stream_detector.settings import KafkaSettings, RedisSettings
+from stream_detector.adapters.kafka.client_patches.damaged_batches import MAXIMUM_UNCOMPRESSED_BYTES
+from stream_detector.settings.schema import KafkaSettings, RedisSettings
 from tests.chaos.bad_input_account import Place, account_for
 from tests.chaos.bad_input_checks import Outcome, check_counts, check_memory, check_store, check_topics
 from tests.chaos.bad_input_process import Task, run_pipeline

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from stream_detector.adapters.kafka_reader import KafkaReader
-from stream_detector.dead_letters import dead_letter
-from stream_detector.pipeline import PipelineRules
+from stream_detector.adapters.kafka.span_reader import KafkaReader
+from stream_detector.ingest.dead_letters import dead_letter
+from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.pipeline.pipeline import PipelineConfig
 from stream_detector.readings import Float32Array, Message, Readings, Record
-from stream_detector.scales import Scales
-from stream_detector.settings import KafkaSettings
-from stream_detector.wire import InputLimits, JsonDecoder
-from tests.harness import MODEL, ChecksumScorer, Plant
+from stream_detector.settings.schema import KafkaSettings
+from stream_detector.state.running_scale import Scales
+from tests.pipeline.harness import MODEL, ChecksumScorer, Plant
 
 Place = tuple[int, int]  # partition and offset
 Stream = tuple[bytes, int]  # a sensor in one partition: records of one name may come in several
@@ -71,7 +71,7 @@ def _account_for_partition(
 ) -> None:
     detector = Plant(max_sensors=_MUCH).detector(ForgetfulScorer())
     decode = JsonDecoder(MODEL.features, InputLimits()).decode
-    limit = PipelineRules("", "", "").max_dead_letter_bytes
+    limit = PipelineConfig("", "", "").max_dead_letter_bytes
     sensors = account.sensors[partition] = set()
     for offsets, records in slices:
         account.missing_offsets.update((partition, offset) for offset in set(offsets) - {record.offset for record in records})

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 from redis import Redis
 
-from stream_detector.adapters.kafka_reader import KafkaReader
-from stream_detector.adapters.kafka_topics import KafkaTopics
-from stream_detector.adapters.redis_store import MAXIMUM_PLAIN_SENSOR_BYTES
+from stream_detector.adapters.kafka.span_reader import KafkaReader
+from stream_detector.adapters.kafka.topics import KafkaTopics
+from stream_detector.adapters.redis.store import MAXIMUM_PLAIN_SENSOR_BYTES
+from stream_detector.ingest.json_decoder import REASONS
 from stream_detector.readings import Record
-from stream_detector.settings import KafkaSettings
-from stream_detector.wire import REASONS
+from stream_detector.settings.schema import KafkaSettings
 from tests.chaos.bad_input_account import Account, Place, Stream, digest, fold_events, read_slices
 from tests.chaos.bad_input_process import Run
 from tests.chaos.corpus import good_sensors

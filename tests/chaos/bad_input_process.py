@@ -13,13 +13,13 @@ from pathlib import Path
 
 import psutil
 
-from stream_detector.detector import Detector
+from stream_detector.detection.detector import Detector
 from stream_detector.logs import set_up_logging
-from stream_detector.reports import StepReport
-from stream_detector.settings import KafkaSettings, RedisSettings
+from stream_detector.pipeline.step_report import StepReport
+from stream_detector.settings.schema import KafkaSettings, RedisSettings
 from tests.chaos.bad_input_account import ForgetfulScorer
-from tests.harness import Plant
 from tests.integration.replica import build_pipeline, connect
+from tests.pipeline.harness import Plant
 
 #: A pipeline that does nothing for so long has stalled.
 STALL_SECONDS = 60.0

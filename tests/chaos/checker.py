@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any
 
-from stream_detector.dead_letters import dead_letter
-from stream_detector.detector import Detector
-from stream_detector.persistence import unsaved_updates
+from stream_detector.detection.detector import Detector
+from stream_detector.ingest.dead_letters import dead_letter
+from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.pipeline.state_snapshot import unsaved_updates
 from stream_detector.readings import Message, Record
-from stream_detector.wire import InputLimits, JsonDecoder
 from tests.integration.plants import plant_of
 
 Place = tuple[int, int]  # partition and offset of a reading

@@ -9,17 +9,17 @@ from pathlib import Path
 from random import Random
 
 from stream_detector.adapters.keras_scorer import KerasScorer
-from stream_detector.detector import Detector
+from stream_detector.assembly import build_detector
+from stream_detector.detection.detector import Detector
 from stream_detector.readings import Float32Array
-from stream_detector.rules import build_detector
-from stream_detector.settings import AlertSettings, ModelSettings, StateSettings
+from stream_detector.settings.schema import AlertSettings, ModelSettings, StateSettings
 from tests.chaos.checker import Findings, Leniency, compare_alerts, compare_dead_letters, expected_by, longest_stall_seconds
 from tests.chaos.feed import Feed
 from tests.chaos.round import SETTLE_SECONDS, Places, Row
 from tests.fixtures_model import FEATURES, tiny_values
-from tests.harness import SECOND_MS, START_MS, reading
 from tests.integration.service_process import ServiceProcess, environment
 from tests.integration.topics import Topics
+from tests.pipeline.harness import SECOND_MS, START_MS, reading
 
 PARTITIONS, SENSORS, REPLICAS = 4, 10, 2
 UPDATE_SECONDS = 2.0

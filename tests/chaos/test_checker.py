@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from stream_detector.adapters.memory_log import MemoryRecord as Record
-from stream_detector.dead_letters import dead_letter
-from stream_detector.wire import InputLimits, JsonDecoder
+from stream_detector.ingest.dead_letters import dead_letter
+from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
 from tests.chaos.checker import (
     Findings,
     Leniency,
@@ -21,8 +20,9 @@ from tests.chaos.checker import (
     longest_stall_seconds,
 )
 from tests.chaos.feed import records_of
-from tests.harness import START_MS
+from tests.fakes.memory_log import MemoryRecord as Record
 from tests.integration.plants import EVERY
+from tests.pipeline.harness import START_MS
 
 NOW_MS = START_MS + 10**9
 Change = Callable[[list[Record]], None]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from stream_detector.adapters.kafka_sink import KafkaSink
+from stream_detector.adapters.kafka.sink import KafkaSink
 from stream_detector.errors import CommitFailedError, FencedError, MembershipLostError, PermanentDeliveryError, RetriableError
 from stream_detector.ports import Chunk, Polled, Source
 from stream_detector.readings import Membership, Message

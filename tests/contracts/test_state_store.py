@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from stream_detector.adapters.memory_store import MemoryStore
-from stream_detector.adapters.redis_client import connect
-from stream_detector.adapters.redis_store import RedisStore
+from stream_detector.adapters.redis.client import connect
+from stream_detector.adapters.redis.store import RedisStore
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.ports import PartitionMeta, SensorUpdate, StateStore, StoreVerdict
-from stream_detector.settings import RedisSettings
+from stream_detector.settings.schema import RedisSettings
+from tests.fakes.memory_store import MemoryStore
+from tests.pipeline.updates import together, whole
 from tests.servers.processes import free_port
-from tests.updates import together, whole
 
 EPOCH = b"epoch--1"
 OTHER_EPOCH = b"epoch--2"

@@ -14,16 +14,16 @@ from typing import Any, Protocol
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove
 
-from stream_detector.adapters.kafka_options import admin_options, open_client, producer_options, reader_options
-from stream_detector.adapters.kafka_reader import KafkaReader
-from stream_detector.adapters.kafka_sink import KafkaSink
-from stream_detector.adapters.kafka_source import KafkaSource
-from stream_detector.adapters.kafka_topics import KafkaTopics
-from stream_detector.adapters.memory_log import MemoryLog
-from stream_detector.adapters.memory_sink import MemorySink
-from stream_detector.adapters.memory_source import MemorySource
+from stream_detector.adapters.kafka.options import admin_options, open_client, producer_options, reader_options
+from stream_detector.adapters.kafka.sink import KafkaSink
+from stream_detector.adapters.kafka.source import KafkaSource
+from stream_detector.adapters.kafka.span_reader import KafkaReader
+from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.ports import Chunk, Sink, Source
-from stream_detector.settings import KafkaSettings
+from stream_detector.settings.schema import KafkaSettings
+from tests.fakes.memory_log import MemoryLog
+from tests.fakes.memory_sink import MemorySink
+from tests.fakes.memory_source import MemorySource
 
 #: Event times of the tests; topics keep records however old they are.
 START_MS = 1_700_000_000_000

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_detector.decision import OPENED
+from stream_detector.detection.decision import OPENED
 from stream_detector.evaluation.alarms import AlarmCounts, count_alarms, find_incidents, pooled, watched_days
 from stream_detector.readings import BoolArray, Readings
-from tests.harness import SECOND_MS, Plant
-from tests.test_offline import mixed
+from tests.evaluation.test_offline_scoring import mixed
+from tests.pipeline.harness import SECOND_MS, Plant
 
 LABELS = "000111100000011000000001110000"
 ALARMS = "010001011000000001010000110010"

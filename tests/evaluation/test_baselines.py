@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stream_detector.evaluation.baselines import BASELINES, LEAST_TRAINING_ROWS, detect
+from stream_detector.evaluation.windowed_pca import fit_windowed_pca
 from stream_detector.readings import Float64Array
-from stream_detector.windowed_pca import fit_windowed_pca
 
 
 def random() -> np.random.Generator:

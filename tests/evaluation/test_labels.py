@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_detector.dataset import Dataset, read_dataset
 from stream_detector.errors import InputDataError
 from stream_detector.evaluation.labels import labels_of_column, labels_of_events, labels_of_file
+from stream_detector.tables.dataset import Dataset, read_dataset
 
 #: Two sensors in turn, at seconds 1 and 2 of 1970 times a thousand.
 INPUT = """sensor_id,timestamp,x,label

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stream_detector.evaluation.ranking import average_precision, lowest_where_absent, vus_pr
-from stream_detector.evaluation.spans import spans
+from stream_detector.evaluation.segments import spans
 from stream_detector.readings import BoolArray, Float64Array
 
 #: Labels, scores, AUC-PR, and VUS-PR at windows of 1, 5, 8 and 30 rows, as the evaluation script that this agrees with gave

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_detector.gate.faults import InjectedFault
+from stream_detector.gate.fault_injection import InjectedFault
 from stream_detector.gate.trials import Trials
 
 

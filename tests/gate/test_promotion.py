@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stream_detector.errors import ModelError
-from stream_detector.gate.effects import DRIFT, SPIKE
-from stream_detector.gate.judging import BASELINE, MODEL, Verdict, judge
+from stream_detector.gate.baseline_comparison import BASELINE, MODEL, Verdict, judge
+from stream_detector.gate.fault_kinds import DRIFT, SPIKE
 from stream_detector.gate.promotion import REPORT_KEY, describe, warning_of
 from tests.gate.hand_made import trials_of
 

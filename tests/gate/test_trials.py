@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_detector.gate.effects import CHANGED_PERIOD, KINDS, LOST_CORRELATION, SPIKE
-from stream_detector.gate.faults import HealthyRun
+from stream_detector.gate.fault_injection import HealthyRun
+from stream_detector.gate.fault_kinds import CHANGED_PERIOD, KINDS, LOST_CORRELATION, SPIKE
 from stream_detector.gate.trials import Budget, Trials, plan_trials
 from stream_detector.readings import Float64Array
 

@@ -12,14 +12,14 @@ from typing import Any
 import psutil
 
 from stream_detector.adapters.keras_scorer import KerasScorer
-from stream_detector.detector import Detector
-from stream_detector.rules import build_detector
-from stream_detector.settings import AlertSettings, StateSettings
+from stream_detector.assembly import build_detector
+from stream_detector.detection.detector import Detector
+from stream_detector.settings.schema import AlertSettings, StateSettings
 from tests.fixtures_model import FEATURES, tiny_values
-from tests.harness import reading
 from tests.integration.expectation import expected_alerts
 from tests.integration.service_process import ServiceProcess, environment
 from tests.integration.topics import Topics, by_sensor
+from tests.pipeline.harness import reading
 from tests.servers.socks_proxy import SocksProxy
 from tests.servers.tcp_proxy import TcpProxy
 from tests.servers.valkey import Valkey

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from stream_detector.dead_letters import dead_letter
-from stream_detector.detector import Detector
+from stream_detector.detection.detector import Detector
+from stream_detector.ingest.dead_letters import dead_letter
+from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
 from stream_detector.readings import Record
-from stream_detector.wire import InputLimits, JsonDecoder
 from tests.integration.topics import by_sensor
 
 

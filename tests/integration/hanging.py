@@ -8,11 +8,11 @@ import time
 
 from stream_detector.commands.run import _end_process
 from stream_detector.logs import set_up_logging
-from stream_detector.metrics import Metrics
 from stream_detector.ports import Polled
-from stream_detector.reload import Reloader, ReloadFlag
-from stream_detector.service import Heartbeat, Service, StopFlag, Watchdog
-from tests.harness import DEAD_LETTERS, Plant, Replica, World
+from stream_detector.service.metrics import Metrics
+from stream_detector.service.reload import Reloader, ReloadFlag
+from stream_detector.service.service import Heartbeat, Service, StopFlag, Watchdog
+from tests.pipeline.harness import DEAD_LETTERS, Plant, Replica, World
 
 TURNS = 5
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.harness import SECOND_MS, Plant, changed
+from tests.pipeline.harness import SECOND_MS, Plant, changed
 
 #: Every scored reading is anomalous and yields one event, which identifies its window; incidents last 20 s of event time.
 EVERY = Plant(margin=-10.0, update_ms=0, accept_ms=20 * SECOND_MS, max_sensors=4000)

@@ -9,23 +9,23 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from stream_detector.adapters.kafka_incidents import KafkaIncidentLog
-from stream_detector.adapters.kafka_sink import KafkaSink
-from stream_detector.adapters.kafka_source import KafkaSource
-from stream_detector.adapters.redis_store import RedisStore
-from stream_detector.dead_letters import DeadLetterLimit
-from stream_detector.detector import Detector
-from stream_detector.keeper import StateKeeper
-from stream_detector.persistence import WHOLE_BYTES, Beside
-from stream_detector.pipeline import Pipeline, PipelineRules
-from stream_detector.reports import StepReport
-from stream_detector.restore import RestorePorts, RestoreRules
-from stream_detector.rules import start_position
-from stream_detector.settings import KafkaSettings, RedisSettings
-from stream_detector.uncommitted import AT_ONCE, CommitRules
-from stream_detector.wire import InputLimits, JsonDecoder
-from tests.harness import Plant
+from stream_detector.adapters.kafka.incident_log import KafkaIncidentLog
+from stream_detector.adapters.kafka.sink import KafkaSink
+from stream_detector.adapters.kafka.source import KafkaSource
+from stream_detector.adapters.redis.store import RedisStore
+from stream_detector.assembly import start_position
+from stream_detector.detection.detector import Detector
+from stream_detector.ingest.dead_letters import DeadLetterLimit
+from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.pipeline.committer import AT_ONCE, CommitPolicy
+from stream_detector.pipeline.keeper import StateKeeper
+from stream_detector.pipeline.pipeline import Pipeline, PipelineConfig
+from stream_detector.pipeline.restore import RestoreConfig, RestorePorts
+from stream_detector.pipeline.state_snapshot import WHOLE_BYTES, Beside
+from stream_detector.pipeline.step_report import StepReport
+from stream_detector.settings.schema import KafkaSettings, RedisSettings
 from tests.integration.topics import PATIENCE_SECONDS
+from tests.pipeline.harness import Plant
 
 MUCH = 1_000_000
 
@@ -59,7 +59,7 @@ def build_pipeline(
     clock: Callable[[], float] = time.monotonic,
     *,
     overlap_records: int = 0,
-    commits: CommitRules = AT_ONCE,
+    commits: CommitPolicy = AT_ONCE,
     whole_bytes: int = WHOLE_BYTES,
 ) -> Pipeline:
     """Put a pipeline on the adapters, with a checksum for a model unless told otherwise. It never gives up for bad records."""
@@ -72,7 +72,7 @@ def build_pipeline(
     return Pipeline(
         RestorePorts(to.source, to.sink, decoder, detector, keeper, KafkaIncidentLog(kafka)),
         DeadLetterLimit(1.0, MUCH, MUCH),
-        PipelineRules(
+        PipelineConfig(
             kafka.input_topic,
             kafka.alerts_topic,
             kafka.dead_letter_topic,
@@ -80,7 +80,7 @@ def build_pipeline(
             overlap_records=overlap_records,
             commits=commits,
         ),
-        RestoreRules(start_position(kafka), plant.lookback_ms, slice_records=10, retry_seconds=0.2),
+        RestoreConfig(start_position(kafka), plant.lookback_ms, slice_records=10, retry_seconds=0.2),
         clock,
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stream_detector.settings import PREFIX, KafkaSettings
+from stream_detector.settings.schema import PREFIX, KafkaSettings
 from tests.integration.topics import until
 
 START_SECONDS = 120.0

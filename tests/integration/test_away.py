@@ -15,14 +15,14 @@ import pytest
 
 from stream_detector.cli import main
 from stream_detector.commands.run import STALLED_EXIT_CODE
-from stream_detector.settings import PREFIX
-from tests.harness import START_MS, Plant, reading
+from stream_detector.settings.schema import PREFIX
 from tests.integration.away import PARTITIONS, SESSION_SECONDS, WATCHDOG_SECONDS, Away
 from tests.integration.expectation import expected_alerts
 from tests.integration.replica import Replica
 from tests.integration.service_process import environment
 from tests.integration.topics import Topics, by_sensor, until
 from tests.logging_state import logging_restored
+from tests.pipeline.harness import START_MS, Plant, reading
 from tests.servers.processes import ServerMissingError
 from tests.servers.socks_proxy import SocksProxy
 from tests.servers.tcp_proxy import TcpProxy

@@ -8,11 +8,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.harness import MODEL, START_MS, Plant, reading
 from tests.integration.expectation import expected_alerts, expected_dead_letters, headers_of
 from tests.integration.replica_process import ReplicaProcess
 from tests.integration.topics import Topics, by_sensor, until
 from tests.integration.worker import STEPS, Fate
+from tests.pipeline.harness import MODEL, START_MS, Plant, reading
 
 PARTITIONS = 4
 SENSORS_PER_PARTITION = 3

@@ -16,16 +16,16 @@ from pathlib import Path
 import pytest
 
 from stream_detector.adapters.keras_scorer import KerasScorer
+from stream_detector.assembly import build_detector
 from stream_detector.cli import main
-from stream_detector.events import iso_time
-from stream_detector.model.packing import with_version
-from stream_detector.model.saving import load_artifact, save_artifact
-from stream_detector.rules import build_detector
-from stream_detector.settings import PREFIX, AlertSettings, StateSettings
+from stream_detector.model_store.model_directory import load_artifact, save_artifact
+from stream_detector.model_store.serialization import with_version
+from stream_detector.settings.schema import PREFIX, AlertSettings, StateSettings
+from stream_detector.timestamps import iso_time
 from tests.fixtures_model import FEATURES, WINDOW_LENGTH, tiny_values
-from tests.harness import reading
 from tests.integration.replica import Replica
 from tests.integration.topics import Topics
+from tests.pipeline.harness import reading
 
 START_MS = 1_767_300_000_000
 ROWS = 150

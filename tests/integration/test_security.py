@@ -16,15 +16,15 @@ from urllib.parse import quote
 import pytest
 
 from stream_detector.adapters.keras_scorer import KerasScorer
-from stream_detector.detector import Detector
-from stream_detector.rules import build_detector
-from stream_detector.settings import PREFIX, AlertSettings, StateSettings
+from stream_detector.assembly import build_detector
+from stream_detector.detection.detector import Detector
+from stream_detector.settings.schema import PREFIX, AlertSettings, StateSettings
 from tests.fixtures_model import FEATURES, tiny_values
-from tests.harness import reading
 from tests.integration.expectation import expected_alerts
 from tests.integration.rights import Grants, Right, rights_of
 from tests.integration.service_process import STOP_SECONDS, ServiceProcess, environment
 from tests.integration.topics import Topics, by_sensor, until
+from tests.pipeline.harness import reading
 from tests.servers import redis_user
 from tests.servers.kafka_secure import CERTIFICATE_NAME, KEY_PASSWORD, PASSWORD, USER, SecureKafka
 from tests.servers.valkey import Valkey, running_valkey

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from stream_detector.adapters.kafka_incidents import KafkaIncidentLog
-from stream_detector.adapters.kafka_reader import KafkaReader
-from stream_detector.adapters.kafka_sink import KafkaSink
-from stream_detector.adapters.kafka_source import KafkaSource
-from stream_detector.adapters.kafka_topics import KafkaTopics, ensure_topics
+from stream_detector.adapters.kafka.incident_log import KafkaIncidentLog
+from stream_detector.adapters.kafka.sink import KafkaSink
+from stream_detector.adapters.kafka.source import KafkaSource
+from stream_detector.adapters.kafka.span_reader import KafkaReader
+from stream_detector.adapters.kafka.topics import KafkaTopics, ensure_topics
 from stream_detector.cli import main
 from stream_detector.errors import PermanentDeliveryError
 from stream_detector.readings import Membership, Message
-from stream_detector.settings import PREFIX, KafkaSettings
+from stream_detector.settings.schema import PREFIX, KafkaSettings
 from tests.integration.rights import PAGE, Grants, Right, documented, rights_of
 from tests.integration.topics import Topics, until
 from tests.logging_state import logging_restored

@@ -16,14 +16,14 @@ import jsonschema
 import pytest
 
 from stream_detector.adapters.keras_scorer import KerasScorer
-from stream_detector.detector import Detector
-from stream_detector.rules import build_detector
-from stream_detector.settings import AlertSettings, StateSettings
+from stream_detector.assembly import build_detector
+from stream_detector.detection.detector import Detector
+from stream_detector.settings.schema import AlertSettings, StateSettings
 from tests.fixtures_model import FEATURES, WINDOW_LENGTH, tiny_values
-from tests.harness import reading
 from tests.integration.expectation import expected_alerts
 from tests.integration.service_process import STOP_SECONDS, ServiceProcess, environment
 from tests.integration.topics import Topics, by_sensor, headers, until
+from tests.pipeline.harness import reading
 
 SENSORS = ("pump-0", "pump-1", "pump-2", "pump-new")  # the last one is unknown to the model
 PARTITIONS = 2
@@ -169,7 +169,7 @@ def test_a_new_group_starts_at_the_end_and_detects_at_once_since_the_history_fil
 
 
 def test_events_are_valid_and_keyed_by_sensor(story: Story) -> None:
-    schema = json.loads(resources.files("stream_detector").joinpath("event.schema.json").read_text())
+    schema = json.loads(resources.files("stream_detector").joinpath("detection", "event.schema.json").read_text())
     validate = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate
 
     assert story.alerts

@@ -15,11 +15,11 @@ from kafka import KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove
 
 from stream_detector.readings import Membership, Message
-from tests.harness import MINUTE_MS, SECOND_MS, START_MS, Plant, reading
 from tests.integration.expectation import expected_alerts
 from tests.integration.replica import Replica, run_all
 from tests.integration.replica_process import ReplicaProcess
 from tests.integration.topics import PATIENCE_SECONDS, Topics, by_sensor, until
+from tests.pipeline.harness import MINUTE_MS, SECOND_MS, START_MS, Plant, reading
 from tests.servers.kafka import Kafka
 from tests.servers.valkey import Valkey
 

@@ -9,7 +9,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from stream_detector.model.saving import load_metadata
+from stream_detector.model_store.model_directory import load_metadata
 from tests.fixtures_model import tiny_values
 from tests.integration.topics import Topics
 

@@ -15,9 +15,9 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
-from stream_detector.adapters.kafka_topics import KafkaTopics
+from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.readings import Message, Record
-from stream_detector.settings import KafkaSettings
+from stream_detector.settings.schema import KafkaSettings
 
 PATIENCE_SECONDS = 60.0
 

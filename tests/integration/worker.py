@@ -18,20 +18,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stream_detector.adapters.kafka_sink import Deadline, TransactionalProducer
+from stream_detector.adapters.kafka.sink import Deadline, TransactionalProducer
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.logs import set_up_logging
-from stream_detector.metrics import Metrics
+from stream_detector.pipeline.committer import AT_ONCE, CommitPolicy
 from stream_detector.ports import Chunk, Sink, StateStore
 from stream_detector.readings import Float32Array, Membership, Message
-from stream_detector.reload import Reloader, ReloadFlag
-from stream_detector.scales import Scales
-from stream_detector.service import Heartbeat, Service, StopFlag
-from stream_detector.settings import KafkaSettings, RedisSettings
-from stream_detector.uncommitted import AT_ONCE, CommitRules
-from tests.harness import ChecksumScorer
+from stream_detector.service.metrics import Metrics
+from stream_detector.service.reload import Reloader, ReloadFlag
+from stream_detector.service.service import Heartbeat, Service, StopFlag
+from stream_detector.settings.schema import KafkaSettings, RedisSettings
+from stream_detector.state.running_scale import Scales
 from tests.integration.plants import plant_of
 from tests.integration.replica import MUCH, Connections, build_pipeline, connect
+from tests.pipeline.harness import ChecksumScorer
 
 #: Where a process can die, in the order of the hot path, and while restoring. "asked": a request to the transaction's
 #: coordinator is on its way or not, nobody knows. "persisted" is between the persists of two partitions as well.
@@ -50,7 +50,7 @@ STEPS = (
 #: From how many readings on a batch is left in flight: all of them, or none.
 PACES = (0, MUCH)
 #: What waits to be committed: nothing, or what says nothing, for a while.
-WAITS = (AT_ONCE, CommitRules(seconds=0.3, records=MUCH))
+WAITS = (AT_ONCE, CommitPolicy(seconds=0.3, records=MUCH))
 #: Up to how many bytes a record is stored whole: none, or all.
 SIZES = (0, MUCH)
 REACHED, READ_AGAIN = "reached", "read again"

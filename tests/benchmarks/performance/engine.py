@@ -15,8 +15,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from stream_detector.readings import Float32Array
-from stream_detector.scales import Scales
-from stream_detector.settings import ModelSettings
+from stream_detector.settings.schema import ModelSettings
+from stream_detector.state.running_scale import Scales
 from tests.benchmarks.performance.figures import AT_LEAST, Figure, Places, Size
 from tests.benchmarks.performance.models import LARGE, SMALL, trained_model
 from tests.benchmarks.performance.processes import in_a_process
@@ -51,7 +51,7 @@ def _measure_model(models: Path, shape: tuple[int, int], seconds: float) -> list
 def predict_rate(directory: Path, seconds: float) -> float:
     """Return windows/s of `predict` on the network alone, in batches of 256."""
     from stream_detector.model.network import build_network, load_weights
-    from stream_detector.model.saving import load_artifact
+    from stream_detector.model_store.model_directory import load_artifact
 
     artifact = load_artifact(directory)
     steps, features = artifact.spec.window_length, len(artifact.spec.features)
@@ -66,9 +66,9 @@ def network_rate(directory: Path, seconds: float) -> float:
     import tensorflow as tf
 
     from stream_detector.adapters.keras_scorer import usual_threads
-    from stream_detector.model.engine import served
     from stream_detector.model.network import build_network, load_weights
-    from stream_detector.model.saving import load_artifact
+    from stream_detector.model.xla_forward import served
+    from stream_detector.model_store.model_directory import load_artifact
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     artifact = load_artifact(directory)
@@ -96,7 +96,7 @@ def score_rate(directory: Path, seconds: float) -> float:
 def products_rate(directory: Path, seconds: float) -> float:
     """Return windows/s of the network's matrix products alone, one BLAS thread in each of as many threads."""
     from stream_detector.adapters.keras_scorer import usual_threads
-    from stream_detector.model.saving import load_artifact
+    from stream_detector.model_store.model_directory import load_artifact
 
     artifact = load_artifact(directory)
     steps, features = artifact.spec.window_length, len(artifact.spec.features)
@@ -135,7 +135,7 @@ def products(weights: Mapping[str, Float32Array], steps: int, features: int, row
 
 
 def _tile_rows(steps: int, features: int) -> int:
-    from stream_detector.model.scoring import Tiles
+    from stream_detector.model.members import Tiles
 
     return Tiles(steps, features, ModelSettings().tile_rows).rows
 

@@ -13,8 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
+from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.readings import Float64Array, Int64Array, Readings
-from stream_detector.spec import ModelSpec
 from tests.benchmarks.performance.models import READINGS, START_MS, healthy_values
 from tests.benchmarks.restore_load import write_lines
 

@@ -14,13 +14,13 @@ from unittest.mock import patch
 
 import numpy as np
 
-from stream_detector.dataset import Dataset
-from stream_detector.model.preparation import Prepared, TrainingConfig, prepare
 from stream_detector.readings import Float32Array
 from stream_detector.simulation.fleet import FEATURES, Fleet
+from stream_detector.tables.dataset import Dataset
+from stream_detector.training.preparation import Prepared, TrainingConfig, prepare
 
 if TYPE_CHECKING:
-    from stream_detector.model.trying import Tried
+    from stream_detector.training.gate_run import Tried
 
 #: Windows and features of the models: what the goal is about, and what a richer one costs.
 SMALL, LARGE = (32, 1), (64, 8)
@@ -93,10 +93,10 @@ def _dataset(features: int) -> Dataset:
 
 
 def _train(directory: Path, window_length: int, features: int) -> None:
-    from stream_detector.model import training as product
-    from stream_detector.model.picture import draw_training
-    from stream_detector.model.saving import save_artifact
-    from stream_detector.model.trying import try_members
+    from stream_detector.model_store.model_directory import save_artifact
+    from stream_detector.training import trainer as product
+    from stream_detector.training.gate_run import try_members
+    from stream_detector.training.plot import draw_training
 
     prepared = prepared_training(window_length, features, STEPS)
     # A sensor is known only if it is calibrated: all of them, whatever the default allows.

@@ -64,8 +64,8 @@ def consume_only(topic: Topic) -> float:
 def tile_milliseconds(model: Path) -> float:
     """Return what the service takes to score one tile of windows: the median of many calls."""
     from stream_detector.adapters.keras_scorer import KerasScorer
-    from stream_detector.scales import Scales
-    from stream_detector.settings import ModelSettings
+    from stream_detector.settings.schema import ModelSettings
+    from stream_detector.state.running_scale import Scales
 
     scorer = KerasScorer(model)
     features, rows = len(scorer.spec.features), ModelSettings.model_fields["tile_rows"].default // 48 * 48
@@ -84,7 +84,7 @@ class Network:
 
     def __init__(self, model: Path) -> None:
         from stream_detector.model.network import build_network, hidden_rows, load_weights
-        from stream_detector.model.saving import load_artifact
+        from stream_detector.model_store.model_directory import load_artifact
 
         artifact = load_artifact(model)
         self.features, self.window_length = artifact.spec.features, artifact.spec.window_length

@@ -15,9 +15,9 @@ from itertools import islice
 
 import psutil
 
-from stream_detector.model.saving import load_metadata
-from stream_detector.rules import SCALE_WINDOWS
-from stream_detector.settings import KafkaSettings, RedisSettings
+from stream_detector.assembly import SCALE_WINDOWS
+from stream_detector.model_store.model_directory import load_metadata
+from stream_detector.settings.schema import KafkaSettings, RedisSettings
 from tests.benchmarks.performance.figures import AT_LEAST, AT_MOST, NEITHER, Figure, Places, Size
 from tests.benchmarks.performance.fleet_log import FleetLog
 from tests.benchmarks.performance.models import LARGE, SMALL, trained_model

@@ -14,19 +14,19 @@ from pathlib import Path
 
 import numpy as np
 
-from stream_detector.adapters.kafka_topics import KafkaTopics
-from stream_detector.adapters.redis_store import RedisStore
-from stream_detector.calibration import Calibration
-from stream_detector.detector import Detector
-from stream_detector.explanation import WindowErrors
-from stream_detector.keeper import LagBounds, Partition, StateKeeper
-from stream_detector.model.saving import load_artifact
+from stream_detector.adapters.kafka.topics import KafkaTopics
+from stream_detector.adapters.redis.store import RedisStore
+from stream_detector.assembly import build_detector
+from stream_detector.detection.calibration import Calibration
+from stream_detector.detection.detector import Detector
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.scorer import WindowErrors
+from stream_detector.model_store.model_directory import load_artifact
+from stream_detector.pipeline.keeper import LagBounds, Partition, StateKeeper
+from stream_detector.pipeline.step_report import StepReport
 from stream_detector.readings import Float32Array
-from stream_detector.reports import StepReport
-from stream_detector.rules import build_detector
-from stream_detector.scales import Scales
-from stream_detector.settings import AlertSettings, KafkaSettings, RedisSettings, StateSettings
-from stream_detector.spec import ModelSpec
+from stream_detector.settings.schema import AlertSettings, KafkaSettings, RedisSettings, StateSettings
+from stream_detector.state.running_scale import Scales
 from tests.benchmarks.performance.fleet_log import PATTERN, FleetLog
 
 _TURNS_AT_ONCE = 32

@@ -15,19 +15,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from stream_detector.assembly import SCALE_WINDOWS
 from stream_detector.commands.run import _connect, _load_model
-from stream_detector.decision import ScoredReadings, decide
-from stream_detector.detector import Detected
-from stream_detector.metrics import Metrics
-from stream_detector.model.saving import load_metadata
-from stream_detector.pipeline import Pipeline
+from stream_detector.detection.decision import ScoredReadings, decide
+from stream_detector.detection.detector import Detected
+from stream_detector.model_store.model_directory import load_metadata
+from stream_detector.pipeline.committer import Scored
+from stream_detector.pipeline.pipeline import Pipeline
+from stream_detector.pipeline.step_report import StepReport
 from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Float32Array, Int64Array
-from stream_detector.reports import StepReport
-from stream_detector.rules import SCALE_WINDOWS
-from stream_detector.service import Heartbeat, StopFlag, spare_the_collector
-from stream_detector.settings import KafkaSettings, ModelSettings, RedisSettings, Settings
-from stream_detector.uncommitted import Scored
+from stream_detector.service.metrics import Metrics
+from stream_detector.service.service import Heartbeat, StopFlag, spare_the_collector
+from stream_detector.settings.schema import KafkaSettings, ModelSettings, RedisSettings, Settings
 from tests.benchmarks.performance.figures import AT_MOST, LESS, NEITHER, Figure, Places, Size
 from tests.benchmarks.performance.fleet_log import FleetLog
 from tests.benchmarks.performance.models import LARGE, SMALL, trained_model

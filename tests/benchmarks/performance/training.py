@@ -12,11 +12,11 @@ import time
 import keras
 import numpy as np
 
-from stream_detector.model.fitting import batch_of
 from stream_detector.model.network import build_network, negative_log_likelihood
-from stream_detector.model.preparation import Prepared
-from stream_detector.model.tensors import Tensor
-from stream_detector.model.training import train
+from stream_detector.model.tensor_types import Tensor
+from stream_detector.training.network_fit import batch_of
+from stream_detector.training.preparation import Prepared
+from stream_detector.training.trainer import train
 from tests.benchmarks.performance.figures import NEITHER, Figure, Places, Size
 from tests.benchmarks.performance.models import LARGE, SMALL, prepared_training
 

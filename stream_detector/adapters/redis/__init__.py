@@ -1,0 +1,3 @@
+"""Redis or Valkey: the state store."""
+
+from __future__ import annotations

@@ -1,0 +1,216 @@
+"""The state store in Redis or Valkey, single or Cluster.
+
+Keys of one partition share their hash tag, so one script may touch them all on a Cluster:
+
+    sd:{<group>/<topic>:<partition>}:meta        hash: next, epoch, layout, topic_id; never expires
+    sd:{<group>/<topic>:<partition>}:w:<sensor>  string: epoch (8 bytes), record
+
+A sensor's key expires when it was not written for ttl_seconds: a safety net, kept up at little cost (see Renewals).
+This module knows nothing of what a record means, nor when to persist.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import resources
+from typing import Any
+from urllib.parse import quote
+
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+
+from stream_detector.adapters.redis.client import Client, checked_address, connect, remedy
+from stream_detector.adapters.redis.ttl_renewal import Renewals
+from stream_detector.errors import StoreRefusedError, StoreUnavailableError
+from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict, Updates
+from stream_detector.settings.schema import PREFIX, RedisSettings
+
+logger = logging.getLogger(__name__)
+
+APPLIED = StoreVerdict.APPLIED.encode()
+LACKING = b"lacking"
+MAXIMUM_ATTEMPTS = 3
+#: A sensor id of more bytes is hashed in its key, so keys stay small.
+MAXIMUM_PLAIN_SENSOR_BYTES = 128
+PING_MS = 60_000
+_EPOCH_BYTES = 8
+_SCRIPT = "persist.lua"
+
+
+class RedisStore:
+    """A ports.StateStore in Redis. Connects at the first call; every socket operation is bounded by timeout_seconds.
+
+    Raises SettingsError for an unusable URL. A persist is one script call; measured for up to 4096 sensors per call.
+    """
+
+    def __init__(self, settings: RedisSettings, group: str, topic: str, now: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._address = checked_address(settings)
+        # Percent-encoding leaves no brace, slash or colon that could end the hash tag or mix up group and topic.
+        self._tag = f"{quote(group, safe='', errors='surrogatepass')}/{quote(topic, safe='', errors='surrogatepass')}"
+        self._renewals = Renewals(settings.ttl_seconds, now)
+        self._script = resources.files(__package__).joinpath(_SCRIPT).read_bytes()
+        self._script_sha = hashlib.sha1(self._script, usedforsecurity=False).hexdigest()
+        self._lazy_client: Client | None = None
+        self._is_eviction_checked = False
+        self._is_proven = False
+
+    def meta(self, partition: int) -> PartitionMeta | None:
+        """Read a partition's meta; None if there is none.
+
+        Before the first one it is seen that nothing needed is refused; after it, a warning is logged if Redis evicts keys.
+        """
+        if not self._is_proven:
+            self.ping()
+        fields = self._execute("HMGET", self._meta_key(partition), "next", "epoch", "layout", "topic_id")
+        self._warn_once_of_eviction()
+        if None in fields:
+            return None
+        next_position, epoch, layout, topic_id = fields
+        return PartitionMeta(int(next_position), epoch, layout.decode(), topic_id.decode())
+
+    def begin(self, partition: int, meta: PartitionMeta) -> None:
+        """Replace a partition's meta: with a new epoch all its sensors are absent from now on."""
+        if len(meta.epoch) != _EPOCH_BYTES:
+            msg = f"an epoch has {_EPOCH_BYTES} bytes, not {len(meta.epoch)}"
+            raise ValueError(msg)
+        fields = ("next", meta.next_position, "epoch", meta.epoch, "layout", meta.layout, "topic_id", meta.topic_id)
+        self._execute("HSET", self._meta_key(partition), *fields)
+
+    def load(self, partition: int, epoch: bytes, sensors: Sequence[str]) -> list[bytes | None]:
+        """Read the state of sensors, in order, in one round trip; None where absent or of another epoch."""
+        if not sensors:
+            return []
+        values = self._execute("MGET", *self._sensor_keys(partition, sensors))
+        return [value[_EPOCH_BYTES:] if value is not None and value.startswith(epoch) else None for value in values]
+
+    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> str:
+        """Move a partition's state from position `start` to `stop`, all or nothing; return a StoreVerdict. Idempotent.
+
+        What Redis lacks is written whole in a second call; what goes missing between the two, in a third.
+        """
+        if stop <= start:
+            msg = f"a persist moves forward: start {start}, stop {stop}"
+            raise ValueError(msg)
+        whole, changed = dict(updates.whole), updates.changed
+        renewed = self._renewals.due(self._sensor_keys(partition, [update.sensor for update in changed]))
+        verdict = LACKING
+        for attempt in range(MAXIMUM_ATTEMPTS):
+            if attempt == MAXIMUM_ATTEMPTS - 1:
+                whole |= {update.sensor: update.record for update in changed}  # then nothing can be lacking
+                changed = ()
+            keys = self._sensor_keys(partition, [*whole, *(update.sensor for update in changed)])
+            header = [len(keys) + 1, self._meta_key(partition), *keys, epoch, start, stop, self._ttl_ms(), len(whole)]
+            values = [epoch + record for record in whole.values()]
+            verdict, *lacking = self._run_script(header + values + _entries(epoch, keys[len(whole) :], changed, renewed))
+            if verdict != LACKING:
+                break
+            whole |= {changed[position].sensor: changed[position].record for position in lacking}
+            changed = [update for update in changed if update.sensor not in whole]
+        if verdict == APPLIED:
+            self._renewals.done(renewed)
+        return verdict.decode()
+
+    def ping(self) -> None:
+        """Return if Redis can be read and written, and no command that is needed is refused.
+
+        A script that is refused in its middle would leave half of its work.
+        """
+        text, fields = f"sd:{{{self._tag}}}:ping", f"sd:{{{self._tag}}}:ping-fields"
+        self._execute("SET", text, "ping", "PX", PING_MS)
+        self._execute("SETRANGE", text, 0, "p")
+        self._execute("GETRANGE", text, 0, 0)
+        self._execute("MGET", text)
+        self._execute("HSET", fields, "next", 0, "epoch", "none")
+        self._execute("PEXPIRE", fields, PING_MS)
+        self._execute("HMGET", fields, "next", "epoch")
+        self._run_script([1, fields, "another epoch", 0, 1, PING_MS, 0])  # writes nothing
+        self._is_proven = True
+
+    def eviction_warning(self) -> str | None:
+        """Return a warning for the operator if Redis is set to evict keys when its memory is full; None if it keeps them."""
+        for memory in self._memory_of_each_node():
+            policy = memory.get("maxmemory_policy", "noeviction")
+            if policy != "noeviction" and int(memory.get("maxmemory", 0)) > 0:
+                return (
+                    f"Redis at {self._address} drops keys when its memory is full (maxmemory-policy {policy}), "
+                    "and the windows of sensors with them. Set maxmemory-policy noeviction."
+                )
+        return None
+
+    def close(self) -> None:
+        """Release the connections. Idempotent."""
+        if self._lazy_client is not None:
+            self._lazy_client.close()
+            self._lazy_client = None
+
+    def _run_script(self, arguments: Sequence[Any]) -> list[Any]:
+        with self._translated_errors():
+            try:
+                answer = self._client().execute_command("EVALSHA", self._script_sha, *arguments)
+            except NoScriptError:  # a new server, or its script cache was flushed
+                answer = self._client().execute_command("EVAL", self._script, *arguments)
+        return list(answer)
+
+    def _execute(self, *command: Any) -> Any:  # noqa: ANN401 - answers depend on the command
+        with self._translated_errors():
+            return self._client().execute_command(*command)
+
+    def _warn_once_of_eviction(self) -> None:
+        if self._is_eviction_checked:
+            return
+        self._is_eviction_checked = True
+        with suppress(StoreUnavailableError):  # the user may not be allowed to ask
+            if warning := self.eviction_warning():
+                logger.warning(warning)
+
+    def _memory_of_each_node(self) -> list[dict[str, Any]]:
+        if not self._settings.cluster:
+            return [self._execute("INFO", "memory")]
+        with self._translated_errors():
+            of_node = self._client().execute_command("INFO", "memory", target_nodes="primaries")
+        return list(of_node.values())
+
+    def _client(self) -> Client:
+        if self._lazy_client is None:
+            self._lazy_client = connect(self._settings)
+        return self._lazy_client
+
+    @contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (RedisError, RedisClusterException, OSError) as error:
+            said = str(error).rstrip(".")
+            if what := remedy(error):
+                raise StoreRefusedError(f"Redis at {self._address}: {said}. {what}") from error
+            raise StoreUnavailableError(f"Redis at {self._address} ({PREFIX}REDIS__URL): {said}") from error
+
+    def _ttl_ms(self) -> int:
+        return int(1000 * self._renewals.time_to_live_seconds)
+
+    def _meta_key(self, partition: int) -> str:
+        return f"sd:{{{self._tag}:{partition}}}:meta"
+
+    def _sensor_keys(self, partition: int, sensors: Sequence[str]) -> list[bytes]:
+        plain = f"sd:{{{self._tag}:{partition}}}:w:".encode()
+        hashed = f"sd:{{{self._tag}:{partition}}}:h:".encode()
+        names = [sensor.encode("utf-8", "surrogatepass") for sensor in sensors]
+        return [plain + name if len(name) <= MAXIMUM_PLAIN_SENSOR_BYTES else hashed + _digest(name) for name in names]
+
+
+def _entries(epoch: bytes, keys: Sequence[bytes], changed: Sequence[SensorUpdate], renewed: set[bytes]) -> list[Any]:
+    """Return the arguments of the script that describe changed sensors, in the order of `keys`; see persist.lua."""
+    arguments: list[Any] = []
+    for key, update in zip(keys, changed, strict=True):
+        arguments += (epoch + update.expected_prefix, len(update.spans), int(key in renewed))
+        for start, stop in update.spans:
+            arguments += (_EPOCH_BYTES + start, update.record[start:stop])
+    return arguments
+
+
+def _digest(name: bytes) -> bytes:
+    return hashlib.blake2b(name, digest_size=20).hexdigest().encode()

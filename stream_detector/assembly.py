@@ -1,0 +1,156 @@
+"""From settings and a model to the rules that the core works by; the stream and the offline command share it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+from stream_detector.detection.calibration import Calibration, alarms_per_reading
+from stream_detector.detection.decision import DecisionRules
+from stream_detector.detection.detector import Detector, WindowRules
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.scorer import Scorer
+from stream_detector.ingest.json_decoder import InputLimits
+from stream_detector.pipeline.committer import CommitPolicy
+from stream_detector.pipeline.pipeline import PipelineConfig
+from stream_detector.pipeline.restore import RestoreConfig
+from stream_detector.readings import Float32Array
+from stream_detector.settings.schema import AlertSettings, InputSettings, KafkaSettings, Settings, StateSettings
+from stream_detector.state.arena import Arena
+from stream_detector.state.running_scale import MAXIMUM_LEARNED_COUNT, ScaleRules
+
+#: A silence of so many sampling intervals starts a window anew, if no setting says otherwise. Training windows use it too.
+GAP_INTERVALS = 10.0
+#: An open incident is updated no more often than this, if no setting says otherwise.
+UPDATE_SECONDS = 300.0
+#: An incident lasts at least so many windows before it is taken for the new normal state: by then the memory holds it.
+ACCEPT_WINDOWS = 2
+#: A sensor that the model does not know learns its scale from so many windows of readings.
+SCALE_WINDOWS = 16
+#: Hexadecimal digits of a version of the rules; as many as a model's version has.
+VERSION_DIGITS = 12
+
+
+class TrainedScorer(Scorer, Protocol):
+    """A scorer with what its model knows."""
+
+    spec: ModelSpec
+    calibration: Calibration
+    fallback_deviation: Float32Array  # [F] > 0
+
+
+def build_detector(scorer: TrainedScorer, state: StateSettings, alerts: AlertSettings) -> Detector:
+    """Build the detector that these settings describe."""
+    model, calibration = scorer.spec, scorer.calibration
+    learned_count = min(SCALE_WINDOWS * model.window_length, MAXIMUM_LEARNED_COUNT)
+    return Detector(
+        Arena(state.max_sensors, model.window_length, len(model.features), len(model.members)),
+        scorer,
+        model,
+        decision_rules(model, calibration, state, alerts),
+        WindowRules(
+            max_gap_ms=round(1000 * max_gap_seconds(model, state)),
+            scales=ScaleRules(calibration.sensors, scorer.fallback_deviation, learned_count),
+            stride=state.stride,
+        ),
+    )
+
+
+def decision_rules(model: ModelSpec, calibration: Calibration, state: StateSettings, alerts: AlertSettings) -> DecisionRules:
+    """Turn the alarm budget into a margin, and times into milliseconds."""
+    interval_seconds = model.sampling_interval_seconds * state.stride
+    window_seconds = model.window_length * model.sampling_interval_seconds
+    quiet_seconds = alerts.quiet_seconds or window_seconds / 2
+    update_seconds = alerts.update_seconds or max(UPDATE_SECONDS, window_seconds)
+    budget = budget_per_sensor_day(calibration, alerts)
+    rules = DecisionRules.of(
+        calibration,
+        alarms_per_reading(budget, interval_seconds),
+        update_ms=round(1000 * update_seconds),
+        quiet_ms=max(1, round(1000 * quiet_seconds)),
+        accept_ms=round(1000 * max(alerts.accept_seconds, ACCEPT_WINDOWS * window_seconds)),
+        model_tag=model_tag(model),
+    )
+    version = rules_version(
+        budget, interval_seconds, update_ms=rules.update_ms, quiet_ms=rules.quiet_ms, accept_ms=rules.accept_ms
+    )
+    return replace(rules, rules_version=version, budget_per_sensor_day=budget)
+
+
+def rules_version(
+    budget_per_sensor_day: float, reading_interval_seconds: float, *, update_ms: int, quiet_ms: int, accept_ms: int
+) -> str:
+    """Name what the settings say about decisions: a hash of all of it, and of nothing else.
+
+    The model is not part of it, it has a version of its own; nor is how a budget was put: for a sensor or for the fleet.
+    """
+    content = {
+        "alarms_per_reading": alarms_per_reading(budget_per_sensor_day, reading_interval_seconds),
+        "budget_per_sensor_day": budget_per_sensor_day,
+        "update_ms": update_ms,
+        "quiet_ms": quiet_ms,
+        "accept_ms": accept_ms,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:VERSION_DIGITS]
+
+
+def budget_per_sensor_day(calibration: Calibration, alerts: AlertSettings) -> float:
+    """Return the false alarms accepted per sensor and day."""
+    if alerts.budget_per_fleet_day is None:
+        return alerts.budget_per_sensor_day
+    return alerts.budget_per_fleet_day / (alerts.fleet_size or max(1, len(calibration.sensors)))
+
+
+def model_tag(model: ModelSpec) -> int:
+    """Return the number under which records remember a model; 0 means none."""
+    return zlib.crc32(model.version.encode()) or 1
+
+
+def max_gap_seconds(model: ModelSpec, state: StateSettings) -> float:
+    """Return how long a sensor may be silent within one window."""
+    return state.max_gap_seconds or GAP_INTERVALS * model.sampling_interval_seconds
+
+
+def input_limits(settings: InputSettings) -> InputLimits:
+    """Return what a record may be."""
+    return InputLimits(
+        max_record_bytes=settings.max_record_bytes,
+        max_sensor_id_bytes=settings.max_sensor_id_bytes,
+        max_future_ms=round(1000 * settings.max_future_seconds),
+        ignore_unknown_features=settings.unknown_features == "ignore",
+    )
+
+
+def pipeline_rules(settings: Settings) -> PipelineConfig:
+    """Return the names of the topics, and what bounds a step."""
+    kafka = settings.kafka
+    return PipelineConfig(
+        kafka.input_topic,
+        kafka.alerts_topic,
+        kafka.dead_letter_topic,
+        settings.dead_letters.max_value_bytes,
+        overlap_records=kafka.max_poll_records,  # a poll that gives all it may shows that readings wait
+        commits=CommitPolicy(kafka.commit_seconds, kafka.max_poll_records),
+    )
+
+
+def restore_rules(model: ModelSpec, settings: Settings) -> RestoreConfig:
+    """Return where a new group starts, and how much history fills its windows."""
+    window_seconds = model.window_length * model.sampling_interval_seconds
+    return RestoreConfig(
+        start=start_position(settings.kafka),
+        lookback_ms=round(1000 * window_seconds * settings.state.lookback_margin),
+        max_lookback_records=settings.state.max_lookback_records,
+        slice_records=settings.kafka.max_poll_records,
+    )
+
+
+def start_position(kafka: KafkaSettings) -> str | int:
+    """Return latest, earliest, or milliseconds since 1970."""
+    if kafka.start in ("latest", "earliest"):
+        return kafka.start
+    return round(1000 * datetime.fromisoformat(kafka.start).timestamp())

@@ -1,0 +1,138 @@
+"""Where the demo runs: servers from wheels, or given ones with names of its own, so that nothing of the user's is touched."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.errors import (
+    CoordinatorNotAvailableError,
+    GroupIdNotFoundError,
+    KafkaError,
+    UnknownTopicOrPartitionError,
+)
+from pydantic import SecretStr
+from redis.exceptions import RedisError
+
+from stream_detector.adapters.kafka.options import admin_options, open_client
+from stream_detector.adapters.kafka.topics import KafkaTopics
+from stream_detector.adapters.redis.client import checked_address, connect
+from stream_detector.demo.embedded_servers import running_broker, running_valkey
+from stream_detector.errors import StreamDetectorError
+from stream_detector.settings.schema import PREFIX, KafkaSettings, RedisSettings
+from stream_detector.settings.sources import load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Servers and names. Own servers are the demo's alone."""
+
+    kafka: KafkaSettings
+    redis: RedisSettings
+    owns_broker: bool
+    owns_redis: bool
+
+    def redis_address(self) -> str:
+        """Return where Redis is, without the secrets of its URL."""
+        return checked_address(self.redis)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the service: ours, with these servers and names in it."""
+        owned = [f"{PREFIX}KAFKA__"] * self.owns_broker + [f"{PREFIX}REDIS__"] * self.owns_redis
+        base = {name: value for name, value in os.environ.items() if not name.startswith(tuple(owned))}
+        return base | {
+            f"{PREFIX}KAFKA__BROKERS": self.kafka.brokers,
+            f"{PREFIX}KAFKA__INPUT_TOPIC": self.kafka.input_topic,
+            f"{PREFIX}KAFKA__ALERTS_TOPIC": self.kafka.alerts_topic,
+            f"{PREFIX}KAFKA__DEAD_LETTER_TOPIC": self.kafka.dead_letter_topic,
+            f"{PREFIX}KAFKA__GROUP_ID": self.kafka.group_id,
+            f"{PREFIX}KAFKA__START": "latest",
+            f"{PREFIX}REDIS__URL": self.redis.url.get_secret_value(),
+        }
+
+
+@contextmanager
+def places(brokers: str | None, redis_url: str | None, directory: Path, warn: Callable[[str], None]) -> Iterator[Places]:
+    """Start what was not given; at the end stop it, and remove what the demo made on given servers."""
+    with ExitStack() as stack:
+        prefix = f"demo-{secrets.token_hex(3)}-" if brokers or redis_url else ""
+        names = {
+            "input_topic": f"{prefix}sensor-readings",
+            "alerts_topic": f"{prefix}sensor-alerts",
+            "dead_letter_topic": f"{prefix}sensor-dead-letters",
+            "group_id": f"{prefix}stream-detector",
+            "create_topics": True,
+        }
+        settings = load_settings()
+        if redis_url:
+            redis = settings.redis.model_copy(update={"url": SecretStr(redis_url)})
+        else:
+            redis = RedisSettings(url=SecretStr(stack.enter_context(running_valkey(directory))))
+        if brokers:
+            kafka = settings.kafka.model_copy(update={"brokers": brokers, **names})
+        else:
+            kafka = KafkaSettings.model_validate({"brokers": stack.enter_context(running_broker(directory)), **names})
+        made = Places(kafka, redis, owns_broker=not brokers, owns_redis=not redis_url)
+        _check(made)
+        if redis_url:
+            stack.callback(_remove_keys, made, warn)
+        if brokers:
+            stack.callback(_remove_topics, made, warn)
+        yield made
+
+
+def _check(made: Places) -> None:
+    """Raise StreamDetectorError now, and not after the training, when a server does not answer."""
+    with KafkaTopics(made.kafka) as topics:
+        topics.describe(made.kafka.input_topic)
+    client = connect(made.redis)
+    try:
+        client.execute_command("PING")
+    except RedisError as error:
+        msg = f"Redis at {made.redis_address()} does not answer: {error}"
+        raise StreamDetectorError(msg) from None
+    finally:
+        client.close()
+
+
+def _remove_topics(made: Places, warn: Callable[[str], None]) -> None:
+    """Delete the demo's topics and its group, which is empty by now, on a broker of the user's."""
+    kafka = made.kafka
+    topics = [kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic]
+    left = [*topics, f"group {kafka.group_id}"]
+    reason = "refused"
+    try:
+        admin = open_client(KafkaAdminClient, admin_options(kafka))
+        try:
+            answers = admin.delete_topics(topics, raise_errors=False)["topics"]
+            left = [each["name"] for each in answers if each["error_code"] not in (0, UnknownTopicOrPartitionError.errno)]
+            with suppress(CoordinatorNotAvailableError):  # no group was ever made
+                answered = admin.delete_groups([kafka.group_id])
+                left += [
+                    f"group {name}" for name, said in answered.items() if said not in ("OK", GroupIdNotFoundError.__name__)
+                ]
+        finally:
+            admin.close()
+    except (KafkaError, StreamDetectorError) as error:
+        reason = str(error)
+    if left:
+        warn(f"could not be deleted at {kafka.brokers}: {', '.join(left)} ({reason})")
+
+
+def _remove_keys(made: Places, warn: Callable[[str], None]) -> None:
+    """Delete the demo's keys in a Redis of the user's."""
+    client: Any = connect(made.redis)
+    pattern = f"sd:{{{made.kafka.group_id}/*"
+    try:
+        for key in client.scan_iter(match=pattern, count=1000):
+            client.unlink(key)
+    except RedisError as error:
+        warn(f"the keys {pattern} may be left in Redis: {error}")
+    finally:
+        client.close()

@@ -1,0 +1,228 @@
+"""What happens to a batch in memory: append, score, decide. The stream and the offline command both run this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.detection.decision import DecisionRules, Decisions, ScoredReadings, decide
+from stream_detector.detection.events import EventContext, event_message
+from stream_detector.detection.explanation import Explanation, explain
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.open_incidents import OpenIncident
+from stream_detector.detection.scorer import Scorer
+from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
+from stream_detector.state.arena import Arena
+from stream_detector.state.codec.decode import expand
+from stream_detector.state.running_scale import ScaleRules, Scales, learn
+from stream_detector.state.windows import NO_INCIDENT, Appended, append, layout_name, time_unit_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What became of a batch: N accepted readings, grouped by sensor."""
+
+    appended: Appended
+    scales: Scales  # [N]
+    scored: int  # readings that have a score
+    decisions: Decisions | None  # None: scoring was off
+
+
+@dataclass(frozen=True, slots=True)
+class PendingBatch:
+    """A batch that is in its sensors' windows, while these are scored: N accepted readings of S sensors."""
+
+    appended: Appended
+    scales: Scales  # [N]
+    touched: Int32Array  # [S] slots
+    fold: ScoredReadings | None  # None: scoring is off
+    chosen: Int64Array  # [K] of the accepted readings, those being scored
+    errors: Callable[[], Float32Array]  # waits for theirs [K, M]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRules:
+    """When a window starts anew, on what scale it is seen, and which readings are scored."""
+
+    max_gap_ms: int
+    scales: ScaleRules
+    stride: int = 1
+
+
+class Detector:
+    """The sensors' state with the scorer and the rules that change it. One thread."""
+
+    def __init__(
+        self,
+        arena: Arena,
+        scorer: Scorer,
+        model: ModelSpec,
+        decision_rules: DecisionRules,
+        window_rules: WindowRules,
+    ) -> None:
+        self.arena = arena
+        self.model = model
+        self._scorer = scorer
+        self._rules = decision_rules
+        self._windows = window_rules
+
+    @property
+    def layout(self) -> str:
+        """The name of the layout of the sensors' records; state of another name cannot be admitted."""
+        model = self.model
+        return layout_name(model.window_length, model.features, len(model.members), time_unit_ms(self._windows.max_gap_ms))
+
+    def use_rules(self, rules: DecisionRules) -> None:
+        """Decide by other rules from the next batch on; state, model and open incidents stay."""
+        self._rules = rules
+
+    def admit(self, partition: int, sensors: Sequence[str], stored: Sequence[bytes | None]) -> None:
+        """Hold sensors with their stored records, or as never seen; there must be room."""
+        model = self.model
+        unit_ms = time_unit_ms(self._windows.max_gap_ms)
+        records, present = expand(stored, model.window_length, len(model.features), len(model.members), unit_ms)
+        table_rows = self._windows.scales.sensors.find(sensors)
+        header = records["header"].copy()
+        self._rules.start(header, table_rows)
+        records["header"] = header
+        self.arena.insert(partition, sensors, records, present, table_rows)
+
+    def reopen(self, partition: int, incidents: Sequence[OpenIncident]) -> None:
+        """Take up incidents that the store has lost; their sensors must be held."""
+        slots = np.array([self.arena.slot(partition, incident.sensor_id) for incident in incidents], np.int32)
+        header = self.arena.records["header"]
+        for slot, incident in zip(slots.tolist(), incidents, strict=True):
+            header["incident_offset"][slot] = incident.opened_offset
+            header["incident_time_ms"][slot] = incident.opened_ms
+            header["incident_peak"][slot] = incident.peak_score
+            header["last_anomalous_ms"][slot] = header["last_update_ms"][slot] = incident.last_event_ms
+        self.arena.changed(slots, np.ones(len(slots), np.int64))
+
+    def detect(self, readings: Readings, *, scoring: bool = True) -> Detected:
+        """Append readings to their sensors' windows, score the windows as of each, and decide; sensors must be held."""
+        return self.finish(self.begin(readings, scoring=scoring))
+
+    def begin(self, readings: Readings, *, scoring: bool = True) -> PendingBatch:
+        """Append readings to their sensors' windows and start to score these; the batch before must be finished."""
+        slots = self.arena.slots(readings)
+        appended = append(self.arena.records, slots, readings, self._windows.max_gap_ms)
+        touched, groups, rows = np.unique(appended.slot, return_inverse=True, return_counts=True)
+        self.arena.changed(touched, rows)
+        values, table_rows = readings.values[appended.reading], self.arena.table_rows[appended.slot]
+        scales = learn(self.arena.records, appended, values, table_rows, self._windows.scales)
+        if not scoring or not len(values):
+            return PendingBatch(appended, scales, touched, None, np.zeros(0, np.int64), _no_errors)
+        fold = self._fold(readings, appended, groups)
+        has_incident = self.arena.records["header"]["incident_offset"][touched] != NO_INCIDENT
+        started = self._start(appended, scales, fold, fold.wanted | has_incident[groups])
+        return PendingBatch(appended, scales, touched, fold, *started)
+
+    def finish(self, begun: PendingBatch) -> Detected:
+        """Wait for the scores of a batch, and decide. Of slots that were let go of since, nothing is lost but the outcome."""
+        if begun.fold is None:
+            return Detected(begun.appended, begun.scales, 0, None)
+        _fill_in(begun.fold, begun.chosen, begun.errors)
+        decisions = self._decide(begun, begun.fold)
+        return Detected(begun.appended, begun.scales, int((~np.isnan(decisions.scores)).sum()), decisions)
+
+    def _fold(self, readings: Readings, appended: Appended, groups: Int64Array) -> ScoredReadings:
+        """Return accepted readings as they are decided on, without errors yet."""
+        return ScoredReadings(
+            groups=groups,
+            ranks=appended.rank,
+            times_ms=readings.times_ms[appended.reading],
+            offsets=readings.offsets[appended.reading],
+            errors=np.full((len(appended.reading), len(self.model.members)), np.nan, np.float32),
+            wanted=(appended.count + self.arena.phases[appended.slot]) % self._windows.stride == 0,
+            scorable=appended.filled == self.model.window_length,
+        )
+
+    def _decide(self, begun: PendingBatch, fold: ScoredReadings) -> Decisions:
+        """Decide on a batch's readings; score what turns out to be needed for that."""
+        header, table_rows = self.arena.records["header"], self.arena.table_rows[begun.touched]
+        before = header[begun.touched]
+        after = before.copy()
+        decisions = decide(after, table_rows, fold, self._rules)
+        lacking = decisions.needed & np.isnan(fold.errors[:, 0])
+        if lacking.any():
+            # An incident opened between two strides: from there on every reading of the sensor is scored.
+            asked = np.isin(fold.groups, fold.groups[lacking])
+            _fill_in(fold, *self._start(begun.appended, begun.scales, fold, asked))
+            after = before.copy()
+            decisions = decide(after, table_rows, fold, self._rules)
+        header[begun.touched] = after
+        return decisions
+
+    def _start(
+        self, appended: Appended, scales: Scales, fold: ScoredReadings, asked: BoolArray
+    ) -> tuple[Int64Array, Callable[[], Float32Array]]:
+        """Start to score those readings that are asked for, can be scored and are not yet; return which."""
+        chosen = np.flatnonzero(asked & fold.scorable & np.isnan(fold.errors[:, 0]))
+        return chosen, self._scorer.start(appended.windows(chosen), scales.take(chosen)) if len(chosen) else _no_errors
+
+    def alerts(self, readings: Readings, detected: Detected, input_topic: str, alerts_topic: str) -> list[Message]:
+        """Build the events of a batch, in log order."""
+        if detected.decisions is None or not detected.decisions.transitions:
+            return []
+        transitions = sorted(detected.decisions.transitions, key=lambda one: int(detected.appended.reading[one.position]))
+        positions = np.array([transition.position for transition in transitions])
+        decisions = detected.decisions
+        explanations = self._explain(detected, decisions, positions)
+        contexts = self._contexts(readings, detected, decisions, positions, input_topic)
+        return [
+            event_message(transition, context, explanation, self.model, alerts_topic)
+            for transition, context, explanation in zip(transitions, contexts, explanations, strict=True)
+        ]
+
+    def _explain(self, detected: Detected, decisions: Decisions, positions: Int64Array) -> list[Explanation | None]:
+        """Explain the scored ones of these accepted readings [K]."""
+        scored = ~np.isnan(decisions.scores[positions])
+        chosen = positions[scored]
+        errors = self._scorer.explain(detected.appended.windows(chosen), detected.scales.take(chosen)) if len(chosen) else []
+        found = iter([explain(of_one, decisions.surprises[at]) for of_one, at in zip(errors, chosen, strict=True)])
+        return [next(found) if has_score else None for has_score in scored.tolist()]
+
+    def _contexts(
+        self, readings: Readings, detected: Detected, decisions: Decisions, positions: Int64Array, topic: str
+    ) -> list[EventContext]:
+        """Describe these accepted readings [K] for their events."""
+        appended = detected.appended
+        starts_ms = appended.starts_ms(positions)
+        slots = appended.slot[positions]
+        learned = appended.count[positions] >= self._windows.scales.learned_count
+        ready = self._rules.is_ready(self.arena.table_rows[slots], decisions.level_counts[positions], learned)
+        contexts = []
+        for k, (position, reading) in enumerate(zip(positions, appended.reading[positions], strict=True)):
+            filled = int(appended.filled[position])
+            state = "warming" if filled < self.model.window_length else "ready" if ready[k] else "provisional"
+            contexts.append(
+                EventContext(
+                    topic=topic,
+                    partition=int(readings.partitions[reading]),
+                    offset=int(readings.offsets[reading]),
+                    sensor_id=readings.sensors[reading],
+                    time_ms=int(readings.times_ms[reading]),
+                    values=readings.values[reading],
+                    filled=filled,
+                    window_start_ms=int(starts_ms[k]),
+                    score=float(decisions.scores[position]),
+                    threshold=float(decisions.thresholds[position]),
+                    sensor_state=state,
+                    rules_version=self._rules.rules_version,
+                    budget_per_sensor_day=self._rules.budget_per_sensor_day,
+                )
+            )
+        return contexts
+
+
+def _no_errors() -> Float32Array:
+    return np.zeros((0, 1), np.float32)
+
+
+def _fill_in(fold: ScoredReadings, chosen: Int64Array, errors: Callable[[], Float32Array]) -> None:
+    """Wait for the errors of these readings [K]. A window without any value has none."""
+    if len(chosen):
+        fold.errors[chosen] = errors()
+        fold.scorable[chosen] = ~np.isnan(fold.errors[chosen, 0])

@@ -1,0 +1,97 @@
+"""A report as one HTML file that needs nothing else: no network, no scripts, pictures inside."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from stream_detector.evaluation.report_tables import SUMMARY_HEADER, explanation_lines, sensor_header, sensor_rows, summary_rows
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #202124; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0; }
+th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #dadce0; }
+th { font-weight: 600; vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; }
+tbody tr:first-child td { font-weight: 600; }
+.sensors tbody tr:first-child td { font-weight: inherit; }
+figure { margin: 1.5rem 0; }
+img { max-width: 100%; }
+dt { font-weight: 600; }
+"""
+_GUIDE = (
+    (
+        "VUS-PR, AUC-PR",
+        "how well the score ranks anomalous rows first, without a threshold, from 0 to 1: the mean of the sensors that have "
+        "anomalous rows. VUS-PR also credits rows near an event. Read them beside those of random scores: chance is worth the "
+        "share of anomalous rows in AUC-PR, and more in VUS-PR.",
+    ),
+    ("events found", "runs of anomalous rows in which at least one row was alarmed."),
+    (
+        "false per sensor day, per 1000 rows",
+        "incidents without a single anomalous row. Alarms that follow each other within the quiet time are one incident, for "
+        "every detector. An alarm that never ends is a single incident: see false rows %.",
+    ),
+    ("delay", "median time from the first anomalous row of a found event to its first alarm."),
+    (
+        "F1, false rows %",
+        "by single rows, all sensors together: F1 of the alarms, and the share of normal rows that are alarmed. Where many "
+        "rows are anomalous, alarming always gives a high F1: read the two together.",
+    ),
+)
+
+
+def page(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
+    """Return the page; `pictures` are PNGs by sensor."""
+    model = report["model"]
+    title = f"Evaluation of {model['name']}"
+    parts = [
+        "<!doctype html>",
+        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style></head><body>',
+        f"<h1>{escape(title)}</h1>",
+        f"<p>{escape(_facts(report))}</p>",
+        _table(SUMMARY_HEADER, summary_rows(report), "summary"),
+        _list(report["notes"]),
+        _list(explanation_lines(report)),
+        "<h2>What the figures are</h2>",
+        "<dl>" + "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in _GUIDE) + "</dl>",
+        "<h2>Sensors</h2>",
+        _table(sensor_header(report), sensor_rows(report), "sensors"),
+        _omission(len(report["sensors"]), len(pictures)),
+        *(_figure(sensor, picture) for sensor, picture in pictures.items()),
+        "</body></html>\n",
+    ]
+    return "\n".join(filter(None, parts))
+
+
+def _facts(report: Mapping[str, Any]) -> str:
+    rows = report["rows"]
+    return (
+        f"Model version {report['model']['version']}. {', '.join(report['inputs'])}: {rows['total']:,} rows of "
+        f"{len(report['sensors']):,} sensors, {rows['anomalous']:,} anomalous by {report['labels']}. Alarm budget "
+        f"{report['budget_per_sensor_day']:g} per sensor and day. An incident ends after {report['quiet_seconds']:g} s "
+        "without an alarm."
+    )
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="wide"><table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _list(notes: Sequence[str]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(note)}</li>" for note in notes) + "</ul>" if notes else ""
+
+
+def _omission(sensors: int, pictures: int) -> str:
+    return f"<p>Pictures of {pictures:,} of {sensors:,} sensors; --pictures draws more.</p>" if pictures < sensors else ""
+
+
+def _figure(sensor: str, picture: bytes) -> str:
+    encoded = base64.b64encode(picture).decode()
+    name = escape(sensor)
+    return f'<figure><figcaption>{name}</figcaption><img alt="score of {name}" src="data:image/png;base64,{encoded}"></figure>'

@@ -1,0 +1,80 @@
+"""Scores a table of readings through the same state, scorer and decision as the stream.
+
+The table's order is the log, its row numbers are the offsets, and all sensors are in one partition. So a prefix of a
+table scores as the table does, and the stream gives the same scores for the same readings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.detection.detector import Detector
+from stream_detector.readings import BoolArray, Float64Array, Readings
+from stream_detector.tables.dataset import Dataset
+
+_BATCH_ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredRows:
+    """The outcome of each row [N]: score and threshold are NaN where the row was not scored.
+
+    That is where it was late or its window not yet full, where its window holds no value, and between two strides.
+    """
+
+    score: Float64Array
+    threshold: Float64Array
+    is_anomaly: BoolArray
+    is_late: BoolArray  # dropped: not newer than the sensor's newest
+    is_warming: BoolArray  # accepted, but the window is not yet full, at first or after a gap
+
+
+def join(parts: Sequence[ScoredRows]) -> ScoredRows:
+    """Return the outcome of consecutive batches, at least one, as one."""
+    return ScoredRows(
+        score=np.concatenate([part.score for part in parts]),
+        threshold=np.concatenate([part.threshold for part in parts]),
+        is_anomaly=np.concatenate([part.is_anomaly for part in parts]),
+        is_late=np.concatenate([part.is_late for part in parts]),
+        is_warming=np.concatenate([part.is_warming for part in parts]),
+    )
+
+
+def score_dataset(detector: Detector, dataset: Dataset) -> Iterator[ScoredRows]:
+    """Score a dataset in its order, batch by batch; the arena's max_sensors must be at least the dataset's."""
+    if not detector.arena.room(len(dataset.sensors)):
+        msg = f"{len(dataset.sensors)} sensors do not fit into an arena of {detector.arena.max_sensors}"
+        raise ValueError(msg)
+    detector.admit(0, dataset.sensors, [None] * len(dataset.sensors))
+    for first in range(0, len(dataset), _BATCH_ROWS):
+        yield _score_batch(detector, dataset, slice(first, min(first + _BATCH_ROWS, len(dataset))))
+
+
+def _score_batch(detector: Detector, dataset: Dataset, rows: slice) -> ScoredRows:
+    codes = dataset.codes[rows]
+    count = len(codes)
+    readings = Readings(
+        sensors=[dataset.sensors[code] for code in codes.tolist()],
+        partitions=np.zeros(count, np.int32),
+        offsets=np.arange(rows.start, rows.stop, dtype=np.int64),
+        times_ms=dataset.times_ms[rows],
+        values=dataset.values[rows],
+    )
+    detected = detector.detect(readings)
+    score = np.full(count, np.nan)
+    threshold = np.full(count, np.nan)
+    is_anomaly = np.zeros(count, np.bool_)
+    is_late = np.ones(count, np.bool_)
+    is_late[detected.appended.reading] = False
+    is_warming = np.zeros(count, np.bool_)
+    is_warming[detected.appended.reading] = detected.appended.filled < detector.model.window_length
+    if detected.decisions is not None:
+        scored = ~np.isnan(detected.decisions.scores)
+        at = detected.appended.reading[scored]
+        score[at] = detected.decisions.scores[scored]
+        threshold[at] = detected.decisions.thresholds[scored]
+        is_anomaly[at] = detected.decisions.anomalous[scored]
+    return ScoredRows(score, threshold, is_anomaly, is_late, is_warming)

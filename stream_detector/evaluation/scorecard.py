@@ -1,0 +1,132 @@
+"""A detector's scores and alarms, and those of the baselines, against what is true, sensor by sensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.evaluation.alarms import AlarmCounts, count_alarms, find_incidents, watched_days
+from stream_detector.evaluation.baselines import BASELINES, LEAST_TRAINING_ROWS, Detection, detect
+from stream_detector.evaluation.dominant_period import vus_window
+from stream_detector.evaluation.offline_scoring import ScoredRows
+from stream_detector.evaluation.ranking import average_precision, lowest_where_absent, vus_pr
+from stream_detector.readings import BoolArray, Float64Array, Int64Array
+from stream_detector.tables.dataset import Dataset
+
+#: The name of the product among the detectors.
+PRODUCT = "stream-detector"
+#: Where the readings that baselines are fitted to come from.
+FROM_TRAINING, FROM_START = "training file", "own rows before the first label"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """By what all detectors are judged alike."""
+
+    quiet_ms: int  # without an alarm, after which an incident is over
+    interval_seconds: float  # between two readings, of a sensor that has only one
+    vus_window: int | None = None  # rows; None: each sensor's own rhythm, of its first feature
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What is known of the N rows of one sensor, in the order of the input."""
+
+    sensor: str
+    times_ms: Int64Array  # [N]
+    values: Float64Array  # [N, F]; NaN = missing
+    labels: BoolArray  # [N]
+    is_late: BoolArray  # [N] dropped by the stream
+    is_warming: BoolArray  # [N] before the sensor's first full window
+    product: Detection
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How well a score ranks the anomalous rows of a sensor first."""
+
+    vus_pr: float
+    auc_pr: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a detector is worth on one sensor; where all labels are the same there is no ranking."""
+
+    ranking: Ranking | None
+    alarms: AlarmCounts
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One sensor with what each detector is worth on it."""
+
+    series: Series
+    interval_seconds: float
+    vus_window: int
+    baselines_from: str | None  # None: there was too little to fit baselines to
+    verdicts: Mapping[str, Verdict]  # by the detector's name, PRODUCT first
+
+
+def split(dataset: Dataset, labels: BoolArray, scored: ScoredRows) -> Iterator[Series]:
+    """Yield the series of each sensor that has rows, in the dataset's order; labels and scores are by the dataset's rows."""
+    order = np.argsort(dataset.codes, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(dataset.codes[order])) + 1):
+        yield Series(
+            sensor=dataset.sensors[dataset.codes[rows[0]]],
+            times_ms=dataset.times_ms[rows],
+            values=dataset.values[rows].astype(np.float64),
+            labels=labels[rows],
+            is_late=scored.is_late[rows],
+            is_warming=scored.is_warming[rows],
+            product=Detection(scored.score[rows].astype(np.float64), scored.threshold[rows], scored.is_anomaly[rows]),
+        )
+
+
+def judge(series: Series, training: Dataset | None, rules: Rules) -> Judged:
+    """Judge the product's scores and alarms of one sensor, and each baseline's.
+
+    `training` holds healthy readings of the same features, cleaned, to fit baselines to. For a sensor that is not in it they
+    are fitted to its own rows before its first anomalous one, but at most to the first half of them.
+    """
+    healthy, source = _healthy(series, training)
+    detections = {PRODUCT: series.product}
+    for number, name in enumerate(BASELINES if source else ()):
+        detections[name] = detect(name, healthy, series.values, np.random.default_rng([rules.seed, number]))
+    window = rules.vus_window or vus_window(series.values[:, 0])
+    interval_seconds = _interval_seconds(series.times_ms) or rules.interval_seconds
+    verdicts = {
+        name: _verdict(series, detection, window, interval_seconds, rules.quiet_ms) for name, detection in detections.items()
+    }
+    return Judged(series, interval_seconds, window, source, verdicts)
+
+
+def _verdict(series: Series, detection: Detection, window: int, interval_seconds: float, quiet_ms: int) -> Verdict:
+    labels = series.labels
+    incidents = find_incidents(detection.alarms, series.times_ms, series.is_late, quiet_ms)
+    days = watched_days(len(labels), interval_seconds)
+    alarms = count_alarms(labels, detection.alarms, series.times_ms, incidents, days)
+    if labels.all() or not labels.any():
+        return Verdict(None, alarms)
+    scores = lowest_where_absent(detection.scores)
+    return Verdict(Ranking(vus_pr(labels, scores, window), average_precision(labels, scores)), alarms)
+
+
+def _healthy(series: Series, training: Dataset | None) -> tuple[Float64Array, str | None]:
+    """Return what baselines of a sensor are fitted to, and where it is from; None if it is too little."""
+    if training is not None and series.sensor in training.sensors:
+        known = training.values[training.codes == training.sensors.index(series.sensor)]
+        return known.astype(np.float64), FROM_TRAINING if len(known) >= LEAST_TRAINING_ROWS else None
+    first = int(series.labels.argmax()) if series.labels.any() else len(series.labels)
+    count = min(first, len(series.labels) // 2)
+    return series.values[:count], FROM_START if count >= LEAST_TRAINING_ROWS else None
+
+
+def _interval_seconds(times_ms: Int64Array) -> float | None:
+    """Return the median time between two readings; None without two."""
+    steps_ms = np.diff(times_ms)
+    forward = steps_ms[steps_ms > 0]
+    return float(np.median(forward)) / 1000.0 if len(forward) else None

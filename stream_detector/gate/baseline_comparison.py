@@ -1,0 +1,126 @@
+"""The judgement: the model beside windowed PCA on trials, kind by kind, and whether it is promoted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from stream_detector.evaluation.ranking import average_precision
+from stream_detector.evaluation.windowed_pca import fit_windowed_pca
+from stream_detector.gate.ranking_quality import comparable_rows, paired_gain, precisions, roc_auc
+from stream_detector.gate.trials import Trials
+from stream_detector.readings import BoolArray, Float64Array, Int64Array
+
+MODEL, BASELINE = "model", "windowed_pca"
+#: Windows that the baseline of a sensor is fitted to; more take longer and find as much.
+BASELINE_WINDOWS = 5_000
+#: The threshold of the detection rate is passed by this share of the healthy rows before the faults.
+FALSE_SHARE = 0.01
+RULE = "promoted if its AUC-PR, averaged over the trials of a kind of fault and then over kinds, is not below windowed PCA's"
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well one scorer finds faults; each from 0 to 1."""
+
+    auc_pr: float  # mean over trials
+    pooled_auc_pr: float  # of the rows of all trials together, so of a score that compares between sensors
+    pooled_roc_auc: float
+    detected: float  # share of faults with a row above the threshold that FALSE_SHARE of the untouched rows pass
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came out. Without trials nothing is judged: `promoted`, `gain` and error are None, the rest is empty."""
+
+    promoted: bool | None
+    gain: float | None  # overall AUC-PR of the model less that of the baseline
+    standard_error: float | None  # of the gain; None where there are too few trials
+    trials: Mapping[str, int]  # by kind of fault
+    by_kind: Mapping[str, Mapping[str, Quality]]  # by scorer and kind of fault
+    overall: Mapping[str, Quality]  # by scorer: means over kinds
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the verdict for the training report."""
+        return {"rule": RULE, "false_share_of_detection": FALSE_SHARE, **asdict(self)}
+
+
+def baseline_scores(trials: Trials, fit_values: Sequence[Float64Array]) -> Float64Array:
+    """Return the scores [K, L] of windowed PCA, fitted to each sensor's own healthy values (by run, [N, F]).
+
+    Those must not hold the readings of the trials. Only the runs that are used are fitted.
+    """
+    scores = np.empty(trials.values.shape[:2])
+    for run in np.unique(trials.runs).tolist():
+        pca = fit_windowed_pca(fit_values[run], max_windows=BASELINE_WINDOWS)
+        for number in np.flatnonzero(trials.runs == run).tolist():
+            scores[number] = pca.score(trials.values[number])
+    return scores
+
+
+def judge(trials: Trials, scores: Mapping[str, Float64Array]) -> Verdict:
+    """Judge scores [K, L] (NaN: not scored) by scorer: MODEL against BASELINE; others are listed beside them.
+
+    Rows that one scorer has not scored count for none.
+    """
+    rows = comparable_rows(trials, scores)
+    by_trial = {name: precisions(trials, of_scorer, rows) for name, of_scorer in scores.items()}
+    judgeable = ~np.isnan(by_trial[MODEL])  # the same for all scorers
+    chosen = {kind: of_kind for kind in trials.kinds() if len(of_kind := _within(trials.of_kind(kind), judgeable))}
+    if not chosen:
+        return Verdict(None, None, None, {}, {}, {})
+    by_kind = {}
+    for name, of_scorer in scores.items():
+        finder = _Finder(trials, of_scorer, rows, by_trial[name], _threshold(trials, of_scorer, rows))
+        by_kind[name] = {kind: finder.quality(of_kind) for kind, of_kind in chosen.items()}
+    gain = paired_gain(trials, by_trial[MODEL], by_trial[BASELINE])
+    return Verdict(
+        promoted=gain.mean >= 0.0,
+        gain=gain.mean,
+        standard_error=gain.standard_error if np.isfinite(gain.standard_error) else None,
+        trials={kind: len(of_kind) for kind, of_kind in chosen.items()},
+        by_kind=by_kind,
+        overall={name: _mean(list(of_scorer.values())) for name, of_scorer in by_kind.items()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Finder:
+    """One scorer on all trials."""
+
+    trials: Trials
+    scores: Float64Array  # [K, L]
+    rows: BoolArray  # [K, L] that count
+    auc_pr: Float64Array  # [K]
+    threshold: float
+
+    def quality(self, chosen: Int64Array) -> Quality:
+        """Return the quality on some trials."""
+        rows, inside = self.rows[chosen], self.trials.inside[chosen]
+        labels, scores = inside[rows], self.scores[chosen][rows]
+        above = self.scores[chosen] > self.threshold  # false for what is not scored
+        return Quality(
+            auc_pr=float(self.auc_pr[chosen].mean()),
+            pooled_auc_pr=average_precision(labels, scores),
+            pooled_roc_auc=roc_auc(labels, scores),
+            detected=float((above & inside & rows).any(axis=1).mean()),
+        )
+
+
+def _threshold(trials: Trials, scores: Float64Array, rows: BoolArray) -> float:
+    """Return the score that FALSE_SHARE of the untouched rows pass, of all trials together."""
+    untouched = scores[rows & trials.untouched()]
+    return float(np.quantile(untouched, 1.0 - FALSE_SHARE)) if len(untouched) else np.inf
+
+
+def _within(positions: Int64Array, kept: BoolArray) -> Int64Array:
+    return positions[kept[positions]]
+
+
+def _mean(qualities: Sequence[Quality]) -> Quality:
+    return Quality(
+        **{field.name: float(np.mean([getattr(quality, field.name) for quality in qualities])) for field in fields(Quality)}
+    )

@@ -1,0 +1,56 @@
+"""From raw values to the model's: filled, put on the sensor's own scale, and squashed. The same code trains and scores."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stream_detector.model.tensor_types import Namespace, Tensor
+from stream_detector.readings import BoolArray, Float32Array
+from stream_detector.state.running_scale import NEGLIGIBLE_SHARE
+
+#: Beyond about this many standard deviations values are compressed logarithmically, so one outlier does not rule a window.
+SQUASH = 5.0
+#: Scaled values are cut here before squashing; no finite reading can then overflow to infinity.
+LARGEST = 1.0e30
+
+
+def fill(windows: Float32Array, location: Float32Array) -> tuple[Float32Array, BoolArray]:
+    """Fill missing values (NaN) of windows [N, T, F]; return the filled windows and what was there.
+
+    A missing value is the last one before it in the window, or the sensor's `location` [N, F]. The input is not changed.
+    """
+    present = ~np.isnan(windows)
+    if present.all():
+        return windows, present
+    steps = np.arange(windows.shape[-2])[:, np.newaxis]
+    last = np.maximum.accumulate(np.where(present, steps, -1), axis=-2)
+    carried = np.take_along_axis(windows, np.maximum(last, 0), axis=-2)
+    return np.where(last >= 0, carried, location[:, np.newaxis, :]), present
+
+
+def scale(filled: Tensor, location: Tensor, deviation: Tensor, xp: Namespace = np) -> Tensor:
+    """Centre, scale and squash windows [N, T, F]: 5 asinh(z / 5) with z = (x - location) / deviation, both [N, F].
+
+    `xp` is numpy or keras.ops.
+    """
+    with np.errstate(over="ignore"):  # what overflows is cut
+        centred = filled - xp.expand_dims(location, 1)
+        scaled = xp.clip(centred / xp.expand_dims(deviation, 1), -LARGEST, LARGEST)
+    return SQUASH * xp.arcsinh(scaled / SQUASH)
+
+
+def unscale(scaled: Tensor, location: Tensor, deviation: Tensor, xp: Namespace = np) -> Tensor:
+    """Undo `scale`; infinite beyond the largest number there is."""
+    with np.errstate(over="ignore"):
+        return SQUASH * xp.sinh(scaled / SQUASH) * xp.expand_dims(deviation, 1) + xp.expand_dims(location, 1)
+
+
+def mean_and_deviation(values: Float32Array) -> tuple[Float32Array, Float32Array]:
+    """Return mean and standard deviation [F] of values [N, F], NaN = missing; 0 for a feature that never varies."""
+    present = ~np.isnan(values)
+    count = np.maximum(present.sum(0), 1)
+    wide = np.where(present, values, 0.0).astype(np.float64)
+    mean = wide.sum(0) / count
+    deviation = np.sqrt((np.square(wide - mean) * present).sum(0) / count)
+    negligible = np.maximum(1e-9, NEGLIGIBLE_SHARE * np.abs(wide).max(0, initial=0.0))
+    return mean.astype(np.float32), np.where(deviation < negligible, 0.0, deviation).astype(np.float32)

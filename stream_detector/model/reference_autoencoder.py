@@ -1,0 +1,104 @@
+"""The network: LSTM encoder, attention over time, decoder, trained to give its window back.
+
+Values are scaled, [batch, T, F]. A missing value is filled in the input, 0 in `present`, and NaN in the target, so it
+counts neither in the loss nor, when a whole step is missing, in the attention.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from stream_detector.model.attention import Attention
+from stream_detector.model.tensor_types import Tensor
+
+DECODERS = ("context", "sequence")
+
+
+def build_autoencoder(
+    window_length: int,
+    features: int,
+    *,
+    units: int = 64,
+    dropout: float = 0.2,
+    decoder: str = "context",
+    bottleneck: int | None = None,
+    attention_units: int | None = None,
+    uniform_attention: bool = False,
+    seed: int = 0,
+) -> keras.Model:
+    """Build and compile (MAE, Adam) the autoencoder; equal arguments give equal initial weights.
+
+    The keras.Model takes [values, present], both [batch, T, F], and returns the reconstruction [batch, T, F]:
+    `model.fit([values, present], target)`, where target is `values` with NaN for what is missing.
+
+    Args:
+        window_length: T, steps per window.
+        features: F, values per step.
+        units: size of both LSTM layers.
+        dropout: share of LSTM outputs dropped in training, after encoder and decoder.
+        decoder: "context" pools the window into one vector and repeats it; "sequence" weights the encoder's steps and keeps
+            them apart. The latter can copy its input unless it is made narrower, and trained to fill in hidden steps.
+        bottleneck: values per step that pass to the "sequence" decoder; None: half the features.
+        attention_units: None for a bias per step, else additive attention of this size.
+        uniform_attention: equal weights, nothing learned.
+        seed: of initial weights and dropout.
+
+    """
+    if decoder not in DECODERS:
+        msg = f"decoder must be one of {', '.join(DECODERS)}, got {decoder!r}"
+        raise ValueError(msg)
+    seeds = (int(state) for state in np.random.SeedSequence(seed).generate_state(8) >> 1)
+    values = keras.Input((window_length, features), name="values")
+    present = keras.Input((window_length, features), name="present")
+    step_mask = ops.any(ops.not_equal(present, 0.0), axis=-1)
+
+    hidden = _lstm(units, "encoder", next(seeds), next(seeds))(values)
+    hidden = keras.layers.Dropout(dropout, seed=next(seeds), name="encoder_dropout")(hidden)
+    attention = Attention(attention_units, uniform_attention, seed=next(seeds), name="attention")
+    context, weights = attention(hidden, mask=step_mask)
+    if decoder == "context":
+        sequence = keras.layers.RepeatVector(window_length, name="repeat")(context)
+    else:
+        narrow = keras.layers.Dense(
+            bottleneck or max(1, features // 2),
+            kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
+            name="bottleneck",
+        )
+        # Times T, so that a step of average weight passes at its own size: learning is slow otherwise.
+        sequence = narrow(hidden * ops.expand_dims(weights, -1) * window_length)
+    sequence = _lstm(units, "decoder", next(seeds), next(seeds))(sequence)
+    sequence = keras.layers.Dropout(dropout, seed=next(seeds), name="decoder_dropout")(sequence)
+    dense = keras.layers.Dense(features, kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)), name="output")
+    output = keras.layers.TimeDistributed(dense, name="reconstruction")(sequence)
+
+    model = keras.Model([values, present], output, name="attention_autoencoder")
+    model.compile(optimizer="adam", loss=masked_mean_absolute_error)
+    return model
+
+
+def with_attention(model: keras.Model) -> keras.Model:
+    """Return a model of the same inputs and weights that gives (reconstruction [batch, T, F], attention [batch, T])."""
+    return keras.Model(model.inputs, [model.output, model.get_layer("attention").output[1]])
+
+
+@keras.saving.register_keras_serializable(package="stream_detector")  # type: ignore[untyped-decorator]  # Keras ships no types
+def masked_mean_absolute_error(target: Tensor, reconstruction: Tensor) -> Tensor:
+    """Return the mean absolute error over the values that are there: NaN in the target is missing. 0 if all are."""
+    missing = ops.isnan(target)
+    # The NaN is replaced before the subtraction: its gradient would be NaN even where it is not selected.
+    error = ops.abs(ops.where(missing, ops.zeros_like(target), target) - reconstruction)
+    here = ops.cast(ops.logical_not(missing), error.dtype)
+    return ops.sum(error * here) / ops.maximum(ops.sum(here), 1.0)
+
+
+def _lstm(units: int, name: str, kernel_seed: int, recurrent_seed: int) -> keras.layers.Layer:
+    """Return an LSTM layer of Keras' own initialisation, seeded."""
+    return keras.layers.LSTM(
+        units,
+        return_sequences=True,
+        kernel_initializer=keras.initializers.GlorotUniform(seed=kernel_seed),
+        recurrent_initializer=keras.initializers.Orthogonal(seed=recurrent_seed),
+        name=name,
+    )

@@ -1,0 +1,63 @@
+"""What a step of the pipeline did, for metrics and logs; the pipeline itself emits neither."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from stream_detector.detection.detector import Detected
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.readings import Decoded
+from stream_detector.timestamps import SECONDS_PER_DAY
+
+
+@dataclass(slots=True)
+class StepReport:
+    """Counts of one step. Filled in as the step goes on."""
+
+    polled: int = 0  # records that came; the other counts are of what was committed
+    is_behind: bool = False  # so many came that more must be waiting
+    records: int = 0
+    readings: int = 0
+    late: int = 0
+    restarted_windows: int = 0
+    scored: int = 0
+    sensor_days: float = 0.0  # event time of readings with a full window, by the model's sampling interval
+    alerts: Counter[str] = field(default_factory=Counter)  # by status
+    dead_letters: Counter[str] = field(default_factory=Counter)  # by reason
+    committed_batches: int = 0
+    failed_commits: int = 0
+    replayed: int = 0  # records read again while restoring
+    lost_readings: int = 0
+    restores: Counter[str] = field(default_factory=Counter)  # finished, by action
+    source_errors: int = 0
+    store_errors: int = 0
+    rewritten_partitions: int = 0
+    newest_time_ms: int = -1  # newest event time seen in this step
+
+    @property
+    def moved(self) -> bool:
+        """Whether anything was read, restored or given up."""
+        return bool(self.polled or self.records or self.replayed or self.restores or self.failed_commits)
+
+
+def count_batch(report: StepReport, decoded: Decoded, detected: Detected, model: ModelSpec) -> None:
+    """Add a batch to a report, in place."""
+    report.committed_batches += 1
+    report.records += len(decoded.readings) + len(decoded.rejected)
+    report.readings += len(decoded.readings)
+    report.late += detected.appended.late
+    report.restarted_windows += detected.appended.restarted
+    report.scored += detected.scored
+    report.sensor_days += _sensor_days(detected, model)
+    report.dead_letters.update(rejected.reason for rejected in decoded.rejected)
+    if detected.decisions is not None:
+        report.alerts.update(transition.status for transition in detected.decisions.transitions)
+    if len(decoded.readings):
+        report.newest_time_ms = max(report.newest_time_ms, int(decoded.readings.times_ms.max()))
+
+
+def _sensor_days(detected: Detected, model: ModelSpec) -> float:
+    """Return the event time of the readings with a full window."""
+    full = int((detected.appended.filled == model.window_length).sum())
+    return full * model.sampling_interval_seconds / SECONDS_PER_DAY

@@ -1,0 +1,128 @@
+"""Other decision rules while the service runs: SIGHUP has the settings read again, the group `alerts` takes effect.
+
+The rules change when every partition is restored and stored, so no reading is ever replayed by rules other than those
+that decided it first, unless the process dies in between; docs/delivery.md says what that means.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Protocol
+
+from stream_detector.detection.decision import DecisionRules
+from stream_detector.errors import SettingsError
+from stream_detector.service.metrics import Metrics
+from stream_detector.settings.schema import PREFIX, AlertSettings, Settings
+from stream_detector.settings.sources import changed_settings
+
+logger = logging.getLogger(__name__)
+
+
+class ReloadFlag:
+    """Set by SIGHUP; taken by the loop between two batches."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+
+    def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a handler
+        """Ask for a reload."""
+        self.is_set = True
+
+    def take(self) -> bool:
+        """Return whether a reload was asked for since the last call."""
+        was_set, self.is_set = self.is_set, False
+        return was_set
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Handle the signal; the old handler comes back at the end."""
+        before = signal.signal(signal.SIGHUP, self.handle)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGHUP, before)
+
+
+class Decider(Protocol):
+    """What takes the rules: the pipeline."""
+
+    def settle(self) -> bool:
+        """Say whether every partition is restored, and stored up to its committed position."""
+        ...
+
+    def use_rules(self, rules: DecisionRules) -> None:
+        """Decide by these rules from the next batch on."""
+        ...
+
+
+class Reloader:
+    """Knows the rules in force, and puts others in their place."""
+
+    def __init__(self, asked: ReloadFlag, rules: DecisionRules, reread: Callable[[], DecisionRules], metrics: Metrics) -> None:
+        """Start with `rules`; `reread` makes those that the settings describe now, or raises SettingsError."""
+        self.rules = rules
+        self._asked = asked
+        self._reread = reread
+        self._metrics = metrics
+        self._waiting: DecisionRules | None = None
+        self._show()
+
+    def between_batches(self, decider: Decider) -> None:
+        """Reload if that was asked for; hand rules that wait to the decider when it is settled."""
+        if self._asked.take():
+            self._reload()
+            if self._waiting is not None and not decider.settle():
+                logger.warning("rules %s wait until all partitions are restored and stored", self._waiting.rules_version)
+        if self._waiting is not None and decider.settle():
+            decider.use_rules(self._waiting)
+            before, self.rules, self._waiting = self.rules, self._waiting, None
+            self._show()
+            logger.info("%s; before: %s", describe_rules(self.rules), before.rules_version, extra=_fields(self.rules))
+
+    def _reload(self) -> None:
+        """Read the settings; what is wrong with them leaves all as it is, rules that wait included."""
+        try:
+            rules = self._reread()
+        except SettingsError as error:
+            self._metrics.count("reloads", "failed")
+            reason = "; ".join(str(error).splitlines())
+            logger.error(
+                "not reloaded, rules %s stay in force: %s", self.rules.rules_version, reason, extra=_fields(self.rules)
+            )
+            return
+        self._metrics.count("reloads", "ok")
+        if rules.rules_version == self.rules.rules_version:
+            self._waiting = None
+            logger.info("reloaded, nothing to change: %s", describe_rules(rules), extra=_fields(rules))
+        else:
+            self._waiting = rules
+
+    def _show(self) -> None:
+        self._metrics.set_only("rules", 1, self.rules.rules_version)
+        self._metrics.set("alarm_budget_per_sensor_day", self.rules.budget_per_sensor_day)
+
+
+def reread_alerts(running: Settings, load: Callable[[], Settings]) -> AlertSettings:
+    """Read the settings again and return the group `alerts`; log which others changed. Raises SettingsError."""
+    settings = load()
+    others = [name for name in changed_settings(running, settings) if not name.startswith(f"{PREFIX}ALERTS__")]
+    if others:
+        logger.warning("changed, but needs a restart: %s", ", ".join(others), extra={"settings": others})
+    return settings.alerts
+
+
+def describe_rules(rules: DecisionRules) -> str:
+    """Say in a line what the rules are."""
+    return (
+        f"rules {rules.rules_version}: budget {rules.budget_per_sensor_day:g} false alarms per sensor and day, "
+        f"updates every {rules.update_ms / 1000:g} s, closed after {rules.quiet_ms / 1000:g} s of quiet, "
+        f"accepted after {rules.accept_ms / 1000:g} s"
+    )
+
+
+def _fields(rules: DecisionRules) -> dict[str, object]:
+    return {"rules": rules.rules_version, "budget_per_sensor_day": rules.budget_per_sensor_day}

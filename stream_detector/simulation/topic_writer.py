@@ -1,0 +1,147 @@
+"""A series published to the input topic, at a pace, until it ends or somebody stops it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from stream_detector.adapters.kafka.errors import translate
+from stream_detector.adapters.kafka.options import open_client, producer_options
+from stream_detector.adapters.kafka.topics import KafkaTopics
+from stream_detector.errors import RetriableError, SettingsError
+from stream_detector.settings.schema import PREFIX, KafkaSettings
+from stream_detector.simulation.fleet import FEATURES
+from stream_detector.simulation.series import Piece, Series
+from stream_detector.timestamps import iso_time
+
+#: Readings sent and not yet acknowledged: the client's producer has no bound of its own.
+MOST_UNACKNOWLEDGED = 5000
+_ROWS_PER_PIECE = 1000
+_LINGER_MS = 20
+
+
+class ReadingsWriter:
+    """Sends readings, keyed by sensor. Blocks when too many are unacknowledged. Raises RetriableError when Kafka is away."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._topic = settings.input_topic
+        self._timeout_seconds = settings.request_timeout_seconds
+        options = producer_options(settings)
+        options |= {"linger_ms": _LINGER_MS, "delivery_timeout_ms": 2 * options["request_timeout_ms"]}
+        self._producer: Any = open_client(KafkaProducer, options)
+        self._unacknowledged: deque[Any] = deque()
+        self.acknowledged = 0
+
+    def send(self, sensor_id: str, value: bytes) -> None:
+        """Send one reading."""
+        try:
+            self._unacknowledged.append(self._producer.send(self._topic, key=sensor_id.encode(), value=value))
+            if len(self._unacknowledged) > MOST_UNACKNOWLEDGED:
+                self._await_oldest()
+        except KafkaError as error:
+            raise self._translated(error) from error
+
+    def flush(self) -> None:
+        """Wait until all is acknowledged."""
+        try:
+            while self._unacknowledged:
+                self._await_oldest()
+        except KafkaError as error:
+            raise self._translated(error) from error
+
+    def close(self) -> None:
+        """Release the connections, without waiting for what is not acknowledged. Bounded."""
+        sender = self._producer._sender  # noqa: SLF001 - close(timeout) raises when requests are open, and leaves its thread
+        sender.force_close()
+        sender.join(self._timeout_seconds)
+        if not sender.is_alive():
+            self._producer.close(timeout=0)
+
+    def _await_oldest(self) -> None:
+        # The producer itself gives up on a record after two request time-outs.
+        self._unacknowledged.popleft().get(timeout=3.0 * self._timeout_seconds)
+        self.acknowledged += 1
+
+    def _translated(self, error: KafkaError) -> Exception:
+        return translate(error, f"publishing readings to {self._topic}")
+
+
+def messages(series: Series, piece: Piece) -> Iterator[tuple[str, bytes]]:
+    """Yield sensor and JSON of every reading, time by time; a missing value is null."""
+    ids = series.fleet.sensor_ids()
+    for step, time_ms in enumerate(piece.times_ms.tolist()):
+        timestamp = iso_time(time_ms)
+        for sensor_id, row in zip(ids, piece.values[:, step].tolist(), strict=True):
+            values = dict(zip(FEATURES, row, strict=True))  # NaN is written as null
+            yield sensor_id, msgspec.json.encode({"sensor_id": sensor_id, "timestamp": timestamp, "values": values})
+
+
+def paced(
+    series: Series, steps: int | None, speed: float, now: Callable[[], float], wait: Callable[[float], bool]
+) -> Iterator[Piece]:
+    """Yield the pieces of a series when they are due; `steps` None: without end.
+
+    Event time runs `speed` times as fast as the clock, and never ahead of it. `now` is epoch seconds; `wait(seconds)`
+    returns True when the caller wants to end.
+    """
+    begun_at = now()
+    start_ms = series.time_of_next_step_ms()
+    interval_ms = series.fleet.interval_seconds * 1000.0
+    done = 0
+    most = max(_ROWS_PER_PIECE // series.fleet.sensors, 1)
+    while (steps is None or done < steps) and not wait(0.0):
+        clock = now()
+        reached_ms = min(start_ms + speed * (clock - begun_at) * 1000.0, clock * 1000.0)
+        due = int((reached_ms - start_ms) // interval_ms) + 1 - done if reached_ms >= start_ms else 0
+        if due <= 0:
+            ahead_ms = series.time_of_next_step_ms() - reached_ms
+            wait(min(max(ahead_ms / speed / 1000.0, 0.001), 0.5))
+            continue
+        piece = series.next_piece(min(due, most, steps - done if steps is not None else most))
+        done += len(piece.times_ms)
+        yield piece
+
+
+def open_writer(
+    settings: KafkaSettings,
+    wait_seconds: float,
+    now: Callable[[], float],
+    stopped: Callable[[], bool],
+    note: Callable[[str], None],
+) -> ReadingsWriter | None:
+    """Wait for the brokers, make the topic if it is missing and that is allowed, and open a writer; None when stopped.
+
+    Raises RetriableError when no broker answers within `wait_seconds`, SettingsError when the topic may not be made.
+    """
+    deadline = now() + wait_seconds
+    attempt = settings.model_copy(update={"request_timeout_seconds": min(settings.request_timeout_seconds, 5.0)})
+    told = False
+    while not stopped():
+        try:
+            _ensure_topic(attempt)
+            return ReadingsWriter(settings)
+        except RetriableError as error:
+            if now() >= deadline:
+                raise
+            if not told:
+                note(f"waiting for Kafka: {error}")
+            told = True
+    return None
+
+
+def _ensure_topic(settings: KafkaSettings) -> None:
+    with KafkaTopics(settings) as topics:
+        if topics.describe(settings.input_topic) is not None:
+            return
+        if not settings.create_topics:
+            msg = (
+                f"{PREFIX}KAFKA__INPUT_TOPIC: there is no topic {settings.input_topic}; "
+                f"create it, or set {PREFIX}KAFKA__CREATE_TOPICS=true"
+            )
+            raise SettingsError(msg)
+        topics.create(settings.input_topic, settings.partitions)

@@ -1,0 +1,187 @@
+"""Where the sensors' records live in memory: slots by partition and sensor, with what is not stored yet.
+
+The arena grows by doubling up to `max_sensors`; then the least recently seen sensors whose state is stored make room.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.readings import BoolArray, Int32Array, Int64Array, Readings
+from stream_detector.state.known_sensors import UNKNOWN
+from stream_detector.state.windows import Records, new_records, raw
+
+_FIRST_CAPACITY = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """How far slots [S] were at a moment."""
+
+    slots: Int32Array
+    unsaved_rows: Int64Array
+    last_time_ms: Int64Array
+
+
+class Arena:
+    """Slots for sensors' records. Parallel arrays, indexed by slot, hold what is not part of the state."""
+
+    def __init__(self, max_sensors: int, window_length: int, features: int, members: int) -> None:
+        self.max_sensors = max_sensors
+        self._slots: dict[int, dict[str, int]] = {}
+        self._free: list[int] = []
+        self._unsaved: dict[int, list[Int32Array]] = {}
+        self._tick = 0
+        self.sensors: list[str] = []
+        self.records: Records = new_records(0, window_length, features, members)  # in free slots, anything
+        self.partitions: Int32Array = np.zeros(0, np.int32)  # -1: free
+        self.phases: Int64Array = np.zeros(0, np.int64)  # hash of the sensor's name, to spread strides
+        self.table_rows: Int32Array = np.zeros(0, np.int32)  # of the model's table of sensors, or UNKNOWN
+        self.stored_time_ms: Int64Array = np.zeros(0, np.int64)  # last_time_ms of the stored record; -1: none
+        self.unsaved_rows: Int64Array = np.zeros(0, np.int64)  # rows appended since the record was stored
+        self._last_seen: Int64Array = np.zeros(0, np.int64)
+        self._grow()
+
+    def __len__(self) -> int:
+        return len(self.sensors) - len(self._free)
+
+    def next_batch(self) -> None:
+        """Let go of the sensors of the batch before; those touched or inserted from now on stay until the next call."""
+        self._tick += 1
+
+    def touch(self, partition: int, sensors: Iterable[str]) -> list[str]:
+        """Mark sensors as part of this batch; return those that are not held, each once."""
+        held = self._slots.get(partition, {})
+        slots, missing = [], []
+        for sensor in dict.fromkeys(sensors):
+            slot = held.get(sensor)
+            if slot is None:
+                missing.append(sensor)
+            else:
+                slots.append(slot)
+        self._last_seen[slots] = self._tick
+        return missing
+
+    def slot(self, partition: int, sensor: str) -> int:
+        """Return a sensor's slot; it must be held."""
+        return self._slots[partition][sensor]
+
+    def partition_beside(self, partition: int, sensor: str) -> int | None:
+        """Return another partition in which a sensor is held, if there is one."""
+        return next((other for other, held in self._slots.items() if other != partition and sensor in held), None)
+
+    def slots(self, readings: Readings) -> Int32Array:
+        """Return each reading's slot [N]; its sensor must be held."""
+        held = self._slots
+        pairs = zip(readings.partitions.tolist(), readings.sensors, strict=True)
+        return np.fromiter((held[partition][sensor] for partition, sensor in pairs), np.int32, len(readings))
+
+    def room(self, needed: int) -> bool:
+        """Make room for sensors, evicting stored ones that are not of this batch; False if that is not possible now."""
+        while len(self._free) < needed and len(self.sensors) < self.max_sensors:
+            self._grow()
+        lacking = needed - len(self._free)
+        if lacking > 0:
+            stored = (self.unsaved_rows == 0) & (self.stored_time_ms >= 0)
+            evictable = (self.partitions >= 0) & stored & (self._last_seen < self._tick)
+            candidates = np.flatnonzero(evictable)
+            if len(candidates) < lacking:
+                return False
+            oldest = candidates[np.argpartition(self._last_seen[candidates], lacking - 1)[:lacking]]
+            for slot, partition in zip(oldest.tolist(), self.partitions[oldest].tolist(), strict=True):
+                del self._slots[partition][self.sensors[slot]]
+            self._release(oldest.tolist())
+        return True
+
+    def insert(
+        self, partition: int, sensors: Sequence[str], records: Records, stored: BoolArray, table_rows: Int32Array
+    ) -> None:
+        """Hold new sensors with these records [N]; there must be room. `stored`: the store has exactly this record."""
+        slots = [self._free.pop() for _ in sensors]
+        self._slots.setdefault(partition, {}).update(zip(sensors, slots, strict=True))
+        for slot, sensor in zip(slots, sensors, strict=True):
+            self.sensors[slot] = sensor
+        raw(self.records)[slots] = raw(records)
+        self.partitions[slots] = partition
+        self.phases[slots] = [zlib.crc32(sensor.encode()) for sensor in sensors]
+        self.table_rows[slots] = table_rows
+        self.stored_time_ms[slots] = np.where(stored, records["header"]["last_time_ms"], -1)
+        self.unsaved_rows[slots] = 0
+        self._last_seen[slots] = self._tick
+
+    def held(self, partition: int) -> Int32Array:
+        """Return the slots of a partition's sensors."""
+        return np.fromiter(self._slots.get(partition, {}).values(), np.int32)
+
+    def taken(self, slots: Int32Array) -> Records:
+        """Return a copy of these slots' records."""
+        return raw(self.records)[slots].view(self.records.dtype)
+
+    def unsaved(self, partition: int, most: int | None = None) -> Int32Array:
+        """Return the slots of a partition whose state is not stored, or at most so many of them."""
+        noted = self._unsaved.get(partition)
+        return np.sort(np.concatenate(noted)[:most]) if noted else np.zeros(0, np.int32)
+
+    @property
+    def unsaved_count(self) -> int:
+        """How many sensors of all partitions have state that is not stored; a pass over all of them."""
+        return int(np.count_nonzero(self.unsaved_rows))
+
+    def changed(self, slots: Int32Array, rows: Int64Array) -> None:
+        """Note that so many rows [S], one at least, were appended to these slots [S], each once."""
+        fresh = slots[self.unsaved_rows[slots] == 0]
+        self.unsaved_rows[slots] += rows
+        partitions = self.partitions[fresh]
+        for partition in np.unique(partitions).tolist():
+            self._unsaved.setdefault(partition, []).append(fresh[partitions == partition])
+
+    def marked(self, slots: Int32Array) -> Marked:
+        """Note how far these slots are now, for `saved`."""
+        return Marked(slots, self.unsaved_rows[slots], self.records["header"]["last_time_ms"][slots])
+
+    def saved(self, partition: int, marked: Marked) -> None:
+        """Note that the store has a partition's slots as they were when they were marked."""
+        self.unsaved_rows[marked.slots] -= marked.unsaved_rows
+        self.stored_time_ms[marked.slots] = marked.last_time_ms
+        remaining = (noted[self.unsaved_rows[noted] > 0] for noted in self._unsaved.pop(partition, ()))
+        if left := [noted for noted in remaining if len(noted)]:
+            self._unsaved[partition] = left
+
+    def unstored(self, partition: int) -> Int32Array:
+        """Note that the store has nothing of a partition; return the slots of all its sensors."""
+        slots = self.held(partition)
+        self.stored_time_ms[slots] = -1
+        return slots
+
+    def drop(self, partition: int) -> None:
+        """Forget a partition's sensors."""
+        self._unsaved.pop(partition, None)
+        self._release(list(self._slots.pop(partition, {}).values()))
+
+    def _release(self, slots: list[int]) -> None:
+        self.partitions[slots] = -1
+        self.unsaved_rows[slots] = 0
+        for slot in slots:
+            self.sensors[slot] = ""
+        self._free += slots
+
+    def _grow(self) -> None:
+        """Double the capacity, at most to max_sensors."""
+        old = len(self.sensors)
+        new = min(self.max_sensors, max(_FIRST_CAPACITY, 2 * old))
+        added = new - old
+        records: Records = np.zeros(new, self.records.dtype)  # of what is never written, no page is in memory
+        raw(records)[:old] = raw(self.records)
+        self.records = records
+        self.partitions = np.concatenate([self.partitions, np.full(added, -1, np.int32)])
+        self.table_rows = np.concatenate([self.table_rows, np.full(added, UNKNOWN, np.int32)])
+        self.phases, self.stored_time_ms, self.unsaved_rows, self._last_seen = (
+            np.concatenate([column, np.zeros(added, np.int64)])
+            for column in (self.phases, self.stored_time_ms, self.unsaved_rows, self._last_seen)
+        )
+        self.sensors += [""] * added
+        self._free += range(new - 1, old - 1, -1)

@@ -1,0 +1,90 @@
+"""The scale of each sensor: from the model where it knows the sensor, else running from the sensor's first reading on.
+
+A model is shared by a fleet, and each sensor is put on the model's scale by its own mean and standard deviation. For a
+sensor that was in the training data they are in the model. For one that was not, they are learned by a third pure fold over
+its readings (Welford 1962): as of each reading, from all readings up to it. After `learned_count` readings of a feature they
+stand still, so that from then on a slow fault is not learned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
+from stream_detector.state.known_sensors import UNKNOWN, SensorTable
+from stream_detector.state.windows import Appended, Records
+
+#: A deviation below this share of the largest values is their rounding: the feature is constant.
+NEGLIGIBLE_SHARE = 1.0e-4
+#: So many readings can be counted in a sensor's record.
+MAXIMUM_LEARNED_COUNT = (1 << 16) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleRules:
+    """What a sensor's scale depends on beside its readings."""
+
+    sensors: SensorTable
+    fallback: Float32Array  # [F] > 0: deviation of a feature that has not varied yet, typical for the fleet
+    learned_count: int  # readings after which a running scale stands still; at most MAXIMUM_LEARNED_COUNT
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """Of M accepted readings, as of each."""
+
+    location: Float32Array  # [M, F] in the features' units
+    deviation: Float32Array  # [M, F] > 0
+
+    def take(self, chosen: Int64Array | BoolArray | slice) -> Scales:
+        """Return those of these readings."""
+        return Scales(self.location[chosen], self.deviation[chosen])
+
+
+def learn(records: Records, appended: Appended, values: Float32Array, table_rows: Int32Array, rules: ScaleRules) -> Scales:
+    """Fold accepted readings, values [M, F], into the moments of sensors that the model does not know, in place.
+
+    `table_rows` [M]: each reading's sensor in the table, or UNKNOWN. Returns the scales of all M.
+    """
+    location = np.empty(values.shape, np.float32)
+    deviation = np.empty(values.shape, np.float32)
+    known = table_rows != UNKNOWN
+    location[known] = rules.sensors.location[table_rows[known]]
+    deviation[known] = rules.sensors.deviation[table_rows[known]]
+    unknown = np.flatnonzero(~known)
+    for positions in _by_rank(unknown, appended.rank):
+        slots = appended.slot[positions]
+        moments = records["moments"][slots]
+        _add(moments, values[positions].astype(np.float64), rules.learned_count)
+        records["moments"][slots] = moments
+        location[positions] = moments["mean"]
+        deviation[positions] = _deviation(moments, rules.fallback)
+    return Scales(location, deviation)
+
+
+def _by_rank(positions: Int64Array, rank: Int64Array) -> list[Int64Array]:
+    """Split positions [U] into those of each sensor's first reading, of its second, and so on."""
+    if not len(positions):
+        return []
+    ordered = positions[np.argsort(rank[positions], kind="stable")]
+    return np.split(ordered, np.flatnonzero(np.diff(rank[ordered])) + 1)
+
+
+def _add(moments: Records, values: Float64Array, learned_count: int) -> None:
+    """Add one value to each of these moments [G, F], where there is one and they do not stand still."""
+    counts = ~np.isnan(values) & (moments["count"] < learned_count)
+    count = moments["count"] + counts
+    delta = np.where(counts, values - moments["mean"], 0.0)
+    mean = moments["mean"] + delta / np.maximum(count, 1.0)
+    moments["squares"] += delta * np.where(counts, values - mean, 0.0)
+    moments["mean"], moments["count"] = mean, count
+
+
+def _deviation(moments: Records, fallback: Float32Array) -> Float32Array:
+    """Return the standard deviations [G, F]; the fallback for a feature that has not varied."""
+    deviation = np.sqrt(moments["squares"] / np.maximum(moments["count"], 1.0))
+    constant = deviation <= np.maximum(1e-9, NEGLIGIBLE_SHARE * np.abs(moments["mean"]))
+    limited = np.minimum(deviation, float(np.finfo(np.float32).max))
+    return np.where(constant, fallback, limited).astype(np.float32)

@@ -1,0 +1,244 @@
+"""The state of the sensors: one fixed-size record each, in one array, changed only by the sensor's own readings.
+
+A record is a header and a ring of the newest T raw rows with their times. What a store keeps of it is in
+codec/record_format.py. The ring holds raw values: a new model with the same features and window length goes on with them.
+Records change in three steps, all pure folds over the sensor's readings in log order: `append` here (rows, counts, times),
+`learn` in running_scale.py (moments), and `decide` in detection/decision.py (levels, incident).
+Nothing here knows Kafka, Redis or the model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Readings
+
+LAYOUT_VERSION = 4
+#: In place of an incident's offset: none is open.
+NO_INCIDENT = -1
+#: Times are below 2**42 ms, so groups of readings this far apart cannot mix in one running maximum.
+_GROUP_STEP = 1 << 43
+#: A row's time is kept modulo 2**16 units, so what lies between two rows must be fewer units than that.
+_MAXIMUM_GAP_UNITS = 60_000
+#: A sensor's count is taken back from here by about half, a multiple of T, so that it fits in 32 bits for ever.
+_MAXIMUM_COUNT = 1 << 31
+
+Records = NDArray[np.void]
+UInt16Array = NDArray[np.uint16]
+
+_HEADER = (
+    ("last_time_ms", "<i8"),  # event time of the newest accepted reading; first, since the store compares it
+    ("incident_offset", "<i8"),  # detection/decision.py: offset of the reading that opened the incident, or NO_INCIDENT
+    ("incident_time_ms", "<i8"),
+    ("incident_peak", "<f8"),
+    ("last_anomalous_ms", "<i8"),
+    ("last_update_ms", "<i8"),
+    ("count", "<u4"),  # accepted readings since the sensor was first seen
+    ("filled", "<i4"),  # rows of the current window, at most T; a gap starts it anew
+    ("model", "<u4"),  # tag of the model that the fields below came from
+    ("level_count", "<f4"),  # detection/decision.py: readings behind the levels
+    ("memory", "<f4"),  # slow running mean of the surprise
+    ("accepted", "<f4"),  # surprise that was accepted as normal
+)
+#: What few sensors have: fields of the header that are as in a new record, else.
+INCIDENT = ("incident_offset", "incident_time_ms", "incident_peak", "last_anomalous_ms", "last_update_ms", "accepted")
+#: Running moments of one feature, for a sensor that the model does not know; see running_scale.py.
+_MOMENTS = np.dtype([("mean", "<f8"), ("squares", "<f8"), ("count", "<u2")])
+
+
+def record_dtype(window_length: int, features: int, members: int) -> np.dtype[np.void]:
+    """Return the layout of one sensor's record: what changes with every reading, then the ring of rows."""
+    header = np.dtype([*_HEADER, ("shift", "<f4", (members,))])  # detection/decision.py: of the members' levels since the start
+    row = np.dtype([("values", "<f4", (features,)), ("time", "<u2")])  # event time in units, modulo 2**16
+    return np.dtype([("header", header), ("moments", _MOMENTS, (features,)), ("rows", row, (window_length,))])
+
+
+def time_unit_ms(max_gap_ms: int) -> int:
+    """Return the unit in which rows keep their times: the finest by which a window's gaps can be told, 1 ms up to a minute."""
+    return max(1, -(-max_gap_ms // _MAXIMUM_GAP_UNITS))
+
+
+def layout_name(window_length: int, features: tuple[str, ...], members: int, unit_ms: int) -> str:
+    """Name the layout and the meaning of its columns; state of another name cannot be used."""
+    return f"{LAYOUT_VERSION}:{window_length}:{members}:{unit_ms}:{','.join(features)}"
+
+
+def new_records(count: int, window_length: int, features: int, members: int) -> Records:
+    """Return records of sensors that were never seen."""
+    records = np.zeros(count, record_dtype(window_length, features, members))
+    records["header"]["last_time_ms"] = -1
+    records["header"]["incident_offset"] = NO_INCIDENT
+    return records
+
+
+def raw(records: Records) -> Records:
+    """Return a view of records as bytes: NumPy copies those of named fields one field after the other, many times slower."""
+    return records.view(np.dtype((np.void, records.dtype.itemsize)))
+
+
+@dataclass(frozen=True, slots=True)
+class SensorCounts:
+    """How many sensors are in which state."""
+
+    warming: int
+    ready: int
+    open_incidents: int
+
+
+def sensor_counts(header: Records, held: BoolArray, window_length: int) -> SensorCounts:
+    """Count the held ones of sensors [N] by their headers: with a window not yet full, with a full one, with an open incident.
+
+    Field by field: to choose headers first would copy all that is in them.
+    """
+    full = held & (header["filled"] == window_length)
+    is_open = held & (header["incident_offset"] != NO_INCIDENT)
+    return SensorCounts(int(held.sum() - full.sum()), int(full.sum()), int(is_open.sum()))
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The accepted readings of a batch, grouped by sensor and within it in log order. M readings, S sensors.
+
+    `extended_*` hold, for each sensor, its T-1 rows before the batch and then its new rows: the window as of reading m
+    is the T rows from `window_start[m]`.
+    """
+
+    reading: Int64Array  # [M] position in the batch
+    slot: Int32Array  # [M]
+    rank: Int64Array  # [M] 0 for a sensor's first accepted reading in this batch
+    filled: Int32Array  # [M] rows in the window as of this reading
+    count: Int64Array  # [M] the sensor's accepted readings, this one included
+    times_ms: Int64Array  # [M]
+    window_start: Int64Array  # [M]
+    extended_values: Float32Array  # [E, F]
+    extended_times: UInt16Array  # [E]
+    window_length: int
+    unit_ms: int  # of the extended times
+    late: int  # readings dropped: not newer than the sensor's newest
+    restarted: int  # windows started anew after a gap
+
+    def windows(self, chosen: Int64Array) -> Float32Array:
+        """Return the windows [K, T, F] as of the chosen accepted readings; rows before a restart are meaningless."""
+        steps = np.arange(self.window_length)
+        return np.asarray(self.extended_values[self.window_start[chosen, None] + steps])
+
+    def starts_ms(self, chosen: Int64Array) -> Int64Array:
+        """Return the event times of the windows' first rows [K], rounded down to the unit."""
+        steps = np.arange(self.window_length)
+        between = np.diff(self.extended_times[self.window_start[chosen, None] + steps])  # [K, T-1] modulo 2**16, as they are
+        inside = steps[1:] > self.window_length - self.filled[chosen, None]
+        units = (between * inside).sum(axis=1, dtype=np.int64)
+        return np.asarray((self.times_ms[chosen] // self.unit_ms - units) * self.unit_ms)
+
+
+def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: int) -> Appended:
+    """Append readings to the records in `slots` [N] (one per reading), in place; say what was accepted.
+
+    A reading that is not newer than its sensor's newest is dropped. One that follows by more than `max_gap_ms` starts the
+    window anew. The result does not depend on how the log was cut into batches.
+    """
+    header, rows = records["header"], records["rows"]
+    window_length = rows.shape[1]
+    unit_ms = time_unit_ms(max_gap_ms)
+    reading, accepted_slot, previous_time, late = _accept(header, slots, readings)
+    first, rank = _ranks(accepted_slot)
+    time_ms = readings.times_ms[reading]
+    row_time = (time_ms // unit_ms).astype(np.uint16)  # modulo 2**16
+    known = (rank > 0) | (header["count"][accepted_slot] > 0)
+    restart = known & (time_ms - previous_time > max_gap_ms)
+    filled = _fill(header["filled"][accepted_slot], rank, restart, window_length)
+    count = _count(header["count"][accepted_slot], rank, window_length)
+
+    extended = _extend(rows, header["count"], accepted_slot, first, rank)
+    new = extended.new_row
+    extended.values[new] = readings.values[reading]
+    extended.times[new] = row_time
+
+    last = np.append(first[1:], len(reading))[np.cumsum(rank == 0) - 1] - 1 if len(reading) else rank
+    kept = last - np.arange(len(reading)) < window_length  # only a sensor's newest T rows stay in its ring
+    target = accepted_slot[kept], (count[kept] - 1) % window_length
+    rows["values"][target] = readings.values[reading[kept]]
+    rows["time"][target] = row_time[kept]
+    newest = last[first] if len(reading) else first
+    touched = accepted_slot[newest]
+    for name, values in (("last_time_ms", time_ms), ("count", count), ("filled", filled)):
+        header[name][touched] = values[newest]
+    return Appended(
+        reading=reading,
+        slot=accepted_slot,
+        rank=rank,
+        filled=filled,
+        count=count,
+        times_ms=time_ms,
+        window_start=new - (window_length - 1),
+        extended_values=extended.values,
+        extended_times=extended.times,
+        window_length=window_length,
+        unit_ms=unit_ms,
+        late=late,
+        restarted=int(restart.sum()),
+    )
+
+
+def _accept(header: Records, slots: Int32Array, readings: Readings) -> tuple[Int64Array, Int32Array, Int64Array, int]:
+    """Group by slot and drop what is not newer than all before it; return positions, slots, previous times, dropped."""
+    order = np.argsort(slots, kind="stable")
+    slot = slots[order]
+    _, rank = _ranks(slot)
+    base = (np.cumsum(rank == 0) - 1) * _GROUP_STEP
+    time_ms = readings.times_ms[order] + base
+    before = np.where(rank == 0, header["last_time_ms"][slot] + base, 0)
+    newest = np.maximum.accumulate(np.maximum(time_ms, before)) if len(order) else time_ms
+    previous = np.where(rank == 0, before, np.concatenate([[0], newest[:-1]]) if len(order) else newest)
+    accepted = time_ms > previous
+    return order[accepted], slot[accepted], (previous - base)[accepted], int((~accepted).sum())
+
+
+def _ranks(slot: Int32Array) -> tuple[Int64Array, Int64Array]:
+    """Return where each run of equal slots begins [S], and the rank within the run [M]."""
+    starts = np.ones(len(slot), bool)
+    starts[1:] = slot[1:] != slot[:-1]
+    first = np.flatnonzero(starts)
+    return first, np.arange(len(slot)) - first[np.cumsum(starts) - 1] if len(slot) else np.zeros(0, np.int64)
+
+
+def _fill(filled_before: Int32Array, rank: Int64Array, restart: BoolArray, window_length: int) -> Int32Array:
+    """Return how many rows the window holds as of each reading [M]."""
+    position = np.arange(len(rank))
+    group_start = position - rank
+    newest_restart = np.maximum.accumulate(np.where(restart, position, -1)) if len(rank) else position
+    since = np.where(newest_restart >= group_start, position - newest_restart + 1, filled_before + rank + 1)
+    return np.minimum(since, window_length).astype(np.int32)
+
+
+def _count(count_before: NDArray[np.uint32], rank: Int64Array, window_length: int) -> Int64Array:
+    """Return the sensor's count as of each reading [M]; where it gets too large, less by whole rounds of the ring."""
+    count = count_before + rank + 1
+    rounds = _MAXIMUM_COUNT // 2 // window_length
+    return np.asarray(np.where(count > _MAXIMUM_COUNT, count - rounds * window_length, count))
+
+
+@dataclass(frozen=True, slots=True)
+class _Extended:
+    values: Float32Array  # [E, F]
+    times: UInt16Array  # [E]
+    new_row: Int64Array  # [M] where each accepted reading goes
+
+
+def _extend(rows: Records, count: NDArray[np.uint32], slot: Int32Array, first: Int64Array, rank: Int64Array) -> _Extended:
+    """Lay out, for each touched sensor, its newest T-1 rows oldest first, followed by space for its new rows."""
+    history = rows.shape[1] - 1
+    sensors = np.cumsum(rank == 0) - 1  # [M] 0..S-1
+    new_row = np.arange(len(slot)) + (sensors + 1) * history
+    total = len(slot) + len(first) * history
+    touched = slot[first]
+    ring = (count[touched, None] + 1 + np.arange(history)) % (history + 1)  # [S, T-1]
+    old_row = (first + np.arange(len(first)) * history)[:, None] + np.arange(history)
+    values = np.empty((total, rows["values"].shape[2]), np.float32)
+    times = np.empty(total, np.uint16)
+    values[old_row] = rows["values"][touched[:, None], ring]
+    times[old_row] = rows["time"][touched[:, None], ring]
+    return _Extended(values, times, new_row)

@@ -1,0 +1,170 @@
+"""Readings from files: CSV and Parquet, as arrays.
+
+A table has a column `timestamp` (ISO 8601, or seconds or milliseconds since 1970), a column `sensor_id` (left out: one
+sensor), and one column per feature. An empty cell or NaN is a missing value. Reading repairs nothing and keeps the
+files' order, one row per row; `clean` sorts and drops duplicate times, for training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from stream_detector.errors import InputDataError
+from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
+from stream_detector.tables.table import SENSOR_COLUMN, TIME_COLUMN, Table, read_table
+
+#: The name of the sensor in a file without a column of sensors.
+ONLY_SENSOR = "sensor"
+#: A sensor's clock is set back now and then; two sensors that are read together share the times of half their rows. So
+#: this share of rows, and number, that have another's time and other values are taken for rows of several sensors.
+_CONTRADICTING_SHARE = 0.25
+_FEWEST_CONTRADICTING = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """N readings of F features in the order of their source."""
+
+    features: tuple[str, ...]
+    sensors: tuple[str, ...]  # names, in order of appearance
+    codes: Int32Array  # [N] index into `sensors`
+    times_ms: Int64Array  # [N] since 1970, UTC
+    values: Float32Array  # [N, F]; NaN = missing
+    rows: Int64Array  # [N] row of the source, counted from 0 through all files
+    unread: tuple[str, ...] = ()  # columns of the source that were left out
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, positions: Int64Array | BoolArray) -> Dataset:
+        """Return the readings at these positions, or where True."""
+        return replace(
+            self,
+            codes=self.codes[positions],
+            times_ms=self.times_ms[positions],
+            values=self.values[positions],
+            rows=self.rows[positions],
+        )
+
+    def select(self, features: Sequence[str]) -> Dataset:
+        """Return the dataset with these features only."""
+        columns = [self.features.index(name) for name in features]
+        return replace(self, features=tuple(features), values=self.values[:, columns])
+
+
+def read_dataset(paths: Sequence[Path], features: Sequence[str] | None = None, ignore: Collection[str] = ()) -> Dataset:
+    """Read files as one dataset, in the order given; nothing is sorted or dropped.
+
+    `features` names the feature columns to read (a model's) and their order, whatever else a file holds; None takes those
+    of the first file, and every file must have the same. Columns in `ignore` are not read, and some file must have them.
+    Raises InputDataError that names the file, and the row where there is one.
+    """
+    tables: list[Table] = []
+    for path in paths:
+        table = read_table(path, ignore, features)
+        _check_features(table, tables[0] if tables and features is None else None, features)
+        tables.append(table)
+    if not tables:
+        msg = "no input file was given"
+        raise InputDataError(msg)
+    where = str(paths[0]) if len(paths) == 1 else "the files"
+    found = ", ".join(dict.fromkeys(name for table in tables for name in table.names))
+    unread = tuple(dict.fromkeys(name for table in tables for name in table.unread))
+    if absent := [name for name in ignore if name not in unread and name != TIME_COLUMN]:
+        msg = f"{where}: no column {', '.join(absent)}, which --ignore-columns names (found: {found})"
+        raise InputDataError(msg)
+    order = tuple(features) if features is not None else tables[0].features
+    names = [name for table in tables for name in (table.sensors or [ONLY_SENSOR])]
+    sensors = tuple(dict.fromkeys(names))
+    position = {name: code for code, name in enumerate(sensors)}
+    codes = [np.array([position[name] for name in (table.sensors or [ONLY_SENSOR])], np.int32)[table.codes] for table in tables]
+    values = [np.column_stack([table.columns[name] for name in order]) for table in tables]
+    count = sum(len(part) for part in codes)
+    dataset = Dataset(
+        features=order,
+        sensors=sensors,
+        codes=np.concatenate(codes),
+        times_ms=np.concatenate([table.times_ms for table in tables]),
+        values=np.concatenate(values).astype(np.float32, copy=False),
+        rows=np.arange(count, dtype=np.int64),
+        unread=unread,
+    )
+    if not any(table.sensors for table in tables):
+        _check_one_sensor(dataset, where, found)
+    return dataset
+
+
+def clean(dataset: Dataset) -> tuple[Dataset, list[str]]:
+    """Sort by sensor and time and keep the first of readings at the same time; return what was repaired, in words."""
+    order = np.lexsort((dataset.rows, dataset.times_ms, dataset.codes)).astype(np.int64)
+    ordered = dataset.take(order)
+    same_sensor = np.diff(ordered.codes) == 0
+    repairs: list[str] = []
+    # A reading is out of order if an earlier row of its sensor is younger.
+    by_sensor = dataset.take(np.argsort(dataset.codes, kind="stable").astype(np.int64))
+    backwards = int(((np.diff(by_sensor.times_ms) < 0) & (np.diff(by_sensor.codes) == 0)).sum())
+    if backwards:
+        repairs.append(f"times go backwards at {backwards} of {len(dataset)} readings: sorted by time")
+    repeated = same_sensor & (np.diff(ordered.times_ms) == 0)
+    if repeated.any():
+        count = int(repeated.sum())
+        repairs.append(f"{count} of {len(dataset)} readings repeat a time of their sensor: the first of each time was kept")
+        ordered = ordered.take(np.concatenate([[True], ~repeated]))
+    return ordered, repairs
+
+
+def sampling_interval_seconds(dataset: Dataset) -> float:
+    """Return the median time between two readings of a sensor, of a cleaned dataset; raise InputDataError without any."""
+    steps_ms = np.diff(dataset.times_ms)[np.diff(dataset.codes) == 0]
+    if not len(steps_ms):
+        msg = "no sensor has two readings at different times; nothing can be learned from that"
+        raise InputDataError(msg)
+    return float(np.median(steps_ms)) / 1000.0
+
+
+def window_ends(dataset: Dataset, window_length: int, max_gap_seconds: float) -> Int64Array:
+    """Return the positions at which a whole window ends: of one sensor, without a gap. For a cleaned dataset."""
+    if not len(dataset):
+        return np.empty(0, np.int64)
+    starts_anew = (np.diff(dataset.codes) != 0) | (np.diff(dataset.times_ms) > max_gap_seconds * 1000.0)
+    positions = np.arange(len(dataset), dtype=np.int64)
+    run_start = np.maximum.accumulate(np.where(np.concatenate([[True], starts_anew]), positions, 0))
+    return positions[positions - run_start >= window_length - 1]
+
+
+def _check_features(table: Table, first: Table | None, features: Sequence[str] | None) -> None:
+    """Raise InputDataError unless a table has the expected feature columns, in any order."""
+    expected = features if features is not None else first.features if first is not None else table.features
+    whose = "the model" if features is not None else "the first file"
+    missing = [name for name in expected if name not in table.columns]
+    if missing:
+        found = ", ".join((*table.features, *table.unread))
+        msg = f"{table.path}: column {', '.join(missing)} of {whose} is missing (found: {found})"
+        raise InputDataError(msg)
+    unknown = [name for name in table.features if name not in expected]
+    if unknown:
+        msg = f"{table.path}: column {', '.join(unknown)} is unknown to {whose}; name it in --ignore-columns to leave it out"
+        raise InputDataError(msg)
+    if not table.features:
+        msg = f"{table.path}: no feature columns, only timestamp and {SENSOR_COLUMN}"
+        raise InputDataError(msg)
+
+
+def _check_one_sensor(dataset: Dataset, where: str, found: str) -> None:
+    """Raise InputDataError if too many rows have the time of another, and other values, for all to be of one sensor."""
+    order = np.argsort(dataset.times_ms, kind="stable")
+    repeated = np.flatnonzero(np.diff(dataset.times_ms[order]) == 0)
+    before, after = dataset.values[order[repeated]], dataset.values[order[repeated + 1]]
+    contradicting = int((~((before == after) | (np.isnan(before) & np.isnan(after))).all(axis=1)).sum())
+    if contradicting < max(_FEWEST_CONTRADICTING, _CONTRADICTING_SHARE * len(dataset)):
+        return
+    msg = (
+        f"{where}: no column {SENSOR_COLUMN}, so that all rows are one sensor's; but {contradicting:,} of "
+        f"{len(dataset):,} rows have the time of another row, with other values. Rename the column that names the sensors to "
+        f"{SENSOR_COLUMN} (found: {found}). If it is one sensor after all, add a column {SENSOR_COLUMN} with its name"
+    )
+    raise InputDataError(msg)

@@ -1,0 +1,133 @@
+"""Readings from a span of the input topic, as a dataset to train on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+import numpy as np
+
+from stream_detector.errors import InputDataError
+from stream_detector.ports import Chunk, Decoder
+from stream_detector.readings import Readings, Record
+from stream_detector.tables.dataset import Dataset
+
+#: Records of each partition that are looked at to find the features.
+RECORDS_TO_FIND_FEATURES = 1_000
+RECORDS_PER_READ = 5_000
+
+
+class TopicReader(Protocol):
+    """What is needed of a topic; a part of ports.Source. Every call is bounded in time and may raise RetriableError."""
+
+    def bounds(self, partition: int) -> tuple[int, int]:
+        """Return the first position and the end."""
+
+    def position_at(self, partition: int, time_ms: int) -> int:
+        """Return the first position whose record's timestamp is at or after a time; the end if there is none."""
+
+    def read(self, partition: int, start: int, stop: int, max_records: int) -> Chunk:
+        """Read from `start`, at most to `stop`, at most `max_records`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpan:
+    """Positions [start, stop) of each partition that has any in the span."""
+
+    positions: dict[int, tuple[int, int]]
+
+    @property
+    def length(self) -> int:
+        """How many positions there are; records are as many or fewer."""
+        return sum(stop - start for start, stop in self.positions.values())
+
+
+def find_span(reader: TopicReader, partitions: Sequence[int], start_ms: int | None, stop_ms: int | None) -> TopicSpan:
+    """Find the records from `start_ms` up to `stop_ms` of Kafka's own record time; None: all there is.
+
+    Raises InputDataError when there are none.
+    """
+    positions = {}
+    for partition in partitions:
+        first, end = reader.bounds(partition)
+        start = first if start_ms is None else reader.position_at(partition, start_ms)
+        stop = end if stop_ms is None else reader.position_at(partition, stop_ms)
+        if start < stop:
+            positions[partition] = (start, stop)
+    if not positions:
+        msg = "the topic holds no records in this span of time"
+        raise InputDataError(msg)
+    return TopicSpan(positions)
+
+
+def find_features(reader: TopicReader, span: TopicSpan) -> tuple[str, ...]:
+    """Return the features that the first records of each partition carry, by name; raise InputDataError if none does."""
+    found: set[str] = set()
+    for partition, (start, stop) in span.positions.items():
+        for record in reader.read(partition, start, stop, RECORDS_TO_FIND_FEATURES).records:
+            found |= _feature_names(record)
+    if not found:
+        msg = "no record at the start of the span is a reading: JSON with sensor_id, timestamp and values"
+        raise InputDataError(msg)
+    return tuple(sorted(found))
+
+
+def read_topic_span(
+    reader: TopicReader,
+    span: TopicSpan,
+    decoder: Decoder,
+    features: Sequence[str],
+    progress: Callable[[int], None] = lambda _: None,
+) -> tuple[Dataset, list[str]]:
+    """Read a span as a dataset in the order of partitions and positions; return what was left out, in words.
+
+    `decoder` decodes readings with these features. `progress` is called with how many positions were passed.
+    """
+    parts: list[Readings] = []
+    refused: Counter[str] = Counter()
+    for chunk in _chunks(reader, span):
+        decoded = decoder.decode(chunk.records)
+        parts.append(decoded.readings)
+        refused.update(rejected.reason for rejected in decoded.rejected)
+        progress(chunk.stop - chunk.start)
+    notes = [f"{count} records were left out: {reason}" for reason, count in refused.most_common()]
+    dataset = _to_dataset(parts, features)
+    if not len(dataset):
+        msg = f"no record of the span could be used ({'; '.join(notes)})"
+        raise InputDataError(msg)
+    return dataset, notes
+
+
+def _chunks(reader: TopicReader, span: TopicSpan) -> Iterator[Chunk]:
+    for partition, (start, stop) in span.positions.items():
+        position = start
+        while position < stop:
+            chunk = reader.read(partition, position, stop, RECORDS_PER_READ)
+            yield chunk
+            position = chunk.stop
+
+
+def _to_dataset(parts: Sequence[Readings], features: Sequence[str]) -> Dataset:
+    names = [name for part in parts for name in part.sensors]
+    code_of = {name: code for code, name in enumerate(dict.fromkeys(names))}
+    return Dataset(
+        features=tuple(features),
+        sensors=tuple(code_of),
+        codes=np.fromiter((code_of[name] for name in names), np.int32, len(names)),
+        times_ms=np.concatenate([part.times_ms for part in parts]),
+        values=np.concatenate([part.values for part in parts]),
+        rows=np.arange(len(names), dtype=np.int64),
+    )
+
+
+def _feature_names(record: Record) -> set[str]:
+    """Return the names under `values` of a record that is a JSON object; none of any other."""
+    try:
+        reading = msgspec.json.decode(record.value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return set()
+    values = reading.get("values") if isinstance(reading, dict) else None
+    return set(values) if isinstance(values, dict) else set()

@@ -1,0 +1,122 @@
+"""Fit what error is rare, from errors on data that nothing was fitted on. See detection/calibration.py for the method."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.stats import genpareto
+
+from stream_detector.detection.calibration import Calibration, Tails
+from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array
+from stream_detector.state.known_sensors import SensorTable
+from stream_detector.training.preparation import SensorScales
+
+#: Members' errors are taken for exponential above this quantile, as empirical below it.
+EMPIRICAL_SHARE = 0.9
+KNOTS = 33
+#: A member's log error is not believed to have a thinner tail than this.
+SMALLEST_ERROR_SCALE = 0.2
+#: The tail of the surprise is the largest 2 % of the readings, but at least 100 of them, but at most a tenth.
+TAIL_SHARE = (0.02, 0.1)
+TAIL_READINGS = 100
+#: With fewer clusters than this the shape cannot be told from 0: the tail is then exponential, and its scale is drawn
+#: towards PRIOR_SCALE as by PRIOR_CLUSTERS more. Surprises of members that err independently would have a smaller scale, of
+#: members that err as one a scale of 1.
+CLUSTERS_FOR_SHAPE = 30
+PRIOR_SCALE, PRIOR_CLUSTERS = 0.5, 10
+#: A larger shape puts deep thresholds out of reach, a smaller one at the largest surprise seen.
+LARGEST_SHAPE = 0.2
+#: A calibration part is short and calm beside what follows it; a tail thinner than this is not believed.
+SMALLEST_SCALE = 0.3
+PRIOR_COUNT = 64.0
+
+
+def fit_calibration(
+    errors: Float32Array,
+    codes: Int32Array,
+    *,
+    sensors: tuple[str, ...],
+    scales: SensorScales,
+    members: tuple[str, ...],
+    weights: Float64Array,
+    quiet_readings: int,
+    in_runs: BoolArray | None = None,
+) -> Calibration:
+    """Fit on log errors [N, M] of readings of sensors by `codes` [N], ordered by sensor and time; NaN is not scored.
+
+    At least one reading must be scored. Two readings above the tail's start belong to one cluster when fewer than
+    `quiet_readings` below it lie between them. A sensor without a scored reading is left out of the table. Where not all
+    readings are `in_runs` [N] without holes, the others say only at what level their sensors are.
+    """
+    scored = ~np.isnan(errors[:, 0])
+    logs, codes = errors[scored].astype(np.float64), codes[scored]
+    whole = np.ones(len(codes), np.bool_) if in_runs is None else in_runs[scored]
+    present, first, of_sensor, counts = np.unique(codes, return_index=True, return_inverse=True, return_counts=True)
+    table = SensorTable(
+        rows={sensors[code]: row for row, code in enumerate(present.tolist())},
+        location=scales.location[present],
+        deviation=scales.deviation[present],
+        levels=np.add.reduceat(logs, first, axis=0) / counts[:, np.newaxis],
+        counts=counts.astype(np.float64),
+    )
+    # The median: one idle sensor among others, with hardly any error, must not speak for the fleet.
+    pooled = np.median(table.levels, axis=0)
+    shrunk = (table.levels * counts[:, np.newaxis] + pooled * PRIOR_COUNT) / (counts[:, np.newaxis] + PRIOR_COUNT)
+    above_level = (logs - shrunk[of_sensor])[whole]
+    tails = fit_tails(above_level)
+    surprise = (tails.surprise(above_level) * weights).sum(axis=1)
+    typical = float(surprise.mean())
+    runs = np.split(surprise - typical, np.cumsum(np.bincount(of_sensor[whole]))[:-1])
+    share = min(TAIL_SHARE[1], max(TAIL_SHARE[0], TAIL_READINGS / len(surprise)))
+    start = float(np.quantile(surprise - typical, 1.0 - share))
+    excesses = np.concatenate([cluster_excesses(run, start, quiet_readings) for run in runs])
+    scale, shape = fit_excesses(excesses)
+    return Calibration(
+        members=members,
+        weights=weights,
+        tails=tails,
+        pooled_level=pooled,
+        typical=typical,
+        tail_start=start,
+        tail_rate=max(len(excesses), 1) / len(surprise),
+        tail_scale=scale,
+        tail_shape=shape,
+        readings=len(surprise),
+        sensors=table,
+        prior_count=PRIOR_COUNT,
+    )
+
+
+def fit_tails(above_level: Float64Array) -> Tails:
+    """Fit each member's tail on log errors above their level [N, M]."""
+    shares = np.linspace(0.0, EMPIRICAL_SHARE, KNOTS)
+    knots = np.maximum.accumulate(np.quantile(above_level, shares, axis=0), axis=0)
+    excesses = np.where(above_level > knots[-1], above_level - knots[-1], np.nan)
+    counts = np.maximum((~np.isnan(excesses)).sum(axis=0), 1)
+    means = np.nansum(excesses, axis=0) / counts
+    return Tails(knots=knots.T.copy(), surprises=-np.log1p(-shares), scales=np.maximum(means, SMALLEST_ERROR_SCALE))
+
+
+def cluster_excesses(values: Float64Array, start: float, quiet_readings: int) -> Float64Array:
+    """Return by how much the largest value of each cluster exceeds `start`."""
+    above = np.flatnonzero(values > start)
+    if not len(above):
+        return np.empty(0)
+    first_of_cluster = np.flatnonzero(np.concatenate([[True], np.diff(above) > quiet_readings]))
+    return np.maximum.reduceat(values[above], first_of_cluster) - start
+
+
+def fit_excesses(excesses: Float64Array) -> tuple[float, float]:
+    """Return (scale, shape) of a generalised Pareto distribution: maximum likelihood, within the bounds above. Finite."""
+    count = len(excesses)
+    scale, shape = (float(excesses.sum()) + PRIOR_CLUSTERS * PRIOR_SCALE) / (count + PRIOR_CLUSTERS), 0.0
+    if count >= CLUSTERS_FOR_SHAPE and excesses.max() > excesses.min():
+        with np.errstate(all="ignore"):
+            fitted, _, _ = genpareto.fit(excesses, floc=0.0)
+            if math.isfinite(fitted):
+                bounded = min(max(float(fitted), -LARGEST_SHAPE), LARGEST_SHAPE)
+                _, _, refitted = genpareto.fit(excesses, f0=bounded, floc=0.0)
+                if math.isfinite(refitted):
+                    scale, shape = float(refitted), bounded
+    return max(scale, SMALLEST_SCALE), shape

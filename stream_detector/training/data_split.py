@@ -1,0 +1,93 @@
+"""Which windows are fitted, watched for early stopping, and used for calibration. Windows are named by where they end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.errors import InputDataError
+from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
+from stream_detector.tables.dataset import Dataset, window_ends
+
+FIT_SHARE = 0.7
+VALIDATION_SHARE = 0.1
+#: A run of so many windows says what level the errors of its sensor have, and how they cluster.
+RUN_WINDOWS = 200
+#: Fewer windows than this in either part are too few to learn or to judge from.
+FEWEST_WINDOWS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Positions in a cleaned dataset; each sensor is split at 70 % of its readings.
+
+    Calibration windows end after the split. The first of them begin before it: what they are judged by was not fitted on.
+    """
+
+    fit_rows: BoolArray  # [N]
+    fit: Int64Array  # ends of windows
+    validation: Int64Array  # the last tenth of each sensor's windows of the fit part, taken out of `fit`
+    calibration: Int64Array
+    codes: Int32Array  # [N] the dataset's
+
+    def calibration_ends(self, most: int, seed: int) -> Int64Array:
+        """Return at most so many ends, ordered: whole runs, the latest of each sensor, of as many sensors as fit in.
+
+        Runs are kept whole because neighbouring scores form clusters.
+        """
+        ends = self.calibration
+        if len(ends) <= most:
+            return ends
+        codes, counts = np.unique(self.codes[ends], return_counts=True)
+        share = max(most // len(codes), min(most, RUN_WINDOWS))
+        rng = np.random.default_rng(seed)
+        chosen = np.isin(codes, rng.permutation(codes)[: most // share])
+        return np.concatenate(
+            [run[-share:] for run, kept in zip(np.split(ends, np.cumsum(counts)[:-1]), chosen, strict=True) if kept]
+        )
+
+    def level_ends(self, runs: Int64Array, most: int) -> Int64Array:
+        """Return at most so many ends, ordered: up to RUN_WINDOWS of each sensor that `runs` has none of, over all its part."""
+        others = self.calibration[~np.isin(self.codes[self.calibration], self.codes[runs])]
+        if not len(others):
+            return others
+        _, first, counts = np.unique(self.codes[others], return_index=True, return_counts=True)
+        share = min(RUN_WINDOWS, max(1, most // len(counts)))
+        chosen = [np.linspace(begin, begin + count - 1, min(share, count)) for begin, count in zip(first, counts, strict=True)]
+        return others[np.concatenate(chosen[:most]).astype(np.int64)]
+
+
+def split_by_time(dataset: Dataset, window_length: int, max_gap_seconds: float) -> Split:
+    """Split each sensor of a cleaned dataset by time; raise InputDataError when there is too little of it."""
+    ends = window_ends(dataset, window_length, max_gap_seconds)
+    starts = np.searchsorted(dataset.codes, np.arange(len(dataset.sensors)))
+    counts = np.diff(np.concatenate([starts, [len(dataset)]]))
+    boundaries = starts + np.floor(FIT_SHARE * counts).astype(np.int64)
+    in_fit = np.arange(len(dataset)) < boundaries[dataset.codes]
+    fit = ends[in_fit[ends]]
+    calibration = ends[~in_fit[ends]]
+    if len(fit) < FEWEST_WINDOWS or len(calibration) < FEWEST_WINDOWS:
+        needed = int(np.ceil(max((window_length + FEWEST_WINDOWS) / FIT_SHARE, FEWEST_WINDOWS / (1.0 - FIT_SHARE))))
+        msg = (
+            f"too little data: {len(dataset)} readings of {len(dataset.sensors)} sensors give {len(fit)} windows of "
+            f"{window_length} readings to fit and {len(calibration)} to calibrate. Give {needed} readings or more of a "
+            f"sensor without gaps over {max_gap_seconds:g} s, or choose a shorter --window-length"
+        )
+        raise InputDataError(msg)
+    late = _is_last_tenth(dataset.codes[fit])
+    return Split(in_fit, fit[~late], fit[late], calibration, dataset.codes)
+
+
+def gather(values: Float32Array, ends: Int64Array, window_length: int) -> Float32Array:
+    """Return the windows [W, T, F] of values [N, F] that end at these rows."""
+    windows: Float32Array = values[ends[:, np.newaxis] + np.arange(1 - window_length, 1)]
+    return windows
+
+
+def _is_last_tenth(codes: Int32Array) -> BoolArray:
+    """Mark the last tenth of each run of equal codes, at least one where a run has two, and one at all."""
+    _, first, counts = np.unique(codes, return_index=True, return_counts=True)
+    rank = np.arange(len(codes)) - np.repeat(first, counts)
+    kept = np.repeat(counts - np.maximum(np.ceil(VALIDATION_SHARE * counts), counts > 1).astype(np.int64), counts)
+    return np.asarray(rank >= np.maximum(kept, 1))

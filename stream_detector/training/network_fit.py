@@ -1,0 +1,156 @@
+"""Fit the network: values hidden at random, a falling learning rate, early stopping on each sensor's latest windows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from stream_detector.model.network import decoded_rows, hidden_rows, negative_log_likelihood
+from stream_detector.model.tensor_types import Tensor
+from stream_detector.readings import Float32Array, Int64Array
+from stream_detector.training.preparation import Prepared, TrainingConfig
+
+#: Called with (phase, done, total, loss or None) as the training goes on.
+Progress = Callable[[str, int, int, float | None], None]
+FITTING, CALIBRATING, TRYING = "fitting", "calibrating", "trying"
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """How the fit went, one value per round; mean negative log likelihoods of hidden values, in scaled units."""
+
+    steps: list[int]
+    training: list[float]
+    validation: list[float]
+    validation_of_carrying: float  # of giving back the last visible value, with one spread for all
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the network is fitted on. N windows of T rows, F features; R decoded rows."""
+
+    values: Float32Array  # [N, T, F] hidden values carry the last visible one
+    visible: Float32Array  # [N, T, F]
+    there: Float32Array  # [N, T]
+    traits: Float32Array  # [N, 2F]
+    target: Float32Array  # [N, R, F]
+    weight: Float32Array  # [N, R, F] 1 for what was there and was hidden
+
+    @property
+    def inputs(self) -> list[Float32Array]:
+        """Return what the network takes."""
+        return [self.values, self.visible, self.there, self.traits]
+
+
+def fit(network: keras.Model, prepared: Prepared, progress: Progress) -> Losses:
+    """Fit the network in place; it ends with the weights of the best validation loss."""
+    split, config = prepared.split, prepared.config
+    rng = np.random.default_rng(config.seed)
+    ends = sample(rng, split.fit, config.max_windows)
+    steps = config.steps or min(max(250, 4 * len(ends) // config.batch_size), 1_000)
+    watched = batch_of(prepared, sample(rng, split.validation, config.max_validation_windows), rng)
+    optimizer = _optimizer(config, steps)
+    train_step, watch = _compile(network, optimizer, watched)
+    losses = Losses([], [], [], _loss_of_carrying(watched))
+    best, best_weights, recent = math.inf, network.get_weights(), []
+    for step, chosen in enumerate(_batches(rng, ends, config.batch_size, steps), start=1):
+        batch = batch_of(prepared, chosen, rng)
+        recent.append(train_step(batch.inputs, batch.target, batch.weight))
+        progress(FITTING, step, steps, losses.validation[-1] if losses.validation else None)
+        if step % config.round_steps and step < steps:
+            continue
+        losses.steps.append(step)
+        losses.training.append(float(np.mean([float(loss) for loss in recent])))
+        losses.validation.append(float(watch()))
+        recent.clear()
+        if losses.validation[-1] < best:
+            best, best_weights = losses.validation[-1], network.get_weights()
+        elif step - losses.steps[int(np.argmin(losses.validation))] >= config.patience * config.round_steps:
+            break
+    network.set_weights(best_weights)
+    return losses
+
+
+def sample(rng: np.random.Generator, ends: Int64Array, most: int) -> Int64Array:
+    """Return at most so many of the ends, in order."""
+    return ends if len(ends) <= most else np.sort(rng.choice(ends, most, replace=False))
+
+
+def batch_of(prepared: Prepared, ends: Int64Array, rng: np.random.Generator) -> Batch:
+    """Return the windows that end at these rows with values hidden at random.
+
+    In half of the windows all scored features of the newest T/8 rows, in the others some of the features in the newest T/4,
+    so that they must be told from the others.
+    """
+    scaled, present = prepared.scaled_windows(ends)
+    count, steps, features = scaled.shape
+    candidates = np.flatnonzero(prepared.scored)
+    everything = (rng.random(count) < 0.5) | (len(candidates) == 1)
+    chosen = rng.random((count, len(candidates))) < rng.choice([0.25, 0.5], count)[:, np.newaxis]
+    none = np.flatnonzero(~chosen.any(axis=1))
+    chosen[none, rng.integers(len(candidates), size=len(none))] = True
+    chosen[everything] = True
+    rows = decoded_rows(steps)
+    depth = np.where(everything, hidden_rows(steps), rows)
+    hidden = np.zeros((count, steps, features), np.bool_)
+    late = np.arange(steps) >= steps - depth[:, np.newaxis]
+    hidden[:, :, candidates] = late[:, :, np.newaxis] & chosen[:, np.newaxis, :]
+    last = np.take_along_axis(scaled, (steps - depth - 1)[:, np.newaxis, np.newaxis], axis=1)
+    return Batch(
+        values=np.where(hidden, last, scaled),
+        visible=(present & ~hidden).astype(np.float32),
+        there=np.asarray(present.any(axis=2), np.float32),
+        traits=prepared.traits(ends),
+        target=scaled[:, -rows:],
+        weight=(hidden & present)[:, -rows:].astype(np.float32),
+    )
+
+
+def _compile(
+    network: keras.Model, optimizer: keras.optimizers.Optimizer, watched: Batch
+) -> tuple[Callable[..., Tensor], Callable[[], Tensor]]:
+    """Compile a training step, of a batch to its loss, and the look at the validation loss."""
+    variables = network.trainable_variables
+    optimizer.build(variables)
+
+    @tf.function  # type: ignore[untyped-decorator]  # TensorFlow ships no types
+    def train_step(inputs: list[Tensor], target: Tensor, weight: Tensor) -> Tensor:
+        with tf.GradientTape() as tape:
+            head, _ = network(inputs, training=True)
+            loss = negative_log_likelihood(target, weight, head)
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return loss
+
+    @tf.function  # type: ignore[untyped-decorator]  # see above
+    def watch() -> Tensor:
+        head, _ = network(watched.inputs, training=False)
+        return negative_log_likelihood(watched.target, watched.weight, head)
+
+    return train_step, watch
+
+
+def _loss_of_carrying(batch: Batch) -> float:
+    """Return what the last visible value would lose, with the one spread that suits it best."""
+    moved = batch.target - batch.values[:, -batch.target.shape[1] :]
+    squares = float((np.square(moved) * batch.weight).sum() / max(float(batch.weight.sum()), 1.0))
+    return 0.5 + 0.5 * math.log(max(squares, 1e-12))
+
+
+def _optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optimizer:
+    rate = keras.optimizers.schedules.PolynomialDecay(config.first_learning_rate, steps, config.last_learning_rate)
+    return keras.optimizers.Adam(rate, clipnorm=config.clip_norm)
+
+
+def _batches(rng: np.random.Generator, ends: Int64Array, size: int, steps: int) -> Iterator[Int64Array]:
+    """Yield batches of one size: every window once, shuffled, then again in another order."""
+    waiting = np.empty(0, np.int64)
+    for _ in range(steps):
+        while len(waiting) < size:
+            waiting = np.concatenate([waiting, rng.permutation(ends)])
+        yield waiting[:size]
+        waiting = waiting[size:]

@@ -1,0 +1,135 @@
+"""What a training starts from: data split by time, scaled, and found fit to learn from. TensorFlow is not needed yet."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stream_detector.errors import InputDataError
+from stream_detector.model.artifact import NetworkSpec
+from stream_detector.model.input_scaling import fill, mean_and_deviation, scale
+from stream_detector.model.static_covariates import Fleet, fit_fleet
+from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
+from stream_detector.state.running_scale import Scales
+from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
+from stream_detector.training.data_split import Split, gather, split_by_time
+
+SHORTEST_WINDOW = 2
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """What can be chosen about a training."""
+
+    name: str = "attention-autoencoder"
+    window_length: int = 64
+    network: NetworkSpec = field(default_factory=NetworkSpec)
+    seed: int = 0
+    steps: int | None = None  # gradient steps; None: four passes over the sampled windows, within 250 and 1000
+    batch_size: int = 128
+    first_learning_rate: float = 3e-3
+    last_learning_rate: float = 1.5e-4
+    clip_norm: float = 1.0
+    round_steps: int = 25  # steps between two looks at the validation loss
+    patience: int = 4  # rounds without a better validation loss before stopping
+    max_windows: int = 32_000  # distinct windows in the fit
+    max_linear_windows: int = 8_000  # that the linear members are fitted on
+    max_validation_windows: int = 1_024
+    max_calibration_windows: int = 60_000
+    max_level_windows: int = 1_000_000  # of the sensors beyond those
+    max_gap_intervals: float = 10.0  # a longer silence ends a window
+    context_features: tuple[str, ...] | None = None  # never scored; None: those that hold only 0 and 1
+
+
+@dataclass(frozen=True, slots=True)
+class SensorScales:
+    """Each sensor's own scale, from its fit part. S sensors, F features."""
+
+    location: Float32Array  # [S, F]
+    deviation: Float32Array  # [S, F] > 0
+    fleet: Fleet  # its deviation stands in for that of a feature that does not vary
+
+    def of(self, codes: Int64Array | Int32Array) -> Scales:
+        """Return the scales of windows by their sensors' codes [N]."""
+        return Scales(self.location[codes], self.deviation[codes])
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Data that can be trained on, and what was derived from its fit part."""
+
+    dataset: Dataset
+    config: TrainingConfig
+    interval_seconds: float
+    split: Split
+    scales: SensorScales
+    scored: BoolArray  # [F]
+
+    def traits(self, ends: Int64Array) -> Float32Array:
+        """Return the traits [N, 2F] of the sensors of the windows that end at these rows."""
+        scales = self.scales.of(self.dataset.codes[ends])
+        return np.asarray(self.scales.fleet.traits(scales.location, scales.deviation), np.float32)
+
+    def scaled_windows(self, ends: Int64Array) -> tuple[Float32Array, BoolArray]:
+        """Return the windows [N, T, F] that end at these rows, scaled and filled, and what was there."""
+        scales = self.scales.of(self.dataset.codes[ends])
+        filled, present = fill(gather(self.dataset.values, ends, self.config.window_length), scales.location)
+        return np.asarray(scale(filled, scales.location, scales.deviation), np.float32), present
+
+
+def prepare(dataset: Dataset, config: TrainingConfig) -> Prepared:
+    """Prepare a cleaned dataset; raise InputDataError when it, or the windows asked for, hold too little to learn from."""
+    if config.window_length < SHORTEST_WINDOW:
+        msg = f"a window of {config.window_length} reading has nothing to expect it from; choose {SHORTEST_WINDOW} or more"
+        raise InputDataError(msg)
+    interval_seconds = sampling_interval_seconds(dataset)
+    split = split_by_time(dataset, config.window_length, config.max_gap_intervals * interval_seconds)
+    fit_values = dataset.values[split.fit_rows]
+    scored = scored_features(dataset.features, fit_values, config.context_features)
+    _check_present(dataset.features, fit_values)
+    return Prepared(dataset, config, interval_seconds, split, fit_scales(dataset, split.fit_rows), scored)
+
+
+def fit_scales(dataset: Dataset, fit_rows: BoolArray) -> SensorScales:
+    """Fit each sensor's scale on its fit part of a cleaned dataset.
+
+    A feature that does not vary in a sensor gets the median deviation of the sensors in which it does, or 1.
+    """
+    values, codes = dataset.values[fit_rows], dataset.codes[fit_rows]
+    bounds = np.searchsorted(codes, np.arange(len(dataset.sensors) + 1))
+    fitted = [mean_and_deviation(values[first:last]) for first, last in itertools.pairwise(bounds.tolist())]
+    location = np.stack([mean for mean, _ in fitted])
+    deviation = np.stack([of_sensor for _, of_sensor in fitted])
+    varying = np.where(deviation > 0, deviation, np.float32(np.nan))
+    fallback = np.ones(deviation.shape[1], np.float32)
+    known = (deviation > 0).any(axis=0)
+    fallback[known] = np.nanmedian(varying[:, known].astype(np.float64), axis=0)
+    return SensorScales(location, np.where(deviation > 0, deviation, fallback), fit_fleet(location, fallback))
+
+
+def scored_features(features: Sequence[str], fit_values: Float32Array, context: Sequence[str] | None) -> BoolArray:
+    """Say which features are scored [F]: all but the context features.
+
+    With None those are the features that hold only 0 and 1 in the fit part (commands, flags), unless there are no others.
+    """
+    if context is None:
+        binary = np.all((fit_values == 0.0) | (fit_values == 1.0) | np.isnan(fit_values), axis=0)
+        return np.ones(len(features), np.bool_) if binary.all() else np.asarray(~binary)
+    unknown = [name for name in context if name not in features]
+    if unknown or len(set(context)) == len(features):
+        what = f"{', '.join(unknown)} is no feature" if unknown else "no feature is left to be scored"
+        msg = f"context columns: {what} (features: {', '.join(features)})"
+        raise InputDataError(msg)
+    return np.array([name not in context for name in features])
+
+
+def _check_present(features: Sequence[str], values: Float32Array) -> None:
+    """Raise InputDataError for a feature without any value."""
+    empty = np.asarray(np.isnan(values).all(axis=0))
+    if empty.any():
+        names = ", ".join(name for name, is_empty in zip(features, empty.tolist(), strict=True) if is_empty)
+        msg = f"column {names} has no value in the first 70 % of the readings; name it in --ignore-columns to leave it out"
+        raise InputDataError(msg)

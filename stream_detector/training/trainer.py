@@ -1,0 +1,184 @@
+"""From prepared data to a trained model: fit the members, measure usual errors, calibrate, and try it on injected faults."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import keras
+import numpy as np
+from keras import ops
+
+from stream_detector.detection.calibration import Calibration
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.gate.baseline_comparison import Verdict
+from stream_detector.model.artifact import Artifact
+from stream_detector.model.error_normalization import Whitening, fit_whitening
+from stream_detector.model.input_scaling import unscale
+from stream_detector.model.linear_members import fit_linear, member_shapes
+from stream_detector.model.masked_autoencoder import MaskedAutoencoder, Windows
+from stream_detector.model.members import Compiled, Members, Tiles, compile_feature_errors
+from stream_detector.model.network import build_network, hidden_rows
+from stream_detector.model.xla_forward import forward, served
+from stream_detector.model_store.serialization import with_version
+from stream_detector.model_store.validation import AUTOENCODER
+from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
+from stream_detector.training.calibration_fit import fit_calibration
+from stream_detector.training.data_split import gather
+from stream_detector.training.gate_run import CompiledMembers, try_members
+from stream_detector.training.network_fit import CALIBRATING, Losses, Progress, fit, sample
+from stream_detector.training.preparation import Prepared
+from stream_detector.training.report import training_report
+
+#: Windows per forward pass in calibration.
+TILE_ROWS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A window of the calibration part of typical score, and what the network says of its hidden newest rows."""
+
+    window: Float32Array  # [T, F] in the features' units
+    expected: Float32Array  # [H, F] of the newest H rows
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """The outcome of a training."""
+
+    artifact: Artifact
+    losses: Losses
+    verdict: Verdict
+    example: Example
+
+
+def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = time.monotonic) -> Training:
+    """Train. Equal data, configuration and versions give an equal model on one kind of machine."""
+    timing = _Timing(clock)
+    members, network, losses = _fit_members(prepared, progress, timing)
+    tiles = Tiles(prepared.config.window_length, len(prepared.dataset.features), TILE_ROWS)
+    compiled = compile_feature_errors(members, tiles)
+    held_out = _score_held_out(compiled, tiles, prepared, progress)
+    equal = np.full(len(members.names), 1.0 / len(members.names))
+    calibration = _calibrate(prepared, held_out, members.names, equal)
+    timing.lap("calibration")
+
+    whitening = held_out.whitening
+    tried = try_members(prepared, CompiledMembers.of(members, tiles, compiled, whitening), calibration, progress)
+    kept = tried.weights > 0
+    names = tuple(name for name, is_kept in zip(members.names, kept.tolist(), strict=True) if is_kept)
+    of_kept = replace(held_out, log_errors=held_out.log_errors[:, kept])
+    calibration = _calibrate(prepared, of_kept, names, tried.weights[kept])
+    timing.lap("trials")
+    artifact = Artifact(
+        spec=ModelSpec(
+            prepared.config.name, "", prepared.dataset.features, prepared.config.window_length, prepared.interval_seconds, names
+        ),
+        network=prepared.config.network,
+        weights={variable.path: np.asarray(variable.numpy()) for variable in network.weights},
+        linear=tuple(member for member in members.linear if member.shape.name in names),
+        fleet=prepared.scales.fleet,
+        whitening=Whitening(whitening.baseline[kept], whitening.scored),
+        calibration=calibration,
+        report={},
+    )
+    report = training_report(prepared, losses, artifact, tried, timing.seconds)
+    one_by_one = replace(members.autoencoder, forward=partial(forward, network))  # not worth compiling
+    example = _example(one_by_one, prepared, held_out)
+    return Training(with_version(replace(artifact, report=report)), losses, tried.verdict, example)
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldOut:
+    """Windows that nothing was fitted on, and the members' errors on them."""
+
+    ends: Int64Array  # [W] ordered
+    in_runs: BoolArray  # [W] of runs without holes; the others say only at what level their sensors are
+    whitening: Whitening
+    log_errors: Float32Array  # [W, M]
+
+
+class _Timing:
+    """Seconds by phase."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last = clock()
+        self.seconds: dict[str, float] = {}
+
+    def lap(self, phase: str) -> None:
+        """Note the time since the lap before as that of a phase."""
+        now = self._clock()
+        self.seconds[phase] = round(now - self._last, 2)
+        self._last = now
+
+
+def _fit_members(prepared: Prepared, progress: Progress, timing: _Timing) -> tuple[Members, keras.Model, Losses]:
+    """Fit the linear members and the network; all of them are members."""
+    config, length, features = prepared.config, prepared.config.window_length, len(prepared.dataset.features)
+    chosen = sample(np.random.default_rng(config.seed), prepared.split.fit, config.max_linear_windows)
+    windows, _ = prepared.scaled_windows(chosen)
+    linear = fit_linear(windows, member_shapes(length))
+    timing.lap("linear_members")
+    network = build_network(length, features, config.network, config.seed)
+    losses = fit(network, prepared, progress)
+    timing.lap("autoencoder")
+    autoencoder = MaskedAutoencoder(served(network), prepared.scales.fleet, prepared.scored, hidden_rows(length))
+    names = (*(member.shape.name for member in linear), AUTOENCODER)
+    return Members(tuple(linear), autoencoder, names, length), network, losses
+
+
+def _score_held_out(compiled: Compiled, tiles: Tiles, prepared: Prepared, progress: Progress) -> _HeldOut:
+    """Score the calibration part: whole runs of some sensors, and enough windows of each other for its level."""
+    config, split = prepared.config, prepared.split
+    runs = split.calibration_ends(config.max_calibration_windows, config.seed)
+    errors, seen = (np.concatenate(all_of) for all_of in zip(*_errors(compiled, tiles, prepared, runs, progress), strict=True))
+    whitening = fit_whitening(errors, seen, prepared.scored)
+    others = split.level_ends(runs, config.max_level_windows)
+    of_others = [whitening.log_errors(*part) for part in _errors(compiled, tiles, prepared, others, progress)]
+    ends, log_errors = np.concatenate([runs, others]), np.concatenate([whitening.log_errors(errors, seen), *of_others])
+    order = np.argsort(ends)
+    return _HeldOut(ends[order], np.isin(ends[order], runs), whitening, log_errors[order])
+
+
+def _errors(
+    compiled: Compiled, tiles: Tiles, prepared: Prepared, ends: Int64Array, progress: Progress
+) -> Iterator[tuple[Float32Array, BoolArray]]:
+    """Yield the windows' errors [W, M, F] and which features they have [W, M, F], some at a time."""
+    for start in range(0, len(ends), 16 * tiles.rows):
+        chosen = ends[start : start + 16 * tiles.rows]
+        scales = prepared.scales.of(prepared.dataset.codes[chosen])
+        errors, seen = tiles.run(compiled, gather(prepared.dataset.values, chosen, tiles.window_length), scales)
+        progress(CALIBRATING, min(start + 16 * tiles.rows, len(ends)), len(ends), None)
+        yield errors, seen
+
+
+def _calibrate(prepared: Prepared, held_out: _HeldOut, names: tuple[str, ...], weights: Float64Array) -> Calibration:
+    dataset = prepared.dataset
+    return fit_calibration(
+        held_out.log_errors,
+        dataset.codes[held_out.ends],
+        sensors=dataset.sensors,
+        scales=prepared.scales,
+        members=names,
+        weights=weights,
+        quiet_readings=max(1, prepared.config.window_length // 2),
+        in_runs=held_out.in_runs,
+    )
+
+
+def _example(autoencoder: MaskedAutoencoder, prepared: Prepared, held_out: _HeldOut) -> Example:
+    """Return the calibration window of median error."""
+    ends, log_errors = held_out.ends, held_out.log_errors
+    order = np.argsort(log_errors.mean(axis=1))  # NaN last
+    typical = ends[order[int(np.count_nonzero(~np.isnan(log_errors[:, 0]))) // 2]][np.newaxis]
+    scaled, present = prepared.scaled_windows(typical)
+    scales = prepared.scales.of(prepared.dataset.codes[typical])
+    tensors = [
+        ops.convert_to_tensor(array) for array in (scaled, present.astype(np.float32), scales.location, scales.deviation)
+    ]
+    centre, _, _ = autoencoder.expect(Windows(*tensors))
+    window = gather(prepared.dataset.values, typical, prepared.config.window_length)
+    return Example(window[0], unscale(np.asarray(centre), scales.location, scales.deviation)[0])

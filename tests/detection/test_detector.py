@@ -1,0 +1,206 @@
+"""A batch in memory: which windows are scored, and that the outcome does not depend on the batch."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_detector.detection.detector import Detected, Detector
+from stream_detector.readings import Float64Array, Message, Readings
+from stream_detector.state.codec.encode import compact
+from stream_detector.state.running_scale import Scales
+from stream_detector.state.windows import new_records
+from tests.pipeline.harness import SECOND_MS, START_MS, UNKNOWN_ABOVE, ChecksumScorer, Plant, checksum_error
+
+#: Surprises of ChecksumScorer are below 1: with this margin none is anomalous, with that one all are.
+NEVER = Plant(margin=50.0)
+ALWAYS = Plant(margin=-50.0)
+
+
+def readings(sensors: str, first: int = 0, *, missing: bool = False) -> Readings:
+    """Return readings, one per letter, a second apart; the first feature is the offset."""
+    offsets = np.arange(first, first + len(sensors), dtype=np.int64)
+    values = np.stack([offsets, offsets % 3], axis=1).astype(np.float32)
+    if missing:
+        values[:] = np.nan
+    return Readings(list(sensors), np.zeros(len(sensors), np.int32), offsets, START_MS + offsets * SECOND_MS, values)
+
+
+def admitted(detector: Detector, sensors: str) -> Detector:
+    """Hold sensors that were never seen."""
+    assert detector.arena.room(len(sensors))
+    detector.admit(0, list(sensors), [None] * len(sensors))
+    return detector
+
+
+def phase_of(detector: Detector, sensor: str) -> int:
+    return int(detector.arena.phases[detector.arena.slots(readings(sensor))[0]])
+
+
+def scored_offsets(detected: Detected, first: int = 0) -> list[int]:
+    return sorted((detected.appended.reading[~np.isnan(scores_of(detected))] + first).tolist())
+
+
+def scores_of(detected: Detected) -> Float64Array:
+    """Return the score of each accepted reading; of a batch without any there are no decisions."""
+    return np.empty(0) if detected.decisions is None else detected.decisions.scores
+
+
+def statuses(detected: Detected) -> list[str]:
+    assert detected.decisions is not None
+    return [transition.status for transition in detected.decisions.transitions]
+
+
+def test_full_windows_are_scored_as_of_their_reading() -> None:
+    scorer = ChecksumScorer()
+    detected = admitted(NEVER.detector(scorer), "ab").detect(readings("aabaaab"))
+
+    assert [window[:, 0].tolist() for window in scorer.windows_seen] == [[0, 1, 3], [1, 3, 4], [3, 4, 5]]
+    assert scored_offsets(detected) == [3, 4, 5]
+    assert detected.scored == 3
+    assert detected.decisions is not None
+    at_3 = float(detected.decisions.surprises[detected.appended.reading == 3, 0][0])
+    assert at_3 == checksum_error([[0, 0], [1, 1], [3, 0]], NEVER.scales_of("a"))
+
+
+def test_a_sensor_that_the_model_does_not_know_is_scored_on_the_scale_of_its_readings_so_far() -> None:
+    detected = admitted(NEVER.detector(), "ab").detect(readings("bababa"))
+
+    # b has 0, 2, 4 and 0, 2, 1: the means are 2 and 1, the variances 8/3 and 2/3.
+    scale = Scales(np.array([[2.0, 1.0]], np.float32), np.array([[np.sqrt(8 / 3), np.sqrt(2 / 3)]], np.float32))
+    assert detected.decisions is not None
+    at_4 = float(detected.decisions.surprises[detected.appended.reading == 4, 0][0])
+    assert at_4 == checksum_error([[0, 0], [2, 2], [4, 1]], scale) - UNKNOWN_ABOVE
+
+
+def test_without_scoring_windows_are_filled_and_scales_learned_and_nothing_else_changes() -> None:
+    scorer = ChecksumScorer()
+    detector = admitted(ALWAYS.detector(scorer), "ab")
+    decided = ["shift", "level_count", "memory", "accepted", "incident_offset"]
+    before = detector.arena.records["header"][decided].tolist()
+
+    detected = detector.detect(readings("abaaa"), scoring=False)
+
+    assert (detected.decisions, detected.scored, list(scorer.windows_seen)) == (None, 0, [])
+    header = detector.arena.records["header"]
+    assert header["filled"].max() == 3
+    assert detector.arena.records["moments"]["count"][detector.arena.held(0)].tolist() == [[0, 0], [1, 1]]
+    assert header[decided].tolist() == before
+
+
+def test_a_batch_without_readings_is_fine() -> None:
+    detected = NEVER.detector().detect(readings(""))
+
+    assert (len(detected.appended.reading), detected.scored, detected.decisions) == (0, 0, None)
+
+
+def test_a_window_without_any_value_has_no_score() -> None:
+    detector = admitted(ALWAYS.detector(), "a")
+
+    detected = detector.detect(readings("aaaa", missing=True))
+
+    assert detected.scored == 0
+    assert statuses(detected) == []
+
+
+def test_with_a_stride_every_nth_reading_of_a_sensor_is_scored() -> None:
+    detector = admitted(Plant(margin=50.0, stride=4).detector(), "a")
+
+    detected = detector.detect(readings("a" * 20))
+
+    # count + phase is a multiple of 4; the first full window is that of count 3, and the offset is count - 1
+    expected = [count - 1 for count in range(3, 21) if (count + phase_of(detector, "a")) % 4 == 0]
+    assert scored_offsets(detected) == expected
+
+
+def test_strides_of_sensors_are_spread() -> None:
+    names = [chr(ord("A") + number) for number in range(40)]
+    detector = admitted(Plant(margin=50.0, stride=4).detector(), "".join(names))
+
+    assert {phase_of(detector, name) % 4 for name in names} == {0, 1, 2, 3}
+
+
+def test_between_strides_readings_are_scored_while_an_incident_is_open() -> None:
+    detector = admitted(Plant(margin=-50.0, stride=4).detector(), "a")
+
+    detected = detector.detect(readings("a" * 20))
+
+    opening = next(count - 1 for count in range(3, 21) if (count + phase_of(detector, "a")) % 4 == 0)
+    assert scored_offsets(detected) == list(range(opening, 20))
+
+
+def test_scores_that_were_not_needed_are_not_reported() -> None:
+    """A whole sensor is scored when an incident opens between strides; what lies before the opening is not told."""
+    detector = admitted(Plant(margin=-50.0, stride=7).detector(), "a")
+
+    in_one = detector.detect(readings("a" * 20))
+    other = admitted(Plant(margin=-50.0, stride=7).detector(), "a")
+    one_by_one = [other.detect(readings("a", offset)) for offset in range(20)]
+
+    whole, parts = scores_of(in_one), [scores_of(part) for part in one_by_one]
+    assert np.array_equal(whole, np.concatenate(parts), equal_nan=True)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    sensors=st.text(alphabet="abc", min_size=1, max_size=60),
+    stride=st.integers(1, 5),
+    margin=st.sampled_from([-0.1, 0.1, 0.25]),
+    data=st.data(),
+)
+def test_any_cut_gives_equal_records_scores_and_events(sensors: str, stride: int, margin: float, data: st.DataObject) -> None:
+    cuts = data.draw(st.lists(st.integers(0, len(sensors)), max_size=6).map(sorted))
+    plant = Plant(stride=stride, margin=margin, accept_ms=8 * SECOND_MS)
+
+    outcomes = []
+    for bounds in ([0, *cuts, len(sensors)], list(range(len(sensors) + 1))):
+        detector = admitted(plant.detector(), "abc")
+        alerts: list[Message] = []
+        scores: dict[int, str] = {}
+        for first, stop in itertools.pairwise(bounds):
+            batch = readings(sensors[first:stop], first)
+            detected = detector.detect(batch)
+            alerts += detector.alerts(batch, detected, "in", "out")
+            offsets = batch.offsets[detected.appended.reading].tolist()
+            scores |= dict(zip(offsets, map(repr, scores_of(detected).tolist()), strict=True))
+        outcomes.append((alerts, scores, detector.arena.records[:3].tobytes()))
+
+    assert outcomes[0] == outcomes[1]
+
+
+def test_a_stored_record_is_gone_on_with() -> None:
+    first = admitted(NEVER.detector(), "a")
+    first.detect(readings("aa"))
+    (stored,) = compact(first.arena.taken(first.arena.held(0)))
+    scorer = ChecksumScorer()
+    second = NEVER.detector(scorer)
+
+    second.admit(0, ["a"], [stored])
+    second.detect(readings("a", 2))
+
+    assert [window[:, 0].tolist() for window in scorer.windows_seen] == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("stored", [b"", b"x" * 10])
+def test_a_stored_record_of_another_size_is_not_used(stored: bytes) -> None:
+    detector = NEVER.detector()
+
+    detector.admit(0, ["a"], [stored])
+
+    slot = detector.arena.held(0)[0]
+    assert detector.arena.records["rows"][slot].tobytes() == new_records(1, 3, 2, 1)["rows"].tobytes()
+    assert detector.arena.stored_time_ms[slot] == -1
+
+
+def test_alerts_are_in_the_order_of_the_log() -> None:
+    detector = admitted(ALWAYS.detector(), "ab")
+    batch = readings("bababab")
+
+    alerts = detector.alerts(batch, detector.detect(batch), "in", "out")
+
+    ids = [(alert.key, dict(alert.headers)["event_id"]) for alert in alerts]
+    assert ids == [(b"b", b"in-0-4-0-v1-opened"), (b"a", b"in-0-5-0-v1-opened")]

@@ -1,0 +1,191 @@
+"""The report as data, as cells, as a page and as pictures."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stream_detector.evaluation.baselines import BASELINES
+from stream_detector.evaluation.html_report import page
+from stream_detector.evaluation.plots import draw_series
+from stream_detector.evaluation.report import About, report, to_json
+from stream_detector.evaluation.report_tables import (
+    FIGURES,
+    SUMMARY_HEADER,
+    explanation_lines,
+    sensor_header,
+    sensor_rows,
+    summary_rows,
+)
+from stream_detector.evaluation.scorecard import PRODUCT, Judged, Rules, Series, judge, split
+from stream_detector.readings import BoolArray
+from tests.evaluation.test_scorecard import ROWS, faulty, scored, table
+
+ABOUT = About(
+    model="pumps <1>",
+    model_version="v1",
+    inputs=("in.csv",),
+    labels="column label",
+    budget_per_sensor_day=0.1,
+    quiet_seconds=5.0,
+    seed=0,
+    notes=("a note",),
+)
+PNG = b"\x89PNG"
+
+
+def evaluate(*labels: BoolArray) -> list[Judged]:
+    """Judge sensors with these labels, which are alarmed as they should be.
+
+    Of all rows together, the first two and the last have no score.
+    """
+    data = table(sensors=len(labels))
+    together = np.stack(labels, axis=1).reshape(-1)
+    result = replace(scored(len(together), together), is_late=np.arange(len(together)) == len(together) - 1)
+    result.score[-1] = np.nan
+    return [judge(series, None, Rules(5_000, 1.0)) for series in split(data, together, result)]
+
+
+def series(judged: Judged, **changes: Any) -> Series:  # noqa: ANN401 - fields of a dataclass
+    return replace(judged.series, **changes)
+
+
+def test_the_mean_is_of_labelled_sensors_and_false_alarms_are_of_all() -> None:
+    healthy = np.zeros(ROWS, np.bool_)
+    judged = evaluate(faulty(), faulty(first=340), healthy)
+
+    summary = report(ABOUT, judged)["detectors"][PRODUCT]
+
+    rankings = [one.verdicts[PRODUCT].ranking for one in judged[:2]]
+    assert summary["sensors"] == 3
+    assert summary["mean_of_labelled_sensors"]["sensors"] == 2
+    assert summary["mean_of_labelled_sensors"]["vus_pr"] == pytest.approx(np.mean([one.vus_pr for one in rankings if one]))
+    assert summary["mean_of_labelled_sensors"]["event_recall"] == 1.0
+    assert summary["pooled"]["sensor_days"] == pytest.approx(3 * ROWS / 86_400)
+    assert (summary["pooled"]["f1"], summary["pooled"]["false_incidents"]) == (1.0, 0)
+
+
+def test_a_baseline_is_summed_up_over_the_sensors_that_it_judged() -> None:
+    judged = evaluate(faulty(), faulty(first=10))
+
+    detectors = report(ABOUT, judged)["detectors"]
+
+    assert (detectors[PRODUCT]["sensors"], detectors["random"]["sensors"]) == (2, 1)
+    assert list(report(ABOUT, evaluate(faulty(first=10)))["detectors"]) == [PRODUCT]
+
+
+def test_rows_are_counted_by_what_became_of_them() -> None:
+    judged = evaluate(faulty(), faulty(first=340))
+    judged[0].series.product.scores[100:105] = np.nan
+
+    whole = report(ABOUT, judged)
+
+    expected = {"total": 800, "anomalous": 40, "scored": 792, "warming": 2, "late": 1, "other": 5}
+    assert whole["rows"] == expected
+    assert whole["sensors"][0]["rows"] == {**expected, "total": 400, "anomalous": 20, "scored": 394, "warming": 1, "late": 0}
+
+
+def test_what_a_reader_must_know_is_noted() -> None:
+    notes = report(ABOUT, evaluate(faulty(), faulty(first=10), np.zeros(ROWS, np.bool_)))["notes"]
+
+    assert notes[0] == "a note"
+    assert notes[1].startswith("3 of 1,200 rows were not scored and rank last: 2 while warming, 1 late")
+    assert notes[2].startswith("the baselines of 2 of 3 sensors are fitted to rows that they are then judged on")
+    assert notes[3] == "1 of 3 sensors have no baselines: fewer than 64 rows to fit them to"
+    assert notes[4] == "1 of 3 sensors have no anomalous row: they give false-alarm figures only"
+    assert len(notes) == 5
+
+
+def test_json_has_null_where_there_is_no_figure() -> None:
+    text = to_json(report(ABOUT, evaluate(np.zeros(ROWS, np.bool_))))
+
+    pooled = json.loads(text)["detectors"][PRODUCT]["pooled"]
+    assert (pooled["event_recall"], pooled["f1"], pooled["delay_seconds_median"]) == (None, None, None)
+    assert pooled["false_alarm_rate_percent"] == 0.0
+    assert "NaN" not in text
+
+
+def test_equal_evaluations_give_equal_reports() -> None:
+    assert to_json(report(ABOUT, evaluate(faulty()))) == to_json(report(ABOUT, evaluate(faulty())))
+
+
+def test_tables_have_a_cell_under_each_header() -> None:
+    whole = report(ABOUT, evaluate(faulty(), np.zeros(ROWS, np.bool_)))
+
+    assert [len(row) for row in summary_rows(whole)] == [len(SUMMARY_HEADER)] * (1 + len(BASELINES))
+    assert [len(row) for row in sensor_rows(whole)] == [len(sensor_header(whole))] * 2
+    first, second = (dict(zip(sensor_header(whole), row, strict=True)) for row in sensor_rows(whole))
+    assert (first["sensor"], first["rows"], first["not scored"], first["events found"]) == ("s0", "400", "1", "1/1")
+    assert (first["delay"], first["F1"], first["false rows %"]) == ("0 s", "1.000", "0.00")
+    assert (second["VUS-PR"], second["events found"], second["delay"], second["F1"]) == ("-", "-", "-", "-")
+    assert first["VUS-PR of random"] == f"{whole['sensors'][0]['detectors']['random']['vus_pr']:.3f}"
+
+
+def test_explanations_are_told_by_which_way_the_score_goes_and_what_to_expect() -> None:
+    shares = {"blamed_fall": 1.8, "random_fall": -0.16, "win_rate": 0.917, "windows": 9}
+    attention = {"blamed_fall": -1.1, "random_fall": -1.5, "win_rate": 0.5, "windows": 9}
+
+    lines = explanation_lines({"explanations": {"shares": shares, "step_shares": None, "attention": attention}})
+
+    assert lines[:2] == [
+        "explanations, cells blamed by the shares: replaced by what was expected, the score falls by 1.80; "
+        "for as many at random it rises by 0.16. Lower than at random in 92 % of the comparisons, 9 windows",
+        "explanations, steps attended to: replaced by what was expected, the score rises by 1.10; "
+        "for as many at random it rises by 1.50. Lower than at random in 50 % of the comparisons, 9 windows",
+    ]
+    assert lines[2].startswith("explanations that are true to the score: it falls, and ends lower than at random in far more")
+    assert len(lines) == 3
+
+
+def test_explanations_that_were_not_measured_are_not_told_of() -> None:
+    assert explanation_lines({"explanations": None}) == []
+    assert explanation_lines({"explanations": {"attention": None}}) == []
+
+
+def test_the_page_needs_nothing_else_and_escapes_names() -> None:
+    judged = evaluate(faulty())
+    renamed = replace(judged[0], series=series(judged[0], sensor='<b>"s"'))
+
+    text = page(report(ABOUT, [renamed]), {'<b>"s"': PNG})
+
+    assert "Evaluation of pumps &lt;1&gt;" in text
+    assert "<b>" not in text
+    assert re.findall(r'(?:src|href)="(?!data:image/png;base64,)', text) == []
+    assert not re.search(r"https?:|<script|@import|url\(", text)
+    assert all(name in text for name in (*FIGURES, *BASELINES, "a note"))
+
+
+def test_the_page_says_how_many_sensors_are_not_drawn() -> None:
+    whole = report(ABOUT, evaluate(faulty(), faulty()))
+
+    assert "Pictures of 1 of 2 sensors" in page(whole, {"s0": PNG})
+    assert "Pictures of" not in page(whole, {"s0": PNG, "s1": PNG})
+
+
+def test_a_sensor_is_drawn_whatever_it_has() -> None:
+    (judged,) = evaluate(faulty())
+    one_row = split(table(rows=1), np.zeros(1, np.bool_), scored(1))
+    never = replace(judged.series.product, scores=np.full(ROWS, np.nan), thresholds=np.full(ROWS, np.nan))
+
+    drawn = [draw_series(one) for one in (judged.series, *one_row, series(judged, product=never))]
+
+    assert all(picture.startswith(b"\x89PNG") for picture in drawn)
+    assert drawn[0] != drawn[2]
+
+
+def test_the_figures_and_detectors_in_the_documents_are_those_of_a_report() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "evaluate.md").read_text()
+    sensor = report(ABOUT, evaluate(faulty()))["sensors"][0]
+
+    cells = re.findall(r"^\| (`[a-z].*?) \|", text, re.MULTILINE)
+    documented = re.findall(r"`([a-z0-9_]+)`", " ".join(cells))
+
+    assert {name for name in documented if name not in sensor["detectors"][PRODUCT]} == set()
+    assert len(documented) > 8
+    assert [name for name in BASELINES if f"| {name} |" not in text] == []

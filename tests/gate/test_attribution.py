@@ -1,0 +1,61 @@
+"""Who is blamed for a fault, counted by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from stream_detector.gate.attribution import Blame, chance_of_a_hit, judge_blame, peak_rows
+from stream_detector.gate.fault_kinds import SPIKE, STUCK
+from stream_detector.gate.trials import plan_trials
+from tests.gate.hand_made import trials_of
+
+
+def test_a_faulty_feature_is_the_first_or_among_the_first_three_blamed() -> None:
+    trials = trials_of((SPIKE, 1, 3), (STUCK, 0, 1), (STUCK, 0, 1), rows=4, features=5, faulty=(1,))
+    shares = np.array([[0.3, 0.6, 0.1, 0.0, 0.0], [0.5, 0.2, 0.3, 0.0, 0.0], [0.4, 0.1, 0.2, 0.3, 0.0]])  # first, third, fourth
+
+    blame = judge_blame(trials, shares, scored_features=5)
+
+    assert blame.faults == 3
+    assert blame.first == pytest.approx(1 / 3)
+    assert blame.first_three == pytest.approx(2 / 3)
+    assert blame.first_by_chance == pytest.approx(1 / 5)
+    assert blame.first_three_by_chance == pytest.approx(3 / 5)
+
+
+def test_a_fault_of_several_features_is_blamed_rightly_by_any_of_them() -> None:
+    trials = trials_of((SPIKE, 0, 1), rows=2, features=8, faulty=(6, 7))
+    shares = np.array([[0.3, 0.2, 0.02, 0.02, 0.02, 0.02, 0.02, 0.4]])
+
+    right = judge_blame(trials, shares, scored_features=8)
+    third = judge_blame(trials, shares[:, [7, 0, 2, 3, 4, 5, 6, 1]], scored_features=8)
+    wrong = judge_blame(trials, shares[:, [7, 0, 1, 3, 4, 5, 6, 2]], scored_features=8)
+
+    assert (right.first, right.first_three) == (1.0, 1.0)
+    assert (third.first, third.first_three) == (0.0, 1.0)
+    assert (wrong.first, wrong.first_three) == (0.0, 0.0)
+
+
+def test_faults_that_are_not_explained_do_not_count() -> None:
+    trials = trials_of((SPIKE, 0, 2), (SPIKE, 0, 2), rows=3, features=2)
+    shares = np.array([[0.9, 0.1], [np.nan, np.nan]])
+
+    assert judge_blame(trials, shares, 2) == Blame(1, 1.0, 0.5, 1.0, 1.0)
+    assert json.dumps(judge_blame(trials, shares * np.nan, 2).as_json()).count("null") == 4
+
+
+def test_a_fault_is_explained_where_it_scores_highest() -> None:
+    trials = trials_of((SPIKE, 1, 3), (SPIKE, 1, 4), (SPIKE, 1, 2), rows=4)
+    scores = np.array([[9.0, 1.0, 2.0, 9.0], [9.0, -3.0, -2.0, np.nan], [9.0, np.nan, 9.0, 9.0]])
+
+    assert peak_rows(trials, scores).tolist() == [2, 2, -1]
+    assert peak_rows(plan_trials([], 16, 0), np.empty((0, 0))).tolist() == []
+
+
+def test_the_chance_of_a_hit_is_that_of_drawing_without_replacement() -> None:
+    assert chance_of_a_hit(features=10, faulty=2, looks=3) == pytest.approx(1 - (8 / 10) * (7 / 9) * (6 / 8))
+    assert chance_of_a_hit(features=2, faulty=1, looks=3) == 1.0
+    assert chance_of_a_hit(features=1, faulty=1, looks=1) == 1.0

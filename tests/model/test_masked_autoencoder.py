@@ -1,0 +1,196 @@
+"""The network by its behaviour: what is hidden from it changes nothing that it says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from stream_detector.model.artifact import NetworkSpec
+from stream_detector.model.masked_autoencoder import MaskedAutoencoder, Windows
+from stream_detector.model.network import build_network, decoded_rows, hidden_rows, load_weights, negative_log_likelihood
+from stream_detector.model.static_covariates import Fleet
+from stream_detector.model.xla_forward import forward
+from stream_detector.readings import Float32Array
+from stream_detector.training.network_fit import batch_of
+from stream_detector.training.preparation import TrainingConfig, prepare
+from tests.fixtures_model import tiny_dataset
+
+FEATURES = 3
+SCORED = np.array([True, True, False])
+FLEET = Fleet(np.zeros(FEATURES, np.float32), np.ones(FEATURES, np.float32), np.ones(FEATURES, np.float32))
+SPECS = {
+    "both": NetworkSpec(units=4),
+    "context": NetworkSpec(units=4, decoder="context"),
+    "sequence": NetworkSpec(units=4, decoder="sequence", bottleneck=1),
+    "bias per step": NetworkSpec(units=4, attention_units=None),
+    "uniform attention": NetworkSpec(units=4, uniform_attention=True),
+}
+
+
+def network_of(window_length: int, spec: NetworkSpec, seed: int = 0) -> MaskedAutoencoder:
+    network = build_network(window_length, FEATURES, spec, seed)
+    return MaskedAutoencoder(partial(forward, network), FLEET, SCORED, hidden_rows(window_length))
+
+
+def some_windows(window_length: int, count: int = 5) -> Float32Array:
+    return np.random.default_rng(0).normal(size=(count, window_length, FEATURES)).astype(np.float32)
+
+
+def expect(
+    network: MaskedAutoencoder, values: Float32Array, location: float = 0.0, here: Float32Array | None = None
+) -> list[Float32Array]:
+    """Return centre, spread and attention of windows of which all is there, or what `here` says."""
+    count = len(values)
+    scales = np.full((count, FEATURES), location, np.float32), np.ones((count, FEATURES), np.float32)
+    known = np.ones_like(values) if here is None else here
+    windows = Windows(*map(ops.convert_to_tensor, (values, known, *scales)))
+    return [ops.convert_to_numpy(output) for output in network.expect(windows)]
+
+
+@pytest.mark.parametrize("window_length", [2, 3, 8, 32])
+def test_it_says_something_of_the_newest_eighth_of_any_window(window_length: int) -> None:
+    rows = max(1, window_length // 8)
+
+    centre, spread, attention = expect(network_of(window_length, SPECS["both"]), some_windows(window_length))
+
+    assert (hidden_rows(window_length), centre.shape, spread.shape) == (rows, (5, rows, FEATURES), (5, rows, FEATURES))
+    assert (spread > 0).all()
+    assert attention.shape == (5, window_length)
+    assert attention.sum(axis=1) == pytest.approx(np.ones(5), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_hidden_values_change_nothing_and_visible_ones_do(name: str) -> None:
+    network, values = network_of(16, SPECS[name]), some_windows(16)
+    rows = hidden_rows(16)
+    hidden, older, context = values.copy(), values.copy(), values.copy()
+    hidden[:, -rows:, :2] += 100.0
+    older[:, -rows - 1] += 1.0
+    context[:, -1, 2] += 1.0
+
+    before = expect(network, values)
+
+    assert [one.tobytes() for one in expect(network, hidden)] == [one.tobytes() for one in before]
+    assert np.abs(expect(network, older)[0] - before[0]).max() > 1e-4
+    assert np.abs(expect(network, context)[0][:, :, :2] - before[0][:, :, :2]).max() > 1e-6
+
+
+def test_it_knows_what_sort_of_sensor_a_window_is_of() -> None:
+    network, values = network_of(8, SPECS["both"]), some_windows(8)
+
+    small, large = expect(network, values, location=0.0), expect(network, values, location=5.0)
+
+    assert np.abs(small[0] - large[0]).max() > 1e-4
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_only_a_step_at_which_nothing_was_read_has_no_attention(name: str) -> None:
+    values, here = some_windows(16), np.ones((5, 16, FEATURES), np.float32)
+    here[0, 3] = 0.0  # all of its features
+    here[0, 5, :2] = 0.0  # two of three
+    here[0, -1] = 0.0  # among those that are hidden when scoring
+
+    _, _, attention = expect(network_of(16, SPECS[name]), values, here=here)
+
+    assert np.flatnonzero(attention[0] == 0.0).tolist() == [3, 15]
+    assert (attention[1:] > 0.0).all()
+    assert attention.sum(axis=1) == pytest.approx(np.ones(5), abs=1e-5)
+
+
+def test_uniform_attention_gives_every_step_the_same() -> None:
+    _, _, attention = expect(network_of(8, SPECS["uniform attention"]), some_windows(8))
+
+    assert attention == pytest.approx(np.full((5, 8), 1 / 8))
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_equal_seeds_give_equal_networks(name: str) -> None:
+    first, second, other = (network_of(8, SPECS[name], seed) for seed in (1, 1, 2))
+
+    outputs = [expect(network, some_windows(8)) for network in (first, second, other)]
+
+    assert [one.tobytes() for one in outputs[0]] == [one.tobytes() for one in outputs[1]]
+    assert outputs[0][0].tobytes() != outputs[2][0].tobytes()
+
+
+def test_an_unknown_decoder_is_refused() -> None:
+    with pytest.raises(ValueError, match="decoder must be one of both, context, sequence"):
+        build_network(8, FEATURES, NetworkSpec(decoder="transformer"))
+
+
+def test_weights_go_where_they_came_from_and_nowhere_else() -> None:
+    first, second = (build_network(8, FEATURES, SPECS["both"], seed) for seed in (1, 2))
+    weights = {variable.path: np.asarray(variable.numpy()) for variable in first.weights}
+
+    load_weights(second, weights)
+
+    assert all(np.array_equal(*pair) for pair in zip(first.get_weights(), second.get_weights(), strict=True))
+    with pytest.raises(ValueError, match="are not those of the network"):
+        load_weights(second, {"other": weights["head/kernel"]})
+    with pytest.raises(ValueError, match="shape"):
+        load_weights(second, {**weights, "head/kernel": weights["head/kernel"].T})
+
+
+def test_the_loss_is_the_likelihood_of_what_was_hidden_and_there() -> None:
+    target = np.array([[[1.0, 7.0]], [[2.0, 7.0]]], np.float32)
+    head = np.array([[[0.0, 0.0, 1.0, 1.0]], [[0.0, 0.0, 2.0, 1.0]]], np.float32)  # centres 0; spreads 1 and 2
+    weight = np.array([[[1.0, 0.0]], [[1.0, 0.0]]], np.float32)
+
+    loss = float(negative_log_likelihood(target, weight, head))
+
+    assert loss == pytest.approx((0.5 + (0.5 + math.log(2.0))) / 2)
+    assert float(negative_log_likelihood(target, 0.0 * weight, head)) == 0.0
+
+
+def test_what_a_network_is_fitted_on_holds_nothing_that_is_hidden() -> None:
+    dataset = tiny_dataset(sensors=1)
+    prepared = prepare(dataset, TrainingConfig(window_length=16))
+    ends = prepared.split.fit[:200]
+    scaled, _ = prepared.scaled_windows(ends)
+
+    batch = batch_of(prepared, ends, np.random.default_rng(0))
+
+    hidden = batch.visible == 0
+    rows = decoded_rows(16)
+    assert np.array_equal(batch.target, scaled[:, -rows:])
+    assert np.array_equal(batch.weight, hidden[:, -rows:])
+    assert np.array_equal(batch.values[~hidden], scaled[~hidden])
+    assert hidden.any(axis=(1, 2)).all()
+    assert not hidden[:, :-rows].any()
+    # Where a value is hidden, the row before stands in for it.
+    depth = hidden.any(axis=2).sum(axis=1)
+    last = scaled[np.arange(len(scaled)), 16 - depth - 1]
+    assert np.array_equal(batch.values[hidden], np.broadcast_to(last[:, np.newaxis], scaled.shape)[hidden])
+    again = batch_of(prepared, ends, np.random.default_rng(0))
+    assert again.values.tobytes() == batch.values.tobytes()
+
+
+def test_missing_values_and_context_are_not_learned() -> None:
+    dataset = tiny_dataset(sensors=1)
+    values = dataset.values.copy()
+    values[::3, 0] = np.nan
+    values[:, 1] = np.arange(len(values)) % 2
+    prepared = prepare(replace(dataset, values=values), TrainingConfig(window_length=16))
+    ends = prepared.split.fit[:100]
+    _, present = prepared.scaled_windows(ends)
+
+    batch = batch_of(prepared, ends, np.random.default_rng(0))
+
+    rows = decoded_rows(16)
+    assert (batch.weight[:, :, 1] == 0).all()
+    assert (batch.visible[:, :, 1] == 1).all()
+    assert (batch.weight[~present[:, -rows:]] == 0).all()
+    assert (batch.visible[~present] == 0).all()
+    assert batch.weight.sum() > 0
+
+
+def test_the_layers_are_two_lstms_with_attention_between() -> None:
+    network = build_network(8, FEATURES, NetworkSpec())
+
+    assert [layer.units for layer in network.layers if isinstance(layer, keras.layers.LSTM)] == [64, 64]

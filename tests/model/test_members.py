@@ -1,0 +1,142 @@
+"""Errors and explanations of members made by hand: one expects zeros over two rows, one no change of the newest."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+import pytest
+
+from stream_detector.detection.scorer import WindowErrors
+from stream_detector.model.artifact import NetworkSpec
+from stream_detector.model.error_normalization import Whitening
+from stream_detector.model.linear_members import CHANGE, PCA, LinearMember, Shape
+from stream_detector.model.masked_autoencoder import MaskedAutoencoder
+from stream_detector.model.members import (
+    Members,
+    Tiles,
+    as_window_errors,
+    compile_explanations,
+    compile_feature_errors,
+    compile_log_errors,
+)
+from stream_detector.model.network import build_network, hidden_rows
+from stream_detector.model.static_covariates import Fleet
+from stream_detector.model.xla_forward import forward
+from stream_detector.readings import BoolArray, Float32Array
+from stream_detector.state.running_scale import Scales
+
+NAN = math.nan
+STEPS, FEATURES = 4, 2
+TILES = Tiles(STEPS, FEATURES, most_rows=1)
+#: Of both members and both features.
+WHITENING = Whitening(np.array([[1.0, 4.0], [2.0, 1.0]], np.float32), np.ones(FEATURES, np.bool_))
+
+
+def expecting_zeros(kind: str, rows: int) -> LinearMember:
+    size = rows * FEATURES
+    zeros = np.zeros(size, np.float32)
+    return LinearMember(Shape(kind, rows, rows), zeros, (np.zeros((size, size), np.float32),), zeros)
+
+
+@pytest.fixture(scope="module")
+def members() -> Members:
+    network = build_network(STEPS, FEATURES, NetworkSpec(units=2))
+    fleet = Fleet(*[np.ones(FEATURES, np.float32)] * 3)
+    autoencoder = MaskedAutoencoder(partial(forward, network), fleet, np.ones(FEATURES, np.bool_), hidden_rows(STEPS))
+    linear = (expecting_zeros(PCA, 2), expecting_zeros(CHANGE, 1))
+    return Members(linear, autoencoder, ("pca-2", "change-1"), STEPS)
+
+
+def windows_of(*windows: list[tuple[float, float]]) -> Float32Array:
+    """Return windows whose values are these after scaling: asinh is undone."""
+    scaled = np.array(windows, np.float64)
+    return (5.0 * np.sinh(scaled / 5.0)).astype(np.float32)
+
+
+def unit(count: int) -> Scales:
+    return Scales(np.zeros((count, FEATURES), np.float32), np.ones((count, FEATURES), np.float32))
+
+
+def feature_errors(members: Members, windows: Float32Array) -> tuple[Float32Array, BoolArray]:
+    errors, seen = TILES.run(compile_feature_errors(members, TILES), windows, unit(len(windows)))
+    return errors, seen
+
+
+def explained(members: Members, windows: Float32Array, scales: Scales | None = None) -> list[WindowErrors]:
+    compiled = compile_explanations(members, TILES, WHITENING)
+    return as_window_errors(TILES.run(compiled, windows, scales or unit(len(windows))))
+
+
+def test_a_members_error_of_a_feature_is_the_mean_square_over_its_rows(members: Members) -> None:
+    errors, seen = feature_errors(members, windows_of([(9.0, 9.0), (9.0, 9.0), (1.0, 0.0), (3.0, 2.0)]))
+
+    # squares of the newest two rows: 1, 9 and 0, 4; of the newest change: 2 and 2
+    assert errors == pytest.approx(np.array([[[5.0, 2.0], [4.0, 4.0]]]), rel=1e-5)
+    assert seen.all()
+
+
+def test_a_missing_value_is_no_error_and_does_not_dilute_that_of_the_others(members: Members) -> None:
+    errors, seen = feature_errors(members, windows_of([(9.0, 9.0), (9.0, 9.0), (1.0, NAN), (NAN, NAN)]))
+
+    assert errors[0, 0] == pytest.approx([1.0, 0.0], rel=1e-5)
+    assert seen[0].tolist() == [[True, False], [False, False]]  # no change is known without both of its values
+
+
+def test_log_errors_are_of_the_largest_ratios(members: Members) -> None:
+    compiled = compile_log_errors(members, TILES, WHITENING)
+
+    (logs,) = TILES.run(compiled, windows_of([(0.0, 0.0), (0.0, 0.0), (1.0, 0.0), (3.0, 2.0)]), unit(1))
+
+    # e / b: 5 / 1 and 2 / 4; 4 / 2 and 4 / 1
+    assert logs == pytest.approx(np.array([[math.log(5.0), math.log(4.0)]]), abs=1e-5)
+
+
+def test_shares_are_of_the_squares_that_make_the_error(members: Members) -> None:
+    (found,) = explained(members, windows_of([(0.0, 0.0), (0.0, 0.0), (1.0, 0.0), (3.0, 2.0)]))
+
+    # The largest quarter of two features is one: the first for pca-2 (1 and 9 of 10), the second for change-1.
+    assert found.feature_share == pytest.approx(np.array([[1.0, 0.0], [0.0, 1.0]]))
+    assert found.step_share == pytest.approx(np.array([[0.0, 0.0, 0.1, 0.9], [0.0, 0.0, 0.0, 1.0]]), rel=1e-5)
+
+
+def test_a_window_without_any_error_shares_equally(members: Members) -> None:
+    (found,) = explained(members, windows_of([(0.0, 0.0)] * STEPS))
+
+    assert found.feature_share.tolist() == [[0.5, 0.5]] * 2
+    assert found.step_share.tolist() == [[0.25] * 4] * 2
+
+
+def test_expected_is_what_the_members_that_speak_of_a_row_expect_in_the_features_units(members: Members) -> None:
+    scales = Scales(np.array([[10.0, -1.0]], np.float32), np.array([[2.0, 3.0]], np.float32))
+    window = np.array([[[11.0, 4.0], [12.0, 5.0], [13.0, 6.0], [14.0, 7.0]]], np.float32)
+
+    (found,) = explained(members, window, scales)
+
+    # pca-2 expects 0, which is the location, of the newest two rows; a member of changes expects no values.
+    assert found.expected == pytest.approx(np.array([[11.0, 4.0], [12.0, 5.0], [10.0, -1.0], [10.0, -1.0]]), rel=1e-5)
+
+
+def test_imputed_are_the_newest_values_that_are_missing(members: Members) -> None:
+    first, second = explained(members, windows_of([(0.0, NAN)] * 3 + [(1.0, 1.0)], [(0.0, 0.0)] * 3 + [(NAN, 1.0)]))
+
+    assert (first.imputed.tolist(), second.imputed.tolist()) == ([False, False], [True, False])
+
+
+@pytest.mark.parametrize(("asked", "rows"), [(1, 48), (48, 48), (95, 48), (96, 96), (256, 240)])
+def test_tiles_have_multiples_of_48_rows_at_most_as_many_as_asked_for(asked: int, rows: int) -> None:
+    assert Tiles(STEPS, FEATURES, asked).rows == rows
+
+
+@pytest.mark.parametrize("count", [1, 47, 48, 49, 100])
+def test_tiles_give_each_window_its_result_however_many_there_are(count: int) -> None:
+    windows = np.arange(count * STEPS * FEATURES, dtype=np.float32).reshape(count, STEPS, FEATURES)
+    windows[0, 0] = NAN
+    scales = Scales(np.full((count, FEATURES), 5.0, np.float32), np.ones((count, FEATURES), np.float32))
+
+    filled, present, location = TILES.run(TILES.compile(lambda *given: given[:3]), windows, scales)
+
+    assert filled[0, 0].tolist() == [5.0, 5.0]
+    assert np.where(present, filled, NAN).tobytes() == windows.tobytes()
+    assert location.tobytes() == scales.location.tobytes()

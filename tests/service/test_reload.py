@@ -1,0 +1,363 @@
+"""Other rules while the service runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from stream_detector.detection.decision import DecisionRules
+from stream_detector.errors import SettingsError
+from stream_detector.service.metrics import Metrics
+from stream_detector.service.reload import Reloader, ReloadFlag, reread_alerts
+from stream_detector.settings.schema import AlertSettings, KafkaSettings, RedisSettings, Settings
+from stream_detector.settings.sources import load_settings
+from tests.pipeline.harness import MINUTE_MS, SECOND_MS, START_MS, Plant, Replica, World
+from tests.service.test_metrics import samples
+
+#: Every full window is anomalous, and none is.
+ALWAYS, NEVER = -50.0, 50.0
+
+
+def rules(version: str, budget: float = 1.0, *, margin: float = ALWAYS) -> DecisionRules:
+    return replace(Plant().rules(), rules_version=version, budget_per_sensor_day=budget, margin=margin)
+
+
+OLD, NEW = rules("old", 0.1), rules("new", 2.0)
+
+
+@dataclass(slots=True)
+class FakeDecider:
+    """Takes rules, and is settled when a test says so."""
+
+    is_settled: bool = True
+    used: list[str] = field(default_factory=list)
+
+    def settle(self) -> bool:
+        """See reload.Decider."""
+        return self.is_settled
+
+    def use_rules(self, rules: DecisionRules) -> None:
+        """See reload.Decider."""
+        self.used.append(rules.rules_version)
+
+
+def reloader(*found: DecisionRules | SettingsError) -> tuple[Reloader, ReloadFlag, Metrics]:
+    """Return a reloader that began with OLD and finds these, one after the other."""
+    remaining, flag, metrics = list(found), ReloadFlag(), Metrics()
+
+    def reread() -> DecisionRules:
+        one = remaining.pop(0)
+        if isinstance(one, SettingsError):
+            raise one
+        return one
+
+    return Reloader(flag, OLD, reread, metrics), flag, metrics
+
+
+def shown(metrics: Metrics, *names: str) -> dict[tuple[str, str], float]:
+    found = {(name, "".join(labels)): value for (name, labels), value in samples(metrics).items()}
+    return {key: value for key, value in found.items() if key[0] in names}
+
+
+def test_without_a_signal_nothing_is_read() -> None:
+    reload, _, metrics = reloader()
+    decider = FakeDecider()
+
+    reload.between_batches(decider)
+
+    assert decider.used == []
+    assert reload.rules is OLD
+    assert shown(metrics, "rules", "alarm_budget_per_sensor_day") == {
+        ("rules", "old"): 1,
+        ("alarm_budget_per_sensor_day", ""): 0.1,
+    }
+
+
+def test_asked_once_the_settings_are_read_once_and_the_new_rules_are_in_force_and_shown(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    reload, flag, metrics = reloader(NEW)
+    decider = FakeDecider()
+
+    flag.is_set = True
+    reload.between_batches(decider)
+    reload.between_batches(decider)
+
+    assert decider.used == ["new"]
+    assert reload.rules is NEW
+    assert shown(metrics, "rules", "alarm_budget_per_sensor_day", "reloads_total") == {
+        ("rules", "new"): 1,
+        ("alarm_budget_per_sensor_day", ""): 2.0,
+        ("reloads_total", "ok"): 1,
+        ("reloads_total", "failed"): 0,
+    }
+    assert caplog.messages == [
+        "rules new: budget 2 false alarms per sensor and day, updates every 3 s, closed after 2 s of quiet, "
+        "accepted after 3600 s; before: old"
+    ]
+
+
+def test_wrong_settings_are_one_line_and_leave_the_rules(caplog: pytest.LogCaptureFixture) -> None:
+    reload, flag, metrics = reloader(SettingsError("ONE: not a number\nTWO: there is no such setting"))
+    decider = FakeDecider()
+
+    flag.is_set = True
+    reload.between_batches(decider)
+
+    assert (decider.used, reload.rules) == ([], OLD)
+    assert shown(metrics, "rules", "reloads_total") == {
+        ("rules", "old"): 1,
+        ("reloads_total", "ok"): 0,
+        ("reloads_total", "failed"): 1,
+    }
+    assert caplog.messages == ["not reloaded, rules old stay in force: ONE: not a number; TWO: there is no such setting"]
+
+
+def test_rules_wait_until_nothing_is_left_to_replay(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    reload, flag, metrics = reloader(NEW)
+    decider = FakeDecider(is_settled=False)
+
+    flag.is_set = True
+    for _ in range(3):
+        reload.between_batches(decider)
+    assert (decider.used, reload.rules) == ([], OLD)
+    assert caplog.messages == ["rules new wait until all partitions are restored and stored"]
+    decider.is_settled = True
+    reload.between_batches(decider)
+
+    assert (decider.used, reload.rules) == (["new"], NEW)
+    assert shown(metrics, "rules") == {("rules", "new"): 1}
+
+
+def test_what_waits_is_replaced_by_a_later_reload_and_survives_a_failed_one() -> None:
+    reload, flag, _ = reloader(rules("first"), NEW, SettingsError("broken"))
+    decider = FakeDecider(is_settled=False)
+
+    for _ in range(3):
+        flag.is_set = True
+        reload.between_batches(decider)
+    decider.is_settled = True
+    reload.between_batches(decider)
+
+    assert decider.used == ["new"]
+
+
+def test_a_change_that_is_taken_back_while_it_waits_never_happens() -> None:
+    reload, flag, _ = reloader(NEW, OLD)
+    decider = FakeDecider(is_settled=False)
+
+    for _ in range(2):
+        flag.is_set = True
+        reload.between_batches(decider)
+    decider.is_settled = True
+    reload.between_batches(decider)
+
+    assert decider.used == []
+
+
+def test_a_hangup_asks_for_a_reload_and_the_old_handler_comes_back() -> None:
+    before, flag = signal.getsignal(signal.SIGHUP), ReloadFlag()
+
+    with flag.installed():
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert (flag.take(), flag.take()) == (True, False)
+
+    assert signal.getsignal(signal.SIGHUP) is before
+
+
+# -- what a reload may change
+
+
+def test_only_alerts_change_and_the_rest_is_named_but_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    running = Settings(redis=RedisSettings(url="redis://:old-secret@a:6379"), kafka=KafkaSettings(group_id="a"))
+    found = Settings(
+        redis=RedisSettings(url="redis://:new-secret@a:6379"),
+        kafka=KafkaSettings(group_id="b"),
+        alerts=AlertSettings(budget_per_sensor_day=3.0),
+    )
+
+    alerts = reread_alerts(running, lambda: found)
+
+    assert alerts == AlertSettings(budget_per_sensor_day=3.0)
+    assert caplog.messages == ["changed, but needs a restart: STREAM_DETECTOR_KAFKA__GROUP_ID, STREAM_DETECTOR_REDIS__URL"]
+
+
+def test_a_broken_file_is_named_with_the_place(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    toml = tmp_path / "detector.toml"
+    toml.write_text("[alerts]\nbudget_per_sensor_day = 0,5\n")
+    running, flag = Settings(), ReloadFlag()
+
+    def reread() -> DecisionRules:
+        reread_alerts(running, lambda: load_settings(toml))
+        return NEW
+
+    flag.is_set = True
+    Reloader(flag, OLD, reread, Metrics()).between_batches(FakeDecider())
+
+    (line,) = caplog.messages
+    assert line.startswith(f"not reloaded, rules old stay in force: settings file {toml} cannot be read: ")
+    assert "line 2" in line
+
+
+def test_a_setting_of_alerts_that_is_wrong_is_named(tmp_path: Path) -> None:
+    toml = tmp_path / "detector.toml"
+    toml.write_text("[alerts]\nbudget_per_sensor_day = 0\n")
+
+    with pytest.raises(SettingsError, match=rf"^{toml} \[alerts\] budget_per_sensor_day: must be"):
+        reread_alerts(Settings(), lambda: load_settings(toml))
+
+
+# -- in the stream
+
+
+def opened_by(events: list[dict[str, object]]) -> list[tuple[object, object]]:
+    return [(event["sensor_id"], event["rules"]) for event in events if event["status"] == "opened"]
+
+
+def produce(world: World, sensor: str, minute: int) -> None:
+    """Append the three readings that fill a window, so long after those before that all incidents are closed."""
+    for second in range(3):
+        world.produce(sensor, START_MS + minute * MINUTE_MS + second * SECOND_MS, float(second), 1.0)
+
+
+def test_other_rules_decide_from_the_next_batch_on_and_are_named_in_its_events() -> None:
+    world = World()
+    replica = Replica(world, Plant(margin=ALWAYS))
+    replica.detector.use_rules(OLD)
+    produce(world, "first", 0)
+    replica.run()
+
+    replica.pipeline.use_rules(NEW)
+    produce(world, "second", 1)
+    replica.run()
+    replica.pipeline.use_rules(rules("deaf", margin=NEVER))
+    produce(world, "third", 2)
+    replica.run()
+
+    assert opened_by(world.events()) == [
+        ("first", {"version": "old", "budget_per_sensor_day": 0.1}),
+        ("second", {"version": "new", "budget_per_sensor_day": 2.0}),
+    ]
+
+
+def test_an_incident_that_is_open_is_carried_on_by_the_other_rules() -> None:
+    world = World()
+    replica = Replica(world)
+    replica.detector.use_rules(OLD)
+    produce(world, "pump", 0)
+    replica.run()
+
+    replica.pipeline.use_rules(rules("deaf", margin=NEVER))
+    produce(world, "pump", 1)
+    replica.run()
+
+    opened, closed = world.events()
+    assert (opened["status"], closed["status"]) == ("opened", "closed")
+    assert opened["incident_id"] == closed["incident_id"]
+    assert closed["rules"]["version"] == "deaf"
+
+
+def test_a_pipeline_is_settled_when_nothing_that_was_decided_could_be_replayed() -> None:
+    world = World()
+    replica = Replica(world)
+    produce(world, "pump", 0)
+    replica.run()
+    assert replica.pipeline.settle()
+
+    world.store.unavailable = True
+    produce(world, "pump", 1)
+    replica.run(until=lambda: world.committed() == world.ends())
+    assert not replica.pipeline.settle()
+    world.store.unavailable = False
+    heir = replica.crash()
+    settled = []
+
+    def is_done() -> bool:
+        settled.append(heir.pipeline.settle())
+        return heir.is_done()
+
+    heir.run(until=is_done)
+
+    assert (settled[0], settled[-1]) == (False, True)  # the readings that the store lacks are replayed between the two
+
+
+# -- whatever fails, short of the process
+
+LEVELS = {
+    "all": rules("all", margin=ALWAYS),
+    "usual": rules("usual", margin=Plant().margin),
+    "none": rules("none", margin=NEVER),
+}
+STEPS = st.lists(
+    st.one_of(
+        st.integers(0, 20),  # a poll of so many records
+        st.sampled_from(["before", "after", "rebalance", "store down", "store up", *LEVELS]),
+    ),
+    min_size=5,
+    max_size=40,
+)
+
+
+def busy_log() -> World:
+    """Return two sensors' readings, a second apart; a checksum of its window scores each."""
+    world, random = World(), np.random.default_rng(3)
+    for second in range(80):
+        for sensor in ("pump-1", "pump-2"):
+            world.produce(sensor, START_MS + second * SECOND_MS, *random.normal(size=2).tolist())
+    return world
+
+
+def take(step: int | str, replica: Replica, files: list[str], flag: ReloadFlag) -> None:
+    """Do what a step of a script says."""
+    match step:
+        case int():
+            replica.step(step)
+        case "before" | "after":
+            replica.sink.fail_next_commit("before" if step == "before" else "after")
+        case "rebalance":
+            replica.rebalance()
+        case "store down" | "store up":
+            replica.world.store.unavailable = step == "store down"
+        case _:
+            files.append(step)
+            flag.is_set = True
+
+
+@given(STEPS)
+@example(["all", 20, "after", 20, "none", 20, 20, "all", 20, 20])  # an answer is lost, and new rules come while it is replayed
+@example(["all", 0, 20, 20, "store down", 20, "none", "rebalance", 20, "store up", 0, 0, 20, "all", 20])
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_reloads_at_any_time_leave_every_incident_whole(steps: list[int | str]) -> None:
+    """Each has one opening, before all else, and at most one end; a sensor's incidents do not overlap; no id comes twice."""
+    world, files, flag = busy_log(), ["usual"], ReloadFlag()
+    replica = Replica(world)
+    replica.detector.use_rules(LEVELS["usual"])
+    reload = Reloader(flag, LEVELS["usual"], lambda: LEVELS[files[-1]], Metrics())
+
+    for step in steps:
+        take(step, replica, files, flag)
+        reload.between_batches(replica.pipeline)
+    world.store.unavailable = False
+    while not replica.is_done() or reload.rules.rules_version != files[-1]:
+        replica.step()
+        reload.between_batches(replica.pipeline)
+
+    events = world.events()
+    assert len({event["event_id"] for event in events}) == len(events)
+    for sensor in ("pump-1", "pump-2"):
+        open_incident = None
+        for event in (event for event in events if event["sensor_id"] == sensor):
+            assert (event["status"] == "opened") == (open_incident is None)
+            assert open_incident in (None, event["incident_id"])
+            open_incident = None if event["status"] == "closed" else event["incident_id"]

@@ -1,0 +1,118 @@
+"""What is said of wrong settings: where they were written, under the name that they have there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stream_detector.errors import SettingsError
+from stream_detector.settings.schema import PREFIX
+from stream_detector.settings.sources import load_settings
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(PREFIX):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Path:
+    return tmp_path / "detector.toml"
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    directory = tmp_path / "secrets"
+    directory.mkdir()
+    return directory
+
+
+def said(config_file: Path | None = None, secrets_directory: Path | None = None) -> list[str]:
+    """Return the lines of the error."""
+    with pytest.raises(SettingsError) as raised:
+        load_settings(config_file, secrets_directory)
+    return str(raised.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[kafak]\nbrokers = 'a:1'", "[kafak]: there is no such setting; did you mean [kafka]?"),
+        ("[kafka]\nbroker = 'a:1'", "[kafka] broker: there is no such setting; did you mean [kafka] brokers?"),
+        ("[zzz]\nbrokers = 'a:1'", "[zzz]: there is no such setting; docs/settings.md lists all"),
+        ("brokers = 'a:1'", "brokers: there is no such setting; did you mean [kafka] brokers?"),
+        ("kafka = 5", "kafka: not a table of settings"),
+        ("[kafka]\npartitions = 0", "[kafka] partitions: must be at least 1, not 0"),
+        ("[kafka]\npartitions = 6.5", "[kafka] partitions: 6.5 is not a whole number"),
+        ("[kafka]\npartitions = [6]", "[kafka] partitions: not a whole number"),
+        ("[kafka]\nbrokers = ['a:1']", "[kafka] brokers: not text"),
+        ("[kafka]\nssl_ca_file = 5", "[kafka] ssl_ca_file: not a path"),
+        ("[kafka]\nextra = 5", "[kafka] extra: not a table of options"),
+        ("[alerts]\nquiet_seconds = '0,1'", "[alerts] quiet_seconds: '0,1' is not a number"),
+        ("[alerts]\nbudget_per_sensor_day = 0", "[alerts] budget_per_sensor_day: must be at least 0.000001, not 0"),
+        ("[redis]\ncluster = 'perhaps'", "[redis] cluster: neither true nor false"),
+        (
+            "[kafka]\ninput_topic = 'a'\nalerts_topic = 'a'",
+            f"[kafka]: {PREFIX}KAFKA__INPUT_TOPIC and {PREFIX}KAFKA__ALERTS_TOPIC are both a: "
+            "readings, alerts and dead letters need a topic each",
+        ),
+    ],
+)
+def test_a_wrong_setting_of_a_file_is_named_with_the_file_and_the_table(text: str, line: str, toml: Path) -> None:
+    toml.write_text(text)
+
+    assert said(toml) == [f"{toml} {line}"]
+
+
+def test_a_variable_that_goes_before_the_file_is_the_one_that_is_named(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toml.write_text("[kafka]\npartitions = 0\n[http]\nport = -1\n")
+    monkeypatch.setenv(f"{PREFIX}KAFKA__PARTITIONS", "-3")
+
+    assert said(toml) == [
+        f"{PREFIX}KAFKA__PARTITIONS: must be at least 1, not -3",
+        f"{toml} [http] port: must be at least 0, not -1",
+    ]
+
+
+def test_a_secret_file_is_named_and_its_value_is_not_shown(toml: Path, secrets: Path) -> None:
+    toml.write_text("[http]\nport = 1\n")
+    file = secrets / f"{PREFIX}HTTP__PORT"
+    file.write_text("70000")
+
+    assert said(toml, secrets) == [f"{file}: must be at most 65535"]
+
+
+def test_a_secret_file_of_a_group_of_a_wrong_name_is_refused(secrets: Path) -> None:
+    (secrets / "..data").mkdir()  # as Kubernetes has it
+    (secrets / f"{PREFIX}REDSI__URL").write_text("redis://:hidden@redis:6379/0")
+
+    assert said(None, secrets) == [f"{PREFIX}REDSI__URL: there is no such setting; did you mean {PREFIX}REDIS__URL?"]
+
+
+def test_a_secret_file_that_is_no_text_is_told_from_the_settings_file(toml: Path, secrets: Path) -> None:
+    toml.write_text("")
+    (secrets / f"{PREFIX}REDIS__URL").write_bytes(b"\xff")
+
+    (line,) = said(toml, secrets)
+
+    assert line.startswith(f"the secrets in {secrets} cannot be read: ")
+
+
+@pytest.mark.parametrize("value", ["hidden", "5f2a77c0", "1234567890123", "12 34"])
+def test_what_does_not_look_like_a_number_is_not_shown(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}KAFKA__SESSION_TIMEOUT_SECONDS", f"{value}!")
+    monkeypatch.setenv(f"{PREFIX}HTTP__PORT", value)
+
+    assert not [line for line in said() if value in line]
+
+
+@pytest.mark.parametrize("setting", ["KAFKA__SASL_PASSWORD", "KAFKA__SSL_KEY_PASSWORD", "REDIS__URL"])
+def test_a_secret_that_looks_like_a_number_is_not_shown(setting: str, toml: Path) -> None:
+    group, name = setting.lower().split("__")
+    toml.write_text(f"[{group}]\n{name} = 4711\n")
+
+    assert said(toml) == [f"{toml} [{group}] {name}: not text"]

@@ -1,0 +1,223 @@
+"""What is stored of small records: exactly what they say, in few bytes, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_detector.readings import Readings
+from stream_detector.state.codec.decode import expand
+from stream_detector.state.codec.encode import compact, plain
+from stream_detector.state.codec.record_format import PLAIN
+from stream_detector.state.windows import INCIDENT, Records, append, new_records
+
+MINUTE_MS, START_MS = 60_000, 1_763_000_000_000
+MEMBERS = 3
+MAX_GAP_MS, UNIT_MS = 600_000, 10
+#: Of the head: form, time, count, model, level_count, memory, least step; and of each member.
+HEAD_BYTES = 1 + 6 + 4 + 4 + 4 + 4 + 2 + 4 * MEMBERS
+OF_A_FEATURE_BYTES = 1 + 4
+
+finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
+decimal = st.builds(lambda number, places: number / 10**places, st.integers(-(10**7), 10**7), st.integers(0, 6))
+value = st.one_of(finite, decimal, st.sampled_from([0.0, -0.0, math.nan, 1e-45, 3.4e38, -3.4e38, 2147483647.0, 16777216.5]))
+step_ms = st.one_of(st.integers(1, 3), st.integers(1, 60_000), st.just(MINUTE_MS), st.integers(60_000, 700_000))
+
+
+def filled_records(columns: list[list[float]], steps_ms: list[int], window_length: int, features: int = 1) -> Records:
+    """Return a record for each column, after it has read the column's values, so far apart."""
+    records = new_records(len(columns), window_length, features, MEMBERS)
+    count, turns = len(columns), len(steps_ms)
+    values = np.array(columns, np.float64).astype(np.float32).reshape(count, turns, features)
+    readings = Readings(
+        sensors=["any"] * (count * turns),
+        partitions=np.zeros(count * turns, np.int32),
+        offsets=np.arange(count * turns),
+        times_ms=np.repeat(START_MS + np.cumsum(steps_ms), count),
+        values=values.transpose(1, 0, 2).reshape(-1, features),
+    )
+    append(records, np.tile(np.arange(count, dtype=np.int32), turns), readings, MAX_GAP_MS)
+    return records
+
+
+def regular(columns: list[list[float]], window_length: int) -> Records:
+    return filled_records(columns, [MINUTE_MS] * len(columns[0]), window_length)
+
+
+def window_only(records: Records) -> bytes:
+    """Return records' bytes without the rows that are not of the window."""
+    records, window_length = records.copy(), records["rows"].shape[1]
+    ages = (records["header"]["count"].astype(int)[:, None] - 1 - np.arange(window_length)) % window_length
+    records["rows"][ages >= records["header"]["filled"][:, None]] = np.zeros((), records["rows"].dtype)
+    return records.tobytes()
+
+
+def restored(stored: list[bytes], like: Records) -> Records:
+    """Return what is found in all of these."""
+    records, is_there = expand(stored, like["rows"].shape[1], like["moments"].shape[1], MEMBERS, UNIT_MS)
+    assert is_there.all()
+    return records
+
+
+@settings(deadline=None)
+@given(data=st.data(), window_length=st.integers(1, 9), features=st.integers(1, 3), sensors=st.integers(1, 5))
+def test_records_come_back_as_they_were(data: st.DataObject, window_length: int, features: int, sensors: int) -> None:
+    turns = data.draw(st.integers(0, 2 * window_length + 3))
+    of_one = st.lists(value, min_size=turns * features, max_size=turns * features)
+    columns = data.draw(st.lists(of_one, min_size=sensors, max_size=sensors))
+    steps_ms = data.draw(st.lists(step_ms, min_size=turns, max_size=turns))
+    records = filled_records(columns, steps_ms, window_length, features)
+    header = records["header"]
+    for at in range(sensors):
+        header["shift"][at] = data.draw(st.lists(finite, min_size=MEMBERS, max_size=MEMBERS))
+        header["memory"][at], header["model"][at] = data.draw(finite), data.draw(st.integers(0, 2**32 - 1))
+        header["accepted"][at] = data.draw(st.sampled_from([0.0, 0.5]))
+        if data.draw(st.booleans()):
+            for name in INCIDENT[:-1]:
+                header[name][at] = data.draw(st.integers(0, 2**40))
+        if data.draw(st.booleans()):
+            records["moments"]["count"][at], records["moments"]["mean"][at] = 1, data.draw(finite)
+
+    stored = compact(records)
+
+    assert window_only(restored(stored, records)) == window_only(records)
+    assert all(len(one) <= 1 + records.itemsize for one in stored)
+    assert stored == [compact(records[at : at + 1])[0] for at in range(sensors)]  # whatever else is in the call
+
+
+@pytest.mark.parametrize(
+    ("column", "value_bytes"),
+    [
+        ([5.25] * 8, 0),  # nothing but the least
+        ([21.4, 21.5, 23.9, 46.0, 21.4, 21.4, 21.4, 21.4], 1),  # tenths, 246 of them
+        ([21.0, 21.0, 21.5, 21.5, 21.5, 21.5, 21.5, 21.5], 1),  # the decimals are not guessed from the first two
+        ([61.237, 61.001, 99.999, 61.2, 61.2, 61.2, 61.2, 61.2], 2),  # thousandths, 38,998 of them
+        ([-0.5, 0.25, -0.125, 3.0, 3.0, 3.0, 3.0, 3.0], 2),
+        ([math.pi, 3.2, 3.3, 3.4, 3.5, 3.6, 3.7, 3.8], 3),  # floats, as pi has too many decimals
+        ([1e-30, 1e30, -1e30, 0.0, 1.0, 2.0, 3.0, 4.0], 4),
+    ],
+)
+def test_a_value_takes_as_many_bytes_as_its_windows_range_needs(column: list[float], value_bytes: int) -> None:
+    records = regular([column], window_length=8)
+
+    (stored,) = compact(records)
+
+    assert len(stored) == HEAD_BYTES + OF_A_FEATURE_BYTES + 8 * value_bytes
+    assert restored([stored], records).tobytes() == records.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("steps_ms", "step_bytes"),
+    [([MINUTE_MS] * 8, 0), ([MINUTE_MS + at * 20 for at in range(8)], 1), ([MINUTE_MS + at * 4000 for at in range(8)], 2)],
+    ids=["regular", "somewhat irregular", "irregular"],
+)
+def test_a_time_takes_as_many_bytes_as_the_steps_between_readings_differ(steps_ms: list[int], step_bytes: int) -> None:
+    records = filled_records([[1.0] * 8], steps_ms, window_length=8)
+
+    (stored,) = compact(records)
+
+    assert len(stored) == HEAD_BYTES + OF_A_FEATURE_BYTES + 8 * step_bytes
+    assert restored([stored], records).tobytes() == records.tobytes()
+
+
+def test_incident_and_moments_take_bytes_of_a_sensor_that_has_them_only() -> None:
+    records = regular([[1.0] * 8] * 4, window_length=8)
+    records["header"]["incident_offset"][1] = 7
+    records["header"]["accepted"][2] = 0.5
+    records["moments"]["count"][3] = 1
+
+    stored = compact(records)
+
+    least = HEAD_BYTES + OF_A_FEATURE_BYTES
+    assert [len(one) for one in stored] == [least, least + 44, least + 44, least + 18]
+    assert restored(stored, records).tobytes() == records.tobytes()
+
+
+def test_a_missing_value_takes_no_more_than_another() -> None:
+    records = regular([[21.4, math.nan, 21.6, 21.4]], window_length=4)
+
+    (stored,) = compact(records)
+
+    assert len(stored) == HEAD_BYTES + OF_A_FEATURE_BYTES + 4
+    assert restored([stored], records).tobytes() == records.tobytes()
+
+
+def test_what_is_before_the_window_is_not_stored() -> None:
+    records = filled_records([[1e30, 1e-30, 5.0, 5.0]], [1, 1, 700_000, MINUTE_MS], window_length=4)
+
+    (stored,) = compact(records)
+
+    assert records["header"]["filled"].tolist() == [2]
+    assert len(stored) == HEAD_BYTES + OF_A_FEATURE_BYTES + 2
+    assert window_only(restored([stored], records)) == window_only(records)
+
+
+def test_a_record_that_would_not_get_smaller_is_kept_as_it_is() -> None:
+    records = filled_records([[1e-30, 1e30, -1e30, 0.0]], [MINUTE_MS, 1000, MINUTE_MS, 500_000], window_length=4)
+    records["header"]["incident_offset"] = 7
+    records["moments"]["count"] = 1
+
+    stored = compact(records)
+
+    assert stored == [plain(records)] == [bytes([PLAIN]) + records.tobytes()]
+    assert restored(stored, records).tobytes() == records.tobytes()
+
+
+def test_what_is_not_of_the_layout_is_as_if_never_seen() -> None:
+    records = regular([[21.4, 21.5, 21.6, 21.7]], window_length=4)
+    (good,) = compact(records)
+    of_another = compact(regular([[21.4, 21.5, 21.6, 21.7, 21.8]], window_length=5))[0]
+    too_wide = bytes([good[0] | 5 << 4]) + good[1:] + bytes(100)
+    damaged = [None, b"", good[:1], good[:-1], good + b"\0", of_another, too_wide, plain(records)[:-1], plain(records)[1:]]
+
+    found, is_there = expand([*damaged, good], 4, 1, MEMBERS, UNIT_MS)
+
+    assert is_there.tolist() == [False] * len(damaged) + [True]
+    assert found[:-1].tobytes() == new_records(len(damaged), 4, 1, MEMBERS).tobytes()
+    assert found[-1:].tobytes() == records.tobytes()
+
+
+@pytest.mark.parametrize("decimals", [5, 127, -2])
+def test_numbers_of_decimals_that_there_are_not_are_of_no_record(decimals: int) -> None:
+    records = regular([[21.4, 21.5, 21.6, 21.7]] * 2, window_length=4)
+    good, changed = compact(records)
+    place = HEAD_BYTES  # the decimals follow the least step
+    damaged = changed[:place] + decimals.to_bytes(1, "little", signed=True) + changed[place + 1 :]
+
+    found, is_there = expand([good, damaged], 4, 1, MEMBERS, UNIT_MS)
+
+    assert is_there.tolist() == [True, False]
+    assert found.tobytes() == records[:1].tobytes() + new_records(1, 4, 1, MEMBERS).tobytes()
+
+
+def test_more_rows_than_a_window_has_are_of_no_record() -> None:
+    (stored,) = compact(regular([[21.4, 21.5]], window_length=4))
+    place = HEAD_BYTES + OF_A_FEATURE_BYTES
+
+    changed = stored[:place] + (5).to_bytes(2, "little") + stored[place + 2 :]
+
+    assert stored[place : place + 2] == (2).to_bytes(2, "little")
+    assert expand([changed, stored], 4, 1, MEMBERS, UNIT_MS)[1].tolist() == [False, True]
+
+
+def test_many_records_are_compacted_as_few_are() -> None:
+    records = regular([[20 + number / 10, 21.5] for number in range(5000)], window_length=2)
+
+    assert compact(records) == compact(records[:3000]) + compact(records[3000:])
+
+
+@settings(deadline=None)
+@given(data=st.binary(max_size=120))
+def test_whatever_is_stored_is_a_record_or_none(data: bytes) -> None:
+    records, is_there = expand([data], 4, 1, MEMBERS, UNIT_MS)
+
+    assert records["header"]["filled"].max() <= 4 or not is_there.all()
+
+
+def test_none_is_stored_of_none() -> None:
+    assert compact(new_records(0, 4, 1, MEMBERS)) == []
+    assert len(expand([], 4, 1, MEMBERS, UNIT_MS)[0]) == 0

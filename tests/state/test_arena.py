@@ -1,0 +1,307 @@
+"""The arena: who has a slot, who makes room, and what is not stored yet."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_detector.pipeline.state_snapshot import unsaved_updates
+from stream_detector.ports import Updates
+from stream_detector.readings import Readings
+from stream_detector.state.arena import Arena
+from stream_detector.state.codec.decode import expand
+from stream_detector.state.codec.encode import compact, plain
+from stream_detector.state.known_sensors import UNKNOWN, no_sensors
+from stream_detector.state.running_scale import ScaleRules, learn
+from stream_detector.state.windows import append, new_records, time_unit_ms
+
+LENGTH, FEATURES, MEMBERS = 3, 1, 2
+MAX_GAP_MS = 10**6
+SCALES = ScaleRules(no_sensors(FEATURES, MEMBERS), np.ones(FEATURES, np.float32), learned_count=100)
+
+
+def arena_of(max_sensors: int) -> Arena:
+    return Arena(max_sensors, LENGTH, FEATURES, MEMBERS)
+
+
+def readings(sensors: list[str], times_ms: list[int], partition: int = 0) -> Readings:
+    count = len(sensors)
+    return Readings(
+        sensors,
+        np.full(count, partition, np.int32),
+        np.array(times_ms, np.int64),
+        np.array(times_ms, np.int64),
+        np.array(times_ms, np.float32).reshape(count, 1),
+    )
+
+
+def insert(arena: Arena, sensors: list[str], partition: int = 0, *, stored: bool = True) -> None:
+    """Hold sensors, the n-th of them as row n of the model's table; stored ones have one reading."""
+    records = new_records(len(sensors), LENGTH, FEATURES, MEMBERS)
+    if stored:
+        records["header"]["last_time_ms"] = 0
+    arena.insert(partition, sensors, records, np.full(len(sensors), stored), np.arange(len(sensors), dtype=np.int32))
+
+
+def add(arena: Arena, sensors: list[str], times_ms: list[int]) -> None:
+    """Append readings, learn their scales and note the change, as the detector does."""
+    batch = readings(sensors, times_ms)
+    appended = append(arena.records, arena.slots(batch), batch, MAX_GAP_MS)
+    unknown = np.full(len(appended.reading), UNKNOWN, np.int32)
+    learn(arena.records, appended, batch.values[appended.reading], unknown, SCALES)
+    arena.changed(*np.unique(appended.slot, return_counts=True))
+
+
+def names(arena: Arena, partition: int = 0) -> set[str]:
+    return {arena.sensors[slot] for slot in arena.held(partition).tolist()}
+
+
+def test_a_sensor_that_is_not_held_is_reported_once() -> None:
+    arena = arena_of(4)
+    insert(arena, ["a"])
+
+    assert arena.touch(0, ["b", "a", "b", "c"]) == ["b", "c"]
+    assert arena.touch(1, ["a"]) == ["a"]  # the same name in another partition is another sensor
+
+
+def test_readings_find_the_slot_of_their_sensor_and_partition() -> None:
+    arena = arena_of(4)
+    insert(arena, ["a", "b"])
+    insert(arena, ["a"], partition=1)
+
+    in_0, in_1 = arena.slots(readings(["b", "a", "b"], [1, 2, 3])), arena.slots(readings(["a"], [1], partition=1))
+
+    assert [arena.sensors[slot] for slot in [*in_0, *in_1]] == ["b", "a", "b", "a"]
+    assert [arena.partitions[slot] for slot in [*in_0, *in_1]] == [0, 0, 0, 1]
+    assert in_0[1] != in_1[0]
+
+
+def test_a_slot_knows_its_sensors_row_in_the_models_table() -> None:
+    arena = arena_of(5000)
+    sensors = [f"s{number}" for number in range(2000)]
+    assert arena.room(2000)
+
+    insert(arena, sensors)
+
+    slots = arena.slots(readings(["s1999", "s0", "s7"], [1, 2, 3]))
+    assert arena.table_rows[slots].tolist() == [1999, 0, 7]
+
+
+def test_sensors_keep_their_records_while_the_arena_grows() -> None:
+    arena = arena_of(5000)
+    for partition in range(4):
+        assert arena.room(1000)
+        insert(arena, ["a", *(f"s{number}" for number in range(999))], partition)
+        arena.records["header"]["last_time_ms"][arena.slot(partition, "a")] = 100 + partition
+
+    kept = [arena.records["header"]["last_time_ms"][arena.slot(partition, "a")] for partition in range(4)]
+
+    assert kept == [100, 101, 102, 103]
+
+
+def test_the_least_recently_seen_stored_sensor_makes_room() -> None:
+    arena = arena_of(3)
+    insert(arena, ["a", "b", "c"])
+    arena.next_batch()
+    arena.touch(0, ["a", "c"])
+    arena.next_batch()
+    arena.touch(0, ["a"])
+
+    assert arena.room(1)
+    insert(arena, ["d"])
+
+    assert names(arena) == {"a", "c", "d"}
+    assert len(arena) == 3
+
+
+def test_sensors_of_the_batch_do_not_make_room() -> None:
+    arena = arena_of(2)
+    insert(arena, ["a", "b"])
+    arena.next_batch()
+    arena.touch(0, ["a"])
+
+    assert arena.room(1)
+    assert not arena.room(2)
+    assert "a" in names(arena)
+
+
+def test_sensors_with_unstored_changes_do_not_make_room_until_they_are_stored() -> None:
+    arena = arena_of(1)
+    insert(arena, ["a"])
+    add(arena, ["a"], [5])
+    arena.next_batch()
+
+    assert not arena.room(1)
+    arena.saved(0, arena.marked(arena.unsaved(0)))
+    assert arena.room(1)
+
+
+def test_changes_are_stored_in_parts() -> None:
+    arena = arena_of(8)
+    insert(arena, ["a", "b", "c", "d"])
+    insert(arena, ["e"], partition=1)
+    add(arena, ["a", "b"], [5, 5])
+    add(arena, ["b", "c"], [6, 6])
+    arena.changed(arena.held(1), np.ones(1, np.int64))
+
+    first = arena.unsaved(0, 2)
+    arena.saved(0, arena.marked(first))
+    second = arena.unsaved(0, 2)
+
+    assert [arena.sensors[slot] for slot in first] == ["a", "b"]
+    assert [arena.sensors[slot] for slot in second] == ["c"]
+    assert arena.unsaved_count == 2
+    arena.saved(0, arena.marked(second))
+    assert arena.unsaved(0).tolist() == []
+    assert arena.unsaved(1).tolist() == arena.held(1).tolist()
+
+
+def test_what_changes_again_after_it_was_stored_is_stored_again() -> None:
+    arena = arena_of(8)
+    insert(arena, ["a", "b"])
+    add(arena, ["a", "b"], [5, 5])
+    arena.saved(0, arena.marked(arena.unsaved(0, 1)))
+    add(arena, ["a", "b"], [6, 6])
+
+    assert [arena.sensors[slot] for slot in arena.unsaved(0)] == ["a", "b"]
+
+
+def test_what_changes_between_being_taken_and_being_stored_is_not_taken_for_stored() -> None:
+    arena = arena_of(2)
+    insert(arena, ["a", "b"])
+    add(arena, ["a", "b"], [5, 5])
+    taken = arena.marked(arena.unsaved(0))
+    add(arena, ["a", "a"], [6, 7])
+    arena.saved(0, taken)
+    arena.next_batch()
+
+    assert [arena.sensors[slot] for slot in arena.unsaved(0)] == ["a"]
+    (slot,) = arena.unsaved(0).tolist()
+    assert (arena.unsaved_rows[slot], arena.stored_time_ms[slot]) == (2, taken.last_time_ms[0])
+    assert arena.room(1)
+    assert names(arena) == {"a"}  # b made room
+
+
+def test_sensors_that_a_store_has_lost_do_not_make_room() -> None:
+    arena = arena_of(1)
+    insert(arena, ["a"])
+    arena.unstored(0)
+    arena.next_batch()
+
+    assert not arena.room(1)
+    arena.saved(0, arena.marked(arena.held(0)))
+    assert arena.room(1)
+
+
+def test_growing_keeps_what_is_held() -> None:
+    arena = arena_of(5000)
+    first = [f"s{number}" for number in range(1000)]
+    insert(arena, first)
+    add(arena, first, list(range(1, 1001)))
+    more = [f"t{number}" for number in range(4000)]
+
+    assert arena.room(4000)
+    insert(arena, more)
+
+    assert len(arena) == 5000
+    slots = arena.slots(readings(first, [0] * 1000))
+    assert arena.records["header"]["last_time_ms"][slots].tolist() == list(range(1, 1001))
+    assert not arena.room(1)  # all are of this batch
+
+
+def test_a_dropped_partition_leaves_the_others_alone() -> None:
+    arena = arena_of(4)
+    insert(arena, ["a", "b"])
+    insert(arena, ["a"], partition=1)
+    add(arena, ["a"], [5])
+
+    arena.drop(0)
+
+    assert names(arena) == set()
+    assert names(arena, 1) == {"a"}
+    assert len(arena) == 1
+    assert arena.unsaved(0).tolist() == []
+
+
+def test_a_slot_used_again_starts_with_the_record_it_is_given() -> None:
+    arena = arena_of(1)
+    insert(arena, ["a"])
+    add(arena, ["a"], [5])
+    arena.drop(0)
+
+    insert(arena, ["b"], stored=False)
+
+    assert arena.records.tobytes() == new_records(1, LENGTH, FEATURES, MEMBERS).tobytes()
+    assert (arena.stored_time_ms[0], arena.unsaved_rows[0]) == (-1, 0)
+
+
+def apply(stored: dict[str, bytes], updates: Updates) -> None:
+    """Write updates to a store, by the contract of ports.SensorUpdate."""
+    stored |= updates.whole
+    for update in updates.changed:
+        written = bytearray(stored[update.sensor])
+        assert written.startswith(update.expected_prefix)
+        for start, stop in update.spans:
+            written[start:stop] = update.record[start:stop]
+        stored[update.sensor] = bytes(written)
+
+
+@settings(deadline=None)
+@given(batches=st.lists(st.lists(st.sampled_from("abc"), max_size=8), max_size=10), whole_bytes=st.sampled_from([0, 1024]))
+def test_updates_bring_the_store_to_the_arenas_state(batches: list[list[str]], whole_bytes: int) -> None:
+    arena, store = arena_of(3), dict[str, bytes]()
+    insert(arena, ["a", "b", "c"], stored=False)
+    time_ms = 0
+
+    for batch in batches:
+        times_ms = list(range(time_ms + 1, time_ms + 1 + len(batch)))
+        time_ms += len(batch)
+        add(arena, batch, times_ms)
+        slots = arena.unsaved(0)
+        apply(store, unsaved_updates(arena, slots, whole_bytes))
+        arena.saved(0, arena.marked(slots))
+
+    held = {arena.sensors[slot]: arena.records[slot].tobytes() for slot in arena.held(0).tolist()}
+    found, is_there = expand(list(store.values()), LENGTH, FEATURES, MEMBERS, time_unit_ms(MAX_GAP_MS))
+    assert is_there.all()
+    assert {sensor: one.tobytes() for sensor, one in zip(store, found, strict=True)} == {
+        sensor: held[sensor] for batch in batches for sensor in batch
+    }
+
+
+def test_of_a_large_record_header_moments_and_the_new_rows_are_written_only() -> None:
+    arena = arena_of(1)
+    insert(arena, ["a"], stored=False)
+    add(arena, ["a", "a"], [1, 2])
+    arena.saved(0, arena.marked(arena.unsaved(0)))
+    add(arena, ["a", "a"], [3, 4])  # rows 2 and 0 of the ring
+
+    updates = unsaved_updates(arena, arena.unsaved(0), whole_bytes=arena.records.itemsize - 1)
+
+    assert not updates.whole
+    (update,) = updates.changed
+    # A byte for the form, 72 of header and a shift of 4 for each member, 18 of moments; a row is one float32 and a uint16.
+    head, row = 1 + 72 + 2 * 4 + 18, 6
+    assert update.expected_prefix == b"\xff" + (2).to_bytes(8, "little")
+    assert update.spans == ((0, head), (head, head + row), (head + 2 * row, head + 3 * row))
+
+
+def test_all_of_a_record_is_written_as_it_is_when_all_is_new() -> None:
+    arena = arena_of(1)
+    insert(arena, ["a"])
+    add(arena, ["a"] * LENGTH, list(range(1, LENGTH + 1)))
+
+    updates = unsaved_updates(arena, arena.unsaved(0), whole_bytes=0)
+
+    assert updates == Updates({"a": plain(arena.records[:1])}, [])
+
+
+def test_a_small_record_is_written_whole_and_compact() -> None:
+    arena = arena_of(1)
+    insert(arena, ["a"])
+    add(arena, ["a"], [1])
+
+    updates = unsaved_updates(arena, arena.unsaved(0), whole_bytes=arena.records.itemsize)
+
+    assert updates == Updates({"a": compact(arena.records[:1])[0]})

@@ -1,0 +1,33 @@
+"""The table of the sensors that a model knows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stream_detector.state.known_sensors import UNKNOWN, SensorTable, no_sensors
+
+TABLE = SensorTable(
+    rows={"pump-1": 0, "pump-2": 1},
+    location=np.array([[60.0], [70.0]], np.float32),
+    deviation=np.array([[2.0], [3.0]], np.float32),
+    levels=np.array([[-1.0, -2.0], [-1.5, -2.5]]),
+    counts=np.array([100.0, 0.0]),
+)
+
+
+def test_sensors_are_found_by_name_in_the_order_asked_for() -> None:
+    assert len(TABLE) == 2
+    assert TABLE.find(["pump-2", "pump-9", "pump-1", "pump-2"]).tolist() == [1, UNKNOWN, 0, 1]
+    assert TABLE.find([]).tolist() == []
+
+
+def test_a_table_of_no_sensor_finds_none_and_has_the_shape_of_its_features_and_members() -> None:
+    table = no_sensors(features=3, members=2)
+
+    assert (len(table), table.find(["pump-1"]).tolist()) == (0, [UNKNOWN])
+    assert (table.location.shape, table.deviation.shape, table.levels.shape, table.counts.shape) == (
+        (0, 3),
+        (0, 3),
+        (0, 2),
+        (0,),
+    )

@@ -1,0 +1,371 @@
+from __future__ import annotations
+
+import gzip
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from stream_detector.errors import InputDataError
+from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.tables.dataset import clean, read_dataset, sampling_interval_seconds, window_ends
+from tests.fakes.memory_log import MemoryRecord
+from tests.fixtures_model import tiny_dataset
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "readings.csv"
+
+
+def test_sensors_times_and_missing_values_are_read_in_the_files_order(path: Path) -> None:
+    path.write_text(
+        "sensor_id,timestamp,temperature,pressure\n"
+        "pump-2,2026-01-01T00:00:01Z,1.5,\n"
+        "7,2026-01-01T00:00:00.250Z,nan,2\n"
+        "pump-2,2026-01-01T00:00:00Z,3,4\n"
+    )
+
+    dataset = read_dataset([path])
+
+    assert dataset.features == ("temperature", "pressure")
+    assert dataset.sensors == ("pump-2", "7")
+    assert dataset.codes.tolist() == [0, 1, 0]
+    assert dataset.times_ms.tolist() == [1_767_225_601_000, 1_767_225_600_250, 1_767_225_600_000]
+    assert dataset.rows.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(dataset.values, [[1.5, np.nan], [np.nan, 2.0], [3.0, 4.0]])
+
+
+def test_a_number_in_a_file_is_the_one_it_is_on_the_wire(path: Path) -> None:
+    text = "89.16522598266602"  # as a double it is half-way between two float32, as written a little above
+    path.write_text(f"timestamp,x\n1,{text}\n")
+    record = MemoryRecord("t", 0, 0, 1, None, f'{{"sensor_id": "a", "timestamp": 1, "values": {{"x": {text}}}}}'.encode(), ())
+
+    (read,) = read_dataset([path]).values[:, 0].tolist()
+
+    assert read == JsonDecoder(("x",), InputLimits()).decode([record]).readings.values[0, 0]
+
+
+@pytest.mark.parametrize(
+    ("written", "time_ms"),
+    [
+        ("1767225600", 1_767_225_600_000),
+        ("1767225600.25", 1_767_225_600_250),
+        ("1767225600250", 1_767_225_600_250),
+        ("2026-01-01T00:00:00Z", 1_767_225_600_000),
+        ("2026-01-01T01:00:00.250+01:00", 1_767_225_600_250),
+        ("2026-01-01 00:00:00.123456789", 1_767_225_600_123),
+        ("2026-01-01 00:00", 1_767_225_600_000),
+        ("2026-01-01", 1_767_225_600_000),
+    ],
+)
+def test_ways_to_write_a_time(path: Path, written: str, time_ms: int) -> None:
+    path.write_text(f"timestamp,x\n{written},1\n")
+
+    assert read_dataset([path]).times_ms.tolist() == [time_ms]
+
+
+def test_times_with_and_without_a_zone_may_be_mixed(path: Path) -> None:
+    path.write_text("timestamp,x\n2026-01-01T02:00:00+02:00,1\n2026-01-01T00:00:01,2\n")
+
+    assert read_dataset([path]).times_ms.tolist() == [1_767_225_600_000, 1_767_225_601_000]
+
+
+def test_without_a_column_of_sensors_there_is_one(path: Path) -> None:
+    path.write_text("timestamp,x\n1,1\n2,2\n")
+
+    dataset = read_dataset([path])
+
+    assert dataset.sensors == ("sensor",)
+    assert dataset.codes.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_other_delimiters_and_a_byte_order_mark_are_taken(path: Path, delimiter: str) -> None:
+    path.write_text(f"\ufefftimestamp{delimiter}x\n5{delimiter}1\n")
+
+    assert read_dataset([path]).values.tolist() == [[1.0]]
+
+
+def test_a_compressed_csv_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "readings.csv.gz"
+    path.write_bytes(gzip.compress(b"timestamp,x\n5,1\n"))
+
+    assert read_dataset([path]).times_ms.tolist() == [5000]
+
+
+def test_parquet_is_read_whatever_its_name_and_types(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "sensor_id": [7, 8],
+            "timestamp": pa.array([1_767_225_600_250, 1_767_225_600_251], pa.timestamp("ms", "Europe/Berlin")),
+            "level": pa.array([1.5, None]),
+            "count": pa.array([3, 4], pa.int16()),
+            "on": [True, False],
+        }
+    )
+    parquet.write_table(table, tmp_path / "readings")
+
+    dataset = read_dataset([tmp_path / "readings"])
+
+    assert dataset.sensors == ("7", "8")
+    assert dataset.times_ms.tolist() == [1_767_225_600_250, 1_767_225_600_251]
+    np.testing.assert_array_equal(dataset.values, [[1.5, 3.0, 1.0], [np.nan, 4.0, 0.0]])
+
+
+def test_several_files_are_one_dataset_with_the_columns_of_the_first(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("sensor_id,timestamp,x,y\na,1,1,2\n")
+    (tmp_path / "b.csv").write_text("y,x,timestamp,sensor_id\n4,3,2,b\n6,5,3,a\n")
+
+    dataset = read_dataset([tmp_path / "a.csv", tmp_path / "b.csv"])
+
+    assert dataset.sensors == ("a", "b")
+    assert dataset.codes.tolist() == [0, 1, 0]
+    assert dataset.values.tolist() == [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    assert dataset.rows.tolist() == [0, 1, 2]
+
+
+def test_a_models_features_decide_columns_and_order(path: Path) -> None:
+    path.write_text("timestamp,y,label,x\n1,1,faulty,2\n")
+
+    dataset = read_dataset([path], features=("x", "y"))
+
+    assert dataset.values.tolist() == [[2.0, 1.0]]
+    assert dataset.unread == ("label",)
+    with pytest.raises(InputDataError, match=r"column z of the model is missing \(found: x, y, label\)"):
+        read_dataset([path], features=("x", "z"))
+
+
+def test_ignored_columns_are_not_read_and_must_be_there(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("timestamp,label,x\n1,faulty,2\n")
+    (tmp_path / "b.csv").write_text("timestamp,x\n2,3\n")
+    parquet.write_table(pa.table({"timestamp": [3], "label": ["faulty"], "x": [4.0]}), tmp_path / "c.parquet")
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "c.parquet"]
+
+    assert read_dataset(paths, ignore=("label",)).values.tolist() == [[2.0], [3.0], [4.0]]
+    with pytest.raises(InputDataError, match=r"b\.csv: no column nope, which --ignore-columns names \(found: timestamp, x\)"):
+        read_dataset([tmp_path / "b.csv"], ignore=("nope",))
+    with pytest.raises(InputDataError, match=r"the files: no column nope, .* \(found: timestamp, label, x\)"):
+        read_dataset(paths, ignore=("nope", "label"))
+
+
+TEXT = "if it is no feature, leave it out with --ignore-columns"
+LONG = "if it says which feature value holds (long format), give each feature a column; "
+NAMES = "if it names the sensors, rename it to sensor_id; "
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "message"),
+    [
+        (
+            "timestamp,site,x,y",
+            ["1,north,1,2", "2,south,1,2"],
+            f"data row 1, column site: 'north' is not a number ({NAMES}{TEXT})",
+        ),
+        ("timestamp,site,x,y", ["1,,1,2", "2,south,1,2"], f"data row 2, column site: 'south' is not a number ({NAMES}{TEXT})"),
+        ("sensor_id,timestamp,site,x,y", ["a,1,north,1,2"], f"column site: 'north' is not a number ({TEXT})"),
+        ("sensor_id,timestamp,tag,value", ["a,1,flow,1", "a,1,level,2"], f"column tag: 'flow' is not a number ({LONG}{TEXT})"),
+        ("sensor,timestamp,tag,value", ["a,1,flow,1"], f"column sensor: 'a' is not a number ({NAMES}{TEXT})"),
+        (
+            "sensor,time,tag,value",
+            ["a,1,flow,1"],
+            "columns: timestamp, sensor_id (left out: one sensor), and one for each feature",
+        ),
+        (
+            "timestamp,x,y",
+            [",degC,bar", "1,2,3"],
+            "'degC' is not a number (the rows below have numbers there: if this is a row",
+        ),
+        ("timestamp,x,y", ["1,2,3", "2,No Data,3"], "'No Data' is not a number (leave a cell empty if a value is missing)"),
+        ("timestamp;x;y", ["1;39,736;2"], "'39,736' is not a number (write numbers with a decimal point, not a comma,"),
+        ("timestamp,x,y", ["1,2,3", '2,"1,234.5",3'], "'1,234.5' is not a number (write numbers with a decimal point"),
+    ],
+)
+def test_a_cell_that_is_no_number_is_refused_with_what_its_column_looks_like(
+    path: Path, header: str, rows: list[str], message: str
+) -> None:
+    path.write_text("\n".join([header, *rows]) + "\n")
+
+    with pytest.raises(InputDataError, match=re.escape(message)):
+        read_dataset([path])
+
+
+def test_a_column_is_named_rightly_beside_ignored_ones(path: Path) -> None:
+    path.write_text("note,timestamp,label,x,site\na,1,b,1,north\n")
+
+    with pytest.raises(InputDataError, match=r"data row 1, column site: 'north'"):
+        read_dataset([path], ignore=("note", "label"))
+
+
+def test_a_feature_of_the_model_cannot_be_left_out(path: Path) -> None:
+    path.write_text("timestamp,x\n1,high\n2,low\n")
+
+    with pytest.raises(InputDataError, match=r"'high' is not a number \(numbers are needed there; an empty cell") as caught:
+        read_dataset([path], features=("x",))
+    assert "--ignore-columns" not in str(caught.value)
+
+
+def fleet(sensors: int, readings: int, name: str) -> str:
+    """Return a file of sensors that are read together, with their number in a column of this name."""
+    rows = [f"{number},{second},{number + second / 8}" for second in range(readings) for number in range(sensors)]
+    return "\n".join([f"{name},timestamp,x", *rows]) + "\n"
+
+
+@pytest.mark.parametrize("sensors", [2, 5])
+@pytest.mark.parametrize(("ignore", "features"), [((), None), (("asset_no",), None), ((), ("x",))])
+def test_a_fleet_without_a_column_of_sensors_is_refused(
+    path: Path, sensors: int, ignore: tuple[str, ...], features: tuple[str, ...] | None
+) -> None:
+    path.write_text(fleet(sensors, 40, "asset_no"))
+
+    with pytest.raises(InputDataError) as caught:
+        read_dataset([path], features, ignore)
+
+    said = str(caught.value)
+    assert f"no column sensor_id, so that all rows are one sensor's; but {40 * (sensors - 1)} of {40 * sensors} rows" in said
+    assert "Rename the column that names the sensors to sensor_id (found: asset_no, timestamp, x)" in said
+
+
+def test_a_file_for_each_sensor_without_its_name_is_refused(tmp_path: Path) -> None:
+    for number in range(2):
+        rows = "".join(f"{second},{number + second / 8}\n" for second in range(40))
+        (tmp_path / f"{number}.csv").write_text(f"timestamp,x\n{rows}")
+
+    assert len(read_dataset([tmp_path / "0.csv", tmp_path / "0.csv"])) == 80  # rows that are there twice contradict nothing
+    with pytest.raises(InputDataError, match=r"the files: no column sensor_id, .* 40 of 80 rows have the time of another row"):
+        read_dataset([tmp_path / "0.csv", tmp_path / "1.csv"])
+
+
+def test_the_rows_of_one_time_that_one_sensor_may_have_are_read(path: Path) -> None:
+    path.write_text(fleet(5, 40, "sensor_id"))
+    assert read_dataset([path]).sensors == ("0", "1", "2", "3", "4")
+
+    rows = [f"{second},{second}" for second in range(70)] + [f"{second},7.5" for second in range(20)]
+    path.write_text("\n".join(["timestamp,x", *rows]))
+    assert len(read_dataset([path])) == 90  # a clock that was set back: 20 rows of 90
+
+
+def test_rows_are_counted_without_blank_lines(path: Path) -> None:
+    path.write_text("timestamp,x\n1,1\n\n\n2,high\n")
+
+    with pytest.raises(InputDataError, match="data row 2, column x"):
+        read_dataset([path])
+
+
+def test_a_second_file_with_another_column_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("timestamp,x\n1,1\n")
+    (tmp_path / "b.csv").write_text("timestamp,x,y\n2,1,1\n")
+
+    with pytest.raises(InputDataError, match="column y is unknown to the first file; name it in --ignore-columns"):
+        read_dataset([tmp_path / "a.csv", tmp_path / "b.csv"])
+
+
+def test_files_with_other_columns_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("timestamp,x\n1,1\n")
+    (tmp_path / "b.csv").write_text("timestamp,z\n1,1\n")
+
+    with pytest.raises(InputDataError, match=r"b\.csv: column x of the first file is missing \(found: z\)"):
+        read_dataset([tmp_path / "a.csv", tmp_path / "b.csv"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"timestamp,x\n", "a header but no rows"),
+        (b"\n\n", "no column 'timestamp'"),
+        (bytes(range(256)), "neither CSV nor Parquet"),
+        (b"timestamp,x\n\xff\xfe,1\n", r"neither CSV in UTF-8 nor Parquet \(byte 12"),
+        (b"PAR1 but no more", "a damaged Parquet file"),
+        (b"\x1f\x8b but no gzip", "not"),
+        (b"1,2,3\n4,5,6\n", r"no column 'timestamp'.*\(found: 1, 2, 3\)"),
+        (b"timestamp\n1\n", "no feature columns"),
+        (b"timestamp,x,x\n1,2,3\n", "column x is there twice"),
+        (b"timestamp,x,\n1,2,3\n", "a column has no name"),
+        (b"timestamp,x\n1,1\n2,high\n", "data row 2, column x: 'high' is not a number"),
+        (b"timestamp,x\n1,1\n2,1,5\n", "data row 2 has 3 cells, the header 2"),
+        (b"timestamp,x\n1,1\n2,inf\n", "data row 2, column x: the value is infinite"),
+        (b"timestamp,x\n1,1\n2,1e60\n", "data row 2, column x: the value is infinite or too large"),
+        (b"timestamp,x\n1,1\n,1\n", "data row 2 has no timestamp"),
+        (b"timestamp,x\n1,1\n2026-01-01,1\n", "data row 2: timestamp '2026-01-01' is neither"),
+        (b"timestamp,x\n2026-01-01,1\nyesterday,1\n", "data row 2: timestamp 'yesterday' is neither ISO 8601"),
+        (b"timestamp,x\n1,1\n-5,1\n", "data row 2: timestamp -5 is not between 1970 and 2100"),
+        (b"timestamp,x\n2201-01-01,1\n", "data row 1: timestamp 2201-01-01 is not between"),
+        (b"sensor_id,timestamp,x\na,1,1\n,2,1\n", "data row 2 has no sensor_id"),
+    ],
+)
+def test_bad_files_are_refused_with_the_place_and_the_reason(path: Path, content: bytes, message: str) -> None:
+    path.write_bytes(content)
+
+    with pytest.raises(InputDataError, match=message) as caught:
+        read_dataset([path])
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ({"x": ["a"]}, "column x holds string, not numbers"),
+        ({"x": [[1.0]]}, r"column x holds list<.*>, not numbers"),
+        ({"x": [1.0], "sensor_id": [1.5]}, "column sensor_id holds double, not names"),
+        ({"x": [1.0], "timestamp": [None]}, "data row 1 has no timestamp"),
+        ({"x": [1.0], "timestamp": [[1]]}, r"column timestamp holds list<.*>, not times"),
+    ],
+)
+def test_parquet_of_wrong_types_is_refused(tmp_path: Path, column: dict[str, list[object]], message: str) -> None:
+    parquet.write_table(pa.table({"timestamp": [1], **column}), tmp_path / "x.parquet")
+
+    with pytest.raises(InputDataError, match=message):
+        read_dataset([tmp_path / "x.parquet"])
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputDataError, match=r"absent\.csv: cannot be read: No such file"):
+        read_dataset([tmp_path / "absent.csv"])
+    with pytest.raises(InputDataError, match="cannot be read: Is a directory"):
+        read_dataset([tmp_path])
+
+
+def test_cleaning_sorts_and_keeps_the_first_of_equal_times_and_says_so(path: Path) -> None:
+    path.write_text("sensor_id,timestamp,x\nb,3,1\na,2,2\nb,1,3\na,2,4\nb,2,5\n")
+
+    dataset, repairs = clean(read_dataset([path]))
+
+    assert [dataset.sensors[code] for code in dataset.codes] == ["b", "b", "b", "a"]
+    assert dataset.times_ms.tolist() == [1000, 2000, 3000, 2000]
+    assert dataset.values[:, 0].tolist() == [3.0, 5.0, 1.0, 2.0]
+    assert dataset.rows.tolist() == [2, 4, 0, 1]
+    assert repairs == [
+        "times go backwards at 1 of 5 readings: sorted by time",
+        "1 of 5 readings repeat a time of their sensor: the first of each time was kept",
+    ]
+
+
+def test_interleaved_sensors_need_no_repair(path: Path) -> None:
+    path.write_text("sensor_id,timestamp,x\na,5,1\nb,1,2\na,6,3\nb,2,4\n")
+
+    assert clean(read_dataset([path]))[1] == []
+
+
+def test_the_sampling_interval_is_the_median_within_sensors() -> None:
+    dataset = tiny_dataset(sensors=3, readings=5)
+    times = dataset.times_ms.copy()
+    times[4] += 3_600_000
+
+    assert sampling_interval_seconds(replace(dataset, times_ms=times)) == 1.0
+    with pytest.raises(InputDataError, match="no sensor has two readings"):
+        sampling_interval_seconds(tiny_dataset(sensors=3, readings=1))
+
+
+def test_windows_end_only_where_a_sensor_has_enough_readings_without_a_gap() -> None:
+    dataset = tiny_dataset(sensors=2, readings=6)
+    times = dataset.times_ms.copy()
+    times[3:6] += 20_000
+
+    assert window_ends(replace(dataset, times_ms=times), 3, max_gap_seconds=10.0).tolist() == [2, 5, 8, 9, 10, 11]
+    assert window_ends(dataset.take(np.empty(0, np.int64)), 3, 10.0).tolist() == []

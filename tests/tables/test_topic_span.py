@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from stream_detector.errors import InputDataError
+from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.tables.dataset import clean
+from stream_detector.tables.topic_span import find_features, find_span, read_topic_span
+from tests.fakes.memory_log import MemoryLog
+from tests.fakes.memory_source import MemorySource
+
+TOPIC = "readings"
+FEATURES = ("pressure", "temperature")
+
+
+def reading(sensor: str, second: int, **values: float | None) -> bytes:
+    return json.dumps({"sensor_id": sensor, "timestamp": second, "values": values}).encode()
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    """Partition 0: pump-1 at seconds 1, 2, 3; partition 1: a marker, then pump-2 at 2 and something that is no reading."""
+    log = MemoryLog()
+    log.create_topic(TOPIC, partitions=3)
+    for second in (1, 2, 3):
+        log.append(TOPIC, 0, reading("pump-1", second, temperature=10.0 * second), timestamp=1000 * second)
+    log.append_gap(TOPIC, 1)
+    log.append(TOPIC, 1, reading("pump-2", 2, temperature=5.0, pressure=None), timestamp=2000)
+    log.append(TOPIC, 1, b"hello", timestamp=2500)
+    return log
+
+
+def test_a_topic_becomes_a_dataset_and_what_is_left_out_is_said(log: MemoryLog) -> None:
+    source = MemorySource(log, TOPIC, "none")
+    passed: list[int] = []
+
+    span = find_span(source, [0, 1, 2], None, None)
+    features = find_features(source, span)
+    dataset, notes = read_topic_span(source, span, JsonDecoder(features, InputLimits()), features, passed.append)
+
+    assert features == FEATURES
+    assert dataset.sensors == ("pump-1", "pump-2")
+    assert dataset.times_ms.tolist() == [1000, 2000, 3000, 2000]
+    np.testing.assert_array_equal(dataset.values, [[np.nan, 10.0], [np.nan, 20.0], [np.nan, 30.0], [np.nan, 5.0]])
+    assert notes == ["1 records were left out: not_json"]
+    assert sum(passed) == span.length == 6
+    assert clean(dataset)[1] == []
+
+
+def test_a_span_is_bounded_by_the_records_times(log: MemoryLog) -> None:
+    source = MemorySource(log, TOPIC, "none")
+
+    span = find_span(source, [0, 1, 2], 2000, 2500)
+    dataset, notes = read_topic_span(source, span, JsonDecoder(FEATURES, InputLimits()), FEATURES)
+
+    assert dataset.times_ms.tolist() == [2000, 2000]
+    assert notes == []
+
+
+def test_an_empty_span_and_one_without_readings_are_refused(log: MemoryLog) -> None:
+    source = MemorySource(log, TOPIC, "none")
+
+    with pytest.raises(InputDataError, match="no records in this span"):
+        find_span(source, [0, 1, 2], 9000, None)
+    with pytest.raises(InputDataError, match="no record at the start of the span is a reading"):
+        find_features(source, find_span(source, [1], 2500, None))
+    with pytest.raises(InputDataError, match=r"no record of the span could be used \(1 records were left out: not_json\)"):
+        read_topic_span(source, find_span(source, [1], 2500, None), JsonDecoder(FEATURES, InputLimits()), FEATURES)

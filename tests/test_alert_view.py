@@ -1,0 +1,134 @@
+"""The picture of an event in the terminal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from stream_detector.alert_view import (
+    ASCII,
+    UNICODE,
+    Palette,
+    printable,
+    read_alert,
+    render_alert,
+    render_unreadable,
+    sparkline,
+)
+
+
+def event(**changes: object) -> bytes:
+    body: dict[str, Any] = {
+        "schema_version": 1,
+        "type": "anomaly",
+        "status": "opened",
+        "sensor_id": "pump-7",
+        "timestamp": "2026-11-23T07:12:00.250Z",
+        "score": 4.21,
+        "threshold": 2.0,
+        "severity": "medium",
+        "sensor_state": "ready",
+        "attention": [0.0, 0.25, 0.5, 0.25],
+        "step_shares": [0.0, 0.0, 0.0, 1.0],
+        "features": [
+            {"name": "temperature", "value": 61.2, "expected": 44.0, "share": 0.75, "imputed": False},
+            {"name": "flow", "value": None, "expected": 30.5, "share": 0.25, "imputed": True},
+            {"name": "current", "value": 1.0, "expected": 1.0, "share": 0.0, "imputed": False},
+        ],
+        "incident": {"opened_at": "2026-11-23T07:11:00.250Z", "peak_score": 6.5},
+    }
+    return json.dumps(body | changes).encode()
+
+
+def drawn(value: bytes, palette: Palette = UNICODE) -> list[str]:
+    return render_alert(read_alert(value), palette).plain.split("\n")
+
+
+def test_an_opened_event_is_drawn_with_attention_and_blame() -> None:
+    assert drawn(event()) == [
+        "● opened  medium   pump-7    2026-11-23 07:12:00.250Z  score 4.21, threshold 2",
+        "  attention     ▁▅█▅  4 readings, newest right",
+        "  score by step ▁▁▁█",
+        "                temperature  ████████████░░░░  75 %  61.2, expected 44",
+        "                flow         ████░░░░░░░░░░░░  25 %  missing, expected 30.5 (imputed)",
+    ]
+
+
+def test_a_terminal_without_unicode_gets_plain_ascii() -> None:
+    lines = drawn(event(sensor_id="Pumpe-ü"), ASCII)
+
+    assert all(line.isascii() for line in lines)
+    assert lines[:2] == [
+        "! opened  medium   Pumpe-\\xfc 2026-11-23 07:12:00.250Z  score 4.21, threshold 2",
+        "  attention     _=#=  4 readings, newest right",
+    ]
+
+
+@pytest.mark.parametrize(("encoding", "palette"), [("UTF-8", UNICODE), ("utf8", UNICODE), ("latin-1", ASCII), (None, ASCII)])
+def test_the_palette_follows_the_encoding(encoding: str | None, palette: Palette) -> None:
+    assert Palette.for_encoding(encoding) is palette
+
+
+def test_a_closed_event_says_how_long_and_how_bad() -> None:
+    assert drawn(event(status="closed", score=None, threshold=None, attention=[], features=[])) == [
+        "○ closed  medium   pump-7    2026-11-23 07:12:00.250Z  after 60 s, peak 6.5"
+    ]
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    assert drawn(b'{"sensor_id": "a", "timestamp": "2026-01-01T00:00:00Z", "news": 1}') == [
+        "? anomaly          a         2026-01-01 00:00:00.000Z  not scored"
+    ]
+
+
+def test_times_are_shown_in_utc() -> None:
+    changes = {"timestamp": "2026-11-23T08:12:00+01:00", "incident": {"opened_at": "2026-11-23T07:11:30"}}
+
+    assert "2026-11-23 07:12:00.000Z  after 30 s" in drawn(event(status="closed", **changes))[0]
+
+
+def test_a_sensor_not_ready_is_marked() -> None:
+    assert drawn(event(sensor_state="provisional"))[0].endswith("threshold 2 (provisional)")
+
+
+def test_control_characters_of_a_topic_do_not_reach_the_terminal() -> None:
+    nasty = "\x1b]0;gotcha\x07\u202e\n\u2028"
+    lines = drawn(event(sensor_id=nasty, severity=nasty, features=[{"name": nasty, "share": 1.0}]))
+
+    assert len(lines) == 4
+    assert all(character.isprintable() for line in lines for character in line)
+    assert "\\x1b]0;gotcha\\x07\\u202e\\n\\u2028" in lines[0]
+
+
+def test_an_unreadable_record_is_described() -> None:
+    with pytest.raises(ValueError, match="JSON is malformed") as refused:
+        read_alert(b"\x1b[31mno")
+
+    line = render_unreadable(b"\x1b[31mno", str(refused.value), "sensor-alerts 2/17").plain
+
+    assert line.startswith("? unreadable alert at sensor-alerts 2/17: JSON is malformed")
+    assert line.endswith("; 7 bytes: \\x1b[31mno")
+
+
+@pytest.mark.parametrize("value", [b"", b"[]", b"null", b'{"sensor_id": 1}', b"\xff", b'{"sensor_id": "a"}'])
+def test_what_is_no_event_is_a_value_error(value: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_alert(value)
+
+
+def test_a_long_window_is_drawn_in_equal_stretches() -> None:
+    weights = [0.0] * 50 + [1.0] * 50
+
+    assert sparkline(weights, UNICODE, width=4) == "▁▁██"
+
+
+def test_weights_of_zero_are_a_flat_line() -> None:
+    assert sparkline([0.0, 0.0], UNICODE) == "▁▁"
+    assert sparkline([], UNICODE) == ""
+
+
+def test_long_text_is_cut() -> None:
+    assert printable("x" * 50, 10) == "xxxxxxx..."
+    assert printable("x" * 10, 10) == "x" * 10
