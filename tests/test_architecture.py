@@ -66,6 +66,14 @@ def test_every_room_has_a_layer_and_every_layer_names_rooms_that_exist() -> None
     assert rooms == set(LAYER_OF)
 
 
+def test_the_page_of_the_architecture_has_the_same_layers() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    _, _, rest = page.partition("```layers\n")
+    listed, _, _ = rest.partition("```")
+
+    assert tuple(listed.splitlines()) == LAYERS
+
+
 def test_rooms_import_from_the_layers_before_their_own_only() -> None:
     wrong = [
         f"{path.relative_to(PACKAGE)} imports {imported}"

@@ -16,7 +16,7 @@ from stream_detector.ingest.json_decoder import REASONS
 from tests.docs_tables import BEGIN, DOCS, END, TABLES, with_table
 
 README = DOCS.parent / "README.md"
-PAGES = [README, *sorted(DOCS.rglob("*.md"))]
+PAGES = [README, README.with_name("CONTRIBUTING.md"), README.with_name("CHANGELOG.md"), *sorted(DOCS.rglob("*.md"))]
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -46,6 +46,27 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
 
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_headings_lead_to_one(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]*\.md|)#([^)]+)\)", page.read_text())
+    pages = [(page.parent / file if file else page, heading) for file, heading in targets]
+
+    assert [f"{file.name}#{heading}" for file, heading in pages if heading not in _anchors(file.read_text())] == []
+
+
+def _anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub gives to the headings of a page."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_paths_named_in_the_map_of_the_code_exist() -> None:
+    named = re.findall(r"`((?:tests|stream_detector)/[\w./-]+)`", (DOCS / "architecture.md").read_text())
+
+    assert len(named) > 3
+    assert [path for path in named if not (DOCS.parent / path).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
