@@ -6,6 +6,7 @@ both pass. Partitions are those of the one input topic; a position is the offset
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -32,7 +33,7 @@ class Polled:
     """One poll: what was read, and how the assignment changed since the last poll.
 
     `revoked` is applied before `assigned`; a partition may be in both. Newly assigned partitions are paused, without a
-    position: the pipeline seeks and resumes them when their state is restored.
+    position: the pipeline seeks them when their state is restored, which resumes them.
     `membership` belongs to exactly these chunks; None means that the client is not a member now: the chunks must be dropped.
     """
 
@@ -68,10 +69,7 @@ class Source(Protocol):
         """Set where an assigned partition is read next, and resume it."""
 
     def pause(self, partitions: Sequence[int]) -> None:
-        """Stop reading assigned partitions until the next `seek` or `resume`."""
-
-    def resume(self, partitions: Sequence[int]) -> None:
-        """Go on reading paused partitions where they were."""
+        """Stop reading assigned partitions until the next `seek`."""
 
     def read(self, partition: int, start: int, stop: int, max_records: int) -> Chunk:
         """Read a span outside the group (for restoring): from `start`, at most to `stop`, at most `max_records`.
@@ -133,8 +131,8 @@ class Updates:
     changed: Sequence[SensorUpdate] = ()
 
 
-class StoreVerdict:
-    """What a store said to a persist."""
+class StoreVerdict(enum.Enum):
+    """How a store answered a persist."""
 
     APPLIED = "applied"
     ALREADY_APPLIED = "already_applied"  # our own retry
@@ -157,8 +155,8 @@ class StateStore(Protocol):
     def load(self, partition: int, epoch: bytes, sensors: Sequence[str]) -> list[bytes | None]:
         """Read the state of sensors, in order; None where absent or of another epoch."""
 
-    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> str:
-        """Move a partition's state from position `start` to `stop`, all or nothing; return a StoreVerdict. Idempotent."""
+    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> StoreVerdict:
+        """Move a partition's state from position `start` to `stop`, all or nothing. Idempotent."""
 
     def ping(self) -> None:
         """Return if the store can be read and written."""

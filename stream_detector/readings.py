@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,5 +81,5 @@ class Message:
     headers: tuple[Header, ...] = ()
 
 
-#: Opaque proof of group membership, as the client gives it (Kafka: group metadata).
-Membership = Any
+#: Opaque proof of group membership (Kafka: group metadata): made by a source, read by the sink of the same client only.
+Membership = object

@@ -206,8 +206,8 @@ class StateKeeper:
         parts = [(arena.unsaved(partition.number, most), partition.next) for partition in partitions]
         return list(zip(partitions, savings_of(arena, parts, self._whole_bytes), strict=True))
 
-    def store(self, partition: Partition, saving: StateSnapshot) -> str:
-        """Hand what was taken to the store, once; return the StoreVerdict. Raises StoreUnavailableError."""
+    def store(self, partition: Partition, saving: StateSnapshot) -> StoreVerdict:
+        """Hand what was taken to the store, once. Raises StoreUnavailableError."""
         with self._asking():
             verdict = self._store.persist(
                 partition.number, partition.epoch, partition.persisted, saving.position, saving.updates
@@ -232,7 +232,7 @@ class StateKeeper:
             if answers.error is not None:
                 raise answers.error
 
-    def _note(self, partition: Partition, saving: StateSnapshot, verdict: str) -> None:
+    def _note(self, partition: Partition, saving: StateSnapshot, verdict: StoreVerdict) -> None:
         """Note what the store has now."""
         if verdict in (StoreVerdict.APPLIED, StoreVerdict.ALREADY_APPLIED):
             self._detector.arena.saved(partition.number, saving.marked)

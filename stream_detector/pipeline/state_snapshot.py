@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 
 from stream_detector.errors import StoreUnavailableError
-from stream_detector.ports import SensorUpdate, StateStore, Updates
+from stream_detector.ports import SensorUpdate, StateStore, StoreVerdict, Updates
 from stream_detector.readings import Int32Array
 from stream_detector.state.arena import Arena, Marked
 from stream_detector.state.codec.encode import compact, plain
@@ -43,7 +43,7 @@ class PersistRequest:
 class PersistResults:
     """What the store said to what it was handed, in order, as far as that went; and why it went no further."""
 
-    verdicts: list[str]
+    verdicts: list[StoreVerdict]
     error: StoreUnavailableError | None = None
 
 
@@ -63,7 +63,7 @@ def at_once(task: Callable[[], PersistResults]) -> Callable[[], PersistResults]:
 
 def persist_all(store: StateStore, handed: Sequence[PersistRequest], moved: Callable[[], None]) -> PersistResults:
     """Persist one partition after the other, up to the first that the store does not take."""
-    verdicts: list[str] = []
+    verdicts: list[StoreVerdict] = []
     try:
         for one in handed:
             verdicts.append(store.persist(one.partition, one.epoch, one.start, one.saving.position, one.saving.updates))

@@ -117,7 +117,7 @@ def run(store: RedisStore, servers: list[Valkey], window: Window, sensors: list[
         for start in islice(position, times):
             verdict = store.persist(partition, EPOCH, start, start + 1, updates)
             if verdict != StoreVerdict.APPLIED:
-                raise SystemExit(verdict)
+                raise SystemExit(verdict.value)
 
     def load() -> None:
         if None in store.load(partition, EPOCH, sensors):

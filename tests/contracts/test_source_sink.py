@@ -241,7 +241,7 @@ def test_a_position_after_the_end_is_reported_as_lost(world: World) -> None:
     assert reader.values(0) == [b"a"]
 
 
-def test_paused_partitions_wait_and_go_on_where_they_were(world: World) -> None:
+def test_paused_partitions_wait_until_they_are_sought(world: World) -> None:
     reader = reader_of(world)
     reader.poll_until(lambda: reader.held == {0, 1})
     reader.source.pause([0])
@@ -250,26 +250,11 @@ def test_paused_partitions_wait_and_go_on_where_they_were(world: World) -> None:
 
     reader.poll_until(lambda: reader.position(1) == 1)
     waited = reader.values(0)
-    reader.source.resume([0])
+    reader.source.seek(0, 0)
     reader.poll_until(lambda: reader.position(0) == 1)
 
     assert waited == []
     assert reader.values(0) == [b"a"]
-
-
-def test_resuming_does_not_replace_the_seek_of_a_new_partition(world: World) -> None:
-    world.produce(0, [b"a"])
-    source = world.source()
-    held: set[int] = set()
-    deadline = time.monotonic() + world.patience_seconds + 1
-    while not held and time.monotonic() < deadline:
-        held |= source.poll(0.1).assigned
-
-    source.resume([0, 1])
-    chunks = [chunk for _ in range(3) for chunk in source.poll(0.1).chunks]
-
-    assert held == {0, 1}
-    assert chunks == []
 
 
 def test_a_partition_that_is_not_held_cannot_be_steered(world: World) -> None:
@@ -277,7 +262,6 @@ def test_a_partition_that_is_not_held_cannot_be_steered(world: World) -> None:
 
     source.seek(0, 5)
     source.pause([0])
-    source.resume([0])
 
     assert source.poll(0.1).chunks == ()
 

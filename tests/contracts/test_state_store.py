@@ -229,7 +229,9 @@ def test_a_sensor_of_an_older_epoch_is_written_whole(store: StateStore) -> None:
         pytest.param(-5, EPOCH, StoreVerdict.GAP, id="negative"),
     ],
 )
-def test_a_persist_that_does_not_fit_writes_nothing(store: StateStore, next_position: int, epoch: bytes, verdict: str) -> None:
+def test_a_persist_that_does_not_fit_writes_nothing(
+    store: StateStore, next_position: int, epoch: bytes, verdict: StoreVerdict
+) -> None:
     store.begin(0, meta_at(-100, epoch))
     store.persist(0, epoch, -100, next_position, together(whole("a", b"h1aa")))
 

@@ -47,13 +47,13 @@ class MemorySink:
             msg = "the sink must be reset after a failed commit"
             raise CommitFailedError(msg)
         self._usable = False
-        self._check(membership)
+        group = self._group_of(membership)
         if failure == "before":
             msg = "the transaction failed"
             raise CommitFailedError(msg)
         self._log.write(messages)
         for partition, position in positions.items():
-            self._log.set_committed(membership.group, self._topic, partition, position)
+            self._log.set_committed(group, self._topic, partition, position)
         if failure == "after":
             msg = "the answer to the commit was lost"
             raise CommitFailedError(msg)
@@ -68,8 +68,8 @@ class MemorySink:
         """See ports.Sink."""
         self._usable = False
 
-    def _check(self, membership: Membership) -> None:
-        """Refuse a producer that was fenced and a member of the past."""
+    def _group_of(self, membership: Membership) -> str:
+        """Return the id of a membership's group; refuse a producer that was fenced and a member of the past."""
         if self._log.is_fenced(self._id, self._epoch):
             msg = f"transactional id {self._id} was taken over by another producer"
             raise CommitFailedError(msg)
@@ -83,3 +83,4 @@ class MemorySink:
         if membership.member not in group.members or membership.generation != group.generation:
             msg = f"generation {membership.generation} of the group is over"
             raise MembershipLostError(msg)
+        return membership.group

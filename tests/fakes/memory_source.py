@@ -97,10 +97,6 @@ class MemorySource:
         """See ports.Source."""
         self._paused.update(partition for partition in partitions if partition in self._positions)
 
-    def resume(self, partitions: Sequence[int]) -> None:
-        """See ports.Source."""
-        self._paused.difference_update(partitions)
-
     def read(self, partition: int, start: int, stop: int, max_records: int) -> Chunk:
         """See ports.Source."""
         if start >= stop:

@@ -53,8 +53,8 @@ class MemoryStore:
         stored = [self._sensors.get((partition, sensor)) for sensor in sensors]
         return [one.record if one is not None and one.epoch == epoch else None for one in stored]
 
-    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> str:
-        """Move a partition's state from position `start` to `stop`, all or nothing; return a StoreVerdict. Idempotent."""
+    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> StoreVerdict:
+        """Move a partition's state from position `start` to `stop`, all or nothing. Idempotent."""
         if stop <= start:
             msg = f"a persist moves forward: start {start}, stop {stop}"
             raise ValueError(msg)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from kafka import KafkaProducer, TopicPartition
+from kafka import ConsumerGroupMetadata, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove
 
 from stream_detector.readings import Membership, Message
@@ -222,6 +222,7 @@ def test_a_rebalance_in_the_middle_of_a_batch_undoes_it_and_it_is_read_again(
 
     def evicted_before(messages: Sequence[Message], positions: dict[int, int], membership: Membership) -> None:
         monkeypatch.undo()
+        assert isinstance(membership, ConsumerGroupMetadata)
         topics.admin.remove_group_members(topics.settings.group_id, [MemberToRemove(member_id=membership.member_id)])
         replicas.append(open_replica(topics))
         commit(messages, positions, membership)

@@ -22,7 +22,7 @@ from stream_detector.adapters.kafka.sink import Deadline, TransactionalProducer
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.logs import set_up_logging
 from stream_detector.pipeline.committer import AT_ONCE, CommitPolicy
-from stream_detector.ports import Chunk, Sink, StateStore
+from stream_detector.ports import Chunk, Sink, StateStore, StoreVerdict
 from stream_detector.readings import Float32Array, Membership, Message
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.reload import Reloader, ReloadFlag
@@ -135,7 +135,7 @@ def _note_read_again(chunk: Chunk) -> bool:
 def _refuse_persists(fates: Fates, store: StateStore) -> None:
     persist = store.persist
 
-    def limited(*arguments: Any) -> str:  # noqa: ANN401 - passed on
+    def limited(*arguments: Any) -> StoreVerdict:  # noqa: ANN401 - passed on
         fates.persists_left -= 1
         if fates.persists_left < 0:
             msg = "the store takes no more"

@@ -26,7 +26,7 @@ from stream_detector.pipeline.pipeline import Pipeline, PipelineConfig
 from stream_detector.pipeline.restore import RestoreConfig, RestorePorts
 from stream_detector.pipeline.state_snapshot import WHOLE_BYTES, PersistResults, at_once
 from stream_detector.pipeline.step_report import StepReport
-from stream_detector.ports import PartitionMeta, Updates
+from stream_detector.ports import PartitionMeta, StoreVerdict, Updates
 from stream_detector.readings import Float32Array
 from stream_detector.state.arena import Arena
 from stream_detector.state.codec.decode import expand
@@ -156,9 +156,9 @@ class FragileStore(MemoryStore):
         super().__init__()
         self.healthy_persists: int | None = None  # so many more, then it is unavailable
         self.lost_answers = 0  # so many persists are applied, but the caller never hears of it
-        self.verdicts: list[tuple[int, str]] = []
+        self.verdicts: list[tuple[int, StoreVerdict]] = []
 
-    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> str:
+    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> StoreVerdict:
         """See ports.StateStore."""
         if self.healthy_persists is not None:
             self.healthy_persists -= 1

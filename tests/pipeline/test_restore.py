@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from stream_detector.ports import Updates
+from stream_detector.ports import StoreVerdict, Updates
 from tests.pipeline.harness import SECOND_MS, START_MS, FragileStore, Plant, Replica, World
 
 SENSORS = [f"pump-{number}" for number in range(20)]
@@ -26,7 +26,7 @@ def watched(store: FragileStore, monkeypatch: pytest.MonkeyPatch) -> Writes:
     """Note the persists of a store."""
     writes, persist = Writes(), store.persist
 
-    def noted(partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> str:
+    def noted(partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> StoreVerdict:
         sensors = [*updates.whole, *(update.sensor for update in updates.changed)]
         writes.sizes.append(len(sensors))
         writes.sensors += sensors

@@ -9,12 +9,11 @@ import logging
 import time
 from typing import Any
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka import ConsumerGroupMetadata, ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 
 from stream_detector.adapters.kafka.errors import two_replicas
 from stream_detector.errors import FencedError
 from stream_detector.logs import OutageLog
-from stream_detector.readings import Membership
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +84,7 @@ class GroupMember:
         self._coordinator = consumer._coordinator
         self._instance_id = instance_id
         self._heartbeats = _Heartbeats(self._coordinator, session_seconds)
-        self._last: Membership | None = None
+        self._last: ConsumerGroupMetadata | None = None
 
     def take_up_join(self) -> float:
         """Take up a join that earlier polls had no time to finish; return for how long this poll must at least last.
@@ -109,7 +108,7 @@ class GroupMember:
             coordinator._join_task = net.call_soon_with_future(answer_again)
         return 3 * JOIN_ANSWER_SECONDS
 
-    def proof(self) -> Membership | None:
+    def proof(self) -> ConsumerGroupMetadata | None:
         """Take the proof of membership; None when there is none the broker would check.
 
         A commit with generation -1 and no member id is accepted by the broker over a live member's.
@@ -125,7 +124,7 @@ class GroupMember:
             return None
         return metadata if self._heartbeats.are_answered(metadata) else None
 
-    def has_missed_a_generation(self, membership: Membership | None) -> bool:
+    def has_missed_a_generation(self, membership: ConsumerGroupMetadata | None) -> bool:
         """Say whether the group has had a generation without this member since the last proof was looked at.
 
         A member that hears of its eviction only while it joins again is told nothing when it gets the same partitions back,

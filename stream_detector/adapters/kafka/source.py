@@ -115,11 +115,6 @@ class KafkaSource:
         assignment = self._consumer.assignment()
         self._consumer.pause(*(tp for tp in map(self._of, partitions) if tp in assignment))
 
-    def resume(self, partitions: Sequence[int]) -> None:
-        """See ports.Source. A partition that waits for a `seek` stays paused."""
-        assignment = self._consumer.assignment()
-        self._consumer.resume(*(self._of(p) for p in partitions if p in self._next and self._of(p) in assignment))
-
     def read(self, partition: int, start: int, stop: int, max_records: int) -> Chunk:
         """See ports.Source."""
         return self._reading().read(partition, start, stop, max_records)

@@ -30,7 +30,7 @@ from stream_detector.settings.schema import PREFIX, RedisSettings
 
 logger = logging.getLogger(__name__)
 
-APPLIED = StoreVerdict.APPLIED.encode()
+APPLIED = StoreVerdict.APPLIED.value.encode()
 LACKING = b"lacking"
 MAXIMUM_ATTEMPTS = 3
 #: A sensor id of more bytes is hashed in its key, so keys stay small.
@@ -87,8 +87,8 @@ class RedisStore:
         values = self._execute("MGET", *self._sensor_keys(partition, sensors))
         return [value[_EPOCH_BYTES:] if value is not None and value.startswith(epoch) else None for value in values]
 
-    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> str:
-        """Move a partition's state from position `start` to `stop`, all or nothing; return a StoreVerdict. Idempotent.
+    def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> StoreVerdict:
+        """Move a partition's state from position `start` to `stop`, all or nothing. Idempotent.
 
         What Redis lacks is written whole in a second call; what goes missing between the two, in a third.
         """
@@ -112,7 +112,7 @@ class RedisStore:
             changed = [update for update in changed if update.sensor not in whole]
         if verdict == APPLIED:
             self._renewals.done(renewed)
-        return verdict.decode()
+        return StoreVerdict(verdict.decode())
 
     def ping(self) -> None:
         """Return if Redis can be read and written, and no command that is needed is refused.

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from kafka import KafkaProducer
+from kafka import ConsumerGroupMetadata, KafkaProducer
 from kafka.errors import KafkaConnectionError
 
 from stream_detector.adapters.kafka.options import open_client, producer_options
 from stream_detector.adapters.kafka.source import KafkaSource
 from stream_detector.errors import RetriableError, SettingsError
+from stream_detector.ports import Polled
 from stream_detector.readings import Message
 from tests.contracts.worlds import START_MS, KafkaWorld, until
 from tests.servers.socks_proxy import SocksProxy
@@ -35,6 +36,12 @@ def joined(world: KafkaWorld, source: KafkaSource) -> frozenset[int]:
 
     until(poll, world.patience_seconds)
     return frozenset(assigned)
+
+
+def member_of(polled: Polled) -> ConsumerGroupMetadata:
+    """Return the proof of membership of a poll; there must be one."""
+    assert isinstance(polled.membership, ConsumerGroupMetadata)
+    return polled.membership
 
 
 def test_a_lone_member_is_told_its_partitions_with_its_membership(world: KafkaWorld) -> None:
@@ -150,8 +157,7 @@ def test_a_busy_member_that_polls_with_everything_paused_stays(kafka_brokers: st
     joined(world, source)
     source.seek(0, 0)
     source.pause([0])
-    before = source.poll(0).membership
-    assert before is not None
+    before = member_of(source.poll(0))
 
     until_later = time.monotonic() + 3.0
     polls = []
@@ -160,8 +166,7 @@ def test_a_busy_member_that_polls_with_everything_paused_stays(kafka_brokers: st
         time.sleep(0.3)  # stands for work
     world.close()
 
-    assert all(polled.membership[:3] == before[:3] for polled in polls if polled.membership is not None)
-    assert all(polled.membership is not None and polled.chunks == () for polled in polls)
+    assert all(member_of(polled)[:3] == before[:3] and polled.chunks == () for polled in polls)
 
 
 def test_a_session_time_out_that_the_broker_refuses_is_a_settings_error(world: KafkaWorld) -> None:

@@ -71,7 +71,7 @@ def test_a_partition_is_read_on_after_it_was_held(world: KafkaWorld) -> None:
     source.pause([1])
     source.seek(0, 0)
     read_on(world, source, 0, DRAINED)
-    source.resume([1])
+    source.seek(1, SLICE)
 
     read_on(world, source, 1, PARKED)
 
