@@ -40,7 +40,6 @@ from stream_detector.logs import set_up_logging
 from stream_detector.pipeline.keeper import LagBounds, StateKeeper
 from stream_detector.pipeline.pipeline import Pipeline
 from stream_detector.pipeline.restore import RestorePorts
-from stream_detector.pipeline.state_snapshot import Beside
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.reload import Reloader, ReloadFlag, describe_rules, reread_alerts
 from stream_detector.service.service import Heartbeat, Service, StopFlag, Watchdog, health_pages, spare_the_collector
@@ -147,9 +146,10 @@ def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: Exit
     parts.callback(source.close)
     sink = _insist(lambda: KafkaSink(kafka), start_seconds, stop)
     parts.callback(sink.close)
+    executor = parts.enter_context(ThreadPoolExecutor(1, "storing"))
     bounds = LagBounds(settings.redis.max_lag_readings, settings.redis.max_lag_seconds)
 
-    def moved() -> None:
+    def on_progress() -> None:
         heartbeat.beat(time.monotonic())
 
     ports = RestorePorts(
@@ -157,7 +157,9 @@ def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: Exit
         sink=sink,
         decoder=JsonDecoder(detector.model.features, input_limits(settings.input)),
         detector=detector,
-        keeper=StateKeeper(store, detector, bounds, time.monotonic, secrets.token_bytes, beside=_beside(parts), moved=moved),
+        keeper=StateKeeper(
+            store, detector, bounds, time.monotonic, secrets.token_bytes, executor=executor, on_progress=on_progress
+        ),
         incidents=KafkaIncidentLog(kafka),
     )
     bad = settings.dead_letters
@@ -167,14 +169,8 @@ def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: Exit
         pipeline_rules(settings),
         restore_rules(detector.model, settings),
         time.monotonic,
-        moved=moved,
+        on_progress=on_progress,
     )
-
-
-def _beside(parts: ExitStack) -> Beside:
-    """Return a way to do a task in a thread of its own, one after the other."""
-    thread = parts.enter_context(ThreadPoolExecutor(1, "storing"))
-    return lambda task: thread.submit(task).result
 
 
 def _check_rights(store: RedisStore) -> None:

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from stream_detector.detection.detector import Detector
 from stream_detector.errors import StoreUnavailableError
+from stream_detector.pipeline.executor import Executor, InlineExecutor, no_op
 from stream_detector.pipeline.state_snapshot import (
     WHOLE_BYTES,
-    Beside,
     PersistRequest,
     PersistResults,
     StateSnapshot,
-    at_once,
-    nothing,
     persist_all,
     savings_of,
     unsaved_updates,
@@ -68,17 +68,17 @@ class LagBounds:
 
 @dataclass(frozen=True, slots=True)
 class _UnderWay:
-    """What was handed to the store, and how to wait for its answers."""
+    """What was handed to the store, and the store's answers when it has given them."""
 
     savings: list[tuple[Partition, StateSnapshot]]
-    answers: Callable[[], PersistResults]
+    answers: Future[PersistResults]
 
 
 class StateKeeper:
     """Moves sensors' records between the detector's arena and the store.
 
-    One thread, but for what is handed over: that is persisted `beside` it, and collected before anything else is asked of the
-    store or a partition is dropped from the arena.
+    One thread, but for what is handed over: the executor persists that in parallel, and it is collected before anything else
+    is asked of the store or a partition is dropped from the arena.
     """
 
     def __init__(
@@ -89,19 +89,19 @@ class StateKeeper:
         clock: Callable[[], float],
         random_bytes: Callable[[int], bytes],
         *,
-        beside: Beside = at_once,
+        executor: Executor | None = None,
         whole_bytes: int = WHOLE_BYTES,
-        moved: Callable[[], None] = nothing,
+        on_progress: Callable[[], None] = no_op,
     ) -> None:
-        """`moved` is called whenever the store has taken a part of what may be many, from another thread as well."""
+        """`on_progress` is called whenever the store has taken a part of what may be many, from another thread as well."""
         self._store = store
         self._detector = detector
         self._bounds = bounds
         self._clock = clock
         self._random_bytes = random_bytes
-        self._beside = beside
+        self._executor = executor or InlineExecutor()
         self._whole_bytes = whole_bytes
-        self._moved = moved
+        self._on_progress = on_progress
         self._under_way: _UnderWay | None = None
         self._away_since: float | None = None
         self._retry_at = self._warn_at = 0.0
@@ -218,14 +218,15 @@ class StateKeeper:
     def hand_over(self, savings: list[tuple[Partition, StateSnapshot]]) -> None:
         """Begin to hand the store what was taken, partition by partition; `collect` it before anything else is asked."""
         handed = [PersistRequest(one.number, one.epoch, one.persisted, saving) for one, saving in savings]
-        self._under_way = _UnderWay(savings, self._beside(lambda: persist_all(self._store, handed, self._moved)))
+        task = partial(persist_all, self._store, handed, self._on_progress)
+        self._under_way = _UnderWay(savings, self._executor.submit(task))
 
     def collect(self) -> None:
         """Wait for what was handed over, if something was; raises StoreUnavailableError. A refusal shows in `keeps_up`."""
         under_way, self._under_way = self._under_way, None
         if under_way is None:
             return
-        answers = under_way.answers()
+        answers = under_way.answers.result()
         with self._asking():
             for (partition, saving), verdict in zip(under_way.savings, answers.verdicts, strict=False):
                 self._note(partition, saving, verdict)
@@ -290,7 +291,7 @@ class StateKeeper:
                 msg = f"the state store changed while partition {partition.number} was written anew"
                 raise StoreUnavailableError(msg)
             partition.persisted = stop
-            self._moved()
+            self._on_progress()
         arena.saved(partition.number, arena.marked(slots))
         partition.rewriting, partition.trusted = False, self._doubts
 

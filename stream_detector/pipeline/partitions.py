@@ -28,13 +28,13 @@ class Assignment:
     """The assigned partitions: each is ready, or being restored. One that is restored anew is another Partition object."""
 
     def __init__(
-        self, ports: RestorePorts, rules: RestoreConfig, clock: Callable[[], float], moved: Callable[[], None]
+        self, ports: RestorePorts, rules: RestoreConfig, clock: Callable[[], float], on_progress: Callable[[], None]
     ) -> None:
         self._ports = ports
         self._restorer = Restorer(ports, rules)
         self._rules = rules
         self._clock = clock
-        self._moved = moved
+        self._on_progress = on_progress
         self._partitions: dict[int, Partition] = {}
         self._restoring: dict[int, _Restoring] = {}
         self._membership: Membership | None = None
@@ -91,7 +91,7 @@ class Assignment:
         for number in due:
             restoring = self._restoring[number] = self._restoring.pop(number)  # to the end of the line
             self._restore_a_slice(number, restoring)
-            self._moved()
+            self._on_progress()
             if self._clock() > until:
                 return
 

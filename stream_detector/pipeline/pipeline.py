@@ -25,10 +25,11 @@ from stream_detector.errors import CommitFailedError, MembershipLostError, Retri
 from stream_detector.ingest.dead_letters import DeadLetterLimit, dead_letter
 from stream_detector.logs import OutageLog
 from stream_detector.pipeline.committer import AT_ONCE, CommitPolicy, Scored, Uncommitted
+from stream_detector.pipeline.executor import no_op
 from stream_detector.pipeline.keeper import Partition
 from stream_detector.pipeline.partitions import Assignment
 from stream_detector.pipeline.restore import RestoreConfig, RestorePorts
-from stream_detector.pipeline.state_snapshot import StateSnapshot, nothing
+from stream_detector.pipeline.state_snapshot import StateSnapshot
 from stream_detector.pipeline.step_report import StepReport, count_batch
 from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Membership, Message
@@ -70,7 +71,7 @@ class _Batch:
 class Pipeline:
     """Reads, detects, publishes; `step` is one turn of the loop.
 
-    `moved` is called whenever a part of a step is done, be it in vain: a step may consist of many bounded waits.
+    `on_progress` is called whenever a part of a step has ended, also in vain: a step may consist of many bounded waits.
     """
 
     def __init__(
@@ -81,15 +82,15 @@ class Pipeline:
         restore_rules: RestoreConfig,
         clock: Callable[[], float],
         *,
-        moved: Callable[[], None] = nothing,
+        on_progress: Callable[[], None] = no_op,
     ) -> None:
         self._ports = ports
         self._source, self._sink, self._keeper = ports.source, ports.sink, ports.keeper
         self._limit = limit
         self._rules = rules
         self._clock = clock
-        self._moved = moved
-        self._assignment = Assignment(ports, restore_rules, clock, moved)
+        self._on_progress = on_progress
+        self._assignment = Assignment(ports, restore_rules, clock, on_progress)
         self._held: set[int] = set()
         self._in_flight: _Batch | None = None
         self._uncommitted = Uncommitted(rules.commits)
@@ -152,7 +153,7 @@ class Pipeline:
             self._collect()
             return report
         self._input_outage.ended()
-        self._moved()
+        self._on_progress()
         report.lost_readings += polled.lost_readings
         report.polled += sum(len(chunk.records) for chunk in polled.chunks)
         report.is_behind = report.polled >= self._rules.overlap_records
@@ -260,7 +261,7 @@ class Pipeline:
             self._in_flight = _Batch(chunks, owners, decoded, self._ports.detector.begin(decoded.readings))
             for chunk, partition in zip(chunks, owners, strict=True):
                 partition.next = chunk.stop
-            self._moved()
+            self._on_progress()
         return True
 
     def _await_scores(self) -> None:
@@ -310,7 +311,7 @@ class Pipeline:
             ready[number].committed = position
         for batch in batches:
             count_batch(self._report, batch.decoded, batch.detected, self._ports.detector.model)
-        self._moved()
+        self._on_progress()
 
     def _decode(self, chunks: Sequence[Chunk]) -> Decoded:
         return self._ports.decoder.decode([record for chunk in chunks for record in chunk.records])
@@ -409,7 +410,7 @@ class Pipeline:
             for number, partition in self._assignment.ready().items():
                 if not self._keeper.persist(partition, self._report):
                     self._restore(number)
-                self._moved()
+                self._on_progress()
         except StoreUnavailableError:
             self._report.store_errors += 1
         ready = self._assignment.ready()

@@ -47,27 +47,13 @@ class PersistResults:
     error: StoreUnavailableError | None = None
 
 
-#: Begins a task beside whoever calls this; to call what is returned is to wait for its result.
-Beside = Callable[[Callable[[], PersistResults]], Callable[[], PersistResults]]
-
-
-def nothing() -> None:
-    """Do nothing."""
-
-
-def at_once(task: Callable[[], PersistResults]) -> Callable[[], PersistResults]:
-    """Do a task now; a `Beside` for where nothing else is to be done meanwhile."""
-    answers = task()
-    return lambda: answers
-
-
-def persist_all(store: StateStore, handed: Sequence[PersistRequest], moved: Callable[[], None]) -> PersistResults:
+def persist_all(store: StateStore, handed: Sequence[PersistRequest], on_progress: Callable[[], None]) -> PersistResults:
     """Persist one partition after the other, up to the first that the store does not take."""
     verdicts: list[StoreVerdict] = []
     try:
         for one in handed:
             verdicts.append(store.persist(one.partition, one.epoch, one.start, one.saving.position, one.saving.updates))
-            moved()
+            on_progress()
     except StoreUnavailableError as error:
         return PersistResults(verdicts, error)
     return PersistResults(verdicts)

@@ -18,10 +18,11 @@ from stream_detector.detection.detector import Detector
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
 from stream_detector.pipeline.committer import AT_ONCE, CommitPolicy
+from stream_detector.pipeline.executor import Executor
 from stream_detector.pipeline.keeper import StateKeeper
 from stream_detector.pipeline.pipeline import Pipeline, PipelineConfig
 from stream_detector.pipeline.restore import RestoreConfig, RestorePorts
-from stream_detector.pipeline.state_snapshot import WHOLE_BYTES, Beside
+from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.settings.schema import KafkaSettings, RedisSettings
 from tests.integration.topics import PATIENCE_SECONDS
@@ -37,7 +38,7 @@ class Connections:
     source: KafkaSource
     sink: KafkaSink
     store: RedisStore
-    beside: Beside
+    executor: Executor
 
 
 def connect(kafka: KafkaSettings, redis: RedisSettings, parts: ExitStack) -> Connections:
@@ -48,8 +49,7 @@ def connect(kafka: KafkaSettings, redis: RedisSettings, parts: ExitStack) -> Con
     parts.callback(source.close)
     sink = KafkaSink(kafka)
     parts.callback(sink.close)
-    thread = parts.enter_context(ThreadPoolExecutor(1))
-    return Connections(source, sink, store, lambda task: thread.submit(task).result)
+    return Connections(source, sink, store, parts.enter_context(ThreadPoolExecutor(1)))
 
 
 def build_pipeline(
@@ -66,7 +66,7 @@ def build_pipeline(
     plant = Plant()
     detector = detector or plant.detector()
     keeper = StateKeeper(
-        to.store, detector, plant.bounds, clock, secrets.token_bytes, beside=to.beside, whole_bytes=whole_bytes
+        to.store, detector, plant.bounds, clock, secrets.token_bytes, executor=to.executor, whole_bytes=whole_bytes
     )
     decoder = JsonDecoder(detector.model.features, InputLimits())
     return Pipeline(

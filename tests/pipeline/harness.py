@@ -6,8 +6,9 @@ import itertools
 import json
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from stream_detector.pipeline.committer import AT_ONCE, CommitPolicy
 from stream_detector.pipeline.keeper import LagBounds, StateKeeper
 from stream_detector.pipeline.pipeline import Pipeline, PipelineConfig
 from stream_detector.pipeline.restore import RestoreConfig, RestorePorts
-from stream_detector.pipeline.state_snapshot import WHOLE_BYTES, PersistResults, at_once
+from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.ports import PartitionMeta, StoreVerdict, Updates
 from stream_detector.readings import Float32Array
@@ -53,6 +54,7 @@ LEVEL = 0.375
 #: An unknown sensor starts with a level that is higher, and so its surprises are smaller, by so much.
 UNKNOWN_ABOVE = 0.0625
 TYPICAL = 0.5
+_Result = TypeVar("_Result")
 Snapshot = tuple[dict[int, PartitionMeta], dict[tuple[int, str], Any]]  # of a store; only to be given back to it
 START_MS = 1_700_000_000_000
 SECOND_MS = 1000
@@ -270,32 +272,40 @@ class Plant:
         )
 
 
+class LateFuture(Future[_Result]):
+    """A future whose task runs when somebody waits for it."""
+
+    def __init__(self, task: Callable[[], _Result]) -> None:
+        super().__init__()
+        self._task = task
+
+    def result(self, timeout: float | None = None) -> _Result:
+        """Run the task, unless that was done; return its result."""
+        if not self.done():
+            self.set_result(self._task())
+        return super().result(timeout)
+
+
 class InTransit:
-    """What was handed to the store and has not arrived: it does when it is waited for, or when a test says so.
+    """An executor: what was handed to the store and has not arrived: it does when it is waited for, or when a test says so.
 
     What a process has sent arrives though the process is dead.
     """
 
     def __init__(self) -> None:
-        self._tasks: list[Callable[[], PersistResults]] = []
+        self._sent: list[LateFuture[Any]] = []
 
-    def start(self, task: Callable[[], PersistResults]) -> Callable[[], PersistResults]:
-        """See persistence.Beside."""
-        answers: list[PersistResults] = []
-
-        def arrive() -> PersistResults:
-            if not answers:
-                answers.append(task())
-            return answers[0]
-
-        self._tasks.append(arrive)
-        return arrive
+    def submit(self, task: Callable[[], _Result], /) -> Future[_Result]:
+        """See pipeline.executor.Executor."""
+        future = LateFuture(task)
+        self._sent.append(future)
+        return future
 
     def arrive(self) -> None:
         """Let everything arrive that was sent."""
-        for task in self._tasks:
-            task()
-        self._tasks.clear()
+        for future in self._sent:
+            future.result()
+        self._sent.clear()
 
 
 class World:
@@ -368,14 +378,13 @@ class Replica:
         self.source = MemorySource(world.log, INPUT, GROUP, instance_id)
         self.sink = MemorySink(world.log, INPUT)
         self.detector = self.plant.detector(self.scorer)
-        beside = world.in_transit.start if self.plant.stores_late else at_once
         self.keeper = StateKeeper(
             world.store,
             self.detector,
             self.plant.bounds,
             world.clock,
             world.random_bytes,
-            beside=beside,
+            executor=world.in_transit if self.plant.stores_late else None,
             whole_bytes=self.plant.whole_bytes,
         )
         decoder = JsonDecoder(self.plant.model.features, InputLimits())

@@ -179,7 +179,7 @@ def test_writing_anew_shows_that_it_moves(monkeypatch: pytest.MonkeyPatch) -> No
     feed(world, "abcde")
     replica = Replica(world)
     replica.run()
-    monkeypatch.setattr(replica.keeper, "_moved", lambda: moved.append(len(moved)))
+    monkeypatch.setattr(replica.keeper, "_on_progress", lambda: moved.append(len(moved)))
     world.store.wipe()
     replica.keeper.doubt()
 
