@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from stream_detector.commands.argument_types import count, positive
 from stream_detector.errors import InputDataError, StreamDetectorError
 from stream_detector.logs import silence_kafka_client
+from stream_detector.service.signals import exiting_on_sigterm
 from stream_detector.simulation.fleet import Fleet
 from stream_detector.timestamps import duration
 
@@ -56,7 +53,7 @@ def main(arguments: argparse.Namespace) -> int:
         budget_per_sensor_day=arguments.budget,
         training_steps=arguments.training_steps,
     )
-    with _terminable(), tempfile.TemporaryDirectory(prefix="stream-detector-demo-") as directory:
+    with exiting_on_sigterm(), tempfile.TemporaryDirectory(prefix="stream-detector-demo-") as directory:
         outcome = play(plan, arguments.brokers, arguments.redis_url, Path(directory), console)
     print_summary(plan, outcome, console)
     console.print(f"The demo took {duration(time.monotonic() - begun)}. Everything it started is stopped.", soft_wrap=True)
@@ -66,16 +63,6 @@ def main(arguments: argparse.Namespace) -> int:
         msg = "no fault was found: the job ran, but its model does not detect these faults"
         raise StreamDetectorError(msg)
     return 0
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM unwind as Ctrl-C does, so that everything started is stopped."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _write(outcome: dict[str, object], path: Path) -> None:

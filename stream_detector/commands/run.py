@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import secrets
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +26,6 @@ from stream_detector.detection.decision import DecisionRules
 from stream_detector.detection.detector import Detector
 from stream_detector.errors import (
     RetriableError,
-    StalledError,
     StoreRefusedError,
     StoreUnavailableError,
     StreamDetectorError,
@@ -40,16 +37,17 @@ from stream_detector.logs import set_up_logging
 from stream_detector.pipeline.keeper import LagBounds, StateKeeper
 from stream_detector.pipeline.pipeline import Pipeline
 from stream_detector.pipeline.restore import RestorePorts
+from stream_detector.service.health import health_pages
 from stream_detector.service.metrics import Metrics
-from stream_detector.service.reload import Reloader, ReloadFlag, describe_rules, reread_alerts
-from stream_detector.service.service import Heartbeat, Service, StopFlag, Watchdog, health_pages, spare_the_collector
+from stream_detector.service.reload import Reloader, describe_rules, reread_alerts
+from stream_detector.service.service import Service, tune_garbage_collector
+from stream_detector.service.signals import ReloadFlag, StopFlag
+from stream_detector.service.watchdog import Heartbeat, Watchdog, end_process
 from stream_detector.settings.schema import AlertSettings, Settings
 
 logger = logging.getLogger(__name__)
 
 _Built = TypeVar("_Built")
-#: Exit code after the watchdog: EX_TEMPFAIL, try again.
-STALLED_EXIT_CODE = 75
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,13 +97,13 @@ def run_service(settings: Settings, load: Callable[[], Settings], signals: Signa
     reloader = Reloader(signals.reload, rules_for(settings.alerts), lambda: rules_for(reread_alerts(settings, load)), metrics)
     logger.info("%s", describe_rules(reloader.rules), extra={"rules": reloader.rules.rules_version})
     pipeline = _connect(settings, detector, signals.stop, parts, heartbeat)
-    spare_the_collector()
+    tune_garbage_collector()
     heartbeat.beat_at = time.monotonic()
     gather_seconds = settings.service.target_latency_seconds / 2
     service = Service(
         pipeline, metrics, heartbeat, time.monotonic, settings.kafka.dead_letter_topic, gather_seconds=gather_seconds
     )
-    with Watchdog(heartbeat, limit_seconds, time.monotonic, _end_process):
+    with Watchdog(heartbeat, limit_seconds, time.monotonic, end_process):
         service.run(signals.stop, reloader)
 
 
@@ -196,11 +194,3 @@ def _insist(build: Callable[[], _Built], limit_seconds: float, stop: StopFlag) -
                 raise
             logger.warning("waiting for Kafka: %s", error)
             time.sleep(1.0)
-
-
-def _end_process(error: StalledError) -> None:
-    """End without the orderly stop, which would hang as well. The log of Kafka and the store need none."""
-    logger.critical("%s", error)
-    logging.shutdown()
-    sys.stderr.flush()
-    os._exit(STALLED_EXIT_CODE)

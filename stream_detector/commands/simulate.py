@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +12,7 @@ from stream_detector.commands.argument_types import count, moment, positive, sha
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import SettingsError
 from stream_detector.logs import silence_kafka_client
+from stream_detector.service.signals import stop_requested
 from stream_detector.simulation.faults import Fault, describe, endless_faults, plan_faults
 from stream_detector.simulation.fleet import Fleet
 from stream_detector.simulation.series import Series
@@ -107,26 +105,6 @@ def _to_topic(arguments: argparse.Namespace, fleet: Fleet) -> int:
             writer.close()
     _say(f"{settings.input_topic}: {writer.acknowledged:,} readings of {fleet.sensors} pumps")
     return 0
-
-
-@contextmanager
-def stop_requested() -> Iterator[threading.Event]:
-    """Give an event that the first SIGINT or SIGTERM sets; the second one acts as usual."""
-    stop = threading.Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def request(_number: int, _frame: object) -> None:
-        stop.set()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    for number in before:
-        signal.signal(number, request)
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _topic_start_ms(arguments: argparse.Namespace, now: float) -> int:

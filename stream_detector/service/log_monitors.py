@@ -1,4 +1,7 @@
-"""Lines in the log for what fails nothing and yet is news: readings refused, windows that do not fill, partitions not given."""
+"""Conditions that break nothing and still deserve a log line: rejected readings, gaps, too many alarms, no partitions.
+
+Each monitor is fed after every step and limits how often it logs. None of them reads a clock.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,44 @@ from stream_detector.pipeline.step_report import StepReport
 
 logger = logging.getLogger(__name__)
 
-_SECONDS = 60.0
-#: Of the readings of a minute, those that start a window anew after a gap: sensors that pause now and then make few.
-_RESTARTED_SHARE, _LEAST_RESTARTED = 0.1, 10
-_JOINING_SECONDS = 5.0
+_MINUTE_SECONDS = 60.0
+_HOUR_SECONDS = 3600.0
+#: Windows that restart after a gap: a warning needs this share of the readings, and this many.
+_RESTARTED_SHARE, _MIN_RESTARTED = 0.1, 10
+#: The alarm rate is compared with the budget over this many hours.
+_RATE_HOURS = 24
+#: A warning needs more than this many times the budget, and this many incidents: fewer are chance.
+_BUDGET_FACTOR, _MIN_INCIDENTS = 2.0, 5
+_JOIN_SECONDS = 5.0
 
 
-class RefusalLog:
-    """Logs how many readings were refused, and why: the first at once, then those of a minute together."""
+class LogMonitors:
+    """All monitors of a running service."""
+
+    def __init__(self, dead_letter_topic: str, now: float) -> None:
+        self._rejected = RejectedReadingsLog(dead_letter_topic, now)
+        self._gaps = GapLog(now)
+        self._alarm_rate = AlarmRateLog(now)
+        self._unassigned = UnassignedLog(now)
+
+    def observe(self, report: StepReport, budget_per_sensor_day: float, assigned: int, now: float) -> None:
+        """Take in a step, the alarm budget during it and the number of partitions after it."""
+        self._rejected.observe(report, now)
+        self._gaps.observe(report, now)
+        self._alarm_rate.observe(report, budget_per_sensor_day, now)
+        self._unassigned.observe(assigned, now)
+
+    def finish(self, report: StepReport, now: float) -> None:
+        """Take in the last step, of an orderly stop."""
+        self._rejected.observe(report, now)
+
+    def flush(self, now: float) -> None:
+        """Log what a monitor has counted and not logged yet."""
+        self._rejected.flush(now)
+
+
+class RejectedReadingsLog:
+    """Logs how many readings became dead letters or came late: the first at once, then a summary per minute."""
 
     def __init__(self, dead_letter_topic: str, now: float) -> None:
         self._topic = dead_letter_topic
@@ -27,8 +60,8 @@ class RefusalLog:
         self._reasons: Counter[str] = Counter()
         self._late = 0
 
-    def note(self, report: StepReport, now: float) -> None:
-        """Count what a step refused; log it if the last line is old enough."""
+    def observe(self, report: StepReport, now: float) -> None:
+        """Count the rejected readings of a step; log them if the last line is old enough."""
         self._reasons.update(report.dead_letters)
         self._late += report.late
         if now >= self._next_at:
@@ -41,41 +74,42 @@ class RefusalLog:
         seconds, count = now - self._since, self._reasons.total()
         if count:
             reasons = ", ".join(f"{number} {reason}" for reason, number in self._reasons.most_common())
-            said = "%s in the last %.0f s: %s; see topic %s"
+            text = "%s in the last %.0f s: %s; see topic %s"
             extra = {"dead_letters": dict(self._reasons)}
-            logger.warning(said, _number(count, "dead letter"), seconds, reasons, self._topic, extra=extra)
+            logger.warning(text, _plural(count, "dead letter"), seconds, reasons, self._topic, extra=extra)
         if self._late:
-            said = "%s dropped in the last %.0f s: not newer than the sensor's newest"
-            logger.info(said, _number(self._late, "late reading"), seconds, extra={"late_readings": self._late})
+            text = "dropped %s in the last %.0f s: not newer than the newest reading of the sensor"
+            logger.info(text, _plural(self._late, "late reading"), seconds, extra={"late_readings": self._late})
         self._reasons, self._late = Counter(), 0
-        self._since, self._next_at = now, now + _SECONDS
+        self._since, self._next_at = now, now + _MINUTE_SECONDS
 
 
 class GapLog:
-    """Warns, once a minute at most, when so many windows start anew that sensors are hardly scored."""
+    """Warns, at most once a minute, when windows restart so often that sensors are hardly ever scored."""
 
     def __init__(self, now: float) -> None:
         self._since = now
         self._restarted = self._readings = 0
 
-    def note(self, report: StepReport, now: float) -> None:
-        """Count what a step did; look at it if a minute is over."""
+    def observe(self, report: StepReport, now: float) -> None:
+        """Count the readings of a step; after a minute, warn if too many restarted a window."""
         self._restarted += report.restarted_windows
         self._readings += report.readings
-        if now - self._since < _SECONDS:
+        if now - self._since < _MINUTE_SECONDS:
             return
         are_many = self._restarted >= _RESTARTED_SHARE * self._readings
-        if are_many and self._restarted < _LEAST_RESTARTED:
-            return  # of a small plant: counted on until it is sure
+        if are_many and self._restarted < _MIN_RESTARTED:
+            return  # few readings: keep counting until the share means something
         if are_many:
             self._warn(now - self._since)
         self._since, self._restarted, self._readings = now, 0, 0
 
     def _warn(self, seconds: float) -> None:
         logger.warning(
-            "%d of %d readings in the last %.0f s came so long after their sensor's last one that its window starts anew: a "
-            "sensor is not scored until its window is full. Do the sensors send as often as in the training? Have all "
-            "readings of a sensor the same key? STREAM_DETECTOR_STATE__MAX_GAP_SECONDS allows longer gaps",
+            "%d of %d readings in the last %.0f s restarted their sensor's window because they came too long after the "
+            "previous reading; a sensor is not scored until its window is full. Check that sensors send as often as they "
+            "did in training and that all readings of a sensor have the same key; "
+            "STREAM_DETECTOR_STATE__MAX_GAP_SECONDS allows longer gaps",
             self._restarted,
             self._readings,
             seconds,
@@ -83,56 +117,24 @@ class GapLog:
         )
 
 
-class JoinLog:
-    """Says once, each time, that a replica has had no partitions for a while."""
-
-    def __init__(self, now: float) -> None:
-        self._since = now
-        self._is_said = False
-
-    def note(self, assigned: int, now: float) -> None:
-        """Note how many partitions the replica has."""
-        if assigned:
-            self._since, self._is_said = now, False
-        elif now - self._since > _JOINING_SECONDS and not self._is_said:
-            self._is_said = True
-            logger.info(
-                "no partitions yet: the group waits for its members. One that ended without leaving is waited for up to "
-                "STREAM_DETECTOR_KAFKA__SESSION_TIMEOUT_SECONDS; a replica beyond the number of partitions gets none"
-            )
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-logger = logging.getLogger(__name__)
-
-_HOUR_SECONDS = 3600.0
-_HOURS = 24
-#: Fewer incidents say little about a rate.
-_LEAST_INCIDENTS = 5
-_FACTOR = 2.0
-
-
 @dataclass(slots=True)
 class _Hour:
-    """What was counted in an hour of the clock."""
+    """Counts of one hour of the clock."""
 
     incidents: int = 0
-    sensor_days: float = 0.0  # of event time, which runs ahead of the clock when the stream catches up
-    accepted: float = 0.0  # false alarms, by the budgets that were in force
+    sensor_days: float = 0.0  # of event time, which outruns the clock when the stream catches up
+    accepted: float = 0.0  # false alarms, by the budgets in force
 
 
 class AlarmRateLog:
-    """Compares incidents with the budget over up to a day, once an hour, and logs when there are more than twice as many."""
+    """Compares incidents with the budget once an hour, over up to a day, and warns when there are over twice as many."""
 
     def __init__(self, now: float) -> None:
-        self._hours = deque([_Hour()], maxlen=_HOURS)
+        self._hours = deque([_Hour()], maxlen=_RATE_HOURS)
         self._next_at = now + _HOUR_SECONDS
 
-    def note(self, report: StepReport, budget_per_sensor_day: float, now: float) -> None:
-        """Count what a step did; log it if the hour is over and it was too much."""
+    def observe(self, report: StepReport, budget_per_sensor_day: float, now: float) -> None:
+        """Count the incidents of a step; compare them with the budget at the end of the hour."""
         hour = self._hours[-1]
         hour.incidents += report.alerts[OPENED]
         hour.sensor_days += report.sensor_days
@@ -146,14 +148,38 @@ class AlarmRateLog:
         incidents = sum(hour.incidents for hour in self._hours)
         sensor_days = sum(hour.sensor_days for hour in self._hours)
         accepted = sum(hour.accepted for hour in self._hours)
-        if incidents < _LEAST_INCIDENTS or incidents <= _FACTOR * accepted:
+        if incidents < _MIN_INCIDENTS or incidents <= _BUDGET_FACTOR * accepted:
             return
         logger.warning(
-            "%d incidents in %.3g sensor-days, the budget accepts %.3g false ones (counted over %d h; true faults are among "
-            "them): see docs/metrics.md",
+            "%d incidents in %.3g sensor-days, but the budget accepts %.3g false alarms (over the last %d h; the incidents "
+            "include true faults): see docs/metrics.md",
             incidents,
             sensor_days,
             accepted,
             len(self._hours),
             extra={"incidents": incidents, "sensor_days": sensor_days, "accepted": accepted},
         )
+
+
+class UnassignedLog:
+    """Logs once, each time it happens, that a replica has had no partitions for a while."""
+
+    def __init__(self, now: float) -> None:
+        self._since = now
+        self._is_logged = False
+
+    def observe(self, assigned: int, now: float) -> None:
+        """Take in how many partitions the replica has."""
+        if assigned:
+            self._since, self._is_logged = now, False
+        elif now - self._since > _JOIN_SECONDS and not self._is_logged:
+            self._is_logged = True
+            logger.info(
+                "no partitions yet: the consumer group is waiting for its members. It waits up to "
+                "STREAM_DETECTOR_KAFKA__SESSION_TIMEOUT_SECONDS for a member that ended without leaving; replicas in excess of "
+                "the number of partitions get none"
+            )
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -7,44 +7,17 @@ that decided it first, unless the process dies in between; docs/delivery.md says
 from __future__ import annotations
 
 import logging
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 from typing import Protocol
 
 from stream_detector.detection.decision import DecisionRules
 from stream_detector.errors import SettingsError
 from stream_detector.service.metrics import Metrics
+from stream_detector.service.signals import ReloadFlag
 from stream_detector.settings.schema import PREFIX, AlertSettings, Settings
 from stream_detector.settings.sources import changed_settings
 
 logger = logging.getLogger(__name__)
-
-
-class ReloadFlag:
-    """Set by SIGHUP; taken by the loop between two batches."""
-
-    def __init__(self) -> None:
-        self.is_set = False
-
-    def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a handler
-        """Ask for a reload."""
-        self.is_set = True
-
-    def take(self) -> bool:
-        """Return whether a reload was asked for since the last call."""
-        was_set, self.is_set = self.is_set, False
-        return was_set
-
-    @contextmanager
-    def installed(self) -> Iterator[None]:
-        """Handle the signal; the old handler comes back at the end."""
-        before = signal.signal(signal.SIGHUP, self.handle)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGHUP, before)
 
 
 class Decider(Protocol):

@@ -6,12 +6,13 @@ import sys
 import threading
 import time
 
-from stream_detector.commands.run import _end_process
 from stream_detector.logs import set_up_logging
 from stream_detector.ports import Polled
 from stream_detector.service.metrics import Metrics
-from stream_detector.service.reload import Reloader, ReloadFlag
-from stream_detector.service.service import Heartbeat, Service, StopFlag, Watchdog
+from stream_detector.service.reload import Reloader
+from stream_detector.service.service import Service
+from stream_detector.service.signals import ReloadFlag, StopFlag
+from stream_detector.service.watchdog import Heartbeat, Watchdog, end_process
 from tests.pipeline.harness import DEAD_LETTERS, Plant, Replica, World
 
 TURNS = 5
@@ -32,7 +33,7 @@ def main(limit_seconds: float) -> None:
     metrics, heartbeat = Metrics(), Heartbeat(time.monotonic())
     reloader = Reloader(ReloadFlag(), Plant().rules(), Plant().rules, metrics)
     service = Service(replica.pipeline, metrics, heartbeat, time.monotonic, DEAD_LETTERS)
-    with Watchdog(heartbeat, limit_seconds, time.monotonic, _end_process):
+    with Watchdog(heartbeat, limit_seconds, time.monotonic, end_process):
         service.run(StopFlag(), reloader)
 
 

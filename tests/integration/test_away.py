@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from stream_detector.cli import main
-from stream_detector.commands.run import STALLED_EXIT_CODE
+from stream_detector.service.watchdog import STALLED_EXIT_CODE
 from stream_detector.settings.schema import PREFIX
 from tests.integration.away import PARTITIONS, SESSION_SECONDS, WATCHDOG_SECONDS, Away
 from tests.integration.expectation import expected_alerts
@@ -263,9 +263,10 @@ def test_the_watchdog_ends_a_process_whose_loop_stands_still_and_says_why() -> N
     last = json.loads(ended.stderr.splitlines()[-1])
     assert ended.returncode == STALLED_EXIT_CODE == 75
     assert last["level"] == "CRITICAL"
+    assert "in poll_and_hang" in ended.stderr
     assert re.fullmatch(
-        r"nothing moved for 2 s \(STREAM_DETECTOR_SERVICE__WATCHDOG_SECONDS is 2\): "
-        "ending the process, so that it is started again",
+        r"no progress for 2 s \(STREAM_DETECTOR_SERVICE__WATCHDOG_SECONDS is 2\): "
+        "ending the process so that it is restarted",
         last["message"],
     )
 

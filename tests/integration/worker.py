@@ -25,8 +25,10 @@ from stream_detector.pipeline.committer import AT_ONCE, CommitPolicy
 from stream_detector.ports import Chunk, Sink, StateStore, StoreVerdict
 from stream_detector.readings import Float32Array, Membership, Message
 from stream_detector.service.metrics import Metrics
-from stream_detector.service.reload import Reloader, ReloadFlag
-from stream_detector.service.service import Heartbeat, Service, StopFlag
+from stream_detector.service.reload import Reloader
+from stream_detector.service.service import Service
+from stream_detector.service.signals import ReloadFlag, StopFlag
+from stream_detector.service.watchdog import Heartbeat
 from stream_detector.settings.schema import KafkaSettings, RedisSettings
 from stream_detector.state.running_scale import Scales
 from tests.integration.plants import plant_of

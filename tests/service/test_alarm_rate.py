@@ -20,26 +20,26 @@ def counted(opened: int, sensor_days: float) -> StepReport:
 def test_more_than_twice_the_budget_is_said_with_numbers_when_the_hour_is_over(caplog: pytest.LogCaptureFixture) -> None:
     log = AlarmRateLog(now=0.0)
 
-    log.note(counted(3, 2.0), 1.0, 100.0)
-    log.note(counted(3, 0.5), 1.0, 3599.0)
+    log.observe(counted(3, 2.0), 1.0, 100.0)
+    log.observe(counted(3, 0.5), 1.0, 3599.0)
     assert caplog.messages == []
-    log.note(counted(0, 0.0), 1.0, HOUR)
+    log.observe(counted(0, 0.0), 1.0, HOUR)
 
     assert caplog.messages == [
-        "6 incidents in 2.5 sensor-days, the budget accepts 2.5 false ones (counted over 1 h; true faults are among them): "
-        "see docs/metrics.md"
+        "6 incidents in 2.5 sensor-days, but the budget accepts 2.5 false alarms (over the last 1 h; the incidents "
+        "include true faults): see docs/metrics.md"
     ]
     assert caplog.records[0].levelno == logging.WARNING
 
 
 def test_twice_the_budget_is_borne(caplog: pytest.LogCaptureFixture) -> None:
-    AlarmRateLog(now=0.0).note(counted(6, 3.0), 1.0, HOUR)
+    AlarmRateLog(now=0.0).observe(counted(6, 3.0), 1.0, HOUR)
 
     assert caplog.messages == []
 
 
 def test_four_incidents_are_too_few_to_judge_by(caplog: pytest.LogCaptureFixture) -> None:
-    AlarmRateLog(now=0.0).note(counted(4, 1.0), 0.01, HOUR)
+    AlarmRateLog(now=0.0).observe(counted(4, 1.0), 0.01, HOUR)
 
     assert caplog.messages == []
 
@@ -47,25 +47,25 @@ def test_four_incidents_are_too_few_to_judge_by(caplog: pytest.LogCaptureFixture
 def test_hours_add_up_to_a_day_and_then_the_oldest_is_forgotten(caplog: pytest.LogCaptureFixture) -> None:
     log = AlarmRateLog(now=0.0)
 
-    log.note(counted(4, 0.1), 0.1, HOUR)
-    log.note(counted(1, 0.1), 0.1, 2 * HOUR)
+    log.observe(counted(4, 0.1), 0.1, HOUR)
+    log.observe(counted(1, 0.1), 0.1, 2 * HOUR)
     for hour in range(3, 27):
-        log.note(counted(0, 0.1), 0.1, hour * HOUR)
+        log.observe(counted(0, 0.1), 0.1, hour * HOUR)
 
     # From the second hour to the 24th there are five in a day; then the first four are older than that.
     assert len(caplog.messages) == 23
     assert caplog.messages[0].startswith(
-        "5 incidents in 0.2 sensor-days, the budget accepts 0.02 false ones (counted over 2 h;"
+        "5 incidents in 0.2 sensor-days, but the budget accepts 0.02 false alarms (over the last 2 h;"
     )
     assert caplog.messages[-1].startswith(
-        "5 incidents in 2.4 sensor-days, the budget accepts 0.24 false ones (counted over 24 h;"
+        "5 incidents in 2.4 sensor-days, but the budget accepts 0.24 false alarms (over the last 24 h;"
     )
 
 
 def test_each_hour_is_measured_by_the_budget_it_had(caplog: pytest.LogCaptureFixture) -> None:
     log = AlarmRateLog(now=0.0)
 
-    log.note(counted(10, 1.0), 10.0, HOUR)
-    log.note(counted(0, 1.0), 0.1, 2 * HOUR)
+    log.observe(counted(10, 1.0), 10.0, HOUR)
+    log.observe(counted(0, 1.0), 0.1, 2 * HOUR)
 
     assert caplog.messages == []  # ten were expected; 10.1 in both hours

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +14,8 @@ from hypothesis import strategies as st
 from stream_detector.detection.decision import DecisionRules
 from stream_detector.errors import SettingsError
 from stream_detector.service.metrics import Metrics
-from stream_detector.service.reload import Reloader, ReloadFlag, reread_alerts
+from stream_detector.service.reload import Reloader, reread_alerts
+from stream_detector.service.signals import ReloadFlag
 from stream_detector.settings.schema import AlertSettings, KafkaSettings, RedisSettings, Settings
 from stream_detector.settings.sources import load_settings
 from tests.pipeline.harness import MINUTE_MS, SECOND_MS, START_MS, Plant, Replica, World
@@ -163,17 +162,6 @@ def test_a_change_that_is_taken_back_while_it_waits_never_happens() -> None:
     reload.between_batches(decider)
 
     assert decider.used == []
-
-
-def test_a_hangup_asks_for_a_reload_and_the_old_handler_comes_back() -> None:
-    before, flag = signal.getsignal(signal.SIGHUP), ReloadFlag()
-
-    with flag.installed():
-        os.kill(os.getpid(), signal.SIGHUP)
-        os.kill(os.getpid(), signal.SIGHUP)
-        assert (flag.take(), flag.take()) == (True, False)
-
-    assert signal.getsignal(signal.SIGHUP) is before
 
 
 # -- what a reload may change

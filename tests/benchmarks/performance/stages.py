@@ -26,7 +26,9 @@ from stream_detector.pipeline.step_report import StepReport
 from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Float32Array, Int64Array
 from stream_detector.service.metrics import Metrics
-from stream_detector.service.service import Heartbeat, StopFlag, spare_the_collector
+from stream_detector.service.service import tune_garbage_collector
+from stream_detector.service.signals import StopFlag
+from stream_detector.service.watchdog import Heartbeat
 from stream_detector.settings.schema import KafkaSettings, ModelSettings, RedisSettings, Settings
 from tests.benchmarks.performance.figures import AT_MOST, LESS, NEITHER, Figure, Places, Size
 from tests.benchmarks.performance.fleet_log import FleetLog
@@ -87,7 +89,7 @@ def _of_shape(places: Places, shape: tuple[int, int], turns: int, key: str | Non
         log.write(places.kafka.brokers, topics.settings.input_topic, 0, 1 + WARM_UP_TURNS)
         kafkas = topics.settings, topics.settings.model_copy(update={"group_id": f"{name}-alone"})
         whole, alone = (_service(places, model, kafka, log, parts) for kafka in kafkas)
-        spare_the_collector()
+        tune_garbage_collector()
         log.write(places.kafka.brokers, topics.settings.input_topic, 1 + WARM_UP_TURNS, 1 + WARM_UP_TURNS + turns)
         whole.read(turns * SENSORS)
         stages = _Alone(alone).run((1 + WARM_UP_TURNS + turns) * SENSORS)

@@ -1,0 +1,32 @@
+"""The pages of the HTTP port: metrics, liveness and readiness."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from stream_detector.service.metrics import Metrics
+from stream_detector.service.watchdog import Heartbeat
+
+
+def health_pages(
+    heartbeat: Heartbeat, metrics: Metrics, limit_seconds: float, clock: Callable[[], float]
+) -> dict[str, Callable[[], tuple[int, str, bytes]]]:
+    """Return the pages: path -> (status, content type, body)."""
+
+    def metrics_page() -> tuple[int, str, bytes]:
+        return 200, "text/plain; version=0.0.4; charset=utf-8", metrics.exposition()
+
+    def alive() -> tuple[int, str, bytes]:
+        idle_seconds = clock() - heartbeat.beat_at
+        is_alive = idle_seconds <= limit_seconds
+        return _json(is_alive, {"status": "ok" if is_alive else "stalled", "seconds_since_step": round(idle_seconds, 3)})
+
+    def ready() -> tuple[int, str, bytes]:
+        return _json(heartbeat.is_ready, {"status": "ready" if heartbeat.is_ready else "not ready"})
+
+    return {"/metrics": metrics_page, "/healthz": alive, "/readyz": ready}
+
+
+def _json(is_good: bool, body: dict[str, object]) -> tuple[int, str, bytes]:
+    return (200 if is_good else 503), "application/json", json.dumps(body).encode()
