@@ -23,7 +23,7 @@ import numpy as np
 from stream_detector.detection.calibration import Calibration, Tails
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from stream_detector.state.known_sensors import UNKNOWN
-from stream_detector.state.windows import NO_INCIDENT, Records
+from stream_detector.state.record_layout import NO_INCIDENT, Records
 
 LEVEL_MEMORY_COUNT = 2_000.0
 OPENED, UPDATED, CLOSED = "opened", "updated", "closed"

@@ -15,9 +15,10 @@ from stream_detector.detection.open_incidents import OpenIncident
 from stream_detector.detection.scorer import Scorer
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.state.arena import Arena
-from stream_detector.state.codec.decode import expand
+from stream_detector.state.codec.decode import decode
+from stream_detector.state.record_layout import NO_INCIDENT, layout_name, time_unit_ms
 from stream_detector.state.running_scale import ScaleRules, Scales, learn
-from stream_detector.state.windows import NO_INCIDENT, Appended, append, layout_name, time_unit_ms
+from stream_detector.state.windows import Appended, append
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Detector:
         """Hold sensors with their stored records, or as never seen; there must be room."""
         model = self.model
         unit_ms = time_unit_ms(self._windows.max_gap_ms)
-        records, present = expand(stored, model.window_length, len(model.features), len(model.members), unit_ms)
+        records, present = decode(stored, model.window_length, len(model.features), len(model.members), unit_ms)
         table_rows = self._windows.scales.sensors.find(sensors)
         header = records["header"].copy()
         self._rules.start(header, table_rows)

@@ -12,12 +12,12 @@ from stream_detector.errors import StoreUnavailableError
 from stream_detector.ports import SensorUpdate, StateStore, StoreVerdict, Updates
 from stream_detector.readings import Int32Array
 from stream_detector.state.arena import Arena, Marked
-from stream_detector.state.codec.encode import compact, plain
-from stream_detector.state.codec.record_format import PLAIN
+from stream_detector.state.codec.encode import encode, encode_uncompressed
+from stream_detector.state.codec.record_format import UNCOMPRESSED
 
 #: A record of so many bytes in memory or fewer is written whole, and compact. Of a larger one what changed is written.
 WHOLE_BYTES = 1024
-_PLAIN_BYTE = bytes([PLAIN])
+_UNCOMPRESSED_BYTE = bytes([UNCOMPRESSED])
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def savings_of(arena: Arena, parts: Sequence[tuple[Int32Array, int]], whole_byte
     if arena.records.itemsize > whole_bytes:
         return [StateSnapshot(position, arena.marked(slots), _changes(arena, slots)) for slots, position in parts]
     slots = np.concatenate([slots for slots, _ in parts]) if parts else np.zeros(0, np.int32)
-    stored = compact(arena.taken(slots))
+    stored = encode(arena.taken(slots))
     named = list(zip([arena.sensors[slot] for slot in slots.tolist()], stored, strict=True))
     ends = np.cumsum([len(slots) for slots, _ in parts]).tolist()
     return [
@@ -87,7 +87,7 @@ def _changes(arena: Arena, slots: Int32Array) -> Updates:
     size, window_length = 1 + records.itemsize, records["rows"].shape[1]
     row_bytes = records["rows"].dtype.itemsize
     head_bytes = size - window_length * row_bytes
-    stored, contents = arena.stored_time_ms[slots], plain(arena.taken(slots))
+    stored, contents = arena.stored_time_ms[slots], encode_uncompressed(arena.taken(slots))
     prefixes = stored.astype("<i8").tobytes()
     new_rows = arena.unsaved_rows[slots]
     is_whole = ((stored < 0) | (new_rows >= window_length)).tolist()
@@ -99,7 +99,7 @@ def _changes(arena: Arena, slots: Int32Array) -> Updates:
         if all_of_it:
             whole[sensor] = record
         else:
-            prefix = _PLAIN_BYTE + prefixes[8 * number : 8 * number + 8]
+            prefix = _UNCOMPRESSED_BYTE + prefixes[8 * number : 8 * number + 8]
             changed.append(SensorUpdate(sensor, record, prefix, spans(end, rows)))
     return Updates(whole, changed)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from stream_detector.readings import BoolArray, Int32Array, Int64Array, Readings
 from stream_detector.state.known_sensors import UNKNOWN
-from stream_detector.state.windows import Records, new_records, raw
+from stream_detector.state.record_layout import Records, new_records, raw
 
 _FIRST_CAPACITY = 1024
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from stream_detector.state.known_sensors import UNKNOWN, SensorTable
-from stream_detector.state.windows import Appended, Records
+from stream_detector.state.record_layout import Records
+from stream_detector.state.windows import Appended
 
 #: A deviation below this share of the largest values is their rounding: the feature is constant.
 NEGLIGIBLE_SHARE = 1.0e-4

@@ -1,10 +1,6 @@
-"""The state of the sensors: one fixed-size record each, in one array, changed only by the sensor's own readings.
+"""Append readings to their sensors' windows, as a pure fold over each sensor's readings in log order.
 
-A record is a header and a ring of the newest T raw rows with their times. What a store keeps of it is in
-codec/record_format.py. The ring holds raw values: a new model with the same features and window length goes on with them.
-Records change in three steps, all pure folds over the sensor's readings in log order: `append` here (rows, counts, times),
-`learn` in running_scale.py (moments), and `decide` in detection/decision.py (levels, incident).
-Nothing here knows Kafka, Redis or the model.
+Knows the layout of a record, and neither Kafka, the store nor the model.
 """
 
 from __future__ import annotations
@@ -15,68 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Readings
+from stream_detector.state.record_layout import NO_INCIDENT, Records, time_unit_ms
 
-LAYOUT_VERSION = 4
-#: In place of an incident's offset: none is open.
-NO_INCIDENT = -1
 #: Times are below 2**42 ms, so groups of readings this far apart cannot mix in one running maximum.
 _GROUP_STEP = 1 << 43
-#: A row's time is kept modulo 2**16 units, so what lies between two rows must be fewer units than that.
-_MAXIMUM_GAP_UNITS = 60_000
-#: A sensor's count is taken back from here by about half, a multiple of T, so that it fits in 32 bits for ever.
+#: A sensor's count that exceeds this is reduced by about half, a multiple of T, so that it always fits in 32 bits.
 _MAXIMUM_COUNT = 1 << 31
 
-Records = NDArray[np.void]
 UInt16Array = NDArray[np.uint16]
-
-_HEADER = (
-    ("last_time_ms", "<i8"),  # event time of the newest accepted reading; first, since the store compares it
-    ("incident_offset", "<i8"),  # detection/decision.py: offset of the reading that opened the incident, or NO_INCIDENT
-    ("incident_time_ms", "<i8"),
-    ("incident_peak", "<f8"),
-    ("last_anomalous_ms", "<i8"),
-    ("last_update_ms", "<i8"),
-    ("count", "<u4"),  # accepted readings since the sensor was first seen
-    ("filled", "<i4"),  # rows of the current window, at most T; a gap starts it anew
-    ("model", "<u4"),  # tag of the model that the fields below came from
-    ("level_count", "<f4"),  # detection/decision.py: readings behind the levels
-    ("memory", "<f4"),  # slow running mean of the surprise
-    ("accepted", "<f4"),  # surprise that was accepted as normal
-)
-#: What few sensors have: fields of the header that are as in a new record, else.
-INCIDENT = ("incident_offset", "incident_time_ms", "incident_peak", "last_anomalous_ms", "last_update_ms", "accepted")
-#: Running moments of one feature, for a sensor that the model does not know; see running_scale.py.
-_MOMENTS = np.dtype([("mean", "<f8"), ("squares", "<f8"), ("count", "<u2")])
-
-
-def record_dtype(window_length: int, features: int, members: int) -> np.dtype[np.void]:
-    """Return the layout of one sensor's record: what changes with every reading, then the ring of rows."""
-    header = np.dtype([*_HEADER, ("shift", "<f4", (members,))])  # detection/decision.py: of the members' levels since the start
-    row = np.dtype([("values", "<f4", (features,)), ("time", "<u2")])  # event time in units, modulo 2**16
-    return np.dtype([("header", header), ("moments", _MOMENTS, (features,)), ("rows", row, (window_length,))])
-
-
-def time_unit_ms(max_gap_ms: int) -> int:
-    """Return the unit in which rows keep their times: the finest by which a window's gaps can be told, 1 ms up to a minute."""
-    return max(1, -(-max_gap_ms // _MAXIMUM_GAP_UNITS))
-
-
-def layout_name(window_length: int, features: tuple[str, ...], members: int, unit_ms: int) -> str:
-    """Name the layout and the meaning of its columns; state of another name cannot be used."""
-    return f"{LAYOUT_VERSION}:{window_length}:{members}:{unit_ms}:{','.join(features)}"
-
-
-def new_records(count: int, window_length: int, features: int, members: int) -> Records:
-    """Return records of sensors that were never seen."""
-    records = np.zeros(count, record_dtype(window_length, features, members))
-    records["header"]["last_time_ms"] = -1
-    records["header"]["incident_offset"] = NO_INCIDENT
-    return records
-
-
-def raw(records: Records) -> Records:
-    """Return a view of records as bytes: NumPy copies those of named fields one field after the other, many times slower."""
-    return records.view(np.dtype((np.void, records.dtype.itemsize)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +31,9 @@ class SensorCounts:
 
 
 def sensor_counts(header: Records, held: BoolArray, window_length: int) -> SensorCounts:
-    """Count the held ones of sensors [N] by their headers: with a window not yet full, with a full one, with an open incident.
+    """Count the held sensors among headers [N]: those whose window is filling, whose window is full, with an open incident.
 
-    Field by field: to choose headers first would copy all that is in them.
+    It selects from each field, because selecting headers would copy all their fields.
     """
     full = held & (header["filled"] == window_length)
     is_open = held & (header["incident_offset"] != NO_INCIDENT)
@@ -102,7 +44,7 @@ def sensor_counts(header: Records, held: BoolArray, window_length: int) -> Senso
 class Appended:
     """The accepted readings of a batch, grouped by sensor and within it in log order. M readings, S sensors.
 
-    `extended_*` hold, for each sensor, its T-1 rows before the batch and then its new rows: the window as of reading m
+    `extended_*` hold, for each sensor, its T-1 rows before the batch and then its new rows. The window as of reading m
     is the T rows from `window_start[m]`.
     """
 
@@ -118,7 +60,7 @@ class Appended:
     window_length: int
     unit_ms: int  # of the extended times
     late: int  # readings dropped: not newer than the sensor's newest
-    restarted: int  # windows started anew after a gap
+    restarted: int  # windows restarted after a gap
 
     def windows(self, chosen: Int64Array) -> Float32Array:
         """Return the windows [K, T, F] as of the chosen accepted readings; rows before a restart are meaningless."""
@@ -128,17 +70,17 @@ class Appended:
     def starts_ms(self, chosen: Int64Array) -> Int64Array:
         """Return the event times of the windows' first rows [K], rounded down to the unit."""
         steps = np.arange(self.window_length)
-        between = np.diff(self.extended_times[self.window_start[chosen, None] + steps])  # [K, T-1] modulo 2**16, as they are
+        between = np.diff(self.extended_times[self.window_start[chosen, None] + steps])  # [K, T-1] modulo 2**16, like the times
         inside = steps[1:] > self.window_length - self.filled[chosen, None]
         units = (between * inside).sum(axis=1, dtype=np.int64)
         return np.asarray((self.times_ms[chosen] // self.unit_ms - units) * self.unit_ms)
 
 
 def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: int) -> Appended:
-    """Append readings to the records in `slots` [N] (one per reading), in place; say what was accepted.
+    """Append readings to the records in `slots` [N] (one per reading), in place; return the accepted ones.
 
-    A reading that is not newer than its sensor's newest is dropped. One that follows by more than `max_gap_ms` starts the
-    window anew. The result does not depend on how the log was cut into batches.
+    A reading that is not newer than its sensor's newest is dropped. One that follows a gap of more than `max_gap_ms`
+    restarts the window. The result does not depend on how the log was cut into batches.
     """
     header, rows = records["header"], records["rows"]
     window_length = rows.shape[1]
@@ -184,7 +126,10 @@ def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: 
 
 
 def _accept(header: Records, slots: Int32Array, readings: Readings) -> tuple[Int64Array, Int32Array, Int64Array, int]:
-    """Group by slot and drop what is not newer than all before it; return positions, slots, previous times, dropped."""
+    """Group readings by slot and drop those not newer than all before them.
+
+    Return the accepted readings' positions, slots and previous times, and how many were dropped.
+    """
     order = np.argsort(slots, kind="stable")
     slot = slots[order]
     _, rank = _ranks(slot)
@@ -198,7 +143,7 @@ def _accept(header: Records, slots: Int32Array, readings: Readings) -> tuple[Int
 
 
 def _ranks(slot: Int32Array) -> tuple[Int64Array, Int64Array]:
-    """Return where each run of equal slots begins [S], and the rank within the run [M]."""
+    """Return where each run of equal slots starts [S], and the rank within the run [M]."""
     starts = np.ones(len(slot), bool)
     starts[1:] = slot[1:] != slot[:-1]
     first = np.flatnonzero(starts)
@@ -215,7 +160,7 @@ def _fill(filled_before: Int32Array, rank: Int64Array, restart: BoolArray, windo
 
 
 def _count(count_before: NDArray[np.uint32], rank: Int64Array, window_length: int) -> Int64Array:
-    """Return the sensor's count as of each reading [M]; where it gets too large, less by whole rounds of the ring."""
+    """Return the sensor's count as of each reading [M], reduced by full turns of the ring where it gets too large."""
     count = count_before + rank + 1
     rounds = _MAXIMUM_COUNT // 2 // window_length
     return np.asarray(np.where(count > _MAXIMUM_COUNT, count - rounds * window_length, count))
@@ -225,11 +170,11 @@ def _count(count_before: NDArray[np.uint32], rank: Int64Array, window_length: in
 class _Extended:
     values: Float32Array  # [E, F]
     times: UInt16Array  # [E]
-    new_row: Int64Array  # [M] where each accepted reading goes
+    new_row: Int64Array  # [M] position of each accepted reading
 
 
 def _extend(rows: Records, count: NDArray[np.uint32], slot: Int32Array, first: Int64Array, rank: Int64Array) -> _Extended:
-    """Lay out, for each touched sensor, its newest T-1 rows oldest first, followed by space for its new rows."""
+    """Lay out, for each touched sensor, its newest T-1 rows, oldest first, then space for its new rows."""
     history = rows.shape[1] - 1
     sensors = np.cumsum(rank == 0) - 1  # [M] 0..S-1
     new_row = np.arange(len(slot)) + (sensors + 1) * history

@@ -29,7 +29,8 @@ from stream_detector.readings import Readings
 from stream_detector.settings.schema import RedisSettings
 from stream_detector.state.arena import Arena
 from stream_detector.state.known_sensors import UNKNOWN
-from stream_detector.state.windows import append, new_records
+from stream_detector.state.record_layout import new_records
+from stream_detector.state.windows import append
 from tests.servers.valkey import Valkey, running_cluster, running_valkey
 
 MEMBERS = 7

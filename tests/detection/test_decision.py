@@ -15,7 +15,7 @@ from stream_detector.detection.calibration import Calibration, Tails
 from stream_detector.detection.decision import DecisionRules, Decisions, ScoredReadings, decide
 from stream_detector.readings import Float32Array, Int32Array
 from stream_detector.state.known_sensors import UNKNOWN, SensorTable
-from stream_detector.state.windows import Records, new_records
+from stream_detector.state.record_layout import Records, new_records
 
 NAN = math.nan
 

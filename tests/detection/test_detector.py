@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from stream_detector.detection.detector import Detected, Detector
 from stream_detector.readings import Float64Array, Message, Readings
-from stream_detector.state.codec.encode import compact
+from stream_detector.state.codec.encode import encode
+from stream_detector.state.record_layout import new_records
 from stream_detector.state.running_scale import Scales
-from stream_detector.state.windows import new_records
 from tests.pipeline.harness import SECOND_MS, START_MS, UNKNOWN_ABOVE, ChecksumScorer, Plant, checksum_error
 
 #: Surprises of ChecksumScorer are below 1: with this margin none is anomalous, with that one all are.
@@ -175,7 +175,7 @@ def test_any_cut_gives_equal_records_scores_and_events(sensors: str, stride: int
 def test_a_stored_record_is_gone_on_with() -> None:
     first = admitted(NEVER.detector(), "a")
     first.detect(readings("aa"))
-    (stored,) = compact(first.arena.taken(first.arena.held(0)))
+    (stored,) = encode(first.arena.taken(first.arena.held(0)))
     scorer = ChecksumScorer()
     second = NEVER.detector(scorer)
 

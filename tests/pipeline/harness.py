@@ -30,7 +30,7 @@ from stream_detector.pipeline.step_report import StepReport
 from stream_detector.ports import PartitionMeta, StoreVerdict, Updates
 from stream_detector.readings import Float32Array
 from stream_detector.state.arena import Arena
-from stream_detector.state.codec.decode import expand
+from stream_detector.state.codec.decode import decode
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.running_scale import ScaleRules, Scales
 from tests.fakes.memory_log import MemoryLog
@@ -128,7 +128,7 @@ def _window_errors(window: Float32Array, checksum: int, expected: Float32Array) 
 def stored_counts(world: World, sensors: Sequence[str], partition: int = 0) -> list[int]:
     """Return how many readings the stored state of each sensor is of; 0 where nothing is stored."""
     stored = world.store.records(partition, list(sensors))
-    records, is_there = expand(stored, MODEL.window_length, len(MODEL.features), len(MODEL.members), unit_ms=1)
+    records, is_there = decode(stored, MODEL.window_length, len(MODEL.features), len(MODEL.members), unit_ms=1)
     assert is_there.tolist() == [one is not None for one in stored]
     return [int(count) for count in records["header"]["count"]]
 

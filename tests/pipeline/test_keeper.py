@@ -6,7 +6,7 @@ import pytest
 
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.ports import PartitionMeta
-from stream_detector.state.codec.encode import compact
+from stream_detector.state.codec.encode import encode
 from tests.pipeline.harness import SECOND_MS, START_MS, Plant, Replica, World, merged, stored_counts
 
 SMALL = Plant(max_sensors=2, slice_records=2)
@@ -126,7 +126,7 @@ def test_a_sensor_that_expired_in_the_store_is_written_whole_from_memory() -> No
     replica.run()
 
     assert stored_counts(world, ["a", "b"]) == [3, 1]
-    assert world.store.records(0, ["a"]) == compact(replica.detector.arena.taken(replica.detector.arena.held(0)[:1]))
+    assert world.store.records(0, ["a"]) == encode(replica.detector.arena.taken(replica.detector.arena.held(0)[:1]))
 
 
 def test_a_sensor_in_two_partitions_is_warned_of_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from stream_detector.pipeline.committer import CommitPolicy
 from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
-from stream_detector.state.codec.decode import expand
-from stream_detector.state.windows import record_dtype
+from stream_detector.state.codec.decode import decode
+from stream_detector.state.record_layout import record_dtype
 from stream_detector.timestamps import iso_time
 from tests.pipeline.harness import (
     INPUT,
@@ -174,7 +174,7 @@ def outcome(world: World, script: Script) -> Outcome:
 
 def said(stored: bytes) -> bytes:
     """Return what a stored record says, in whatever form: the one in memory, without the rows that are not of the window."""
-    records, is_there = expand([stored], *SHAPE, unit_ms=1)
+    records, is_there = decode([stored], *SHAPE, unit_ms=1)
     assert is_there.all()
     ages = (records["header"]["count"].astype(int)[:, None] - 1 - np.arange(MODEL.window_length)) % MODEL.window_length
     records["rows"][ages >= records["header"]["filled"][:, None]] = np.zeros((), records["rows"].dtype)

@@ -9,7 +9,7 @@ import pytest
 
 from stream_detector.pipeline.restore_plan import MAX_REPLAY_RECORDS, Action, Facts, Plan, choose_plan
 from stream_detector.ports import PartitionMeta
-from stream_detector.state.windows import layout_name
+from stream_detector.state.record_layout import layout_name
 from tests.pipeline.harness import GROUP, INPUT, MODEL, SECOND_MS, START_MS, Plant, Replica, World, changed
 
 META = PartitionMeta(next_position=500, epoch=b"12345678", layout="3:3:1:1:a,b", topic_id="topic-1")

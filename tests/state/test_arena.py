@@ -10,11 +10,12 @@ from stream_detector.pipeline.state_snapshot import unsaved_updates
 from stream_detector.ports import Updates
 from stream_detector.readings import Readings
 from stream_detector.state.arena import Arena
-from stream_detector.state.codec.decode import expand
-from stream_detector.state.codec.encode import compact, plain
+from stream_detector.state.codec.decode import decode
+from stream_detector.state.codec.encode import encode, encode_uncompressed
 from stream_detector.state.known_sensors import UNKNOWN, no_sensors
+from stream_detector.state.record_layout import new_records, time_unit_ms
 from stream_detector.state.running_scale import ScaleRules, learn
-from stream_detector.state.windows import append, new_records, time_unit_ms
+from stream_detector.state.windows import append
 
 LENGTH, FEATURES, MEMBERS = 3, 1, 2
 MAX_GAP_MS = 10**6
@@ -263,7 +264,7 @@ def test_updates_bring_the_store_to_the_arenas_state(batches: list[list[str]], w
         arena.saved(0, arena.marked(slots))
 
     held = {arena.sensors[slot]: arena.records[slot].tobytes() for slot in arena.held(0).tolist()}
-    found, is_there = expand(list(store.values()), LENGTH, FEATURES, MEMBERS, time_unit_ms(MAX_GAP_MS))
+    found, is_there = decode(list(store.values()), LENGTH, FEATURES, MEMBERS, time_unit_ms(MAX_GAP_MS))
     assert is_there.all()
     assert {sensor: one.tobytes() for sensor, one in zip(store, found, strict=True)} == {
         sensor: held[sensor] for batch in batches for sensor in batch
@@ -294,7 +295,7 @@ def test_all_of_a_record_is_written_as_it_is_when_all_is_new() -> None:
 
     updates = unsaved_updates(arena, arena.unsaved(0), whole_bytes=0)
 
-    assert updates == Updates({"a": plain(arena.records[:1])}, [])
+    assert updates == Updates({"a": encode_uncompressed(arena.records[:1])}, [])
 
 
 def test_a_small_record_is_written_whole_and_compact() -> None:
@@ -304,4 +305,4 @@ def test_a_small_record_is_written_whole_and_compact() -> None:
 
     updates = unsaved_updates(arena, arena.unsaved(0), whole_bytes=arena.records.itemsize)
 
-    assert updates == Updates({"a": compact(arena.records[:1])[0]})
+    assert updates == Updates({"a": encode(arena.records[:1])[0]})

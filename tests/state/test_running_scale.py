@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from stream_detector.readings import Float32Array, Readings
 from stream_detector.state.known_sensors import UNKNOWN, SensorTable
+from stream_detector.state.record_layout import Records, new_records
 from stream_detector.state.running_scale import ScaleRules, Scales, learn
-from stream_detector.state.windows import Records, append, new_records
+from stream_detector.state.windows import append
 
 LENGTH, FEATURES, MEMBERS = 3, 2, 1
 NAN = float("nan")

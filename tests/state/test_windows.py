@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.readings import Readings
-from stream_detector.state.windows import Appended, Records, append, layout_name, new_records, record_dtype, time_unit_ms
+from stream_detector.state.record_layout import Records, layout_name, new_records, record_dtype, time_unit_ms
+from stream_detector.state.windows import Appended, append
 
 MAX_GAP_MS = 1000
 FEATURES, MEMBERS = 2, 1

@@ -1,3 +1,3 @@
-"""Sensor records to bytes for the store, and back. Exact, and knows no store."""
+"""Encode sensor records as bytes for the state store (`encode.encode`) and decode them (`decode.decode`), losslessly."""
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""What is stored of a record: as it is in memory, or compact.
+"""The stored form of a sensor's record: uncompressed, or compressed.
 
-What is stored begins with a byte that says of what form it is. PLAIN is followed by the record as it is in memory. Any other
-form is that of a compact record: a head, then what few sensors have, then the ring of rows:
+The first byte of a stored record is its format. After UNCOMPRESSED follows the record as it is in memory. Any other format is
+that of a compressed record: a head, parts that few sensors have, then the ring of rows:
 
-    head | filled, of a window that is not full | incident | moments
-         | steps to the rows' times from those of the rows before [T] | values [T, F]
+    head | filled, if the window is not full | incident | moments
+         | time steps, each from the row before [T] | values [T, F]
 
-Steps and values are whole numbers above the least of them. The form says which of the parts there are, and in how many bytes
-the numbers are; compact records of one form have the same length. See encode.py and decode.py.
+Steps and values are offsets from their minimum. The format has a flag for each optional part and the widths of the offsets in
+bytes, so compressed records of one format have the same length. encode.py writes this form, decode.py reads it.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from typing import Any
 import numpy as np
 
 from stream_detector.readings import Int32Array
-from stream_detector.state.windows import INCIDENT, Records
+from stream_detector.state.record_layout import INCIDENT, Records
 
-#: The form of a record as it is in memory.
-PLAIN = 0xFF
-#: The parts of any other form: flags, and two widths in bytes between them.
+#: The format of a record as it is in memory.
+UNCOMPRESSED = 0xFF
+#: The bits of any other format: flags, and between them the widths of steps and values.
 HAS_INCIDENT, HAS_MOMENTS, STEP_SHIFT, VALUE_SHIFT, IS_FILLING = 1, 2, 2, 4, 128
-WIDEST = 4
-#: What the head has of the header in memory, as it is there.
-KEPT = ("count", "model", "level_count", "memory", "shift")
+MAXIMUM_VALUE_WIDTH = 4
+#: Header fields that the head copies.
+COPIED_FIELDS = ("count", "model", "level_count", "memory", "shift")
 FILLED = np.dtype("<u2")
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """How the parts of compact records are laid out, for records of one layout in memory."""
+class CompressedLayout:
+    """How the parts of compressed records are laid out, for records of one layout in memory."""
 
     head: np.dtype[np.void]
     incident: np.dtype[np.void]
@@ -41,44 +41,44 @@ class Layout:
     features: int
 
     @classmethod
-    def of(cls, record: np.dtype[Any]) -> Layout:
-        """Return the layout for records of this one in memory."""
+    def of(cls, record: np.dtype[Any]) -> CompressedLayout:
+        """Return the layout for records of this layout in memory."""
         header, moments = record["header"], record["moments"]
-        kept = [(name, header[name]) for name in KEPT]
+        copied = [(name, header[name]) for name in COPIED_FIELDS]
         time = [("time_low", "<u4"), ("time_high", "<i2")]  # of the newest reading, in milliseconds
-        of_rows = [("least_step", "<u2"), ("decimals", "i1", moments.shape), ("least", "<i4", moments.shape)]
+        of_rows = [("minimum_step", "<u2"), ("decimals", "i1", moments.shape), ("minimum", "<i4", moments.shape)]
         return cls(
-            head=np.dtype([("form", "u1"), *time, *kept, *of_rows]),
+            head=np.dtype([("format", "u1"), *time, *copied, *of_rows]),
             incident=np.dtype([(name, header[name]) for name in INCIDENT]),
             moments=np.dtype((np.void, moments.itemsize)),
             window_length=record["rows"].shape[0],
             features=moments.shape[0],
         )
 
-    def lengths(self, form: int) -> list[int]:
-        """Return how many bytes each part has."""
+    def part_lengths(self, record_format: int) -> list[int]:
+        """Return the length of each part in bytes; 0 for a part that the format leaves out."""
         return [
             self.head.itemsize,
-            FILLED.itemsize * bool(form & IS_FILLING),
-            self.incident.itemsize * bool(form & HAS_INCIDENT),
-            self.moments.itemsize * bool(form & HAS_MOMENTS),
-            self.window_length * step_width(form),
-            self.window_length * self.features * value_width(form),
+            FILLED.itemsize * bool(record_format & IS_FILLING),
+            self.incident.itemsize * bool(record_format & HAS_INCIDENT),
+            self.moments.itemsize * bool(record_format & HAS_MOMENTS),
+            self.window_length * step_width(record_format),
+            self.window_length * self.features * value_width(record_format),
         ]
 
 
-def step_width(form: int) -> int:
-    """Return the bytes of a step."""
-    return form >> STEP_SHIFT & 3
+def step_width(record_format: int) -> int:
+    """Return the bytes per step."""
+    return record_format >> STEP_SHIFT & 3
 
 
-def value_width(form: int) -> int:
-    """Return the bytes of a value."""
-    return form >> VALUE_SHIFT & 7
+def value_width(record_format: int) -> int:
+    """Return the bytes per value."""
+    return record_format >> VALUE_SHIFT & 7
 
 
-def ages(header: Records, window_length: int) -> Int32Array:
-    """Return of each row of the rings how many are newer [N, T]."""
+def row_ages(header: Records, window_length: int) -> Int32Array:
+    """Return how many rows of its ring are newer than each row [N, T]."""
     newest = (header["count"] % window_length).astype(np.int32)[:, None] - 1
     age = newest - np.arange(window_length, dtype=np.int32)
     return np.asarray(np.where(age < 0, age + window_length, age))

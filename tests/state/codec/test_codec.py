@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.readings import Readings
-from stream_detector.state.codec.decode import expand
-from stream_detector.state.codec.encode import compact, plain
-from stream_detector.state.codec.record_format import PLAIN
-from stream_detector.state.windows import INCIDENT, Records, append, new_records
+from stream_detector.state.codec.decode import decode
+from stream_detector.state.codec.encode import encode, encode_uncompressed
+from stream_detector.state.codec.record_format import UNCOMPRESSED
+from stream_detector.state.record_layout import INCIDENT, Records, new_records
+from stream_detector.state.windows import append
 
 MINUTE_MS, START_MS = 60_000, 1_763_000_000_000
 MEMBERS = 3
@@ -58,7 +59,7 @@ def window_only(records: Records) -> bytes:
 
 def restored(stored: list[bytes], like: Records) -> Records:
     """Return what is found in all of these."""
-    records, is_there = expand(stored, like["rows"].shape[1], like["moments"].shape[1], MEMBERS, UNIT_MS)
+    records, is_there = decode(stored, like["rows"].shape[1], like["moments"].shape[1], MEMBERS, UNIT_MS)
     assert is_there.all()
     return records
 
@@ -82,11 +83,11 @@ def test_records_come_back_as_they_were(data: st.DataObject, window_length: int,
         if data.draw(st.booleans()):
             records["moments"]["count"][at], records["moments"]["mean"][at] = 1, data.draw(finite)
 
-    stored = compact(records)
+    stored = encode(records)
 
     assert window_only(restored(stored, records)) == window_only(records)
     assert all(len(one) <= 1 + records.itemsize for one in stored)
-    assert stored == [compact(records[at : at + 1])[0] for at in range(sensors)]  # whatever else is in the call
+    assert stored == [encode(records[at : at + 1])[0] for at in range(sensors)]  # whatever else is in the call
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_records_come_back_as_they_were(data: st.DataObject, window_length: int,
 def test_a_value_takes_as_many_bytes_as_its_windows_range_needs(column: list[float], value_bytes: int) -> None:
     records = regular([column], window_length=8)
 
-    (stored,) = compact(records)
+    (stored,) = encode(records)
 
     assert len(stored) == HEAD_BYTES + OF_A_FEATURE_BYTES + 8 * value_bytes
     assert restored([stored], records).tobytes() == records.tobytes()
@@ -118,7 +119,7 @@ def test_a_value_takes_as_many_bytes_as_its_windows_range_needs(column: list[flo
 def test_a_time_takes_as_many_bytes_as_the_steps_between_readings_differ(steps_ms: list[int], step_bytes: int) -> None:
     records = filled_records([[1.0] * 8], steps_ms, window_length=8)
 
-    (stored,) = compact(records)
+    (stored,) = encode(records)
 
     assert len(stored) == HEAD_BYTES + OF_A_FEATURE_BYTES + 8 * step_bytes
     assert restored([stored], records).tobytes() == records.tobytes()
@@ -130,7 +131,7 @@ def test_incident_and_moments_take_bytes_of_a_sensor_that_has_them_only() -> Non
     records["header"]["accepted"][2] = 0.5
     records["moments"]["count"][3] = 1
 
-    stored = compact(records)
+    stored = encode(records)
 
     least = HEAD_BYTES + OF_A_FEATURE_BYTES
     assert [len(one) for one in stored] == [least, least + 44, least + 44, least + 18]
@@ -140,7 +141,7 @@ def test_incident_and_moments_take_bytes_of_a_sensor_that_has_them_only() -> Non
 def test_a_missing_value_takes_no_more_than_another() -> None:
     records = regular([[21.4, math.nan, 21.6, 21.4]], window_length=4)
 
-    (stored,) = compact(records)
+    (stored,) = encode(records)
 
     assert len(stored) == HEAD_BYTES + OF_A_FEATURE_BYTES + 4
     assert restored([stored], records).tobytes() == records.tobytes()
@@ -149,7 +150,7 @@ def test_a_missing_value_takes_no_more_than_another() -> None:
 def test_what_is_before_the_window_is_not_stored() -> None:
     records = filled_records([[1e30, 1e-30, 5.0, 5.0]], [1, 1, 700_000, MINUTE_MS], window_length=4)
 
-    (stored,) = compact(records)
+    (stored,) = encode(records)
 
     assert records["header"]["filled"].tolist() == [2]
     assert len(stored) == HEAD_BYTES + OF_A_FEATURE_BYTES + 2
@@ -161,20 +162,30 @@ def test_a_record_that_would_not_get_smaller_is_kept_as_it_is() -> None:
     records["header"]["incident_offset"] = 7
     records["moments"]["count"] = 1
 
-    stored = compact(records)
+    stored = encode(records)
 
-    assert stored == [plain(records)] == [bytes([PLAIN]) + records.tobytes()]
+    assert stored == [encode_uncompressed(records)] == [bytes([UNCOMPRESSED]) + records.tobytes()]
     assert restored(stored, records).tobytes() == records.tobytes()
 
 
 def test_what_is_not_of_the_layout_is_as_if_never_seen() -> None:
     records = regular([[21.4, 21.5, 21.6, 21.7]], window_length=4)
-    (good,) = compact(records)
-    of_another = compact(regular([[21.4, 21.5, 21.6, 21.7, 21.8]], window_length=5))[0]
+    (good,) = encode(records)
+    of_another = encode(regular([[21.4, 21.5, 21.6, 21.7, 21.8]], window_length=5))[0]
     too_wide = bytes([good[0] | 5 << 4]) + good[1:] + bytes(100)
-    damaged = [None, b"", good[:1], good[:-1], good + b"\0", of_another, too_wide, plain(records)[:-1], plain(records)[1:]]
+    damaged = [
+        None,
+        b"",
+        good[:1],
+        good[:-1],
+        good + b"\0",
+        of_another,
+        too_wide,
+        encode_uncompressed(records)[:-1],
+        encode_uncompressed(records)[1:],
+    ]
 
-    found, is_there = expand([*damaged, good], 4, 1, MEMBERS, UNIT_MS)
+    found, is_there = decode([*damaged, good], 4, 1, MEMBERS, UNIT_MS)
 
     assert is_there.tolist() == [False] * len(damaged) + [True]
     assert found[:-1].tobytes() == new_records(len(damaged), 4, 1, MEMBERS).tobytes()
@@ -184,40 +195,40 @@ def test_what_is_not_of_the_layout_is_as_if_never_seen() -> None:
 @pytest.mark.parametrize("decimals", [5, 127, -2])
 def test_numbers_of_decimals_that_there_are_not_are_of_no_record(decimals: int) -> None:
     records = regular([[21.4, 21.5, 21.6, 21.7]] * 2, window_length=4)
-    good, changed = compact(records)
+    good, changed = encode(records)
     place = HEAD_BYTES  # the decimals follow the least step
     damaged = changed[:place] + decimals.to_bytes(1, "little", signed=True) + changed[place + 1 :]
 
-    found, is_there = expand([good, damaged], 4, 1, MEMBERS, UNIT_MS)
+    found, is_there = decode([good, damaged], 4, 1, MEMBERS, UNIT_MS)
 
     assert is_there.tolist() == [True, False]
     assert found.tobytes() == records[:1].tobytes() + new_records(1, 4, 1, MEMBERS).tobytes()
 
 
 def test_more_rows_than_a_window_has_are_of_no_record() -> None:
-    (stored,) = compact(regular([[21.4, 21.5]], window_length=4))
+    (stored,) = encode(regular([[21.4, 21.5]], window_length=4))
     place = HEAD_BYTES + OF_A_FEATURE_BYTES
 
     changed = stored[:place] + (5).to_bytes(2, "little") + stored[place + 2 :]
 
     assert stored[place : place + 2] == (2).to_bytes(2, "little")
-    assert expand([changed, stored], 4, 1, MEMBERS, UNIT_MS)[1].tolist() == [False, True]
+    assert decode([changed, stored], 4, 1, MEMBERS, UNIT_MS)[1].tolist() == [False, True]
 
 
 def test_many_records_are_compacted_as_few_are() -> None:
     records = regular([[20 + number / 10, 21.5] for number in range(5000)], window_length=2)
 
-    assert compact(records) == compact(records[:3000]) + compact(records[3000:])
+    assert encode(records) == encode(records[:3000]) + encode(records[3000:])
 
 
 @settings(deadline=None)
 @given(data=st.binary(max_size=120))
 def test_whatever_is_stored_is_a_record_or_none(data: bytes) -> None:
-    records, is_there = expand([data], 4, 1, MEMBERS, UNIT_MS)
+    records, is_there = decode([data], 4, 1, MEMBERS, UNIT_MS)
 
     assert records["header"]["filled"].max() <= 4 or not is_there.all()
 
 
 def test_none_is_stored_of_none() -> None:
-    assert compact(new_records(0, 4, 1, MEMBERS)) == []
-    assert len(expand([], 4, 1, MEMBERS, UNIT_MS)[0]) == 0
+    assert encode(new_records(0, 4, 1, MEMBERS)) == []
+    assert len(decode([], 4, 1, MEMBERS, UNIT_MS)[0]) == 0

@@ -1,0 +1,68 @@
+"""The layout of a sensor's record: a header, running moments, and a ring of the newest T rows, all of fixed size.
+
+The ring holds raw values, so a new model with the same features and window length continues with the same windows.
+`append` in windows.py, `learn` in running_scale.py and `decide` in detection/decision.py change records. codec/ has their
+stored form.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+LAYOUT_VERSION = 4
+#: An incident's offset when no incident is open.
+NO_INCIDENT = -1
+#: A row's time is kept modulo 2**16 units, so the time between two rows must be fewer units than that.
+_MAXIMUM_GAP_UNITS = 60_000
+
+Records = NDArray[np.void]
+
+_HEADER = (
+    ("last_time_ms", "<i8"),  # event time of the newest accepted reading; first, because the store compares it
+    ("incident_offset", "<i8"),  # detection/decision.py: offset of the reading that opened the incident, or NO_INCIDENT
+    ("incident_time_ms", "<i8"),
+    ("incident_peak", "<f8"),
+    ("last_anomalous_ms", "<i8"),
+    ("last_update_ms", "<i8"),
+    ("count", "<u4"),  # accepted readings since the sensor was first seen
+    ("filled", "<i4"),  # rows of the current window, at most T; a gap restarts it
+    ("model", "<u4"),  # tag of the model that the fields below came from
+    ("level_count", "<f4"),  # detection/decision.py: readings behind the levels
+    ("memory", "<f4"),  # slow running mean of the surprise
+    ("accepted", "<f4"),  # surprise that was accepted as normal
+)
+#: Header fields that differ from a new record's for few sensors only.
+INCIDENT = ("incident_offset", "incident_time_ms", "incident_peak", "last_anomalous_ms", "last_update_ms", "accepted")
+#: Running moments of one feature, for a sensor that the model does not know; see running_scale.py.
+_MOMENTS = np.dtype([("mean", "<f8"), ("squares", "<f8"), ("count", "<u2")])
+
+
+def record_dtype(window_length: int, features: int, members: int) -> np.dtype[np.void]:
+    """Return the layout of one sensor's record: first the parts that change with every reading, then the ring of rows."""
+    header = np.dtype([*_HEADER, ("shift", "<f4", (members,))])  # detection/decision.py: drift of the members' levels
+    row = np.dtype([("values", "<f4", (features,)), ("time", "<u2")])  # event time in units, modulo 2**16
+    return np.dtype([("header", header), ("moments", _MOMENTS, (features,)), ("rows", row, (window_length,))])
+
+
+def time_unit_ms(max_gap_ms: int) -> int:
+    """Return the unit of the rows' times: the finest, from 1 ms to a minute, that can represent every gap within a window."""
+    return max(1, -(-max_gap_ms // _MAXIMUM_GAP_UNITS))
+
+
+def layout_name(window_length: int, features: tuple[str, ...], members: int, unit_ms: int) -> str:
+    """Name the layout and the meaning of its columns; state stored under another name cannot be used."""
+    return f"{LAYOUT_VERSION}:{window_length}:{members}:{unit_ms}:{','.join(features)}"
+
+
+def new_records(count: int, window_length: int, features: int, members: int) -> Records:
+    """Return records of sensors that were never seen."""
+    records = np.zeros(count, record_dtype(window_length, features, members))
+    records["header"]["last_time_ms"] = -1
+    records["header"]["incident_offset"] = NO_INCIDENT
+    return records
+
+
+def raw(records: Records) -> Records:
+    """Return a view of records as bytes: NumPy copies structured records field by field, which is many times slower."""
+    return records.view(np.dtype((np.void, records.dtype.itemsize)))
