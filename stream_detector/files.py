@@ -1,4 +1,4 @@
-"""Write a directory of files whole or not at all, and read files of it that are what they should be.
+"""Replace files and directories atomically, refuse outputs that would destroy something, and read only regular files.
 
 Knows nothing of what the files hold.
 """
@@ -10,20 +10,21 @@ import shutil
 import stat
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from stream_detector.errors import ModelError
+from stream_detector.errors import InputDataError, ModelError
 
 
 class UnsuitableFileError(Exception):
-    """What is in a file's place is not a file of this directory, or too large; the text says which."""
+    """A path does not lead to a regular file inside the directory, or the file is too large; the text says which."""
 
 
 def read_inside(directory: Path, name: str, maximum_bytes: int) -> bytes:
-    """Read a file of a directory. Raises OSError, or UnsuitableFileError before anything of it is read.
+    """Return the content of a file in a directory. Raises OSError, or UnsuitableFileError before reading anything.
 
-    A pipe would make a reader wait, a device never end, and a link out of the directory is of some other owner.
+    A pipe would block the reader, a device may never end, and a link out of the directory may belong to another owner.
     """
     path = directory / name
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory)):
@@ -31,7 +32,7 @@ def read_inside(directory: Path, name: str, maximum_bytes: int) -> bytes:
         raise UnsuitableFileError(msg)
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        msg = "is no file"
+        msg = "is not a regular file"
         raise UnsuitableFileError(msg)
     if status.st_size > maximum_bytes:
         msg = f"has {status.st_size} bytes, more than {maximum_bytes}"
@@ -40,12 +41,71 @@ def read_inside(directory: Path, name: str, maximum_bytes: int) -> bytes:
         return file.read(status.st_size)
 
 
+@contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """Give a path to write to; that file replaces `path` when the block ends without an exception.
+
+    It lies next to `path`, so a reader of `path` sees the old file or the complete new one. After an exception it is
+    removed and `path` is unchanged. An OSError in the block becomes an InputDataError that names `path`.
+    """
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    except OSError as error:
+        msg = f"{path}: cannot be written: {_reason(error)}"
+        raise InputDataError(msg) from None
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+
+
+def write_texts(directory: Path, texts: Mapping[str, str]) -> None:
+    """Write UTF-8 files into a directory, creating it if needed; each replaces its predecessor. Raises InputDataError."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{directory}: cannot be created: {_reason(error)}"
+        raise InputDataError(msg) from None
+    for name, text in texts.items():
+        with replaced_file(directory / name) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
+
+
+def check_output_file(output: Path, source: Path, model: Path) -> None:
+    """Raise InputDataError if --output cannot be written, is the input file, or is inside the model's directory."""
+    place = output.resolve()
+    if place == source.resolve() or (output.exists() and source.exists() and output.samefile(source)):
+        msg = f"--output {output}: is the input file, which would be lost; choose another name"
+        raise InputDataError(msg)
+    _check_outside_model(output, model)
+    if output.is_dir():
+        msg = f"--output {output}: is a directory; choose another name"
+        raise InputDataError(msg)
+    if not is_writable(output.parent):
+        why = "no file can be created in" if output.parent.is_dir() else "there is no directory"
+        msg = f"--output {output}: {why} {output.parent}"
+        raise InputDataError(msg)
+
+
+def check_output_directory(output: Path, model: Path) -> None:
+    """Raise InputDataError if --output, which may be missing, cannot be a directory or is inside the model's directory."""
+    if output.exists() and not output.is_dir():
+        msg = f"--output {output}: is a file; the report is a directory"
+        raise InputDataError(msg)
+    _check_outside_model(output, model)
+    existing = _first_existing(output.absolute(), *output.absolute().parents)
+    if not is_writable(existing):
+        msg = f"--output {output}: no file can be created in {existing}; choose another directory"
+        raise InputDataError(msg)
+
+
 def replace_directory(directory: Path, files: Mapping[str, bytes], is_replaceable: Callable[[Path], bool]) -> None:
     """Make `directory` hold exactly these files.
 
-    They are written and synced beside it and moved into place; an existing directory is moved aside first and deleted
-    last, so a reader sees the old files, or the new ones, or for an instant none, and never a mixture. An existing
-    directory must be empty or replaceable. Raises ModelError.
+    The files are written and synced in a directory next to it, which is then renamed. An existing directory is renamed
+    first and deleted last, so a reader sees the old files, the new ones, or for an instant none, and never a mixture. An
+    existing directory must be empty or replaceable. Raises ModelError.
     """
     target = directory.absolute()
     check_replaceable(target, is_replaceable)
@@ -53,10 +113,10 @@ def replace_directory(directory: Path, files: Mapping[str, bytes], is_replaceabl
     new, old = target.with_name(f".{target.name}.{mark}.new"), target.with_name(f".{target.name}.{mark}.old")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write(new, files)
+        _write_synced(new, files)
         _move_into_place(new, target, old)
     except OSError as error:
-        msg = f"{directory}: cannot be written: {error.strerror} (is its parent writable, and it no mount point itself?)"
+        msg = f"{directory}: cannot be written: {error.strerror} (is its parent writable, and is it no mount point?)"
         raise ModelError(msg) from None
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -64,27 +124,27 @@ def replace_directory(directory: Path, files: Mapping[str, bytes], is_replaceabl
 
 
 def check_replaceable(directory: Path, is_replaceable: Callable[[Path], bool]) -> None:
-    """Raise ModelError if something is there that must not be overwritten."""
+    """Raise ModelError if the path is taken by something that must not be overwritten."""
     if not os.path.lexists(directory):
         return
     if not directory.is_dir():
-        msg = f"{directory}: there is a file of this name; choose another directory"
+        msg = f"{directory}: is a file; choose another directory"
         raise ModelError(msg)
     if any(directory.iterdir()) and not is_replaceable(directory):
-        msg = f"{directory}: holds something that is not a model, and would be lost; choose another directory"
+        msg = f"{directory}: holds something other than a model, which would be lost; choose another directory"
         raise ModelError(msg)
 
 
 def check_writable(directory: Path) -> None:
-    """Raise ModelError unless the directory can be written, as far as can be known; its parents may be missing."""
-    parent = next(place for place in directory.absolute().parents if os.path.exists(place))
+    """Raise ModelError if the directory, which may be missing with its parents, certainly cannot be replaced."""
+    parent = _first_existing(*directory.absolute().parents)
     if not is_writable(parent):
-        msg = f"{directory}: cannot be written: no file can be made in {parent}; choose another directory"
+        msg = f"{directory}: cannot be written: no file can be created in {parent}; choose another directory"
         raise ModelError(msg)
 
 
 def is_writable(directory: Path) -> bool:
-    """Try whether a file can be made in the directory; nothing is left behind."""
+    """Return whether a file can be created in the directory, by creating one; leaves nothing behind."""
     try:
         with tempfile.TemporaryFile(dir=directory):
             return True
@@ -92,8 +152,24 @@ def is_writable(directory: Path) -> bool:
         return False
 
 
+def _check_outside_model(output: Path, model: Path) -> None:
+    if output.resolve().is_relative_to(model.resolve()):
+        msg = f"--output {output}: is in the model's directory, which holds only the model; choose another place"
+        raise InputDataError(msg)
+
+
+def _first_existing(*places: Path) -> Path:
+    return next(place for place in places if os.path.exists(place))  # Path.exists raises where access is denied
+
+
+def _reason(error: OSError) -> str:
+    """Return why the file system refused, in one line; Arrow's errors may lack a number."""
+    text = os.strerror(error.errno) if error.errno else str(error)
+    return next(iter(text.splitlines()), "the file system refused it")
+
+
 def _move_into_place(new: Path, target: Path, old: Path) -> None:
-    """Rename `new` to `target`; what was there becomes `old`, or is put back if the renaming fails."""
+    """Rename `new` to `target`. What was at `target` becomes `old`, or returns if the renaming fails."""
     existed = target.exists()
     if existed:
         target.rename(old)
@@ -106,7 +182,7 @@ def _move_into_place(new: Path, target: Path, old: Path) -> None:
     _sync_directory(target.parent)
 
 
-def _write(directory: Path, files: Mapping[str, bytes]) -> None:
+def _write_synced(directory: Path, files: Mapping[str, bytes]) -> None:
     directory.mkdir()
     for name, content in files.items():
         with (directory / name).open("wb") as file:

@@ -11,8 +11,8 @@ from stream_detector.assembly import budget_per_sensor_day, decision_rules
 from stream_detector.commands.argument_types import count
 from stream_detector.commands.progress import say, score_with_progress, track
 from stream_detector.commands.settings_options import add_settings_options, settings_of
-from stream_detector.errors import InputDataError, StreamDetectorError
-from stream_detector.files import check_writable
+from stream_detector.errors import InputDataError
+from stream_detector.files import check_output_directory, write_texts
 
 if TYPE_CHECKING:
     from stream_detector.adapters.keras_scorer import KerasScorer
@@ -78,7 +78,7 @@ def main(arguments: argparse.Namespace) -> int:
     from stream_detector.evaluation.report import report
     from stream_detector.tables.dataset import clean, read_dataset
 
-    _check_output(arguments)
+    check_output_directory(arguments.output, arguments.model)
     settings = settings_of(arguments)
     scorer = KerasScorer(arguments.model, settings.model.tile_rows, settings.model.threads or usual_threads())
     features = scorer.spec.features
@@ -97,18 +97,6 @@ def main(arguments: argparse.Namespace) -> int:
     _write(arguments.output, evaluation, _pictures(judged, arguments.pictures))
     _print(evaluation, arguments.output)
     return 0
-
-
-def _check_output(arguments: argparse.Namespace) -> None:
-    """Raise StreamDetectorError if the report cannot be written, or not there."""
-    output: Path = arguments.output
-    if output.exists() and not output.is_dir():
-        msg = f"--output {output}: there is a file of this name; the report is a directory"
-        raise InputDataError(msg)
-    if output.resolve().is_relative_to(arguments.model.resolve()):
-        msg = f"--output {output}: is in the model's directory, which holds the model only; choose another place"
-        raise InputDataError(msg)
-    check_writable(output / REPORT)
 
 
 def _truth(arguments: argparse.Namespace, dataset: Dataset) -> Truth:
@@ -168,19 +156,10 @@ def _pictures(judged: Sequence[Judged], most: int) -> dict[str, bytes]:
 
 
 def _write(directory: Path, evaluation: dict[str, Any], pictures: dict[str, bytes]) -> None:
-    """Write each file beside its place, then move it there: a reader never sees half a file."""
     from stream_detector.evaluation.html_report import page
     from stream_detector.evaluation.report import to_json
 
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for name, text in ((REPORT, to_json(evaluation)), (PAGE, page(evaluation, pictures))):
-            unfinished = directory / f".{name}.unfinished"
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(directory / name)
-    except OSError as error:
-        msg = f"cannot write the report to {directory}: {error.strerror}"
-        raise StreamDetectorError(msg) from None
+    write_texts(directory, {REPORT: to_json(evaluation), PAGE: page(evaluation, pictures)})
 
 
 def _print(evaluation: dict[str, Any], directory: Path) -> None:

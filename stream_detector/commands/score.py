@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_detector.commands.progress import say, score_with_progress
 from stream_detector.commands.settings_options import add_settings_options, settings_of
-from stream_detector.errors import InputDataError, StreamDetectorError
-from stream_detector.files import is_writable
+from stream_detector.errors import InputDataError
+from stream_detector.files import check_output_file, replaced_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from stream_detector.evaluation.offline_scoring import ScoredRows
     from stream_detector.tables.dataset import Dataset
 
-_WRITERS = (".csv", ".parquet")
+_SUFFIXES = (".csv", ".parquet")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,40 +46,20 @@ def main(arguments: argparse.Namespace) -> int:
     from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
     from stream_detector.tables.dataset import read_dataset
 
-    _check_output(arguments)
+    output: Path = arguments.output
+    if output.suffix not in _SUFFIXES:
+        msg = f"--output {output}: the name must end in {' or '.join(_SUFFIXES)}"
+        raise InputDataError(msg)
+    check_output_file(output, arguments.input, arguments.model)
     settings = settings_of(arguments)
     scorer = KerasScorer(arguments.model, settings.model.tile_rows, settings.model.threads or usual_threads())
     dataset = read_dataset([arguments.input], scorer.spec.features)
     if dataset.unread:
         say(f"ignored, unknown to the model: {', '.join(dataset.unread)}")
     rows = score_with_progress(scorer, dataset, settings)
-    _write(_table(dataset, rows), arguments.output)
+    _write(_table(dataset, rows), output)
     say(_summary(rows))
     return 0
-
-
-def _check_output(arguments: argparse.Namespace) -> None:
-    """Raise StreamDetectorError if the output cannot be written, or would take the place of what is read."""
-    output: Path = arguments.output
-    if output.suffix not in _WRITERS:
-        msg = f"--output {output}: the name must end in {' or '.join(_WRITERS)}"
-        raise InputDataError(msg)
-    place = output.resolve()
-    if place == arguments.input.resolve() or (
-        output.exists() and arguments.input.exists() and output.samefile(arguments.input)
-    ):
-        msg = f"--output {output}: is the input file, which would be lost; choose another name"
-        raise InputDataError(msg)
-    if place.is_relative_to(arguments.model.resolve()):
-        msg = f"--output {output}: is in the model's directory, which holds the model only; choose another place"
-        raise InputDataError(msg)
-    if output.is_dir():
-        msg = f"--output {output}: is a directory; choose another name"
-        raise InputDataError(msg)
-    if not is_writable(output.parent):
-        why = "no file can be made in" if output.parent.is_dir() else "there is no directory"
-        msg = f"--output {output}: {why} {output.parent}"
-        raise InputDataError(msg)
 
 
 def _table(dataset: Dataset, rows: ScoredRows) -> pa.Table:
@@ -117,17 +96,9 @@ def _summary(rows: ScoredRows) -> str:
 
 
 def _write(table: pa.Table, path: Path) -> None:
-    """Write the table beside its place, then move it there: a reader never sees half a file."""
     import pyarrow.csv
     import pyarrow.parquet
 
-    unfinished = path.with_name(f".{path.name}.unfinished")
     write = pyarrow.csv.write_csv if path.suffix == ".csv" else pyarrow.parquet.write_table
-    try:
+    with replaced_file(path) as unfinished:
         write(table, unfinished)
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        reason = os.strerror(error.errno) if error.errno else "the file system refused it"
-        msg = f"cannot write {path}: {reason}"
-        raise StreamDetectorError(msg) from None

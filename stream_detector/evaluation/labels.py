@@ -12,8 +12,9 @@ import numpy as np
 
 from stream_detector.errors import InputDataError
 from stream_detector.readings import BoolArray, Int32Array, Int64Array
+from stream_detector.tables.columns import SENSOR_COLUMN
 from stream_detector.tables.dataset import ONLY_SENSOR, Dataset
-from stream_detector.tables.table import SENSOR_COLUMN, Table, read_table
+from stream_detector.tables.table import Table, read_table
 from stream_detector.timestamps import EPOCH_MILLISECONDS_FROM, iso_time, to_ms
 
 _ELSEWHERE = "name it with --label-column, or give --labels or --events"

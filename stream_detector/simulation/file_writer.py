@@ -12,6 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from stream_detector.errors import InputDataError
+from stream_detector.files import replaced_file
 from stream_detector.simulation.fleet import FEATURES
 from stream_detector.simulation.series import Piece, Series
 
@@ -70,16 +71,8 @@ def _table_file(path: Path) -> Iterator[_Write]:
     if path.suffix.lower() not in formats:
         msg = f"{path}: the name of the file must end in .csv or .parquet"
         raise InputDataError(msg)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        with formats[path.suffix.lower()](unfinished) as write:
-            yield write
-        unfinished.replace(path)
-    except OSError as error:
-        msg = f"{path} cannot be written: {error.strerror or error}"
-        raise InputDataError(msg) from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replaced_file(path) as unfinished, formats[path.suffix.lower()](unfinished) as write:
+        yield write
 
 
 @contextmanager

@@ -15,7 +15,8 @@ import numpy as np
 
 from stream_detector.errors import InputDataError
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
-from stream_detector.tables.table import SENSOR_COLUMN, TIME_COLUMN, Table, read_table
+from stream_detector.tables.columns import SENSOR_COLUMN, TIME_COLUMN
+from stream_detector.tables.table import Table, read_table
 
 #: The name of the sensor in a file without a column of sensors.
 ONLY_SENSOR = "sensor"

@@ -165,7 +165,7 @@ def test_what_is_no_feature_and_no_label_is_named(
         (("x", "x"), ("--events", "none.csv"), "none.csv: cannot be read"),
         (("x", "x"), ("--labels", "none.csv"), "none.csv: cannot be read"),
         (("x", "x"), ("--baseline-training", "none.csv"), "none.csv: cannot be read"),
-        (("x", "x"), ("--output", "in.csv"), "there is a file of this name"),
+        (("x", "x"), ("--output", "in.csv"), "--output in.csv: is a file; the report is a directory"),
     ],
 )
 def test_what_cannot_be_used_is_told_in_one_line_and_nothing_is_written(
@@ -196,4 +196,4 @@ def test_a_report_inside_the_model_or_where_nothing_can_be_written_is_refused(
     assert evaluate("--input", source, "--output", tiny_model_directory / "report") == 1
     assert "is in the model's directory" in capsys.readouterr().err
     assert evaluate("--input", source, "--output", "/proc/report") == 1
-    assert "no file can be made in /proc" in capsys.readouterr().err
+    assert "no file can be created in /proc" in capsys.readouterr().err

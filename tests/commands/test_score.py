@@ -126,7 +126,7 @@ def test_a_missing_file_and_a_place_that_cannot_be_written_are_named(
     error = capsys.readouterr().err
     assert error == f"stream-detector score: --output {tmp_path}/no/out.csv: there is no directory {tmp_path}/no\n"
     assert score(tmp_path / "in.csv", Path("/proc/out.csv")) == 1
-    assert "no file can be made in /proc" in capsys.readouterr().err
+    assert "no file can be created in /proc" in capsys.readouterr().err
 
 
 def test_an_output_in_place_of_the_input_or_in_the_model_is_refused(

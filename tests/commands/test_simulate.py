@@ -70,7 +70,7 @@ def test_equal_options_give_equal_files(tmp_path: Path) -> None:
     ("options", "code", "message"),
     [
         (["--output", "fleet.xlsx"], 1, "must end in .csv or .parquet"),
-        (["--output", "nowhere/fleet.csv"], 1, "nowhere/fleet.csv cannot be written: No such file or directory"),
+        (["--output", "nowhere/fleet.csv"], 1, "nowhere/fleet.csv: cannot be written: No such file or directory"),
         (["--output", "fleet.csv", "--until-stopped"], 1, "a file needs --duration-seconds"),
         (["--labels", "truth.csv"], 1, "--labels needs --output"),
         (["--output", "fleet.csv", "--sensors", "0"], 2, "'0' is not a whole number of at least 1"),

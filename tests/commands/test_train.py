@@ -133,7 +133,7 @@ def test_a_directory_that_is_no_model_is_refused_before_training(tmp_path: Path)
     done = stream_detector("train", "--input", tmp_path / "absent.csv", "--output", tmp_path / "photos")
 
     assert done.returncode == 1
-    assert "holds something that is not a model" in done.stderr
+    assert "holds something other than a model" in done.stderr
 
 
 @pytest.mark.parametrize("where", ["/proc/absent/model", "file/model"])

@@ -85,8 +85,8 @@ PLACES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a link out of the directory": (link_out, "is a link out of the directory"),
     "a link to a device that never ends": (replaced_by(lambda path: path.symlink_to("/dev/zero")), "is a link out of"),
     "a link to itself": (replaced_by(lambda path: path.symlink_to(path.name)), "cannot be read"),
-    "a pipe": (replaced_by(os.mkfifo), "is no file"),
-    "a directory": (replaced_by(Path.mkdir), "is no file"),
+    "a pipe": (replaced_by(os.mkfifo), "is not a regular file"),
+    "a directory": (replaced_by(Path.mkdir), "is not a regular file"),
     "a file of a terabyte": (lambda path: os.truncate(path, 1 << 40), "has 1099511627776 bytes, more than"),
 }
 

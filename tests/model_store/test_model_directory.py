@@ -365,9 +365,9 @@ def test_what_is_not_a_model_is_not_overwritten(artifact: Artifact, tmp_path: Pa
     (tmp_path / "thesis" / "chapter.txt").write_text("precious")
     (tmp_path / "file").write_text("precious")
 
-    with pytest.raises(ModelError, match="holds something that is not a model"):
+    with pytest.raises(ModelError, match="holds something other than a model"):
         save_artifact(artifact, tmp_path / "thesis", PICTURE)
-    with pytest.raises(ModelError, match="there is a file of this name"):
+    with pytest.raises(ModelError, match="is a file; choose another directory"):
         save_artifact(artifact, tmp_path / "file", PICTURE)
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "precious"
     assert (tmp_path / "file").read_text() == "precious"

@@ -1,0 +1,74 @@
+"""A CSV file as an Arrow table: compression, encoding and delimiter are found out, and errors name the row."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from stream_detector.errors import InputDataError
+from stream_detector.tables.columns import SENSOR_COLUMN, TIME_COLUMN, Selection, check_names
+from stream_detector.tables.csv_errors import CsvHead, explain
+
+DELIMITERS = (",", ";", "\t")
+_HEAD_BYTES = 65_536
+
+
+def read_csv(path: Path, selection: Selection) -> tuple[pa.Table, list[str]]:
+    """Read the selected columns: times and sensors as text, features as float64. Return the table and all column names.
+
+    Raises InputDataError.
+    """
+    head = _head(path)
+    names = head.names()
+    check_names(path, names)
+    kept = selection.choose(names)
+    return _parse(path, head, kept, selection), names
+
+
+def _parse(path: Path, head: CsvHead, kept: list[str], selection: Selection) -> pa.Table:
+    types = {name: pa.string() if name in (TIME_COLUMN, SENSOR_COLUMN) else pa.float64() for name in kept}
+    parse = arrow_csv.ParseOptions(delimiter=head.delimiter)
+    convert = arrow_csv.ConvertOptions(column_types=types, include_columns=kept)
+    try:
+        return arrow_csv.read_csv(path, parse_options=parse, convert_options=convert)
+    except pa.ArrowInvalid:
+        pass  # read again in one thread: only then does the error name the row
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error}"
+        raise InputDataError(msg) from None
+    try:
+        return arrow_csv.read_csv(
+            path,
+            read_options=arrow_csv.ReadOptions(use_threads=False),
+            parse_options=parse,
+            convert_options=convert,
+        )
+    except (pa.ArrowInvalid, OSError) as error:
+        advice = partial(selection.advice_on_text, kept=kept)
+        raise InputDataError(f"{path}: {explain(str(error), head, advice)}") from None
+
+
+def _head(path: Path) -> CsvHead:
+    """Read the first lines and find the delimiter; decompress a file named .gz."""
+    compression = "gzip" if path.suffix == ".gz" else None
+    try:
+        with pa.input_stream(path, compression=compression) as stream:
+            head = stream.read(_HEAD_BYTES)
+        text = head.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # The end of the block may cut a character in two; anything else is an error in the file.
+        if error.start < len(head) - 4 or len(head) < _HEAD_BYTES:
+            msg = f"{path}: neither CSV in UTF-8 nor Parquet (byte {error.start} is not text)"
+            raise InputDataError(msg) from None
+        text = head[: error.start].decode("utf-8-sig")
+    except OSError as error:
+        msg = f"{path}: cannot be read as CSV: {error}"
+        raise InputDataError(msg) from None
+    lines = tuple(text.splitlines())
+    if not lines:
+        msg = f"{path}: the file is empty"
+        raise InputDataError(msg)
+    return CsvHead(lines, delimiter=max(DELIMITERS, key=lines[0].count))
