@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from stream_detector.detection.calibration import Calibration, alarms_per_reading
-from stream_detector.detection.decision import DecisionRules
+from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector, WindowRules
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.scorer import Scorer

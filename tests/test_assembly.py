@@ -19,7 +19,7 @@ from stream_detector.assembly import (
     restore_rules,
 )
 from stream_detector.detection.calibration import Calibration, Tails
-from stream_detector.detection.decision import DecisionRules
+from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.scorer import WindowErrors
 from stream_detector.readings import Float32Array, Readings

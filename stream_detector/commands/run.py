@@ -22,7 +22,7 @@ from stream_detector.adapters.kafka.topics import ensure_topics
 from stream_detector.adapters.redis.store import RedisStore
 from stream_detector.assembly import build_detector, decision_rules, input_limits, pipeline_rules, restore_rules
 from stream_detector.commands.settings_options import add_settings_options, settings_of
-from stream_detector.detection.decision import DecisionRules
+from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector
 from stream_detector.errors import (
     RetriableError,

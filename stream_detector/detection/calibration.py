@@ -70,10 +70,6 @@ class Calibration:
             return self.tail_start + self.tail_scale * math.log(ratio)
         return self.tail_start + self.tail_scale / self.tail_shape * (math.pow(ratio, self.tail_shape) - 1.0)
 
-    def resolves(self, alarms_per_reading: float) -> bool:
-        """Say whether the data has seen such rates (at least one expected event), or the tail is extrapolated."""
-        return alarms_per_reading * self.readings >= 1.0
-
     def start_levels(self) -> Float64Array:
         """Return the levels [S + 1, M] that sensors start from: their own, shrunk towards the fleet's; last the fleet's."""
         count = self.sensors.counts[:, np.newaxis]

@@ -20,82 +20,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.detection.calibration import Calibration, Tails
+from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import NO_INCIDENT, Records
 
-LEVEL_MEMORY_COUNT = 2_000.0
 OPENED, UPDATED, CLOSED = "opened", "updated", "closed"
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionRules:
-    """What a decision depends on beside the state and the errors. M members, S sensors known to the model."""
-
-    margin: float  # surprise above typical from which a reading is anomalous
-    typical: float
-    tails: Tails
-    weights: Float64Array  # [M]
-    starts: Float64Array  # [S + 1, M] levels that sensors start from; the last is an unknown sensor's
-    start_counts: Float64Array  # [S + 1] how many readings a level counts for at the start: it moves the slower
-    update_ms: int
-    quiet_ms: int
-    accept_ms: int
-    model_tag: int  # of the model whose errors the levels are of
-    level_memory_count: float = LEVEL_MEMORY_COUNT  # the level forgets: at most so many readings weigh in it
-    level_shift_limit: float = 0.7  # a level moves at most so far (a factor of 2 in error) from where it started
-    provisional_shift_limit: float = 2.0  # the same for a sensor that the model does not know
-    level_step_limit: float = 1.0  # a single reading counts at most so far above or below the level
-    memory_share: float = 2.0 / 65.0  # of a new surprise in the memory: a running mean over about 64 readings
-    ready_count: float = 128.0  # readings behind the levels of a sensor that is not provisional any more
-    rules_version: str = ""  # of what the settings say, as events name it
-    budget_per_sensor_day: float = 0.0  # false alarms accepted per sensor and day, from which the margin was derived
-
-    @classmethod
-    def of(
-        cls,
-        calibration: Calibration,
-        alarms_per_reading: float,
-        *,
-        update_ms: int,
-        quiet_ms: int,
-        accept_ms: int,
-        model_tag: int,
-    ) -> DecisionRules:
-        """Derive the rules from a model's calibration and a budget."""
-        return cls(
-            margin=calibration.margin(alarms_per_reading),
-            typical=calibration.typical,
-            tails=calibration.tails,
-            weights=calibration.weights,
-            starts=calibration.start_levels(),
-            # The levels of a known sensor move as slowly from the start as they ever do: what goes wrong in the first
-            # minutes is not to be learned.
-            start_counts=np.append(np.full(len(calibration.sensors), LEVEL_MEMORY_COUNT), calibration.prior_count),
-            update_ms=update_ms,
-            quiet_ms=quiet_ms,
-            accept_ms=accept_ms,
-            model_tag=model_tag,
-        )
-
-    def is_ready(self, table_rows: Int32Array, level_count: Float64Array, is_scale_learned: BoolArray) -> BoolArray:
-        """Say which sensors' scales and levels rest on readings of their own: those of training, or enough since."""
-        has_level = level_count >= min(self.ready_count, self.level_memory_count)
-        return np.asarray((table_rows != UNKNOWN) | (is_scale_learned & has_level))
-
-    def start(self, header: Records, table_rows: Int32Array) -> None:
-        """Begin anew [N], in place, where the header is of another model; its incident stays open."""
-        other = header["model"] != self.model_tag
-        count = np.minimum(self.start_counts[table_rows[other]], self.level_memory_count)
-        for name, value in (
-            ("model", self.model_tag),
-            ("level_count", count),
-            ("memory", self.typical),
-            ("accepted", 0.0),
-            ("shift", 0.0),
-        ):
-            header[name][other] = value
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +64,20 @@ class Decisions:
     level_counts: Float64Array  # [N] readings behind the levels as of the reading
     needed: BoolArray  # [N] readings whose errors were, or would have been, used
     transitions: list[Transition]  # by position
+
+
+def reset_for_model(header: Records, table_rows: Int32Array, rules: DecisionRules) -> None:
+    """Reset levels and memory in the headers [N] that hold those of another model, in place; an open incident stays open."""
+    other = header["model"] != rules.model_tag
+    count = np.minimum(rules.start_counts[table_rows[other]], rules.level_memory_count)
+    for name, value in (
+        ("model", rules.model_tag),
+        ("level_count", count),
+        ("memory", rules.typical),
+        ("accepted", 0.0),
+        ("shift", 0.0),
+    ):
+        header[name][other] = value
 
 
 def decide(header: Records, table_rows: Int32Array, readings: ScoredReadings, rules: DecisionRules) -> Decisions:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.detection.decision import DecisionRules, Decisions, ScoredReadings, decide
+from stream_detector.detection.decision import Decisions, ScoredReadings, decide, reset_for_model
+from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.events import EventContext, event_message
 from stream_detector.detection.explanation import Explanation, explain
 from stream_detector.detection.model_spec import ModelSpec
@@ -86,7 +87,7 @@ class Detector:
         records, present = decode(stored, model.window_length, len(model.features), len(model.members), unit_ms)
         table_rows = self._windows.scales.sensors.find(sensors)
         header = records["header"].copy()
-        self._rules.start(header, table_rows)
+        reset_for_model(header, table_rows, self._rules)
         records["header"] = header
         self.arena.insert(partition, sensors, records, present, table_rows)
 

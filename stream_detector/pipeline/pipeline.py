@@ -19,7 +19,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from stream_detector.detection.decision import DecisionRules
+from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import PendingBatch
 from stream_detector.errors import CommitFailedError, MembershipLostError, RetriableError, StoreUnavailableError
 from stream_detector.ingest.dead_letters import DeadLetterLimit, dead_letter

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from stream_detector.detection.decision import DecisionRules
+from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.errors import SettingsError
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.signals import ReloadFlag

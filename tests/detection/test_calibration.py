@@ -131,10 +131,5 @@ def test_fewer_alarms_need_a_margin_at_least_as_great(shape: float, rates: list[
     assert rare >= frequent >= 2.0
 
 
-def test_a_rate_is_resolved_when_the_data_would_have_had_one_event() -> None:
-    assert TAIL.resolves(1e-4)
-    assert not TAIL.resolves(0.99e-4)
-
-
 def test_a_budget_per_day_is_spread_over_the_readings_of_a_day() -> None:
     assert alarms_per_reading(0.1, 60.0) == pytest.approx(0.1 / 1440)

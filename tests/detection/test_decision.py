@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.detection.calibration import Calibration, Tails
-from stream_detector.detection.decision import DecisionRules, Decisions, ScoredReadings, decide
+from stream_detector.detection.decision import Decisions, ScoredReadings, decide, reset_for_model
+from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.readings import Float32Array, Int32Array
 from stream_detector.state.known_sensors import UNKNOWN, SensorTable
 from stream_detector.state.record_layout import Records, new_records
@@ -53,7 +54,7 @@ def headers(rules: DecisionRules = RULES, table_rows: Int32Array | None = None) 
     """Return the headers of sensors that were never seen; of one that the model does not know unless told otherwise."""
     rows = unknown(1) if table_rows is None else table_rows
     header = new_records(len(rows), 2, 1, len(rules.weights))["header"].copy()
-    rules.start(header, rows)
+    reset_for_model(header, rows, rules)
     return header
 
 
@@ -447,10 +448,10 @@ def test_another_models_levels_are_replaced_and_own_ones_kept() -> None:
     own = header.tobytes()
     assert header["accepted"][0] > 0.0
 
-    rules.start(header, unknown(1))
+    reset_for_model(header, unknown(1), rules)
     assert header.tobytes() == own
 
-    replace(rules, model_tag=8, typical=0.5).start(header, unknown(1))
+    reset_for_model(header, unknown(1), replace(rules, model_tag=8, typical=0.5))
     assert [header[name][0] for name in ("model", "level_count", "memory", "accepted")] == [8, 4.0, 0.5, 0.0]
     assert level(header) == (0.0, 4.0)
 
@@ -460,7 +461,7 @@ def test_an_incident_stays_open_under_another_model() -> None:
     decided(header, readings_of([3.0], [0]))
     other = replace(RULES, model_tag=8)
 
-    other.start(header, unknown(1))
+    reset_for_model(header, unknown(1), other)
 
     assert transitions(decided(header, readings_of([1.0], [60], first_offset=1), other)) == [(0, "closed")]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.detection.calibration import Tails
-from stream_detector.detection.decision import DecisionRules
+from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector, WindowRules
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.scorer import WindowErrors

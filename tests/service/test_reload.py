@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stream_detector.detection.decision import DecisionRules
+from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.errors import SettingsError
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.reload import Reloader, reread_alerts

@@ -1,0 +1,71 @@
+"""The rules of a decision: the anomaly limit, and how a sensor's levels, memory and incidents change.
+
+Derived from a model's calibration and the alarm settings. Knows no sensor's state; `decision.py` applies the rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.detection.calibration import Calibration, Tails
+from stream_detector.readings import BoolArray, Float64Array, Int32Array
+from stream_detector.state.known_sensors import UNKNOWN
+
+LEVEL_MEMORY_COUNT = 2_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRules:
+    """Everything a decision depends on besides the state and the errors. M members, S sensors known to the model."""
+
+    margin: float  # a reading is anomalous when its surprise exceeds the typical one by more than this
+    typical: float
+    tails: Tails
+    weights: Float64Array  # [M]
+    starts: Float64Array  # [S + 1, M] initial levels of the sensors; the last row is for unknown sensors
+    start_counts: Float64Array  # [S + 1] how many readings an initial level counts for; the more, the slower it moves
+    update_ms: int
+    quiet_ms: int
+    accept_ms: int
+    model_tag: int  # identifies the model whose errors the levels describe
+    level_memory_count: float = LEVEL_MEMORY_COUNT  # weight limit of a level's history, in readings: older ones fade
+    level_shift_limit: float = 0.7  # furthest a level may move from its initial value (0.7: a factor of 2 in error)
+    provisional_shift_limit: float = 2.0  # the same limit for a sensor that the model does not know
+    level_step_limit: float = 1.0  # a single reading counts as at most this far above or below the level
+    memory_share: float = 2.0 / 65.0  # share of a new surprise in the memory: a running mean over about 64 readings
+    ready_count: float = 128.0  # readings behind its levels from which a sensor is no longer provisional
+    rules_version: str = ""  # hash of the settings that decide, as published in events
+    budget_per_sensor_day: float = 0.0  # accepted false alarms per sensor and day; the margin follows from it
+
+    @classmethod
+    def of(
+        cls,
+        calibration: Calibration,
+        alarms_per_reading: float,
+        *,
+        update_ms: int,
+        quiet_ms: int,
+        accept_ms: int,
+        model_tag: int,
+    ) -> DecisionRules:
+        """Derive the rules from a model's calibration and a budget."""
+        return cls(
+            margin=calibration.margin(alarms_per_reading),
+            typical=calibration.typical,
+            tails=calibration.tails,
+            weights=calibration.weights,
+            starts=calibration.start_levels(),
+            # The levels of a known sensor move slowly from its first reading, so they do not learn an early fault.
+            start_counts=np.append(np.full(len(calibration.sensors), LEVEL_MEMORY_COUNT), calibration.prior_count),
+            update_ms=update_ms,
+            quiet_ms=quiet_ms,
+            accept_ms=accept_ms,
+            model_tag=model_tag,
+        )
+
+    def is_ready(self, table_rows: Int32Array, level_count: Float64Array, is_scale_learned: BoolArray) -> BoolArray:
+        """Return for sensors [N] whether scale and levels rest on enough readings of their own, in training or since."""
+        has_level = level_count >= min(self.ready_count, self.level_memory_count)
+        return np.asarray((table_rows != UNKNOWN) | (is_scale_learned & has_level))
