@@ -22,6 +22,7 @@ from stream_detector.readings import Float32Array
 from stream_detector.settings.schema import AlertSettings, InputSettings, KafkaSettings, Settings, StateSettings
 from stream_detector.state.arena import Arena
 from stream_detector.state.running_scale import MAXIMUM_LEARNED_COUNT, ScaleRules
+from stream_detector.timestamps import to_ms
 
 #: A silence of so many sampling intervals starts a window anew, if no setting says otherwise. Training windows use it too.
 GAP_INTERVALS = 10.0
@@ -153,4 +154,4 @@ def start_position(kafka: KafkaSettings) -> str | int:
     """Return latest, earliest, or milliseconds since 1970."""
     if kafka.start in ("latest", "earliest"):
         return kafka.start
-    return round(1000 * datetime.fromisoformat(kafka.start).timestamp())
+    return to_ms(datetime.fromisoformat(kafka.start))

@@ -1,7 +1,7 @@
-"""What flows: records as the client gives them, and readings as columns.
+"""The data that flows through the product: records as the client returns them, readings as columns, and messages.
 
-A reading is one measurement of one sensor at one time: F feature values. Beyond the client's record and the decoder's
-struct no object is made per reading; everything after decoding is arrays. This module knows neither Kafka nor JSON.
+A reading is one measurement of one sensor at one event time: F feature values. The client's record and the decoder's struct are
+the only objects per reading; everything after decoding is arrays. This module knows neither Kafka nor JSON.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Header = tuple[str, bytes | None]
 
 
 class Record(Protocol):
-    """A record of a topic as the Kafka client gives it; only these attributes are used."""
+    """A record of a topic as the Kafka client returns it; the product uses these attributes only."""
 
     @property
     def topic(self) -> str: ...  # noqa: D102 - the names are Kafka's
@@ -56,7 +56,7 @@ class Readings:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that gave no reading, and why. `reason` is a stable code, `detail` a sentence for people."""
+    """A record that is no reading. `reason` is a stable code, `detail` a sentence for people."""
 
     record: Record
     reason: str
@@ -65,7 +65,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a decoder made of some records: every record is either one reading or one rejection."""
+    """The result of decoding some records: every record is one reading or one rejection."""
 
     readings: Readings
     rejected: list[Rejected]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stream_detector.cli import COMMANDS
-from stream_detector.ingest.json_decoder import REASONS
+from stream_detector.ingest.document import REASONS
 from tests.docs_tables import BEGIN, DOCS, END, TABLES, with_table
 
 README = DOCS.parent / "README.md"

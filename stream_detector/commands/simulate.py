@@ -16,7 +16,7 @@ from stream_detector.service.signals import stop_requested
 from stream_detector.simulation.faults import Fault, describe, endless_faults, plan_faults
 from stream_detector.simulation.fleet import Fleet
 from stream_detector.simulation.series import Series
-from stream_detector.timestamps import iso_time
+from stream_detector.timestamps import iso_time, to_ms
 
 #: Where a file's event time begins unless told otherwise: fixed, so that equal arguments give equal files.
 FILE_START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -71,7 +71,7 @@ def _to_file(arguments: argparse.Namespace, fleet: Fleet) -> int:
     if arguments.until_stopped:
         msg = "--until-stopped is for a topic; a file needs --duration-seconds"
         raise SettingsError(msg)
-    start_ms = _milliseconds(arguments.start or FILE_START)
+    start_ms = to_ms(arguments.start or FILE_START)
     series = Series(fleet, start_ms, _faults(arguments, fleet, start_ms, None), arguments.missing)
     rows = write_files(series, _steps(arguments), arguments.output, arguments.labels)
     print(f"{arguments.output}: {rows:,} readings of {fleet.sensors} pumps")  # noqa: T201 - the command line prints
@@ -113,7 +113,7 @@ def _topic_start_ms(arguments: argparse.Namespace, now: float) -> int:
         if arguments.start.timestamp() > now:
             msg = f"--start {arguments.start.isoformat()} lies in the future; readings are never dated ahead of the clock"
             raise SettingsError(msg)
-        return _milliseconds(arguments.start)
+        return to_ms(arguments.start)
     length = CATCH_UP_SECONDS if arguments.until_stopped else arguments.duration_seconds
     # At speed X event time catches up with the clock by X - 1 seconds in each second.
     return int((now - length * (1.0 - 1.0 / max(arguments.speed, 1.0))) * 1000.0)
@@ -135,7 +135,3 @@ def _faults(arguments: argparse.Namespace, fleet: Fleet, start_ms: int, default_
 
 def _steps(arguments: argparse.Namespace) -> int:
     return max(int(arguments.duration_seconds / arguments.interval_seconds), 1)
-
-
-def _milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000.0)

@@ -23,6 +23,7 @@ from stream_detector.model.artifact import Artifact, NetworkSpec
 from stream_detector.model_store.model_directory import is_model, save_artifact
 from stream_detector.tables.dataset import Dataset, clean, read_dataset
 from stream_detector.tables.topic_span import find_features, find_span, read_topic_span
+from stream_detector.timestamps import to_ms
 from stream_detector.training.preparation import Prepared, TrainingConfig, prepare
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
         msg = f"topic {topic} does not exist at {settings.kafka.brokers}"
         raise InputDataError(msg)
     with closing(KafkaReader(settings.kafka, topic)) as reader:
-        span = find_span(reader, description.partitions, _milliseconds(arguments.since), _milliseconds(arguments.until))
+        span = find_span(reader, description.partitions, _to_ms(arguments.since), _to_ms(arguments.until))
         features = arguments.features or find_features(reader, span)
         kept = _without(features, arguments.ignore_columns)
         limits = input_limits(settings.input)
@@ -154,8 +155,8 @@ def _without(features: tuple[str, ...], ignored: tuple[str, ...]) -> tuple[str, 
     return tuple(name for name in features if name not in ignored)
 
 
-def _milliseconds(time: datetime | None) -> int | None:
-    return None if time is None else round(time.timestamp() * 1000.0)
+def _to_ms(time: datetime | None) -> int | None:
+    return None if time is None else to_ms(time)
 
 
 def _train_and_save(prepared: Prepared, output: Path, console: Console) -> tuple[Artifact, Verdict]:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from stream_detector.demo.run_demo import Outcome, Plan
 from stream_detector.simulation.fault_matching import Finding
-from stream_detector.timestamps import duration, iso_time
+from stream_detector.timestamps import SECONDS_PER_DAY, duration, iso_time
 
 
 def print_summary(plan: Plan, outcome: Outcome, console: Console) -> None:
@@ -74,7 +74,7 @@ def _lines(plan: Plan, outcome: Outcome) -> list[str]:
     found, total = len(verdict.found()), len(verdict.findings)
     rightly = sum(finding.blames_rightly() for finding in verdict.findings)
     delay = verdict.median_delay_seconds()
-    sensor_days = plan.fleet.sensors * plan.stream_seconds / 86_400.0
+    sensor_days = plan.fleet.sensors * plan.stream_seconds / SECONDS_PER_DAY
     return [
         f"found    {found} of {total}"
         + (f", after {duration(delay)} of event time in the median" if delay is not None else ""),

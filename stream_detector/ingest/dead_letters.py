@@ -1,4 +1,4 @@
-"""Records that could not be used: what goes to the dead-letter topic, and when bad input stops the service instead."""
+"""Build dead letters from rejected records, and stop the service when too many records are bad."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from stream_detector.errors import DeadLetterLimitError
 from stream_detector.readings import Decoded, Header, Int64Array, Message, Rejected
 
-#: Begins the names of the headers that say why and where from.
+#: Prefix of the headers that this module adds.
 _OUR_HEADERS = "stream_detector."
 _HINTS = {
-    "unknown_features": "Started with STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore, it reads such records without the "
-    "features that the model does not know, unless it knows none of them. ",
+    "unknown_features": "With STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore, the service ignores the features that the model "
+    "does not know, and rejects a record only if it knows none of them. ",
 }
 
 
 class DeadLetterLimit:
-    """Counts good and bad records over the polls; knows neither their content nor the clock."""
+    """Counts good and bad records over all polls. Knows neither their content nor the clock."""
 
     def __init__(self, max_share: float, min_count: int, max_run: int) -> None:
         self._max_share = max_share
@@ -30,7 +30,7 @@ class DeadLetterLimit:
         self._example: Rejected | None = None
 
     def check(self, decoded: Decoded) -> None:
-        """Count a batch; raise DeadLetterLimitError if a limit is passed. Then the batch must not be committed."""
+        """Count a batch; raise DeadLetterLimitError if it exceeds a limit. The caller must not commit such a batch."""
         bad = len(decoded.rejected)
         self._seen += bad + len(decoded.readings)
         self._bad += bad
@@ -43,16 +43,16 @@ class DeadLetterLimit:
         if self._seen >= self._min_count:
             if self._bad > self._max_share * self._seen:
                 self._fail(f"{self._bad} of the last {self._seen} records could not be used")
-            # Halving keeps the share a recent one without remembering single records.
+            # Halving gives recent records more weight without remembering any.
             self._seen, self._bad = self._seen // 2, self._bad // 2
 
     def forget(self) -> None:
-        """Count from nothing, since what was counted will be read again."""
+        """Start counting over, because the counted records will be read again."""
         self._seen = self._bad = 0
         self._runs.clear()
 
     def forget_run(self, partition: int) -> None:
-        """Forget the run that a partition is in: somebody else may read on in it."""
+        """Forget a partition's current run of bad records, because another replica may continue with it."""
         self._runs.pop(partition, None)
 
     def _check_runs(self, decoded: Decoded) -> None:
@@ -67,26 +67,26 @@ class DeadLetterLimit:
                 self._fail(f"{runs.max()} records in a row of partition {partition} could not be used")
 
     def _fail(self, what: str) -> None:
-        assert self._example is not None  # a limit is passed by bad records only
+        assert self._example is not None  # only bad records exceed a limit
         record, reason, detail = self._example.record, self._example.reason, self._example.detail
         msg = (
-            f"{what}; stopped before the topic drains into the dead letters. For example {record.topic} partition "
-            f"{record.partition} offset {record.offset}: {reason}, {detail}. Nothing of this batch is "
-            f"committed, and the bad records are still in the topic. {_HINTS.get(reason, '')}Mend the producer (or train with "
-            f"the features that it sends). Then either let them through into the dead letters: set "
+            f"{what}; stopped before the topic drains into the dead-letter topic. For example {record.topic} partition "
+            f"{record.partition} offset {record.offset}: {reason}, {detail}. Nothing of this batch was "
+            f"committed, so the bad records are still in the topic. {_HINTS.get(reason, '')}Fix the producer (or train with "
+            f"the features that it sends). Then either let the bad records through to the dead-letter topic: set "
             f"STREAM_DETECTOR_DEAD_LETTERS__MAX_SHARE=1 and raise STREAM_DETECTOR_DEAD_LETTERS__MAX_RUN (now {self._max_run}) "
-            f"for one start; or stop all replicas and move the group past them."
+            f"for one start; or stop all replicas and move the consumer group past them."
         )
         raise DeadLetterLimitError(msg)
 
 
 def _run_lengths(good: Int64Array, bad: Int64Array) -> Int64Array:
-    """Return how many bad offsets lie before the first good one, between each two, and after the last [G + 1]."""
+    """Return how many bad offsets lie before the first good one, between neighbours, and after the last [G + 1]."""
     return np.bincount(np.searchsorted(good, bad), minlength=len(good) + 1)
 
 
 def dead_letter(rejected: Rejected, topic: str, max_value_bytes: int) -> Message:
-    """Wrap a rejected record: its bytes, key and headers as they were (bounded), and why and where from in headers."""
+    """Wrap a rejected record: its value, key and headers (all cut to a limit), and headers with the reason and its origin."""
     record = rejected.record
     value, key = record.value, record.key
     ours: list[Header] = [
@@ -110,12 +110,12 @@ def dead_letter(rejected: Rejected, topic: str, max_value_bytes: int) -> Message
 
 
 def _theirs(headers: Sequence[Header]) -> list[Header]:
-    """Return the headers that are not named like ours: a dead letter that is fed in again must not carry two reasons."""
+    """Drop headers with our prefix, because a dead letter that is fed in again must not carry two reasons."""
     return [header for header in headers if not header[0].startswith(_OUR_HEADERS)]
 
 
 def _bounded(headers: Sequence[Header], max_bytes: int) -> list[Header]:
-    """Return the headers that fit into a bound together, in order."""
+    """Return the first headers that together fit into `max_bytes`, and a header that counts the dropped ones."""
     kept: list[Header] = []
     used = 0
     for name, content in headers:

@@ -19,12 +19,13 @@ from stream_detector.model.error_normalization import Whitening
 from stream_detector.model.linear_members import CHANGE, FORECAST, PCA, LinearMember
 from stream_detector.model.static_covariates import Fleet
 from stream_detector.state.known_sensors import SensorTable
+from stream_detector.timestamps import SECONDS_PER_DAY
 
 #: The member that is no linear one.
 AUTOENCODER = "autoencoder"
 #: A window of more values than this is a mistake: hundreds of them are scored at a time.
 MAXIMUM_WINDOW_VALUES = 1_000_000
-_YEAR_SECONDS = 366 * 86_400.0
+_YEAR_SECONDS = 366 * SECONDS_PER_DAY
 
 
 def check_spec(spec: ModelSpec) -> None:

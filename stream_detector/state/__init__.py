@@ -1,3 +1,3 @@
-"""A reading becomes a window: one record per sensor, held in an arena. Knows neither models nor stores."""
+"""One record per sensor, held in an arena: its window of readings and running scale. Knows neither models nor stores."""
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from redis import Redis
 from stream_detector.adapters.kafka.span_reader import KafkaReader
 from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.adapters.redis.store import MAXIMUM_PLAIN_SENSOR_BYTES
-from stream_detector.ingest.json_decoder import REASONS
+from stream_detector.ingest.document import REASONS
 from stream_detector.readings import Record
 from stream_detector.settings.schema import KafkaSettings
 from tests.chaos.bad_input_account import Account, Place, Stream, digest, fold_events, read_slices

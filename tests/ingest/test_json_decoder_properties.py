@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_detector.ingest.json_decoder import REASONS, InputLimits, JsonDecoder
+from stream_detector.ingest.document import REASONS
+from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
 from stream_detector.readings import Decoded
 from stream_detector.timestamps import MAXIMUM_TIME_MS
 from tests.fakes.memory_log import MemoryRecord

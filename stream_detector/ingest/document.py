@@ -1,0 +1,39 @@
+"""The JSON document of one reading, and the reasons for which a record is rejected. Knows no parser."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+#: Reason codes of dead letters; docs/input.md explains each.
+REASONS = (
+    "empty",
+    "too_large",
+    "not_json",
+    "wrong_type",
+    "sensor_missing",
+    "sensor_too_long",
+    "time_missing",
+    "time_out_of_range",
+    "time_in_future",
+    "values_missing",
+    "unknown_features",
+    "not_finite",
+)
+
+
+class RejectionError(Exception):
+    """A record is no reading: a reason code and a sentence of detail. It never leaves the decoder."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+
+class Document(msgspec.Struct):
+    """A reading as its producer wrote it; its types are checked, its contents are not."""
+
+    sensor_id: str
+    values: dict[str, float | None]
+    timestamp: datetime | float | None = None
