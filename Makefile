@@ -44,7 +44,7 @@ chaos: $(VENV)/.installed-dev ## Kill, pause and cut off everything, and compare
 soak: $(VENV)/.installed-dev ## An hour of the service under load: does it leak, does it fall behind?
 	$(BIN)/python -m tests.benchmarks.soak $(ARGS)
 
-bench: $(VENV)/.installed-dev ## Measure speed on an otherwise idle machine and write docs/performance.md; about twenty minutes
+bench: $(VENV)/.installed-dev ## Measure speed on an otherwise idle machine and write docs/performance.md and its table; about twenty minutes
 	$(BIN)/python -m tests.benchmarks.performance $(ARGS)
 
 bench-quick: $(VENV)/.installed-dev ## The same table on fewer points; a quarter of an hour

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,8 +146,26 @@ def test_a_page_without_the_section_is_refused() -> None:
         report.with_section("# Title\n", "text")
 
 
-def test_the_page_of_this_project_has_the_section() -> None:
-    assert "anything" in report.with_section(report.PAGE.read_text(), "anything")
+@pytest.mark.parametrize("page", [report.PAGE, report.TABLE_PAGE], ids=lambda page: page.name)
+def test_the_pages_of_this_project_have_the_section(page: Path) -> None:
+    assert "anything" in report.with_section(page.read_text(), "anything")
+
+
+def test_the_pages_of_this_project_have_the_figures_that_are_committed() -> None:
+    committed = json.loads((report.PROJECT / report.COMMITTED).read_text())
+    figures = [Figure(**{**one, "goal": one["goal"] and tuple(one["goal"])}) for one in committed["figures"]]
+    measured = report.Run(Machine(**committed["machine"]), figures, ())
+
+    for page, text in ((report.PAGE, report.headlines(measured)), (report.TABLE_PAGE, report.section(measured))):
+        assert report.with_section(page.read_text(), text) == page.read_text()
+    assert "not measured" not in report.PAGE.read_text()
+
+
+def test_the_headlines_name_the_goals_that_are_missed() -> None:
+    slow = changed(SPEED, 0.5)
+
+    assert report.headlines(run(SPEED, COST)).endswith("Goals reached: 1 of 1.")
+    assert report.headlines(run(slow, COST)).endswith("Goals reached: 0 of 1.\n\n- one replica: 10,000 (>= 16,700: MISSED)")
 
 
 def test_the_picture_is_drawn_from_stages_and_scale_and_is_the_same_again() -> None:

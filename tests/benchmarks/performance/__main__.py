@@ -1,10 +1,11 @@
-"""Measure, print one table, and say what got worse.
+"""Measure, print one table, and name what got worse.
 
     python -m tests.benchmarks.performance [--quick] [--only PART ...]
 
-A full run (twenty minutes; nothing else should run on the machine) writes docs/performance.md; a quick one (a quarter of an
-hour) or one of some parts does not. Both write build/bench.json. Java and Maven are needed for Kafka. The exit code is 1
-if a part failed, or if a figure of a full run is worse by more than a quarter than in the last commit.
+A full run (twenty minutes; nothing else should run on the machine) writes docs/performance.md and docs/performance-table.md.
+A quick one (a quarter of an hour) or one of some parts does not. Both write build/bench.json. Java and Maven are needed for
+Kafka. The exit code is 1 if a part failed, or if a figure of a full run is worse by more than a quarter than in the last
+commit.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def main() -> int:
     report.BENCH.write_text(json.dumps(report.as_json(run), indent=1))
     is_full = not options.quick and not options.only
     if is_full and not run.failures:
-        report.write_page(run)
-        print(f"{report.PAGE.name} is written")
+        report.write_pages(run)
+        print(f"wrote {report.PAGE.name} and {report.TABLE_PAGE.name}")
     return 1 if run.failures or (worse and not options.quick) else 0
 
 

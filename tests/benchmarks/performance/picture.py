@@ -1,4 +1,4 @@
-"""The picture of docs/performance.md: where the time of a reading goes, and readings a second by the number of sensors."""
+"""The picture of docs/performance.md: where a reading's time goes, and readings a second by the number of sensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.benchmarks.performance.figures import Figure
 
 STAGES, STAGE_UNIT = "stages alone", "us a reading"
 SCALE, SPEED_UNIT = "scale", "readings/s"
-#: Of the stages' figures, those that are not a stage; what follows the name is the shape of the windows.
+#: Figures of the stages part that are not a stage; the window's shape follows the name.
 SUM, WHOLE = "sum of the stages, ", "the whole, "
 
 
