@@ -1,6 +1,6 @@
-"""Where the sensors' records live in memory: slots by partition and sensor, with what is not stored yet.
+"""Keep the sensors' records in memory, in slots by partition and sensor, and track which of them the store lacks.
 
-The arena grows by doubling up to `max_sensors`; then the least recently seen sensors whose state is stored make room.
+The arena doubles its capacity up to `max_sensors`; then it evicts the least recently seen sensors whose state is stored.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FIRST_CAPACITY = 1024
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """How far slots [S] were at a moment."""
+    """The progress of slots [S] at one moment."""
 
     slots: Int32Array
     unsaved_rows: Int64Array
@@ -28,7 +28,7 @@ class Marked:
 
 
 class Arena:
-    """Slots for sensors' records. Parallel arrays, indexed by slot, hold what is not part of the state."""
+    """Slots for sensors' records. Parallel arrays, indexed by slot, hold what is not part of the stored state."""
 
     def __init__(self, max_sensors: int, window_length: int, features: int, members: int) -> None:
         self.max_sensors = max_sensors
@@ -37,10 +37,10 @@ class Arena:
         self._unsaved: dict[int, list[Int32Array]] = {}
         self._tick = 0
         self.sensors: list[str] = []
-        self.records: Records = new_records(0, window_length, features, members)  # in free slots, anything
+        self.records: Records = new_records(0, window_length, features, members)  # free slots hold anything
         self.partitions: Int32Array = np.zeros(0, np.int32)  # -1: free
         self.phases: Int64Array = np.zeros(0, np.int64)  # hash of the sensor's name, to spread strides
-        self.table_rows: Int32Array = np.zeros(0, np.int32)  # of the model's table of sensors, or UNKNOWN
+        self.table_rows: Int32Array = np.zeros(0, np.int32)  # in the model's table of sensors, or UNKNOWN
         self.stored_time_ms: Int64Array = np.zeros(0, np.int64)  # last_time_ms of the stored record; -1: none
         self.unsaved_rows: Int64Array = np.zeros(0, np.int64)  # rows appended since the record was stored
         self._last_seen: Int64Array = np.zeros(0, np.int64)
@@ -50,11 +50,11 @@ class Arena:
         return len(self.sensors) - len(self._free)
 
     def next_batch(self) -> None:
-        """Let go of the sensors of the batch before; those touched or inserted from now on stay until the next call."""
+        """Make the previous batch's sensors evictable; sensors touched or inserted from now on stay until the next call."""
         self._tick += 1
 
     def touch(self, partition: int, sensors: Iterable[str]) -> list[str]:
-        """Mark sensors as part of this batch; return those that are not held, each once."""
+        """Mark sensors as part of this batch; return those that the arena does not hold, each once."""
         held = self._slots.get(partition, {})
         slots, missing = [], []
         for sensor in dict.fromkeys(sensors):
@@ -71,7 +71,7 @@ class Arena:
         return self._slots[partition][sensor]
 
     def partition_beside(self, partition: int, sensor: str) -> int | None:
-        """Return another partition in which a sensor is held, if there is one."""
+        """Return another partition that holds a sensor of this name, or None."""
         return next((other for other, held in self._slots.items() if other != partition and sensor in held), None)
 
     def slots(self, readings: Readings) -> Int32Array:
@@ -81,7 +81,7 @@ class Arena:
         return np.fromiter((held[partition][sensor] for partition, sensor in pairs), np.int32, len(readings))
 
     def room(self, needed: int) -> bool:
-        """Make room for sensors, evicting stored ones that are not of this batch; False if that is not possible now."""
+        """Make room by growing, or evicting stored sensors of earlier batches; return False if that is not enough."""
         while len(self._free) < needed and len(self.sensors) < self.max_sensors:
             self._grow()
         lacking = needed - len(self._free)
@@ -100,7 +100,7 @@ class Arena:
     def insert(
         self, partition: int, sensors: Sequence[str], records: Records, stored: BoolArray, table_rows: Int32Array
     ) -> None:
-        """Hold new sensors with these records [N]; there must be room. `stored`: the store has exactly this record."""
+        """Insert new sensors with these records [N]; there must be room. `stored` [N]: the store has exactly this record."""
         slots = [self._free.pop() for _ in sensors]
         self._slots.setdefault(partition, {}).update(zip(sensors, slots, strict=True))
         for slot, sensor in zip(slots, sensors, strict=True):
@@ -122,17 +122,17 @@ class Arena:
         return raw(self.records)[slots].view(self.records.dtype)
 
     def unsaved(self, partition: int, most: int | None = None) -> Int32Array:
-        """Return the slots of a partition whose state is not stored, or at most so many of them."""
+        """Return the slots of a partition whose state is not stored, at most `most` of them."""
         noted = self._unsaved.get(partition)
         return np.sort(np.concatenate(noted)[:most]) if noted else np.zeros(0, np.int32)
 
     @property
     def unsaved_count(self) -> int:
-        """How many sensors of all partitions have state that is not stored; a pass over all of them."""
+        """How many sensors of all partitions have state that is not stored. Takes a pass over all slots."""
         return int(np.count_nonzero(self.unsaved_rows))
 
     def changed(self, slots: Int32Array, rows: Int64Array) -> None:
-        """Note that so many rows [S], one at least, were appended to these slots [S], each once."""
+        """Record that rows [S], at least one each, were appended to these distinct slots [S]."""
         fresh = slots[self.unsaved_rows[slots] == 0]
         self.unsaved_rows[slots] += rows
         partitions = self.partitions[fresh]
@@ -140,11 +140,11 @@ class Arena:
             self._unsaved.setdefault(partition, []).append(fresh[partitions == partition])
 
     def marked(self, slots: Int32Array) -> Marked:
-        """Note how far these slots are now, for `saved`."""
+        """Return the progress of these slots, for a later `saved`."""
         return Marked(slots, self.unsaved_rows[slots], self.records["header"]["last_time_ms"][slots])
 
     def saved(self, partition: int, marked: Marked) -> None:
-        """Note that the store has a partition's slots as they were when they were marked."""
+        """Record that the store has a partition's slots as they were when `marked` was called."""
         self.unsaved_rows[marked.slots] -= marked.unsaved_rows
         self.stored_time_ms[marked.slots] = marked.last_time_ms
         remaining = (noted[self.unsaved_rows[noted] > 0] for noted in self._unsaved.pop(partition, ()))
@@ -152,13 +152,13 @@ class Arena:
             self._unsaved[partition] = left
 
     def unstored(self, partition: int) -> Int32Array:
-        """Note that the store has nothing of a partition; return the slots of all its sensors."""
+        """Record that the store lost a partition's state; return the slots of all its sensors."""
         slots = self.held(partition)
         self.stored_time_ms[slots] = -1
         return slots
 
     def drop(self, partition: int) -> None:
-        """Forget a partition's sensors."""
+        """Remove a partition's sensors."""
         self._unsaved.pop(partition, None)
         self._release(list(self._slots.pop(partition, {}).values()))
 
@@ -174,7 +174,7 @@ class Arena:
         old = len(self.sensors)
         new = min(self.max_sensors, max(_FIRST_CAPACITY, 2 * old))
         added = new - old
-        records: Records = np.zeros(new, self.records.dtype)  # of what is never written, no page is in memory
+        records: Records = np.zeros(new, self.records.dtype)  # pages that are never written take no memory
         raw(records)[:old] = raw(self.records)
         self.records = records
         self.partitions = np.concatenate([self.partitions, np.full(added, -1, np.int32)])

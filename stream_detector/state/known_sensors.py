@@ -1,4 +1,4 @@
-"""What a model knows of each sensor that it was trained on: its scale, and its usual errors."""
+"""A model's table of the sensors that it was trained on: the scale and the usual errors of each."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ UNKNOWN = -1
 
 @dataclass(frozen=True, slots=True)
 class SensorTable:
-    """S sensors, F features, M members."""
+    """The table: S sensors, F features, M members."""
 
     rows: Mapping[str, int]  # the row of each sensor, 0 ... S-1
     location: Float32Array  # [S, F] mean of each feature, in its own units
     deviation: Float32Array  # [S, F] > 0: standard deviation
     levels: Float64Array  # [S, M] mean log error over readings not used in fitting
-    counts: Float64Array  # [S] readings behind the levels; 0: none
+    counts: Float64Array  # [S] readings that the levels were learned from; 0: none
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -32,7 +32,7 @@ class SensorTable:
 
 
 def no_sensors(features: int, members: int) -> SensorTable:
-    """Return the table of no sensor."""
+    """Return an empty table."""
     return SensorTable(
         rows={},
         location=np.empty((0, features), np.float32),

@@ -1,9 +1,9 @@
-"""The scale of each sensor: from the model where it knows the sensor, else running from the sensor's first reading on.
+"""Scale each sensor by its own mean and standard deviation: the model's if it knows the sensor, else running ones.
 
-A model is shared by a fleet, and each sensor is put on the model's scale by its own mean and standard deviation. For a
-sensor that was in the training data they are in the model. For one that was not, they are learned by a third pure fold over
-its readings (Welford 1962): as of each reading, from all readings up to it. After `learned_count` readings of a feature they
-stand still, so that from then on a slow fault is not learned.
+A fleet shares one model, so each sensor's values are scaled by its own mean and standard deviation. The model has those of
+the sensors in its training data. For any other sensor, a pure fold over its readings learns them (Welford 1962): as of each
+reading, from all readings up to it. After `learned_count` readings of a feature they are frozen, so that a later slow fault
+is not learned.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ from stream_detector.state.known_sensors import UNKNOWN, SensorTable
 from stream_detector.state.record_layout import Records
 from stream_detector.state.windows import Appended
 
-#: A deviation below this share of the largest values is their rounding: the feature is constant.
+#: A deviation below this share of the mean is rounding: the feature is constant.
 NEGLIGIBLE_SHARE = 1.0e-4
-#: So many readings can be counted in a sensor's record.
+#: The largest count that fits in a sensor's record.
 MAXIMUM_LEARNED_COUNT = (1 << 16) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class ScaleRules:
-    """What a sensor's scale depends on beside its readings."""
+    """What a sensor's scale depends on apart from its readings."""
 
     sensors: SensorTable
-    fallback: Float32Array  # [F] > 0: deviation of a feature that has not varied yet, typical for the fleet
-    learned_count: int  # readings after which a running scale stands still; at most MAXIMUM_LEARNED_COUNT
+    fallback: Float32Array  # [F] > 0: the fleet's typical deviation, for a feature that has not varied yet
+    learned_count: int  # readings after which a running scale is frozen; at most MAXIMUM_LEARNED_COUNT
 
 
 @dataclass(frozen=True, slots=True)
 class Scales:
-    """Of M accepted readings, as of each."""
+    """The scales of M accepted readings, as of each."""
 
     location: Float32Array  # [M, F] in the features' units
     deviation: Float32Array  # [M, F] > 0
 
     def take(self, chosen: Int64Array | BoolArray | slice) -> Scales:
-        """Return those of these readings."""
+        """Return the scales of the chosen readings."""
         return Scales(self.location[chosen], self.deviation[chosen])
 
 
 def learn(records: Records, appended: Appended, values: Float32Array, table_rows: Int32Array, rules: ScaleRules) -> Scales:
     """Fold accepted readings, values [M, F], into the moments of sensors that the model does not know, in place.
 
-    `table_rows` [M]: each reading's sensor in the table, or UNKNOWN. Returns the scales of all M.
+    `table_rows` [M]: the row of each reading's sensor in the table, or UNKNOWN. Return the scales of all M readings.
     """
     location = np.empty(values.shape, np.float32)
     deviation = np.empty(values.shape, np.float32)
@@ -74,7 +74,7 @@ def _by_rank(positions: Int64Array, rank: Int64Array) -> list[Int64Array]:
 
 
 def _add(moments: Records, values: Float64Array, learned_count: int) -> None:
-    """Add one value to each of these moments [G, F], where there is one and they do not stand still."""
+    """Add one value to each of these moments [G, F], unless it is missing or they are frozen."""
     counts = ~np.isnan(values) & (moments["count"] < learned_count)
     count = moments["count"] + counts
     delta = np.where(counts, values - moments["mean"], 0.0)
@@ -84,7 +84,7 @@ def _add(moments: Records, values: Float64Array, learned_count: int) -> None:
 
 
 def _deviation(moments: Records, fallback: Float32Array) -> Float32Array:
-    """Return the standard deviations [G, F]; the fallback for a feature that has not varied."""
+    """Return the standard deviations [G, F]; of a feature that has not varied, the fallback."""
     deviation = np.sqrt(moments["squares"] / np.maximum(moments["count"], 1.0))
     constant = deviation <= np.maximum(1e-9, NEGLIGIBLE_SHARE * np.abs(moments["mean"]))
     limited = np.minimum(deviation, float(np.finfo(np.float32).max))

@@ -1,4 +1,4 @@
-"""The arena: who has a slot, who makes room, and what is not stored yet."""
+"""The arena: which sensors have slots, which it evicts, and which are not stored yet."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def readings(sensors: list[str], times_ms: list[int], partition: int = 0) -> Rea
 
 
 def insert(arena: Arena, sensors: list[str], partition: int = 0, *, stored: bool = True) -> None:
-    """Hold sensors, the n-th of them as row n of the model's table; stored ones have one reading."""
+    """Insert sensors, the n-th of them as row n of the table; stored ones have one reading."""
     records = new_records(len(sensors), LENGTH, FEATURES, MEMBERS)
     if stored:
         records["header"]["last_time_ms"] = 0
@@ -46,7 +46,7 @@ def insert(arena: Arena, sensors: list[str], partition: int = 0, *, stored: bool
 
 
 def add(arena: Arena, sensors: list[str], times_ms: list[int]) -> None:
-    """Append readings, learn their scales and note the change, as the detector does."""
+    """Append readings, learn their scales and record the change, as the detector does."""
     batch = readings(sensors, times_ms)
     appended = append(arena.records, arena.slots(batch), batch, MAX_GAP_MS)
     unknown = np.full(len(appended.reading), UNKNOWN, np.int32)
@@ -58,12 +58,12 @@ def names(arena: Arena, partition: int = 0) -> set[str]:
     return {arena.sensors[slot] for slot in arena.held(partition).tolist()}
 
 
-def test_a_sensor_that_is_not_held_is_reported_once() -> None:
+def test_touch_returns_a_sensor_that_is_not_held_once() -> None:
     arena = arena_of(4)
     insert(arena, ["a"])
 
     assert arena.touch(0, ["b", "a", "b", "c"]) == ["b", "c"]
-    assert arena.touch(1, ["a"]) == ["a"]  # the same name in another partition is another sensor
+    assert arena.touch(1, ["a"]) == ["a"]  # the same name in another partition is a different sensor
 
 
 def test_readings_find_the_slot_of_their_sensor_and_partition() -> None:
@@ -101,7 +101,7 @@ def test_sensors_keep_their_records_while_the_arena_grows() -> None:
     assert kept == [100, 101, 102, 103]
 
 
-def test_the_least_recently_seen_stored_sensor_makes_room() -> None:
+def test_the_least_recently_seen_stored_sensor_is_evicted() -> None:
     arena = arena_of(3)
     insert(arena, ["a", "b", "c"])
     arena.next_batch()
@@ -116,7 +116,7 @@ def test_the_least_recently_seen_stored_sensor_makes_room() -> None:
     assert len(arena) == 3
 
 
-def test_sensors_of_the_batch_do_not_make_room() -> None:
+def test_sensors_of_the_current_batch_are_not_evicted() -> None:
     arena = arena_of(2)
     insert(arena, ["a", "b"])
     arena.next_batch()
@@ -127,7 +127,7 @@ def test_sensors_of_the_batch_do_not_make_room() -> None:
     assert "a" in names(arena)
 
 
-def test_sensors_with_unstored_changes_do_not_make_room_until_they_are_stored() -> None:
+def test_sensors_with_unstored_changes_are_not_evicted_until_they_are_stored() -> None:
     arena = arena_of(1)
     insert(arena, ["a"])
     add(arena, ["a"], [5])
@@ -158,7 +158,7 @@ def test_changes_are_stored_in_parts() -> None:
     assert arena.unsaved(1).tolist() == arena.held(1).tolist()
 
 
-def test_what_changes_again_after_it_was_stored_is_stored_again() -> None:
+def test_a_sensor_that_changes_again_after_it_was_stored_is_stored_again() -> None:
     arena = arena_of(8)
     insert(arena, ["a", "b"])
     add(arena, ["a", "b"], [5, 5])
@@ -168,7 +168,7 @@ def test_what_changes_again_after_it_was_stored_is_stored_again() -> None:
     assert [arena.sensors[slot] for slot in arena.unsaved(0)] == ["a", "b"]
 
 
-def test_what_changes_between_being_taken_and_being_stored_is_not_taken_for_stored() -> None:
+def test_a_change_after_marking_and_before_storing_does_not_count_as_stored() -> None:
     arena = arena_of(2)
     insert(arena, ["a", "b"])
     add(arena, ["a", "b"], [5, 5])
@@ -181,10 +181,10 @@ def test_what_changes_between_being_taken_and_being_stored_is_not_taken_for_stor
     (slot,) = arena.unsaved(0).tolist()
     assert (arena.unsaved_rows[slot], arena.stored_time_ms[slot]) == (2, taken.last_time_ms[0])
     assert arena.room(1)
-    assert names(arena) == {"a"}  # b made room
+    assert names(arena) == {"a"}  # b was evicted
 
 
-def test_sensors_that_a_store_has_lost_do_not_make_room() -> None:
+def test_sensors_that_the_store_has_lost_are_not_evicted() -> None:
     arena = arena_of(1)
     insert(arena, ["a"])
     arena.unstored(0)
@@ -195,7 +195,7 @@ def test_sensors_that_a_store_has_lost_do_not_make_room() -> None:
     assert arena.room(1)
 
 
-def test_growing_keeps_what_is_held() -> None:
+def test_growing_keeps_the_held_sensors() -> None:
     arena = arena_of(5000)
     first = [f"s{number}" for number in range(1000)]
     insert(arena, first)
@@ -264,14 +264,14 @@ def test_updates_bring_the_store_to_the_arenas_state(batches: list[list[str]], w
         arena.saved(0, arena.marked(slots))
 
     held = {arena.sensors[slot]: arena.records[slot].tobytes() for slot in arena.held(0).tolist()}
-    found, is_there = decode(list(store.values()), LENGTH, FEATURES, MEMBERS, time_unit_ms(MAX_GAP_MS))
-    assert is_there.all()
+    found, is_decoded = decode(list(store.values()), LENGTH, FEATURES, MEMBERS, time_unit_ms(MAX_GAP_MS))
+    assert is_decoded.all()
     assert {sensor: one.tobytes() for sensor, one in zip(store, found, strict=True)} == {
         sensor: held[sensor] for batch in batches for sensor in batch
     }
 
 
-def test_of_a_large_record_header_moments_and_the_new_rows_are_written_only() -> None:
+def test_an_update_of_a_large_record_writes_only_header_moments_and_new_rows() -> None:
     arena = arena_of(1)
     insert(arena, ["a"], stored=False)
     add(arena, ["a", "a"], [1, 2])
@@ -282,13 +282,13 @@ def test_of_a_large_record_header_moments_and_the_new_rows_are_written_only() ->
 
     assert not updates.whole
     (update,) = updates.changed
-    # A byte for the form, 72 of header and a shift of 4 for each member, 18 of moments; a row is one float32 and a uint16.
+    # A byte for the format, 72 of header and a shift of 4 for each member, 18 of moments; a row is one float32 and a uint16.
     head, row = 1 + 72 + 2 * 4 + 18, 6
     assert update.expected_prefix == b"\xff" + (2).to_bytes(8, "little")
     assert update.spans == ((0, head), (head, head + row), (head + 2 * row, head + 3 * row))
 
 
-def test_all_of_a_record_is_written_as_it_is_when_all_is_new() -> None:
+def test_a_record_whose_rows_are_all_new_is_written_in_full_and_uncompressed() -> None:
     arena = arena_of(1)
     insert(arena, ["a"])
     add(arena, ["a"] * LENGTH, list(range(1, LENGTH + 1)))
@@ -298,7 +298,7 @@ def test_all_of_a_record_is_written_as_it_is_when_all_is_new() -> None:
     assert updates == Updates({"a": encode_uncompressed(arena.records[:1])}, [])
 
 
-def test_a_small_record_is_written_whole_and_compact() -> None:
+def test_a_small_record_is_written_in_full_and_compressed() -> None:
     arena = arena_of(1)
     insert(arena, ["a"])
     add(arena, ["a"], [1])

@@ -1,4 +1,4 @@
-"""Scales: NumPy's own mean and standard deviation of the readings seen, whatever the cut; and where they stand still."""
+"""Running scales: NumPy's own mean and standard deviation of the readings seen, for any batches; and when they freeze."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def learn_from(
     table_rows: tuple[int, ...] = (UNKNOWN,) * 3,
     first: int = 0,
 ) -> tuple[list[int], Scales]:
-    """Append readings a second apart and learn from them; return their places in the batch, by sensor, and their scales."""
+    """Append readings a second apart and learn from them; return their positions in the batch, by sensor, and their scales."""
     count = len(slots)
     offsets = np.arange(first, first + count, dtype=np.int64)
     of_readings = np.array(values, np.float32).reshape(count, FEATURES)
@@ -57,7 +57,7 @@ def of_one(values: list[tuple[float, float]], rules: ScaleRules = RULES) -> Scal
     return learn_from(records_of(1), [0] * len(values), values, rules)[1]
 
 
-def test_the_scale_of_a_reading_is_of_all_readings_up_to_it_and_of_it() -> None:
+def test_the_scale_of_a_reading_includes_all_readings_up_to_and_including_it() -> None:
     scales = of_one([(1.0, 8.0), (3.0, 8.0), (8.0, 2.0)])
 
     # Means 1, 2, 4; squares about them 0, 1 + 1, 9 + 1 + 16 of 3. And 8, 8, 6; 0, 0, 4 + 4 + 16 of 3.
@@ -66,14 +66,14 @@ def test_the_scale_of_a_reading_is_of_all_readings_up_to_it_and_of_it() -> None:
     assert scales.deviation[:, 1] == pytest.approx([7.0, 7.0, 8**0.5])
 
 
-def test_a_missing_value_counts_for_nothing() -> None:
+def test_a_missing_value_does_not_count() -> None:
     scales = of_one([(1.0, NAN), (NAN, NAN), (3.0, 6.0), (NAN, 8.0)])
 
     assert scales.location[1:].tolist() == [[1.0, 0.0], [2.0, 6.0], [2.0, 7.0]]
     assert scales.deviation.tolist() == [[5.0, 7.0], [5.0, 7.0], [1.0, 7.0], [1.0, 1.0]]
 
 
-def test_after_so_many_values_of_a_feature_its_scale_stands_still() -> None:
+def test_the_scale_of_a_feature_freezes_after_the_learned_count() -> None:
     records, rules = records_of(1), replace(RULES, learned_count=2)
 
     _, scales = learn_from(records, [0] * 4, [(1.0, NAN), (3.0, 4.0), (1000.0, 8.0), (1000.0, 1000.0)], rules)
@@ -84,7 +84,7 @@ def test_after_so_many_values_of_a_feature_its_scale_stands_still() -> None:
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-3, -5.0, 3.3e7])
-def test_a_constant_feature_has_the_fallback_for_a_deviation(level: float) -> None:
+def test_a_constant_feature_has_the_fallback_as_its_deviation(level: float) -> None:
     scales = of_one([(level, level)] * 50)
 
     assert scales.deviation.tolist() == [[5.0, 7.0]] * 50
@@ -96,7 +96,7 @@ def test_variation_within_the_rounding_of_large_values_is_none() -> None:
     assert of_one([(1000.05, 1000.2), (999.95, 999.8)]).deviation[1] == pytest.approx([5.0, 0.2], rel=1e-3)
 
 
-def test_the_largest_values_there_are_have_a_finite_scale() -> None:
+def test_the_largest_float32_values_have_a_finite_scale() -> None:
     largest = float(np.finfo(np.float32).max)
 
     scales = of_one([(largest, -largest), (-largest, largest)])
@@ -128,7 +128,7 @@ def test_a_batch_without_readings_has_no_scales_and_changes_nothing() -> None:
     assert records.tobytes() == before
 
 
-def test_scales_are_taken_by_place_or_by_truth() -> None:
+def test_scales_are_taken_by_position_or_by_mask() -> None:
     scales = of_one([(1.0, 2.0), (3.0, 4.0), (5.0, 6.0)])
 
     by_place, by_truth = scales.take(np.array([2, 0])), scales.take(np.array([True, False, False]))
@@ -138,21 +138,21 @@ def test_scales_are_taken_by_place_or_by_truth() -> None:
     assert by_truth.location.tolist() == [[1.0, 2.0]]
 
 
-# -- against NumPy, and over any cut
+# -- against NumPy, and for any batches
 
 _value = st.one_of(st.just(NAN), st.integers(-9, 9).map(float), st.floats(-1e6, 1e6, width=32))
 _readings = st.lists(st.tuples(st.integers(0, 2), st.tuples(_value, _value)), max_size=60)
 
 
 def seen(readings: list[tuple[int, tuple[float, float]]], sensor: int, upto: int, feature: int, most: int) -> Float32Array:
-    """Return the first values of a feature of a sensor, up to a reading, and at most so many."""
+    """Return the first values of one feature of a sensor, up to a reading, and at most a given number."""
     values = np.array([values[feature] for slot, values in readings[: upto + 1] if slot == sensor], np.float32)
     return values[~np.isnan(values)][:most]
 
 
 @settings(deadline=None)
 @given(readings=_readings, learned_count=st.sampled_from([1, 4, 1000]))
-def test_location_and_deviation_are_numpys_of_the_values_seen(
+def test_location_and_deviation_equal_numpys_of_the_values_seen(
     readings: list[tuple[int, tuple[float, float]]], learned_count: int
 ) -> None:
     slots, values = [slot for slot, _ in readings], [of_reading for _, of_reading in readings]
@@ -172,7 +172,7 @@ def test_location_and_deviation_are_numpys_of_the_values_seen(
 
 @settings(deadline=None)
 @given(readings=_readings, learned_count=st.sampled_from([1, 4, 1000]), data=st.data())
-def test_any_cut_into_batches_learns_the_same_bits(
+def test_any_division_into_batches_learns_the_same_bits(
     readings: list[tuple[int, tuple[float, float]]], learned_count: int, data: st.DataObject
 ) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(readings)), max_size=8).map(sorted))

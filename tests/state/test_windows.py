@@ -27,7 +27,7 @@ class Reading:
 
 @dataclass(slots=True)
 class ReferenceSensor:
-    """A sensor's accepted rows since its window last started anew: (time, values)."""
+    """A sensor's accepted rows since its window last restarted: (time, values)."""
 
     rows: list[tuple[int, tuple[float, float]]] = field(default_factory=list)
     count: int = 0
@@ -35,7 +35,7 @@ class ReferenceSensor:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is promised of one accepted reading."""
+    """What `append` returns for one accepted reading."""
 
     offset: int
     sensor: int
@@ -118,10 +118,10 @@ _readings = st.lists(
 
 @settings(deadline=None)
 @given(readings=_readings, length=st.integers(1, 7), slower=st.sampled_from([1, 61, 7001]), data=st.data())
-def test_any_cut_into_batches_gives_what_the_reference_gives(
+def test_any_division_into_batches_matches_the_reference(
     readings: list[Reading], length: int, slower: int, data: st.DataObject
 ) -> None:
-    """Also where readings and gaps are so far apart that times are kept in units of 2 and of 117 ms."""
+    """This includes readings and gaps so far apart that the time units are 2 ms and 117 ms."""
     readings = [Reading(one.sensor, one.time_ms * slower, one.values) for one in readings]
     max_gap_ms = MAX_GAP_MS * slower
     cuts = data.draw(st.lists(st.integers(0, len(readings)), max_size=8).map(sorted))
@@ -178,7 +178,7 @@ def test_a_reading_at_time_zero_is_not_late() -> None:
 
 
 @pytest.mark.parametrize(("gap_ms", "filled", "restarted"), [(MAX_GAP_MS, 3, 0), (MAX_GAP_MS + 1, 1, 1)])
-def test_a_gap_longer_than_the_limit_starts_the_window_anew(gap_ms: int, filled: int, restarted: int) -> None:
+def test_a_gap_longer_than_the_limit_restarts_the_window(gap_ms: int, filled: int, restarted: int) -> None:
     records = new_records(1, 3, FEATURES, MEMBERS)
     append_all(records, values_of(1, 2))  # the last at 110 ms
 
@@ -189,7 +189,7 @@ def test_a_gap_longer_than_the_limit_starts_the_window_anew(gap_ms: int, filled:
     assert records["header"]["count"].tolist() == [3]
 
 
-def test_a_gap_within_a_batch_starts_the_window_anew_for_the_readings_after_it() -> None:
+def test_a_gap_within_a_batch_restarts_the_window_for_the_readings_after_it() -> None:
     readings = [Reading(0, time_ms, (float(time_ms), 0.0)) for time_ms in (10, 20, 30, 5000, 5010)]
 
     appended = append_all(new_records(1, 3, FEATURES, MEMBERS), readings)
@@ -203,12 +203,12 @@ def test_a_gap_within_a_batch_starts_the_window_anew_for_the_readings_after_it()
     ("max_gap_ms", "unit_ms"),
     [(0, 1), (10, 1), (60_000, 1), (60_001, 2), (600_000, 10), (36_000_000, 600), (30 * 86_400_000, 43_200)],
 )
-def test_times_are_kept_in_the_finest_unit_by_which_gaps_can_be_told(max_gap_ms: int, unit_ms: int) -> None:
+def test_times_have_the_finest_unit_that_can_represent_every_gap(max_gap_ms: int, unit_ms: int) -> None:
     assert time_unit_ms(max_gap_ms) == unit_ms
 
 
 def test_the_start_of_a_window_has_no_error_that_adds_up_over_many_rows_and_long_gaps() -> None:
-    """A reading a minute or so; each gap but a few is no whole number of units of 10 ms, and one is the longest allowed."""
+    """A reading a minute or so; most gaps are not a multiple of the 10 ms unit, and one is the longest allowed."""
     max_gap_ms, length = 600_000, 64
     times_ms = [1_700_000_000_007 + 60_003 * step + (539_997 if step >= 90 else 0) for step in range(200)]
     records = new_records(1, length, FEATURES, MEMBERS)
@@ -221,13 +221,13 @@ def test_the_start_of_a_window_has_no_error_that_adds_up_over_many_rows_and_long
     assert starts_ms == [times_ms[max(0, last - length + 1)] // 10 * 10 for last in range(200)]
 
 
-def test_a_count_that_gets_too_large_for_the_record_goes_on_from_a_smaller_one_in_the_same_row() -> None:
+def test_a_count_that_gets_too_large_for_the_record_continues_from_a_smaller_one_in_the_same_row() -> None:
     whole, in_parts = (new_records(1, 3, FEATURES, MEMBERS) for _ in range(2))
     readings = values_of(1, 2, 3, 4, 5)
     for records in (whole, in_parts):
         append_all(records, values_of(-2, -1, 0))
         records["header"]["last_time_ms"] = 99
-        records["header"]["count"] += np.uint32(2**31 - 5)  # a multiple of 3; two readings more reach 2**31
+        records["header"]["count"] += np.uint32(2**31 - 5)  # a multiple of 3; two more readings reach 2**31
 
     appended = append_all(whole, readings)
     for offset, reading in enumerate(readings):
@@ -261,7 +261,7 @@ def test_an_empty_batch_changes_nothing() -> None:
     assert records.tobytes() == before
 
 
-def test_windows_of_the_past_are_not_touched_by_later_batches() -> None:
+def test_later_batches_do_not_change_windows_of_earlier_ones() -> None:
     records = new_records(1, 2, FEATURES, MEMBERS)
     window = append_all(records, values_of(1, 2)).windows(np.array([1]))
 

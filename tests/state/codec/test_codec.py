@@ -1,4 +1,4 @@
-"""What is stored of small records: exactly what they say, in few bytes, and nothing else is taken for one."""
+"""The codec: exact, short, and nothing else decodes as a record."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from stream_detector.state.windows import append
 MINUTE_MS, START_MS = 60_000, 1_763_000_000_000
 MEMBERS = 3
 MAX_GAP_MS, UNIT_MS = 600_000, 10
-#: Of the head: form, time, count, model, level_count, memory, least step; and of each member.
+#: Of the head: format, time, count, model, level_count, memory, minimum step; and per member.
 HEAD_BYTES = 1 + 6 + 4 + 4 + 4 + 4 + 2 + 4 * MEMBERS
-OF_A_FEATURE_BYTES = 1 + 4
+FEATURE_BYTES = 1 + 4
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
 decimal = st.builds(lambda number, places: number / 10**places, st.integers(-(10**7), 10**7), st.integers(0, 6))
@@ -30,7 +30,7 @@ step_ms = st.one_of(st.integers(1, 3), st.integers(1, 60_000), st.just(MINUTE_MS
 
 
 def filled_records(columns: list[list[float]], steps_ms: list[int], window_length: int, features: int = 1) -> Records:
-    """Return a record for each column, after it has read the column's values, so far apart."""
+    """Return a record for each column that has read the values of its column at these steps."""
     records = new_records(len(columns), window_length, features, MEMBERS)
     count, turns = len(columns), len(steps_ms)
     values = np.array(columns, np.float64).astype(np.float32).reshape(count, turns, features)
@@ -58,15 +58,15 @@ def window_only(records: Records) -> bytes:
 
 
 def restored(stored: list[bytes], like: Records) -> Records:
-    """Return what is found in all of these."""
-    records, is_there = decode(stored, like["rows"].shape[1], like["moments"].shape[1], MEMBERS, UNIT_MS)
-    assert is_there.all()
+    """Return the records that these decode to."""
+    records, is_decoded = decode(stored, like["rows"].shape[1], like["moments"].shape[1], MEMBERS, UNIT_MS)
+    assert is_decoded.all()
     return records
 
 
 @settings(deadline=None)
 @given(data=st.data(), window_length=st.integers(1, 9), features=st.integers(1, 3), sensors=st.integers(1, 5))
-def test_records_come_back_as_they_were(data: st.DataObject, window_length: int, features: int, sensors: int) -> None:
+def test_decoding_returns_the_encoded_records(data: st.DataObject, window_length: int, features: int, sensors: int) -> None:
     turns = data.draw(st.integers(0, 2 * window_length + 3))
     of_one = st.lists(value, min_size=turns * features, max_size=turns * features)
     columns = data.draw(st.lists(of_one, min_size=sensors, max_size=sensors))
@@ -87,18 +87,18 @@ def test_records_come_back_as_they_were(data: st.DataObject, window_length: int,
 
     assert window_only(restored(stored, records)) == window_only(records)
     assert all(len(one) <= 1 + records.itemsize for one in stored)
-    assert stored == [encode(records[at : at + 1])[0] for at in range(sensors)]  # whatever else is in the call
+    assert stored == [encode(records[at : at + 1])[0] for at in range(sensors)]  # whatever else the call encodes
 
 
 @pytest.mark.parametrize(
     ("column", "value_bytes"),
     [
-        ([5.25] * 8, 0),  # nothing but the least
+        ([5.25] * 8, 0),  # the minimum only
         ([21.4, 21.5, 23.9, 46.0, 21.4, 21.4, 21.4, 21.4], 1),  # tenths, 246 of them
         ([21.0, 21.0, 21.5, 21.5, 21.5, 21.5, 21.5, 21.5], 1),  # the decimals are not guessed from the first two
         ([61.237, 61.001, 99.999, 61.2, 61.2, 61.2, 61.2, 61.2], 2),  # thousandths, 38,998 of them
         ([-0.5, 0.25, -0.125, 3.0, 3.0, 3.0, 3.0, 3.0], 2),
-        ([math.pi, 3.2, 3.3, 3.4, 3.5, 3.6, 3.7, 3.8], 3),  # floats, as pi has too many decimals
+        ([math.pi, 3.2, 3.3, 3.4, 3.5, 3.6, 3.7, 3.8], 3),  # ranks of floats, because pi has too many decimals
         ([1e-30, 1e30, -1e30, 0.0, 1.0, 2.0, 3.0, 4.0], 4),
     ],
 )
@@ -107,7 +107,7 @@ def test_a_value_takes_as_many_bytes_as_its_windows_range_needs(column: list[flo
 
     (stored,) = encode(records)
 
-    assert len(stored) == HEAD_BYTES + OF_A_FEATURE_BYTES + 8 * value_bytes
+    assert len(stored) == HEAD_BYTES + FEATURE_BYTES + 8 * value_bytes
     assert restored([stored], records).tobytes() == records.tobytes()
 
 
@@ -121,7 +121,7 @@ def test_a_time_takes_as_many_bytes_as_the_steps_between_readings_differ(steps_m
 
     (stored,) = encode(records)
 
-    assert len(stored) == HEAD_BYTES + OF_A_FEATURE_BYTES + 8 * step_bytes
+    assert len(stored) == HEAD_BYTES + FEATURE_BYTES + 8 * step_bytes
     assert restored([stored], records).tobytes() == records.tobytes()
 
 
@@ -133,8 +133,8 @@ def test_incident_and_moments_take_bytes_of_a_sensor_that_has_them_only() -> Non
 
     stored = encode(records)
 
-    least = HEAD_BYTES + OF_A_FEATURE_BYTES
-    assert [len(one) for one in stored] == [least, least + 44, least + 44, least + 18]
+    shortest = HEAD_BYTES + FEATURE_BYTES
+    assert [len(one) for one in stored] == [shortest, shortest + 44, shortest + 44, shortest + 18]
     assert restored(stored, records).tobytes() == records.tobytes()
 
 
@@ -143,21 +143,21 @@ def test_a_missing_value_takes_no_more_than_another() -> None:
 
     (stored,) = encode(records)
 
-    assert len(stored) == HEAD_BYTES + OF_A_FEATURE_BYTES + 4
+    assert len(stored) == HEAD_BYTES + FEATURE_BYTES + 4
     assert restored([stored], records).tobytes() == records.tobytes()
 
 
-def test_what_is_before_the_window_is_not_stored() -> None:
+def test_rows_before_the_window_are_not_stored() -> None:
     records = filled_records([[1e30, 1e-30, 5.0, 5.0]], [1, 1, 700_000, MINUTE_MS], window_length=4)
 
     (stored,) = encode(records)
 
     assert records["header"]["filled"].tolist() == [2]
-    assert len(stored) == HEAD_BYTES + OF_A_FEATURE_BYTES + 2
+    assert len(stored) == HEAD_BYTES + FEATURE_BYTES + 2
     assert window_only(restored([stored], records)) == window_only(records)
 
 
-def test_a_record_that_would_not_get_smaller_is_kept_as_it_is() -> None:
+def test_a_record_that_would_not_get_smaller_is_stored_uncompressed() -> None:
     records = filled_records([[1e-30, 1e30, -1e30, 0.0]], [MINUTE_MS, 1000, MINUTE_MS, 500_000], window_length=4)
     records["header"]["incident_offset"] = 7
     records["moments"]["count"] = 1
@@ -168,7 +168,7 @@ def test_a_record_that_would_not_get_smaller_is_kept_as_it_is() -> None:
     assert restored(stored, records).tobytes() == records.tobytes()
 
 
-def test_what_is_not_of_the_layout_is_as_if_never_seen() -> None:
+def test_bytes_of_another_layout_decode_as_a_sensor_never_seen() -> None:
     records = regular([[21.4, 21.5, 21.6, 21.7]], window_length=4)
     (good,) = encode(records)
     of_another = encode(regular([[21.4, 21.5, 21.6, 21.7, 21.8]], window_length=5))[0]
@@ -185,37 +185,37 @@ def test_what_is_not_of_the_layout_is_as_if_never_seen() -> None:
         encode_uncompressed(records)[1:],
     ]
 
-    found, is_there = decode([*damaged, good], 4, 1, MEMBERS, UNIT_MS)
+    found, is_decoded = decode([*damaged, good], 4, 1, MEMBERS, UNIT_MS)
 
-    assert is_there.tolist() == [False] * len(damaged) + [True]
+    assert is_decoded.tolist() == [False] * len(damaged) + [True]
     assert found[:-1].tobytes() == new_records(len(damaged), 4, 1, MEMBERS).tobytes()
     assert found[-1:].tobytes() == records.tobytes()
 
 
 @pytest.mark.parametrize("decimals", [5, 127, -2])
-def test_numbers_of_decimals_that_there_are_not_are_of_no_record(decimals: int) -> None:
+def test_an_invalid_number_of_decimals_is_no_record(decimals: int) -> None:
     records = regular([[21.4, 21.5, 21.6, 21.7]] * 2, window_length=4)
     good, changed = encode(records)
-    place = HEAD_BYTES  # the decimals follow the least step
-    damaged = changed[:place] + decimals.to_bytes(1, "little", signed=True) + changed[place + 1 :]
+    start = HEAD_BYTES  # the decimals follow the minimum step
+    damaged = changed[:start] + decimals.to_bytes(1, "little", signed=True) + changed[start + 1 :]
 
-    found, is_there = decode([good, damaged], 4, 1, MEMBERS, UNIT_MS)
+    found, is_decoded = decode([good, damaged], 4, 1, MEMBERS, UNIT_MS)
 
-    assert is_there.tolist() == [True, False]
+    assert is_decoded.tolist() == [True, False]
     assert found.tobytes() == records[:1].tobytes() + new_records(1, 4, 1, MEMBERS).tobytes()
 
 
-def test_more_rows_than_a_window_has_are_of_no_record() -> None:
+def test_more_rows_than_a_window_has_are_no_record() -> None:
     (stored,) = encode(regular([[21.4, 21.5]], window_length=4))
-    place = HEAD_BYTES + OF_A_FEATURE_BYTES
+    start = HEAD_BYTES + FEATURE_BYTES
 
-    changed = stored[:place] + (5).to_bytes(2, "little") + stored[place + 2 :]
+    changed = stored[:start] + (5).to_bytes(2, "little") + stored[start + 2 :]
 
-    assert stored[place : place + 2] == (2).to_bytes(2, "little")
+    assert stored[start : start + 2] == (2).to_bytes(2, "little")
     assert decode([changed, stored], 4, 1, MEMBERS, UNIT_MS)[1].tolist() == [False, True]
 
 
-def test_many_records_are_compacted_as_few_are() -> None:
+def test_many_records_are_encoded_like_few() -> None:
     records = regular([[20 + number / 10, 21.5] for number in range(5000)], window_length=2)
 
     assert encode(records) == encode(records[:3000]) + encode(records[3000:])
@@ -223,12 +223,12 @@ def test_many_records_are_compacted_as_few_are() -> None:
 
 @settings(deadline=None)
 @given(data=st.binary(max_size=120))
-def test_whatever_is_stored_is_a_record_or_none(data: bytes) -> None:
-    records, is_there = decode([data], 4, 1, MEMBERS, UNIT_MS)
+def test_any_bytes_decode_as_a_record_or_none(data: bytes) -> None:
+    records, is_decoded = decode([data], 4, 1, MEMBERS, UNIT_MS)
 
-    assert records["header"]["filled"].max() <= 4 or not is_there.all()
+    assert records["header"]["filled"].max() <= 4 or not is_decoded.all()
 
 
-def test_none_is_stored_of_none() -> None:
+def test_no_records_encode_to_nothing() -> None:
     assert encode(new_records(0, 4, 1, MEMBERS)) == []
     assert len(decode([], 4, 1, MEMBERS, UNIT_MS)[0]) == 0
