@@ -20,7 +20,8 @@ from kafka.errors import (
 from pydantic import SecretStr
 from redis.exceptions import RedisError
 
-from stream_detector.adapters.kafka.options import admin_options, open_client
+from stream_detector.adapters.kafka.connect import open_client
+from stream_detector.adapters.kafka.options import admin_options
 from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.adapters.redis.client import checked_address, connect
 from stream_detector.demo.embedded_servers import running_broker, running_valkey

@@ -10,8 +10,10 @@ import msgspec
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from stream_detector.adapters.kafka.client_patches import bounded_producer
+from stream_detector.adapters.kafka.connect import open_client
 from stream_detector.adapters.kafka.errors import translate
-from stream_detector.adapters.kafka.options import open_client, producer_options
+from stream_detector.adapters.kafka.options import producer_options
 from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.errors import RetriableError, SettingsError
 from stream_detector.settings.schema import PREFIX, KafkaSettings
@@ -56,11 +58,7 @@ class ReadingsWriter:
 
     def close(self) -> None:
         """Release the connections, without waiting for what is not acknowledged. Bounded."""
-        sender = self._producer._sender  # noqa: SLF001 - close(timeout) raises when requests are open, and leaves its thread
-        sender.force_close()
-        sender.join(self._timeout_seconds)
-        if not sender.is_alive():
-            self._producer.close(timeout=0)
+        bounded_producer.kill(self._producer, self._timeout_seconds)
 
     def _await_oldest(self) -> None:
         # The producer itself gives up on a record after two request time-outs.

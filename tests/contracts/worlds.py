@@ -14,7 +14,8 @@ from typing import Any, Protocol
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove
 
-from stream_detector.adapters.kafka.options import admin_options, open_client, producer_options, reader_options
+from stream_detector.adapters.kafka.connect import open_client
+from stream_detector.adapters.kafka.options import admin_options, producer_options, reader_options
 from stream_detector.adapters.kafka.sink import KafkaSink
 from stream_detector.adapters.kafka.source import KafkaSource
 from stream_detector.adapters.kafka.span_reader import KafkaReader

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stream_detector.adapters.kafka.sink import Deadline, TransactionalProducer
+from stream_detector.adapters.kafka.client_patches import bounded_producer
+from stream_detector.adapters.kafka.producer import TransactionalProducer
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.logs import set_up_logging
 from stream_detector.pipeline.committer import AT_ONCE, CommitPolicy
@@ -119,14 +120,14 @@ def _wrap_ports(fates: Fates, to: Connections) -> None:
     fates.wrap(TransactionalProducer, "commit", after="committed")
     _refuse_persists(fates, to.store)
     fates.wrap(to.store, "persist", after="persisted")
-    wait = TransactionalProducer._bounded
+    await_answer = bounded_producer.await_answer
 
-    def on_its_way(producer: TransactionalProducer, result: Any, deadline: Deadline) -> None:  # noqa: ANN401 - the client's
-        producer._producer._sender.wakeup()
+    def on_its_way(producer: Any, result: Any, timeout_ms: float) -> bool:  # noqa: ANN401 - the client ships no types
+        producer._sender.wakeup()
         fates.reach("asked")
-        wait(producer, result, deadline)
+        return await_answer(producer, result, timeout_ms)
 
-    TransactionalProducer._bounded = on_its_way  # type: ignore[method-assign, assignment]
+    bounded_producer.await_answer = on_its_way
 
 
 def _note_read_again(chunk: Chunk) -> bool:

@@ -1,42 +1,36 @@
-"""From our settings to the keyword arguments of the client's consumer, producer and admin, and the way to open them.
+"""The keyword arguments of the client's consumer, producer and admin, from the settings.
 
-What the delivery rests on (isolation, offsets, idempotence, who is in the group) cannot be overridden by `extra`; every
-other option of the client can. Secrets never get into a message.
+`extra` may set any option of the client except those that exactly-once delivery depends on (isolation, offsets, idempotence,
+group membership). Secrets never get into a message.
 """
 
 from __future__ import annotations
 
 import difflib
 import importlib
-import logging
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import KafkaConfigurationError, KafkaError, KafkaTimeoutError
-from kafka.net.compat import KafkaNetClient
 
-from stream_detector.adapters.kafka.errors import translate
-from stream_detector.adapters.kafka.security import SETTING, check_proxy, check_security, remedy, security_options
-from stream_detector.errors import RetriableError, SettingsError
+from stream_detector.adapters.kafka.security import SETTING, check_proxy, check_security, security_options
+from stream_detector.errors import SettingsError
 from stream_detector.settings.schema import KafkaSettings
 
 Options = dict[str, Any]
-Client = TypeVar("Client")
 
-#: Longest time between two polls before the broker takes the member for dead; a rebalance waits for a busy member that long.
+#: Longest time between two polls before the broker considers the member dead; a rebalance waits for a busy member this long.
 MAX_POLL_INTERVAL_SECONDS = 120.0
-#: A partition that is added is seen within this time, a new leader as well.
+#: A new partition or a new leader is noticed within this time.
 METADATA_MAX_AGE_SECONDS = 30.0
 #: An unreachable broker is tried again at least this often.
 RECONNECT_SECONDS = 2.0
-#: A batch to one partition: 100 events of 2.4 kB with their attention. No compression: lz4 and zstd cost more than they save
-#: (1000 such events: 41 ms of CPU without, 56 with lz4, 71 with zstd).
+#: A batch to one partition holds 100 events of 2.4 kB. No compression: it costs more than it saves (1000 such events: 41 ms
+#: of CPU without, 56 with lz4, 71 with zstd).
 BATCH_BYTES = 262_144
 
-#: A transaction that begins while the brokers still write the markers of the one before is told to come again. The client's
-#: default of 100 ms is most of the time of a small transaction.
+#: The brokers turn a transaction away while they still write the markers of the one before. The client's default of 100 ms
+#: would be most of the time of a small transaction.
 TRANSACTION_RETRY_MS = 10
 
 #: Options that `extra` must not set, and where to look instead.
@@ -77,19 +71,19 @@ RESERVED = {
         "value_deserializer",
         "value_serializer",
     ],
-    "exactly-once delivery rests on its value",
+    "exactly-once delivery depends on its value",
 )
 
 
 def check_settings(settings: KafkaSettings) -> None:
-    """Raise SettingsError for what can be known to be wrong without a broker."""
+    """Raise SettingsError for settings that are wrong whatever the brokers answer."""
     _check_extra(settings.extra)
     check_proxy(settings.extra)
     check_security(settings)
 
 
 def consumer_options(settings: KafkaSettings) -> Options:
-    """Options of the member of the consumer group."""
+    """Return the options of the consumer in the group."""
     session_ms = _milliseconds(settings.session_timeout_seconds)
     own = reader_options(settings) | {
         "group_id": settings.group_id,
@@ -103,7 +97,7 @@ def consumer_options(settings: KafkaSettings) -> Options:
 
 
 def reader_options(settings: KafkaSettings) -> Options:
-    """Options of a consumer outside any group."""
+    """Return the options of a consumer outside any group."""
     own = _common(settings) | {
         "enable_auto_commit": False,
         "auto_offset_reset": "none",
@@ -117,7 +111,7 @@ def reader_options(settings: KafkaSettings) -> Options:
 
 
 def producer_options(settings: KafkaSettings, transactional_id: str | None = None) -> Options:
-    """Options of a producer; idempotent, and transactional if an id is given."""
+    """Return the options of a producer: idempotent, and transactional if an id is given."""
     request_ms = _milliseconds(settings.request_timeout_seconds)
     own = _common(settings) | {
         "transactional_id": transactional_id,
@@ -131,84 +125,13 @@ def producer_options(settings: KafkaSettings, transactional_id: str | None = Non
     }
     options = own | _extra(settings, KafkaProducer.DEFAULT_CONFIG)
     if "delivery_timeout_ms" not in settings.extra:
-        options["delivery_timeout_ms"] = request_ms + options["linger_ms"]  # the client wants room for both
+        options["delivery_timeout_ms"] = request_ms + options["linger_ms"]  # the client requires room for both
     return options
 
 
 def admin_options(settings: KafkaSettings) -> Options:
-    """Options of the admin client."""
+    """Return the options of the admin client."""
     return _common(settings) | _extra(settings, KafkaAdminClient.DEFAULT_CONFIG)
-
-
-def open_client(client_class: Callable[..., Client], options: Options) -> Client:
-    """Open a client. Blocks up to the bootstrap time-out.
-
-    Raises SettingsError for options the client refuses, RetriableError if no broker answers; what the failed client
-    had opened is closed.
-    """
-    opened: list[KafkaNetClient] = []
-
-    def recorded(**configs: object) -> KafkaNetClient:
-        opened.append(KafkaNetClient(**configs))
-        return opened[-1]
-
-    attempts = _LastAttempt()
-    try:
-        with attempts:
-            return client_class(**options, kafka_client=recorded)
-    except Exception as error:
-        for net in opened:
-            net.close()
-        raise _open_error(error, options, attempts.last) from error
-
-
-def _open_error(error: Exception, options: Options, last_attempt: str) -> Exception:
-    """Say why a client could not be opened."""
-    brokers = ", ".join(options["bootstrap_servers"])
-    if isinstance(error, KafkaTimeoutError):
-        if what := remedy(last_attempt):
-            return RetriableError(f"no connection to Kafka at {brokers}: {last_attempt}. What to do: {what}")
-        seconds = options["bootstrap_timeout_ms"] / 1000
-        reason = f" Last attempt: {last_attempt}." if last_attempt else ""
-        # Brokers turn a wrong user away by closing the connection, often before the client has read their reason.
-        sasl = f", {SETTING}SASL_*" if options["security_protocol"].startswith("SASL") else ""
-        msg = (
-            f"no Kafka broker at {brokers} answered within {seconds:g} s.{reason}"
-            f" Check {SETTING}BROKERS, {SETTING}SECURITY_PROTOCOL{sasl} and that the brokers run."
-        )
-        return RetriableError(msg)
-    if isinstance(error, KafkaConfigurationError) or not isinstance(error, KafkaError):
-        msg = f"the Kafka client refuses its options: {error}. Check {SETTING}EXTRA and the SASL and SSL settings"
-        return SettingsError(msg)
-    return translate(error, f"connecting to Kafka at {brokers}")
-
-
-class _LastAttempt(logging.Handler):
-    """Keeps why the last attempt to connect failed: the client logs it, but raises only its own time-out.
-
-    A reason that says what to do is not followed by one that does not: of the same wrong password one attempt hears that
-    it is wrong, and the next only that the broker has gone.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.last = ""
-        self._logger = logging.getLogger("kafka.net.manager")
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep the text of a warning that names a cause; the last one only says that there was no success in time."""
-        text = record.getMessage()
-        if "failed:" not in text or text.startswith("Bootstrap failed:"):
-            return
-        reason = text.split("failed:", 1)[1].split(" (backoff")[0].strip()
-        if remedy(reason) or not remedy(self.last):
-            self.last = reason
-
-    def __enter__(self) -> None:
-        self._logger.addHandler(self)
-
-    def __exit__(self, *_: object) -> None:
-        self._logger.removeHandler(self)
 
 
 def _common(settings: KafkaSettings) -> Options:
@@ -240,7 +163,7 @@ def _check_extra(extra: Options) -> None:
 
 
 def _extra(settings: KafkaSettings, known: Options) -> Options:
-    """Return the options of `extra` that a client knows. Where it wants an object, `module:callable` makes it."""
+    """Return the options of `extra` that a client knows. `module:callable` stands for the object that it makes."""
     options = {name: value for name, value in settings.extra.items() if name in known}
     provider = options.get("sasl_oauth_token_provider")
     if isinstance(provider, str):
@@ -253,7 +176,7 @@ def _make(name: str) -> object:
     try:
         return getattr(importlib.import_module(module), attribute)()
     except (ImportError, AttributeError, ValueError, TypeError) as error:
-        msg = f"{SETTING}EXTRA: sasl_oauth_token_provider={name!r} cannot be made: {error}; it is module:callable"
+        msg = f"{SETTING}EXTRA: sasl_oauth_token_provider={name!r} cannot be made: {error}; set it to module:callable"
         raise SettingsError(msg) from None
 
 

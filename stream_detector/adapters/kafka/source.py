@@ -1,11 +1,9 @@
 """The input topic, read from Kafka as a member of a consumer group.
 
-Batches chain by position: a chunk starts where the one before it ended, and ends at the client's position after the poll,
-so markers and compacted records, which no poll returns, leave no gap. Nothing here decides where to start: a partition that
-was assigned, or whose position fell out of the log, is reported and stays paused until the pipeline seeks.
+Chunks chain by position: each starts where the one before it ended, and ends at the client's position after the poll. So
+transaction markers and compacted records, which no poll returns, leave no gap. The source does not decide where to start: it
+reports a partition that was assigned, or whose position is no longer in the log, and pauses it until the pipeline seeks.
 """
-
-# ruff: noqa: SLF001 - the client's calls wait without a bound, and keep what they should forget
 
 from __future__ import annotations
 
@@ -17,10 +15,12 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaConnectionError, KafkaError, LogTruncationError, OffsetOutOfRangeError
 
-from stream_detector.adapters.kafka.client_patches.patched_fetcher import Fetching
+from stream_detector.adapters.kafka.client_patches.bounded_consumer import fetch_metadata, forget_offset_requests, position
+from stream_detector.adapters.kafka.client_patches.patched_fetcher import PatchedFetcher
+from stream_detector.adapters.kafka.connect import open_client
 from stream_detector.adapters.kafka.errors import translate
-from stream_detector.adapters.kafka.membership import Changes, GroupMember
-from stream_detector.adapters.kafka.options import consumer_options, open_client
+from stream_detector.adapters.kafka.membership import GroupMember, RebalanceListener
+from stream_detector.adapters.kafka.options import consumer_options
 from stream_detector.adapters.kafka.span_reader import KafkaReader
 from stream_detector.adapters.kafka.topics import KafkaTopics, TopicDescription
 from stream_detector.errors import RetriableError
@@ -29,9 +29,9 @@ from stream_detector.settings.schema import KafkaSettings
 
 logger = logging.getLogger(__name__)
 
-#: Longest wait for leaving the group: during a rebalance the brokers answer only after it, and an orderly stop cannot wait.
+#: Longest wait for leaving the group. During a rebalance the brokers answer only after it, and an orderly stop cannot wait.
 CLOSE_SECONDS = 3.0
-#: How long a poll lasts, at most, that found its connection broken.
+#: The longest pause after a poll that found its connection broken.
 BROKEN_SECONDS = 0.2
 
 
@@ -43,9 +43,9 @@ class KafkaSource:
         self._topic = settings.input_topic
         self._timeout_ms = settings.request_timeout_seconds * 1000
         self._consumer: KafkaConsumer = open_client(KafkaConsumer, consumer_options(settings))
-        self._fetching = Fetching(self._consumer)
-        self._changes = Changes(self._consumer)
-        self._consumer.subscribe([self._topic], listener=self._changes)
+        self._fetcher = PatchedFetcher(self._consumer)
+        self._rebalances = RebalanceListener(self._consumer)
+        self._consumer.subscribe([self._topic], listener=self._rebalances)
         self._member = GroupMember(self._consumer, settings.instance_id, settings.session_timeout_seconds)
         self._held: frozenset[int] = frozenset()  # as reported to the pipeline
         self._next: dict[int, int] = {}  # where the next chunk of a partition starts
@@ -58,34 +58,33 @@ class KafkaSource:
         """See ports.Source."""
         records: dict[TopicPartition, list[Any]] = {}
         out_of_range: frozenset[int] = frozenset()
-        least_seconds = self._member.take_up_join()
+        least_seconds = self._member.resume_pending_join()
         try:
             timeout_ms = max(timeout_seconds, least_seconds) * 1000
-            records = self._fetching.poll_to_now(timeout_ms, self._settings.max_poll_records)
+            records = self._fetcher.poll_latest(timeout_ms, self._settings.max_poll_records)
         except (OffsetOutOfRangeError, LogTruncationError) as error:
             out_of_range = self._drop(error)
         except KafkaConnectionError as error:
-            # The client makes a connection that broke anew; whether the brokers are there, the heartbeats tell.
+            # The client reconnects by itself; the heartbeats show whether the brokers are there.
             logger.debug("a connection broke: %s", error)
             time.sleep(min(timeout_seconds, BROKEN_SECONDS))  # a poll that fails at once must not spin
         except KafkaError as error:
             raise self._translated(error, "reading") from error
-        # The order matters: metadata taken after the assignment could belong to a later generation than the records.
+        # In this order: a proof taken after the assignment could belong to a later generation than the records.
         membership = self._member.proof()
-        given_away = self._held if self._member.has_missed_a_generation(membership) else frozenset()
-        revoked, assigned = self._follow_assignment(out_of_range | given_away)
-        return Polled(self._chunks(records), membership, revoked, assigned, self._fetching.take_lost())
+        missed = self._held if self._member.has_missed_a_generation(membership) else frozenset()
+        revoked, assigned = self._follow_assignment(out_of_range | missed)
+        return Polled(self._chunks(records), membership, revoked, assigned, self._fetcher.take_lost_offsets())
 
     def committed(self, partition: int) -> int | None:
         """See ports.Source."""
-        # The client keeps a question that nobody waited for any more, and would give its answer however old.
-        self._consumer._coordinator._offset_fetch_futures.clear()
+        forget_offset_requests(self._consumer)
         try:
-            # The consumer is read_committed, so the broker is asked for an offset that no open transaction may change.
-            position = self._consumer.committed(self._of(partition), timeout_ms=self._timeout_ms)
+            # The consumer is read_committed, so the broker answers only when no open transaction may change the offset.
+            found = self._consumer.committed(self._of(partition), timeout_ms=self._timeout_ms)
         except KafkaError as error:
             raise self._translated(error, f"looking up the committed position of partition {partition}") from error
-        return None if position is None or position < 0 else int(position)
+        return None if found is None or found < 0 else int(found)
 
     def partitions(self) -> frozenset[int]:
         """See ports.Source."""
@@ -104,7 +103,7 @@ class KafkaSource:
         return self._description().topic_id
 
     def seek(self, partition: int, position: int) -> None:
-        """See ports.Source. A partition that was taken away meanwhile is left alone: the next poll reports it."""
+        """See ports.Source. Ignores a partition that was revoked meanwhile: the next poll reports it."""
         if self._of(partition) in self._consumer.assignment():
             self._consumer.seek(self._of(partition), position)
             self._consumer.resume(self._of(partition))
@@ -135,23 +134,21 @@ class KafkaSource:
     # -- inside
 
     def _learn_partitions(self) -> None:
-        """Ask for the topic's partitions before the group is joined.
+        """Look up the topic's partitions before the first poll joins the group.
 
-        Who deals them out without knowing them gives nobody any: all are members, seem ready, and have no partition yet.
+        A group leader that does not know the topic's partitions assigns none, and every member looks ready while owning none.
         """
-        consumer = self._consumer
-        update = consumer._cluster.request_update()  # partitions_for_topic() waits without a bound
         try:
-            consumer._net.run(consumer._manager.wait_for, update, self._timeout_ms)
+            fetch_metadata(self._consumer, self._timeout_ms)
         except KafkaError as error:
             self.close()
             raise self._translated(error, "looking up the partitions") from error
 
-    def _follow_assignment(self, taken_away: frozenset[int]) -> tuple[frozenset[int], frozenset[int]]:
+    def _follow_assignment(self, lost: frozenset[int]) -> tuple[frozenset[int], frozenset[int]]:
         """Return what was revoked and assigned since the last time; forget the positions of both."""
         current = frozenset(tp.partition for tp in self._consumer.assignment())
-        taken = self._changes.take() | taken_away
-        revoked = frozenset(p for p in self._held if p in taken or p not in current)
+        lost |= self._rebalances.take_revoked()
+        revoked = frozenset(p for p in self._held if p in lost or p not in current)
         assigned = current - (self._held - revoked)
         for partition in revoked | assigned:
             self._next.pop(partition, None)
@@ -160,20 +157,19 @@ class KafkaSource:
         return revoked, assigned
 
     def _drop(self, error: OffsetOutOfRangeError | LogTruncationError) -> frozenset[int]:
-        """Return the partitions whose position is no longer in the log, parked at a placeholder."""
+        """Return the partitions whose position is no longer in the log, after pausing them at a placeholder."""
         named = error.divergent_offsets if isinstance(error, LogTruncationError) else error.args[0]
         lost = set(named) & self._consumer.assignment()
         for tp in lost:
             logger.warning("partition %d no longer holds position %s", tp.partition, self._next.get(tp.partition))
-        self._changes.on_partitions_assigned(lost)
+        self._rebalances.on_partitions_assigned(lost)
         return frozenset(tp.partition for tp in lost)
 
     def _chunks(self, records: dict[TopicPartition, list[Any]]) -> tuple[Chunk, ...]:
-        """Cut what was read at the client's positions, and move ours."""
+        """Cut the records into chunks that end at the client's positions, and advance to those positions."""
         chunks = []
-        subscription = self._consumer._subscription  # consumer.position() may ask brokers, without a bound
         for partition, start in self._next.items():
-            stop = subscription.position(self._of(partition)).offset
+            stop = position(self._consumer, self._of(partition))
             if stop > start:
                 chunks.append(Chunk(partition, start, stop, records.get(self._of(partition), ())))
                 self._next[partition] = stop

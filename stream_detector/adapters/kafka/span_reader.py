@@ -1,48 +1,67 @@
-"""Reading spans of a topic outside any consumer group: for restoring, and to look at topics."""
+"""Reading a topic by position, outside any consumer group: for restoring, for training and to show alerts."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, OffsetOutOfRangeError
 
-from stream_detector.adapters.kafka.client_patches.patched_fetcher import PATIENCE_SECONDS, Fetching
-from stream_detector.adapters.kafka.errors import translate
-from stream_detector.adapters.kafka.options import open_client, reader_options
+from stream_detector.adapters.kafka.client_patches.bounded_consumer import partitions_of, position
+from stream_detector.adapters.kafka.client_patches.patched_fetcher import PATIENCE_SECONDS, PatchedFetcher
+from stream_detector.adapters.kafka.connect import open_client
+from stream_detector.adapters.kafka.errors import explain, translate
+from stream_detector.adapters.kafka.options import reader_options
 from stream_detector.errors import RetriableError
 from stream_detector.ports import Chunk
 from stream_detector.settings.schema import KafkaSettings
 
-#: The client's poll does not return when it passed only markers; so it is asked for no longer than this at a time.
+#: The longest single poll: the client's poll does not return when it passed only transaction markers.
 SLICE_MS = 100
+
+
+class PositionLostError(RetriableError):
+    """The log does not hold a position: retention removed it, or the topic is another one by now."""
 
 
 class KafkaReader:
     """Committed records of one topic, by position. Every call blocks at most the request time-out.
 
-    Raises RetriableError on time-out or when a position is not in the log, PermanentDeliveryError when Kafka refuses.
-    Not thread-safe.
+    Raises RetriableError on time-out, its kind PositionLostError when the log does not hold a position, and
+    PermanentDeliveryError when Kafka refuses. Not thread-safe.
     """
 
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
         self._topic = topic
         self._timeout_seconds = settings.request_timeout_seconds
         self._consumer: KafkaConsumer = open_client(KafkaConsumer, reader_options(settings))
-        # A reader may be made for one question, so it has to give up a damaged batch before the question times out.
-        self._fetching = Fetching(self._consumer, min(PATIENCE_SECONDS, self._timeout_seconds / 2))
-        self._next: dict[int, int] = {}  # assigned partitions and where their fetches stand
+        # Most callers read once and close, so damage must be skipped before their read times out.
+        self._fetcher = PatchedFetcher(self._consumer, min(PATIENCE_SECONDS, self._timeout_seconds / 2))
+        self._next: dict[int, int] = {}  # assigned partitions, and the position that each is fetched from
+
+    def partitions(self) -> tuple[int, ...]:
+        """Return the topic's partitions; none if the topic is not known to exist."""
+        try:
+            return tuple(sorted(partitions_of(self._consumer, self._topic, self._timeout_seconds * 1000)))
+        except KafkaError as error:
+            raise translate(error, f"looking up the partitions of {self._topic}") from error
 
     def bounds(self, partition: int) -> tuple[int, int]:
         """Return the log's first position and its end (the last stable position)."""
-        tp = TopicPartition(self._topic, partition)
+        return self.bounds_of([partition])[partition]
+
+    def bounds_of(self, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """Return the first position and the end (the last stable position) of each partition's log."""
+        tps = [TopicPartition(self._topic, partition) for partition in partitions]
         timeout_ms = self._timeout_seconds * 1000
         try:
-            start = self._consumer.beginning_offsets([tp], timeout_ms=timeout_ms)[tp]
-            return int(start), int(self._consumer.end_offsets([tp], timeout_ms=timeout_ms)[tp])
+            starts = self._consumer.beginning_offsets(tps, timeout_ms=timeout_ms) if tps else {}
+            ends = self._consumer.end_offsets(tps, timeout_ms=timeout_ms) if tps else {}
         except KafkaError as error:
-            raise translate(error, f"looking up the bounds of {tp.topic} partition {partition}") from error
+            raise translate(error, f"looking up the bounds of {_names(tps)}") from error
+        return {tp.partition: (int(starts[tp]), int(ends[tp])) for tp in tps}
 
     def position_at(self, partition: int, time_ms: int) -> int:
         """Return the first position whose record's timestamp is at or after a time; the end if there is none."""
@@ -50,53 +69,71 @@ class KafkaReader:
         try:
             found = self._consumer.offsets_for_times({tp: time_ms}, timeout_ms=self._timeout_seconds * 1000)[tp]
         except KafkaError as error:
-            raise translate(error, f"looking up time {time_ms} in {tp.topic} partition {partition}") from error
+            raise translate(error, f"looking up time {time_ms} in {_names([tp])}") from error
         return self.bounds(partition)[1] if found is None else int(found.offset)
 
     def read(self, partition: int, start: int, stop: int, max_records: int) -> Chunk:
         """Read from `start`, at most to `stop`, at most `max_records`; the chunk makes progress if start < stop."""
         if start >= stop:
             return Chunk(partition, start, start, ())
-        tp = TopicPartition(self._topic, partition)
+        deadline = time.monotonic() + self._timeout_seconds
+        while not (chunks := self.poll({partition: start}, max_records)):
+            if time.monotonic() > deadline:
+                tp = TopicPartition(self._topic, partition)
+                msg = f"{_names([tp])} returned nothing at {start} within {self._timeout_seconds:g} s"
+                raise RetriableError(msg)
+        (chunk,) = chunks
+        if chunk.stop < stop:
+            return chunk
+        self._release(partition)
+        return Chunk(partition, start, stop, [record for record in chunk.records if record.offset < stop])
+
+    def poll(self, positions: Mapping[int, int], max_records: int | None = None) -> tuple[Chunk, ...]:
+        """Read what there is in some partitions from these positions, at most `max_records` in all.
+
+        Returns a chunk for each partition that made progress. Waits up to SLICE_MS for the first record.
+        """
+        tps = {TopicPartition(self._topic, partition): start for partition, start in positions.items()}
         try:
-            reached, records = self._poll(tp, start, max_records)
+            self._focus(tps)
+            records = self._fetcher.poll(SLICE_MS, max_records)
         except KafkaError as error:
-            raise translate(error, f"reading {tp.topic} partition {partition} at {start}") from error
-        chunk = Chunk(partition, start, min(reached, stop), [record for record in records if record.offset < stop])
-        self._next[partition] = reached
-        if reached >= stop:
-            self._release(partition)
-        return chunk
+            at = f"reading {_names(tps)} at {', '.join(map(str, tps.values()))}"
+            if isinstance(error, OffsetOutOfRangeError):
+                raise PositionLostError(f"{at}: {explain(error)}") from error
+            raise translate(error, at) from error
+        reached = {tp.partition: position(self._consumer, tp) for tp in tps}
+        self._next.update(reached)
+        return tuple(
+            Chunk(tp.partition, start, reached[tp.partition], records.get(tp, []))
+            for tp, start in tps.items()
+            if reached[tp.partition] > start
+        )
 
     def close(self) -> None:
         """Release the connections. Idempotent, bounded."""
         self._consumer.close(autocommit=False, timeout_ms=self._timeout_seconds * 1000)
 
-    def _poll(self, tp: TopicPartition, start: int, max_records: int) -> tuple[int, list[Any]]:
-        """Poll one partition until its position moves; return the position and the records before it."""
-        self._focus(tp, start)
-        deadline = time.monotonic() + self._timeout_seconds
-        while True:
-            records = self._fetching.poll(SLICE_MS, max_records).get(tp, [])
-            reached = self._consumer._subscription.position(tp).offset  # noqa: SLF001 - consumer.position() may ask brokers
-            if reached > start:
-                return reached, records
-            if time.monotonic() > deadline:
-                msg = f"{tp.topic} partition {tp.partition} gave nothing at {start} within {self._timeout_seconds:g} s"
-                raise RetriableError(msg)
-
-    def _focus(self, tp: TopicPartition, start: int) -> None:
-        """Let only this partition be read. The others stay assigned, paused, so that what was fetched ahead is kept."""
-        known = self._next.get(tp.partition)
-        self._next[tp.partition] = start
+    def _focus(self, wanted: Mapping[Any, int]) -> None:
+        """Let only these partitions be read. The others stay assigned, paused, so that what was fetched ahead is kept."""
+        moved = {tp: start for tp, start in wanted.items() if self._next.get(tp.partition) != start}
+        has_new = any(tp.partition not in self._next for tp in moved)
+        self._next.update({tp.partition: start for tp, start in wanted.items()})
         assigned = [TopicPartition(self._topic, partition) for partition in self._next]
-        if known is None:
+        if has_new:
             self._consumer.assign(assigned)
-        if known != start:
+        for tp, start in moved.items():
             self._consumer.seek(tp, start)
-        self._consumer.pause(*(other for other in assigned if other != tp))
-        self._consumer.resume(tp)
+        self._consumer.pause(*(other for other in assigned if other not in wanted))
+        self._consumer.resume(*wanted)
 
     def _release(self, partition: int) -> None:
         del self._next[partition]
         self._consumer.assign([TopicPartition(self._topic, other) for other in self._next])
+
+
+def _names(partitions: Iterable[TopicPartition]) -> str:
+    """Return the topic and the numbers of some of its partitions."""
+    found = list(partitions)
+    topic = found[0].topic if found else "no topic"
+    return f"{topic} partition {', '.join(str(tp.partition) for tp in found)}"

@@ -10,8 +10,9 @@ from types import TracebackType
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
+from stream_detector.adapters.kafka.connect import open_client
 from stream_detector.adapters.kafka.errors import translate
-from stream_detector.adapters.kafka.options import admin_options, open_client
+from stream_detector.adapters.kafka.options import admin_options
 from stream_detector.adapters.kafka.security import SETTING
 from stream_detector.errors import RIGHTS_PAGE, PermanentDeliveryError, SettingsError
 from stream_detector.settings.schema import KafkaSettings

@@ -9,12 +9,12 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from pydantic import SecretStr
 
+from stream_detector.adapters.kafka.connect import open_client
 from stream_detector.adapters.kafka.errors import translate
 from stream_detector.adapters.kafka.options import (
     admin_options,
     check_settings,
     consumer_options,
-    open_client,
     producer_options,
     reader_options,
 )
@@ -79,8 +79,8 @@ def test_an_unknown_extra_option_is_named_with_the_nearest_known_one() -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("isolation_level", "exactly-once delivery rests on its value"),
-        ("enable_auto_commit", "exactly-once delivery rests on its value"),
+        ("isolation_level", "exactly-once delivery depends on its value"),
+        ("enable_auto_commit", "exactly-once delivery depends on its value"),
         ("group_id", "use STREAM_DETECTOR_KAFKA__GROUP_ID"),
         ("request_timeout_ms", "use STREAM_DETECTOR_KAFKA__REQUEST_TIMEOUT_SECONDS"),
     ],

@@ -11,8 +11,9 @@ import kafka.errors as kafka_errors
 import pytest
 from pydantic import SecretStr
 
+from stream_detector.adapters.kafka.client_patches.connection_log import LastAttempt
 from stream_detector.adapters.kafka.errors import translate
-from stream_detector.adapters.kafka.options import _LastAttempt, admin_options, check_settings
+from stream_detector.adapters.kafka.options import admin_options, check_settings
 from stream_detector.adapters.kafka.security import remedy
 from stream_detector.errors import SettingsError
 from stream_detector.settings.schema import KafkaSettings
@@ -162,14 +163,14 @@ def test_a_broker_that_is_away_is_no_refusal() -> None:
     ],
 )
 def test_of_all_attempts_the_reason_that_says_what_to_do_is_kept(reasons: list[str], kept: str) -> None:
-    attempts = _LastAttempt()
+    attempts = LastAttempt()
 
     with attempts:
         for reason in reasons:
             logging.getLogger("kafka.net.manager").warning("Bootstrap connection to 0 failed: %s (backoff 0.05 secs)", reason)
         logging.getLogger("kafka.net.manager").error("Bootstrap failed: KafkaTimeoutError")
 
-    assert attempts.last == kept
+    assert attempts.cause == kept
 
 
 @pytest.mark.parametrize(

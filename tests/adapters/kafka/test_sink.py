@@ -10,7 +10,8 @@ import kafka.errors as kafka_errors
 import pytest
 from kafka import ConsumerGroupMetadata, TopicPartition
 
-from stream_detector.adapters.kafka.sink import Deadline, KafkaSink, TransactionalProducer
+from stream_detector.adapters.kafka.producer import Deadline, TransactionalProducer
+from stream_detector.adapters.kafka.sink import KafkaSink
 from stream_detector.adapters.kafka.source import KafkaSource
 from stream_detector.errors import CommitFailedError
 from stream_detector.readings import Membership, Message

@@ -9,7 +9,8 @@ import pytest
 from kafka import ConsumerGroupMetadata, KafkaProducer
 from kafka.errors import KafkaConnectionError
 
-from stream_detector.adapters.kafka.options import open_client, producer_options
+from stream_detector.adapters.kafka.connect import open_client
+from stream_detector.adapters.kafka.options import producer_options
 from stream_detector.adapters.kafka.source import KafkaSource
 from stream_detector.errors import RetriableError, SettingsError
 from stream_detector.ports import Polled

@@ -1,11 +1,12 @@
-"""Batches of records as they come from a broker: those that can be read, and a verdict on those that cannot.
+"""Batches of records as a broker returns them, damaged ones included.
 
-The client raises on a batch that is damaged, or whose header names are not UTF-8, and then spins for ever over what it had
-parsed. So it is given its batches through DeliverableBatches, which never raises for what the bytes hold: what can be read of a
-batch is read, what cannot is passed over once it is given up, and everything before it is delivered first.
+Defects: the client raises on a batch that is damaged or whose header names are not UTF-8, and then loops for ever over what
+it had parsed. It bounds neither the length that a batch claims nor what it decompresses. So it gets its batches through
+DeliverableBatches, which never raises for what the bytes hold: it delivers everything before the damage, then skips what
+nobody can read. Seen in kafka-python 3.0.12; no upstream issue found.
 """
 
-# ruff: noqa: SLF001 - the client bounds neither what it takes for a batch nor what it decompresses
+# ruff: noqa: SLF001 - the client has no public way to do this
 # ruff: noqa: ANN401 - the client ships no types
 
 from __future__ import annotations
@@ -24,59 +25,59 @@ from kafka.errors import CorruptRecordError, UnsupportedCodecError
 
 from stream_detector.adapters.kafka.client_patches.record_parser import KafkaRecord, legacy, unpacked
 
-#: A batch of up to a megabyte may decompress to gigabytes: this much is taken, of one batch and of what one fetch returned.
+#: A batch of up to a megabyte may decompress to gigabytes. This is the limit for one batch and for one fetch.
 MAXIMUM_UNCOMPRESSED_BYTES = 64 * 1024 * 1024
-#: The format that has transactions, and its own account of where a batch ends.
+#: The record format with transactions, whose batches state where they end.
 V2 = 2
-_GZIP, _LZ4, _ZSTD = 1, 3, 4  # snappy makes nothing smaller than a twentieth
+_GZIP, _LZ4, _ZSTD = 1, 3, 4  # snappy compresses to a twentieth at best
 _BASE_OFFSET = struct.Struct(">q")
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Offsets from `start` up to, not including, `stop` that cannot be read. `may_pass`: another fetch may bring them whole."""
+    """Offsets from `start` up to, not including, `stop` that cannot be read. `may_recover`: another fetch may return them."""
 
     start: int
     stop: int
     reason: str
-    may_pass: bool
+    may_recover: bool
 
 
-#: Says whether to pass over a damage; else the fetch ends before it, and what is there is fetched again.
-GivesUp = Callable[[Damage], bool]
+#: Returns whether to skip damage. Otherwise the fetch ends before it, and it is fetched again.
+Skips = Callable[[Damage], bool]
 
 
 class DeliverableBatches:
     """What one fetch returned of a partition, in place of the client's MemoryRecords.
 
-    `position` is where it starts, and then where what follows those batches starts that were returned, and whose records were.
-    `log_end` is the position that the broker named as the log's end, None if it named none.
+    `position` is the start of the fetch, then the position after the batches whose records were returned.
+    `log_end` returns the end of the log that the broker named, None if it named none.
     """
 
-    def __init__(self, records: Any, position: int, log_end: Callable[[], int | None], gives_up: GivesUp) -> None:
+    def __init__(self, records: Any, position: int, log_end: Callable[[], int | None], skips: Skips) -> None:
         self._records = records
         self.position = self._start = position
         self._log_end = log_end
-        self._gives_up = gives_up
+        self._skips = skips
         self._has_ended = False
         self._bytes_left = MAXIMUM_UNCOMPRESSED_BYTES
 
     def next_batch(self) -> Any:
-        """Return the next batch; None at the end, and before a damage that is not given up yet."""
+        """Return the next batch; None at the end, and before damage that is not skipped yet."""
         if self._has_ended or self._bytes_left <= 0:
             return None  # the rest is fetched again
         batch, flaw = self._parsed()
         while flaw and self._continues_without():
             batch, flaw = self._parsed()
         if flaw:
-            self._pass_over(batch, flaw)
+            self._stop_at_damage(batch, flaw)
             return None
         if batch is not None and batch.magic >= V2:
             self._start, self.position = self.position, batch.next_offset
         return batch
 
     def records(self, batch: Any, tp: TopicPartition) -> Iterator[KafkaRecord]:
-        """Give the records of the batch that was returned last; the rest of one that no one can decode is passed over."""
+        """Yield the records of the batch that was returned last; skip the rest of a batch that nobody can decode."""
         is_v2 = batch.magic >= V2
         start = self._start if is_v2 else self.position
         try:
@@ -86,17 +87,17 @@ class DeliverableBatches:
                 start = max(start, record.offset + 1)
                 yield record
         except UnsupportedCodecError:
-            raise  # the operator has to install it
+            raise  # the operator has to install the codec
         except Exception as error:  # noqa: BLE001 - of four decompressors; none may stop the stream
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             stop = batch.next_offset if is_v2 else max(start + 1, self._following() or 0)
-            self._gives_up(Damage(start, stop, reason, may_pass=False))
+            self._skips(Damage(start, stop, reason, may_recover=False))
             start = stop
-        if not is_v2:  # what it says of its last offset need not be true
+        if not is_v2:  # the last offset that it states need not be true
             self.position = start
 
     def _parsed(self) -> tuple[Any, str]:
-        """Return the next batch, and what is wrong with it."""
+        """Return the next batch, and what is wrong with it; empty if nothing is."""
         at = self._records._next_slice
         try:
             batch = self._records.next_batch()
@@ -105,37 +106,37 @@ class DeliverableBatches:
             return batch, self._flaw(batch)
         except (CorruptRecordError, ValueError, IndexError, struct.error) as error:
             if self._records._next_slice is at:
-                self._records._next_slice = None  # where the client does not get past
+                self._records._next_slice = None  # the client does not get past it
             return None, f"no batch of records: {error}"
 
     def _flaw(self, batch: Any) -> str:
-        """Say what is wrong with a batch. Neither its format nor its offsets are part of its checksum."""
+        """Return what is wrong with a batch. Neither its format nor its offsets are part of its checksum."""
         if not 0 <= batch.magic <= V2 or not batch.validate_crc():
             return "its checksum is wrong"
         log_end = self._log_end()
-        # The broker names the end as it was before it read, so a batch that follows without a gap may lie beyond it.
+        # The broker names the end from before its read, so a batch that follows without a gap may lie beyond it.
         leaps = log_end is not None and batch.base_offset > self.position and batch.last_offset >= log_end
         if batch.magic >= V2 and (leaps or batch.last_offset < self.position):
-            return f"its offsets {batch.base_offset} to {batch.last_offset} cannot be"
+            return f"its offsets {batch.base_offset} to {batch.last_offset} are impossible"
         return ""
 
-    def _pass_over(self, batch: Any, flaw: str) -> None:
-        """End here; if the damage is given up, with the position behind it.
+    def _stop_at_damage(self, batch: Any, flaw: str) -> None:
+        """End the fetch before the damage, or after it if it is skipped.
 
-        The damaged batch may have been the end of an aborted transaction, so the client must begin a new fetch after it.
+        The damaged batch may have been the end of an aborted transaction, so the client must start a new fetch after it.
         """
         self._has_ended = True
         stop = self._stop(batch)
-        if self._gives_up(Damage(self.position, stop, flaw, may_pass=True)):
+        if self._skips(Damage(self.position, stop, flaw, may_recover=True)):
             self.position = stop
 
     def _continues_without(self) -> bool:
-        """Say whether the next batch has the position: then the damaged one has nothing that is asked for."""
+        """Return whether the next batch has the position: then the damaged one has no record that is wanted."""
         following = self._following()
         return following is not None and following <= self.position
 
     def _stop(self, batch: Any) -> int:
-        """Return the end of a damaged batch: by its own account, if the next batch and the log's end do not contradict."""
+        """Return the end of a damaged batch: what it states, if the next batch and the log's end do not contradict it."""
         claimed = self.position + 1
         if batch is not None and batch.magic >= V2:
             is_here = batch.base_offset <= self.position < batch.next_offset
@@ -149,7 +150,7 @@ class DeliverableBatches:
         return None if following is None else int(_BASE_OFFSET.unpack_from(following)[0])
 
     def _decompress(self, batch: Any) -> None:
-        """Decompress a batch; raise ValueError if that is too much."""
+        """Decompress a batch; raise ValueError if it is too large."""
         codec = batch.compression_type
         if codec in (_GZIP, _LZ4, _ZSTD):
             data = _decompressed(codec, memoryview(batch._buffer)[batch._pos :], MAXIMUM_UNCOMPRESSED_BYTES + 1)
@@ -162,7 +163,7 @@ class DeliverableBatches:
 
 
 def _decompressed(codec: int, data: Any, limit: int) -> bytes:
-    """Decompress at most so many bytes."""
+    """Return at most `limit` decompressed bytes."""
     if codec == _LZ4:
         return bytes(lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=limit))
     source = io.BytesIO(data)

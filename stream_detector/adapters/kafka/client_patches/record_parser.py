@@ -1,10 +1,11 @@
 """Records unpacked from the bytes of a batch of Kafka's format 2.
 
-The client calls a function for each number and makes two objects of each record, which takes four times as long as the loop
-here, where numbers of one and two bytes are read in line: nearly all are.
+Defect: the client calls a function for each number and makes two objects of each record, which takes four times as long as
+this loop, which reads numbers of one and two bytes in line; nearly all are that short. The client's parser does not check
+what it reads. Seen in kafka-python 3.0.12; no upstream issue found.
 """
 
-# ruff: noqa: SLF001 - the client's batch has no other way to its bytes
+# ruff: noqa: SLF001 - the client's batch has no public way to its bytes
 # ruff: noqa: ANN401 - the client ships no types
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from kafka.errors import CorruptRecordError
 
 from stream_detector.readings import Header
 
-#: Of a record's headers so many are kept: a batch may hold tens of millions of empty ones.
+#: The most headers kept of a record: a batch may hold tens of millions of empty ones.
 MAXIMUM_HEADERS = 100_000
 _MOST_NUMBER_BYTES = 10
 _NO_HEADERS: tuple[Header, ...] = ()
 
 
 class KafkaRecord(msgspec.Struct, frozen=True, gc=False):
-    """readings.Record. A timestamp of -1 is none. The collector need not look at it: it can be part of no cycle."""
+    """A readings.Record. A timestamp of -1 means none. Not tracked by the garbage collector: it cannot be part of a cycle."""
 
     topic: str
     partition: int
@@ -43,7 +44,7 @@ def _of_client(record: Any, tp: TopicPartition) -> KafkaRecord:
 
 
 def legacy(batch: Any, tp: TopicPartition) -> Iterator[KafkaRecord]:
-    """Give the records of a batch of the formats 0 and 1. Raises CorruptRecordError."""
+    """Yield the records of a batch of format 0 or 1. Raises CorruptRecordError."""
     for record in batch:
         if not record.validate_crc():
             msg = f"the checksum of the record at {record.offset} is wrong"
@@ -52,10 +53,10 @@ def legacy(batch: Any, tp: TopicPartition) -> Iterator[KafkaRecord]:
 
 
 def unpacked(batch: Any, tp: TopicPartition) -> Iterator[KafkaRecord]:  # noqa: PLR0912 - a call for each number takes twice as long
-    """Give the records of a batch of the client's that is decompressed; one at a time, for a batch may hold millions.
+    """Yield the records of a decompressed batch of the client, one at a time: a batch may hold millions.
 
-    Numbers have seven bits in a byte, the lowest first, and their sign in the lowest; what is null has the size -1. Raises
-    CorruptRecordError where what there is ends being records; those before have been given.
+    Numbers are zigzag varints: seven bits to a byte, the lowest first, the sign in the lowest bit. Null has the size -1.
+    Raises CorruptRecordError at the first bytes that are no record, after yielding the records before them.
     """
     (topic, partition), base, first = tp, batch.base_offset, batch.first_timestamp
     appended = batch.max_timestamp if batch.timestamp_type else None
@@ -93,7 +94,7 @@ def unpacked(batch: Any, tp: TopicPartition) -> Iterator[KafkaRecord]:  # noqa: 
             value = None if length & 1 else data[at + 1 : (at := at + (length >> 1)) + 1]
             headers, at = _headers(data, at, end) if data[at := at + 1] else (_NO_HEADERS, at)
             if at != end or (size | delta) & 1 or delta > largest:
-                raise ValueError("its size, or its offset, cannot be")
+                raise ValueError("its size or its offset is impossible")
             time_ms = first + ((time >> 1) ^ -(time & 1)) if appended is None else appended
             yield KafkaRecord(topic, partition, base + (delta >> 1), time_ms, key, value, headers)
     except (IndexError, ValueError) as error:
@@ -105,7 +106,7 @@ def unpacked(batch: Any, tp: TopicPartition) -> Iterator[KafkaRecord]:  # noqa: 
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
-    """Return a number of any length, its sign still in its lowest bit, and the place of its last byte."""
+    """Return a number of any length, the sign still in its lowest bit, and the place of its last byte."""
     number = 0
     for place in range(_MOST_NUMBER_BYTES):
         byte = data[at + place]
@@ -117,13 +118,13 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _headers(data: bytes, at: int, end: int) -> tuple[tuple[Header, ...], int]:
-    """Return the headers whose count is at a place, and where they end; their names with escapes for what is not UTF-8.
+    """Return the headers whose count is at a place, and where they end. Names have escapes for bytes that are not UTF-8.
 
-    Of more than MAXIMUM_HEADERS the others are passed over, as they end with the record. Raises ValueError or IndexError.
+    Headers beyond MAXIMUM_HEADERS are skipped: they end where the record ends. Raises ValueError or IndexError.
     """
     count, at = _number(data, at)
     if count & 1 or count > end - at:  # twice the number: a header has two bytes at least
-        msg = "a number of headers that cannot be"
+        msg = "an impossible number of headers"
         raise ValueError(msg)
     headers: list[Header] = []
     for _ in range(min(count >> 1, MAXIMUM_HEADERS)):

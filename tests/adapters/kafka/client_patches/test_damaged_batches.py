@@ -26,7 +26,7 @@ from kafka.structs import OffsetAndMetadata
 from stream_detector.adapters.kafka.client_patches import damaged_batches
 from stream_detector.adapters.kafka.client_patches.damaged_batches import Damage, DeliverableBatches
 from stream_detector.adapters.kafka.client_patches.partition_records import partition_records
-from stream_detector.adapters.kafka.client_patches.patched_fetcher import Fetching
+from stream_detector.adapters.kafka.client_patches.patched_fetcher import PatchedFetcher
 from tests.adapters.kafka.kafka_bytes import ours
 
 TP = TopicPartition("readings", 0)
@@ -103,7 +103,7 @@ class Log:
 
     def _note(self, damage: Damage) -> bool:
         self.damages.append(damage)
-        return self._does_give_up or not damage.may_pass
+        return self._does_give_up or not damage.may_recover
 
 
 def three(change: Change = lambda _: None, codec: int = 0) -> list[bytes]:
@@ -141,7 +141,7 @@ def test_a_damaged_batch_is_passed_over_and_nothing_else(place: int) -> None:
     after, end = log.read(stop)
 
     assert (before, stop, after, end) == ([0, 1, 2, 3], 8, [8, 9, 10, 11], 12)
-    assert [(damage.start, damage.stop, damage.may_pass) for damage in log.damages] == [(4, 8, True)]
+    assert [(damage.start, damage.stop, damage.may_recover) for damage in log.damages] == [(4, 8, True)]
 
 
 def test_a_damage_that_is_not_given_up_is_where_the_fetch_ends() -> None:
@@ -216,7 +216,7 @@ def test_the_rest_of_a_batch_that_nobody_can_decode_is_given_up_at_once() -> Non
     log = Log(*three(too_many_headers), gives_up=False)
 
     assert log.read() == ([0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11], 12)
-    assert [(damage.start, damage.stop, damage.may_pass) for damage in log.damages] == [(7, 8, False)]
+    assert [(damage.start, damage.stop, damage.may_recover) for damage in log.damages] == [(7, 8, False)]
 
 
 @pytest.mark.parametrize("codec", [1, 3, 4])
@@ -264,7 +264,7 @@ class Clock:
 
 
 class OneFetchAtATime:
-    """What Fetching needs of a consumer: each poll parses what a fetch from the present position returns."""
+    """What PatchedFetcher needs of a consumer: each poll parses what a fetch from the present position returns."""
 
     def __init__(self, *batches: bytes) -> None:
         self._batches = batches
@@ -295,7 +295,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def polls(fetching: Fetching) -> Iterator[list[int]]:
+def polls(fetching: PatchedFetcher) -> Iterator[list[int]]:
     while True:
         yield [record.offset for records in fetching.poll(POLL_MS).values() for record in records]
 
@@ -304,36 +304,36 @@ def test_a_damage_is_waited_for_then_passed_over_counted_and_logged_once(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     slept: list[float] = []
-    fetching = Fetching(OneFetchAtATime(*three(flip(BODY))), 5.0, clock, slept.append)
+    fetching = PatchedFetcher(OneFetchAtATime(*three(flip(BODY))), 5.0, clock, slept.append)
     reading = polls(fetching)
 
     assert next(reading) == [0, 1, 2, 3]
     assert next(reading) == []
     clock.now = 4.9
-    assert (next(reading), slept, fetching.take_lost()) == ([], [0.1, 0.1], 0)
+    assert (next(reading), slept, fetching.take_lost_offsets()) == ([], [0.1, 0.1], 0)
     clock.now = 5.0
     assert (next(reading), next(reading)) == ([], [8, 9, 10, 11])
-    assert (fetching.take_lost(), fetching.take_lost()) == (4, 0)
+    assert (fetching.take_lost_offsets(), fetching.take_lost_offsets()) == (4, 0)
     assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.ERROR]
     assert "readings partition 0: offsets 4 to 7 cannot be read: its checksum is wrong" in caplog.messages[1]
 
 
 def test_a_damage_that_passes_costs_nothing(clock: Clock) -> None:
     consumer = OneFetchAtATime(*three(flip(BODY)))
-    fetching = Fetching(consumer, 5.0, clock, lambda _: None)
+    fetching = PatchedFetcher(consumer, 5.0, clock, lambda _: None)
     reading = polls(fetching)
     assert (next(reading), next(reading)) == ([0, 1, 2, 3], [])
 
     consumer._batches = OneFetchAtATime(*three())._batches  # another replica of the partition leads now
     clock.now = 60.0
 
-    assert (next(reading), fetching.take_lost()) == ([4, 5, 6, 7, 8, 9, 10, 11], 0)
+    assert (next(reading), fetching.take_lost_offsets()) == ([4, 5, 6, 7, 8, 9, 10, 11], 0)
 
 
 def test_a_damage_that_passed_and_comes_back_is_waited_for_anew(clock: Clock) -> None:
     consumer = OneFetchAtATime(*three(flip(BODY)))
     damaged, sound = consumer._batches, OneFetchAtATime(*three())._batches
-    fetching = Fetching(consumer, 5.0, clock, lambda _: None)
+    fetching = PatchedFetcher(consumer, 5.0, clock, lambda _: None)
     reading = polls(fetching)
     assert (next(reading), next(reading)) == ([0, 1, 2, 3], [])
     consumer._batches = sound
@@ -342,30 +342,30 @@ def test_a_damage_that_passed_and_comes_back_is_waited_for_anew(clock: Clock) ->
     consumer._batches, clock.now = damaged, 60.0
     consumer._state.position = OffsetAndMetadata(4, "", -1)
 
-    assert (next(reading), fetching.take_lost()) == ([], 0)
+    assert (next(reading), fetching.take_lost_offsets()) == ([], 0)
 
 
 def test_a_damage_that_was_given_up_is_passed_over_at_once_when_it_is_met_again(clock: Clock) -> None:
     consumer = OneFetchAtATime(*three(flip(BODY)))
-    fetching = Fetching(consumer, 5.0, clock, lambda _: None)
+    fetching = PatchedFetcher(consumer, 5.0, clock, lambda _: None)
     reading = polls(fetching)
     next(reading), next(reading)
     clock.now = 5.0
     next(reading)
-    assert fetching.take_lost() == 4
+    assert fetching.take_lost_offsets() == 4
 
     consumer._state.position = OffsetAndMetadata(0, "", -1)  # a failed commit: everything is read again
 
-    assert (next(reading), next(reading), fetching.take_lost()) == ([0, 1, 2, 3], [8, 9, 10, 11], 0)
+    assert (next(reading), next(reading), fetching.take_lost_offsets()) == ([0, 1, 2, 3], [8, 9, 10, 11], 0)
 
 
-class PersistResults:
+class ScriptedPolls:
     """A client whose polls give what they are told: numbers by partition, or an error."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: dict[int, list[int]] | KafkaError) -> None:
         self.asked: list[tuple[float, int | None]] = []
         self._answers = list(answers)
-        self.fetching = Fetching(OneFetchAtATime(*three()))
+        self.fetching = PatchedFetcher(OneFetchAtATime(*three()))
         monkeypatch.setattr(self.fetching, "poll", self._poll)
 
     def _poll(self, timeout_ms: float, max_records: int | None = None) -> dict[TopicPartition, list[Any]]:
@@ -376,11 +376,11 @@ class PersistResults:
         return {TopicPartition("readings", number): list(records) for number, records in answer.items()}
 
     def poll(self, timeout_ms: float, most: int = 100) -> dict[int, list[int]]:
-        return {partition.partition: records for partition, records in self.fetching.poll_to_now(timeout_ms, most).items()}
+        return {partition.partition: records for partition, records in self.fetching.poll_latest(timeout_ms, most).items()}
 
 
 def test_what_came_since_the_client_asked_is_polled_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = PersistResults(monkeypatch, {0: [1, 2], 1: [3]}, {0: [4], 2: [5]})
+    client = ScriptedPolls(monkeypatch, {0: [1, 2], 1: [3]}, {0: [4], 2: [5]})
 
     assert client.poll(0) == {0: [1, 2, 4], 1: [3], 2: [5]}
     assert client.asked == [(0, 100), (10, 97)]
@@ -390,21 +390,21 @@ def test_what_came_since_the_client_asked_is_polled_too(monkeypatch: pytest.Monk
 def test_nothing_or_a_full_poll_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, timeout_ms: float, first: dict[int, list[int]]
 ) -> None:
-    client = PersistResults(monkeypatch, first)
+    client = ScriptedPolls(monkeypatch, first)
 
     assert client.poll(timeout_ms, most=4) == first
     assert client.asked == [(0, 4)]
 
 
 def test_what_a_poll_waited_for_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = PersistResults(monkeypatch, {}, {0: [1]})
+    client = ScriptedPolls(monkeypatch, {}, {0: [1]})
 
     assert client.poll(500) == {0: [1]}
     assert client.asked == [(0, 100), (500, 100)]
 
 
 def test_a_join_is_answered_in_one_poll(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = PersistResults(monkeypatch, {0: [1]})
+    client = ScriptedPolls(monkeypatch, {0: [1]})
     client.fetching._coordinator.need_rejoin = lambda: True
 
     assert client.poll(500) == {0: [1]}
@@ -412,7 +412,7 @@ def test_a_join_is_answered_in_one_poll(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_what_is_kept_is_not_waited_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = PersistResults(monkeypatch, {0: [1]}, {0: [2]})
+    client = ScriptedPolls(monkeypatch, {0: [1]}, {0: [2]})
 
     assert client.poll(500) == {0: [1, 2]}
     assert client.asked == [(0, 100), (10, 99)]
@@ -421,7 +421,7 @@ def test_what_is_kept_is_not_waited_behind(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_answer_that_comes_between_the_clients_look_and_its_wait_ends_the_wait() -> None:
     consumer = OneFetchAtATime(*three())
     fetcher = consumer._fetcher
-    Fetching(consumer)
+    PatchedFetcher(consumer)
     fetcher.send_fetches()
     assert not fetcher._fetch_futures
 
@@ -433,7 +433,7 @@ def test_an_answer_that_comes_between_the_clients_look_and_its_wait_ends_the_wai
 
 def test_an_error_of_the_second_poll_waits_for_the_next_so_nothing_in_hand_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     error = OffsetOutOfRangeError({TopicPartition("readings", 1): 7})
-    client = PersistResults(monkeypatch, {0: [1, 2]}, error, {0: [3]}, {})
+    client = ScriptedPolls(monkeypatch, {0: [1, 2]}, error, {0: [3]}, {})
 
     assert client.poll(0) == {0: [1, 2]}
     with pytest.raises(OffsetOutOfRangeError) as raised:

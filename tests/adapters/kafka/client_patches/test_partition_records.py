@@ -94,7 +94,7 @@ def test_a_batch_of_an_older_format_that_cannot_be_decompressed_is_passed_over()
 
     assert [record.offset for record in held.take(10)] == [4, 5, 6, 7]
     assert (held.next_fetch_offset, bool(held)) == (8, False)
-    assert [(damage.start, damage.stop, damage.may_pass) for damage in damages] == [(0, 4, False)]
+    assert [(damage.start, damage.stop, damage.may_recover) for damage in damages] == [(0, 4, False)]
 
 
 def test_reading_goes_on_behind_a_last_batch_of_an_older_format_that_cannot_be_decompressed() -> None:
