@@ -11,7 +11,7 @@ from redis import Redis
 
 from stream_detector.adapters.kafka.span_reader import KafkaReader
 from stream_detector.adapters.kafka.topics import KafkaTopics
-from stream_detector.adapters.redis.store import MAXIMUM_PLAIN_SENSOR_BYTES
+from stream_detector.adapters.redis.keys import MAXIMUM_PLAIN_SENSOR_BYTES
 from stream_detector.ingest.document import REASONS
 from stream_detector.readings import Record
 from stream_detector.settings.schema import KafkaSettings

@@ -67,7 +67,7 @@ def backend(request: pytest.FixtureRequest, unique_name: str) -> Iterator[Backen
     with closing(RedisStore(redis_settings, unique_name, "readings")) as store, closing(connect(redis_settings)) as client:
 
         def lose(partition: int, sensor: str) -> object:
-            return client.execute_command("DEL", *store._sensor_keys(partition, [sensor]))
+            return client.execute_command("DEL", *store._keys.sensors(partition, [sensor]))
 
         yield Backend(store, lose)
 

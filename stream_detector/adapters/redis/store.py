@@ -1,12 +1,7 @@
-"""The state store in Redis or Valkey, single or Cluster.
+"""The state store in Redis or Valkey, single or Cluster. Implements ports.StateStore; keys.py names the keys.
 
-Keys of one partition share their hash tag, so one script may touch them all on a Cluster:
-
-    sd:{<group>/<topic>:<partition>}:meta        hash: next, epoch, layout, topic_id; never expires
-    sd:{<group>/<topic>:<partition>}:w:<sensor>  string: epoch (8 bytes), record
-
-A sensor's key expires when it was not written for ttl_seconds: a safety net, kept up at little cost (see Renewals).
-This module knows nothing of what a record means, nor when to persist.
+A sensor's key expires when it was not written for ttl_seconds: a safety net for sensors that no longer exist (see Renewals).
+This module does not know what a record means, nor when to persist.
 """
 
 from __future__ import annotations
@@ -18,11 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import resources
 from typing import Any
-from urllib.parse import quote
 
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from stream_detector.adapters.redis.client import Client, checked_address, connect, remedy
+from stream_detector.adapters.redis.keys import Keys
 from stream_detector.adapters.redis.ttl_renewal import Renewals
 from stream_detector.errors import StoreRefusedError, StoreUnavailableError
 from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict, Updates
@@ -33,8 +28,6 @@ logger = logging.getLogger(__name__)
 APPLIED = StoreVerdict.APPLIED.value.encode()
 LACKING = b"lacking"
 MAXIMUM_ATTEMPTS = 3
-#: A sensor id of more bytes is hashed in its key, so keys stay small.
-MAXIMUM_PLAIN_SENSOR_BYTES = 128
 PING_MS = 60_000
 _EPOCH_BYTES = 8
 _SCRIPT = "persist.lua"
@@ -49,8 +42,7 @@ class RedisStore:
     def __init__(self, settings: RedisSettings, group: str, topic: str, now: Callable[[], float] = time.time) -> None:
         self._settings = settings
         self._address = checked_address(settings)
-        # Percent-encoding leaves no brace, slash or colon that could end the hash tag or mix up group and topic.
-        self._tag = f"{quote(group, safe='', errors='surrogatepass')}/{quote(topic, safe='', errors='surrogatepass')}"
+        self._keys = Keys(group, topic)
         self._renewals = Renewals(settings.ttl_seconds, now)
         self._script = resources.files(__package__).joinpath(_SCRIPT).read_bytes()
         self._script_sha = hashlib.sha1(self._script, usedforsecurity=False).hexdigest()
@@ -61,11 +53,12 @@ class RedisStore:
     def meta(self, partition: int) -> PartitionMeta | None:
         """Read a partition's meta; None if there is none.
 
-        Before the first one it is seen that nothing needed is refused; after it, a warning is logged if Redis evicts keys.
+        The first call begins by checking that Redis refuses no needed command (see `ping`), and ends by logging a warning if
+        Redis is set to evict keys.
         """
         if not self._is_proven:
             self.ping()
-        fields = self._execute("HMGET", self._meta_key(partition), "next", "epoch", "layout", "topic_id")
+        fields = self._execute("HMGET", self._keys.meta(partition), "next", "epoch", "layout", "topic_id")
         self._warn_once_of_eviction()
         if None in fields:
             return None
@@ -78,32 +71,32 @@ class RedisStore:
             msg = f"an epoch has {_EPOCH_BYTES} bytes, not {len(meta.epoch)}"
             raise ValueError(msg)
         fields = ("next", meta.next_position, "epoch", meta.epoch, "layout", meta.layout, "topic_id", meta.topic_id)
-        self._execute("HSET", self._meta_key(partition), *fields)
+        self._execute("HSET", self._keys.meta(partition), *fields)
 
     def load(self, partition: int, epoch: bytes, sensors: Sequence[str]) -> list[bytes | None]:
         """Read the state of sensors, in order, in one round trip; None where absent or of another epoch."""
         if not sensors:
             return []
-        values = self._execute("MGET", *self._sensor_keys(partition, sensors))
+        values = self._execute("MGET", *self._keys.sensors(partition, sensors))
         return [value[_EPOCH_BYTES:] if value is not None and value.startswith(epoch) else None for value in values]
 
     def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> StoreVerdict:
         """Move a partition's state from position `start` to `stop`, all or nothing. Idempotent.
 
-        What Redis lacks is written whole in a second call; what goes missing between the two, in a third.
+        A second call writes in full what Redis lacks; a third one what Redis lost between the two.
         """
         if stop <= start:
             msg = f"a persist moves forward: start {start}, stop {stop}"
             raise ValueError(msg)
         whole, changed = dict(updates.whole), updates.changed
-        renewed = self._renewals.due(self._sensor_keys(partition, [update.sensor for update in changed]))
+        renewed = self._renewals.due(self._keys.sensors(partition, [update.sensor for update in changed]))
         verdict = LACKING
         for attempt in range(MAXIMUM_ATTEMPTS):
             if attempt == MAXIMUM_ATTEMPTS - 1:
-                whole |= {update.sensor: update.record for update in changed}  # then nothing can be lacking
+                whole |= {update.sensor: update.record for update in changed}  # now nothing can be lacking
                 changed = ()
-            keys = self._sensor_keys(partition, [*whole, *(update.sensor for update in changed)])
-            header = [len(keys) + 1, self._meta_key(partition), *keys, epoch, start, stop, self._ttl_ms(), len(whole)]
+            keys = self._keys.sensors(partition, [*whole, *(update.sensor for update in changed)])
+            header = [len(keys) + 1, self._keys.meta(partition), *keys, epoch, start, stop, self._ttl_ms(), len(whole)]
             values = [epoch + record for record in whole.values()]
             verdict, *lacking = self._run_script(header + values + _entries(epoch, keys[len(whole) :], changed, renewed))
             if verdict != LACKING:
@@ -115,11 +108,11 @@ class RedisStore:
         return StoreVerdict(verdict.decode())
 
     def ping(self) -> None:
-        """Return if Redis can be read and written, and no command that is needed is refused.
+        """Return if Redis can be read and written and refuses no command that is needed.
 
-        A script that is refused in its middle would leave half of its work.
+        A script that Redis refuses in its middle would leave half of its work.
         """
-        text, fields = f"sd:{{{self._tag}}}:ping", f"sd:{{{self._tag}}}:ping-fields"
+        text, fields = self._keys.probes()
         self._execute("SET", text, "ping", "PX", PING_MS)
         self._execute("SETRANGE", text, 0, "p")
         self._execute("GETRANGE", text, 0, 0)
@@ -151,7 +144,7 @@ class RedisStore:
         with self._translated_errors():
             try:
                 answer = self._client().execute_command("EVALSHA", self._script_sha, *arguments)
-            except NoScriptError:  # a new server, or its script cache was flushed
+            except NoScriptError:  # another server by now, or its script cache was flushed
                 answer = self._client().execute_command("EVAL", self._script, *arguments)
         return list(answer)
 
@@ -192,15 +185,6 @@ class RedisStore:
     def _ttl_ms(self) -> int:
         return int(1000 * self._renewals.time_to_live_seconds)
 
-    def _meta_key(self, partition: int) -> str:
-        return f"sd:{{{self._tag}:{partition}}}:meta"
-
-    def _sensor_keys(self, partition: int, sensors: Sequence[str]) -> list[bytes]:
-        plain = f"sd:{{{self._tag}:{partition}}}:w:".encode()
-        hashed = f"sd:{{{self._tag}:{partition}}}:h:".encode()
-        names = [sensor.encode("utf-8", "surrogatepass") for sensor in sensors]
-        return [plain + name if len(name) <= MAXIMUM_PLAIN_SENSOR_BYTES else hashed + _digest(name) for name in names]
-
 
 def _entries(epoch: bytes, keys: Sequence[bytes], changed: Sequence[SensorUpdate], renewed: set[bytes]) -> list[Any]:
     """Return the arguments of the script that describe changed sensors, in the order of `keys`; see persist.lua."""
@@ -210,7 +194,3 @@ def _entries(epoch: bytes, keys: Sequence[bytes], changed: Sequence[SensorUpdate
         for start, stop in update.spans:
             arguments += (_EPOCH_BYTES + start, update.record[start:stop])
     return arguments
-
-
-def _digest(name: bytes) -> bytes:
-    return hashlib.blake2b(name, digest_size=20).hexdigest().encode()

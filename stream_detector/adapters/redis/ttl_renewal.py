@@ -1,4 +1,8 @@
-"""When to renew the time to live of keys: rarely, since renewing costs as much as writing."""
+"""When to renew the time to live of keys that are written in part: rarely, because it costs a fifth of a write.
+
+Renewing with every write takes 1.4 us more of the server a reading (9.1 instead of 7.7) and 99 bytes more of its log; by
+quarters of the event time, a key would expire under a replay slower than a fifth of real time, which crosses none in time.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +12,22 @@ import numpy as np
 
 from stream_detector.readings import Int64Array
 
-#: Places for what is remembered, a power of two: 64 MB, for two million keys. Of more keys, more are renewed more often than
-#: needed, which costs time and nothing else.
+#: The size of the table, a power of two: 64 MB, for two million keys. Of more keys, more are renewed more often than needed,
+#: which costs time only.
 MAXIMUM_PLACES = 2**23
 _FIRST_PLACES = 2**10
-_PLACES_PER_KEY = 4  # so one key in nine loses its place to another
+_PLACES_PER_KEY = 4  # then one key in nine loses its place to another
 _NOTHING = -1  # Python's hash() never returns it
 
 
 class Renewals:
     """Remembers which keys were renewed in the current quarter of their lifetime.
 
-    A key that is written at all in a quarter is renewed at its first write, and lives a quarter longer than asked for, so
-    it never expires earlier than `lifetime_seconds` after its last write. `now` is in seconds.
+    The first write of a key in a quarter renews it, for a quarter longer than the lifetime, so a key never expires earlier
+    than `lifetime_seconds` after its last write. `now` returns the wall clock in seconds: a key expires by the server's.
 
-    What is remembered of a key is its hash, in a place that another key may take: 32 to 64 bytes, where a set of keys takes
-    200. A key that has all 64 bits of another is not renewed; that a million keys hold one such has odds below 1 to 10^7.
+    The table holds the hash of a key, in a place that another key may take: 32 to 64 bytes, where a set of keys takes 200. A
+    key with all 64 bits of another one is not renewed; the odds that a million keys hold such a pair are below 1 to 10^7.
     """
 
     def __init__(self, lifetime_seconds: float, now: Callable[[], float], most_places: int = MAXIMUM_PLACES) -> None:
@@ -45,7 +49,7 @@ class Renewals:
         return {key for key, due in zip(keys, is_due.tolist(), strict=True) if due}
 
     def done(self, keys: Collection[bytes]) -> None:
-        """Remember that keys were renewed."""
+        """Record that keys were renewed."""
         self._count += len(keys)
         wanted = min(self._most_places, _PLACES_PER_KEY * self._count)
         if wanted > len(self._renewed):
