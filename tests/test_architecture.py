@@ -18,6 +18,7 @@ NAME = PACKAGE.name
 LAYERS = (
     "errors timestamps",
     "logs files readings",
+    "missing_values",
     "ingest state settings",
     "detection",
     "ports alert_view model",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from stream_detector.missing_values import forward_fill
 from stream_detector.readings import Float64Array, Int64Array
 
 #: Windows that a fit looks at unless told otherwise, spread evenly over the data.
@@ -111,10 +112,8 @@ def _scale(values: Float64Array) -> tuple[Float64Array, Float64Array]:
 
 def _scaled(values: Float64Array, mean: Float64Array, deviation: Float64Array) -> Float64Array:
     """Return the values [N, F] in deviations from the mean, the missing ones filled with the last before them, else 0."""
-    present = ~np.isnan(values)
-    newest = np.maximum.accumulate(np.where(present, np.arange(len(values))[:, None], -1), axis=0)
-    last = np.take_along_axis(values, np.maximum(newest, 0), axis=0)
-    return np.where(newest >= 0, (last - mean) / deviation, 0.0)
+    filled = forward_fill(values, ~np.isnan(values))
+    return np.where(np.isnan(filled), 0.0, (filled - mean) / deviation)
 
 
 def _windows(

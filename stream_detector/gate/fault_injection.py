@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.gate.fault_kinds import CHANGED_PERIOD, EFFECTS, LOST_CORRELATION, Place
+from stream_detector.missing_values import forward_fill
 from stream_detector.readings import BoolArray, Float64Array, Int64Array
 
 #: The mean change, in spreads, that a fault makes at least; a rhythm may be a small part of what a feature does.
@@ -111,8 +112,6 @@ def inject(
 
 def _filled(values: Float64Array) -> Float64Array:
     """Return values [N, F] with the missing ones filled with the last before them, else the first after."""
-    rows = np.arange(len(values))[:, None]
     present = ~np.isnan(values)
-    last = np.maximum.accumulate(np.where(present, rows, -1), axis=0)
-    following = np.minimum.accumulate(np.where(present, rows, len(values) - 1)[::-1], axis=0)[::-1]
-    return np.take_along_axis(values, np.where(last >= 0, last, following), axis=0)
+    filled = forward_fill(values, present)
+    return np.where(np.isnan(filled), forward_fill(values[::-1], present[::-1])[::-1], filled)

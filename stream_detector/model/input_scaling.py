@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from stream_detector.missing_values import forward_fill
 from stream_detector.model.tensor_types import Namespace, Tensor
 from stream_detector.readings import BoolArray, Float32Array
 from stream_detector.state.running_scale import NEGLIGIBLE_SHARE
@@ -22,10 +23,8 @@ def fill(windows: Float32Array, location: Float32Array) -> tuple[Float32Array, B
     present = ~np.isnan(windows)
     if present.all():
         return windows, present
-    steps = np.arange(windows.shape[-2])[:, np.newaxis]
-    last = np.maximum.accumulate(np.where(present, steps, -1), axis=-2)
-    carried = np.take_along_axis(windows, np.maximum(last, 0), axis=-2)
-    return np.where(last >= 0, carried, location[:, np.newaxis, :]), present
+    filled = forward_fill(windows, present, axis=-2)
+    return np.where(np.isnan(filled), location[:, np.newaxis, :], filled), present
 
 
 def scale(filled: Tensor, location: Tensor, deviation: Tensor, xp: Namespace = np) -> Tensor:
