@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from stream_detector.assembly import budget_per_sensor_day, decision_rules
 from stream_detector.commands.argument_types import count
-from stream_detector.commands.progress import say, score_with_progress, track
+from stream_detector.commands.progress import print_to_stderr, score_with_progress, track
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError
 from stream_detector.files import check_output_directory, write_texts
 
 if TYPE_CHECKING:
     from stream_detector.adapters.keras_scorer import KerasScorer
-    from stream_detector.evaluation.labels import Truth
+    from stream_detector.evaluation.labels import GroundTruth
     from stream_detector.evaluation.offline_scoring import ScoredRows
     from stream_detector.evaluation.report import About
-    from stream_detector.evaluation.scorecard import Judged, Rules
+    from stream_detector.evaluation.scorecard import EvaluationConfig, Scorecard
     from stream_detector.settings.schema import Settings
     from stream_detector.tables.dataset import Dataset
 
@@ -74,8 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Evaluate; return the exit code."""
     from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
-    from stream_detector.evaluation.explanation_check import judge_explanations
-    from stream_detector.evaluation.report import report
+    from stream_detector.evaluation.explanation_check import check_explanations
+    from stream_detector.evaluation.report import build_report
     from stream_detector.tables.dataset import clean, read_dataset
 
     check_output_directory(arguments.output, arguments.model)
@@ -85,21 +85,21 @@ def main(arguments: argparse.Namespace) -> int:
     dataset = read_dataset(arguments.input, features)
     truth = _truth(arguments, dataset)
     if unknown := [name for name in dataset.unread if name != arguments.label_column]:
-        say(f"ignored, unknown to the model: {', '.join(unknown)}")
+        print_to_stderr(f"ignored, unknown to the model: {', '.join(unknown)}")
     training = clean(read_dataset(arguments.baseline_training, features))[0] if arguments.baseline_training else None
-    rules = _rules(arguments, scorer, settings)
+    config = _config(arguments, scorer, settings)
     scored = score_with_progress(scorer, dataset, settings)
-    judged = _judge(dataset, truth, scored, training, rules)
-    evaluation = report(_about(arguments, scorer, settings, truth, rules), judged)
-    evaluation["explanations"] = judge_explanations(
+    scorecards = _scorecards(dataset, truth, scored, training, config)
+    evaluation = build_report(_about(arguments, scorer, settings, truth, config), scorecards)
+    evaluation["explanations"] = check_explanations(
         scorer, scorer.calibration, dataset, scored.score, window_length=scorer.spec.window_length, seed=arguments.seed
     )
-    _write(arguments.output, evaluation, _pictures(judged, arguments.pictures))
+    _write(arguments.output, evaluation, _plots(scorecards, arguments.pictures))
     _print(evaluation, arguments.output)
     return 0
 
 
-def _truth(arguments: argparse.Namespace, dataset: Dataset) -> Truth:
+def _truth(arguments: argparse.Namespace, dataset: Dataset) -> GroundTruth:
     """Read the labels from where the options say."""
     from stream_detector.evaluation.labels import labels_of_column, labels_of_events, labels_of_file
 
@@ -117,22 +117,26 @@ def _truth(arguments: argparse.Namespace, dataset: Dataset) -> Truth:
     return labels_of_column(arguments.input, column)
 
 
-def _rules(arguments: argparse.Namespace, scorer: KerasScorer, settings: Settings) -> Rules:
-    from stream_detector.evaluation.scorecard import Rules
+def _config(arguments: argparse.Namespace, scorer: KerasScorer, settings: Settings) -> EvaluationConfig:
+    from stream_detector.evaluation.scorecard import EvaluationConfig
 
     decision = decision_rules(scorer.spec, scorer.calibration, settings.state, settings.alerts)
     interval_seconds = scorer.spec.sampling_interval_seconds
-    return Rules(decision.quiet_ms, interval_seconds, arguments.vus_window, arguments.seed)
+    return EvaluationConfig(decision.quiet_ms, interval_seconds, arguments.vus_window, arguments.seed)
 
 
-def _judge(dataset: Dataset, truth: Truth, scored: ScoredRows, training: Dataset | None, rules: Rules) -> list[Judged]:
-    from stream_detector.evaluation.scorecard import judge, split
+def _scorecards(
+    dataset: Dataset, truth: GroundTruth, scored: ScoredRows, training: Dataset | None, config: EvaluationConfig
+) -> list[Scorecard]:
+    from stream_detector.evaluation.scorecard import make_scorecard, split_by_sensor
 
-    series = track(split(dataset, truth.labels, scored), "judging", len(dataset.sensors))
-    return [judge(one, training, rules) for one in series]
+    series = track(split_by_sensor(dataset, truth.labels, scored), "judging", len(dataset.sensors))
+    return [make_scorecard(one, training, config) for one in series]
 
 
-def _about(arguments: argparse.Namespace, scorer: KerasScorer, settings: Settings, truth: Truth, rules: Rules) -> About:
+def _about(
+    arguments: argparse.Namespace, scorer: KerasScorer, settings: Settings, truth: GroundTruth, config: EvaluationConfig
+) -> About:
     from stream_detector.evaluation.report import About
 
     return About(
@@ -141,25 +145,25 @@ def _about(arguments: argparse.Namespace, scorer: KerasScorer, settings: Setting
         inputs=tuple(str(path) for path in arguments.input),
         labels=truth.source,
         budget_per_sensor_day=budget_per_sensor_day(scorer.calibration, settings.alerts),
-        quiet_seconds=rules.quiet_ms / 1000.0,
-        seed=rules.seed,
+        quiet_seconds=config.quiet_ms / 1000.0,
+        seed=config.seed,
         notes=truth.notes,
     )
 
 
-def _pictures(judged: Sequence[Judged], most: int) -> dict[str, bytes]:
+def _plots(scorecards: Sequence[Scorecard], most: int) -> dict[str, bytes]:
     """Draw sensors: those with anomalous rows first, else in the input's order."""
-    from stream_detector.evaluation.plots import draw_series
+    from stream_detector.evaluation.plots import plot_series
 
-    chosen = sorted(judged, key=lambda one: not one.series.labels.any())[:most]
-    return {one.series.sensor: draw_series(one.series) for one in chosen}
+    chosen = sorted(scorecards, key=lambda one: not one.series.labels.any())[:most]
+    return {one.series.sensor: plot_series(one.series) for one in chosen}
 
 
 def _write(directory: Path, evaluation: dict[str, Any], pictures: dict[str, bytes]) -> None:
-    from stream_detector.evaluation.html_report import page
+    from stream_detector.evaluation.html_report import to_html
     from stream_detector.evaluation.report import to_json
 
-    write_texts(directory, {REPORT: to_json(evaluation), PAGE: page(evaluation, pictures)})
+    write_texts(directory, {REPORT: to_json(evaluation), PAGE: to_html(evaluation, pictures)})
 
 
 def _print(evaluation: dict[str, Any], directory: Path) -> None:

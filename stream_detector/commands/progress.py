@@ -34,6 +34,6 @@ def track(items: Iterable[_T], what: str, total: int | None) -> Iterable[_T]:
     return track_with_bar(items, what, total, console=Console(stderr=True), disable=not os.isatty(2))
 
 
-def say(text: str) -> None:
+def print_to_stderr(text: str) -> None:
     """Tell on stderr."""
     print(text, file=sys.stderr)  # noqa: T201 - the command line prints

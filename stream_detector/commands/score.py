@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stream_detector.commands.progress import say, score_with_progress
+from stream_detector.commands.progress import print_to_stderr, score_with_progress
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError
 from stream_detector.files import check_output_file, replaced_file
@@ -55,10 +55,10 @@ def main(arguments: argparse.Namespace) -> int:
     scorer = KerasScorer(arguments.model, settings.model.tile_rows, settings.model.threads or usual_threads())
     dataset = read_dataset([arguments.input], scorer.spec.features)
     if dataset.unread:
-        say(f"ignored, unknown to the model: {', '.join(dataset.unread)}")
+        print_to_stderr(f"ignored, unknown to the model: {', '.join(dataset.unread)}")
     rows = score_with_progress(scorer, dataset, settings)
     _write(_table(dataset, rows), output)
-    say(_summary(rows))
+    print_to_stderr(_summary(rows))
     return 0
 
 

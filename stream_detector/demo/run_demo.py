@@ -15,7 +15,7 @@ from stream_detector.alert_view import picture_printer
 from stream_detector.demo.environment import Places, places
 from stream_detector.demo.service_process import Job, running_job, train
 from stream_detector.demo.stream import Audience, Pace, audience, perform
-from stream_detector.simulation.fault_matching import Verdict, judge
+from stream_detector.simulation.fault_matching import MatchResult, match_faults
 from stream_detector.simulation.faults import Fault, describe, plan_faults
 from stream_detector.simulation.file_writer import write_files
 from stream_detector.simulation.fleet import Fleet
@@ -46,7 +46,7 @@ class Plan:
 class Outcome:
     """What came of it."""
 
-    verdict: Verdict
+    verdict: MatchResult
     alerts: int
     readings: int
 
@@ -132,4 +132,4 @@ def _stream(plan: Plan, start_ms: int, here: Places, job: Job, console: Console)
 
 def _outcome(plan: Plan, faults: list[Fault], listeners: Audience, readings: int) -> Outcome:
     window_seconds = WINDOW_LENGTH * plan.fleet.interval_seconds
-    return Outcome(judge(faults, listeners.opened, window_seconds), listeners.alerts, readings)
+    return Outcome(match_faults(faults, listeners.opened, window_seconds), listeners.alerts, readings)

@@ -13,7 +13,7 @@ from stream_detector.demo.service_process import Job
 from stream_detector.errors import RetriableError, StreamDetectorError
 from stream_detector.readings import Record
 from stream_detector.settings.schema import KafkaSettings
-from stream_detector.simulation.fault_matching import Opened
+from stream_detector.simulation.fault_matching import OpenedIncident
 from stream_detector.simulation.faults import Fault
 from stream_detector.simulation.series import Series
 from stream_detector.simulation.topic_writer import ReadingsWriter, messages, paced
@@ -31,7 +31,7 @@ class Audience:
     reader: AlertsReader
     draw: Callable[[Record], None]
     tell: Callable[[Fault], None]
-    opened: list[Opened] = field(default_factory=list)
+    opened: list[OpenedIncident] = field(default_factory=list)
     alerts: int = 0
 
     def listen(self, seconds: float) -> None:
@@ -56,7 +56,7 @@ class Audience:
             return  # drawn as unreadable, and not an incident
         if alert.status == "opened":
             blamed = tuple(feature.name for feature in alert.features)
-            self.opened.append(Opened(alert.sensor_id, round(alert.timestamp.timestamp() * 1000.0), blamed))
+            self.opened.append(OpenedIncident(alert.sensor_id, round(alert.timestamp.timestamp() * 1000.0), blamed))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from stream_detector.demo.run_demo import Outcome, Plan
-from stream_detector.simulation.fault_matching import Finding
+from stream_detector.simulation.fault_matching import FaultOutcome
 from stream_detector.timestamps import SECONDS_PER_DAY, duration, iso_time
 
 
@@ -52,14 +52,14 @@ def summary(plan: Plan, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _cells(finding: Finding) -> tuple[str, ...]:
+def _cells(finding: FaultOutcome) -> tuple[str, ...]:
     """Return pump, time, fault, how long it lasted, and what became of it."""
     fault, opened, delay = finding.fault, finding.opened, finding.delay_seconds()
     if opened is None or delay is None:
         became = "missed"
     else:
         blamed = opened.blamed[0] if opened.blamed else "nothing"
-        became = f"found after {duration(delay)}, blames {blamed}{'' if finding.blames_rightly() else ' (wrongly)'}"
+        became = f"found after {duration(delay)}, blames {blamed}{'' if finding.blames_faulty_feature() else ' (wrongly)'}"
     return (
         fault.sensor_id(),
         iso_time(fault.start_ms)[11:19],
@@ -72,7 +72,7 @@ def _cells(finding: Finding) -> tuple[str, ...]:
 def _lines(plan: Plan, outcome: Outcome) -> list[str]:
     verdict = outcome.verdict
     found, total = len(verdict.found()), len(verdict.findings)
-    rightly = sum(finding.blames_rightly() for finding in verdict.findings)
+    rightly = sum(finding.blames_faulty_feature() for finding in verdict.findings)
     delay = verdict.median_delay_seconds()
     sensor_days = plan.fleet.sensors * plan.stream_seconds / SECONDS_PER_DAY
     return [

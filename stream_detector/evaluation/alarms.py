@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.evaluation.segments import spans
+from stream_detector.evaluation.segments import find_segments
 from stream_detector.readings import BoolArray, Int64Array
 from stream_detector.timestamps import SECONDS_PER_DAY
 
@@ -81,7 +81,7 @@ class AlarmCounts:
 
 def count_alarms(labels: BoolArray, alarms: BoolArray, times_ms: Int64Array, incidents: Int64Array, days: float) -> AlarmCounts:
     """Count what alarms [N], which make these incidents [I, 2], are worth on the N rows of one sensor."""
-    events = spans(labels)
+    events = find_segments(labels)
     alarmed = np.flatnonzero(alarms)
     first = np.append(alarmed, len(alarms))[np.searchsorted(alarmed, events[:, 0])]  # alarm at or after an event's start
     found = first < events[:, 1]

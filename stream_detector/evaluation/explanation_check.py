@@ -45,7 +45,7 @@ class FixedScorer:
         return np.where(cells, self.expected, windows)
 
 
-def judge_explanations(
+def check_explanations(
     scorer: Scorer, calibration: Calibration, dataset: Dataset, scores: Float64Array, *, window_length: int, seed: int
 ) -> dict[str, Any] | None:
     """Measure faithfulness on the most surprising windows of sensors that the model knows, by the scores [N] of a dataset.

@@ -29,7 +29,7 @@ class CellScorer(Protocol):
         """Return copies of windows [N, T, F] in which the cells [N, T, F] hold the values that the scorer expects there."""
 
 
-class Blame(Protocol):
+class Attribution(Protocol):
     """What an explanation blames of a window's T steps and F features; higher is more."""
 
     @property
@@ -66,7 +66,7 @@ class Faithfulness:
 def faithfulness(
     scorer: CellScorer,
     windows: Float32Array,
-    explanations: Sequence[Blame],
+    explanations: Sequence[Attribution],
     *,
     random: np.random.Generator,
     draws: int = 8,

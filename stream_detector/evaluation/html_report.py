@@ -44,7 +44,7 @@ _GUIDE = (
 )
 
 
-def page(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
+def to_html(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
     """Return the page; `pictures` are PNGs by sensor."""
     model = report["model"]
     title = f"Evaluation of {model['name']}"

@@ -21,7 +21,7 @@ _ELSEWHERE = "name it with --label-column, or give --labels or --events"
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class GroundTruth:
     """Which of a dataset's N rows are anomalous, and what is to be said of that."""
 
     labels: BoolArray  # [N]
@@ -36,15 +36,15 @@ class _Event:
     end_ms: int  # the first moment after it
 
 
-def labels_of_column(paths: Sequence[Path], column: str) -> Truth:
+def labels_of_column(paths: Sequence[Path], column: str) -> GroundTruth:
     """Read the labels from a column of the files that a dataset was read from, in the same order.
 
     Raises InputDataError if a file has no such column, or a row another value than 0 and 1.
     """
-    return Truth(np.concatenate([_labels(_table(path, column), column) for path in paths]), f"column {column}")
+    return GroundTruth(np.concatenate([_labels(_table(path, column), column) for path in paths]), f"column {column}")
 
 
-def labels_of_file(path: Path, column: str, dataset: Dataset) -> Truth:
+def labels_of_file(path: Path, column: str, dataset: Dataset) -> GroundTruth:
     """Read the labels from a file with columns sensor_id, timestamp and `column`, found by sensor and time.
 
     Of several labels of a reading, one that says anomalous wins. Raises InputDataError if a row of the dataset has none.
@@ -65,10 +65,10 @@ def labels_of_file(path: Path, column: str, dataset: Dataset) -> Truth:
         raise InputDataError(msg)
     elsewhere = int((codes < 0).sum())
     notes = (f"{elsewhere:,} labels are of sensors that are not in the input",) if elsewhere else ()
-    return Truth(labels[last], f"{path}, column {column}", notes)
+    return GroundTruth(labels[last], f"{path}, column {column}", notes)
 
 
-def labels_of_events(path: Path, dataset: Dataset) -> Truth:
+def labels_of_events(path: Path, dataset: Dataset) -> GroundTruth:
     """Read a CSV file of events, columns sensor_id, start, end; rows from start up to, not including, end are anomalous.
 
     Times are ISO 8601 (without a zone: UTC) or seconds or milliseconds since 1970. A file without sensor_id is of the one
@@ -89,7 +89,7 @@ def labels_of_events(path: Path, dataset: Dataset) -> Truth:
         f"{strangers:,} events are of sensors that are not in the input" if strangers else "",
         f"{empty:,} events have no reading in them" if empty else "",
     )
-    return Truth(labels, f"events of {path}", tuple(filter(None, notes)))
+    return GroundTruth(labels, f"events of {path}", tuple(filter(None, notes)))
 
 
 def _table(path: Path, column: str) -> Table:

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stream_detector.evaluation.scorecard import Series
-from stream_detector.evaluation.segments import spans
+from stream_detector.evaluation.scorecard import LabelledSeries
+from stream_detector.evaluation.segments import find_segments
 from stream_detector.readings import BoolArray, Float64Array
 from stream_detector.timestamps import SECONDS_PER_DAY
 
@@ -30,7 +30,7 @@ class _Bar:
 _ANOMALOUS, _ALARM = _Bar("anomalous", "#f4c7c3", 1.0), _Bar("alarm", "#c5221f", 0.06)
 
 
-def draw_series(series: Series) -> bytes:
+def plot_series(series: LabelledSeries) -> bytes:
     """Draw a PNG. Late rows are left out; the score is linear up to about the threshold, and logarithmic above."""
     accepted = np.flatnonzero(~series.is_late)
     starts = np.unique(np.linspace(0, len(accepted), min(POINTS, len(accepted)), endpoint=False).astype(np.int64))
@@ -55,7 +55,7 @@ def draw_series(series: Series) -> bytes:
 
 def _fill(axes: Axes, edges: Float64Array, flags: BoolArray, bar: _Bar) -> None:
     """Fill the times where a flag [P] is set; edges [P + 1] are the times that the points begin, and the end."""
-    ranges = [(edges[first], edges[stop] - edges[first]) for first, stop in spans(flags)]
+    ranges = [(edges[first], edges[stop] - edges[first]) for first, stop in find_segments(flags)]
     axes.broken_barh(
         ranges,
         (0.0, bar.height),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.evaluation.segments import spans
+from stream_detector.evaluation.segments import find_segments
 from stream_detector.readings import BoolArray, Float64Array, Int64Array
 
 #: Thresholds of a curve, at evenly spaced ranks of the score.
@@ -44,7 +44,7 @@ def vus_pr(labels: BoolArray, scores: Float64Array, window: int) -> float:
     w // 2 before and after an event count as anomalous by sqrt(1 - distance / w), summed up over events to at most 1;
     and recall is multiplied by the share of events, so extended and joined where they then meet, that are found at all.
     """
-    events = spans(labels)
+    events = find_segments(labels)
     curve = _Curve.of(labels, scores)
     near = _Near.of(labels, events, window // 2)
     passes = np.searchsorted(-curve.thresholds, -scores[near.positions], side="left")  # at which threshold each does first

@@ -11,7 +11,7 @@ import numpy as np
 
 from stream_detector.evaluation.alarms import AlarmCounts, pooled
 from stream_detector.evaluation.baselines import BASELINES, LEAST_TRAINING_ROWS
-from stream_detector.evaluation.scorecard import FROM_START, PRODUCT, Judged, Verdict
+from stream_detector.evaluation.scorecard import FROM_START, PRODUCT, Scorecard, SensorScore
 
 DETECTORS = (PRODUCT, *BASELINES)
 
@@ -30,8 +30,8 @@ class About:
     notes: tuple[str, ...] = ()
 
 
-def report(about: About, judged: Sequence[Judged]) -> dict[str, Any]:
-    """Return the whole report; `judged` has at least one sensor."""
+def build_report(about: About, scorecards: Sequence[Scorecard]) -> dict[str, Any]:
+    """Return the whole report; `scorecards` has at least one sensor."""
     return {
         "model": {"name": about.model, "version": about.model_version},
         "inputs": list(about.inputs),
@@ -39,10 +39,10 @@ def report(about: About, judged: Sequence[Judged]) -> dict[str, Any]:
         "budget_per_sensor_day": about.budget_per_sensor_day,
         "quiet_seconds": about.quiet_seconds,
         "seed": about.seed,
-        "rows": _rows(judged),
-        "notes": [*about.notes, *_notes(judged)],
-        "detectors": {name: summary for name in DETECTORS if (summary := _summary(name, judged))},
-        "sensors": [_sensor(one) for one in judged],
+        "rows": _rows(scorecards),
+        "notes": [*about.notes, *_notes(scorecards)],
+        "detectors": {name: summary for name in DETECTORS if (summary := _summary(name, scorecards))},
+        "sensors": [_sensor(one) for one in scorecards],
     }
 
 
@@ -51,39 +51,39 @@ def to_json(report: dict[str, Any]) -> str:
     return json.dumps(report, indent=2, allow_nan=False) + "\n"
 
 
-def _summary(name: str, judged: Sequence[Judged]) -> dict[str, Any] | None:
-    """Return what a detector is worth over all sensors that it judged; None if there are none."""
-    verdicts = [one.verdicts[name] for one in judged if name in one.verdicts]
-    if not verdicts:
+def _summary(name: str, scorecards: Sequence[Scorecard]) -> dict[str, Any] | None:
+    """Return what a detector is worth over the sensors that it scored; None if there are none."""
+    scores = [one.scores[name] for one in scorecards if name in one.scores]
+    if not scores:
         return None
     return {
-        "sensors": len(verdicts),
+        "sensors": len(scores),
         "mean_of_labelled_sensors": {
-            "sensors": sum(verdict.alarms.events > 0 for verdict in verdicts),
-            "vus_pr": _mean(verdicts, lambda verdict: verdict.ranking.vus_pr if verdict.ranking else None),
-            "auc_pr": _mean(verdicts, lambda verdict: verdict.ranking.auc_pr if verdict.ranking else None),
-            "event_recall": _mean(verdicts, lambda verdict: verdict.alarms.event_recall()),
-            "f1": _mean(verdicts, lambda verdict: verdict.alarms.f1()),
+            "sensors": sum(score.alarms.events > 0 for score in scores),
+            "vus_pr": _mean(scores, lambda score: score.ranking.vus_pr if score.ranking else None),
+            "auc_pr": _mean(scores, lambda score: score.ranking.auc_pr if score.ranking else None),
+            "event_recall": _mean(scores, lambda score: score.alarms.event_recall()),
+            "f1": _mean(scores, lambda score: score.alarms.f1()),
         },
-        "pooled": _figures(pooled([verdict.alarms for verdict in verdicts])),
+        "pooled": _figures(pooled([score.alarms for score in scores])),
     }
 
 
-def _sensor(judged: Judged) -> dict[str, Any]:
-    series = judged.series
+def _sensor(scorecard: Scorecard) -> dict[str, Any]:
+    series = scorecard.series
     return {
         "sensor_id": series.sensor,
-        "rows": _rows([judged]),
-        "interval_seconds": judged.interval_seconds,
-        "vus_window": judged.vus_window,
-        "baselines_fitted_to": judged.baselines_from,
+        "rows": _rows([scorecard]),
+        "interval_seconds": scorecard.interval_seconds,
+        "vus_window": scorecard.vus_window,
+        "baselines_fitted_to": scorecard.baselines_from,
         "detectors": {
             name: {
-                "vus_pr": verdict.ranking.vus_pr if verdict.ranking else None,
-                "auc_pr": verdict.ranking.auc_pr if verdict.ranking else None,
-                **_figures(verdict.alarms),
+                "vus_pr": score.ranking.vus_pr if score.ranking else None,
+                "auc_pr": score.ranking.auc_pr if score.ranking else None,
+                **_figures(score.alarms),
             }
-            for name, verdict in judged.verdicts.items()
+            for name, score in scorecard.scores.items()
         },
     }
 
@@ -107,9 +107,9 @@ def _figures(alarms: AlarmCounts) -> dict[str, Any]:
     }
 
 
-def _rows(judged: Sequence[Judged]) -> dict[str, int]:
+def _rows(scorecards: Sequence[Scorecard]) -> dict[str, int]:
     """Return how many rows there are, how many were scored, and why the others were not."""
-    series = [one.series for one in judged]
+    series = [one.series for one in scorecards]
     total = sum(len(one.labels) for one in series)
     scored = sum(int(np.isfinite(one.product.scores).sum()) for one in series)
     warming = sum(int(one.is_warming.sum()) for one in series)
@@ -124,29 +124,30 @@ def _rows(judged: Sequence[Judged]) -> dict[str, int]:
     }
 
 
-def _notes(judged: Sequence[Judged]) -> list[str]:
+def _notes(scorecards: Sequence[Scorecard]) -> list[str]:
     """Say what a reader must know to read the figures rightly."""
-    rows = _rows(judged)
+    rows = _rows(scorecards)
     notes = []
     if absent := rows["total"] - rows["scored"]:
         notes.append(
             f"{absent:,} of {rows['total']:,} rows were not scored and rank last: {rows['warming']:,} while warming, "
             f"{rows['late']:,} late or repeated, {rows['other']:,} without a value or between strides"
         )
-    if own := sum(one.baselines_from == FROM_START for one in judged):
+    if own := sum(one.baselines_from == FROM_START for one in scorecards):
         notes.append(
-            f"the baselines of {own:,} of {len(judged):,} sensors are fitted to rows that they are then judged on, "
+            f"the baselines of {own:,} of {len(scorecards):,} sensors are fitted to rows that they are then judged on, "
             "those before the first label: this favours them; --baseline-training fits them to other rows"
         )
-    if without := sum(one.baselines_from is None for one in judged):
+    if without := sum(one.baselines_from is None for one in scorecards):
         notes.append(
-            f"{without:,} of {len(judged):,} sensors have no baselines: fewer than {LEAST_TRAINING_ROWS} rows to fit them to"
+            f"{without:,} of {len(scorecards):,} sensors have no baselines: "
+            f"fewer than {LEAST_TRAINING_ROWS} rows to fit them to"
         )
-    if unlabelled := sum(not one.series.labels.any() for one in judged):
-        notes.append(f"{unlabelled:,} of {len(judged):,} sensors have no anomalous row: they give false-alarm figures only")
+    if unlabelled := sum(not one.series.labels.any() for one in scorecards):
+        notes.append(f"{unlabelled:,} of {len(scorecards):,} sensors have no anomalous row: they give false-alarm figures only")
     return notes
 
 
-def _mean(verdicts: Sequence[Verdict], figure: Callable[[Verdict], float | None]) -> float | None:
-    known = [value for verdict in verdicts if (value := figure(verdict)) is not None]
+def _mean(scores: Sequence[SensorScore], figure: Callable[[SensorScore], float | None]) -> float | None:
+    known = [value for score in scores if (value := figure(score)) is not None]
     return float(np.mean(known)) if known else None

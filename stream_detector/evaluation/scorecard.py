@@ -22,7 +22,7 @@ FROM_TRAINING, FROM_START = "training file", "own rows before the first label"
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class EvaluationConfig:
     """By what all detectors are judged alike."""
 
     quiet_ms: int  # without an alarm, after which an incident is over
@@ -32,7 +32,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class LabelledSeries:
     """What is known of the N rows of one sensor, in the order of the input."""
 
     sensor: str
@@ -53,7 +53,7 @@ class Ranking:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SensorScore:
     """What a detector is worth on one sensor; where all labels are the same there is no ranking."""
 
     ranking: Ranking | None
@@ -61,21 +61,21 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Scorecard:
     """One sensor with what each detector is worth on it."""
 
-    series: Series
+    series: LabelledSeries
     interval_seconds: float
     vus_window: int
     baselines_from: str | None  # None: there was too little to fit baselines to
-    verdicts: Mapping[str, Verdict]  # by the detector's name, PRODUCT first
+    scores: Mapping[str, SensorScore]  # by the detector's name, PRODUCT first
 
 
-def split(dataset: Dataset, labels: BoolArray, scored: ScoredRows) -> Iterator[Series]:
+def split_by_sensor(dataset: Dataset, labels: BoolArray, scored: ScoredRows) -> Iterator[LabelledSeries]:
     """Yield the series of each sensor that has rows, in the dataset's order; labels and scores are by the dataset's rows."""
     order = np.argsort(dataset.codes, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(dataset.codes[order])) + 1):
-        yield Series(
+        yield LabelledSeries(
             sensor=dataset.sensors[dataset.codes[rows[0]]],
             times_ms=dataset.times_ms[rows],
             values=dataset.values[rows].astype(np.float64),
@@ -86,7 +86,7 @@ def split(dataset: Dataset, labels: BoolArray, scored: ScoredRows) -> Iterator[S
         )
 
 
-def judge(series: Series, training: Dataset | None, rules: Rules) -> Judged:
+def make_scorecard(series: LabelledSeries, training: Dataset | None, config: EvaluationConfig) -> Scorecard:
     """Judge the product's scores and alarms of one sensor, and each baseline's.
 
     `training` holds healthy readings of the same features, cleaned, to fit baselines to. For a sensor that is not in it they
@@ -95,27 +95,27 @@ def judge(series: Series, training: Dataset | None, rules: Rules) -> Judged:
     healthy, source = _healthy(series, training)
     detections = {PRODUCT: series.product}
     for number, name in enumerate(BASELINES if source else ()):
-        detections[name] = detect(name, healthy, series.values, np.random.default_rng([rules.seed, number]))
-    window = rules.vus_window or vus_window(series.values[:, 0])
-    interval_seconds = _interval_seconds(series.times_ms) or rules.interval_seconds
-    verdicts = {
-        name: _verdict(series, detection, window, interval_seconds, rules.quiet_ms) for name, detection in detections.items()
+        detections[name] = detect(name, healthy, series.values, np.random.default_rng([config.seed, number]))
+    window = config.vus_window or vus_window(series.values[:, 0])
+    interval_seconds = _interval_seconds(series.times_ms) or config.interval_seconds
+    scores = {
+        name: _score(series, detection, window, interval_seconds, config.quiet_ms) for name, detection in detections.items()
     }
-    return Judged(series, interval_seconds, window, source, verdicts)
+    return Scorecard(series, interval_seconds, window, source, scores)
 
 
-def _verdict(series: Series, detection: Detection, window: int, interval_seconds: float, quiet_ms: int) -> Verdict:
+def _score(series: LabelledSeries, detection: Detection, window: int, interval_seconds: float, quiet_ms: int) -> SensorScore:
     labels = series.labels
     incidents = find_incidents(detection.alarms, series.times_ms, series.is_late, quiet_ms)
     days = watched_days(len(labels), interval_seconds)
     alarms = count_alarms(labels, detection.alarms, series.times_ms, incidents, days)
     if labels.all() or not labels.any():
-        return Verdict(None, alarms)
+        return SensorScore(None, alarms)
     scores = lowest_where_absent(detection.scores)
-    return Verdict(Ranking(vus_pr(labels, scores, window), average_precision(labels, scores)), alarms)
+    return SensorScore(Ranking(vus_pr(labels, scores, window), average_precision(labels, scores)), alarms)
 
 
-def _healthy(series: Series, training: Dataset | None) -> tuple[Float64Array, str | None]:
+def _healthy(series: LabelledSeries, training: Dataset | None) -> tuple[Float64Array, str | None]:
     """Return what baselines of a sensor are fitted to, and where it is from; None if it is too little."""
     if training is not None and series.sensor in training.sensors:
         known = training.values[training.codes == training.sensors.index(series.sensor)]

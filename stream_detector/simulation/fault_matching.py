@@ -14,7 +14,7 @@ from stream_detector.simulation.faults import Fault
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedIncident:
     """An incident that opened: sensor, event time, and its features, the most blamed first."""
 
     sensor_id: str
@@ -23,29 +23,29 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FaultOutcome:
     """A fault and the first incident that opened in it; None: missed."""
 
     fault: Fault
-    opened: Opened | None
+    opened: OpenedIncident | None
 
     def delay_seconds(self) -> float | None:
         """Return the event time from the fault's start to the alert."""
         return None if self.opened is None else (self.opened.time_ms - self.fault.start_ms) / 1000.0
 
-    def blames_rightly(self) -> bool:
+    def blames_faulty_feature(self) -> bool:
         """Say whether the most blamed feature is one that the fault changed."""
         return self.opened is not None and self.opened.blamed[:1] != () and self.opened.blamed[0] in self.fault.features
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class MatchResult:
     """Every fault with what became of it, and the incidents that belong to none."""
 
-    findings: tuple[Finding, ...]
-    false_alarms: tuple[Opened, ...]
+    findings: tuple[FaultOutcome, ...]
+    false_alarms: tuple[OpenedIncident, ...]
 
-    def found(self) -> list[Finding]:
+    def found(self) -> list[FaultOutcome]:
         """Return the faults that were found."""
         return [finding for finding in self.findings if finding.opened is not None]
 
@@ -55,15 +55,15 @@ class Verdict:
         return median(delays) if delays else None
 
 
-def judge(faults: Sequence[Fault], incidents: Sequence[Opened], window_seconds: float) -> Verdict:
+def match_faults(faults: Sequence[Fault], incidents: Sequence[OpenedIncident], window_seconds: float) -> MatchResult:
     """Match incidents to faults."""
     inside = [[opened for opened in incidents if _is_of(opened, fault, window_seconds)] for fault in faults]
     matched = {opened for of_fault in inside for opened in of_fault}
     firsts = [min(of_fault, key=lambda opened: opened.time_ms, default=None) for of_fault in inside]
-    findings = tuple(Finding(fault, first) for fault, first in zip(faults, firsts, strict=True))
-    return Verdict(findings, tuple(opened for opened in incidents if opened not in matched))
+    findings = tuple(FaultOutcome(fault, first) for fault, first in zip(faults, firsts, strict=True))
+    return MatchResult(findings, tuple(opened for opened in incidents if opened not in matched))
 
 
-def _is_of(opened: Opened, fault: Fault, window_seconds: float) -> bool:
+def _is_of(opened: OpenedIncident, fault: Fault, window_seconds: float) -> bool:
     ends_ms = fault.end_ms + window_seconds * 1000.0
     return opened.sensor_id == fault.sensor_id() and fault.start_ms <= opened.time_ms <= ends_ms

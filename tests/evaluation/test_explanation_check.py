@@ -9,7 +9,7 @@ import pytest
 
 from stream_detector.detection.calibration import Calibration, Tails
 from stream_detector.detection.scorer import WindowErrors
-from stream_detector.evaluation.explanation_check import MOST_WINDOWS, judge_explanations
+from stream_detector.evaluation.explanation_check import MOST_WINDOWS, check_explanations
 from stream_detector.readings import Float32Array
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.running_scale import Scales
@@ -87,7 +87,7 @@ def test_the_shares_win_over_chance_where_they_are_right() -> None:
     data = dataset(1, 40)
     scores = np.arange(40.0)
 
-    found = judge_explanations(NewestRow(), calibration("s0"), data, scores, window_length=LENGTH, seed=0)
+    found = check_explanations(NewestRow(), calibration("s0"), data, scores, window_length=LENGTH, seed=0)
 
     assert found is not None
     # One of eight cells is replaced: the 9 of the newest row, of a surprise of 10.
@@ -102,7 +102,7 @@ def test_the_windows_are_of_the_highest_scores_and_do_not_overlap() -> None:
     scores = np.full(40, np.nan)
     scores[[10, 20, 21, 22, 39]] = [1.0, 5.0, 7.0, 6.0, 3.0]
 
-    judge_explanations(scorer, calibration("s0"), data, scores, window_length=LENGTH, seed=0)
+    check_explanations(scorer, calibration("s0"), data, scores, window_length=LENGTH, seed=0)
 
     assert scorer.explained[0][:, -1, 0].tolist() == [21.0, 39.0, 10.0]
     assert scorer.explained[0][0, :, 0].tolist() == [18.0, 19.0, 20.0, 21.0]
@@ -112,13 +112,13 @@ def test_sensors_that_the_model_does_not_know_are_left_out_and_no_more_windows_t
     scorer, data = NewestRow(), dataset(2, 600)
     scores = np.where(np.arange(len(data)) < 2 * (LENGTH - 1), np.nan, 1.0)  # windows fill at first
 
-    judge_explanations(scorer, calibration("s1"), data, scores, window_length=LENGTH, seed=0)
+    check_explanations(scorer, calibration("s1"), data, scores, window_length=LENGTH, seed=0)
 
     assert len(scorer.explained[0]) == MOST_WINDOWS
-    assert judge_explanations(scorer, calibration(), data, scores, window_length=LENGTH, seed=0) is None
+    assert check_explanations(scorer, calibration(), data, scores, window_length=LENGTH, seed=0) is None
 
 
 def test_without_scores_nothing_is_judged() -> None:
     data = dataset(1, 8)
 
-    assert judge_explanations(NewestRow(), calibration("s0"), data, np.full(8, np.nan), window_length=LENGTH, seed=0) is None
+    assert check_explanations(NewestRow(), calibration("s0"), data, np.full(8, np.nan), window_length=LENGTH, seed=0) is None

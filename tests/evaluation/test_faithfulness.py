@@ -32,7 +32,7 @@ class SumScorer:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """A Blame."""
+    """A Attribution."""
 
     step_share: Float32Array
     feature_share: Float32Array

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stream_detector.evaluation.ranking import average_precision, lowest_where_absent, vus_pr
-from stream_detector.evaluation.segments import spans
+from stream_detector.evaluation.segments import find_segments
 from stream_detector.readings import BoolArray, Float64Array
 
 #: Labels, scores, AUC-PR, and VUS-PR at windows of 1, 5, 8 and 30 rows, as the evaluation script that this agrees with gave
@@ -126,7 +126,7 @@ def test_only_the_order_of_scores_matters_and_time_has_no_direction(
 
 def slow_vus_pr(labels: BoolArray, scores: Float64Array, window: int) -> float:
     """The definition, written down row by row."""
-    count, events = len(labels), spans(labels).tolist()
+    count, events = len(labels), find_segments(labels).tolist()
     thresholds = sorted(scores.tolist(), reverse=True)
     thresholds = [thresholds[int(position)] for position in np.linspace(0, count - 1, 250)]
     areas = []
@@ -167,4 +167,4 @@ def test_equals_its_definition_row_by_row(given_: tuple[BoolArray, Float64Array]
     ("text", "expected"), [("", []), ("000", []), ("111", [[0, 3]]), ("0110", [[1, 3]]), ("1011", [[0, 1], [2, 4]])]
 )
 def test_spans_are_the_runs_of_true(text: str, expected: list[list[int]]) -> None:
-    assert spans(flags(text) if text else np.empty(0, np.bool_)).tolist() == expected
+    assert find_segments(flags(text) if text else np.empty(0, np.bool_)).tolist() == expected

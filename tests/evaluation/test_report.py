@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from stream_detector.evaluation.baselines import BASELINES
-from stream_detector.evaluation.html_report import page
-from stream_detector.evaluation.plots import draw_series
-from stream_detector.evaluation.report import About, report, to_json
+from stream_detector.evaluation.html_report import to_html
+from stream_detector.evaluation.plots import plot_series
+from stream_detector.evaluation.report import About, build_report, to_json
 from stream_detector.evaluation.report_tables import (
     FIGURES,
     SUMMARY_HEADER,
@@ -23,7 +23,14 @@ from stream_detector.evaluation.report_tables import (
     sensor_rows,
     summary_rows,
 )
-from stream_detector.evaluation.scorecard import PRODUCT, Judged, Rules, Series, judge, split
+from stream_detector.evaluation.scorecard import (
+    PRODUCT,
+    EvaluationConfig,
+    LabelledSeries,
+    Scorecard,
+    make_scorecard,
+    split_by_sensor,
+)
 from stream_detector.readings import BoolArray
 from tests.evaluation.test_scorecard import ROWS, faulty, scored, table
 
@@ -40,7 +47,7 @@ ABOUT = About(
 PNG = b"\x89PNG"
 
 
-def evaluate(*labels: BoolArray) -> list[Judged]:
+def evaluate(*labels: BoolArray) -> list[Scorecard]:
     """Judge sensors with these labels, which are alarmed as they should be.
 
     Of all rows together, the first two and the last have no score.
@@ -49,10 +56,10 @@ def evaluate(*labels: BoolArray) -> list[Judged]:
     together = np.stack(labels, axis=1).reshape(-1)
     result = replace(scored(len(together), together), is_late=np.arange(len(together)) == len(together) - 1)
     result.score[-1] = np.nan
-    return [judge(series, None, Rules(5_000, 1.0)) for series in split(data, together, result)]
+    return [make_scorecard(series, None, EvaluationConfig(5_000, 1.0)) for series in split_by_sensor(data, together, result)]
 
 
-def series(judged: Judged, **changes: Any) -> Series:  # noqa: ANN401 - fields of a dataclass
+def series(judged: Scorecard, **changes: Any) -> LabelledSeries:  # noqa: ANN401 - fields of a dataclass
     return replace(judged.series, **changes)
 
 
@@ -60,9 +67,9 @@ def test_the_mean_is_of_labelled_sensors_and_false_alarms_are_of_all() -> None:
     healthy = np.zeros(ROWS, np.bool_)
     judged = evaluate(faulty(), faulty(first=340), healthy)
 
-    summary = report(ABOUT, judged)["detectors"][PRODUCT]
+    summary = build_report(ABOUT, judged)["detectors"][PRODUCT]
 
-    rankings = [one.verdicts[PRODUCT].ranking for one in judged[:2]]
+    rankings = [one.scores[PRODUCT].ranking for one in judged[:2]]
     assert summary["sensors"] == 3
     assert summary["mean_of_labelled_sensors"]["sensors"] == 2
     assert summary["mean_of_labelled_sensors"]["vus_pr"] == pytest.approx(np.mean([one.vus_pr for one in rankings if one]))
@@ -74,17 +81,17 @@ def test_the_mean_is_of_labelled_sensors_and_false_alarms_are_of_all() -> None:
 def test_a_baseline_is_summed_up_over_the_sensors_that_it_judged() -> None:
     judged = evaluate(faulty(), faulty(first=10))
 
-    detectors = report(ABOUT, judged)["detectors"]
+    detectors = build_report(ABOUT, judged)["detectors"]
 
     assert (detectors[PRODUCT]["sensors"], detectors["random"]["sensors"]) == (2, 1)
-    assert list(report(ABOUT, evaluate(faulty(first=10)))["detectors"]) == [PRODUCT]
+    assert list(build_report(ABOUT, evaluate(faulty(first=10)))["detectors"]) == [PRODUCT]
 
 
 def test_rows_are_counted_by_what_became_of_them() -> None:
     judged = evaluate(faulty(), faulty(first=340))
     judged[0].series.product.scores[100:105] = np.nan
 
-    whole = report(ABOUT, judged)
+    whole = build_report(ABOUT, judged)
 
     expected = {"total": 800, "anomalous": 40, "scored": 792, "warming": 2, "late": 1, "other": 5}
     assert whole["rows"] == expected
@@ -92,7 +99,7 @@ def test_rows_are_counted_by_what_became_of_them() -> None:
 
 
 def test_what_a_reader_must_know_is_noted() -> None:
-    notes = report(ABOUT, evaluate(faulty(), faulty(first=10), np.zeros(ROWS, np.bool_)))["notes"]
+    notes = build_report(ABOUT, evaluate(faulty(), faulty(first=10), np.zeros(ROWS, np.bool_)))["notes"]
 
     assert notes[0] == "a note"
     assert notes[1].startswith("3 of 1,200 rows were not scored and rank last: 2 while warming, 1 late")
@@ -103,7 +110,7 @@ def test_what_a_reader_must_know_is_noted() -> None:
 
 
 def test_json_has_null_where_there_is_no_figure() -> None:
-    text = to_json(report(ABOUT, evaluate(np.zeros(ROWS, np.bool_))))
+    text = to_json(build_report(ABOUT, evaluate(np.zeros(ROWS, np.bool_))))
 
     pooled = json.loads(text)["detectors"][PRODUCT]["pooled"]
     assert (pooled["event_recall"], pooled["f1"], pooled["delay_seconds_median"]) == (None, None, None)
@@ -112,11 +119,11 @@ def test_json_has_null_where_there_is_no_figure() -> None:
 
 
 def test_equal_evaluations_give_equal_reports() -> None:
-    assert to_json(report(ABOUT, evaluate(faulty()))) == to_json(report(ABOUT, evaluate(faulty())))
+    assert to_json(build_report(ABOUT, evaluate(faulty()))) == to_json(build_report(ABOUT, evaluate(faulty())))
 
 
 def test_tables_have_a_cell_under_each_header() -> None:
-    whole = report(ABOUT, evaluate(faulty(), np.zeros(ROWS, np.bool_)))
+    whole = build_report(ABOUT, evaluate(faulty(), np.zeros(ROWS, np.bool_)))
 
     assert [len(row) for row in summary_rows(whole)] == [len(SUMMARY_HEADER)] * (1 + len(BASELINES))
     assert [len(row) for row in sensor_rows(whole)] == [len(sensor_header(whole))] * 2
@@ -152,7 +159,7 @@ def test_the_page_needs_nothing_else_and_escapes_names() -> None:
     judged = evaluate(faulty())
     renamed = replace(judged[0], series=series(judged[0], sensor='<b>"s"'))
 
-    text = page(report(ABOUT, [renamed]), {'<b>"s"': PNG})
+    text = to_html(build_report(ABOUT, [renamed]), {'<b>"s"': PNG})
 
     assert "Evaluation of pumps &lt;1&gt;" in text
     assert "<b>" not in text
@@ -162,18 +169,18 @@ def test_the_page_needs_nothing_else_and_escapes_names() -> None:
 
 
 def test_the_page_says_how_many_sensors_are_not_drawn() -> None:
-    whole = report(ABOUT, evaluate(faulty(), faulty()))
+    whole = build_report(ABOUT, evaluate(faulty(), faulty()))
 
-    assert "Pictures of 1 of 2 sensors" in page(whole, {"s0": PNG})
-    assert "Pictures of" not in page(whole, {"s0": PNG, "s1": PNG})
+    assert "Pictures of 1 of 2 sensors" in to_html(whole, {"s0": PNG})
+    assert "Pictures of" not in to_html(whole, {"s0": PNG, "s1": PNG})
 
 
 def test_a_sensor_is_drawn_whatever_it_has() -> None:
     (judged,) = evaluate(faulty())
-    one_row = split(table(rows=1), np.zeros(1, np.bool_), scored(1))
+    one_row = split_by_sensor(table(rows=1), np.zeros(1, np.bool_), scored(1))
     never = replace(judged.series.product, scores=np.full(ROWS, np.nan), thresholds=np.full(ROWS, np.nan))
 
-    drawn = [draw_series(one) for one in (judged.series, *one_row, series(judged, product=never))]
+    drawn = [plot_series(one) for one in (judged.series, *one_row, series(judged, product=never))]
 
     assert all(picture.startswith(b"\x89PNG") for picture in drawn)
     assert drawn[0] != drawn[2]
@@ -181,7 +188,7 @@ def test_a_sensor_is_drawn_whatever_it_has() -> None:
 
 def test_the_figures_and_detectors_in_the_documents_are_those_of_a_report() -> None:
     text = (Path(__file__).parents[2] / "docs" / "evaluate.md").read_text()
-    sensor = report(ABOUT, evaluate(faulty()))["sensors"][0]
+    sensor = build_report(ABOUT, evaluate(faulty()))["sensors"][0]
 
     cells = re.findall(r"^\| (`[a-z].*?) \|", text, re.MULTILINE)
     documented = re.findall(r"`([a-z0-9_]+)`", " ".join(cells))

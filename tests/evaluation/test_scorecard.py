@@ -1,4 +1,4 @@
-"""Sensors judged: what is compared with what, by which window, and what baselines are fitted to."""
+"""Sensors card: what is compared with what, by which window, and what baselines are fitted to."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ import pytest
 from stream_detector.evaluation.baselines import BASELINES, LEAST_TRAINING_ROWS
 from stream_detector.evaluation.offline_scoring import ScoredRows
 from stream_detector.evaluation.ranking import average_precision, vus_pr
-from stream_detector.evaluation.scorecard import FROM_START, FROM_TRAINING, PRODUCT, Rules, Series, judge, split
+from stream_detector.evaluation.scorecard import (
+    FROM_START,
+    FROM_TRAINING,
+    PRODUCT,
+    EvaluationConfig,
+    LabelledSeries,
+    make_scorecard,
+    split_by_sensor,
+)
 from stream_detector.readings import BoolArray
 from stream_detector.tables.dataset import Dataset
 
-RULES = Rules(quiet_ms=5_000, interval_seconds=7.0)
+CONFIG = EvaluationConfig(quiet_ms=5_000, interval_seconds=7.0)
 ROWS = 400
 
 
@@ -43,8 +51,8 @@ def faulty(rows: int = ROWS, first: int = 300) -> BoolArray:
     return labels
 
 
-def series(labels: BoolArray, data: Dataset | None = None) -> Series:
-    (one,) = split(data or table(), labels, scored(len(labels), labels))
+def series(labels: BoolArray, data: Dataset | None = None) -> LabelledSeries:
+    (one,) = split_by_sensor(data or table(), labels, scored(len(labels), labels))
     return one
 
 
@@ -52,7 +60,7 @@ def test_rows_are_split_by_sensor_in_their_order() -> None:
     data = table(sensors=3, rows=4)
     labels = np.arange(12) % 5 == 0
 
-    first, second, _ = split(data, labels, scored(12))
+    first, second, _ = split_by_sensor(data, labels, scored(12))
 
     assert (first.sensor, second.sensor) == ("s0", "s1")
     assert first.labels.tolist() == labels[::3].tolist()
@@ -62,56 +70,56 @@ def test_rows_are_split_by_sensor_in_their_order() -> None:
 
 
 def test_all_detectors_are_ranked_by_the_same_window_which_is_the_rhythm_of_the_first_feature() -> None:
-    judged = judge(series(faulty()), None, RULES)
+    card = make_scorecard(series(faulty()), None, CONFIG)
 
-    assert judged.vus_window == 20
-    assert list(judged.verdicts) == [PRODUCT, *BASELINES]
+    assert card.vus_window == 20
+    assert list(card.scores) == [PRODUCT, *BASELINES]
     scores = np.arange(float(ROWS))
     scores[:2] = 2.0  # as the lowest; only the order matters
-    ranking = judged.verdicts[PRODUCT].ranking
+    ranking = card.scores[PRODUCT].ranking
     assert ranking is not None
     assert ranking.vus_pr == vus_pr(faulty(), scores, 20)
     assert ranking.auc_pr == average_precision(faulty(), scores)
 
 
 def test_the_window_can_be_given() -> None:
-    judged = judge(series(faulty()), None, replace(RULES, vus_window=3))
+    card = make_scorecard(series(faulty()), None, replace(CONFIG, vus_window=3))
 
-    ranking = judged.verdicts[PRODUCT].ranking
-    assert judged.vus_window == 3
+    ranking = card.scores[PRODUCT].ranking
+    assert card.vus_window == 3
     assert ranking is not None
     assert ranking.vus_pr == vus_pr(faulty(), np.maximum(np.arange(float(ROWS)), 2.0), 3)
 
 
 @pytest.mark.parametrize("everywhere", [False, True])
 def test_where_all_labels_are_the_same_nothing_is_ranked(everywhere: bool) -> None:
-    judged = judge(series(np.full(ROWS, everywhere)), table(), RULES)
+    card = make_scorecard(series(np.full(ROWS, everywhere)), table(), CONFIG)
 
-    assert {verdict.ranking for verdict in judged.verdicts.values()} == {None}
+    assert {score.ranking for score in card.scores.values()} == {None}
 
 
 def test_days_are_by_the_sensors_own_interval() -> None:
-    single = judge(series(faulty(1)[:1], table(rows=1)), None, RULES)
+    single = make_scorecard(series(faulty(1)[:1], table(rows=1)), None, CONFIG)
 
-    assert judge(series(faulty()), None, RULES).verdicts[PRODUCT].alarms.days == pytest.approx(ROWS / 86_400)
+    assert make_scorecard(series(faulty()), None, CONFIG).scores[PRODUCT].alarms.days == pytest.approx(ROWS / 86_400)
     assert single.interval_seconds == 7.0
 
 
 def test_baselines_are_fitted_to_training_of_the_sensor() -> None:
     training = replace(table(), values=np.full((ROWS, 2), 3.0, np.float32))
 
-    judged, own = judge(series(faulty()), training, RULES), judge(series(faulty()), None, RULES)
+    card, own = make_scorecard(series(faulty()), training, CONFIG), make_scorecard(series(faulty()), None, CONFIG)
 
-    assert (judged.baselines_from, own.baselines_from) == (FROM_TRAINING, FROM_START)
-    assert judged.verdicts["robust z-score"] != own.verdicts["robust z-score"]
+    assert (card.baselines_from, own.baselines_from) == (FROM_TRAINING, FROM_START)
+    assert card.scores["robust z-score"] != own.scores["robust z-score"]
 
 
 @pytest.mark.parametrize(("first", "source"), [(LEAST_TRAINING_ROWS, FROM_START), (LEAST_TRAINING_ROWS - 1, None), (0, None)])
 def test_else_to_the_rows_before_the_first_label_if_there_are_enough(first: int, source: str | None) -> None:
-    judged = judge(series(faulty(first=first)), None, RULES)
+    card = make_scorecard(series(faulty(first=first)), None, CONFIG)
 
-    assert judged.baselines_from == source
-    assert len(judged.verdicts) == (1 + len(BASELINES) if source else 1)
+    assert card.baselines_from == source
+    assert len(card.scores) == (1 + len(BASELINES) if source else 1)
 
 
 @pytest.mark.parametrize("first", [390, ROWS])  # the latter: no label at all
@@ -119,10 +127,10 @@ def test_no_more_than_the_first_half_is_fitted_to(first: int) -> None:
     data = table()
     data.values[ROWS // 2 :] += 1000.0
 
-    judged = judge(series(faulty(first=first), data), None, RULES)
+    card = make_scorecard(series(faulty(first=first), data), None, CONFIG)
 
     healthy = min(first, ROWS) - ROWS // 2
-    assert judged.verdicts["robust z-score"].alarms.false_positives >= healthy  # none of them was thought usual
+    assert card.scores["robust z-score"].alarms.false_positives >= healthy  # none of them was thought usual
 
 
 def test_a_sensor_that_is_not_in_the_training_gives_its_own_rows() -> None:
@@ -130,13 +138,14 @@ def test_a_sensor_that_is_not_in_the_training_gives_its_own_rows() -> None:
     training = data.take(data.codes == 0)
 
     first, second = (
-        judge(one, replace(training, sensors=("s0",)), RULES) for one in split(data, np.tile(faulty(), 2), scored(2 * ROWS))
+        make_scorecard(one, replace(training, sensors=("s0",)), CONFIG)
+        for one in split_by_sensor(data, np.tile(faulty(), 2), scored(2 * ROWS))
     )
 
     assert (first.baselines_from, second.baselines_from) == (FROM_TRAINING, FROM_START)
 
 
 def test_the_seed_changes_random_scores_only() -> None:
-    one, other = (judge(series(faulty()), None, replace(RULES, seed=seed)).verdicts for seed in (0, 1))
+    one, other = (make_scorecard(series(faulty()), None, replace(CONFIG, seed=seed)).scores for seed in (0, 1))
 
     assert [name for name in one if one[name] != other[name]] == ["random"]
