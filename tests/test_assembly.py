@@ -135,7 +135,7 @@ class Trained:
 
 def test_a_sensor_with_very_long_windows_learns_its_scale_from_as_many_readings_as_its_record_can_count() -> None:
     detector = build_detector(Trained(spec=replace(MODEL, window_length=5000)), StateSettings(), AlertSettings())
-    detector.admit(0, ["new"], [None])
+    detector.admit_new(0, ["new"])
     count = detector.arena.records["moments"]["count"]
     slot = detector.arena.slot(0, "new")
     count[slot] = 65_533
@@ -150,7 +150,7 @@ def test_a_detector_knows_the_models_sensors_and_learns_the_scale_of_others_from
     detector = build_detector(Trained(), StateSettings(), AlertSettings())
     count = 16 * 20 + 30
     times = 6_000 * np.arange(1, count + 1)
-    detector.admit(0, ["pump-1", "new"], [None, None])
+    detector.admit_new(0, ["pump-1", "new"])
 
     for sensor in ("pump-1", "new"):
         values = np.ones((count, 1), np.float32)

@@ -16,8 +16,7 @@ from stream_detector.detection.open_incidents import OpenIncident
 from stream_detector.detection.scorer import Scorer
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.state.arena import Arena
-from stream_detector.state.codec.decode import decode
-from stream_detector.state.record_layout import NO_INCIDENT, layout_name, time_unit_ms
+from stream_detector.state.record_layout import NO_INCIDENT, Records, layout_name, new_records, time_unit_ms
 from stream_detector.state.running_scale import ScaleRules, Scales, learn
 from stream_detector.state.windows import Appended, append
 
@@ -74,22 +73,29 @@ class Detector:
     def layout(self) -> str:
         """The name of the layout of the sensors' records; state of another name cannot be admitted."""
         model = self.model
-        return layout_name(model.window_length, model.features, len(model.members), time_unit_ms(self._windows.max_gap_ms))
+        return layout_name(model.window_length, model.features, len(model.members), self.time_unit_ms)
 
     def use_rules(self, rules: DecisionRules) -> None:
         """Decide by other rules from the next batch on; state, model and open incidents stay."""
         self._rules = rules
 
-    def admit(self, partition: int, sensors: Sequence[str], stored: Sequence[bytes | None]) -> None:
-        """Hold sensors with their stored records, or as never seen; there must be room."""
-        model = self.model
-        unit_ms = time_unit_ms(self._windows.max_gap_ms)
-        records, present = decode(stored, model.window_length, len(model.features), len(model.members), unit_ms)
+    @property
+    def time_unit_ms(self) -> int:
+        """The unit of the times in the sensors' records."""
+        return time_unit_ms(self._windows.max_gap_ms)
+
+    def admit_new(self, partition: int, sensors: Sequence[str]) -> None:
+        """Hold sensors that were never seen; there must be room."""
+        shape = self.model.window_length, len(self.model.features), len(self.model.members)
+        self.admit(partition, sensors, new_records(len(sensors), *shape), np.zeros(len(sensors), np.bool_))
+
+    def admit(self, partition: int, sensors: Sequence[str], records: Records, is_stored: BoolArray) -> None:
+        """Hold sensors with these records [N], or as never seen where none is stored; there must be room."""
         table_rows = self._windows.scales.sensors.find(sensors)
         header = records["header"].copy()
         reset_for_model(header, table_rows, self._rules)
         records["header"] = header
-        self.arena.insert(partition, sensors, records, present, table_rows)
+        self.arena.insert(partition, sensors, records, is_stored, table_rows)
 
     def reopen(self, partition: int, incidents: Sequence[OpenIncident]) -> None:
         """Take up incidents that the store has lost; their sensors must be held."""

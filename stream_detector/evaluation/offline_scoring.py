@@ -48,7 +48,7 @@ def score_dataset(detector: Detector, dataset: Dataset) -> Iterator[ScoredRows]:
     if not detector.arena.room(len(dataset.sensors)):
         msg = f"{len(dataset.sensors)} sensors do not fit into an arena of {detector.arena.max_sensors}"
         raise ValueError(msg)
-    detector.admit(0, dataset.sensors, [None] * len(dataset.sensors))
+    detector.admit_new(0, dataset.sensors)
     for first in range(0, len(dataset), _BATCH_ROWS):
         yield _score_batch(detector, dataset, slice(first, min(first + _BATCH_ROWS, len(dataset))))
 

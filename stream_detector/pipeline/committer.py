@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stream_detector.detection.detector import Detected
 from stream_detector.pipeline.in_flight import without
-from stream_detector.pipeline.keeper import Partition
+from stream_detector.pipeline.partition import Partition
 from stream_detector.ports import Chunk
 from stream_detector.readings import Decoded
 

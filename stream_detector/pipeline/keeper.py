@@ -18,6 +18,8 @@ import numpy as np
 from stream_detector.detection.detector import Detector
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.pipeline.executor import Executor, InlineExecutor, no_op
+from stream_detector.pipeline.partition import REBUILDING, Partition
+from stream_detector.pipeline.sensor_loader import decode_stored
 from stream_detector.pipeline.state_snapshot import (
     WHOLE_BYTES,
     PersistRequest,
@@ -33,28 +35,8 @@ from stream_detector.readings import Readings
 
 logger = logging.getLogger(__name__)
 
-#: Where a rebuild starts to count its slices upwards; a negative position marks state that is not usable yet.
-REBUILDING = -(1 << 40)
 _REWRITE_SENSORS = 4096
 _LOOKED_AT, _WARN_SECONDS = 16, 60.0
-
-
-@dataclass(slots=True)
-class Partition:
-    """An assigned partition. The state in memory includes every record before `next`, the stored one before `persisted`.
-
-    `committed` lies between the two: what is in memory from there on is of the batch in flight.
-    """
-
-    number: int
-    topic_id: str = ""
-    epoch: bytes = b""
-    next: int = REBUILDING
-    committed: int = REBUILDING
-    persisted: int = REBUILDING
-    restored: bool = False  # every sensor of the partition is in memory or in the store
-    trusted: int = 0  # the doubt about the store (see StateKeeper.doubt) up to which this partition was looked at
-    rewriting: bool = False  # the store has lost this partition, and not all of it is written anew yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +105,7 @@ class StateKeeper:
         epoch = self._random_bytes(8)
         with self._asking():
             self._store.begin(partition.number, PartitionMeta(position, epoch, self.layout, partition.topic_id))
-        partition.epoch, partition.persisted = epoch, position
+        partition.started_epoch(epoch, position)
         self._detector.arena.unstored(partition.number)
 
     def admit(self, partitions: dict[int, Partition], readings: Readings) -> frozenset[int]:
@@ -154,7 +136,7 @@ class StateKeeper:
         if not self._detector.arena.room(len(sensors)):  # nobody is sent to a store that does not answer
             return False
         self._warn_of_divided(partition.number, sensors)
-        self._detector.admit(partition.number, sensors, stored)
+        self._detector.admit(partition.number, sensors, *decode_stored(self._detector, stored))
         return True
 
     def _warn_of_divided(self, partition: int, sensors: list[str]) -> None:
@@ -197,7 +179,7 @@ class StateKeeper:
 
     def keeps_up(self, partition: Partition, position: int) -> bool:
         """Say whether the store, as far as is known, has all of a partition's state at a position and takes what follows."""
-        is_sound = partition.trusted == self._doubts and not partition.rewriting and not self.is_away
+        is_sound = partition.checked_at == self._doubts and not partition.rewriting and not self.is_away
         return is_sound and partition.persisted == position
 
     def savings(self, partitions: Sequence[Partition], most: int | None = None) -> list[tuple[Partition, StateSnapshot]]:
@@ -237,7 +219,8 @@ class StateKeeper:
         """Note what the store has now."""
         if verdict in (StoreVerdict.APPLIED, StoreVerdict.ALREADY_APPLIED):
             self._detector.arena.saved(partition.number, saving.marked)
-            partition.persisted, partition.trusted = saving.position, self._doubts
+            partition.persisted_to(saving.position)
+            partition.checked_at = self._doubts
 
     def doubt(self) -> None:
         """Have every partition looked up at its next persist: the store may have lost what it had."""
@@ -245,10 +228,10 @@ class StateKeeper:
 
     def _is_still_there(self, partition: Partition, report: StepReport) -> bool:
         """Look whether the store still has a partition, if there is a doubt."""
-        if partition.trusted == self._doubts or not partition.restored:
+        if partition.checked_at == self._doubts or not partition.restored:
             return True
         meta = self.meta(partition.number)
-        partition.trusted = self._doubts
+        partition.checked_at = self._doubts
         is_there = meta is not None and (meta.epoch, meta.next_position) == (partition.epoch, partition.persisted)
         return is_there or self._close_gap(partition, report)
 
@@ -257,7 +240,7 @@ class StateKeeper:
         meta = self.meta(partition.number)
         if meta is not None and meta.epoch == partition.epoch and partition.persisted < meta.next_position < partition.next:
             # An earlier persist was applied although its answer was lost. All that it wrote is still among the unsaved.
-            partition.persisted = meta.next_position
+            partition.persisted_to(meta.next_position)
             return self.persist(partition, report)
         if meta is not None or not partition.restored:
             # A failover lost the newest writes, or a restoration was under way: memory need not have all sensors.
@@ -290,10 +273,10 @@ class StateKeeper:
             if verdict not in (StoreVerdict.APPLIED, StoreVerdict.ALREADY_APPLIED):
                 msg = f"the state store changed while partition {partition.number} was written anew"
                 raise StoreUnavailableError(msg)
-            partition.persisted = stop
+            partition.persisted_to(stop)
             self._on_progress()
         arena.saved(partition.number, arena.marked(slots))
-        partition.rewriting, partition.trusted = False, self._doubts
+        partition.rewriting, partition.checked_at = False, self._doubts
 
     def must_hold(self, partitions: list[Partition]) -> bool:
         """Say whether the store lags so far that no more may be read."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stream_detector.errors import CommitFailedError, RetriableError
 from stream_detector.logs import OutageLog
-from stream_detector.pipeline.keeper import Partition
+from stream_detector.pipeline.partition import Partition
 from stream_detector.pipeline.restore import RestoreConfig, RestorePorts, Restorer
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.readings import Membership
@@ -108,7 +108,6 @@ class Assignment:
             return
         if wait_seconds is None:
             del self._restoring[number]
-            self._partitions[number].committed = self._partitions[number].next
             self._outage.ended()
         else:
             restoring.due = self._clock() + wait_seconds

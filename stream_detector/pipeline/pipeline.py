@@ -26,7 +26,7 @@ from stream_detector.ingest.dead_letters import DeadLetterLimit, dead_letter
 from stream_detector.logs import OutageLog
 from stream_detector.pipeline.committer import AT_ONCE, CommitPolicy, Scored, Uncommitted
 from stream_detector.pipeline.executor import no_op
-from stream_detector.pipeline.keeper import Partition
+from stream_detector.pipeline.partition import Partition
 from stream_detector.pipeline.partitions import Assignment
 from stream_detector.pipeline.restore import RestoreConfig, RestorePorts
 from stream_detector.pipeline.state_snapshot import StateSnapshot
@@ -260,7 +260,7 @@ class Pipeline:
             owners = [partitions[chunk.partition] for chunk in chunks]
             self._in_flight = _Batch(chunks, owners, decoded, self._ports.detector.begin(decoded.readings))
             for chunk, partition in zip(chunks, owners, strict=True):
-                partition.next = chunk.stop
+                partition.appended_to(chunk.stop)
             self._on_progress()
         return True
 
@@ -308,7 +308,7 @@ class Pipeline:
         self._sink.commit(messages, positions, self._membership)
         ready = self._assignment.ready()
         for number, position in positions.items():
-            ready[number].committed = position
+            ready[number].committed_to(position)
         for batch in batches:
             count_batch(self._report, batch.decoded, batch.detected, self._ports.detector.model)
         self._on_progress()
@@ -325,7 +325,7 @@ class Pipeline:
     def _savings(self) -> list[tuple[Partition, StateSnapshot]]:
         """Take what the store lacks, as memory is now."""
         ready = self._assignment.ready().values()
-        return self._keeper.savings([partition for partition in ready if partition.persisted < partition.next])
+        return self._keeper.savings([partition for partition in ready if partition.unsaved])
 
     def _follow_assignment(self, polled: Polled) -> None:
         """Forget revoked partitions and begin to restore assigned ones."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from stream_detector.detection.detector import Detector
 from stream_detector.errors import RetriableError
-from stream_detector.pipeline.keeper import Partition, StateKeeper
+from stream_detector.pipeline.keeper import StateKeeper
+from stream_detector.pipeline.partition import Partition
 from stream_detector.pipeline.restore_plan import Action, Facts, Plan, choose_plan
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.ports import Chunk, Decoder, IncidentLog, Sink, Source
@@ -71,7 +72,7 @@ class Restorer:
             yield from self._rebuild(partition, plan, report)
         else:
             yield from self._replay(partition, plan, report)
-        partition.restored = True
+        partition.finish_restoring()
         report().restores[plan.action.value] += 1
         self._ports.source.seek(partition.number, partition.next)
 
@@ -82,7 +83,7 @@ class Restorer:
         committed = source.committed(number)
         log_start, log_end = source.bounds(number)
         if meta is not None:
-            partition.epoch, partition.persisted = meta.epoch, meta.next_position
+            partition.found_stored(meta.epoch, meta.next_position)
         return choose_plan(
             Facts(
                 partition=number,
@@ -129,20 +130,20 @@ class Restorer:
 
     def _replay(self, partition: Partition, plan: Plan, report: Callable[[], StepReport]) -> Iterator[float]:
         """Fold the readings that the store lacks into its state; their events are already on the alerts topic."""
-        partition.next = partition.persisted
+        partition.continue_from_stored()
         if plan.action is Action.REPLAY:
             for chunk in self._read(partition.number, plan.replay_from, plan.position):
                 self._fold(partition, chunk, report(), scoring=True)
-                partition.next = chunk.stop
+                partition.appended_to(chunk.stop)
                 self._persist(partition, report())
                 yield 0.0
-        partition.next = plan.position
+        partition.appended_to(plan.position)
         self._persist(partition, report())
 
     def _rebuild(self, partition: Partition, plan: Plan, report: Callable[[], StepReport]) -> Iterator[float]:
         """Fill the windows from the readings before the position; what comes from scores starts from the model's prior."""
         self._ports.keeper.begin(partition)
-        partition.next = partition.persisted
+        partition.continue_from_stored()
         for chunk in self._read(partition.number, self._lookback(partition.number, plan.position), plan.position):
             self._fold(partition, chunk, report(), scoring=False)
             if self._is_crowded():
@@ -153,7 +154,7 @@ class Restorer:
         if plan.reopens_incidents:
             self._reopen_incidents(partition, plan.position)
             yield from self._store_changes(partition, report)
-        partition.next = plan.position
+        partition.appended_to(plan.position)
         self._persist(partition, report())
 
     def _is_crowded(self) -> bool:
@@ -167,7 +168,7 @@ class Restorer:
         One that is cut short begins again, so nothing is gained by writing each slice.
         """
         while len(self._ports.detector.arena.unsaved(partition.number, 1)):
-            partition.next += 1
+            partition.appended_to(partition.next + 1)
             self._persist(partition, report(), self._rules.slice_records)
             yield 0.0
 

@@ -101,7 +101,7 @@ def rates(scorer: RememberingScorer, dataset: Dataset, budgets: Sequence[float])
 def count_incidents(scorer: TrainedScorer, dataset: Dataset, budget_per_sensor_day: float) -> tuple[int, int]:
     """Return how many incidents open, and how many readings are scored."""
     detector = build_detector(scorer, StateSettings(), AlertSettings(budget_per_sensor_day=budget_per_sensor_day))
-    detector.admit(0, dataset.sensors, [None] * len(dataset.sensors))
+    detector.admit_new(0, dataset.sensors)
     incidents = scored = 0
     for first in range(0, len(dataset), BATCH_ROWS):
         batch = dataset.take(np.arange(first, min(first + BATCH_ROWS, len(dataset))))

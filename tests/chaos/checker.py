@@ -16,6 +16,7 @@ from typing import Any
 from stream_detector.detection.detector import Detector
 from stream_detector.ingest.dead_letters import dead_letter
 from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.pipeline.sensor_loader import decode_stored
 from stream_detector.pipeline.state_snapshot import unsaved_updates
 from stream_detector.readings import Message, Record
 from tests.integration.plants import plant_of
@@ -189,7 +190,7 @@ def _taken_over(partition: int, detector: Detector, before: Detector | None) -> 
         sensors = [before.arena.sensors[slot] for slot in slots.tolist()]
         before.arena.unstored(partition)
         written = unsaved_updates(before.arena, slots).whole  # all of them, as none is stored
-        detector.admit(partition, sensors, [written[sensor] for sensor in sensors])
+        detector.admit(partition, sensors, *decode_stored(detector, [written[sensor] for sensor in sensors]))
     return detector
 
 
@@ -198,5 +199,5 @@ def _events(records: Sequence[Record], detector: Detector) -> list[Message]:
         return []
     readings = JsonDecoder(detector.model.features, InputLimits()).decode(records).readings
     lacking = detector.arena.touch(records[0].partition, sorted(set(readings.sensors)))
-    detector.admit(records[0].partition, lacking, [None] * len(lacking))
+    detector.admit_new(records[0].partition, lacking)
     return list(detector.alerts(readings, detector.detect(readings), records[0].topic, "alerts"))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.detection.detector import Detected, Detector
+from stream_detector.pipeline.sensor_loader import decode_stored
 from stream_detector.readings import Float64Array, Message, Readings
 from stream_detector.state.codec.encode import encode
 from stream_detector.state.record_layout import new_records
@@ -33,7 +34,7 @@ def readings(sensors: str, first: int = 0, *, missing: bool = False) -> Readings
 def admitted(detector: Detector, sensors: str) -> Detector:
     """Hold sensors that were never seen."""
     assert detector.arena.room(len(sensors))
-    detector.admit(0, list(sensors), [None] * len(sensors))
+    detector.admit_new(0, list(sensors))
     return detector
 
 
@@ -179,7 +180,7 @@ def test_a_stored_record_is_gone_on_with() -> None:
     scorer = ChecksumScorer()
     second = NEVER.detector(scorer)
 
-    second.admit(0, ["a"], [stored])
+    second.admit(0, ["a"], *decode_stored(second, [stored]))
     second.detect(readings("a", 2))
 
     assert [window[:, 0].tolist() for window in scorer.windows_seen] == [[0, 1, 2]]
@@ -189,7 +190,7 @@ def test_a_stored_record_is_gone_on_with() -> None:
 def test_a_stored_record_of_another_size_is_not_used(stored: bytes) -> None:
     detector = NEVER.detector()
 
-    detector.admit(0, ["a"], [stored])
+    detector.admit(0, ["a"], *decode_stored(detector, [stored]))
 
     slot = detector.arena.held(0)[0]
     assert detector.arena.records["rows"][slot].tobytes() == new_records(1, 3, 2, 1)["rows"].tobytes()

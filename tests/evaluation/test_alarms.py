@@ -114,7 +114,7 @@ def test_two_alarms_with_nothing_in_between_are_one_incident_however_long_that_t
 def test_incidents_are_those_of_the_stream(seed: int, quiet_seconds: int, stride: int) -> None:
     plant, table = Plant(quiet_ms=quiet_seconds * SECOND_MS, stride=stride), mixed(sensors=3, rows=400, seed=seed)
     detector = plant.detector()
-    detector.admit(0, table.sensors, [None] * len(table.sensors))
+    detector.admit_new(0, table.sensors)
     sensors = [table.sensors[code] for code in table.codes]
     rows = np.arange(len(table))
     detected = detector.detect(Readings(sensors, np.zeros(len(rows), np.int32), rows, table.times_ms, table.values))

@@ -118,7 +118,7 @@ def test_with_a_stride_the_rows_between_have_no_score() -> None:
 def test_a_table_longer_than_a_batch_is_scored_as_if_it_were_one() -> None:
     table = mixed(sensors=3, rows=9000)
     detector = Plant().detector()
-    detector.admit(0, table.sensors, [None] * len(table.sensors))
+    detector.admit_new(0, table.sensors)
     sensors = [table.sensors[code] for code in table.codes]
 
     detected = detector.detect(Readings(sensors, np.zeros(9000, np.int32), np.arange(9000), table.times_ms, table.values))

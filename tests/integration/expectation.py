@@ -25,7 +25,7 @@ def expected_alerts(
             for is_new in (False, True)
         )
         sensors = sorted({*history.sensors, *new.sensors})
-        detector.admit(partition, sensors, [None] * len(sensors))
+        detector.admit_new(partition, sensors)
         detector.detect(history, scoring=False)
         detected = detector.detect(new)
         alerts |= by_sensor(detector.alerts(new, detected, records[0].topic, "alerts"))

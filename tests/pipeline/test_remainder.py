@@ -41,7 +41,7 @@ def detected(records: list[Record]) -> tuple[Detector, Decoded, Detected]:
             if number == partition
         )
         detector.arena.room(len(names))
-        detector.admit(partition, list(names), [None] * len(names))
+        detector.admit_new(partition, list(names))
     return detector, decoded, detector.detect(decoded.readings)
 
 

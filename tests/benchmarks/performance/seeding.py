@@ -22,7 +22,8 @@ from stream_detector.detection.detector import Detector
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.scorer import WindowErrors
 from stream_detector.model_store.model_directory import load_artifact
-from stream_detector.pipeline.keeper import LagBounds, Partition, StateKeeper
+from stream_detector.pipeline.keeper import LagBounds, StateKeeper
+from stream_detector.pipeline.partition import Partition
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.readings import Float32Array
 from stream_detector.settings.schema import AlertSettings, KafkaSettings, RedisSettings, StateSettings
@@ -63,7 +64,7 @@ def seed(model: Path, log: FleetLog, kafka: KafkaSettings, redis: RedisSettings)
         keeper = StateKeeper(store, detector, LagBounds(PATTERN, 1.0), time.monotonic, secrets.token_bytes)
         partition = Partition(0, _topic_id(kafka))
         keeper.begin(partition)
-        partition.next = partition.persisted
+        partition.continue_from_stored()
         numbers = np.arange(min(PATTERN, log.count))
         keeper.admit_sensors({0: partition}, {0: log.sensors[: len(numbers)]})
         for start in range(0, log.past, _TURNS_AT_ONCE):
@@ -71,9 +72,9 @@ def seed(model: Path, log: FleetLog, kafka: KafkaSettings, redis: RedisSettings)
         filled = detector.arena.records[detector.arena.held(0)].copy()
         for first in range(0, log.count, PATTERN):
             _hold(detector, log.sensors[first : first + PATTERN], filled)
-            partition.next += 1
+            partition.appended_to(partition.next + 1)
             _persist(keeper, partition)
-        partition.next = log.count
+        partition.appended_to(log.count)
         _persist(keeper, partition)
 
 

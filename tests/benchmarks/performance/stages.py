@@ -187,8 +187,8 @@ class _Alone:
             detected = self._ports.detector.detect(decoded.readings, scoring=False)
         assert not waiting
         for chunk in polled.chunks:
-            self._partitions[chunk.partition].next = chunk.stop
-            self._partitions[chunk.partition].committed = chunk.stop
+            self._partitions[chunk.partition].appended_to(chunk.stop)
+            self._partitions[chunk.partition].committed_to(chunk.stop)
         with self._watch.running(PERSIST):
             are_stored = [self._ports.keeper.persist(one, StepReport()) for one in self._partitions.values()]
         assert all(are_stored)
