@@ -11,17 +11,25 @@ from typing import Protocol
 
 from stream_detector.detection.calibration import Calibration, alarms_per_reading
 from stream_detector.detection.decision_rules import DecisionRules
-from stream_detector.detection.detector import Detector, WindowRules
+from stream_detector.detection.detector import Detector, WindowConfig
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.scorer import Scorer
+from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.ingest.json_decoder import InputLimits
 from stream_detector.pipeline.committer import CommitPolicy
 from stream_detector.pipeline.pipeline import PipelineConfig
 from stream_detector.pipeline.restore import RestoreConfig
 from stream_detector.readings import Float32Array
-from stream_detector.settings.schema import AlertSettings, InputSettings, KafkaSettings, Settings, StateSettings
+from stream_detector.settings.schema import (
+    AlertSettings,
+    DeadLetterSettings,
+    InputSettings,
+    KafkaSettings,
+    Settings,
+    StateSettings,
+)
 from stream_detector.state.arena import Arena
-from stream_detector.state.running_scale import MAXIMUM_LEARNED_COUNT, ScaleRules
+from stream_detector.state.running_scale import MAXIMUM_LEARNED_COUNT, ScaleConfig
 from stream_detector.timestamps import to_ms
 
 #: A silence of so many sampling intervals starts a window anew, if no setting says otherwise. Training windows use it too.
@@ -53,9 +61,9 @@ def build_detector(scorer: TrainedScorer, state: StateSettings, alerts: AlertSet
         scorer,
         model,
         decision_rules(model, calibration, state, alerts),
-        WindowRules(
+        WindowConfig(
             max_gap_ms=round(1000 * max_gap_seconds(model, state)),
-            scales=ScaleRules(calibration.sensors, scorer.fallback_deviation, learned_count),
+            scales=ScaleConfig(calibration.sensors, scorer.fallback_deviation, learned_count),
             stride=state.stride,
         ),
     )
@@ -126,7 +134,12 @@ def input_limits(settings: InputSettings) -> InputLimits:
     )
 
 
-def pipeline_rules(settings: Settings) -> PipelineConfig:
+def dead_letter_limit(settings: DeadLetterSettings) -> DeadLetterLimit:
+    """Return when bad input stops the service."""
+    return DeadLetterLimit(settings.max_share, settings.min_count, settings.max_run)
+
+
+def pipeline_config(settings: Settings) -> PipelineConfig:
     """Return the names of the topics, and what bounds a step."""
     kafka = settings.kafka
     return PipelineConfig(
@@ -139,7 +152,7 @@ def pipeline_rules(settings: Settings) -> PipelineConfig:
     )
 
 
-def restore_rules(model: ModelSpec, settings: Settings) -> RestoreConfig:
+def restore_config(model: ModelSpec, settings: Settings) -> RestoreConfig:
     """Return where a new group starts, and how much history fills its windows."""
     window_seconds = model.window_length * model.sampling_interval_seconds
     return RestoreConfig(

@@ -16,7 +16,7 @@ from stream_detector.assembly import (
     decision_rules,
     max_gap_seconds,
     model_tag,
-    restore_rules,
+    restore_config,
 )
 from stream_detector.detection.calibration import Calibration, Tails
 from stream_detector.detection.decision_rules import DecisionRules
@@ -175,7 +175,7 @@ def test_the_look_back_fills_windows_with_a_margin() -> None:
         state=StateSettings(lookback_margin=1.5, max_lookback_records=9), kafka=KafkaSettings(max_poll_records=7)
     )
 
-    found = restore_rules(MODEL, settings)
+    found = restore_config(MODEL, settings)
 
     assert found.lookback_ms == 180_000  # 20 x 6 s x 1.5
     assert found.max_lookback_records == 9
@@ -192,7 +192,7 @@ def test_the_look_back_fills_windows_with_a_margin() -> None:
     ],
 )
 def test_a_group_starts_at_an_end_or_at_a_time(start: str, position: str | int) -> None:
-    assert restore_rules(MODEL, Settings(kafka=KafkaSettings(start=start))).start == position
+    assert restore_config(MODEL, Settings(kafka=KafkaSettings(start=start))).start == position
 
 
 def rules(state: StateSettings | None = None, **alerts: float) -> DecisionRules:

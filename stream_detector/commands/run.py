@@ -1,4 +1,4 @@
-"""`stream-detector run`: the service. This is where its parts are put together."""
+"""`stream-detector run`: the service. Its parts are put together here."""
 
 from __future__ import annotations
 
@@ -11,27 +11,24 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 from stream_detector import __version__
 from stream_detector.adapters.http_server import serve_pages
 from stream_detector.adapters.kafka.incident_log import KafkaIncidentLog
-from stream_detector.adapters.kafka.sink import KafkaSink
-from stream_detector.adapters.kafka.source import KafkaSource
-from stream_detector.adapters.kafka.topics import ensure_topics
-from stream_detector.adapters.redis.store import RedisStore
-from stream_detector.assembly import build_detector, decision_rules, input_limits, pipeline_rules, restore_rules
+from stream_detector.assembly import (
+    build_detector,
+    dead_letter_limit,
+    decision_rules,
+    input_limits,
+    pipeline_config,
+    restore_config,
+)
+from stream_detector.commands.connections import Connections, StopRequested, connect
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector
-from stream_detector.errors import (
-    RetriableError,
-    StoreRefusedError,
-    StoreUnavailableError,
-    StreamDetectorError,
-)
+from stream_detector.errors import StreamDetectorError
 from stream_detector.gate.promotion import warning_of
-from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.logs import set_up_logging
 from stream_detector.pipeline.keeper import LagBounds, StateKeeper
@@ -47,8 +44,6 @@ from stream_detector.settings.schema import AlertSettings, Settings
 
 logger = logging.getLogger(__name__)
 
-_Built = TypeVar("_Built")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options; everything else is a setting."""
@@ -61,42 +56,36 @@ def main(arguments: argparse.Namespace) -> int:
     set_up_logging(settings.service.log_level, settings.service.log_format)
     signals = Signals(StopFlag(), ReloadFlag())
     try:
-        with signals.stop.installed(), signals.reload.installed(), suppress(_Stopped), ExitStack() as parts:
-            run_service(settings, lambda: settings_of(arguments), signals, parts)
+        with signals.stop.installed(), signals.reload.installed(), suppress(StopRequested), ExitStack() as resources:
+            run_service(settings, lambda: settings_of(arguments), signals, resources)
     except StreamDetectorError as error:
-        if settings.service.log_format == "json":  # in a log of text, the message of the command line is enough
+        if settings.service.log_format == "json":  # in a text log, the message of the command line is enough
             logger.critical("%s", error, extra={"error": type(error).__name__})
         raise
     return 0
 
 
-class _Stopped(Exception):  # noqa: N818 - not an error: asked to stop while still waiting for Kafka
-    """The stop came before there was anything to stop."""
-
-
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What the process is asked from outside."""
+    """What signals have asked of the process."""
 
     stop: StopFlag
     reload: ReloadFlag
 
 
-def run_service(settings: Settings, load: Callable[[], Settings], signals: Signals, parts: ExitStack) -> None:
-    """Put the parts together, outermost first, and run. `parts` closes them in the opposite order.
-
-    `load` reads the settings again, for a reload.
-    """
+def run_service(settings: Settings, load: Callable[[], Settings], signals: Signals, resources: ExitStack) -> None:
+    """Put the parts together and run. `resources` closes them, last one first; `load` reads the settings again."""
     metrics = Metrics()
     heartbeat = Heartbeat(time.monotonic())
     limit_seconds = settings.service.watchdog_seconds
     pages = health_pages(heartbeat, metrics, limit_seconds, time.monotonic)
-    port = parts.enter_context(serve_pages(settings.http.host, settings.http.port, pages))
+    port = resources.enter_context(serve_pages(settings.http.host, settings.http.port, pages))
     logger.info("stream-detector %s: health and metrics on port %d", __version__, port, extra={"port": port})
-    detector, rules_for = _load_model(settings, metrics)
-    reloader = Reloader(signals.reload, rules_for(settings.alerts), lambda: rules_for(reread_alerts(settings, load)), metrics)
+    detector, rules_of = _load_model(settings, metrics)
+    reloader = Reloader(signals.reload, rules_of(settings.alerts), lambda: rules_of(reread_alerts(settings, load)), metrics)
     logger.info("%s", describe_rules(reloader.rules), extra={"rules": reloader.rules.rules_version})
-    pipeline = _connect(settings, detector, signals.stop, parts, heartbeat)
+    connections = connect(settings, signals.stop, resources)
+    pipeline = _build_pipeline(settings, detector, connections, resources, heartbeat)
     tune_garbage_collector()
     heartbeat.beat_at = time.monotonic()
     gather_seconds = settings.service.target_latency_seconds / 2
@@ -108,9 +97,9 @@ def run_service(settings: Settings, load: Callable[[], Settings], signals: Signa
 
 
 def _load_model(settings: Settings, metrics: Metrics) -> tuple[Detector, Callable[[AlertSettings], DecisionRules]]:
-    """Load and warm the model before the group is joined: a slow start must not cost a rebalance.
+    """Return a detector, and a function that makes its decision rules from settings.
 
-    Return the detector, and what makes its rules from other settings of alerts.
+    The model is loaded and warm before the replica joins the group: a slow start must not cost a rebalance.
     """
     from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
 
@@ -130,67 +119,37 @@ def _load_model(settings: Settings, metrics: Metrics) -> tuple[Detector, Callabl
     return detector, partial(decision_rules, scorer.spec, scorer.calibration, settings.state)
 
 
-def _connect(settings: Settings, detector: Detector, stop: StopFlag, parts: ExitStack, heartbeat: Heartbeat) -> Pipeline:
-    """Connect the detector to Kafka and Redis."""
-    kafka = settings.kafka
-    start_seconds = settings.service.start_seconds
-    patience = min(kafka.request_timeout_seconds, start_seconds)
-    first = kafka.model_copy(update={"request_timeout_seconds": patience})  # one attempt must not outlast the start
-    _insist(lambda: ensure_topics(first), start_seconds, stop)
-    store = RedisStore(settings.redis, kafka.group_id, kafka.input_topic)
-    parts.callback(store.close)
-    _check_rights(store)
-    source = _insist(lambda: KafkaSource(kafka), start_seconds, stop)
-    parts.callback(source.close)
-    sink = _insist(lambda: KafkaSink(kafka), start_seconds, stop)
-    parts.callback(sink.close)
-    executor = parts.enter_context(ThreadPoolExecutor(1, "storing"))
+def _build_pipeline(
+    settings: Settings, detector: Detector, connections: Connections, resources: ExitStack, heartbeat: Heartbeat
+) -> Pipeline:
+    """Build the pipeline between these connections. Progress within a step, too, beats the heart."""
+    executor = resources.enter_context(ThreadPoolExecutor(1, "storing"))
     bounds = LagBounds(settings.redis.max_lag_readings, settings.redis.max_lag_seconds)
 
     def on_progress() -> None:
         heartbeat.beat(time.monotonic())
 
     ports = RestorePorts(
-        source=source,
-        sink=sink,
+        source=connections.source,
+        sink=connections.sink,
         decoder=JsonDecoder(detector.model.features, input_limits(settings.input)),
         detector=detector,
         keeper=StateKeeper(
-            store, detector, bounds, time.monotonic, secrets.token_bytes, executor=executor, on_progress=on_progress
+            connections.store,
+            detector,
+            bounds,
+            time.monotonic,
+            secrets.token_bytes,
+            executor=executor,
+            on_progress=on_progress,
         ),
-        incidents=KafkaIncidentLog(kafka),
+        incidents=KafkaIncidentLog(settings.kafka),
     )
-    bad = settings.dead_letters
     return Pipeline(
         ports,
-        DeadLetterLimit(bad.max_share, bad.min_count, bad.max_run),
-        pipeline_rules(settings),
-        restore_rules(detector.model, settings),
+        dead_letter_limit(settings.dead_letters),
+        pipeline_config(settings),
+        restore_config(detector.model, settings),
         time.monotonic,
         on_progress=on_progress,
     )
-
-
-def _check_rights(store: RedisStore) -> None:
-    """Raise StoreRefusedError if Redis refuses us, which no waiting mends; one that does not answer is waited for later."""
-    try:
-        store.ping()
-    except StoreRefusedError:
-        raise
-    except StoreUnavailableError as error:
-        logger.debug("Redis does not answer yet: %s", error)
-
-
-def _insist(build: Callable[[], _Built], limit_seconds: float, stop: StopFlag) -> _Built:
-    """Build what needs Kafka, waiting for it within a bound; raises the last error after it, _Stopped when asked to stop."""
-    until = time.monotonic() + limit_seconds
-    while True:
-        try:
-            return build()
-        except RetriableError as error:
-            if stop.is_set:
-                raise _Stopped from None
-            if time.monotonic() > until:
-                raise
-            logger.warning("waiting for Kafka: %s", error)
-            time.sleep(1.0)

@@ -17,7 +17,7 @@ from stream_detector.detection.scorer import Scorer
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.state.arena import Arena
 from stream_detector.state.record_layout import NO_INCIDENT, Records, layout_name, new_records, time_unit_ms
-from stream_detector.state.running_scale import ScaleRules, Scales, learn
+from stream_detector.state.running_scale import ScaleConfig, Scales, learn
 from stream_detector.state.windows import Appended, append
 
 
@@ -44,11 +44,11 @@ class PendingBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowRules:
+class WindowConfig:
     """When a window starts anew, on what scale it is seen, and which readings are scored."""
 
     max_gap_ms: int
-    scales: ScaleRules
+    scales: ScaleConfig
     stride: int = 1
 
 
@@ -61,13 +61,13 @@ class Detector:
         scorer: Scorer,
         model: ModelSpec,
         decision_rules: DecisionRules,
-        window_rules: WindowRules,
+        window_config: WindowConfig,
     ) -> None:
         self.arena = arena
         self.model = model
         self._scorer = scorer
         self._rules = decision_rules
-        self._windows = window_rules
+        self._windows = window_config
 
     @property
     def layout(self) -> str:

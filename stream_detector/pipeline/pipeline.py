@@ -79,7 +79,7 @@ class Pipeline:
         ports: RestorePorts,
         limit: DeadLetterLimit,
         rules: PipelineConfig,
-        restore_rules: RestoreConfig,
+        restore_config: RestoreConfig,
         clock: Callable[[], float],
         *,
         on_progress: Callable[[], None] = no_op,
@@ -90,7 +90,7 @@ class Pipeline:
         self._rules = rules
         self._clock = clock
         self._on_progress = on_progress
-        self._assignment = Assignment(ports, restore_rules, clock, on_progress)
+        self._assignment = Assignment(ports, restore_config, clock, on_progress)
         self._held: set[int] = set()
         self._in_flight: _Batch | None = None
         self._uncommitted = Uncommitted(rules.commits)

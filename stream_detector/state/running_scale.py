@@ -24,7 +24,7 @@ MAXIMUM_LEARNED_COUNT = (1 << 16) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class ScaleRules:
+class ScaleConfig:
     """What a sensor's scale depends on apart from its readings."""
 
     sensors: SensorTable
@@ -44,7 +44,7 @@ class Scales:
         return Scales(self.location[chosen], self.deviation[chosen])
 
 
-def learn(records: Records, appended: Appended, values: Float32Array, table_rows: Int32Array, rules: ScaleRules) -> Scales:
+def learn(records: Records, appended: Appended, values: Float32Array, table_rows: Int32Array, rules: ScaleConfig) -> Scales:
     """Fold accepted readings, values [M, F], into the moments of sensors that the model does not know, in place.
 
     `table_rows` [M]: the row of each reading's sensor in the table, or UNKNOWN. Return the scales of all M readings.

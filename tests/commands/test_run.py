@@ -103,7 +103,7 @@ def test_an_attempt_to_reach_kafka_is_not_longer_than_the_start_may_take(
         msg = "no broker, and none will come"
         raise PermanentDeliveryError(msg)
 
-    monkeypatch.setattr("stream_detector.commands.run.ensure_topics", unreachable)
+    monkeypatch.setattr("stream_detector.commands.connections.ensure_topics", unreachable)
     monkeypatch.setenv(f"{PREFIX}MODEL__DIRECTORY", str(tiny_model_directory))
     monkeypatch.setenv(f"{PREFIX}HTTP__PORT", "0")
     with logging_restored():
@@ -156,7 +156,7 @@ def test_a_stop_while_kafka_is_waited_for_is_no_error(
         msg = "no broker yet"
         raise RetriableError(msg)
 
-    monkeypatch.setattr("stream_detector.commands.run.ensure_topics", terminated_meanwhile)
+    monkeypatch.setattr("stream_detector.commands.connections.ensure_topics", terminated_meanwhile)
     monkeypatch.setenv(f"{PREFIX}MODEL__DIRECTORY", str(tiny_model_directory))
     monkeypatch.setenv(f"{PREFIX}HTTP__PORT", "0")
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stream_detector.detection.calibration import Tails
 from stream_detector.detection.decision_rules import DecisionRules
-from stream_detector.detection.detector import Detector, WindowRules
+from stream_detector.detection.detector import Detector, WindowConfig
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.scorer import WindowErrors
 from stream_detector.errors import StoreUnavailableError
@@ -32,7 +32,7 @@ from stream_detector.readings import Float32Array
 from stream_detector.state.arena import Arena
 from stream_detector.state.codec.decode import decode
 from stream_detector.state.known_sensors import SensorTable
-from stream_detector.state.running_scale import ScaleRules, Scales
+from stream_detector.state.running_scale import ScaleConfig, Scales
 from tests.fakes.memory_log import MemoryLog
 from tests.fakes.memory_sink import MemoryIncidentLog, MemorySink
 from tests.fakes.memory_source import MemorySource
@@ -262,13 +262,13 @@ class Plant:
     def detector(self, scorer: ChecksumScorer | None = None) -> Detector:
         features = len(self.model.features)
         fallback = np.arange(2, 2 + features, dtype=np.float32)
-        scales = ScaleRules(self.sensors(), fallback, self.learned_count)
+        scales = ScaleConfig(self.sensors(), fallback, self.learned_count)
         return Detector(
             Arena(self.max_sensors, self.model.window_length, features, len(self.model.members)),
             scorer or ChecksumScorer(),
             self.model,
             self.rules(),
-            WindowRules(self.max_gap_ms, scales, self.stride),
+            WindowConfig(self.max_gap_ms, scales, self.stride),
         )
 
 

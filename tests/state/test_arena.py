@@ -14,12 +14,12 @@ from stream_detector.state.codec.decode import decode
 from stream_detector.state.codec.encode import encode, encode_uncompressed
 from stream_detector.state.known_sensors import UNKNOWN, no_sensors
 from stream_detector.state.record_layout import new_records, time_unit_ms
-from stream_detector.state.running_scale import ScaleRules, learn
+from stream_detector.state.running_scale import ScaleConfig, learn
 from stream_detector.state.windows import append
 
 LENGTH, FEATURES, MEMBERS = 3, 1, 2
 MAX_GAP_MS = 10**6
-SCALES = ScaleRules(no_sensors(FEATURES, MEMBERS), np.ones(FEATURES, np.float32), learned_count=100)
+SCALES = ScaleConfig(no_sensors(FEATURES, MEMBERS), np.ones(FEATURES, np.float32), learned_count=100)
 
 
 def arena_of(max_sensors: int) -> Arena:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stream_detector.readings import Float32Array, Readings
 from stream_detector.state.known_sensors import UNKNOWN, SensorTable
 from stream_detector.state.record_layout import Records, new_records
-from stream_detector.state.running_scale import ScaleRules, Scales, learn
+from stream_detector.state.running_scale import ScaleConfig, Scales, learn
 from stream_detector.state.windows import append
 
 LENGTH, FEATURES, MEMBERS = 3, 2, 1
@@ -25,7 +25,7 @@ TABLE = SensorTable(
     levels=np.zeros((2, MEMBERS)),
     counts=np.zeros(2),
 )
-RULES = ScaleRules(TABLE, fallback=np.array([5.0, 7.0], np.float32), learned_count=1000)
+RULES = ScaleConfig(TABLE, fallback=np.array([5.0, 7.0], np.float32), learned_count=1000)
 
 
 def records_of(sensors: int) -> Records:
@@ -36,7 +36,7 @@ def learn_from(
     records: Records,
     slots: list[int],
     values: list[tuple[float, float]],
-    rules: ScaleRules = RULES,
+    rules: ScaleConfig = RULES,
     *,
     table_rows: tuple[int, ...] = (UNKNOWN,) * 3,
     first: int = 0,
@@ -52,7 +52,7 @@ def learn_from(
     return appended.reading.tolist(), scales
 
 
-def of_one(values: list[tuple[float, float]], rules: ScaleRules = RULES) -> Scales:
+def of_one(values: list[tuple[float, float]], rules: ScaleConfig = RULES) -> Scales:
     """Return the scales of one unknown sensor as of each reading."""
     return learn_from(records_of(1), [0] * len(values), values, rules)[1]
 

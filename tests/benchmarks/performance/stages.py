@@ -1,7 +1,7 @@
 """Each stage of the hot path alone, and their sum against the whole: real Kafka, real Valkey, the same readings, one process.
 
 Two services are put together as `stream-detector run` does it, in groups of their own, on stored sensors, and both warm up.
-Then one takes the measured turns in steps of the pipeline. Of the other only the parts are used: one stage after the
+Then one takes the measured turns in steps of the pipeline. Of the other only the resources are used: one stage after the
 other, each over all the batches that polling gave, and the clocks run only while a part of the service does.
 """
 
@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stream_detector.assembly import SCALE_WINDOWS
-from stream_detector.commands.run import _connect, _load_model
+from stream_detector.commands.connections import connect
+from stream_detector.commands.run import _build_pipeline, _load_model
 from stream_detector.detection.decision import ScoredReadings, decide
 from stream_detector.detection.detector import Detected
 from stream_detector.model_store.model_directory import load_metadata
@@ -82,13 +83,13 @@ def _of_shape(places: Places, shape: tuple[int, int], turns: int, key: str | Non
     window_length, features = shape
     model = ModelSettings(directory=trained_model(places.models, window_length, features))
     name = f"stages-{uuid.uuid4().hex[:8]}"
-    with ExitStack() as parts:
-        topics = parts.enter_context(closing(Topics(places.kafka.brokers, name, partitions=1)))
+    with ExitStack() as resources:
+        topics = resources.enter_context(closing(Topics(places.kafka.brokers, name, partitions=1)))
         spec = load_metadata(model.directory).spec
         log = FleetLog(spec, SENSORS, SCALE_WINDOWS * window_length, WARM_UP_TURNS + turns)
         log.write(places.kafka.brokers, topics.settings.input_topic, 0, 1 + WARM_UP_TURNS)
         kafkas = topics.settings, topics.settings.model_copy(update={"group_id": f"{name}-alone"})
-        whole, alone = (_service(places, model, kafka, log, parts) for kafka in kafkas)
+        whole, alone = (_service(places, model, kafka, log, resources) for kafka in kafkas)
         tune_garbage_collector()
         log.write(places.kafka.brokers, topics.settings.input_topic, 1 + WARM_UP_TURNS, 1 + WARM_UP_TURNS + turns)
         whole.read(turns * SENSORS)
@@ -97,11 +98,11 @@ def _of_shape(places: Places, shape: tuple[int, int], turns: int, key: str | Non
     return _figures(shown, stages, whole, turns * SENSORS, key)
 
 
-def _service(places: Places, model: ModelSettings, kafka: KafkaSettings, log: FleetLog, parts: ExitStack) -> _Bench:
+def _service(places: Places, model: ModelSettings, kafka: KafkaSettings, log: FleetLog, resources: ExitStack) -> _Bench:
     """Put a service together that has read the warm-up turns, in a group that goes on from a seeded store."""
     seed(model.directory, log, kafka, RedisSettings.model_validate({"url": places.valkey.url}))
     commit(kafka, {0: SENSORS})
-    service = _Bench(kafka, places.valkey, model, parts)
+    service = _Bench(kafka, places.valkey, model, resources)
     service.read(WARM_UP_TURNS * SENSORS)
     return service
 
@@ -124,11 +125,12 @@ def _figures(shape: str, stages: dict[str, Cost], whole: _Bench, readings: int, 
 class _Bench:
     """A service in this process, stepped by the benchmark."""
 
-    def __init__(self, kafka: KafkaSettings, valkey: Valkey, model: ModelSettings, parts: ExitStack) -> None:
+    def __init__(self, kafka: KafkaSettings, valkey: Valkey, model: ModelSettings, resources: ExitStack) -> None:
         redis = RedisSettings.model_validate({"url": valkey.url})
         self.settings = Settings(kafka=kafka, redis=redis, model=model)
         detector, _ = _load_model(self.settings, Metrics())
-        self.pipeline: Pipeline = _connect(self.settings, detector, StopFlag(), parts, Heartbeat(0.0))
+        connections = connect(self.settings, StopFlag(), resources)
+        self.pipeline: Pipeline = _build_pipeline(self.settings, detector, connections, resources, Heartbeat(0.0))
         self.batches = self.events = 0
         self.cost = Cost()
 
@@ -147,7 +149,7 @@ class _Bench:
 
 
 class _Alone:
-    """The parts of a service, each used on all batches before the next one is."""
+    """The resources of a service, each used on all batches before the next one is."""
 
     def __init__(self, bench: _Bench) -> None:
         self._bench = bench

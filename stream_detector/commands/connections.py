@@ -1,0 +1,76 @@
+"""The service's connections to Kafka and Redis: opened at the start, waiting for Kafka within a limit."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TypeVar
+
+from stream_detector.adapters.kafka.sink import KafkaSink
+from stream_detector.adapters.kafka.source import KafkaSource
+from stream_detector.adapters.kafka.topics import ensure_topics
+from stream_detector.adapters.redis.store import RedisStore
+from stream_detector.errors import RetriableError, StoreRefusedError, StoreUnavailableError
+from stream_detector.service.signals import StopFlag
+from stream_detector.settings.schema import Settings
+
+logger = logging.getLogger(__name__)
+
+_Built = TypeVar("_Built")
+
+
+class StopRequested(Exception):  # noqa: N818 - not an error
+    """Asked to stop while still waiting for Kafka."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """The clients of Kafka and Redis."""
+
+    source: KafkaSource
+    sink: KafkaSink
+    store: RedisStore
+
+
+def connect(settings: Settings, stop: StopFlag, resources: ExitStack) -> Connections:
+    """Connect to Kafka, waiting for it, and Redis. Raises StopRequested, and the last RetriableError after the limit."""
+    kafka, start_seconds = settings.kafka, settings.service.start_seconds
+    patience = min(kafka.request_timeout_seconds, start_seconds)
+    first = kafka.model_copy(update={"request_timeout_seconds": patience})  # one attempt must not outlast the start
+    _wait_for_kafka(lambda: ensure_topics(first), start_seconds, stop)
+    store = RedisStore(settings.redis, kafka.group_id, kafka.input_topic)
+    resources.callback(store.close)
+    _check_access(store)
+    source = _wait_for_kafka(lambda: KafkaSource(kafka), start_seconds, stop)
+    resources.callback(source.close)
+    sink = _wait_for_kafka(lambda: KafkaSink(kafka), start_seconds, stop)
+    resources.callback(sink.close)
+    return Connections(source, sink, store)
+
+
+def _check_access(store: RedisStore) -> None:
+    """Raise StoreRefusedError if Redis refuses us, which waiting does not cure. One that does not answer may come later."""
+    try:
+        store.ping()
+    except StoreRefusedError:
+        raise
+    except StoreUnavailableError as error:
+        logger.debug("Redis does not answer yet: %s", error)
+
+
+def _wait_for_kafka(build: Callable[[], _Built], limit_seconds: float, stop: StopFlag) -> _Built:
+    """Build what needs Kafka, retrying until the limit. Raises the last error, or StopRequested if asked to stop meanwhile."""
+    until = time.monotonic() + limit_seconds
+    while True:
+        try:
+            return build()
+        except RetriableError as error:
+            if stop.is_set:
+                raise StopRequested from None
+            if time.monotonic() > until:
+                raise
+            logger.warning("waiting for Kafka: %s", error)
+            time.sleep(1.0)
