@@ -1,3 +1,3 @@
-"""Readings from files and from a span of the topic, as columns in memory: what training, scoring and evaluation read."""
+"""Load readings from files or from a span of the topic into columns in memory, for training, scoring and evaluation."""
 
 from __future__ import annotations

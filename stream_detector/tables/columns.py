@@ -1,4 +1,4 @@
-"""The columns of a file: their names, which of them are read, and what to do about one that holds text."""
+"""The columns of a file: check their names, choose which to read, and advise on those that hold text."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ TIME_COLUMN = "timestamp"
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which columns of a file are read, beside the time."""
+    """Which columns of a file are read in addition to the time."""
 
     ignore: Collection[str] = ()  # not read
-    features: Collection[str] | None = None  # of the others only these, where present, and the sensor; None: all
+    features: Collection[str] | None = None  # None: all; else only these, where present, and the sensor
 
     def choose(self, names: list[str]) -> list[str]:
         """Return the names of the columns to read, in the file's order."""
@@ -25,7 +25,7 @@ class Selection:
         return [name for name in names if name == TIME_COLUMN or (name in wanted and name not in self.ignore)]
 
     def advice_on_text(self, column: str, kept: list[str]) -> str:
-        """Return what the user can do about a column of text among those that are read."""
+        """Return what to do about a text column, given all columns that are read."""
         if self.features is not None:
             return "numbers are needed there; an empty cell is a missing value"
         others = [name for name in kept if name not in (TIME_COLUMN, SENSOR_COLUMN, column)]
@@ -38,7 +38,7 @@ class Selection:
 
 
 def check_names(path: Path, names: list[str]) -> None:
-    """Raise InputDataError unless every column has a name of its own and one is the time."""
+    """Raise InputDataError unless the column names are unique and non-empty and one of them is the time."""
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated or "" in names:
         what = f"column {', '.join(repeated)} is there twice" if any(repeated) else "a column has no name"

@@ -1,4 +1,4 @@
-"""What is wrong with a CSV file that Arrow refuses, in words that lead to what to do. It knows no file but its first lines."""
+"""Explain why Arrow rejects a CSV file, and what to do about it. Knows only the first lines of the file."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ _NUMBER_WITH_COMMA = re.compile(r"[+-]?[\d.,' ]*\d,\d[\d.,' ]*([eE][+-]?\d+)?")
 
 @dataclass(frozen=True, slots=True)
 class CsvHead:
-    """The beginning of a CSV file; its last line may be cut."""
+    """The beginning of a CSV file; the last line may be truncated."""
 
     lines: tuple[str, ...]  # at least one
     delimiter: str
 
     def names(self) -> list[str]:
-        """Return the names of the columns."""
+        """Return the column names."""
         return next(csv.reader(self.lines[:1], delimiter=self.delimiter), [])
 
     def cells(self, column: int) -> list[str]:
-        """Return what is in a column's rows, but for rows that have nothing there."""
+        """Return the non-empty cells of a column, by its position."""
         rows = csv.reader(self.lines[1:], delimiter=self.delimiter)
         return [row[column].strip() for row in rows if len(row) > column and row[column].strip()]
 
 
 def explain(error: str, head: CsvHead, on_text: Callable[[str], str]) -> str:
-    """Put an error of Arrow's CSV reader in the user's terms; its rows count the header as the first.
+    """Translate an error of Arrow's CSV reader, which counts the header as row 1, into the user's terms.
 
-    `on_text` says what to do with a column of text, by its name.
+    `on_text` returns the advice for a text column, by its name.
     """
     if match := _CONVERSION_ERROR.search(error):
         position, value = int(match[1]), match[3].strip()
@@ -50,7 +50,7 @@ def explain(error: str, head: CsvHead, on_text: Callable[[str], str]) -> str:
 
 
 def _advice(row: int | None, cells: list[str], on_text: Callable[[], str]) -> str:
-    """Say what to do with a cell that is no number, by what the others of its column are."""
+    """Return the advice for a cell that is not a number, judging by the other cells of its column."""
     numbers = [_is_number(cell) for cell in cells]
     if not any(numbers):
         return on_text()

@@ -1,4 +1,4 @@
-"""A CSV file as an Arrow table: compression, encoding and delimiter are found out, and errors name the row."""
+"""Read a CSV file as an Arrow table: detect compression and delimiter, and name the row of an error."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Readings from files: CSV and Parquet, as arrays.
+"""Readings of several sensors as arrays, read from CSV and Parquet files.
 
-A table has a column `timestamp` (ISO 8601, or seconds or milliseconds since 1970), a column `sensor_id` (left out: one
-sensor), and one column per feature. An empty cell or NaN is a missing value. Reading repairs nothing and keeps the
-files' order, one row per row; `clean` sorts and drops duplicate times, for training.
+A file has a column `timestamp` (ISO 8601, or seconds or milliseconds since 1970), a column `sensor_id` (optional for a single
+sensor), and one column per feature. An empty cell or NaN is a missing value. Reading keeps every row, in file order;
+`clean` sorts and drops duplicate times, for training.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64A
 from stream_detector.tables.columns import SENSOR_COLUMN, TIME_COLUMN
 from stream_detector.tables.table import Table, read_table
 
-#: The name of the sensor in a file without a column of sensors.
+#: The name of the sensor in a file without a sensor column.
 ONLY_SENSOR = "sensor"
-#: A sensor's clock is set back now and then; two sensors that are read together share the times of half their rows. So
-#: this share of rows, and number, that have another's time and other values are taken for rows of several sensors.
+#: From this share and this number of rows with the time of another row but other values, the rows are taken to be of
+#: several sensors: a clock that is set back repeats few times, while two sensors read together share half of them.
 _CONTRADICTING_SHARE = 0.25
 _FEWEST_CONTRADICTING = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """N readings of F features in the order of their source."""
+    """N readings of F features, in the order of their source."""
 
     features: tuple[str, ...]
     sensors: tuple[str, ...]  # names, in order of appearance
     codes: Int32Array  # [N] index into `sensors`
     times_ms: Int64Array  # [N] since 1970, UTC
     values: Float32Array  # [N, F]; NaN = missing
-    rows: Int64Array  # [N] row of the source, counted from 0 through all files
-    unread: tuple[str, ...] = ()  # columns of the source that were left out
+    rows: Int64Array  # [N] row in the source, counted from 0 across all files
+    unread: tuple[str, ...] = ()  # columns of the source that were not read
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def take(self, positions: Int64Array | BoolArray) -> Dataset:
-        """Return the readings at these positions, or where True."""
+        """Return the readings at these positions, or where the mask is True."""
         return replace(
             self,
             codes=self.codes[positions],
@@ -52,17 +52,17 @@ class Dataset:
         )
 
     def select(self, features: Sequence[str]) -> Dataset:
-        """Return the dataset with these features only."""
+        """Return the dataset with only these features, in this order."""
         columns = [self.features.index(name) for name in features]
         return replace(self, features=tuple(features), values=self.values[:, columns])
 
 
 def read_dataset(paths: Sequence[Path], features: Sequence[str] | None = None, ignore: Collection[str] = ()) -> Dataset:
-    """Read files as one dataset, in the order given; nothing is sorted or dropped.
+    """Read files as one dataset, in the order given, without sorting or dropping rows.
 
-    `features` names the feature columns to read (a model's) and their order, whatever else a file holds; None takes those
-    of the first file, and every file must have the same. Columns in `ignore` are not read, and some file must have them.
-    Raises InputDataError that names the file, and the row where there is one.
+    `features` names the feature columns to read and their order (a model's); other columns are skipped. With None, the
+    first file defines the features and every file must have the same. Columns in `ignore` are not read; at least one file
+    must have each of them. Raises InputDataError, which names the file and, where possible, the row.
     """
     tables: list[Table] = []
     for path in paths:
@@ -100,12 +100,12 @@ def read_dataset(paths: Sequence[Path], features: Sequence[str] | None = None, i
 
 
 def clean(dataset: Dataset) -> tuple[Dataset, list[str]]:
-    """Sort by sensor and time and keep the first of readings at the same time; return what was repaired, in words."""
+    """Sort by sensor and time, keep the first reading of each time; return the dataset and a sentence for each repair."""
     order = np.lexsort((dataset.rows, dataset.times_ms, dataset.codes)).astype(np.int64)
     ordered = dataset.take(order)
     same_sensor = np.diff(ordered.codes) == 0
     repairs: list[str] = []
-    # A reading is out of order if an earlier row of its sensor is younger.
+    # A reading is out of order if the row before it, of the same sensor, has a later time.
     by_sensor = dataset.take(np.argsort(dataset.codes, kind="stable").astype(np.int64))
     backwards = int(((np.diff(by_sensor.times_ms) < 0) & (np.diff(by_sensor.codes) == 0)).sum())
     if backwards:
@@ -119,7 +119,7 @@ def clean(dataset: Dataset) -> tuple[Dataset, list[str]]:
 
 
 def sampling_interval_seconds(dataset: Dataset) -> float:
-    """Return the median time between two readings of a sensor, of a cleaned dataset; raise InputDataError without any."""
+    """Return the median time between consecutive readings of a sensor in a cleaned dataset; raise InputDataError if none."""
     steps_ms = np.diff(dataset.times_ms)[np.diff(dataset.codes) == 0]
     if not len(steps_ms):
         msg = "no sensor has two readings at different times; nothing can be learned from that"
@@ -128,17 +128,17 @@ def sampling_interval_seconds(dataset: Dataset) -> float:
 
 
 def window_ends(dataset: Dataset, window_length: int, max_gap_seconds: float) -> Int64Array:
-    """Return the positions at which a whole window ends: of one sensor, without a gap. For a cleaned dataset."""
+    """Return the positions in a cleaned dataset where a full window ends: of one sensor, without a gap."""
     if not len(dataset):
         return np.empty(0, np.int64)
-    starts_anew = (np.diff(dataset.codes) != 0) | (np.diff(dataset.times_ms) > max_gap_seconds * 1000.0)
+    restarts = (np.diff(dataset.codes) != 0) | (np.diff(dataset.times_ms) > max_gap_seconds * 1000.0)
     positions = np.arange(len(dataset), dtype=np.int64)
-    run_start = np.maximum.accumulate(np.where(np.concatenate([[True], starts_anew]), positions, 0))
+    run_start = np.maximum.accumulate(np.where(np.concatenate([[True], restarts]), positions, 0))
     return positions[positions - run_start >= window_length - 1]
 
 
 def _check_features(table: Table, first: Table | None, features: Sequence[str] | None) -> None:
-    """Raise InputDataError unless a table has the expected feature columns, in any order."""
+    """Raise InputDataError unless a table has exactly the expected feature columns, in any order."""
     expected = features if features is not None else first.features if first is not None else table.features
     whose = "the model" if features is not None else "the first file"
     missing = [name for name in expected if name not in table.columns]
@@ -156,7 +156,7 @@ def _check_features(table: Table, first: Table | None, features: Sequence[str] |
 
 
 def _check_one_sensor(dataset: Dataset, where: str, found: str) -> None:
-    """Raise InputDataError if too many rows have the time of another, and other values, for all to be of one sensor."""
+    """Raise InputDataError if too many rows share a time but not its values to be of a single sensor."""
     order = np.argsort(dataset.times_ms, kind="stable")
     repeated = np.flatnonzero(np.diff(dataset.times_ms[order]) == 0)
     before, after = dataset.values[order[repeated]], dataset.values[order[repeated + 1]]

@@ -1,6 +1,6 @@
-"""One CSV or Parquet file as columns of arrays, or an InputDataError that says where it is wrong.
+"""Read one CSV or Parquet file into column arrays, or raise an InputDataError that names the place of the fault.
 
-This module knows file formats and how times are written; it does not know what the readings are for.
+Does not know what the readings are for.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from stream_detector.tables.time_column import read_times_ms
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file's N rows, in its order."""
+    """The N rows of a file, in file order."""
 
     path: Path
-    features: tuple[str, ...]  # in the file's order
-    sensors: list[str]  # names that `codes` index; empty without a column of sensors
+    features: tuple[str, ...]  # in file order
+    sensors: list[str]  # names that `codes` index; empty without a sensor column
     codes: Int32Array  # [N]
     times_ms: Int64Array  # [N]
     columns: Mapping[str, Float32Array]  # by feature, [N] each; NaN = missing
-    unread: tuple[str, ...]  # columns that were left out, in the file's order
-    names: tuple[str, ...]  # all columns of the file, in its order
+    unread: tuple[str, ...]  # columns that were not read, in file order
+    names: tuple[str, ...]  # all columns, in file order
 
 
 def read_table(path: Path, ignore: Collection[str] = (), features: Collection[str] | None = None) -> Table:
-    """Read a file, but for the columns in `ignore`; with `features`, of the others only those that are there.
+    """Read all columns of a file except those in `ignore`; with `features`, only those features that it has.
 
-    Its content, not its name, says which format it is. Raises InputDataError, whose rows are counted without the header.
+    The format is detected from the content, not from the name. Raises InputDataError, which counts rows without the header.
     """
     selection = Selection(ignore, features)
     try:
@@ -107,7 +107,7 @@ def _sensors(path: Path, table: pa.Table) -> tuple[list[str], Int32Array]:
 
 
 def _numbers(path: Path, name: str, column: pa.ChunkedArray, advice: Callable[[str], str]) -> Float32Array:
-    """Return a feature as float32, null as NaN."""
+    """Return a feature column as float32, with NaN for null."""
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
         msg = f"{path}: column {name} holds {kind}, not numbers ({advice(name)})"

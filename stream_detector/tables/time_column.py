@@ -1,4 +1,4 @@
-"""A column of times as milliseconds since 1970, whichever way the file writes them."""
+"""Convert a column of times, in any of the accepted forms, to milliseconds since 1970."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HAS_ZONE = r":\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)$"
 
 
 def read_times_ms(path: Path, column: pa.ChunkedArray) -> Int64Array:
-    """Return times as milliseconds since 1970; a time without a zone is UTC."""
+    """Return times [N] in milliseconds since 1970; a time without a zone is UTC. Raises InputDataError with the data row."""
     absent = pc.fill_null(pc.equal(column, ""), True) if pa.types.is_string(column.type) else column.is_null()
     if pc.any(absent).as_py():
         row = int(absent.to_numpy().argmax())
@@ -44,7 +44,7 @@ def read_times_ms(path: Path, column: pa.ChunkedArray) -> Int64Array:
 
 
 def _from_epoch(numbers: Int64Array | Float64Array) -> Int64Array:
-    """Return milliseconds of numbers that are seconds or, from EPOCH_MILLISECONDS_FROM on, milliseconds; NaN becomes -1."""
+    """Convert seconds or, from EPOCH_MILLISECONDS_FROM on, milliseconds to milliseconds; NaN and infinities become -1."""
     wide = np.nan_to_num(np.asarray(numbers, np.float64), nan=-1.0, posinf=-1.0, neginf=-1.0)
     milliseconds = np.where(wide < EPOCH_MILLISECONDS_FROM, wide * 1000.0, wide)
     return np.clip(np.rint(milliseconds), -1, MAXIMUM_TIME_MS + 1).astype(np.int64)
@@ -54,7 +54,7 @@ def _from_text(path: Path, texts: pa.StringArray) -> Int64Array:
     try:
         return _from_numbers(texts)
     except pa.ArrowInvalid:
-        pass  # not numbers, so dates
+        pass  # not numbers, so ISO 8601
     try:
         return _from_iso(texts)
     except pa.ArrowInvalid:
@@ -77,7 +77,7 @@ def _is_no_number(text: pa.StringScalar) -> bool:
 
 
 def _from_iso(texts: pa.StringArray) -> Int64Array:
-    """Return milliseconds of ISO 8601 texts, with and without a zone; raise ArrowInvalid on anything else."""
+    """Convert ISO 8601 texts, with or without a zone, to milliseconds; raise ArrowInvalid on anything else."""
     zoned = pc.match_substring_regex(texts, _HAS_ZONE).to_numpy(zero_copy_only=False)
     times = np.empty(len(texts), np.int64)
     for here, zone in ((zoned, "UTC"), (~zoned, None)):
@@ -87,7 +87,7 @@ def _from_iso(texts: pa.StringArray) -> Int64Array:
 
 
 def _first_bad(texts: pa.StringArray) -> int:
-    """Return the position of the first text that is not a time as the first text is, by bisection; there is one."""
+    """Bisect for the first text that is not a time in the form of texts[0], or not a time at all; there must be one."""
     parse = _from_iso if _is_no_number(texts[0]) else _from_numbers
     low, high = 0, len(texts)  # texts[:low] are good, texts[:high] are not
     while high - low > 1:

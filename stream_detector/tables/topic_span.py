@@ -1,4 +1,4 @@
-"""Readings from a span of the input topic, as a dataset to train on."""
+"""Read a span of the input topic as a dataset to train on."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ from stream_detector.ports import Chunk, Decoder
 from stream_detector.readings import Readings, Record
 from stream_detector.tables.dataset import Dataset
 
-#: Records of each partition that are looked at to find the features.
+#: Records per partition that are searched for feature names.
 RECORDS_TO_FIND_FEATURES = 1_000
 RECORDS_PER_READ = 5_000
 
 
 class TopicReader(Protocol):
-    """What is needed of a topic; a part of ports.Source. Every call is bounded in time and may raise RetriableError."""
+    """A topic to read from; a subset of ports.Source. Every call is bounded in time and may raise RetriableError."""
 
     def bounds(self, partition: int) -> tuple[int, int]:
-        """Return the first position and the end."""
+        """Return the first position and the end position."""
 
     def position_at(self, partition: int, time_ms: int) -> int:
-        """Return the first position whose record's timestamp is at or after a time; the end if there is none."""
+        """Return the position of the first record with a timestamp at or after `time_ms`; the end if there is none."""
 
     def read(self, partition: int, start: int, stop: int, max_records: int) -> Chunk:
-        """Read from `start`, at most to `stop`, at most `max_records`."""
+        """Read at most `max_records` records from position `start`, before `stop`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicSpan:
-    """Positions [start, stop) of each partition that has any in the span."""
+    """Positions [start, stop) of each partition that has records in the span."""
 
     positions: dict[int, tuple[int, int]]
 
     @property
     def length(self) -> int:
-        """How many positions there are; records are as many or fewer."""
+        """The number of positions; there may be fewer records."""
         return sum(stop - start for start, stop in self.positions.values())
 
 
 def find_span(reader: TopicReader, partitions: Sequence[int], start_ms: int | None, stop_ms: int | None) -> TopicSpan:
-    """Find the records from `start_ms` up to `stop_ms` of Kafka's own record time; None: all there is.
+    """Find the records whose Kafka timestamp is in [start_ms, stop_ms); None leaves that side open.
 
-    Raises InputDataError when there are none.
+    Raises InputDataError if there are none.
     """
     positions = {}
     for partition in partitions:
@@ -64,7 +64,7 @@ def find_span(reader: TopicReader, partitions: Sequence[int], start_ms: int | No
 
 
 def find_features(reader: TopicReader, span: TopicSpan) -> tuple[str, ...]:
-    """Return the features that the first records of each partition carry, by name; raise InputDataError if none does."""
+    """Return the sorted feature names in the first records of each partition; raise InputDataError if there are none."""
     found: set[str] = set()
     for partition, (start, stop) in span.positions.items():
         for record in reader.read(partition, start, stop, RECORDS_TO_FIND_FEATURES).records:
@@ -82,9 +82,10 @@ def read_topic_span(
     features: Sequence[str],
     progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[Dataset, list[str]]:
-    """Read a span as a dataset in the order of partitions and positions; return what was left out, in words.
+    """Read a span as a dataset, ordered by partition and position; return it and a sentence for each kind of rejection.
 
-    `decoder` decodes readings with these features. `progress` is called with how many positions were passed.
+    `decoder` decodes readings with these features. `progress` is called with the number of positions just passed. Raises
+    InputDataError if no record is a valid reading.
     """
     parts: list[Readings] = []
     refused: Counter[str] = Counter()
@@ -124,7 +125,7 @@ def _to_dataset(parts: Sequence[Readings], features: Sequence[str]) -> Dataset:
 
 
 def _feature_names(record: Record) -> set[str]:
-    """Return the names under `values` of a record that is a JSON object; none of any other."""
+    """Return the feature names under `values` of a record that is a JSON object; no names for any other record."""
     try:
         reading = msgspec.json.decode(record.value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
