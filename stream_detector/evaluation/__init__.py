@@ -1,8 +1,8 @@
-"""How good a detector's scores and alarms are on labelled readings, beside baselines.
+"""Measure a detector's scores and alarms on labelled readings, and compare it with simple baselines.
 
-ranking.py, dominant_period.py, alarms.py and faithfulness.py are the measures, baselines.py the other detectors: NumPy only, no
-files, no clock. labels.py reads what is true, scorecard.py puts all of it together, report.py, plots.py and html_report.py
-write it down.
+ranking.py, dominant_period.py, alarms.py and faithfulness.py hold the measures, baselines.py the other detectors: NumPy only,
+no files, no clock. labels.py reads the ground truth, scorecard.py combines them per sensor, and report.py, plots.py and
+html_report.py present the results.
 """
 
 from __future__ import annotations

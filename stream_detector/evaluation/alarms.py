@@ -1,7 +1,7 @@
-"""How good alarms are: what was found, how late, and how much was false.
+"""Count what alarms found, how late, and how many were false.
 
-Nothing is point-adjusted: an anomalous row counts as found only if it was itself alarmed. An event counts as found if any
-of its rows was; a false alarm is an incident, as the stream would publish it, without a single anomalous row.
+Without point adjustment: an anomalous row counts as found only if that row was alarmed. An event counts as found if any of
+its rows was. A false alarm is an incident, as the stream would publish it, without a single anomalous row.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from stream_detector.timestamps import SECONDS_PER_DAY
 
 @dataclass(frozen=True, slots=True)
 class AlarmCounts:
-    """What alarms came to over some rows, as counts: those of several sensors are added up.
+    """Counts of alarms over some rows, which add up over sensors, and the figures they give.
 
-    A figure that the rows cannot give is None: the first four without an anomalous row, false-alarm figures without rows.
+    A figure is None where it is undefined: precision, recall, F1 and event recall without an anomalous row, delays without
+    a found event, false-alarm figures without rows or days.
     """
 
     true_positives: int  # rows
@@ -30,12 +31,12 @@ class AlarmCounts:
     events: int
     incidents: int
     false_incidents: int
-    delays_rows: tuple[int, ...]  # of each event that was found, from its first row to its first alarm
+    delays_rows: tuple[int, ...]  # per found event, from its first row to its first alarm
     delays_seconds: tuple[float, ...]
-    days: float  # that the sensors were watched
+    days: float  # of readings, summed over sensors
 
     def precision(self) -> float | None:
-        """Return the share of alarmed rows that are anomalous; 0 without an alarm."""
+        """Return the share of alarmed rows that are anomalous; 0 without alarms."""
         return self._of_anomalous(self.true_positives, self.true_positives + self.false_positives)
 
     def recall(self) -> float | None:
@@ -48,7 +49,7 @@ class AlarmCounts:
         return self._of_anomalous(2 * self.true_positives, 2 * self.true_positives + wrong)
 
     def event_recall(self) -> float | None:
-        """Return the share of events that were found."""
+        """Return the share of events found."""
         return _ratio(len(self.delays_rows), self.events)
 
     def false_alarm_rate_percent(self) -> float | None:
@@ -57,20 +58,20 @@ class AlarmCounts:
         return None if rate is None else 100.0 * rate
 
     def false_alarms_per_sensor_day(self) -> float | None:
-        """Return false incidents per sensor and day of readings."""
+        """Return false incidents per sensor-day of readings."""
         return _ratio(self.false_incidents, self.days)
 
     def false_alarms_per_1000_rows(self) -> float | None:
-        """Return false incidents per 1000 rows, anomalous ones included."""
+        """Return false incidents per 1000 rows, counting anomalous rows too."""
         rows = self.true_positives + self.false_positives + self.false_negatives + self.true_negatives
         return _ratio(1000 * self.false_incidents, rows)
 
     def median_delay_rows(self) -> float | None:
-        """Return the median over found events."""
+        """Return the median delay of found events in rows."""
         return float(np.median(self.delays_rows)) if self.delays_rows else None
 
     def median_delay_seconds(self) -> float | None:
-        """Return the median over found events."""
+        """Return the median delay of found events in seconds."""
         return float(np.median(self.delays_seconds)) if self.delays_seconds else None
 
     def _of_anomalous(self, part: int, whole: int) -> float | None:
@@ -80,10 +81,10 @@ class AlarmCounts:
 
 
 def count_alarms(labels: BoolArray, alarms: BoolArray, times_ms: Int64Array, incidents: Int64Array, days: float) -> AlarmCounts:
-    """Count what alarms [N], which make these incidents [I, 2], are worth on the N rows of one sensor."""
+    """Count the alarms [N] of one sensor, which form `incidents` [I, 2] (see find_incidents), against its labels [N]."""
     events = find_segments(labels)
     alarmed = np.flatnonzero(alarms)
-    first = np.append(alarmed, len(alarms))[np.searchsorted(alarmed, events[:, 0])]  # alarm at or after an event's start
+    first = np.append(alarmed, len(alarms))[np.searchsorted(alarmed, events[:, 0])]  # first alarm at or after each start
     found = first < events[:, 1]
     first, starts = first[found], events[found, 0]
     anomalous_before = np.concatenate([[0], np.cumsum(labels)])
@@ -103,17 +104,17 @@ def count_alarms(labels: BoolArray, alarms: BoolArray, times_ms: Int64Array, inc
 
 
 def find_incidents(alarms: BoolArray, times_ms: Int64Array, late: BoolArray, quiet_ms: int) -> Int64Array:
-    """Return the incidents of one sensor's alarms [N] as [I, 2]: the row of the first alarm, and the one after the last.
+    """Return the incidents of one sensor's alarms [N] as [I, 2]: the row of the first alarm, and the row after the last.
 
-    As in the stream, a reading that is not anomalous closes an incident if its last alarm is `quiet_ms` ago or more. Late
-    rows are none of the stream's readings.
+    As in the stream, a reading that is not anomalous closes the incident if the last alarm is at least `quiet_ms` ago, and
+    late rows are skipped.
     """
     accepted = np.flatnonzero(~late)
     times_ms, alarmed = times_ms[accepted], np.flatnonzero(alarms[accepted])
     if not len(alarmed):
         return np.empty((0, 2), np.int64)
     earlier, later = alarmed[:-1], alarmed[1:]
-    # Of the readings between two alarms the last one has waited longest; next to each other there is none.
+    # If any reading between two alarms closes the incident, the last one does. Adjacent alarms have none between them.
     closes = times_ms[later - 1] - times_ms[earlier] >= max(quiet_ms, 1)
     first = np.concatenate([alarmed[:1], later[closes]])
     last = np.concatenate([earlier[closes], alarmed[-1:]])
@@ -121,12 +122,12 @@ def find_incidents(alarms: BoolArray, times_ms: Int64Array, late: BoolArray, qui
 
 
 def watched_days(rows: int, interval_seconds: float) -> float:
-    """Return for how long so many readings watch a sensor."""
+    """Return the time that `rows` readings of a sensor cover, in days."""
     return rows * interval_seconds / SECONDS_PER_DAY
 
 
 def pooled(counts: Sequence[AlarmCounts]) -> AlarmCounts:
-    """Add up the counts of sensors, at least one."""
+    """Add up the counts of several sensors."""
     return AlarmCounts(
         true_positives=sum(one.true_positives for one in counts),
         false_positives=sum(one.false_positives for one in counts),

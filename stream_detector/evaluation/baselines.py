@@ -1,7 +1,7 @@
-"""Simple detectors that a model should beat. Each is fitted to healthy readings of one sensor, and is causal.
+"""Simple causal detectors that a model should beat, each fitted to healthy readings of one sensor.
 
-Windowed PCA sees relations and rhythm; the robust z-score sees values out of range; the last difference sees jumps; random
-scores show what chance is worth on the given labels.
+Windowed PCA detects broken relations and rhythms, the robust z-score values out of range, and the last difference jumps. Random
+scores show what chance achieves on the given labels.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ import numpy as np
 from stream_detector.evaluation.windowed_pca import fit_windowed_pca
 from stream_detector.readings import BoolArray, Float64Array
 
-#: Fewer readings than this are nothing to fit to.
+#: Fewer training readings than this are too few to fit a baseline.
 LEAST_TRAINING_ROWS = 64
-#: A baseline is fitted to this first share of its training readings.
+#: The first share of the training readings, to which a baseline is fitted.
 FITTED_SHARE = 0.7
-#: Of the scores of the rest, the quantile that is its alarm threshold.
+#: The alarm threshold is this quantile of the scores of the other training readings.
 THRESHOLD_QUANTILE = 0.995
 WINDOW_LENGTH = 32
 VARIANCE = 0.9
-_MAD_TO_DEVIATION = 1.4826  # of a normal distribution
+_MAD_TO_DEVIATION = 1.4826  # standard deviation over median absolute deviation, of a normal distribution
 
-#: Values [N, F] in the order of time, NaN = missing, to scores [N].
+#: Maps values [N, F] in time order, NaN = missing, to scores [N].
 _Score = Callable[[Float64Array], Float64Array]
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What a detector says of N rows of a sensor."""
+    """A detector's output for N rows of a sensor."""
 
-    scores: Float64Array  # [N] higher is worse; NaN: not scored
+    scores: Float64Array  # [N] higher is more anomalous; NaN: not scored
     thresholds: Float64Array  # [N] NaN where not scored
     alarms: BoolArray  # [N]
 
 
 def detect(name: str, training: Float64Array, values: Float64Array, random: np.random.Generator) -> Detection:
-    """Fit one of BASELINES to training [M, F] and judge values [N, F] by it, both of one sensor in the order of time.
+    """Fit one of BASELINES to training [M, F] and apply it to values [N, F], both of one sensor in time order.
 
-    M must be at least LEAST_TRAINING_ROWS. A missing value (NaN) is never unusual.
+    M must be at least LEAST_TRAINING_ROWS. A missing value (NaN) never raises the score.
     """
     fitted = int(len(training) * FITTED_SHARE)
     score = BASELINES[name](training[:fitted], random)
@@ -50,21 +50,21 @@ def detect(name: str, training: Float64Array, values: Float64Array, random: np.r
 
 
 def _windowed_pca(training: Float64Array, _random: np.random.Generator) -> _Score:
-    """The mean squared residual of the window that ends with a row."""
+    """Score a row by the mean squared residual of the window that ends with it."""
     return fit_windowed_pca(training, WINDOW_LENGTH, VARIANCE).score
 
 
 def _robust_z(training: Float64Array, _random: np.random.Generator) -> _Score:
-    """The largest distance of a feature from its median, in deviations by the median absolute deviation."""
+    """Score a row by the largest distance of a feature from its median, in deviations (scaled MAD)."""
     known = np.where(np.isnan(training).all(axis=0), 0.0, training)
     median = np.nanmedian(known, axis=0)
     deviation = _MAD_TO_DEVIATION * np.nanmedian(np.abs(known - median), axis=0)
-    scale = _first_positive(deviation, np.nanstd(known, axis=0))  # half of the values may be equal
+    scale = _first_positive(deviation, np.nanstd(known, axis=0))  # the MAD is 0 if half of the values are equal
     return lambda values: _largest(np.abs(values - median) / scale)
 
 
 def _last_difference(training: Float64Array, _random: np.random.Generator) -> _Score:
-    """The largest change of a feature since the row before, in root mean squares of its changes."""
+    """Score a row by the largest change of a feature since the previous row, relative to the RMS of its changes."""
     changes = np.nan_to_num(np.diff(training, axis=0))
     scale = _first_positive(np.sqrt(np.mean(changes**2, axis=0)))
     return lambda values: _largest(np.abs(np.diff(values, axis=0, prepend=values[:1])) / scale)
@@ -74,7 +74,7 @@ def _random(_training: Float64Array, random: np.random.Generator) -> _Score:
     return lambda values: random.random(len(values))
 
 
-#: By name, in the order of reports.
+#: By name, in report order.
 BASELINES: Mapping[str, Callable[[Float64Array, np.random.Generator], _Score]] = {
     "windowed PCA": _windowed_pca,
     "robust z-score": _robust_z,
@@ -84,12 +84,12 @@ BASELINES: Mapping[str, Callable[[Float64Array, np.random.Generator], _Score]] =
 
 
 def _largest(deviations: Float64Array) -> Float64Array:
-    """Return the largest of each row; what is missing counts as none."""
+    """Return the largest deviation of each row; a missing one counts as 0."""
     return np.asarray(np.nan_to_num(deviations, posinf=np.finfo(np.float64).max).max(axis=1))
 
 
 def _first_positive(*scales: Float64Array) -> Float64Array:
-    """Return the first positive scale of each feature; 1 where there is none."""
+    """Return the first positive scale per feature, or 1."""
     chosen = np.ones_like(scales[0])
     for scale in reversed(scales):
         chosen = np.where(scale > 0.0, scale, chosen)

@@ -1,4 +1,4 @@
-"""The length of a series' rhythm, which is the largest label tolerance of VUS-PR."""
+"""Find the dominant period of a series, which sets the largest label tolerance of VUS-PR."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import numpy as np
 
 from stream_detector.readings import Float64Array
 
-#: The window of a series without a clear rhythm.
+#: The window of a series without a clear period.
 DEFAULT_WINDOW = 125
-_ROWS = 20_000  # looked at, from the first on
+_ROWS = 20_000  # only the first rows are used
 _SHORTEST, _LONGEST = 6, 303  # rows
 _SMALLEST_LAG, _LARGEST_LAG = 3, 400
 
 
 def vus_window(values: Float64Array) -> int:
-    """Return the lag, in rows, at which the autocorrelation of values [N] has its highest peak; DEFAULT_WINDOW without one.
+    """Return the lag, in rows, of the highest autocorrelation peak of values [N], or DEFAULT_WINDOW if there is none.
 
-    The rule of the TSB-AD benchmark: lags from 3 to 400 are looked at, and a highest peak before 6 or after 303 is none.
-    A missing value (NaN) is taken for the mean.
+    The rule of the TSB-AD benchmark: search lags from 3 to 400, and reject the highest peak if it is below 6 or above 303.
+    A missing value (NaN) counts as the mean.
     """
     head = values[:_ROWS]
     known = ~np.isnan(head)

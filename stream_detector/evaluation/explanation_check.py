@@ -1,6 +1,6 @@
-"""How faithful a model's explanations are, on the windows of an evaluation that it finds most surprising.
+"""Check a model's explanations on the most surprising windows of an evaluation.
 
-The faithfulness itself is measured in faithfulness.py; here windows are chosen, and a model is made to answer its questions.
+This module chooses the windows and adapts the model to a CellScorer; faithfulness.py measures.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_WINDOWS = 64
 
 @dataclass(frozen=True, slots=True)
 class FixedScorer:
-    """Scores variants of N given windows, each on the scale and above the levels of its own sensor."""
+    """A CellScorer for variants of N given windows, each with the scale and levels of its sensor fixed."""
 
     scorer: Scorer
     calibration: Calibration
@@ -32,12 +32,12 @@ class FixedScorer:
     expected: Float32Array  # [N, T, F]
 
     def surprises(self, windows: Float32Array) -> Float64Array:
-        """Return the members' surprises by weight [N, M]."""
+        """Return the members' weighted surprises [N, M]."""
         above_level = self.scorer.start(windows, self.scales)().astype(np.float64) - self.levels
         return self.calibration.tails.surprise(above_level) * self.calibration.weights
 
     def score(self, windows: Float32Array) -> Float32Array:
-        """See faithfulness.CellScorer. What has no value left is not surprising."""
+        """See faithfulness.CellScorer. A window without any value scores 0."""
         return np.asarray(np.nan_to_num(self.surprises(windows).sum(axis=1)), np.float32)
 
     def replace(self, windows: Float32Array, cells: BoolArray) -> Float32Array:
@@ -48,9 +48,9 @@ class FixedScorer:
 def check_explanations(
     scorer: Scorer, calibration: Calibration, dataset: Dataset, scores: Float64Array, *, window_length: int, seed: int
 ) -> dict[str, Any] | None:
-    """Measure faithfulness on the most surprising windows of sensors that the model knows, by the scores [N] of a dataset.
+    """Measure faithfulness on the windows with the highest scores [N] of a dataset, of sensors known to the model.
 
-    Returns plain data; None if there is no such window.
+    Returns JSON-like data; None if there is no such window.
     """
     ends = _most_surprising(calibration, dataset, scores, window_length)
     if not len(ends):
@@ -71,7 +71,7 @@ def check_explanations(
 
 
 def _most_surprising(calibration: Calibration, dataset: Dataset, scores: Float64Array, window_length: int) -> Int64Array:
-    """Return rows of the highest scores, no two of a sensor within a window of rows of each other."""
+    """Return up to MOST_WINDOWS rows with the highest scores, whose windows do not overlap within a sensor."""
     known = calibration.sensors.find(dataset.sensors) >= 0
     candidates = np.flatnonzero(~np.isnan(scores) & known[dataset.codes])
     chosen: list[int] = []
@@ -87,7 +87,7 @@ def _most_surprising(calibration: Calibration, dataset: Dataset, scores: Float64
 
 
 def _window(dataset: Dataset, end: int, window_length: int) -> Float32Array:
-    """Return the sensor's rows [T, F] up to this one; a scored row has as many."""
+    """Return the last T rows [T, F] of the sensor up to `end`; a scored row has that many."""
     of_sensor = np.flatnonzero(dataset.codes[: end + 1] == dataset.codes[end])[-window_length:]
     return np.asarray(dataset.values[of_sensor])
 

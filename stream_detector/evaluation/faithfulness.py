@@ -1,8 +1,7 @@
-"""Whether an explanation is true to the score: what it blames is replaced by what was expected, and the score must fall.
+"""Measure the faithfulness of explanations: replace what they blame by the expected values and see how far the score falls.
 
-Cells (a feature at a step) that the shares blame most are replaced and, for comparison, as many random ones; likewise whole
-steps by their share of the score, and by attention. An explanation is worth something if the score falls by more than for
-random cells. This module knows no model.
+Replaced are the cells (a feature at a step) with the highest shares, or the steps with the highest share or attention; for
+comparison, as many random ones. A faithful explanation makes the score fall by more than random cells do. Knows no model.
 """
 
 from __future__ import annotations
@@ -15,52 +14,52 @@ import numpy as np
 
 from stream_detector.readings import BoolArray, Float32Array, Float64Array
 
-#: The share of the cells, or of the steps, that is replaced; at least one is.
+#: The share of the cells or steps to replace; at least one is replaced.
 REPLACED_SHARE = 0.05
 
 
 class CellScorer(Protocol):
-    """Scores windows, and knows what it would have expected in their place."""
+    """Scores windows, and knows the values it expects in them."""
 
     def score(self, windows: Float32Array) -> Float32Array:
-        """Score windows [N, T, F] of raw values, NaN = missing. Returns [N]; higher is worse."""
+        """Score windows [N, T, F] of raw values, NaN = missing. Returns [N]; higher is more anomalous."""
 
     def replace(self, windows: Float32Array, cells: BoolArray) -> Float32Array:
-        """Return copies of windows [N, T, F] in which the cells [N, T, F] hold the values that the scorer expects there."""
+        """Return copies of windows [N, T, F] with the expected values in the True cells [N, T, F]."""
 
 
 class Attribution(Protocol):
-    """What an explanation blames of a window's T steps and F features; higher is more."""
+    """How an explanation attributes a score to a window's T steps and F features; higher is more."""
 
     @property
     def feature_share(self) -> Float32Array: ...  # noqa: D102 - [F]
     @property
     def step_share(self) -> Float32Array: ...  # noqa: D102 - [T]
     @property
-    def attention(self) -> Float32Array: ...  # noqa: D102 - [T], all 0 where a model has none
+    def attention(self) -> Float32Array: ...  # noqa: D102 - [T], all 0 if the model has none
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What replacing the blamed does to the score, beside replacing as much at random."""
+    """How far the score falls when the blamed cells are replaced, and when as many random cells are."""
 
     windows: int
     blamed_fall: float  # mean over the windows, in units of the score
     random_fall: float
-    win_rate: float  # share of pairs in which the score falls by more for the blamed; equal falls count half
+    win_rate: float  # share of pairs in which it falls further for the blamed; ties count half
 
     def ratio(self) -> float | None:
-        """Return how many times as far the score falls; None if at random it does not fall at all."""
+        """Return blamed_fall / random_fall; None if the score does not fall for random cells."""
         return self.blamed_fall / self.random_fall if self.random_fall > 0.0 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Faithfulness:
-    """Three ways to blame, each beside chance."""
+    """Three kinds of attribution, each compared with chance."""
 
-    cells: Comparison  # by feature share times step share
-    steps: Comparison  # by step share, all features of the step
-    attention: Comparison | None  # by attention, all features of the step; None without attention
+    cells: Comparison  # ranked by feature share times step share
+    steps: Comparison  # ranked by step share, all features of a step
+    attention: Comparison | None  # ranked by attention, all features of a step; None without attention
 
 
 def faithfulness(
@@ -74,8 +73,8 @@ def faithfulness(
 ) -> Faithfulness:
     """Measure how faithful explanations are to the scores of windows [N, T, F], N at least 1.
 
-    Each window is compared with `draws` random choices. Only cells that have a value, of features that are `scored` [F]
-    (None: all), are chosen: replacing another is no test. Scores the windows 3 x (1 + draws) + 1 times.
+    Compares each window with `draws` random choices. Chooses only cells that have a value, of features that are `scored`
+    [F] (None: all), since replacing any other changes nothing. Scores the windows up to 3 x (1 + draws) + 1 times.
     """
     eligible = np.asarray(~np.isnan(windows) & (np.True_ if scored is None else scored))
     trial = _Trial(scorer, windows, eligible, scorer.score(windows), random, draws)
@@ -91,7 +90,7 @@ def faithfulness(
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """The windows of a comparison, and what may be replaced in them."""
+    """The windows to compare, and the cells in them that may be replaced."""
 
     scorer: CellScorer
     windows: Float32Array  # [N, T, F]
@@ -101,21 +100,21 @@ class _Trial:
     draws: int
 
     def compare(self, blame: Float64Array) -> Comparison:
-        """Compare what is chosen by blame, [N, T, F] for cells or [N, T, 1] for steps, with what is chosen at random."""
+        """Compare choosing by blame, [N, T, F] for cells or [N, T, 1] for steps, with choosing at random."""
         blamed = self._fall(blame)
         by_chance = np.stack([self._fall(self.random.random(blame.shape)) for _ in range(self.draws)])
         wins = np.where(blamed > by_chance, 1.0, np.where(blamed == by_chance, 0.5, 0.0))
         return Comparison(len(blamed), float(blamed.mean()), float(by_chance.mean()), float(wins.mean()))
 
     def _fall(self, blame: Float64Array) -> Float64Array:
-        """Return by how much each score falls when the most blamed are replaced."""
+        """Return how far each score falls when the most blamed cells are replaced."""
         eligible: BoolArray = self.eligible if blame.shape[2] > 1 else np.asarray(self.eligible.any(axis=2, keepdims=True))
         cells = _greatest(blame, eligible) & self.eligible
         return np.asarray(self.before.astype(np.float64) - self.scorer.score(self.scorer.replace(self.windows, cells)))
 
 
 def _greatest(blame: Float64Array, eligible: BoolArray) -> BoolArray:
-    """Return, of each window's [T, C] eligible entries, the REPLACED_SHARE of T x C that are blamed most; all if fewer."""
+    """Mark, in each window, the most blamed eligible entries [T, C]: REPLACED_SHARE of T x C, or all if there are fewer."""
     flat = np.where(eligible, -blame, np.inf).reshape(len(blame), -1)
     count = max(1, round(REPLACED_SHARE * flat.shape[1]))
     chosen = np.zeros(flat.shape, np.bool_)

@@ -1,4 +1,4 @@
-"""What is true of a dataset's rows: labels from a column, from another file, or from a list of events."""
+"""Read the ground truth of a dataset's rows: from a column, from another file, or from a list of events."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _ELSEWHERE = "name it with --label-column, or give --labels or --events"
 
 @dataclass(frozen=True, slots=True)
 class GroundTruth:
-    """Which of a dataset's N rows are anomalous, and what is to be said of that."""
+    """Which of a dataset's N rows are anomalous, and remarks for the report."""
 
     labels: BoolArray  # [N]
-    source: str  # for people
+    source: str  # where the labels come from, for the report
     notes: tuple[str, ...] = ()
 
 
@@ -33,21 +33,22 @@ class GroundTruth:
 class _Event:
     sensor: str
     start_ms: int
-    end_ms: int  # the first moment after it
+    end_ms: int  # exclusive
 
 
 def labels_of_column(paths: Sequence[Path], column: str) -> GroundTruth:
-    """Read the labels from a column of the files that a dataset was read from, in the same order.
+    """Read the labels from a column of the dataset's own files, given in the same order.
 
-    Raises InputDataError if a file has no such column, or a row another value than 0 and 1.
+    Raises InputDataError if a file lacks the column or a row holds a value other than 0 and 1.
     """
     return GroundTruth(np.concatenate([_labels(_table(path, column), column) for path in paths]), f"column {column}")
 
 
 def labels_of_file(path: Path, column: str, dataset: Dataset) -> GroundTruth:
-    """Read the labels from a file with columns sensor_id, timestamp and `column`, found by sensor and time.
+    """Read the labels from a file with columns sensor_id, timestamp and `column`, matched by sensor and time.
 
-    Of several labels of a reading, one that says anomalous wins. Raises InputDataError if a row of the dataset has none.
+    If a reading has several labels, it is anomalous if any of them is 1. Raises InputDataError if a row of the dataset has
+    no label.
     """
     table = _table(path, column)
     labels = _labels(table, column)
@@ -69,24 +70,24 @@ def labels_of_file(path: Path, column: str, dataset: Dataset) -> GroundTruth:
 
 
 def labels_of_events(path: Path, dataset: Dataset) -> GroundTruth:
-    """Read a CSV file of events, columns sensor_id, start, end; rows from start up to, not including, end are anomalous.
+    """Read a CSV file of events with columns sensor_id, start, end; rows in [start, end) are anomalous.
 
-    Times are ISO 8601 (without a zone: UTC) or seconds or milliseconds since 1970. A file without sensor_id is of the one
-    sensor that a dataset without sensor_id has. Raises InputDataError that names the line.
+    Times are ISO 8601 (UTC without a zone) or seconds or milliseconds since 1970. A file without sensor_id belongs to the
+    only sensor of a dataset without sensor_id. Raises InputDataError that names the line.
     """
     labels = np.zeros(len(dataset), np.bool_)
     rows_of = {sensor: np.flatnonzero(dataset.codes == code) for code, sensor in enumerate(dataset.sensors)}
-    strangers = empty = 0
+    unknown = empty = 0
     for event in _read_events(path):
         rows = rows_of.get(event.sensor)
         if rows is None:
-            strangers += 1
+            unknown += 1
             continue
         inside = (dataset.times_ms[rows] >= event.start_ms) & (dataset.times_ms[rows] < event.end_ms)
         labels[rows[inside]] = True
         empty += not inside.any()
     notes = (
-        f"{strangers:,} events are of sensors that are not in the input" if strangers else "",
+        f"{unknown:,} events are of sensors that are not in the input" if unknown else "",
         f"{empty:,} events have no reading in them" if empty else "",
     )
     return GroundTruth(labels, f"events of {path}", tuple(filter(None, notes)))
@@ -102,7 +103,7 @@ def _table(path: Path, column: str) -> Table:
 
 def _labels(table: Table, column: str) -> BoolArray:
     values = table.columns[column]
-    wrong = (values != 0.0) & (values != 1.0)  # so is NaN
+    wrong = (values != 0.0) & (values != 1.0)  # NaN is wrong too
     if wrong.any():
         row = int(wrong.argmax())
         value = "is empty" if np.isnan(values[row]) else f"is {values[row]:g}"
@@ -112,7 +113,7 @@ def _labels(table: Table, column: str) -> BoolArray:
 
 
 def _keys(codes: Int32Array | Int64Array, times_ms: Int64Array) -> Int64Array:
-    """Return a number for each sensor and time, in that order: times fit in 42 bits."""
+    """Return one sortable number per sensor and time; times fit in 42 bits."""
     return (codes.astype(np.int64) << 42) + times_ms
 
 

@@ -1,7 +1,7 @@
-"""Scores a table of readings through the same state, scorer and decision as the stream.
+"""Score a dataset with the same state, scorer and decision as the stream.
 
-The table's order is the log, its row numbers are the offsets, and all sensors are in one partition. So a prefix of a
-table scores as the table does, and the stream gives the same scores for the same readings.
+The dataset's order stands for the log, its row numbers for the offsets, and all sensors share one partition. So a prefix of
+a dataset gets the same scores as the full dataset, and the stream gives the same scores for the same readings.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ _BATCH_ROWS = 4096
 
 @dataclass(frozen=True, slots=True)
 class ScoredRows:
-    """The outcome of each row [N]: score and threshold are NaN where the row was not scored.
+    """The outcome of each row [N]; score and threshold are NaN where the row was not scored.
 
-    That is where it was late or its window not yet full, where its window holds no value, and between two strides.
+    A row is not scored if it is late, its window is not full or holds no value, or it falls between two strides.
     """
 
     score: Float64Array
     threshold: Float64Array
     is_anomaly: BoolArray
-    is_late: BoolArray  # dropped: not newer than the sensor's newest
-    is_warming: BoolArray  # accepted, but the window is not yet full, at first or after a gap
+    is_late: BoolArray  # dropped: not newer than the newest reading of its sensor
+    is_warming: BoolArray  # accepted, but the window is not full: at the start or after a gap
 
 
 def join(parts: Sequence[ScoredRows]) -> ScoredRows:
-    """Return the outcome of consecutive batches, at least one, as one."""
+    """Concatenate the outcomes of consecutive batches, at least one."""
     return ScoredRows(
         score=np.concatenate([part.score for part in parts]),
         threshold=np.concatenate([part.threshold for part in parts]),
@@ -44,7 +44,7 @@ def join(parts: Sequence[ScoredRows]) -> ScoredRows:
 
 
 def score_dataset(detector: Detector, dataset: Dataset) -> Iterator[ScoredRows]:
-    """Score a dataset in its order, batch by batch; the arena's max_sensors must be at least the dataset's."""
+    """Score a dataset in order and yield the outcome batch by batch; raise ValueError if its sensors exceed the arena."""
     if not detector.arena.room(len(dataset.sensors)):
         msg = f"{len(dataset.sensors)} sensors do not fit into an arena of {detector.arena.max_sensors}"
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""A picture of one sensor: its score and threshold over time, what is anomalous, and what was alarmed."""
+"""Plot one sensor: score and threshold over time, anomalous rows, and alarms."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from stream_detector.evaluation.segments import find_segments
 from stream_detector.readings import BoolArray, Float64Array
 from stream_detector.timestamps import SECONDS_PER_DAY
 
-#: Points of a curve; more readings are drawn as the highest score of several.
+#: Points per curve; with more readings, each point is the highest score of several.
 POINTS = 1500
 
 
 @dataclass(frozen=True, slots=True)
 class _Bar:
-    """How times of one kind are filled: between shares of the picture's height."""
+    """How to shade one kind of rows, from the bottom to a share of the height."""
 
     name: str
     color: str
@@ -31,10 +31,10 @@ _ANOMALOUS, _ALARM = _Bar("anomalous", "#f4c7c3", 1.0), _Bar("alarm", "#c5221f",
 
 
 def plot_series(series: LabelledSeries) -> bytes:
-    """Draw a PNG. Late rows are left out; the score is linear up to about the threshold, and logarithmic above."""
+    """Return a PNG. Omits late rows; the score axis is linear up to about the threshold and logarithmic above."""
     accepted = np.flatnonzero(~series.is_late)
     starts = np.unique(np.linspace(0, len(accepted), min(POINTS, len(accepted)), endpoint=False).astype(np.int64))
-    days = series.times_ms[accepted] / (1000.0 * SECONDS_PER_DAY)  # matplotlib's unit of time
+    days = series.times_ms[accepted] / (1000.0 * SECONDS_PER_DAY)  # matplotlib counts time in days
     edges = np.append(days[starts], days[-1])
     score = np.fmax.reduceat(series.product.scores[accepted], starts)
     threshold = np.fmin.reduceat(series.product.thresholds[accepted], starts)
@@ -54,7 +54,7 @@ def plot_series(series: LabelledSeries) -> bytes:
 
 
 def _fill(axes: Axes, edges: Float64Array, flags: BoolArray, bar: _Bar) -> None:
-    """Fill the times where a flag [P] is set; edges [P + 1] are the times that the points begin, and the end."""
+    """Shade the times where a flag [P] is set; edges [P + 1] are the start times of the points, and the end."""
     ranges = [(edges[first], edges[stop] - edges[first]) for first, stop in find_segments(flags)]
     axes.broken_barh(
         ranges,

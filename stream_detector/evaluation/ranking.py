@@ -1,7 +1,7 @@
-"""How well a score ranks anomalous rows before normal ones; no threshold is involved.
+"""Measure how well a score ranks anomalous rows above normal ones, independent of any threshold.
 
 VUS-PR is the volume under the surface of precision and recall over thresholds and label tolerances (Paparrizos et al.,
-"Volume Under the Surface", VLDB 2022), in the form that the TSB-AD benchmark publishes ("opt", 250 thresholds).
+"Volume Under the Surface", VLDB 2022), computed as in the TSB-AD benchmark ("opt", 250 thresholds).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from stream_detector.readings import BoolArray, Float64Array, Int64Array
 
 #: Thresholds of a curve, at evenly spaced ranks of the score.
 THRESHOLDS = 250
-_FAR = 2**40  # rows; further away than any
+_FAR = 2**40  # rows; further than any distance
 
 
 def lowest_where_absent(scores: Float64Array) -> Float64Array:
-    """Return the scores with NaN replaced by the lowest there is (0 if there is none): what is not scored ranks last."""
+    """Replace NaN by the lowest score (0 if all are NaN), so that unscored rows rank last."""
     absent = np.isnan(scores)
     lowest = 0.0 if absent.all() else scores[~absent].min()
     return np.where(absent, lowest, scores)
@@ -28,7 +28,7 @@ def lowest_where_absent(scores: Float64Array) -> Float64Array:
 def average_precision(labels: BoolArray, scores: Float64Array) -> float:
     """Return AUC-PR as average precision: the mean over anomalous rows of the precision at their score.
 
-    Labels and scores are [N], without NaN; some label must be True. Rows of equal score are passed together.
+    Labels and scores are [N], without NaN; at least one label is True. Rows of equal score count as one step.
     """
     order = np.argsort(-scores, kind="stable")
     last_of_equals = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
@@ -40,21 +40,21 @@ def average_precision(labels: BoolArray, scores: Float64Array) -> float:
 def vus_pr(labels: BoolArray, scores: Float64Array, window: int) -> float:
     """Return VUS-PR: the mean, over tolerances of 0, 1 .. `window` rows, of the area under precision and recall.
 
-    Labels and scores are [N], without NaN, in the order of time; some label must be True. With a tolerance of w, rows up to
-    w // 2 before and after an event count as anomalous by sqrt(1 - distance / w), summed up over events to at most 1;
-    and recall is multiplied by the share of events, so extended and joined where they then meet, that are found at all.
+    Labels and scores are [N], without NaN, in time order; at least one label is True. With a tolerance of w, rows up to
+    w // 2 before and after an event count as anomalous by sqrt(1 - distance / w), summed over events and capped at 1.
+    Recall is multiplied by the share of events found at all, after extending events by w // 2 and joining those that meet.
     """
     events = find_segments(labels)
     curve = _Curve.of(labels, scores)
     near = _Near.of(labels, events, window // 2)
-    passes = np.searchsorted(-curve.thresholds, -scores[near.positions], side="left")  # at which threshold each does first
+    passes = np.searchsorted(-curve.thresholds, -scores[near.positions], side="left")  # the first that each passes
     areas = [_area(curve, near.credit(width), passes, _peaks(scores, events, width // 2)) for width in range(window + 1)]
     return float(np.mean(areas))
 
 
 @dataclass(frozen=True, slots=True)
 class _Curve:
-    """The thresholds [K], falling, and what exceeds or equals each."""
+    """The thresholds [K], descending, and how many rows reach each."""
 
     thresholds: Float64Array
     passed: Int64Array  # [K] rows
@@ -71,7 +71,7 @@ class _Curve:
 
 @dataclass(frozen=True, slots=True)
 class _Near:
-    """The normal rows near events [M], with their distances in rows to the nearest two."""
+    """The M normal rows near events, with their distances in rows to the two nearest events."""
 
     positions: Int64Array
     nearest: Int64Array
@@ -96,9 +96,9 @@ class _Near:
         return cls(positions[close], distances[0, close], distances[1, close])
 
     def credit(self, width: int) -> Float64Array:
-        """Return how anomalous each row is [M], from 0 to 1, at a tolerance.
+        """Return how far each row [M] counts as anomalous, from 0 to 1, at a tolerance of `width`.
 
-        Within reach a single event gives at least sqrt(1/2), so two give 1.
+        An event within reach contributes at least sqrt(1/2), so two events always reach the cap of 1.
         """
         reach = width // 2
         single = np.sqrt(np.maximum(1.0 - self.nearest / max(width, 1), 0.0))
@@ -106,7 +106,7 @@ class _Near:
 
 
 def _area(curve: _Curve, credit: Float64Array, passes: Int64Array, peaks: Float64Array) -> float:
-    """Return the area under precision and recall at one tolerance, by steps as in average precision."""
+    """Return the area under the precision-recall curve at one tolerance, as a step function as in average precision."""
     extra = np.cumsum(np.bincount(passes, weights=credit, minlength=len(curve.thresholds)))
     found = curve.found + extra
     existence = _at_least(np.sort(peaks), curve.thresholds) / len(peaks)
@@ -115,7 +115,7 @@ def _area(curve: _Curve, credit: Float64Array, passes: Int64Array, peaks: Float6
 
 
 def _peaks(scores: Float64Array, events: Int64Array, reach: int) -> Float64Array:
-    """Return the highest score of each event, extended by `reach` rows and joined with those that it then overlaps."""
+    """Return the highest score of each event, after extending events by `reach` rows and joining those that overlap."""
     starts = np.maximum(events[:, 0] - reach, 0)
     stops = np.minimum(events[:, 1] + reach, len(scores))
     apart = stops[:-1] <= starts[1:]
@@ -125,5 +125,5 @@ def _peaks(scores: Float64Array, events: Int64Array, reach: int) -> Float64Array
 
 
 def _at_least(rising: Float64Array, thresholds: Float64Array) -> Int64Array:
-    """Return how many of the sorted values reach each threshold."""
+    """Return how many of the ascending values reach each threshold."""
     return len(rising) - np.searchsorted(rising, thresholds, side="left")

@@ -1,4 +1,4 @@
-"""An evaluation as plain data, for report.json, the page and the table. What cannot be told is None, never NaN."""
+"""Build the evaluation report as JSON-like data, for report.json, the HTML page and the table. Undefined figures are None."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DETECTORS = (PRODUCT, *BASELINES)
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What was evaluated, and how."""
+    """What was evaluated, and how: the head of a report."""
 
     model: str
     model_version: str
@@ -31,7 +31,7 @@ class About:
 
 
 def build_report(about: About, scorecards: Sequence[Scorecard]) -> dict[str, Any]:
-    """Return the whole report; `scorecards` has at least one sensor."""
+    """Return the report of at least one sensor."""
     return {
         "model": {"name": about.model, "version": about.model_version},
         "inputs": list(about.inputs),
@@ -47,12 +47,12 @@ def build_report(about: About, scorecards: Sequence[Scorecard]) -> dict[str, Any
 
 
 def to_json(report: dict[str, Any]) -> str:
-    """Write a report; raise ValueError if it holds a number that JSON has not."""
+    """Return the report as JSON text; raise ValueError if it holds NaN or an infinity."""
     return json.dumps(report, indent=2, allow_nan=False) + "\n"
 
 
 def _summary(name: str, scorecards: Sequence[Scorecard]) -> dict[str, Any] | None:
-    """Return what a detector is worth over the sensors that it scored; None if there are none."""
+    """Summarise a detector over the sensors that have its score; None if there are none."""
     scores = [one.scores[name] for one in scorecards if name in one.scores]
     if not scores:
         return None
@@ -108,7 +108,7 @@ def _figures(alarms: AlarmCounts) -> dict[str, Any]:
 
 
 def _rows(scorecards: Sequence[Scorecard]) -> dict[str, int]:
-    """Return how many rows there are, how many were scored, and why the others were not."""
+    """Count the rows: scored, and not scored by reason."""
     series = [one.series for one in scorecards]
     total = sum(len(one.labels) for one in series)
     scored = sum(int(np.isfinite(one.product.scores).sum()) for one in series)
@@ -125,7 +125,7 @@ def _rows(scorecards: Sequence[Scorecard]) -> dict[str, int]:
 
 
 def _notes(scorecards: Sequence[Scorecard]) -> list[str]:
-    """Say what a reader must know to read the figures rightly."""
+    """Return the caveats that a reader needs to interpret the figures."""
     rows = _rows(scorecards)
     notes = []
     if absent := rows["total"] - rows["scored"]:

@@ -1,4 +1,4 @@
-"""A report's figures as cells of text, for the terminal and for the page."""
+"""Format a report's figures as table cells, for the terminal and the HTML page."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def sensor_header(report: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def sensor_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Return a row of cells for each sensor: the product's figures, and how well each baseline ranks."""
+    """Return a row of cells for each sensor: the product's figures, and the VUS-PR of each baseline."""
     rows = []
     for sensor in report["sensors"]:
-        counts, verdicts = sensor["rows"], sensor["detectors"]
+        counts, scores = sensor["rows"], sensor["detectors"]
         sizes = (counts["total"], counts["anomalous"], counts["total"] - counts["scored"])
-        ours = _cells(verdicts[PRODUCT], verdicts[PRODUCT])
-        theirs = [_number(verdicts.get(name, {}).get("vus_pr"), ".3f") for name in _others(report)]
+        ours = _cells(scores[PRODUCT], scores[PRODUCT])
+        theirs = [_number(scores.get(name, {}).get("vus_pr"), ".3f") for name in _others(report)]
         rows.append((sensor["sensor_id"], *(f"{size:,}" for size in sizes), *ours, *theirs))
     return rows
 
 
 def explanation_lines(report: Mapping[str, Any]) -> list[str]:
-    """Say in a line for each kind of explanation how true to the score it is, then what to expect; nothing if not measured."""
+    """Return a line about the faithfulness of each kind of explanation, then one on how to read them; none if not measured."""
     names = {
         "shares": "cells blamed by the shares",
         "step_shares": "steps blamed by their shares",
@@ -60,7 +60,7 @@ def explanation_lines(report: Mapping[str, Any]) -> list[str]:
 
 
 def _change(fall: float) -> str:
-    """Say which way a score goes, and how far."""
+    """Return in words which way a score changes, and how far."""
     return f"{'rises' if fall < 0.0 else 'falls'} by {abs(fall):.2f}"
 
 

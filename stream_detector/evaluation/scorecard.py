@@ -1,4 +1,4 @@
-"""A detector's scores and alarms, and those of the baselines, against what is true, sensor by sensor."""
+"""Measure the product and the baselines against the ground truth, sensor by sensor."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from stream_detector.tables.dataset import Dataset
 
 #: The name of the product among the detectors.
 PRODUCT = "stream-detector"
-#: Where the readings that baselines are fitted to come from.
+#: Where the training readings of the baselines come from.
 FROM_TRAINING, FROM_START = "training file", "own rows before the first label"
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationConfig:
-    """By what all detectors are judged alike."""
+    """What applies to every detector alike."""
 
-    quiet_ms: int  # without an alarm, after which an incident is over
-    interval_seconds: float  # between two readings, of a sensor that has only one
-    vus_window: int | None = None  # rows; None: each sensor's own rhythm, of its first feature
+    quiet_ms: int  # without an alarm, after which an incident closes
+    interval_seconds: float  # sampling interval of a sensor with a single reading
+    vus_window: int | None = None  # rows; None: the dominant period of each sensor's first feature
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledSeries:
-    """What is known of the N rows of one sensor, in the order of the input."""
+    """The N rows of one sensor in input order, with labels and the product's output."""
 
     sensor: str
     times_ms: Int64Array  # [N]
@@ -46,7 +46,7 @@ class LabelledSeries:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """How well a score ranks the anomalous rows of a sensor first."""
+    """How well a score ranks the anomalous rows of a sensor above its normal rows."""
 
     vus_pr: float
     auc_pr: float
@@ -54,7 +54,7 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class SensorScore:
-    """What a detector is worth on one sensor; where all labels are the same there is no ranking."""
+    """How a detector did on one sensor; ranking is None where all labels are equal."""
 
     ranking: Ranking | None
     alarms: AlarmCounts
@@ -62,17 +62,17 @@ class SensorScore:
 
 @dataclass(frozen=True, slots=True)
 class Scorecard:
-    """One sensor with what each detector is worth on it."""
+    """The scores of every detector on one sensor."""
 
     series: LabelledSeries
     interval_seconds: float
     vus_window: int
-    baselines_from: str | None  # None: there was too little to fit baselines to
+    baselines_from: str | None  # None: too few readings to fit baselines
     scores: Mapping[str, SensorScore]  # by the detector's name, PRODUCT first
 
 
 def split_by_sensor(dataset: Dataset, labels: BoolArray, scored: ScoredRows) -> Iterator[LabelledSeries]:
-    """Yield the series of each sensor that has rows, in the dataset's order; labels and scores are by the dataset's rows."""
+    """Yield the series of each sensor that has rows; labels and scores are indexed by the dataset's rows."""
     order = np.argsort(dataset.codes, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(dataset.codes[order])) + 1):
         yield LabelledSeries(
@@ -87,10 +87,10 @@ def split_by_sensor(dataset: Dataset, labels: BoolArray, scored: ScoredRows) -> 
 
 
 def make_scorecard(series: LabelledSeries, training: Dataset | None, config: EvaluationConfig) -> Scorecard:
-    """Judge the product's scores and alarms of one sensor, and each baseline's.
+    """Measure the product and each baseline on one sensor.
 
-    `training` holds healthy readings of the same features, cleaned, to fit baselines to. For a sensor that is not in it they
-    are fitted to its own rows before its first anomalous one, but at most to the first half of them.
+    `training` holds cleaned, healthy readings of the same features to fit baselines to. For a sensor that it lacks, they are
+    fitted to the sensor's own rows before the first anomalous one, at most to the first half of its rows.
     """
     healthy, source = _healthy(series, training)
     detections = {PRODUCT: series.product}
@@ -116,7 +116,7 @@ def _score(series: LabelledSeries, detection: Detection, window: int, interval_s
 
 
 def _healthy(series: LabelledSeries, training: Dataset | None) -> tuple[Float64Array, str | None]:
-    """Return what baselines of a sensor are fitted to, and where it is from; None if it is too little."""
+    """Return the training readings of a sensor's baselines and their source; None if there are too few."""
     if training is not None and series.sensor in training.sensors:
         known = training.values[training.codes == training.sensors.index(series.sensor)]
         return known.astype(np.float64), FROM_TRAINING if len(known) >= LEAST_TRAINING_ROWS else None
@@ -126,7 +126,7 @@ def _healthy(series: LabelledSeries, training: Dataset | None) -> tuple[Float64A
 
 
 def _interval_seconds(times_ms: Int64Array) -> float | None:
-    """Return the median time between two readings; None without two."""
+    """Return the median time between consecutive readings; None if no reading is later than the one before it."""
     steps_ms = np.diff(times_ms)
     forward = steps_ms[steps_ms > 0]
     return float(np.median(forward)) / 1000.0 if len(forward) else None

@@ -1,7 +1,7 @@
-"""Windowed PCA: the simple detector that a trained model has to beat.
+"""Windowed PCA, the baseline that a trained model has to beat in `evaluate` and at the promotion gate.
 
-The rows of a window, side by side, are one vector. What the principal components of healthy windows cannot give back of it
-is unusual. The baseline of `evaluate` and of the promotion gate; it knows neither models nor files.
+The rows of a window, concatenated, are one vector; its score is the part that the principal components of healthy windows
+cannot reconstruct. Knows neither models nor files.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from numpy.lib.stride_tricks import sliding_window_view
 from stream_detector.missing_values import forward_fill
 from stream_detector.readings import Float64Array, Int64Array
 
-#: Windows that a fit looks at unless told otherwise, spread evenly over the data.
+#: Default limit of windows per fit, spread evenly over the data.
 MAX_FIT_WINDOWS = 20_000
-#: With more columns (window length x features) than this, a fit looks at as many windows only, to bound its cost.
+#: With more columns (window length x features) than this, a fit uses at most this many windows, to bound its cost.
 MAX_COVARIANCE_COLUMNS = 2_000
 #: A deviation below this share of a feature's largest absolute value is rounding, not variation.
 SMALLEST_RELATIVE_DEVIATION = 1e-9
-_CHUNK_CELLS = 4_000_000  # of windows, held at a time
+_CHUNK_CELLS = 4_000_000  # of windows in memory at a time
 
 
 @dataclass(frozen=True, slots=True)
 class WindowedPca:
-    """A fitted baseline for F features and windows of T rows, which are vectors of T x F columns."""
+    """A fitted baseline for F features and windows of T rows, flattened to T x F columns."""
 
     window_length: int
     mean: Float64Array  # [F]
@@ -35,10 +35,10 @@ class WindowedPca:
     components: Float64Array  # [K, T x F] orthonormal rows; K may be 0
 
     def score(self, values: Float64Array) -> Float64Array:
-        """Return the score [N] of values [N, F] in the order of time: the mean squared residual of the window ending there.
+        """Score values [N, F] in time order: return [N], the mean squared residual of the window that ends with each row.
 
-        Its unit is a squared standard deviation. It is causal: a row's score depends on no later row. The first windows are
-        padded with the first row. A missing value (NaN) is taken for the last one before it, else for the mean.
+        The unit is a squared standard deviation. Causal: a score depends on no later row. The first windows are padded with
+        the first row. A missing value (NaN) takes the last value before it, or the mean.
         """
         scaled = _scaled(values, self.mean, self.deviation)
         scores = np.empty(len(scaled))
@@ -51,10 +51,10 @@ class WindowedPca:
 def fit_windowed_pca(
     values: Float64Array, window_length: int = 32, variance: float = 0.9, max_windows: int = MAX_FIT_WINDOWS
 ) -> WindowedPca:
-    """Fit to healthy values [N, F] of one sensor in the order of time (NaN: missing), N at least 1.
+    """Fit to healthy values [N, F] of one sensor in time order (NaN: missing), N at least 1.
 
-    Keeps the fewest components that hold more than the share `variance` of the windows' variance, as
-    sklearn.decomposition.PCA(variance) does. Deterministic: at most `max_windows` evenly spread windows are looked at.
+    Keeps the fewest components that explain more than the share `variance` of the windows' variance, as
+    sklearn.decomposition.PCA(variance) does. Deterministic: uses at most `max_windows` evenly spread windows.
     """
     mean, deviation = _scale(values)
     scaled = _scaled(values, mean, deviation)
@@ -71,7 +71,7 @@ def fit_windowed_pca(
 def _components_of_covariance(
     scaled: Float64Array, window_length: int, ends: Int64Array, center: Float64Array, variance: float
 ) -> Float64Array:
-    """Return the leading components [K, C] from the products of the columns [C, C], summed up chunk by chunk."""
+    """Return the leading components [K, C] by way of the column products [C, C], accumulated chunk by chunk."""
     products = np.zeros((len(center), len(center)))
     for _, windows in _windows(scaled, window_length, ends, center):
         products += windows.T @ windows
@@ -82,7 +82,7 @@ def _components_of_covariance(
 def _components_of_gram(
     scaled: Float64Array, window_length: int, ends: Int64Array, center: Float64Array, variance: float
 ) -> Float64Array:
-    """Return the same from the products of the windows [W, W], for fewer windows than columns."""
+    """Return the same by way of the window products [W, W], for fewer windows than columns."""
     centered = np.concatenate([windows for _, windows in _windows(scaled, window_length, ends, center)])
     energies, vectors = np.linalg.eigh(centered @ centered.T)
     kept = _leading(energies, variance)
@@ -90,7 +90,7 @@ def _components_of_gram(
 
 
 def _leading(energies: Float64Array, variance: float) -> Int64Array:
-    """Return the positions of the fewest greatest energies (ascending) that hold more than a share of all; none of nothing."""
+    """Return the positions of the fewest largest energies (ascending) that exceed a share of their sum; none if it is 0."""
     shares = np.cumsum(np.maximum(energies[::-1], 0.0))
     if not shares[-1] > 0.0:
         return np.empty(0, np.int64)
@@ -100,7 +100,7 @@ def _leading(energies: Float64Array, variance: float) -> Int64Array:
 
 
 def _scale(values: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """Return each feature's mean and deviation [F]; 0 and 1 for what has no values, deviation 1 for what does not vary."""
+    """Return mean and deviation [F]: 0 and 1 for a feature without values, deviation 1 for one that does not vary."""
     present = ~np.isnan(values)
     counts = np.maximum(present.sum(axis=0), 1)
     known = np.where(present, values, 0.0)
@@ -111,7 +111,7 @@ def _scale(values: Float64Array) -> tuple[Float64Array, Float64Array]:
 
 
 def _scaled(values: Float64Array, mean: Float64Array, deviation: Float64Array) -> Float64Array:
-    """Return the values [N, F] in deviations from the mean, the missing ones filled with the last before them, else 0."""
+    """Return the values [N, F] in deviations from the mean, forward-filled, then 0 where no value comes before."""
     filled = forward_fill(values, ~np.isnan(values))
     return np.where(np.isnan(filled), 0.0, (filled - mean) / deviation)
 
@@ -119,7 +119,7 @@ def _scaled(values: Float64Array, mean: Float64Array, deviation: Float64Array) -
 def _windows(
     scaled: Float64Array, window_length: int, ends: Int64Array, center: Float64Array
 ) -> Iterator[tuple[Int64Array, Float64Array]]:
-    """Yield, chunk by chunk, positions and the windows [n, T x F] ending there, oldest row first, less `center`."""
+    """Yield chunks of positions and of the windows [n, T x F] ending there, oldest row first, minus `center`."""
     if not len(ends):
         return
     padded = np.concatenate([np.repeat(scaled[:1], window_length - 1, axis=0), scaled])
