@@ -1,4 +1,4 @@
-"""`stream-detector evaluate`: the model on labelled readings, beside simple detectors."""
+"""`stream-detector evaluate`: measure the model on labelled readings and compare it with simple detectors."""
 
 from __future__ import annotations
 
@@ -47,27 +47,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=Path,
         metavar="FILE",
-        help="the column is in this file, with sensor_id and timestamp, as simulate writes it",
+        help="read the column from this file, which also has sensor_id and timestamp, as written by simulate",
     )
     other.add_argument(
-        "--events", type=Path, metavar="FILE", help="no column, but a CSV file of events: sensor_id, start, end (not included)"
+        "--events",
+        type=Path,
+        metavar="FILE",
+        help="instead of a column, a CSV file of events: sensor_id, start, end",
     )
-    judging = parser.add_argument_group("judging")
-    judging.add_argument(
+    measures = parser.add_argument_group("measures")
+    measures.add_argument(
         "--baseline-training",
         type=Path,
         nargs="+",
         metavar="FILE",
         help="healthy readings to fit the baselines to (default: each sensor's rows before its first label)",
     )
-    judging.add_argument(
+    measures.add_argument(
         "--vus-window",
         type=count,
         metavar="N",
-        help="largest label tolerance of VUS-PR in rows (default: each sensor's rhythm)",
+        help="largest label tolerance of VUS-PR in rows (default: each sensor's dominant period)",
     )
-    judging.add_argument("--seed", type=int, default=0, metavar="N", help="of the random scores")
-    judging.add_argument("--pictures", type=count, default=20, metavar="N", help="sensors drawn, labelled ones first")
+    measures.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random scores")
+    measures.add_argument("--pictures", type=count, default=20, metavar="N", help="sensors to plot, anomalous ones first")
     add_settings_options(parser)
 
 
@@ -100,7 +103,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _truth(arguments: argparse.Namespace, dataset: Dataset) -> GroundTruth:
-    """Read the labels from where the options say."""
+    """Read the labels from the source that the options name."""
     from stream_detector.evaluation.labels import labels_of_column, labels_of_events, labels_of_file
 
     column = arguments.label_column
@@ -111,7 +114,7 @@ def _truth(arguments: argparse.Namespace, dataset: Dataset) -> GroundTruth:
     if column in dataset.features:
         msg = (
             f"column {column} is a feature of the model, so it was trained on the labels; "
-            f"train it anew with --ignore-columns {column}, or name another column with --label-column"
+            f"train again with --ignore-columns {column}, or name another column with --label-column"
         )
         raise InputDataError(msg)
     return labels_of_column(arguments.input, column)
@@ -130,7 +133,7 @@ def _scorecards(
 ) -> list[Scorecard]:
     from stream_detector.evaluation.scorecard import make_scorecard, split_by_sensor
 
-    series = track(split_by_sensor(dataset, truth.labels, scored), "judging", len(dataset.sensors))
+    series = track(split_by_sensor(dataset, truth.labels, scored), "measuring", len(dataset.sensors))
     return [make_scorecard(one, training, config) for one in series]
 
 
@@ -152,7 +155,7 @@ def _about(
 
 
 def _plots(scorecards: Sequence[Scorecard], most: int) -> dict[str, bytes]:
-    """Draw sensors: those with anomalous rows first, else in the input's order."""
+    """Plot sensors: those with anomalous rows first, otherwise in input order."""
     from stream_detector.evaluation.plots import plot_series
 
     chosen = sorted(scorecards, key=lambda one: not one.series.labels.any())[:most]
@@ -167,7 +170,7 @@ def _write(directory: Path, evaluation: dict[str, Any], pictures: dict[str, byte
 
 
 def _print(evaluation: dict[str, Any], directory: Path) -> None:
-    """Print the summary, and what must be known to read it."""
+    """Print the summary table and its caveats."""
     from rich.console import Console
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""What `score` and `evaluate` share: a dataset scored as the stream would, and what is told on stderr meanwhile."""
+"""Shared by `score` and `evaluate`: score a dataset as the stream would, and report progress on stderr."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 def score_with_progress(scorer: TrainedScorer, dataset: Dataset, settings: Settings) -> ScoredRows:
-    """Score all of a dataset, however many sensors it has."""
+    """Score a dataset with a progress bar; `state.max_sensors` of the settings does not limit it."""
     from stream_detector.evaluation.offline_scoring import join, score_dataset
 
     state = settings.state.model_copy(update={"max_sensors": max(1, len(dataset.sensors))})
@@ -27,7 +27,7 @@ def score_with_progress(scorer: TrainedScorer, dataset: Dataset, settings: Setti
 
 
 def track(items: Iterable[_T], what: str, total: int | None) -> Iterable[_T]:
-    """Show progress on stderr, where it does not mix with output; nothing if that is no terminal."""
+    """Yield the items and show a progress bar on stderr, which keeps stdout clean; no bar if stderr is not a terminal."""
     from rich.console import Console
     from rich.progress import track as track_with_bar
 
@@ -35,5 +35,5 @@ def track(items: Iterable[_T], what: str, total: int | None) -> Iterable[_T]:
 
 
 def print_to_stderr(text: str) -> None:
-    """Tell on stderr."""
+    """Print a line to stderr."""
     print(text, file=sys.stderr)  # noqa: T201 - the command line prints

@@ -1,4 +1,4 @@
-"""`stream-detector score`: a file offline, as the stream would score it."""
+"""`stream-detector score`: score a file offline, as the stream would."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="CSV or Parquet, a row for each row in: sensor_id, timestamp, score, threshold, is_anomaly (0 or 1); "
+        help="CSV or Parquet, one row per input row: sensor_id, timestamp, score, threshold, is_anomaly (0 or 1); "
         "score and threshold are empty in a row that is not scored",
     )
     add_settings_options(parser)
@@ -80,7 +80,7 @@ def _table(dataset: Dataset, rows: ScoredRows) -> pa.Table:
 
 
 def _summary(rows: ScoredRows) -> str:
-    """Say in one line how many rows were scored, and why the others were not."""
+    """Return one line on how many rows were scored, and why the others were not."""
     import numpy as np
 
     scored, late, warming = (int(part.sum()) for part in (~np.isnan(rows.score), rows.is_late, rows.is_warming))

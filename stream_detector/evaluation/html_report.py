@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs nothing else: no network, no scripts, pictures inside."""
+"""Render a report as a single self-contained HTML file: no network, no scripts, plots embedded."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ dt { font-weight: 600; }
 _GUIDE = (
     (
         "VUS-PR, AUC-PR",
-        "how well the score ranks anomalous rows first, without a threshold, from 0 to 1: the mean of the sensors that have "
-        "anomalous rows. VUS-PR also credits rows near an event. Read them beside those of random scores: chance is worth the "
+        "how well the score ranks anomalous rows above normal ones, without a threshold, from 0 to 1: the mean over sensors "
+        "that have anomalous rows. VUS-PR also credits rows near an event. Compare with the random scores: chance gives the "
         "share of anomalous rows in AUC-PR, and more in VUS-PR.",
     ),
     ("events found", "runs of anomalous rows in which at least one row was alarmed."),
     (
         "false per sensor day, per 1000 rows",
-        "incidents without a single anomalous row. Alarms that follow each other within the quiet time are one incident, for "
-        "every detector. An alarm that never ends is a single incident: see false rows %.",
+        "incidents without a single anomalous row. For every detector, alarms that follow each other within the quiet time are "
+        "one incident. An alarm that never ends is a single incident: see false rows %.",
     ),
     ("delay", "median time from the first anomalous row of a found event to its first alarm."),
     (
         "F1, false rows %",
-        "by single rows, all sensors together: F1 of the alarms, and the share of normal rows that are alarmed. Where many "
-        "rows are anomalous, alarming always gives a high F1: read the two together.",
+        "by single rows, over all sensors: F1 of the alarms, and the share of normal rows that are alarmed. Where many rows "
+        "are anomalous, a detector that always alarms has a high F1: read the two together.",
     ),
 )
 
 
 def to_html(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
-    """Return the page; `pictures` are PNGs by sensor."""
+    """Return the HTML text; `pictures` holds a PNG by sensor."""
     model = report["model"]
     title = f"Evaluation of {model['name']}"
     parts = [
@@ -56,7 +56,7 @@ def to_html(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
         _table(SUMMARY_HEADER, summary_rows(report), "summary"),
         _list(report["notes"]),
         _list(explanation_lines(report)),
-        "<h2>What the figures are</h2>",
+        "<h2>What the figures mean</h2>",
         "<dl>" + "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in _GUIDE) + "</dl>",
         "<h2>Sensors</h2>",
         _table(sensor_header(report), sensor_rows(report), "sensors"),
@@ -88,7 +88,7 @@ def _list(notes: Sequence[str]) -> str:
 
 
 def _omission(sensors: int, pictures: int) -> str:
-    return f"<p>Pictures of {pictures:,} of {sensors:,} sensors; --pictures draws more.</p>" if pictures < sensors else ""
+    return f"<p>Pictures of {pictures:,} of {sensors:,} sensors; --pictures N draws more.</p>" if pictures < sensors else ""
 
 
 def _figure(sensor: str, picture: bytes) -> str:

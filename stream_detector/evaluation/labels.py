@@ -65,7 +65,7 @@ def labels_of_file(path: Path, column: str, dataset: Dataset) -> GroundTruth:
         msg = f"{path}: no label of {reading}, nor of {int(absent.sum()) - 1} other readings; every reading needs one"
         raise InputDataError(msg)
     elsewhere = int((codes < 0).sum())
-    notes = (f"{elsewhere:,} labels are of sensors that are not in the input",) if elsewhere else ()
+    notes = (f"{elsewhere:,} labels belong to sensors that are not in the input",) if elsewhere else ()
     return GroundTruth(labels[last], f"{path}, column {column}", notes)
 
 
@@ -87,8 +87,8 @@ def labels_of_events(path: Path, dataset: Dataset) -> GroundTruth:
         labels[rows[inside]] = True
         empty += not inside.any()
     notes = (
-        f"{unknown:,} events are of sensors that are not in the input" if unknown else "",
-        f"{empty:,} events have no reading in them" if empty else "",
+        f"{unknown:,} events belong to sensors that are not in the input" if unknown else "",
+        f"{empty:,} events contain no reading" if empty else "",
     )
     return GroundTruth(labels, f"events of {path}", tuple(filter(None, notes)))
 

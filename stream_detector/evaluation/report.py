@@ -135,7 +135,7 @@ def _notes(scorecards: Sequence[Scorecard]) -> list[str]:
         )
     if own := sum(one.baselines_from == FROM_START for one in scorecards):
         notes.append(
-            f"the baselines of {own:,} of {len(scorecards):,} sensors are fitted to rows that they are then judged on, "
+            f"the baselines of {own:,} of {len(scorecards):,} sensors are fitted to rows that they are also tested on, "
             "those before the first label: this favours them; --baseline-training fits them to other rows"
         )
     if without := sum(one.baselines_from is None for one in scorecards):

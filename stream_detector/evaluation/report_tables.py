@@ -12,7 +12,7 @@ _NONE = "-"
 FIGURES = ("VUS-PR", "AUC-PR", "events found", "false per sensor day", "false per 1000 rows", "delay", "F1", "false rows %")
 SUMMARY_HEADER = ("detector", *FIGURES)
 _EXPECTED = (
-    "explanations that are true to the score: it falls, and ends lower than at random in far more than 50 % of the "
+    "a faithful explanation makes the score fall, and further than random cells do in far more than 50 % of the "
     "comparisons; about 50 % is chance"
 )
 
@@ -44,14 +44,14 @@ def sensor_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
 def explanation_lines(report: Mapping[str, Any]) -> list[str]:
     """Return a line about the faithfulness of each kind of explanation, then one on how to read them; none if not measured."""
     names = {
-        "shares": "cells blamed by the shares",
-        "step_shares": "steps blamed by their shares",
-        "attention": "steps attended to",
+        "shares": "cells with the highest shares",
+        "step_shares": "steps with the highest shares",
+        "attention": "steps with the most attention",
     }
     found = report.get("explanations") or {}
     lines = [
-        f"explanations, {names[kind]}: replaced by what was expected, the score {_change(one['blamed_fall'])}; "
-        f"for as many at random it {_change(one['random_fall'])}. Lower than at random in {100 * one['win_rate']:.0f} % "
+        f"explanations, {names[kind]}: with expected values in their place the score {_change(one['blamed_fall'])}; "
+        f"with as many at random it {_change(one['random_fall'])}. Lower than at random in {100 * one['win_rate']:.0f} % "
         f"of the comparisons, {one['windows']} windows"
         for kind, one in found.items()
         if one is not None

@@ -1,7 +1,7 @@
-"""A simulated fleet of pumps, with faults that are known: data to try, show and judge the detector on.
+"""Simulate a fleet of pumps with known faults, to try, demonstrate and test the detector.
 
-fleet.py makes the readings, faults.py breaks them, series.py puts both into one series, counter_rng.py is the random numbers:
-NumPy only, no clock, no I/O. file_writer.py and topic_writer.py write a series out.
+fleet.py generates readings, faults.py changes them, series.py combines both, and counter_rng.py supplies random numbers: NumPy
+only, no clock, no I/O. file_writer.py and topic_writer.py write a series; fault_matching.py compares alerts with faults.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Random numbers by address: a pure function of a seed and counters, so any part of a series is made without the rest.
+"""Counter-based random numbers: a pure function of a seed and counters, so any part of a series can be generated alone.
 
-A generator with state gives other numbers when a series is made in other pieces. Here the counters (sensor, time,
+A stateful generator would give different numbers when a series is cut differently. Here the counters (sensor, time,
 feature, ...) are hashed with the finaliser of SplitMix64 (Steele, Lea & Flood 2014), vectorised over arrays.
 """
 
@@ -17,9 +17,9 @@ _SECOND = np.uint64(0x94D049BB133111EB)
 
 
 def uniform(seed: int, stream: int, *counters: ArrayLike) -> Float64Array:
-    """Return numbers in [0, 1) at the addresses `counters` (integers, broadcast together).
+    """Return numbers in [0, 1), one for each tuple of `counters` (integers, broadcast together).
 
-    `stream` separates uses that would otherwise share addresses. Equal arguments give equal numbers, element by element.
+    `stream` separates uses that would otherwise share counters. Equal arguments give equal numbers, element by element.
     """
     with np.errstate(over="ignore"):  # the arithmetic is modulo 2**64
         state = _mix(np.asarray([seed & 0xFFFF_FFFF_FFFF_FFFF], dtype=np.uint64))
@@ -30,7 +30,7 @@ def uniform(seed: int, stream: int, *counters: ArrayLike) -> Float64Array:
 
 
 def normal(seed: int, stream: int, *counters: ArrayLike) -> Float64Array:
-    """Return standard normal numbers at the addresses `counters`, by the transform of Box and Muller (1958)."""
+    """Return standard normal numbers, one for each tuple of `counters`, by the Box-Muller transform (1958)."""
     radius = np.sqrt(-2.0 * np.log1p(-uniform(seed, stream, *counters, 0)))
     return np.asarray(radius * np.cos(2.0 * np.pi * uniform(seed, stream, *counters, 1)))
 

@@ -1,6 +1,6 @@
-"""What was alerted against what was injected, counted without mercy.
+"""Match opened incidents to injected faults, and count found, missed and false.
 
-A fault is found if an incident of its sensor opened from the fault's start to one window after its end. Every incident
+A fault is found if an incident of its sensor opened between the fault's start and one window after its end. Every incident
 that opened at any other time is a false alarm. A second incident within the same fault is neither.
 """
 
@@ -15,7 +15,7 @@ from stream_detector.simulation.faults import Fault
 
 @dataclass(frozen=True, slots=True)
 class OpenedIncident:
-    """An incident that opened: sensor, event time, and its features, the most blamed first."""
+    """An incident that opened: sensor, event time, and features in order of blame."""
 
     sensor_id: str
     time_ms: int
@@ -24,7 +24,7 @@ class OpenedIncident:
 
 @dataclass(frozen=True, slots=True)
 class FaultOutcome:
-    """A fault and the first incident that opened in it; None: missed."""
+    """A fault and the first incident that opened in it, or None if it was missed."""
 
     fault: Fault
     opened: OpenedIncident | None
@@ -34,13 +34,13 @@ class FaultOutcome:
         return None if self.opened is None else (self.opened.time_ms - self.fault.start_ms) / 1000.0
 
     def blames_faulty_feature(self) -> bool:
-        """Say whether the most blamed feature is one that the fault changed."""
+        """Return whether the most blamed feature is one that the fault changed."""
         return self.opened is not None and self.opened.blamed[:1] != () and self.opened.blamed[0] in self.fault.features
 
 
 @dataclass(frozen=True, slots=True)
 class MatchResult:
-    """Every fault with what became of it, and the incidents that belong to none."""
+    """The outcome of every fault, and the incidents that match none."""
 
     findings: tuple[FaultOutcome, ...]
     false_alarms: tuple[OpenedIncident, ...]
@@ -50,13 +50,13 @@ class MatchResult:
         return [finding for finding in self.findings if finding.opened is not None]
 
     def median_delay_seconds(self) -> float | None:
-        """Return the median delay of what was found."""
+        """Return the median delay of the faults that were found; None without any."""
         delays = [delay for finding in self.findings if (delay := finding.delay_seconds()) is not None]
         return median(delays) if delays else None
 
 
 def match_faults(faults: Sequence[Fault], incidents: Sequence[OpenedIncident], window_seconds: float) -> MatchResult:
-    """Match incidents to faults."""
+    """Match incidents to faults; `window_seconds` is the length of a window in event time."""
     inside = [[opened for opened in incidents if _is_of(opened, fault, window_seconds)] for fault in faults]
     matched = {opened for of_fault in inside for opened in of_fault}
     firsts = [min(of_fault, key=lambda opened: opened.time_ms, default=None) for of_fault in inside]

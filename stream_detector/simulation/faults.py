@@ -1,7 +1,7 @@
-"""Faults: what goes wrong with a sensor, when, and what its readings are then.
+"""Plan faults and apply them to the fleet's readings.
 
-A fault changes only the named features of one sensor from `start_ms` up to, not including, `end_ms`; readings of no fault
-are returned bit for bit as the fleet made them. Like the fleet, faults do not depend on how a series is cut into pieces.
+A fault changes only the named features of one sensor in [start_ms, end_ms); all other readings stay bit for bit as the fleet
+generated them. Like the fleet, faults do not depend on how a series is cut into pieces.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _RHYTHMIC = ("pressure", "flow", "current")  # what the controller's oscillation
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong."""
+    """One fault of one sensor."""
 
     kind: str  # one of KINDS
     sensor: int  # position in the fleet
@@ -34,7 +34,7 @@ class Fault:
     start_ms: int
     end_ms: int
     size: float  # in spreads of the feature (Fleet.spread); changed_period: factor of the period; else unused
-    away_ms: int = 0  # lost_correlation: the features are those of this much earlier
+    away_ms: int = 0  # lost_correlation: the features take their values of this much earlier
 
     def sensor_id(self) -> str:
         """Return the name of the sensor."""
@@ -42,14 +42,14 @@ class Fault:
 
 
 def describe(fault: Fault) -> str:
-    """Say in one line what goes wrong, where and when."""
+    """Return one line on what goes wrong, where and when."""
     seconds = (fault.end_ms - fault.start_ms) / 1000.0
     what = f"{fault.kind.replace('_', ' ')} of {', '.join(fault.features)}"
     return f"fault: {fault.sensor_id()} {what}, from {iso_time(fault.start_ms)} for {seconds:g} s"
 
 
 def apply_faults(fleet: Fleet, times_ms: Int64Array, values: Float64Array, faults: Sequence[Fault]) -> Float64Array:
-    """Return the fleet's values [S, N, F] at `times_ms` [N] with the faults in them. The argument is not changed."""
+    """Return a copy of the fleet's values [S, N, F] at `times_ms` [N] with the faults applied."""
     changed = values.copy()
     spread = fleet.spread()
     for fault in faults:
@@ -65,7 +65,7 @@ def apply_faults(fleet: Fleet, times_ms: Int64Array, values: Float64Array, fault
 
 
 def labels(fleet: Fleet, times_ms: Int64Array, faults: Sequence[Fault]) -> Int64Array:
-    """Return which fault each reading is in, [S, N]: position in `faults`, or -1."""
+    """Return the fault of each reading [S, N], as its position in `faults`, or -1."""
     inside = np.full((fleet.sensors, len(times_ms)), -1, dtype=np.int64)
     for number, fault in enumerate(faults):
         inside[fault.sensor, (times_ms >= fault.start_ms) & (times_ms < fault.end_ms)] = number
@@ -73,13 +73,13 @@ def labels(fleet: Fleet, times_ms: Int64Array, faults: Sequence[Fault]) -> Int64
 
 
 def missing(fleet: Fleet, times_ms: Int64Array, share: float) -> BoolArray:
-    """Return which values are missing, [S, N, F], at random."""
+    """Return a random mask of missing values [S, N, F]."""
     sensors = np.arange(fleet.sensors)[:, None, None]
     return uniform(fleet.seed, _MISSING, sensors, times_ms[None, :, None], np.arange(len(FEATURES))) < share
 
 
 def plan_faults(fleet: Fleet, start_ms: int, end_ms: int, count: int) -> list[Fault]:
-    """Return `count` faults spread evenly over a span of time; fewer where they would not fit."""
+    """Return `count` faults spread evenly over a span of time, or fewer if they do not fit."""
     every_seconds = (end_ms - start_ms) / 1000.0 / max(count, 1)
     coming = takewhile(lambda fault: fault.end_ms <= end_ms, endless_faults(fleet, start_ms, every_seconds))
     return [fault for _, fault in zip(range(count), coming, strict=False)]
@@ -88,9 +88,9 @@ def plan_faults(fleet: Fleet, start_ms: int, end_ms: int, count: int) -> list[Fa
 def endless_faults(fleet: Fleet, start_ms: int, every_seconds: float) -> Iterator[Fault]:
     """Yield faults by start time, one in each span of `every_seconds`, kinds in turn; deterministic by the fleet's seed.
 
-    A sensor has at most one fault at a time, and as long a rest after it. A fault is only placed where it shows: what it
-    would not change by a fifth of the feature's spread (a stuck value in a flat stretch) is nothing to be found. Another
-    period is a fault of the rhythm within a mode, which is small: there a thirtieth.
+    A sensor has at most one fault at a time, followed by an equally long rest. A fault is placed only where it changes its
+    features visibly, by at least a fifth of their spread on average: a value stuck in a flat stretch cannot be found. For
+    changed_period, which affects only the small oscillation within a mode, a thirtieth suffices.
     """
     free_at = np.full(fleet.sensors, start_ms, dtype=np.int64)
     number = 0
@@ -103,9 +103,9 @@ def endless_faults(fleet: Fleet, start_ms: int, every_seconds: float) -> Iterato
 
 
 def _place(fleet: Fleet, number: int, origin_ms: int, every_seconds: float, free_at: Int64Array) -> Fault | None:
-    """Draw the fault of the `number`-th span, which begins in its first third; None if all sensors are taken.
+    """Draw a fault that starts in the first third of span `number`; None if no attempt finds a free sensor and a visible fault.
 
-    It begins and ends on the grid of the readings, which starts at `origin_ms`.
+    It starts and ends on the grid of the readings, which starts at `origin_ms`.
     """
     interval_ms = fleet.interval_seconds * 1000.0
     span = every_seconds / fleet.interval_seconds  # in readings
@@ -117,7 +117,7 @@ def _place(fleet: Fleet, number: int, origin_ms: int, every_seconds: float, free
         start_ms = origin_ms + round(first * interval_ms)
         if start_ms < free_at[sensor]:
             continue
-        most = max(round(span * fleet.sensors / 3.0), 2)  # with its rest, so that there are pumps without a fault
+        most = max(round(span * fleet.sensors / 3.0), 2)  # counting its rest, so that some pumps have no fault
         length = 2 if kind == "spike" else min(60 + int(60 * draw[2]), most)
         end_ms = origin_ms + round((first + length) * interval_ms)
         size = _SIZES.get(kind, 0.0) * (0.8 + 0.4 * draw[3])
@@ -136,7 +136,7 @@ def _features_of(kind: str, draw: float) -> tuple[str, ...]:
 
 
 def _with_best_source(fleet: Fleet, fault: Fault) -> Fault:
-    """Take the features from that earlier time that differs most from now: a relation is only lost if it was there."""
+    """Choose the earlier time whose values differ most from the present ones, so that the correlation visibly breaks."""
     sources = [replace(fault, away_ms=round(fleet.dwell() * 1000.0 * away)) for away in (1.0, 1.7, 2.9, 4.3, 5.9)]
     return max(sources, key=lambda source: _mean_change(fleet, source))
 
@@ -164,7 +164,7 @@ def _positions(fault: Fault) -> Int64Array:
     return np.array([FEATURES.index(name) for name in fault.features], dtype=np.int64)
 
 
-# What a fault makes of the values [n, c] at times [n]; `spread` [c] is the unit of its size.
+# Returns the changed values [n, c] at times [n]; `spread` [c] is the unit of the fault's size.
 _Effect = Callable[[Fleet, Fault, Int64Array, Float64Array, Float64Array], Float64Array]
 
 

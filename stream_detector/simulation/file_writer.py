@@ -1,4 +1,4 @@
-"""A series written to a CSV or Parquet file, and its labels to another."""
+"""Write a series to a CSV or Parquet file, and its labels to another."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def write_files(series: Series, steps: int, output: Path, labels: Path | None) -
     """Write `steps` steps of all sensors, ordered by time; return the number of rows.
 
     Columns of the output: sensor_id, timestamp, then the features, empty where missing. Columns of the labels: sensor_id,
-    timestamp, label (1 = in a fault), fault (its kind, else empty). Files appear whole or not at all.
+    timestamp, label (1 = in a fault), fault (its kind, else empty). Each file appears complete or not at all. Raises
+    InputDataError.
     """
     with ExitStack() as stack:
         write_output = stack.enter_context(_table_file(output))
@@ -40,7 +41,7 @@ def write_files(series: Series, steps: int, output: Path, labels: Path | None) -
 
 
 def _keys(series: Series, piece: Piece) -> dict[str, pa.Array]:
-    """Return sensor and time of every row: [N * S] rows, time by time."""
+    """Return sensor and time of all N * S rows, ordered by time."""
     ids = series.fleet.sensor_ids()
     return {
         "sensor_id": pa.array(ids * len(piece.times_ms)),
@@ -56,7 +57,7 @@ def _readings_table(series: Series, piece: Piece) -> pa.Table:
 
 
 def _labels_table(series: Series, piece: Piece) -> pa.Table:
-    kinds = np.array([*(fault.kind for fault in piece.faults), ""])  # -1, healthy, takes the last
+    kinds = np.array([*(fault.kind for fault in piece.faults), ""])  # index -1, healthy, selects the last
     fault_of = piece.fault_of.T.reshape(-1)
     columns = _keys(series, piece)
     columns["label"] = pa.array((fault_of >= 0).astype(np.int8))
@@ -66,7 +67,7 @@ def _labels_table(series: Series, piece: Piece) -> pa.Table:
 
 @contextmanager
 def _table_file(path: Path) -> Iterator[_Write]:
-    """Give a function that appends tables to a file; the file gets its name when all went well."""
+    """Give a function that appends tables to a file, which appears at `path` when the block ends without an exception."""
     formats = {".csv": _csv_writer, ".parquet": _parquet_writer}
     if path.suffix.lower() not in formats:
         msg = f"{path}: the name of the file must end in .csv or .parquet"
@@ -78,7 +79,7 @@ def _table_file(path: Path) -> Iterator[_Write]:
 @contextmanager
 def _csv_writer(path: Path) -> Iterator[_Write]:
     with path.open("wb") as file, ExitStack() as stack:
-        options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="none")  # no name here needs quotes
+        options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="none")  # no value here needs quotes
         writers: list[pyarrow.csv.CSVWriter] = []
 
         def write(table: pa.Table) -> None:

@@ -1,7 +1,7 @@
-"""A fleet of centrifugal pumps: what its sensors say when nothing is wrong.
+"""Simulate the healthy readings of a fleet of centrifugal pumps.
 
-Every pump runs by a schedule of set points (off, low, high) against a valve that moves with the plant's daily rhythm,
-wanders, and is hunted by its controller. What follows from speed and valve is physics in outline, and not linear:
+Every pump follows a schedule of set points (off, low, high) against a valve that moves with the plant's daily cycle, drifts
+at random, and oscillates under its controller. The features follow from speed and valve by simplified, nonlinear physics:
 
     pump curve     pressure = H0 (u^2 - 0.55 q^2)          u speed, q flow, both relative to their maximum
     system curve   pressure = Hs + K q^2 / v^2             v opening of the valve, Hs static head
@@ -9,8 +9,8 @@ wanders, and is hunted by its controller. What follows from speed and valve is p
     vibration      grows with u^2 and away from that flow
     temperature    ambient, plus heat that follows the load with a lag
 
-Readings are a pure function of (seed, sensor, time): pieces made apart equal the whole made at once, and a fleet of more
-sensors has the same first sensors. This module knows no faults and no clock.
+Readings are a pure function of (seed, sensor, time), so the series does not depend on how it is cut, and a larger fleet has
+the same first sensors. Knows no faults and no clock.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ UNITS = ("degrees Celsius", "bar", "m3/h", "mm/s", "A")
 
 _NOISE = np.array([0.15, 0.03, 0.25, 0.05, 0.08])  # standard deviations, in the units above
 _DECIMALS = 3  # resolution of the sensors
-_RAMP_INTERVALS = 45.0  # drives bring a pump to another speed gently
-_LOOKBACK_SEGMENTS = 8  # of heat that lingers; what was before is below the resolution
+_RAMP_INTERVALS = 45.0  # a drive changes speed gradually
+_LOOKBACK_SEGMENTS = 8  # that still contribute heat; earlier ones are below the resolution
 _PARAMETERS, _SWITCHING, _SET_POINT, _WANDER, _MEASUREMENT = range(5)  # streams of random numbers
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Pumps `pump-1` ... `pump-S`. Rhythms default to multiples of the sampling interval."""
+    """Pumps `pump-1` ... `pump-S`. Durations default to multiples of the sampling interval."""
 
     sensors: int = 12
     seed: int = 7
@@ -52,18 +52,18 @@ class Fleet:
         return self.dwell_seconds or 150.0 * self.interval_seconds
 
     def cycle(self) -> float:
-        """Return the length of the plant's rhythm, in seconds."""
+        """Return the length of the plant's cycle, in seconds."""
         return self.cycle_seconds or 1800.0 * self.interval_seconds
 
     def readings(self, start_ms: int, steps: int) -> tuple[Int64Array, Float64Array]:
-        """Return times [N] in ms, one interval apart from `start_ms` on, and values [S, N, F] of all sensors."""
+        """Return times [N] in ms from `start_ms`, one interval apart, and the values [S, N, F] of all sensors."""
         times_ms = start_ms + np.round(np.arange(steps) * self.interval_seconds * 1000.0).astype(np.int64)
         return times_ms, self.values(np.arange(self.sensors), times_ms)
 
     def values(self, sensors: Int64Array, times_ms: Int64Array, period_factor: float = 1.0) -> Float64Array:
-        """Return what `sensors` [S] (positions, from 0) say at `times_ms` [N]: values [S, N, F].
+        """Return the values [S, N, F] of `sensors` [S] (positions from 0) at `times_ms` [N].
 
-        `period_factor` stretches the period of the controller's oscillation: 1 is normal.
+        `period_factor` multiplies the period of the controller's oscillation; 1 is normal.
         """
         pumps = _Pumps.draw(self.seed, sensors)
         seconds = times_ms / 1000.0  # [N]
@@ -80,7 +80,7 @@ class Fleet:
         return _spread(self)
 
     def _valve(self, pumps: _Pumps, seconds: Float64Array, day: Float64Array, period_factor: float) -> Float64Array:
-        """Return the opening of the valve [S, N], 1 = open."""
+        """Return the valve opening [S, N]; 1 is open."""
         interval = self.interval_seconds
         period = interval * (10.0 + 6.0 * pumps.column(1)) * period_factor
         hunting = np.sin(2.0 * np.pi * seconds / period)
@@ -101,19 +101,19 @@ def _spread(fleet: Fleet) -> Float64Array:
 
 @dataclass(frozen=True, slots=True)
 class _Pumps:
-    """Some pumps of a fleet, and what makes each of them its own machine."""
+    """Some pumps of a fleet, with their individual parameters."""
 
     seed: int
     sensors: Int64Array  # [S] positions in the fleet
-    traits: Float64Array  # [S, 12] in [0, 1)
+    parameters: Float64Array  # [S, 12] in [0, 1)
 
     @classmethod
     def draw(cls, seed: int, sensors: Int64Array) -> _Pumps:
         return cls(seed, sensors, uniform(seed, _PARAMETERS, sensors[:, None], np.arange(12)))
 
-    def column(self, trait: int) -> Float64Array:
-        """Return one trait as a column [S, 1]."""
-        return self.traits[:, trait, None]
+    def column(self, parameter: int) -> Float64Array:
+        """Return one parameter as a column [S, 1]."""
+        return self.parameters[:, parameter, None]
 
     def set_points(self) -> Float64Array:
         """Return the speeds [S, 3] of off, low and high."""
@@ -123,7 +123,7 @@ class _Pumps:
 
 
 def _schedule(fleet: Fleet, pumps: _Pumps, seconds: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """Return speed and heat [S, N], both relative. Set points hold for one segment; segments have uneven lengths."""
+    """Return relative speed and heat [S, N]. A set point holds for one segment; segments vary in length."""
     dwell = fleet.dwell()
     position = seconds / dwell  # [N] in mean segments
     floor = np.floor(position).astype(np.int64)
@@ -148,14 +148,14 @@ def _schedule(fleet: Fleet, pumps: _Pumps, seconds: Float64Array) -> tuple[Float
 
 
 def _smooth(progress: Float64Array) -> Float64Array:
-    """Go from 0 to 1 without a kink."""
+    """Interpolate from 0 to 1 with zero slope at both ends (smoothstep)."""
     return progress * progress * (3.0 - 2.0 * progress)
 
 
 def _heat_at_begin(begins_seconds: Float64Array, load: Float64Array, lag_seconds: float) -> Float64Array:
-    """Return the heat [S, M] at the begin of each segment: first-order lag over the segments before it.
+    """Return the heat [S, M] at the start of each segment: a first-order lag over the segments before it.
 
-    Always the same number of segments is looked back, so that the result does not depend on where a slice begins.
+    The look-back is a fixed number of segments, so that the result does not depend on where a slice starts.
     """
     heat = np.full_like(load, np.nan)
     count = load.shape[1] - _LOOKBACK_SEGMENTS

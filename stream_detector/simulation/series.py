@@ -1,4 +1,4 @@
-"""A series: a fleet's readings with faults and missing values in them, piece by piece, with the truth beside it."""
+"""Generate a fleet's readings with faults and missing values, piece by piece, together with the ground truth."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from stream_detector.simulation.fleet import Fleet
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some consecutive steps of a series. S sensors, N steps, F features."""
+    """Consecutive steps of a series: S sensors, N steps, F features."""
 
     times_ms: Int64Array  # [N]
     values: Float64Array  # [S, N, F]; NaN = missing
-    faults: tuple[Fault, ...]  # those that touch these steps
-    fault_of: Int64Array  # [S, N] position in `faults`, -1 = healthy
-    begun: tuple[Fault, ...]  # those that begin here
+    faults: tuple[Fault, ...]  # those that overlap these steps
+    fault_of: Int64Array  # [S, N] position in `faults`; -1 = healthy
+    begun: tuple[Fault, ...]  # those that start in these steps
 
 
 class Series:
-    """Makes one piece after the other; how the series is cut into pieces does not change what is in it."""
+    """Generates consecutive pieces. How the series is cut into pieces does not change its content."""
 
     def __init__(self, fleet: Fleet, start_ms: int, faults: Iterator[Fault], missing_share: float = 0.0) -> None:
         self.fleet = fleet

@@ -1,4 +1,4 @@
-"""A series published to the input topic, at a pace, until it ends or somebody stops it."""
+"""Publish a series to the input topic at a given pace, until it ends or the caller stops it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from stream_detector.simulation.fleet import FEATURES
 from stream_detector.simulation.series import Piece, Series
 from stream_detector.timestamps import iso_time
 
-#: Readings sent and not yet acknowledged: the client's producer has no bound of its own.
+#: Bound on readings sent but not acknowledged; the client's producer has none.
 MOST_UNACKNOWLEDGED = 5000
 _ROWS_PER_PIECE = 1000
 _LINGER_MS = 20
 
 
 class ReadingsWriter:
-    """Sends readings, keyed by sensor. Blocks when too many are unacknowledged. Raises RetriableError when Kafka is away."""
+    """Sends readings keyed by sensor; blocks while too many are unacknowledged. Raises RetriableError if Kafka is away."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._topic = settings.input_topic
@@ -49,7 +49,7 @@ class ReadingsWriter:
             raise self._translated(error) from error
 
     def flush(self) -> None:
-        """Wait until all is acknowledged."""
+        """Wait until every reading is acknowledged. Bounded: the producer gives up on a record."""
         try:
             while self._unacknowledged:
                 self._await_oldest()
@@ -57,11 +57,11 @@ class ReadingsWriter:
             raise self._translated(error) from error
 
     def close(self) -> None:
-        """Release the connections, without waiting for what is not acknowledged. Bounded."""
+        """Close the connections without waiting for acknowledgements. Bounded."""
         bounded_producer.kill(self._producer, self._timeout_seconds)
 
     def _await_oldest(self) -> None:
-        # The producer itself gives up on a record after two request time-outs.
+        # The producer gives up on a record after two request timeouts.
         self._unacknowledged.popleft().get(timeout=3.0 * self._timeout_seconds)
         self.acknowledged += 1
 
@@ -70,7 +70,7 @@ class ReadingsWriter:
 
 
 def messages(series: Series, piece: Piece) -> Iterator[tuple[str, bytes]]:
-    """Yield sensor and JSON of every reading, time by time; a missing value is null."""
+    """Yield sensor and JSON document of every reading, ordered by time; a missing value is null."""
     ids = series.fleet.sensor_ids()
     for step, time_ms in enumerate(piece.times_ms.tolist()):
         timestamp = iso_time(time_ms)
@@ -82,10 +82,10 @@ def messages(series: Series, piece: Piece) -> Iterator[tuple[str, bytes]]:
 def paced(
     series: Series, steps: int | None, speed: float, now: Callable[[], float], wait: Callable[[float], bool]
 ) -> Iterator[Piece]:
-    """Yield the pieces of a series when they are due; `steps` None: without end.
+    """Yield the pieces of a series when they are due; with `steps` None, without end.
 
-    Event time runs `speed` times as fast as the clock, and never ahead of it. `now` is epoch seconds; `wait(seconds)`
-    returns True when the caller wants to end.
+    Event time runs `speed` times as fast as the clock, and never ahead of it. `now` returns epoch seconds; `wait(seconds)`
+    blocks for that long at most and returns True to stop.
     """
     begun_at = now()
     start_ms = series.time_of_next_step_ms()
@@ -110,15 +110,16 @@ def open_writer(
     wait_seconds: float,
     now: Callable[[], float],
     stopped: Callable[[], bool],
-    note: Callable[[str], None],
+    on_wait: Callable[[str], None],
 ) -> ReadingsWriter | None:
-    """Wait for the brokers, make the topic if it is missing and that is allowed, and open a writer; None when stopped.
+    """Wait for the brokers, create the topic if missing and allowed, and open a writer; return None when stopped.
 
-    Raises RetriableError when no broker answers within `wait_seconds`, SettingsError when the topic may not be made.
+    Calls `on_wait` once with a message if it has to wait. Raises RetriableError if no broker answers within
+    `wait_seconds`, SettingsError if the topic is missing and may not be created.
     """
     deadline = now() + wait_seconds
     attempt = settings.model_copy(update={"request_timeout_seconds": min(settings.request_timeout_seconds, 5.0)})
-    told = False
+    is_announced = False
     while not stopped():
         try:
             _ensure_topic(attempt)
@@ -126,9 +127,9 @@ def open_writer(
         except RetriableError as error:
             if now() >= deadline:
                 raise
-            if not told:
-                note(f"waiting for Kafka: {error}")
-            told = True
+            if not is_announced:
+                on_wait(f"waiting for Kafka: {error}")
+            is_announced = True
     return None
 
 

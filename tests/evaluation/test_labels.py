@@ -65,7 +65,7 @@ def test_labels_of_another_file_are_found_by_sensor_and_time(dataset: Dataset, t
     truth = labels_of_file(path, "label", dataset)
 
     assert truth.labels.tolist() == [False, False, True, True]  # of two labels the anomalous one counts
-    assert truth.notes == ("1 labels are of sensors that are not in the input",)
+    assert truth.notes == ("1 labels belong to sensors that are not in the input",)
 
 
 def test_a_reading_without_a_label_in_the_other_file_is_an_error(dataset: Dataset, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_events_include_their_start_and_not_their_end(dataset: Dataset, tmp_path
     truth = labels_of_events(path, dataset)
 
     assert truth.labels.tolist() == [True, False, False, True]
-    assert truth.notes == ("1 events are of sensors that are not in the input", "1 events have no reading in them")
+    assert truth.notes == ("1 events belong to sensors that are not in the input", "1 events contain no reading")
 
 
 def test_times_of_events_are_iso_or_epoch_and_utc(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_what_a_reader_must_know_is_noted() -> None:
 
     assert notes[0] == "a note"
     assert notes[1].startswith("3 of 1,200 rows were not scored and rank last: 2 while warming, 1 late")
-    assert notes[2].startswith("the baselines of 2 of 3 sensors are fitted to rows that they are then judged on")
+    assert notes[2].startswith("the baselines of 2 of 3 sensors are fitted to rows that they are also tested on")
     assert notes[3] == "1 of 3 sensors have no baselines: fewer than 64 rows to fit them to"
     assert notes[4] == "1 of 3 sensors have no anomalous row: they give false-alarm figures only"
     assert len(notes) == 5
@@ -141,12 +141,12 @@ def test_explanations_are_told_by_which_way_the_score_goes_and_what_to_expect() 
     lines = explanation_lines({"explanations": {"shares": shares, "step_shares": None, "attention": attention}})
 
     assert lines[:2] == [
-        "explanations, cells blamed by the shares: replaced by what was expected, the score falls by 1.80; "
-        "for as many at random it rises by 0.16. Lower than at random in 92 % of the comparisons, 9 windows",
-        "explanations, steps attended to: replaced by what was expected, the score rises by 1.10; "
-        "for as many at random it rises by 1.50. Lower than at random in 50 % of the comparisons, 9 windows",
+        "explanations, cells with the highest shares: with expected values in their place the score falls by 1.80; "
+        "with as many at random it rises by 0.16. Lower than at random in 92 % of the comparisons, 9 windows",
+        "explanations, steps with the most attention: with expected values in their place the score rises by 1.10; "
+        "with as many at random it rises by 1.50. Lower than at random in 50 % of the comparisons, 9 windows",
     ]
-    assert lines[2].startswith("explanations that are true to the score: it falls, and ends lower than at random in far more")
+    assert lines[2].startswith("a faithful explanation makes the score fall, and further than random cells do in far more")
     assert len(lines) == 3
 
 
