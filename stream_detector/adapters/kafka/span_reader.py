@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 
 from stream_detector.adapters.kafka.client_patches.bounded_consumer import partitions_of, position
 from stream_detector.adapters.kafka.client_patches.patched_fetcher import PATIENCE_SECONDS, PatchedFetcher
@@ -99,7 +99,7 @@ class KafkaReader:
             records = self._fetcher.poll(SLICE_MS, max_records)
         except KafkaError as error:
             at = f"reading {_names(tps)} at {', '.join(map(str, tps.values()))}"
-            if isinstance(error, OffsetOutOfRangeError):
+            if isinstance(error, OffsetOutOfRangeError | LogTruncationError):
                 raise PositionLostError(f"{at}: {explain(error)}") from error
             raise translate(error, at) from error
         reached = {tp.partition: position(self._consumer, tp) for tp in tps}

@@ -36,7 +36,7 @@ def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaWorld]:
 
 
 @dataclass(slots=True)
-class Reading:
+class SourceReading:
     """What polls of a source gave of a world's two partitions, read from their beginnings."""
 
     world: KafkaWorld
@@ -65,7 +65,7 @@ def test_a_header_name_that_is_no_text_stops_nobody(world: KafkaWorld) -> None:
     world.produce(0, VALUES)
     world._plain.send(world.input_topic, b"odd", b"k", partition=0, headers=[(NotText("x"), b"v")])
     world.produce(0, VALUES)
-    reading = Reading(world, world.source())
+    reading = SourceReading(world, world.source())
 
     reading.until(0, 11)
     with closing(KafkaReader(world.settings, world.input_topic)) as reader:
@@ -111,7 +111,7 @@ def test_a_batch_that_is_damaged_on_the_brokers_disk_costs_its_own_records_only(
     for _ in range(4):
         world.produce(0, VALUES)
     damaged = damage(tmp_path, world.input_topic, offset=12)
-    reading = Reading(world, world.source())
+    reading = SourceReading(world, world.source())
 
     reading.until(0, damaged.start)
     world.produce(1, VALUES)

@@ -1,0 +1,23 @@
+"""The brokers that the contract suites run on: one in memory, and a real Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.contracts.worlds import KafkaWorld, MemoryWorld, World
+
+PARTITIONS = 2
+
+
+@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
+def world(request: pytest.FixtureRequest, unique_name: str) -> Iterator[World]:
+    made: MemoryWorld | KafkaWorld
+    if request.param == "memory":
+        made = MemoryWorld(f"{unique_name}.input", f"{unique_name}.output")
+    else:
+        made = KafkaWorld(request.getfixturevalue("kafka_brokers"), unique_name)
+    made.create(PARTITIONS)
+    yield made
+    made.close()
