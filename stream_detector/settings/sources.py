@@ -1,7 +1,6 @@
-"""Where settings are read from.
+"""Reads the settings from the environment, secret files and a TOML file; the first source that has a setting wins.
 
-First wins: the environment (STREAM_DETECTOR_KAFKA__BROKERS), secret files (a directory with files of the same names), a
-TOML file. Nothing is read at import. What is said of wrong ones is in messages.py.
+Nothing is read at import. Messages about wrong settings are in messages.py.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from pydantic_settings import SettingsConfigDict
 from pydantic_settings import SettingsError as NotJsonError
 
 from stream_detector.errors import SettingsError
-from stream_detector.settings.messages import Sources, describe, setting_names, suggestion
+from stream_detector.settings.messages import Sources, describe, describe_unknown
 from stream_detector.settings.schema import PREFIX, Settings
 
 
@@ -31,17 +29,17 @@ def load_settings(config_file: Path | None = None, secrets_directory: Path | Non
         msg = f"there is no secrets directory {secrets_directory}"
         raise SettingsError(msg)
 
-    sources = Sources(tuple(os.environ), secrets_directory, config_file, _read_tables(config_file))
-
     class FromFiles(Settings):
         model_config = SettingsConfigDict(toml_file=config_file, secrets_dir=secrets_directory, secrets_nested_delimiter="__")
 
+    tables = _read_tables(config_file)
     try:
-        files = [file.name for file in secrets_directory.iterdir()] if secrets_directory else []
-        _refuse_unknown_groups([*os.environ, *files])
+        secret_files = sorted(secrets_directory.iterdir()) if secrets_directory else []
+        if unknown := describe_unknown([*os.environ, *(file.name for file in secret_files)]):
+            raise SettingsError(unknown)
         return FromFiles()
     except ValidationError as error:
-        raise SettingsError(describe(error, sources)) from None
+        raise SettingsError(describe(error, Sources(tuple(os.environ), secret_files, config_file, tables))) from None
     except NotJsonError as error:
         field = re.search(r'field "(\w+)"', str(error))
         name = f"{PREFIX}{field[1].upper()}" if field else "settings"
@@ -53,7 +51,7 @@ def load_settings(config_file: Path | None = None, secrets_directory: Path | Non
 
 
 def _read_tables(config_file: Path | None) -> dict[str, Any]:
-    """Read a settings file as it is, to know what was written there."""
+    """Read the settings file as it is, to be able to name what was written there."""
     try:
         return {} if config_file is None else tomllib.loads(config_file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
@@ -62,32 +60,10 @@ def _read_tables(config_file: Path | None) -> dict[str, Any]:
 
 
 def changed_settings(before: Settings, after: Settings) -> list[str]:
-    """Return the names of the settings that differ. Values are left out: they may be secret."""
+    """Return the names of the settings that differ, without their values, which may be secret."""
     return [
         f"{PREFIX}{group.upper()}__{name.upper()}"
         for group in Settings.model_fields
         for name in type(getattr(before, group)).model_fields
         if getattr(getattr(before, group), name) != getattr(getattr(after, group), name)
     ]
-
-
-def _refuse_unknown_groups(names: Iterable[str]) -> None:
-    """Raise SettingsError for variables and secret files of groups that do not exist: pydantic-settings passes over them.
-
-    Names without a double underscore are left alone, since Kubernetes sets such ones (STREAM_DETECTOR_PORT) for a service, but
-    for those that are a setting's but for the underscore.
-    """
-    names = list(names)
-    if meant := _meant_with_two_underscores(names):
-        raise SettingsError("\n".join(f"{name}: there is no such setting; did you mean {right}?" for name, right in meant))
-    ours = (name.upper() for name in names if name.upper().startswith(PREFIX) and "__" in name)
-    unknown = [name for name in ours if name.removeprefix(PREFIX).split("__")[0].lower() not in Settings.model_fields]
-    if unknown:
-        raise SettingsError("\n".join(f"{name}: there is no such setting; {suggestion(name)}" for name in sorted(unknown)))
-
-
-def _meant_with_two_underscores(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Return those names that have one underscore between group and setting, each with the name that is meant."""
-    meant = {PREFIX + name.replace("__", "_", 1): PREFIX + name for name in setting_names() if "__" in name}
-    is_of_kubernetes = f"{PREFIX}HTTP_PORT"  # of a service that is called stream-detector-http
-    return sorted((name, meant[name.upper()]) for name in names if name.upper() in meant and name != is_of_kubernetes)

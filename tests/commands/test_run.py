@@ -54,7 +54,9 @@ def test_a_wrong_setting_ends_the_process_with_one_line_that_names_it(tmp_path: 
 
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.splitlines() == ["stream-detector run: STREAM_DETECTOR_HTTP__PORT: not a whole number"]
+    assert done.stderr.splitlines() == [
+        "stream-detector run: STREAM_DETECTOR_HTTP__PORT: should be a valid integer, unable to parse string as an integer"
+    ]
 
 
 def test_a_port_in_use_is_named(run: Run) -> None:

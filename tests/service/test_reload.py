@@ -202,7 +202,7 @@ def test_a_setting_of_alerts_that_is_wrong_is_named(tmp_path: Path) -> None:
     toml = tmp_path / "detector.toml"
     toml.write_text("[alerts]\nbudget_per_sensor_day = 0\n")
 
-    with pytest.raises(SettingsError, match=rf"^{toml} \[alerts\] budget_per_sensor_day: must be"):
+    with pytest.raises(SettingsError, match=rf"^{toml} \[alerts\] budget_per_sensor_day: should be greater"):
         reread_alerts(Settings(), lambda: load_settings(toml))
 
 
