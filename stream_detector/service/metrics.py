@@ -1,6 +1,6 @@
-"""Every metric of the service, in one list; docs/metrics.md is held against it by a test.
+"""Every metric of the service, in one list. The table of docs/metrics.md is generated from it.
 
-Counters are fed from step reports, gauges from a look at the pipeline. Nothing is registered globally.
+Counters are fed from step reports, gauges from the state of the pipeline. Nothing is registered globally.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PREFIX = "stream_detector_"
 
 
 class Kind(Enum):
-    """Counters only grow; gauges say what is now."""
+    """Counters only grow; gauges show the present."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -31,24 +31,26 @@ class Metric:
     kind: Kind
     help: str
     labels: tuple[str, ...] = ()
-    values: tuple[str, ...] = ()  # of the one label, shown from the start: a rate needs the zero before the first
+    values: tuple[str, ...] = ()  # of the one label, exported from the start: a rate needs the zero before the first event
 
 
 METRICS = (
     Metric("records", Kind.COUNTER, "Records read from the input topic and committed."),
-    Metric("readings", Kind.COUNTER, "Readings among them that could be used."),
-    Metric("late_readings", Kind.COUNTER, "Readings dropped because they were not newer than their sensor's newest."),
-    Metric("restarted_windows", Kind.COUNTER, "Windows started anew after a gap in a sensor's readings."),
+    Metric("readings", Kind.COUNTER, "Records among them that were usable readings."),
+    Metric(
+        "late_readings", Kind.COUNTER, "Readings dropped because they were not newer than the newest reading of their sensor."
+    ),
+    Metric("restarted_windows", Kind.COUNTER, "Windows restarted after a gap in a sensor's readings."),
     Metric("scored_windows", Kind.COUNTER, "Windows scored by the model."),
     Metric(
         "sensor_days",
         Kind.COUNTER,
-        "Event time watched, in sensor-days: readings with a full window times the model's sampling interval.",
+        "Event time monitored, in sensor-days: readings with a full window times the model's sampling interval.",
     ),
     Metric(
         "alerts",
         Kind.COUNTER,
-        "Events on the alerts topic, by status; opened counts the incidents.",
+        "Events on the alerts topic, by status. The status opened counts incidents.",
         ("status",),
         (OPENED, UPDATED, CLOSED),
     ),
@@ -57,34 +59,40 @@ METRICS = (
     Metric(
         "failed_commits",
         Kind.COUNTER,
-        "Commits that failed, or that could not be made at the end for lack of a membership; what they held is read again.",
+        "Commits that failed, or that had no group membership at the end. Their records are read again.",
     ),
-    Metric("replayed_records", Kind.COUNTER, "Records read again to restore state, nothing published."),
-    Metric("restored_partitions", Kind.COUNTER, "Partitions restored, by how.", ("action",)),
-    Metric("lost_readings", Kind.COUNTER, "Offsets that retention removed before they were read, or that are damaged."),
-    Metric("rewritten_partitions", Kind.COUNTER, "Partitions written anew because the store had lost them."),
-    Metric("source_errors", Kind.COUNTER, "Polls of the input topic that failed for now."),
+    Metric("replayed_records", Kind.COUNTER, "Records read again to restore state. Nothing is published for them."),
+    Metric("restored_partitions", Kind.COUNTER, "Partitions restored, by the action taken.", ("action",)),
+    Metric(
+        "lost_readings",
+        Kind.COUNTER,
+        "Offsets lost because retention removed them before they were read, or because they are damaged.",
+    ),
+    Metric("rewritten_partitions", Kind.COUNTER, "Partitions rewritten from memory because the state store had lost them."),
+    Metric("source_errors", Kind.COUNTER, "Polls of the input topic that failed and are retried."),
     Metric("store_errors", Kind.COUNTER, "Requests that the state store did not answer."),
     Metric("reloads", Kind.COUNTER, "Reloads of the settings, by outcome: ok or failed.", ("outcome",), ("ok", "failed")),
-    Metric("step_seconds", Kind.COUNTER, "Time spent in steps that did something."),
-    Metric("ready", Kind.GAUGE, "1 when every assigned partition is restored and read, as /readyz."),
-    Metric("assigned_partitions", Kind.GAUGE, "Partitions that this replica has."),
-    Metric("held_partitions", Kind.GAUGE, "Partitions that wait for the state store."),
-    Metric("store_lag", Kind.GAUGE, "Offsets by which the store lags behind the commits; one commit's, as a rule."),
+    Metric("step_seconds", Kind.COUNTER, "Seconds spent in steps that did any work."),
+    Metric("ready", Kind.GAUGE, "1 if every assigned partition is restored and being read, as in /readyz; else 0."),
+    Metric("assigned_partitions", Kind.GAUGE, "Partitions assigned to this replica."),
+    Metric("held_partitions", Kind.GAUGE, "Partitions on hold until the state store answers."),
+    Metric("store_lag", Kind.GAUGE, "Offsets committed but not stored yet. Normally those of one commit."),
     Metric("sensors", Kind.GAUGE, "Sensors in memory, by state: warming (window not full) or ready.", ("state",)),
     Metric("open_incidents", Kind.GAUGE, "Sensors in memory with an open incident."),
     Metric("newest_reading_timestamp_seconds", Kind.GAUGE, "Event time of the newest reading, seconds since 1970."),
-    Metric("alarm_budget_per_sensor_day", Kind.GAUGE, "False alarms that the rules in force accept, per sensor and day."),
+    Metric(
+        "alarm_budget_per_sensor_day", Kind.GAUGE, "False alarms accepted per sensor and day, by the decision rules in force."
+    ),
     Metric(
         "alarm_budget_per_day",
         Kind.GAUGE,
-        "The same times the ready sensors in memory: incidents accepted per day and replica.",
+        "False alarms this replica may raise per day: the budget per sensor-day times the ready sensors in memory.",
     ),
-    Metric("rules", Kind.GAUGE, "1, labelled with the version of the rules in force, as in the events.", ("version",)),
+    Metric("rules", Kind.GAUGE, "1, labelled with the version of the decision rules in force, as in the events.", ("version",)),
     Metric("model", Kind.GAUGE, "1, labelled with the model in use.", ("name", "version")),
 )
 
-#: Counters that are a number in StepReport, by metric.
+#: Counters fed from a number in StepReport: metric -> field.
 _PLAIN = {
     "records": "records",
     "readings": "readings",
@@ -100,7 +108,7 @@ _PLAIN = {
     "source_errors": "source_errors",
     "store_errors": "store_errors",
 }
-#: Counters that are counted by a label in StepReport, by metric.
+#: Counters fed from counts by label in StepReport: metric -> field.
 _LABELLED = {"alerts": "alerts", "dead_letters": "dead_letters", "restored_partitions": "restores"}
 
 
@@ -121,7 +129,7 @@ class Metrics:
                 self._gauges[metric.name] = Gauge(name, metric.help, metric.labels, registry=self._registry)
 
     def observe(self, report: StepReport, seconds: float) -> None:
-        """Count what a step did."""
+        """Add what a step did."""
         for name, field in _PLAIN.items():
             count = getattr(report, field)
             if count:
@@ -135,12 +143,12 @@ class Metrics:
             self._gauges["newest_reading_timestamp_seconds"].set(report.newest_time_ms / 1000)
 
     def count(self, name: str, *labels: str) -> None:
-        """Count one event that no step reports."""
+        """Add one to a counter that no step report feeds."""
         counter = self._counters[name]
         (counter.labels(*labels) if labels else counter).inc()
 
     def set_only(self, name: str, value: float, *labels: str) -> None:
-        """Set a gauge for these labels, and forget the others that it had."""
+        """Set a gauge for these labels and remove its other labels."""
         self._gauges[name].clear()
         self.set(name, value, *labels)
 

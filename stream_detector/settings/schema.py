@@ -1,6 +1,6 @@
-"""Every setting of the service, once: the name, the type, the default and what it means.
+"""Every setting of the service: its name, type, default and meaning.
 
-Reading them is in sources.py. docs/settings.md is held against this file by a test.
+sources.py reads them. The tables of docs/settings.md are generated from this file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pydantic_settings import (
 PREFIX = "STREAM_DETECTOR_"
 Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 Count = Annotated[int, Field(ge=1)]
-#: A wait that does no harm to anybody who waits for this process.
+#: A wait short enough not to disturb the consumer group or an orderly stop.
 ShortWait = Annotated[float, Field(ge=0, le=1)]
 
 _BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[\w.-]+):(?P<port>[0-9]{1,5})", re.ASCII)
@@ -30,52 +30,57 @@ _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
 class Group(BaseModel):
-    """A group of settings; an unknown name in it is an error."""
+    """A group of settings. An unknown name in it is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class KafkaSettings(Group):
-    """How to reach Kafka, and the topics."""
+    """Connection to Kafka, topics and consumer group."""
 
-    brokers: str = Field("localhost:9092", description="Brokers to start from, HOST:PORT, separated by commas.")
-    input_topic: str = Field("sensor-readings", description="Topic of the readings.")
-    alerts_topic: str = Field("sensor-alerts", description="Topic of the anomaly events.")
-    dead_letter_topic: str = Field("sensor-dead-letters", description="Topic of records that could not be used.")
-    group_id: str = Field("stream-detector", description="Consumer group; replicas share it, other detectors do not.")
-    instance_id: str | None = Field(None, description="Stable name of this replica (StatefulSet); unset: dynamic member.")
-    start: str = Field("latest", description="Where a new group starts: latest, earliest, or a time (ISO 8601).")
-    session_timeout_seconds: Seconds = Field(30.0, description="A replica silent for so long loses its partitions.")
-    transaction_timeout_seconds: Seconds = Field(10.0, description="Bound on one transaction.")
-    request_timeout_seconds: Seconds = Field(15.0, description="Bound on every request and wait.")
-    max_poll_records: Count = Field(4096, description="Records per poll; the upper bound of a micro-batch.")
+    brokers: str = Field("localhost:9092", description="Brokers to connect to first: HOST:PORT, separated by commas.")
+    input_topic: str = Field("sensor-readings", description="Topic with the readings.")
+    alerts_topic: str = Field("sensor-alerts", description="Topic for the events about incidents.")
+    dead_letter_topic: str = Field("sensor-dead-letters", description="Topic for records that cannot be used.")
+    group_id: str = Field(
+        "stream-detector",
+        description="Consumer group. All replicas of a detector share it; another detector needs another one.",
+    )
+    instance_id: str | None = Field(
+        None, description="Fixed name of this replica, as in a StatefulSet. Unset: a dynamic group member."
+    )
+    start: str = Field("latest", description="Where a new consumer group starts: latest, earliest, or a time (ISO 8601).")
+    session_timeout_seconds: Seconds = Field(30.0, description="A replica that is silent for this long loses its partitions.")
+    transaction_timeout_seconds: Seconds = Field(10.0, description="Limit for one transaction.")
+    request_timeout_seconds: Seconds = Field(15.0, description="Limit for each request and wait.")
+    max_poll_records: Count = Field(4096, description="Most records in a poll, and so in a batch.")
     commit_seconds: ShortWait = Field(
-        0.5, description="How long positions wait to be committed together; events and dead letters never do. 0: no wait."
+        0.5,
+        description="How long batches without output may wait to be committed together; events and dead letters never wait. "
+        "0 disables waiting.",
     )
     create_topics: bool = Field(True, description="Create missing topics.")
-    partitions: Count = Field(6, description="Partitions of an input topic that is created.")
-    replication_factor: int = Field(-1, ge=-1, description="Replicas of topics that are created; -1: the broker's default.")
+    partitions: Count = Field(6, description="Partitions of the input topic if it is created.")
+    replication_factor: int = Field(-1, ge=-1, description="Replicas of created topics. -1: the broker's default.")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="How connections are secured."
+        "PLAINTEXT", description="Security of the connections to the brokers."
     )
     sasl_mechanism: str | None = Field(None, description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, GSSAPI or OAUTHBEARER.")
     sasl_username: str | None = Field(None, description="SASL user.")
     sasl_password: SecretStr | None = Field(None, description="SASL password.")
-    ssl_ca_file: Path | None = Field(None, description="Certificates of the authority that signed the brokers'.")
+    ssl_ca_file: Path | None = Field(None, description="CA certificates that verify the brokers.")
     ssl_certificate_file: Path | None = Field(None, description="Client certificate.")
-    ssl_key_file: Path | None = Field(None, description="Key of the client certificate.")
-    ssl_key_password: SecretStr | None = Field(None, description="Password of the key.")
-    ssl_check_hostname: bool = Field(True, description="Require that the broker's certificate names its host.")
-    extra: dict[str, Any] = Field(
-        default_factory=dict, description="Further options of the client, passed through as they are."
-    )
+    ssl_key_file: Path | None = Field(None, description="Private key of the client certificate.")
+    ssl_key_password: SecretStr | None = Field(None, description="Password of the private key.")
+    ssl_check_hostname: bool = Field(True, description="Require the broker's certificate to match its host name.")
+    extra: dict[str, Any] = Field(default_factory=dict, description="More options of the Kafka client, passed on unchanged.")
 
     @field_validator("brokers")
     @classmethod
     def _brokers_have_ports(cls, value: str) -> str:
         brokers = [broker.strip() for broker in value.split(",") if broker.strip()]
         if not brokers:
-            msg = "no broker is named; give HOST:PORT"
+            msg = "names no broker; give HOST:PORT"
             raise ValueError(msg)
         for number, broker in enumerate(brokers, start=1):
             found = _BROKER.fullmatch(broker)
@@ -88,7 +93,7 @@ class KafkaSettings(Group):
     @classmethod
     def _topic_is_legal(cls, value: str) -> str:
         if not _TOPIC.fullmatch(value) or value in (".", ".."):
-            msg = "not a name of a topic: 1 to 249 letters, digits, dots, underscores and hyphens, and not . or .. alone"
+            msg = "not a topic name: use 1 to 249 letters, digits, dots, underscores and hyphens, and not . or .. alone"
             raise ValueError(msg)
         return value
 
@@ -100,7 +105,7 @@ class KafkaSettings(Group):
             if topic in names:
                 msg = (
                     f"{PREFIX}KAFKA__{names[topic].upper()} and {PREFIX}KAFKA__{setting.upper()} are both {topic}: "
-                    f"readings, alerts and dead letters need a topic each"
+                    f"readings, alerts and dead letters each need their own topic"
                 )
                 raise ValueError(msg)
             names[topic] = setting
@@ -114,129 +119,145 @@ class KafkaSettings(Group):
         try:
             parsed = datetime.fromisoformat(value)
         except ValueError:
-            msg = "neither latest, nor earliest, nor a time such as 2026-11-23T07:00:00Z"
+            msg = "should be latest, earliest or a time such as 2026-11-23T07:00:00Z"
             raise ValueError(msg) from None
         if parsed.tzinfo is None:
-            msg = "a time needs its zone, for example 2026-11-23T07:00:00Z"
+            msg = "a time needs a time zone, as in 2026-11-23T07:00:00Z"
             raise ValueError(msg)
         return value
 
 
 class RedisSettings(Group):
-    """How to reach Redis or Valkey."""
+    """Connection to Redis or Valkey, the state store."""
 
     url: SecretStr = Field(
         SecretStr("redis://localhost:6379/0"),
         description="redis://[user:password@]host:port/db, or rediss:// for TLS.",
     )
     cluster: bool = Field(False, description="The URL names a node of a Redis Cluster.")
-    ca_file: Path | None = Field(None, description="Certificates of the authority that signed the server's.")
-    timeout_seconds: Seconds = Field(5.0, description="Bound on every request.")
-    ttl_seconds: Seconds = Field(30 * 86_400.0, description="Safety net: state of a sensor not seen for so long expires.")
-    max_lag_readings: Count = Field(200_000, description="Readings that may wait for an unreachable Redis before holding.")
-    max_lag_seconds: Seconds = Field(300.0, description="Seconds that readings may wait for it before holding.")
+    ca_file: Path | None = Field(None, description="CA certificates that verify the server.")
+    timeout_seconds: Seconds = Field(5.0, description="Limit for each request.")
+    ttl_seconds: Seconds = Field(
+        30 * 86_400.0, description="The stored state of a sensor expires when the sensor has been silent for this long."
+    )
+    max_lag_readings: Count = Field(
+        200_000,
+        description="Most readings committed but not stored while Redis is away; then reading stops until it answers.",
+    )
+    max_lag_seconds: Seconds = Field(
+        300.0,
+        description="Longest time that a reading is committed but not stored; then reading stops until Redis answers.",
+    )
 
 
 class ModelSettings(Group):
-    """The model."""
+    """The model and how it scores."""
 
-    directory: Path = Field(Path("model"), description="Directory written by `stream-detector train`.")
+    directory: Path = Field(Path("model"), description="Model directory, written by `stream-detector train`.")
     tile_rows: Count = Field(
         256,
-        description="Most windows per forward pass, cut to a multiple of 48; a small batch takes 48 or 96 where that gives the "
-        "same bits. Part of the result: scores are equal for equal tiles.",
+        description="Most windows in a forward pass, rounded down to a multiple of 48. Smaller batches use passes of 48 or 96 "
+        "windows where the bits are the same. The setting is part of the result: equal settings give equal scores.",
     )
     threads: Count | None = Field(
-        None, description="Threads that score; a result does not depend on it. Unset: one per processor, at most 4."
+        None, description="Threads that score. They do not affect the scores. Unset: one per processor, at most 4."
     )
-    refuse_unpromoted: bool = Field(False, description="Refuse a model that lost to windowed PCA in its training; else warn.")
+    refuse_unpromoted: bool = Field(
+        False, description="Refuse to start with a model that lost to windowed PCA in training, instead of logging a warning."
+    )
 
 
 class StateSettings(Group):
-    """Windows and memory."""
+    """Sensor windows and memory."""
 
-    max_sensors: Count = Field(200_000, description="Sensors held in memory; others wait in Redis.")
+    max_sensors: Count = Field(200_000, description="Sensors kept in memory; the others wait in Redis.")
     max_gap_seconds: Seconds | None = Field(
-        None, description="A longer silence starts a sensor's window anew; unset: 10 sampling intervals."
+        None, description="A longer pause in a sensor's readings restarts its window. Unset: 10 sampling intervals."
     )
-    stride: Count = Field(1, description="Score every n-th reading of a sensor; all while it has an open incident.")
+    stride: Count = Field(
+        1, description="Score every n-th reading of a sensor, but every reading while it has an open incident."
+    )
     lookback_margin: float = Field(
-        2.0, ge=1.0, description="Windows' worth of history read to fill windows at the first start."
+        2.0, ge=1.0, description="How much history is read to fill windows from the topic, in windows."
     )
-    max_lookback_records: Count = Field(5_000_000, description="Bound on that history, in records per partition.")
+    max_lookback_records: Count = Field(5_000_000, description="Limit for that history, in records per partition.")
 
 
 class InputSettings(Group):
-    """What is accepted as a reading."""
+    """Limits for a reading."""
 
-    max_record_bytes: Count = Field(65_536, description="A larger reading is a dead letter.")
-    max_sensor_id_bytes: Count = Field(256, description="A longer sensor id is a dead letter.")
+    max_record_bytes: Count = Field(65_536, description="A larger record becomes a dead letter.")
+    max_sensor_id_bytes: Count = Field(256, description="A reading with a longer sensor ID becomes a dead letter.")
     max_future_seconds: Seconds = Field(
-        3600.0, description="A reading dated further than this after its record's own time is a dead letter."
+        3600.0, description="A reading dated further than this after its record's timestamp becomes a dead letter."
     )
     unknown_features: Literal["dead_letter", "ignore"] = Field(
         "dead_letter",
-        description="A reading with features that the model does not know: dead_letter, or ignore to read it without them; "
-        "with none that it knows it is a dead letter always.",
+        description="Treatment of a reading with features that the model does not know: dead_letter, or ignore to drop those "
+        "features. A reading with no known feature is always a dead letter.",
     )
 
 
 class DeadLetterSettings(Group):
-    """When bad input stops the service instead of draining the topic into the dead letters."""
+    """How much bad input stops the service, so that a mistake does not drain the topic into the dead letters."""
 
-    max_share: float = Field(0.5, gt=0, le=1, description="Largest share of bad records, over the last min_count records.")
-    min_count: Count = Field(1000, description="Records over which the share is taken.")
-    max_run: Count = Field(5000, description="Longest run of bad records without a good one.")
-    max_value_bytes: Count = Field(262_144, description="Bytes of the original kept in a dead letter.")
+    max_share: float = Field(0.5, gt=0, le=1, description="Largest share of bad records among the last min_count records.")
+    min_count: Count = Field(1000, description="Number of records over which the share is computed.")
+    max_run: Count = Field(5000, description="Largest number of bad records in a row.")
+    max_value_bytes: Count = Field(262_144, description="Bytes of the original record kept in a dead letter.")
 
 
 class AlertSettings(Group):
-    """When an anomaly becomes an event."""
+    """When anomalies become incidents and events."""
 
     budget_per_sensor_day: float = Field(0.1, ge=1e-6, le=86_400, description="False alarms accepted per sensor and day.")
     budget_per_fleet_day: float | None = Field(
-        None, ge=1e-6, le=1e9, description="False alarms accepted per day for all sensors together; replaces the one above."
+        None, ge=1e-6, le=1e9, description="False alarms accepted per day over all sensors. Replaces the budget per sensor."
     )
     fleet_size: int | None = Field(
-        None, ge=1, le=1_000_000_000, description="Sensors that share the fleet's budget; unset: those of the training."
+        None,
+        ge=1,
+        le=1_000_000_000,
+        description="Sensors that share the fleet's budget. Unset: the number of sensors in training.",
     )
     update_seconds: Seconds | None = Field(
-        None, description="While an incident lasts, at most one update per this event time; unset: 300, or a window if longer."
+        None,
+        description="Shortest event time between two updates of an open incident. Unset: 300, or a window if that is longer.",
     )
     quiet_seconds: Seconds | None = Field(
-        None, description="Event time without an anomalous reading that closes an incident; unset: half a window."
+        None, description="An incident closes after this much event time without an anomalous reading. Unset: half a window."
     )
     accept_seconds: Seconds = Field(
         43_200.0,
-        description="Event time after which a lasting incident is taken for the new normal; two windows at least.",
+        description="An incident that lasts this long in event time is accepted as the new normal. At least two windows.",
     )
 
     @model_validator(mode="after")
-    def _a_size_is_of_a_budget(self) -> Self:
+    def _a_fleet_size_needs_a_fleet_budget(self) -> Self:
         if self.fleet_size is not None and self.budget_per_fleet_day is None:
-            msg = f"{PREFIX}ALERTS__FLEET_SIZE has no effect without {PREFIX}ALERTS__BUDGET_PER_FLEET_DAY: set both or none"
+            msg = f"{PREFIX}ALERTS__FLEET_SIZE has no effect without {PREFIX}ALERTS__BUDGET_PER_FLEET_DAY: set both or neither"
             raise ValueError(msg)
         return self
 
 
 class HttpSettings(Group):
-    """Health and metrics."""
+    """The HTTP port for health and metrics."""
 
     host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 - probed from outside the container
-    port: int = Field(8080, ge=0, le=65_535, description="Port of /metrics, /healthz and /readyz; 0: any free one.")
+    port: int = Field(8080, ge=0, le=65_535, description="Port of /metrics, /healthz and /readyz. 0: any free port.")
 
 
 class ServiceSettings(Group):
-    """The process."""
+    """The process: waits, latency and logs."""
 
-    start_seconds: Seconds = Field(60.0, description="How long Kafka is waited for at the start.")
-    watchdog_seconds: Seconds = Field(120.0, description="The process ends when nothing moves for so long.")
+    start_seconds: Seconds = Field(60.0, description="How long to wait for Kafka at the start.")
+    watchdog_seconds: Seconds = Field(120.0, description="The process ends itself after this long without progress.")
     target_latency_seconds: ShortWait = Field(
         0.1,
-        description="What an event may take at small loads: half of it goes into gathering readings, which spares processors. "
-        "0: nothing is gathered.",
+        description="Latency target at low load. Up to half of it is spent gathering readings into larger batches, which saves "
+        "CPU. 0 disables gathering.",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe message logged.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object per line, or text.")
 
 
@@ -256,22 +277,23 @@ class Settings(BaseSettings):
     service: ServiceSettings = ServiceSettings()
 
     @model_validator(mode="after")
-    def _a_batch_fits_into_memory(self) -> Self:
+    def _a_batch_fits_in_memory(self) -> Self:
         if self.state.max_sensors < self.kafka.max_poll_records:
             msg = (
                 f"STATE__MAX_SENSORS ({self.state.max_sensors}) must not be smaller than KAFKA__MAX_POLL_RECORDS "
-                f"({self.kafka.max_poll_records}): all sensors of a batch are held in memory"
+                f"({self.kafka.max_poll_records}): all sensors of a batch must fit in memory"
             )
             raise ValueError(msg)
         return self
 
     @model_validator(mode="after")
-    def _the_watchdog_lets_readings_be_gathered(self) -> Self:
+    def _the_watchdog_outlasts_gathering(self) -> Self:
         service = self.service
         if service.watchdog_seconds <= service.target_latency_seconds:
             msg = (
                 f"SERVICE__WATCHDOG_SECONDS ({service.watchdog_seconds:g}) must be more than "
-                f"SERVICE__TARGET_LATENCY_SECONDS ({service.target_latency_seconds:g}): gathering is no hanging"
+                f"SERVICE__TARGET_LATENCY_SECONDS ({service.target_latency_seconds:g}): the watchdog would end a process "
+                f"that is gathering readings"
             )
             raise ValueError(msg)
         return self
@@ -285,6 +307,6 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic-settings'
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order the sources; sources.py says how."""
+        """Return the sources, the first of which wins: arguments, environment, secret files, TOML file."""
         toml = TomlConfigSettingsSource(settings_cls)
         return init_settings, env_settings, NestedSecretsSettingsSource(file_secret_settings), toml

@@ -61,7 +61,7 @@ def message(config_file: Path | None = None, secrets_directory: Path | None = No
         (
             "[kafka]\ninput_topic = 'a'\nalerts_topic = 'a'",
             f"[kafka]: {PREFIX}KAFKA__INPUT_TOPIC and {PREFIX}KAFKA__ALERTS_TOPIC are both a: "
-            "readings, alerts and dead letters need a topic each",
+            "readings, alerts and dead letters each need their own topic",
         ),
     ],
 )
