@@ -1,7 +1,7 @@
 """What the pipeline needs of the outside world, as Protocols.
 
-Every port has a fake in tests/fakes, and one contract suite in tests/contracts that the fake and the real adapter
-both pass. Partitions are those of the one input topic; a position is the offset of the next record to read.
+Every port but Decoder has a fake, and a contract suite in tests/contracts that the fake and the real adapter both pass.
+Partitions are those of the one input topic; a position is the offset of the next record to read.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class IncidentLog(Protocol):
 
 
 class Decoder(Protocol):
-    """Bytes to readings, in batches."""
+    """Bytes to readings, in batches. JsonDecoder is the only implementation, so it has tests of its own and no contract suite."""
 
     def decode(self, records: Sequence[Record]) -> Decoded:
         """Turn every record into one reading or one rejection; never raises on what the records hold."""

@@ -188,6 +188,10 @@ class MemoryLog:
         log = self._partition(topic, partition)
         return log.start, log.end
 
+    def has_topic(self, topic: str) -> bool:
+        """Return whether a topic exists."""
+        return topic in self._topics
+
     def partition_count(self, topic: str) -> int:
         """Return the number of partitions."""
         return len(self._topics[topic].partitions)

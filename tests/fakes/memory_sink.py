@@ -21,6 +21,8 @@ class MemoryIncidentLog:
 
     def open_incidents(self, partition: int, position: int) -> list[OpenIncident]:
         """See ports.IncidentLog."""
+        if not self._log.has_topic(self._alerts_topic):
+            return []
         values = (record.value for record in self._log.records(self._alerts_topic))
         return open_incidents(values, self._input_topic, partition, position)
 
