@@ -176,7 +176,10 @@ class IncidentLog(Protocol):
 
 
 class Decoder(Protocol):
-    """Bytes to readings, in batches. JsonDecoder is the only implementation, so it has tests of its own and no contract suite."""
+    """Bytes to readings, in batches.
+
+    JsonDecoder is the only implementation, in tests of the pipeline too: it has no fake and no contract suite.
+    """
 
     def decode(self, records: Sequence[Record]) -> Decoded:
         """Turn every record into one reading or one rejection; never raises on what the records hold."""
