@@ -1,6 +1,21 @@
-"""The attention LSTM autoencoder: the layer, the network, training, calibration, and the directory it is kept in.
+"""The models that score windows, as code (TensorFlow). How they are fitted is in training/, their files in model_store/.
 
-Names are loaded when they are asked for, so that a model's metadata can be read without importing TensorFlow.
+To change the network, open network.py (layers and loss) and its mirror for serving, xla_forward.py.
+
+    artifact               a trained model as data
+    members                all members side by side, and the error each makes per feature
+      linear_members       principal components, forecasts and changes
+      masked_autoencoder   the network as a member
+        network            its layers and loss; attention is its attention layer
+        xla_forward        the same forward pass, fast
+        static_covariates  what it reads about the sensor besides the window
+    input_scaling          raw values to scaled values
+    error_normalization    errors per feature to one log error per member
+    compiled               errors and explanations of windows, compiled
+    tiles                  compiled functions over any number of windows, bit-identical in any batch
+    reference_autoencoder  the textbook network of docs/model.md; no product code uses it
+
+Attention and build_autoencoder are imported on first use, so the data modules need no TensorFlow.
 """
 
 from __future__ import annotations
@@ -14,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Attention", "build_autoencoder"]
 
-_HOMES = {
+_MODULES = {
     "Attention": "stream_detector.model.attention",
     "build_autoencoder": "stream_detector.model.reference_autoencoder",
 }
@@ -22,7 +37,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Import a public name from its module on first use."""
-    if name not in _HOMES:
+    if name not in _MODULES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -1,4 +1,4 @@
-"""A trained model as data. model_store/ writes it to a directory and reads it back."""
+"""A trained model as data: what training returns, model_store/ writes and reads, and members.restore_members runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.model_spec import ModelSpec
-from stream_detector.model.error_normalization import Whitening
+from stream_detector.model.error_normalization import ErrorNormalization
 from stream_detector.model.linear_members import LinearMember
 from stream_detector.model.static_covariates import Fleet
 from stream_detector.readings import Float32Array
@@ -28,16 +28,16 @@ class NetworkSpec:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A trained model, complete."""
+    """A complete trained model."""
 
     spec: ModelSpec
     network: NetworkSpec
-    weights: Mapping[str, Float32Array]  # by the path of the variable
-    linear: tuple[LinearMember, ...]  # those that are scored
+    weights: Mapping[str, Float32Array]  # of the network, by the path of the Keras variable
+    linear: tuple[LinearMember, ...]  # the scored ones
     fleet: Fleet
-    whitening: Whitening
+    normalization: ErrorNormalization
     calibration: Calibration
-    report: Mapping[str, Any]  # JSON: what a person wants to know of the training
+    report: Mapping[str, Any]  # JSON: how the training went, for people
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Attention over time: which steps of a sequence make up its summary.
+"""The attention layer: weighs the steps of a sequence and sums them up in one vector.
 
 For the outputs h_1..h_T of a recurrent layer, each of H values:
 
@@ -18,25 +18,25 @@ from keras import ops
 
 from stream_detector.model.tensor_types import Tensor
 
-#: Stands for minus infinity; even half precision holds it, and its exponential is 0 in every precision.
+#: Stands in for minus infinity: representable in half precision, and its exponential is 0 in every precision.
 MASKED_SCORE = -3.0e4
 
 
 @keras.saving.register_keras_serializable(package="stream_detector")
 class Attention(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
-    """Sum a sequence up as a weighted mean of its steps.
+    """Summarise a sequence as a weighted mean of its steps.
 
     Input [batch, steps, H]; output (context [batch, H], weights [batch, steps]). A step whose mask is False has weight 0;
     the weights of a sequence sum to 1, unless all its steps are masked: then weights and context are 0.
-    The mask is given in the call, or by a layer before (Keras masking).
+    The mask is an argument of the call, or comes from an earlier layer (Keras masking).
 
     Args:
-        units: None for the form with a bias per step (the number of steps is then fixed), else the units of the additive form.
-        uniform: give every unmasked step the same weight; nothing is learned. To measure what attention is worth.
+        units: None for the form with a bias per step, which fixes the number of steps; else the size of the additive form.
+        uniform: give every unmasked step the same weight and learn nothing, to measure what attention contributes.
         seed: makes the initial weights reproducible.
 
     Raises:
-        ValueError: in `build`, when the input is not a sequence.
+        ValueError: if `units` is below 1; in `build`, if the input is not a sequence.
 
     """
 
@@ -76,13 +76,13 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no typ
             weights = ops.softmax(scores, axis=-1)
         else:
             weights = ops.softmax(ops.where(mask, scores, MASKED_SCORE), axis=-1)
-            # Where all steps are masked softmax is uniform over them; the product makes it 0.
+            # If all steps are masked, softmax is uniform over them; the product makes it 0.
             weights = weights * ops.cast(mask, weights.dtype)
         context = ops.sum(ops.expand_dims(weights, -1) * inputs, axis=1)
         return context, weights
 
     def scores(self, inputs: Tensor) -> Tensor:
-        """Return e [batch, steps], before softmax and mask."""
+        """Return the scores e [batch, steps], before mask and softmax."""
         if self.uniform:
             return ops.zeros_like(inputs[:, :, 0])
         scores = ops.tanh(ops.matmul(inputs, self.kernel) + self.bias)
@@ -91,7 +91,7 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no typ
         return ops.squeeze(scores, axis=-1)
 
     def compute_mask(self, inputs: Tensor, mask: Tensor = None) -> tuple[None, None]:  # noqa: ARG002 - the signature is Keras'
-        """End the mask here: neither output is a sequence to be masked."""
+        """Stop the mask here: neither output is a sequence to mask."""
         return None, None
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[tuple[int | None, ...], ...]:
@@ -100,12 +100,12 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no typ
         return (batch, size), (batch, steps)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what the constructor needs to make this layer again."""
+        """Return the constructor's arguments, for Keras to rebuild the layer."""
         return {**super().get_config(), "units": self.units, "uniform": self.uniform, "seed": self.seed}
 
 
 def _sequence_shape(shape: tuple[int | None, ...]) -> tuple[int | None, int | None, int | None]:
-    """Unpack [batch, steps, H]; raise ValueError that names the cure for anything else."""
+    """Unpack [batch, steps, H]; for anything else raise ValueError that names the cure."""
     if len(shape) != 3:
         msg = (
             f"Attention needs a whole sequence [batch, steps, units], but got {len(shape)}-D input {tuple(shape)}. "

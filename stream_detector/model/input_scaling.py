@@ -1,4 +1,4 @@
-"""From raw values to the model's: filled, put on the sensor's own scale, and squashed. The same code trains and scores."""
+"""Prepares raw windows for the model: fill missing values, scale by the sensor, squash. Training and scoring share it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from stream_detector.model.tensor_types import Namespace, Tensor
 from stream_detector.readings import BoolArray, Float32Array
 from stream_detector.state.running_scale import NEGLIGIBLE_SHARE
 
-#: Beyond about this many standard deviations values are compressed logarithmically, so one outlier does not rule a window.
+#: Beyond about this many standard deviations values are compressed logarithmically, so one outlier cannot dominate a window.
 SQUASH = 5.0
-#: Scaled values are cut here before squashing; no finite reading can then overflow to infinity.
+#: Scaled values are clipped to this before squashing, so no finite reading overflows to infinity.
 LARGEST = 1.0e30
 
 
 def fill(windows: Float32Array, location: Float32Array) -> tuple[Float32Array, BoolArray]:
-    """Fill missing values (NaN) of windows [N, T, F]; return the filled windows and what was there.
+    """Fill missing values (NaN) of windows [N, T, F]; return the filled windows and which values were present.
 
-    A missing value is the last one before it in the window, or the sensor's `location` [N, F]. The input is not changed.
+    A missing value becomes the last one before it in the window, or else the sensor's `location` [N, F]. The input is not
+    changed.
     """
     present = ~np.isnan(windows)
     if present.all():
@@ -32,14 +33,14 @@ def scale(filled: Tensor, location: Tensor, deviation: Tensor, xp: Namespace = n
 
     `xp` is numpy or keras.ops.
     """
-    with np.errstate(over="ignore"):  # what overflows is cut
+    with np.errstate(over="ignore"):  # overflow is clipped below
         centred = filled - xp.expand_dims(location, 1)
         scaled = xp.clip(centred / xp.expand_dims(deviation, 1), -LARGEST, LARGEST)
     return SQUASH * xp.arcsinh(scaled / SQUASH)
 
 
 def unscale(scaled: Tensor, location: Tensor, deviation: Tensor, xp: Namespace = np) -> Tensor:
-    """Undo `scale`; infinite beyond the largest number there is."""
+    """Undo `scale`; infinite where the result exceeds the largest float."""
     with np.errstate(over="ignore"):
         return SQUASH * xp.sinh(scaled / SQUASH) * xp.expand_dims(deviation, 1) + xp.expand_dims(location, 1)
 

@@ -1,11 +1,11 @@
-"""The linear members: what a window should be, by fixed matrices. Fitted with numpy, run in the same graph as the network.
+"""The linear members: each predicts rows of a window by fixed matrices. Fitted with numpy, run in the network's graph.
 
-    pca-W        principal components of the newest W rows that keep 90 % of their variance; errs by what they leave
-    forecast-H   ridge regression from older rows to the newest H; errs by the difference
+    pca-W        principal components of the newest W rows that keep 90 % of their variance; the error is the residual
+    forecast-H   ridge regression from older rows to the newest H; the error is the difference
     change-W     principal components of the changes from row to row over the newest W
 
-Values are scaled (input_scaling.py). Different windows and horizons see different faults: a spike is lost in a long window, and
-a drift in a short one.
+Values are scaled (input_scaling.py). Members of different lengths detect different faults: a spike is lost in a long window,
+and a drift in a short one.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from stream_detector.model.tensor_types import Namespace, Tensor
 from stream_detector.readings import Float32Array, Float64Array
 
 KEPT_VARIANCE = 0.9
-#: A basis is no larger than this, however many inputs there are.
+#: Upper limit of a basis, however many inputs there are.
 MOST_COMPONENTS = 200
 RIDGE = 0.1
 PCA, FORECAST, CHANGE = "pca", "forecast", "change"
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """What a linear member reads and says, in rows."""
+class LinearSpec:
+    """Which rows a linear member reads, and which it predicts."""
 
     kind: str  # pca, forecast, change
-    reads: int  # the newest so many rows
-    says: int  # of the newest so many rows it says what they should be
+    reads: int  # how many of the newest rows it sees in all
+    says: int  # how many of the newest rows it predicts
 
     @property
     def name(self) -> str:
-        """Return the name that reports and events use."""
+        """The name that reports and events use."""
         return f"{self.kind}-{self.says}"
 
 
 @dataclass(frozen=True, slots=True)
 class LinearMember:
-    """A fitted member: expected = (input - input_mean) @ matrices + output_mean, rows flattened."""
+    """A fitted member: expected = (input - input_mean) @ matrices + output_mean, with rows flattened."""
 
-    shape: Shape
+    spec: LinearSpec
     input_mean: Float32Array  # [I]
     matrices: tuple[Float32Array, ...]  # applied one after the other, [I, ...] to [..., O]
     output_mean: Float32Array  # [O], O = says * F
@@ -52,52 +52,52 @@ class LinearMember:
     def expect(self, scaled: Tensor, xp: Namespace = np) -> tuple[Tensor, Tensor]:
         """Return (actual, expected), both [N, says, F], for windows [N, T, F]. `xp` is numpy or keras.ops.
 
-        For `change` both are of the changes from row to row.
+        For `change` both are changes from row to row.
         """
         features = scaled.shape[-1]
-        inputs, outputs = _cut(self.shape, scaled)
+        inputs, outputs = _cut(self.spec, scaled)
         flat = xp.reshape(inputs, (-1, len(self.input_mean))) - self.input_mean
         for matrix in self.matrices:
             flat = xp.matmul(flat, matrix)
-        return outputs, xp.reshape(flat + self.output_mean, (-1, self.shape.says, features))
+        return outputs, xp.reshape(flat + self.output_mean, (-1, self.spec.says, features))
 
 
-def member_shapes(window_length: int) -> tuple[Shape, ...]:
-    """Return the linear members of a window length T: over T/8, T/2 and T rows."""
+def linear_specs(window_length: int) -> tuple[LinearSpec, ...]:
+    """Return the linear members for windows of length T: over T/8, T/2 and T rows."""
     short, half = max(1, window_length // 8), max(2, window_length // 2)
-    shapes = (
-        Shape(PCA, max(2, short), max(2, short)),
-        Shape(PCA, window_length, window_length),
-        Shape(FORECAST, half, 1),
-        Shape(FORECAST, half, short),
-        Shape(FORECAST, window_length, half),
-        Shape(CHANGE, half, half),
+    specs = (
+        LinearSpec(PCA, max(2, short), max(2, short)),
+        LinearSpec(PCA, window_length, window_length),
+        LinearSpec(FORECAST, half, 1),
+        LinearSpec(FORECAST, half, short),
+        LinearSpec(FORECAST, window_length, half),
+        LinearSpec(CHANGE, half, half),
     )
-    fitting = [shape for shape in shapes if shape.kind == PCA or shape.says < window_length]
-    return tuple({shape.name: shape for shape in fitting}.values())
+    fitting = [spec for spec in specs if spec.kind == PCA or spec.says < window_length]
+    return tuple({spec.name: spec for spec in fitting}.values())
 
 
-def fit_linear(windows: Float32Array, shapes: Sequence[Shape]) -> list[LinearMember]:
-    """Fit members on scaled windows [N, T, F]; equal windows give equal members."""
-    return [(_fit_forecast if shape.kind == FORECAST else _fit_components)(shape, windows) for shape in shapes]
+def fit_linear(windows: Float32Array, specs: Sequence[LinearSpec]) -> list[LinearMember]:
+    """Fit members to scaled windows [N, T, F]; equal windows give equal members."""
+    return [(_fit_forecast if spec.kind == FORECAST else _fit_components)(spec, windows) for spec in specs]
 
 
-def _cut(shape: Shape, scaled: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the rows that are read [N, ., F], and those that are said [N, says, F]."""
-    if shape.kind == CHANGE:
-        changes = scaled[:, -shape.says :] - scaled[:, -shape.says - 1 : -1]
+def _cut(spec: LinearSpec, scaled: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the rows that a member reads [N, ., F] and those that it predicts [N, says, F]."""
+    if spec.kind == CHANGE:
+        changes = scaled[:, -spec.says :] - scaled[:, -spec.says - 1 : -1]
         return changes, changes
-    outputs = scaled[:, -shape.says :]
-    return (outputs, outputs) if shape.kind == PCA else (scaled[:, -shape.reads : -shape.says], outputs)
+    outputs = scaled[:, -spec.says :]
+    return (outputs, outputs) if spec.kind == PCA else (scaled[:, -spec.reads : -spec.says], outputs)
 
 
-def _fit_components(shape: Shape, windows: Float32Array) -> LinearMember:
-    rows, _ = _cut(shape, windows)
+def _fit_components(spec: LinearSpec, windows: Float32Array) -> LinearMember:
+    rows, _ = _cut(spec, windows)
     flat = rows.reshape(len(rows), -1).astype(np.float64)
     mean = flat.mean(axis=0)
     basis = _components(flat - mean)
     single = mean.astype(np.float32)
-    return LinearMember(shape, single, (basis.astype(np.float32), basis.T.astype(np.float32)), single)
+    return LinearMember(spec, single, (basis.astype(np.float32), basis.T.astype(np.float32)), single)
 
 
 def _components(centred: Float64Array) -> Float64Array:
@@ -111,11 +111,11 @@ def _components(centred: Float64Array) -> Float64Array:
     return np.asarray(vectors[:, ::-1][:, :count])
 
 
-def _fit_forecast(shape: Shape, windows: Float32Array) -> LinearMember:
-    inputs, outputs = (rows.reshape(len(windows), -1).astype(np.float64) for rows in _cut(shape, windows))
+def _fit_forecast(spec: LinearSpec, windows: Float32Array) -> LinearMember:
+    inputs, outputs = (rows.reshape(len(windows), -1).astype(np.float64) for rows in _cut(spec, windows))
     input_mean, output_mean = inputs.mean(axis=0), outputs.mean(axis=0)
     inputs -= input_mean
     outputs -= output_mean
     penalty = RIDGE * len(windows) * np.eye(inputs.shape[1])
     weights = np.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ outputs)
-    return LinearMember(shape, input_mean.astype(np.float32), (weights.astype(np.float32),), output_mean.astype(np.float32))
+    return LinearMember(spec, input_mean.astype(np.float32), (weights.astype(np.float32),), output_mean.astype(np.float32))

@@ -1,8 +1,7 @@
-"""The autoencoder as a member of the score: it says what hidden values should be, and how far off that usually is.
+"""The autoencoder as a member of the model: predicts masked values, each with a spread.
 
-Its network (network.py) is trained to give hidden values back (a masked autoencoder), by the likelihood of a normal
-distribution. The spread is what the linear members lack: in a mode of operation in which a value is noisy, an error of the
-same size says less. The error is measured in spreads.
+Its network (network.py) is trained to reconstruct masked values, by the likelihood of a normal distribution. The error is
+measured in spreads, which the linear members lack: where a mode of operation makes a value noisy, the same error counts less.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ class Windows:
     """N windows as the members read them; T steps, F features."""
 
     scaled: Tensor  # [N, T, F] filled and scaled
-    here: Tensor  # [N, T, F] 1 where there was a value, else 0
+    present: Tensor  # [N, T, F] 1 where there was a value, else 0
     location: Tensor  # [N, F] of the sensor
     deviation: Tensor  # [N, F] of the sensor
 
@@ -36,7 +35,7 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class MaskedAutoencoder:
-    """A network and how it is asked: with the newest rows of the scored features hidden, all in one pass."""
+    """A network, run with the newest rows of all scored features masked at once."""
 
     forward: Forward
     fleet: Fleet
@@ -44,15 +43,15 @@ class MaskedAutoencoder:
     hidden_rows: int  # H <= R
 
     def expect(self, windows: Windows) -> tuple[Tensor, Tensor, Tensor]:
-        """Return centre and spread [N, H, F] of the newest H rows, and the attention [N, T]."""
+        """Return centre and spread [N, H, F] of the newest H rows, and the attention weights [N, T]."""
         scaled = windows.scaled
         steps, features = scaled.shape[1:]
         shown = np.ones((steps, features), np.float32)
         shown[steps - self.hidden_rows :, self.scored] = 0.0
         last = scaled[:, steps - self.hidden_rows - 1, np.newaxis]
         carried = ops.where(shown > 0, scaled, last)
-        traits = self.fleet.traits(windows.location, windows.deviation, ops)
-        there = ops.max(windows.here, axis=-1)
-        head, attention = self.forward(carried, windows.here * shown, there, traits)
+        covariates = self.fleet.covariates(windows.location, windows.deviation, ops)
+        observed = ops.max(windows.present, axis=-1)
+        head, attention = self.forward(carried, windows.present * shown, observed, covariates)
         newest = head[:, -self.hidden_rows :]
         return newest[:, :, :features], newest[:, :, features:], attention

@@ -1,10 +1,14 @@
-"""The network of the autoencoder: what it is made of, and what it is fitted by.
+"""The network that `train` fits and that scores readings: layers and loss. To change the network, start here.
 
-encoder    LSTM over the window with what is hidden taken out; a second channel per value says what is visible
+xla_forward.py mirrors its forward pass by hand for serving: change both together (tests/model/test_xla_forward.py compares
+them). reference_autoencoder.py is the textbook network of docs/model.md and takes no part in training or scoring.
+
+encoder    LSTM over the window; a masked value carries the last visible one, and a second channel tells which are visible
 attention  over time, on the encoder's outputs; a step at which nothing was read has no weight
-decoder    LSTM over the newest rows, reading the context (the attention's weighted sum of all steps) beside the encoder's
-steps there, made narrow ("both"); or only the context; or only the steps, weighted by attention ("sequence")
-head       per value a centre and a spread
+decoder    LSTM over the newest rows. It reads the context (the attention-weighted sum of all steps) next to the encoder's
+           newest steps, narrowed by a dense layer ("both"); or only the context ("context"); or only the newest steps,
+           weighted by attention ("sequence")
+head       a centre and a spread per value
 """
 
 from __future__ import annotations
@@ -20,27 +24,28 @@ from stream_detector.model.attention import Attention
 from stream_detector.model.tensor_types import Tensor
 from stream_detector.readings import Float32Array
 
-#: No spread is smaller: in scaled units.
+#: Lower limit of the spread, in scaled units.
 SMALLEST_SPREAD = 0.03
 DECODERS = ("both", "context", "sequence")
 
 
 def hidden_rows(window_length: int) -> int:
-    """Return how many of the newest rows are hidden when a window is scored: an eighth."""
+    """Return how many of the newest rows are masked when a window is scored: an eighth."""
     return max(1, window_length // 8)
 
 
 def decoded_rows(window_length: int) -> int:
-    """Return how many of the newest rows the decoder gives: a quarter, so that more can be hidden in training."""
+    """Return how many of the newest rows the decoder predicts: a quarter, so that training can mask more of them."""
     return max(hidden_rows(window_length), window_length // 4)
 
 
 def build_network(window_length: int, features: int, spec: NetworkSpec, seed: int = 0) -> keras.Model:
     """Build the network; equal arguments give equal initial weights.
 
-    The keras.Model takes [values, visible, there, traits]: [N, T, F] twice, [N, T] with 1 where anything was read, be it hidden
-    or not, and [N, 2F]. It returns [head, attention]: the head [N, R, 2F] is first the centres, then the spreads, of the newest
-    R rows; the attention is [N, T].
+    The keras.Model takes [values, visible, observed, covariates]: values and visible (1 or 0) are [N, T, F]; observed [N, T] is
+    1 where any value was read, masked or not; the static covariates are [N, 2F]. It returns [head, attention]: the head
+    [N, R, 2F] holds the centres, then the spreads, of the newest R rows; the attention weights are [N, T].
+    Raises ValueError for an unknown decoder.
     """
     if spec.decoder not in DECODERS:
         msg = f"decoder must be one of {', '.join(DECODERS)}, got {spec.decoder!r}"
@@ -49,18 +54,18 @@ def build_network(window_length: int, features: int, spec: NetworkSpec, seed: in
     seeds = iter((np.random.SeedSequence(seed).generate_state(8) >> 1).tolist())
     values = keras.Input((window_length, features), name="values")
     visible = keras.Input((window_length, features), name="visible")
-    there = keras.Input((window_length,), name="there")
-    traits = keras.Input((2 * features,), name="traits")
-    everywhere = keras.layers.RepeatVector(window_length, name="repeat_traits")(traits)
-    hidden = _lstm(spec.units, "encoder", next(seeds), next(seeds))(ops.concatenate([values, visible, everywhere], axis=-1))
+    observed = keras.Input((window_length,), name="observed")
+    covariates = keras.Input((2 * features,), name="covariates")
+    repeated = keras.layers.RepeatVector(window_length, name="repeat_covariates")(covariates)
+    hidden = _lstm(spec.units, "encoder", next(seeds), next(seeds))(ops.concatenate([values, visible, repeated], axis=-1))
     hidden = keras.layers.Dropout(spec.dropout, seed=next(seeds), name="encoder_dropout")(hidden)
     attention = Attention(spec.attention_units, spec.uniform_attention, seed=next(seeds), name="attention")
-    context, weights = attention(hidden, mask=ops.not_equal(there, 0.0))
+    context, weights = attention(hidden, mask=ops.not_equal(observed, 0.0))
     parts = []
     if spec.decoder != "context":
         newest = hidden[:, -rows:]
         if spec.decoder == "sequence":
-            # Times T, so that a step of average weight passes at its own size: learning is slow otherwise.
+            # Times T, so that a step of average weight keeps its magnitude: otherwise learning is slow.
             newest = newest * ops.expand_dims(weights[:, -rows:], -1) * window_length
         width = spec.bottleneck or max(1, spec.units // 2)
         parts.append(keras.layers.Dense(width, kernel_initializer=_glorot(next(seeds)), name="narrow")(newest))
@@ -70,11 +75,13 @@ def build_network(window_length: int, features: int, spec: NetworkSpec, seed: in
     sequence = _lstm(spec.units, "decoder", next(seeds), next(seeds))(sequence)
     sequence = keras.layers.Dropout(spec.dropout, seed=seed + 1, name="decoder_dropout")(sequence)
     raw = keras.layers.Dense(2 * features, kernel_initializer=_glorot(seed + 2), name="head")(sequence)
-    # What is hidden carries its last visible value, so the network says by how much it has moved.
+    # A masked value carries its last visible one, so the network predicts the change since then.
     centre = values[:, -rows:] + raw[:, :, :features]
     spread = ops.softplus(raw[:, :, features:]) + SMALLEST_SPREAD
     return keras.Model(
-        [values, visible, there, traits], [ops.concatenate([centre, spread], axis=-1), weights], name="masked_autoencoder"
+        [values, visible, observed, covariates],
+        [ops.concatenate([centre, spread], axis=-1), weights],
+        name="masked_autoencoder",
     )
 
 
@@ -88,7 +95,7 @@ def load_weights(network: keras.Model, weights: Mapping[str, Float32Array]) -> N
 
 
 def negative_log_likelihood(target: Tensor, weight: Tensor, head: Tensor) -> Tensor:
-    """Return the mean, over the cells [N, R, F] by weight, of -log N(target; centre, spread) without its constant."""
+    """Return the weighted mean over the cells [N, R, F] of -log N(target; centre, spread), without its constant."""
     features = target.shape[-1]
     centre, spread = head[:, :, :features], head[:, :, features:]
     loss = 0.5 * ops.square((target - centre) / spread) + ops.log(spread)

@@ -1,7 +1,8 @@
-"""The network: LSTM encoder, attention over time, decoder, trained to give its window back.
+"""The textbook attention LSTM autoencoder of docs/model.md. No product code uses it: network.py is what is trained and scores.
 
-Values are scaled, [batch, T, F]. A missing value is filled in the input, 0 in `present`, and NaN in the target, so it
-counts neither in the loss nor, when a whole step is missing, in the attention.
+An LSTM encoder, attention over time and a decoder, trained to reconstruct their window. Values are scaled, [batch, T, F]. A
+missing value is filled in the input, 0 in `present`, and NaN in the target, so it does not count in the loss; a step without
+any value does not count in the attention either.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from keras import ops
 from stream_detector.model.attention import Attention
 from stream_detector.model.tensor_types import Tensor
 
+#: network.py has a third, "both".
 DECODERS = ("context", "sequence")
 
 
@@ -37,13 +39,15 @@ def build_autoencoder(
         window_length: T, steps per window.
         features: F, values per step.
         units: size of both LSTM layers.
-        dropout: share of LSTM outputs dropped in training, after encoder and decoder.
+        dropout: share of LSTM outputs dropped in training, after the encoder and after the decoder.
         decoder: "context" pools the window into one vector and repeats it; "sequence" weights the encoder's steps and keeps
-            them apart. The latter can copy its input unless it is made narrower, and trained to fill in hidden steps.
+            them apart. The latter can copy its input unless it is narrowed, or trained to reconstruct masked steps.
         bottleneck: values per step that pass to the "sequence" decoder; None: half the features.
-        attention_units: None for a bias per step, else additive attention of this size.
-        uniform_attention: equal weights, nothing learned.
-        seed: of initial weights and dropout.
+        attention_units: None for attention with a bias per step, else the size of additive attention.
+        uniform_attention: give all steps equal weights; nothing is learned.
+        seed: for initial weights and dropout.
+
+    Raises ValueError for an unknown decoder.
 
     """
     if decoder not in DECODERS:
@@ -66,7 +70,7 @@ def build_autoencoder(
             kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
             name="bottleneck",
         )
-        # Times T, so that a step of average weight passes at its own size: learning is slow otherwise.
+        # Times T, so that a step of average weight keeps its magnitude: otherwise learning is slow.
         sequence = narrow(hidden * ops.expand_dims(weights, -1) * window_length)
     sequence = _lstm(units, "decoder", next(seeds), next(seeds))(sequence)
     sequence = keras.layers.Dropout(dropout, seed=next(seeds), name="decoder_dropout")(sequence)
@@ -79,22 +83,22 @@ def build_autoencoder(
 
 
 def with_attention(model: keras.Model) -> keras.Model:
-    """Return a model of the same inputs and weights that gives (reconstruction [batch, T, F], attention [batch, T])."""
+    """Return a model with the same inputs and weights that returns (reconstruction [batch, T, F], attention [batch, T])."""
     return keras.Model(model.inputs, [model.output, model.get_layer("attention").output[1]])
 
 
 @keras.saving.register_keras_serializable(package="stream_detector")  # type: ignore[untyped-decorator]  # Keras ships no types
 def masked_mean_absolute_error(target: Tensor, reconstruction: Tensor) -> Tensor:
-    """Return the mean absolute error over the values that are there: NaN in the target is missing. 0 if all are."""
+    """Return the mean absolute error over the values present (NaN in the target: missing); 0 if none is."""
     missing = ops.isnan(target)
     # The NaN is replaced before the subtraction: its gradient would be NaN even where it is not selected.
     error = ops.abs(ops.where(missing, ops.zeros_like(target), target) - reconstruction)
-    here = ops.cast(ops.logical_not(missing), error.dtype)
-    return ops.sum(error * here) / ops.maximum(ops.sum(here), 1.0)
+    present = ops.cast(ops.logical_not(missing), error.dtype)
+    return ops.sum(error * present) / ops.maximum(ops.sum(present), 1.0)
 
 
 def _lstm(units: int, name: str, kernel_seed: int, recurrent_seed: int) -> keras.layers.Layer:
-    """Return an LSTM layer of Keras' own initialisation, seeded."""
+    """Return an LSTM layer with Keras' default initialisation, seeded."""
     return keras.layers.LSTM(
         units,
         return_sequences=True,

@@ -1,8 +1,10 @@
-"""One function in tiles of several sizes, beside each other in threads: few windows do not cost a large tile.
+"""Runs a compiled function over any number of windows in tiles of a few fixed sizes, several at a time in threads.
 
-The same window in a tile of another size may differ in its last bits, by the processor and by how TensorFlow multiplies on
-it. So a smaller size is used only if its results were the largest's, bit for bit, on a sample scored before the first window.
-Tiles are independent, so they may run in threads; TensorFlow lets go of the interpreter's lock meanwhile.
+A window scored in a batch of another shape may differ in its last bits, depending on the processor and on how TensorFlow
+multiplies on it. So every forward pass has the shape of a tile, and a short tile is padded: a window's result does not depend
+on what is scored with it. A smaller tile saves work for few windows, but is used only if its results equal the largest tile's
+bit for bit on a sample scored before the first window. Tiles are independent, so they may run in threads; TensorFlow releases
+the interpreter lock while it computes. Does not know what the function computes.
 """
 
 from __future__ import annotations
@@ -13,16 +15,24 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
-from stream_detector.model.members import ROWS_OF_KERNELS, Compiled, Tiles
+from stream_detector.model.input_scaling import fill
+from stream_detector.model.tensor_types import Tensor
 from stream_detector.readings import Float32Array
 from stream_detector.state.running_scale import Scales
 
 logger = logging.getLogger(__name__)
 
+#: The number of windows in a tile is a multiple of this. Depending on the processor, matrix products take 4, 6, 8, 12, 16, 24
+#: or 48 rows at a time; the remainder is computed by another kernel, whose results differ in their last bits.
+KERNEL_ROWS = 48
 #: Windows of the smaller tiles.
-SMALLER_ROWS = (ROWS_OF_KERNELS, 2 * ROWS_OF_KERNELS)
+SMALLER_ROWS = (KERNEL_ROWS, 2 * KERNEL_ROWS)
+
+#: A function of (filled windows, present) [rows, T, F] and (location, deviation) [rows, F] to a tuple of tensors [rows, ...].
+Compiled = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]]
 
 
 class Apply(Protocol):
@@ -33,29 +43,57 @@ class Apply(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Tiles:
+    """Runs compiled functions over windows [N, T, F] of raw values, one tile after the other."""
+
+    window_length: int
+    features: int
+    most_rows: int
+
+    @property
+    def rows(self) -> int:
+        """Windows per tile: `most_rows` rounded down to a multiple of KERNEL_ROWS, at least KERNEL_ROWS."""
+        return max(1, self.most_rows // KERNEL_ROWS) * KERNEL_ROWS
+
+    def compile(self, function: Compiled) -> Compiled:
+        """Compile a function for windows of this one shape."""
+        shape, scales = (self.rows, self.window_length, self.features), (self.rows, self.features)
+        signature = [tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape, tf.bool)] + 2 * [tf.TensorSpec(scales, tf.float32)]
+        compiled: Compiled = tf.function(function, input_signature=signature)
+        return compiled
+
+    def run(self, function: Compiled, windows: Float32Array, scales: Scales) -> list[NDArray[Any]]:
+        """Apply a compiled function that returns a tuple of [rows, ...]; return its outputs as arrays [N, ...], N > 0."""
+        chunks = (slice(start, start + self.rows) for start in range(0, len(windows), self.rows))
+        parts = [self._run_tile(function, windows[chunk], scales.take(chunk)) for chunk in chunks]
+        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+
+    def _run_tile(self, function: Compiled, windows: Float32Array, scales: Scales) -> tuple[NDArray[Any], ...]:
+        count = len(windows)
+        lacking = self.rows - count
+        location, deviation = _pad(scales.location, lacking, 0.0), _pad(scales.deviation, lacking, 1.0)
+        outputs = function(*fill(_pad(windows, lacking, 0.0), location), location, deviation)
+        return tuple(output.numpy()[:count] for output in outputs)
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
     """Windows that are scored in one tile."""
 
-    windows: slice  # at most `rows` of them, and one at least
+    windows: slice  # of at least one and at most `rows` windows
     rows: int  # of the tile
 
 
 def cuts(count: int, sizes: Sequence[int], threads: int) -> list[Cut]:
     """Cut `count` windows into tiles of these sizes, ascending, for `threads` threads that each take one tile a round.
 
-    As long as more than a round of the largest is left, a round takes the largest; the last round takes the smallest size that
-    all that is left fits in, and its last tile the smallest that holds what is left for it.
+    All rounds but the last use the largest size. The last round uses the smallest size that fits all remaining windows, and its
+    last tile the smallest that fits the remainder.
     """
-    whole_round = threads * sizes[-1]
-    begin = max(0, (count - 1) // whole_round) * whole_round
+    round_windows = threads * sizes[-1]
+    begin = max(0, (count - 1) // round_windows) * round_windows
     last = next(rows for rows in sizes if threads * rows >= count - begin)
     return [*_cut(0, begin, sizes[-1:]), *_cut(begin, count, [rows for rows in sizes if rows <= last])]
-
-
-def _cut(begin: int, end: int, sizes: Sequence[int]) -> Iterator[Cut]:
-    for start in range(begin, end, sizes[-1]):
-        stop = min(start + sizes[-1], end)
-        yield Cut(slice(start, stop), next(rows for rows in sizes if rows >= stop - start))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +117,7 @@ class Tiling:
     apply: Apply = map
 
     def start(self, windows: Float32Array, scales: Scales) -> Callable[[], list[NDArray[Any]]]:
-        """Start what Tiles.run does; to call what is returned is to wait for it."""
+        """Start what Tiles.run does and return a callable that waits for the result."""
         by_rows = {size.tiles.rows: size for size in self.sizes}
         parts = self.apply(
             lambda cut: by_rows[cut.rows].run(windows[cut.windows], scales.take(cut.windows)),
@@ -89,15 +127,15 @@ class Tiling:
 
 
 def compile_sizes(largest: Tiles, compile_for: Callable[[Tiles], Compiled]) -> tuple[Size, ...]:
-    """Compile a function for tiles of all sizes, and call it in each; return those that agree, ascending."""
+    """Compile a function for tiles of all sizes and call it in each; return those that agree, ascending."""
     smaller = [Tiles(largest.window_length, largest.features, rows) for rows in SMALLER_ROWS if rows < largest.rows]
     return agreeing([Size(tiles, compile_for(tiles)) for tiles in (*smaller, largest)])
 
 
 def agreeing(sizes: Sequence[Size]) -> tuple[Size, ...]:
-    """Return those of these sizes, ascending, whose results for a sample are the largest's bit for bit; log which are not.
+    """Return those of these sizes, ascending, whose results for a sample equal the largest's bit for bit; log the others.
 
-    The sample fills the largest tile, so a window is at another place in each size.
+    The sample fills the largest tile, so a window is at a different position in each size.
     """
     largest = sizes[-1].tiles
     sample = sample_windows(largest.rows, largest.window_length, largest.features)
@@ -112,9 +150,9 @@ def agreeing(sizes: Sequence[Size]) -> tuple[Size, ...]:
 
 
 def sample_windows(count: int, steps: int, features: int) -> tuple[Float32Array, Scales]:
-    """Return windows [N, T, F] on scales of many units, always the same ones.
+    """Return windows [N, T, F] on scales of very different units, the same ones in every call.
 
-    Some values are far out and a tenth is missing; every other window lacks a whole row, and the last one everything.
+    Some values are far out and a tenth is missing; every other window lacks an entire row, and the last one everything.
     """
     random = np.random.default_rng(0)
     scales = Scales(
@@ -127,3 +165,13 @@ def sample_windows(count: int, steps: int, features: int) -> tuple[Float32Array,
     windows[::2, steps // 2] = np.nan
     windows[-1] = np.nan
     return windows, scales
+
+
+def _cut(begin: int, end: int, sizes: Sequence[int]) -> Iterator[Cut]:
+    for start in range(begin, end, sizes[-1]):
+        stop = min(start + sizes[-1], end)
+        yield Cut(slice(start, stop), next(rows for rows in sizes if rows >= stop - start))
+
+
+def _pad(array: Float32Array, rows: int, value: float) -> Float32Array:
+    return np.concatenate([array, np.full((rows, *array.shape[1:]), value, np.float32)]) if rows else array

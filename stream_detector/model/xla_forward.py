@@ -1,8 +1,8 @@
-"""The network's forward pass as it is served: the same numbers as the Keras model's, several times faster under XLA.
+"""The forward pass of network.py, written out for serving: the Keras model's numbers, several times faster under XLA.
 
-What is the same at every step, a window's traits and its context, is multiplied once and not at each step, and each LSTM is
-one loop whose body XLA fuses into a matrix product and a pass over its result. Nothing larger than a tile's hidden states is
-kept, so a tile stays in the processor's cache.
+Inputs that are the same at every step (static covariates, context) are multiplied once and not at each step. Each LSTM is one
+loop whose body XLA fuses into a matrix product and a pass over its result. Nothing larger than a tile's hidden states is kept,
+so a tile stays in the processor's cache. A change of the network must be made here as well.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from keras import ops
 from stream_detector.model.network import SMALLEST_SPREAD, decoded_rows
 from stream_detector.model.tensor_types import Tensor
 
-#: From values, visible, there and traits to (head, attention); see network.build_network.
+#: From values, visible, observed and covariates to (head, attention); see network.build_network.
 Forward = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
-def served(network: keras.Model) -> Forward:
-    """Return the compiled forward pass of a network of network.build_network; each shape of its inputs is compiled once."""
+def compile_forward(network: keras.Model) -> Forward:
+    """Compile the forward pass of a network of network.build_network; each shape of its inputs is compiled once."""
     compiled: Forward = tf.function(partial(forward, network), jit_compile=True)
     return compiled
 
@@ -41,40 +41,42 @@ class Lstm:
         """Take the weights of a built layer."""
         return cls(layer.cell.kernel, layer.cell.recurrent_kernel, layer.cell.bias)
 
-    def run(self, changing: Tensor | None, steady: Tensor | None, steps: int) -> Tensor:
-        """Return the outputs [N, S, U]. The first inputs change from step to step [N, S, .], the others are steady [N, .]."""
-        always, by_step, split, rows = self.bias, None, 0, None
+    def run(self, changing: Tensor | None, constant: Tensor | None, steps: int) -> Tensor:
+        """Return the outputs [N, S, U]. Inputs are the changing ones [N, S, .], then those equal at all steps [N, .]."""
+        offset, by_step, split, rows = self.bias, None, 0, None
         if changing is not None:
             rows, _, split = changing.shape
             by_step = ops.transpose(changing, (1, 0, 2))
-        if steady is not None:
-            rows = steady.shape[0]
-            always = always + ops.matmul(steady, self.kernel[split:])
+        if constant is not None:
+            rows = constant.shape[0]
+            offset = offset + ops.matmul(constant, self.kernel[split:])
         kernel = ops.concatenate([self.kernel[:split], self.recurrent_kernel])  # one product is faster than two narrow ones
         blank = ops.zeros((rows, self.recurrent_kernel.shape[0]))
 
-        def turn(step: Tensor, hidden: Tensor, cell: Tensor, outputs: tf.TensorArray) -> tuple[Tensor, ...]:
-            seen = hidden if by_step is None else ops.concatenate([by_step[step], hidden], axis=-1)
-            gates = ops.matmul(seen, kernel) + always
-            enter, keep, new, leave = ops.split(gates, 4, axis=-1)
-            cell = ops.sigmoid(keep) * cell + ops.sigmoid(enter) * ops.tanh(new)
-            hidden = ops.sigmoid(leave) * ops.tanh(cell)
+        def advance(step: Tensor, hidden: Tensor, cell: Tensor, outputs: tf.TensorArray) -> tuple[Tensor, ...]:
+            inputs = hidden if by_step is None else ops.concatenate([by_step[step], hidden], axis=-1)
+            gates = ops.matmul(inputs, kernel) + offset
+            entered, kept, candidate, emitted = ops.split(gates, 4, axis=-1)
+            cell = ops.sigmoid(kept) * cell + ops.sigmoid(entered) * ops.tanh(candidate)
+            hidden = ops.sigmoid(emitted) * ops.tanh(cell)
             return step + 1, hidden, cell, outputs.write(step, hidden)
 
         outputs = tf.TensorArray("float32", steps, element_shape=blank.shape)
         *_, outputs = tf.while_loop(
-            lambda step, *_: step < steps, turn, (tf.constant(0), blank, blank, outputs), maximum_iterations=steps
+            lambda step, *_: step < steps, advance, (tf.constant(0), blank, blank, outputs), maximum_iterations=steps
         )
         return ops.transpose(outputs.stack(), (1, 0, 2))
 
 
-def forward(network: keras.Model, values: Tensor, visible: Tensor, there: Tensor, traits: Tensor) -> tuple[Tensor, Tensor]:
+def forward(
+    network: keras.Model, values: Tensor, visible: Tensor, observed: Tensor, covariates: Tensor
+) -> tuple[Tensor, Tensor]:
     """Return (head, attention) as the network does, for a batch of a fixed size."""
     layers = {layer.name: layer for layer in network.layers}
     steps, features = values.shape[1:]
     rows = decoded_rows(steps)
-    hidden = Lstm.of(layers["encoder"]).run(ops.concatenate([values, visible], axis=-1), traits, steps)
-    context, weights = layers["attention"](hidden, mask=ops.not_equal(there, 0.0))
+    hidden = Lstm.of(layers["encoder"]).run(ops.concatenate([values, visible], axis=-1), covariates, steps)
+    context, weights = layers["attention"](hidden, mask=ops.not_equal(observed, 0.0))
     has_context, newest = "repeat" in layers, hidden[:, -rows:]
     if not has_context:
         newest = newest * ops.expand_dims(weights[:, -rows:], -1) * steps

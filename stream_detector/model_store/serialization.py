@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from stream_detector.detection.calibration import Calibration, Tails
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.model.artifact import Artifact, Metadata, NetworkSpec
-from stream_detector.model.error_normalization import Whitening
-from stream_detector.model.linear_members import LinearMember, Shape
+from stream_detector.model.error_normalization import ErrorNormalization
+from stream_detector.model.linear_members import LinearMember, LinearSpec
 from stream_detector.model.static_covariates import Fleet
 from stream_detector.model_store.npz import read_arrays, write_arrays
 from stream_detector.model_store.validation import check_calibration, check_linear, check_network, check_scoring, check_spec
@@ -64,8 +64,8 @@ def pack(artifact: Artifact) -> dict[str, bytes]:
     scoring = {
         "features": artifact.spec.features,
         "fleet": {name: getattr(artifact.fleet, name).tolist() for name in Fleet.__slots__},
-        "usual_error": artifact.whitening.baseline.tolist(),
-        "scored": artifact.whitening.scored.tolist(),
+        "usual_error": artifact.normalization.usual_errors.tolist(),
+        "scored": artifact.normalization.scored.tolist(),
     }
     spec = {
         "schema_version": SCHEMA_VERSION,
@@ -90,28 +90,28 @@ def _decisive_spec(artifact: Artifact) -> dict[str, Any]:
         "window_length": artifact.spec.window_length,
         "sampling_interval_seconds": artifact.spec.sampling_interval_seconds,
         "network": asdict(artifact.network),
-        "linear": [asdict(member.shape) for member in artifact.linear],
+        "linear": [asdict(member.spec) for member in artifact.linear],
     }
 
 
 def _linear_arrays(linear: Sequence[LinearMember]) -> dict[str, Float32Array]:
     arrays: dict[str, Float32Array] = {}
     for member in linear:
-        place = f"{_LINEAR}{member.shape.name}/"
+        place = f"{_LINEAR}{member.spec.name}/"
         arrays |= {f"{place}input_mean": member.input_mean, f"{place}output_mean": member.output_mean}
         arrays |= {f"{place}{number}": matrix for number, matrix in enumerate(member.matrices)}
     return arrays
 
 
-def _parse_linear(shapes: Sequence[Mapping[str, Any]], arrays: Mapping[str, Float32Array]) -> tuple[LinearMember, ...]:
+def _parse_linear(specs: Sequence[Mapping[str, Any]], arrays: Mapping[str, Float32Array]) -> tuple[LinearMember, ...]:
     members = []
-    for fields in shapes:
-        shape = Shape(str(fields["kind"]), int(fields["reads"]), int(fields["says"]))
-        place = f"{_LINEAR}{shape.name}/"
+    for fields in specs:
+        spec = LinearSpec(str(fields["kind"]), int(fields["reads"]), int(fields["says"]))
+        place = f"{_LINEAR}{spec.name}/"
         count = sum(name.startswith(place) for name in arrays) - 2
         matrices = tuple(_single(arrays[f"{place}{number}"]) for number in range(count))
         input_mean, output_mean = (_single(arrays[f"{place}{name}"]) for name in ("input_mean", "output_mean"))
-        members.append(LinearMember(shape, input_mean, matrices, output_mean))
+        members.append(LinearMember(spec, input_mean, matrices, output_mean))
     return tuple(members)
 
 
@@ -157,19 +157,19 @@ def unpack(files: Mapping[str, bytes]) -> Artifact:
     arrays = read_arrays(files[WEIGHTS])
     network = NetworkSpec(**decisive["network"])
     weights = {name: array for name, array in arrays.items() if not name.startswith(_LINEAR)}
-    whitening = Whitening(np.array(scoring["usual_error"], np.float32), np.array(scoring["scored"], np.bool_))
+    normalization = ErrorNormalization(np.array(scoring["usual_error"], np.float32), np.array(scoring["scored"], np.bool_))
     linear = _parse_linear(decisive["linear"], arrays)
     fleet = Fleet(**{name: np.array(values, np.float32) for name, values in scoring["fleet"].items()})
     check_network(network, weights)
     check_linear(linear, spec)
-    check_scoring(whitening, fleet, spec)
+    check_scoring(normalization, fleet, spec)
     return Artifact(
         spec=spec,
         network=network,
         weights=weights,
         linear=linear,
         fleet=fleet,
-        whitening=whitening,
+        normalization=normalization,
         calibration=_parse_calibration(files, spec),
         report=_parse_report(files[REPORT]),
     )

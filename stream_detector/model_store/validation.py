@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.model.artifact import NetworkSpec
-from stream_detector.model.error_normalization import Whitening
+from stream_detector.model.error_normalization import ErrorNormalization
 from stream_detector.model.linear_members import CHANGE, FORECAST, PCA, LinearMember
 from stream_detector.model.static_covariates import Fleet
 from stream_detector.state.known_sensors import SensorTable
@@ -58,10 +58,10 @@ def check_network(network: NetworkSpec, weights: Mapping[str, NDArray[Any]]) -> 
 
 def check_linear(linear: Sequence[LinearMember], spec: ModelSpec) -> None:
     """Check that the linear members are those of the spec, that they read no further than a window, and their matrices."""
-    names = [member.shape.name for member in linear]
+    names = [member.spec.name for member in linear]
     _ask(sorted([*names, *({AUTOENCODER} & set(spec.members))]) == sorted(spec.members), f"members {', '.join(spec.members)}")
     for member in linear:
-        shape, what = member.shape, f"member {member.shape.name}"
+        shape, what = member.spec, f"member {member.spec.name}"
         read = {PCA: shape.says, CHANGE: shape.says, FORECAST: shape.reads - shape.says}.get(shape.kind, 0)
         reach = {PCA: shape.says, CHANGE: shape.says + 1, FORECAST: shape.reads}.get(shape.kind, 0)
         _ask(read > 0 and 0 < shape.says <= reach <= spec.window_length, f"{what}: its rows")
@@ -73,13 +73,13 @@ def check_linear(linear: Sequence[LinearMember], spec: ModelSpec) -> None:
             _numbers(f"{what}: matrix", matrix, *size)
 
 
-def check_scoring(whitening: Whitening, fleet: Fleet, spec: ModelSpec) -> None:
+def check_scoring(normalization: ErrorNormalization, fleet: Fleet, spec: ModelSpec) -> None:
     """Check the usual errors, the context features and what scale is typical."""
-    _positive("usual errors", whitening.baseline, len(spec.members), len(spec.features))
+    _positive("usual errors", normalization.usual_errors, len(spec.members), len(spec.features))
     _numbers("location of the fleet", fleet.location, len(spec.features))
     _positive("spread of the fleet", fleet.spread, len(spec.features))
     _positive("deviation of the fleet", fleet.deviation, len(spec.features))
-    _ask(whitening.scored.shape == (len(spec.features),) and bool(whitening.scored.any()), "no feature is scored")
+    _ask(normalization.scored.shape == (len(spec.features),) and bool(normalization.scored.any()), "no feature is scored")
 
 
 def check_calibration(calibration: Calibration, spec: ModelSpec) -> None:

@@ -20,14 +20,10 @@ from stream_detector.gate.baseline_comparison import BASELINE, MODEL, Verdict, b
 from stream_detector.gate.fault_injection import HealthyRun
 from stream_detector.gate.member_selection import Selection, select_members
 from stream_detector.gate.trials import Trials, plan_trials
-from stream_detector.model.error_normalization import Whitening
-from stream_detector.model.members import (
-    Compiled,
-    Members,
-    Tiles,
-    as_window_errors,
-    compile_explanations,
-)
+from stream_detector.model.compiled import as_window_errors, compile_explanations
+from stream_detector.model.error_normalization import ErrorNormalization
+from stream_detector.model.members import Members
+from stream_detector.model.tiles import Compiled, Tiles
 from stream_detector.model_store.validation import AUTOENCODER
 from stream_detector.readings import Float32Array, Float64Array, Int64Array
 from stream_detector.state.running_scale import Scales
@@ -47,13 +43,13 @@ class CompiledMembers:
     explain: Callable[[Float32Array, Scales], list[WindowErrors]]
 
     @classmethod
-    def of(cls, members: Members, tiles: Tiles, feature_errors: Compiled, whitening: Whitening) -> CompiledMembers:
+    def of(cls, members: Members, tiles: Tiles, feature_errors: Compiled, normalization: ErrorNormalization) -> CompiledMembers:
         """Compile what `feature_errors`, compiled already, does not give."""
-        explanations = compile_explanations(members, tiles, whitening)
+        explanations = compile_explanations(members, tiles, normalization)
 
         def log_errors(windows: Float32Array, scales: Scales) -> Float32Array:
             errors, seen = tiles.run(feature_errors, windows, scales)
-            return np.asarray(whitening.log_errors(errors, seen), np.float32)
+            return np.asarray(normalization.log_errors(errors, seen), np.float32)
 
         return cls(
             members.names,

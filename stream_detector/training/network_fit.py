@@ -36,15 +36,15 @@ class Batch:
 
     values: Float32Array  # [N, T, F] hidden values carry the last visible one
     visible: Float32Array  # [N, T, F]
-    there: Float32Array  # [N, T]
-    traits: Float32Array  # [N, 2F]
+    observed: Float32Array  # [N, T]
+    covariates: Float32Array  # [N, 2F]
     target: Float32Array  # [N, R, F]
     weight: Float32Array  # [N, R, F] 1 for what was there and was hidden
 
     @property
     def inputs(self) -> list[Float32Array]:
         """Return what the network takes."""
-        return [self.values, self.visible, self.there, self.traits]
+        return [self.values, self.visible, self.observed, self.covariates]
 
 
 def fit(network: keras.Model, prepared: Prepared, progress: Progress) -> Losses:
@@ -104,8 +104,8 @@ def batch_of(prepared: Prepared, ends: Int64Array, rng: np.random.Generator) -> 
     return Batch(
         values=np.where(hidden, last, scaled),
         visible=(present & ~hidden).astype(np.float32),
-        there=np.asarray(present.any(axis=2), np.float32),
-        traits=prepared.traits(ends),
+        observed=np.asarray(present.any(axis=2), np.float32),
+        covariates=prepared.covariates(ends),
         target=scaled[:, -rows:],
         weight=(hidden & present)[:, -rows:].astype(np.float32),
     )

@@ -68,10 +68,10 @@ class Prepared:
     scales: SensorScales
     scored: BoolArray  # [F]
 
-    def traits(self, ends: Int64Array) -> Float32Array:
-        """Return the traits [N, 2F] of the sensors of the windows that end at these rows."""
+    def covariates(self, ends: Int64Array) -> Float32Array:
+        """Return the covariates [N, 2F] of the sensors of the windows that end at these rows."""
         scales = self.scales.of(self.dataset.codes[ends])
-        return np.asarray(self.scales.fleet.traits(scales.location, scales.deviation), np.float32)
+        return np.asarray(self.scales.fleet.covariates(scales.location, scales.deviation), np.float32)
 
     def scaled_windows(self, ends: Int64Array) -> tuple[Float32Array, BoolArray]:
         """Return the windows [N, T, F] that end at these rows, scaled and filled, and what was there."""

@@ -15,13 +15,15 @@ from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.gate.baseline_comparison import Verdict
 from stream_detector.model.artifact import Artifact
-from stream_detector.model.error_normalization import Whitening, fit_whitening
+from stream_detector.model.compiled import compile_feature_errors
+from stream_detector.model.error_normalization import ErrorNormalization, fit_error_normalization
 from stream_detector.model.input_scaling import unscale
-from stream_detector.model.linear_members import fit_linear, member_shapes
+from stream_detector.model.linear_members import fit_linear, linear_specs
 from stream_detector.model.masked_autoencoder import MaskedAutoencoder, Windows
-from stream_detector.model.members import Compiled, Members, Tiles, compile_feature_errors
+from stream_detector.model.members import Members
 from stream_detector.model.network import build_network, hidden_rows
-from stream_detector.model.xla_forward import forward, served
+from stream_detector.model.tiles import Compiled, Tiles
+from stream_detector.model.xla_forward import compile_forward, forward
 from stream_detector.model_store.serialization import with_version
 from stream_detector.model_store.validation import AUTOENCODER
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
@@ -65,8 +67,8 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
     calibration = _calibrate(prepared, held_out, members.names, equal)
     timing.lap("calibration")
 
-    whitening = held_out.whitening
-    tried = try_members(prepared, CompiledMembers.of(members, tiles, compiled, whitening), calibration, progress)
+    normalization = held_out.normalization
+    tried = try_members(prepared, CompiledMembers.of(members, tiles, compiled, normalization), calibration, progress)
     kept = tried.weights > 0
     names = tuple(name for name, is_kept in zip(members.names, kept.tolist(), strict=True) if is_kept)
     of_kept = replace(held_out, log_errors=held_out.log_errors[:, kept])
@@ -78,9 +80,9 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
         ),
         network=prepared.config.network,
         weights={variable.path: np.asarray(variable.numpy()) for variable in network.weights},
-        linear=tuple(member for member in members.linear if member.shape.name in names),
+        linear=tuple(member for member in members.linear if member.spec.name in names),
         fleet=prepared.scales.fleet,
-        whitening=Whitening(whitening.baseline[kept], whitening.scored),
+        normalization=ErrorNormalization(normalization.usual_errors[kept], normalization.scored),
         calibration=calibration,
         report={},
     )
@@ -96,7 +98,7 @@ class _HeldOut:
 
     ends: Int64Array  # [W] ordered
     in_runs: BoolArray  # [W] of runs without holes; the others say only at what level their sensors are
-    whitening: Whitening
+    normalization: ErrorNormalization
     log_errors: Float32Array  # [W, M]
 
 
@@ -120,13 +122,13 @@ def _fit_members(prepared: Prepared, progress: Progress, timing: _Timing) -> tup
     config, length, features = prepared.config, prepared.config.window_length, len(prepared.dataset.features)
     chosen = sample(np.random.default_rng(config.seed), prepared.split.fit, config.max_linear_windows)
     windows, _ = prepared.scaled_windows(chosen)
-    linear = fit_linear(windows, member_shapes(length))
+    linear = fit_linear(windows, linear_specs(length))
     timing.lap("linear_members")
     network = build_network(length, features, config.network, config.seed)
     losses = fit(network, prepared, progress)
     timing.lap("autoencoder")
-    autoencoder = MaskedAutoencoder(served(network), prepared.scales.fleet, prepared.scored, hidden_rows(length))
-    names = (*(member.shape.name for member in linear), AUTOENCODER)
+    autoencoder = MaskedAutoencoder(compile_forward(network), prepared.scales.fleet, prepared.scored, hidden_rows(length))
+    names = (*(member.spec.name for member in linear), AUTOENCODER)
     return Members(tuple(linear), autoencoder, names, length), network, losses
 
 
@@ -135,12 +137,12 @@ def _score_held_out(compiled: Compiled, tiles: Tiles, prepared: Prepared, progre
     config, split = prepared.config, prepared.split
     runs = split.calibration_ends(config.max_calibration_windows, config.seed)
     errors, seen = (np.concatenate(all_of) for all_of in zip(*_errors(compiled, tiles, prepared, runs, progress), strict=True))
-    whitening = fit_whitening(errors, seen, prepared.scored)
+    normalization = fit_error_normalization(errors, seen, prepared.scored)
     others = split.level_ends(runs, config.max_level_windows)
-    of_others = [whitening.log_errors(*part) for part in _errors(compiled, tiles, prepared, others, progress)]
-    ends, log_errors = np.concatenate([runs, others]), np.concatenate([whitening.log_errors(errors, seen), *of_others])
+    of_others = [normalization.log_errors(*part) for part in _errors(compiled, tiles, prepared, others, progress)]
+    ends, log_errors = np.concatenate([runs, others]), np.concatenate([normalization.log_errors(errors, seen), *of_others])
     order = np.argsort(ends)
-    return _HeldOut(ends[order], np.isin(ends[order], runs), whitening, log_errors[order])
+    return _HeldOut(ends[order], np.isin(ends[order], runs), normalization, log_errors[order])
 
 
 def _errors(

@@ -17,13 +17,15 @@ import numpy as np
 from stream_detector.detection.calibration import Calibration
 from stream_detector.evaluation.ranking import vus_pr
 from stream_detector.model.artifact import NetworkSpec
-from stream_detector.model.error_normalization import fit_whitening
+from stream_detector.model.compiled import compile_feature_errors
+from stream_detector.model.error_normalization import fit_error_normalization
 from stream_detector.model.input_scaling import mean_and_deviation
-from stream_detector.model.linear_members import fit_linear, member_shapes
+from stream_detector.model.linear_members import fit_linear, linear_specs
 from stream_detector.model.masked_autoencoder import MaskedAutoencoder
-from stream_detector.model.members import Members, Tiles, compile_feature_errors
+from stream_detector.model.members import Members
 from stream_detector.model.network import build_network, hidden_rows
-from stream_detector.model.xla_forward import served
+from stream_detector.model.tiles import Tiles
+from stream_detector.model.xla_forward import compile_forward
 from stream_detector.model_store.validation import AUTOENCODER
 from stream_detector.readings import Float32Array, Float64Array
 from stream_detector.simulation.faults import Fault, apply_faults, labels
@@ -86,7 +88,7 @@ def measure(seed: int, network: NetworkSpec, steps: int, unknown: bool) -> tuple
 
 
 class _Run:
-    """Members with their whitening, ready to find errors."""
+    """Members with their normalization, ready to find errors."""
 
     def __init__(self, prepared: Prepared, members: Members) -> None:
         length, features = prepared.config.window_length, len(prepared.dataset.features)
@@ -96,7 +98,7 @@ class _Run:
         errors, seen = self._tiles.run(
             self._compiled, gather(prepared.dataset.values, ends, length), prepared.scales.of(prepared.dataset.codes[ends])
         )
-        self._whitening = fit_whitening(errors, seen, prepared.scored)
+        self._whitening = fit_error_normalization(errors, seen, prepared.scored)
 
     def errors(self, values: Float32Array, location: Float32Array, deviation: Float32Array) -> Float32Array:
         """Return the log errors [N - T + 1, M] of a sensor's values [N, F]."""
@@ -109,11 +111,11 @@ class _Run:
 def _train(prepared: Prepared) -> tuple[_Run, tuple[str, ...]]:
     length = prepared.config.window_length
     windows, _ = prepared.scaled_windows(sample(np.random.default_rng(0), prepared.split.fit, 8_000))
-    linear = fit_linear(windows, member_shapes(length))
+    linear = fit_linear(windows, linear_specs(length))
     network = build_network(length, len(FEATURES), prepared.config.network, prepared.config.seed)
     fit(network, prepared, lambda *_: None)
-    autoencoder = MaskedAutoencoder(served(network), prepared.scales.fleet, prepared.scored, hidden_rows(length))
-    names = (*(member.shape.name for member in linear), AUTOENCODER)
+    autoencoder = MaskedAutoencoder(compile_forward(network), prepared.scales.fleet, prepared.scored, hidden_rows(length))
+    names = (*(member.spec.name for member in linear), AUTOENCODER)
     return _Run(prepared, Members(tuple(linear), autoencoder, names, length)), names
 
 

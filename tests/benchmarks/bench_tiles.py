@@ -53,9 +53,9 @@ def measure(directory: Path, threads: int, calls: int) -> None:
 
 def compiled(directory: Path, *, alone: bool) -> tuple[Size, ...]:
     """Return a model's scoring in the largest size alone or in all, compiled and warm; print how long that took."""
-    from stream_detector.model.members import Compiled, Tiles, compile_log_errors
-    from stream_detector.model.restoring import restore_members
-    from stream_detector.model.tiles import Size, agreeing, compile_sizes
+    from stream_detector.model.compiled import compile_log_errors
+    from stream_detector.model.members import restore_members
+    from stream_detector.model.tiles import Compiled, Size, Tiles, agreeing, compile_sizes
     from stream_detector.model_store.model_directory import load_artifact
 
     artifact = load_artifact(directory)
@@ -63,7 +63,7 @@ def compiled(directory: Path, *, alone: bool) -> tuple[Size, ...]:
     largest = Tiles(artifact.spec.window_length, len(artifact.spec.features), ModelSettings().tile_rows)
 
     def compile_for(tiles: Tiles) -> Compiled:
-        return compile_log_errors(members, tiles, artifact.whitening)
+        return compile_log_errors(members, tiles, artifact.normalization)
 
     began = time.perf_counter()
     sizes = agreeing([Size(largest, compile_for(largest))]) if alone else compile_sizes(largest, compile_for)

@@ -69,7 +69,7 @@ def test_columns_may_be_ignored_or_seen_without_being_scored(tmp_path: Path, cap
     assert done == 0
     artifact = load_artifact(tmp_path / "model")
     assert artifact.spec.features == ("temperature", "pressure", "on")
-    assert artifact.whitening.scored.tolist() == [True, False, True]
+    assert artifact.normalization.scored.tolist() == [True, False, True]
     assert (artifact.network.decoder, artifact.network.attention_units, artifact.network.units) == ("context", None, 4)
     assert artifact.report["data"]["context_features"] == ["pressure"]
     assert "context, never scored: pressure" in capsys.readouterr().out

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from stream_detector.model.linear_members import CHANGE, FORECAST, PCA, LinearMember, Shape, fit_linear, member_shapes
+from stream_detector.model.linear_members import CHANGE, FORECAST, PCA, LinearMember, LinearSpec, fit_linear, linear_specs
 from stream_detector.readings import Float32Array
 
 LENGTHS = (2, 3, 8, 32, 64)
@@ -30,8 +30,8 @@ def residuals_of_components(rows: Float32Array) -> Float32Array:
     return left
 
 
-def fit_one(shape: Shape, windows: Float32Array) -> LinearMember:
-    (member,) = fit_linear(windows, [shape])
+def fit_one(spec: LinearSpec, windows: Float32Array) -> LinearMember:
+    (member,) = fit_linear(windows, [spec])
     return member
 
 
@@ -41,7 +41,7 @@ def errors(member: LinearMember, windows: Float32Array) -> Float32Array:
 
 
 def test_the_members_of_a_window_of_64_are_over_8_32_and_64_rows() -> None:
-    assert [(shape.name, shape.reads) for shape in member_shapes(64)] == [
+    assert [(spec.name, spec.reads) for spec in linear_specs(64)] == [
         ("pca-8", 8),
         ("pca-64", 64),
         ("forecast-1", 32),
@@ -61,37 +61,37 @@ def test_the_members_of_a_window_of_64_are_over_8_32_and_64_rows() -> None:
     ],
 )
 def test_short_windows_have_each_member_once(window_length: int, names: list[str]) -> None:
-    assert [shape.name for shape in member_shapes(window_length)] == names
+    assert [spec.name for spec in linear_specs(window_length)] == names
 
 
 @pytest.mark.parametrize("window_length", LENGTHS)
 def test_no_member_reads_beyond_the_window_and_each_says_as_many_rows_as_it_claims(window_length: int) -> None:
     windows = waves(20, window_length)
-    shapes = member_shapes(window_length)
-    assert len({shape.name for shape in shapes}) == len(shapes)
+    specs = linear_specs(window_length)
+    assert len({spec.name for spec in specs}) == len(specs)
 
-    for member in fit_linear(windows, shapes):
-        shape = member.shape
+    for member in fit_linear(windows, specs):
+        spec = member.spec
         actual, expected = member.expect(windows)
-        rows_read = {PCA: shape.says, FORECAST: shape.reads, CHANGE: shape.says + 1}[shape.kind]
+        rows_read = {PCA: spec.says, FORECAST: spec.reads, CHANGE: spec.says + 1}[spec.kind]
         older = windows.copy()
         older[:, : window_length - rows_read] += 100.0
 
-        assert 1 <= shape.says <= rows_read <= window_length
-        assert actual.shape == expected.shape == (20, shape.says, 2)
+        assert 1 <= spec.says <= rows_read <= window_length
+        assert actual.shape == expected.shape == (20, spec.says, 2)
         assert errors(member, older).tobytes() == errors(member, windows).tobytes()
 
 
 def test_pca_errs_by_what_its_components_leave() -> None:
     windows = waves(60, 6)
 
-    assert errors(fit_one(Shape(PCA, 6, 6), windows), windows) == pytest.approx(residuals_of_components(windows), abs=1e-5)
+    assert errors(fit_one(LinearSpec(PCA, 6, 6), windows), windows) == pytest.approx(residuals_of_components(windows), abs=1e-5)
 
 
 def test_pca_of_the_newest_rows_errs_by_what_their_components_leave() -> None:
     windows = waves(60, 6)
 
-    member = fit_one(Shape(PCA, 2, 2), windows)
+    member = fit_one(LinearSpec(PCA, 2, 2), windows)
 
     assert errors(member, windows) == pytest.approx(residuals_of_components(windows[:, -2:]), abs=1e-5)
 
@@ -99,7 +99,7 @@ def test_pca_of_the_newest_rows_errs_by_what_their_components_leave() -> None:
 def test_a_change_is_from_one_row_to_the_next() -> None:
     windows = waves(60, 6)
 
-    member = fit_one(Shape(CHANGE, 3, 3), windows)
+    member = fit_one(LinearSpec(CHANGE, 3, 3), windows)
 
     changes = np.diff(windows[:, -4:], axis=1)
     assert member.expect(windows)[0] == pytest.approx(changes)
@@ -114,7 +114,7 @@ def test_a_forecast_is_the_ridge_regression_of_the_newest_rows_on_those_before()
     wish = np.sqrt(0.1 * 60) * np.eye(6)
     weights, *_ = np.linalg.lstsq(np.concatenate([inputs, wish]), np.concatenate([targets, np.zeros((6, 4))]), rcond=None)
 
-    member = fit_one(Shape(FORECAST, 5, 2), windows.astype(np.float32))
+    member = fit_one(LinearSpec(FORECAST, 5, 2), windows.astype(np.float32))
 
     left = (targets - inputs @ weights).reshape(60, 2, 2)
     assert errors(member, windows.astype(np.float32)) == pytest.approx(left, abs=1e-5)
@@ -124,17 +124,17 @@ def test_a_forecast_is_the_ridge_regression_of_the_newest_rows_on_those_before()
 def test_the_graph_computes_the_same(window_length: int) -> None:
     windows, others = waves(40, window_length), waves(5, window_length, seed=1)
 
-    for member in fit_linear(windows, member_shapes(window_length)):
+    for member in fit_linear(windows, linear_specs(window_length)):
         in_graph = member.expect(ops.convert_to_tensor(others), ops)
         for one, other in zip(in_graph, member.expect(others), strict=True):
             assert ops.convert_to_numpy(one) == pytest.approx(other, abs=1e-5)
 
 
 def test_equal_windows_give_equal_members() -> None:
-    first, second = (fit_linear(waves(40, 8), member_shapes(8)) for _ in range(2))
+    first, second = (fit_linear(waves(40, 8), linear_specs(8)) for _ in range(2))
 
     for one, other in zip(first, second, strict=True):
-        assert one.shape == other.shape
+        assert one.spec == other.spec
         for ours, theirs in zip((one.input_mean, *one.matrices), (other.input_mean, *other.matrices), strict=True):
             assert ours.tobytes() == theirs.tobytes()
 
@@ -144,17 +144,17 @@ def test_constant_windows_are_expected_and_a_jump_is_not() -> None:
     jump = windows[:1].copy()
     jump[0, -1, 0] = 5.0
 
-    for member in fit_linear(windows, member_shapes(8)):
+    for member in fit_linear(windows, linear_specs(8)):
         assert np.abs(errors(member, windows)).max() < 1e-5
         assert np.isfinite(errors(member, jump)).all()
-    forecast = fit_one(Shape(FORECAST, 4, 1), windows)
+    forecast = fit_one(LinearSpec(FORECAST, 4, 1), windows)
     assert errors(forecast, jump) == pytest.approx(np.array([[[2.0, 0.0]]]), abs=1e-5)
 
 
 def test_fewer_windows_than_inputs_are_enough() -> None:
     windows, others = waves(5, 8, features=3), waves(4, 8, features=3, seed=1)
 
-    for member in fit_linear(windows, member_shapes(8)):
+    for member in fit_linear(windows, linear_specs(8)):
         assert np.isfinite(errors(member, others)).all()
         assert np.square(errors(member, windows)).mean() < np.square(errors(member, others)).mean()
 
@@ -162,6 +162,6 @@ def test_fewer_windows_than_inputs_are_enough() -> None:
 def test_a_basis_is_bounded_however_many_inputs_there_are() -> None:
     noise = np.random.default_rng(0).normal(size=(600, 64, 5)).astype(np.float32)
 
-    member = fit_one(Shape(PCA, 64, 64), noise)
+    member = fit_one(LinearSpec(PCA, 64, 64), noise)
 
     assert [matrix.shape for matrix in member.matrices] == [(320, 200), (200, 320)]

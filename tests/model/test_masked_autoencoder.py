@@ -43,12 +43,12 @@ def some_windows(window_length: int, count: int = 5) -> Float32Array:
 
 
 def expect(
-    network: MaskedAutoencoder, values: Float32Array, location: float = 0.0, here: Float32Array | None = None
+    network: MaskedAutoencoder, values: Float32Array, location: float = 0.0, present: Float32Array | None = None
 ) -> list[Float32Array]:
-    """Return centre, spread and attention of windows of which all is there, or what `here` says."""
+    """Return centre, spread and attention of windows; all values are present unless `present` says otherwise."""
     count = len(values)
     scales = np.full((count, FEATURES), location, np.float32), np.ones((count, FEATURES), np.float32)
-    known = np.ones_like(values) if here is None else here
+    known = np.ones_like(values) if present is None else present
     windows = Windows(*map(ops.convert_to_tensor, (values, known, *scales)))
     return [ops.convert_to_numpy(output) for output in network.expect(windows)]
 
@@ -91,12 +91,12 @@ def test_it_knows_what_sort_of_sensor_a_window_is_of() -> None:
 
 @pytest.mark.parametrize("name", SPECS)
 def test_only_a_step_at_which_nothing_was_read_has_no_attention(name: str) -> None:
-    values, here = some_windows(16), np.ones((5, 16, FEATURES), np.float32)
-    here[0, 3] = 0.0  # all of its features
-    here[0, 5, :2] = 0.0  # two of three
-    here[0, -1] = 0.0  # among those that are hidden when scoring
+    values, present = some_windows(16), np.ones((5, 16, FEATURES), np.float32)
+    present[0, 3] = 0.0  # all of its features
+    present[0, 5, :2] = 0.0  # two of three
+    present[0, -1] = 0.0  # among those that are masked when scoring
 
-    _, _, attention = expect(network_of(16, SPECS[name]), values, here=here)
+    _, _, attention = expect(network_of(16, SPECS[name]), values, present=present)
 
     assert np.flatnonzero(attention[0] == 0.0).tolist() == [3, 15]
     assert (attention[1:] > 0.0).all()

@@ -17,20 +17,20 @@ def of(*values: float) -> Float32Array:
 
 
 def test_what_is_typical_is_zero_and_the_rest_is_by_spreads_and_by_ratio() -> None:
-    traits = FLEET.traits(of(10.0, 14.0, 10.0), of(3.0, 3.0, 3.0 * math.e**2))
+    covariates = FLEET.covariates(of(10.0, 14.0, 10.0), of(3.0, 3.0, 3.0 * math.e**2))
 
     # two spreads off: tanh(2 / 2); e squared times as large: tanh(2 / 2)
-    assert traits == pytest.approx(np.array([[0.0, 0.0], [math.tanh(1.0), 0.0], [0.0, math.tanh(1.0)]]), abs=1e-6)
+    assert covariates == pytest.approx(np.array([[0.0, 0.0], [math.tanh(1.0), 0.0], [0.0, math.tanh(1.0)]]), abs=1e-6)
 
 
-def test_traits_are_bounded_however_odd_a_sensor_is_and_the_graph_computes_the_same() -> None:
+def test_covariates_are_bounded_however_odd_a_sensor_is_and_the_graph_computes_the_same() -> None:
     location, deviation = of(1e30, -1e30, 11.0), of(1e-9, 3e38, 2.0)
 
-    traits = FLEET.traits(location, deviation)
-    in_graph = FLEET.traits(ops.convert_to_tensor(location), ops.convert_to_tensor(deviation), ops)
+    covariates = FLEET.covariates(location, deviation)
+    in_graph = FLEET.covariates(ops.convert_to_tensor(location), ops.convert_to_tensor(deviation), ops)
 
-    assert (np.abs(traits) <= 1.0).all()
-    assert ops.convert_to_numpy(in_graph) == pytest.approx(traits, abs=1e-6)
+    assert (np.abs(covariates) <= 1.0).all()
+    assert ops.convert_to_numpy(in_graph) == pytest.approx(covariates, abs=1e-6)
 
 
 def test_a_fleet_has_the_mean_place_its_spread_and_the_typical_deviation() -> None:

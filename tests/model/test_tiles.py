@@ -13,21 +13,21 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_detector.model.members import Compiled, Tiles
 from stream_detector.model.tensor_types import Tensor
-from stream_detector.model.tiles import Size, Tiling, compile_sizes, cuts, sample_windows
+from stream_detector.model.tiles import Compiled, Size, Tiles, Tiling, compile_sizes, cuts, sample_windows
 from stream_detector.readings import Float32Array
 from stream_detector.state.running_scale import Scales
 
 STEPS, FEATURES = 4, 2
 LARGEST = Tiles(STEPS, FEATURES, 256)
+ONE_SIZE = Tiles(STEPS, FEATURES, most_rows=1)
 ONE_BIT = np.float32(2.0**-23)  # from 1 to the next number
 #: From rows, and the windows' filled values [rows, T, F] and what is present, to one number for each.
 ByRows = Callable[[int, Tensor, Tensor], Float32Array]
 
 
 def compile_for(results: ByRows, called: list[int] | None = None) -> Callable[[Tiles], Compiled]:
-    """Return what makes, of tiles, a function that returns these results and notes each call's rows."""
+    """Return what makes, of tiles, a function that returns these results and records each call's rows."""
 
     def of(tiles: Tiles) -> Compiled:
         def function(filled: Tensor, present: Tensor, location: Tensor, deviation: Tensor) -> tuple[Tensor]:  # noqa: ARG001 - as compiled
@@ -144,8 +144,8 @@ def by_rows_where_all_is_missing(rows: int, filled: Tensor, present: Tensor) -> 
 
 
 def by_rows_where_a_row_is_missing(rows: int, filled: Tensor, present: Tensor) -> Float32Array:  # noqa: ARG001 - as ByRows
-    there = np.any(present, axis=2)
-    return last_bits_differ(rows, np.any(there, axis=1) != np.all(there, axis=1))
+    observed = np.any(present, axis=2)
+    return last_bits_differ(rows, np.any(observed, axis=1) != np.all(observed, axis=1))
 
 
 @pytest.mark.parametrize("results", [by_rows, by_rows_where_all_is_missing, by_rows_where_a_row_is_missing])
@@ -174,11 +174,11 @@ def test_results_are_the_same_bits_wherever_a_window_is_although_they_depend_on_
     sizes = compile_sizes(LARGEST, compile_for(by_rows))
     tiling = Tiling(sizes, threads)
     windows, scales = numbered(500)
-    (whole,) = tiling.start(windows, scales)()
+    (all_at_once,) = tiling.start(windows, scales)()
 
     for count in (1, 48, 96, 150, 240, 490):
         (found,) = tiling.start(windows[-count:], scales.take(slice(-count, None)))()
-        assert found.tobytes() == whole[-count:].tobytes()
+        assert found.tobytes() == all_at_once[-count:].tobytes()
 
 
 def test_the_sample_is_always_the_same_windows() -> None:
@@ -186,3 +186,21 @@ def test_the_sample_is_always_the_same_windows() -> None:
 
     assert windows.tobytes() == again.tobytes()
     assert len(np.unique(scales.location)) == len(np.unique(scales.deviation)) == 240 * FEATURES
+
+
+@pytest.mark.parametrize(("asked", "rows"), [(1, 48), (48, 48), (95, 48), (96, 96), (256, 240)])
+def test_tiles_have_multiples_of_48_rows_at_most_as_many_as_asked_for(asked: int, rows: int) -> None:
+    assert Tiles(STEPS, FEATURES, asked).rows == rows
+
+
+@pytest.mark.parametrize("count", [1, 47, 48, 49, 100])
+def test_tiles_give_each_window_its_result_however_many_there_are(count: int) -> None:
+    windows = np.arange(count * STEPS * FEATURES, dtype=np.float32).reshape(count, STEPS, FEATURES)
+    windows[0, 0] = np.nan
+    scales = Scales(np.full((count, FEATURES), 5.0, np.float32), np.ones((count, FEATURES), np.float32))
+
+    filled, present, location = ONE_SIZE.run(ONE_SIZE.compile(lambda *given: given[:3]), windows, scales)
+
+    assert filled[0, 0].tolist() == [5.0, 5.0]
+    assert np.where(present, filled, np.nan).tobytes() == windows.tobytes()
+    assert location.tobytes() == scales.location.tobytes()

@@ -1,4 +1,4 @@
-"""The served forward pass says what the Keras model says."""
+"""The compiled forward pass agrees with the Keras model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from keras import ops
 
 from stream_detector.model.artifact import NetworkSpec
 from stream_detector.model.network import build_network
-from stream_detector.model.xla_forward import forward, served
+from stream_detector.model.xla_forward import compile_forward, forward
 from stream_detector.readings import Float32Array
 
 FEATURES, STEPS, ROWS = 3, 16, 7
@@ -27,14 +27,14 @@ SPECS = {
 
 
 def inputs() -> list[Float32Array]:
-    """Return values, visible, there and traits; some values are missing, some rows, and in one window all."""
+    """Return values, visible, observed and covariates; some values are missing, some rows, and in one window all."""
     rng = np.random.default_rng(3)
     values = rng.normal(size=(ROWS, STEPS, FEATURES))
     visible = rng.random(values.shape) < 0.8
     visible[1, 4:9] = False
     visible[2] = False
-    traits = rng.uniform(-1.0, 1.0, (ROWS, 2 * FEATURES))
-    return [np.asarray(array, np.float32) for array in (values, visible, visible.any(axis=2), traits)]
+    covariates = rng.uniform(-1.0, 1.0, (ROWS, 2 * FEATURES))
+    return [np.asarray(array, np.float32) for array in (values, visible, visible.any(axis=2), covariates)]
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
@@ -44,7 +44,7 @@ def test_head_and_attention_are_those_of_the_keras_model(spec: NetworkSpec) -> N
     rng = np.random.default_rng(0)
     network.set_weights([weights + rng.normal(0.0, 0.1, weights.shape) for weights in network.get_weights()])  # no zeros
 
-    for found, wanted in zip(served(network)(*tensors), network(tensors, training=False), strict=True):
+    for found, wanted in zip(compile_forward(network)(*tensors), network(tensors, training=False), strict=True):
         assert ops.convert_to_numpy(found) == pytest.approx(ops.convert_to_numpy(wanted), abs=TOLERANCE)
 
 

@@ -132,7 +132,7 @@ def test_windows_are_scaled_by_their_own_sensor_and_filled() -> None:
     assert scaled[0] == pytest.approx(scaled[1], abs=1e-5)
     assert present[0].tolist() == [[True] * 2] * 5 + [[False] * 2] + [[True] * 2] * 2
     assert scaled[0, 5].tolist() == scaled[0, 4].tolist()
-    assert prepared.traits(np.array([52, 152])).shape == (2, 4)
+    assert prepared.covariates(np.array([52, 152])).shape == (2, 4)
 
 
 def test_columns_of_zeros_and_ones_are_context_unless_there_are_no_others() -> None:

@@ -69,7 +69,7 @@ def test_a_model_has_its_members_its_sensors_and_weights_that_sum_to_one(short_r
     artifact = short_run.training.artifact
 
     assert set(artifact.spec.members) <= set(MEMBERS)
-    assert [member.shape.name for member in artifact.linear] == [name for name in artifact.spec.members if name != AUTOENCODER]
+    assert [member.spec.name for member in artifact.linear] == [name for name in artifact.spec.members if name != AUTOENCODER]
     assert artifact.calibration.members == artifact.spec.members
     assert artifact.calibration.weights.sum() == pytest.approx(1.0)
     assert (artifact.calibration.weights > 0).all()
@@ -163,7 +163,7 @@ def test_a_column_of_zeros_and_ones_is_context_and_is_never_blamed(artifact_of_h
 
     (found,) = KerasScorer(artifact_of_holes, tile_rows=48).explain(window, scales)
 
-    assert artifact_of_holes.whitening.scored.tolist() == [True, True, False]
+    assert artifact_of_holes.normalization.scored.tolist() == [True, True, False]
     assert artifact_of_holes.report["data"]["context_features"] == ["on"]
     assert artifact_of_holes.report["data"]["missing_share"] == pytest.approx(0.1, abs=0.02)
     assert found.feature_share[:, 2].tolist() == [0.0] * len(artifact_of_holes.spec.members)

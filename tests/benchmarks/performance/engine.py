@@ -67,7 +67,7 @@ def network_rate(directory: Path, seconds: float) -> float:
 
     from stream_detector.adapters.keras_scorer import usual_threads
     from stream_detector.model.network import build_network, load_weights
-    from stream_detector.model.xla_forward import served
+    from stream_detector.model.xla_forward import compile_forward
     from stream_detector.model_store.model_directory import load_artifact
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -75,7 +75,7 @@ def network_rate(directory: Path, seconds: float) -> float:
     steps, features = artifact.spec.window_length, len(artifact.spec.features)
     network = build_network(steps, features, artifact.network)
     load_weights(network, artifact.weights)
-    forward, rows = served(network), _tile_rows(steps, features)
+    forward, rows = compile_forward(network), _tile_rows(steps, features)
     tiles = [_network_inputs(rows, steps, features) for _ in range(TILES_PER_CALL)]
     with ThreadPoolExecutor(usual_threads()) as pool:
         return _rate(lambda: list(pool.map(lambda tile: forward(*tile)[0].numpy(), tiles)), rows * len(tiles), seconds)
@@ -135,7 +135,7 @@ def products(weights: Mapping[str, Float32Array], steps: int, features: int, row
 
 
 def _tile_rows(steps: int, features: int) -> int:
-    from stream_detector.model.members import Tiles
+    from stream_detector.model.tiles import Tiles
 
     return Tiles(steps, features, ModelSettings().tile_rows).rows
 

@@ -10,19 +10,14 @@ import pytest
 
 from stream_detector.detection.scorer import WindowErrors
 from stream_detector.model.artifact import NetworkSpec
-from stream_detector.model.error_normalization import Whitening
-from stream_detector.model.linear_members import CHANGE, PCA, LinearMember, Shape
+from stream_detector.model.compiled import as_window_errors, compile_explanations, compile_feature_errors, compile_log_errors
+from stream_detector.model.error_normalization import ErrorNormalization
+from stream_detector.model.linear_members import CHANGE, PCA, LinearMember, LinearSpec
 from stream_detector.model.masked_autoencoder import MaskedAutoencoder
-from stream_detector.model.members import (
-    Members,
-    Tiles,
-    as_window_errors,
-    compile_explanations,
-    compile_feature_errors,
-    compile_log_errors,
-)
+from stream_detector.model.members import Members
 from stream_detector.model.network import build_network, hidden_rows
 from stream_detector.model.static_covariates import Fleet
+from stream_detector.model.tiles import Tiles
 from stream_detector.model.xla_forward import forward
 from stream_detector.readings import BoolArray, Float32Array
 from stream_detector.state.running_scale import Scales
@@ -31,13 +26,13 @@ NAN = math.nan
 STEPS, FEATURES = 4, 2
 TILES = Tiles(STEPS, FEATURES, most_rows=1)
 #: Of both members and both features.
-WHITENING = Whitening(np.array([[1.0, 4.0], [2.0, 1.0]], np.float32), np.ones(FEATURES, np.bool_))
+NORMALIZATION = ErrorNormalization(np.array([[1.0, 4.0], [2.0, 1.0]], np.float32), np.ones(FEATURES, np.bool_))
 
 
 def expecting_zeros(kind: str, rows: int) -> LinearMember:
     size = rows * FEATURES
     zeros = np.zeros(size, np.float32)
-    return LinearMember(Shape(kind, rows, rows), zeros, (np.zeros((size, size), np.float32),), zeros)
+    return LinearMember(LinearSpec(kind, rows, rows), zeros, (np.zeros((size, size), np.float32),), zeros)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +60,7 @@ def feature_errors(members: Members, windows: Float32Array) -> tuple[Float32Arra
 
 
 def explained(members: Members, windows: Float32Array, scales: Scales | None = None) -> list[WindowErrors]:
-    compiled = compile_explanations(members, TILES, WHITENING)
+    compiled = compile_explanations(members, TILES, NORMALIZATION)
     return as_window_errors(TILES.run(compiled, windows, scales or unit(len(windows))))
 
 
@@ -85,7 +80,7 @@ def test_a_missing_value_is_no_error_and_does_not_dilute_that_of_the_others(memb
 
 
 def test_log_errors_are_of_the_largest_ratios(members: Members) -> None:
-    compiled = compile_log_errors(members, TILES, WHITENING)
+    compiled = compile_log_errors(members, TILES, NORMALIZATION)
 
     (logs,) = TILES.run(compiled, windows_of([(0.0, 0.0), (0.0, 0.0), (1.0, 0.0), (3.0, 2.0)]), unit(1))
 
@@ -122,21 +117,3 @@ def test_imputed_are_the_newest_values_that_are_missing(members: Members) -> Non
     first, second = explained(members, windows_of([(0.0, NAN)] * 3 + [(1.0, 1.0)], [(0.0, 0.0)] * 3 + [(NAN, 1.0)]))
 
     assert (first.imputed.tolist(), second.imputed.tolist()) == ([False, False], [True, False])
-
-
-@pytest.mark.parametrize(("asked", "rows"), [(1, 48), (48, 48), (95, 48), (96, 96), (256, 240)])
-def test_tiles_have_multiples_of_48_rows_at_most_as_many_as_asked_for(asked: int, rows: int) -> None:
-    assert Tiles(STEPS, FEATURES, asked).rows == rows
-
-
-@pytest.mark.parametrize("count", [1, 47, 48, 49, 100])
-def test_tiles_give_each_window_its_result_however_many_there_are(count: int) -> None:
-    windows = np.arange(count * STEPS * FEATURES, dtype=np.float32).reshape(count, STEPS, FEATURES)
-    windows[0, 0] = NAN
-    scales = Scales(np.full((count, FEATURES), 5.0, np.float32), np.ones((count, FEATURES), np.float32))
-
-    filled, present, location = TILES.run(TILES.compile(lambda *given: given[:3]), windows, scales)
-
-    assert filled[0, 0].tolist() == [5.0, 5.0]
-    assert np.where(present, filled, NAN).tobytes() == windows.tobytes()
-    assert location.tobytes() == scales.location.tobytes()
