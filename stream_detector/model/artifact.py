@@ -38,12 +38,3 @@ class Artifact:
     normalization: ErrorNormalization
     calibration: Calibration
     report: Mapping[str, Any]  # JSON: how the training went, for people
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """What is known of a model without its network."""
-
-    spec: ModelSpec
-    calibration: Calibration
-    report: Mapping[str, Any]

@@ -31,13 +31,13 @@ class LinearSpec:
     """Which rows a linear member reads, and which it predicts."""
 
     kind: str  # pca, forecast, change
-    reads: int  # how many of the newest rows it sees in all
-    says: int  # how many of the newest rows it predicts
+    rows_read: int  # how many of the newest rows it sees in all
+    rows_predicted: int  # how many of the newest rows it predicts
 
     @property
     def name(self) -> str:
         """The name that reports and events use."""
-        return f"{self.kind}-{self.says}"
+        return f"{self.kind}-{self.rows_predicted}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class LinearMember:
     spec: LinearSpec
     input_mean: Float32Array  # [I]
     matrices: tuple[Float32Array, ...]  # applied one after the other, [I, ...] to [..., O]
-    output_mean: Float32Array  # [O], O = says * F
+    output_mean: Float32Array  # [O], O = rows_predicted * F
 
     def expect(self, scaled: Tensor, xp: Namespace = np) -> tuple[Tensor, Tensor]:
-        """Return (actual, expected), both [N, says, F], for windows [N, T, F]. `xp` is numpy or keras.ops.
+        """Return (actual, expected), both [N, rows_predicted, F], for windows [N, T, F]. `xp` is numpy or keras.ops.
 
         For `change` both are changes from row to row.
         """
@@ -59,7 +59,7 @@ class LinearMember:
         flat = xp.reshape(inputs, (-1, len(self.input_mean))) - self.input_mean
         for matrix in self.matrices:
             flat = xp.matmul(flat, matrix)
-        return outputs, xp.reshape(flat + self.output_mean, (-1, self.spec.says, features))
+        return outputs, xp.reshape(flat + self.output_mean, (-1, self.spec.rows_predicted, features))
 
 
 def linear_specs(window_length: int) -> tuple[LinearSpec, ...]:
@@ -73,7 +73,7 @@ def linear_specs(window_length: int) -> tuple[LinearSpec, ...]:
         LinearSpec(FORECAST, window_length, half),
         LinearSpec(CHANGE, half, half),
     )
-    fitting = [spec for spec in specs if spec.kind == PCA or spec.says < window_length]
+    fitting = [spec for spec in specs if spec.kind == PCA or spec.rows_predicted < window_length]
     return tuple({spec.name: spec for spec in fitting}.values())
 
 
@@ -83,12 +83,12 @@ def fit_linear(windows: Float32Array, specs: Sequence[LinearSpec]) -> list[Linea
 
 
 def _cut(spec: LinearSpec, scaled: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the rows that a member reads [N, ., F] and those that it predicts [N, says, F]."""
+    """Return the rows that a member reads [N, ., F] and those that it predicts [N, rows_predicted, F]."""
     if spec.kind == CHANGE:
-        changes = scaled[:, -spec.says :] - scaled[:, -spec.says - 1 : -1]
+        changes = scaled[:, -spec.rows_predicted :] - scaled[:, -spec.rows_predicted - 1 : -1]
         return changes, changes
-    outputs = scaled[:, -spec.says :]
-    return (outputs, outputs) if spec.kind == PCA else (scaled[:, -spec.reads : -spec.says], outputs)
+    outputs = scaled[:, -spec.rows_predicted :]
+    return (outputs, outputs) if spec.kind == PCA else (scaled[:, -spec.rows_read : -spec.rows_predicted], outputs)
 
 
 def _fit_components(spec: LinearSpec, windows: Float32Array) -> LinearMember:

@@ -85,7 +85,7 @@ def _network_output(autoencoder: MaskedAutoencoder, windows: Windows) -> MemberO
 
 def _linear_output(member: LinearMember, windows: Windows) -> MemberOutput:
     actual, expected = member.expect(windows.scaled, ops)
-    present = windows.present[:, -member.spec.says :]
+    present = windows.present[:, -member.spec.rows_predicted :]
     if member.spec.kind == CHANGE:
-        present = present * windows.present[:, -member.spec.says - 1 : -1]
+        present = present * windows.present[:, -member.spec.rows_predicted - 1 : -1]
     return MemberOutput((actual - expected) * present, present, None if member.spec.kind == CHANGE else expected)

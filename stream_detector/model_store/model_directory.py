@@ -1,7 +1,10 @@
-"""The directory that a model is kept in: the files of serialization.py, a picture, and the checksums of all.
+"""The directory that holds a model: the files of serialization.py, a picture, and the checksums of them all.
 
 manifest.json      SHA-256 of every other file; read first
-training.png       the loss, and what the network expects of a window's hidden rows
+training.png       the loss, and what the network expects of a window's masked rows
+
+Whoever may write to the directory decides what is an anomaly. The checks here catch damage and mistakes of copying and
+mounting, and keep a foreign directory from blocking the process or filling its memory.
 """
 
 from __future__ import annotations
@@ -12,10 +15,10 @@ from pathlib import Path
 
 from stream_detector.errors import ModelError
 from stream_detector.files import UnsuitableFileError, read_inside, replace_directory
-from stream_detector.model.artifact import Artifact, Metadata
+from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.serialization import (
     CALIBRATION,
-    MISFITS,
+    PARSE_ERRORS,
     REPORT,
     SCHEMA_VERSION,
     SCORING,
@@ -25,19 +28,20 @@ from stream_detector.model_store.serialization import (
     as_json,
     pack,
     unpack,
-    unpack_metadata,
 )
 
 MANIFEST, PICTURE = "manifest.json", "training.png"
+FILES = (SPEC, WEIGHTS, SCORING, CALIBRATION, SENSORS, REPORT, PICTURE)
 KIND = "stream-detector model"
-#: No model has larger files; one that claims to is not read. JSON takes many times its size in memory.
+#: Upper limits of a file; no model comes near them. JSON takes many times its size in memory.
 MAXIMUM_JSON_BYTES, MAXIMUM_BYTES = 8 * 1024 * 1024, 1024 * 1024 * 1024
+_RECOVERY = "copy the directory again, or train the model again"
 
 
 def save_artifact(artifact: Artifact, directory: Path, picture: bytes) -> None:
-    """Write the directory whole or not at all; a model that is there is replaced.
+    """Write the directory completely or not at all; an existing model is replaced.
 
-    Raises ModelError if something else is there, or it cannot be written.
+    Raises ModelError if the directory holds anything else or cannot be written.
     """
     files = {**pack(artifact), PICTURE: picture}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
@@ -46,7 +50,7 @@ def save_artifact(artifact: Artifact, directory: Path, picture: bytes) -> None:
 
 
 def is_model(directory: Path) -> bool:
-    """Say whether a directory looks like a model of any schema version."""
+    """Return whether a directory looks like a model of any schema version."""
     try:
         manifest = json.loads(read_inside(directory, MANIFEST, MAXIMUM_JSON_BYTES))
     except (OSError, UnsuitableFileError, ValueError, RecursionError):
@@ -56,71 +60,61 @@ def is_model(directory: Path) -> bool:
 
 def load_artifact(directory: Path) -> Artifact:
     """Read and check a model directory; raise ModelError that says what to do."""
-    files = _read_checked(directory, (SPEC, WEIGHTS, SCORING, CALIBRATION, SENSORS, REPORT))
+    files = _read_checked(directory)
     try:
         return unpack(files)
-    except MISFITS as error:
-        raise ModelError(_unreadable(directory, error)) from None
+    except PARSE_ERRORS as error:
+        msg = f"model {directory}: its files are inconsistent ({error}); train the model again"
+        raise ModelError(msg) from None
 
 
-def load_metadata(directory: Path) -> Metadata:
-    """Read and check what is known of a model without its network; raise ModelError that says what to do."""
-    files = _read_checked(directory, (SPEC, CALIBRATION, SENSORS, REPORT))
-    try:
-        return unpack_metadata(files)
-    except MISFITS as error:
-        raise ModelError(_unreadable(directory, error)) from None
-
-
-def _read_checked(directory: Path, needed: tuple[str, ...]) -> dict[str, bytes]:
-    """Read the files needed, and check all files against the manifest, before anything in them is interpreted."""
-    manifest = _read_manifest(directory)
+def _read_checked(directory: Path) -> dict[str, bytes]:
+    """Read all files and compare them with the manifest, before anything in them is interpreted."""
+    digests = _read_manifest(directory)
     contents: dict[str, bytes] = {}
-    for name in (SPEC, WEIGHTS, SCORING, CALIBRATION, SENSORS, REPORT, PICTURE):
-        try:
-            content = read_inside(directory, name, MAXIMUM_JSON_BYTES if name.endswith(".json") else MAXIMUM_BYTES)
-        except UnsuitableFileError as error:
-            msg = f"model {directory}: {name} {error}; copy the whole directory again, or train anew"
-            raise ModelError(msg) from None
-        except OSError as error:
-            msg = f"model {directory}: {name} cannot be read ({error.strerror}); copy the whole directory again, or train anew"
-            raise ModelError(msg) from None
-        if hashlib.sha256(content).hexdigest() != manifest.get(name):
-            msg = f"model {directory}: {name} is not as it was written (checksum); copy the directory again, or train anew"
+    for name in FILES:
+        contents[name] = _read(directory, name)
+        if hashlib.sha256(contents[name]).hexdigest() != digests.get(name):
+            msg = f"model {directory}: {name} has changed since it was written (checksum mismatch); {_RECOVERY}"
             raise ModelError(msg)
-        if name in needed:
-            contents[name] = content
     return contents
 
 
 def _read_manifest(directory: Path) -> dict[str, str]:
     """Return the checksum of each file; raise ModelError unless this is a model of this schema version."""
-    train = f"train one with `stream-detector train --output {directory}`"
     if not directory.is_dir():
-        msg = f"model {directory}: there is no such directory; {train}"
+        msg = f"model {directory}: there is no such directory; {_train_into(directory)}"
         raise ModelError(msg)
     try:
-        manifest = json.loads(read_inside(directory, MANIFEST, MAXIMUM_JSON_BYTES))
-    except FileNotFoundError:
-        msg = f"model {directory}: not a model directory ({MANIFEST} is missing); {train}"
-        raise ModelError(msg) from None
-    except OSError as error:
-        msg = f"model {directory}: {MANIFEST} cannot be read ({error.strerror})"
-        raise ModelError(msg) from None
-    except UnsuitableFileError as error:
-        msg = f"model {directory}: {MANIFEST} {error}; copy the whole directory again, or train anew"
-        raise ModelError(msg) from None
+        manifest = json.loads(_read(directory, MANIFEST))
     except (ValueError, RecursionError):
         manifest = None
     if not isinstance(manifest, dict) or manifest.get("kind") != KIND or not isinstance(manifest.get("files"), dict):
-        msg = f"model {directory}: {MANIFEST} is damaged or not of a model; copy the directory again, or train anew"
+        msg = f"model {directory}: {MANIFEST} is damaged or not of a model; {_RECOVERY}"
         raise ModelError(msg)
     if manifest.get("schema_version") != SCHEMA_VERSION:
         found = manifest.get("schema_version")
-        msg = f"model {directory}: written as schema version {found}, this program reads {SCHEMA_VERSION}; train the model anew"
+        msg = (
+            f"model {directory}: has schema version {found}, this program reads {SCHEMA_VERSION}; "
+            "train the model again with this program"
+        )
         raise ModelError(msg)
     return dict(manifest["files"])
 
 
-def _unreadable(directory: Path, error: Exception) -> str:
-    return f"model {directory}: its content does not fit together ({error}); train the model anew"
+def _read(directory: Path, name: str) -> bytes:
+    try:
+        return read_inside(directory, name, MAXIMUM_JSON_BYTES if name.endswith(".json") else MAXIMUM_BYTES)
+    except UnsuitableFileError as error:
+        msg = f"model {directory}: {name} {error}; {_RECOVERY}"
+        raise ModelError(msg) from None
+    except OSError as error:
+        if name == MANIFEST and isinstance(error, FileNotFoundError):
+            msg = f"model {directory}: not a model directory ({MANIFEST} is missing); {_train_into(directory)}"
+            raise ModelError(msg) from None
+        msg = f"model {directory}: {name} cannot be read ({error.strerror}); {_RECOVERY}"
+        raise ModelError(msg) from None
+
+
+def _train_into(directory: Path) -> str:
+    return f"train one with `stream-detector train --output {directory}`"

@@ -29,14 +29,3 @@ class SensorTable:
     def find(self, sensors: Sequence[str]) -> Int32Array:
         """Return the row of each sensor [N], or UNKNOWN."""
         return np.array([self.rows.get(sensor, UNKNOWN) for sensor in sensors], np.int32)
-
-
-def no_sensors(features: int, members: int) -> SensorTable:
-    """Return an empty table."""
-    return SensorTable(
-        rows={},
-        location=np.empty((0, features), np.float32),
-        deviation=np.empty((0, features), np.float32),
-        levels=np.empty((0, members)),
-        counts=np.empty(0),
-    )

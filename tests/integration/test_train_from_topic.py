@@ -9,7 +9,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from stream_detector.model_store.model_directory import load_metadata
+from stream_detector.model_store.model_directory import load_artifact
 from tests.fixtures_model import tiny_values
 from tests.integration.topics import Topics
 
@@ -52,14 +52,14 @@ def test_a_span_of_the_topic_becomes_a_model(kafka_brokers: str, unique_name: st
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "1 records were left out: not_json" in done.stdout
-    metadata = load_metadata(tmp_path / "model")
-    assert metadata.spec.features == ("pressure", "temperature")
-    assert metadata.report["data"]["readings"] == 400
-    assert metadata.report["data"]["sensors"] == 2
+    artifact = load_artifact(tmp_path / "model")
+    assert artifact.spec.features == ("pressure", "temperature")
+    assert artifact.report["data"]["readings"] == 400
+    assert artifact.report["data"]["sensors"] == 2
     assert "UNKNOWN_FEATURES" not in done.stdout
     assert (fewer.returncode, fewer.stderr) == (0, "")
-    assert load_metadata(tmp_path / "fewer").spec.features == ("temperature",)
-    assert load_metadata(tmp_path / "fewer").report["data"]["readings"] == 400
+    assert load_artifact(tmp_path / "fewer").spec.features == ("temperature",)
+    assert load_artifact(tmp_path / "fewer").report["data"]["readings"] == 400
     assert "left out only with STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore" in fewer.stdout
     assert nothing.returncode == 1
     assert "no records in this span" in nothing.stderr

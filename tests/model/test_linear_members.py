@@ -41,7 +41,7 @@ def errors(member: LinearMember, windows: Float32Array) -> Float32Array:
 
 
 def test_the_members_of_a_window_of_64_are_over_8_32_and_64_rows() -> None:
-    assert [(spec.name, spec.reads) for spec in linear_specs(64)] == [
+    assert [(spec.name, spec.rows_read) for spec in linear_specs(64)] == [
         ("pca-8", 8),
         ("pca-64", 64),
         ("forecast-1", 32),
@@ -73,12 +73,12 @@ def test_no_member_reads_beyond_the_window_and_each_says_as_many_rows_as_it_clai
     for member in fit_linear(windows, specs):
         spec = member.spec
         actual, expected = member.expect(windows)
-        rows_read = {PCA: spec.says, FORECAST: spec.reads, CHANGE: spec.says + 1}[spec.kind]
+        rows_read = {PCA: spec.rows_predicted, FORECAST: spec.rows_read, CHANGE: spec.rows_predicted + 1}[spec.kind]
         older = windows.copy()
         older[:, : window_length - rows_read] += 100.0
 
-        assert 1 <= spec.says <= rows_read <= window_length
-        assert actual.shape == expected.shape == (20, spec.says, 2)
+        assert 1 <= spec.rows_predicted <= rows_read <= window_length
+        assert actual.shape == expected.shape == (20, spec.rows_predicted, 2)
         assert errors(member, older).tobytes() == errors(member, windows).tobytes()
 
 

@@ -16,7 +16,7 @@ from itertools import islice
 import psutil
 
 from stream_detector.assembly import SCALE_WINDOWS
-from stream_detector.model_store.model_directory import load_metadata
+from stream_detector.model_store.model_directory import load_artifact
 from stream_detector.settings.schema import KafkaSettings, RedisSettings
 from tests.benchmarks.performance.figures import AT_LEAST, AT_MOST, NEITHER, Figure, Places, Size
 from tests.benchmarks.performance.fleet_log import FleetLog
@@ -106,7 +106,7 @@ def _figures(point: Point, fewest: Point) -> Iterator[Figure]:
 def _point(places: Places, sensors: int, readings: int) -> Point:
     """Let a service meet every sensor, and then read so many readings, or of each sensor one."""
     model = trained_model(places.models, *SMALL)
-    spec = load_metadata(model).spec
+    spec = load_artifact(model).spec
     turns = 1 + max(1, -(-readings // sensors))
     log = FleetLog(spec, sensors, SCALE_WINDOWS * spec.window_length, turns)
     with ExitStack() as parts:
@@ -178,7 +178,7 @@ def _span(looks: list[Progress], start: int, stop: int) -> Span:
 def _redis_over_windows(places: Places, sensors: int) -> Figure:
     """Measure Redis with the windows of the large shape: the names are the group's, the topic's and the sensors' own."""
     window_length, features = LARGE
-    spec = load_metadata(trained_model(places.models, *LARGE)).spec
+    spec = load_artifact(trained_model(places.models, *LARGE)).spec
     log = FleetLog(spec, sensors, past=window_length, turns=0)
     with _topics(places) as topics:
         ratio = _seed(places, log, topics) / (window_length * features * FLOAT_BYTES)

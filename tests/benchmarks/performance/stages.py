@@ -20,7 +20,7 @@ from stream_detector.commands.connections import connect
 from stream_detector.commands.run import _build_pipeline, _load_model
 from stream_detector.detection.decision import ScoredReadings, decide
 from stream_detector.detection.detector import Detected
-from stream_detector.model_store.model_directory import load_metadata
+from stream_detector.model_store.model_directory import load_artifact
 from stream_detector.pipeline.committer import Scored
 from stream_detector.pipeline.pipeline import Pipeline
 from stream_detector.pipeline.step_report import StepReport
@@ -85,7 +85,7 @@ def _of_shape(places: Places, shape: tuple[int, int], turns: int, key: str | Non
     name = f"stages-{uuid.uuid4().hex[:8]}"
     with ExitStack() as resources:
         topics = resources.enter_context(closing(Topics(places.kafka.brokers, name, partitions=1)))
-        spec = load_metadata(model.directory).spec
+        spec = load_artifact(model.directory).spec
         log = FleetLog(spec, SENSORS, SCALE_WINDOWS * window_length, WARM_UP_TURNS + turns)
         log.write(places.kafka.brokers, topics.settings.input_topic, 0, 1 + WARM_UP_TURNS)
         kafkas = topics.settings, topics.settings.model_copy(update={"group_id": f"{name}-alone"})

@@ -1,0 +1,64 @@
+"""A calibration as JSON, and its table of sensors as arrays, because that grows with the fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_detector.detection.calibration import Calibration, Tails
+from stream_detector.readings import Float32Array
+from stream_detector.state.known_sensors import SensorTable
+
+
+def calibration_to_json(calibration: Calibration) -> dict[str, Any]:
+    """Return the calibration without its table of sensors."""
+    content = {name: getattr(calibration, name) for name in Calibration.__slots__ if name not in ("sensors", "tails")}
+    tails = {name: getattr(calibration.tails, name).tolist() for name in Tails.__slots__}
+    arrays = {"weights": calibration.weights.tolist(), "pooled_level": calibration.pooled_level.tolist()}
+    return {**content, **arrays, "members": list(calibration.members), "tails": tails}
+
+
+def parse_calibration(data: Mapping[str, Any], sensors: SensorTable) -> Calibration:
+    """Return the calibration of what calibration_to_json returned; raise KeyError or TypeError for other data."""
+    arrays = {name: np.array(data[name], np.float64) for name in ("weights", "pooled_level")}
+    tails = Tails(**{name: np.array(values, np.float64) for name, values in data["tails"].items()})
+    return Calibration(**{**data, **arrays, "tails": tails, "members": tuple(data["members"]), "sensors": sensors})
+
+
+def sensor_arrays(table: SensorTable) -> dict[str, NDArray[Any]]:
+    """Return the table as arrays; names are UTF-8 bytes, since there are no arrays of text in safetensors."""
+    names = [name.encode() for name, _ in sorted(table.rows.items(), key=lambda item: item[1])]
+    return {
+        "names": np.frombuffer(b"".join(names), np.uint8),
+        "name_lengths": np.array([len(name) for name in names], np.int64),
+        "location": table.location,
+        "deviation": table.deviation,
+        "levels": table.levels,
+        "counts": table.counts,
+    }
+
+
+def parse_sensors(arrays: Mapping[str, NDArray[Any]]) -> SensorTable:
+    """Return the table of what sensor_arrays returned; raise KeyError, or ValueError for inconsistent names."""
+    lengths, names = arrays["name_lengths"], arrays["names"].tobytes()
+    ends = np.cumsum(lengths).tolist()
+    rows = {names[first:last].decode(): row for row, (first, last) in enumerate(pairwise([0, *ends]))}
+    if (lengths < 0).any() or lengths.sum() != len(names) or len(rows) != len(lengths):
+        msg = "sensors: names do not match their lengths, or occur twice"
+        raise ValueError(msg)
+    return SensorTable(
+        rows=rows,
+        location=single(arrays["location"]),
+        deviation=single(arrays["deviation"]),
+        levels=arrays["levels"].astype(np.float64),
+        counts=arrays["counts"].astype(np.float64),
+    )
+
+
+def single(array: NDArray[Any]) -> Float32Array:
+    """Return the array in single precision."""
+    return array.astype(np.float32)
