@@ -28,7 +28,7 @@ from stream_detector.commands.settings_options import add_settings_options, sett
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector
 from stream_detector.errors import StreamDetectorError
-from stream_detector.gate.promotion import warning_of
+from stream_detector.gate.promotion import promotion_warning
 from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.logs import set_up_logging
 from stream_detector.pipeline.keeper import LagBounds, StateKeeper
@@ -104,7 +104,7 @@ def _load_model(settings: Settings, metrics: Metrics) -> tuple[Detector, Callabl
     from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
 
     scorer = KerasScorer(settings.model.directory, settings.model.tile_rows, settings.model.threads or usual_threads())
-    if warning := warning_of(scorer.report, settings.model.refuse_unpromoted):
+    if warning := promotion_warning(scorer.report, settings.model.refuse_unpromoted):
         logger.warning("model %s %s: %s", scorer.spec.name, scorer.spec.version, warning)
     detector = build_detector(scorer, settings.state, settings.alerts)
     metrics.set("model", 1, scorer.spec.name, scorer.spec.version)

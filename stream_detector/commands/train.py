@@ -16,7 +16,7 @@ from stream_detector.commands.settings_options import add_settings_options, sett
 from stream_detector.commands.train_output import describe_data, describe_model, progress_bars
 from stream_detector.errors import InputDataError, SettingsError
 from stream_detector.files import check_replaceable, check_writable
-from stream_detector.gate.baseline_comparison import Verdict
+from stream_detector.gate.baseline_comparison import GateResult
 from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.logs import silence_kafka_client
 from stream_detector.model.artifact import Artifact, NetworkSpec
@@ -91,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Train, save, and say what came out."""
+    """Train, save, and print the results."""
     from rich.console import Console
 
     check_replaceable(arguments.output, is_model)
@@ -101,8 +101,8 @@ def main(arguments: argparse.Namespace) -> int:
     for repair in repairs:
         console.print(f"repaired: {repair}", soft_wrap=True)
     console.print(describe_data(dataset), soft_wrap=True)
-    artifact, verdict = _train_and_save(prepare(dataset, _config(arguments)), arguments.output, console)
-    console.print(describe_model(artifact, verdict, arguments.output), soft_wrap=True)
+    artifact, result = _train_and_save(prepare(dataset, _config(arguments)), arguments.output, console)
+    console.print(describe_model(artifact, result, arguments.output), soft_wrap=True)
     return 0
 
 
@@ -159,9 +159,9 @@ def _to_ms(time: datetime | None) -> int | None:
     return None if time is None else to_ms(time)
 
 
-def _train_and_save(prepared: Prepared, output: Path, console: Console) -> tuple[Artifact, Verdict]:
-    """Train with a progress bar and write the directory; return the model and what the gate says of it."""
-    # TensorFlow is loaded here: data errors are told before.
+def _train_and_save(prepared: Prepared, output: Path, console: Console) -> tuple[Artifact, GateResult]:
+    """Train with a progress bar and write the directory; return the model and the gate's result."""
+    # TensorFlow is loaded here, so data errors are reported first.
     from stream_detector.training.plot import draw_training
     from stream_detector.training.trainer import train
 
@@ -173,7 +173,7 @@ def _train_and_save(prepared: Prepared, output: Path, console: Console) -> tuple
     artifact = replace(training.artifact, report=report)
     picture = draw_training(training.losses, training.example, prepared.dataset.features)
     save_artifact(artifact, output, picture)
-    return artifact, training.verdict
+    return artifact, training.gate_result
 
 
 def _config(arguments: argparse.Namespace) -> TrainingConfig:

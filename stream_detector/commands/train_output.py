@@ -1,4 +1,4 @@
-"""What `stream-detector train` prints: progress bars, the data in a line, the model in a few."""
+"""What `stream-detector train` prints: progress bars, the data in one line, the model in a few."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_detector.gate.baseline_comparison import Verdict
+from stream_detector.gate.baseline_comparison import GateResult
 from stream_detector.gate.promotion import REPORT_KEY, describe
 from stream_detector.model.artifact import Artifact
 from stream_detector.tables.dataset import Dataset
@@ -46,7 +46,7 @@ def progress_bars(console: Console) -> Iterator[Progress]:
 
 
 def describe_data(dataset: Dataset) -> str:
-    """Say what is trained on, in one line."""
+    """Return what the data are, in one line."""
     first, last = (
         datetime.fromtimestamp(int(time_ms) / 1000.0, UTC).strftime("%Y-%m-%d %H:%M:%S")
         for time_ms in (dataset.times_ms.min(), dataset.times_ms.max())
@@ -57,8 +57,8 @@ def describe_data(dataset: Dataset) -> str:
     )
 
 
-def describe_model(artifact: Artifact, verdict: Verdict, directory: Path) -> str:
-    """Say in a few lines what came out; all of it is in report.json as well."""
+def describe_model(artifact: Artifact, result: GateResult, directory: Path) -> str:
+    """Return the results of the training in a few lines; report.json has all of them."""
     report, spec = artifact.report, artifact.spec
     context = report["data"]["context_features"]
     best = report["best"]
@@ -68,13 +68,13 @@ def describe_model(artifact: Artifact, verdict: Verdict, directory: Path) -> str
         f"{report['windows']['fit']:,} fitted, {report['windows']['calibration_used']:,} used for calibration; "
         f"{report['seconds']:.0f} s",
         f"  autoencoder ({artifact.network.decoder} decoder, {artifact.network.units} units): loss {best['training']:.3f} in "
-        f"training, {best['validation']:.3f} in validation (step {best['step']}; carrying the last value on has "
+        f"training, {best['validation']:.3f} in validation (step {best['step']}; repeating the last value has "
         f"{best['validation_of_carrying']:.3f})",
         *describe_members(spec.members, report["members"]),
         *describe_autoencoder(report["autoencoder"]),
-        *(f"  {line}" for line in describe(verdict).splitlines()),
-        *describe_blame(report[REPORT_KEY]["blame"]),
-        "  alarm budgets that the calibration data can vouch for:",
+        *(f"  {line}" for line in describe(result).splitlines()),
+        *describe_attribution(report[REPORT_KEY]["blame"]),
+        "  alarm budgets, and whether the calibration data resolve them:",
         *(f"  {line}" for line in budget_lines([BudgetRow(**row) for row in report["budgets"]])),
     ]
     if context:
@@ -83,7 +83,7 @@ def describe_model(artifact: Artifact, verdict: Verdict, directory: Path) -> str
 
 
 def describe_members(scored: Sequence[str], selection: Mapping[str, Any]) -> list[str]:
-    """Say which members are scored, and which did harm on injected faults and are left out."""
+    """Return which members are scored, and which are left out because injected faults are found better without them."""
     left_out = [member for member in selection["members"] if not member["kept"]]
     return [f"  score: the mean surprise of {', '.join(scored)}"] + [
         f"  left out: {member['name']} (without it, {member['gain_without']:+.3f} in AUC-PR on injected faults)"
@@ -91,22 +91,22 @@ def describe_members(scored: Sequence[str], selection: Mapping[str, Any]) -> lis
     ]
 
 
-def describe_autoencoder(emphasis: Mapping[str, Any] | None) -> list[str]:
-    """Say how much the autoencoder weighs in the score, and what it is worth there."""
-    if emphasis is None or emphasis["gain"] is None:
+def describe_autoencoder(weight: Mapping[str, Any] | None) -> list[str]:
+    """Return how much the autoencoder weighs in the score, and what it contributes."""
+    if weight is None or weight["gain"] is None:
         return []
-    share, gain = emphasis["share"], emphasis["gain"]
+    share, gain = weight["share"], weight["gain"]
     if share == 0.0:
         return ["  left out: autoencoder; injected faults are found better without it"]
-    return [f"  the autoencoder makes up {share:.0%} of it, worth {gain:+.3f} in AUC-PR on injected faults"]
+    return [f"  the autoencoder makes up {share:.0%} of it, which changes AUC-PR on injected faults by {gain:+.3f}"]
 
 
-def describe_blame(blame: Mapping[str, Any]) -> list[str]:
-    """Say how often explanations blame a feature that is faulty."""
-    if not blame["faults"]:
+def describe_attribution(found: Mapping[str, Any]) -> list[str]:
+    """Return how often explanations rank a feature at fault first, or among the first three."""
+    if not found["faults"]:
         return []
     return [
-        f"  blame: a faulty feature comes first in {blame['first']:.0%} of {blame['faults']} faults "
-        f"(by chance {blame['first_by_chance']:.0%}), is among the first three in {blame['first_three']:.0%} "
-        f"({blame['first_three_by_chance']:.0%})"
+        f"  explanations: a feature at fault comes first in {found['first']:.0%} of {found['faults']} faults "
+        f"(by chance {found['first_by_chance']:.0%}), is among the first three in {found['first_three']:.0%} "
+        f"({found['first_three_by_chance']:.0%})"
     ]

@@ -1,4 +1,4 @@
-"""The judgement: the model beside windowed PCA on trials, kind by kind, and whether it is promoted."""
+"""Compares the model with windowed PCA on trials, kind by kind: the result of the gate."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from stream_detector.gate.trials import Trials
 from stream_detector.readings import BoolArray, Float64Array, Int64Array
 
 MODEL, BASELINE = "model", "windowed_pca"
-#: Windows that the baseline of a sensor is fitted to; more take longer and find as much.
+#: Windows that a sensor's baseline is fitted to; more take longer and find no more.
 BASELINE_WINDOWS = 5_000
-#: The threshold of the detection rate is passed by this share of the healthy rows before the faults.
+#: Share of the healthy rows before the faults that exceed the threshold of the detection rate.
 FALSE_SHARE = 0.01
 RULE = "promoted if its AUC-PR, averaged over the trials of a kind of fault and then over kinds, is not below windowed PCA's"
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How well one scorer finds faults; each from 0 to 1."""
+    """How well one scorer finds faults; every figure is between 0 and 1."""
 
     auc_pr: float  # mean over trials
-    pooled_auc_pr: float  # of the rows of all trials together, so of a score that compares between sensors
+    pooled_auc_pr: float  # of the rows of all trials together: measures whether scores compare between sensors
     pooled_roc_auc: float
-    detected: float  # share of faults with a row above the threshold that FALSE_SHARE of the untouched rows pass
+    detected: float  # share of faults with a row above the threshold that FALSE_SHARE of the healthy rows exceed
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What came out. Without trials nothing is judged: `promoted`, `gain` and error are None, the rest is empty."""
+class GateResult:
+    """The result of the gate. Without trials `promoted`, `gain` and the error are None and the rest is empty."""
 
     promoted: bool | None
     gain: float | None  # overall AUC-PR of the model less that of the baseline
@@ -44,14 +44,14 @@ class Verdict:
     overall: Mapping[str, Quality]  # by scorer: means over kinds
 
     def as_json(self) -> dict[str, Any]:
-        """Return the verdict for the training report."""
+        """Return the result for the training report."""
         return {"rule": RULE, "false_share_of_detection": FALSE_SHARE, **asdict(self)}
 
 
 def baseline_scores(trials: Trials, fit_values: Sequence[Float64Array]) -> Float64Array:
     """Return the scores [K, L] of windowed PCA, fitted to each sensor's own healthy values (by run, [N, F]).
 
-    Those must not hold the readings of the trials. Only the runs that are used are fitted.
+    Those values must not include the readings of the trials. Only runs that have trials are fitted.
     """
     scores = np.empty(trials.values.shape[:2])
     for run in np.unique(trials.runs).tolist():
@@ -61,23 +61,23 @@ def baseline_scores(trials: Trials, fit_values: Sequence[Float64Array]) -> Float
     return scores
 
 
-def judge(trials: Trials, scores: Mapping[str, Float64Array]) -> Verdict:
-    """Judge scores [K, L] (NaN: not scored) by scorer: MODEL against BASELINE; others are listed beside them.
+def compare_with_baseline(trials: Trials, scores: Mapping[str, Float64Array]) -> GateResult:
+    """Compare scores [K, L] (NaN: not scored) by scorer: MODEL with BASELINE; any others are listed next to them.
 
-    Rows that one scorer has not scored count for none.
+    Rows that any scorer has not scored count for no scorer.
     """
     rows = comparable_rows(trials, scores)
     by_trial = {name: precisions(trials, of_scorer, rows) for name, of_scorer in scores.items()}
-    judgeable = ~np.isnan(by_trial[MODEL])  # the same for all scorers
-    chosen = {kind: of_kind for kind in trials.kinds() if len(of_kind := _within(trials.of_kind(kind), judgeable))}
+    comparable = ~np.isnan(by_trial[MODEL])  # the same for all scorers
+    chosen = {kind: of_kind for kind in trials.kinds() if len(of_kind := _within(trials.of_kind(kind), comparable))}
     if not chosen:
-        return Verdict(None, None, None, {}, {}, {})
+        return GateResult(None, None, None, {}, {}, {})
     by_kind = {}
     for name, of_scorer in scores.items():
-        finder = _Finder(trials, of_scorer, rows, by_trial[name], _threshold(trials, of_scorer, rows))
-        by_kind[name] = {kind: finder.quality(of_kind) for kind, of_kind in chosen.items()}
+        of_trials = _TrialScores(trials, of_scorer, rows, by_trial[name], _threshold(trials, of_scorer, rows))
+        by_kind[name] = {kind: of_trials.quality(of_kind) for kind, of_kind in chosen.items()}
     gain = paired_gain(trials, by_trial[MODEL], by_trial[BASELINE])
-    return Verdict(
+    return GateResult(
         promoted=gain.mean >= 0.0,
         gain=gain.mean,
         standard_error=gain.standard_error if np.isfinite(gain.standard_error) else None,
@@ -88,8 +88,8 @@ def judge(trials: Trials, scores: Mapping[str, Float64Array]) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Finder:
-    """One scorer on all trials."""
+class _TrialScores:
+    """The scores of one scorer on all trials."""
 
     trials: Trials
     scores: Float64Array  # [K, L]
@@ -99,21 +99,21 @@ class _Finder:
 
     def quality(self, chosen: Int64Array) -> Quality:
         """Return the quality on some trials."""
-        rows, inside = self.rows[chosen], self.trials.inside[chosen]
-        labels, scores = inside[rows], self.scores[chosen][rows]
-        above = self.scores[chosen] > self.threshold  # false for what is not scored
+        rows, is_faulty = self.rows[chosen], self.trials.is_faulty[chosen]
+        labels, scores = is_faulty[rows], self.scores[chosen][rows]
+        above = self.scores[chosen] > self.threshold  # False where not scored
         return Quality(
             auc_pr=float(self.auc_pr[chosen].mean()),
             pooled_auc_pr=average_precision(labels, scores),
             pooled_roc_auc=roc_auc(labels, scores),
-            detected=float((above & inside & rows).any(axis=1).mean()),
+            detected=float((above & is_faulty & rows).any(axis=1).mean()),
         )
 
 
 def _threshold(trials: Trials, scores: Float64Array, rows: BoolArray) -> float:
-    """Return the score that FALSE_SHARE of the untouched rows pass, of all trials together."""
-    untouched = scores[rows & trials.untouched()]
-    return float(np.quantile(untouched, 1.0 - FALSE_SHARE)) if len(untouched) else np.inf
+    """Return the score that FALSE_SHARE of the healthy rows before the faults exceed, over all trials."""
+    healthy = scores[rows & trials.healthy_before()]
+    return float(np.quantile(healthy, 1.0 - FALSE_SHARE)) if len(healthy) else np.inf
 
 
 def _within(positions: Int64Array, kept: BoolArray) -> Int64Array:

@@ -1,8 +1,8 @@
-"""Faults put into healthy readings of one sensor: what is then read, and the truth about it.
+"""Injects faults into healthy readings of one sensor and records the truth about them.
 
-The kinds are those of `simulate`, here made from whatever data there is. Sizes are in spreads, the standard deviation of the
-feature in healthy data. They are drawn so that faults are neither obvious nor invisible; a fault that would hardly change
-what is read (a stuck value in a flat stretch) is not made at all. What is missing stays missing.
+The kinds are those of `simulate`, here made from any data. Sizes are in spreads: standard deviations of the feature in healthy
+data. They are drawn so that faults are neither obvious nor invisible; a fault that would hardly change the readings (a stuck
+value in a flat stretch) is not made. Missing values stay missing.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.gate.fault_kinds import CHANGED_PERIOD, EFFECTS, LOST_CORRELATION, Place
+from stream_detector.gate.fault_kinds import CHANGED_PERIOD, EFFECTS, LOST_CORRELATION, FaultSite
 from stream_detector.missing_values import forward_fill
 from stream_detector.readings import BoolArray, Float64Array, Int64Array
 
-#: The mean change, in spreads, that a fault makes at least; a rhythm may be a small part of what a feature does.
+#: Smallest mean change of a fault, in spreads; smaller for a period, which may be a small part of a feature's variation.
 MINIMUM_CHANGE, MINIMUM_CHANGE_OF_PERIOD = 0.2, 0.05
-#: A correlation is only lost where the feature is correlated with another by at least this much (absolute, Pearson's).
+#: Correlation with another feature (absolute, Pearson's) from which a feature can lose it.
 MINIMUM_CORRELATION = 0.3
-#: A period is only changed where a feature is correlated with its own last value by at least this much: it has a course.
+#: Correlation of a feature with its own last value from which it has a course whose period can change.
 MINIMUM_AUTOCORRELATION = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class InjectedFault:
-    """The truth: what goes wrong in which rows."""
+    """The truth: which features are at fault in which rows."""
 
     kind: str  # one of KINDS
     features: tuple[int, ...]  # positions
@@ -36,10 +36,10 @@ class InjectedFault:
 
 @dataclass(frozen=True, slots=True)
 class HealthyRun:
-    """Healthy readings of one sensor without a gap in time, and what can go wrong with them. N rows, F features."""
+    """Healthy readings of one sensor without a gap in time, and which faults they can have. N rows, F features."""
 
     values: Float64Array  # [N, F] in the features' units; NaN = missing
-    filled: Float64Array  # [N, F] the missing ones filled with the last before them, else the next; NaN only where all are
+    filled: Float64Array  # [N, F] a missing value is the last before it, else the next; NaN only if all are missing
     spread: Float64Array  # [F] in the features' units
     is_scored: BoolArray  # [F]
     is_related: BoolArray  # [F] correlated with another feature
@@ -47,11 +47,11 @@ class HealthyRun:
 
     @classmethod
     def of(cls, values: Float64Array, spread: Float64Array, is_scored: BoolArray) -> HealthyRun:
-        """Look at values [N, F] (NaN: missing), N at least 2. `spread` [F] is of the sensor when healthy, 0 if constant."""
+        """Analyse values [N, F] (NaN: missing), N at least 2. `spread` [F] is of the healthy sensor, 0 if constant."""
         filled = _filled(values)
         centered = np.nan_to_num(filled - filled.mean(axis=0))
         lengths = np.sqrt((centered**2).sum(axis=0))
-        lengths[lengths == 0.0] = np.inf  # what does not vary is correlated with nothing
+        lengths[lengths == 0.0] = np.inf  # a constant feature is correlated with nothing
         correlations = np.abs(centered.T @ centered / np.outer(lengths, lengths))
         np.fill_diagonal(correlations, 0.0)
         course = (centered[1:] * centered[:-1]).sum(axis=0) / lengths**2
@@ -59,7 +59,7 @@ class HealthyRun:
         return cls(values, filled, spread, is_scored, related, course >= MINIMUM_AUTOCORRELATION)
 
     def candidates(self, kind: str) -> Int64Array:
-        """Return the features that a fault of this kind can be in: scored, not constant, and with what the kind breaks."""
+        """Return the features that can have this kind of fault: scored, not constant, and with the property that it breaks."""
         possible = self.is_scored & (self.spread > 0.0)
         if kind == LOST_CORRELATION:
             possible = possible & self.is_related
@@ -68,19 +68,19 @@ class HealthyRun:
         return np.flatnonzero(possible)
 
     def most_features(self) -> int:
-        """Return how many features a fault is in at most: a quarter of the scored ones, rounded up."""
+        """Return the largest number of features in a fault: a quarter of the scored ones, rounded up."""
         return -(-int(self.is_scored.sum()) // 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """A fault, and what is read of its features while it lasts."""
+    """A fault, and the readings of its features while it lasts."""
 
     fault: InjectedFault
     cells: Float64Array  # [end - start, len(features)]; NaN where the healthy value is missing
 
     def apply(self, values: Float64Array, first_row: int = 0) -> Float64Array:
-        """Return a copy of values [n, F], which start at `first_row` of the run, with the fault in it."""
+        """Return a copy of values [n, F], which start at `first_row` of the run, with the fault in them."""
         changed = values.copy()
         changed[self.fault.start - first_row : self.fault.end - first_row, list(self.fault.features)] = self.cells
         return changed
@@ -89,14 +89,14 @@ class Injection:
 def inject(
     run: HealthyRun, kind: str, features: tuple[int, ...], rows: tuple[int, int], generator: np.random.Generator
 ) -> Injection | None:
-    """Make a fault in some features from the first of `rows` to before the second; the generator draws size and course.
+    """Make a fault in some features, from the first of `rows` to before the second; the generator draws its size and course.
 
-    None where it cannot be made there, or would change a feature by less than the minimum on average. `features` are
+    Return None if it cannot be made there, or would change a feature by less than the minimum on average. `features` are
     candidates of the kind, so their spread is positive.
     """
     columns, (start, end) = list(features), rows
-    place = Place(run.filled[:, columns], run.spread[columns], start, end)
-    made = EFFECTS[kind](place, generator)
+    site = FaultSite(run.filled[:, columns], run.spread[columns], start, end)
+    made = EFFECTS[kind](site, generator)
     if made is None:
         return None
     after, size = made
@@ -111,7 +111,7 @@ def inject(
 
 
 def _filled(values: Float64Array) -> Float64Array:
-    """Return values [N, F] with the missing ones filled with the last before them, else the first after."""
+    """Return values [N, F] with each missing one replaced by the last before it, else the first after it."""
     present = ~np.isnan(values)
     filled = forward_fill(values, present)
     return np.where(np.isnan(filled), forward_fill(values[::-1], present[::-1])[::-1], filled)

@@ -1,7 +1,7 @@
-"""Which members of a model take part in its score: those without which the faults of the trials are not found better.
+"""Chooses the members of a model that take part in its score, by how well the trials' faults are found without each.
 
-The fused score is the mean of the members' surprises. Members are left out one at a time, the worst first, and only for a
-gain that is more than chance: what merely does no good stays, because the trials do not show every fault there will be.
+The surprise of a reading is the mean of the members' surprises. Members are left out one at a time, the worst first, and only
+for a gain that is more than chance. A member that merely does not help is kept, because trials do not show every future fault.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from stream_detector.gate.ranking_quality import Gain, comparable_rows, mean_ove
 from stream_detector.gate.trials import Trials
 from stream_detector.readings import BoolArray, Float64Array
 
-#: What leaving a member out must gain: in mean AUC-PR, and in standard errors of the gain. On labelled series, leaving
-#: members out for smaller gains on injected faults found less of the real ones (docs/quality.md).
+#: Gain that justifies leaving a member out: in mean AUC-PR, and in standard errors of the gain. On labelled series, leaving
+#: members out for smaller gains on injected faults found fewer real ones (docs/quality.md).
 SMALLEST_GAIN, SMALLEST_GAIN_ERRORS = 0.02, 2.0
 FEWEST_MEMBERS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """What the trials say of a member."""
+class MemberQuality:
+    """How well one member finds the trials' faults."""
 
     name: str
     kept: bool
     alone: float | None  # mean AUC-PR of its own surprise; None without trials
-    gain_without: float | None  # mean AUC-PR gained by leaving it out, of those left when it was last looked at
-    standard_error: float | None  # of that; None also where there are too few trials
+    gain_without: float | None  # mean AUC-PR gained by leaving it out of the members that were left when it was last compared
+    standard_error: float | None  # of that gain; None also with too few trials
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """The members that take part."""
+class MemberSelection:
+    """Which members take part in the score."""
 
-    members: tuple[Member, ...]  # [M] in the order given
-    auc_pr_of_all: float | None  # mean AUC-PR of all members fused
-    auc_pr: float | None  # of those kept
+    members: tuple[MemberQuality, ...]  # [M] in the order given
+    auc_pr_of_all: float | None  # mean AUC-PR of all members together
+    auc_pr: float | None  # of the kept ones
 
     @property
     def kept(self) -> BoolArray:
@@ -51,43 +51,45 @@ class Selection:
         return asdict(self)
 
 
-def select_members(trials: Trials, surprises: Float64Array, names: Sequence[str]) -> Selection:
+def select_members(trials: Trials, surprises: Float64Array, names: Sequence[str]) -> MemberSelection:
     """Choose from the members' surprises [K, L, M] on trials (-ln of a tail probability; NaN: not scored) by leave-one-out.
 
-    Only rows that all members have scored count. At least FEWEST_MEMBERS are kept, and without trials all of them.
+    Only rows that all members have scored count. At least FEWEST_MEMBERS are kept; without trials, all.
     """
     by_member = {name: surprises[:, :, position] for position, name in enumerate(names)}
-    judge = _Judge(trials, surprises, comparable_rows(trials, by_member))
+    fused = _Fused(trials, surprises, comparable_rows(trials, by_member))
     kept = list(range(len(names)))
     gains: dict[int, Gain] = {}
     while len(kept) > 1:
-        together = judge.precisions(kept)
-        found = {position: paired_gain(trials, judge.precisions(_without(kept, position)), together) for position in kept}
+        together = fused.precisions(kept)
+        found = {position: paired_gain(trials, fused.precisions(_without(kept, position)), together) for position in kept}
         gains.update(found)
         worst = max(found, key=lambda position: found[position].mean)
         if len(kept) <= FEWEST_MEMBERS or not _is_more_than_chance(found[worst]):
             break
         kept.remove(worst)
     members = [
-        Member(
+        MemberQuality(
             name,
             position in kept,
-            _known(judge.quality([position])),
+            _known(fused.quality([position])),
             *((_known(gains[position].mean), _known(gains[position].standard_error)) if position in gains else (None, None)),
         )
         for position, name in enumerate(names)
     ]
-    return Selection(tuple(members), _known(judge.quality(list(range(len(names))))), _known(judge.quality(kept)))
+    return MemberSelection(tuple(members), _known(fused.quality(list(range(len(names))))), _known(fused.quality(kept)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Judge:
+class _Fused:
+    """The mean surprise of some of the members, and how well it finds faults."""
+
     trials: Trials
     surprises: Float64Array  # [K, L, M]
     rows: BoolArray  # [K, L] that count
 
     def precisions(self, members: Sequence[int]) -> Float64Array:
-        """Return the average precision [K] of some members fused."""
+        """Return the average precision [K] of the mean surprise of some members."""
         return precisions(self.trials, self.surprises[:, :, members].mean(axis=2), self.rows)
 
     def quality(self, members: Sequence[int]) -> float:

@@ -1,4 +1,4 @@
-"""What becomes of the verdict: lines for people, a place in the model's report, a warning or a refusal when it is to run."""
+"""Turns the result of the gate into text, and into a warning or a refusal when the model is loaded to run."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from stream_detector.errors import ModelError
-from stream_detector.gate.baseline_comparison import BASELINE, MODEL, Quality, Verdict
+from stream_detector.gate.baseline_comparison import BASELINE, MODEL, GateResult, Quality
 
-#: Key of the verdict in report.json of a model directory.
+#: Key of the gate's result in report.json of a model directory.
 REPORT_KEY = "gate"
 
 
-def warning_of(report: Mapping[str, Any], refuse: bool) -> str | None:
-    """Return the warning that a model deserves by its training report, or None if it was promoted.
+def promotion_warning(report: Mapping[str, Any], refuse: bool) -> str | None:
+    """Return a warning for a model that was not promoted, according to its training report; None if it was.
 
-    Raises ModelError for a model that lost, when such models are refused. One that was not judged is warned of only.
+    Raises ModelError for a report that cannot be understood and, if `refuse`, for a model that lost to windowed PCA. A model
+    without a result is never refused.
     """
     try:
         gate = report.get(REPORT_KEY) or {}
@@ -23,36 +24,36 @@ def warning_of(report: Mapping[str, Any], refuse: bool) -> str | None:
         if promoted:
             return None
         if promoted is None:
-            return "the model was not compared with windowed PCA: its held-back data gave no faults to find"
+            return "the model was not compared with windowed PCA: no faults could be injected into its held-back data"
         ours, theirs = (float(gate["overall"][name]["auc_pr"]) for name in (MODEL, BASELINE))
     except (AttributeError, KeyError, TypeError, ValueError):
-        msg = f"the verdict in report.json ({REPORT_KEY}) cannot be understood; train the model anew"
+        msg = f"the gate's result in report.json ({REPORT_KEY}) cannot be understood; train the model again"
         raise ModelError(msg) from None
-    lost = f"the model finds injected faults worse than windowed PCA does (mean AUC-PR {ours:.3f} against {theirs:.3f})"
+    lost = f"the model finds injected faults worse than windowed PCA (mean AUC-PR {ours:.3f} against {theirs:.3f})"
     if refuse:
         msg = (
             f"{lost}, and STREAM_DETECTOR_MODEL__REFUSE_UNPROMOTED is true; train on more data or with other options "
-            "(report.json of the model lists the kinds of faults), or set it to false"
+            "(the model's report.json has the figures by kind of fault), or set it to false"
         )
         raise ModelError(msg)
-    return f"{lost}; report.json of the model lists the kinds of faults"
+    return f"{lost}; the model's report.json has the figures by kind of fault"
 
 
-def describe(verdict: Verdict) -> str:
-    """Say in a few lines what came out: the verdict, and a table of AUC-PR (faults detected) by kind and scorer."""
-    if verdict.promoted is None:
-        return "gate: not judged, the held-back data gave no faults to find"
-    ours, theirs = verdict.overall[MODEL].auc_pr, verdict.overall[BASELINE].auc_pr
-    error = "" if verdict.standard_error is None else f" (standard error {verdict.standard_error:.3f})"
-    names = list(verdict.by_kind)
+def describe(result: GateResult) -> str:
+    """Return the result in a few lines, with a table of AUC-PR (faults detected) by kind of fault and scorer."""
+    if result.promoted is None:
+        return "gate: no result; no faults could be injected into the held-back data"
+    ours, theirs = result.overall[MODEL].auc_pr, result.overall[BASELINE].auc_pr
+    error = "" if result.standard_error is None else f" (standard error {result.standard_error:.3f})"
+    names = list(result.by_kind)
     lines = [
-        f"gate: {'promoted' if verdict.promoted else 'NOT promoted'}; injected faults in held-back data, mean AUC-PR "
-        f"{ours:.3f} against {theirs:.3f} of windowed PCA, {verdict.gain:+.3f}{error}",
+        f"gate: {'promoted' if result.promoted else 'NOT promoted'}; injected faults in held-back data, mean AUC-PR "
+        f"{ours:.3f} against {theirs:.3f} of windowed PCA, {result.gain:+.3f}{error}",
         f"  {'AUC-PR (detected)':<18}{'faults':>7}" + "".join(f"{name:>20}" for name in names),
     ]
-    for kind, count in verdict.trials.items():
-        lines.append(_row(kind, count, [verdict.by_kind[name][kind] for name in names]))
-    lines.append(_row("mean", sum(verdict.trials.values()), [verdict.overall[name] for name in names]))
+    for kind, count in result.trials.items():
+        lines.append(_row(kind, count, [result.by_kind[name][kind] for name in names]))
+    lines.append(_row("mean", sum(result.trials.values()), [result.overall[name] for name in names]))
     return "\n".join(lines)
 
 

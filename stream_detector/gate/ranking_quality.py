@@ -1,7 +1,7 @@
-"""How well a score finds the faults of trials, and whether a difference between two scores is more than chance.
+"""Measures how well a score finds the faults of trials, and whether two scores differ by more than chance.
 
-The quality on one trial is its average precision (AUC-PR). It ranks the rows of one sensor only, so no score is helped or
-harmed by how its scale differs from sensor to sensor. Trials are averaged by kind of fault, then the kinds.
+The quality on one trial is its average precision (AUC-PR). That ranks the rows of one sensor only, so it does not depend on
+how the score's scale differs between sensors. Trials are averaged by kind of fault, then the kinds.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from stream_detector.readings import BoolArray, Float64Array
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """A mean difference of average precision, and its standard error: inf where there are too few trials to tell."""
+    """A mean difference of average precision, and its standard error; inf with too few trials to estimate it."""
 
     mean: float
     standard_error: float
 
 
 def comparable_rows(trials: Trials, scores: Mapping[str, Float64Array]) -> BoolArray:
-    """Return the rows [K, L] that are judged and that every scorer has a score for (not NaN)."""
-    rows = trials.counts.copy()
+    """Return the judged rows [K, L] that every scorer has scored (not NaN)."""
+    rows = trials.is_judged.copy()
     for of_scorer in scores.values():
         rows &= ~np.isnan(of_scorer)
     return rows
 
 
 def precisions(trials: Trials, scores: Float64Array, rows: BoolArray) -> Float64Array:
-    """Return the average precision [K] of scores [K, L] on these rows; NaN for a trial without faulty and healthy ones."""
+    """Return the average precision [K] of scores [K, L] on these rows; NaN without both faulty and healthy ones."""
     found = np.full(len(trials), np.nan)
-    for number, (label, score, counted) in enumerate(zip(trials.inside, scores, rows, strict=True)):
+    for number, (label, score, counted) in enumerate(zip(trials.is_faulty, scores, rows, strict=True)):
         label_counted = label[counted]
         if label_counted.any() and not label_counted.all():
             found[number] = average_precision(label_counted, score[counted])
@@ -43,23 +43,23 @@ def precisions(trials: Trials, scores: Float64Array, rows: BoolArray) -> Float64
 
 
 def mean_over_kinds(trials: Trials, of_trials: Float64Array) -> float:
-    """Return the mean over kinds of the mean over their trials [K], leaving out NaN; NaN if there is nothing else."""
+    """Return the mean over kinds of the mean over their trials [K], ignoring NaN; NaN without any other value."""
     means = [by_kind.mean() for by_kind in _by_kind(trials, of_trials)]
     return float(np.mean(means)) if means else np.nan
 
 
 def paired_gain(trials: Trials, precision: Float64Array, other: Float64Array) -> Gain:
-    """Return by how much the first is better than the second, both [K], trial by trial.
+    """Return by how much the first is better than the second, both [K], paired by trial.
 
-    The standard error assumes one variance within all kinds, and that trials tell no more of other readings than as many
-    as lie side by side in the data would: on a short series, a hundred faults are still put into the same few readings.
+    The standard error assumes the same variance within each kind. It counts only as many independent trials as fit side by side
+    in the data: on a short series, a hundred faults are still injected into the same few readings.
     """
     differences = _by_kind(trials, precision - other)
     counts = np.array([len(by_kind) for by_kind in differences])
-    spare = int(counts.sum()) - len(counts)
-    if spare < 1:
+    degrees_of_freedom = int(counts.sum()) - len(counts)
+    if degrees_of_freedom < 1:
         return Gain(mean_over_kinds(trials, precision - other), np.inf)
-    variance = sum(float(((by_kind - by_kind.mean()) ** 2).sum()) for by_kind in differences) / spare
+    variance = sum(float(((by_kind - by_kind.mean()) ** 2).sum()) for by_kind in differences) / degrees_of_freedom
     overlap = max(int(counts.sum()) / max(trials.stretches, 1), 1.0)
     error = float(np.sqrt(overlap * variance * (1.0 / counts).sum())) / len(counts)
     return Gain(mean_over_kinds(trials, precision - other), error)
@@ -78,6 +78,6 @@ def roc_auc(labels: BoolArray, scores: Float64Array) -> float:
 
 
 def _by_kind(trials: Trials, of_trials: Float64Array) -> list[Float64Array]:
-    """Return the values that are not NaN, by kind, of the kinds that have any."""
+    """Return the values other than NaN by kind, for the kinds that have any."""
     found = [of_trials[trials.of_kind(kind)] for kind in trials.kinds()]
     return [known for by_kind in found if len(known := by_kind[~np.isnan(by_kind)])]

@@ -1,4 +1,4 @@
-"""Fit what error is rare, from errors on data that nothing was fitted on. See detection/calibration.py for the method."""
+"""Fits how rare an error is, from errors on data that no member was fitted on. See detection/calibration.py for the method."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int3
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.training.preparation import SensorScales
 
-#: Members' errors are taken for exponential above this quantile, as empirical below it.
+#: The distribution of a member's errors is empirical below this quantile and exponential above it.
 EMPIRICAL_SHARE = 0.9
 KNOTS = 33
-#: A member's log error is not believed to have a thinner tail than this.
+#: Lower limit of the scale of a member's exponential tail, in log error.
 SMALLEST_ERROR_SCALE = 0.2
-#: The tail of the surprise is the largest 2 % of the readings, but at least 100 of them, but at most a tenth.
+#: The tail of the surprise is the largest 2 % of the readings, or 100 readings if that is more, up to a tenth of them.
 TAIL_SHARE = (0.02, 0.1)
 TAIL_READINGS = 100
-#: With fewer clusters than this the shape cannot be told from 0: the tail is then exponential, and its scale is drawn
-#: towards PRIOR_SCALE as by PRIOR_CLUSTERS more. Surprises of members that err independently would have a smaller scale, of
-#: members that err as one a scale of 1.
+#: With fewer clusters than this the shape cannot be distinguished from 0: the tail is then exponential, and its scale is drawn
+#: towards PRIOR_SCALE as if by PRIOR_CLUSTERS more clusters. Members that err independently would give a smaller scale, members
+#: that err together a scale of 1.
 CLUSTERS_FOR_SHAPE = 30
 PRIOR_SCALE, PRIOR_CLUSTERS = 0.5, 10
-#: A larger shape puts deep thresholds out of reach, a smaller one at the largest surprise seen.
+#: Limit of the shape: above it rare thresholds become unreachable, below its negative they cluster at the largest surprise.
 LARGEST_SHAPE = 0.2
-#: A calibration part is short and calm beside what follows it; a tail thinner than this is not believed.
+#: Lower limit of the scale: a calibration part is short and calm compared with what follows it.
 SMALLEST_SCALE = 0.3
 PRIOR_COUNT = 64.0
 
@@ -43,15 +43,15 @@ def fit_calibration(
     quiet_readings: int,
     in_runs: BoolArray | None = None,
 ) -> Calibration:
-    """Fit on log errors [N, M] of readings of sensors by `codes` [N], ordered by sensor and time; NaN is not scored.
+    """Fit to log errors [N, M] of readings of sensors by `codes` [N], ordered by sensor and time; NaN is not scored.
 
-    At least one reading must be scored. Two readings above the tail's start belong to one cluster when fewer than
-    `quiet_readings` below it lie between them. A sensor without a scored reading is left out of the table. Where not all
-    readings are `in_runs` [N] without holes, the others say only at what level their sensors are.
+    At least one reading must be scored. Two readings above the start of the tail belong to one cluster if fewer than
+    `quiet_readings` below it lie between them. A sensor without a scored reading is left out of the table. Readings that are
+    not `in_runs` [N], unbroken runs, only count for the levels of their sensors; None: all are.
     """
     scored = ~np.isnan(errors[:, 0])
     logs, codes = errors[scored].astype(np.float64), codes[scored]
-    whole = np.ones(len(codes), np.bool_) if in_runs is None else in_runs[scored]
+    unbroken = np.ones(len(codes), np.bool_) if in_runs is None else in_runs[scored]
     present, first, of_sensor, counts = np.unique(codes, return_index=True, return_inverse=True, return_counts=True)
     table = SensorTable(
         rows={sensors[code]: row for row, code in enumerate(present.tolist())},
@@ -60,14 +60,14 @@ def fit_calibration(
         levels=np.add.reduceat(logs, first, axis=0) / counts[:, np.newaxis],
         counts=counts.astype(np.float64),
     )
-    # The median: one idle sensor among others, with hardly any error, must not speak for the fleet.
+    # The median, so that one idle sensor with hardly any error does not represent the fleet.
     pooled = np.median(table.levels, axis=0)
     shrunk = (table.levels * counts[:, np.newaxis] + pooled * PRIOR_COUNT) / (counts[:, np.newaxis] + PRIOR_COUNT)
-    above_level = (logs - shrunk[of_sensor])[whole]
+    above_level = (logs - shrunk[of_sensor])[unbroken]
     tails = fit_tails(above_level)
     surprise = (tails.surprise(above_level) * weights).sum(axis=1)
     typical = float(surprise.mean())
-    runs = np.split(surprise - typical, np.cumsum(np.bincount(of_sensor[whole]))[:-1])
+    runs = np.split(surprise - typical, np.cumsum(np.bincount(of_sensor[unbroken]))[:-1])
     share = min(TAIL_SHARE[1], max(TAIL_SHARE[0], TAIL_READINGS / len(surprise)))
     start = float(np.quantile(surprise - typical, 1.0 - share))
     excesses = np.concatenate([cluster_excesses(run, start, quiet_readings) for run in runs])
@@ -89,7 +89,7 @@ def fit_calibration(
 
 
 def fit_tails(above_level: Float64Array) -> Tails:
-    """Fit each member's tail on log errors above their level [N, M]."""
+    """Fit each member's tail to log errors above their level [N, M]."""
     shares = np.linspace(0.0, EMPIRICAL_SHARE, KNOTS)
     knots = np.maximum.accumulate(np.quantile(above_level, shares, axis=0), axis=0)
     excesses = np.where(above_level > knots[-1], above_level - knots[-1], np.nan)
@@ -108,7 +108,7 @@ def cluster_excesses(values: Float64Array, start: float, quiet_readings: int) ->
 
 
 def fit_excesses(excesses: Float64Array) -> tuple[float, float]:
-    """Return (scale, shape) of a generalised Pareto distribution: maximum likelihood, within the bounds above. Finite."""
+    """Return (scale, shape) of a generalised Pareto distribution by maximum likelihood, within the limits above; finite."""
     count = len(excesses)
     scale, shape = (float(excesses.sum()) + PRIOR_CLUSTERS * PRIOR_SCALE) / (count + PRIOR_CLUSTERS), 0.0
     if count >= CLUSTERS_FOR_SHAPE and excesses.max() > excesses.min():

@@ -1,4 +1,4 @@
-"""Which windows are fitted, watched for early stopping, and used for calibration. Windows are named by where they end."""
+"""Splits windows into those for fitting, for validation and for calibration. A window is identified by its last row."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from stream_detector.tables.dataset import Dataset, window_ends
 
 FIT_SHARE = 0.7
 VALIDATION_SHARE = 0.1
-#: A run of so many windows says what level the errors of its sensor have, and how they cluster.
+#: Length of a run that shows the level of its sensor's errors and how they cluster.
 RUN_WINDOWS = 200
-#: Fewer windows than this in either part are too few to learn or to judge from.
+#: Lower limit of the windows to fit, and of those to calibrate.
 FEWEST_WINDOWS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Positions in a cleaned dataset; each sensor is split at 70 % of its readings.
+    """Rows of a cleaned dataset; each sensor is split at 70 % of its readings.
 
-    Calibration windows end after the split. The first of them begin before it: what they are judged by was not fitted on.
+    Calibration windows end after the split; the first of them begin before it. Their newest row was never fitted on.
     """
 
     fit_rows: BoolArray  # [N]
     fit: Int64Array  # ends of windows
-    validation: Int64Array  # the last tenth of each sensor's windows of the fit part, taken out of `fit`
+    validation: Int64Array  # the last tenth of each sensor's windows in the fit part; not in `fit`
     calibration: Int64Array
     codes: Int32Array  # [N] the dataset's
 
     def calibration_ends(self, most: int, seed: int) -> Int64Array:
-        """Return at most so many ends, ordered: whole runs, the latest of each sensor, of as many sensors as fit in.
+        """Return at most `most` ends, ordered: the latest unbroken run of each of as many sensors as fit, drawn at random.
 
-        Runs are kept whole because neighbouring scores form clusters.
+        Runs are kept unbroken because neighbouring scores form clusters.
         """
         ends = self.calibration
         if len(ends) <= most:
@@ -48,7 +48,7 @@ class Split:
         )
 
     def level_ends(self, runs: Int64Array, most: int) -> Int64Array:
-        """Return at most so many ends, ordered: up to RUN_WINDOWS of each sensor that `runs` has none of, over all its part."""
+        """Return at most `most` ends, ordered: up to RUN_WINDOWS of each sensor without `runs`, spread over its part."""
         others = self.calibration[~np.isin(self.codes[self.calibration], self.codes[runs])]
         if not len(others):
             return others
@@ -59,7 +59,7 @@ class Split:
 
 
 def split_by_time(dataset: Dataset, window_length: int, max_gap_seconds: float) -> Split:
-    """Split each sensor of a cleaned dataset by time; raise InputDataError when there is too little of it."""
+    """Split each sensor of a cleaned dataset by time; raise InputDataError if there is too little data."""
     ends = window_ends(dataset, window_length, max_gap_seconds)
     starts = np.searchsorted(dataset.codes, np.arange(len(dataset.sensors)))
     counts = np.diff(np.concatenate([starts, [len(dataset)]]))
@@ -86,7 +86,7 @@ def gather(values: Float32Array, ends: Int64Array, window_length: int) -> Float3
 
 
 def _is_last_tenth(codes: Int32Array) -> BoolArray:
-    """Mark the last tenth of each run of equal codes, at least one where a run has two, and one at all."""
+    """Mark the last tenth of each run of equal codes: at least one of a run of two or more, and none of a run of one."""
     _, first, counts = np.unique(codes, return_index=True, return_counts=True)
     rank = np.arange(len(codes)) - np.repeat(first, counts)
     kept = np.repeat(counts - np.maximum(np.ceil(VALIDATION_SHARE * counts), counts > 1).astype(np.int64), counts)

@@ -1,4 +1,4 @@
-"""Fit the network: values hidden at random, a falling learning rate, early stopping on each sensor's latest windows."""
+"""Fits the network: values masked at random, a decaying learning rate, early stopping on each sensor's latest windows."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ from stream_detector.model.tensor_types import Tensor
 from stream_detector.readings import Float32Array, Int64Array
 from stream_detector.training.preparation import Prepared, TrainingConfig
 
-#: Called with (phase, done, total, loss or None) as the training goes on.
+#: Called with (phase, done, total, loss or None) during the training.
 Progress = Callable[[str, int, int, float | None], None]
-FITTING, CALIBRATING, TRYING = "fitting", "calibrating", "trying"
+FITTING, CALIBRATING, GATE_TRIALS = "fitting", "calibrating", "gate trials"
 
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """How the fit went, one value per round; mean negative log likelihoods of hidden values, in scaled units."""
+    """The losses of the fit, one per round: mean negative log likelihoods of masked values, in scaled units."""
 
     steps: list[int]
     training: list[float]
     validation: list[float]
-    validation_of_carrying: float  # of giving back the last visible value, with one spread for all
+    validation_of_carrying: float  # of repeating the last visible value, with one spread for all
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the network is fitted on. N windows of T rows, F features; R decoded rows."""
+    """A batch of the fit: N windows of T rows, F features; R decoded rows."""
 
-    values: Float32Array  # [N, T, F] hidden values carry the last visible one
+    values: Float32Array  # [N, T, F] a masked value is the last visible one
     visible: Float32Array  # [N, T, F]
     observed: Float32Array  # [N, T]
     covariates: Float32Array  # [N, 2F]
     target: Float32Array  # [N, R, F]
-    weight: Float32Array  # [N, R, F] 1 for what was there and was hidden
+    weight: Float32Array  # [N, R, F] 1 for values that were present and are masked
 
     @property
     def inputs(self) -> list[Float32Array]:
-        """Return what the network takes."""
+        """The inputs of the network."""
         return [self.values, self.visible, self.observed, self.covariates]
 
 
 def fit(network: keras.Model, prepared: Prepared, progress: Progress) -> Losses:
-    """Fit the network in place; it ends with the weights of the best validation loss."""
+    """Fit the network in place and return the losses; the network keeps the weights of the best validation loss."""
     split, config = prepared.split, prepared.config
     rng = np.random.default_rng(config.seed)
     ends = sample(rng, split.fit, config.max_windows)
     steps = config.steps or min(max(250, 4 * len(ends) // config.batch_size), 1_000)
-    watched = batch_of(prepared, sample(rng, split.validation, config.max_validation_windows), rng)
+    validation = batch_of(prepared, sample(rng, split.validation, config.max_validation_windows), rng)
     optimizer = _optimizer(config, steps)
-    train_step, watch = _compile(network, optimizer, watched)
-    losses = Losses([], [], [], _loss_of_carrying(watched))
+    train_step, validation_loss = _compile(network, optimizer, validation)
+    losses = Losses([], [], [], _repetition_loss(validation))
     best, best_weights, recent = math.inf, network.get_weights(), []
     for step, chosen in enumerate(_batches(rng, ends, config.batch_size, steps), start=1):
         batch = batch_of(prepared, chosen, rng)
@@ -66,7 +66,7 @@ def fit(network: keras.Model, prepared: Prepared, progress: Progress) -> Losses:
             continue
         losses.steps.append(step)
         losses.training.append(float(np.mean([float(loss) for loss in recent])))
-        losses.validation.append(float(watch()))
+        losses.validation.append(float(validation_loss()))
         recent.clear()
         if losses.validation[-1] < best:
             best, best_weights = losses.validation[-1], network.get_weights()
@@ -77,15 +77,15 @@ def fit(network: keras.Model, prepared: Prepared, progress: Progress) -> Losses:
 
 
 def sample(rng: np.random.Generator, ends: Int64Array, most: int) -> Int64Array:
-    """Return at most so many of the ends, in order."""
+    """Return at most `most` of the ends, in order."""
     return ends if len(ends) <= most else np.sort(rng.choice(ends, most, replace=False))
 
 
 def batch_of(prepared: Prepared, ends: Int64Array, rng: np.random.Generator) -> Batch:
-    """Return the windows that end at these rows with values hidden at random.
+    """Return the windows that end at these rows, with values masked at random.
 
-    In half of the windows all scored features of the newest T/8 rows, in the others some of the features in the newest T/4,
-    so that they must be told from the others.
+    Half of the windows have all scored features of the newest T/8 rows masked; the others have some of the features masked in
+    the newest T/4, to be predicted from the other features.
     """
     scaled, present = prepared.scaled_windows(ends)
     count, steps, features = scaled.shape
@@ -112,9 +112,9 @@ def batch_of(prepared: Prepared, ends: Int64Array, rng: np.random.Generator) -> 
 
 
 def _compile(
-    network: keras.Model, optimizer: keras.optimizers.Optimizer, watched: Batch
+    network: keras.Model, optimizer: keras.optimizers.Optimizer, validation: Batch
 ) -> tuple[Callable[..., Tensor], Callable[[], Tensor]]:
-    """Compile a training step, of a batch to its loss, and the look at the validation loss."""
+    """Compile a training step, from a batch to its loss, and the validation loss."""
     variables = network.trainable_variables
     optimizer.build(variables)
 
@@ -127,17 +127,17 @@ def _compile(
         return loss
 
     @tf.function  # type: ignore[untyped-decorator]  # see above
-    def watch() -> Tensor:
-        head, _ = network(watched.inputs, training=False)
-        return negative_log_likelihood(watched.target, watched.weight, head)
+    def validation_loss() -> Tensor:
+        head, _ = network(validation.inputs, training=False)
+        return negative_log_likelihood(validation.target, validation.weight, head)
 
-    return train_step, watch
+    return train_step, validation_loss
 
 
-def _loss_of_carrying(batch: Batch) -> float:
-    """Return what the last visible value would lose, with the one spread that suits it best."""
-    moved = batch.target - batch.values[:, -batch.target.shape[1] :]
-    squares = float((np.square(moved) * batch.weight).sum() / max(float(batch.weight.sum()), 1.0))
+def _repetition_loss(batch: Batch) -> float:
+    """Return the loss of predicting the last visible value, with the one spread that fits it best."""
+    changes = batch.target - batch.values[:, -batch.target.shape[1] :]
+    squares = float((np.square(changes) * batch.weight).sum() / max(float(batch.weight.sum()), 1.0))
     return 0.5 + 0.5 * math.log(max(squares, 1e-12))
 
 
@@ -147,7 +147,7 @@ def _optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optimizer
 
 
 def _batches(rng: np.random.Generator, ends: Int64Array, size: int, steps: int) -> Iterator[Int64Array]:
-    """Yield batches of one size: every window once, shuffled, then again in another order."""
+    """Yield batches of one size: every window once in random order, then all again in another order."""
     waiting = np.empty(0, np.int64)
     for _ in range(steps):
         while len(waiting) < size:

@@ -1,4 +1,4 @@
-"""A picture of a training: the loss, and a window with what the network expects of its newest rows."""
+"""Draws a training: the loss, and a window with what the network expects of its masked newest rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FEATURES_DRAWN = 4
 
 
 def draw_training(losses: Losses, example: Example, features: tuple[str, ...]) -> bytes:
-    """Draw a PNG: on the left the losses, on the right the first features of the example window."""
+    """Return a PNG: the losses on the left, the first features of the example window on the right."""
     drawn = features[:FEATURES_DRAWN]
     figure = Figure(figsize=(10.0, 1.2 + 1.6 * len(drawn)), layout="constrained")
     grid = figure.add_gridspec(len(drawn), 2)
@@ -24,8 +24,8 @@ def draw_training(losses: Losses, example: Example, features: tuple[str, ...]) -
         axes = figure.add_subplot(grid[position, 1])
         steps = np.arange(1 - len(example.window), 1)
         axes.plot(steps, example.window[:, position], color="black", linewidth=1.2, label="measured")
-        hidden = steps[-len(example.expected) :]
-        axes.plot(hidden, example.expected[:, position], color="tab:orange", linewidth=1.2, label="expected, when hidden")
+        masked = steps[-len(example.expected) :]
+        axes.plot(masked, example.expected[:, position], color="tab:orange", linewidth=1.2, label="expected, when masked")
         axes.set_ylabel(name)
         if position == 0:
             axes.set_title("a typical window not used in fitting")
@@ -41,5 +41,5 @@ def _draw_losses(axes: Axes, losses: Losses) -> None:
     axes.plot(losses.steps, losses.validation, label="validation")
     axes.set_title("loss")
     axes.set_xlabel("step")
-    axes.set_ylabel("negative log likelihood of hidden values")
+    axes.set_ylabel("negative log likelihood of masked values")
     axes.legend(loc="best", fontsize="small")

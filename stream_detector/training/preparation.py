@@ -1,4 +1,4 @@
-"""What a training starts from: data split by time, scaled, and found fit to learn from. TensorFlow is not needed yet."""
+"""Prepares data for training: splits it by time, scales it, and checks that it suffices. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ SHORTEST_WINDOW = 2
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """What can be chosen about a training."""
+    """The options of a training."""
 
     name: str = "attention-autoencoder"
     window_length: int = 64
     network: NetworkSpec = field(default_factory=NetworkSpec)
     seed: int = 0
-    steps: int | None = None  # gradient steps; None: four passes over the sampled windows, within 250 and 1000
+    steps: int | None = None  # gradient steps; None: four passes over the sampled windows, from 250 to 1000
     batch_size: int = 128
     first_learning_rate: float = 3e-3
     last_learning_rate: float = 1.5e-4
     clip_norm: float = 1.0
-    round_steps: int = 25  # steps between two looks at the validation loss
+    round_steps: int = 25  # steps between two validations
     patience: int = 4  # rounds without a better validation loss before stopping
     max_windows: int = 32_000  # distinct windows in the fit
     max_linear_windows: int = 8_000  # that the linear members are fitted on
     max_validation_windows: int = 1_024
     max_calibration_windows: int = 60_000
-    max_level_windows: int = 1_000_000  # of the sensors beyond those
-    max_gap_intervals: float = 10.0  # a longer silence ends a window
+    max_level_windows: int = 1_000_000  # of the other sensors, for their levels
+    max_gap_intervals: float = 10.0  # a longer gap ends a window
     context_features: tuple[str, ...] | None = None  # never scored; None: those that hold only 0 and 1
 
 
@@ -50,16 +50,16 @@ class SensorScales:
 
     location: Float32Array  # [S, F]
     deviation: Float32Array  # [S, F] > 0
-    fleet: Fleet  # its deviation stands in for that of a feature that does not vary
+    fleet: Fleet  # its deviation replaces that of a feature that does not vary
 
     def of(self, codes: Int64Array | Int32Array) -> Scales:
-        """Return the scales of windows by their sensors' codes [N]."""
+        """Return the scales of windows by the codes of their sensors [N]."""
         return Scales(self.location[codes], self.deviation[codes])
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Data that can be trained on, and what was derived from its fit part."""
+    """Data to train on, and what was derived from their fit part."""
 
     dataset: Dataset
     config: TrainingConfig
@@ -69,21 +69,23 @@ class Prepared:
     scored: BoolArray  # [F]
 
     def covariates(self, ends: Int64Array) -> Float32Array:
-        """Return the covariates [N, 2F] of the sensors of the windows that end at these rows."""
+        """Return the static covariates [N, 2F] of the sensors of the windows that end at these rows."""
         scales = self.scales.of(self.dataset.codes[ends])
         return np.asarray(self.scales.fleet.covariates(scales.location, scales.deviation), np.float32)
 
     def scaled_windows(self, ends: Int64Array) -> tuple[Float32Array, BoolArray]:
-        """Return the windows [N, T, F] that end at these rows, scaled and filled, and what was there."""
+        """Return the windows [N, T, F] that end at these rows, filled and scaled, and which values were present."""
         scales = self.scales.of(self.dataset.codes[ends])
         filled, present = fill(gather(self.dataset.values, ends, self.config.window_length), scales.location)
         return np.asarray(scale(filled, scales.location, scales.deviation), np.float32), present
 
 
 def prepare(dataset: Dataset, config: TrainingConfig) -> Prepared:
-    """Prepare a cleaned dataset; raise InputDataError when it, or the windows asked for, hold too little to learn from."""
+    """Prepare a cleaned dataset; raise InputDataError if it, or the configured window, holds too little to learn from."""
     if config.window_length < SHORTEST_WINDOW:
-        msg = f"a window of {config.window_length} reading has nothing to expect it from; choose {SHORTEST_WINDOW} or more"
+        msg = (
+            f"a window of {config.window_length} reading has no older ones to predict it from; choose {SHORTEST_WINDOW} or more"
+        )
         raise InputDataError(msg)
     interval_seconds = sampling_interval_seconds(dataset)
     split = split_by_time(dataset, config.window_length, config.max_gap_intervals * interval_seconds)
@@ -111,9 +113,10 @@ def fit_scales(dataset: Dataset, fit_rows: BoolArray) -> SensorScales:
 
 
 def scored_features(features: Sequence[str], fit_values: Float32Array, context: Sequence[str] | None) -> BoolArray:
-    """Say which features are scored [F]: all but the context features.
+    """Return which features are scored [F]: all but the context features.
 
-    With None those are the features that hold only 0 and 1 in the fit part (commands, flags), unless there are no others.
+    If `context` is None, those are the features that hold only 0 and 1 in the fit part (commands, flags), unless all do.
+    Raises InputDataError for an unknown name, or if no feature is left.
     """
     if context is None:
         binary = np.all((fit_values == 0.0) | (fit_values == 1.0) | np.isnan(fit_values), axis=0)

@@ -1,4 +1,4 @@
-"""What a person wants to know of a training, as JSON: report.json of the model directory."""
+"""The training report for people, as JSON: report.json of the model directory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import stream_detector
 from stream_detector.gate.promotion import REPORT_KEY
 from stream_detector.model.artifact import Artifact
 from stream_detector.training.alarm_budgets import budget_table
-from stream_detector.training.gate_run import Tried
+from stream_detector.training.gate_run import GateRun
 from stream_detector.training.network_fit import Losses
 from stream_detector.training.preparation import Prepared
 
@@ -24,10 +24,10 @@ def training_report(
     prepared: Prepared,
     losses: Losses,
     artifact: Artifact,
-    tried: Tried,
+    gate: GateRun,
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Return the report."""
+    """Return the report of a training; `seconds` is by phase."""
     dataset, split = prepared.dataset, prepared.split
     best = int(np.argmin(losses.validation))
     context = [name for name, is_scored in zip(dataset.features, prepared.scored.tolist(), strict=True) if not is_scored]
@@ -56,9 +56,9 @@ def training_report(
             "validation": losses.validation[best],
             "validation_of_carrying": losses.validation_of_carrying,
         },
-        "members": tried.selection.as_json(),
-        "autoencoder": tried.emphasis.as_json() if tried.emphasis else None,
-        REPORT_KEY: tried.verdict.as_json() | {"blame": tried.blame.as_json()},
+        "members": gate.selection.as_json(),
+        "autoencoder": gate.autoencoder.as_json() if gate.autoencoder else None,
+        REPORT_KEY: gate.result.as_json() | {"blame": gate.attribution.as_json()},
         "budgets": [asdict(row) for row in budgets],
         "phase_seconds": dict(seconds),
         "configuration": asdict(prepared.config),

@@ -1,4 +1,4 @@
-"""From prepared data to a trained model: fit the members, measure usual errors, calibrate, and try it on injected faults."""
+"""Trains a model on prepared data: fits the members, measures usual errors, calibrates, and runs the gate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras import ops
 
 from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.model_spec import ModelSpec
-from stream_detector.gate.baseline_comparison import Verdict
+from stream_detector.gate.baseline_comparison import GateResult
 from stream_detector.model.artifact import Artifact
 from stream_detector.model.compiled import compile_feature_errors
 from stream_detector.model.error_normalization import ErrorNormalization, fit_error_normalization
@@ -29,18 +29,18 @@ from stream_detector.model_store.validation import AUTOENCODER
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
 from stream_detector.training.calibration_fit import fit_calibration
 from stream_detector.training.data_split import gather
-from stream_detector.training.gate_run import CompiledMembers, try_members
+from stream_detector.training.gate_run import CompiledMembers, run_gate
 from stream_detector.training.network_fit import CALIBRATING, Losses, Progress, fit, sample
 from stream_detector.training.preparation import Prepared
 from stream_detector.training.report import training_report
 
-#: Windows per forward pass in calibration.
+#: Upper limit of the windows per forward pass.
 TILE_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A window of the calibration part of typical score, and what the network says of its hidden newest rows."""
+    """A calibration window of typical error, and what the network expects of its masked newest rows."""
 
     window: Float32Array  # [T, F] in the features' units
     expected: Float32Array  # [H, F] of the newest H rows
@@ -52,12 +52,12 @@ class Training:
 
     artifact: Artifact
     losses: Losses
-    verdict: Verdict
+    gate_result: GateResult
     example: Example
 
 
 def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = time.monotonic) -> Training:
-    """Train. Equal data, configuration and versions give an equal model on one kind of machine."""
+    """Train a model. Equal data, configuration and versions give an equal model on one kind of machine."""
     timing = _Timing(clock)
     members, network, losses = _fit_members(prepared, progress, timing)
     tiles = Tiles(prepared.config.window_length, len(prepared.dataset.features), TILE_ROWS)
@@ -68,11 +68,11 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
     timing.lap("calibration")
 
     normalization = held_out.normalization
-    tried = try_members(prepared, CompiledMembers.of(members, tiles, compiled, normalization), calibration, progress)
-    kept = tried.weights > 0
+    gate = run_gate(prepared, CompiledMembers.of(members, tiles, compiled, normalization), calibration, progress)
+    kept = gate.weights > 0
     names = tuple(name for name, is_kept in zip(members.names, kept.tolist(), strict=True) if is_kept)
     of_kept = replace(held_out, log_errors=held_out.log_errors[:, kept])
-    calibration = _calibrate(prepared, of_kept, names, tried.weights[kept])
+    calibration = _calibrate(prepared, of_kept, names, gate.weights[kept])
     timing.lap("trials")
     artifact = Artifact(
         spec=ModelSpec(
@@ -86,18 +86,18 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
         calibration=calibration,
         report={},
     )
-    report = training_report(prepared, losses, artifact, tried, timing.seconds)
-    one_by_one = replace(members.autoencoder, forward=partial(forward, network))  # not worth compiling
-    example = _example(one_by_one, prepared, held_out)
-    return Training(with_version(replace(artifact, report=report)), losses, tried.verdict, example)
+    report = training_report(prepared, losses, artifact, gate, timing.seconds)
+    uncompiled = replace(members.autoencoder, forward=partial(forward, network))  # not worth compiling for one window
+    example = _example(uncompiled, prepared, held_out)
+    return Training(with_version(replace(artifact, report=report)), losses, gate.result, example)
 
 
 @dataclass(frozen=True, slots=True)
 class _HeldOut:
-    """Windows that nothing was fitted on, and the members' errors on them."""
+    """Windows that no member was fitted on, and the members' errors on them."""
 
     ends: Int64Array  # [W] ordered
-    in_runs: BoolArray  # [W] of runs without holes; the others say only at what level their sensors are
+    in_runs: BoolArray  # [W] in unbroken runs; the others only count for the levels of their sensors
     normalization: ErrorNormalization
     log_errors: Float32Array  # [W, M]
 
@@ -111,14 +111,14 @@ class _Timing:
         self.seconds: dict[str, float] = {}
 
     def lap(self, phase: str) -> None:
-        """Note the time since the lap before as that of a phase."""
+        """Record the time since the last lap as that of a phase."""
         now = self._clock()
         self.seconds[phase] = round(now - self._last, 2)
         self._last = now
 
 
 def _fit_members(prepared: Prepared, progress: Progress, timing: _Timing) -> tuple[Members, keras.Model, Losses]:
-    """Fit the linear members and the network; all of them are members."""
+    """Fit the linear members and the network; return all of them as members."""
     config, length, features = prepared.config, prepared.config.window_length, len(prepared.dataset.features)
     chosen = sample(np.random.default_rng(config.seed), prepared.split.fit, config.max_linear_windows)
     windows, _ = prepared.scaled_windows(chosen)
@@ -133,7 +133,7 @@ def _fit_members(prepared: Prepared, progress: Progress, timing: _Timing) -> tup
 
 
 def _score_held_out(compiled: Compiled, tiles: Tiles, prepared: Prepared, progress: Progress) -> _HeldOut:
-    """Score the calibration part: whole runs of some sensors, and enough windows of each other for its level."""
+    """Score the calibration part: unbroken runs of some sensors, and enough windows of each other one for its level."""
     config, split = prepared.config, prepared.split
     runs = split.calibration_ends(config.max_calibration_windows, config.seed)
     errors, seen = (np.concatenate(all_of) for all_of in zip(*_errors(compiled, tiles, prepared, runs, progress), strict=True))
@@ -148,7 +148,7 @@ def _score_held_out(compiled: Compiled, tiles: Tiles, prepared: Prepared, progre
 def _errors(
     compiled: Compiled, tiles: Tiles, prepared: Prepared, ends: Int64Array, progress: Progress
 ) -> Iterator[tuple[Float32Array, BoolArray]]:
-    """Yield the windows' errors [W, M, F] and which features they have [W, M, F], some at a time."""
+    """Yield the windows' errors [W, M, F] and which features they have [W, M, F], in chunks of windows."""
     for start in range(0, len(ends), 16 * tiles.rows):
         chosen = ends[start : start + 16 * tiles.rows]
         scales = prepared.scales.of(prepared.dataset.codes[chosen])

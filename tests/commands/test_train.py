@@ -46,12 +46,12 @@ def test_a_file_becomes_a_model_with_a_report_and_a_picture(tmp_path: Path) -> N
         "sorted by time",
         "fitting",
         "calibrating",
-        "trying",
+        "gate trials",
         f"model: {output} (name pumps, version {artifact.spec.version})",
         "windows of 8 readings, one every 1 s",
         f"score: the mean surprise of {', '.join(artifact.spec.members)}",
         "promoted; injected faults in held-back data",
-        "alarm budgets that the calibration data can vouch for:",
+        "alarm budgets, and whether the calibration data resolve them:",
         "extrapolated",
     ):
         assert said in done.stdout
@@ -75,7 +75,7 @@ def test_columns_may_be_ignored_or_seen_without_being_scored(tmp_path: Path, cap
     assert "context, never scored: pressure" in capsys.readouterr().out
 
 
-def test_its_report_is_plain_json_with_the_judgement(tiny_model_directory: Path) -> None:
+def test_its_report_is_plain_json_with_the_gates_result(tiny_model_directory: Path) -> None:
     report = json.loads((tiny_model_directory / "report.json").read_text())
 
     assert {"data", "windows", "losses", "members", "gate", "budgets", "phase_seconds", "configuration", "versions"} <= set(
@@ -106,7 +106,7 @@ def test_unusable_data_is_one_line_on_stderr_and_exit_code_1(tmp_path: Path, con
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--window-length", "1"), "a window of 1 reading has nothing to expect it from; choose 2 or more"),
+        (("--window-length", "1"), "a window of 1 reading has no older ones to predict it from; choose 2 or more"),
         (("--context-columns", "flow"), "context columns: flow is no feature (features: temperature, pressure)"),
         (("--context-columns", "temperature,pressure"), "no feature is left to be scored"),
         (("--ignore-columns", "flow"), "flow"),

@@ -1,4 +1,4 @@
-"""Who is blamed for a fault, counted by hand."""
+"""Which features explanations attribute a fault to, counted by hand."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ import json
 import numpy as np
 import pytest
 
-from stream_detector.gate.attribution import Blame, chance_of_a_hit, judge_blame, peak_rows
+from stream_detector.gate.attribution import AttributionAccuracy, attribution_accuracy, chance_of_a_hit, peak_rows
 from stream_detector.gate.fault_kinds import SPIKE, STUCK
 from stream_detector.gate.trials import plan_trials
 from tests.gate.hand_made import trials_of
 
 
-def test_a_faulty_feature_is_the_first_or_among_the_first_three_blamed() -> None:
+def test_a_faulty_feature_is_the_first_or_among_the_first_three() -> None:
     trials = trials_of((SPIKE, 1, 3), (STUCK, 0, 1), (STUCK, 0, 1), rows=4, features=5, faulty=(1,))
     shares = np.array([[0.3, 0.6, 0.1, 0.0, 0.0], [0.5, 0.2, 0.3, 0.0, 0.0], [0.4, 0.1, 0.2, 0.3, 0.0]])  # first, third, fourth
 
-    blame = judge_blame(trials, shares, scored_features=5)
+    found = attribution_accuracy(trials, shares, scored_features=5)
 
-    assert blame.faults == 3
-    assert blame.first == pytest.approx(1 / 3)
-    assert blame.first_three == pytest.approx(2 / 3)
-    assert blame.first_by_chance == pytest.approx(1 / 5)
-    assert blame.first_three_by_chance == pytest.approx(3 / 5)
+    assert found.faults == 3
+    assert found.first == pytest.approx(1 / 3)
+    assert found.first_three == pytest.approx(2 / 3)
+    assert found.first_by_chance == pytest.approx(1 / 5)
+    assert found.first_three_by_chance == pytest.approx(3 / 5)
 
 
-def test_a_fault_of_several_features_is_blamed_rightly_by_any_of_them() -> None:
+def test_a_fault_of_several_features_is_attributed_rightly_to_any_of_them() -> None:
     trials = trials_of((SPIKE, 0, 1), rows=2, features=8, faulty=(6, 7))
     shares = np.array([[0.3, 0.2, 0.02, 0.02, 0.02, 0.02, 0.02, 0.4]])
 
-    right = judge_blame(trials, shares, scored_features=8)
-    third = judge_blame(trials, shares[:, [7, 0, 2, 3, 4, 5, 6, 1]], scored_features=8)
-    wrong = judge_blame(trials, shares[:, [7, 0, 1, 3, 4, 5, 6, 2]], scored_features=8)
+    right = attribution_accuracy(trials, shares, scored_features=8)
+    third = attribution_accuracy(trials, shares[:, [7, 0, 2, 3, 4, 5, 6, 1]], scored_features=8)
+    wrong = attribution_accuracy(trials, shares[:, [7, 0, 1, 3, 4, 5, 6, 2]], scored_features=8)
 
     assert (right.first, right.first_three) == (1.0, 1.0)
     assert (third.first, third.first_three) == (0.0, 1.0)
@@ -43,8 +43,8 @@ def test_faults_that_are_not_explained_do_not_count() -> None:
     trials = trials_of((SPIKE, 0, 2), (SPIKE, 0, 2), rows=3, features=2)
     shares = np.array([[0.9, 0.1], [np.nan, np.nan]])
 
-    assert judge_blame(trials, shares, 2) == Blame(1, 1.0, 0.5, 1.0, 1.0)
-    assert json.dumps(judge_blame(trials, shares * np.nan, 2).as_json()).count("null") == 4
+    assert attribution_accuracy(trials, shares, 2) == AttributionAccuracy(1, 1.0, 0.5, 1.0, 1.0)
+    assert json.dumps(attribution_accuracy(trials, shares * np.nan, 2).as_json()).count("null") == 4
 
 
 def test_a_fault_is_explained_where_it_scores_highest() -> None:

@@ -22,8 +22,8 @@ def many(each: int = 10, rows: int = 40) -> Trials:
 
 def surprise(trials: Trials, strength: float, seed: int) -> Float64Array:
     """Return exponential noise, as healthy surprises are, more of it in the faults."""
-    noise = np.random.default_rng(seed).exponential(size=trials.inside.shape)
-    return noise + strength * trials.inside
+    noise = np.random.default_rng(seed).exponential(size=trials.is_faulty.shape)
+    return noise + strength * trials.is_faulty
 
 
 def test_a_member_that_drowns_the_others_is_left_out() -> None:
@@ -99,7 +99,7 @@ def test_rows_that_a_member_has_not_scored_do_not_count() -> None:
     first, second = surprise(trials, 1.0, 0), surprise(trials, 1.0, 1)
     third = np.zeros_like(first)
     third[:, :5] = np.nan
-    first_rows = np.arange(trials.inside.shape[1]) < 5
+    first_rows = np.arange(trials.is_faulty.shape[1]) < 5
 
     selection = select_members(trials, np.stack([first, second, third], axis=2), "abc")
     disturbed = np.where(first_rows, 100.0, first)

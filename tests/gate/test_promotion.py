@@ -1,4 +1,4 @@
-"""What a verdict says to people, and whether a model that lost may run."""
+"""The gate's result as text, and whether a model that lost may run."""
 
 from __future__ import annotations
 
@@ -6,46 +6,46 @@ import numpy as np
 import pytest
 
 from stream_detector.errors import ModelError
-from stream_detector.gate.baseline_comparison import BASELINE, MODEL, Verdict, judge
+from stream_detector.gate.baseline_comparison import BASELINE, MODEL, GateResult, compare_with_baseline
 from stream_detector.gate.fault_kinds import DRIFT, SPIKE
-from stream_detector.gate.promotion import REPORT_KEY, describe, warning_of
+from stream_detector.gate.promotion import REPORT_KEY, describe, promotion_warning
 from tests.gate.hand_made import trials_of
 
 
-def verdict_of(model: list[float], baseline: list[float]) -> Verdict:
+def result_of(model: list[float], baseline: list[float]) -> GateResult:
     trials = trials_of((SPIKE, 3, 4), (SPIKE, 3, 4), (DRIFT, 3, 4), (DRIFT, 3, 4), rows=4)
-    return judge(trials, {MODEL: np.array([model] * 4), BASELINE: np.array([baseline] * 4)})
+    return compare_with_baseline(trials, {MODEL: np.array([model] * 4), BASELINE: np.array([baseline] * 4)})
 
 
-WON = verdict_of([0, 0, 0, 9], [0, 9, 0, 1])
-LOST = verdict_of([0, 9, 0, 1], [0, 0, 0, 9])
-NOT_JUDGED = Verdict(None, None, None, {}, {}, {})
+WON = result_of([0, 0, 0, 9], [0, 9, 0, 1])
+LOST = result_of([0, 9, 0, 1], [0, 0, 0, 9])
+NO_RESULT = GateResult(None, None, None, {}, {}, {})
 
 
 @pytest.mark.parametrize("refuse", [True, False])
 def test_a_promoted_model_runs_without_a_word(refuse: bool) -> None:
-    assert warning_of({REPORT_KEY: WON.as_json()}, refuse) is None
+    assert promotion_warning({REPORT_KEY: WON.as_json()}, refuse) is None
 
 
 def test_a_model_that_lost_is_warned_of_in_one_line() -> None:
-    warning = warning_of({REPORT_KEY: LOST.as_json()}, refuse=False)
+    warning = promotion_warning({REPORT_KEY: LOST.as_json()}, refuse=False)
 
     assert warning == (
-        "the model finds injected faults worse than windowed PCA does (mean AUC-PR 0.500 against 1.000); "
-        "report.json of the model lists the kinds of faults"
+        "the model finds injected faults worse than windowed PCA (mean AUC-PR 0.500 against 1.000); "
+        "the model's report.json has the figures by kind of fault"
     )
 
 
 def test_a_model_that_lost_is_refused_when_that_is_set() -> None:
     with pytest.raises(ModelError, match=r"0\.500 against 1\.000.*STREAM_DETECTOR_MODEL__REFUSE_UNPROMOTED is true") as refused:
-        warning_of({REPORT_KEY: LOST.as_json()}, refuse=True)
+        promotion_warning({REPORT_KEY: LOST.as_json()}, refuse=True)
 
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("report", [{}, {REPORT_KEY: None}, {REPORT_KEY: NOT_JUDGED.as_json()}])
-def test_a_model_that_was_not_judged_is_warned_of_and_never_refused(report: dict[str, object]) -> None:
-    warning = warning_of(report, refuse=True)
+@pytest.mark.parametrize("report", [{}, {REPORT_KEY: None}, {REPORT_KEY: NO_RESULT.as_json()}])
+def test_a_model_without_a_result_is_warned_of_and_never_refused(report: dict[str, object]) -> None:
+    warning = promotion_warning(report, refuse=True)
 
     assert warning is not None
     assert "not compared" in warning
@@ -61,4 +61,4 @@ def test_the_table_has_a_row_for_each_kind_and_the_mean() -> None:
         "  mean                    4          0.500 (0%)        1.000 (100%)",
     ]
     assert describe(WON).startswith("gate: promoted; ")
-    assert describe(NOT_JUDGED) == "gate: not judged, the held-back data gave no faults to find"
+    assert describe(NO_RESULT) == "gate: no result; no faults could be injected into the held-back data"

@@ -16,8 +16,8 @@ def test_a_trial_has_the_average_precision_of_its_rows_that_count() -> None:
     trials = trials_of((SPIKE, 2, 3), (SPIKE, 2, 3), rows=4)
     scores = np.array([[0.0, 5.0, 3.0, 1.0], [0.0, 5.0, 3.0, 9.0]])
 
-    everything = precisions(trials, scores, trials.counts)
-    without_row_1 = precisions(trials, scores, trials.counts & [True, False, True, True])
+    everything = precisions(trials, scores, trials.is_judged)
+    without_row_1 = precisions(trials, scores, trials.is_judged & [True, False, True, True])
 
     assert everything.tolist() == pytest.approx([1 / 2, 1 / 3])  # second and third of the ranking
     assert without_row_1.tolist() == pytest.approx([1.0, 1 / 2])
@@ -31,7 +31,7 @@ def test_a_trial_without_a_faulty_or_a_healthy_row_has_none() -> None:
 
 
 def test_rows_compare_where_they_count_and_every_scorer_has_scored() -> None:
-    trials = replace(trials_of((SPIKE, 2, 3), rows=4), counts=np.array([[False, True, True, True]]))
+    trials = replace(trials_of((SPIKE, 2, 3), rows=4), is_judged=np.array([[False, True, True, True]]))
 
     rows = comparable_rows(trials, {"a": np.array([[1.0, np.nan, 1.0, 1.0]]), "b": np.array([[1.0, 1.0, 1.0, np.nan]])})
 

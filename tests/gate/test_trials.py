@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from stream_detector.gate.fault_injection import HealthyRun
 from stream_detector.gate.fault_kinds import CHANGED_PERIOD, KINDS, LOST_CORRELATION, SPIKE
-from stream_detector.gate.trials import Budget, Trials, plan_trials
+from stream_detector.gate.trials import TrialLimits, Trials, plan_trials
 from stream_detector.readings import Float64Array
+from tests.gate.hand_made import first_row_of
 
 
 def healthy(rows: int, features: int = 4, seed: int = 0, missing_share: float = 0.0) -> Float64Array:
@@ -41,7 +42,7 @@ def test_each_kind_has_as_many_trials_and_the_budget_is_kept() -> None:
 
     assert trials.stretches == (3000 - 32) // 96
 
-    smaller = plan_trials([run_of(healthy(3000))], window_length=32, seed=0, budget=Budget(judged_rows=6000))
+    smaller = plan_trials([run_of(healthy(3000))], window_length=32, seed=0, limits=TrialLimits(judged_rows=6000))
     assert kinds_of(smaller) == dict.fromkeys(KINDS, 8)  # 6000 / 7 / 96 rows each
     assert 8 * 7 * 96 <= 6000
 
@@ -61,7 +62,7 @@ def test_little_data_is_used_whole_in_every_trial(held_back: int) -> None:
 
     assert trials.values.shape[1] == 64 + held_back
     assert min(kinds_of(trials).values()) >= 8
-    assert (trials.first_rows == 0).all()
+    assert {first_row_of(trials, number, run.values) for number in range(len(trials))} == {0}
 
 
 def test_too_little_data_gives_no_trials() -> None:
@@ -87,7 +88,7 @@ def test_sensors_take_turns_and_of_many_some_are_drawn() -> None:
     runs = [run_of(healthy(400, seed=seed)) for seed in range(5)]
 
     used = Counter(plan_trials(runs, window_length=16, seed=0).runs.tolist())
-    few = Counter(plan_trials(runs, window_length=16, seed=0, budget=Budget(runs=2)).runs.tolist())
+    few = Counter(plan_trials(runs, window_length=16, seed=0, limits=TrialLimits(runs=2)).runs.tolist())
 
     assert set(used) == set(range(5))
     assert max(used.values()) - min(used.values()) <= 10
@@ -117,17 +118,18 @@ def test_a_trial_is_a_healthy_stretch_but_for_its_fault(
 ) -> None:
     run = run_of(healthy(rows, features, seed, missing))
 
-    trials = plan_trials([run], window_length, seed, budget=Budget(trials_per_kind=2))
+    trials = plan_trials([run], window_length, seed, limits=TrialLimits(trials_per_kind=2))
 
     for number, fault in enumerate(trials.faults):
-        first, length = int(trials.first_rows[number]), trials.values.shape[1]
+        first, length = first_row_of(trials, number, run.values), trials.values.shape[1]
+        assert first >= 0
         differs = trials.values[number] != run.values[first : first + length]
         differs &= ~(np.isnan(trials.values[number]) & np.isnan(run.values[first : first + length]))
         touched = np.zeros_like(differs)
         touched[fault.start : fault.end, list(fault.features)] = True
         assert differs.any()
         assert not (differs & ~touched).any()
-        assert trials.inside[number].nonzero()[0].tolist() == list(range(fault.start, fault.end))
+        assert trials.is_faulty[number].nonzero()[0].tolist() == list(range(fault.start, fault.end))
         assert 1 <= len(fault.features) <= -(-features // 4)
         assert fault.kind != SPIKE or fault.end - fault.start <= 3
 
@@ -136,10 +138,10 @@ def test_neither_the_context_nor_the_window_after_a_fault_counts() -> None:
     trials = plan_trials([run_of(healthy(2000))], window_length=16, seed=0, context_rows=40)
 
     assert trials.values.shape[1] == 40 + 48
-    for fault, counts, untouched in zip(trials.faults, trials.counts, trials.untouched(), strict=True):
+    for fault, judged, before in zip(trials.faults, trials.is_judged, trials.healthy_before(), strict=True):
         expected = [40 <= row < fault.end or row >= fault.end + 16 for row in range(88)]
-        assert counts.tolist() == expected
-        assert untouched.tolist() == [40 <= row < fault.start for row in range(88)]
+        assert judged.tolist() == expected
+        assert before.tolist() == [40 <= row < fault.start for row in range(88)]
         assert fault.start - 40 >= 16  # as many healthy rows as the fault may have
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.errors import ModelError
-from stream_detector.gate.promotion import warning_of
+from stream_detector.gate.promotion import promotion_warning
 from stream_detector.model_store import model_directory
 from stream_detector.model_store.model_directory import FILES, MANIFEST, is_model, load_artifact
 from stream_detector.model_store.serialization import CALIBRATION, REPORT, SCORING, SENSORS, SPEC, WEIGHTS
@@ -249,8 +249,8 @@ def test_weights_that_are_no_numbers_of_the_network_are_refused(directory: Path,
     "gate", ["yes", 1, {"promoted": False}, {"promoted": False, "overall": []}, {"promoted": False, "overall": {"model": {}}}]
 )
 def test_a_verdict_that_cannot_be_understood_is_an_error_and_no_promotion(gate: object) -> None:
-    with pytest.raises(ModelError, match=r"the verdict in report\.json"):
-        warning_of({"gate": gate}, refuse=False)
+    with pytest.raises(ModelError, match=r"the gate's result in report\.json"):
+        promotion_warning({"gate": gate}, refuse=False)
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

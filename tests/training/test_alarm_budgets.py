@@ -1,10 +1,10 @@
-"""Which budgets a calibration can vouch for."""
+"""Which budgets a calibration resolves."""
 
 from __future__ import annotations
 
 import pytest
 
-from stream_detector.training.alarm_budgets import BudgetRow, budget_lines, budget_table, smallest_resolved_budget
+from stream_detector.training.alarm_budgets import BudgetRow, budget_lines, budget_table
 
 #: 20 sensors of 43,200 readings, one every 10 s: five days of each, 100 sensor-days.
 READINGS, SENSORS, INTERVAL_SECONDS = 864_000, 20, 10.0
@@ -22,8 +22,6 @@ def test_a_budget_is_resolved_when_the_calibration_expects_ten_of_its_incidents(
 
 
 def test_the_smallest_resolved_budget_is_where_ten_incidents_are_expected() -> None:
-    assert smallest_resolved_budget(READINGS, INTERVAL_SECONDS) == pytest.approx(0.1)
-
     just_enough, too_small = budget_table(READINGS, SENSORS, INTERVAL_SECONDS, budgets=(0.100001, 0.099999))
     assert (just_enough.verdict, too_small.verdict) == ("resolved", "extrapolated")
 

@@ -1,4 +1,4 @@
-"""Members tried on injected faults: members made by hand, one that sees faults and one that does not."""
+"""The gate run on members written by hand: one that sees faults, and two that guess."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from stream_detector.state.running_scale import Scales
 from stream_detector.tables.dataset import Dataset
 from stream_detector.training.calibration_fit import fit_calibration
 from stream_detector.training.data_split import gather
-from stream_detector.training.gate_run import CompiledMembers, plan, trial_surprises, trial_windows, try_members
+from stream_detector.training.gate_run import CompiledMembers, plan_held_back, run_gate, trial_surprises, trial_windows
 from stream_detector.training.preparation import Prepared, TrainingConfig, prepare
 from tests.fixtures_model import tiny_dataset
+from tests.gate.hand_made import first_row_of
 
 LENGTH = 8
 NAMES = ("deviation", "dice", AUTOENCODER)
@@ -48,13 +49,13 @@ def log_errors(windows: Float32Array, scales: Scales) -> Float32Array:
 
 
 def explain(windows: Float32Array, scales: Scales) -> list[WindowErrors]:
-    """Blame the feature that deviates most."""
+    """AttributionAccuracy the feature that deviates most."""
     found = []
     for deviating in deviations(windows, scales):
-        blamed = np.zeros((len(NAMES), 2), np.float32)
-        blamed[:, deviating.argmax()] = 1.0
+        shares = np.zeros((len(NAMES), 2), np.float32)
+        shares[:, deviating.argmax()] = 1.0
         steps = np.full((len(NAMES), LENGTH), 1.0 / LENGTH, np.float32)
-        found.append(WindowErrors(steps[0], np.zeros((LENGTH, 2), np.float32), blamed, steps, np.zeros(2, np.bool_)))
+        found.append(WindowErrors(steps[0], np.zeros((LENGTH, 2), np.float32), shares, steps, np.zeros(2, np.bool_)))
     return found
 
 
@@ -81,15 +82,18 @@ def test_trials_are_made_of_each_sensors_longest_stretch_that_nothing_was_fitted
     times[700:800] += 600_000  # the second sensor, rows 400 to 799, falls silent in its calibration part 680 to 799
     prepared = prepared_of(replace(dataset, times_ms=times))
 
-    held_back = plan(prepared)
+    held_back = plan_held_back(prepared)
 
-    untouched = held_back.trials.untouched()
+    healthy = held_back.trials.healthy_before()
     assert sorted(held_back.codes.tolist()) == [0, 1, 2]
     assert {int(code) for code in held_back.codes[held_back.trials.runs]} == {0, 1, 2}
     starts = {0: 280 - (LENGTH - 1), 1: 700, 2: 1080 - (LENGTH - 1)}
     for trial, run in enumerate(held_back.trials.runs.tolist()):
-        first = starts[int(held_back.codes[run])] + int(held_back.trials.first_rows[trial])
-        rows = np.flatnonzero(untouched[trial])
+        code = int(held_back.codes[run])
+        stretch = dataset.values[starts[code] : 400 * (code + 1)].astype(np.float64)
+        first = starts[code] + first_row_of(held_back.trials, trial, stretch)
+        assert first >= starts[code]
+        rows = np.flatnonzero(healthy[trial])
         assert np.array_equal(held_back.trials.values[trial, rows].astype(np.float32), dataset.values[first + rows])
     for code, values in zip(held_back.codes.tolist(), held_back.fit_values, strict=True):
         assert np.array_equal(values, dataset.values[400 * code : 400 * code + 280])
@@ -97,7 +101,7 @@ def test_trials_are_made_of_each_sensors_longest_stretch_that_nothing_was_fitted
 
 def test_every_judged_row_has_its_window_on_the_scale_of_its_sensor() -> None:
     prepared = prepared_of(steady())
-    held_back = plan(prepared)
+    held_back = plan_held_back(prepared)
     trials = held_back.trials
     rows = trials.values.shape[1] - LENGTH + 1
 
@@ -115,7 +119,7 @@ def test_every_judged_row_has_its_window_on_the_scale_of_its_sensor() -> None:
 
 def test_rows_before_the_first_whole_window_have_no_surprise() -> None:
     prepared = prepared_of(steady())
-    held_back, calibration = plan(prepared), calibration_of(prepared)
+    held_back, calibration = plan_held_back(prepared), calibration_of(prepared)
     windows, scales = trial_windows(prepared, held_back)
 
     surprises = trial_surprises(prepared, held_back, log_errors(windows, scales), calibration)
@@ -129,36 +133,36 @@ def test_a_member_that_sees_the_faults_counts_and_one_that_only_guesses_is_found
     prepared = prepared_of(steady())
     seen: list[tuple[int, int]] = []
 
-    tried = try_members(prepared, MEMBERS, calibration_of(prepared), lambda _, done, total, __: seen.append((done, total)))
+    run = run_gate(prepared, MEMBERS, calibration_of(prepared), lambda _, done, total, __: seen.append((done, total)))
 
-    assert tried.weights.sum() == pytest.approx(1.0)
-    assert tried.weights[0] == tried.weights.max()
-    assert tried.weights.min() == 0.0  # two members are left at least, so one of the guessing ones may stay
-    assert tried.selection.members[0].alone > tried.selection.members[1].alone  # type: ignore[operator]  # there are trials
-    assert tried.verdict.overall[MODEL].auc_pr > 0.6
-    assert tried.blame.first is not None
-    assert tried.blame.first > 0.8
+    assert run.weights.sum() == pytest.approx(1.0)
+    assert run.weights[0] == run.weights.max()
+    assert run.weights.min() == 0.0  # two members are left at least, so one of the guessing ones may stay
+    assert run.selection.members[0].alone > run.selection.members[1].alone  # type: ignore[operator]  # there are trials
+    assert run.result.overall[MODEL].auc_pr > 0.6
+    assert run.attribution.first is not None
+    assert run.attribution.first > 0.8
     assert [done for done, _ in seen] == [0, 1, 2, 3, 4]
     assert {total for _, total in seen} == {4}
 
 
-def test_equal_data_is_tried_alike() -> None:
+def test_equal_data_gives_equal_results() -> None:
     prepared = prepared_of(steady())
 
-    first, second = (try_members(prepared, MEMBERS, calibration_of(prepared), lambda *_: None) for _ in range(2))
+    first, second = (run_gate(prepared, MEMBERS, calibration_of(prepared), lambda *_: None) for _ in range(2))
 
-    assert first.verdict == second.verdict
+    assert first.result == second.result
     assert first.weights.tolist() == second.weights.tolist()
 
 
-def test_stretches_too_short_for_a_fault_leave_the_model_unjudged() -> None:
+def test_stretches_too_short_for_a_fault_give_no_result() -> None:
     dataset = steady(sensors=1)
     with_gaps = dataset.times_ms + np.arange(len(dataset)) // 20 * 60_000  # runs of 20 rows hold 13 windows
     prepared = prepared_of(replace(dataset, times_ms=with_gaps))
 
-    tried = try_members(prepared, MEMBERS, calibration_of(prepared), lambda *_: None)
+    run = run_gate(prepared, MEMBERS, calibration_of(prepared), lambda *_: None)
 
-    assert tried.verdict.promoted is None
-    assert tried.blame.faults == 0
-    assert tried.weights.sum() == pytest.approx(1.0)
-    assert (tried.weights > 0).all()
+    assert run.result.promoted is None
+    assert run.attribution.faults == 0
+    assert run.weights.sum() == pytest.approx(1.0)
+    assert (run.weights > 0).all()

@@ -62,7 +62,7 @@ def test_equal_seeds_give_equal_models(short_run: Run) -> None:
     again = quietly(tiny_dataset(), SHORT)
 
     assert again.artifact.spec.version == short_run.training.artifact.spec.version
-    assert again.verdict == short_run.training.verdict
+    assert again.gate_result == short_run.training.gate_result
 
 
 def test_a_model_has_its_members_its_sensors_and_weights_that_sum_to_one(short_run: Run) -> None:
@@ -93,14 +93,14 @@ def test_the_report_tells_data_windows_losses_versions_and_configuration(short_r
 
 
 def test_the_report_tells_the_members_the_gate_and_the_budgets(short_run: Run) -> None:
-    report, verdict = short_run.training.artifact.report, short_run.training.verdict
+    report, result = short_run.training.artifact.report, short_run.training.gate_result
 
     assert [member["name"] for member in report["members"]["members"]] == list(MEMBERS)
     assert set(report["gate"]["by_kind"]) == {MODEL, BASELINE}
     assert set(report["gate"]["trials"]) <= set(KINDS)
-    assert report["gate"]["promoted"] == verdict.promoted
-    assert report["gate"]["overall"][MODEL]["auc_pr"] == pytest.approx(verdict.overall[MODEL].auc_pr)
-    assert verdict.overall[MODEL].auc_pr > 0.7  # of the linear members: the network has had 4 steps
+    assert report["gate"]["promoted"] == result.promoted
+    assert report["gate"]["overall"][MODEL]["auc_pr"] == pytest.approx(result.overall[MODEL].auc_pr)
+    assert result.overall[MODEL].auc_pr > 0.7  # of the linear members: the network has had 4 steps
     # 240 readings, a second apart: 0.01 per day are 0.01 / 86 400 per reading
     first = report["budgets"][0]
     assert first["budget_per_sensor_day"] == 0.01
@@ -118,7 +118,7 @@ def test_progress_goes_through_all_phases_to_their_ends(short_run: Run) -> None:
     last = {phase: (done, total) for phase, done, total in short_run.progress}
 
     assert [done for phase, done, _ in short_run.progress if phase == "fitting"] == [1, 2, 3, 4]
-    assert list(last) == ["fitting", "calibrating", "trying"]
+    assert list(last) == ["fitting", "calibrating", "gate trials"]
     assert all(done == total for done, total in last.values())
     assert last["calibrating"] == (240, 240)
 
@@ -156,7 +156,7 @@ def test_training_with_missing_values_finds_an_injected_fault(artifact_of_holes:
     assert np.mean(excess(artifact_of_holes, healthy, rate=1e-4) > 0) < 0.1
 
 
-def test_a_column_of_zeros_and_ones_is_context_and_is_never_blamed(artifact_of_holes: Artifact) -> None:
+def test_a_column_of_zeros_and_ones_is_context_and_is_never_part_of_an_explanation(artifact_of_holes: Artifact) -> None:
     window, table = windows_with_switch(1), artifact_of_holes.calibration.sensors
     window[0, -1, 2] = 50.0
     scales = Scales(table.location[:1], table.deviation[:1])

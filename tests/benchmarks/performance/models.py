@@ -20,7 +20,7 @@ from stream_detector.tables.dataset import Dataset
 from stream_detector.training.preparation import Prepared, TrainingConfig, prepare
 
 if TYPE_CHECKING:
-    from stream_detector.training.gate_run import Tried
+    from stream_detector.training.gate_run import GateRun
 
 #: Windows and features of the models: what the goal is about, and what a richer one costs.
 SMALL, LARGE = (32, 1), (64, 8)
@@ -95,20 +95,20 @@ def _dataset(features: int) -> Dataset:
 def _train(directory: Path, window_length: int, features: int) -> None:
     from stream_detector.model_store.model_directory import save_artifact
     from stream_detector.training import trainer as product
-    from stream_detector.training.gate_run import try_members
+    from stream_detector.training.gate_run import run_gate
     from stream_detector.training.plot import draw_training
 
     prepared = prepared_training(window_length, features, STEPS)
     # A sensor is known only if it is calibrated: all of them, whatever the default allows.
     config = replace(prepared.config, max_calibration_windows=len(prepared.dataset))
     # All members are kept, whatever the trials say: one that is left out costs nothing, and would not be measured.
-    with patch.object(product, "try_members", partial(_with_all_members, try_members)):
+    with patch.object(product, "run_gate", partial(_with_all_members, run_gate)):
         training = product.train(replace(prepared, config=config), lambda *_: None)
     directory.parent.mkdir(parents=True, exist_ok=True)
     picture = draw_training(training.losses, training.example, feature_names(features))
     save_artifact(training.artifact, directory, picture)
 
 
-def _with_all_members(try_members: Callable[..., Tried], *given: object) -> Tried:
-    tried = try_members(*given)
-    return replace(tried, weights=np.full(len(tried.weights), 1.0 / len(tried.weights)))
+def _with_all_members(run_gate: Callable[..., GateRun], *given: object) -> GateRun:
+    run = run_gate(*given)
+    return replace(run, weights=np.full(len(run.weights), 1.0 / len(run.weights)))
