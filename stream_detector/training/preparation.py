@@ -84,7 +84,7 @@ def prepare(dataset: Dataset, config: TrainingConfig) -> Prepared:
     """Prepare a cleaned dataset; raise InputDataError if it, or the configured window, holds too little to learn from."""
     if config.window_length < SHORTEST_WINDOW:
         msg = (
-            f"a window of {config.window_length} reading has no older ones to predict it from; choose {SHORTEST_WINDOW} or more"
+            f"a window of {config.window_length} reading leaves nothing to predict it from; choose {SHORTEST_WINDOW} or more"
         )
         raise InputDataError(msg)
     interval_seconds = sampling_interval_seconds(dataset)

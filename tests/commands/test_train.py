@@ -106,7 +106,7 @@ def test_unusable_data_is_one_line_on_stderr_and_exit_code_1(tmp_path: Path, con
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--window-length", "1"), "a window of 1 reading has no older ones to predict it from; choose 2 or more"),
+        (("--window-length", "1"), "a window of 1 reading leaves nothing to predict it from; choose 2 or more"),
         (("--context-columns", "flow"), "context columns: flow is no feature (features: temperature, pressure)"),
         (("--context-columns", "temperature,pressure"), "no feature is left to be scored"),
         (("--ignore-columns", "flow"), "flow"),

@@ -157,7 +157,7 @@ def test_too_little_data_says_how_much_is_needed() -> None:
 
 
 def test_a_window_of_one_reading_is_refused() -> None:
-    with pytest.raises(InputDataError, match="a window of 1 reading has no older ones to predict it from; choose 2 or more"):
+    with pytest.raises(InputDataError, match="a window of 1 reading leaves nothing to predict it from; choose 2 or more"):
         prepare(tiny_dataset(), TrainingConfig(window_length=1))
 
 
