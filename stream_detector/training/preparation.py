@@ -83,9 +83,7 @@ class Prepared:
 def prepare(dataset: Dataset, config: TrainingConfig) -> Prepared:
     """Prepare a cleaned dataset; raise InputDataError if it, or the configured window, holds too little to learn from."""
     if config.window_length < SHORTEST_WINDOW:
-        msg = (
-            f"a window of {config.window_length} reading leaves nothing to predict it from; choose {SHORTEST_WINDOW} or more"
-        )
+        msg = f"a window of {config.window_length} reading leaves nothing to predict it from; choose {SHORTEST_WINDOW} or more"
         raise InputDataError(msg)
     interval_seconds = sampling_interval_seconds(dataset)
     split = split_by_time(dataset, config.window_length, config.max_gap_intervals * interval_seconds)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_detector.detection.calibration import Calibration, Tails, alarms_per_reading
-from stream_detector.state.known_sensors import SensorTable, no_sensors
+from stream_detector.state.known_sensors import SensorTable
+from tests.fakes.sensor_table import no_sensors
 
 #: Two members: the median error is a surprise of ln 2, the 90 % quantile one of ln 10.
 TAILS = Tails(

@@ -12,10 +12,11 @@ from stream_detector.readings import Readings
 from stream_detector.state.arena import Arena
 from stream_detector.state.codec.decode import decode
 from stream_detector.state.codec.encode import encode, encode_uncompressed
-from stream_detector.state.known_sensors import UNKNOWN, no_sensors
+from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import new_records, time_unit_ms
 from stream_detector.state.running_scale import ScaleConfig, learn
 from stream_detector.state.windows import append
+from tests.fakes.sensor_table import no_sensors
 
 LENGTH, FEATURES, MEMBERS = 3, 1, 2
 MAX_GAP_MS = 10**6

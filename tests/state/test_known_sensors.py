@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_detector.state.known_sensors import UNKNOWN, SensorTable, no_sensors
+from stream_detector.state.known_sensors import UNKNOWN, SensorTable
+from tests.fakes.sensor_table import no_sensors
 
 TABLE = SensorTable(
     rows={"pump-1": 0, "pump-2": 1},
