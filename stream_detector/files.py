@@ -1,6 +1,6 @@
 """Replace files and directories atomically, refuse outputs that would destroy something, and read only regular files.
 
-Knows nothing of what the files hold.
+Does not know what the files hold.
 """
 
 from __future__ import annotations

@@ -38,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="CSV or Parquet, sorted by time: sensor_id, timestamp, the model's features, and the label",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help=f"directory of {REPORT} and {PAGE}")
+    _add_label_options(parser)
+    _add_measure_options(parser)
+    add_settings_options(parser)
+
+
+def _add_label_options(parser: argparse.ArgumentParser) -> None:
     labels = parser.add_argument_group("labels (default: a column of the input)")
     labels.add_argument(
         "--label-column", default="label", metavar="NAME", help="column that is 1 where a row is anomalous, else 0"
@@ -55,6 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="instead of a column, a CSV file of events: sensor_id, start, end",
     )
+
+
+def _add_measure_options(parser: argparse.ArgumentParser) -> None:
     measures = parser.add_argument_group("measures")
     measures.add_argument(
         "--baseline-training",
@@ -71,7 +80,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     measures.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random scores")
     measures.add_argument("--pictures", type=count, default=20, metavar="N", help="sensors to plot, anomalous ones first")
-    add_settings_options(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -74,26 +74,10 @@ def read_dataset(paths: Sequence[Path], features: Sequence[str] | None = None, i
         raise InputDataError(msg)
     where = str(paths[0]) if len(paths) == 1 else "the files"
     found = ", ".join(dict.fromkeys(name for table in tables for name in table.names))
-    unread = tuple(dict.fromkeys(name for table in tables for name in table.unread))
-    if absent := [name for name in ignore if name not in unread and name != TIME_COLUMN]:
+    dataset = _concatenate(tables, tuple(features) if features is not None else tables[0].features)
+    if absent := [name for name in ignore if name not in dataset.unread and name != TIME_COLUMN]:
         msg = f"{where}: no column {', '.join(absent)}, which --ignore-columns names (found: {found})"
         raise InputDataError(msg)
-    order = tuple(features) if features is not None else tables[0].features
-    names = [name for table in tables for name in (table.sensors or [ONLY_SENSOR])]
-    sensors = tuple(dict.fromkeys(names))
-    position = {name: code for code, name in enumerate(sensors)}
-    codes = [np.array([position[name] for name in (table.sensors or [ONLY_SENSOR])], np.int32)[table.codes] for table in tables]
-    values = [np.column_stack([table.columns[name] for name in order]) for table in tables]
-    count = sum(len(part) for part in codes)
-    dataset = Dataset(
-        features=order,
-        sensors=sensors,
-        codes=np.concatenate(codes),
-        times_ms=np.concatenate([table.times_ms for table in tables]),
-        values=np.concatenate(values).astype(np.float32, copy=False),
-        rows=np.arange(count, dtype=np.int64),
-        unread=unread,
-    )
     if not any(table.sensors for table in tables):
         _check_one_sensor(dataset, where, found)
     return dataset
@@ -135,6 +119,26 @@ def window_ends(dataset: Dataset, window_length: int, max_gap_seconds: float) ->
     positions = np.arange(len(dataset), dtype=np.int64)
     run_start = np.maximum.accumulate(np.where(np.concatenate([[True], restarts]), positions, 0))
     return positions[positions - run_start >= window_length - 1]
+
+
+def _concatenate(tables: Sequence[Table], features: tuple[str, ...]) -> Dataset:
+    names = [table.sensors or [ONLY_SENSOR] for table in tables]
+    sensors = tuple(dict.fromkeys(name for of_table in names for name in of_table))
+    code_of = {name: code for code, name in enumerate(sensors)}
+    codes = [
+        np.array([code_of[name] for name in of_table], np.int32)[table.codes]
+        for table, of_table in zip(tables, names, strict=True)
+    ]
+    values = [np.column_stack([table.columns[name] for name in features]) for table in tables]
+    return Dataset(
+        features=features,
+        sensors=sensors,
+        codes=np.concatenate(codes),
+        times_ms=np.concatenate([table.times_ms for table in tables]),
+        values=np.concatenate(values).astype(np.float32, copy=False),
+        rows=np.arange(sum(len(part) for part in codes), dtype=np.int64),
+        unread=tuple(dict.fromkeys(name for table in tables for name in table.unread)),
+    )
 
 
 def _check_features(table: Table, first: Table | None, features: Sequence[str] | None) -> None:
