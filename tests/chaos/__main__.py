@@ -20,14 +20,14 @@ from kafka.errors import KafkaError
 
 from tests.chaos.catalogue import Entry, catalogue
 from tests.chaos.report import as_json, merged, steps_line, table
-from tests.chaos.round import Row, failed
+from tests.chaos.round import RoundResult, failed
 from tests.chaos.world import World
 from tests.servers.processes import ServerStartError
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def run(entries: list[Entry], seed: int, scale: float, world: World) -> Iterator[Row]:
+def run(entries: list[Entry], seed: int, scale: float, world: World) -> Iterator[RoundResult]:
     """Run the faults, each so many times as the scale says, in rounds; yield what came of each round."""
     for entry in entries:
         left, number = max(1, round(scale * entry.count)), 0
@@ -47,7 +47,7 @@ def main() -> int:
     entries = [entry for entry in catalogue() if not options.only or entry.name in options.only]
     directory = Path(tempfile.mkdtemp(prefix="stream-detector-chaos-"))
     world = World(directory)
-    rows: list[Row] = []
+    rows: list[RoundResult] = []
     try:
         for row in run(entries, options.seed, options.scale, world):
             rows.append(row)
@@ -60,7 +60,7 @@ def main() -> int:
     return 0 if rows and all(row.is_clean for row in rows) else 1
 
 
-def _tell(row: Row) -> None:
+def _tell(row: RoundResult) -> None:
     verdict = "clean" if row.is_clean else "DEFECTS"
     print(f"{verdict}: {row.fault} ({row.plant}), {row.count} {row.unit}, {row.events} events, {row.seconds:.0f} s", flush=True)
     for text in (*row.findings.examples, *row.crashes):

@@ -41,7 +41,7 @@ _FLUSH_EVERY = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class CorpusSize:
     """How many records there are, and how many sensors are held in memory; equal seeds give equal records."""
 
     records: int = 1_000_000
@@ -49,7 +49,7 @@ class Size:
     max_sensors: int = 20_000
 
 
-def run(brokers: str, redis_url: str, directory: Path, size: Size) -> Outcome:
+def run(brokers: str, redis_url: str, directory: Path, size: CorpusSize) -> Outcome:
     """Produce a corpus and a bomb, run a pipeline over it, and check what came of it. The Redis must be nobody else's."""
     outcome = Outcome()
     topics = Topics(brokers, f"bad-input-{uuid.uuid4().hex[:8]}", PARTITIONS, start="earliest")
@@ -147,7 +147,7 @@ def main() -> int:
         running_kafka(Path(directory)) as kafka,
         running_valkey(Path(directory) / "valkey") as valkey,
     ):
-        size = Size(options.records, options.seed, options.max_sensors)
+        size = CorpusSize(options.records, options.seed, options.max_sensors)
         outcome = run(kafka.brokers, valkey.url, Path(directory), size)
     print(outcome.table())
     return 1 if outcome.findings else 0

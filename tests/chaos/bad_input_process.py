@@ -40,7 +40,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ProcessSample:
     """The process at one time."""
 
     seconds: float
@@ -55,7 +55,7 @@ class Run:
 
     totals: Counter[str] = field(default_factory=Counter)
     longest_stall_seconds: float = 0.0
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[ProcessSample] = field(default_factory=list)
     has_stalled: bool = False
 
 
@@ -105,7 +105,7 @@ class Watch:
         """Look at the memory."""
         self._sampled = time.monotonic()
         rss = self._process.memory_info().rss / _MEGABYTE
-        sample = Sample(self._sampled - self._began, self.run.totals["records"], rss, len(self._detector.arena))
+        sample = ProcessSample(self._sampled - self._began, self.run.totals["records"], rss, len(self._detector.arena))
         self.run.samples.append(sample)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
-from tests.chaos.round import Places, Round, Row, Shape
+from tests.chaos.round import Places, Round, RoundResult, Shape
 from tests.integration.worker import Setup
 from tests.servers.kafka import Kafka
 from tests.servers.kafka_cluster import KafkaCluster
@@ -23,7 +23,7 @@ CLUSTER_SHAPE = Shape(replicas=2, partitions=4, sensors=10, seconds_per_second=2
 NETWORK = {"request_timeout_seconds": 5, "session_timeout_seconds": 3, "transaction_timeout_seconds": 4}
 
 
-def broker_killed(name: str, places: Places, chance: Random, count: int, kafka: Kafka) -> Row:
+def broker_killed(name: str, places: Places, chance: Random, count: int, kafka: Kafka) -> RoundResult:
     """Kill the lone broker and start it again with its data."""
     with Round(name, replace(places, kafka_changes=LONE_BROKER), Setup("every"), Shape(seconds_per_second=2.0)) as one:
 
@@ -36,7 +36,7 @@ def broker_killed(name: str, places: Places, chance: Random, count: int, kafka: 
         return one.check(one.strike(count, blow), "kills", "broker killed and started again")
 
 
-def node_killed(name: str, places: Places, chance: Random, count: int, kafka: KafkaCluster) -> Row:
+def node_killed(name: str, places: Places, chance: Random, count: int, kafka: KafkaCluster) -> RoundResult:
     """Kill one node of three after the other: leaders and coordinators move to those that are left."""
     with Round(name, replace(places, brokers=kafka.brokers, kafka_changes=NETWORK), Setup("every"), CLUSTER_SHAPE) as one:
         turns = itertools.cycle(kafka.nodes)
@@ -50,7 +50,9 @@ def node_killed(name: str, places: Places, chance: Random, count: int, kafka: Ka
         return one.check(one.strike(count, blow), "kills", "one of three brokers killed and started again")
 
 
-def network(name: str, places: Places, setup: Setup, count: int, fault: tuple[str, Callable[[SocksProxy], None]]) -> Row:
+def network(
+    name: str, places: Places, setup: Setup, count: int, fault: tuple[str, Callable[[SocksProxy], None]]
+) -> RoundResult:
     """Let blows fall on the network between the replicas and Kafka."""
     proxy = SocksProxy()
     try:

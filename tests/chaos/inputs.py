@@ -11,7 +11,7 @@ from kafka import KafkaProducer, TopicPartition
 
 from tests.chaos.checker import Leniency
 from tests.chaos.kills import LIFE_SECONDS, fates
-from tests.chaos.round import Places, Round, Row, Shape
+from tests.chaos.round import Places, Round, RoundResult, Shape
 from tests.integration.replica_process import Life
 from tests.integration.topics import PATIENCE_SECONDS, until
 from tests.integration.worker import Setup
@@ -42,7 +42,7 @@ class TransactionalFeed:
         self._producer.close(timeout=PATIENCE_SECONDS)
 
 
-def transactions(name: str, places: Places, chance: Random, count: int, setup: Setup) -> Row:
+def transactions(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:
     """Kill replicas that read an input of transactions, whose markers and aborted records are gaps in the log."""
     one = Round(name, places, setup, Shape(partitions=4))
     writer = TransactionalFeed(one, chance)
@@ -54,7 +54,7 @@ def transactions(name: str, places: Places, chance: Random, count: int, setup: S
         return one.check(spent, "kills", "input of transactions, and kill -9")
 
 
-def more_partitions(name: str, places: Places, chance: Random, count: int, setup: Setup) -> Row:
+def more_partitions(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:
     """Add partitions under load, while replicas are killed."""
     quick = {"extra": {"metadata_max_age_ms": 300}}
     with Round(name, replace(places, kafka_changes=quick), setup, Shape(partitions=2)) as one:
@@ -67,7 +67,7 @@ def more_partitions(name: str, places: Places, chance: Random, count: int, setup
         return one.check(count, "partitions", "partitions added under load, and kill -9")
 
 
-def trimmed(name: str, places: Places, chance: Random, count: int, setup: Setup) -> Row:
+def trimmed(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:
     """Delete the records before the committed positions, while replicas are killed: what is left to replay may be gone."""
     with Round(name, places, setup) as one:
         for _ in range(count):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from tests.chaos.checker import Leniency
-from tests.chaos.round import Places, Round, Row, Shape
+from tests.chaos.round import Places, Round, RoundResult, Shape
 from tests.integration.replica_process import Life
 from tests.integration.worker import STEPS, Fate, Setup
 
@@ -29,28 +29,28 @@ def _fate(chance: Random, step: str, signal: str) -> Fate:
     return Fate(step, chance.choice((1, 2, 3, 5, 8)), signal, restoring=chance.choice((0, 0, 3, 6)))
 
 
-def kills(name: str, places: Places, chance: Random, count: int, setup: Setup, *, steps: Sequence[str] = STEPS) -> Row:
+def kills(name: str, places: Places, chance: Random, count: int, setup: Setup, *, steps: Sequence[str] = STEPS) -> RoundResult:
     """Kill processes at every step, or at these."""
     with Round(name, places, setup) as one:
         spent = one.live([Life(fate, setup, LIFE_SECONDS) for fate in fates(chance, count, steps=steps)])
         return one.check(spent, "kills", "kill -9 at every step")
 
 
-def pauses(name: str, places: Places, chance: Random, count: int, setup: Setup) -> Row:
+def pauses(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:
     """Stop processes for longer than session and transaction last; they go on as zombies, and are killed a while later."""
     with Round(name, places, setup) as one:
         spent = one.live([Life(fate, setup, 2 * LIFE_SECONDS) for fate in fates(chance, count, "SIGSTOP")])
         return one.check(spent, "pauses", "SIGSTOP beyond session and transaction, resumed")
 
 
-def churn(name: str, places: Places, chance: Random, count: int, setup: Setup) -> Row:
+def churn(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:
     """Let replicas join and leave in good order all the time."""
     lives = [Life(setup=setup, seconds=chance.uniform(0.5, 3.0), leaves=True) for _ in range(count)]
     with Round(name, places, setup, Shape(replicas=4)) as one:
         return one.check(one.live(lives), "departures", "replicas join and leave all the time")
 
 
-def clocks(name: str, places: Places, chance: Random, count: int, setup: Setup) -> Row:
+def clocks(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:
     """Kill processes whose wall clocks jump back and forth by hours, and whose monotonic clock leaps."""
     lives = [
         Life(fate, Setup(setup.plant, clock_seed=chance.randrange(1 << 30)), LIFE_SECONDS) for fate in fates(chance, count)
@@ -59,7 +59,7 @@ def clocks(name: str, places: Places, chance: Random, count: int, setup: Setup) 
         return one.check(one.live(lives), "kills", "clocks jump by hours, and kill -9")
 
 
-def rollout(name: str, places: Places, chance: Random, count: int, setup: Setup) -> Row:
+def rollout(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:
     """Replace the replicas one by one, in good order, by ones with another model, and again."""
     with Round(name, places, setup) as one:
         one.run_quietly()
@@ -76,7 +76,7 @@ def rollout(name: str, places: Places, chance: Random, count: int, setup: Setup)
         return one.check(count, "restarts", "rolling restart to another model")
 
 
-def lost_with_kills(name: str, places: Places, count: int, setup: Setup, lose_all: Callable[[], object]) -> Row:
+def lost_with_kills(name: str, places: Places, count: int, setup: Setup, lose_all: Callable[[], object]) -> RoundResult:
     """Lose all that is stored while all processes are killed: windows are filled from the log, levels start anew."""
     with Round(name, places, setup) as one:
         one.run_quietly()

@@ -15,7 +15,7 @@ from stream_detector.readings import Float32Array
 from stream_detector.settings.schema import AlertSettings, ModelSettings, StateSettings
 from tests.chaos.checker import Findings, Leniency, compare_alerts, compare_dead_letters, expected_by, longest_stall_seconds
 from tests.chaos.feed import Feed
-from tests.chaos.round import SETTLE_SECONDS, Places, Row
+from tests.chaos.round import SETTLE_SECONDS, Places, RoundResult
 from tests.fixtures_model import FEATURES, tiny_values
 from tests.integration.service_process import ServiceProcess, environment
 from tests.integration.topics import Topics
@@ -54,7 +54,7 @@ def make_detector(model: Path) -> Detector:
     return build_detector(scorer, StateSettings(), AlertSettings(update_seconds=UPDATE_SECONDS))
 
 
-def model_kills(name: str, places: Places, chance: Random, count: int, model: Path) -> Row:
+def model_kills(name: str, places: Places, chance: Random, count: int, model: Path) -> RoundResult:
     """Kill services with a trained model, while they start, restore and score."""
     began = time.monotonic()
     topics = Topics(places.brokers, name, PARTITIONS, start="earliest", session_timeout_seconds=SESSION_SECONDS)
@@ -130,12 +130,12 @@ class Killed:
         return [f"exit code {code}: {self._service.log.read_text()[-2000:]}"] if code else []
 
 
-def _row(topics: Topics, model: Path, count: int, began: float, crashes: Sequence[str]) -> Row:
+def _row(topics: Topics, model: Path, count: int, began: float, crashes: Sequence[str]) -> RoundResult:
     findings = Findings()
     inputs, alerts = topics.input(), topics.alerts()
     compare_alerts(expected_by(inputs, lambda: make_detector(model)), alerts, Leniency(), findings)
     compare_dead_letters(inputs, FEATURES, topics.dead_letters(), findings)
-    return Row(
+    return RoundResult(
         fault="kill -9 of the service at any moment",
         plant="trained model",
         count=count,

@@ -8,21 +8,21 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from tests.chaos.checker import Findings
-from tests.chaos.round import Row
+from tests.chaos.round import RoundResult
 
 HEADINGS = ("fault", "plant", "count", "readings", "events", "missing", "doubled", "wrong", "longest stall, s", "read again")
 
 
-def merged(rows: Iterable[Row]) -> list[Row]:
+def merged(rows: Iterable[RoundResult]) -> list[RoundResult]:
     """Add up the rows of the same fault and plant."""
-    by_kind: dict[tuple[str, str], Row] = {}
+    by_kind: dict[tuple[str, str], RoundResult] = {}
     for row in rows:
         kind = row.fault, row.plant
         by_kind[kind] = _sum(by_kind[kind], row) if kind in by_kind else row
     return list(by_kind.values())
 
 
-def _sum(one: Row, other: Row) -> Row:
+def _sum(one: RoundResult, other: RoundResult) -> RoundResult:
     findings = Findings(
         **{part.name: getattr(one.findings, part.name) + getattr(other.findings, part.name) for part in fields(Findings)}
     )
@@ -40,7 +40,7 @@ def _sum(one: Row, other: Row) -> Row:
     )
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[RoundResult]) -> str:
     """Return the rows as a Markdown table."""
     lines = ["| " + " | ".join(HEADINGS) + " |", "|" + " --- |" * len(HEADINGS)]
     for row in rows:
@@ -61,15 +61,15 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def steps_line(rows: Sequence[Row]) -> str:
+def steps_line(rows: Sequence[RoundResult]) -> str:
     """Return at which steps processes were killed or paused, and how often."""
     steps = sum((row.steps for row in rows), Counter[str]())
     return ", ".join(f"{step} {count}" for step, count in sorted(steps.items()))
 
 
-def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def as_json(rows: Sequence[RoundResult]) -> list[dict[str, Any]]:
     """Return the rows as JSON has them."""
-    parts = [one.name for one in fields(Row) if one.name not in ("findings", "steps")]
+    parts = [one.name for one in fields(RoundResult) if one.name not in ("findings", "steps")]
     return [
         {
             **{name: getattr(row, name) for name in parts},

@@ -38,7 +38,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RoundResult:
     """What came of a round."""
 
     fault: str
@@ -60,9 +60,9 @@ class Row:
         return not self.findings.total and not self.crashes and self.events > 0 and self.count > 0
 
 
-def failed(fault: str, crash: str) -> Row:
+def failed(fault: str, crash: str) -> RoundResult:
     """Return the row of a round that did not come to its end."""
-    return Row(
+    return RoundResult(
         fault=fault,
         plant="",
         count=0,
@@ -187,7 +187,7 @@ class Round:
             if code != 0:
                 self.crashes.append(replica.crashed() or f"exit code {code}")
 
-    def check(self, count: int, unit: str, fault: str, leniency: Leniency = Leniency()) -> Row:  # noqa: B008 - frozen
+    def check(self, count: int, unit: str, fault: str, leniency: Leniency = Leniency()) -> RoundResult:  # noqa: B008 - frozen
         """Settle, and compare the alerts and dead letters with those of a crash-free run."""
         self.settle()
         self.topics.await_stable(SETTLE_SECONDS)
@@ -196,7 +196,7 @@ class Round:
         compare_alerts(expected_events(inputs, self.setup.plant, alerts), alerts, leniency, findings)
         features = plant_of(self.setup.plant).model.features
         compare_dead_letters(inputs, features, self.topics.dead_letters(), findings)
-        return Row(
+        return RoundResult(
             fault=fault,
             plant=self.setup.plant,
             count=count,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from random import Random
 
 from tests.chaos.kills import LIFE_SECONDS, fates
-from tests.chaos.round import Places, Round, Row
+from tests.chaos.round import Places, Round, RoundResult
 from tests.integration.replica_process import Life
 from tests.integration.worker import Setup
 from tests.servers.tcp_proxy import Address, TcpProxy
@@ -65,13 +65,13 @@ def full(server: Valkey, chance: Random) -> Blow:
     return blow
 
 
-def blows(name: str, places: Places, count: int, setup: Setup, fault: tuple[str, Blow]) -> Row:
+def blows(name: str, places: Places, count: int, setup: Setup, fault: tuple[str, Blow]) -> RoundResult:
     """Let blows fall on the store while replicas run. Sensors are all in memory, so nothing may differ."""
     with Round(name, places, setup) as one:
         return one.check(one.strike(count, fault[1]), "blows", fault[0])
 
 
-def through_proxy(name: str, places: Places, address: Address, count: int, fault: tuple[str, NetworkBlow]) -> Row:
+def through_proxy(name: str, places: Places, address: Address, count: int, fault: tuple[str, NetworkBlow]) -> RoundResult:
     """Let blows fall on the network between the replicas and Redis."""
     proxy = TcpProxy(address)
     try:
@@ -112,7 +112,7 @@ class Resharding:
         self._due = time.monotonic() + RESHARD_SECONDS
 
 
-def cluster(name: str, places: Places, chance: Random, count: int, nodes: Sequence[Valkey]) -> Row:
+def cluster(name: str, places: Places, chance: Random, count: int, nodes: Sequence[Valkey]) -> RoundResult:
     """Kill replicas whose state is in a cluster of three, while slots move."""
     setup = Setup("some")
     with Round(name, places, setup) as one:

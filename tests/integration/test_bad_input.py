@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kafka.record import MemoryRecordsBuilder
 
-from tests.chaos.bad_input import MAX_MESSAGE_BYTES, Size, run
+from tests.chaos.bad_input import MAX_MESSAGE_BYTES, CorpusSize, run
 from tests.chaos.corpus import Corpus, batch_bytes, longest
 from tests.servers.valkey import Valkey
 
@@ -14,7 +14,7 @@ from tests.servers.valkey import Valkey
 def test_every_hostile_record_is_accounted_for_and_changes_nothing_for_its_neighbours(
     kafka_brokers: str, own_valkey: Valkey, tmp_path: Path
 ) -> None:
-    outcome = run(kafka_brokers, own_valkey.url, tmp_path, Size(records=20_000, seed=7, max_sensors=4096))
+    outcome = run(kafka_brokers, own_valkey.url, tmp_path, CorpusSize(records=20_000, seed=7, max_sensors=4096))
 
     assert outcome.findings == []
 

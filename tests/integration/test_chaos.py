@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from tests.chaos import kills, networks, stores
-from tests.chaos.round import Places, Row
+from tests.chaos.round import Places, RoundResult
 from tests.integration.worker import Setup
 from tests.servers.valkey import Valkey
 
@@ -18,7 +18,7 @@ def places(kafka_brokers: str, redis_url: str, tmp_path: Path) -> Places:
     return Places(kafka_brokers, redis_url, tmp_path)
 
 
-def assert_clean(row: Row, events: int) -> None:
+def assert_clean(row: RoundResult, events: int) -> None:
     assert (row.findings.total, row.findings.examples, row.crashes) == (0, [], ())
     assert row.events > events
 

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks.performance import report
-from tests.benchmarks.performance.figures import Figure, Size
+from tests.benchmarks.performance.figures import Figure, RunSize
 from tests.benchmarks.performance.machine import this_machine
 from tests.benchmarks.performance.models import train_models
 from tests.benchmarks.performance.parts import measure_part
@@ -43,7 +43,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="stream-detector-bench-") as name:
         models = options.models or Path(name) / "models"
         in_a_process(train_models, models)
-        run = _measure(options.only or list(PARTS), Size(options.quick), Path(name), models)
+        run = _measure(options.only or list(PARTS), RunSize(options.quick), Path(name), models)
     print(f"\n{report.table(run)}\n", flush=True)
     worse = _compare(run)
     report.BENCH.parent.mkdir(exist_ok=True)
@@ -66,7 +66,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(names: Sequence[str], size: Size, directory: Path, models: Path) -> report.Run:
+def _measure(names: Sequence[str], size: RunSize, directory: Path, models: Path) -> report.Run:
     """Run parts, each in a process of its own: one that dies, or leaves threads and memory behind, harms no other."""
     figures: list[Figure] = []
     failures: list[report.Failure] = []

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.benchmarks.performance import plain
-from tests.benchmarks.performance.figures import AT_LEAST, NEITHER, Figure, Places, Size
+from tests.benchmarks.performance.figures import AT_LEAST, NEITHER, Figure, Places, RunSize
 from tests.benchmarks.performance.load import KnownFleet
 from tests.benchmarks.performance.models import KNOWN_SENSORS, LARGE, SMALL, trained_model
 from tests.benchmarks.performance.processes import in_a_process
@@ -63,7 +63,7 @@ class Shape:
         return f"window {self.window_length}, {self.features} feature{'s' if self.features > 1 else ''}"
 
 
-def measure(places: Places, size: Size) -> list[Figure]:
+def measure(places: Places, size: RunSize) -> list[Figure]:
     """Measure all of it; see the module."""
     small = Shape(*SMALL, turns=size.choose(300, 900), seconds=size.choose(12.0, 40.0))
     large = Shape(*LARGE, turns=size.choose(150, 400), seconds=size.choose(10.0, 30.0))
@@ -79,7 +79,7 @@ def measure(places: Places, size: Size) -> list[Figure]:
     return figures
 
 
-def capacity(places: Places, size: Size) -> float:
+def capacity(places: Places, size: RunSize) -> float:
     """Return only the speed of one replica with the small model, in readings per second."""
     shape = Shape(*SMALL, turns=size.choose(200, 500), seconds=size.choose(6.0, 20.0))
     with _preloaded(places, shape) as topics:
@@ -162,7 +162,7 @@ def _drained_figures(drained: Drained, shape: Shape, goal: tuple[str, float] | N
     ]
 
 
-def _beside_plain(topics: Topics, drained: Drained, model: Path, size: Size) -> list[Figure]:
+def _beside_plain(topics: Topics, drained: Drained, model: Path, size: RunSize) -> list[Figure]:
     """Measure plain consumers on the same topic with the same network."""
     where = plain.Topic(topics.settings.brokers, topics.settings.input_topic)
     seconds = size.choose(12.0, 40.0)

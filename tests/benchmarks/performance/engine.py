@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from stream_detector.readings import Float32Array
 from stream_detector.settings.schema import ModelSettings
 from stream_detector.state.running_scale import Scales
-from tests.benchmarks.performance.figures import AT_LEAST, Figure, Places, Size
+from tests.benchmarks.performance.figures import AT_LEAST, Figure, Places, RunSize
 from tests.benchmarks.performance.models import LARGE, SMALL, trained_model
 from tests.benchmarks.performance.processes import in_a_process
 
@@ -26,7 +26,7 @@ PREDICT_ROWS = 256
 TILES_PER_CALL = 8
 
 
-def measure(places: Places, size: Size) -> list[Figure]:
+def measure(places: Places, size: RunSize) -> list[Figure]:
     """Measure both models; the headline figures are of 8 features and windows of 64."""
     return [figure for shape in (SMALL, LARGE) for figure in _measure_model(places.models, shape, size.choose(3.0, 10.0))]
 

@@ -50,7 +50,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class RunSize:
     """How much is measured."""
 
     quick: bool

@@ -16,7 +16,7 @@ import numpy as np
 
 from stream_detector.readings import Float64Array
 from tests.benchmarks.performance.end_to_end import capacity
-from tests.benchmarks.performance.figures import AT_MOST, LESS, NEITHER, Figure, Places, Size
+from tests.benchmarks.performance.figures import AT_MOST, LESS, NEITHER, Figure, Places, RunSize
 from tests.benchmarks.performance.listening import Listener, listener, time_of_event, time_of_reading
 from tests.benchmarks.performance.load import KnownFleet, Pacer, Sent, pacer
 from tests.benchmarks.performance.models import KNOWN_SENSORS, SMALL, trained_model
@@ -89,7 +89,7 @@ class Rig:
         time.sleep(RECEIPT_SECONDS)
 
 
-def measure(places: Places, size: Size) -> list[Figure]:
+def measure(places: Places, size: RunSize) -> list[Figure]:
     """Find the speed of a drain; return latencies at shares of it."""
     model = trained_model(places.models, *SMALL)
     window_length, features = SMALL

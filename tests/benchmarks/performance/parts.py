@@ -9,10 +9,10 @@ import importlib
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.benchmarks.performance.figures import Figure, Places, Size
+from tests.benchmarks.performance.figures import Figure, Places, RunSize
 
 
-def measure_part(name: str, size: Size, directory: Path, models: Path) -> list[Figure]:
+def measure_part(name: str, size: RunSize, directory: Path, models: Path) -> list[Figure]:
     """Run one part in this process."""
     directory.mkdir(parents=True, exist_ok=True)
     module = importlib.import_module(f"tests.benchmarks.performance.{name}")

@@ -18,7 +18,7 @@ import psutil
 from stream_detector.assembly import SCALE_WINDOWS
 from stream_detector.model_store.model_directory import load_artifact
 from stream_detector.settings.schema import KafkaSettings, RedisSettings
-from tests.benchmarks.performance.figures import AT_LEAST, AT_MOST, NEITHER, Figure, Places, Size
+from tests.benchmarks.performance.figures import AT_LEAST, AT_MOST, NEITHER, Figure, Places, RunSize
 from tests.benchmarks.performance.fleet_log import FleetLog
 from tests.benchmarks.performance.models import LARGE, SMALL, trained_model
 from tests.benchmarks.performance.seeding import seed
@@ -70,7 +70,7 @@ class Point:
     incidents: float
 
 
-def measure(places: Places, size: Size) -> list[Figure]:
+def measure(places: Places, size: RunSize) -> list[Figure]:
     """Return speed, memory and start for each size of the fleet; Redis for both shapes; and what a rebuild costs."""
     fleets = size.choose(quick=(FEWEST, 10_000, 100_000), full=(FEWEST, 10_000, 100_000, MOST))
     readings = size.choose(quick=60_000, full=300_000)

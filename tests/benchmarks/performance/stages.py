@@ -31,7 +31,7 @@ from stream_detector.service.service import tune_garbage_collector
 from stream_detector.service.signals import StopFlag
 from stream_detector.service.watchdog import Heartbeat
 from stream_detector.settings.schema import KafkaSettings, ModelSettings, RedisSettings, Settings
-from tests.benchmarks.performance.figures import AT_MOST, LESS, NEITHER, Figure, Places, Size
+from tests.benchmarks.performance.figures import AT_MOST, LESS, NEITHER, Figure, Places, RunSize
 from tests.benchmarks.performance.fleet_log import FleetLog
 from tests.benchmarks.performance.models import LARGE, SMALL, trained_model
 from tests.benchmarks.performance.seeding import seed
@@ -72,7 +72,7 @@ class Stopwatch:
         cost.cpu += time.process_time() - cpu
 
 
-def measure(places: Places, size: Size) -> list[Figure]:
+def measure(places: Places, size: RunSize) -> list[Figure]:
     """Return the cost of each stage in microseconds a reading, for both shapes of windows."""
     turns = size.choose(quick=50, full=150)
     small = _of_shape(places, SMALL, turns, key="overhead_over_sum_of_stages")

@@ -17,14 +17,14 @@ from stream_detector.model.tensor_types import Tensor
 from stream_detector.training.network_fit import batch_of
 from stream_detector.training.preparation import Prepared
 from stream_detector.training.trainer import train
-from tests.benchmarks.performance.figures import NEITHER, Figure, Places, Size
+from tests.benchmarks.performance.figures import NEITHER, Figure, Places, RunSize
 from tests.benchmarks.performance.models import LARGE, SMALL, prepared_training
 
 PART = "training"
 TRIALS = "trials"
 
 
-def measure(places: Places, size: Size) -> list[Figure]:  # noqa: ARG001 - the signature of all parts
+def measure(places: Places, size: RunSize) -> list[Figure]:  # noqa: ARG001 - the signature of all parts
     """Train and fit: the large model, in a full run the small one as well, each for as long as the default is."""
     large = _figures(LARGE, steps=size.choose(150, None), key="training_over_plain_fit")
     return large if size.quick else large + _figures(SMALL, steps=None, key=None)
