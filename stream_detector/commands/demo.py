@@ -1,4 +1,4 @@
-"""`stream-detector demo`: the whole job in one terminal, judged against faults that are known."""
+"""`stream-detector demo`: everything in one terminal, with the alerts compared to known faults."""
 
 from __future__ import annotations
 
@@ -18,33 +18,35 @@ from stream_detector.timestamps import duration
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    where = parser.add_argument_group("where (default: servers from wheels, gone after the demo)")
-    where.add_argument("--brokers", metavar="HOST:PORT", help="a Kafka of yours; the demo uses topics of its own there")
-    where.add_argument("--redis-url", metavar="URL", help="a Redis or Valkey of yours; the demo uses keys of its own there")
+    where = parser.add_argument_group("servers (default: embedded ones, removed after the demo)")
+    where.add_argument("--brokers", metavar="HOST:PORT", help="your own Kafka; the demo uses topics of its own there")
+    where.add_argument("--redis-url", metavar="URL", help="your own Redis or Valkey; the demo uses keys of its own there")
 
-    what = parser.add_argument_group("what (seconds are of event time)")
+    what = parser.add_argument_group("stream (seconds are of event time)")
     what.add_argument("--sensors", type=count, default=12, metavar="N", help="pumps")
-    what.add_argument("--seed", type=int, default=7, metavar="N", help="another number, another fleet and other faults")
+    what.add_argument("--seed", type=int, default=7, metavar="N", help="selects the fleet and its faults")
     what.add_argument("--history-seconds", type=positive, default=5400.0, metavar="S", help="healthy readings to train on")
     what.add_argument("--duration-seconds", type=positive, default=2400.0, metavar="S", help="readings to stream")
     what.add_argument("--speed", type=positive, default=40.0, metavar="X", help="event time runs X times as fast as the clock")
     what.add_argument("--faults", type=count, default=14, metavar="N", help="faults to inject")
     what.add_argument("--budget", type=positive, default=5.0, metavar="N", help="false alarms accepted per sensor and day")
-    what.add_argument("--training-steps", type=count, default=650, metavar="N", help="gradient steps; more: better, slower")
-    parser.add_argument("--json-summary", type=Path, metavar="FILE", help="write the outcome to this file as well")
+    what.add_argument(
+        "--training-steps", type=count, default=650, metavar="N", help="gradient steps; more take longer and detect more"
+    )
+    parser.add_argument("--json-summary", type=Path, metavar="FILE", help="also write the results to this file")
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Show the job; 0 if it worked: the service lived, read everything, and found something."""
+    """Run the demo; return 0 if the service read everything and found a fault."""
     from rich.console import Console
 
-    from stream_detector.demo.run_demo import Plan, play
+    from stream_detector.demo.run_demo import DemoPlan, run_demo
     from stream_detector.demo.summary import print_summary, summary
 
-    begun = time.monotonic()
+    began = time.monotonic()
     silence_kafka_client()
     console = Console(highlight=False, markup=False, emoji=False)
-    plan = Plan(
+    plan = DemoPlan(
         fleet=Fleet(arguments.sensors, arguments.seed),
         history_seconds=arguments.history_seconds,
         stream_seconds=arguments.duration_seconds,
@@ -54,13 +56,13 @@ def main(arguments: argparse.Namespace) -> int:
         training_steps=arguments.training_steps,
     )
     with exiting_on_sigterm(), tempfile.TemporaryDirectory(prefix="stream-detector-demo-") as directory:
-        outcome = play(plan, arguments.brokers, arguments.redis_url, Path(directory), console)
+        outcome = run_demo(plan, arguments.brokers, arguments.redis_url, Path(directory), console)
     print_summary(plan, outcome, console)
-    console.print(f"The demo took {duration(time.monotonic() - begun)}. Everything it started is stopped.", soft_wrap=True)
+    console.print(f"The demo took {duration(time.monotonic() - began)}. Everything it started is stopped.", soft_wrap=True)
     if arguments.json_summary:
         _write(summary(plan, outcome), arguments.json_summary)
-    if not outcome.verdict.found():
-        msg = "no fault was found: the job ran, but its model does not detect these faults"
+    if not outcome.match.found():
+        msg = "no fault was found: everything ran, but the model does not detect these faults"
         raise StreamDetectorError(msg)
     return 0
 

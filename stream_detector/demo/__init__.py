@@ -1,6 +1,6 @@
-"""The demo: the real job, on servers of its own or given ones, with faults that are known.
+"""The demo: the real commands on embedded or given servers, with known faults.
 
-environment.py is where it runs, service_process.py the real commands as processes, stream.py the stream and its alerts.
+environment.py provides the servers, service_process.py runs the commands, stream.py publishes readings and shows alerts.
 """
 
 from __future__ import annotations

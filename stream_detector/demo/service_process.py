@@ -1,4 +1,4 @@
-"""The real commands as processes of their own: `train` before your eyes, and `run` as the service."""
+"""Runs the real commands as processes: `train` in the foreground, `run` as the service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stream_detector.demo.embedded_servers import Process, free_port, running
-from stream_detector.demo.environment import Places
+from stream_detector.demo.environment import DemoServers
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings.schema import PREFIX
 
@@ -25,27 +25,27 @@ _COMMAND = (sys.executable, "-m", "stream_detector")
 
 
 def train(history: Path, model: Path, options: Sequence[str]) -> None:
-    """Run `stream-detector train`; its progress bar shows on our terminal. Raises StreamDetectorError."""
+    """Run `stream-detector train`, whose progress bar shows on this terminal. Raises StreamDetectorError."""
     command = [*_COMMAND, "train", "--input", str(history), "--output", str(model), *options]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=TRAINING_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        msg = f"training took more than {TRAINING_SECONDS:.0f} s; start with a smaller --history-seconds"
+        msg = f"training took more than {TRAINING_SECONDS:.0f} s; use a smaller --history-seconds"
         raise StreamDetectorError(msg) from None
     if done.returncode != 0:
         msg = f"training failed with code {done.returncode}; its message is above"
         raise StreamDetectorError(msg)
 
 
-class Job:
-    """The running service, seen from outside."""
+class RunningService:
+    """The service process and its HTTP port."""
 
     def __init__(self, process: Process, port: int) -> None:
         self.process = process
         self.url = f"http://127.0.0.1:{port}"
 
     def wait_until_ready(self) -> None:
-        """Wait for /readyz. Raises StreamDetectorError when the service ends, or is not ready in time."""
+        """Wait for /readyz. Raises StreamDetectorError if the service ends or is not ready in time."""
         deadline = time.monotonic() + READY_SECONDS
         while not self._get("/readyz"):
             self.process.check()
@@ -55,13 +55,13 @@ class Job:
             time.sleep(0.2)
 
     def committed_records(self) -> int:
-        """Return how many records the service has read and committed; raise StreamDetectorError if it ended."""
+        """Return how many records the service has committed; raise StreamDetectorError if it ended."""
         self.process.check()
         counted = re.search(rf"^{PREFIX.lower()}records_total (\S+)$", self._get("/metrics"), re.MULTILINE)
         return int(float(counted[1])) if counted else 0
 
     def _get(self, path: str) -> str:
-        """Return a page; empty if it is not to be had, or not with a good status."""
+        """Return a page; empty if there is no answer or a bad status."""
         try:
             with urllib.request.urlopen(self.url + path, timeout=_REQUEST_SECONDS) as response:  # noqa: S310 - our own http
                 return str(response.read().decode())
@@ -70,10 +70,10 @@ class Job:
 
 
 @contextmanager
-def running_job(places: Places, model: Path, budget: float, directory: Path) -> Iterator[Job]:
-    """Run `stream-detector run` with settings by environment and its log in a file; stop it gracefully at the end."""
+def running_service(servers: DemoServers, model: Path, budget: float, directory: Path) -> Iterator[RunningService]:
+    """Run `stream-detector run`, set up by its environment and logging to a file; stop it gracefully at the end."""
     port = free_port()
-    environment = places.environment() | {
+    environment = servers.service_environment() | {
         f"{PREFIX}MODEL__DIRECTORY": str(model),
         f"{PREFIX}HTTP__HOST": "127.0.0.1",
         f"{PREFIX}HTTP__PORT": str(port),
@@ -81,9 +81,9 @@ def running_job(places: Places, model: Path, budget: float, directory: Path) -> 
         f"{PREFIX}SERVICE__LOG_FORMAT": "text",
     }
     with running("stream-detector run", [*_COMMAND, "run"], directory / "service.log", environment) as process:
-        yield Job(process, port)
+        yield RunningService(process, port)
         process.check()
         code = process.stop(STOP_SECONDS)
         if code != 0:
-            msg = f"the service did not stop in order (code {code}). The end of its log:\n{process.log_tail()}"
+            msg = f"the service did not stop cleanly (code {code}). The end of its log:\n{process.log_tail()}"
             raise StreamDetectorError(msg)

@@ -1,4 +1,4 @@
-"""The stream: readings are published at a pace, faults are told as they begin, alerts are drawn as they come."""
+"""Publishes readings at a pace, announces faults as they begin and shows alerts as they come."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from stream_detector.adapters.kafka.alerts_reader import AlertsReader
 from stream_detector.alert_view import read_alert
-from stream_detector.demo.service_process import Job
+from stream_detector.demo.service_process import RunningService
 from stream_detector.errors import RetriableError, StreamDetectorError
 from stream_detector.readings import Record
 from stream_detector.settings.schema import KafkaSettings
@@ -18,29 +18,29 @@ from stream_detector.simulation.faults import Fault
 from stream_detector.simulation.series import Series
 from stream_detector.simulation.topic_writer import ReadingsWriter, messages, paced
 
-#: How long the service may take to catch up with what was published.
+#: How long the service may take to read the rest after the last reading is published.
 DRAIN_SECONDS = 120.0
-#: Alerts are waited for so long after the last batch is committed.
+#: How long to wait for alerts after the last batch is committed.
 LAST_ALERTS_SECONDS = 2.0
 
 
 @dataclass(slots=True)
-class Audience:
-    """Hears of the faults, draws the alerts and remembers the incidents that opened."""
+class AlertListener:
+    """Shows the alerts and keeps the incidents that opened."""
 
     reader: AlertsReader
-    draw: Callable[[Record], None]
-    tell: Callable[[Fault], None]
+    show: Callable[[Record], None]
+    announce_fault: Callable[[Fault], None]
     opened: list[OpenedIncident] = field(default_factory=list)
     alerts: int = 0
 
     def listen(self, seconds: float) -> None:
-        """Take what comes within some seconds."""
+        """Show the alerts of the next `seconds`. Blocks that long."""
         deadline = time.monotonic() + seconds
         while True:
             try:
                 records = self.reader.poll(max(deadline - time.monotonic(), 0.0))
-            except RetriableError:  # a broker that is busy; what comes after it counts
+            except RetriableError:  # the broker is busy: poll again
                 records = []
             for record in records:
                 self._take(record)
@@ -49,55 +49,59 @@ class Audience:
 
     def _take(self, record: Record) -> None:
         self.alerts += 1
-        self.draw(record)
+        self.show(record)
         try:
             alert = read_alert(record.value or b"")
         except ValueError:
-            return  # drawn as unreadable, and not an incident
+            return  # shown as unreadable, and not an incident
         if alert.status == "opened":
             blamed = tuple(feature.name for feature in alert.features)
             self.opened.append(OpenedIncident(alert.sensor_id, round(alert.timestamp.timestamp() * 1000.0), blamed))
 
 
 @contextmanager
-def audience(settings: KafkaSettings, draw: Callable[[Record], None], tell: Callable[[Fault], None]) -> Iterator[Audience]:
-    """Read the alerts topic from now on."""
+def alert_listener(
+    settings: KafkaSettings, show: Callable[[Record], None], announce_fault: Callable[[Fault], None]
+) -> Iterator[AlertListener]:
+    """Open a listener that reads the alerts topic from now on."""
     reader = AlertsReader(settings)
     try:
         reader.last(0)
-        yield Audience(reader, draw, tell)
+        yield AlertListener(reader, show, announce_fault)
     finally:
         reader.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much of a series is published, and how fast."""
+    """How many steps of a series are published, and how many times as fast as the clock."""
 
     steps: int
     speed: float
 
 
-def perform(series: Series, pace: Pace, writer: ReadingsWriter, job: Job, listeners: Audience) -> None:
-    """Publish the series and wait until the service has read all of it. Raises StreamDetectorError if it does not."""
+def stream_readings(
+    series: Series, pace: Pace, writer: ReadingsWriter, service: RunningService, listener: AlertListener
+) -> None:
+    """Publish the series and wait until the service has read all of it. Raises StreamDetectorError if it does not in time."""
 
     def wait(seconds: float) -> bool:
-        listeners.listen(seconds)
-        job.process.check()
+        listener.listen(seconds)
+        service.process.check()
         return False
 
     for piece in paced(series, pace.steps, pace.speed, time.time, wait):
         for sensor_id, value in messages(series, piece):
             writer.send(sensor_id, value)
         for fault in piece.begun:
-            listeners.tell(fault)
+            listener.announce_fault(fault)
     writer.flush()
     deadline = time.monotonic() + DRAIN_SECONDS
-    while job.committed_records() < writer.acknowledged:
+    while service.committed_records() < writer.acknowledged:
         if time.monotonic() > deadline:
-            read = f"{job.committed_records():,} of {writer.acknowledged:,} readings"
+            read = f"only {service.committed_records():,} of {writer.acknowledged:,} readings"
             late = f"{DRAIN_SECONDS:.0f} s after the last was published"
-            msg = f"the service has read {read} {late}. The end of its log:\n{job.process.log_tail()}"
+            msg = f"the service had read {read} {late}. The end of its log:\n{service.process.log_tail()}"
             raise StreamDetectorError(msg)
-        listeners.listen(0.3)
-    listeners.listen(LAST_ALERTS_SECONDS)
+        listener.listen(0.3)
+    listener.listen(LAST_ALERTS_SECONDS)
