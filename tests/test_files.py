@@ -11,7 +11,7 @@ from stream_detector.files import is_writable, replaced_file, write_texts
 
 
 def write(path: Path, text: str, error: BaseException | None = None) -> None:
-    """Write by way of `replaced_file`, with an error after the text."""
+    """Write through `replaced_file`; raise the error, if any, after the text."""
     with replaced_file(path) as unfinished:
         unfinished.write_text(text)
         if error:

@@ -156,7 +156,7 @@ def test_what_is_no_feature_and_no_label_is_named(
 
 
 @pytest.mark.parametrize(
-    "case",  # what is replaced in the file, further options, and what is said
+    "case",  # text to replace in the file, further options, expected message
     [
         (("label", "truth"), (), "no column 'label' with the labels"),
         (("150", "150"), ("--label-column", "pressure"), "column pressure is a feature of the model"),

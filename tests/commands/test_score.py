@@ -28,7 +28,7 @@ def score(tiny_model_directory: Path) -> Score:
 
 
 def write_readings(path: Path, rows: int, fault_at: int | None = None) -> None:
-    """Write readings of two sensors in turn, a second apart; from `fault_at` on the first one is far too hot."""
+    """Write readings of two sensors in turn, a second apart; the first one is far too hot from row `fault_at`."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["sensor_id", "timestamp", *FEATURES])
@@ -87,7 +87,7 @@ def test_a_larger_budget_finds_more_and_scores_alike_until_then(score: Score, tm
 
     few, many = (read_rows(tmp_path / name) for name in ("few.csv", "many.csv"))
     assert all(float(m["threshold"]) < float(f["threshold"]) for f, m in zip(few, many, strict=True) if f["threshold"])
-    # What is anomalous is not learned, so from the first alarm on a sensor's scores may differ.
+    # Levels do not learn from anomalous readings, so scores may differ after the first alarm.
     assert sum(row["is_anomaly"] == "1" for row in few) < sum(row["is_anomaly"] == "1" for row in many)
     until = [row["is_anomaly"] for row in many].index("1") + 1
     assert [row["score"] for row in few[:until]] == [row["score"] for row in many[:until]]
@@ -172,7 +172,7 @@ def test_the_last_line_counts_the_rows_that_were_not_scored_and_says_why(
     with (tmp_path / "in.csv").open("a") as file:
         for sensor, second in (("pump-0", START), ("pump-1", START + 29)):  # late; repeated
             file.write(f"{sensor},{datetime.fromtimestamp(second, UTC).isoformat()},1,1\n")
-        for second in range(WINDOW_LENGTH + 1):  # from its first full window on without any value
+        for second in range(WINDOW_LENGTH + 1):  # its first full windows hold no value
             file.write(f"pump-2,{datetime.fromtimestamp(START + second, UTC).isoformat()},,\n")
 
     assert score(tmp_path / "in.csv", tmp_path / "out.csv") == 0

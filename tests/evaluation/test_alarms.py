@@ -1,4 +1,4 @@
-"""Alarms judged: by hand, against the reference implementation, and incidents against those of the stream."""
+"""Alarm counts by hand and against the reference implementation; incidents against those of the stream."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def flags(text: str) -> BoolArray:
 
 
 def counts(labels: str, alarms: str, quiet_ms: int = 1) -> AlarmCounts:
-    """Judge alarms of a sensor that is read once a minute."""
+    """Count the alarms of a sensor with a reading per minute."""
     times_ms = MINUTE_MS * np.arange(len(labels), dtype=np.int64)
     incidents = find_incidents(flags(alarms), times_ms, np.zeros(len(labels), np.bool_), quiet_ms)
     return count_alarms(flags(labels), flags(alarms), times_ms, incidents, watched_days(len(labels), 60.0))
@@ -53,7 +53,7 @@ def test_counts_by_hand() -> None:
     assert (found.true_positives, found.false_positives, found.false_negatives, found.true_negatives) == (1, 0, 4, 3)
     assert (found.events, found.delays_rows, found.delays_seconds) == (2, (1,), (60.0,))
     assert found.precision() == 1.0
-    assert found.recall() == pytest.approx(1 / 5)  # an event that was found is not a whole event of rows: no adjustment
+    assert found.recall() == pytest.approx(1 / 5)  # no point adjustment: a found event does not count all its rows
     assert found.f1() == pytest.approx(2 / 6)
     assert found.days == pytest.approx(8 / 1440)
 
@@ -105,7 +105,7 @@ def test_two_alarms_with_nothing_in_between_are_one_incident_however_long_that_t
     late = np.zeros(4, np.bool_)
 
     assert find_incidents(flags("0110"), times_ms, late, quiet_ms=2000).tolist() == [[1, 3]]
-    # a late reading in between is none of the stream's
+    # the stream drops the late reading in between
     assert find_incidents(flags("1010"), np.array([0, -5, 9000, 9001]), flags("0100"), quiet_ms=2000).tolist() == [[0, 3]]
 
 

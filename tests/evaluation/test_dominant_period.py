@@ -1,4 +1,4 @@
-"""The rhythm of a series, against the reference implementation (TSB-AD's find_length_rank, on statsmodels' acf)."""
+"""The dominant period of a series, against the reference implementation (TSB-AD's find_length_rank, on statsmodels' acf)."""
 
 from __future__ import annotations
 

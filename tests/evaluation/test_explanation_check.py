@@ -1,4 +1,4 @@
-"""Which windows explanations are judged on, and how a model answers for them; on a model that errs by the newest row."""
+"""Which windows are chosen to check explanations, and what the check returns, for a model that looks at the newest row."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ FEATURES = ("a", "b")
 
 
 class NewestRow:
-    """A Scorer of one member: its error is the sum of the newest row, it expects zeros, and blames the newest row."""
+    """A Scorer with one member, whose error is the sum of the newest row; it expects zeros and blames the newest row."""
 
     def __init__(self) -> None:
         self.explained: list[Float32Array] = []
 
     def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
-        """See ports.Scorer."""
+        """See Scorer."""
         assert len(scales.location) == len(windows)
         return lambda: np.asarray(windows[:, -1].sum(axis=1, keepdims=True))
 
     def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
-        """See ports.Scorer."""
+        """See Scorer."""
         assert len(scales.location) == len(windows)
         self.explained.append(windows)
         step_share = np.eye(LENGTH, dtype=np.float32)[-1:]

@@ -1,4 +1,4 @@
-"""Faithfulness on a scorer whose score is known cell by cell."""
+"""Faithfulness, on a scorer to which every cell contributes a known amount."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from stream_detector.evaluation.faithfulness import Faithfulness, faithfulness
 from stream_detector.readings import BoolArray, Float32Array
 
-STEPS, FEATURES = 4, 5  # 20 cells: one of them is 5 %; one of the steps is at least replaced
+STEPS, FEATURES = 4, 5  # 20 cells: one is 5 %; at least one step is replaced
 
 
 class SumScorer:
-    """A CellScorer whose score is the sum of the values, and which expects zeros; what is missing counts for nothing."""
+    """A CellScorer whose score is the sum of the values and which expects zeros; a missing value counts as zero."""
 
     def __init__(self) -> None:
         self.replaced: list[BoolArray] = []
@@ -32,7 +32,7 @@ class SumScorer:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """A Attribution."""
+    """An Attribution."""
 
     step_share: Float32Array
     feature_share: Float32Array
@@ -50,7 +50,7 @@ def faulty_windows(count: int = 200) -> Float32Array:
     return windows
 
 
-#: Shares as they are, and attention that looks at the step before.
+#: True shares, and attention to the step before.
 HONEST = shares([5 / 29, 5 / 29, 14 / 29, 5 / 29], [4 / 29, 4 / 29, 4 / 29, 13 / 29, 4 / 29], [0.1, 0.7, 0.1, 0.1])
 
 

@@ -1,4 +1,4 @@
-"""Scoring a dataset offline: by the stream's own code, row by row."""
+"""Offline scoring of a dataset, row by row, with the code of the stream."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def dataset(sensors: int, rows: int) -> Dataset:
 
 
 def mixed(sensors: int, rows: int, seed: int = 1) -> Dataset:
-    """Return rows of several sensors, mixed; now and then one is late, follows a gap, or lacks a value."""
+    """Return rows of several sensors in random order; a few are late, follow a gap, or lack a value."""
     random = np.random.default_rng(seed)
     steps_ms = random.choice([SECOND_MS, -SECOND_MS, 0, 3 * SECOND_MS, 120 * SECOND_MS], rows, p=[0.8, 0.05, 0.05, 0.05, 0.05])
     values = random.normal(0.0, 1.0, (rows, len(MODEL.features))).astype(np.float32)
@@ -50,7 +50,7 @@ def test_each_row_is_scored_by_the_window_that_ends_with_it() -> None:
     values = dataset(2, 8).values
     errors = [checksum_error(values[[row - 4, row - 2, row]].tolist(), plant.scales_of(f"s{row % 2}")) for row in range(4, 8)]
     assert np.isnan(scored.score[:4]).all()  # warming: windows are of three readings
-    assert scored.score[4:].tolist() == [(error + 0.5) / 2 for error in errors]  # all that is remembered is typical: 0.5
+    assert scored.score[4:].tolist() == [(error + 0.5) / 2 for error in errors]  # all remembered errors are typical: 0.5
     assert np.isnan(scored.threshold[:4]).all()
     assert scored.threshold[4:].tolist() == [(0.75 + 0.5) / 2] * 4
     assert scored.is_anomaly[4:].tolist() == [error > 0.75 for error in errors]

@@ -1,4 +1,4 @@
-"""VUS-PR and AUC-PR: by hand, against the reference implementation, and what must not matter to them."""
+"""VUS-PR and AUC-PR: by hand, against the reference implementation, and what they are invariant to."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from stream_detector.evaluation.ranking import average_precision, lowest_where_a
 from stream_detector.evaluation.segments import find_segments
 from stream_detector.readings import BoolArray, Float64Array
 
-#: Labels, scores, AUC-PR, and VUS-PR at windows of 1, 5, 8 and 30 rows, as the evaluation script that this agrees with gave
-#: them: average_precision_score of scikit-learn 1.9, and the fast form of TSB-AD's generate_curve(..., "opt", 250).
+#: Labels, scores, AUC-PR, and VUS-PR at windows of 1, 5, 8 and 30 rows, as computed by the
+#: reference: average_precision_score of scikit-learn 1.9, and the fast form of TSB-AD's generate_curve(..., "opt", 250).
 FROZEN = {
     "one event": (
         "000000011111000000000000",
@@ -125,7 +125,7 @@ def test_only_the_order_of_scores_matters_and_time_has_no_direction(
 
 
 def slow_vus_pr(labels: BoolArray, scores: Float64Array, window: int) -> float:
-    """The definition, written down row by row."""
+    """Compute VUS-PR by its definition, row by row."""
     count, events = len(labels), find_segments(labels).tolist()
     thresholds = sorted(scores.tolist(), reverse=True)
     thresholds = [thresholds[int(position)] for position in np.linspace(0, count - 1, 250)]

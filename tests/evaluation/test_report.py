@@ -1,4 +1,4 @@
-"""The report as data, as cells, as a page and as pictures."""
+"""The report as JSON, as table cells, as an HTML page and as plots."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ PNG = b"\x89PNG"
 
 
 def evaluate(*labels: BoolArray) -> list[Scorecard]:
-    """Judge sensors with these labels, which are alarmed as they should be.
+    """Return the scorecards of sensors with these labels, all of whose anomalous rows are alarmed.
 
     Of all rows together, the first two and the last have no score.
     """
@@ -59,8 +59,8 @@ def evaluate(*labels: BoolArray) -> list[Scorecard]:
     return [make_scorecard(series, None, EvaluationConfig(5_000, 1.0)) for series in split_by_sensor(data, together, result)]
 
 
-def series(judged: Scorecard, **changes: Any) -> LabelledSeries:  # noqa: ANN401 - fields of a dataclass
-    return replace(judged.series, **changes)
+def series(card: Scorecard, **changes: Any) -> LabelledSeries:  # noqa: ANN401 - fields of a dataclass
+    return replace(card.series, **changes)
 
 
 def test_the_mean_is_of_labelled_sensors_and_false_alarms_are_of_all() -> None:

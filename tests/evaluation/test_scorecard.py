@@ -1,4 +1,4 @@
-"""Sensors card: what is compared with what, by which window, and what baselines are fitted to."""
+"""The scorecard of a sensor: which detectors it has, the window of VUS-PR, and what baselines are fitted to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROWS = 400
 
 
 def table(sensors: int = 1, rows: int = ROWS) -> Dataset:
-    """Return readings of sensors in turn, a second apart, whose first feature has a rhythm of 20 rows."""
+    """Return readings of sensors in turn, a second apart, whose first feature has a period of 20 rows."""
     codes = np.tile(np.arange(sensors, dtype=np.int32), rows)
     steps = np.repeat(np.arange(rows, dtype=np.int64), sensors)
     noise = np.random.default_rng(0).normal(0.0, 0.1, len(codes))
@@ -37,7 +37,7 @@ def table(sensors: int = 1, rows: int = ROWS) -> Dataset:
 
 
 def scored(rows: int, anomalous: BoolArray | None = None) -> ScoredRows:
-    """Return scores that rise with the row from -1000 on, the first two not there, and alarms."""
+    """Return alarms, and scores that rise with the row from -1000, without the first two."""
     score = np.arange(rows, dtype=np.float64) - 1000.0
     score[:2] = np.nan
     warming = np.isnan(score)
@@ -130,7 +130,7 @@ def test_no_more_than_the_first_half_is_fitted_to(first: int) -> None:
     card = make_scorecard(series(faulty(first=first), data), None, CONFIG)
 
     healthy = min(first, ROWS) - ROWS // 2
-    assert card.scores["robust z-score"].alarms.false_positives >= healthy  # none of them was thought usual
+    assert card.scores["robust z-score"].alarms.false_positives >= healthy  # the baseline learned none of them
 
 
 def test_a_sensor_that_is_not_in_the_training_gives_its_own_rows() -> None:

@@ -13,14 +13,14 @@ from stream_detector.readings import Float64Array
 
 
 def related(rows: int, features: int, seed: int = 0) -> Float64Array:
-    """Return a random walk, seen by all features, with a little noise of each."""
+    """Return a random walk that all features follow, each with a little noise."""
     generator = np.random.default_rng(seed)
     walk = generator.normal(size=rows).cumsum()[:, None] * generator.uniform(0.5, 2.0, features)
     return walk + generator.normal(size=(rows, features))
 
 
 def by_definition(fit: Float64Array, values: Float64Array, length: int, variance: float) -> Float64Array:
-    """Score by singular values of all windows, written down once more and simply."""
+    """Score by the singular values of all windows: a second, simple implementation."""
     mean, deviation = fit.mean(axis=0), fit.std(axis=0)
 
     def windows(of: Float64Array) -> Float64Array:

@@ -1,4 +1,4 @@
-"""Counting found, missed and false."""
+"""Faults found and missed, and false alarms."""
 
 from __future__ import annotations
 

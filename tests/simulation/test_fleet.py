@@ -1,4 +1,4 @@
-"""The simulated fleet: deterministic, independent of slicing, and faults that touch only what they say."""
+"""The simulated fleet is deterministic and independent of slicing; faults change only their own features."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_fault_changes_its_sensor_and_features_within_its_interval_only(kind: 
     assert {FEATURES[column] for column in touched[2]} == set(features)
     assert touched[1].min() >= 100
     assert touched[1].max() < 200
-    assert len(set(touched[1])) > 90  # and it does change nearly all of them
+    assert len(set(touched[1])) > 90  # and it changes nearly all of them
 
 
 def test_size_of_a_level_shift_is_in_spreads_of_the_feature() -> None:

@@ -12,7 +12,7 @@ from stream_detector.simulation.topic_writer import messages, paced
 
 
 class Clock:
-    """Time that passes only when somebody waits."""
+    """A clock that advances only while somebody waits."""
 
     def __init__(self, seconds: float, stops_at: float = float("inf")) -> None:
         self.seconds = seconds

@@ -1,7 +1,7 @@
+"""Files read as one dataset: sensors, columns, refused files, and the repairs of `clean`."""
+
 from __future__ import annotations
 
-import gzip
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,38 +41,13 @@ def test_sensors_times_and_missing_values_are_read_in_the_files_order(path: Path
 
 
 def test_a_number_in_a_file_is_the_one_it_is_on_the_wire(path: Path) -> None:
-    text = "89.16522598266602"  # as a double it is half-way between two float32, as written a little above
+    text = "89.16522598266602"  # half-way between two float32 as a double, slightly above as written
     path.write_text(f"timestamp,x\n1,{text}\n")
     record = MemoryRecord("t", 0, 0, 1, None, f'{{"sensor_id": "a", "timestamp": 1, "values": {{"x": {text}}}}}'.encode(), ())
 
     (read,) = read_dataset([path]).values[:, 0].tolist()
 
     assert read == JsonDecoder(("x",), InputLimits()).decode([record]).readings.values[0, 0]
-
-
-@pytest.mark.parametrize(
-    ("written", "time_ms"),
-    [
-        ("1767225600", 1_767_225_600_000),
-        ("1767225600.25", 1_767_225_600_250),
-        ("1767225600250", 1_767_225_600_250),
-        ("2026-01-01T00:00:00Z", 1_767_225_600_000),
-        ("2026-01-01T01:00:00.250+01:00", 1_767_225_600_250),
-        ("2026-01-01 00:00:00.123456789", 1_767_225_600_123),
-        ("2026-01-01 00:00", 1_767_225_600_000),
-        ("2026-01-01", 1_767_225_600_000),
-    ],
-)
-def test_ways_to_write_a_time(path: Path, written: str, time_ms: int) -> None:
-    path.write_text(f"timestamp,x\n{written},1\n")
-
-    assert read_dataset([path]).times_ms.tolist() == [time_ms]
-
-
-def test_times_with_and_without_a_zone_may_be_mixed(path: Path) -> None:
-    path.write_text("timestamp,x\n2026-01-01T02:00:00+02:00,1\n2026-01-01T00:00:01,2\n")
-
-    assert read_dataset([path]).times_ms.tolist() == [1_767_225_600_000, 1_767_225_601_000]
 
 
 def test_without_a_column_of_sensors_there_is_one(path: Path) -> None:
@@ -82,20 +57,6 @@ def test_without_a_column_of_sensors_there_is_one(path: Path) -> None:
 
     assert dataset.sensors == ("sensor",)
     assert dataset.codes.tolist() == [0, 0]
-
-
-@pytest.mark.parametrize("delimiter", [";", "\t"])
-def test_other_delimiters_and_a_byte_order_mark_are_taken(path: Path, delimiter: str) -> None:
-    path.write_text(f"\ufefftimestamp{delimiter}x\n5{delimiter}1\n")
-
-    assert read_dataset([path]).values.tolist() == [[1.0]]
-
-
-def test_a_compressed_csv_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "readings.csv.gz"
-    path.write_bytes(gzip.compress(b"timestamp,x\n5,1\n"))
-
-    assert read_dataset([path]).times_ms.tolist() == [5000]
 
 
 def test_parquet_is_read_whatever_its_name_and_types(tmp_path: Path) -> None:
@@ -153,64 +114,8 @@ def test_ignored_columns_are_not_read_and_must_be_there(tmp_path: Path) -> None:
         read_dataset(paths, ignore=("nope", "label"))
 
 
-TEXT = "if it is no feature, leave it out with --ignore-columns"
-LONG = "if it says which feature value holds (long format), give each feature a column; "
-NAMES = "if it names the sensors, rename it to sensor_id; "
-
-
-@pytest.mark.parametrize(
-    ("header", "rows", "message"),
-    [
-        (
-            "timestamp,site,x,y",
-            ["1,north,1,2", "2,south,1,2"],
-            f"data row 1, column site: 'north' is not a number ({NAMES}{TEXT})",
-        ),
-        ("timestamp,site,x,y", ["1,,1,2", "2,south,1,2"], f"data row 2, column site: 'south' is not a number ({NAMES}{TEXT})"),
-        ("sensor_id,timestamp,site,x,y", ["a,1,north,1,2"], f"column site: 'north' is not a number ({TEXT})"),
-        ("sensor_id,timestamp,tag,value", ["a,1,flow,1", "a,1,level,2"], f"column tag: 'flow' is not a number ({LONG}{TEXT})"),
-        ("sensor,timestamp,tag,value", ["a,1,flow,1"], f"column sensor: 'a' is not a number ({NAMES}{TEXT})"),
-        (
-            "sensor,time,tag,value",
-            ["a,1,flow,1"],
-            "columns: timestamp, sensor_id (left out: one sensor), and one for each feature",
-        ),
-        (
-            "timestamp,x,y",
-            [",degC,bar", "1,2,3"],
-            "'degC' is not a number (the rows below have numbers there: if this is a row",
-        ),
-        ("timestamp,x,y", ["1,2,3", "2,No Data,3"], "'No Data' is not a number (leave a cell empty if a value is missing)"),
-        ("timestamp;x;y", ["1;39,736;2"], "'39,736' is not a number (write numbers with a decimal point, not a comma,"),
-        ("timestamp,x,y", ["1,2,3", '2,"1,234.5",3'], "'1,234.5' is not a number (write numbers with a decimal point"),
-    ],
-)
-def test_a_cell_that_is_no_number_is_refused_with_what_its_column_looks_like(
-    path: Path, header: str, rows: list[str], message: str
-) -> None:
-    path.write_text("\n".join([header, *rows]) + "\n")
-
-    with pytest.raises(InputDataError, match=re.escape(message)):
-        read_dataset([path])
-
-
-def test_a_column_is_named_rightly_beside_ignored_ones(path: Path) -> None:
-    path.write_text("note,timestamp,label,x,site\na,1,b,1,north\n")
-
-    with pytest.raises(InputDataError, match=r"data row 1, column site: 'north'"):
-        read_dataset([path], ignore=("note", "label"))
-
-
-def test_a_feature_of_the_model_cannot_be_left_out(path: Path) -> None:
-    path.write_text("timestamp,x\n1,high\n2,low\n")
-
-    with pytest.raises(InputDataError, match=r"'high' is not a number \(numbers are needed there; an empty cell") as caught:
-        read_dataset([path], features=("x",))
-    assert "--ignore-columns" not in str(caught.value)
-
-
 def fleet(sensors: int, readings: int, name: str) -> str:
-    """Return a file of sensors that are read together, with their number in a column of this name."""
+    """Return a file of sensors read at the same times, with their number in a column of this name."""
     rows = [f"{number},{second},{number + second / 8}" for second in range(readings) for number in range(sensors)]
     return "\n".join([f"{name},timestamp,x", *rows]) + "\n"
 
@@ -235,7 +140,7 @@ def test_a_file_for_each_sensor_without_its_name_is_refused(tmp_path: Path) -> N
         rows = "".join(f"{second},{number + second / 8}\n" for second in range(40))
         (tmp_path / f"{number}.csv").write_text(f"timestamp,x\n{rows}")
 
-    assert len(read_dataset([tmp_path / "0.csv", tmp_path / "0.csv"])) == 80  # rows that are there twice contradict nothing
+    assert len(read_dataset([tmp_path / "0.csv", tmp_path / "0.csv"])) == 80  # equal rows do not contradict each other
     with pytest.raises(InputDataError, match=r"the files: no column sensor_id, .* 40 of 80 rows have the time of another row"):
         read_dataset([tmp_path / "0.csv", tmp_path / "1.csv"])
 
@@ -247,13 +152,6 @@ def test_the_rows_of_one_time_that_one_sensor_may_have_are_read(path: Path) -> N
     rows = [f"{second},{second}" for second in range(70)] + [f"{second},7.5" for second in range(20)]
     path.write_text("\n".join(["timestamp,x", *rows]))
     assert len(read_dataset([path])) == 90  # a clock that was set back: 20 rows of 90
-
-
-def test_rows_are_counted_without_blank_lines(path: Path) -> None:
-    path.write_text("timestamp,x\n1,1\n\n\n2,high\n")
-
-    with pytest.raises(InputDataError, match="data row 2, column x"):
-        read_dataset([path])
 
 
 def test_a_second_file_with_another_column_is_refused(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def reading(sensor: str, second: int, **values: float | None) -> bytes:
 
 @pytest.fixture
 def log() -> MemoryLog:
-    """Partition 0: pump-1 at seconds 1, 2, 3; partition 1: a marker, then pump-2 at 2 and something that is no reading."""
+    """Partition 0: pump-1 at seconds 1, 2, 3; partition 1: a marker, then pump-2 at 2 and a record that is not a reading."""
     log = MemoryLog()
     log.create_topic(TOPIC, partitions=3)
     for second in (1, 2, 3):
