@@ -1,3 +1,3 @@
-"""Adapters: the ports of the pipeline, against the real world and in memory."""
+"""Adapters: the ports of the pipeline on Kafka, Redis and a trained model, and the HTTP server."""
 
 from __future__ import annotations

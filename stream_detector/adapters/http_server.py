@@ -1,4 +1,4 @@
-"""A small HTTP server for health and metrics, on a thread of its own."""
+"""A small HTTP server for health and metrics, on its own thread."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _CLIENT_SECONDS = 5.0
 
 @contextmanager
 def serve_pages(host: str, port: int, pages: Mapping[str, Page]) -> Iterator[int]:
-    """Serve pages (path -> status, content type, body) while the context lasts; gives the port. Port 0: any free one.
+    """Serve pages (path -> status, content type, body) while the context lasts; yield the port. Port 0 means any free one.
 
-    Raises SettingsError when the address cannot be listened on.
+    Raises SettingsError when it cannot listen on the address.
     """
 
     class Handler(BaseHTTPRequestHandler):

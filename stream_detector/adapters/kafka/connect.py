@@ -20,8 +20,8 @@ Client = TypeVar("Client")
 def open_client(client_class: Callable[..., Client], options: Options) -> Client:
     """Open a client. Blocks up to the bootstrap time-out.
 
-    Raises SettingsError for options the client refuses, RetriableError if no broker answers; what the failed client
-    had opened is closed.
+    Raises SettingsError for options that the client refuses, RetriableError if no broker answers. Closes what a failed
+    client had opened.
     """
     opened: list[KafkaNetClient] = []
 
@@ -40,14 +40,14 @@ def open_client(client_class: Callable[..., Client], options: Options) -> Client
 
 
 def _open_error(error: Exception, options: Options, last_attempt: str) -> Exception:
-    """Say why a client could not be opened."""
+    """Return our error for a client that could not be opened."""
     brokers = ", ".join(options["bootstrap_servers"])
     if isinstance(error, KafkaTimeoutError):
         if what := remedy(last_attempt):
             return RetriableError(f"no connection to Kafka at {brokers}: {last_attempt}. What to do: {what}")
         seconds = options["bootstrap_timeout_ms"] / 1000
         reason = f" Last attempt: {last_attempt}." if last_attempt else ""
-        # Brokers turn a wrong user away by closing the connection, often before the client has read their reason.
+        # Brokers close the connection of a wrong user, often before the client has read the reason.
         sasl = f", {SETTING}SASL_*" if options["security_protocol"].startswith("SASL") else ""
         msg = (
             f"no Kafka broker at {brokers} answered within {seconds:g} s.{reason}"

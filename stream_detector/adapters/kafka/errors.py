@@ -1,4 +1,4 @@
-"""From the client's errors to ours: who has to react is what counts."""
+"""The client's errors as ours, told apart by who has to react."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stream_detector.errors import (
 )
 from stream_detector.settings.schema import PREFIX
 
-#: What a retry meets again: an operator has to act.
+#: Errors that a retry would meet again: an operator has to act.
 PERMANENT = (
     kafka_errors.AuthorizationError,
     kafka_errors.SaslAuthenticationFailedError,
@@ -34,23 +34,23 @@ PERMANENT = (
     kafka_errors.UnsupportedCodecError,
 )
 
-#: What the brokers say of a setting of ours.
+#: Settings that the brokers refuse, by their error.
 REFUSED_SETTINGS: dict[type[Exception], str] = {
     kafka_errors.InvalidSessionTimeoutError: (
-        f"{PREFIX}KAFKA__SESSION_TIMEOUT_SECONDS is outside what the brokers allow"
+        f"{PREFIX}KAFKA__SESSION_TIMEOUT_SECONDS is outside the range that the brokers allow"
         " (group.min.session.timeout.ms, 6 s unless changed, to group.max.session.timeout.ms)"
     ),
     kafka_errors.InvalidTransactionTimeoutError: (
         f"{PREFIX}KAFKA__TRANSACTION_TIMEOUT_SECONDS is longer than the brokers allow (transaction.max.timeout.ms)"
     ),
     kafka_errors.InvalidReplicationFactorError: (
-        f"{PREFIX}KAFKA__REPLICATION_FACTOR is more than there are brokers, or the brokers do not accept it"
+        f"{PREFIX}KAFKA__REPLICATION_FACTOR is more than there are brokers, or more than they accept"
     ),
 }
 
 
 def translate(error: Exception, doing: str, instance_id: str | None = None) -> StreamDetectorError:
-    """Return our error for one of the client's; `doing` says what was tried, and where."""
+    """Return our error for one of the client's; `doing` is what was tried, and where."""
     refused = REFUSED_SETTINGS.get(type(error))
     if refused is not None:
         return SettingsError(refused)
@@ -62,22 +62,22 @@ def translate(error: Exception, doing: str, instance_id: str | None = None) -> S
 
 
 def advice(error: Exception) -> str:
-    """Return what to do about an error, as the end of a message; "" where nothing more is known."""
+    """Return what to do about an error, as the end of a message; "" if nothing is known."""
     if isinstance(error, kafka_errors.AuthorizationError):
         return f". Grant this Kafka user the right that it lacks: {RIGHTS_PAGE} lists all that are needed"
     if isinstance(error, kafka_errors.SaslAuthenticationFailedError):
         return f". {remedy(type(error).__name__)}"
     if isinstance(error, kafka_errors.MessageSizeTooLargeError):
-        return ". Raise max.message.bytes of the topic, or lower what is put into a record"
+        return ". Raise max.message.bytes of the topic, or put less into a record"
     return ""
 
 
 def two_replicas(instance_id: str | None) -> str:
-    """Say what fenced a static member."""
+    """Return why a static member was fenced, and what to do."""
     return f"two replicas share instance_id {instance_id}: give each its own {PREFIX}KAFKA__INSTANCE_ID"
 
 
 def explain(error: Exception) -> str:
-    """Return an error's text on one line, short."""
+    """Return an error's text on one line, shortened."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:300]}..."

@@ -1,4 +1,4 @@
-"""How connections to Kafka are secured: settings that cannot work, the client's options, what a refusal means.
+"""How connections to Kafka are secured: the client's options, settings that cannot work, and remedies for refusals.
 
 Secrets never get into a message.
 """
@@ -19,11 +19,11 @@ SETTING = f"{PREFIX}KAFKA__"
 _BY_PASSWORD = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _FILES = {"ssl_ca_file": "ssl_cafile", "ssl_certificate_file": "ssl_certfile", "ssl_key_file": "ssl_keyfile"}
 
-#: What to do, by what is found in the reason why a connection failed; the first that is found counts.
+#: What to do, by a pattern in the reason why a connection failed; the first match counts.
 _REMEDIES = {
     r"SaslAuthenticationFailed|Failed to authenticate": (
-        f"the brokers do not know this user by this password: check {SETTING}SASL_USERNAME, {SETTING}SASL_PASSWORD"
-        f" and that the user is for {SETTING}SASL_MECHANISM"
+        f"the brokers reject this user and password: check {SETTING}SASL_USERNAME, {SETTING}SASL_PASSWORD"
+        f" and that the user exists for {SETTING}SASL_MECHANISM"
     ),
     r"UnsupportedSaslMechanism": f"choose another {SETTING}SASL_MECHANISM",
     r"mismatch, certificate is not valid|doesn't match": (
@@ -43,12 +43,12 @@ _REMEDIES = {
 
 
 def remedy(reason: str) -> str:
-    """Return what to do about a connection that the brokers, or we, do not accept; "" for any other failure."""
+    """Return what to do about a connection that the brokers or this client reject; "" for any other failure."""
     return next((what for pattern, what in _REMEDIES.items() if re.search(pattern, reason, re.IGNORECASE)), "")
 
 
 def security_options(settings: KafkaSettings) -> dict[str, Any]:
-    """Return the client's options."""
+    """Return the client's options for security."""
     options: dict[str, Any] = {"security_protocol": settings.security_protocol}
     if settings.security_protocol.startswith("SASL"):
         options["sasl_mechanism"] = settings.sasl_mechanism
@@ -66,7 +66,7 @@ def security_options(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def check_security(settings: KafkaSettings) -> None:
-    """Raise SettingsError for what can be known to be wrong without a broker."""
+    """Raise SettingsError for settings that are wrong whatever the brokers answer."""
     _check_sasl(settings)
     given = [name for name in _FILES if getattr(settings, name) is not None]
     for name in given:
@@ -82,7 +82,7 @@ def check_security(settings: KafkaSettings) -> None:
 
 
 def check_proxy(extra: Mapping[str, Any]) -> None:
-    """Raise SettingsError for a proxy's URL that the client would quote, with its password, in its error."""
+    """Raise SettingsError for a malformed URL of a proxy: the client would quote it, with its password, in its error."""
     for name in ("proxy_url", "socks5_proxy"):
         if extra.get(name) is not None and not _is_url(extra[name]):
             msg = f"{SETTING}EXTRA: {name} is not scheme://[user:password@]host:port; percent-encode special characters"
@@ -112,7 +112,7 @@ def _check_sasl(settings: KafkaSettings) -> None:
 
 
 def _check_files(settings: KafkaSettings) -> None:
-    """Load the files as the client will: it would take what is wrong with them for brokers that do not answer."""
+    """Load the files as the client will: it would report a bad file as brokers that do not answer."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if settings.ssl_ca_file is not None:
@@ -137,12 +137,12 @@ def _check_files(settings: KafkaSettings) -> None:
 
 
 def _key_password(settings: KafkaSettings) -> str:
-    """Return the key's password; empty if there is none: with None, a protected key's is asked for at the terminal."""
+    """Return the key's password, empty if there is none. With None, OpenSSL would ask for it at the terminal."""
     return "" if settings.ssl_key_password is None else settings.ssl_key_password.get_secret_value()
 
 
 def _reason(error: OSError) -> str:
-    """Say what is wrong with a file. OpenSSL names most faults."""
+    """Return what is wrong with a file. OpenSSL names most faults."""
     if not isinstance(error, ssl.SSLError):
         return error.strerror or str(error)
     return error.reason.replace("_", " ").lower() if error.reason else "OpenSSL cannot read it"

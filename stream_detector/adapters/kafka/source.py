@@ -126,7 +126,7 @@ class KafkaSource:
         try:
             self._consumer.close(autocommit=False, timeout_ms=min(self._timeout_ms, CLOSE_SECONDS * 1000))
         except KafkaError as error:
-            logger.warning("leaving the group failed; it will notice by the session time-out: %s", error)
+            logger.warning("leaving the group failed; the brokers notice after the session time-out: %s", error)
         for part in (self._reader, self._topics):
             if part is not None:
                 part.close()
@@ -180,7 +180,7 @@ class KafkaSource:
             self._topics = KafkaTopics(self._settings)
         found = self._topics.describe(self._topic)
         if found is None:
-            msg = f"topic {self._topic} does not exist now"
+            msg = f"topic {self._topic} does not exist"
             raise RetriableError(msg)
         return found
 

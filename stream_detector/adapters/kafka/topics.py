@@ -1,4 +1,4 @@
-"""Topics: what they are, and making those that are missing."""
+"""Topics: looking them up, checking the rights on them, and creating missing ones."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TopicDescription:
-    """A topic as the brokers know it."""
+    """A topic as the brokers describe it."""
 
     name: str
-    topic_id: str  # another one after the topic was deleted and made anew
+    topic_id: str  # changes when the topic is deleted and created again
     partitions: tuple[int, ...]
-    #: What this user may do with it, as Kafka names it (READ); None where the brokers do not say.
+    #: The operations that this user may do on it, as Kafka names them (READ); None if the brokers do not say.
     allowed: frozenset[str] | None = None
 
 
@@ -42,7 +42,7 @@ class KafkaTopics:
         self._admin: KafkaAdminClient = open_client(KafkaAdminClient, admin_options(settings))
 
     def describe(self, topic: str) -> TopicDescription | None:
-        """Look up a topic; None if there is none."""
+        """Return a topic's description; None if it does not exist."""
         doing = f"looking up topic {topic}"
         try:
             (found,) = self._admin.describe_topics([topic])
@@ -58,11 +58,11 @@ class KafkaTopics:
         return TopicDescription(topic, str(found.get("topic_id")), partitions, allowed)
 
     def ensure(self) -> None:
-        """Check that the three topics exist and that this user may use them; make missing ones if the settings allow.
+        """Check that the three topics exist and that this user may use them; create missing ones if the settings allow.
 
         An input topic gets the settings' number of partitions, the others the brokers' default. Raises SettingsError for a
-        topic that may not be made, PermanentDeliveryError for a right that is missing: else it would first be missed by
-        the first alert, or by the first restoration from the log.
+        missing topic that may not be created, PermanentDeliveryError for a missing right, which otherwise only the first
+        alert or the first restore from the log would discover.
         """
         settings = self._settings
         wanted = {
@@ -82,7 +82,7 @@ class KafkaTopics:
                 _check_rights(found, name, operations)
 
     def create(self, topic: str, partitions: int, configuration: dict[str, str] | None = None) -> None:
-        """Make a topic and wait until it can be used; one that exists by now is fine."""
+        """Create a topic and wait until it can be used. Succeeds if somebody else has created it meanwhile."""
         options = {
             "num_partitions": partitions,
             "replication_factor": self._settings.replication_factor,
@@ -92,7 +92,7 @@ class KafkaTopics:
             self._admin.create_topics({topic: options})
             logger.info("created topic %s", topic, extra={"topic": topic})
         except TopicAlreadyExistsError:
-            logger.debug("topic %s was created by somebody else meanwhile", topic)
+            logger.debug("topic %s was created by another process meanwhile", topic)
         except KafkaError as error:
             raise translate(error, f"creating topic {topic}") from error
         try:
@@ -112,7 +112,7 @@ class KafkaTopics:
 
 
 def _check_rights(topic: TopicDescription, setting: str, operations: Sequence[str]) -> None:
-    """Raise PermanentDeliveryError for an operation that the brokers will refuse."""
+    """Raise PermanentDeliveryError for an operation that the brokers would refuse."""
     for operation in operations:
         if topic.allowed is not None and operation not in topic.allowed:
             msg = (
@@ -123,6 +123,6 @@ def _check_rights(topic: TopicDescription, setting: str, operations: Sequence[st
 
 
 def ensure_topics(settings: KafkaSettings) -> None:
-    """Check, and make if allowed, the topics of the settings; see KafkaTopics.ensure."""
+    """Check the topics of the settings, and create missing ones if allowed; see KafkaTopics.ensure."""
     with KafkaTopics(settings) as topics:
         topics.ensure()

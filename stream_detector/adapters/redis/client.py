@@ -1,4 +1,4 @@
-"""A client of Redis or Valkey, from the settings: bounded in time, with TLS, for one server or a Cluster."""
+"""A client of Redis or Valkey, made from the settings: bounded in time, with TLS, for one server or a Cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stream_detector.settings.schema import PREFIX, RedisSettings
 
 
 class Client(Protocol):
-    """What is used of redis-py's two clients."""
+    """The part of redis-py's two clients that the store uses."""
 
     def execute_command(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - answers depend on the command
         """Send one command and return its answer."""
@@ -28,12 +28,12 @@ class Client(Protocol):
 
 
 def checked_address(settings: RedisSettings) -> str:
-    """Return where Redis is, for messages, without the secrets of the URL. Raises SettingsError for unusable settings."""
+    """Return the address of Redis for messages, without the URL's secrets. Raises SettingsError for unusable settings."""
     name = f"{PREFIX}REDIS__URL"
     url = settings.url.get_secret_value()
     try:
         parts = parse_url(url)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-    except ValueError:  # its text may hold parts of the password
+    except ValueError:  # its text may contain parts of the password
         msg = (
             f"{name}: not redis://[user:password@]host:port/db, or rediss://; percent-encode special characters of the password"
         )
@@ -49,15 +49,15 @@ def checked_address(settings: RedisSettings) -> str:
 
 
 def _check_database_and_options(name: str, url: str) -> None:
-    """Refuse what the client would pass over, or fall over when it connects."""
+    """Refuse what the client would ignore, or fail on when it connects."""
     if not url.startswith("unix://") and not re.fullmatch(r"(/\d*)?", urlsplit(url).path):
-        msg = (  # without what is there: a slash in the password would make it a part of that
+        msg = (  # without the value: a slash in the password would make the password part of it
             f"{name}: the database after the port is a number, as in redis://host:6379/0; percent-encode special characters"
             " of the password"
         )
         raise SettingsError(msg)
     try:
-        redis.ConnectionPool.from_url(url).make_connection()  # connects to nothing yet
+        redis.ConnectionPool.from_url(url).make_connection()  # does not connect yet
     except TypeError as error:
         option = re.search(r"argument '(\w+)'", str(error))
         msg = f"{name}: the client knows no option {option[1] if option else 'such as one'} after the question mark"
@@ -66,10 +66,10 @@ def _check_database_and_options(name: str, url: str) -> None:
         raise SettingsError(f"{name}: {error}") from None
 
 
-#: What to do, by what is found in the text of an error that no waiting mends.
+#: What to do, by a pattern in the text of an error that waiting does not mend.
 _REMEDIES = {
     r"(?i)no permissions|NOPERM|can't run this command": (
-        f"Grant this Redis user the command, or the keys that begin with sd: ({RIGHTS_PAGE} lists all that is needed)"
+        f"Grant this Redis user the command, or the keys that begin with sd: ({RIGHTS_PAGE} lists all that are needed)"
     ),
     r"username-password|WRONGPASS|NOAUTH|Authentication required|already authenticated|AUTH <password>": (
         f"Check the user and the password in {PREFIX}REDIS__URL"
@@ -79,29 +79,29 @@ _REMEDIES = {
         " names the host as its certificate does"
     ),
     "Cluster mode is not enabled": (
-        f"Set {PREFIX}REDIS__CLUSTER=false if it is none; if it is, grant the Redis user CLUSTER SLOTS ({RIGHTS_PAGE})"
+        f"Set {PREFIX}REDIS__CLUSTER=false if it is a single server; if it is a Cluster, grant the Redis user CLUSTER SLOTS ({RIGHTS_PAGE})"
     ),
     "DB index is out of range|``db`` querystring option can only be 0": (
         f"Check the number of the database at the end of {PREFIX}REDIS__URL; a Cluster has only 0"
     ),
     "Protocol error, got|Protocol Error: ": (  # by hiredis; without it
-        f"What answers there is no Redis: check the port in {PREFIX}REDIS__URL, which begins with rediss:// for TLS"
+        f"The server at that port is not Redis: check the port in {PREFIX}REDIS__URL, which begins with rediss:// for TLS"
     ),
     "WRONG_VERSION_NUMBER|record layer failure": (
-        f"What answers there does not speak TLS: check the port in {PREFIX}REDIS__URL, which begins with redis:// without TLS"
+        f"The server at that port does not speak TLS: check the port in {PREFIX}REDIS__URL, which begins with redis:// without TLS"
     ),
 }
 
 
 def remedy(error: Exception) -> str:
-    """Return what to do about an error by which Redis, or we, refuse the connection or a command; "" for any other."""
-    if isinstance(error, AskError):  # MovedError is one; their text is only where the key is
+    """Return what to do when Redis, or this client, refuses the connection or a command; "" for any other error."""
+    if isinstance(error, AskError):  # MovedError is one; their text is only the address of the key
         return f"It is a node of a Cluster: set {PREFIX}REDIS__CLUSTER=true"
     return next((what for pattern, what in _REMEDIES.items() if re.search(pattern, str(error))), "")
 
 
 def connect(settings: RedisSettings) -> Client:
-    """Return a client. It sends a command once more when its connection turns out to be closed: all ours are idempotent."""
+    """Return a client. It repeats a command once if the connection was closed: all commands of the store are idempotent."""
     options: dict[str, Any] = {
         "socket_timeout": settings.timeout_seconds,
         "socket_connect_timeout": settings.timeout_seconds,

@@ -1,4 +1,4 @@
--- Moves the state of one partition from position `start` to `stop`: everything is written, or nothing.
+-- Moves the state of one partition from position `start` to `stop`: writes everything or nothing.
 --
 -- KEYS[1]    hash    meta of the partition: next (decimal), epoch (8 bytes), layout, topic_id
 -- KEYS[2..]  string  one per sensor: epoch (8 bytes), record
@@ -7,17 +7,17 @@
 -- ARGV[2]    decimal start
 -- ARGV[3]    decimal stop
 -- ARGV[4]    decimal time to live of a sensor's key, milliseconds
--- ARGV[5]    decimal how many sensors are written whole; they come first:
+-- ARGV[5]    decimal number of sensors that are written in full; they come first:
 -- then for each of these, in the order of KEYS:
---   bytes    the value; the key has a new time to live
+--   bytes    the value; the key gets a new time to live
 -- then for each other sensor:
---   bytes    the guard: what the key must begin with for its spans to be written
+--   bytes    the guard: the bytes that the value must begin with for its spans to be written
 --   decimal  number of spans
 --   0 or 1   renew the time to live
 --   for each span:  decimal, offset in the value;  bytes
 --
--- Returns a list: the verdict, and after "lacking" which of the other sensors, from 0, have no value that begins with
--- their guard (expired, another epoch, other content). Those must be given whole.
+-- Returns a list: the verdict, and after "lacking" the indices, from 0, of those other sensors whose value does not begin
+-- with their guard (expired, another epoch, other content). The caller must pass these in full.
 
 local meta = redis.call('HMGET', KEYS[1], 'next', 'epoch')
 local next_position, epoch = meta[1], meta[2]
