@@ -79,16 +79,17 @@ _REMEDIES = {
         " names the host as its certificate does"
     ),
     "Cluster mode is not enabled": (
-        f"Set {PREFIX}REDIS__CLUSTER=false if it is a single server; if it is a Cluster, grant the Redis user CLUSTER SLOTS ({RIGHTS_PAGE})"
+        f"Set {PREFIX}REDIS__CLUSTER=false if it is a single server; if it is a Cluster, grant the Redis user CLUSTER SLOTS"
+        f" ({RIGHTS_PAGE})"
     ),
     "DB index is out of range|``db`` querystring option can only be 0": (
         f"Check the number of the database at the end of {PREFIX}REDIS__URL; a Cluster has only 0"
     ),
     "Protocol error, got|Protocol Error: ": (  # by hiredis; without it
-        f"The server at that port is not Redis: check the port in {PREFIX}REDIS__URL, which begins with rediss:// for TLS"
+        f"The server there is not Redis: check the port in {PREFIX}REDIS__URL, which begins with rediss:// for TLS"
     ),
     "WRONG_VERSION_NUMBER|record layer failure": (
-        f"The server at that port does not speak TLS: check the port in {PREFIX}REDIS__URL, which begins with redis:// without TLS"
+        f"The server there does not speak TLS: check the port in {PREFIX}REDIS__URL, which begins with redis:// without TLS"
     ),
 }
 

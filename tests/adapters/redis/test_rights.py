@@ -232,7 +232,7 @@ def test_a_database_that_there_is_not_is_a_refusal(valkey: Valkey, cluster: list
 
 
 @pytest.mark.parametrize(
-    ("scheme", "said"), [("redis", "The server at that port is not Redis"), ("rediss", "The server at that port does not speak TLS")]
+    ("scheme", "said"), [("redis", "The server there is not Redis"), ("rediss", "The server there does not speak TLS")]
 )
 def test_a_port_at_which_no_redis_answers_is_a_refusal(scheme: str, said: str) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as pages:
