@@ -1,30 +1,37 @@
-"""Fixtures for all tests: real servers, started once per run when first asked for, and names that nobody else uses.
+"""Fixtures for all tests: real servers, started when a test first asks for one, and names that nothing else uses.
 
-A test that asks for a server gets its marker (`kafka`, `redis`) by itself, so `pytest -m "not kafka"` runs without one.
-Where a server is not to be had its tests are skipped with the reason; with CI set they fail.
+A test that asks for a server gets its marker (`kafka`, `redis`) automatically, so `pytest -m "not kafka"` runs without Kafka.
+If a server is missing, its tests are skipped with the reason; with CI set they fail.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import pytest
+from hypothesis import settings
 
+from tests.fast_run import deselect_tests_of_servers, leave_out_slow_tests
 from tests.servers.kafka import Kafka, kafka_for_tests, running_kafka
 from tests.servers.kafka_cluster import KafkaCluster, running_kafka_cluster
 from tests.servers.kafka_secure import SecureKafka, running_secure_kafka
 from tests.servers.processes import ServerMissingError
-from tests.servers.valkey import Valkey, redis_for_tests, running_cluster, running_valkey
+from tests.servers.valkey import Valkey, redis_for_tests, running_cluster, running_cluster_url, running_valkey
 from tests.servers.valkey_pair import ValkeyPair, running_pair
+from tests.sharing import SharedServers, shared_directory
 
 #: Fixtures that live elsewhere: `tiny_model_directory`.
 pytest_plugins = ("tests.fixtures_model",)
+
+T = TypeVar("T")
 
 MARKER_OF_FIXTURE = {
     "kafka_brokers": "kafka",
@@ -37,111 +44,115 @@ MARKER_OF_FIXTURE = {
     "own_cluster": "redis",
     "own_pair": "redis",
 }
+#: Files whose tests use these take minutes; those in these folders train models.
+SLOW_FIXTURES = {*MARKER_OF_FIXTURE, "tiny_model_directory"}
+SLOW_FOLDERS = {"demo", "gate", "integration", "model", "scenarios", "training"}
+_SERVERS = pytest.StashKey[SharedServers]()
+
+settings.register_profile("dev", max_examples=20, deadline=None)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="only tests without servers, processes and TensorFlow; few examples")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_SERVERS] = SharedServers()
+    if not hasattr(config, "workerinput"):  # of pytest-xdist: the workers inherit the environment
+        _cache_compiled_models(config)
+    if config.getoption("fast"):
+        settings.load_profile("dev")  # otherwise Hypothesis loads its profile `ci` if CI is set, else `default`
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    if session.config.getoption("fast"):
+        leave_out_slow_tests()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of servers, and put slow files first, so that workers finish at about the same time."""
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in MARKER_OF_FIXTURE:
                 item.add_marker(MARKER_OF_FIXTURE[fixture])
+    slow_files = {item.path for item in items if SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))}
+    items.sort(key=lambda item: item.path not in slow_files and item.path.parent.name not in SLOW_FOLDERS)
+    if config.getoption("fast"):
+        deselect_tests_of_servers(config, items)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Release the shared servers. Not by a fixture, since waiting for other workers would count as the last test's time."""
+    session.config.stash[_SERVERS].release()
 
 
 @pytest.fixture(scope="session")
-def kafka_brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def servers(request: pytest.FixtureRequest) -> SharedServers:
+    """The servers that all workers of the run share."""
+    found: SharedServers = request.config.stash[_SERVERS]
+    return found
+
+
+@pytest.fixture(scope="session")
+def kafka_brokers(servers: SharedServers, tmp_path_factory: pytest.TempPathFactory) -> str:
     """HOST:PORT of a real Kafka, shared by the run: use names of your own (`unique_name`)."""
-    with ExitStack() as stack:
-        try:
-            brokers = stack.enter_context(kafka_for_tests(tmp_path_factory.mktemp("kafka")))
-        except ServerMissingError as error:
-            _without(error)
-        yield brokers
+    with _skipping_if_missing():
+        return servers.use(shared_directory(tmp_path_factory), "kafka", kafka_for_tests)
+
+
+@pytest.fixture(scope="session")
+def secure_kafka(servers: SharedServers, tmp_path_factory: pytest.TempPathFactory) -> SecureKafka:
+    """A real Kafka with TLS, users and ACLs, shared by the run: grant to names of your own through its administration port."""
+    with _skipping_if_missing():
+        return servers.use(shared_directory(tmp_path_factory), "secure-kafka", running_secure_kafka)
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers: SharedServers, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """URL of a real Valkey or Redis, shared by the run: use names of your own (`unique_name`)."""
+    with _skipping_if_missing():
+        return servers.use(shared_directory(tmp_path_factory), "valkey", redis_for_tests)
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_url(servers: SharedServers, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """URL of a node of a cluster of three, shared by the run."""
+    with _skipping_if_missing():
+        return servers.use(shared_directory(tmp_path_factory), "valkey-cluster", running_cluster_url)
 
 
 @pytest.fixture
 def own_kafka(tmp_path: Path) -> Iterator[Kafka]:
-    """A real Kafka for one test, which may kill it and start it again. Takes seconds: for few tests."""
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(running_kafka(tmp_path))
-        except ServerMissingError as error:
-            _without(error)
-        yield server
-
-
-@pytest.fixture(scope="session")
-def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
-    """A real Kafka with TLS, users and ACLs, shared by the run: grant to names of your own by its administration port."""
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(running_secure_kafka(tmp_path_factory.mktemp("secure-kafka")))
-        except ServerMissingError as error:
-            _without(error)
+    """A real Kafka for one test, which may kill and restart it. It takes seconds to start: use it in few tests."""
+    with _running(running_kafka(tmp_path)) as server:
         yield server
 
 
 @pytest.fixture
 def own_kafka_cluster(tmp_path: Path) -> Iterator[KafkaCluster]:
-    """A real Kafka of three nodes for one test, which may take them away. Takes half a minute: for very few tests."""
-    with ExitStack() as stack:
-        try:
-            cluster = stack.enter_context(running_kafka_cluster(tmp_path / "kafka"))
-        except ServerMissingError as error:
-            _without(error)
+    """A real Kafka of three nodes for one test, which may stop nodes. It takes half a minute: use it in very few tests."""
+    with _running(running_kafka_cluster(tmp_path / "kafka")) as cluster:
         yield cluster
-
-
-@pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a real Valkey or Redis, shared by the run: use names of your own (`unique_name`)."""
-    with ExitStack() as stack:
-        try:
-            url = stack.enter_context(redis_for_tests(tmp_path_factory.mktemp("valkey")))
-        except ServerMissingError as error:
-            _without(error)
-        yield url
-
-
-@pytest.fixture(scope="session")
-def redis_cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a node of a cluster of three, shared by the run."""
-    with ExitStack() as stack:
-        try:
-            nodes = stack.enter_context(running_cluster(tmp_path_factory.mktemp("cluster")))
-        except ServerMissingError as error:
-            _without(error)
-        yield nodes[0].url
 
 
 @pytest.fixture
 def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
-    """A Valkey for one test, which may flush, pause, kill and start it. Keeps what it acknowledged."""
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(running_valkey(tmp_path / "valkey", append_only=True))
-        except ServerMissingError as error:
-            _without(error)
+    """A Valkey for one test, which may flush, pause, kill and restart it. It keeps every write that it acknowledged."""
+    with _running(running_valkey(tmp_path / "valkey", append_only=True)) as server:
         yield server
 
 
 @pytest.fixture
 def own_cluster(tmp_path: Path) -> Iterator[list[Valkey]]:
-    """The nodes of a cluster of three for one test, which may kill them and move slots."""
-    with ExitStack() as stack:
-        try:
-            nodes = stack.enter_context(running_cluster(tmp_path / "cluster"))
-        except ServerMissingError as error:
-            _without(error)
+    """The nodes of a cluster of three for one test, which may kill nodes and move slots."""
+    with _running(running_cluster(tmp_path / "cluster")) as nodes:
         yield nodes
 
 
 @pytest.fixture
 def own_pair(tmp_path: Path) -> Iterator[ValkeyPair]:
-    """A primary Valkey and its replica for one test, which may have them fail over."""
-    with ExitStack() as stack:
-        try:
-            pair = stack.enter_context(running_pair(tmp_path / "pair"))
-        except ServerMissingError as error:
-            _without(error)
+    """A primary Valkey and its replica for one test, which may make them fail over."""
+    with _running(running_pair(tmp_path / "pair")) as pair:
         yield pair
 
 
@@ -152,7 +163,31 @@ def unique_name(request: pytest.FixtureRequest) -> str:
     return f"{readable}-{uuid.uuid4().hex[:8]}"
 
 
-def _without(error: ServerMissingError) -> NoReturn:
+def _cache_compiled_models(config: pytest.Config) -> None:
+    """Let all processes of the run share what XLA compiled: the tiny model's network is compiled in twenty of them."""
+    directory = tempfile.mkdtemp(prefix="stream-detector-xla-")
+    config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
+    flags = f"--tf_xla_persistent_cache_directory={directory} --tf_xla_persistent_cache_device_types=CPU"
+    os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} {flags}".strip()
+
+
+@contextmanager
+def _running(server: AbstractContextManager[T]) -> Iterator[T]:
+    with ExitStack() as stack:
+        with _skipping_if_missing():
+            running = stack.enter_context(server)
+        yield running
+
+
+@contextmanager
+def _skipping_if_missing() -> Iterator[None]:
+    try:
+        yield
+    except ServerMissingError as error:
+        _skip_or_fail(error)
+
+
+def _skip_or_fail(error: ServerMissingError) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(str(error), pytrace=False)
     pytest.skip(str(error))

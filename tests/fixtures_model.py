@@ -11,15 +11,17 @@ import pytest
 
 from stream_detector.readings import Float32Array
 from stream_detector.tables.dataset import Dataset
+from tests.sharing import computed_once, shared_directory
 
 if TYPE_CHECKING:
+    from stream_detector.adapters.keras_scorer import KerasScorer
     from stream_detector.model.artifact import Artifact
     from stream_detector.training.trainer import Training
 
-# A test trains before it scores, and TensorFlow keeps the threads it began with; the last bits of a score depend on them.
-# The service has one for each operation (KerasScorer), so its scores are equal on any number of processors.
+# A test trains before it scores, and TensorFlow keeps the number of threads it began with, on which the last bits of a score
+# depend. The service uses one thread per operation (KerasScorer), so its scores are equal on any number of processors.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-# As the command line has it: with oneDNN's products, on processors that it knows better ones for, the last bits are others.
+# As on the command line: on some processors oneDNN's matrix products differ in the last bits.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 WINDOW_LENGTH = 8
@@ -48,9 +50,9 @@ def tiny_dataset(sensors: int = 2, readings: int = 400) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def tiny_training() -> Training:
-    """Train the tiny model, once per test run."""
-    return _train()
+def tiny_training(tmp_path_factory: pytest.TempPathFactory) -> Training:
+    """The training of the tiny model, once per test run."""
+    return computed_once(shared_directory(tmp_path_factory), "tiny-training", _train)
 
 
 def _train() -> Training:
@@ -69,8 +71,29 @@ def tiny_artifact(tiny_training: Training) -> Artifact:
 
 
 @pytest.fixture(scope="session")
+def tiny_scorer(tiny_model_directory: Path) -> KerasScorer:
+    """The tiny model, compiled once per worker: that takes ten seconds."""
+    from stream_detector.adapters.keras_scorer import KerasScorer
+
+    return KerasScorer(tiny_model_directory)
+
+
+@pytest.fixture
+def compiled_once(tiny_model_directory: Path, tiny_scorer: KerasScorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands in this process that load the tiny model get the compiled one. Any other model is loaded and compiled."""
+    from stream_detector.adapters import keras_scorer
+
+    load = keras_scorer.KerasScorer
+
+    def loaded(model: Path | Artifact, tile_rows: int = 256, threads: int = 1) -> KerasScorer:
+        return tiny_scorer if model == tiny_model_directory else load(model, tile_rows, threads)
+
+    monkeypatch.setattr(keras_scorer, "KerasScorer", loaded)
+
+
+@pytest.fixture(scope="session")
 def tiny_model_directory(tiny_training: Training, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of the tiny model; it must not be changed."""
+    """The directory of the tiny model; tests must not change it."""
     directory = tmp_path_factory.mktemp("models") / "tiny"
     _save(tiny_training, directory)
     return directory

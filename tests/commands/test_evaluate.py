@@ -22,7 +22,7 @@ Evaluate = Callable[..., int]
 
 
 @pytest.fixture
-def evaluate(tiny_model_directory: Path, tmp_path: Path) -> Evaluate:
+def evaluate(tiny_model_directory: Path, tmp_path: Path, compiled_once: None) -> Evaluate:  # noqa: ARG001
     def run(*options: str | Path) -> int:
         fixed = ["evaluate", "--model", str(tiny_model_directory), "--output", str(tmp_path / "report")]
         return main([*fixed, *(str(option) for option in options)])

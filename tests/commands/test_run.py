@@ -29,7 +29,12 @@ Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny_model_directory: Path) -> Iterator[Run]:
+def run(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tiny_model_directory: Path,
+    compiled_once: None,  # noqa: ARG001
+) -> Iterator[Run]:
     """Run the command in this process with settings that would do, changed by those given; return exit code and message."""
 
     def run_command(**settings: object) -> tuple[int, str]:

@@ -20,7 +20,7 @@ Score = Callable[..., int]
 
 
 @pytest.fixture
-def score(tiny_model_directory: Path) -> Score:
+def score(tiny_model_directory: Path, compiled_once: None) -> Score:  # noqa: ARG001
     def run(source: Path, target: Path, *options: str) -> int:
         return main(["score", "--model", str(tiny_model_directory), "--input", str(source), "--output", str(target), *options])
 

@@ -39,17 +39,16 @@ WATCHDOG_SECONDS = 6.0
 class Away:
     """One replica with a trained model, and what it needs, each behind a network of its own: `kafka` and `redis`."""
 
-    def __init__(self, brokers: str, valkey: Valkey, model: Path, name: str, directory: Path) -> None:
+    def __init__(self, brokers: str, valkey: Valkey, model: Path, directory: Path, *, scorer: KerasScorer) -> None:
         self.valkey = valkey
-        self._model = model
-        self._scorer: KerasScorer | None = None
+        self._scorer = scorer
         self._stack = ExitStack()
         self.kafka, self.redis = SocksProxy(), TcpProxy(valkey.address)
         self._stack.callback(self.kafka.close)
         self._stack.callback(self.redis.close)
         self.topics = Topics(
             brokers,
-            name,
+            directory.name,
             PARTITIONS,
             session_timeout_seconds=SESSION_SECONDS,
             request_timeout_seconds=2,
@@ -131,10 +130,9 @@ class Away:
 
     def expected(self) -> dict[bytes | None, list[bytes | None]]:
         """Return what an uninterrupted service would have published by now."""
-        scorer = self._scorer = self._scorer or KerasScorer(self._model)
 
         def detector() -> Detector:
-            return build_detector(scorer, StateSettings(), AlertSettings(update_seconds=UPDATE_SECONDS))
+            return build_detector(self._scorer, StateSettings(), AlertSettings(update_seconds=UPDATE_SECONDS))
 
         records: list[Any] = self.topics.input()
         return expected_alerts(detector, records, self._starts)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.cli import main
 from stream_detector.service.watchdog import STALLED_EXIT_CODE
 from stream_detector.settings.schema import PREFIX
@@ -37,7 +38,9 @@ MOST_LINES = 10
 
 
 @pytest.fixture(scope="module")
-def away(kafka_brokers: str, tiny_model_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Away]:
+def away(
+    kafka_brokers: str, tiny_model_directory: Path, tiny_scorer: KerasScorer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Away]:
     """A service that runs. It had neither Kafka nor Redis when it was started."""
     directory = tmp_path_factory.mktemp("away")
     with ExitStack() as stack:
@@ -45,7 +48,7 @@ def away(kafka_brokers: str, tiny_model_directory: Path, tmp_path_factory: pytes
             valkey = stack.enter_context(running_valkey(directory / "valkey", append_only=True))
         except ServerMissingError as error:
             pytest.skip(str(error))
-        away = stack.enter_context(closing(Away(kafka_brokers, valkey, tiny_model_directory, directory.name, directory)))
+        away = stack.enter_context(closing(Away(kafka_brokers, valkey, tiny_model_directory, directory, scorer=tiny_scorer)))
         away.kafka.refuse()
         away.redis.refuse()
         away.start()

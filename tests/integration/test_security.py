@@ -150,11 +150,9 @@ def move_secrets_to_files(environ: dict[str, str], directory: Path) -> Path:
     return directory
 
 
-def test_alerts_are_those_of_the_readings_that_were_committed(story: Story, tiny_model_directory: Path) -> None:
-    scorer = KerasScorer(tiny_model_directory)
-
+def test_alerts_are_those_of_the_readings_that_were_committed(story: Story, tiny_scorer: KerasScorer) -> None:
     def detector() -> Detector:
-        return build_detector(scorer, StateSettings(), AlertSettings())
+        return build_detector(tiny_scorer, StateSettings(), AlertSettings())
 
     processed = [record for record in story.input if record.offset < story.committed]
     statuses = [json.loads(alert.value)["status"] for alert in story.alerts]

@@ -180,14 +180,11 @@ def test_events_are_valid_and_keyed_by_sensor(story: Story) -> None:
         assert headers(record)["event_id"] == event["event_id"].encode()
 
 
-def test_stops_and_changes_of_owner_neither_lose_nor_double_nor_change_an_event(
-    story: Story, tiny_model_directory: Path
-) -> None:
-    scorer = KerasScorer(tiny_model_directory)
+def test_stops_and_changes_of_owner_neither_lose_nor_double_nor_change_an_event(story: Story, tiny_scorer: KerasScorer) -> None:
     alerts = AlertSettings(update_seconds=UPDATE_SECONDS)
 
     def detector() -> Detector:
-        return build_detector(scorer, StateSettings(), alerts)
+        return build_detector(tiny_scorer, StateSettings(), alerts)
 
     expected = expected_alerts(detector, story.input, story.history_ends)
 

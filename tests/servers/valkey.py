@@ -140,6 +140,13 @@ def running_cluster(directory: Path) -> Iterator[list[Valkey]]:
             node.stop()
 
 
+@contextmanager
+def running_cluster_url(directory: Path) -> Iterator[str]:
+    """Run such a cluster; yield the URL of one of its nodes."""
+    with running_cluster(directory) as nodes:
+        yield nodes[0].url
+
+
 def _join(nodes: list[Valkey]) -> None:
     clients = [node.client() for node in nodes]
     try:
