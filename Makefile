@@ -1,6 +1,6 @@
 # The commands of the project. `make` lists them. Works with GNU make 3.81 and later.
 .DEFAULT_GOAL := help
-.PHONY: help install check test audit demo kafka soak chaos bench bench-quick clean
+.PHONY: help install check test test-fast audit demo kafka soak chaos bench bench-quick clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,9 +23,12 @@ check: $(VENV)/.installed-dev ## Lint, format check and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: $(VENV)/.installed-dev ## Run all tests; ARGS="-k name" for some
+test: $(VENV)/.installed-dev ## Run all tests in two processes; ARGS="-k name" for some
 	@$(BIN)/python -m tests.servers.kafka --prepare || echo "Without it, the tests that need it are skipped, or fail if CI is set."
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25 $(ARGS)
+
+test-fast: $(VENV)/.installed-dev ## Run the tests that need no server, no further process and no TensorFlow; about a minute
+	$(BIN)/python -m pytest --fast -n 2 --dist loadfile -r fE $(ARGS)
 
 audit: $(VENV)/.installed-dev ## Look for known vulnerabilities of the pinned dependencies; asks PyPI
 	@test -x $(AUDIT)/bin/python || $(BIN)/python -m venv --without-pip $(AUDIT)

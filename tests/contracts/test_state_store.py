@@ -17,6 +17,7 @@ from stream_detector.adapters.redis.store import RedisStore
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.ports import PartitionMeta, SensorUpdate, StateStore, StoreVerdict
 from stream_detector.settings.schema import RedisSettings
+from tests.examples import examples
 from tests.fakes.memory_store import MemoryStore
 from tests.pipeline.updates import together, whole
 from tests.servers.processes import free_port
@@ -324,7 +325,7 @@ STEPS = st.lists(
 PARTITIONS = itertools.count()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_any_sequence_of_persists_leaves_what_the_caller_holds(
     backend: Backend, steps: list[tuple[str, dict[str, int]]]

@@ -15,6 +15,7 @@ from stream_detector.readings import Float64Array, Message, Readings
 from stream_detector.state.codec.encode import encode
 from stream_detector.state.record_layout import new_records
 from stream_detector.state.running_scale import Scales
+from tests.examples import examples
 from tests.pipeline.harness import SECOND_MS, START_MS, UNKNOWN_ABOVE, ChecksumScorer, Plant, checksum_error
 
 #: Surprises of ChecksumScorer are below 1: with this margin none is anomalous, with that one all are.
@@ -146,7 +147,7 @@ def test_scores_that_were_not_needed_are_not_reported() -> None:
     assert np.array_equal(whole, np.concatenate(parts), equal_nan=True)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     sensors=st.text(alphabet="abc", min_size=1, max_size=60),
     stride=st.integers(1, 5),

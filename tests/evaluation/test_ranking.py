@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stream_detector.evaluation.ranking import average_precision, lowest_where_absent, vus_pr
 from stream_detector.evaluation.segments import find_segments
 from stream_detector.readings import BoolArray, Float64Array
+from tests.examples import examples
 
 #: Labels, scores, AUC-PR, and VUS-PR at windows of 1, 5, 8 and 30 rows, as computed by the
 #: reference: average_precision_score of scikit-learn 1.9, and the fast form of TSB-AD's generate_curve(..., "opt", 250).
@@ -156,7 +157,7 @@ def slow_vus_pr(labels: BoolArray, scores: Float64Array, window: int) -> float:
 
 
 @given(labelled_scores(), st.integers(0, 12))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 def test_equals_its_definition_row_by_row(given_: tuple[BoolArray, Float64Array], window: int) -> None:
     labels, scores = given_
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stream_detector.evaluation import windowed_pca
 from stream_detector.evaluation.windowed_pca import fit_windowed_pca
 from stream_detector.readings import Float64Array
+from tests.examples import examples
 
 
 def related(rows: int, features: int, seed: int = 0) -> Float64Array:
@@ -74,7 +75,7 @@ def test_a_fit_to_fewer_windows_takes_them_evenly() -> None:
 
 
 @given(cut=st.integers(1, 59), seed=st.integers(0, 9))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_a_score_depends_on_no_later_row_and_not_on_the_chunk(cut: int, seed: int) -> None:
     pca = fit_windowed_pca(related(100, 2), window_length=8)
     values = related(60, 2, seed)

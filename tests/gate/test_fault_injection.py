@@ -20,6 +20,7 @@ from stream_detector.gate.fault_kinds import (
     STUCK,
 )
 from stream_detector.readings import Float64Array
+from tests.examples import examples
 
 
 def seeded(seed: int = 0) -> np.random.Generator:
@@ -157,7 +158,7 @@ def test_a_fault_is_in_a_quarter_of_the_scored_features_at_most(scored: int, mos
     missing=st.sampled_from([0.0, 0.3, 0.95]),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_fault_changes_its_cells_only_and_no_missing_value(
     kind: str, features: tuple[int, ...], rows: tuple[int, int], missing: float, seed: int
 ) -> None:
@@ -179,7 +180,7 @@ def test_a_fault_changes_its_cells_only_and_no_missing_value(
 
 
 @given(kind=st.sampled_from(KINDS), seed=st.integers(0, 100))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_equal_seeds_give_equal_faults(kind: str, seed: int) -> None:
     run = HealthyRun.of(waves(), np.ones(3), np.ones(3, np.bool_))
 

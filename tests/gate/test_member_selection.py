@@ -13,6 +13,7 @@ from stream_detector.gate.fault_kinds import DRIFT, SPIKE
 from stream_detector.gate.member_selection import select_members
 from stream_detector.gate.trials import Trials, plan_trials
 from stream_detector.readings import Float64Array
+from tests.examples import examples
 from tests.gate.hand_made import trials_of
 
 
@@ -109,7 +110,7 @@ def test_rows_that_a_member_has_not_scored_do_not_count() -> None:
 
 
 @given(seed=st.integers(0, 1000), members=st.integers(2, 5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_what_is_kept_finds_no_less_than_all_together(seed: int, members: int) -> None:
     trials = many(each=4)
     generator = np.random.default_rng(seed)

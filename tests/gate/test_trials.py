@@ -13,6 +13,7 @@ from stream_detector.gate.fault_injection import HealthyRun
 from stream_detector.gate.fault_kinds import CHANGED_PERIOD, KINDS, LOST_CORRELATION, SPIKE
 from stream_detector.gate.trials import TrialLimits, Trials, plan_trials
 from stream_detector.readings import Float64Array
+from tests.examples import examples
 from tests.gate.hand_made import first_row_of
 
 
@@ -112,7 +113,7 @@ def test_runs_that_are_too_short_are_left_out() -> None:
     missing=st.sampled_from([0.0, 0.2]),
     seed=st.integers(0, 50),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_a_trial_is_a_healthy_stretch_but_for_its_fault(
     rows: int, window_length: int, features: int, missing: float, seed: int
 ) -> None:

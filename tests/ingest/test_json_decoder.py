@@ -15,6 +15,7 @@ from stream_detector.ingest.dead_letters import dead_letter
 from stream_detector.ingest.document import REASONS
 from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.timestamps import MAXIMUM_TIME_MS
+from tests.examples import examples
 from tests.ingest.records import DECODER, LIMITS, WRITTEN_MS, decode_one, document, record
 
 
@@ -175,7 +176,7 @@ _documents = st.fixed_dictionaries(
 _values = st.none() | st.binary(max_size=60) | _json.map(lambda value: json.dumps(value).encode()) | _documents
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(values=st.lists(_values, max_size=8), timestamps=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=8, max_size=8))
 def test_whatever_is_in_the_topic_each_record_is_one_reading_or_one_rejection(
     values: list[bytes | None], timestamps: list[int]

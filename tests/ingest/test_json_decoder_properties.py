@@ -14,6 +14,7 @@ from stream_detector.ingest.document import REASONS
 from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
 from stream_detector.readings import Decoded
 from stream_detector.timestamps import MAXIMUM_TIME_MS
+from tests.examples import examples
 from tests.fakes.memory_log import MemoryRecord
 
 WRITTEN_MS = 1_800_000_000_000
@@ -92,7 +93,7 @@ def reading_of(decoded: Decoded, offset: int) -> tuple[str, int, bytes]:
     return decoded.readings.sensors[place], int(decoded.readings.times_ms[place]), decoded.readings.values[place].tobytes()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(value=_values)
 def test_a_record_is_one_usable_reading_or_one_rejection_with_a_reason(value: bytes | None) -> None:
     decoded = DECODER.decode([record(value)])
@@ -108,7 +109,7 @@ def test_a_record_is_one_usable_reading_or_one_rejection_with_a_reason(value: by
         assert not np.isinf(decoded.readings.values).any()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(others=st.lists(_values, min_size=1, max_size=4))
 def test_a_record_is_decoded_as_if_it_were_alone(others: list[bytes | None]) -> None:
     records = [record(value, offset) for offset, value in enumerate([GOOD, *others, GOOD])]
@@ -124,7 +125,7 @@ def test_a_record_is_decoded_as_if_it_were_alone(others: list[bytes | None]) -> 
     assert reading_of(together, 0) == ("pump-7", 1_799_996_400_250, np.array([61.25, -300], np.float32).tobytes())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     sensor=st.text(st.characters(codec="utf-8"), min_size=1, max_size=60).filter(str.strip),
     time_ms=st.integers(0, WRITTEN_MS),

@@ -27,6 +27,7 @@ from stream_detector.gate.promotion import promotion_warning
 from stream_detector.model_store import model_directory
 from stream_detector.model_store.model_directory import FILES, MANIFEST, is_model, load_artifact
 from stream_detector.model_store.serialization import CALIBRATION, REPORT, SCORING, SENSORS, SPEC, WEIGHTS
+from tests.examples import examples
 from tests.model_store.damage import INCONSISTENT, Arrays, change_arrays, reseal
 
 Array = NDArray[Any]
@@ -253,7 +254,7 @@ def test_a_verdict_that_cannot_be_understood_is_an_error_and_no_promotion(gate: 
         promotion_warning({"gate": gate}, refuse=False)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(FILES),
     edits=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 4), st.binary(max_size=4)), min_size=1, max_size=4),

@@ -23,6 +23,7 @@ from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
 from stream_detector.state.codec.decode import decode
 from stream_detector.state.record_layout import record_dtype
 from stream_detector.timestamps import iso_time
+from tests.examples import examples
 from tests.pipeline.harness import (
     INPUT,
     MINUTE_MS,
@@ -325,7 +326,7 @@ _scripts = st.builds(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     script=_scripts,
     pace=_paces,
@@ -345,7 +346,7 @@ def test_whatever_fails_the_events_are_those_of_a_quiet_run(
     assert outcome(stage.world, script) == quiet_run(script)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     script=_scripts,
     pace=_paces,
@@ -364,7 +365,7 @@ def test_a_store_that_loses_everything_while_the_sensors_are_in_memory_changes_n
     assert outcome(stage.world, script).alerts == quiet_run(script).alerts
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     script=_scripts,
     pace=_paces,

@@ -18,6 +18,7 @@ from stream_detector.service.reload import Reloader, reread_alerts
 from stream_detector.service.signals import ReloadFlag
 from stream_detector.settings.schema import AlertSettings, KafkaSettings, RedisSettings, Settings
 from stream_detector.settings.sources import load_settings
+from tests.examples import examples
 from tests.pipeline.harness import MINUTE_MS, SECOND_MS, START_MS, Plant, Replica, World
 from tests.service.test_metrics import samples
 
@@ -325,7 +326,7 @@ def take(step: int | str, replica: Replica, files: list[str], flag: ReloadFlag) 
 @given(STEPS)
 @example(["all", 20, "after", 20, "none", 20, 20, "all", 20, 20])  # an answer is lost, and new rules come while it is replayed
 @example(["all", 0, 20, 20, "store down", 20, "none", "rebalance", 20, "store up", 0, 0, 20, "all", 20])
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 def test_reloads_at_any_time_leave_every_incident_whole(steps: list[int | str]) -> None:
     """Each has one opening, before all else, and at most one end; a sensor's incidents do not overlap; no id comes twice."""
     world, files, flag = busy_log(), ["usual"], ReloadFlag()

@@ -14,6 +14,7 @@ from stream_detector.model.static_covariates import fit_fleet
 from stream_detector.readings import BoolArray, Float32Array, Float64Array
 from stream_detector.training.calibration_fit import cluster_excesses, fit_calibration, fit_excesses, fit_tails
 from stream_detector.training.preparation import SensorScales
+from tests.examples import examples
 
 RATES = [10.0**-power for power in range(12)]
 #: Log errors of 1 to 40 readings by two members.
@@ -212,7 +213,7 @@ def test_a_sensor_of_one_reading_each_is_enough() -> None:
     assert all(math.isfinite(calibration.margin(rate)) for rate in RATES)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(st.lists(LOG_ERRORS, min_size=1, max_size=4), st.integers(1, 40))
 def test_margins_are_finite_and_never_fall_as_the_budget_shrinks(of_sensors: list[Float32Array], quiet: int) -> None:
     calibration = calibrate(*of_sensors, quiet_readings=quiet)
