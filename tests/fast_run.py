@@ -30,7 +30,7 @@ def _start_no_process(*_: Any, **__: Any) -> NoReturn:  # noqa: ANN401 - stands 
 
 def leave_out_slow_tests() -> None:
     """From now on, skip whoever imports TensorFlow or starts a process."""
-    sys.meta_path.insert(0, _NoTensorFlow())  # type: ignore[arg-type]  # the import system calls find_spec only
+    sys.meta_path.insert(0, _NoTensorFlow())
     subprocess.Popen.__init__ = _start_no_process  # type: ignore[method-assign]
     multiprocessing.process.BaseProcess.start = _start_no_process  # type: ignore[method-assign]
 
