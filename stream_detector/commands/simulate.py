@@ -91,7 +91,7 @@ def _to_topic(arguments: argparse.Namespace, fleet: Fleet) -> int:
     steps = None if arguments.until_stopped else _steps(arguments)
     start_ms = _topic_start_ms(arguments, time.time())
     if steps is None and arguments.faults:
-        msg = "--faults N needs an end; with --until-stopped give --fault-every-seconds"
+        msg = "--faults N needs an end; with --until-stopped use --fault-every-seconds"
         raise SettingsError(msg)
     series = Series(fleet, start_ms, _faults(arguments, fleet, start_ms, TOPIC_FAULT_EVERY_SECONDS), arguments.missing)
     with stop_requested() as stop:

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="CSV or Parquet with columns timestamp (ISO 8601 or epoch), sensor_id (left out: one sensor), then features",
+        help="CSV or Parquet with columns timestamp (ISO 8601 or epoch), sensor_id (optional for one sensor), then features",
     )
     source.add_argument("--from-topic", action="store_true", help="read the input topic of the settings instead")
     data.add_argument("--since", type=moment, metavar="TIME", help="with --from-topic: first record time (default: all)")

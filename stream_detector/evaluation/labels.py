@@ -62,7 +62,7 @@ def labels_of_file(path: Path, column: str, dataset: Dataset) -> GroundTruth:
     if absent.any():
         row = int(absent.argmax())
         reading = f"{dataset.sensors[dataset.codes[row]]} at {iso_time(int(dataset.times_ms[row]))}"
-        msg = f"{path}: no label of {reading}, nor of {int(absent.sum()) - 1} other readings; every reading needs one"
+        msg = f"{path}: no label for {reading} and {int(absent.sum()) - 1} other readings; every reading needs one"
         raise InputDataError(msg)
     elsewhere = int((codes < 0).sum())
     notes = (f"{elsewhere:,} labels belong to sensors that are not in the input",) if elsewhere else ()

@@ -32,7 +32,7 @@ class Selection:
         advice = [
             f"if it names the sensors, rename it to {SENSOR_COLUMN}" if SENSOR_COLUMN not in kept else "",
             f"if it says which feature {others[0]} holds (long format), give each feature a column" if len(others) == 1 else "",
-            "if it is no feature, leave it out with --ignore-columns",
+            "if it is not a feature, exclude it with --ignore-columns",
         ]
         return "; ".join(filter(None, advice))
 
@@ -41,13 +41,13 @@ def check_names(path: Path, names: list[str]) -> None:
     """Raise InputDataError unless the column names are unique and non-empty and one of them is the time."""
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated or "" in names:
-        what = f"column {', '.join(repeated)} is there twice" if any(repeated) else "a column has no name"
+        what = f"column {', '.join(repeated)} appears twice" if any(repeated) else "a column has no name"
         msg = f"{path}: {what}"
         raise InputDataError(msg)
     if TIME_COLUMN not in names:
         found = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
         msg = (
             f"{path}: no column {TIME_COLUMN!r} (found: {found}); the first line must name the columns: {TIME_COLUMN}, "
-            f"{SENSOR_COLUMN} (left out: one sensor), and one for each feature"
+            f"{SENSOR_COLUMN} (optional for a single sensor), and one for each feature"
         )
         raise InputDataError(msg)

@@ -40,7 +40,7 @@ def explain(error: str, head: CsvHead, on_text: Callable[[str], str]) -> str:
         column = head.names()[position]
         where = f"data row {row}, " if row else ""
         if _NUMBER_WITH_COMMA.fullmatch(value):
-            advice = "write numbers with a decimal point, not a comma, and with nothing between thousands"
+            advice = "write numbers with a decimal point, not a comma, and without thousands separators"
         else:
             advice = _advice(row, head.cells(position), lambda: on_text(column))
         return f"{where}column {column}: {value[:40]!r} is not a number ({advice})"

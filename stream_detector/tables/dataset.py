@@ -106,7 +106,7 @@ def sampling_interval_seconds(dataset: Dataset) -> float:
     """Return the median time between consecutive readings of a sensor in a cleaned dataset; raise InputDataError if none."""
     steps_ms = np.diff(dataset.times_ms)[np.diff(dataset.codes) == 0]
     if not len(steps_ms):
-        msg = "no sensor has two readings at different times; nothing can be learned from that"
+        msg = "no sensor has two readings at different times, the least that training needs"
         raise InputDataError(msg)
     return float(np.median(steps_ms)) / 1000.0
 
@@ -168,8 +168,8 @@ def _check_one_sensor(dataset: Dataset, where: str, found: str) -> None:
     if contradicting < max(_FEWEST_CONTRADICTING, _CONTRADICTING_SHARE * len(dataset)):
         return
     msg = (
-        f"{where}: no column {SENSOR_COLUMN}, so that all rows are one sensor's; but {contradicting:,} of "
-        f"{len(dataset):,} rows have the time of another row, with other values. Rename the column that names the sensors to "
-        f"{SENSOR_COLUMN} (found: {found}). If it is one sensor after all, add a column {SENSOR_COLUMN} with its name"
+        f"{where}: without a column {SENSOR_COLUMN} all rows belong to one sensor, but {contradicting:,} of "
+        f"{len(dataset):,} rows have the time of another row and other values. Rename the column that names the "
+        f"sensors to {SENSOR_COLUMN} (found: {found}). If there is only one sensor, add a column {SENSOR_COLUMN} with its name"
     )
     raise InputDataError(msg)

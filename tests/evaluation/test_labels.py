@@ -71,7 +71,7 @@ def test_labels_of_another_file_are_found_by_sensor_and_time(dataset: Dataset, t
 def test_a_reading_without_a_label_in_the_other_file_is_an_error(dataset: Dataset, tmp_path: Path) -> None:
     path = write(tmp_path / "truth.csv", "sensor_id,timestamp,label\na,1000,0\nb,2000,0\n")
 
-    with pytest.raises(InputDataError, match=r"no label of b at 1970-01-01T00:16:40.000Z, nor of 1 other readings"):
+    with pytest.raises(InputDataError, match=r"no label for b at 1970-01-01T00:16:40.000Z and 1 other readings"):
         labels_of_file(path, "label", dataset)
 
 

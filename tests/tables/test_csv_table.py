@@ -31,7 +31,7 @@ def test_a_compressed_csv_is_read(tmp_path: Path) -> None:
     assert read_dataset([path]).times_ms.tolist() == [5000]
 
 
-TEXT = "if it is no feature, leave it out with --ignore-columns"
+TEXT = "if it is not a feature, exclude it with --ignore-columns"
 LONG = "if it says which feature value holds (long format), give each feature a column; "
 NAMES = "if it names the sensors, rename it to sensor_id; "
 
@@ -51,7 +51,7 @@ NAMES = "if it names the sensors, rename it to sensor_id; "
         (
             "sensor,time,tag,value",
             ["a,1,flow,1"],
-            "columns: timestamp, sensor_id (left out: one sensor), and one for each feature",
+            "columns: timestamp, sensor_id (optional for a single sensor), and one for each feature",
         ),
         (
             "timestamp,x,y",

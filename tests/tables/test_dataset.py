@@ -131,7 +131,10 @@ def test_a_fleet_without_a_column_of_sensors_is_refused(
         read_dataset([path], features, ignore)
 
     said = str(caught.value)
-    assert f"no column sensor_id, so that all rows are one sensor's; but {40 * (sensors - 1)} of {40 * sensors} rows" in said
+    assert (
+        f"without a column sensor_id all rows belong to one sensor, but {40 * (sensors - 1)} of {40 * sensors} rows have"
+        in said
+    )
     assert "Rename the column that names the sensors to sensor_id (found: asset_no, timestamp, x)" in said
 
 
@@ -141,7 +144,9 @@ def test_a_file_for_each_sensor_without_its_name_is_refused(tmp_path: Path) -> N
         (tmp_path / f"{number}.csv").write_text(f"timestamp,x\n{rows}")
 
     assert len(read_dataset([tmp_path / "0.csv", tmp_path / "0.csv"])) == 80  # equal rows do not contradict each other
-    with pytest.raises(InputDataError, match=r"the files: no column sensor_id, .* 40 of 80 rows have the time of another row"):
+    with pytest.raises(
+        InputDataError, match=r"the files: without a column sensor_id .* 40 of 80 rows have the time of another row"
+    ):
         read_dataset([tmp_path / "0.csv", tmp_path / "1.csv"])
 
 
@@ -182,7 +187,7 @@ def test_files_with_other_columns_are_refused(tmp_path: Path) -> None:
         (b"\x1f\x8b but no gzip", "not"),
         (b"1,2,3\n4,5,6\n", r"no column 'timestamp'.*\(found: 1, 2, 3\)"),
         (b"timestamp\n1\n", "no feature columns"),
-        (b"timestamp,x,x\n1,2,3\n", "column x is there twice"),
+        (b"timestamp,x,x\n1,2,3\n", "column x appears twice"),
         (b"timestamp,x,\n1,2,3\n", "a column has no name"),
         (b"timestamp,x\n1,1\n2,high\n", "data row 2, column x: 'high' is not a number"),
         (b"timestamp,x\n1,1\n2,1,5\n", "data row 2 has 3 cells, the header 2"),
