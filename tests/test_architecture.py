@@ -32,7 +32,7 @@ LAYERS = (
 )
 LAYER_OF = {room: position for position, layer in enumerate(LAYERS) for room in layer.split()}
 #: Pure rooms import none of these: no client library, no settings library, no TensorFlow, no clock, no thread.
-PURE_ROOMS = {"errors", "timestamps", "readings", "ingest", "state", "detection", "ports", "pipeline"}
+PURE_ROOMS = {"errors", "timestamps", "readings", "missing_values", "ingest", "state", "detection", "ports", "pipeline"}
 OUTSIDE_WORLD = {"tensorflow", "keras", "kafka", "redis", "prometheus_client", "pydantic", "pydantic_settings"}
 OUTSIDE_WORLD |= {"os", "time", "random", "socket", "threading"}
 

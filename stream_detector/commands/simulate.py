@@ -113,7 +113,7 @@ def _publish(series: Series, pieces: Iterator[Piece], writer: ReadingsWriter) ->
     for piece in pieces:
         for sensor_id, value in messages(series, piece):
             writer.send(sensor_id, value)
-        for fault in piece.begun:
+        for fault in piece.started:
             _print(describe(fault))
     writer.flush()
 

@@ -93,7 +93,7 @@ def stream_readings(
     for piece in paced(series, pace.steps, pace.speed, time.time, wait):
         for sensor_id, value in messages(series, piece):
             writer.send(sensor_id, value)
-        for fault in piece.begun:
+        for fault in piece.started:
             listener.announce_fault(fault)
     writer.flush()
     deadline = time.monotonic() + DRAIN_SECONDS

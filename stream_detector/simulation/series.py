@@ -20,7 +20,7 @@ class Piece:
     values: Float64Array  # [S, N, F]; NaN = missing
     faults: tuple[Fault, ...]  # those that overlap these steps
     fault_of: Int64Array  # [S, N] position in `faults`; -1 = healthy
-    begun: tuple[Fault, ...]  # those that start in these steps
+    started: tuple[Fault, ...]  # those that start in these steps
 
 
 class Series:
@@ -44,21 +44,21 @@ class Series:
         times_ms = np.array([self._time_ms(self._step + step) for step in range(steps)], dtype=np.int64)
         self._step += steps
         values = self.fleet.values(np.arange(self.fleet.sensors), times_ms)
-        begun = self._begin_until(int(times_ms[-1]))
+        started = self._start_faults_until(int(times_ms[-1]))
         faults = tuple(self._current)
         values = apply_faults(self.fleet, times_ms, values, faults)
         if self._missing_share > 0.0:
             values[missing(self.fleet, times_ms, self._missing_share)] = np.nan
         self._current = [fault for fault in self._current if fault.end_ms > times_ms[-1]]
-        return Piece(times_ms, values, faults, labels(self.fleet, times_ms, faults), tuple(begun))
+        return Piece(times_ms, values, faults, labels(self.fleet, times_ms, faults), tuple(started))
 
-    def _begin_until(self, time_ms: int) -> list[Fault]:
-        begun = []
+    def _start_faults_until(self, time_ms: int) -> list[Fault]:
+        started = []
         while self._next_fault is not None and self._next_fault.start_ms <= time_ms:
-            begun.append(self._next_fault)
+            started.append(self._next_fault)
             self._next_fault = next(self._coming, None)
-        self._current += begun
-        return begun
+        self._current += started
+        return started
 
     def _time_ms(self, step: int) -> int:
         return self._start_ms + round(step * self.fleet.interval_seconds * 1000.0)

@@ -87,14 +87,14 @@ def paced(
     Event time runs `speed` times as fast as the clock, and never ahead of it. `now` returns epoch seconds; `wait(seconds)`
     blocks for that long at most and returns True to stop.
     """
-    begun_at = now()
+    started_at = now()
     start_ms = series.time_of_next_step_ms()
     interval_ms = series.fleet.interval_seconds * 1000.0
     done = 0
     most = max(_ROWS_PER_PIECE // series.fleet.sensors, 1)
     while (steps is None or done < steps) and not wait(0.0):
         clock = now()
-        reached_ms = min(start_ms + speed * (clock - begun_at) * 1000.0, clock * 1000.0)
+        reached_ms = min(start_ms + speed * (clock - started_at) * 1000.0, clock * 1000.0)
         due = int((reached_ms - start_ms) // interval_ms) + 1 - done if reached_ms >= start_ms else 0
         if due <= 0:
             ahead_ms = series.time_of_next_step_ms() - reached_ms

@@ -174,7 +174,7 @@ def test_a_series_does_not_depend_on_its_pieces() -> None:
     def values(pieces: list[int]) -> tuple[np.ndarray, list[Fault]]:
         series = Series(FLEET, START_MS, endless_faults(FLEET, START_MS, 60.0), missing_share=0.05)
         made = [series.next_piece(steps) for steps in pieces]
-        return np.concatenate([piece.values for piece in made], axis=1), [fault for piece in made for fault in piece.begun]
+        return np.concatenate([piece.values for piece in made], axis=1), [fault for piece in made for fault in piece.started]
 
     whole, faults = values([400])
     pieces, faults_of_pieces = values([1, 1, 98, 250, 50])
@@ -191,4 +191,4 @@ def test_faults_of_a_series_are_those_of_its_labels() -> None:
     piece = series.next_piece(10)
 
     assert (piece.fault_of[fault.sensor] == 0).tolist() == [False, False, True, True, True, *[False] * 5]
-    assert piece.begun == piece.faults
+    assert piece.started == piece.faults
