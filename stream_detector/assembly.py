@@ -1,4 +1,4 @@
-"""From settings and a model to the rules that the core works by; the stream and the offline command share it."""
+"""Turns settings and a model into the detector and its rules. The service and the offline commands share it."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from stream_detector.state.arena import Arena
 from stream_detector.state.running_scale import MAXIMUM_LEARNED_COUNT, ScaleConfig
 from stream_detector.timestamps import to_ms
 
-#: A silence of so many sampling intervals starts a window anew, if no setting says otherwise. Training windows use it too.
+#: Default: a pause of this many sampling intervals restarts a window. Training windows use it too.
 GAP_INTERVALS = 10.0
-#: An open incident is updated no more often than this, if no setting says otherwise.
+#: Default: shortest time between two updates of an open incident.
 UPDATE_SECONDS = 300.0
-#: An incident lasts at least so many windows before it is taken for the new normal state: by then the memory holds it.
+#: An incident lasts at least this many windows before it is accepted as the new normal: by then the window holds it.
 ACCEPT_WINDOWS = 2
-#: A sensor that the model does not know learns its scale from so many windows of readings.
+#: A sensor that the model does not know learns its scale from this many windows of readings.
 SCALE_WINDOWS = 16
-#: Hexadecimal digits of a version of the rules; as many as a model's version has.
+#: Hexadecimal digits of a rules version; a model's version has as many.
 VERSION_DIGITS = 12
 
 
 class TrainedScorer(Scorer, Protocol):
-    """A scorer with what its model knows."""
+    """A scorer with the specification and calibration of its model."""
 
     spec: ModelSpec
     calibration: Calibration
@@ -70,7 +70,7 @@ def build_detector(scorer: TrainedScorer, state: StateSettings, alerts: AlertSet
 
 
 def decision_rules(model: ModelSpec, calibration: Calibration, state: StateSettings, alerts: AlertSettings) -> DecisionRules:
-    """Turn the alarm budget into a margin, and times into milliseconds."""
+    """Return the rules: the alarm budget as a margin, times in milliseconds."""
     interval_seconds = model.sampling_interval_seconds * state.stride
     window_seconds = model.window_length * model.sampling_interval_seconds
     quiet_seconds = alerts.quiet_seconds or window_seconds / 2
@@ -93,9 +93,9 @@ def decision_rules(model: ModelSpec, calibration: Calibration, state: StateSetti
 def rules_version(
     budget_per_sensor_day: float, reading_interval_seconds: float, *, update_ms: int, quiet_ms: int, accept_ms: int
 ) -> str:
-    """Name what the settings say about decisions: a hash of all of it, and of nothing else.
+    """Return a hash of all settings that affect decisions, and of nothing else.
 
-    The model is not part of it, it has a version of its own; nor is how a budget was put: for a sensor or for the fleet.
+    The model is not part of it: it has its own version. Nor is the form of the budget, per sensor or per fleet.
     """
     content = {
         "alarms_per_reading": alarms_per_reading(budget_per_sensor_day, reading_interval_seconds),
@@ -115,17 +115,17 @@ def budget_per_sensor_day(calibration: Calibration, alerts: AlertSettings) -> fl
 
 
 def model_tag(model: ModelSpec) -> int:
-    """Return the number under which records remember a model; 0 means none."""
+    """Return the number by which sensor records identify a model; 0 means none."""
     return zlib.crc32(model.version.encode()) or 1
 
 
 def max_gap_seconds(model: ModelSpec, state: StateSettings) -> float:
-    """Return how long a sensor may be silent within one window."""
+    """Return the longest pause within a window."""
     return state.max_gap_seconds or GAP_INTERVALS * model.sampling_interval_seconds
 
 
 def input_limits(settings: InputSettings) -> InputLimits:
-    """Return what a record may be."""
+    """Return the limits for a record."""
     return InputLimits(
         max_record_bytes=settings.max_record_bytes,
         max_sensor_id_bytes=settings.max_sensor_id_bytes,
@@ -140,20 +140,20 @@ def dead_letter_limit(settings: DeadLetterSettings) -> DeadLetterLimit:
 
 
 def pipeline_config(settings: Settings) -> PipelineConfig:
-    """Return the names of the topics, and what bounds a step."""
+    """Return the names of the topics and the limits of a step."""
     kafka = settings.kafka
     return PipelineConfig(
         kafka.input_topic,
         kafka.alerts_topic,
         kafka.dead_letter_topic,
         settings.dead_letters.max_value_bytes,
-        overlap_records=kafka.max_poll_records,  # a poll that gives all it may shows that readings wait
+        overlap_records=kafka.max_poll_records,  # a full poll shows that more readings are waiting
         commits=CommitPolicy(kafka.commit_seconds, kafka.max_poll_records),
     )
 
 
 def restore_config(model: ModelSpec, settings: Settings) -> RestoreConfig:
-    """Return where a new group starts, and how much history fills its windows."""
+    """Return where a new consumer group starts, and how much history fills windows."""
     window_seconds = model.window_length * model.sampling_interval_seconds
     return RestoreConfig(
         start=start_position(settings.kafka),

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object per line, or text; set up by the commands, never at import."""
+"""Structured logs: one JSON object per line, or text. The commands set them up; nothing is set up at import."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-#: Attributes that every log record has; what else it has was given by the caller.
+#: Attributes of every log record. Any other attribute comes from the caller.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -42,9 +42,9 @@ def set_up_logging(level: str, log_format: str) -> None:
 
 
 def silence_kafka_client() -> None:
-    """Show nothing that the Kafka client logs: at its finest it logs passwords.
+    """Hide the Kafka client's own log lines, which contain passwords at the finest level.
 
-    Its retries are reported by the adapters, with what they mean; these listen to its loggers for that, so the loggers stay on.
+    The adapters report its retries together with what they mean. They listen to its loggers, so the loggers stay enabled.
     """
     kafka = logging.getLogger("kafka")
     kafka.propagate = False
@@ -52,23 +52,23 @@ def silence_kafka_client() -> None:
 
 
 class OutageLog:
-    """What may fail for a while. The attempts between the first failure and the next success are logged at DEBUG."""
+    """Logs an outage: the first failure as a warning, further ones at DEBUG, and the end with the duration."""
 
     def __init__(self, logger: logging.Logger, clock: Callable[[], float], over: str | None = None) -> None:
-        """`over` is logged, with the duration, when it works again; None where that is told elsewhere."""
+        """`over` is the message at the end of the outage; None if another line reports it."""
         self._logger = logger
         self._clock = clock
         self._over = over
         self._since: float | None = None
 
     def failed(self, message: str, *arguments: object) -> None:
-        """Note a failure."""
+        """Log a failure."""
         self._logger.log(logging.WARNING if self._since is None else logging.DEBUG, message, *arguments)
         if self._since is None:
             self._since = self._clock()
 
     def ended(self) -> None:
-        """Note a success."""
+        """Log the end of the outage, if there was one."""
         if self._since is not None and self._over is not None:
             self._logger.warning("%s after %.1f s", self._over, self._clock() - self._since)
         self._since = None

@@ -1,4 +1,4 @@
-"""Types of command-line options, with errors that say what is allowed."""
+"""Types of command-line options. Their errors say what is allowed."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ def positive(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """Parse a number from 0 up to, not including, 1."""
+    """Parse a number of at least 0 and less than 1."""
     value = _number(text)
     if not 0.0 <= value < 1.0:
-        msg = f"{text!r} is not a share: 0 or more, and less than 1"
+        msg = f"{text!r} is not a share: at least 0 and less than 1"
         raise argparse.ArgumentTypeError(msg)
     return value
 
 
 def moment(text: str) -> datetime:
-    """Parse a time with its zone."""
+    """Parse a time with a time zone."""
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         parsed = None
     if parsed is None or parsed.tzinfo is None:
-        msg = f"{text!r} is not a time with its zone, as 2026-11-23T07:00:00Z"
+        msg = f"{text!r} is not a time with a time zone, such as 2026-11-23T07:00:00Z"
         raise argparse.ArgumentTypeError(msg)
     return parsed
 

@@ -1,4 +1,4 @@
-"""Where the commands read settings from: two options that all of them share."""
+"""The options --config and --secrets, which the commands share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stream_detector.settings.sources import load_settings
 
 def add_settings_options(parser: argparse._ActionsContainer) -> None:
     """Declare --config and --secrets."""
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (TOML); the environment comes first")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (TOML); the environment takes precedence")
     parser.add_argument("--secrets", type=Path, metavar="DIR", help="directory with one file per secret setting")
 
 

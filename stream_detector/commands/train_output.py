@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def progress_bars(console: Console) -> Iterator[Progress]:
-    """Show a bar for each phase of the training."""
+    """Show a progress bar per phase of the training."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
@@ -97,7 +97,7 @@ def describe_autoencoder(weight: Mapping[str, Any] | None) -> list[str]:
         return []
     share, gain = weight["share"], weight["gain"]
     if share == 0.0:
-        return ["  left out: autoencoder; injected faults are found better without it"]
+        return ["  left out: autoencoder; injected faults are detected better without it"]
     return [f"  the autoencoder makes up {share:.0%} of it, which changes AUC-PR on injected faults by {gain:+.3f}"]
 
 

@@ -1,3 +1,3 @@
-"""The process around the pipeline: its loop, signals, watchdog, metrics, health, log lines and reloading of settings."""
+"""The process around the pipeline: its loop, signals, watchdog, metrics, health pages, log monitors and reloads."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Other decision rules while the service runs: SIGHUP has the settings read again, the group `alerts` takes effect.
+"""Changes the decision rules of a running service: on SIGHUP the settings are read again and the group `alerts` applies.
 
-The rules change when every partition is restored and stored, so no reading is ever replayed by rules other than those
-that decided it first, unless the process dies in between; docs/delivery.md says what that means.
+The rules change only when every partition is restored and stored. So no reading is replayed by rules other than those
+that first decided it, unless the process dies in between; docs/delivery.md says what that means.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ logger = logging.getLogger(__name__)
 
 
 class Decider(Protocol):
-    """What takes the rules: the pipeline."""
+    """What decides by the rules: the pipeline."""
 
     def settle(self) -> bool:
-        """Say whether every partition is restored, and stored up to its committed position."""
+        """Return whether every partition is restored, and stored up to its committed position."""
         ...
 
     def use_rules(self, rules: DecisionRules) -> None:
@@ -33,10 +33,10 @@ class Decider(Protocol):
 
 
 class Reloader:
-    """Knows the rules in force, and puts others in their place."""
+    """Holds the rules in force and replaces them on request."""
 
     def __init__(self, asked: ReloadFlag, rules: DecisionRules, reread: Callable[[], DecisionRules], metrics: Metrics) -> None:
-        """Start with `rules`; `reread` makes those that the settings describe now, or raises SettingsError."""
+        """Start with `rules`. `reread` returns the rules that the settings describe now, or raises SettingsError."""
         self.rules = rules
         self._asked = asked
         self._reread = reread
@@ -45,7 +45,7 @@ class Reloader:
         self._show()
 
     def between_batches(self, decider: Decider) -> None:
-        """Reload if that was asked for; hand rules that wait to the decider when it is settled."""
+        """Reload the settings if requested. Give new rules to the decider once it is settled."""
         if self._asked.take():
             self._reload()
             if self._waiting is not None and not decider.settle():
@@ -54,23 +54,23 @@ class Reloader:
             decider.use_rules(self._waiting)
             before, self.rules, self._waiting = self.rules, self._waiting, None
             self._show()
-            logger.info("%s; before: %s", describe_rules(self.rules), before.rules_version, extra=_fields(self.rules))
+            logger.info("%s; previously: %s", describe_rules(self.rules), before.rules_version, extra=_fields(self.rules))
 
     def _reload(self) -> None:
-        """Read the settings; what is wrong with them leaves all as it is, rules that wait included."""
+        """Read the settings. Wrong ones change nothing, not even rules that wait."""
         try:
             rules = self._reread()
         except SettingsError as error:
             self._metrics.count("reloads", "failed")
             reason = "; ".join(str(error).splitlines())
             logger.error(
-                "not reloaded, rules %s stay in force: %s", self.rules.rules_version, reason, extra=_fields(self.rules)
+                "reload failed, rules %s stay in force: %s", self.rules.rules_version, reason, extra=_fields(self.rules)
             )
             return
         self._metrics.count("reloads", "ok")
         if rules.rules_version == self.rules.rules_version:
             self._waiting = None
-            logger.info("reloaded, nothing to change: %s", describe_rules(rules), extra=_fields(rules))
+            logger.info("reloaded, no change: %s", describe_rules(rules), extra=_fields(rules))
         else:
             self._waiting = rules
 
@@ -84,16 +84,16 @@ def reread_alerts(running: Settings, load: Callable[[], Settings]) -> AlertSetti
     settings = load()
     others = [name for name in changed_settings(running, settings) if not name.startswith(f"{PREFIX}ALERTS__")]
     if others:
-        logger.warning("changed, but needs a restart: %s", ", ".join(others), extra={"settings": others})
+        logger.warning("changed, but takes effect only after a restart: %s", ", ".join(others), extra={"settings": others})
     return settings.alerts
 
 
 def describe_rules(rules: DecisionRules) -> str:
-    """Say in a line what the rules are."""
+    """Return the rules in a line."""
     return (
         f"rules {rules.rules_version}: budget {rules.budget_per_sensor_day:g} false alarms per sensor and day, "
-        f"updates every {rules.update_ms / 1000:g} s, closed after {rules.quiet_ms / 1000:g} s of quiet, "
-        f"accepted after {rules.accept_ms / 1000:g} s"
+        f"updates every {rules.update_ms / 1000:g} s, closed after {rules.quiet_ms / 1000:g} s without anomalies, "
+        f"accepted as normal after {rules.accept_ms / 1000:g} s"
     )
 
 

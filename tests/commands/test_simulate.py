@@ -75,7 +75,7 @@ def test_equal_options_give_equal_files(tmp_path: Path) -> None:
         (["--labels", "truth.csv"], 1, "--labels needs --output"),
         (["--output", "fleet.csv", "--sensors", "0"], 2, "'0' is not a whole number of at least 1"),
         (["--output", "fleet.csv", "--missing", "nan"], 2, "'nan' is not a share"),
-        (["--start", "2026-11-23T07:00:00"], 2, "is not a time with its zone"),
+        (["--start", "2026-11-23T07:00:00"], 2, "is not a time with a time zone"),
     ],
 )
 def test_wrong_options_are_one_message(options: list[str], code: int, message: str, tmp_path: Path) -> None:

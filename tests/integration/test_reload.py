@@ -93,6 +93,6 @@ def test_a_reload_changes_the_budget_of_the_next_event_and_a_broken_one_changes_
     assert plant.service.metric('restored_partitions_total{action="rebuild"}') == 1
     lines = [line["message"] for line in plant.service.lines()]
     wrong = f"{plant.toml} [alerts] budget_per_sensor_day: should be a valid number, unable to parse string as a number"
-    assert f"not reloaded, rules {first['version']} stay in force: {wrong}" in lines
-    assert f"changed, but needs a restart: {PREFIX}KAFKA__MAX_POLL_RECORDS" in lines
+    assert f"reload failed, rules {first['version']} stay in force: {wrong}" in lines
+    assert f"changed, but takes effect only after a restart: {PREFIX}KAFKA__MAX_POLL_RECORDS" in lines
     assert plant.service.stop() == 0

@@ -1,4 +1,4 @@
-"""Other rules while the service runs."""
+"""Decision rules that change while the service runs."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def test_asked_once_the_settings_are_read_once_and_the_new_rules_are_in_force_an
         ("reloads_total", "failed"): 0,
     }
     assert caplog.messages == [
-        "rules new: budget 2 false alarms per sensor and day, updates every 3 s, closed after 2 s of quiet, "
-        "accepted after 3600 s; before: old"
+        "rules new: budget 2 false alarms per sensor and day, updates every 3 s, closed after 2 s without "
+        "anomalies, accepted as normal after 3600 s; previously: old"
     ]
 
 
@@ -119,7 +119,7 @@ def test_wrong_settings_are_one_line_and_leave_the_rules(caplog: pytest.LogCaptu
         ("reloads_total", "ok"): 0,
         ("reloads_total", "failed"): 1,
     }
-    assert caplog.messages == ["not reloaded, rules old stay in force: ONE: not a number; TWO: there is no such setting"]
+    assert caplog.messages == ["reload failed, rules old stay in force: ONE: not a number; TWO: there is no such setting"]
 
 
 def test_rules_wait_until_nothing_is_left_to_replay(caplog: pytest.LogCaptureFixture) -> None:
@@ -179,7 +179,9 @@ def test_only_alerts_change_and_the_rest_is_named_but_not_shown(caplog: pytest.L
     alerts = reread_alerts(running, lambda: found)
 
     assert alerts == AlertSettings(budget_per_sensor_day=3.0)
-    assert caplog.messages == ["changed, but needs a restart: STREAM_DETECTOR_KAFKA__GROUP_ID, STREAM_DETECTOR_REDIS__URL"]
+    assert caplog.messages == [
+        "changed, but takes effect only after a restart: STREAM_DETECTOR_KAFKA__GROUP_ID, STREAM_DETECTOR_REDIS__URL"
+    ]
 
 
 def test_a_broken_file_is_named_with_the_place(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -195,7 +197,7 @@ def test_a_broken_file_is_named_with_the_place(tmp_path: Path, caplog: pytest.Lo
     Reloader(flag, OLD, reread, Metrics()).between_batches(FakeDecider())
 
     (line,) = caplog.messages
-    assert line.startswith(f"not reloaded, rules old stay in force: settings file {toml} cannot be read: ")
+    assert line.startswith(f"reload failed, rules old stay in force: settings file {toml} cannot be read: ")
     assert "line 2" in line
 
 

@@ -1,0 +1,77 @@
+"""Reads the training data of `stream-detector train`: files, or a span of the input topic."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from stream_detector.assembly import input_limits
+from stream_detector.commands.settings_options import settings_of
+from stream_detector.errors import InputDataError, SettingsError
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.logs import silence_kafka_client
+from stream_detector.tables.dataset import Dataset, read_dataset
+from stream_detector.tables.topic_span import find_features, find_span, read_topic_span
+from stream_detector.timestamps import to_ms
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stream_detector.settings.schema import Settings
+
+
+def read_files(arguments: argparse.Namespace) -> Dataset:
+    """Read the input files. Raises SettingsError for options that only apply to the topic."""
+    if arguments.since or arguments.until or arguments.features:
+        msg = "--since, --until and --features are for --from-topic"
+        raise SettingsError(msg)
+    return read_dataset(arguments.input, ignore=arguments.ignore_columns)
+
+
+def read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
+    """Read a span of the input topic and print what was left out. Raises InputDataError if the topic does not exist."""
+    from stream_detector.adapters.kafka.span_reader import KafkaReader
+    from stream_detector.adapters.kafka.topics import KafkaTopics
+
+    silence_kafka_client()
+    settings = settings_of(arguments)
+    topic = settings.kafka.input_topic
+    with KafkaTopics(settings.kafka) as topics:
+        description = topics.describe(topic)
+    if description is None:
+        msg = f"topic {topic} does not exist at {settings.kafka.brokers}"
+        raise InputDataError(msg)
+    with closing(KafkaReader(settings.kafka, topic)) as reader:
+        span = find_span(reader, description.partitions, _to_ms(arguments.since), _to_ms(arguments.until))
+        features = arguments.features or find_features(reader, span)
+        kept = _without(features, arguments.ignore_columns)
+        limits = input_limits(settings.input)
+        if arguments.features:
+            limits = replace(limits, ignore_unknown_features=True)
+        with console.status(f"reading {span.length:,} records of {topic}"):
+            dataset, notes = read_topic_span(reader, span, JsonDecoder(features, limits), features)
+    for note in (*notes, *_notes_for_run(arguments, settings)):
+        console.print(note, soft_wrap=True)
+    return dataset if kept == tuple(features) else dataset.select(kept)
+
+
+def _notes_for_run(arguments: argparse.Namespace, settings: Settings) -> tuple[str, ...]:
+    """Return a note on the setting that `run` needs if features were left out."""
+    if settings.input.unknown_features == "ignore" or not (arguments.features or arguments.ignore_columns):
+        return ()
+    return ("run accepts records with the features left out here only with STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore",)
+
+
+def _without(features: tuple[str, ...], ignored: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the features without the ignored ones; raise InputDataError if an ignored one is not a feature."""
+    if absent := [name for name in ignored if name not in features]:
+        msg = f"--ignore-columns: {', '.join(absent)} is not a feature (features: {', '.join(features)})"
+        raise InputDataError(msg)
+    return tuple(name for name in features if name not in ignored)
+
+
+def _to_ms(time: datetime | None) -> int | None:
+    return None if time is None else to_ms(time)
