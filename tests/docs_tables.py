@@ -1,4 +1,4 @@
-"""The tables of docs/settings.md and docs/metrics.md, made from the code. `python -m tests.docs_tables` writes them."""
+"""Generates the tables in docs/ and the schema of events from the code. `python -m tests.docs_tables` writes them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from stream_detector.service.metrics import METRICS, PREFIX, Kind
 from stream_detector.settings.schema import PREFIX as SETTING_PREFIX
 from stream_detector.settings.schema import Settings
+from tests import event_schema
 
 DOCS = Path(__file__).parent.parent / "docs"
 BEGIN, END = "<!-- table: made by `python -m tests.docs_tables` -->", "<!-- end of table -->"
@@ -54,7 +55,7 @@ def metrics_table() -> str:
     return "\n".join(lines)
 
 
-TABLES = {"settings.md": settings_table, "metrics.md": metrics_table}
+TABLES = {"settings.md": settings_table, "metrics.md": metrics_table, "events.md": event_schema.fields_table}
 
 
 def with_table(text: str, table: str) -> str:
@@ -68,3 +69,4 @@ if __name__ == "__main__":
     for name, table in TABLES.items():
         page = DOCS / name
         page.write_text(with_table(page.read_text(), table()))
+    event_schema.PATH.write_text(event_schema.schema_text(), encoding="utf-8")

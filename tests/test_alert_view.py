@@ -12,11 +12,11 @@ from stream_detector.alert_view import (
     UNICODE,
     Palette,
     printable,
-    read_alert,
-    render_alert,
+    render_event,
     render_unreadable,
     sparkline,
 )
+from stream_detector.detection.events import read_event
 
 
 def event(**changes: object) -> bytes:
@@ -43,7 +43,7 @@ def event(**changes: object) -> bytes:
 
 
 def drawn(value: bytes, palette: Palette = UNICODE) -> list[str]:
-    return render_alert(read_alert(value), palette).plain.split("\n")
+    return render_event(read_event(value), palette).plain.split("\n")
 
 
 def test_an_opened_event_is_drawn_with_attention_and_blame() -> None:
@@ -104,18 +104,12 @@ def test_control_characters_of_a_topic_do_not_reach_the_terminal() -> None:
 
 def test_an_unreadable_record_is_described() -> None:
     with pytest.raises(ValueError, match="JSON is malformed") as refused:
-        read_alert(b"\x1b[31mno")
+        read_event(b"\x1b[31mno")
 
     line = render_unreadable(b"\x1b[31mno", str(refused.value), "sensor-alerts 2/17").plain
 
     assert line.startswith("? unreadable alert at sensor-alerts 2/17: JSON is malformed")
     assert line.endswith("; 7 bytes: \\x1b[31mno")
-
-
-@pytest.mark.parametrize("value", [b"", b"[]", b"null", b'{"sensor_id": 1}', b"\xff", b'{"sensor_id": "a"}'])
-def test_what_is_no_event_is_a_value_error(value: bytes) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        read_alert(value)
 
 
 def test_a_long_window_is_drawn_in_equal_stretches() -> None:

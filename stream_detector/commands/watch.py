@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from stream_detector.alert_view import Show, picture_printer, place, printable
+from stream_detector.alert_view import Show, event_printer, place, printable
 from stream_detector.commands.argument_types import positive
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import RetriableError, StreamDetectorError
@@ -34,7 +34,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     settings = settings_of(arguments).kafka
     silence_kafka_client()
-    show = _show_json if arguments.json else picture_printer()
+    show = _show_json if arguments.json else event_printer()
     reader = AlertsReader(settings)
     try:
         for record in reader.last(arguments.last):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stream_detector.alert_view import picture_printer
+from stream_detector.alert_view import event_printer
 from stream_detector.demo.environment import DemoServers, demo_servers
 from stream_detector.demo.service_process import RunningService, running_service, train
 from stream_detector.demo.stream import AlertListener, Pace, alert_listener, stream_readings
@@ -126,7 +126,7 @@ def _stream(plan: DemoPlan, start_ms: int, servers: DemoServers, service: Runnin
     writer = open_writer(servers.kafka, _WRITER_SECONDS, time.monotonic, lambda: False, console.print)
     assert writer is not None  # it is None only after a stop, and nothing stops this one
     try:
-        with alert_listener(servers.kafka, picture_printer(), announce_fault) as listener:
+        with alert_listener(servers.kafka, event_printer(), announce_fault) as listener:
             stream_readings(Series(plan.fleet, start_ms, iter(faults)), Pace(steps, plan.speed), writer, service, listener)
             return _outcome(plan, faults, listener, writer.acknowledged)
     finally:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from stream_detector.adapters.kafka.alerts_reader import AlertsReader
-from stream_detector.alert_view import read_alert
 from stream_detector.demo.service_process import RunningService
+from stream_detector.detection.events import event_time_ms, read_event
 from stream_detector.errors import RetriableError, StreamDetectorError
 from stream_detector.readings import Record
 from stream_detector.settings.schema import KafkaSettings
@@ -51,12 +51,12 @@ class AlertListener:
         self.alerts += 1
         self.show(record)
         try:
-            alert = read_alert(record.value or b"")
+            event = read_event(record.value or b"")
         except ValueError:
             return  # shown as unreadable, and not an incident
-        if alert.status == "opened":
-            blamed = tuple(feature.name for feature in alert.features)
-            self.opened.append(OpenedIncident(alert.sensor_id, round(alert.timestamp.timestamp() * 1000.0), blamed))
+        if event.status == "opened":
+            blamed = tuple(feature.name for feature in event.features)
+            self.opened.append(OpenedIncident(event.sensor_id, event_time_ms(event.timestamp), blamed))
 
 
 @contextmanager

@@ -9,8 +9,9 @@ import numpy as np
 
 from stream_detector.detection.decision import Decisions, ScoredReadings, decide, reset_for_model
 from stream_detector.detection.decision_rules import DecisionRules
-from stream_detector.detection.events import EventContext, event_message
-from stream_detector.detection.explanation import Explanation, explain
+from stream_detector.detection.event_builder import build_event, change_contexts, event_message, rounded
+from stream_detector.detection.events import PROVISIONAL, READY, WARMING, EventRules
+from stream_detector.detection.explanation import explain_scored
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.open_incidents import OpenIncident
 from stream_detector.detection.scorer import Scorer
@@ -172,57 +173,27 @@ class Detector:
 
     def alerts(self, readings: Readings, detected: Detected, input_topic: str, alerts_topic: str) -> list[Message]:
         """Build the events of a batch, in log order."""
-        if detected.decisions is None or not detected.decisions.transitions:
+        decisions, appended = detected.decisions, detected.appended
+        if decisions is None or not decisions.transitions:
             return []
-        transitions = sorted(detected.decisions.transitions, key=lambda one: int(detected.appended.reading[one.position]))
+        transitions = sorted(decisions.transitions, key=lambda one: int(appended.reading[one.position]))
         positions = np.array([transition.position for transition in transitions])
-        decisions = detected.decisions
-        explanations = self._explain(detected, decisions, positions)
-        contexts = self._contexts(readings, detected, decisions, positions, input_topic)
+        states = self._sensor_states(appended, decisions, positions)
+        contexts = change_contexts(readings, appended, decisions, positions, states=states, topic=input_topic)
+        explanations = explain_scored(self._scorer, appended, detected.scales, decisions, positions)
+        rules = EventRules(self._rules.rules_version, rounded(self._rules.budget_per_sensor_day))
         return [
-            event_message(transition, context, explanation, self.model, alerts_topic)
+            event_message(build_event(transition, context, explanation, self.model, rules), alerts_topic)
             for transition, context, explanation in zip(transitions, contexts, explanations, strict=True)
         ]
 
-    def _explain(self, detected: Detected, decisions: Decisions, positions: Int64Array) -> list[Explanation | None]:
-        """Explain the scored ones of these accepted readings [K]."""
-        scored = ~np.isnan(decisions.scores[positions])
-        chosen = positions[scored]
-        errors = self._scorer.explain(detected.appended.windows(chosen), detected.scales.take(chosen)) if len(chosen) else []
-        found = iter([explain(of_one, decisions.surprises[at]) for of_one, at in zip(errors, chosen, strict=True)])
-        return [next(found) if has_score else None for has_score in scored.tolist()]
-
-    def _contexts(
-        self, readings: Readings, detected: Detected, decisions: Decisions, positions: Int64Array, topic: str
-    ) -> list[EventContext]:
-        """Describe these accepted readings [K] for their events."""
-        appended = detected.appended
-        starts_ms = appended.starts_ms(positions)
-        slots = appended.slot[positions]
-        learned = appended.count[positions] >= self._windows.scales.learned_count
-        ready = self._rules.is_ready(self.arena.table_rows[slots], decisions.level_counts[positions], learned)
-        contexts = []
-        for k, (position, reading) in enumerate(zip(positions, appended.reading[positions], strict=True)):
-            filled = int(appended.filled[position])
-            state = "warming" if filled < self.model.window_length else "ready" if ready[k] else "provisional"
-            contexts.append(
-                EventContext(
-                    topic=topic,
-                    partition=int(readings.partitions[reading]),
-                    offset=int(readings.offsets[reading]),
-                    sensor_id=readings.sensors[reading],
-                    time_ms=int(readings.times_ms[reading]),
-                    values=readings.values[reading],
-                    filled=filled,
-                    window_start_ms=int(starts_ms[k]),
-                    score=float(decisions.scores[position]),
-                    threshold=float(decisions.thresholds[position]),
-                    sensor_state=state,
-                    rules_version=self._rules.rules_version,
-                    budget_per_sensor_day=self._rules.budget_per_sensor_day,
-                )
-            )
-        return contexts
+    def _sensor_states(self, appended: Appended, decisions: Decisions, positions: Int64Array) -> list[str]:
+        """Return the state of the sensor at each of these accepted readings [K]."""
+        is_learned = appended.count[positions] >= self._windows.scales.learned_count
+        table_rows = self.arena.table_rows[appended.slot[positions]]
+        is_ready = self._rules.is_ready(table_rows, decisions.level_counts[positions], is_learned)
+        is_full = appended.filled[positions] >= self.model.window_length
+        return np.where(is_full, np.where(is_ready, READY, PROVISIONAL), WARMING).tolist()
 
 
 def _no_errors() -> Float32Array:

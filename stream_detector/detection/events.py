@@ -1,129 +1,196 @@
-"""Anomaly events: schema version 1, published in event.schema.json beside this file.
+"""Events: what the alerts topic carries, as structs that the detector encodes and that every reader decodes.
 
-An event's body is a function of the readings, the model and the settings alone: no clock, host or replica name is in it,
-so a replayed reading gives the same bytes.
+`python -m tests.docs_tables` generates the published schema (event.schema.json) and the table in docs/events.md from them.
+An event has every field. The defaults are for readers, so that they can use an event that lacks some.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
 
 import msgspec
-import numpy as np
+from msgspec import Meta, Struct
 
-from stream_detector.detection.decision import Transition
-from stream_detector.detection.explanation import Explanation
-from stream_detector.detection.model_spec import ModelSpec
-from stream_detector.readings import Float32Array, Message
-from stream_detector.timestamps import iso_time
+from stream_detector.detection.decision import CLOSED, OPENED, UPDATED
+from stream_detector.timestamps import to_ms
 
 SCHEMA_VERSION = 1
-#: Score over threshold from which an event has a severity; below the last it is "low". A score is a logarithm of how
-#: rare an error is, so small ratios say much.
-SEVERITIES = ((2.5, "critical"), (1.6, "high"), (1.2, "medium"))
-_DIGITS = 6
+#: Fields that version 1 gained later. Older events lack them, so the schema does not require them.
+ADDED_FIELDS = frozenset({"rules"})
+WARMING, PROVISIONAL, READY = "warming", "provisional", "ready"
+#: The severities, worst first, with the ratio of score to threshold from which each applies. A score is a logarithm of how
+#: rare an error is, so small ratios mean much.
+SEVERITIES = ((2.5, "critical"), (1.6, "high"), (1.2, "medium"), (0.0, "low"))
 
 
-@dataclass(frozen=True, slots=True)
-class EventContext:
-    """The reading at which an incident changed, and its window."""
-
-    topic: str
-    partition: int
-    offset: int
-    sensor_id: str
-    time_ms: int
-    values: Float32Array  # [F]
-    filled: int  # rows of the window
-    window_start_ms: int  # of its first row
-    score: float  # NaN: not scored
-    threshold: float
-    sensor_state: str  # warming, provisional, ready
-    rules_version: str = ""  # of the settings that decided
-    budget_per_sensor_day: float = math.nan  # false alarms that they accept
+def _about(description: str, **schema: object) -> Meta:
+    """Return what the schema says of a field. Decoding does not enforce it, so readers accept the values of later versions."""
+    return Meta(description=description, extra_json_schema=schema or None)
 
 
-def event_message(
-    transition: Transition, at: EventContext, explanation: Explanation | None, model: ModelSpec, alerts_topic: str
-) -> Message:
-    """Build the alert for a change of an incident; the record's key is the sensor's id."""
-    body = event_body(transition, at, explanation, model)
-    headers = (("event_id", str(body["event_id"]).encode()), ("schema_version", str(SCHEMA_VERSION).encode()))
-    return Message(alerts_topic, at.sensor_id.encode(), msgspec.json.encode(body), headers)
+_Share = Annotated[float | None, _about("Share of the surprise, 0 to 1.")]
 
 
-def event_body(
-    transition: Transition, at: EventContext, explanation: Explanation | None, model: ModelSpec
-) -> dict[str, object]:
-    """Build the event; without an explanation (the reading was not scored) its attention, features and members are empty."""
-    place = f"{at.topic}-{at.partition}"
-    attention, step_shares = (explanation.attention, explanation.step_share) if explanation else (_EMPTY, _EMPTY)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "event_id": f"{place}-{at.offset}-0-{model.version}-{transition.status}",
-        "type": "anomaly",
-        "status": transition.status,
-        "incident_id": f"{place}-{transition.incident_offset}-0",
-        "sensor_id": at.sensor_id,
-        "timestamp": iso_time(at.time_ms),
-        "score": _number(at.score),
-        "threshold": _number(at.threshold),
-        "severity": severity(transition.peak_score if transition.status == "closed" else at.score, at.threshold),
-        "sensor_state": at.sensor_state,
-        "model": {"name": model.name, "version": model.version},
-        "rules": {"version": at.rules_version, "budget_per_sensor_day": _number(at.budget_per_sensor_day)},
-        "window": {
-            "topic": at.topic,
-            "partition": at.partition,
-            "last_offset": at.offset,
-            "start": iso_time(at.window_start_ms),
-            "end": iso_time(at.time_ms),
-            "length": at.filled,
-        },
-        "attention": [round(weight, _DIGITS) for weight in attention.tolist()],
-        "step_shares": [round(share, _DIGITS) for share in step_shares.tolist()],
-        "features": _features(at.values, explanation, model.features) if explanation else [],
-        "members": _members(explanation, model.members) if explanation else [],
-        "incident": {
-            "opened_at": iso_time(transition.opened_ms),
-            "opened_offset": transition.incident_offset,
-            "peak_score": _number(transition.peak_score),
-            "accepted": transition.is_accepted,
-        },
-    }
+class EventModel(Struct, frozen=True):
+    """The model in use at the reading."""
+
+    name: Annotated[str, _about("The name that it got in training.")] = ""
+    version: Annotated[str, _about("Hash of its content.")] = ""
 
 
-_EMPTY = np.zeros(0, np.float32)
+class EventRules(Struct, frozen=True):
+    """The settings by which the incident changed. A reload may change them."""
+
+    version: Annotated[
+        str,
+        _about(
+            "Hash of the settings that decide: budget, update, quiet and accept times, and stride. Equal settings have the "
+            "same version on every replica."
+        ),
+    ] = ""
+    budget_per_sensor_day: Annotated[float | None, _about("False alarms that they accept per sensor and day.")] = None
 
 
-def severity(score: float, threshold: float) -> str:
-    """Grade a score by how many times its threshold it is."""
-    ratio = score / max(threshold, 1e-12)
-    return next((name for least, name in SEVERITIES if ratio >= least), "low")
+class EventWindow(Struct, frozen=True):
+    """The readings behind the score: the sensor's last `length` in the partition up to `last_offset`, without late ones."""
+
+    topic: Annotated[str, _about("The input topic.")] = ""
+    partition: Annotated[int, _about("The partition of the input topic.")] = -1
+    last_offset: Annotated[int, _about("Offset of the reading at which the incident changed.")] = -1
+    start: Annotated[
+        str,
+        _about(
+            "Event time of the first reading, rounded down to a unit: a 60,000th of the longest gap allowed in a window, at "
+            "least 1 ms. It is exact where that gap is at most a minute (if `STATE__MAX_GAP_SECONDS` is unset: a reading every "
+            "6 s or more often). For a reading a minute the unit is 10 ms.",
+            format="date-time",
+        ),
+    ] = ""
+    end: Annotated[str, _about("Event time of the last reading.", format="date-time")] = ""
+    length: Annotated[int, _about("Number of readings.", minimum=1)] = 0
 
 
-def _features(values: Float32Array, explanation: Explanation, names: tuple[str, ...]) -> list[dict[str, object]]:
-    """Describe the features, the largest share first; equal shares in the model's order."""
-    order = np.argsort(-explanation.feature_share, kind="stable")
-    return [
-        {
-            "name": names[feature],
-            "value": _number(float(values[feature])),
-            "expected": _number(float(explanation.expected[feature])),
-            "share": _number(float(explanation.feature_share[feature])),
-            "imputed": bool(explanation.imputed[feature]),
-        }
-        for feature in order.tolist()
-    ]
+class EventFeature(Struct, frozen=True):
+    """A feature at the reading at which the incident changed."""
+
+    name: Annotated[str, _about("Name of the feature.")]
+    value: Annotated[float | None, _about("The value read; null when it was missing.")] = None
+    expected: Annotated[float | None, _about("The value that the model expected, in the feature's own units.")] = None
+    share: _Share = None
+    imputed: Annotated[bool, _about("Whether the reading had no value, so that one was filled in.")] = False
 
 
-def _members(explanation: Explanation, names: tuple[str, ...]) -> list[dict[str, object]]:
-    """Name the members, the largest share first; equal shares in the model's order."""
-    order = np.argsort(-explanation.member_share, kind="stable")
-    return [{"name": names[member], "share": _number(float(explanation.member_share[member]))} for member in order.tolist()]
+class EventMember(Struct, frozen=True):
+    """A member of the model."""
+
+    name: Annotated[str, _about("Name of the member.")]
+    share: _Share = None
 
 
-def _number(value: float) -> float | None:
-    """Round to six significant digits: float32 has no more; not a number is null."""
-    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+class EventIncident(Struct, frozen=True):
+    """The incident so far."""
+
+    opened_at: Annotated[str, _about("Event time of the reading that opened it.", format="date-time")] = ""
+    opened_offset: Annotated[int, _about("Offset of the reading that opened it.")] = -1
+    peak_score: Annotated[float | None, _about("Its highest score so far.")] = None
+    accepted: Annotated[
+        bool,
+        _about("True in the event that closes an incident because it lasted so long that it counts as the new normal state."),
+    ] = False
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """A change of an incident: a run of anomalous readings of one sensor. Record key: sensor_id."""
+
+    schema_version: Annotated[int, _about("The version of this schema.", const=SCHEMA_VERSION)] = SCHEMA_VERSION
+    event_id: Annotated[
+        str,
+        _about(
+            "Deterministic: the same reading and model give the same ID, so drop duplicates by it. Made of input topic, "
+            "partition, offset, index in the record, model version and status. The settings are not in it, because a reading "
+            "changes an incident once, whatever the settings."
+        ),
+    ] = ""
+    type: Annotated[str, _about("`anomaly`. More types may follow; ignore those you do not know.")] = "anomaly"
+    status: Annotated[str, _about("How the incident changed.", enum=[OPENED, UPDATED, CLOSED])] = ""
+    incident_id: Annotated[
+        str, _about("The same for all events of one incident: made of the place of the reading that opened it.")
+    ] = ""
+    sensor_id: Annotated[str, _about("The sensor.")]
+    timestamp: Annotated[str, _about("Event time of the reading at which the incident changed.", format="date-time")]
+    score: Annotated[
+        float | None,
+        _about(
+            "How unusual the window is that ends at this reading; higher is worse. It is the mean of the window's surprise and "
+            "of a slow memory of the sensor's surprise. The surprise is the weighted mean, over the members of the model, of "
+            "-ln of how rarely the member errs more: for one member, 5 is one reading in 150. Null when the reading was not "
+            "scored: a sensor that returns after a gap closes its incident while its window is still filling."
+        ),
+    ] = None
+    threshold: Annotated[
+        float | None,
+        _about(
+            "On the scale of the score: the mean of the surprise that the alarm budget allows and of the same memory. A "
+            "reading with a higher score is anomalous."
+        ),
+    ] = None
+    severity: Annotated[
+        str,
+        _about(
+            "Score over threshold: from 1.2 `medium`, from 1.6 `high`, from 2.5 `critical`. The scale is logarithmic, so small "
+            "ratios mean much. In a closing event, the severity of the incident's peak.",
+            enum=[name for _, name in reversed(SEVERITIES)],
+        ),
+    ] = ""
+    sensor_state: Annotated[
+        str,
+        _about(
+            "`warming`: the window is not full. `provisional`: the model was not trained on this sensor and few of its "
+            "readings were seen, so its scale is still being learned and its level is mostly the fleet's.",
+            enum=[WARMING, PROVISIONAL, READY],
+        ),
+    ] = ""
+    model: EventModel = EventModel()
+    rules: EventRules = EventRules()
+    window: EventWindow = EventWindow()
+    attention: Annotated[
+        tuple[Annotated[float, Meta(extra_json_schema={"minimum": 0, "maximum": 1})], ...],
+        _about(
+            "What the encoder read: one weight per step of the window, oldest first, with sum 1; all 0 for a model without an "
+            "encoder. Empty when not scored."
+        ),
+    ] = ()
+    step_shares: Annotated[
+        tuple[Annotated[float, Meta(extra_json_schema={"minimum": 0})], ...],
+        _about(
+            "When it went wrong: share of the surprise per step of the window, oldest first, with sum 1. Empty when not scored."
+        ),
+    ] = ()
+    features: Annotated[
+        tuple[EventFeature, ...], _about("The features, largest share of the surprise first. Empty when not scored.")
+    ] = ()
+    members: Annotated[
+        tuple[EventMember, ...], _about("The members of the model, largest share of the surprise first. Empty when not scored.")
+    ] = ()
+    incident: EventIncident = EventIncident()
+
+
+_decode = msgspec.json.Decoder(Event).decode
+
+
+def read_event(value: bytes) -> Event:
+    """Decode an event that has at least a sensor and a valid time; raise ValueError that says why there is none."""
+    try:
+        event = _decode(value)
+        event_time_ms(event.timestamp)
+        if event.incident.opened_at:
+            event_time_ms(event.incident.opened_at)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValueError(str(error)) from None
+    return event
+
+
+def event_time_ms(text: str) -> int:
+    """Return the event time that a field holds, in milliseconds since 1970; raise ValidationError for anything else."""
+    return to_ms(msgspec.convert(text, datetime))

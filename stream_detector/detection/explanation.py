@@ -1,4 +1,4 @@
-"""Why a window is surprising: what a scorer says beside the errors, and the shares of the score."""
+"""Why a window is surprising: shares its surprise out to the model's members, and to features and time steps."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.detection.scorer import WindowErrors
-from stream_detector.readings import BoolArray, Float32Array, Float64Array
+from stream_detector.detection.decision import Decisions
+from stream_detector.detection.scorer import Scorer, WindowErrors
+from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
+from stream_detector.state.running_scale import Scales
+from stream_detector.state.windows import Appended
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +18,7 @@ class Explanation:
     """Why a reading scored as it did. M members, T steps, F features."""
 
     attention: Float32Array  # [T] see WindowErrors
-    expected: Float32Array  # [F] what the newest step was expected to be, in the features' own units
+    expected: Float32Array  # [F] values that the model expected at the newest step, in the features' own units
     feature_share: Float32Array  # [F] share of the surprise by feature; sums to 1
     step_share: Float32Array  # [T] share of the surprise by step, oldest first; sums to 1
     member_share: Float32Array  # [M] share of the surprise by member; sums to 1
@@ -23,7 +26,7 @@ class Explanation:
 
 
 def explain(errors: WindowErrors, surprises: Float64Array) -> Explanation:
-    """Share a reading's surprise out: to the members [M] by theirs, and a member's to its features and steps by its errors."""
+    """Share a reading's surprise out: to members [M] by their surprises, and from each to features and steps by its errors."""
     total = surprises.sum()
     member_share = surprises / total if total > 0 else np.full(len(surprises), 1.0 / len(surprises))
     return Explanation(
@@ -34,3 +37,14 @@ def explain(errors: WindowErrors, surprises: Float64Array) -> Explanation:
         member_share=member_share.astype(np.float32),
         imputed=errors.imputed,
     )
+
+
+def explain_scored(
+    scorer: Scorer, appended: Appended, scales: Scales, decisions: Decisions, positions: Int64Array
+) -> list[Explanation | None]:
+    """Explain accepted readings [K]; None for one that was not scored."""
+    is_scored = ~np.isnan(decisions.scores[positions])
+    chosen = positions[is_scored]
+    errors = scorer.explain(appended.windows(chosen), scales.take(chosen)) if len(chosen) else []
+    explanations = iter([explain(one, decisions.surprises[at]) for one, at in zip(errors, chosen, strict=True)])
+    return [next(explanations) if scored else None for scored in is_scored.tolist()]

@@ -1,20 +1,17 @@
-"""Which incidents a stream of events leaves open: for a store that has lost them."""
+"""Finds the incidents that a stream of events leaves open, for a store that has lost them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-
-import msgspec
 
 from stream_detector.detection.decision import CLOSED
-from stream_detector.timestamps import to_ms
+from stream_detector.detection.events import Event, event_time_ms, read_event
 
 
 @dataclass(frozen=True, slots=True)
 class OpenIncident:
-    """An incident whose newest event did not close it."""
+    """An incident that its newest event did not close."""
 
     sensor_id: str
     opened_offset: int  # of the reading that opened it
@@ -23,51 +20,33 @@ class OpenIncident:
     last_event_ms: int
 
 
-class _Window(msgspec.Struct):
-    topic: str
-    partition: int
-    last_offset: int
-
-
-class _Incident(msgspec.Struct):
-    opened_at: datetime
-    opened_offset: int
-    peak_score: float | None
-
-
-class _Event(msgspec.Struct):
-    status: str
-    sensor_id: str
-    timestamp: datetime
-    window: _Window
-    incident: _Incident
-
-
 def open_incidents(values: Iterable[bytes | None], topic: str, partition: int, position: int) -> list[OpenIncident]:
-    """Return what is open after the events of a partition's readings before a position, by sensor.
+    """Return the incidents left open by the events of a partition's readings before a position, one per sensor at most.
 
-    Events are in the order of their topic. Values that are no events of this schema are passed over: others may write to
-    the topic as well.
+    Events are in the order of their topic. Values that are not events of an incident are skipped, because others may write
+    to the topic too.
     """
-    decode = msgspec.json.Decoder(_Event).decode
-    newest: dict[str, _Event] = {}
+    newest: dict[str, Event] = {}
     for value in values:
         try:
-            event = decode(value or b"")
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+            event = read_event(value or b"")
+        except ValueError:
             continue
         window = event.window
-        is_ours = window.topic == topic and window.partition == partition and window.last_offset < position
-        if is_ours and (event.sensor_id not in newest or newest[event.sensor_id].window.last_offset <= window.last_offset):
+        is_ours = window.topic == topic and window.partition == partition and 0 <= window.last_offset < position
+        is_complete = event.status and event.incident.opened_at and event.incident.opened_offset >= 0
+        if not (is_ours and is_complete):
+            continue
+        if event.sensor_id not in newest or newest[event.sensor_id].window.last_offset <= window.last_offset:
             newest[event.sensor_id] = event
-    return [_open(event) for event in newest.values() if event.status != CLOSED]
+    return [_open_incident(event) for event in newest.values() if event.status != CLOSED]
 
 
-def _open(event: _Event) -> OpenIncident:
+def _open_incident(event: Event) -> OpenIncident:
     return OpenIncident(
         sensor_id=event.sensor_id,
         opened_offset=event.incident.opened_offset,
-        opened_ms=to_ms(event.incident.opened_at),
+        opened_ms=event_time_ms(event.incident.opened_at),
         peak_score=event.incident.peak_score or 0.0,
-        last_event_ms=to_ms(event.timestamp),
+        last_event_ms=event_time_ms(event.timestamp),
     )

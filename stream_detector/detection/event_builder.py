@@ -1,0 +1,149 @@
+"""Builds events: from a change of an incident, the reading at which it happened, and the explanation of its score.
+
+An event is a function of the readings, the model and the settings alone. It holds no clock time, host or replica, so a
+replayed reading gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from stream_detector.detection.decision import CLOSED, Decisions, Transition
+from stream_detector.detection.events import (
+    SCHEMA_VERSION,
+    SEVERITIES,
+    Event,
+    EventFeature,
+    EventIncident,
+    EventMember,
+    EventModel,
+    EventRules,
+    EventWindow,
+)
+from stream_detector.detection.explanation import Explanation
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.readings import Float32Array, Int64Array, Message, Readings
+from stream_detector.state.windows import Appended
+from stream_detector.timestamps import iso_time
+
+_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeContext:
+    """The reading at which an incident changed, and its window."""
+
+    sensor_id: str
+    values: Float32Array  # [F]
+    window: EventWindow
+    score: float  # NaN: not scored
+    threshold: float
+    sensor_state: str
+
+
+def change_contexts(
+    readings: Readings, appended: Appended, decisions: Decisions, positions: Int64Array, *, states: list[str], topic: str
+) -> list[ChangeContext]:
+    """Describe accepted readings [K] of a topic, whose sensors are in these states [K], for their events."""
+    starts_ms = appended.starts_ms(positions).tolist()
+    return [
+        ChangeContext(
+            sensor_id=readings.sensors[reading],
+            values=readings.values[reading],
+            window=EventWindow(
+                topic=topic,
+                partition=int(readings.partitions[reading]),
+                last_offset=int(readings.offsets[reading]),
+                start=iso_time(start_ms),
+                end=iso_time(int(readings.times_ms[reading])),
+                length=int(appended.filled[position]),
+            ),
+            score=float(decisions.scores[position]),
+            threshold=float(decisions.thresholds[position]),
+            sensor_state=state,
+        )
+        for position, reading, start_ms, state in zip(
+            positions.tolist(), appended.reading[positions].tolist(), starts_ms, states, strict=True
+        )
+    ]
+
+
+def event_message(event: Event, alerts_topic: str) -> Message:
+    """Encode an event; the record's key is the sensor's ID."""
+    headers = (("event_id", event.event_id.encode()), ("schema_version", str(SCHEMA_VERSION).encode()))
+    return Message(alerts_topic, event.sensor_id.encode(), msgspec.json.encode(event), headers)
+
+
+def build_event(
+    transition: Transition, at: ChangeContext, explanation: Explanation | None, model: ModelSpec, rules: EventRules
+) -> Event:
+    """Build an event. Without an explanation, the reading was not scored: attention, shares, features and members are empty."""
+    window = at.window
+    place = f"{window.topic}-{window.partition}"
+    graded = transition.peak_score if transition.status == CLOSED else at.score
+    return Event(
+        event_id=f"{place}-{window.last_offset}-0-{model.version}-{transition.status}",
+        status=transition.status,
+        incident_id=f"{place}-{transition.incident_offset}-0",
+        sensor_id=at.sensor_id,
+        timestamp=window.end,
+        score=rounded(at.score),
+        threshold=rounded(at.threshold),
+        severity=severity(graded, at.threshold),
+        sensor_state=at.sensor_state,
+        model=EventModel(model.name, model.version),
+        rules=rules,
+        window=window,
+        attention=_decimals(explanation.attention) if explanation else (),
+        step_shares=_decimals(explanation.step_share) if explanation else (),
+        features=_features(at.values, explanation, model.features) if explanation else (),
+        members=_members(explanation, model.members) if explanation else (),
+        incident=EventIncident(
+            opened_at=iso_time(transition.opened_ms),
+            opened_offset=transition.incident_offset,
+            peak_score=rounded(transition.peak_score),
+            accepted=transition.is_accepted,
+        ),
+    )
+
+
+def severity(score: float, threshold: float) -> str:
+    """Grade a score by its ratio to its threshold."""
+    ratio = score / max(threshold, 1e-12)
+    return next((name for minimum, name in SEVERITIES if ratio >= minimum), SEVERITIES[-1][1])
+
+
+def rounded(value: float) -> float | None:
+    """Round to six significant digits, because float32 has no more; return None for a number that is not finite."""
+    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+
+
+def _decimals(shares: Float32Array) -> tuple[float, ...]:
+    return tuple([round(share, _DIGITS) for share in shares.tolist()])
+
+
+def _features(values: Float32Array, explanation: Explanation, names: tuple[str, ...]) -> tuple[EventFeature, ...]:
+    """Describe the features, largest share first; equal shares are in the model's order."""
+    order = np.argsort(-explanation.feature_share, kind="stable").tolist()
+    return tuple(
+        [
+            EventFeature(
+                name=names[feature],
+                value=rounded(float(values[feature])),
+                expected=rounded(float(explanation.expected[feature])),
+                share=rounded(float(explanation.feature_share[feature])),
+                imputed=bool(explanation.imputed[feature]),
+            )
+            for feature in order
+        ]
+    )
+
+
+def _members(explanation: Explanation, names: tuple[str, ...]) -> tuple[EventMember, ...]:
+    """Describe the members, largest share first; equal shares are in the model's order."""
+    order = np.argsort(-explanation.member_share, kind="stable").tolist()
+    return tuple([EventMember(names[member], rounded(float(explanation.member_share[member]))) for member in order])
