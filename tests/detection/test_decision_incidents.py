@@ -1,0 +1,143 @@
+"""How an incident opens, continues, closes and is accepted as the new normal state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.detection.decision_cases import NAN, RULES, decided, headers, readings_of, transitions
+
+
+def test_the_first_anomalous_reading_opens_an_incident_and_those_that_follow_do_not() -> None:
+    decisions = decided(headers(), readings_of([1, 3, 3, 3], [0, 10, 20, 30]))
+
+    assert transitions(decisions) == [(1, "opened")]
+    assert decisions.anomalous.tolist() == [False, True, True, True]
+
+
+def test_an_incident_is_updated_when_so_much_event_time_has_passed_since_the_last_event() -> None:
+    times_ms = [0, 40, 80, 99, 100, 140, 199, 200]
+
+    decisions = decided(headers(), readings_of([3.0] * 8, times_ms))
+
+    assert transitions(decisions) == [(0, "opened"), (4, "updated"), (7, "updated")]
+
+
+def test_an_update_is_counted_from_the_last_update_not_from_the_opening() -> None:
+    decisions = decided(headers(), readings_of([3.0] * 5, [0, 40, 130, 200, 230]), replace(RULES, quiet_ms=1000))
+
+    assert transitions(decisions) == [(0, "opened"), (2, "updated"), (4, "updated")]
+
+
+def test_an_incident_is_closed_by_the_first_normal_reading_after_the_quiet_spell() -> None:
+    decisions = decided(headers(), readings_of([3, 1, 1, 1, 1], [0, 20, 49, 50, 60]))
+
+    assert transitions(decisions) == [(0, "opened"), (3, "closed")]
+
+
+def test_an_anomalous_reading_ends_the_quiet_spell() -> None:
+    decisions = decided(headers(), readings_of([3, 1, 3, 1, 1], [0, 40, 45, 90, 95]))
+
+    assert transitions(decisions) == [(0, "opened"), (4, "closed")]  # 50 ms after 45
+
+
+def test_an_anomalous_reading_after_a_long_silence_continues_the_incident() -> None:
+    decisions = decided(headers(), readings_of([3, 3], [0, 1000]))
+
+    assert transitions(decisions) == [(0, "opened"), (1, "updated")]
+
+
+def test_an_incident_can_be_closed_by_a_reading_that_has_no_score() -> None:
+    decisions = decided(headers(), readings_of([3, NAN], [0, 60], scorable=[True, False]))
+
+    assert transitions(decisions) == [(0, "opened"), (1, "closed")]
+    assert decisions.needed.tolist() == [True, False]
+
+
+def test_after_closing_the_next_anomalous_reading_opens_another_incident() -> None:
+    decisions = decided(headers(), readings_of([3, 1, 3], [0, 60, 70], first_offset=500))
+
+    assert [(t.status, t.incident_offset, t.opened_ms) for t in decisions.transitions] == [
+        ("opened", 500, 0),
+        ("closed", 500, 0),
+        ("opened", 502, 70),
+    ]
+
+
+@pytest.mark.parametrize("accept_ms", [10_000, 50], ids=["closed", "accepted"])
+def test_nothing_is_left_of_an_incident_that_is_over(accept_ms: int) -> None:
+    header, new = headers(), headers()
+
+    decisions = decided(header, readings_of([3, 3, 1], [0, 50, 100]), replace(RULES, accept_ms=accept_ms))
+
+    assert transitions(decisions)[-1][1] == "closed"
+    fields = ("incident_offset", "incident_time_ms", "incident_peak", "last_anomalous_ms", "last_update_ms")
+    assert all(header[name] == new[name] for name in fields)
+
+
+def test_every_event_tells_the_incidents_peak_so_far() -> None:
+    decisions = decided(headers(), readings_of([3, 9, 4, 1], [0, 50, 100, 150]))
+
+    assert [(t.status, t.peak_score) for t in decisions.transitions] == [("opened", 2.0), ("updated", 5.0), ("closed", 5.0)]
+
+
+def test_the_peak_of_an_incident_does_not_outlive_it() -> None:
+    decisions = decided(headers(), readings_of([9, 1, 3], [0, 60, 70]))
+
+    assert [t.peak_score for t in decisions.transitions] == [5.0, 5.0, 2.0]
+
+
+# -- what lasts is accepted
+
+#: Half of each new surprise is remembered; an incident of 20 ms is taken for a new normal state.
+ACCEPTING = replace(RULES, memory_share=0.5, accept_ms=20)
+
+
+def test_an_incident_that_lasts_is_closed_as_accepted_and_what_the_memory_holds_is_normal_from_then_on() -> None:
+    header = headers(ACCEPTING)
+
+    decisions = decided(header, readings_of([5.0] * 4, [0, 10, 20, 30]), ACCEPTING)
+
+    # The memory is 3, 4, 4.5: the limit of 2 is raised by 4.5 - 1 to 5.5 from the fourth reading on.
+    assert [(t.position, t.status, t.incident_offset, t.is_accepted) for t in decisions.transitions] == [
+        (0, "opened", 0, False),
+        (2, "closed", 0, True),
+    ]
+    assert decisions.anomalous.tolist() == [True, True, True, False]
+    assert decisions.thresholds[2:].tolist() == [(2.0 + 4.5) / 2, (5.5 + 4.75) / 2]
+    assert header["accepted"].tolist() == [3.5]  # the memory goes on to 4.75, but no more than was accepted is
+
+
+def test_what_was_accepted_is_released_as_the_surprise_falls() -> None:
+    header = headers(ACCEPTING)
+
+    decisions = decided(header, readings_of([5, 5, 5, 1, 1, 5], [0, 10, 20, 30, 40, 50]), ACCEPTING)
+
+    # Memory 4.5, 2.75, 1.875, so 3.5, 1.75, 0.875 are accepted: 5 is above 2.875, and opens another incident.
+    assert transitions(decisions) == [(0, "opened"), (2, "closed"), (5, "opened")]
+    assert decisions.thresholds[5] == (2.875 + 3.4375) / 2
+    assert header["accepted"].tolist() == [0.875]
+
+
+def test_what_is_worse_than_was_accepted_opens_another_incident() -> None:
+    decisions = decided(headers(ACCEPTING), readings_of([5, 5, 5, 6], [0, 10, 20, 30]), ACCEPTING)
+
+    assert [(t.position, t.status, t.incident_offset) for t in decisions.transitions][2:] == [(3, "opened", 3)]
+
+
+def test_an_incident_is_accepted_by_an_anomalous_reading_only() -> None:
+    decisions = decided(headers(ACCEPTING), readings_of([5, 1, 5, 1], [0, 30, 31, 90]), ACCEPTING)
+
+    assert [(t.position, t.status, t.is_accepted) for t in decisions.transitions] == [
+        (0, "opened", False),
+        (2, "closed", True),
+    ]
+    ended = decided(headers(ACCEPTING), readings_of([5, 1], [0, 50]), ACCEPTING)
+    assert [(t.status, t.is_accepted) for t in ended.transitions] == [("opened", False), ("closed", False)]
+
+
+def test_the_reading_that_has_an_incident_accepted_does_not_update_it() -> None:
+    rules = replace(ACCEPTING, update_ms=20)
+
+    assert transitions(decided(headers(rules), readings_of([5, 5, 5], [0, 10, 20]), rules)) == [(0, "opened"), (2, "closed")]
