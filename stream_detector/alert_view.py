@@ -14,8 +14,8 @@ from itertools import pairwise
 from rich.console import Console
 from rich.text import Text
 
-from stream_detector.detection.decision import CLOSED, OPENED, UPDATED
 from stream_detector.detection.events import READY, Event, EventFeature, event_time_ms, read_event
+from stream_detector.detection.transition import CLOSED, OPENED, UPDATED
 from stream_detector.readings import Record
 from stream_detector.timestamps import duration, iso_time
 

@@ -1,14 +1,14 @@
-"""What error is rare: from a window's errors, one per member of the model, to one surprise, and to the alarm threshold.
+"""How rare an error is: turns a window's errors, one per member of the model, into a surprise, and a budget into a limit.
 
-Each member (a linear model or the autoencoder, see model/) gives one log error per window. Members differ in how much they
-usually err, and so do sensors: each sensor has a level of its own per member, its mean log error, shrunk towards the fleet's
-by how many readings stand behind it. What remains, `log error - level`, becomes a surprise, `-ln` of how often a member
-errs more than that: empirical below its 90 % quantile, exponential above. The mean of the members' surprises is the
-surprise of the reading. A surprise of 5 is, for one member, one reading in 150.
+Each member (a linear model or the autoencoder, see model/) gives one log error per window. Typical errors differ between
+members and between sensors, so each sensor has a level per member: its mean log error, shrunk towards the fleet's. The more
+readings a level rests on, the less it is shrunk. The error above its level, `log error - level`, gives a surprise: `-ln` of
+how often the member errs more. The distribution is empirical below its 90 % quantile and exponential above. The weighted
+mean of the members' surprises is the surprise of the reading. A surprise of 5 is, for one member, one reading in 150.
 
-How high a surprise must be for an alarm follows from a budget by peaks over threshold (Balkema & de Haan 1974, Pickands
-1975): excesses of the surprise over a high quantile follow a generalised Pareto distribution. Excesses that follow each
-other are one cluster, since they would be one incident; so the tail says how many incidents a reading starts on average.
+The surprise that raises an alarm follows from a budget by peaks over threshold (Balkema & de Haan 1974, Pickands 1975):
+excesses of the surprise over a high quantile follow a generalised Pareto distribution. Consecutive excesses count as one
+cluster, because they would be one incident, so the tail gives the mean number of incidents that a reading starts.
 This module is arithmetic only; fitting is in training/calibration_fit.py.
 """
 
@@ -26,11 +26,11 @@ from stream_detector.timestamps import SECONDS_PER_DAY
 
 @dataclass(frozen=True, slots=True)
 class Tails:
-    """How surprising an error above its level is, for M members: linear between K knots, and beyond the last."""
+    """The surprise of an error above its level, for M members: linear between K knots, and beyond the last."""
 
     knots: Float64Array  # [M, K] log error above level, ascending
     surprises: Float64Array  # [K] at the knots, ascending; -ln of the share of errors above
-    scales: Float64Array  # [M] > 0: beyond the last knot the surprise grows by 1 for so much log error
+    scales: Float64Array  # [M] > 0: log error by which the surprise grows by 1 beyond the last knot
 
     def surprise(self, above_level: Float64Array) -> Float64Array:
         """Return the surprise [N, M] of log errors above their level [N, M]; >= 0, NaN stays NaN."""
@@ -46,20 +46,20 @@ class Calibration:
     """The tails of the members, the tail of their mean, and the sensors' levels. M members."""
 
     members: tuple[str, ...]  # [M] names
-    weights: Float64Array  # [M] of the members in the mean, summing to 1; 0: left out
+    weights: Float64Array  # [M] in the mean of the surprises; they sum to 1, 0 leaves a member out
     tails: Tails
-    pooled_level: Float64Array  # [M] the sensors' median level
+    pooled_level: Float64Array  # [M] median level of the sensors
     typical: float  # mean surprise of a reading
     tail_start: float  # where the fitted tail of the surprise begins, above typical
     tail_rate: float  # clusters of excesses over it, per reading
     tail_scale: float  # sigma of the generalised Pareto distribution
     tail_shape: float  # xi of the generalised Pareto distribution
-    readings: int  # readings that the fit stands on
+    readings: int  # readings that were fitted
     sensors: SensorTable
-    prior_count: float = 64.0  # how many readings of its own outweigh the fleet's level
+    prior_count: float = 64.0  # a sensor's own readings from which its level outweighs the fleet's
 
     def margin(self, alarms_per_reading: float) -> float:
-        """Return how far above typical a surprise must be, so that incidents start at this rate. Finite.
+        """Return how far above typical a surprise must be for incidents to start at this rate. Finite.
 
         Inverts rate(x) = tail_rate * (1 + xi (x - u) / sigma) ** (-1 / xi). Rates above tail_rate give u.
         """
@@ -71,12 +71,12 @@ class Calibration:
         return self.tail_start + self.tail_scale / self.tail_shape * (math.pow(ratio, self.tail_shape) - 1.0)
 
     def start_levels(self) -> Float64Array:
-        """Return the levels [S + 1, M] that sensors start from: their own, shrunk towards the fleet's; last the fleet's."""
+        """Return the initial levels [S + 1, M]: each sensor's own, shrunk towards the fleet's; the last row is the fleet's."""
         count = self.sensors.counts[:, np.newaxis]
         own = (self.sensors.levels * count + self.pooled_level * self.prior_count) / (count + self.prior_count)
         return np.concatenate([own, self.pooled_level[np.newaxis]])
 
 
 def alarms_per_reading(alarms_per_sensor_day: float, reading_interval_seconds: float) -> float:
-    """Turn a budget of false alarms per sensor and day into a rate per scored reading."""
+    """Convert a budget of false alarms per sensor and day to a rate per scored reading."""
     return alarms_per_sensor_day * reading_interval_seconds / SECONDS_PER_DAY

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from stream_detector.detection.decision import CLOSED, Decisions, Transition
+from stream_detector.detection.decision import Decisions
 from stream_detector.detection.events import (
     SCHEMA_VERSION,
     SEVERITIES,
@@ -26,6 +26,7 @@ from stream_detector.detection.events import (
 )
 from stream_detector.detection.explanation import Explanation
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.transition import CLOSED, Transition
 from stream_detector.readings import Float32Array, Int64Array, Message, Readings
 from stream_detector.state.windows import Appended
 from stream_detector.timestamps import iso_time

@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from stream_detector.detection.decision import CLOSED, OPENED, UPDATED
+from stream_detector.detection.transition import CLOSED, OPENED, UPDATED
 from stream_detector.timestamps import to_ms
 
 SCHEMA_VERSION = 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stream_detector.detection.decision import CLOSED
 from stream_detector.detection.events import Event, event_time_ms, read_event
+from stream_detector.detection.transition import CLOSED
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import logging
 from collections import Counter, deque
 from dataclasses import dataclass
 
-from stream_detector.detection.decision import OPENED
+from stream_detector.detection.transition import OPENED
 from stream_detector.pipeline.step_report import StepReport
 
 logger = logging.getLogger(__name__)

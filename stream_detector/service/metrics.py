@@ -10,7 +10,7 @@ from enum import Enum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from stream_detector.detection.decision import CLOSED, OPENED, UPDATED
+from stream_detector.detection.transition import CLOSED, OPENED, UPDATED
 from stream_detector.pipeline.step_report import StepReport
 
 PREFIX = "stream_detector_"

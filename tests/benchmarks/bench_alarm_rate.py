@@ -16,8 +16,8 @@ import numpy as np
 
 from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.assembly import TrainedScorer, build_detector
-from stream_detector.detection.decision import OPENED
 from stream_detector.detection.scorer import WindowErrors
+from stream_detector.detection.transition import OPENED
 from stream_detector.readings import Float32Array, Readings
 from stream_detector.settings.schema import AlertSettings, StateSettings
 from stream_detector.simulation.fleet import FEATURES, Fleet

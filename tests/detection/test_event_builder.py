@@ -13,11 +13,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from stream_detector.detection.decision import Transition
 from stream_detector.detection.event_builder import ChangeContext, build_event, event_message, severity
 from stream_detector.detection.events import EventRules, EventWindow
 from stream_detector.detection.explanation import Explanation
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.transition import Transition
 from stream_detector.timestamps import iso_time
 from tests import event_schema
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_detector.detection.decision import OPENED
+from stream_detector.detection.transition import OPENED
 from stream_detector.evaluation.alarms import AlarmCounts, count_alarms, find_incidents, pooled, watched_days
 from stream_detector.readings import BoolArray, Readings
 from tests.evaluation.test_offline_scoring import mixed
