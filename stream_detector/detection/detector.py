@@ -193,7 +193,8 @@ class Detector:
         table_rows = self.arena.table_rows[appended.slot[positions]]
         is_ready = self._rules.is_ready(table_rows, decisions.level_counts[positions], is_learned)
         is_full = appended.filled[positions] >= self.model.window_length
-        return np.where(is_full, np.where(is_ready, READY, PROVISIONAL), WARMING).tolist()
+        states: list[str] = np.where(is_full, np.where(is_ready, READY, PROVISIONAL), WARMING).tolist()
+        return states
 
 
 def _no_errors() -> Float32Array:
