@@ -16,9 +16,7 @@ from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.scorer import Scorer
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.ingest.json_decoder import InputLimits
-from stream_detector.pipeline.committer import CommitPolicy
-from stream_detector.pipeline.pipeline import PipelineConfig
-from stream_detector.pipeline.restore import RestoreConfig
+from stream_detector.pipeline.config import CommitPolicy, PipelineConfig, RestoreConfig
 from stream_detector.readings import Float32Array
 from stream_detector.settings.schema import (
     AlertSettings,

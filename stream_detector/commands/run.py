@@ -31,9 +31,11 @@ from stream_detector.errors import StreamDetectorError
 from stream_detector.gate.promotion import promotion_warning
 from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.logs import set_up_logging
-from stream_detector.pipeline.keeper import LagBounds, StateKeeper
+from stream_detector.pipeline.build import build_pipeline
+from stream_detector.pipeline.config import LagBounds
 from stream_detector.pipeline.pipeline import Pipeline
-from stream_detector.pipeline.restore import RestorePorts
+from stream_detector.pipeline.restore import Ports
+from stream_detector.pipeline.state_access import open_state
 from stream_detector.service.health import health_pages
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.reload import Reloader, describe_rules, reread_alerts
@@ -129,27 +131,29 @@ def _build_pipeline(
     def on_progress() -> None:
         heartbeat.beat(time.monotonic())
 
-    ports = RestorePorts(
+    state = open_state(
+        connections.store,
+        detector,
+        time.monotonic,
+        secrets.token_bytes,
+        retry_seconds=bounds.retry_seconds,
+        executor=executor,
+        on_progress=on_progress,
+    )
+    ports = Ports(
         source=connections.source,
         sink=connections.sink,
         decoder=JsonDecoder(detector.model.features, input_limits(settings.input)),
         detector=detector,
-        keeper=StateKeeper(
-            connections.store,
-            detector,
-            bounds,
-            time.monotonic,
-            secrets.token_bytes,
-            executor=executor,
-            on_progress=on_progress,
-        ),
+        state=state,
         incidents=KafkaIncidentLog(settings.kafka),
     )
-    return Pipeline(
+    return build_pipeline(
         ports,
         dead_letter_limit(settings.dead_letters),
         pipeline_config(settings),
         restore_config(detector.model, settings),
         time.monotonic,
+        bounds=bounds,
         on_progress=on_progress,
     )

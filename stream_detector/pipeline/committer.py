@@ -1,97 +1,130 @@
-"""What is decided and not committed yet: batches that say nothing can wait, one that says something takes all along."""
+"""Decided but uncommitted batches, and the transaction that commits them.
+
+Batches without output may wait for each other; an event or a dead letter commits everything queued.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from stream_detector.detection.detector import Detected
-from stream_detector.pipeline.in_flight import without
+from stream_detector.detection.detector import Detector
+from stream_detector.errors import CommitFailedError
+from stream_detector.ingest.dead_letters import DeadLetterLimit, dead_letter
+from stream_detector.logs import OutageLog
+from stream_detector.pipeline.config import PipelineConfig
+from stream_detector.pipeline.in_flight import Scored
 from stream_detector.pipeline.partition import Partition
-from stream_detector.ports import Chunk
-from stream_detector.readings import Decoded
+from stream_detector.pipeline.step_report import StepReport, count_batch
+from stream_detector.ports import Sink
+from stream_detector.readings import Membership, Message
+
+logger = logging.getLogger(__name__)
+
+NOT_A_MEMBER = "lost the membership of the group"
 
 
-@dataclass(frozen=True, slots=True)
-class CommitPolicy:
-    """For how long, and for how many records, a commit of positions alone may wait. An event or a dead letter never waits."""
+class Committer:
+    """The batches since the last commit, in their order, and the sink that they go to."""
 
-    seconds: float = 0.0
-    records: int = 4096
-
-
-AT_ONCE = CommitPolicy()
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A batch that is decided on."""
-
-    chunks: Sequence[Chunk]
-    owners: Sequence[Partition]  # of the chunks; a partition that was given away or is restored since is another object
-    decoded: Decoded
-    detected: Detected
-
-    @property
-    def has_output(self) -> bool:
-        """Whether there is an event or a dead letter of it."""
-        decisions = self.detected.decisions
-        return bool(self.decoded.rejected) or (decisions is not None and bool(decisions.transitions))
-
-    def of_owners(self, is_owned: Callable[[Partition], bool]) -> Scored:
-        """Return what is left of it: of partitions that are owned now as they were then."""
-        kept = [at for at, owner in enumerate(self.owners) if is_owned(owner)]
-        if len(kept) == len(self.owners):
-            return self
-        lost = frozenset(owner.number for owner in self.owners if not is_owned(owner))
-        chunks, owners = [self.chunks[at] for at in kept], [self.owners[at] for at in kept]
-        return Scored(chunks, owners, *without(lost, self.decoded, self.detected))
-
-
-class Uncommitted:
-    """The batches since the last commit, in their order."""
-
-    def __init__(self, rules: CommitPolicy) -> None:
-        self._rules = rules
+    def __init__(
+        self, sink: Sink, detector: Detector, limit: DeadLetterLimit, config: PipelineConfig, clock: Callable[[], float]
+    ) -> None:
+        self._sink = sink
+        self._detector = detector
+        self._limit = limit
+        self._config = config
+        self._clock = clock
         self._batches: list[Scored] = []
         self._since = 0.0
+        self._is_broken = False
+        self._outage = OutageLog(logger, clock, "the sink is usable again")
 
     def __bool__(self) -> bool:
+        """Whether anything waits to be committed."""
         return bool(self._batches)
 
     @property
+    def is_broken(self) -> bool:
+        """Whether the sink must be mended before anything is committed or restored."""
+        return self._is_broken
+
+    @property
     def has_output(self) -> bool:
-        """Whether there is an event or a dead letter."""
+        """Whether an event or a dead letter waits."""
         return any(batch.has_output for batch in self._batches)
 
-    def add(self, batch: Scored, now: float) -> None:
-        """Add what was decided now."""
-        if not self._batches:
-            self._since = now
-        if batch.chunks:
-            self._batches.append(batch)
-
-    def is_due(self, now: float) -> bool:
-        """Say whether it is to be committed now."""
-        records = sum(len(chunk.records) for batch in self._batches for chunk in batch.chunks)
-        is_old = now - self._since >= self._rules.seconds or records >= self._rules.records
+    @property
+    def is_due(self) -> bool:
+        """Whether what waits is to be committed now."""
+        records = sum(scored.batch.records for scored in self._batches)
+        policy = self._config.commits
+        is_old = self._clock() - self._since >= policy.seconds or records >= policy.records
         return bool(self._batches) and (is_old or self.has_output)
 
-    def left_seconds(self, now: float) -> float:
-        """Return for how long what there is may wait; for ever if there is nothing."""
-        return max(0.0, self._since + self._rules.seconds - now) if self._batches else math.inf
+    @property
+    def wait_seconds(self) -> float:
+        """For how long what there is may wait; infinite if there is nothing."""
+        return max(0.0, self._since + self._config.commits.seconds - self._clock()) if self._batches else math.inf
+
+    def add(self, scored: Scored) -> None:
+        """Add a batch that was decided now."""
+        if not self._batches:
+            self._since = self._clock()
+        if scored.batch.chunks:
+            self._batches.append(scored)
 
     def keep(self, is_owned: Callable[[Partition], bool]) -> None:
-        """Keep what is of partitions that are owned now as they were when it was decided."""
-        kept = [batch.of_owners(is_owned) for batch in self._batches]
-        self._batches = [batch for batch in kept if batch.chunks]
-
-    def take(self) -> list[Scored]:
-        """Hand over what there is; nothing is left."""
-        batches, self._batches = self._batches, []
-        return batches
+        """Drop what is not of partitions that are owned now as they were when it was decided."""
+        kept = [scored.of_owners(is_owned) for scored in self._batches]
+        self._batches = [scored for scored in kept if scored.batch.chunks]
 
     def forget(self) -> None:
-        """Forget all of it: it will be read again."""
+        """Drop everything: it will be read again."""
         self._batches.clear()
+
+    def forget_run(self, number: int) -> None:
+        """End a partition's run of dead letters: its records are read by another owner, or again."""
+        self._limit.forget_run(number)
+
+    def commit(self, membership: Membership | None, report: StepReport) -> None:
+        """Write events, dead letters and positions of all that waits in one transaction; then nothing waits.
+
+        Raises CommitFailedError: nothing of it is committed, or nobody knows; and what a sink and a DeadLetterLimit raise.
+        """
+        batches, self._batches = self._batches, []
+        if membership is None:
+            raise CommitFailedError(NOT_A_MEMBER)
+        for scored in batches:
+            self._limit.check(scored.batch.decoded)
+        positions = {chunk.partition: chunk.stop for scored in batches for chunk in scored.batch.chunks}
+        messages = [message for scored in batches for message in self.messages(scored)]
+        self._sink.commit(messages, positions, membership)
+        for scored in batches:
+            for chunk, owner in zip(scored.batch.chunks, scored.owners, strict=True):
+                owner.committed_to(chunk.stop)
+            count_batch(report, scored.batch.decoded, scored.detected, self._detector.model)
+
+    def messages(self, scored: Scored) -> list[Message]:
+        """Return the events and dead letters of a batch."""
+        config, decoded = self._config, scored.batch.decoded
+        alerts = self._detector.alerts(decoded.readings, scored.detected, config.input_topic, config.alerts_topic)
+        topic, max_bytes = config.dead_letter_topic, config.max_dead_letter_bytes
+        return alerts + [dead_letter(one, topic, max_bytes) for one in decoded.rejected]
+
+    def reset_sink(self) -> None:
+        """Fence what may still be under way after a failed commit, now or when `mend_sink` succeeds."""
+        self._limit.forget()
+        self._is_broken = True
+        self.mend_sink()
+
+    def mend_sink(self) -> None:
+        """Try to make the sink usable again; no restoration reads committed positions before that."""
+        try:
+            self._sink.reset()
+        except CommitFailedError as error:
+            self._outage.failed("the sink is not usable yet: %s", error)
+            return
+        self._outage.ended()
+        self._is_broken = False

@@ -1,23 +1,135 @@
-"""What is left of a batch when partitions of it were given away while it was scored."""
+"""A batch on its way through the detector: read, in flight, decided; and what is left of it without some partitions.
+
+A batch is in flight while its readings are in the windows and these are being scored. Nothing of it is committed then.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stream_detector.detection.decision import Decisions
-from stream_detector.detection.detector import Detected
+from stream_detector.detection.detector import Detected, Detector, PendingBatch
+from stream_detector.pipeline.partition import Partition
+from stream_detector.ports import Chunk
 from stream_detector.readings import BoolArray, Decoded, Readings
 from stream_detector.state.windows import Appended
 
 
-def without(lost: Collection[int], decoded: Decoded, detected: Detected) -> tuple[Decoded, Detected]:
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one poll gave: chunks, and all their records decoded, in the same order."""
+
+    chunks: Sequence[Chunk]
+    decoded: Decoded
+
+    @property
+    def records(self) -> int:
+        """How many records were polled."""
+        return sum(len(chunk.records) for chunk in self.chunks)
+
+    def only(self, partitions: Collection[int]) -> Batch:
+        """Return the batch without the chunks of other partitions."""
+        lost = {chunk.partition for chunk in self.chunks} - set(partitions)
+        if not lost:
+            return self
+        kept = [chunk for chunk in self.chunks if chunk.partition not in lost]
+        return Batch(kept, drop_undetected(lost, self.decoded))
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A batch that is decided on."""
+
+    batch: Batch
+    owners: Sequence[Partition]  # of the chunks; a partition that was revoked or restored since is another object
+    detected: Detected
+
+    @property
+    def has_output(self) -> bool:
+        """Whether it has an event or a dead letter."""
+        decisions = self.detected.decisions
+        return bool(self.batch.decoded.rejected) or (decisions is not None and bool(decisions.transitions))
+
+    def of_owners(self, is_owned: Callable[[Partition], bool]) -> Scored:
+        """Return what is left of it: of partitions that are owned now as they were then."""
+        kept = [at for at, owner in enumerate(self.owners) if is_owned(owner)]
+        if len(kept) == len(self.owners):
+            return self
+        lost = frozenset(owner.number for owner in self.owners if not is_owned(owner))
+        chunks, owners = [self.batch.chunks[at] for at in kept], [self.owners[at] for at in kept]
+        decoded, detected = drop_partitions(lost, self.batch.decoded, self.detected)
+        return Scored(Batch(chunks, decoded), owners, detected)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    batch: Batch
+    owners: Sequence[Partition]
+    pending: PendingBatch
+
+
+class InFlight:
+    """The batch in flight, if there is one."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._pending: _Pending | None = None
+
+    def __bool__(self) -> bool:
+        return self._pending is not None
+
+    @property
+    def records(self) -> int:
+        """How many records of the batch in flight were polled; 0 without one."""
+        return 0 if self._pending is None else self._pending.batch.records
+
+    def start(self, batch: Batch, partitions: Mapping[int, Partition]) -> None:
+        """Append a batch to the windows and start to score these; the sensors are in memory, and no other is in flight."""
+        owners = [partitions[chunk.partition] for chunk in batch.chunks]
+        self._pending = _Pending(batch, owners, self._detector.begin(batch.decoded.readings))
+        for chunk, owner in zip(batch.chunks, owners, strict=True):
+            owner.appended_to(chunk.stop)
+
+    def decide(self) -> Scored | None:
+        """Wait for the scores, and decide; then no batch is in flight. None if there was none."""
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return None
+        return Scored(pending.batch, pending.owners, self._detector.finish(pending.pending))
+
+    def drop(self) -> None:
+        """Forget the batch in flight: it will be read again."""
+        self._pending = None
+
+
+def drop_undetected(lost: Collection[int], decoded: Decoded) -> Decoded:
+    """Return what was decoded without the readings and rejections of some partitions: as if it had never had them."""
+    return _decoded(lost, decoded, _kept(lost, decoded))
+
+
+def drop_partitions(lost: Collection[int], decoded: Decoded, detected: Detected) -> tuple[Decoded, Detected]:
     """Return a batch without the readings and rejections of some partitions: as if it had never had them."""
-    readings, appended = decoded.readings, detected.appended
-    is_kept = ~np.isin(readings.partitions, list(lost))
+    is_kept = _kept(lost, decoded)
+    appended = detected.appended
     is_accepted = is_kept[appended.reading]  # of the accepted readings, those that are kept
+    decisions = None if detected.decisions is None else _decisions(detected.decisions, is_accepted)
+    return _decoded(lost, decoded, is_kept), Detected(
+        _appended(appended, is_kept, is_accepted),
+        detected.scales.take(is_accepted),
+        0 if decisions is None else int((~np.isnan(decisions.scores)).sum()),
+        decisions,
+    )
+
+
+def _kept(lost: Collection[int], decoded: Decoded) -> BoolArray:
+    return ~np.isin(decoded.readings.partitions, list(lost))
+
+
+def _decoded(lost: Collection[int], decoded: Decoded, is_kept: BoolArray) -> Decoded:
+    readings = decoded.readings
     kept = Readings(
         [sensor for sensor, keeps in zip(readings.sensors, is_kept.tolist(), strict=True) if keeps],
         readings.partitions[is_kept],
@@ -25,14 +137,7 @@ def without(lost: Collection[int], decoded: Decoded, detected: Detected) -> tupl
         readings.times_ms[is_kept],
         readings.values[is_kept],
     )
-    rejected = [one for one in decoded.rejected if one.record.partition not in lost]
-    decisions = None if detected.decisions is None else _decisions(detected.decisions, is_accepted)
-    return Decoded(kept, rejected), Detected(
-        _appended(appended, is_kept, is_accepted),
-        detected.scales.take(is_accepted),
-        0 if decisions is None else int((~np.isnan(decisions.scores)).sum()),
-        decisions,
-    )
+    return Decoded(kept, [one for one in decoded.rejected if one.record.partition not in lost])
 
 
 def _appended(appended: Appended, is_kept: BoolArray, is_accepted: BoolArray) -> Appended:

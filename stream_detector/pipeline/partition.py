@@ -6,6 +6,7 @@ never leads the log, and what is committed is never read again as new. Only a re
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 #: Where a rebuild starts to count its slices upwards; a negative position marks state that is not usable yet.
@@ -23,7 +24,7 @@ class Partition:
     topic_id: str = ""
     epoch: bytes = b""  # of its stored state
     restored: bool = False  # every sensor of the partition is in memory or in the store
-    checked_at: int = 0  # the doubt about the store (see StateKeeper.doubt) up to which this partition was looked at
+    checked_at: int = 0  # the newest check (StoreGuard.required_check) after which the store had what it was given
     rewriting: bool = False  # the store has lost this partition, and not all of it is written again yet
     _next: int = field(default=REBUILDING, init=False)
     _committed: int = field(default=REBUILDING, init=False)
@@ -93,3 +94,8 @@ class Partition:
         if self.restored:
             msg = f"partition {self.number} is restored: its positions only move forward"
             raise ValueError(msg)
+
+
+def store_lag(partitions: Iterable[Partition]) -> int:
+    """Return how many offsets the store lags behind the committed positions."""
+    return sum(partition.committed - partition.persisted for partition in partitions)

@@ -1,14 +1,13 @@
-"""The hot path: poll, detect, commit, persist.
+"""The hot path: poll, append, score, decide, commit, persist.
 
 The log is the truth and the store follows it: a batch is first committed to Kafka (events, dead letters and positions in
 one transaction), then its state is persisted. So the store is never ahead of the committed position, and a crash anywhere
 leaves a state from which a replay of the log gives the same events. docs/delivery.md argues this step by step.
 
 A batch is persisted, in a thread of its own, while the next one is polled. Under load the next one is also polled while a
-batch is scored, in threads of the scorer, and committed while the next one is scored: batches are large then, and a processor
-should not wait. Small ones are carried through in one step, for that is sooner, and those that say nothing, most of them, wait
-for each other to be committed (committer.py). So between two steps there is at most one batch in flight, in the windows,
-being scored; behind it what is decided and not committed; and at most one commit that is not known to be persisted.
+batch is scored, in threads of the scorer, and committed while the next one is scored. A small batch goes all the way in one
+step, because that is sooner, and those without output are committed together. So between two steps there is at most one batch
+in flight; behind it what is decided and not committed; and at most one commit that is not known to be persisted.
 
 Every call is bounded. The pipeline knows its ports only, and takes the clock as an argument.
 """
@@ -16,95 +15,56 @@ Every call is bounded. The pipeline knows its ports only, and takes the clock as
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from stream_detector.detection.decision_rules import DecisionRules
-from stream_detector.detection.detector import PendingBatch
-from stream_detector.errors import CommitFailedError, MembershipLostError, RetriableError, StoreUnavailableError
-from stream_detector.ingest.dead_letters import DeadLetterLimit, dead_letter
-from stream_detector.logs import OutageLog
-from stream_detector.pipeline.committer import AT_ONCE, CommitPolicy, Scored, Uncommitted
+from stream_detector.errors import CommitFailedError, MembershipLostError
+from stream_detector.pipeline.assignment import Assignment
+from stream_detector.pipeline.backpressure import Backpressure
+from stream_detector.pipeline.committer import NOT_A_MEMBER, Committer
+from stream_detector.pipeline.config import PipelineConfig
+from stream_detector.pipeline.delivery import Delivery
 from stream_detector.pipeline.executor import no_op
-from stream_detector.pipeline.partition import Partition
-from stream_detector.pipeline.partitions import Assignment
-from stream_detector.pipeline.restore import RestoreConfig, RestorePorts
-from stream_detector.pipeline.state_snapshot import StateSnapshot
-from stream_detector.pipeline.step_report import StepReport, count_batch
-from stream_detector.ports import Chunk, Polled
-from stream_detector.readings import Decoded, Membership, Message
+from stream_detector.pipeline.in_flight import Batch, InFlight
+from stream_detector.pipeline.intake import Intake
+from stream_detector.pipeline.partition import store_lag
+from stream_detector.pipeline.restore import Ports
+from stream_detector.pipeline.step_report import StepReport
 from stream_detector.state.windows import SensorCounts, sensor_counts
 
 logger = logging.getLogger(__name__)
 
-_NOT_A_MEMBER = "lost the membership of the group"
-
 
 @dataclass(frozen=True, slots=True)
-class PipelineConfig:
-    """Names of the topics, and bounds."""
+class Stages:
+    """The parts of the pipeline; each has its own state, and all share one assignment."""
 
-    input_topic: str
-    alerts_topic: str
-    dead_letter_topic: str
-    max_dead_letter_bytes: int = 262_144
-    poll_seconds: float = 0.5
-    overlap_records: int = 4096  # a batch of fewer is carried through in one step
-    commits: CommitPolicy = AT_ONCE
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """A batch in flight: its readings are in the windows, which are being scored; nothing of it is committed."""
-
-    chunks: list[Chunk]
-    owners: list[Partition]  # of the chunks; a partition that was given away or is restored since is another object
-    decoded: Decoded
-    begun: PendingBatch
-
-    @property
-    def records(self) -> int:
-        """How many were polled."""
-        return sum(len(chunk.records) for chunk in self.chunks)
+    intake: Intake
+    assignment: Assignment
+    committer: Committer
+    backpressure: Backpressure
+    delivery: Delivery
 
 
 class Pipeline:
-    """Reads, detects, publishes; `step` is one turn of the loop.
-
-    `on_progress` is called whenever a part of a step has ended, also in vain: a step may consist of many bounded waits.
-    """
+    """Reads, detects, publishes; `step` is one turn of the loop. build.py puts it together."""
 
     def __init__(
-        self,
-        ports: RestorePorts,
-        limit: DeadLetterLimit,
-        rules: PipelineConfig,
-        restore_config: RestoreConfig,
-        clock: Callable[[], float],
-        *,
-        on_progress: Callable[[], None] = no_op,
+        self, ports: Ports, stages: Stages, config: PipelineConfig, *, on_progress: Callable[[], None] = no_op
     ) -> None:
         self._ports = ports
-        self._source, self._sink, self._keeper = ports.source, ports.sink, ports.keeper
-        self._limit = limit
-        self._rules = rules
-        self._clock = clock
+        self._intake, self._delivery = stages.intake, stages.delivery
+        self._assignment, self._committer, self._backpressure = stages.assignment, stages.committer, stages.backpressure
+        self._config = config
         self._on_progress = on_progress
-        self._assignment = Assignment(ports, restore_config, clock, on_progress)
-        self._held: set[int] = set()
-        self._in_flight: _Batch | None = None
-        self._uncommitted = Uncommitted(rules.commits)
-        self._membership: Membership | None = None
-        self._refused: Membership | None = None  # the client may go on claiming it until it has heard of it
-        self._sink_is_broken = False
-        self._input_outage = OutageLog(logger, clock, "the input topic is read again")
-        self._sink_outage = OutageLog(logger, clock, "the sink is usable again")
+        self._in_flight = InFlight(ports.detector)
         self._report = self._next_report = StepReport()
 
     @property
     def is_ready(self) -> bool:
         """Whether this replica is a member of the group and scores the readings of all its partitions."""
-        return self._membership is not None and self._assignment.is_restored and not self._held
+        return self._assignment.membership is not None and self._assignment.is_restored and not self._backpressure.held
 
     @property
     def assigned(self) -> int:
@@ -114,311 +74,147 @@ class Pipeline:
     @property
     def holding(self) -> int:
         """How many partitions wait for the store."""
-        return len(self._held)
+        return len(self._backpressure.held)
 
     @property
     def store_lag(self) -> int:
         """How many offsets the store lags behind the committed positions."""
-        return sum(partition.committed - partition.persisted for partition in self._assignment.ready().values())
-
-    def settle(self) -> bool:
-        """Commit, wait for the store; say whether all is restored, and all that was decided stored: nothing to replay."""
-        self._report = self._next_report
-        try:
-            if self._in_flight is None and self._uncommitted:
-                self._complete(at_once=True)
-        except CommitFailedError as error:
-            self._start_over(error)
-        self._collect()
-        return self._assignment.is_restored and not self._uncommitted and not self.store_lag
-
-    def use_rules(self, rules: DecisionRules) -> None:
-        """Decide by other rules from the next batch on; call it when settled."""
-        self._ports.detector.use_rules(rules)
+        return store_lag(self._assignment.ready().values())
 
     def sensor_counts(self) -> SensorCounts:
         """Count the sensors in memory; a pass over all of them."""
         detector = self._ports.detector
         return sensor_counts(detector.arena.records["header"], detector.arena.partitions >= 0, detector.model.window_length)
 
+    def use_rules(self, rules: DecisionRules) -> None:
+        """Decide by other rules from the next batch on; call it when settled."""
+        self._ports.detector.use_rules(rules)
+
     def step(self) -> StepReport:
-        """Poll once and score what came, or start to; carry the batch before it all the way through; restore a slice."""
+        """Take one turn: poll and score what came, or start to; take the batch before it all the way; restore a slice."""
         report = self._begin_report()
-        try:
-            polled = self._source.poll(self._poll_seconds())
-        except RetriableError as error:
-            self._input_outage.failed("the input topic cannot be read now: %s", error)
-            report.source_errors += 1
-            self._membership = None
-            self._collect()
+        polled = self._intake.poll(self._poll_seconds(), report)  # 1. poll
+        if polled is None:
+            self._delivery.await_store(report)
             return report
-        self._input_outage.ended()
-        self._on_progress()
-        report.lost_readings += polled.lost_readings
-        report.polled += sum(len(chunk.records) for chunk in polled.chunks)
-        report.is_behind = report.polled >= self._rules.overlap_records
-        self._follow_assignment(polled)
+        report.is_behind = report.polled >= self._config.overlap_records
+        self._intake.follow_assignment(polled, report)  # 2. follow the assignment
         try:
-            if self._sink_is_broken:
-                self._mend_sink()
-            else:
-                self._advance(polled)
-                if not self._assignment.is_restored:
-                    self._await_scores()
-                    self._complete(at_once=True)  # only stored sensors can make room for those restored
-                    self._collect()
-                    self._assignment.restore_slices(self._membership, report)
+            if self._committer.is_broken:
+                self._committer.mend_sink()
+                return report
+            batch = self._intake.batch_of(polled, report)
+            self._delivery.await_store(report)
+            self._decide_in_flight()  # 3. decide what was scored
+            if not self._append_while_committing(batch):  # 4. in parallel with 5 and 6, or after them:
+                self._delivery.commit_and_persist(report, now=True)
+                self._append_what_fits(batch)  # 4. append and start to score what was read
+            if self._in_flight and self._in_flight.records < self._config.overlap_records:
+                self._decide_in_flight()
+                self._delivery.commit_and_persist(report)  # 5. commit what is decided, 6. persist what is committed
+            self._restore_slices()  # 7. restore a slice
         except CommitFailedError as error:
             self._start_over(error)
         return report
 
+    def settle(self) -> bool:
+        """Commit what is decided, and wait for the store; return whether nothing is left to restore, commit or replay."""
+        self._report = self._next_report
+        try:
+            if not self._in_flight and self._committer:
+                self._delivery.commit_and_persist(self._report, now=True)
+        except CommitFailedError as error:
+            self._start_over(error)
+        self._delivery.await_store(self._report)
+        return self._assignment.is_restored and not self._committer and not self.store_lag
+
     def finish(self) -> StepReport:
         """Complete, at the end, the batch in flight, and make sure that the store has what it was given.
 
-        The store may have lost it since. A batch that cannot be committed any more is left to whoever reads on.
+        A batch that cannot be committed any more is left to whoever reads on.
         """
-        self._begin_report()
+        report = self._begin_report()
         try:
-            self._await_scores()
-            self._complete(at_once=True)
-            if self._uncommitted:
-                raise CommitFailedError(_NOT_A_MEMBER)
+            self._decide_in_flight()
+            self._delivery.commit_and_persist(report, now=True)
+            if self._committer:
+                raise CommitFailedError(NOT_A_MEMBER)
         except CommitFailedError as error:
-            self._report.failed_commits += 1
+            report.failed_commits += 1
             logger.warning("the last batch is not committed, it will be read again: %s", error)
-            return self._report
-        self._collect()
-        self._keeper.doubt()
-        self._persist()
-        return self._report
+            return report
+        self._delivery.check_store(report)
+        return report
 
     def _begin_report(self) -> StepReport:
-        """Go on in the report of what was done since the last step."""
+        """Continue the report of what was done since the last step."""
         self._report, self._next_report = self._next_report, StepReport()
         return self._report
 
     def _poll_seconds(self) -> float:
         """Return for how long a poll may wait: until something else is to be done."""
-        if self._in_flight is not None:
+        if self._in_flight:
             return 0.0
-        if self._membership is None or self._sink_is_broken:  # nothing can be committed or restored
-            return self._rules.poll_seconds
+        if self._assignment.membership is None or self._committer.is_broken:  # nothing can be committed or restored
+            return self._config.poll_seconds
         if self._assignment.is_slice_due:
             return 0.0
-        return min(self._rules.poll_seconds, self._uncommitted.left_seconds(self._clock()))
+        return min(self._config.poll_seconds, self._committer.wait_seconds)
 
-    def _advance(self, polled: Polled) -> None:
-        """Start to score what was polled, and complete what was before it; complete a small batch as well.
+    def _append_while_committing(self, batch: Batch) -> bool:
+        """Append a batch and start to score it, and meanwhile commit what was before it, if due.
 
-        The one beside the other if the store keeps up: what it lacks is then known before memory goes on. Else one after
-        the other, so that memory is not ahead of what is committed while it is made out what the store has.
+        False: what was before it must be completed first. That is so unless the store keeps up, because memory must not be
+        ahead of what is committed while it is being found out what the store lacks; and when its sensors find no room.
         """
-        if polled.chunks and self._membership is None:
-            raise CommitFailedError(_NOT_A_MEMBER)
-        chunks = self._in_sequence(polled.chunks)
-        decoded = self._decode(chunks)
-        self._collect()
-        self._await_scores()
-        if not (chunks and self._uncommitted and self._take_up_beside(chunks, decoded)):
-            self._complete(at_once=True)
-            self._collect()  # only stored sensors can make room
-            read = self._assignment.ready().keys() - self._held
-            usable = [chunk for chunk in chunks if chunk.partition in read]
-            self._take_up(usable, decoded if len(usable) == len(chunks) else self._decode(usable))
-        if self._in_flight is not None and self._in_flight.records < self._rules.overlap_records:
-            self._await_scores()
-            self._complete()
-
-    def _take_up_beside(self, chunks: list[Chunk], decoded: Decoded) -> bool:
-        """Start to score a batch, and commit what was before it meanwhile, if due; False: that is to be completed first."""
-        if not self._store_keeps_up():
+        if not (batch.chunks and self._committer and self._delivery.store_keeps_up):
             return False
-        is_due = self._uncommitted.is_due(self._clock())
-        savings = self._savings() if is_due else []
-        if not self._take_up(chunks, decoded, beside_another=True):
-            return False
-        if is_due:
-            self._commit()
-            self._keeper.hand_over(savings)
-        return True
-
-    def _take_up(self, chunks: list[Chunk], decoded: Decoded, *, beside_another: bool = False) -> bool:
-        """Append a batch to the windows and start to score them; False: its sensors find no room beside another batch's.
-
-        Partitions whose sensors cannot be loaded wait.
-        """
-        partitions = self._assignment.ready()
-        waiting = self._keeper.admit(partitions, decoded.readings)
-        if waiting and beside_another:
-            return False
-        if waiting:
-            self._report.store_errors += self._keeper.is_away
-            self._hold({chunk.partition: chunk.start for chunk in chunks if chunk.partition in waiting})
-            chunks = [chunk for chunk in chunks if chunk.partition not in waiting]
-            decoded = self._decode(chunks)
-        if chunks:
-            owners = [partitions[chunk.partition] for chunk in chunks]
-            self._in_flight = _Batch(chunks, owners, decoded, self._ports.detector.begin(decoded.readings))
-            for chunk, partition in zip(chunks, owners, strict=True):
-                partition.appended_to(chunk.stop)
-            self._on_progress()
-        return True
-
-    def _await_scores(self) -> None:
-        """Wait for the scores of the batch in flight, if there is one, and decide; all that is in memory is decided then."""
-        batch, self._in_flight = self._in_flight, None
-        if batch is not None:
-            detected = self._ports.detector.finish(batch.begun)
-            scored = Scored(batch.chunks, batch.owners, batch.decoded, detected)
-            self._uncommitted.add(scored.of_owners(self._assignment.is_ready), self._clock())
-
-    def _store_keeps_up(self) -> bool:
-        ready = self._assignment.ready().values()
-        return not self._held and all(self._keeper.keeps_up(partition, partition.committed) for partition in ready)
-
-    def _complete(self, *, at_once: bool = False) -> None:
-        """Commit what is decided if that is due, and let the store follow. No batch may be in flight.
-
-        The store is given only what is committed, and as long as it does not keep up nothing waits to be.
-        """
-        self._collect()
-        keeps_up = self._store_keeps_up()
-        if self._uncommitted:
-            if keeps_up and not at_once and not self._uncommitted.is_due(self._clock()):
-                return
-            if self._membership is None and not self._uncommitted.has_output:
-                return  # nothing is lost by waiting whether the partitions stay ours
-            self._commit()
-            if keeps_up:
-                self._keeper.hand_over(self._savings())
-                return
-        self._persist()
-
-    def _commit(self) -> None:
-        """Write events, dead letters and positions of all that is decided: all of them, or none."""
-        batches = self._uncommitted.take()
-        if not batches:
-            return
-        if self._membership is None:
-            raise CommitFailedError(_NOT_A_MEMBER)
-        for batch in batches:
-            self._limit.check(batch.decoded)
-        positions = {chunk.partition: chunk.stop for batch in batches for chunk in batch.chunks}
-        messages = [message for batch in batches for message in self._messages(batch)]
-        self._sink.commit(messages, positions, self._membership)
+        is_due = self._committer.is_due
+        snapshots = self._delivery.unsaved_state() if is_due else []
         ready = self._assignment.ready()
-        for number, position in positions.items():
-            ready[number].committed_to(position)
-        for batch in batches:
-            count_batch(self._report, batch.decoded, batch.detected, self._ports.detector.model)
+        if self._ports.state.loader.load_sensors_of(batch.decoded.readings, ready):
+            return False
+        self._in_flight.start(batch, ready)
         self._on_progress()
+        if is_due:
+            self._delivery.commit(self._report)
+            self._delivery.persist_async(snapshots)
+        return True
 
-    def _decode(self, chunks: Sequence[Chunk]) -> Decoded:
-        return self._ports.decoder.decode([record for chunk in chunks for record in chunk.records])
+    def _append_what_fits(self, batch: Batch) -> None:
+        """Append a batch and start to score it, without partitions that are not ready or whose sensors cannot be loaded now."""
+        self._delivery.await_store(self._report)  # only stored sensors can make room
+        ready, guard = self._assignment.ready(), self._ports.state.guard
+        batch = batch.only(ready.keys() - self._backpressure.held)
+        waiting = self._ports.state.loader.load_sensors_of(batch.decoded.readings, ready)
+        if waiting:
+            self._report.store_errors += guard.is_away
+            self._backpressure.hold({chunk.partition: chunk.start for chunk in batch.chunks if chunk.partition in waiting})
+            batch = batch.only(ready.keys() - waiting)
+        if batch.chunks:
+            self._in_flight.start(batch, ready)
+            self._on_progress()
 
-    def _messages(self, scored: Scored) -> list[Message]:
-        rules, detector = self._rules, self._ports.detector
-        readings, rejected = scored.decoded.readings, scored.decoded.rejected
-        alerts = detector.alerts(readings, scored.detected, rules.input_topic, rules.alerts_topic)
-        return alerts + [dead_letter(one, rules.dead_letter_topic, rules.max_dead_letter_bytes) for one in rejected]
+    def _decide_in_flight(self) -> None:
+        """Wait for the scores of the batch in flight, if there is one, and decide; all that is in memory is decided then."""
+        scored = self._in_flight.decide()
+        if scored is not None:
+            self._committer.add(scored.of_owners(self._assignment.is_ready))
 
-    def _savings(self) -> list[tuple[Partition, StateSnapshot]]:
-        """Take what the store lacks, as memory is now."""
-        ready = self._assignment.ready().values()
-        return self._keeper.savings([partition for partition in ready if partition.unsaved])
-
-    def _follow_assignment(self, polled: Polled) -> None:
-        """Forget revoked partitions and begin to restore assigned ones."""
-        if polled.revoked:
-            self._collect()
-        self._membership = None if polled.membership == self._refused else polled.membership
-        for number in polled.revoked:
-            self._held.discard(number)
-            self._limit.forget_run(number)
-            self._assignment.forget(number)
-        if polled.revoked:
-            self._uncommitted.keep(self._assignment.is_ready)
-        for number in polled.assigned:
-            self._restore(number)
-
-    def _in_sequence(self, chunks: Sequence[Chunk]) -> list[Chunk]:
-        """Return the chunks that continue their partition's state; restore the partitions of the others."""
-        usable, ready = [], self._assignment.ready()
-        for chunk in chunks:
-            partition = ready.get(chunk.partition)
-            if partition is None:
-                continue
-            if chunk.start == partition.next:
-                usable.append(chunk)
-            else:
-                logger.error("partition %d: read from %d, state is at %d", chunk.partition, chunk.start, partition.next)
-                self._restore(chunk.partition)
-        return usable
-
-    def _restore(self, number: int) -> None:
-        self._collect()
-        self._held.discard(number)
-        self._limit.forget_run(number)
-        self._assignment.restore(number)
-        self._uncommitted.keep(self._assignment.is_ready)
+    def _restore_slices(self) -> None:
+        """Restore a slice of each partition that needs it. Then nothing stays in flight: only stored sensors make room."""
+        if self._assignment.is_restored:
+            return
+        self._decide_in_flight()
+        self._delivery.commit_and_persist(self._report, now=True)
+        self._delivery.await_store(self._report)
+        self._assignment.restore_slices(self._report)
 
     def _start_over(self, error: CommitFailedError) -> None:
-        """Forget everything in memory, fence what may still be under way, and restore from the committed positions."""
+        """Forget everything in memory and restore from the committed positions."""
         logger.warning("starting over from the committed positions: %s", error)
         self._report.failed_commits += 1
         if isinstance(error, MembershipLostError):
-            self._refused = self._membership
-        self._in_flight = None
-        self._uncommitted.forget()
-        self._collect()
-        self._held.clear()
-        self._assignment.restore_all()
-        self._limit.forget()
-        self._sink_is_broken = True
-        self._mend_sink()
-
-    def _mend_sink(self) -> None:
-        """Make the sink usable again; no restoration reads committed positions before that."""
-        try:
-            self._sink.reset()
-        except CommitFailedError as error:
-            self._sink_outage.failed("the sink is not usable yet: %s", error)
-            return
-        self._sink_outage.ended()
-        self._sink_is_broken = False
-
-    def _hold(self, positions: dict[int, int]) -> None:
-        """Stop reading partitions until the store answers; they go on from these positions."""
-        fresh = positions.keys() - self._held
-        if fresh:
-            logger.error("holding partitions %s until the state store answers", sorted(fresh))
-        for number, position in positions.items():
-            self._source.seek(number, position)
-        self._source.pause(list(positions))
-        self._held |= positions.keys()
-
-    def _collect(self) -> None:
-        """Learn whether the store has what it was handed. Where not, `_persist` makes out why when nothing is in flight."""
-        try:
-            self._keeper.collect()
-        except StoreUnavailableError:
-            self._report.store_errors += 1
-
-    def _persist(self) -> None:
-        """Let the store follow; hold when it lags too far, go on when it answers again. No batch may be in flight."""
-        try:
-            for number, partition in self._assignment.ready().items():
-                if not self._keeper.persist(partition, self._report):
-                    self._restore(number)
-                self._on_progress()
-        except StoreUnavailableError:
-            self._report.store_errors += 1
-        ready = self._assignment.ready()
-        answers = bool(self._held) and self._keeper.answers()  # asked whatever else: nothing else may be left to ask for
-        if self._keeper.must_hold(list(ready.values())):
-            self._hold({number: partition.next for number, partition in ready.items() if number not in self._held})
-        elif answers and not self.store_lag:
-            for number in self._held:
-                self._source.seek(number, ready[number].next)
-            self._held.clear()
-            logger.warning("the state store answers: reading goes on")
+            self._assignment.refuse_membership()
+        self._in_flight.drop()
+        self._delivery.start_over(self._report)

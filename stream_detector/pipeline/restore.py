@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stream_detector.detection.detector import Detector
 from stream_detector.errors import RetriableError
-from stream_detector.pipeline.keeper import StateKeeper
+from stream_detector.pipeline.config import RestoreConfig
 from stream_detector.pipeline.partition import Partition
 from stream_detector.pipeline.restore_plan import Action, Facts, Plan, choose_plan
+from stream_detector.pipeline.state_access import StateAccess
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.ports import Chunk, Decoder, IncidentLog, Sink, Source
 from stream_detector.readings import Membership
@@ -23,62 +24,60 @@ _WAIT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreConfig:
-    """Where a new group starts, how much history fills the windows, and how restoring and polling take turns."""
-
-    start: str | int = "latest"  # latest, earliest, or milliseconds since 1970
-    lookback_ms: int = 0
-    max_lookback_records: int = 5_000_000
-    slice_records: int = 4096
-    restore_seconds: float = 1.0  # between two polls, and then for one more slice at most
-    retry_seconds: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class RestorePorts:
-    """What restoring works with."""
+class Ports:
+    """What the pipeline works with."""
 
     source: Source
     sink: Sink
     decoder: Decoder
     detector: Detector
-    keeper: StateKeeper
+    state: StateAccess
     incidents: IncidentLog
 
 
-class Restorer:
-    """Brings partitions from what is stored to their committed positions."""
+class Restoration:
+    """Brings one partition from what is stored to its committed position, a slice at each `advance`.
 
-    def __init__(self, ports: RestorePorts, rules: RestoreConfig) -> None:
+    After an error it is of no more use: begin again with another one, on another Partition.
+    """
+
+    def __init__(self, partition: Partition, ports: Ports, config: RestoreConfig) -> None:
+        self._partition = partition
         self._ports = ports
-        self._rules = rules
+        self._config = config
+        self._membership: Membership | None = None
+        self._report = StepReport()
+        self._slices = self._restore()
 
-    def restore(
-        self, partition: Partition, membership: Callable[[], Membership | None], report: Callable[[], StepReport]
-    ) -> Iterator[float]:
-        """Restore a partition and start reading it; yields between slices for how many seconds to wait at least.
+    def advance(self, membership: Membership | None, report: StepReport) -> float | None:
+        """Restore the next slice under this membership; return for how many seconds to wait before the next one.
 
-        Raises RetriableError when a port did not answer: begin again.
+        None: the partition is ready, and is read from its committed position. Blocks, bounded. Raises RetriableError when a
+        port did not answer.
         """
+        self._membership, self._report = membership, report
+        return next(self._slices, None)
+
+    def _restore(self) -> Iterator[float]:
+        """Restore the partition and start reading it; yield between slices for how many seconds to wait at least."""
+        partition = self._partition
         self._ports.detector.arena.drop(partition.number)
-        plan = self._plan(partition)
+        plan = self._plan()
         while plan.action is Action.WAIT:
             yield _WAIT_SECONDS
-            plan = self._plan(partition)
-        self._announce(partition, plan, report())
+            plan = self._plan()
+        self._announce(plan)
         if plan.must_commit:
-            self._commit(partition, plan, membership())
-        if plan.action is Action.REBUILD:
-            yield from self._rebuild(partition, plan, report)
-        else:
-            yield from self._replay(partition, plan, report)
+            self._commit(plan)
+        yield from self._rebuild(plan) if plan.action is Action.REBUILD else self._replay(plan)
         partition.finish_restoring()
-        report().restores[plan.action.value] += 1
+        self._report.restores[plan.action.value] += 1
         self._ports.source.seek(partition.number, partition.next)
 
-    def _plan(self, partition: Partition) -> Plan:
-        source, number = self._ports.source, partition.number
-        meta = self._ports.keeper.meta(number)
+    def _plan(self) -> Plan:
+        source, partition = self._ports.source, self._partition
+        number = partition.number
+        meta = self._ports.state.guard.meta(number)
         partition.topic_id = source.topic_id()
         committed = source.committed(number)
         log_start, log_end = source.bounds(number)
@@ -92,125 +91,132 @@ class Restorer:
                 log_start=log_start,
                 log_end=log_end,
                 topic_id=partition.topic_id,
-                layout=self._ports.keeper.layout,
+                layout=self._ports.detector.layout,
                 meta=meta,
                 first_start=self._first_position(number) if committed is None else log_end,
             )
         )
 
     def _first_position(self, number: int) -> int:
-        if isinstance(self._rules.start, int):
-            return self._ports.source.position_at(number, self._rules.start)
-        return self._ports.source.bounds(number)[0 if self._rules.start == "earliest" else 1]
+        if isinstance(self._config.start, int):
+            return self._ports.source.position_at(number, self._config.start)
+        return self._ports.source.bounds(number)[0 if self._config.start == "earliest" else 1]
 
-    def _announce(self, partition: Partition, plan: Plan, report: StepReport) -> None:
+    def _announce(self, plan: Plan) -> None:
+        number = self._partition.number
         level = logging.ERROR if plan.suspicious else logging.INFO
         logger.log(
             level,
             "partition %d: %s at %d: %s",
-            partition.number,
+            number,
             plan.action.value,
             plan.position,
             plan.reason,
-            extra={"partition": partition.number, "action": plan.action.value, "position": plan.position},
+            extra={"partition": number, "action": plan.action.value, "position": plan.position},
         )
-        report.lost_readings += plan.lost_readings
+        self._report.lost_readings += plan.lost_readings
 
-    def _commit(self, partition: Partition, plan: Plan, membership: Membership | None) -> None:
+    def _commit(self, plan: Plan) -> None:
         """Commit where reading starts, before anything is scored; for a new group in all its partitions."""
-        if membership is None:
+        if self._membership is None:
             msg = "not a member of the group now"
             raise RetriableError(msg)
         source = self._ports.source
-        positions = {partition.number: plan.position}
+        positions = {self._partition.number: plan.position}
         if plan.starts_group:
             others = (number for number in source.partitions() - positions.keys() if source.committed(number) is None)
             positions |= {number: self._first_position(number) for number in others}
-        self._ports.sink.commit([], positions, membership)
+        self._ports.sink.commit([], positions, self._membership)
 
-    def _replay(self, partition: Partition, plan: Plan, report: Callable[[], StepReport]) -> Iterator[float]:
+    def _replay(self, plan: Plan) -> Iterator[float]:
         """Fold the readings that the store lacks into its state; their events are already on the alerts topic."""
+        partition = self._partition
         partition.continue_from_stored()
         if plan.action is Action.REPLAY:
-            for chunk in self._read(partition.number, plan.replay_from, plan.position):
-                self._fold(partition, chunk, report(), scoring=True)
+            for chunk in self._read(plan.replay_from, plan.position):
+                self._fold(chunk, scoring=True)
                 partition.appended_to(chunk.stop)
-                self._persist(partition, report())
+                self._persist()
                 yield 0.0
         partition.appended_to(plan.position)
-        self._persist(partition, report())
+        self._persist()
 
-    def _rebuild(self, partition: Partition, plan: Plan, report: Callable[[], StepReport]) -> Iterator[float]:
+    def _rebuild(self, plan: Plan) -> Iterator[float]:
         """Fill the windows from the readings before the position; what comes from scores starts from the model's prior."""
-        self._ports.keeper.begin(partition)
+        partition = self._partition
+        self._ports.state.writer.begin(partition)
         partition.continue_from_stored()
-        for chunk in self._read(partition.number, self._lookback(partition.number, plan.position), plan.position):
-            self._fold(partition, chunk, report(), scoring=False)
+        for chunk in self._read(self._lookback(plan.position), plan.position):
+            self._fold(chunk, scoring=False)
             if self._is_crowded():
-                yield from self._store_changes(partition, report)
+                yield from self._store_changes()
             else:
                 yield 0.0
-        yield from self._store_changes(partition, report)
+        yield from self._store_changes()
         if plan.reopens_incidents:
-            self._reopen_incidents(partition, plan.position)
-            yield from self._store_changes(partition, report)
+            self._reopen_incidents(plan.position)
+            yield from self._store_changes()
         partition.appended_to(plan.position)
-        self._persist(partition, report())
+        self._persist()
 
     def _is_crowded(self) -> bool:
         """Say whether what is not stored, and so cannot make room, leaves too little for another slice or batch."""
         arena = self._ports.detector.arena
-        return arena.unsaved_count + self._rules.slice_records > arena.max_sensors
+        return arena.unsaved_count + self._config.slice_records > arena.max_sensors
 
-    def _store_changes(self, partition: Partition, report: Callable[[], StepReport]) -> Iterator[float]:
+    def _store_changes(self) -> Iterator[float]:
         """Write what a rebuild has changed, in calls of bounded size.
 
         One that is cut short begins again, so nothing is gained by writing each slice.
         """
+        partition = self._partition
         while len(self._ports.detector.arena.unsaved(partition.number, 1)):
             partition.appended_to(partition.next + 1)
-            self._persist(partition, report(), self._rules.slice_records)
+            self._persist(self._config.slice_records)
             yield 0.0
 
-    def _reopen_incidents(self, partition: Partition, position: int) -> None:
+    def _reopen_incidents(self, position: int) -> None:
         """Take up the incidents that published events leave open, so that they are closed one day."""
-        incidents = self._ports.incidents.open_incidents(partition.number, position)
+        number = self._partition.number
+        incidents = self._ports.incidents.open_incidents(number, position)
         if incidents:
-            self._admit(partition, {partition.number: [incident.sensor_id for incident in incidents]})
-            self._ports.detector.reopen(partition.number, incidents)
-            logger.info("partition %d: took up %d open incidents", partition.number, len(incidents))
+            self._load([incident.sensor_id for incident in incidents])
+            self._ports.detector.reopen(number, incidents)
+            logger.info("partition %d: took up %d open incidents", number, len(incidents))
 
-    def _lookback(self, number: int, position: int) -> int:
+    def _lookback(self, position: int) -> int:
         """Return from where the readings before a position fill the windows."""
-        source = self._ports.source
+        source, number = self._ports.source, self._partition.number
         log_start = source.bounds(number)[0]
-        earliest = max(log_start, position - self._rules.max_lookback_records)
+        earliest = max(log_start, position - self._config.max_lookback_records)
         if earliest >= position:
             return position
         tail = source.read(number, max(earliest, position - _TAIL_RECORDS), position, _TAIL_RECORDS)
         if not tail.records:
             return earliest
-        since = tail.records[-1].timestamp - self._rules.lookback_ms
+        since = tail.records[-1].timestamp - self._config.lookback_ms
         return min(max(earliest, source.position_at(number, max(0, since))), position)
 
-    def _read(self, number: int, start: int, stop: int) -> Iterator[Chunk]:
+    def _read(self, start: int, stop: int) -> Iterator[Chunk]:
         while start < stop:
-            chunk = self._ports.source.read(number, start, stop, self._rules.slice_records)
+            chunk = self._ports.source.read(self._partition.number, start, stop, self._config.slice_records)
             start = chunk.stop
             yield chunk
 
-    def _fold(self, partition: Partition, chunk: Chunk, report: StepReport, *, scoring: bool) -> None:
+    def _fold(self, chunk: Chunk, *, scoring: bool) -> None:
         readings = self._ports.decoder.decode(chunk.records).readings
-        report.replayed += len(chunk.records)
-        self._admit(partition, {partition.number: readings.sensors})
+        self._report.replayed += len(chunk.records)
+        self._load(readings.sensors)
         self._ports.detector.detect(readings, scoring=scoring)
 
-    def _admit(self, partition: Partition, sensors: dict[int, list[str]]) -> None:
-        if self._ports.keeper.admit_sensors({partition.number: partition}, sensors):
+    def _load(self, sensors: list[str]) -> None:
+        partition = self._partition
+        if self._ports.state.loader.load_sensors({partition.number: sensors}, {partition.number: partition}):
             msg = f"sensors of partition {partition.number} cannot be loaded now"
             raise RetriableError(msg)
 
-    def _persist(self, partition: Partition, report: StepReport, most: int | None = None) -> None:
-        if not self._ports.keeper.persist(partition, report, most):
-            msg = f"the stored state of partition {partition.number} was changed meanwhile"
+    def _persist(self, most: int | None = None) -> None:
+        """Write what memory is ahead of the store, or so many sensors of it."""
+        if not self._ports.state.writer.persist(self._partition, self._report, most):
+            msg = f"the stored state of partition {self._partition.number} was changed meanwhile"
             raise RetriableError(msg)

@@ -1,13 +1,83 @@
-"""Loads sensors' records from the store when they are needed."""
+"""Loads sensors' records from the store when their readings come.
+
+While the store is away, whether a sensor that is not in memory is new cannot be known: its partition waits.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 
 from stream_detector.detection.detector import Detector
-from stream_detector.readings import BoolArray
+from stream_detector.errors import StoreUnavailableError
+from stream_detector.pipeline.partition import Partition
+from stream_detector.pipeline.store_guard import StoreGuard
+from stream_detector.readings import BoolArray, Readings
 from stream_detector.state.codec.decode import decode
 from stream_detector.state.record_layout import Records
+
+logger = logging.getLogger(__name__)
+
+#: How many loaded sensors are looked up in other partitions, for many are loaded at once; and how often that is logged.
+_CHECKED_SENSORS, _WARN_SECONDS = 16, 60.0
+
+
+class SensorLoader:
+    """Brings sensors into the detector's arena, from the store or as never seen."""
+
+    def __init__(self, guard: StoreGuard, detector: Detector, clock: Callable[[], float]) -> None:
+        self._guard = guard
+        self._detector = detector
+        self._clock = clock
+        self._warn_at = 0.0
+
+    def load_sensors_of(self, readings: Readings, partitions: Mapping[int, Partition]) -> frozenset[int]:
+        """Bring the readings' sensors into memory; return the partitions for which that is not possible now."""
+        by_partition: dict[int, list[str]] = {}
+        for number, sensor in zip(readings.partitions.tolist(), readings.sensors, strict=True):
+            by_partition.setdefault(number, []).append(sensor)
+        return self.load_sensors(by_partition, partitions)
+
+    def load_sensors(self, by_partition: Mapping[int, Sequence[str]], partitions: Mapping[int, Partition]) -> frozenset[int]:
+        """Bring sensors into memory; return the partitions for which that is not possible now."""
+        arena = self._detector.arena
+        arena.next_batch()
+        lacking = {number: arena.touch(number, sensors) for number, sensors in by_partition.items()}
+        missing = {number: sensors for number, sensors in lacking.items() if sensors}
+        return frozenset(number for number, sensors in missing.items() if not self._load(partitions[number], sensors))
+
+    def _load(self, partition: Partition, sensors: list[str]) -> bool:
+        try:
+            with self._guard.asking() as store:
+                stored = store.load(partition.number, partition.epoch, sensors)
+                meta = store.meta(partition.number)  # after the sensors: what is still there now was there then
+        except StoreUnavailableError:
+            return False
+        if meta is not None and meta.epoch == partition.epoch and meta.next_position < partition.persisted:
+            self._guard.require_check()  # it fell back, and these sensors with it: the check restores the partition
+            return False
+        if not self._detector.arena.room(len(sensors)):  # only sensors whose state the store has may be evicted
+            return False
+        self._warn_of_divided(partition.number, sensors)
+        self._detector.admit(partition.number, sensors, *decode_stored(self._detector, stored))
+        return True
+
+    def _warn_of_divided(self, partition: int, sensors: list[str]) -> None:
+        """Log, once a minute at most, that a sensor is held in two partitions; only a few of the loaded ones are checked."""
+        if self._clock() < self._warn_at:
+            return
+        for sensor in sensors[:_CHECKED_SENSORS]:
+            other = self._detector.arena.partition_beside(partition, sensor)
+            if other is not None:
+                self._warn_at = self._clock() + _WARN_SECONDS
+                logger.warning(
+                    "sensor %r is read from partition %d and from %d: it has a window in each, which may never fill. All "
+                    "readings of a sensor need the same key (after partitions were added this is said, and passes)",
+                    sensor[:100],
+                    other,
+                    partition,
+                )
+                return
 
 
 def decode_stored(detector: Detector, stored: Sequence[bytes | None]) -> tuple[Records, BoolArray]:

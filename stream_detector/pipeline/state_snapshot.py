@@ -1,68 +1,39 @@
-"""What of the arena goes to the store: the unsaved records of a partition, as small as possible; and the handing over."""
+"""What goes from the arena to the store: a copy of a partition's unsaved records, as small as possible."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-from stream_detector.errors import StoreUnavailableError
-from stream_detector.ports import SensorUpdate, StateStore, StoreVerdict, Updates
+from stream_detector.ports import SensorUpdate, Updates
 from stream_detector.readings import Int32Array
 from stream_detector.state.arena import Arena, Marked
 from stream_detector.state.codec.encode import encode, encode_uncompressed
 from stream_detector.state.codec.record_format import UNCOMPRESSED
 
-#: A record of so many bytes in memory or fewer is written whole, and compact. Of a larger one what changed is written.
+#: A record of at most so many bytes in memory is written as a whole, compressed. Of a larger one only what changed is written.
 WHOLE_BYTES = 1024
 _UNCOMPRESSED_BYTE = bytes([UNCOMPRESSED])
 
 
 @dataclass(frozen=True, slots=True)
 class StateSnapshot:
-    """What the store lacks of a partition's state as it was at a position. It stays as it is while the arena goes on."""
+    """What the store lacked of a partition's state at a position. It does not change while the arena does."""
 
     position: int
     marked: Marked
     updates: Updates
 
 
-@dataclass(frozen=True, slots=True)
-class PersistRequest:
-    """A saving on its way to the store: its partition's state goes on from position `start`."""
+def take_snapshots(
+    arena: Arena, parts: Sequence[tuple[Int32Array, int]], whole_bytes: int = WHOLE_BYTES
+) -> list[StateSnapshot]:
+    """Copy what the store lacks of slots, an array for each partition, whose state includes every record before a position.
 
-    partition: int
-    epoch: bytes
-    start: int
-    saving: StateSnapshot
-
-
-@dataclass(frozen=True, slots=True)
-class PersistResults:
-    """What the store said to what it was handed, in order, as far as that went; and why it went no further."""
-
-    verdicts: list[StoreVerdict]
-    error: StoreUnavailableError | None = None
-
-
-def persist_all(store: StateStore, handed: Sequence[PersistRequest], on_progress: Callable[[], None]) -> PersistResults:
-    """Persist one partition after the other, up to the first that the store does not take."""
-    verdicts: list[StoreVerdict] = []
-    try:
-        for one in handed:
-            verdicts.append(store.persist(one.partition, one.epoch, one.start, one.saving.position, one.saving.updates))
-            on_progress()
-    except StoreUnavailableError as error:
-        return PersistResults(verdicts, error)
-    return PersistResults(verdicts)
-
-
-def savings_of(arena: Arena, parts: Sequence[tuple[Int32Array, int]], whole_bytes: int = WHOLE_BYTES) -> list[StateSnapshot]:
-    """Take what the store lacks of slots, each array those of a partition whose state includes every record before a position.
-
-    All at once: to make records compact costs far more for a call than for a sensor.
+    All partitions at once: encoding costs far more for each call than for each sensor.
     """
     if arena.records.itemsize > whole_bytes:
         return [StateSnapshot(position, arena.marked(slots), _changes(arena, slots)) for slots, position in parts]
@@ -78,11 +49,11 @@ def savings_of(arena: Arena, parts: Sequence[tuple[Int32Array, int]], whole_byte
 
 def unsaved_updates(arena: Arena, slots: Int32Array, whole_bytes: int = WHOLE_BYTES) -> Updates:
     """Return the updates that bring the store to the arena's state of these slots."""
-    return savings_of(arena, [(slots, 0)], whole_bytes)[0].updates
+    return take_snapshots(arena, [(slots, 0)], whole_bytes)[0].updates
 
 
 def _changes(arena: Arena, slots: Int32Array) -> Updates:
-    """Return updates of what changed in these slots' records: their head, and the new rows; of new ones, all."""
+    """Return updates of what changed in these slots' records: their head and the new rows; of a new one, everything."""
     records = arena.records
     size, window_length = 1 + records.itemsize, records["rows"].shape[1]
     row_bytes = records["rows"].dtype.itemsize

@@ -16,9 +16,10 @@ from stream_detector.adapters.kafka.incident_log import KafkaIncidentLog
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
-from stream_detector.pipeline.keeper import LagBounds, StateKeeper
-from stream_detector.pipeline.pipeline import Pipeline, PipelineConfig
-from stream_detector.pipeline.restore import RestoreConfig, RestorePorts
+from stream_detector.pipeline.build import build_pipeline
+from stream_detector.pipeline.config import LagBounds, PipelineConfig, RestoreConfig
+from stream_detector.pipeline.restore import Ports
+from stream_detector.pipeline.state_access import open_state
 from stream_detector.settings.schema import KafkaSettings, RedisSettings
 from tests.benchmarks.restore_load import LIVE_SENSORS, Received, commit, live, names, write_rounds
 from tests.integration.replica import connect
@@ -68,14 +69,15 @@ class Replica:
         self._scorer = ChecksumScorer()
         detector = plant.detector(self._scorer)
         to = connect(kafka, redis, parts)
-        keeper = StateKeeper(to.store, detector, LagBounds(200_000, 300.0), time.monotonic, secrets.token_bytes)
+        state = open_state(to.store, detector, time.monotonic, secrets.token_bytes)
         decoder = JsonDecoder(detector.model.features, InputLimits())
-        self.pipeline = Pipeline(
-            RestorePorts(to.source, to.sink, decoder, detector, keeper, KafkaIncidentLog(kafka)),
+        self.pipeline = build_pipeline(
+            Ports(to.source, to.sink, decoder, detector, state, KafkaIncidentLog(kafka)),
             DeadLetterLimit(1.0, 1_000_000, 1_000_000),
             PipelineConfig(kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic),
             RestoreConfig("earliest", plant.lookback_ms, slice_records=plant.slice_records),
             time.monotonic,
+            bounds=LagBounds(200_000, 300.0),
         )
         self.readings = self.replayed = 0
         self.actions: list[str] = []

@@ -17,11 +17,12 @@ from stream_detector.assembly import start_position
 from stream_detector.detection.detector import Detector
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
-from stream_detector.pipeline.committer import AT_ONCE, CommitPolicy
+from stream_detector.pipeline.build import build_pipeline as put_together
+from stream_detector.pipeline.config import AT_ONCE, CommitPolicy, PipelineConfig, RestoreConfig
 from stream_detector.pipeline.executor import Executor
-from stream_detector.pipeline.keeper import StateKeeper
-from stream_detector.pipeline.pipeline import Pipeline, PipelineConfig
-from stream_detector.pipeline.restore import RestoreConfig, RestorePorts
+from stream_detector.pipeline.pipeline import Pipeline
+from stream_detector.pipeline.restore import Ports
+from stream_detector.pipeline.state_access import open_state
 from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.settings.schema import KafkaSettings, RedisSettings
@@ -65,12 +66,18 @@ def build_pipeline(
     """Put a pipeline on the adapters, with a checksum for a model unless told otherwise. It never gives up for bad records."""
     plant = Plant()
     detector = detector or plant.detector()
-    keeper = StateKeeper(
-        to.store, detector, plant.bounds, clock, secrets.token_bytes, executor=to.executor, whole_bytes=whole_bytes
+    state = open_state(
+        to.store,
+        detector,
+        clock,
+        secrets.token_bytes,
+        retry_seconds=plant.bounds.retry_seconds,
+        executor=to.executor,
+        whole_bytes=whole_bytes,
     )
     decoder = JsonDecoder(detector.model.features, InputLimits())
-    return Pipeline(
-        RestorePorts(to.source, to.sink, decoder, detector, keeper, KafkaIncidentLog(kafka)),
+    return put_together(
+        Ports(to.source, to.sink, decoder, detector, state, KafkaIncidentLog(kafka)),
         DeadLetterLimit(1.0, MUCH, MUCH),
         PipelineConfig(
             kafka.input_topic,
@@ -82,6 +89,7 @@ def build_pipeline(
         ),
         RestoreConfig(start_position(kafka), plant.lookback_ms, slice_records=10, retry_seconds=0.2),
         clock,
+        bounds=plant.bounds,
     )
 
 

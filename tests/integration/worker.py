@@ -22,7 +22,7 @@ from stream_detector.adapters.kafka.client_patches import bounded_producer
 from stream_detector.adapters.kafka.producer import TransactionalProducer
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.logs import set_up_logging
-from stream_detector.pipeline.committer import AT_ONCE, CommitPolicy
+from stream_detector.pipeline.config import AT_ONCE, CommitPolicy
 from stream_detector.ports import Chunk, Sink, StateStore, StoreVerdict
 from stream_detector.readings import Float32Array, Membership, Message
 from stream_detector.service.metrics import Metrics

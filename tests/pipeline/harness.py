@@ -21,10 +21,11 @@ from stream_detector.detection.scorer import WindowErrors
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
-from stream_detector.pipeline.committer import AT_ONCE, CommitPolicy
-from stream_detector.pipeline.keeper import LagBounds, StateKeeper
-from stream_detector.pipeline.pipeline import Pipeline, PipelineConfig
-from stream_detector.pipeline.restore import RestoreConfig, RestorePorts
+from stream_detector.pipeline.build import build_pipeline
+from stream_detector.pipeline.config import AT_ONCE, CommitPolicy, LagBounds, PipelineConfig, RestoreConfig
+from stream_detector.pipeline.executor import no_op
+from stream_detector.pipeline.restore import Ports
+from stream_detector.pipeline.state_access import open_state
 from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.ports import PartitionMeta, StoreVerdict, Updates
@@ -371,32 +372,40 @@ def merged(*reports: StepReport) -> StepReport:
 class Replica:
     """One process: all that is lost when it crashes."""
 
-    def __init__(self, world: World, plant: Plant | None = None, *, instance_id: str | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        plant: Plant | None = None,
+        *,
+        instance_id: str | None = None,
+        on_progress: Callable[[], None] = no_op,
+    ) -> None:
         self.world, self.plant = world, plant or Plant()
         self.joined = False
         self.scorer = ChecksumScorer()
         self.source = MemorySource(world.log, INPUT, GROUP, instance_id)
         self.sink = MemorySink(world.log, INPUT)
         self.detector = self.plant.detector(self.scorer)
-        self.keeper = StateKeeper(
+        self.state = open_state(
             world.store,
             self.detector,
-            self.plant.bounds,
             world.clock,
             world.random_bytes,
+            retry_seconds=self.plant.bounds.retry_seconds,
             executor=world.in_transit if self.plant.stores_late else None,
             whole_bytes=self.plant.whole_bytes,
+            on_progress=on_progress,
         )
         decoder = JsonDecoder(self.plant.model.features, InputLimits())
         self.limit = DeadLetterLimit(self.plant.dead_letter_share, self.plant.dead_letter_min_count, self.plant.dead_letter_run)
-        self.pipeline = Pipeline(
-            RestorePorts(
-                self.source, self.sink, decoder, self.detector, self.keeper, MemoryIncidentLog(world.log, INPUT, ALERTS)
-            ),
+        self.pipeline = build_pipeline(
+            Ports(self.source, self.sink, decoder, self.detector, self.state, MemoryIncidentLog(world.log, INPUT, ALERTS)),
             self.limit,
             PipelineConfig(INPUT, ALERTS, DEAD_LETTERS, overlap_records=self.plant.overlap_records, commits=self.plant.commits),
             RestoreConfig(self.plant.start, self.plant.lookback_ms, slice_records=self.plant.slice_records, retry_seconds=0.5),
             world.clock,
+            bounds=self.plant.bounds,
+            on_progress=on_progress,
         )
 
     def turn(self, records: int = 500) -> StepReport:
@@ -410,7 +419,7 @@ class Replica:
     def step(self, records: int = 500) -> StepReport:
         """Take a turn, complete its batch if that is not done by another that reads nothing, and wait for the store."""
         reports = [self.turn(records)]
-        if self.pipeline._in_flight is not None:
+        if self.pipeline._in_flight:
             self.source.next_limits.append(0)
             reports.append(self.pipeline.step())
         self.pipeline.settle()

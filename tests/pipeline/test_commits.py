@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from stream_detector.pipeline.committer import CommitPolicy
+from stream_detector.pipeline.config import CommitPolicy
 from stream_detector.ports import Polled
 from tests.pipeline.harness import INPUT, Plant, Replica, World, stored_counts
 from tests.pipeline.test_in_flight import lose_one
@@ -133,7 +133,7 @@ def test_nothing_waits_while_the_store_does_not_keep_up() -> None:
     feed(world, "a", first_second=1)
 
     assert replica.turn().committed_batches == 1
-    assert (world.committed(), replica.keeper.is_away) == ({0: 2}, True)
+    assert (world.committed(), replica.state.guard.is_away) == ({0: 2}, True)
 
 
 def test_what_waits_when_a_process_dies_is_read_again() -> None:

@@ -174,14 +174,14 @@ def test_no_sensor_makes_room_when_the_writing_anew_cannot_begin(monkeypatch: py
 
 
 def test_writing_anew_shows_that_it_moves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream_detector.pipeline.keeper._REWRITE_SENSORS", 2)
+    monkeypatch.setattr("stream_detector.pipeline.state_writer._REWRITE_SENSORS", 2)
     world, moved = World(), list[int]()
     feed(world, "abcde")
     replica = Replica(world)
     replica.run()
-    monkeypatch.setattr(replica.keeper, "_on_progress", lambda: moved.append(len(moved)))
+    monkeypatch.setattr(replica.state.writer, "_on_progress", lambda: moved.append(len(moved)))
     world.store.wipe()
-    replica.keeper.doubt()
+    replica.state.guard.require_check()
 
     replica.step()
 

@@ -55,9 +55,8 @@ def test_partitions_whose_restoration_waits_for_kafka_do_not_keep_the_loop_from_
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     world = World(PARTITIONS)
-    replica = Replica(world)
     beats = Beats(world)
-    replica.pipeline._on_progress = beats
+    replica = Replica(world, on_progress=beats)
     longest_step_seconds = 0.0
     with monkeypatch.context() as kafka_away:
         kafka_away.setattr(replica.source, "committed", unanswered(world))

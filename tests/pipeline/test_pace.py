@@ -61,8 +61,8 @@ def test_nothing_is_asked_of_the_store_before_it_is_known_what_it_did() -> None:
     feed(world, "aab")
     replica.turn()
 
-    with pytest.raises(RuntimeError, match="before what it was handed is collected"):
-        replica.keeper.answers()
+    with pytest.raises(RuntimeError, match="before its answers to what it was handed are known"):
+        replica.state.guard.answers()
 
 
 def test_a_partition_is_let_go_of_when_the_store_has_it() -> None:
@@ -119,7 +119,7 @@ def test_what_the_store_did_is_learned_though_nothing_can_be_read(monkeypatch: p
 
     monkeypatch.setattr(replica.source, "poll", failing_poll)
     world.store.unavailable = True
-    assert (replica.turn().store_errors, replica.keeper.is_away) == (1, True)
+    assert (replica.turn().store_errors, replica.state.guard.is_away) == (1, True)
 
 
 def test_a_failure_of_the_store_that_is_learned_between_two_steps_is_counted() -> None:

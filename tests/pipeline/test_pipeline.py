@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from stream_detector.errors import CommitFailedError, PermanentDeliveryError, RetriableError
-from stream_detector.pipeline.keeper import LagBounds
+from stream_detector.pipeline.config import LagBounds
 from stream_detector.ports import Polled
 from tests.pipeline.harness import INPUT, SECOND_MS, START_MS, Plant, Replica, World
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stream_detector.pipeline.committer import CommitPolicy
+from stream_detector.pipeline.config import CommitPolicy
 from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
 from stream_detector.state.codec.decode import decode
 from stream_detector.state.record_layout import record_dtype

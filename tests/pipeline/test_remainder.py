@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stream_detector.detection.detector import Detected, Detector
 from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
-from stream_detector.pipeline.in_flight import without
+from stream_detector.pipeline.in_flight import drop_partitions
 from stream_detector.readings import Decoded, Record
 from tests.fakes.memory_log import MemoryRecord
 from tests.pipeline.harness import MINUTE_MS, MODEL, SECOND_MS, START_MS, Plant, reading
@@ -57,7 +57,7 @@ def test_what_is_left_is_what_the_other_partitions_alone_give(rows: list[tuple[i
     records = records_of(rows)
     detector, decoded, found = detected(records)
 
-    rest = without(lost, decoded, found)
+    rest = drop_partitions(lost, decoded, found)
 
     alone = detected([record for record in records if record.partition not in lost])
     assert outcome(detector, *rest) == outcome(*alone)

@@ -11,9 +11,11 @@ from stream_detector.assembly import TrainedScorer, build_detector
 from stream_detector.evaluation.offline_scoring import ScoredRows, join, score_dataset
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
-from stream_detector.pipeline.keeper import LagBounds, StateKeeper
-from stream_detector.pipeline.pipeline import Pipeline, PipelineConfig
-from stream_detector.pipeline.restore import RestoreConfig, RestorePorts
+from stream_detector.pipeline.build import build_pipeline
+from stream_detector.pipeline.config import LagBounds, PipelineConfig, RestoreConfig
+from stream_detector.pipeline.pipeline import Pipeline
+from stream_detector.pipeline.restore import Ports
+from stream_detector.pipeline.state_access import open_state
 from stream_detector.readings import Int64Array
 from stream_detector.settings.schema import AlertSettings, Settings, StateSettings
 from stream_detector.tables.dataset import Dataset
@@ -45,16 +47,17 @@ def run_stream(scorer: TrainedScorer, dataset: Dataset, *, poll_records: int = 2
 
 def _pipeline(scorer: TrainedScorer, world: World, source: MemorySource) -> Pipeline:
     detector = build_detector(scorer, StateSettings(), AlertSettings())
-    keeper = StateKeeper(world.store, detector, LagBounds(readings=1_000_000, seconds=1e9), world.clock, world.random_bytes)
+    state = open_state(world.store, detector, world.clock, world.random_bytes)
     decoder = JsonDecoder(scorer.spec.features, InputLimits())
     incidents = MemoryIncidentLog(world.log, INPUT, ALERTS)
     limits = Settings().dead_letters
-    return Pipeline(
-        RestorePorts(source, MemorySink(world.log, INPUT), decoder, detector, keeper, incidents),
+    return build_pipeline(
+        Ports(source, MemorySink(world.log, INPUT), decoder, detector, state, incidents),
         DeadLetterLimit(limits.max_share, limits.min_count, limits.max_run),
         PipelineConfig(INPUT, ALERTS, DEAD_LETTERS),
         RestoreConfig(start="earliest"),
         world.clock,
+        bounds=LagBounds(readings=1_000_000, seconds=1e9),
     )
 
 

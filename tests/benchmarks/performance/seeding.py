@@ -1,4 +1,4 @@
-"""Redis with the windows of many sensors in it, as if the service had read a long log: through the service's own keeper.
+"""Redis with the windows of many sensors, as if the service had read a long log: by the service's own loader and writer.
 
 Filling the windows of a million sensors reading by reading would take half an hour; writing their records takes seconds.
 """
@@ -22,8 +22,9 @@ from stream_detector.detection.detector import Detector
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.scorer import WindowErrors
 from stream_detector.model_store.model_directory import load_artifact
-from stream_detector.pipeline.keeper import LagBounds, StateKeeper
 from stream_detector.pipeline.partition import Partition
+from stream_detector.pipeline.state_access import open_state
+from stream_detector.pipeline.state_writer import StateWriter
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.readings import Float32Array
 from stream_detector.settings.schema import AlertSettings, KafkaSettings, RedisSettings, StateSettings
@@ -61,21 +62,21 @@ def seed(model: Path, log: FleetLog, kafka: KafkaSettings, redis: RedisSettings)
     """Store the state of all sensors after their past, as read up to the second turn of the topic's one partition."""
     detector = filling_detector(model)
     with closing(RedisStore(redis, kafka.group_id, kafka.input_topic)) as store:
-        keeper = StateKeeper(store, detector, LagBounds(PATTERN, 1.0), time.monotonic, secrets.token_bytes)
+        state = open_state(store, detector, time.monotonic, secrets.token_bytes)
         partition = Partition(0, _topic_id(kafka))
-        keeper.begin(partition)
+        state.writer.begin(partition)
         partition.continue_from_stored()
         numbers = np.arange(min(PATTERN, log.count))
-        keeper.admit_sensors({0: partition}, {0: log.sensors[: len(numbers)]})
+        state.loader.load_sensors({0: log.sensors[: len(numbers)]}, {0: partition})
         for start in range(0, log.past, _TURNS_AT_ONCE):
             detector.detect(log.past_readings(numbers, start, min(start + _TURNS_AT_ONCE, log.past)), scoring=False)
         filled = detector.arena.records[detector.arena.held(0)].copy()
         for first in range(0, log.count, PATTERN):
             _hold(detector, log.sensors[first : first + PATTERN], filled)
             partition.appended_to(partition.next + 1)
-            _persist(keeper, partition)
+            _persist(state.writer, partition)
         partition.appended_to(log.count)
-        _persist(keeper, partition)
+        _persist(state.writer, partition)
 
 
 def _topic_id(kafka: KafkaSettings) -> str:
@@ -96,5 +97,5 @@ def _hold(detector: Detector, sensors: list[str], filled: np.ndarray[tuple[int],
     arena.changed(np.sort(arena.held(0)), np.full(count, detector.model.window_length))
 
 
-def _persist(keeper: StateKeeper, partition: Partition) -> None:
-    assert keeper.persist(partition, StepReport())
+def _persist(writer: StateWriter, partition: Partition) -> None:
+    assert writer.persist(partition, StepReport())

@@ -21,7 +21,7 @@ from stream_detector.commands.run import _build_pipeline, _load_model
 from stream_detector.detection.decision import ScoredReadings, decide
 from stream_detector.detection.detector import Detected
 from stream_detector.model_store.model_directory import load_artifact
-from stream_detector.pipeline.committer import Scored
+from stream_detector.pipeline.in_flight import Batch, Scored
 from stream_detector.pipeline.pipeline import Pipeline
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.ports import Chunk, Polled
@@ -180,19 +180,19 @@ class _Alone:
 
     def _decode(self, chunks: tuple[Chunk, ...]) -> Decoded:
         with self._watch.running(DECODE):
-            return self._bench.pipeline._decode(chunks)
+            return self._ports.decoder.decode([record for chunk in chunks for record in chunk.records])
 
     def _append_and_persist(self, polled: Polled, decoded: Decoded) -> Detected:
         """Only what a batch has changed can be persisted, so these two take turns."""
         with self._watch.running(APPEND):
-            waiting = self._ports.keeper.admit(self._partitions, decoded.readings)
+            waiting = self._ports.state.loader.load_sensors_of(decoded.readings, self._partitions)
             detected = self._ports.detector.detect(decoded.readings, scoring=False)
         assert not waiting
         for chunk in polled.chunks:
             self._partitions[chunk.partition].appended_to(chunk.stop)
             self._partitions[chunk.partition].committed_to(chunk.stop)
         with self._watch.running(PERSIST):
-            are_stored = [self._ports.keeper.persist(one, StepReport()) for one in self._partitions.values()]
+            are_stored = [self._ports.state.writer.persist(one, StepReport()) for one in self._partitions.values()]
         assert all(are_stored)
         return detected
 
@@ -224,7 +224,7 @@ class _Alone:
 
     def _publish(self, polled: Polled, decoded: Decoded, detected: Detected) -> None:
         with self._watch.running(EXPLAIN):
-            messages = self._bench.pipeline._messages(Scored(polled.chunks, (), decoded, detected))
+            messages = self._bench.pipeline._committer.messages(Scored(Batch(polled.chunks, decoded), (), detected))
         with self._watch.running(COMMIT):
             self._ports.sink.commit(messages, {chunk.partition: chunk.stop for chunk in polled.chunks}, polled.membership)
 

@@ -1,0 +1,38 @@
+"""Puts a pipeline together from its ports and its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stream_detector.ingest.dead_letters import DeadLetterLimit
+from stream_detector.pipeline.assignment import Assignment
+from stream_detector.pipeline.backpressure import Backpressure
+from stream_detector.pipeline.committer import Committer
+from stream_detector.pipeline.config import LagBounds, PipelineConfig, RestoreConfig
+from stream_detector.pipeline.delivery import Delivery
+from stream_detector.pipeline.executor import no_op
+from stream_detector.pipeline.intake import Intake
+from stream_detector.pipeline.pipeline import Pipeline, Stages
+from stream_detector.pipeline.restore import Ports
+
+
+def build_pipeline(
+    ports: Ports,
+    limit: DeadLetterLimit,
+    config: PipelineConfig,
+    restore: RestoreConfig,
+    clock: Callable[[], float],
+    *,
+    bounds: LagBounds,
+    on_progress: Callable[[], None] = no_op,
+) -> Pipeline:
+    """Return a pipeline that has not polled yet.
+
+    `on_progress` is called whenever a part of a step has ended, even in vain: a step may consist of many bounded waits.
+    """
+    assignment = Assignment(ports, restore, clock, on_progress)
+    committer = Committer(ports.sink, ports.detector, limit, config, clock)
+    backpressure = Backpressure(ports.source, ports.state.guard, bounds)
+    delivery = Delivery(ports.state, assignment, committer, backpressure, on_progress)
+    intake = Intake(ports, assignment, delivery, clock, on_progress)
+    return Pipeline(ports, Stages(intake, assignment, committer, backpressure, delivery), config, on_progress=on_progress)

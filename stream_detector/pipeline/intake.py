@@ -1,0 +1,80 @@
+"""From the input topic to a batch: polls, follows the assignment, and decodes what continues the state in memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from stream_detector.errors import CommitFailedError, RetriableError
+from stream_detector.logs import OutageLog
+from stream_detector.pipeline.assignment import Assignment
+from stream_detector.pipeline.committer import NOT_A_MEMBER
+from stream_detector.pipeline.delivery import Delivery
+from stream_detector.pipeline.executor import no_op
+from stream_detector.pipeline.in_flight import Batch
+from stream_detector.pipeline.restore import Ports
+from stream_detector.pipeline.step_report import StepReport
+from stream_detector.ports import Chunk, Polled
+
+logger = logging.getLogger(__name__)
+
+
+class Intake:
+    """Reads batches of the ready partitions."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        assignment: Assignment,
+        delivery: Delivery,
+        clock: Callable[[], float],
+        on_progress: Callable[[], None] = no_op,
+    ) -> None:
+        self._source, self._decoder = ports.source, ports.decoder
+        self._assignment = assignment
+        self._delivery = delivery
+        self._on_progress = on_progress
+        self._outage = OutageLog(logger, clock, "the input topic is read again")
+
+    def poll(self, timeout_seconds: float, report: StepReport) -> Polled | None:
+        """Poll for so long at most; None when the input topic cannot be read now."""
+        try:
+            polled = self._source.poll(timeout_seconds)
+        except RetriableError as error:
+            self._outage.failed("the input topic cannot be read now: %s", error)
+            report.source_errors += 1
+            self._assignment.use_membership(None)
+            return None
+        self._outage.ended()
+        self._on_progress()
+        report.lost_readings += polled.lost_readings
+        report.polled += sum(len(chunk.records) for chunk in polled.chunks)
+        return polled
+
+    def follow_assignment(self, polled: Polled, report: StepReport) -> None:
+        """Forget revoked partitions and begin to restore assigned ones."""
+        if polled.revoked:
+            self._delivery.await_store(report)
+        self._assignment.use_membership(polled.membership)
+        self._delivery.forget(polled.revoked)
+        for number in polled.assigned:
+            self._delivery.restore(number, report)
+
+    def batch_of(self, polled: Polled, report: StepReport) -> Batch:
+        """Decode the chunks that continue their partition's state; begin to restore the partitions of the others.
+
+        Raises CommitFailedError when the replica is no member now: others may read these chunks.
+        """
+        if polled.chunks and self._assignment.membership is None:
+            raise CommitFailedError(NOT_A_MEMBER)
+        usable, ready = list[Chunk](), self._assignment.ready()
+        for chunk in polled.chunks:
+            partition = ready.get(chunk.partition)
+            if partition is None:
+                continue
+            if chunk.start == partition.next:
+                usable.append(chunk)
+            else:
+                logger.error("partition %d: read from %d, state is at %d", chunk.partition, chunk.start, partition.next)
+                self._delivery.restore(chunk.partition, report)
+        return Batch(usable, self._decoder.decode([record for chunk in usable for record in chunk.records]))

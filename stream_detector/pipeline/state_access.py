@@ -1,0 +1,48 @@
+"""What stands between the arena and the store: the guard, the loader and the writer, wired together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stream_detector.detection.detector import Detector
+from stream_detector.pipeline.executor import Executor, no_op
+from stream_detector.pipeline.sensor_loader import SensorLoader
+from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
+from stream_detector.pipeline.state_writer import StateWriter
+from stream_detector.pipeline.store_guard import StoreGuard
+from stream_detector.ports import StateStore
+
+
+@dataclass(frozen=True, slots=True)
+class StateAccess:
+    """The ways from memory to the store and back. All share one guard."""
+
+    guard: StoreGuard
+    loader: SensorLoader
+    writer: StateWriter
+
+
+def open_state(
+    store: StateStore,
+    detector: Detector,
+    clock: Callable[[], float],
+    random_bytes: Callable[[int], bytes],
+    *,
+    retry_seconds: float = 1.0,
+    executor: Executor | None = None,
+    whole_bytes: int = WHOLE_BYTES,
+    on_progress: Callable[[], None] = no_op,
+) -> StateAccess:
+    """Put guard, loader and writer on a store; for the options see StoreGuard and StateWriter."""
+    guard = StoreGuard(store, clock, retry_seconds)
+    writer = StateWriter(
+        guard,
+        detector.arena,
+        detector.layout,
+        random_bytes,
+        executor=executor,
+        whole_bytes=whole_bytes,
+        on_progress=on_progress,
+    )
+    return StateAccess(guard, SensorLoader(guard, detector, clock), writer)

@@ -1,0 +1,210 @@
+"""Writes sensors' state to the store once it is committed, and makes good what the store has lost.
+
+The store follows the log and never leads: only state of committed readings is handed over.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from stream_detector.errors import StoreUnavailableError
+from stream_detector.pipeline.executor import Executor, InlineExecutor, no_op
+from stream_detector.pipeline.partition import REBUILDING, Partition
+from stream_detector.pipeline.state_snapshot import WHOLE_BYTES, StateSnapshot, take_snapshots, unsaved_updates
+from stream_detector.pipeline.step_report import StepReport
+from stream_detector.pipeline.store_guard import StoreGuard
+from stream_detector.ports import PartitionMeta, StateStore, StoreVerdict, Updates
+from stream_detector.state.arena import Arena
+
+logger = logging.getLogger(__name__)
+
+_REWRITE_SENSORS = 4096
+_IS_STORED = (StoreVerdict.APPLIED, StoreVerdict.ALREADY_APPLIED)
+
+
+@dataclass(frozen=True, slots=True)
+class PersistRequest:
+    """A snapshot on its way to the store: its partition's stored state continues from position `start`."""
+
+    partition: int
+    epoch: bytes
+    start: int
+    snapshot: StateSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class PersistResults:
+    """The store's verdicts on requests, in order, up to the first that it did not answer; and the error of that one."""
+
+    verdicts: list[StoreVerdict]
+    error: StoreUnavailableError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """What was handed to the store, and its answers when it has given them."""
+
+    snapshots: list[tuple[Partition, StateSnapshot]]
+    results: Future[PersistResults]
+
+
+def persist_all(store: StateStore, requests: Sequence[PersistRequest], on_progress: Callable[[], None]) -> PersistResults:
+    """Persist one partition after the other, up to the first that the store does not answer."""
+    verdicts: list[StoreVerdict] = []
+    try:
+        for one in requests:
+            snapshot = one.snapshot
+            verdicts.append(store.persist(one.partition, one.epoch, one.start, snapshot.position, snapshot.updates))
+            on_progress()
+    except StoreUnavailableError as error:
+        return PersistResults(verdicts, error)
+    return PersistResults(verdicts)
+
+
+class StateWriter:
+    """Moves unsaved records from the arena to the store.
+
+    One thread, apart from `persist_async`: the executor persists that in parallel, and `await_persisted` must come before
+    anything else is asked of the store, and before a partition is dropped from the arena.
+    """
+
+    def __init__(
+        self,
+        guard: StoreGuard,
+        arena: Arena,
+        layout: str,
+        random_bytes: Callable[[int], bytes],
+        *,
+        executor: Executor | None = None,
+        whole_bytes: int = WHOLE_BYTES,
+        on_progress: Callable[[], None] = no_op,
+    ) -> None:
+        """`on_progress` is called whenever the store has taken one of several parts, also from the executor's thread."""
+        self._guard = guard
+        self._arena = arena
+        self._layout = layout
+        self._random_bytes = random_bytes
+        self._executor = executor or InlineExecutor()
+        self._whole_bytes = whole_bytes
+        self._on_progress = on_progress
+        self._under_way: _UnderWay | None = None
+
+    def begin(self, partition: Partition, position: int = REBUILDING) -> None:
+        """Start a new, empty epoch of a partition's stored state; raises StoreUnavailableError."""
+        epoch = self._random_bytes(8)
+        with self._guard.asking() as store:
+            store.begin(partition.number, PartitionMeta(position, epoch, self._layout, partition.topic_id))
+        partition.started_epoch(epoch, position)
+        self._arena.unstored(partition.number)
+
+    def is_up_to_date(self, partition: Partition) -> bool:
+        """Return whether the store, as far as is known, has all that is committed of a partition and takes what follows."""
+        is_checked = partition.checked_at == self._guard.required_check
+        is_sound = is_checked and not partition.rewriting and not self._guard.is_away
+        return is_sound and partition.persisted == partition.committed
+
+    def snapshots(self, partitions: Sequence[Partition], most: int | None = None) -> list[tuple[Partition, StateSnapshot]]:
+        """Copy what the store lacks of partitions' state as it is now, or of at most so many sensors of each."""
+        parts = [(self._arena.unsaved(partition.number, most), partition.next) for partition in partitions]
+        return list(zip(partitions, take_snapshots(self._arena, parts, self._whole_bytes), strict=True))
+
+    def persist(self, partition: Partition, report: StepReport, most: int | None = None) -> bool:
+        """Bring the store up to `next`; False: what is stored is not what it was, restore the partition.
+
+        All that is in memory must be committed. A store that has lost the partition is given all of it again from memory. With
+        `most`, only so many of the changed sensors are written: for a rebuild, whose positions only count. Raises
+        StoreUnavailableError.
+        """
+        if partition.rewriting:
+            self._rewrite(partition)
+            return True
+        if not partition.unsaved:
+            return self._is_still_there(partition, report)
+        ((_, snapshot),) = self.snapshots([partition], most)
+        verdict = self._write(partition, snapshot.position, snapshot.updates)
+        if verdict is StoreVerdict.GAP:
+            return self._close_gap(partition, report)
+        if verdict is StoreVerdict.AHEAD:
+            logger.error("partition %d: another owner has written its state", partition.number)
+            return False
+        self._record_stored(partition, snapshot)
+        return True
+
+    def persist_async(self, snapshots: list[tuple[Partition, StateSnapshot]]) -> None:
+        """Start to persist snapshots, one partition after the other; does not wait for the store."""
+        requests = [PersistRequest(one.number, one.epoch, one.persisted, snapshot) for one, snapshot in snapshots]
+        task = partial(persist_all, self._guard.lend(), requests, self._on_progress)
+        self._under_way = _UnderWay(snapshots, self._executor.submit(task))
+
+    def await_persisted(self) -> None:
+        """Wait for what `persist_async` started, if anything; raises StoreUnavailableError. `is_up_to_date` shows a refusal."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is None:
+            return
+        results = under_way.results.result()
+        self._guard.take_back()
+        with self._guard.asking():  # a failure of the other thread's is the guard's matter too
+            for (partition, snapshot), verdict in zip(under_way.snapshots, results.verdicts, strict=False):
+                if verdict in _IS_STORED:
+                    self._record_stored(partition, snapshot)
+            if results.error is not None:
+                raise results.error
+
+    def _write(self, partition: Partition, position: int, updates: Updates) -> StoreVerdict:
+        with self._guard.asking() as store:
+            return store.persist(partition.number, partition.epoch, partition.persisted, position, updates)
+
+    def _record_stored(self, partition: Partition, snapshot: StateSnapshot) -> None:
+        self._arena.saved(partition.number, snapshot.marked)
+        partition.persisted_to(snapshot.position)
+        partition.checked_at = self._guard.required_check
+
+    def _is_still_there(self, partition: Partition, report: StepReport) -> bool:
+        """Check that the store still has a partition, if a check is required."""
+        if partition.checked_at == self._guard.required_check or not partition.restored:
+            return True
+        meta = self._guard.meta(partition.number)
+        partition.checked_at = self._guard.required_check
+        is_there = meta is not None and (meta.epoch, meta.next_position) == (partition.epoch, partition.persisted)
+        return is_there or self._close_gap(partition, report)
+
+    def _close_gap(self, partition: Partition, report: StepReport) -> bool:
+        """Find out why the store is not where it was left, and bring it up to `next` if memory suffices for that."""
+        meta = self._guard.meta(partition.number)
+        if meta is not None and meta.epoch == partition.epoch and partition.persisted < meta.next_position < partition.next:
+            # An earlier persist was applied although its answer was lost. All that it wrote is still among the unsaved.
+            partition.persisted_to(meta.next_position)
+            return self.persist(partition, report)
+        if meta is not None or not partition.restored:
+            # A failover lost the newest writes, or a restoration was under way: memory need not have all sensors.
+            logger.error("partition %d: the state store has lost what was written last", partition.number)
+            return False
+        logger.error("the state store has lost partition %d: writing it anew from memory", partition.number)
+        report.rewritten_partitions += 1
+        self._guard.require_check()
+        self._rewrite(partition)
+        return True
+
+    def _rewrite(self, partition: Partition) -> None:
+        """Write all sensors in memory in a new epoch. It becomes usable with the last slice."""
+        partition.rewriting = True
+        arena = self._arena
+        arena.unstored(partition.number)  # even if the store fails now: no sensor is evicted before the last slice is written
+        slots = arena.held(partition.number)
+        slices = np.array_split(slots, max(1, -(-len(slots) // _REWRITE_SENSORS)))
+        self.begin(partition, -len(slices))
+        for number, part in enumerate(slices, start=1):
+            stop = partition.next if number == len(slices) else partition.persisted + 1
+            if self._write(partition, stop, unsaved_updates(arena, part, self._whole_bytes)) not in _IS_STORED:
+                msg = f"the state store changed while partition {partition.number} was written anew"
+                raise StoreUnavailableError(msg)
+            partition.persisted_to(stop)
+            self._on_progress()
+        arena.saved(partition.number, arena.marked(slots))
+        partition.rewriting, partition.checked_at = False, self._guard.required_check
