@@ -14,7 +14,7 @@ from tests.contracts.worlds import World
 
 @dataclass
 class SourceReader:
-    """Does what a pipeline does with a source: seeks what is assigned, and keeps what comes."""
+    """Does what a pipeline does with a source: seeks assigned partitions, and keeps the chunks."""
 
     source: Source
     patience_seconds: float
@@ -47,7 +47,7 @@ class SourceReader:
                 reader.poll()
             if condition():
                 return
-            assert turn < 10 or time.monotonic() < deadline, "it did not come about in time"
+            assert turn < 10 or time.monotonic() < deadline, "it did not happen in time"
 
     def values(self, partition: int) -> list[bytes | None]:
         return [record.value for chunk in self.chunks if chunk.partition == partition for record in chunk.records]

@@ -1,6 +1,6 @@
 """A broker with one input topic and one output topic, for the contract suite: in memory, and a real Kafka.
 
-The worlds do what operators and other programs do to a topic; the tests then look at it through ports.Source and ports.Sink.
+The worlds do what operators and other programs do to a topic; the tests observe it through ports.Source and ports.Sink.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class World(Protocol):
     """What the contract suite does to a broker. Records of partition p are values; their keys are equal to them."""
 
     output_topic: str
-    #: Longest time for anything to come about.
+    #: The longest wait for anything to happen.
     patience_seconds: float
 
     def source(self, instance_id: str | None = None, max_poll_records: int = 500) -> Source: ...
@@ -56,10 +56,10 @@ class World(Protocol):
     def add_partitions(self, total: int) -> None: ...
 
     def recreate(self) -> None:
-        """Delete the input topic and make it anew, empty."""
+        """Delete the input topic and create it again, empty."""
 
     def evict(self, source: Source) -> None:
-        """Take a member out of the group without asking it."""
+        """Remove a member from the group without its consent."""
 
     def output(self) -> list[bytes]:
         """Return the values that a reader of committed records sees in the output topic."""
@@ -122,7 +122,7 @@ class MemoryWorld:
 
 
 class KafkaWorld:
-    """A real Kafka, which others use as well: all names are the test's own."""
+    """A real Kafka that other tests use too: all names are unique to the test."""
 
     patience_seconds = 30.0
 
@@ -151,11 +151,11 @@ class KafkaWorld:
     def source(self, instance_id: str | None = None, max_poll_records: int = 500) -> KafkaSource:
         changes = {"instance_id": instance_id, "max_poll_records": max_poll_records}
         self._opened.append(KafkaSource(self.settings.model_copy(update=changes)))
-        return self._opened[-1]  # type: ignore[no-any-return]  # it was made here
+        return self._opened[-1]  # type: ignore[no-any-return]  # made in the line before
 
     def sink(self, instance_id: str | None = None) -> KafkaSink:
         self._opened.append(KafkaSink(self.settings.model_copy(update={"instance_id": instance_id})))
-        return self._opened[-1]  # type: ignore[no-any-return]  # it was made here
+        return self._opened[-1]  # type: ignore[no-any-return]  # made in the line before
 
     def produce(self, partition: int, values: Sequence[bytes], *, start_ms: int = START_MS) -> None:
         self._send(self._plain, partition, values, start_ms)
@@ -176,7 +176,7 @@ class KafkaWorld:
         for place in range(count):
             self._plain.send(self.input_topic, b"%d" % place, b"key", partition=partition, timestamp_ms=START_MS)
         self._plain.flush(timeout=self.patience_seconds)
-        time.sleep(0.2)  # the next record begins a new segment: the active one is never compacted
+        time.sleep(0.2)  # the next record starts a new segment: Kafka never compacts the active one
         self.produce(partition, [b"last"], start_ms=START_MS + 1000)
         with closing(KafkaReader(self.settings, self.input_topic)) as reader:
             until(lambda: len(read_all(reader.read, partition, *reader.bounds(partition))) == 2, self.patience_seconds)
@@ -218,7 +218,7 @@ class KafkaWorld:
         for opened in self._opened:
             opened.close()
         self._plain.close(timeout=self.patience_seconds)
-        with suppress(Exception):  # a topic may be gone: tidying up is a courtesy to a broker that others use
+        with suppress(Exception):  # a topic may be gone; deleting the rest only keeps a shared broker tidy
             self.admin.delete_topics([self.input_topic, self.output_topic])
         self.admin.close()
         self.topics.close()
@@ -243,5 +243,5 @@ def until(condition: Callable[[], bool], patience_seconds: float) -> None:
     """Wait for a condition; fail after a bound."""
     deadline = time.monotonic() + patience_seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
+        assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)

@@ -1,8 +1,8 @@
 """Kafka in memory: a log with topics, groups and transactions. memory_source.py and memory_sink.py work on it.
 
-For tests and experiments of the pipeline. It behaves as the real adapters do (one contract suite holds both to it), without
-threads and without a clock: nothing happens but in a call, so a test decides when members join, die or lose partitions.
-It does not know brokers, time-outs or open transactions: a transaction is appended whole.
+For tests of the pipeline. It behaves as the real adapters do (both pass one contract suite), without threads and without a
+clock: things happen only inside calls, so a test decides when members join, die or lose partitions. It does not know
+brokers, time-outs or open transactions: a transaction is appended in one call.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class MemoryRecord:
 
 @dataclass(frozen=True, slots=True)
 class MemoryMembership:
-    """Proof of membership: valid as long as the group has this generation and this member."""
+    """A proof of membership, valid while the group has this generation and this member."""
 
     group: str
     generation: int
@@ -63,17 +63,17 @@ class _Topic:
 
 @dataclass(slots=True)
 class _Group:
-    """Members in the order of joining. A partition passes to its new owner when the old one has let go of it."""
+    """Members in the order of joining. A partition passes to its new owner once the old one has released it."""
 
     generation: int = 0
     partition_count: int = 0
     members: dict[str, str | None] = field(default_factory=dict)  # member -> instance
     owners: dict[int, str] = field(default_factory=dict)  # partition -> member that holds it
-    targets: dict[int, str] = field(default_factory=dict)  # partition -> member that shall hold it
+    targets: dict[int, str] = field(default_factory=dict)  # partition -> member that is to hold it
     committed: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def rebalance(self) -> None:
-        """Start a new generation; partitions stay where they are as far as the balance allows."""
+        """Start a new generation; partitions keep their owners as far as the balance allows."""
         self.generation += 1
         self.targets = {}
         count = len(self.members)
@@ -92,8 +92,8 @@ class _Group:
             if self.owners.get(partition) not in self.members:
                 self.owners[partition] = target
 
-    def let_go(self, member: str) -> None:
-        """Pass on what the member holds and shall not hold; that is a new generation, if it is anything."""
+    def release(self, member: str) -> None:
+        """Pass on the partitions that the member holds and is not to hold; if there are any, start a new generation."""
         leaving = [p for p, owner in self.owners.items() if owner == member and self.targets[p] != member]
         for partition in leaving:
             self.owners[partition] = self.targets[partition]
@@ -109,12 +109,12 @@ class _Group:
         return frozenset(p for p, owner in self.owners.items() if owner == member and self.targets[p] == member)
 
     def member_of(self, instance: str | None) -> str | None:
-        """Return the member that runs under an instance id."""
+        """Return the member with an instance id."""
         return next((m for m, name in self.members.items() if instance is not None and name == instance), None)
 
 
 class MemoryLog:
-    """Topics, committed positions and groups. Offsets of a partition only grow, until its topic is made anew."""
+    """Topics, committed positions and groups. Offsets of a partition only grow, until its topic is created again."""
 
     def __init__(self, *, max_message_bytes: int = 1_048_588) -> None:
         self.max_message_bytes = max_message_bytes
@@ -126,15 +126,15 @@ class MemoryLog:
     # -- what an operator does
 
     def create_topic(self, topic: str, partitions: int = 1) -> None:
-        """Make an empty topic; one of that name is replaced, under another identity."""
+        """Create an empty topic, in place of one with that name, with a new identity."""
         self._topics[topic] = _Topic(self.new_name("topic"), [_Partition() for _ in range(partitions)])
 
     def recreate_topic(self, topic: str) -> None:
-        """Delete a topic and make it anew, empty, with as many partitions."""
+        """Delete a topic and create it again, empty, with as many partitions."""
         self.create_topic(topic, self.partition_count(topic))
 
     def add_partitions(self, topic: str, total: int) -> None:
-        """Grow a topic to a number of partitions."""
+        """Add partitions to a topic, up to a total."""
         existing = self._topics[topic].partitions
         existing.extend(_Partition() for _ in range(total - len(existing)))
 
@@ -173,7 +173,7 @@ class MemoryLog:
         return offset
 
     def append_gap(self, topic: str, partition: int, length: int = 1) -> None:
-        """Append offsets that no reader gets: a transaction's marker, or aborted records and their marker."""
+        """Append offsets that no reader sees: a transaction's marker, or aborted records and their marker."""
         self._partition(topic, partition).end += length
 
     # -- what a reader sees
@@ -211,11 +211,11 @@ class MemoryLog:
     # -- for MemorySource and MemorySink
 
     def group(self, name: str) -> _Group:
-        """Return a group, made when first asked for."""
+        """Return a group; the first call for a name creates it."""
         return self._groups.setdefault(name, _Group())
 
     def join(self, group_name: str, instance: str | None, topic: str) -> str:
-        """Add a member; under a known instance id it takes the place of the one before, without a new generation."""
+        """Add a member. With a known instance id it replaces the earlier one, without a new generation."""
         group = self.group(group_name)
         member, before = self.new_name("member"), group.member_of(instance)
         if before is None:
@@ -234,11 +234,11 @@ class MemoryLog:
         return self._producer_epochs[transactional_id]
 
     def is_fenced(self, transactional_id: str, epoch: int) -> bool:
-        """Say whether a later producer took the transactional id over."""
+        """Return whether a later producer took over the transactional id."""
         return self._producer_epochs[transactional_id] != epoch
 
     def write(self, messages: Sequence[Message]) -> None:
-        """Append a transaction: its records, by key, and a marker in each partition they went to."""
+        """Append a transaction: its records, placed by key, and a marker in each partition that got one."""
         for message in messages:
             self._check(message)
         touched = dict.fromkeys((message.topic, self._place(message)) for message in messages)
@@ -248,7 +248,7 @@ class MemoryLog:
             self.append_gap(topic, partition)
 
     def span(self, topic: str, partition: int, start: int, stop: int, limit: int) -> tuple[int, list[MemoryRecord]]:
-        """Return records from `start`, and the position after them: `stop`, or the end, when there are none before it."""
+        """Return the position after the records from `start`, and the records. Without any: `stop` or the log's end."""
         log = self._partition(topic, partition)
         records = log.since(start, limit, stop)
         return (records[-1].offset + 1 if records else min(stop, log.end)), records
@@ -269,6 +269,6 @@ class MemoryLog:
         return self._topics[topic].partitions[partition]
 
     def new_name(self, kind: str) -> str:
-        """Return a name that was not given before."""
+        """Return a name that is not in use."""
         self._names += 1
         return f"{kind}-{self._names}"

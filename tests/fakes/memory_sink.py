@@ -39,7 +39,7 @@ class MemorySink:
         self._usable = True
 
     def fail_next_commit(self, when: Literal["before", "after"]) -> None:
-        """Let the next commit fail: before anything was written, or after all was written (the answer is lost)."""
+        """Let the next commit fail: before it writes anything, or after it wrote everything (the answer is lost)."""
         self._failure = when
 
     def commit(self, messages: Sequence[Message], positions: Mapping[int, int], membership: Membership) -> None:

@@ -1,4 +1,4 @@
-"""The input topic in memory: a fake of ports.Source for tests and experiments, on a MemoryLog."""
+"""The input topic in memory: a fake of ports.Source on a MemoryLog."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.fakes.memory_log import MemoryLog, MemoryMembership
 class MemorySource:
     """A source on a MemoryLog. Joins the group at its first poll; never waits.
 
-    A test steers it: `max_poll_records` and `next_limits` (records per poll, one entry used up by each poll),
+    A test controls it with `max_poll_records` and `next_limits` (records per poll; each poll uses up one entry),
     `rebalance`, `evict` and `kill`.
     """
 
@@ -29,7 +29,7 @@ class MemorySource:
         self._member: str | None = None
         self._evicted = False
         self._closed = False
-        self._lost: set[int] = set()  # to be reported as revoked, although they may be assigned again
+        self._lost: set[int] = set()  # to be reported as revoked, even if they are assigned again
         self._positions: dict[int, int | None] = {}  # of the assigned partitions
         self._paused: set[int] = set()
         self._turn = 0
@@ -42,13 +42,13 @@ class MemorySource:
         self._log.group(self._group_id).rebalance()
 
     def evict(self) -> None:
-        """Drop this member from the group; it notices only at its second poll from now, and joins again."""
+        """Remove this member from the group; it notices at its second poll from now, and rejoins."""
         if self._member is not None:
             self._log.group(self._group_id).remove(self._member)
             self._evicted = True
 
     def kill(self) -> None:
-        """End the member as a crashed process ends, its session time-out passed. The source is of no more use."""
+        """End the member as a crashed process does, after its session time-out. The source must not be used again."""
         if self._member is not None and not self._evicted and not self._closed:
             self._log.group(self._group_id).remove(self._member)
         self._closed = True
@@ -128,7 +128,7 @@ class MemorySource:
         if group.partition_count != self._log.partition_count(self._topic):
             group.partition_count = self._log.partition_count(self._topic)
             group.rebalance()
-        group.let_go(self._member)
+        group.release(self._member)
         held = group.held_by(self._member)
         revoked = frozenset(p for p in self._positions if p in self._lost or p not in held)
         assigned = frozenset(p for p in held if p in self._lost or p not in self._positions)
@@ -140,7 +140,7 @@ class MemorySource:
         return revoked, assigned
 
     def _fetch(self, limit: int) -> tuple[Chunk, ...]:
-        """Read in turn from the partitions that may be read, up to `limit` records in all; move their positions."""
+        """Read in turn from the partitions that may be read, up to `limit` records in all; advance their positions."""
         chunks = []
         ready = sorted(p for p in self._positions if p not in self._paused)
         self._turn += 1
@@ -157,7 +157,7 @@ class MemorySource:
         return tuple(chunks)
 
     def _drop_out_of_range(self) -> frozenset[int]:
-        """Take the position from partitions whose log does not reach to it."""
+        """Drop the positions that are outside their partition's log; return those partitions."""
         gone = set()
         for partition, position in self._positions.items():
             first, end = self.bounds(partition)

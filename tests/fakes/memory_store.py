@@ -1,7 +1,7 @@
-"""The state store in memory: a fake for tests and for runs over files. It keeps nothing beyond the process.
+"""The state store in memory: a fake for tests.
 
-It follows the contract of ports.StateStore to the byte: spans are written as spans, so a caller that names the wrong
-ones sees here what it would see in Redis.
+It follows the contract of ports.StateStore to the byte: it writes spans as spans, so a caller that passes the wrong ones
+gets what it would get from Redis.
 """
 
 from __future__ import annotations

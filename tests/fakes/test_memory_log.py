@@ -1,4 +1,4 @@
-"""What the log in memory can do beyond the ports: fail when a test wants it to, and do nothing by itself."""
+"""What the log in memory does beyond the ports: it fails when a test asks for it, and does nothing by itself."""
 
 from __future__ import annotations
 

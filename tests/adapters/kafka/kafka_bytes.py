@@ -1,4 +1,4 @@
-"""Batches of records in bytes, and what the client makes of them."""
+"""Batches of records in bytes, and as the client parses them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Row:
 
 
 def batch(base: int, rows: Sequence[Row], attributes: int = 0, codec: int = 0, producer: int = -1) -> bytes:
-    """Return a batch as it is in a log, from offset `base` on."""
+    """Return a batch as it lies in a log, from offset `base` on."""
     builder = DefaultRecordBatchBuilder(2, codec, False, producer, 0, 0, 1 << 30)
     delta = -1
     for row in rows:
@@ -48,7 +48,7 @@ def batch(base: int, rows: Sequence[Row], attributes: int = 0, codec: int = 0, p
 
 
 def old_batch(rows: Sequence[Row], magic: int, codec: int) -> bytearray:
-    """Return records of the formats 0 and 1, from offset 0 on; compressed, they are one record that holds the others."""
+    """Return records of format 0 or 1, from offset 0 on; compressed, they are one record that contains the others."""
     builder = MemoryRecordsBuilder(magic=magic, compression_type=codec, batch_size=1 << 20)
     for row in rows:
         builder.append(timestamp=row.time_ms, key=row.key, value=row.value)
@@ -79,7 +79,7 @@ def ours(record: Any, tp: TopicPartition = TP) -> KafkaRecord:  # noqa: ANN401 -
 
 
 class Long(bytes):
-    """Bytes that are not written out where a test fails."""
+    """Bytes that a failing test does not print in full."""
 
     def __repr__(self) -> str:
         return f"bytes({len(self)})"

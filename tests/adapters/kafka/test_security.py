@@ -1,4 +1,4 @@
-"""How connections to Kafka are secured: what is found without a broker, and what is said when one turns us away."""
+"""How connections to Kafka are secured: settings checked without a broker, and messages when a broker refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guards around the client's transactional producer, each on a real Kafka behind a network that fails."""
+"""The sink and its transactional producer on a real Kafka behind a network that fails."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def membership(world: KafkaWorld, source: KafkaSource) -> Membership:
 
 
 def through(world: KafkaWorld, network: SocksProxy) -> KafkaSettings:
-    """The world's settings, with short time-outs, by way of the network that may fail."""
+    """Return the world's settings with short time-outs, through the network that may fail."""
     extra = {**world.settings.extra, "proxy_url": network.url}
     changes = {"extra": extra, "request_timeout_seconds": 2, "transaction_timeout_seconds": 2}
     return world.settings.model_copy(update=changes)
@@ -217,7 +217,7 @@ def test_a_new_producer_ends_the_transaction_that_a_killed_one_left_open(
 
     TransactionalProducer(world.settings, transactional_id).kill()
 
-    assert source.committed(0) is None  # answered only because no transaction is open any more
+    assert source.committed(0) is None  # answered only because no transaction is still open
     assert world.output() == []
 
 

@@ -1,4 +1,4 @@
-"""What only a real Kafka shows of the source: open transactions, eviction, and brokers that do not answer."""
+"""What the source does that only a real Kafka shows: open transactions, eviction, and brokers that do not answer."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def test_a_position_is_asked_for_anew_though_the_answer_to_an_earlier_question_c
 
 
 def turns_of_the_client(source: KafkaSource, seconds: float) -> int:
-    """Count how often the client goes round in one poll."""
+    """Count the rounds of the client's loop in one poll."""
     consumer, count = source._consumer, 0
     poll_once = consumer._poll_once
 
@@ -268,7 +268,7 @@ def test_a_member_that_brokers_have_not_heard_of_for_long_has_no_membership_unti
     source.close()
     network.close()
 
-    assert turns <= 15  # a heartbeat waits for its answer, and meanwhile the client would go round without a pause
+    assert turns <= 15  # while a heartbeat is unanswered, the client would loop without a pause
     said = [record.getMessage() for record in caplog.records if record.name.startswith("stream_detector")]
     assert [line.split(",")[0].split(" after")[0] for line in said] == [
         "Kafka has not answered for 1.5 s",

@@ -1,4 +1,4 @@
-"""RedisStore on a Cluster that changes under it."""
+"""RedisStore on a Cluster that changes while it is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RedisStore as the user that docs/security.md describes: its rights are enough, and each of them is needed."""
+"""RedisStore as the user that docs/security.md describes: its rights suffice, and each of them is needed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LIFETIME_SECONDS = 100.0
 
 @pytest.fixture(scope="module")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    """A server whose users these tests make."""
+    """A server whose users these tests create."""
     try:
         with running_valkey(tmp_path_factory.mktemp("valkey")) as server:
             yield server
@@ -58,14 +58,14 @@ def missing(error: ServerMissingError) -> None:
 
 
 def store_at(url: str, *, cluster: bool = False, ca_file: Path | None = None, partition_name: str = "readings") -> RedisStore:
-    """Return a store whose clock moves a lifetime at every look, so that every write renews."""
+    """Return a store whose clock advances by a lifetime at every call, so that every write renews."""
     seconds = iter(range(10**6))
     settings = RedisSettings(url=SecretStr(url), cluster=cluster, ca_file=ca_file, ttl_seconds=LIFETIME_SECONDS)
     return RedisStore(settings, "group", partition_name, lambda: LIFETIME_SECONDS * next(seconds))
 
 
 def use(store: RedisStore) -> None:
-    """Do all that a detector does with partitions, but for the look beforehand at what is refused."""
+    """Do all that a detector does with partitions, except the check of rights beforehand."""
     store._is_proven = True
     for partition in range(4):  # on several nodes of a Cluster
         store.begin(partition, PartitionMeta(0, EPOCH, "layout", "topic"))
@@ -77,7 +77,7 @@ def use(store: RedisStore) -> None:
 
 
 def forget_all(nodes: Sequence[Valkey]) -> None:
-    """Leave no key and no script from an earlier test."""
+    """Delete all keys and scripts of earlier tests."""
     for node in nodes:
         with closing(node.client()) as client:
             client.flushall()

@@ -17,20 +17,13 @@ from stream_detector.adapters.redis.store import RedisStore
 from stream_detector.errors import SettingsError, StoreUnavailableError
 from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict
 from stream_detector.settings.schema import RedisSettings
+from tests.fakes.clock import Clock
 from tests.pipeline.updates import together, whole
 from tests.servers.tls_proxy import TlsProxy, make_certificate
 from tests.servers.valkey import Valkey
 
 EPOCH = b"epoch--1"
 DAY = 86_400.0
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.seconds = 1e9
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 def settings_for(
@@ -89,7 +82,7 @@ def test_group_and_topic_cannot_be_mistaken_for_each_other(redis_url: str, uniqu
 
 
 def test_sensors_expire_in_time_and_are_renewed_once_a_quarter(redis_url: str, client: redis.Redis, unique_name: str) -> None:
-    clock = Clock()
+    clock = Clock(1e9)
     with closing(RedisStore(settings_for(redis_url), unique_name, "readings", clock)) as store:
         key = f"sd:{{{unique_name}/readings:0}}:w:a"
         store.begin(0, meta_at(0))
@@ -121,7 +114,7 @@ def test_a_sensor_that_is_written_whole_has_a_new_time_to_live(redis_url: str, c
 
 
 def test_a_refused_persist_does_not_count_as_a_renewal(redis_url: str, client: redis.Redis, unique_name: str) -> None:
-    clock = Clock()
+    clock = Clock(1e9)
     with closing(RedisStore(settings_for(redis_url), unique_name, "readings", clock)) as store:
         store.begin(0, meta_at(0))
         store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1")))
@@ -160,7 +153,7 @@ def test_the_store_comes_back_by_itself_when_the_server_does(own_valkey: Valkey,
     own_store.persist(0, EPOCH, 0, 1, together(whole("a", b"h1")))
 
     own_valkey.kill()
-    said = rf"^Redis at 127.0.0.1:{own_valkey.port} \(STREAM_DETECTOR_REDIS__URL\): .*[^.]$"  # a sentence follows in the log
+    said = rf"^Redis at 127.0.0.1:{own_valkey.port} \(STREAM_DETECTOR_REDIS__URL\): .*[^.]$"  # a sentence follows it in the log
     with pytest.raises(StoreUnavailableError, match=said):
         own_store.ping()
     own_valkey.start()

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 from stream_detector.adapters.redis.ttl_renewal import Renewals
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
+from tests.fakes.clock import Clock
 
 
 def test_a_key_is_due_until_it_was_renewed_and_then_not_within_the_quarter() -> None:

@@ -32,10 +32,10 @@ from tests.adapters.kafka.kafka_bytes import ours
 class DamagedLog:
     """One partition of a log in bytes, fetched and parsed by the client's own parser."""
 
-    def __init__(self, *batches: bytes, end: int | None = None, gives_up: bool = True) -> None:
+    def __init__(self, *batches: bytes, end: int | None = None, skips: bool = True) -> None:
         self._batches = batches
         self._end = end
-        self._does_give_up = gives_up
+        self._skips = skips
         self.damages: list[Damage] = []
 
     def read(self, position: int = 0) -> tuple[list[int], int]:
@@ -53,7 +53,7 @@ class DamagedLog:
 
     def _note(self, damage: Damage) -> bool:
         self.damages.append(damage)
-        return self._does_give_up or not damage.may_recover
+        return self._skips or not damage.may_recover
 
 
 @pytest.mark.parametrize("codec", [0, 1, 3, 4])
@@ -86,7 +86,7 @@ def test_a_damaged_batch_is_passed_over_and_nothing_else(place: int) -> None:
 
 
 def test_a_damage_that_is_not_given_up_is_where_the_fetch_ends() -> None:
-    log = DamagedLog(*three(flip(BODY)), gives_up=False)
+    log = DamagedLog(*three(flip(BODY)), skips=False)
 
     assert log.read() == ([0, 1, 2, 3], 4)
     assert log.read(4) == ([], 4)
@@ -154,7 +154,7 @@ def test_the_rest_of_a_batch_that_nobody_can_decode_is_given_up_at_once() -> Non
         content[-1] = 40  # 20 headers of the last record, which has none
         sealed(content)
 
-    log = DamagedLog(*three(too_many_headers), gives_up=False)
+    log = DamagedLog(*three(too_many_headers), skips=False)
 
     assert log.read() == ([0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11], 12)
     assert [(damage.start, damage.stop, damage.may_recover) for damage in log.damages] == [(7, 8, False)]
@@ -163,7 +163,7 @@ def test_the_rest_of_a_batch_that_nobody_can_decode_is_given_up_at_once() -> Non
 @pytest.mark.parametrize("codec", [1, 3, 4])
 def test_what_decompresses_to_too_much_is_given_up_at_once(codec: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(damaged_batches, "MAXIMUM_UNCOMPRESSED_BYTES", 100_000)
-    log = DamagedLog(batch(0, [b"a"]), batch(1, [bytes(200_000)], codec=codec), batch(2, [b"b"]), gives_up=False)
+    log = DamagedLog(batch(0, [b"a"]), batch(1, [bytes(200_000)], codec=codec), batch(2, [b"b"]), skips=False)
 
     assert log.read() == ([0], 2)
     assert log.read(2) == ([2], 3)
@@ -185,7 +185,7 @@ def test_what_does_not_decompress_is_given_up_at_once(codec: int) -> None:
         content[RECORDS : RECORDS + 8] = bytes(8)
         sealed(content)
 
-    log = DamagedLog(*three(no_frame, codec), gives_up=False)
+    log = DamagedLog(*three(no_frame, codec), skips=False)
 
     assert log.read() == ([0, 1, 2, 3, 8, 9, 10, 11], 12)
     assert [(damage.start, damage.stop) for damage in log.damages] == [(4, 8)]

@@ -1,4 +1,4 @@
-"""A real Kafka whose log holds what the client cannot read: reading goes on, and nothing else is lost."""
+"""A real Kafka whose log has records that the client cannot read: reading continues, and nothing else is lost."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ VALUES = [b"%d" % number for number in range(5)]
 BODY = 70  # bytes into a batch
 
 
-class NotText(str):  # the producer only asks it for its bytes
-    """A header's name that other clients send and this one's producer would not."""
+class NotText(str):  # the producer only encodes it
+    """A header name that other clients send and this client's producer would not."""
 
     def encode(self, *_: str) -> bytes:
         return b"\xff\xfe"
@@ -37,7 +37,7 @@ def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaWorld]:
 
 @dataclass(slots=True)
 class SourceReading:
-    """What polls of a source gave of a world's two partitions, read from their beginnings."""
+    """What polls of a source returned of a world's two partitions, read from their beginnings."""
 
     world: KafkaWorld
     source: KafkaSource

@@ -1,4 +1,4 @@
-"""What a fetch returned is given in the same portions, with the same positions, as by the client's own class."""
+"""The records of a fetch come in the same portions, with the same positions, as from the client's own class."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_batch_of_an_older_format_that_cannot_be_decompressed_is_passed_over()
     rows = [Row(0, None, b"value")] * 4
     damaged = old_batch(rows, magic=1, codec=1)
     damaged[-1] ^= 1
-    struct.pack_into(">I", damaged, 12, crc32(damaged[16:]))  # it came like that
+    struct.pack_into(">I", damaged, 12, crc32(damaged[16:]))  # the damage is older than the checksum
     damages: list[Damage] = []
     batches = batches_of(bytes(damaged) + batch(4, rows), 0, damages)
     held = partition_records(0, TP, batches)
@@ -108,11 +108,11 @@ def test_reading_goes_on_behind_a_last_batch_of_an_older_format_that_cannot_be_d
 
 
 def batches_of(content: bytes, start: int, damages: list[Damage] | None = None) -> DeliverableBatches:
-    """Return what one fetch returned; every damage is given up, and noted."""
+    """Return the batches of one fetch; all damage is skipped and recorded."""
     noted = [] if damages is None else damages
 
-    def gives_up(damage: Damage) -> bool:
+    def skips(damage: Damage) -> bool:
         noted.append(damage)
         return True
 
-    return DeliverableBatches(MemoryRecords(content), start, lambda: None, gives_up)
+    return DeliverableBatches(MemoryRecords(content), start, lambda: None, skips)

@@ -18,20 +18,13 @@ from kafka.structs import OffsetAndMetadata
 
 from stream_detector.adapters.kafka.client_patches.patched_fetcher import PatchedFetcher
 from tests.adapters.kafka.client_patches.damaged_bytes import BODY, TP, fetched, flip, three
+from tests.fakes.clock import Clock
 
 POLL_MS = 200
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class OneFetchAtATime:
-    """What PatchedFetcher needs of a consumer: each poll parses what a fetch from the present position returns."""
+    """The part of a consumer that PatchedFetcher uses: each poll parses a fetch from the current position."""
 
     def __init__(self, *batches: bytes) -> None:
         self._batches = batches
@@ -59,7 +52,7 @@ class OneFetchAtATime:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(0.0)
 
 
 def polls(fetching: PatchedFetcher) -> Iterator[list[int]]:
@@ -76,9 +69,9 @@ def test_a_damage_is_waited_for_then_passed_over_counted_and_logged_once(
 
     assert next(reading) == [0, 1, 2, 3]
     assert next(reading) == []
-    clock.now = 4.9
+    clock.seconds = 4.9
     assert (next(reading), slept, fetching.take_lost_offsets()) == ([], [0.1, 0.1], 0)
-    clock.now = 5.0
+    clock.seconds = 5.0
     assert (next(reading), next(reading)) == ([], [8, 9, 10, 11])
     assert (fetching.take_lost_offsets(), fetching.take_lost_offsets()) == (4, 0)
     assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.ERROR]
@@ -92,7 +85,7 @@ def test_a_damage_that_passes_costs_nothing(clock: Clock) -> None:
     assert (next(reading), next(reading)) == ([0, 1, 2, 3], [])
 
     consumer._batches = OneFetchAtATime(*three())._batches  # another replica of the partition leads now
-    clock.now = 60.0
+    clock.seconds = 60.0
 
     assert (next(reading), fetching.take_lost_offsets()) == ([4, 5, 6, 7, 8, 9, 10, 11], 0)
 
@@ -106,7 +99,7 @@ def test_a_damage_that_passed_and_comes_back_is_waited_for_anew(clock: Clock) ->
     consumer._batches = sound
     assert next(reading) == [4, 5, 6, 7, 8, 9, 10, 11]
 
-    consumer._batches, clock.now = damaged, 60.0
+    consumer._batches, clock.seconds = damaged, 60.0
     consumer._state.position = OffsetAndMetadata(4, "", -1)
 
     assert (next(reading), fetching.take_lost_offsets()) == ([], 0)
@@ -117,7 +110,7 @@ def test_a_damage_that_was_given_up_is_passed_over_at_once_when_it_is_met_again(
     fetching = PatchedFetcher(consumer, 5.0, clock, lambda _: None)
     reading = polls(fetching)
     next(reading), next(reading)
-    clock.now = 5.0
+    clock.seconds = 5.0
     next(reading)
     assert fetching.take_lost_offsets() == 4
 
@@ -127,7 +120,7 @@ def test_a_damage_that_was_given_up_is_passed_over_at_once_when_it_is_met_again(
 
 
 class ScriptedPolls:
-    """A client whose polls give what they are told: numbers by partition, or an error."""
+    """A client with scripted polls: each returns numbers by partition, or raises an error."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: dict[int, list[int]] | KafkaError) -> None:
         self.asked: list[tuple[float, int | None]] = []

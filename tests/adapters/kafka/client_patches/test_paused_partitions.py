@@ -1,4 +1,4 @@
-"""A partition that was paused in the middle of what was fetched is read on, after another one was read to its end."""
+"""A partition that was paused in the middle of a fetch is read on, after another one was read to its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The records that are unpacked from a batch are those that the client's own parser gives, and that the format describes."""
+"""The records unpacked from a batch are those that the client's own parser returns, and that the format describes."""
 
 from __future__ import annotations
 
