@@ -243,7 +243,7 @@ def test_other_replicas_wait_for_the_owner_of_partition_0_and_start_the_group_wh
     silent = world.log.join(GROUP, None, INPUT)  # owns both partitions, and never commits
     replica = Replica(world)
     replica.step()
-    world.log.group(GROUP).let_go(silent)  # partition 1 passes to the replica
+    world.log.group(GROUP).release(silent)  # partition 1 passes to the replica
 
     for _ in range(4):
         replica.step()
