@@ -1,4 +1,4 @@
-"""A certificate authority of the tests, made by openssl, and what it signs."""
+"""A certificate authority for the tests, created with openssl, and the certificates that it signs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SignedCertificate:
 
 
 class CertificateAuthority:
-    """Signs certificates with a key of its own; `path` is what a client trusts. Raises ServerMissingError without openssl."""
+    """Signs certificates with its own key; clients trust the one at `path`. Raises ServerMissingError without openssl."""
 
     def __init__(self, directory: Path, name: str = "test-ca") -> None:
         if not shutil.which("openssl"):
@@ -37,7 +37,7 @@ class CertificateAuthority:
         _openssl("req", "-x509", *NEW_KEY, "-nodes", *files, "-subj", f"/CN={name}", "-days", VALID_DAYS)
 
     def sign(self, name: str, host: str | None = None, key_password: str | None = None) -> SignedCertificate:
-        """Make a key and a certificate with the subject CN=`name`: of a server at `host`, else of a client."""
+        """Create a key and a certificate with the subject CN=`name`, for a server at `host` or, without it, for a client."""
         made = SignedCertificate(self._directory / f"{name}.pem", self._directory / f"{name}.key")
         protection = ["-nodes"] if key_password is None else ["-passout", f"pass:{key_password}"]
         request = self._directory / f"{name}.csr"

@@ -5,8 +5,8 @@
 3. A running Docker engine.
 With CI set, on Debian as root, Java and Maven are installed first. On anyone else's machine nothing is installed.
 
-    python -m tests.servers.kafka --port 9092     # one in the foreground, until Ctrl-C
-    python -m tests.servers.kafka --prepare       # only fetch what a start needs, or say what is missing
+    python -m tests.servers.kafka --port 9092     # run one in the foreground until Ctrl-C
+    python -m tests.servers.kafka --prepare       # only download what a start needs, or report what is missing
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ INSTALL_SECONDS = 900.0
 
 
 class Kafka(Protocol):
-    """A Kafka that the tests may kill and start again."""
+    """A Kafka that tests may kill and restart."""
 
     brokers: str
 
     def start(self) -> None:
-        """Start the broker, with the data it had; return when it can be used."""
+        """Start the broker with its existing data; return when it is ready for use."""
 
     def kill(self) -> None:
-        """End the broker at once. Idempotent."""
+        """Kill the broker. Idempotent."""
 
     def stop(self) -> None:
-        """End the broker and clean up. Idempotent."""
+        """Stop the broker and clean up. Idempotent."""
 
 
 def prepare() -> ModuleType:
-    """Get what a start needs, and return the module that has it. Raises ServerMissingError with the reason and the cure."""
+    """Download what a start needs; return the module that can start it. Raises ServerMissingError with reason and remedy."""
     reasons = [kafka_java.why_not(), kafka_docker.why_not()]
     if reasons[0] and _may_install():
         _install()
@@ -67,7 +67,7 @@ def prepare() -> ModuleType:
 
 
 def make_kafka(directory: Path, port: int | None = None) -> Kafka:
-    """Return a Kafka of one's own, not yet started. Raises ServerMissingError or ServerStartError."""
+    """Return a new Kafka, not yet started. Raises ServerMissingError or ServerStartError."""
     chosen_port = port or free_port()
     if prepare() is kafka_java:
         return kafka_java.JavaKafka(directory, chosen_port)
@@ -76,7 +76,7 @@ def make_kafka(directory: Path, port: int | None = None) -> Kafka:
 
 @contextmanager
 def running_kafka(directory: Path, port: int | None = None) -> Iterator[Kafka]:
-    """Run a Kafka of one's own for a while. Raises ServerMissingError or ServerStartError."""
+    """Run a new Kafka within a `with` block. Raises ServerMissingError or ServerStartError."""
     kafka = make_kafka(directory, port)
     try:
         kafka.start()
@@ -87,7 +87,7 @@ def running_kafka(directory: Path, port: int | None = None) -> Iterator[Kafka]:
 
 @contextmanager
 def kafka_for_tests(directory: Path) -> Iterator[str]:
-    """Give the brokers of the Kafka named by the environment, else of one that runs for as long."""
+    """Yield the brokers of the Kafka that the environment names, else of a new one that runs within the `with` block."""
     existing = os.environ.get(EXISTING)
     if existing:
         yield existing
@@ -102,7 +102,7 @@ def _may_install() -> bool:
 
 
 def _install() -> None:
-    """Install Java and Maven on a CI machine. Debian releases without Java 17 have a later default."""
+    """Install Java and Maven on a CI machine. Debian releases without Java 17 have a later version as default."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "-y", "-q", "--no-install-recommends"]
     attempts = ([*install, *PACKAGES], [*install, "default-jre-headless", "maven"])
@@ -122,7 +122,7 @@ def _install_command() -> str:
 
 
 def main() -> int:
-    """Run one Kafka in the foreground until interrupted, or only prepare."""
+    """Run a Kafka in the foreground until interrupted, or only prepare for one."""
     parser = argparse.ArgumentParser(prog="python -m tests.servers.kafka", description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=9092, help="port to listen on (default: %(default)s)")
     parser.add_argument("--prepare", action="store_true", help="only fetch what a start needs")

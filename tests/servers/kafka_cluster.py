@@ -1,4 +1,4 @@
-"""A Kafka of several nodes, each broker and controller; its topics survive the loss of one: for tests that take nodes away."""
+"""A Kafka of several nodes, each both broker and controller, for tests that stop nodes: topics survive the loss of one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REQUEST_MS = 3000
 
 
 class ClusterNode:
-    """A node that may be killed, started, paused and resumed. After a start or a pause the cluster is waited for."""
+    """A node that tests may kill, start, pause and resume. `start` and `resume` wait for the cluster."""
 
     def __init__(self, node_id: int, server: kafka_java.JavaKafka, cluster: KafkaCluster) -> None:
         self.node_id = node_id
@@ -30,30 +30,30 @@ class ClusterNode:
         self._cluster = cluster
 
     def kill(self) -> None:
-        """End it at once. Idempotent."""
+        """Kill it. Idempotent."""
         self.server.kill()
         self.is_up = False
 
     def start(self) -> None:
-        """Start it, with the data it had; return when all that runs can be used, and is in sync."""
+        """Start it with its existing data; return when all running nodes are ready and in sync."""
         self.server.start()
         self.is_up = True
         self._cluster.await_usable()
 
     def pause(self) -> None:
-        """Stop answering, with connections left open."""
+        """Stop answering, but keep connections open."""
         self.server.process.pause()
         self.is_up = False
 
     def resume(self) -> None:
-        """Go on after `pause`; return when all that runs can be used, and is in sync."""
+        """Continue after `pause`; return when all running nodes are ready and in sync."""
         self.server.process.resume()
         self.is_up = True
         self._cluster.await_usable()
 
 
 class KafkaCluster:
-    """Nodes that replicate every topic to all of them, and take a record when all but one have it."""
+    """Nodes that replicate every topic to all nodes, and acknowledge a record when all but one have it."""
 
     def __init__(self, directory: Path, count: int) -> None:
         ports, controller_ports = [free_port() for _ in range(count)], [free_port() for _ in range(count)]
@@ -78,21 +78,21 @@ class KafkaCluster:
         ]
 
     def start(self) -> None:
-        """Start all nodes; return when they can be used. Raises ServerStartError."""
+        """Start all nodes; return when they are ready. Raises ServerStartError."""
         for node in self.nodes:
-            node.server.launch()  # none answers before a majority is there
+            node.server.launch()  # no node answers before a majority runs
         for node in self.nodes:
             node.server.await_answer()
             node.is_up = True
         self.await_usable()
 
     def stop(self) -> None:
-        """End all nodes. Idempotent."""
+        """Stop all nodes. Idempotent."""
         for node in self.nodes:
             node.kill()
 
     def await_usable(self) -> None:
-        """Wait until every partition has a leader, and every node that is up has all its data. Raises ServerStartError."""
+        """Wait until every partition has a leader, and every running node has all its data. Raises ServerStartError."""
         deadline = time.monotonic() + USABLE_SECONDS
         up = {node.node_id for node in self.nodes if node.is_up}
         seen: object = None
@@ -108,7 +108,7 @@ class KafkaCluster:
         raise ServerStartError(msg)
 
     def _not_usable(self, up: set[int]) -> list[Any]:
-        """Return which nodes and partitions are not as they should be, as a node that is up sees it."""
+        """Return the nodes and partitions that are not healthy, as a running node reports them."""
         brokers = [node.server.brokers for node in self.nodes if node.is_up]
         with closing(KafkaAdminClient(bootstrap_servers=brokers, request_timeout_ms=REQUEST_MS)) as admin:
             missing = up - {broker["broker_id"] for broker in admin.describe_cluster()["brokers"]}
@@ -149,7 +149,7 @@ def _settings(node_id: int, port: int, controller_port: int, controllers: list[s
 
 @contextmanager
 def running_kafka_cluster(directory: Path, nodes: int = 3) -> Iterator[KafkaCluster]:
-    """Run a Kafka of several nodes for a while. Raises ServerMissingError or ServerStartError."""
+    """Run a Kafka of several nodes within a `with` block. Raises ServerMissingError or ServerStartError."""
     if prepare() is not kafka_java:
         msg = f"a Kafka of several nodes runs from its jars only, and there is {kafka_java.why_not()}"
         raise ServerMissingError(msg)

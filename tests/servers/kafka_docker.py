@@ -1,4 +1,4 @@
-"""Apache Kafka from its image, where a Docker engine runs."""
+"""Apache Kafka from its image, on a machine with a running Docker engine."""
 
 from __future__ import annotations
 
@@ -44,23 +44,23 @@ class DockerKafka:
         raise ServerStartError(msg)
 
     def kill(self) -> None:
-        """End the broker at once. Idempotent."""
+        """Kill the broker. Idempotent."""
         subprocess.run(["docker", "kill", self._container], capture_output=True, timeout=60, check=False)
 
     def stop(self) -> None:
-        """End the broker and remove its container. Idempotent."""
+        """Stop the broker and remove its container. Idempotent."""
         remove = ["docker", "rm", "--force", "--volumes", self._container]
         subprocess.run(remove, capture_output=True, timeout=60, check=False)
 
 
 def pull() -> None:
-    """Get the image, unless it is there."""
+    """Pull the image, unless the engine has it."""
     if subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, timeout=60, check=False).returncode != 0:
         _docker("pull", "--quiet", IMAGE, timeout_seconds=PULL_SECONDS)
 
 
 def why_not() -> str | None:
-    """Return what is missing to run Kafka in Docker; None if nothing."""
+    """Return why Kafka cannot run in Docker here; None if it can."""
     if not shutil.which("docker"):
         return "no Docker"
     try:

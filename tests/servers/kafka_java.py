@@ -1,4 +1,4 @@
-"""Apache Kafka from its jars: Java 17 or later runs it, Maven fetches the jars once (54 MB) into build/ of the project."""
+"""Apache Kafka from its jars, run by Java 17 or later. Maven downloads the jars once (54 MB) into the project's build/."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class JavaKafka:
         self.await_answer()
 
     def launch(self) -> None:
-        """Start the broker. It may wait for other nodes before it answers."""
+        """Start the broker. It may have to wait for other nodes before it answers."""
         self.process.launch()
 
     def await_answer(self) -> None:
@@ -75,11 +75,11 @@ class JavaKafka:
         self.process.await_ready(lambda: answers(self._port), START_SECONDS)
 
     def kill(self) -> None:
-        """End the broker at once. Idempotent."""
+        """Kill the broker. Idempotent."""
         self.process.kill()
 
     def stop(self) -> None:
-        """End the broker; its data are temporary, so without its orderly shutdown. Idempotent."""
+        """Kill the broker: its data are temporary, so it needs no orderly shutdown. Idempotent."""
         self.process.kill()
 
     def _format(self, options: Sequence[str], cluster_id: str) -> None:
@@ -89,18 +89,18 @@ class JavaKafka:
 
 
 def random_id() -> str:
-    """Return an id as Kafka writes them, of a cluster or a directory."""
+    """Return a random ID in Kafka's form, for a cluster or a directory."""
     return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def run_tool(name: str, arguments: Sequence[str], directory: Path) -> None:
-    """Run one of Kafka's command-line tools, such as kafka-acls, in a directory. Raises ServerStartError with what it said."""
+    """Run one of Kafka's command-line tools, such as kafka-acls, in a directory. Raises ServerStartError with its output."""
     command = [_java(), "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{fetch_jars()}/*", TOOLS[name], *arguments]
     _run(command, name, TOOL_SECONDS, directory)
 
 
 def why_not() -> str | None:
-    """Return what is missing to run Kafka from its jars; None if nothing."""
+    """Return why Kafka cannot run from its jars here; None if it can."""
     if java_version() is None:
         return f"no Java {MINIMUM_JAVA} or later"
     if not _jar_folder().is_dir() and not shutil.which("mvn"):
@@ -120,7 +120,7 @@ def java_version() -> int | None:
 
 
 def fetch_jars() -> Path:
-    """Return the folder of Kafka's jars, fetching them if need be. Safe when two test runs do it at once."""
+    """Return the folder of Kafka's jars, after downloading them if necessary. Safe if two test runs do this at once."""
     folder = _jar_folder()
     if folder.is_dir():
         return folder

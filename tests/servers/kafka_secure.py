@@ -1,7 +1,7 @@
-"""A Kafka that asks who is there and what they may: TLS with SCRAM at one port, TLS with client certificates at another.
+"""A Kafka with authentication and ACLs: TLS with SCRAM at one port, TLS with client certificates at another.
 
-Nobody may do anything that an ACL does not allow, but for a third port on the loopback address, without TLS and with all
-rights, by which the test administers it.
+Clients may do only what an ACL allows, except at a third port on the loopback address, without TLS and with all rights, through
+which tests administer it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.servers.certificates import CertificateAuthority, SignedCertificate
 from tests.servers.kafka import prepare
 from tests.servers.processes import ServerMissingError, free_ports
 
-#: What the certificate names: 127.0.0.1 reaches the same server, and is not it.
+#: The name in the certificate. 127.0.0.1 reaches the same server, but does not match the certificate.
 HOST = "localhost"
 USER = "detector"
 PASSWORD = "scram-secret-7f3a9c"
@@ -28,7 +28,7 @@ SCRAM_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
 @dataclass(frozen=True, slots=True)
 class SecureKafka:
-    """A running one, and what a client needs to get in."""
+    """A running secure Kafka, and what a client needs to connect."""
 
     admin_brokers: str  # no TLS, all rights
     scram_port: int
@@ -61,7 +61,7 @@ class SecureKafka:
 
 @contextmanager
 def running_secure_kafka(directory: Path) -> Iterator[SecureKafka]:
-    """Run one for a while. Raises ServerMissingError or ServerStartError."""
+    """Run one within a `with` block. Raises ServerMissingError or ServerStartError."""
     if prepare() is not kafka_java:
         msg = f"a Kafka with certificates runs from its jars only, and there is {kafka_java.why_not()}"
         raise ServerMissingError(msg)
@@ -81,7 +81,7 @@ def running_secure_kafka(directory: Path) -> Iterator[SecureKafka]:
 def _settings(
     authority: CertificateAuthority, admin_port: int, controller_port: int, secured_ports: dict[str, int]
 ) -> dict[str, str]:
-    """Return what a secured node has beside the settings of all nodes."""
+    """Return the settings of a secure node in addition to those of all nodes."""
     keystore = authority.path.with_name("broker-keystore.pem")
     broker = authority.sign("broker", host=HOST)
     keystore.write_text(broker.key_path.read_text() + broker.path.read_text())

@@ -1,4 +1,4 @@
-"""What the tests' Kafka nodes have in common, whichever way they run: their settings, and how to ask whether they are up."""
+"""What all Kafka nodes of the tests have in common: their settings, and a check whether they answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ API_VERSIONS_REQUEST = struct.pack(">ihhih", 10, 18, 0, CORRELATION_ID, -1)
 
 
 def broker_settings(port: int, controller_port: int, data: Path | PurePosixPath, host: str = "127.0.0.1") -> dict[str, str]:
-    """Return the settings of a node that is broker and controller, reachable at 127.0.0.1:`port`."""
+    """Return the settings of a node that is both broker and controller, reachable at 127.0.0.1:`port`."""
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
@@ -23,7 +23,7 @@ def broker_settings(port: int, controller_port: int, data: Path | PurePosixPath,
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": str(data),
-        # A topic comes from the code under test, never by chance.
+        # Only the code under test creates topics, never the broker by itself.
         "auto.create.topics.enable": "false",
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "4",
@@ -32,7 +32,7 @@ def broker_settings(port: int, controller_port: int, data: Path | PurePosixPath,
         "transaction.state.log.num.partitions": "4",
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
-        # What takes tens of seconds in a plant must not in a test.
+        # Waits of tens of seconds in production are too long for tests.
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
@@ -45,7 +45,7 @@ def broker_settings(port: int, controller_port: int, data: Path | PurePosixPath,
 
 
 def answers(port: int) -> bool:
-    """Say whether a Kafka answers a request at a port now. A port that listens may be Docker's alone."""
+    """Return whether a Kafka answers a request at a port now. A listening port is not enough: it may be Docker's."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2.0) as connection:
             connection.sendall(API_VERSIONS_REQUEST)

@@ -1,4 +1,4 @@
-"""A server as a child process: started with its log in a file, waited for, and stopped for certain.
+"""A server as a child process, with its log in a file: start it, wait until it is ready, and stop it reliably.
 
 Every wait is bounded. A start that fails raises ServerStartError with the end of the log.
 """
@@ -19,20 +19,20 @@ LOG_TAIL_LINES = 40
 
 
 class ServerStartError(Exception):
-    """A server did not come up; the text has the end of its log."""
+    """A server did not start; the text has the end of its log."""
 
 
 class ServerMissingError(Exception):
-    """There is no such server on this machine; the text says how to get one."""
+    """This machine has no such server; the text says how to get one."""
 
 
 def free_port() -> int:
-    """Return a port of the loopback address that nothing listens on."""
+    """Return a free port of the loopback address."""
     return free_ports(1)[0]
 
 
 def free_ports(count: int) -> list[int]:
-    """Return as many different ports; asked one by one, the kernel may name the same port twice."""
+    """Return different free ports; asked for one at a time, the kernel may return the same port twice."""
     with contextlib.ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
@@ -41,14 +41,14 @@ def free_ports(count: int) -> list[int]:
 
 
 def tail(log: Path) -> str:
-    """Return the end of a log, or nothing."""
+    """Return the end of a log; empty without a log."""
     if not log.exists():
         return ""
     return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
 
 
 class ServerProcess:
-    """One child process. `command` is run at every `start`, so a killed server comes back on its port and its data."""
+    """One child process. Every `start` runs `command`, so a killed server restarts with its port and data."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
         self.name = name
@@ -63,7 +63,7 @@ class ServerProcess:
 
     @property
     def running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def start(self, is_ready: Callable[[], bool], timeout_seconds: float) -> None:
@@ -72,7 +72,7 @@ class ServerProcess:
         self.await_ready(is_ready, timeout_seconds)
 
     def launch(self) -> None:
-        """Start. From a thread that lives: on Linux the child ends with the thread that started it."""
+        """Start. Call it from a long-lived thread: on Linux the child ends with the thread that started it."""
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
 
@@ -89,7 +89,7 @@ class ServerProcess:
         raise ServerStartError(msg)
 
     def stop(self, timeout_seconds: float = 10.0) -> None:
-        """End in good order, else by force. Idempotent."""
+        """Terminate it, and kill it after the timeout. Idempotent."""
         if self._process is None:
             return
         self.resume()
@@ -100,25 +100,25 @@ class ServerProcess:
             self.kill()
 
     def kill(self) -> None:
-        """End at once, as a power cut would. Idempotent."""
+        """Kill it, as a power failure would. Idempotent."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(10)
 
     def pause(self) -> None:
-        """Stop answering, with connections left open, as a machine under memory pressure would."""
+        """Stop answering but keep connections open, as a machine under memory pressure would."""
         if self._process is not None and self.running:
             self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Go on after `pause`."""
+        """Continue after `pause`."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGCONT)
 
 
 def _die_with_parent() -> list[str]:
-    """Return what makes a child end when a test run is killed, where there is such a thing."""
+    """Return a command prefix that ends a child when the test run is killed; empty if the system has none."""
     if sys.platform == "linux" and (setpriv := shutil.which("setpriv")):
         return [setpriv, "--pdeathsig", "KILL", "--"]
     return []

@@ -1,4 +1,4 @@
-"""The user of Redis that docs/security.md describes, with these rights and no others."""
+"""The Redis user that docs/security.md describes, with exactly those rights."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PASSWORD = "redis/secret:8d21e4"
 
 
 def documented_rights(*, cluster: bool) -> list[str]:
-    """Return the arguments of the page's ACL SETUSER commands, but for user and password."""
+    """Return the arguments of the page's ACL SETUSER commands, without user and password."""
     single, for_cluster = re.findall(rf"^ACL SETUSER {USER} (.+)$", PAGE.read_text(), re.MULTILINE)
     rights = [word for word in single.split() if word != ">PASSWORD"]
     return rights + for_cluster.split() if cluster else rights
 
 
 def make_user(nodes: Sequence[Valkey], rights: Sequence[str]) -> str:
-    """Make the user on every node; return the URL with which it comes to the first."""
+    """Create the user on every node; return its URL of the first node."""
     for node in nodes:
         with closing(node.client()) as client:
             client.execute_command("ACL", "SETUSER", USER, "reset", f">{PASSWORD}", *rights)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""A SOCKS5 proxy for a Kafka client's connections: all of them fail as a test says, whatever brokers advertise.
+"""A SOCKS5 proxy through which a test controls all connections of a Kafka client, whatever addresses brokers advertise.
 
 It can tell the requests to the coordinators of groups and transactions from the others. The client under test makes them on
 connections of their own, one per broker that coordinates; so these can be silenced while data flow on the others.
@@ -20,7 +20,7 @@ GRANTED = b"\x05\x00\x00\x01" + bytes(6)
 
 
 class SocksProxy:
-    """A TcpProxy whose clients say where they want to go. `url` is what a client is given as its proxy."""
+    """A TcpProxy whose clients choose their destination. `url` is the proxy setting of a client."""
 
     def __init__(self) -> None:
         self._coordinators_are_stalled = False
@@ -37,11 +37,11 @@ class SocksProxy:
         self._proxy.silence(requests=requests, answers=answers)
 
     def stall_coordinators(self) -> None:
-        """Silence each connection from the next request to a coordinator on, until `restore`; new ones as well."""
+        """Silence each connection, including new ones, from its next request to a coordinator on, until `restore`."""
         self._coordinators_are_stalled = True
 
     def restore(self) -> None:
-        """See TcpProxy. Ends `stall_coordinators` as well."""
+        """See TcpProxy. Also ends `stall_coordinators`."""
         self._coordinators_are_stalled = False
         self._proxy.restore()
 
@@ -61,7 +61,7 @@ class SocksProxy:
         requests = RequestKeys()
 
         def asks_a_coordinator(data: bytes) -> bool:
-            keys = requests.feed(data)  # always, so that it knows where requests begin
+            keys = requests.feed(data)  # always, to keep track of where requests begin
             return self._coordinators_are_stalled and not COORDINATOR_REQUESTS.isdisjoint(keys)
 
         return asks_a_coordinator
@@ -75,7 +75,7 @@ class RequestKeys:
         self._rest_bytes = 0
 
     def feed(self, data: bytes) -> list[int]:
-        """Return the api keys of the requests that begin in this piece of the stream, or whose head ends in it."""
+        """Return the API keys of the requests whose header ends in this chunk of the stream."""
         keys = []
         while data:
             skipped = min(self._rest_bytes, len(data))
@@ -92,7 +92,7 @@ class RequestKeys:
 
 
 async def _shake_hands(client: socket.socket) -> Address:
-    """Do the handshake of RFC 1928 without authentication, for an IPv4 address."""
+    """Perform the handshake of RFC 1928 without authentication, for an IPv4 address."""
     loop = asyncio.get_running_loop()
     _, methods = await _exactly(client, 2)
     await _exactly(client, methods)

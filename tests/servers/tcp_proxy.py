@@ -1,4 +1,4 @@
-"""A TCP proxy between a client and a server, which a test can cut, silence, slow and redirect: how networks fail."""
+"""A TCP proxy between a client and a server that tests can cut, silence, slow and redirect, as networks fail."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from contextlib import suppress
 
 CHUNK_BYTES = 65_536
 CALL_SECONDS = 10.0
-#: SO_LINGER by which close() sends a reset.
+#: SO_LINGER value with which close() sends a reset.
 RESET = struct.pack("ii", 1, 0)
 
 Address = tuple[str, int]
-#: Talks with a client that was just accepted, and returns where it wants to go. Raises OSError or EOFError.
+#: Returns the destination that a newly accepted client asks for. Raises OSError or EOFError.
 Handshake = Callable[[socket.socket], Awaitable[Address]]
-#: Sees what one client sends, chunk by chunk; says whether its connection is silent from this chunk on.
+#: Gets what one client sends, chunk by chunk; returns whether its connection is silent from this chunk on.
 Watch = Callable[[bytes], bool]
 
 
@@ -27,7 +27,7 @@ def watch_nothing() -> Watch:
 
 
 class TcpProxy:
-    """Passes bytes on in both directions until told otherwise. Listens on 127.0.0.1:`port`, in a thread of its own.
+    """Passes bytes on in both directions until told otherwise. Listens on 127.0.0.1:`port`, in its own thread.
 
     Nothing is lost but by a cut: what does not pass is kept and passes later, as in a network that retransmits.
     Methods may be called from any other thread, and have taken effect when they return.
@@ -41,7 +41,7 @@ class TcpProxy:
         self._requests_pass, self._answers_pass, self._stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._requests_pass.set()
         self._answers_pass.set()
-        self._links: dict[asyncio.Task[None], asyncio.Event] = {}  # connections, and whether they are not silenced
+        self._links: dict[asyncio.Task[None], asyncio.Event] = {}  # connections; the event is set while one is not silenced
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
@@ -55,11 +55,11 @@ class TcpProxy:
         return len(self._links)
 
     def cut(self) -> None:
-        """Reset all connections; new ones may be made."""
+        """Reset all connections; accept new ones."""
         self._call(self._cut())
 
     def silence(self, *, requests: bool = True, answers: bool = True) -> None:
-        """Let no byte pass, in one direction or both; connections stay, and new ones are accepted (half-open)."""
+        """Pass no bytes in one direction or both; keep connections open and accept new ones (half-open)."""
 
         async def close_gates() -> None:
             for gate, closes in ((self._requests_pass, requests), (self._answers_pass, answers)):
@@ -69,7 +69,7 @@ class TcpProxy:
         self._call(close_gates())
 
     def restore(self) -> None:
-        """End `silence`, `slow` and `refuse`, and what a watch silenced; all that was kept passes."""
+        """End `silence`, `slow`, `refuse` and a watch's silence; pass on all withheld bytes."""
 
         async def open_gates() -> None:
             for gate in (self._requests_pass, self._answers_pass, *self._links.values()):
@@ -79,7 +79,7 @@ class TcpProxy:
         self._call(open_gates())
 
     def slow(self, seconds: float) -> None:
-        """Delay every chunk of an answer by so much; 0: no more."""
+        """Delay every chunk of a response; 0 ends this."""
         self._delay_seconds = seconds
 
     def refuse(self) -> None:
@@ -87,7 +87,7 @@ class TcpProxy:
         self._refuses = True
 
     def redirect(self, upstream: Address) -> None:
-        """Reset all connections; new ones go to another server."""
+        """Reset all connections; connect new ones to another server."""
         self._upstream = upstream
         self.cut()
 
@@ -132,7 +132,7 @@ class TcpProxy:
         await asyncio.gather(*links, return_exceptions=True)
 
     async def _carry(self, client: socket.socket, passes: asyncio.Event) -> None:
-        """Serve a connection to its end. One that does not end in good order is reset on both sides."""
+        """Serve a connection until it ends. If it does not end in order, reset it on both sides."""
         ends = [client]
         try:
             address = await self._upstream(client) if callable(self._upstream) else self._upstream
@@ -182,7 +182,7 @@ class TcpProxy:
             await self._hand_over(data, client)
 
     async def _hand_over(self, data: bytes, target: socket.socket) -> None:
-        """Pass on data, or the end of them."""
+        """Pass on data, or the end of the stream."""
         if data:
             await self._loop.sock_sendall(target, data)
         else:

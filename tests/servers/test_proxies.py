@@ -1,4 +1,4 @@
-"""The proxies fail as networks do, and end without a trace."""
+"""The proxies fail as networks do, and leave nothing behind."""
 
 from __future__ import annotations
 

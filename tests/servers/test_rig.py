@@ -1,4 +1,4 @@
-"""The servers of the tests do what the tests rely on."""
+"""The test servers do what the tests rely on."""
 
 from __future__ import annotations
 

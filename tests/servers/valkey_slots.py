@@ -1,4 +1,4 @@
-"""Slots of a Valkey cluster, moved from node to node while clients work, as an operator's resharding does."""
+"""Move slots of a Valkey cluster between nodes while clients work, as an operator's resharding does."""
 
 from __future__ import annotations
 
