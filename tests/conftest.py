@@ -60,6 +60,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SERVERS] = SharedServers()
     if not hasattr(config, "workerinput"):  # of pytest-xdist: the workers inherit the environment
         _cache_compiled_models(config)
+        # A broker that lives for seconds starts with half the processor time if Java's second compiler is off.
+        os.environ["JDK_JAVA_OPTIONS"] = f"{os.environ.get('JDK_JAVA_OPTIONS', '')} -XX:TieredStopAtLevel=1".strip()
     if config.getoption("fast"):
         settings.load_profile("dev")  # otherwise Hypothesis loads its profile `ci` if CI is set, else `default`
 

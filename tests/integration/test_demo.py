@@ -49,7 +49,7 @@ def test_it_runs_the_whole_job_on_servers_from_wheels(tmp_path: Path) -> None:
 
 
 def test_on_given_servers_it_leaves_nothing_behind(kafka_brokers: str, redis_url: str, tmp_path: Path) -> None:
-    done, summary = demo(tmp_path, "--brokers", kafka_brokers, "--redis-url", redis_url)
+    done, summary = demo(tmp_path, "--brokers", kafka_brokers, "--redis-url", redis_url, "--training-steps", "50")
 
     assert summary["readings"] == 4 * 900
     names = next(line for line in done.stdout.splitlines() if line.startswith("topics"))
