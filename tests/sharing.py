@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import fcntl
 import pickle
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -53,21 +54,32 @@ class SharedServers:
 
 @contextmanager
 def _shared(directory: Path, run: Callable[[Path], AbstractContextManager[T]]) -> Iterator[T]:
-    """Users of a server hold a shared lock; to start or stop it takes the exclusive one."""
+    """Hold `users` shared while using the server. Only the holder of `start` may start it, stop it or become a user."""
     directory.mkdir(exist_ok=True)
     description = directory / "server.pickle"
-    with _locked(directory / "lock") as lock:
-        if description.exists():
+    with (directory / "users").open("ab") as users, ExitStack() as started:
+        with _locked(directory / "start"):
+            fcntl.flock(users, fcntl.LOCK_SH)
+            is_ours = not description.exists()
+            if is_ours:
+                description.write_bytes(pickle.dumps(started.enter_context(run(directory / "server"))))
             server: T = pickle.loads(description.read_bytes())
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            yield server
+        yield server
+        if is_ours:
+            with _without_other_users(directory / "start", users):
+                description.unlink()
+                started.close()
+
+
+@contextmanager
+def _without_other_users(start: Path, users: IO[bytes]) -> Iterator[None]:
+    """Wait until this is the only user, and let nobody become one meanwhile."""
+    while True:
+        with _locked(start), suppress(BlockingIOError):
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
             return
-        with run(directory / "server") as server:
-            description.write_bytes(pickle.dumps(server))
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            yield server
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            description.unlink()
+        time.sleep(0.2)
 
 
 @contextmanager
