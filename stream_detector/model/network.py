@@ -13,7 +13,7 @@ head       a centre and a spread per value
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import keras
 import numpy as np
@@ -61,17 +61,7 @@ def build_network(window_length: int, features: int, spec: NetworkSpec, seed: in
     hidden = keras.layers.Dropout(spec.dropout, seed=next(seeds), name="encoder_dropout")(hidden)
     attention = Attention(spec.attention_units, spec.uniform_attention, seed=next(seeds), name="attention")
     context, weights = attention(hidden, mask=ops.not_equal(observed, 0.0))
-    parts = []
-    if spec.decoder != "context":
-        newest = hidden[:, -rows:]
-        if spec.decoder == "sequence":
-            # Times T, so that a step of average weight keeps its magnitude: otherwise learning is slow.
-            newest = newest * ops.expand_dims(weights[:, -rows:], -1) * window_length
-        width = spec.bottleneck or max(1, spec.units // 2)
-        parts.append(keras.layers.Dense(width, kernel_initializer=_glorot(next(seeds)), name="narrow")(newest))
-    if spec.decoder != "sequence":
-        parts.append(keras.layers.RepeatVector(rows, name="repeat")(context))
-    sequence = ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+    sequence = _decoder_input(spec, hidden, context, weights, seeds)
     sequence = _lstm(spec.units, "decoder", next(seeds), next(seeds))(sequence)
     sequence = keras.layers.Dropout(spec.dropout, seed=seed + 1, name="decoder_dropout")(sequence)
     raw = keras.layers.Dense(2 * features, kernel_initializer=_glorot(seed + 2), name="head")(sequence)
@@ -83,6 +73,22 @@ def build_network(window_length: int, features: int, spec: NetworkSpec, seed: in
         [ops.concatenate([centre, spread], axis=-1), weights],
         name="masked_autoencoder",
     )
+
+
+def _decoder_input(spec: NetworkSpec, hidden: Tensor, context: Tensor, weights: Tensor, seeds: Iterator[int]) -> Tensor:
+    """Return what the decoder reads [N, R, .]: the encoder's newest steps made narrow, the context, or both."""
+    steps = hidden.shape[1]
+    rows, parts = decoded_rows(steps), []
+    if spec.decoder != "context":
+        newest = hidden[:, -rows:]
+        if spec.decoder == "sequence":
+            # Times T, so that a step of average weight keeps its magnitude: otherwise learning is slow.
+            newest = newest * ops.expand_dims(weights[:, -rows:], -1) * steps
+        width = spec.bottleneck or max(1, spec.units // 2)
+        parts.append(keras.layers.Dense(width, kernel_initializer=_glorot(next(seeds)), name="narrow")(newest))
+    if spec.decoder != "sequence":
+        parts.append(keras.layers.RepeatVector(rows, name="repeat")(context))
+    return ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
 
 
 def load_weights(network: keras.Model, weights: Mapping[str, Float32Array]) -> None:

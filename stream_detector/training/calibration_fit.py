@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import genpareto
@@ -68,24 +70,39 @@ def fit_calibration(
     surprise = (tails.surprise(above_level) * weights).sum(axis=1)
     typical = float(surprise.mean())
     runs = np.split(surprise - typical, np.cumsum(np.bincount(of_sensor[unbroken]))[:-1])
-    share = min(TAIL_SHARE[1], max(TAIL_SHARE[0], TAIL_READINGS / len(surprise)))
-    start = float(np.quantile(surprise - typical, 1.0 - share))
-    excesses = np.concatenate([cluster_excesses(run, start, quiet_readings) for run in runs])
-    scale, shape = fit_excesses(excesses)
+    tail = _fit_surprise_tail(runs, quiet_readings)
     return Calibration(
         members=members,
         weights=weights,
         tails=tails,
         pooled_level=pooled,
         typical=typical,
-        tail_start=start,
-        tail_rate=max(len(excesses), 1) / len(surprise),
-        tail_scale=scale,
-        tail_shape=shape,
+        tail_start=tail.start,
+        tail_rate=tail.rate,
+        tail_scale=tail.scale,
+        tail_shape=tail.shape,
         readings=len(surprise),
         sensors=table,
         prior_count=PRIOR_COUNT,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _SurpriseTail:
+    start: float
+    rate: float  # clusters per reading
+    scale: float
+    shape: float
+
+
+def _fit_surprise_tail(runs: Sequence[Float64Array], quiet_readings: int) -> _SurpriseTail:
+    """Fit the tail of the surprise above typical, from the runs of the sensors."""
+    surprise = np.concatenate(runs)
+    share = min(TAIL_SHARE[1], max(TAIL_SHARE[0], TAIL_READINGS / len(surprise)))
+    start = float(np.quantile(surprise, 1.0 - share))
+    excesses = np.concatenate([cluster_excesses(run, start, quiet_readings) for run in runs])
+    scale, shape = fit_excesses(excesses)
+    return _SurpriseTail(start, max(len(excesses), 1) / len(surprise), scale, shape)
 
 
 def fit_tails(above_level: Float64Array) -> Tails:

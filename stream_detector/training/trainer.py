@@ -66,26 +66,9 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
     equal = np.full(len(members.names), 1.0 / len(members.names))
     calibration = _calibrate(prepared, held_out, members.names, equal)
     timing.lap("calibration")
-
-    normalization = held_out.normalization
-    gate = run_gate(prepared, CompiledMembers.of(members, tiles, compiled, normalization), calibration, progress)
-    kept = gate.weights > 0
-    names = tuple(name for name, is_kept in zip(members.names, kept.tolist(), strict=True) if is_kept)
-    of_kept = replace(held_out, log_errors=held_out.log_errors[:, kept])
-    calibration = _calibrate(prepared, of_kept, names, gate.weights[kept])
+    gate = run_gate(prepared, CompiledMembers.of(members, tiles, compiled, held_out.normalization), calibration, progress)
+    artifact = _artifact(prepared, members, network, held_out, gate.weights)
     timing.lap("trials")
-    artifact = Artifact(
-        spec=ModelSpec(
-            prepared.config.name, "", prepared.dataset.features, prepared.config.window_length, prepared.interval_seconds, names
-        ),
-        network=prepared.config.network,
-        weights={variable.path: np.asarray(variable.numpy()) for variable in network.weights},
-        linear=tuple(member for member in members.linear if member.spec.name in names),
-        fleet=prepared.scales.fleet,
-        normalization=ErrorNormalization(normalization.usual_errors[kept], normalization.scored),
-        calibration=calibration,
-        report={},
-    )
     report = training_report(prepared, losses, artifact, gate, timing.seconds)
     uncompiled = replace(members.autoencoder, forward=partial(forward, network))  # not worth compiling for one window
     example = _example(uncompiled, prepared, held_out)
@@ -168,6 +151,26 @@ def _calibrate(prepared: Prepared, held_out: _HeldOut, names: tuple[str, ...], w
         weights=weights,
         quiet_readings=max(1, prepared.config.window_length // 2),
         in_runs=held_out.in_runs,
+    )
+
+
+def _artifact(
+    prepared: Prepared, members: Members, network: keras.Model, held_out: _HeldOut, weights: Float64Array
+) -> Artifact:
+    """Return the model, without report and version, of the members that have a weight [M], calibrated without the others."""
+    kept, normalization = weights > 0, held_out.normalization
+    names = tuple(name for name, is_kept in zip(members.names, kept.tolist(), strict=True) if is_kept)
+    errors_of_kept = replace(held_out, log_errors=held_out.log_errors[:, kept])
+    config, features = prepared.config, prepared.dataset.features
+    return Artifact(
+        spec=ModelSpec(config.name, "", features, config.window_length, prepared.interval_seconds, names),
+        network=config.network,
+        weights={variable.path: np.asarray(variable.numpy()) for variable in network.weights},
+        linear=tuple(member for member in members.linear if member.spec.name in names),
+        fleet=prepared.scales.fleet,
+        normalization=ErrorNormalization(normalization.usual_errors[kept], normalization.scored),
+        calibration=_calibrate(prepared, errors_of_kept, names, weights[kept]),
+        report={},
     )
 
 

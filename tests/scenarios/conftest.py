@@ -22,7 +22,7 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> KerasScorer:
     from stream_detector.training.trainer import train
 
     def trained() -> Artifact:
-        config = TrainingConfig(name="lessons", steps=60, max_linear_windows=3_000)
+        config = TrainingConfig(name="scenarios", steps=60, max_linear_windows=3_000)
         return train(prepare(training_data(), config), lambda *_: None).artifact
 
     return KerasScorer(computed_once(shared_directory(tmp_path_factory), "scenarios-model", trained))

@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from stream_detector.model_store.serialization import SCHEMA_VERSION
 from stream_detector.readings import Float32Array
 from stream_detector.simulation.fleet import FEATURES, Fleet
 from stream_detector.tables.dataset import Dataset
@@ -40,7 +41,7 @@ def train_models(models: Path) -> None:
 
 def trained_model(models: Path, window_length: int, features: int) -> Path:
     """Return the directory of a model, trained now if it is not there."""
-    directory = models / f"window{window_length}-features{features}"
+    directory = models / f"schema{SCHEMA_VERSION}-window{window_length}-features{features}"
     if not directory.is_dir():
         _train(directory, window_length, features)
     return directory
