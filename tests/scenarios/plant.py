@@ -1,4 +1,4 @@
-"""A plant as its readings: pumps of the simulator, a reading a minute, and what is done to them."""
+"""The readings of a plant: pumps of the simulator, one reading a minute, and changes made to them."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ START_MS = 1_767_225_600_000
 MINUTE_MS = 60_000
 DAY = 1440  # readings
 FLEET = Fleet(sensors=8, seed=11, interval_seconds=60.0)
-#: In the training data, but never moving.
+#: In the training data, but constant.
 IDLE = "idle"
 TRAINING_READINGS = 2 * DAY
 TEST_START_MS = START_MS + TRAINING_READINGS * MINUTE_MS
 
 
 def healthy(readings: int, sensor: int = 0, fleet: Fleet = FLEET) -> Float64Array:
-    """Return what a pump says after the training, values [N, F]."""
+    """Return a pump's readings after the training, values [N, F]."""
     times_ms = TEST_START_MS + MINUTE_MS * np.arange(readings, dtype=np.int64)
     return np.asarray(fleet.values(np.array([sensor]), times_ms)[0])
 
 
 def idle(readings: int) -> Float64Array:
-    """Return what a sensor says whose values stand still, values [N, F]."""
+    """Return the readings of a constant sensor, values [N, F]."""
     return np.tile(np.array([21.0, 0.7, 0.0, 0.25, 0.0]), (readings, 1))
 
 
 def shifted(values: Float64Array, feature: str, amount: float, first: int, last: int | None = None) -> Float64Array:
-    """Return values [N, F] with a feature moved by an amount, from reading `first` up to `last`."""
+    """Return values [N, F] with an amount added to a feature, from reading `first` up to `last`."""
     changed = values.copy()
     changed[first:last, FEATURES.index(feature)] += amount
     return changed
@@ -52,7 +52,7 @@ class Sensor:
 
 
 def table(*sensors: Sensor) -> Dataset:
-    """Return readings of sensors that are as many as each other, time by time, a minute apart."""
+    """Return the readings of sensors, equally many of each, ordered by time, one minute apart."""
     count = len(sensors[0].values)
     times_ms: Int64Array = TEST_START_MS + MINUTE_MS * np.arange(count, dtype=np.int64)
     values: Float32Array = np.stack([one.values for one in sensors], axis=1).reshape(-1, len(FEATURES)).astype(np.float32)
@@ -67,7 +67,7 @@ def table(*sensors: Sensor) -> Dataset:
 
 
 def training_data() -> Dataset:
-    """Return two healthy days of all pumps and of the sensor that stands still, sensor by sensor."""
+    """Return two healthy days of all pumps and of the constant sensor, sensor by sensor."""
     times_ms, values = FLEET.readings(START_MS, TRAINING_READINGS)
     all_values = np.concatenate([values, idle(TRAINING_READINGS)[np.newaxis]])
     count = len(all_values)

@@ -1,4 +1,4 @@
-"""Readings through the real pipeline, on a log and a store in memory, at the settings that the service has by default."""
+"""Runs readings through the real pipeline, on a log and a store in memory, with the service's default settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Event = dict[str, Any]
 
 
 def run_stream(scorer: TrainedScorer, dataset: Dataset, *, poll_records: int = 2000) -> list[Event]:
-    """Send readings through the pipeline, at most so many per poll; return the events in order."""
+    """Send readings through the pipeline, at most `poll_records` per poll; return the events in order."""
     world = World()
     for code, time_ms, values in zip(dataset.codes.tolist(), dataset.times_ms.tolist(), dataset.values.tolist(), strict=True):
         sensor = dataset.sensors[code]
@@ -67,7 +67,7 @@ def of(events: list[Event], sensor: str, *statuses: str) -> list[Event]:
 
 
 def scores_of(scorer: TrainedScorer, dataset: Dataset) -> dict[str, ScoredRows]:
-    """Score readings by the state, scorer and decision that the stream runs; return the rows of each sensor."""
+    """Score readings with the state, scorer and decision of the stream; return the rows of each sensor."""
     detector = build_detector(scorer, StateSettings(), AlertSettings())
     rows = join(list(score_dataset(detector, dataset)))
     return {name: _take(rows, np.flatnonzero(dataset.codes == code)) for code, name in enumerate(dataset.sensors)}

@@ -1,4 +1,4 @@
-"""A sensor whose values have stood still fires when they jump."""
+"""A sensor whose values were constant raises an incident when they jump."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JUMP = 200
 
 @pytest.mark.parametrize("name", [IDLE, "new"])
 @pytest.mark.parametrize("direction", [1.0, -1.0])
-def test_a_jump_after_constant_values_fires_at_once(scorer: KerasScorer, name: str, direction: float) -> None:
+def test_a_jump_after_constant_values_opens_an_incident_at_once(scorer: KerasScorer, name: str, direction: float) -> None:
     jump = direction * 3.0 * spread("pressure")
     events = run_stream(scorer, table(Sensor(name, shifted(idle(JUMP + 20), "pressure", jump, JUMP))))
 

@@ -1,4 +1,4 @@
-"""A sensor that was never trained on: scored from its first full window, provisional, ready by rule, on its own scale."""
+"""A sensor that was not in the training data: scored from its first full window, on its own scale, provisional at first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stream_detector.adapters.keras_scorer import KerasScorer
 
 WINDOW = 64
-#: Its scale is learned from 16 windows, and it is ready when that stands still: at the 1024th reading, counted from 0.
+#: Its scale is learned from 16 windows, and it is ready once that is frozen: at this reading, counted from 0.
 READY_AT = 16 * WINDOW - 1
 
 
@@ -29,7 +29,7 @@ def test_a_new_sensor_is_scored_from_its_first_full_window(scorer: KerasScorer) 
     ("jump_at", "state"),
     [(WINDOW, "provisional"), (READY_AT - 1, "provisional"), (READY_AT, "ready"), (READY_AT + 40, "ready")],
 )
-def test_events_of_a_new_sensor_say_provisional_until_its_scale_is_learned(
+def test_events_of_a_new_sensor_are_provisional_until_its_scale_is_learned(
     scorer: KerasScorer, jump_at: int, state: str
 ) -> None:
     values = shifted(idle(jump_at + 5), "pressure", 3.0 * spread("pressure"), jump_at)
@@ -41,8 +41,8 @@ def test_events_of_a_new_sensor_say_provisional_until_its_scale_is_learned(
 
 
 @pytest.mark.parametrize("unit", [1000.0, 0.01])
-def test_a_new_sensor_in_other_units_is_judged_alike(scorer: KerasScorer, unit: float) -> None:
-    """Not exactly: the network is also told how a sensor's scale differs from the fleet's."""
+def test_a_new_sensor_in_other_units_is_scored_alike(scorer: KerasScorer, unit: float) -> None:
+    """Not exactly: the network also reads how a sensor's scale differs from the fleet's."""
     jump_at, readings = 400, 440
     judged = {}
     for factor in (1.0, unit):

@@ -1,6 +1,6 @@
-"""A normal state that moves: followed without a storm of alarms, yet a slow fault is not swallowed; accepted in the end.
+"""A normal state that changes: followed without a storm of alarms, without hiding a slow fault, and accepted in the end.
 
-How fast is slow was measured: a drift of 0.3 standard deviations a day raised no incident in four days, one of 1 a day two
+Measured, for what counts as slow: a drift of 0.3 standard deviations a day raised no incident in four days, one of 1 a day two
 after three days, one of 3 a day two incidents a day; one of 4 within a window was found in every pump.
 """
 
@@ -24,7 +24,7 @@ FIRST = 300
 
 
 def drifting(readings: int, feature: str, size: float, over: int, sensor: int = 0) -> Float64Array:
-    """Return values of a pump of which a feature moves by so many standard deviations in `over` readings, and stays there."""
+    """Return a pump's values with a feature that drifts by `size` standard deviations in `over` readings and stays there."""
     progress = np.clip((np.arange(readings) - FIRST) / over, 0.0, 1.0)
     values = healthy(readings, sensor)
     values[:, FEATURES.index(feature)] += progress * size * spread(feature, sensor)
@@ -32,7 +32,7 @@ def drifting(readings: int, feature: str, size: float, over: int, sensor: int = 
 
 
 def reading_of(event: Event) -> int:
-    """Return at which reading of a sensor that is alone an event was raised."""
+    """Return the reading at which an event was raised, if there is one sensor only."""
     return round((datetime.fromisoformat(event["timestamp"]).timestamp() * 1000 - TEST_START_MS) / MINUTE_MS)
 
 
@@ -66,8 +66,8 @@ def test_a_lasting_shift_is_one_incident_that_is_accepted(scorer: KerasScorer) -
 
     events = run_stream(scorer, table(Sensor("pump-1", values)))
 
-    told = [(one["status"], one["incident"]["accepted"], reading_of(one)) for one in events if one["status"] != "updated"]
-    (opened, closed), later = told[:2], told[2:]
+    changes = [(one["status"], one["incident"]["accepted"], reading_of(one)) for one in events if one["status"] != "updated"]
+    (opened, closed), later = changes[:2], changes[2:]
     assert opened[:2] == ("opened", False)
     assert FIRST <= opened[2] < FIRST + 5
     assert closed == ("closed", True, opened[2] + accepted_after)

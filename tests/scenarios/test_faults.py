@@ -1,4 +1,4 @@
-"""A fault shows: the larger, the more; in its own sensor only; whatever else is scored with it, and however it is polled."""
+"""A fault raises the score: more if it is larger, of its own sensor only, whatever is scored with it and however it is polled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READINGS, FIRST, LAST = 160, 100, 130
 
 
 def with_fault(size: float, sensor: int = 0, feature: str = "flow") -> Sensor:
-    """Return a pump of which a feature is moved by so many of its standard deviations for half an hour."""
+    """Return a pump with a feature shifted by `size` of its standard deviations for half an hour."""
     values = shifted(healthy(READINGS, sensor), feature, size * spread(feature, sensor), FIRST, LAST)
     return Sensor(f"pump-{sensor + 1}", values)
 
@@ -59,17 +59,17 @@ def test_every_kind_of_fault_scores_above_what_is_healthy(scorer: KerasScorer) -
         assert peak(rows[fault.sensor_id()], first, last) > usual, fault
 
 
-def test_a_fault_in_one_sensor_moves_no_other_sensors_score(scorer: KerasScorer) -> None:
+def test_a_fault_in_one_sensor_changes_no_other_sensors_score(scorer: KerasScorer) -> None:
     others = [Sensor(f"pump-{sensor + 1}", healthy(READINGS, sensor)) for sensor in (1, 2, 3)]
     new = Sensor("new", healthy(READINGS, 4))
     calm, faulty = table(with_fault(0.0), *others, new), table(with_fault(16.0), *others, new)
 
-    rows, rows_beside_a_fault = scores_of(scorer, calm), scores_of(scorer, faulty)
+    rows, rows_with_a_fault = scores_of(scorer, calm), scores_of(scorer, faulty)
 
-    assert peak(rows_beside_a_fault["pump-1"], FIRST) > 2 * peak(rows["pump-1"], FIRST)
+    assert peak(rows_with_a_fault["pump-1"], FIRST) > 2 * peak(rows["pump-1"], FIRST)
     for name in ("pump-2", "pump-3", "pump-4", "new"):
-        assert np.array_equal(rows[name].score, rows_beside_a_fault[name].score, equal_nan=True)
-        assert np.array_equal(rows[name].threshold, rows_beside_a_fault[name].threshold, equal_nan=True)
+        assert np.array_equal(rows[name].score, rows_with_a_fault[name].score, equal_nan=True)
+        assert np.array_equal(rows[name].threshold, rows_with_a_fault[name].threshold, equal_nan=True)
 
 
 def test_a_score_does_not_depend_on_what_is_scored_with_it(scorer: KerasScorer) -> None:
