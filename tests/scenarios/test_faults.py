@@ -1,4 +1,4 @@
-"""A fault raises the score: more if it is larger, of its own sensor only, whatever is scored with it and however it is polled."""
+"""A fault raises the score: more if it is larger, only of its own sensor, and whatever else is scored or polled with it."""
 
 from __future__ import annotations
 
