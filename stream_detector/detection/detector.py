@@ -1,4 +1,4 @@
-"""What happens to a batch in memory: append, score, decide. The stream and the offline command both run this."""
+"""Takes a batch of readings through append, score and decide, in memory. The service and `score` both run it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stream_detector.detection.event_builder import build_event, change_contexts
 from stream_detector.detection.events import PROVISIONAL, READY, WARMING, EventRules
 from stream_detector.detection.explanation import explain_scored
 from stream_detector.detection.model_spec import ModelSpec
-from stream_detector.detection.open_incidents import OpenIncident
+from stream_detector.detection.open_incidents import OpenIncident, write_incident
 from stream_detector.detection.scorer import Scorer
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.state.arena import Arena
@@ -24,7 +24,7 @@ from stream_detector.state.windows import Appended, append
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """What became of a batch: N accepted readings, grouped by sensor."""
+    """The outcome of a batch: N accepted readings, grouped by sensor."""
 
     appended: Appended
     scales: Scales  # [N]
@@ -34,19 +34,19 @@ class Detected:
 
 @dataclass(frozen=True, slots=True)
 class PendingBatch:
-    """A batch that is in its sensors' windows, while these are scored: N accepted readings of S sensors."""
+    """A batch that is appended to its sensors' windows and being scored: N accepted readings of S sensors."""
 
     appended: Appended
     scales: Scales  # [N]
     touched: Int32Array  # [S] slots
     fold: ScoredReadings | None  # None: scoring is off
-    chosen: Int64Array  # [K] of the accepted readings, those being scored
+    chosen: Int64Array  # [K] positions of the accepted readings that are being scored
     errors: Callable[[], Float32Array]  # waits for theirs [K, M]
 
 
 @dataclass(frozen=True, slots=True)
 class WindowConfig:
-    """When a window starts anew, on what scale it is seen, and which readings are scored."""
+    """When a window restarts, on which scale it is scored, and which readings are scored."""
 
     max_gap_ms: int
     scales: ScaleConfig
@@ -54,15 +54,10 @@ class WindowConfig:
 
 
 class Detector:
-    """The sensors' state with the scorer and the rules that change it. One thread."""
+    """The sensors' state, and the scorer and rules that change it. Not thread-safe."""
 
     def __init__(
-        self,
-        arena: Arena,
-        scorer: Scorer,
-        model: ModelSpec,
-        decision_rules: DecisionRules,
-        window_config: WindowConfig,
+        self, arena: Arena, scorer: Scorer, model: ModelSpec, decision_rules: DecisionRules, window_config: WindowConfig
     ) -> None:
         self.arena = arena
         self.model = model
@@ -72,12 +67,11 @@ class Detector:
 
     @property
     def layout(self) -> str:
-        """The name of the layout of the sensors' records; state of another name cannot be admitted."""
-        model = self.model
-        return layout_name(model.window_length, model.features, len(model.members), self.time_unit_ms)
+        """The name of the layout of the sensors' records; state with another name cannot be admitted."""
+        return layout_name(self.model.window_length, self.model.features, len(self.model.members), self.time_unit_ms)
 
     def use_rules(self, rules: DecisionRules) -> None:
-        """Decide by other rules from the next batch on; state, model and open incidents stay."""
+        """Decide by other rules from the next batch on; state, model and open incidents stay as they are."""
         self._rules = rules
 
     @property
@@ -86,12 +80,12 @@ class Detector:
         return time_unit_ms(self._windows.max_gap_ms)
 
     def admit_new(self, partition: int, sensors: Sequence[str]) -> None:
-        """Hold sensors that were never seen; there must be room."""
+        """Add sensors that were never seen; the arena must have room."""
         shape = self.model.window_length, len(self.model.features), len(self.model.members)
         self.admit(partition, sensors, new_records(len(sensors), *shape), np.zeros(len(sensors), np.bool_))
 
     def admit(self, partition: int, sensors: Sequence[str], records: Records, is_stored: BoolArray) -> None:
-        """Hold sensors with these records [N], or as never seen where none is stored; there must be room."""
+        """Add sensors with these records [N], as never seen where none is stored; the arena must have room."""
         table_rows = self._windows.scales.sensors.find(sensors)
         header = records["header"].copy()
         reset_for_model(header, table_rows, self._rules)
@@ -99,22 +93,18 @@ class Detector:
         self.arena.insert(partition, sensors, records, is_stored, table_rows)
 
     def reopen(self, partition: int, incidents: Sequence[OpenIncident]) -> None:
-        """Take up incidents that the store has lost; their sensors must be held."""
+        """Reopen incidents that the store has lost; their sensors must be in the arena."""
         slots = np.array([self.arena.slot(partition, incident.sensor_id) for incident in incidents], np.int32)
-        header = self.arena.records["header"]
         for slot, incident in zip(slots.tolist(), incidents, strict=True):
-            header["incident_offset"][slot] = incident.opened_offset
-            header["incident_time_ms"][slot] = incident.opened_ms
-            header["incident_peak"][slot] = incident.peak_score
-            header["last_anomalous_ms"][slot] = header["last_update_ms"][slot] = incident.last_event_ms
+            write_incident(self.arena.records["header"], slot, incident)
         self.arena.changed(slots, np.ones(len(slots), np.int64))
 
     def detect(self, readings: Readings, *, scoring: bool = True) -> Detected:
-        """Append readings to their sensors' windows, score the windows as of each, and decide; sensors must be held."""
+        """Append readings to windows, score the window as of each, and decide. The sensors must be in the arena. Blocks."""
         return self.finish(self.begin(readings, scoring=scoring))
 
     def begin(self, readings: Readings, *, scoring: bool = True) -> PendingBatch:
-        """Append readings to their sensors' windows and start to score these; the batch before must be finished."""
+        """Append readings to their sensors' windows and start to score these. Requires that the last batch is finished."""
         slots = self.arena.slots(readings)
         appended = append(self.arena.records, slots, readings, self._windows.max_gap_ms)
         touched, groups, rows = np.unique(appended.slot, return_inverse=True, return_counts=True)
@@ -128,16 +118,16 @@ class Detector:
         started = self._start(appended, scales, fold, fold.wanted | has_incident[groups])
         return PendingBatch(appended, scales, touched, fold, *started)
 
-    def finish(self, begun: PendingBatch) -> Detected:
-        """Wait for the scores of a batch, and decide. Of slots that were let go of since, nothing is lost but the outcome."""
-        if begun.fold is None:
-            return Detected(begun.appended, begun.scales, 0, None)
-        _fill_in(begun.fold, begun.chosen, begun.errors)
-        decisions = self._decide(begun, begun.fold)
-        return Detected(begun.appended, begun.scales, int((~np.isnan(decisions.scores)).sum()), decisions)
+    def finish(self, pending: PendingBatch) -> Detected:
+        """Wait for the scores of a batch, and decide. For slots released since, only the outcome is lost."""
+        if pending.fold is None:
+            return Detected(pending.appended, pending.scales, 0, None)
+        _fill_in(pending.fold, pending.chosen, pending.errors)
+        decisions = self._decide(pending, pending.fold)
+        return Detected(pending.appended, pending.scales, int((~np.isnan(decisions.scores)).sum()), decisions)
 
     def _fold(self, readings: Readings, appended: Appended, groups: Int64Array) -> ScoredReadings:
-        """Return accepted readings as they are decided on, without errors yet."""
+        """Return accepted readings in the form that `decide` takes, still without errors."""
         return ScoredReadings(
             groups=groups,
             ranks=appended.rank,
@@ -148,26 +138,26 @@ class Detector:
             scorable=appended.filled == self.model.window_length,
         )
 
-    def _decide(self, begun: PendingBatch, fold: ScoredReadings) -> Decisions:
-        """Decide on a batch's readings; score what turns out to be needed for that."""
-        header, table_rows = self.arena.records["header"], self.arena.table_rows[begun.touched]
-        before = header[begun.touched]
+    def _decide(self, pending: PendingBatch, fold: ScoredReadings) -> Decisions:
+        """Decide on a batch's readings, scoring more of them if the decisions need it."""
+        header, table_rows = self.arena.records["header"], self.arena.table_rows[pending.touched]
+        before = header[pending.touched]
         after = before.copy()
         decisions = decide(after, table_rows, fold, self._rules)
         lacking = decisions.needed & np.isnan(fold.errors[:, 0])
         if lacking.any():
-            # An incident opened between two strides: from there on every reading of the sensor is scored.
+            # An incident opened between two strides: every later reading of the sensor needs a score.
             asked = np.isin(fold.groups, fold.groups[lacking])
-            _fill_in(fold, *self._start(begun.appended, begun.scales, fold, asked))
+            _fill_in(fold, *self._start(pending.appended, pending.scales, fold, asked))
             after = before.copy()
             decisions = decide(after, table_rows, fold, self._rules)
-        header[begun.touched] = after
+        header[pending.touched] = after
         return decisions
 
     def _start(
         self, appended: Appended, scales: Scales, fold: ScoredReadings, asked: BoolArray
     ) -> tuple[Int64Array, Callable[[], Float32Array]]:
-        """Start to score those readings that are asked for, can be scored and are not yet; return which."""
+        """Start to score the readings asked for that can be scored and have no errors yet; return which, and their errors."""
         chosen = np.flatnonzero(asked & fold.scorable & np.isnan(fold.errors[:, 0]))
         return chosen, self._scorer.start(appended.windows(chosen), scales.take(chosen)) if len(chosen) else _no_errors
 
@@ -193,8 +183,7 @@ class Detector:
         table_rows = self.arena.table_rows[appended.slot[positions]]
         is_ready = self._rules.is_ready(table_rows, decisions.level_counts[positions], is_learned)
         is_full = appended.filled[positions] >= self.model.window_length
-        states: list[str] = np.where(is_full, np.where(is_ready, READY, PROVISIONAL), WARMING).tolist()
-        return states
+        return [str(state) for state in np.where(is_full, np.where(is_ready, READY, PROVISIONAL), WARMING)]
 
 
 def _no_errors() -> Float32Array:
@@ -202,7 +191,7 @@ def _no_errors() -> Float32Array:
 
 
 def _fill_in(fold: ScoredReadings, chosen: Int64Array, errors: Callable[[], Float32Array]) -> None:
-    """Wait for the errors of these readings [K]. A window without any value has none."""
+    """Wait for the errors of these readings [K] and fill them in. A window without any value has none."""
     if len(chosen):
         fold.errors[chosen] = errors()
         fold.scorable[chosen] = ~np.isnan(fold.errors[chosen, 0])

@@ -1,4 +1,4 @@
-"""What a model expects and how it names itself; TensorFlow is not needed to know it."""
+"""What a model expects of the stream, and its names. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class ModelSpec:
     """The contract between a model and the stream."""
 
     name: str
-    version: str  # derived from the content: equal models have equal versions
+    version: str  # hash of the content: equal models have equal versions
     features: tuple[str, ...]
     window_length: int  # T, in readings
     sampling_interval_seconds: float  # median time between two readings of a sensor in training
-    members: tuple[str, ...] = ("autoencoder",)  # what the model's errors are of, in their order
+    members: tuple[str, ...] = ("autoencoder",)  # the columns of the model's errors, in order

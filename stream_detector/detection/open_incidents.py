@@ -1,4 +1,4 @@
-"""Finds the incidents that a stream of events leaves open, for a store that has lost them."""
+"""Finds the incidents that a stream of events leaves open, and restores them when the store has lost them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stream_detector.detection.events import Event, event_time_ms, read_event
 from stream_detector.detection.transition import CLOSED
+from stream_detector.state.record_layout import Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +51,11 @@ def _open_incident(event: Event) -> OpenIncident:
         peak_score=event.incident.peak_score or 0.0,
         last_event_ms=event_time_ms(event.timestamp),
     )
+
+
+def write_incident(header: Records, position: int, incident: OpenIncident) -> None:
+    """Write an open incident into the header of its sensor, in place."""
+    header["incident_offset"][position] = incident.opened_offset
+    header["incident_time_ms"][position] = incident.opened_ms
+    header["incident_peak"][position] = incident.peak_score
+    header["last_anomalous_ms"][position] = header["last_update_ms"][position] = incident.last_event_ms

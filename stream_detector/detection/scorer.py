@@ -1,4 +1,4 @@
-"""The port behind which the model scores windows, and what it knows of a window's errors. Knows no model."""
+"""The port behind which a model scores windows, and the errors that it reports. Knows no model."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from stream_detector.state.running_scale import Scales
 
 @dataclass(frozen=True, slots=True)
 class WindowErrors:
-    """What a scorer knows of one window. M members, T steps, F features."""
+    """Where the errors of one window lie. M members, T steps, F features."""
 
-    attention: Float32Array  # [T] what the encoder read, oldest first; sums to 1, or all 0 without an autoencoder
-    expected: Float32Array  # [T, F] the members' mean expectation of each value, in the features' own units
+    attention: Float32Array  # [T] weight of each step for the encoder, oldest first; sums to 1, all 0 without one
+    expected: Float32Array  # [T, F] mean over the members of the values they expect, in the features' own units
     feature_share: Float32Array  # [M, F] share of each member's error by feature; each row sums to 1
     step_share: Float32Array  # [M, T] share of each member's error by step, oldest first; each row sums to 1
     imputed: BoolArray  # [F] the newest step's value was missing and filled in
 
 
 class Scorer(Protocol):
-    """How badly each of M members of a model errs on a window, on the sensor's own scale.
+    """Scores windows: how badly each of the M members of a model predicts them, on the sensor's own scale.
 
-    A window's result does not depend on which other windows are in the call, bit for bit.
+    A window's result is the same bit for bit, whatever other windows are in the call.
     """
 
     def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
-        """Start to score windows [N, T, F] of raw values, NaN = missing. The arrays must not change until all is scored.
+        """Start to score windows [N, T, F] of raw values, NaN = missing. The arrays must not change until all are scored.
 
-        To call what is returned is to wait for their log errors [N, M]: finite, or NaN where all of a window is missing.
+        Return a function that blocks until their log errors [N, M] are known: finite, or NaN for a window without values.
         """
 
     def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
-        """Say of each window [N, T, F] where its errors lie."""
+        """Return for each window [N, T, F] where its errors lie. Blocks."""

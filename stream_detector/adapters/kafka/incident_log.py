@@ -1,4 +1,4 @@
-"""The alerts topic, read back for the incidents that it leaves open. Implements ports.IncidentLog."""
+"""Reads the alerts topic back to find the incidents that it leaves open. Implements ports.IncidentLog."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from stream_detector.detection.open_incidents import OpenIncident, open_incident
 from stream_detector.readings import Record
 from stream_detector.settings.schema import KafkaSettings
 
-#: How far back an open incident is looked for, in records of each partition of the alerts topic.
+#: How far back to search for open incidents, in records per partition of the alerts topic.
 MAXIMUM_RECORDS = 20_000
 _SLICE_RECORDS = 2_000
 
 
 class KafkaIncidentLog:
-    """Reads the newest events of the alerts topic, outside any group, whenever asked."""
+    """Reads the newest events of the alerts topic, outside any consumer group, at each call."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
 
     def open_incidents(self, partition: int, position: int) -> list[OpenIncident]:
-        """See ports.IncidentLog. An incident whose newest event is further back than MAXIMUM_RECORDS is not found."""
+        """See ports.IncidentLog. Misses incidents whose newest event is more than MAXIMUM_RECORDS back. Blocks."""
         with KafkaTopics(self._settings) as topics:
             found = topics.describe(self._settings.alerts_topic)
         if found is None:
