@@ -1,4 +1,4 @@
-"""`stream-detector watch`: the last alerts, then those that come, as pictures or as JSON lines."""
+"""`stream-detector watch`: shows the latest alerts and then new ones, drawn or as JSON lines."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from stream_detector.readings import Record
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--last", type=_last, default=10, metavar="N", help="alerts to show of those that are there")
-    parser.add_argument("--json", action="store_true", help="one event a line, as it is on the topic")
+    parser.add_argument("--last", type=_last, default=10, metavar="N", help="number of past alerts to show first")
+    parser.add_argument("--json", action="store_true", help="print one event per line, as it is on the topic")
     end = parser.add_mutually_exclusive_group()
-    end.add_argument("--no-follow", action="store_true", help="end after the last alerts")
-    end.add_argument("--until-idle-seconds", type=positive, metavar="S", help="end when no alert came for so long")
+    end.add_argument("--no-follow", action="store_true", help="exit after the past alerts")
+    end.add_argument("--until-idle-seconds", type=positive, metavar="S", help="exit after S seconds without an alert")
     add_settings_options(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Show alerts until told otherwise."""
+    """Show alerts until interrupted, idle for too long, or without a reader. Blocks."""
     from stream_detector.adapters.kafka.alerts_reader import AlertsReader
 
     settings = settings_of(arguments).kafka
@@ -40,7 +40,7 @@ def main(arguments: argparse.Namespace) -> int:
         for record in reader.last(arguments.last):
             show(record)
         if not reader.exists():
-            _without_topic(reader.topic, settings.brokers, follow=not arguments.no_follow)
+            _report_missing_topic(reader.topic, settings.brokers, follow=not arguments.no_follow)
         if not arguments.no_follow:
             _follow(reader.poll, show, arguments.until_idle_seconds)
     finally:
@@ -49,48 +49,48 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _show_json(record: Record) -> None:
-    """Write the event as it is; what is not one JSON value goes to stderr, so that stdout stays readable by programs."""
+    """Print an event as it is. Report anything but one JSON value on stderr, so that programs can parse stdout."""
     value = record.value or b""
     try:
         msgspec.json.decode(value, type=msgspec.Raw)
         line = msgspec.json.format(value, indent=-1) if b"\n" in value else value
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        _note(f"unreadable alert at {place(record)}: {printable(str(error), 120, 'ascii')}")
+        _warn(f"unreadable alert at {place(record)}: {printable(str(error), 120, 'ascii')}")
         return
     sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
 
 
 def _follow(poll: Callable[[float], list[Record]], show: Show, idle_seconds: float | None) -> None:
-    """Show alerts as they come; ends after `idle_seconds` without one, or when nobody reads what is shown."""
-    answering = True
+    """Show alerts as they arrive, until `idle_seconds` pass without one or the reader of stdout is gone."""
+    connected = True
     last_at = time.monotonic()
     output = select.poll()
-    output.register(sys.stdout.fileno(), 0)  # errors and hang-ups are reported without being asked for
+    output.register(sys.stdout.fileno(), 0)  # poll reports errors and hang-ups even for an empty mask
     while not output.poll(0) and (idle_seconds is None or time.monotonic() - last_at < idle_seconds):
         try:
             records = poll(0.5)
         except RetriableError as error:
-            if answering:
-                _note(f"{error}; trying again")
-            answering = False
+            if connected:
+                _warn(f"{error}; trying again")
+            connected = False
             continue
-        if not answering:
-            _note("Kafka answers again")
-        answering = True
+        if not connected:
+            _warn("Kafka answers again")
+        connected = True
         for record in records:
             show(record)
             last_at = time.monotonic()
 
 
-def _without_topic(topic: str, brokers: str, *, follow: bool) -> None:
+def _report_missing_topic(topic: str, brokers: str, *, follow: bool) -> None:
     msg = f"there is no topic {topic} at {brokers}"
     if not follow:
         raise StreamDetectorError(msg)
-    _note(f"{msg} yet; waiting for it")
+    _warn(f"{msg} yet; waiting for it")
 
 
-def _note(text: str) -> None:
+def _warn(text: str) -> None:
     print(f"stream-detector watch: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the command line prints
 
 
