@@ -1,4 +1,4 @@
-"""From settings to the rules that the core works by."""
+"""From settings to the detector's rules."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_rules_name_their_budget() -> None:
 
 
 def test_equal_settings_have_one_version_and_different_ones_have_others() -> None:
-    """Whether a setting was given or left to its default makes no difference: a window is 120 s here."""
+    """A given value and an equal default make no difference; a window is 120 s here."""
     same = [rules(), rules(budget_per_sensor_day=0.1), rules(update_seconds=300.0, quiet_seconds=60.0, accept_seconds=43_200.0)]
     others = [
         rules(budget_per_sensor_day=0.2),
@@ -90,7 +90,7 @@ def test_equal_settings_have_one_version_and_different_ones_have_others() -> Non
 
 
 def test_a_version_does_not_change_from_run_to_run_nor_with_the_model() -> None:
-    """Versions are compared over replicas, restarts and trainings."""
+    """Versions are compared across replicas, restarts and trainings."""
     retrained = replace(CALIBRATION, tail_rate=0.02)
 
     assert decision_rules(MODEL, retrained, StateSettings(), AlertSettings()).rules_version == rules().rules_version
@@ -117,7 +117,7 @@ def test_times_are_in_milliseconds() -> None:
 
 @dataclass(slots=True)
 class Trained:
-    """A rules.TrainedScorer that computes checksums."""
+    """An assembly.TrainedScorer that computes checksums."""
 
     inner: ChecksumScorer = field(default_factory=ChecksumScorer)
     spec: ModelSpec = MODEL
@@ -163,14 +163,14 @@ def test_a_detector_knows_the_models_sensors_and_learns_the_scale_of_others_from
     assert detector.arena.records["moments"]["count"][slots].tolist() == [[0.0], [320.0]]
 
 
-def test_a_model_is_remembered_by_a_number_that_is_never_none() -> None:
+def test_the_tag_of_a_model_is_never_the_number_for_none() -> None:
     other = ModelSpec(name="pump", version="v2", features=("a",), window_length=20, sampling_interval_seconds=6.0)
 
     assert model_tag(MODEL) != model_tag(other)
     assert 0 < model_tag(MODEL) < 1 << 32
 
 
-def test_the_look_back_fills_windows_with_a_margin() -> None:
+def test_the_lookback_fills_windows_with_a_margin() -> None:
     settings = Settings(
         state=StateSettings(lookback_margin=1.5, max_lookback_records=9), kafka=KafkaSettings(max_poll_records=7)
     )

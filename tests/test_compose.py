@@ -1,4 +1,4 @@
-"""docker-compose.yml, .env and Dockerfile, read as text: what an operator relies on. Needs no Docker, but for one test."""
+"""docker-compose.yml, .env and Dockerfile, read as text: what an operator relies on. Only one test needs Docker."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLANT = {"COMPOSE_PROFILES": "", f"{PREFIX}KAFKA__BROKERS": "kafka-1.plant.examp
 
 
 def substituted(text: str, variables: dict[str, str]) -> str:
-    """Put in ${NAME}, ${NAME:-default} and ${NAME:?message}, and $$, as Compose does; KeyError: a name that has no value."""
+    """Substitute ${NAME}, ${NAME:-default}, ${NAME:?message} and $$ as Compose does; KeyError for a name without a value."""
 
     def put_in(match: re.Match[str]) -> str:
         name, operator, rest = match["name"], match["operator"], match["rest"]
@@ -56,7 +56,7 @@ def services(project: dict[str, Any]) -> dict[str, Any]:
 
 
 def container_environment(service: dict[str, Any], variables: dict[str, str]) -> dict[str, str]:
-    """Return the environment that Compose gives a service: a name without a value has that of `variables`, or is left out."""
+    """Return the environment that Compose gives a service; a name without a value takes that of `variables` or is left out."""
     given = {name: variables.get(name) if value is None else value for name, value in service["environment"].items()}
     return {name: value for name, value in given.items() if value is not None}
 
@@ -68,7 +68,7 @@ def settings_in(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) ->
 
 
 def names_of(*groups: str) -> set[str]:
-    """Return the variables of all settings of some groups."""
+    """Return the variables of all settings of these groups."""
     models = {group: Settings.model_fields[group].annotation for group in groups}
     return {
         f"{PREFIX}{group}__{name}".upper() for group, model in models.items() for name in getattr(model, "model_fields", {})
@@ -100,7 +100,7 @@ def test_image_carries_the_version_of_the_package(services: dict[str, Any]) -> N
     assert f"ARG VERSION={__version__}" in (ROOT / "Dockerfile").read_text().splitlines()
 
 
-def test_all_but_the_detector_and_its_redis_belongs_to_the_demo(services: dict[str, Any]) -> None:
+def test_everything_but_the_detector_and_its_redis_belongs_to_the_demo(services: dict[str, Any]) -> None:
     profiles = {name: service.get("profiles") for name, service in services.items()}
 
     assert profiles == {"detector": None, "redis": None, "kafka": ["demo"], "train": ["demo"], "simulator": ["demo"]}
@@ -200,7 +200,7 @@ def test_redis_keeps_its_data_and_never_evicts(services: dict[str, Any]) -> None
     assert services["redis"]["volumes"] == ["redis:/data"]
 
 
-def test_what_must_last_is_in_named_volumes(project: dict[str, Any], services: dict[str, Any]) -> None:
+def test_persistent_data_is_in_named_volumes(project: dict[str, Any], services: dict[str, Any]) -> None:
     mounted = {name: service.get("volumes", []) for name, service in services.items()}
 
     assert mounted == {
@@ -226,7 +226,7 @@ def test_every_setting_reaches_the_detector_and_no_other_name(services: dict[str
 
 
 @pytest.mark.parametrize(("name", "groups"), [("train", ("kafka", "input")), ("simulator", ("kafka",))])
-def test_what_a_command_reads_reaches_it_but_for_what_is_of_the_consumer_group(
+def test_a_command_gets_the_settings_it_reads_except_those_of_the_consumer_group(
     services: dict[str, Any], name: str, groups: tuple[str, ...]
 ) -> None:
     of_the_group = {f"{PREFIX}KAFKA__{setting}" for setting in ("GROUP_ID", "INSTANCE_ID", "START")}
@@ -234,7 +234,7 @@ def test_what_a_command_reads_reaches_it_but_for_what_is_of_the_consumer_group(
     assert services[name]["environment"].keys() == names_of(*groups) - of_the_group
 
 
-def test_a_setting_that_dot_env_or_the_shell_sets_is_handed_on_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_from_dot_env_or_the_shell_is_passed_on_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     variables = dot_env() | {
         f"{PREFIX}DEAD_LETTERS__MAX_SHARE": "1",
         f"{PREFIX}KAFKA__EXTRA": '{"client_rack": "eu-1a"}',
@@ -269,7 +269,7 @@ def test_demo_settings_are_valid(services: dict[str, Any], monkeypatch: pytest.M
     assert settings.model.directory == Path("/models/pumps")
 
 
-def test_settings_of_a_kafka_of_ones_own_reach_the_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_users_own_kafka_reach_the_detector(monkeypatch: pytest.MonkeyPatch) -> None:
     variables = dot_env() | PLANT | {f"{PREFIX}KAFKA__SASL_PASSWORD": "secret"}
 
     project = read_project(variables)
@@ -300,7 +300,7 @@ def test_the_detector_runs_the_command_of_the_image(services: dict[str, Any]) ->
 
 
 def compose_command() -> list[str]:
-    """Return `docker compose`; skip where there is none that understands `required: false`."""
+    """Return `docker compose`; skip if it is missing or does not understand `required: false`."""
     if shutil.which("docker") is None:
         pytest.skip("there is no docker command")
     version = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True, check=False)

@@ -40,7 +40,7 @@ def test_a_line_has_time_level_logger_and_message() -> None:
     }
 
 
-def test_what_the_caller_adds_is_a_field_of_its_own_whatever_its_type() -> None:
+def test_what_the_caller_adds_is_its_own_field_whatever_its_type() -> None:
     line = formatted(msg="m", partition=3, since=datetime(2026, 1, 1), names={"a"})  # noqa: DTZ001 - shown as it is
 
     assert line["partition"] == 3
@@ -70,7 +70,7 @@ def test_the_level_is_that_of_our_own_messages(capsys: pytest.CaptureFixture[str
 
 
 def test_the_kafka_client_is_silent_but_can_be_listened_to(capsys: pytest.CaptureFixture[str]) -> None:
-    """What it logs of a failed connection is the only place where the reason is told; adapters put it into their errors."""
+    """Only its log has the reason for a failed connection; the adapters put it into their errors."""
     set_up_logging("INFO", "json")
     heard: list[str] = []
     listener = logging.Handler()

@@ -1,4 +1,4 @@
-"""An outage is told when it begins and when it is over."""
+"""An outage is logged when it begins and when it ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
 
-def test_of_many_failures_the_first_is_said_and_then_how_long_it_took(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_first_of_many_failures_is_logged_and_then_the_duration(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     outage = OutageLog(logger, clock, "the pump runs again")
 
@@ -30,7 +30,7 @@ def test_of_many_failures_the_first_is_said_and_then_how_long_it_took(caplog: py
     assert len(caplog.records) == 6  # the others are there for who looks
 
 
-def test_each_outage_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_outage_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     outage = OutageLog(logger, Clock())
 
     for _ in range(2):
@@ -40,7 +40,7 @@ def test_each_outage_is_said(caplog: pytest.LogCaptureFixture) -> None:
     assert warnings(caplog) == ["the pump stands"] * 2
 
 
-def test_without_an_outage_there_is_nothing_to_say(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_an_outage_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     outage = OutageLog(logger, Clock(), "the pump runs again")
 
     with caplog.at_level(logging.DEBUG):

@@ -22,6 +22,24 @@ def serve_pages(host: str, port: int, pages: Mapping[str, Page]) -> Iterator[int
 
     Raises SettingsError when it cannot listen on the address.
     """
+    try:
+        server = ThreadingHTTPServer((host, port), _handler(pages))
+    except OSError as error:
+        msg = f"STREAM_DETECTOR_HTTP__PORT: cannot listen on {host}:{port}: {error.strerror or error}"
+        raise SettingsError(msg) from None
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _handler(pages: Mapping[str, Page]) -> type[BaseHTTPRequestHandler]:
+    """Return a handler class that serves these pages; http.server creates an instance per request."""
 
     class Handler(BaseHTTPRequestHandler):
         timeout = _CLIENT_SECONDS
@@ -38,17 +56,4 @@ def serve_pages(host: str, port: int, pages: Mapping[str, Page]) -> Iterator[int
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the name is the library's
             logger.debug(format, *arguments)
 
-    try:
-        server = ThreadingHTTPServer((host, port), Handler)
-    except OSError as error:
-        msg = f"STREAM_DETECTOR_HTTP__PORT: cannot listen on {host}:{port}: {error.strerror or error}"
-        raise SettingsError(msg) from None
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return Handler

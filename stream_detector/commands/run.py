@@ -35,7 +35,7 @@ from stream_detector.pipeline.build import build_pipeline
 from stream_detector.pipeline.config import LagBounds
 from stream_detector.pipeline.pipeline import Pipeline
 from stream_detector.pipeline.restore import Ports
-from stream_detector.pipeline.state_access import open_state
+from stream_detector.pipeline.state_access import StateAccess, open_state
 from stream_detector.service.health import health_pages
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.reload import Reloader, describe_rules, reread_alerts
@@ -124,7 +124,7 @@ def _load_model(settings: Settings, metrics: Metrics) -> tuple[Detector, Callabl
 def _build_pipeline(
     settings: Settings, detector: Detector, connections: Connections, resources: ExitStack, heartbeat: Heartbeat
 ) -> Pipeline:
-    """Build the pipeline between these connections. Progress within a step, too, beats the heart."""
+    """Build the pipeline on these connections. Progress within a step also beats the heart."""
     executor = resources.enter_context(ThreadPoolExecutor(1, "storing"))
     bounds = LagBounds(settings.redis.max_lag_readings, settings.redis.max_lag_seconds)
 
@@ -140,20 +140,23 @@ def _build_pipeline(
         executor=executor,
         on_progress=on_progress,
     )
-    ports = Ports(
-        source=connections.source,
-        sink=connections.sink,
-        decoder=JsonDecoder(detector.model.features, input_limits(settings.input)),
-        detector=detector,
-        state=state,
-        incidents=KafkaIncidentLog(settings.kafka),
-    )
     return build_pipeline(
-        ports,
+        _ports(settings, detector, connections, state),
         dead_letter_limit(settings.dead_letters),
         pipeline_config(settings),
         restore_config(detector.model, settings),
         time.monotonic,
         bounds=bounds,
         on_progress=on_progress,
+    )
+
+
+def _ports(settings: Settings, detector: Detector, connections: Connections, state: StateAccess) -> Ports:
+    return Ports(
+        source=connections.source,
+        sink=connections.sink,
+        decoder=JsonDecoder(detector.model.features, input_limits(settings.input)),
+        detector=detector,
+        state=state,
+        incidents=KafkaIncidentLog(settings.kafka),
     )

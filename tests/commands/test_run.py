@@ -1,4 +1,4 @@
-"""`stream-detector run` where it cannot run: one line that says why and what to do, no traceback, no endless wait."""
+"""`stream-detector run` where it cannot run: one line with the reason and the remedy, no traceback, no endless wait."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(
     tiny_model_directory: Path,
     compiled_once: None,  # noqa: ARG001
 ) -> Iterator[Run]:
-    """Run the command in this process with settings that would do, changed by those given; return exit code and message."""
+    """Run the command in this process with valid settings, changed by those given; return exit code and message."""
 
     def run_command(**settings: object) -> tuple[int, str]:
         would_do = {"MODEL__DIRECTORY": tiny_model_directory, "HTTP__HOST": "127.0.0.1", "HTTP__PORT": 0}
@@ -77,7 +77,7 @@ def test_a_port_in_use_is_named(run: Run) -> None:
 
 
 @pytest.mark.parametrize(("log_format", "logged"), [("json", 1), ("text", 0)])
-def test_the_reason_of_the_end_is_a_json_line_too_and_is_not_said_twice_in_text(
+def test_the_reason_for_the_end_is_also_a_json_line_and_appears_once_in_text(
     log_format: str,
     logged: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -100,7 +100,7 @@ def test_the_reason_of_the_end_is_a_json_line_too_and_is_not_said_twice_in_text(
     assert sum(message in line for line in lines) == 1 + logged
 
 
-def test_an_attempt_to_reach_kafka_is_not_longer_than_the_start_may_take(
+def test_an_attempt_to_reach_kafka_does_not_outlast_the_start(
     tiny_model_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[float] = []
@@ -121,7 +121,7 @@ def test_an_attempt_to_reach_kafka_is_not_longer_than_the_start_may_take(
     assert tried == [3.0, 15.0]  # the setting's default is 15
 
 
-def test_a_missing_model_is_named_with_the_cure(run: Run, tmp_path: Path) -> None:
+def test_a_missing_model_is_named_with_the_remedy(run: Run, tmp_path: Path) -> None:
     code, error = run(MODEL__DIRECTORY=tmp_path / "none")
 
     assert code == 1
@@ -143,7 +143,7 @@ def test_a_model_that_lost_to_windowed_pca_is_refused_if_the_settings_say_so(
 
 
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # the client forgets sockets that did not connect
-def test_an_unreachable_kafka_is_given_up_after_a_bound_with_the_reason(run: Run) -> None:
+def test_an_unreachable_kafka_is_given_up_after_a_limit_with_the_reason(run: Run) -> None:
     brokers = f"127.0.0.1:{free_port()}"
 
     code, error = run(KAFKA__BROKERS=brokers, KAFKA__REQUEST_TIMEOUT_SECONDS=1, SERVICE__START_SECONDS=1)
@@ -155,7 +155,7 @@ def test_an_unreachable_kafka_is_given_up_after_a_bound_with_the_reason(run: Run
     assert "STREAM_DETECTOR_KAFKA__BROKERS" in error
 
 
-def test_a_stop_while_kafka_is_waited_for_is_no_error(
+def test_a_stop_while_waiting_for_kafka_is_not_an_error(
     tiny_model_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def terminated_meanwhile(_: KafkaSettings) -> None:
@@ -185,7 +185,7 @@ def test_an_unusable_redis_url_is_named_without_its_password(run: Run, kafka_bro
     assert "hidden" not in error
 
 
-def test_too_many_bad_records_stop_the_service_with_nothing_of_the_batch_committed(
+def test_too_many_bad_records_stop_the_service_without_committing_the_batch(
     run: Run, kafka_brokers: str, redis_url: str, unique_name: str
 ) -> None:
     topics = Topics(kafka_brokers, unique_name, 1, start="earliest", max_poll_records=20)

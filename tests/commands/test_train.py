@@ -113,7 +113,7 @@ def test_unusable_data_is_one_line_on_stderr_and_exit_code_1(tmp_path: Path, con
         (("--since", "2026-01-01T00:00:00Z"), "--since, --until and --features are for --from-topic"),
     ],
 )
-def test_options_that_do_not_go_with_the_data_are_told_in_one_line(
+def test_options_that_do_not_match_the_data_are_reported_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, str], message: str
 ) -> None:
     source = write_csv(tmp_path / "readings.csv", 200)
@@ -126,7 +126,7 @@ def test_options_that_do_not_go_with_the_data_are_told_in_one_line(
     assert not (tmp_path / "model").exists()
 
 
-def test_a_directory_that_is_no_model_is_refused_before_training(tmp_path: Path) -> None:
+def test_a_directory_that_is_not_a_model_is_refused_before_training(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"")
 
@@ -137,7 +137,7 @@ def test_a_directory_that_is_no_model_is_refused_before_training(tmp_path: Path)
 
 
 @pytest.mark.parametrize("where", ["/proc/absent/model", "file/model"])
-def test_a_place_that_cannot_be_written_is_told_before_training(tmp_path: Path, where: str) -> None:
+def test_an_unwritable_output_is_reported_before_training(tmp_path: Path, where: str) -> None:
     (tmp_path / "file").write_text("")
 
     done = stream_detector("train", "--input", tmp_path / "absent.csv", "--output", tmp_path / where)
@@ -147,7 +147,7 @@ def test_a_place_that_cannot_be_written_is_told_before_training(tmp_path: Path, 
     assert done.stderr.count("\n") == 1
 
 
-def test_help_tells_no_default_where_there_is_none() -> None:
+def test_help_shows_no_default_where_there_is_none() -> None:
     shown = " ".join(stream_detector("train", "--help").stdout.split())
 
     assert "readings per window (default: 64)" in shown

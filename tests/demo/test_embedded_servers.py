@@ -73,7 +73,7 @@ def test_a_missing_wheel_is_an_error_that_says_what_to_do(tmp_path: Path, monkey
         pass
 
 
-def test_a_program_that_does_not_heed_the_signal_is_killed(tmp_path: Path) -> None:
+def test_a_program_that_ignores_the_signal_is_killed(tmp_path: Path) -> None:
     program = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 
     with embedded_servers.running("stubborn", [sys.executable, "-c", program], tmp_path / "log") as process:

@@ -258,7 +258,7 @@ def test_a_sensor_that_is_not_in_memory_waits_for_redis_and_is_not_taken_for_new
         assert any(json.loads(value or b"{}")["window"]["last_offset"] >= committed for value in expected[b"sleeper"])
 
 
-def test_the_watchdog_ends_a_process_whose_loop_stands_still_and_says_why() -> None:
+def test_the_watchdog_ends_a_process_whose_loop_hangs_and_logs_where() -> None:
     command = [sys.executable, "-m", "tests.integration.hanging", "1.5"]
 
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

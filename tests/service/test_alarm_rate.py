@@ -17,7 +17,7 @@ def counted(opened: int, sensor_days: float) -> StepReport:
     return StepReport(alerts=Counter(opened=opened, updated=100, closed=opened), sensor_days=sensor_days)
 
 
-def test_more_than_twice_the_budget_is_said_with_numbers_when_the_hour_is_over(caplog: pytest.LogCaptureFixture) -> None:
+def test_more_than_twice_the_budget_is_logged_with_numbers_at_the_end_of_the_hour(caplog: pytest.LogCaptureFixture) -> None:
     log = AlarmRateLog(now=0.0)
 
     log.observe(counted(3, 2.0), 1.0, 100.0)
@@ -32,7 +32,7 @@ def test_more_than_twice_the_budget_is_said_with_numbers_when_the_hour_is_over(c
     assert caplog.records[0].levelno == logging.WARNING
 
 
-def test_twice_the_budget_is_borne(caplog: pytest.LogCaptureFixture) -> None:
+def test_twice_the_budget_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     AlarmRateLog(now=0.0).observe(counted(6, 3.0), 1.0, HOUR)
 
     assert caplog.messages == []
@@ -44,7 +44,7 @@ def test_four_incidents_are_too_few_to_judge_by(caplog: pytest.LogCaptureFixture
     assert caplog.messages == []
 
 
-def test_hours_add_up_to_a_day_and_then_the_oldest_is_forgotten(caplog: pytest.LogCaptureFixture) -> None:
+def test_hours_add_up_to_a_day_and_then_the_oldest_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
     log = AlarmRateLog(now=0.0)
 
     log.observe(counted(4, 0.1), 0.1, HOUR)
@@ -62,7 +62,7 @@ def test_hours_add_up_to_a_day_and_then_the_oldest_is_forgotten(caplog: pytest.L
     )
 
 
-def test_each_hour_is_measured_by_the_budget_it_had(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_hour_is_compared_with_its_own_budget(caplog: pytest.LogCaptureFixture) -> None:
     log = AlarmRateLog(now=0.0)
 
     log.observe(counted(10, 1.0), 10.0, HOUR)

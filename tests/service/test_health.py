@@ -11,7 +11,7 @@ from stream_detector.service.watchdog import Heartbeat
 LIMIT_SECONDS = 30.0
 
 
-def test_health_is_that_the_loop_comes_round_and_readiness_that_all_is_restored() -> None:
+def test_health_means_that_the_loop_makes_progress_and_readiness_that_all_is_restored() -> None:
     heartbeat, now = Heartbeat(beat_at=100.0), [101.5]
     pages = health_pages(heartbeat, Metrics(), LIMIT_SECONDS, lambda: now[0])
 
@@ -23,7 +23,7 @@ def test_health_is_that_the_loop_comes_round_and_readiness_that_all_is_restored(
     assert (pages["/healthz"]()[0], pages["/readyz"]()[0]) == (503, 200)
 
 
-def test_metrics_are_a_page() -> None:
+def test_metrics_have_a_page() -> None:
     status, content_type, body = health_pages(Heartbeat(0.0), Metrics(), LIMIT_SECONDS, lambda: 0.0)["/metrics"]()
 
     assert status == 200

@@ -29,7 +29,7 @@ def test_dead_letters_are_logged_at_once_and_then_once_a_minute_by_reason(caplog
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
-def test_late_readings_have_a_line_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
+def test_late_readings_have_their_own_line(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     log = RejectedReadingsLog("dead", now=0.0)
 

@@ -11,7 +11,7 @@ from stream_detector.service.metrics import METRICS, PREFIX, Metrics
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, frozenset[str]], float]:
-    """Return the exposed values by name and label values, without the times of creation."""
+    """Return the exposed values by name and label values, without the creation times."""
     families = text_string_to_metric_families(metrics.exposition().decode())
     return {
         (sample.name.removeprefix(PREFIX), frozenset(sample.labels.values())): sample.value
@@ -81,7 +81,7 @@ def test_every_count_of_a_step_reaches_its_metric() -> None:
     assert found["sensor_days_total", frozenset()] == 0.25
 
 
-def test_steps_that_did_nothing_take_no_time() -> None:
+def test_steps_without_work_count_no_time() -> None:
     metrics = Metrics()
 
     metrics.observe(StepReport(), 0.5)
@@ -89,7 +89,7 @@ def test_steps_that_did_nothing_take_no_time() -> None:
     assert samples(metrics)["step_seconds_total", frozenset()] == 0
 
 
-def test_the_newest_time_stays_where_a_step_saw_no_reading() -> None:
+def test_a_step_without_readings_leaves_the_newest_time() -> None:
     metrics = Metrics()
 
     metrics.observe(StepReport(newest_time_ms=2000), 0.0)
@@ -98,7 +98,7 @@ def test_the_newest_time_stays_where_a_step_saw_no_reading() -> None:
     assert samples(metrics)["newest_reading_timestamp_seconds", frozenset()] == 2
 
 
-def test_gauges_say_what_is_now() -> None:
+def test_gauges_show_the_present() -> None:
     metrics = Metrics()
 
     metrics.set("sensors", 3, "warming")
@@ -121,7 +121,7 @@ def test_a_label_known_beforehand_is_shown_before_the_first_count() -> None:
     assert (before["reloads_total", frozenset({"ok"})], samples(metrics)["reloads_total", frozenset({"ok"})]) == (0, 1)
 
 
-def test_of_the_rules_only_those_in_force_are_shown() -> None:
+def test_only_the_rules_in_force_are_shown() -> None:
     metrics = Metrics()
 
     metrics.set_only("rules", 1, "old")

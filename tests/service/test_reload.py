@@ -35,7 +35,7 @@ OLD, NEW = rules("old", 0.1), rules("new", 2.0)
 
 @dataclass(slots=True)
 class FakeDecider:
-    """Takes rules, and is settled when a test says so."""
+    """Records the rules it gets; a test decides whether it is settled."""
 
     is_settled: bool = True
     used: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class FakeDecider:
 
 
 def reloader(*found: DecisionRules | SettingsError) -> tuple[Reloader, ReloadFlag, Metrics]:
-    """Return a reloader that began with OLD and finds these, one after the other."""
+    """Return a reloader that starts with OLD and reads these, one after the other."""
     remaining, flag, metrics = list(found), ReloadFlag(), Metrics()
 
     def reread() -> DecisionRules:
@@ -81,7 +81,7 @@ def test_without_a_signal_nothing_is_read() -> None:
     }
 
 
-def test_asked_once_the_settings_are_read_once_and_the_new_rules_are_in_force_and_shown(
+def test_one_signal_reads_the_settings_once_and_puts_the_new_rules_in_force(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -106,7 +106,7 @@ def test_asked_once_the_settings_are_read_once_and_the_new_rules_are_in_force_an
     ]
 
 
-def test_wrong_settings_are_one_line_and_leave_the_rules(caplog: pytest.LogCaptureFixture) -> None:
+def test_wrong_settings_are_logged_in_one_line_and_leave_the_rules(caplog: pytest.LogCaptureFixture) -> None:
     reload, flag, metrics = reloader(SettingsError("ONE: not a number\nTWO: there is no such setting"))
     decider = FakeDecider()
 
@@ -139,7 +139,7 @@ def test_rules_wait_until_nothing_is_left_to_replay(caplog: pytest.LogCaptureFix
     assert shown(metrics, "rules") == {("rules", "new"): 1}
 
 
-def test_what_waits_is_replaced_by_a_later_reload_and_survives_a_failed_one() -> None:
+def test_waiting_rules_are_replaced_by_a_later_reload_and_survive_a_failed_one() -> None:
     reload, flag, _ = reloader(rules("first"), NEW, SettingsError("broken"))
     decider = FakeDecider(is_settled=False)
 
@@ -152,7 +152,7 @@ def test_what_waits_is_replaced_by_a_later_reload_and_survives_a_failed_one() ->
     assert decider.used == ["new"]
 
 
-def test_a_change_that_is_taken_back_while_it_waits_never_happens() -> None:
+def test_a_change_that_is_reverted_while_it_waits_never_happens() -> None:
     reload, flag, _ = reloader(NEW, OLD)
     decider = FakeDecider(is_settled=False)
 
@@ -184,7 +184,7 @@ def test_only_alerts_change_and_the_rest_is_named_but_not_shown(caplog: pytest.L
     ]
 
 
-def test_a_broken_file_is_named_with_the_place(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_file_is_named_with_the_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     toml = tmp_path / "detector.toml"
     toml.write_text("[alerts]\nbudget_per_sensor_day = 0,5\n")
     running, flag = Settings(), ReloadFlag()
@@ -201,7 +201,7 @@ def test_a_broken_file_is_named_with_the_place(tmp_path: Path, caplog: pytest.Lo
     assert "line 2" in line
 
 
-def test_a_setting_of_alerts_that_is_wrong_is_named(tmp_path: Path) -> None:
+def test_a_wrong_alert_setting_is_named(tmp_path: Path) -> None:
     toml = tmp_path / "detector.toml"
     toml.write_text("[alerts]\nbudget_per_sensor_day = 0\n")
 
@@ -217,12 +217,12 @@ def opened_by(events: list[dict[str, object]]) -> list[tuple[object, object]]:
 
 
 def produce(world: World, sensor: str, minute: int) -> None:
-    """Append the three readings that fill a window, so long after those before that all incidents are closed."""
+    """Append three readings that fill a window, long enough after the previous ones to close all incidents."""
     for second in range(3):
         world.produce(sensor, START_MS + minute * MINUTE_MS + second * SECOND_MS, float(second), 1.0)
 
 
-def test_other_rules_decide_from_the_next_batch_on_and_are_named_in_its_events() -> None:
+def test_new_rules_decide_from_the_next_batch_on_and_are_named_in_its_events() -> None:
     world = World()
     replica = Replica(world, Plant(margin=ALWAYS))
     replica.detector.use_rules(OLD)
@@ -242,7 +242,7 @@ def test_other_rules_decide_from_the_next_batch_on_and_are_named_in_its_events()
     ]
 
 
-def test_an_incident_that_is_open_is_carried_on_by_the_other_rules() -> None:
+def test_an_open_incident_continues_under_new_rules() -> None:
     world = World()
     replica = Replica(world)
     replica.detector.use_rules(OLD)
@@ -301,7 +301,7 @@ STEPS = st.lists(
 
 
 def busy_log() -> World:
-    """Return two sensors' readings, a second apart; a checksum of its window scores each."""
+    """Return the readings of two sensors, one a second; the score of each is a checksum of its window."""
     world, random = World(), np.random.default_rng(3)
     for second in range(80):
         for sensor in ("pump-1", "pump-2"):
@@ -310,7 +310,7 @@ def busy_log() -> World:
 
 
 def take(step: int | str, replica: Replica, files: list[str], flag: ReloadFlag) -> None:
-    """Do what a step of a script says."""
+    """Carry out one step of the script."""
     match step:
         case int():
             replica.step(step)
@@ -329,8 +329,8 @@ def take(step: int | str, replica: Replica, files: list[str], flag: ReloadFlag) 
 @example(["all", 20, "after", 20, "none", 20, 20, "all", 20, 20])  # an answer is lost, and new rules come while it is replayed
 @example(["all", 0, 20, 20, "store down", 20, "none", "rebalance", 20, "store up", 0, 0, 20, "all", 20])
 @settings(max_examples=examples(60), deadline=None, derandomize=True)
-def test_reloads_at_any_time_leave_every_incident_whole(steps: list[int | str]) -> None:
-    """Each has one opening, before all else, and at most one end; a sensor's incidents do not overlap; no id comes twice."""
+def test_reloads_at_any_time_leave_every_incident_consistent(steps: list[int | str]) -> None:
+    """Each opens once and first, and closes at most once; incidents of a sensor do not overlap; event IDs are unique."""
     world, files, flag = busy_log(), ["usual"], ReloadFlag()
     replica = Replica(world)
     replica.detector.use_rules(LEVELS["usual"])

@@ -29,13 +29,13 @@ def world_with_readings(count: int) -> World:
 
 
 def lasting(metrics: Metrics | None = None) -> Reloader:
-    """Return a reloader that nobody asks for anything, with a budget of half an alarm per sensor and day."""
+    """Return a reloader without requests, with a budget of half an alarm per sensor and day."""
     rules = replace(Plant().rules(), rules_version="lasting", budget_per_sensor_day=0.5)
     return Reloader(ReloadFlag(), rules, lambda: rules, metrics or Metrics())
 
 
 def run_until_done(replica: Replica, metrics: Metrics) -> Heartbeat:
-    """Run a service, and ask it to stop when all is read; its clock goes on by more than gauges are apart at each look."""
+    """Run a service until everything is read. Its clock advances by more than the gauges' interval at each look."""
     stop, heartbeat = StopFlag(), Heartbeat(0.0)
 
     def clock() -> float:
@@ -47,7 +47,7 @@ def run_until_done(replica: Replica, metrics: Metrics) -> Heartbeat:
     return heartbeat
 
 
-def test_the_service_works_until_it_is_asked_to_stop_and_shows_how_it_stands() -> None:
+def test_the_service_works_until_it_is_asked_to_stop_and_shows_its_state() -> None:
     world, metrics = world_with_readings(10), Metrics()
 
     heartbeat = run_until_done(Replica(world), metrics)
@@ -75,7 +75,7 @@ def _collector() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_collector")
-def test_the_collector_leaves_alone_what_was_there_and_still_finds_new_garbage() -> None:
+def test_the_garbage_collector_skips_existing_objects_and_still_finds_new_garbage() -> None:
     old: list[object] = []
     tune_garbage_collector()
     new: Counter[str] = Counter()
@@ -129,7 +129,7 @@ def test_a_service_warns_when_alarms_are_far_above_the_budget(caplog: pytest.Log
     assert line.startswith("5 incidents in 5.79e-05 sensor-days, but the budget accepts 2.89e-05 false alarms (over the last ")
 
 
-def test_a_service_logs_what_it_refused_also_when_it_stops_within_the_minute(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_service_logs_rejected_readings_even_if_it_stops_within_the_minute(caplog: pytest.LogCaptureFixture) -> None:
     world, bad = world_with_readings(3), 0
     replica, stop = Replica(world), StopFlag()
 
@@ -149,7 +149,7 @@ def test_a_service_logs_what_it_refused_also_when_it_stops_within_the_minute(cap
     ]
 
 
-def test_a_service_that_was_asked_before_it_began_does_nothing() -> None:
+def test_a_service_that_is_asked_to_stop_before_it_starts_does_nothing() -> None:
     world, stop = world_with_readings(3), StopFlag()
     stop.is_set = True
 
@@ -158,7 +158,7 @@ def test_a_service_that_was_asked_before_it_began_does_nothing() -> None:
     assert world.committed() == {}
 
 
-def test_a_topic_that_cannot_be_read_is_asked_again_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_poll_is_retried_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     world, stop, waited = World(), StopFlag(), list[float]()
     replica = Replica(world)
 
@@ -175,7 +175,7 @@ def test_a_topic_that_cannot_be_read_is_asked_again_a_moment_later(monkeypatch: 
     assert waited == [0.5, 0.5, 0.5]
 
 
-def test_readings_are_gathered_between_steps_that_read_a_few_and_only_when_there_is_time_left() -> None:
+def test_readings_are_gathered_after_partial_polls_and_only_if_time_is_left() -> None:
     world, stop, waited = world_with_readings(6), StopFlag(), list[float]()
     replica = Replica(world, Plant(overlap_records=3))
     step, polls = replica.pipeline.step, iter([0, 0, 0, 1, 3, 1, 1, 0])  # joined, restored, a few, all it may, a few, none

@@ -11,7 +11,7 @@ from stream_detector.service.signals import ReloadFlag, StopFlag, exiting_on_sig
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_first_signal_asks_for_a_stop_and_the_second_insists(number: signal.Signals) -> None:
+def test_the_first_signal_asks_for_a_stop_and_the_second_interrupts(number: signal.Signals) -> None:
     before, stop = signal.getsignal(number), StopFlag()
 
     with stop.installed():
@@ -23,7 +23,7 @@ def test_the_first_signal_asks_for_a_stop_and_the_second_insists(number: signal.
     assert signal.getsignal(number) is before
 
 
-def test_a_hangup_asks_for_a_reload_and_the_old_handler_comes_back() -> None:
+def test_a_hangup_asks_for_a_reload_and_the_previous_handler_is_restored() -> None:
     before, flag = signal.getsignal(signal.SIGHUP), ReloadFlag()
 
     with flag.installed():

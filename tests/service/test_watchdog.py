@@ -14,7 +14,7 @@ from stream_detector.service.watchdog import STALLED_EXIT_CODE, Heartbeat, Watch
 PATIENCE_SECONDS = 30.0
 
 
-def test_a_watchdog_ends_the_process_when_the_loop_stands_still() -> None:
+def test_a_watchdog_ends_the_process_when_the_loop_hangs() -> None:
     ended: list[StalledError] = []
     called = threading.Event()
 
@@ -30,7 +30,7 @@ def test_a_watchdog_ends_the_process_when_the_loop_stands_still() -> None:
     assert len(ended) == 1
 
 
-def test_a_watchdog_lets_a_loop_that_comes_round_alone() -> None:
+def test_a_watchdog_leaves_a_loop_alone_that_makes_progress() -> None:
     looks: list[float] = []
     ended: list[StalledError] = []
 

@@ -71,7 +71,7 @@ def test_a_wrong_setting_of_a_file_is_named_with_the_file_and_the_table(text: st
     assert message(toml) == [f"{toml} {line}"]
 
 
-def test_a_variable_that_goes_before_the_file_is_the_one_that_is_named(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_overrides_the_file_is_named(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toml.write_text("[kafka]\npartitions = 0\n[http]\nport = -1\n")
     monkeypatch.setenv(f"{PREFIX}KAFKA__PARTITIONS", "-3")
 
@@ -89,7 +89,7 @@ def test_a_secret_file_is_named_and_its_value_is_not_shown(toml: Path, secrets: 
     assert message(toml, secrets) == [f"{file}: should be less than or equal to 65535"]
 
 
-def test_a_secret_file_of_a_group_of_a_wrong_name_is_refused(secrets: Path) -> None:
+def test_a_secret_file_of_an_unknown_group_is_refused(secrets: Path) -> None:
     (secrets / "..data").mkdir()  # as Kubernetes has it
     (secrets / f"{PREFIX}REDSI__URL").write_text("redis://:hidden@redis:6379/0")
 

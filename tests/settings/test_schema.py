@@ -1,4 +1,4 @@
-"""Settings: where they come from, what is said of wrong ones."""
+"""Settings: their sources, and the errors about wrong ones."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_defaults_are_usable_without_any_setting() -> None:
     assert settings.redis.url.get_secret_value() == "redis://localhost:6379/0"
 
 
-def test_the_environment_goes_before_secret_files_and_these_before_the_toml_file(
+def test_the_environment_overrides_secret_files_and_these_the_toml_file(
     toml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secrets = tmp_path / "secrets"
@@ -61,9 +61,7 @@ def test_the_environment_goes_before_secret_files_and_these_before_the_toml_file
     assert (kafka.brokers, kafka.group_id, kafka.input_topic) == ("from-environment:9092", "from-secret", "from-toml")
 
 
-def test_names_in_the_environment_and_in_secret_files_may_be_of_any_case(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_names_in_the_environment_and_of_secret_files_ignore_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "stream_detector_redis__url").write_text("redis://:hidden@redis:6379/0")
     monkeypatch.setenv(f"{PREFIX}kafka__Partitions".lower(), "12")
 
@@ -140,7 +138,7 @@ def test_brokers_are_hosts_with_ports(brokers: str, monkeypatch: pytest.MonkeyPa
         (" , ", "names no broker"),
     ],
 )
-def test_brokers_that_are_no_hosts_with_ports_are_refused_and_not_shown(
+def test_brokers_that_are_not_hosts_with_ports_are_refused_and_not_shown(
     brokers: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"{PREFIX}KAFKA__BROKERS", brokers)
@@ -179,7 +177,7 @@ def test_two_topics_of_one_name_are_refused_by_their_settings(one: str, other: s
         load_settings()
 
 
-def test_a_number_that_is_none_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_that_is_not_a_number_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}HTTP__PORT", "hidden")
 
     with pytest.raises(SettingsError) as raised:
@@ -188,7 +186,7 @@ def test_a_number_that_is_none_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> 
     assert str(raised.value) == f"{PREFIX}HTTP__PORT: should be a valid integer, unable to parse string as an integer"
 
 
-def test_a_variable_of_a_group_of_a_wrong_name_is_refused_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_of_an_unknown_group_is_refused_with_the_nearest_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}KAFAK__BROKERS", "hidden:1")
 
     with pytest.raises(SettingsError) as raised:
@@ -198,7 +196,7 @@ def test_a_variable_of_a_group_of_a_wrong_name_is_refused_with_the_nearest(monke
 
 
 @pytest.mark.parametrize("name", ["KAFKA_BROKERS", "REDIS_URL", "ALERTS_BUDGET_PER_SENSOR_DAY", "model_directory"])
-def test_one_underscore_for_two_is_no_setting(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_one_underscore_instead_of_two_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(PREFIX + name, "1")
 
     with pytest.raises(SettingsError) as raised:
@@ -208,7 +206,7 @@ def test_one_underscore_for_two_is_no_setting(monkeypatch: pytest.MonkeyPatch, n
     assert str(raised.value) == f"{PREFIX}{name}: there is no such setting; did you mean {right}?"
 
 
-def test_variables_that_kubernetes_sets_for_a_service_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_that_kubernetes_sets_for_a_service_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAM_DETECTOR_PORT", "tcp://10.0.0.1:8080")
     monkeypatch.setenv("STREAM_DETECTOR_HTTP_PORT", "tcp://10.0.0.1:8080")
     monkeypatch.setenv("STREAM_DETECTOR_SERVICE", '{"log_level": "INFO"}')
@@ -237,7 +235,7 @@ def test_a_setting_that_contradicts_another_is_named(monkeypatch: pytest.MonkeyP
         load_settings()
 
 
-def test_a_watchdog_that_would_take_gathering_for_hanging_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watchdog_that_would_mistake_gathering_for_hanging_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}SERVICE__WATCHDOG_SECONDS", "0.5")
     monkeypatch.setenv(f"{PREFIX}SERVICE__TARGET_LATENCY_SECONDS", "1")
 
@@ -255,7 +253,7 @@ def test_a_fleet_needs_a_budget_to_share(monkeypatch: pytest.MonkeyPatch) -> Non
     assert load_settings().alerts.fleet_size == 200
 
 
-def test_settings_that_differ_are_named_secret_ones_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_settings_are_named_including_secret_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     before = load_settings()
     assert changed_settings(before, load_settings()) == []
 
@@ -266,7 +264,7 @@ def test_settings_that_differ_are_named_secret_ones_too(monkeypatch: pytest.Monk
     assert changed_settings(before, load_settings()) == [f"{PREFIX}REDIS__URL", f"{PREFIX}ALERTS__QUIET_SECONDS"]
 
 
-def test_a_group_that_is_no_json_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_group_that_is_not_json_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}KAFKA__EXTRA", "{secret")
 
     with pytest.raises(SettingsError) as raised:
@@ -299,7 +297,7 @@ def test_a_secret_is_shown_neither_in_settings_nor_in_errors(name: str, value: s
     assert raised.value.__cause__ is None
 
 
-def test_a_secret_in_a_setting_of_a_wrong_name_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_in_a_misspelled_setting_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}KAFKA__SASL_PASWORD", "hidden-password")
 
     with pytest.raises(SettingsError) as raised:
@@ -309,7 +307,7 @@ def test_a_secret_in_a_setting_of_a_wrong_name_is_not_shown(monkeypatch: pytest.
     assert "hidden-password" not in str(raised.value)
 
 
-def test_a_toml_file_that_is_none_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
     path = tmp_path / "detector.toml"
     path.write_text("[kafka\n")
 
@@ -317,14 +315,14 @@ def test_a_toml_file_that_is_none_is_named(tmp_path: Path) -> None:
         load_settings(path)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"there is no settings file .*missing"):
         load_settings(tmp_path / "missing")
     with pytest.raises(SettingsError, match="there is no settings file"):
         load_settings(tmp_path)
 
 
-def test_a_secrets_directory_that_is_not_there_is_named(toml: Path, tmp_path: Path) -> None:
+def test_a_missing_secrets_directory_is_named(toml: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"there is no secrets directory .*missing"):
         load_settings(secrets_directory=tmp_path / "missing")
     with pytest.raises(SettingsError, match="there is no secrets directory"):

@@ -1,4 +1,4 @@
-"""No secret gets into what the user is told, whatever is wrong with the settings around it."""
+"""No message shows a secret, whatever is wrong with the settings around it."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_an_address_of_redis_may_leave_things_out_or_have_options(url: str, addr
     assert checked_address(RedisSettings.model_validate({"url": url})) == address
 
 
-def test_settings_that_are_shown_have_no_secrets() -> None:
+def test_printed_settings_have_no_secrets() -> None:
     kafka = KafkaSettings.model_validate({"sasl_password": SECRET, "ssl_key_password": SECRET})
     redis = RedisSettings.model_validate({"url": f"redis://detector:{SECRET}@redis:6379/0"})
 
@@ -124,7 +124,7 @@ def test_settings_that_are_shown_have_no_secrets() -> None:
     assert checked_address(redis) == "redis:6379"
 
 
-def test_debugging_does_not_make_the_kafka_client_write_its_own_messages_which_hold_passwords() -> None:
+def test_the_debug_level_does_not_enable_the_kafka_clients_messages_which_contain_passwords() -> None:
     with logging_restored():
         set_up_logging("DEBUG", "json")
 
