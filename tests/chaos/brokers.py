@@ -58,7 +58,7 @@ def network(
     try:
         through = replace(places, kafka_changes=NETWORK | {"extra": {"proxy_url": proxy.url}})
         with Round(name, through, setup) as one:
-            return one.check(one.strike(count, lambda: fault[1](proxy)), "blows", fault[0])
+            return one.check(one.strike(count, lambda: fault[1](proxy)), "faults", fault[0])
     finally:
         proxy.close()
 

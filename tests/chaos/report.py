@@ -10,7 +10,7 @@ from typing import Any
 from tests.chaos.checker import Findings
 from tests.chaos.round import RoundResult
 
-HEADINGS = ("fault", "plant", "count", "readings", "events", "missing", "doubled", "wrong", "longest stall, s", "read again")
+HEADINGS = ("fault", "plant", "count", "readings", "events", "missing", "duplicated", "wrong", "longest stall, s", "read again")
 
 
 def merged(rows: Iterable[RoundResult]) -> list[RoundResult]:

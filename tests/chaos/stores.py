@@ -68,7 +68,7 @@ def full(server: Valkey, chance: Random) -> Blow:
 def blows(name: str, places: Places, count: int, setup: Setup, fault: tuple[str, Blow]) -> RoundResult:
     """Let blows fall on the store while replicas run. Sensors are all in memory, so nothing may differ."""
     with Round(name, places, setup) as one:
-        return one.check(one.strike(count, fault[1]), "blows", fault[0])
+        return one.check(one.strike(count, fault[1]), "faults", fault[0])
 
 
 def through_proxy(name: str, places: Places, address: Address, count: int, fault: tuple[str, NetworkBlow]) -> RoundResult:

@@ -1,4 +1,4 @@
-"""What a part of the benchmark gives: figures. And what it gets: a size, and servers of its own."""
+"""What a part of the benchmark returns (figures) and what it works with: a size, and servers of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.servers import kafka_java
 from tests.servers.processes import ServerMissingError, free_port
 from tests.servers.valkey import Valkey, running_valkey
 
-#: Which way a figure gets better.
+#: The direction in which a figure gets better.
 MORE, LESS, NEITHER = "more", "less", "neither"
 AT_LEAST, AT_MOST = ">=", "<="
 
@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured number, and what is asked of it."""
+    """One measured number and its goal."""
 
     part: str  # "end to end"
     name: str  # "drain, 8 features, window 64"; unique in its part
@@ -33,7 +33,7 @@ class Figure:
 
     @property
     def direction(self) -> str:
-        """Which way is better: MORE, LESS, or NEITHER, for what only describes the measurement."""
+        """The better direction: MORE, LESS, or NEITHER for a figure that only describes the measurement."""
         if self.better is not None:
             return self.better
         if self.goal is not None:
@@ -51,19 +51,19 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class RunSize:
-    """How much is measured."""
+    """How much to measure."""
 
     quick: bool
 
     def choose(self, quick: _T, full: _T) -> _T:
-        """Return what suits this size."""
+        """Return the value for this size."""
         return quick if self.quick else full
 
 
 class Places:
-    """Where a part works: a directory of its own, the trained models, and servers that start when they are first asked for.
+    """The working place of a part: its directory, the trained models, and servers that start on first use.
 
-    Raises ServerMissingError or ServerStartError then. `parts` stops them.
+    Starting raises ServerMissingError or ServerStartError. `parts` stops them.
     """
 
     def __init__(self, directory: Path, models: Path, parts: ExitStack) -> None:
@@ -73,7 +73,7 @@ class Places:
 
     @cached_property
     def kafka(self) -> kafka_java.JavaKafka:
-        """A broker from its jars: its process is looked at, and its own tools make the load."""
+        """A broker from its jars, so that its process can be measured and its own tools make the load."""
         if reason := kafka_java.why_not():
             msg = f"the benchmark runs Kafka from its jars, and there is {reason}"
             raise ServerMissingError(msg)
