@@ -11,7 +11,7 @@ import pytest
 
 from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
 from stream_detector.readings import Decoded, Record
-from tests.benchmarks.performance import report
+from tests.benchmarks.performance import pages, report
 from tests.benchmarks.performance.figures import LESS, MORE, NEITHER, Figure
 from tests.benchmarks.performance.listening import time_of_reading
 from tests.benchmarks.performance.load import FAR_OFF, KnownFleet
@@ -130,25 +130,25 @@ def test_numbers_are_written_with_the_digits_that_count(value: float, text: str)
 
 
 def test_the_section_of_the_page_is_replaced_and_the_rest_stays() -> None:
-    page = f"# Title\n\n{report.BEGIN}\nold\n{report.END}\n\n## After\n"
+    page = f"# Title\n\n{pages.BEGIN}\nold\n{pages.END}\n\n## After\n"
 
-    written = report.with_section(page, report.section(run(SPEED, COST)))
+    written = pages.with_section(page, pages.section(run(SPEED, COST)))
 
     assert "old" not in written
     assert "| one replica | 20,000 readings/s | >= 16,700: reached |" in written
     assert written.startswith("# Title\n")
     assert written.endswith("## After\n")
-    assert report.with_section(written, report.section(run(SPEED, COST))) == written
+    assert pages.with_section(written, pages.section(run(SPEED, COST))) == written
 
 
 def test_a_page_without_the_section_is_refused() -> None:
     with pytest.raises(ValueError, match="no section"):
-        report.with_section("# Title\n", "text")
+        pages.with_section("# Title\n", "text")
 
 
-@pytest.mark.parametrize("page", [report.PAGE, report.TABLE_PAGE], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [pages.PAGE, pages.TABLE_PAGE], ids=lambda page: page.name)
 def test_the_pages_of_this_project_have_the_section(page: Path) -> None:
-    assert "anything" in report.with_section(page.read_text(), "anything")
+    assert "anything" in pages.with_section(page.read_text(), "anything")
 
 
 def test_the_pages_of_this_project_have_the_figures_that_are_committed() -> None:
@@ -156,16 +156,38 @@ def test_the_pages_of_this_project_have_the_figures_that_are_committed() -> None
     figures = [Figure(**{**one, "goal": one["goal"] and tuple(one["goal"])}) for one in committed["figures"]]
     measured = report.Run(Machine(**committed["machine"]), figures, ())
 
-    for page, text in ((report.PAGE, report.headlines(measured)), (report.TABLE_PAGE, report.section(measured))):
-        assert report.with_section(page.read_text(), text) == page.read_text()
-    assert "not measured" not in report.PAGE.read_text()
+    for page, text in ((pages.PAGE, pages.headlines(measured)), (pages.TABLE_PAGE, pages.section(measured))):
+        assert pages.with_section(page.read_text(), text) == page.read_text()
+    assert "not measured" not in pages.PAGE.read_text()
+
+
+def test_figures_of_one_measure_are_a_row_with_a_column_for_each_condition() -> None:
+    figures = [
+        Figure("latency", "load at 25%", 100.0, "readings/s"),
+        Figure("latency", "reading to event, p99, at 25%", 4.0, "ms"),
+        Figure("latency", "reading to event, p99, at 50%", 5.0, "ms", goal=("<=", 3.0)),
+        Figure("latency", "a batch", 8.0, "ms"),
+    ]
+
+    assert pages.section(run(*figures)).splitlines()[2:] == [
+        "### Latency",
+        "",
+        "| figure | unit | at 25% | at 50% |",
+        "| --- | --- | --- | --- |",
+        "| load | readings/s | 100 |  |",
+        "| reading to event, p99 | ms | 4 | 5 (<= 3: MISSED) |",
+        "",
+        "| figure | value | goal |",
+        "| --- | --- | --- |",
+        "| a batch | 8 ms |  |",
+    ]
 
 
 def test_the_headlines_name_the_goals_that_are_missed() -> None:
     slow = changed(SPEED, 0.5)
 
-    assert report.headlines(run(SPEED, COST)).endswith("Goals reached: 1 of 1.")
-    assert report.headlines(run(slow, COST)).endswith("Goals reached: 0 of 1.\n\n- one replica: 10,000 (>= 16,700: MISSED)")
+    assert pages.headlines(run(SPEED, COST)).endswith("Goals reached: 1 of 1.")
+    assert pages.headlines(run(slow, COST)).endswith("Goals reached: 0 of 1.\n\n- one replica: 10,000 (>= 16,700: MISSED)")
 
 
 def test_the_picture_is_drawn_from_stages_and_scale_and_is_the_same_again() -> None:

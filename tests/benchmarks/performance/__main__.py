@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.benchmarks.performance import report
+from tests.benchmarks.performance import pages, report
 from tests.benchmarks.performance.figures import Figure, RunSize
 from tests.benchmarks.performance.machine import this_machine
 from tests.benchmarks.performance.models import train_models
@@ -50,8 +50,8 @@ def main() -> int:
     report.BENCH.write_text(json.dumps(report.as_json(run), indent=1))
     is_full = not options.quick and not options.only
     if is_full and not run.failures:
-        report.write_pages(run)
-        print(f"wrote {report.PAGE.name} and {report.TABLE_PAGE.name}")
+        pages.write_pages(run)
+        print(f"wrote {pages.PAGE.name} and {pages.TABLE_PAGE.name}")
     return 1 if run.failures or (worse and not options.quick) else 0
 
 

@@ -1,7 +1,4 @@
-"""The table of a run, its comparison with the committed one, build/bench.json, and the generated parts of two pages.
-
-docs/performance.md gets the headline figures and the picture, docs/performance-table.md every figure.
-"""
+"""The table of a run for the terminal, its comparison with the committed one, and build/bench.json."""
 
 from __future__ import annotations
 
@@ -17,9 +14,7 @@ from tests.benchmarks.performance.machine import Machine
 
 PROJECT = Path(__file__).resolve().parents[3]
 BENCH = PROJECT / "build" / "bench.json"
-PAGE, TABLE_PAGE = PROJECT / "docs" / "performance.md", PROJECT / "docs" / "performance-table.md"
-COMMITTED, PICTURE = "docs/performance.json", "docs/performance.svg"
-BEGIN, END = "<!-- figures: made by `make bench` -->", "<!-- end of figures -->"
+COMMITTED = "docs/performance.json"
 #: The keys that build/bench.json always has; null where the figure was not measured.
 KEYS = (
     "inference_over_predict",
@@ -34,17 +29,6 @@ KEYS = (
     "restore_over_consume_only",
     "latency_p99_over_floor_at_half_load",
     "training_over_plain_fit",
-)
-#: The figures that open docs/performance.md: the part and name of each, and what the page calls it.
-HEADLINES = (
-    ("end to end", "one replica, window 32, 1 feature", "Throughput of one replica, 1 feature, windows of 32"),
-    ("end to end", "one replica, window 64, 8 features", "Throughput of one replica, 8 features, windows of 64"),
-    ("end to end", "detector, window 32, 1 feature", "CPU of the detector, 1 feature, windows of 32"),
-    ("scale", "in memory, 1,000,000 sensors", "Throughput with a million sensors in one process"),
-    ("scale", "Redis a sensor, 1,000,000 sensors", "Redis memory per sensor, 1 feature, windows of 32"),
-    ("latency", "reading to event, p50, at 50%", "Reading to event at half load, median"),
-    ("latency", "reading to event, p99, at 50%", "Reading to event at half load, p99"),
-    ("scale", "rebuild of 100,000 sensors, Redis lost", "Rebuild of 100,000 sensors after losing Redis"),
 )
 #: A figure is worse when it has lost more than this share of its speed, or grown by as much.
 TOLERATED_SHARE = 0.25
@@ -158,53 +142,3 @@ def _is_worse(figure: Figure, before: float) -> bool:
     if figure.direction == MORE:
         return figure.value < before * (1 - TOLERATED_SHARE)
     return figure.direction == LESS and figure.value > before * (1 + TOLERATED_SHARE)
-
-
-def headlines(run: Run) -> str:
-    """Return the generated part of docs/performance.md: the headline figures, the goals, and the picture."""
-    values = {(one.part, one.name): f"{number(one.value)} {one.unit}" for one in run.figures}
-    asked = [one for one in run.figures if one.is_reached is not None]
-    missed = [f"- {one.name}: {number(one.value)} ({goal(one)})" for one in asked if not one.is_reached]
-    return "\n".join(
-        [
-            f"{run.machine.describe()}.",
-            "",
-            "| figure | value |",
-            "| --- | --- |",
-            *(f"| {title} | {values.get((part, name), 'not measured')} |" for part, name, title in HEADLINES),
-            "",
-            f"![Where the time goes, and readings a second by the number of sensors]({Path(PICTURE).name})",
-            "",
-            f"Goals reached: {len(asked) - len(missed)} of {len(asked)}.",
-            *(["", *missed] if missed else []),
-        ]
-    )
-
-
-def section(run: Run) -> str:
-    """Return the generated part of docs/performance-table.md: every figure, by part."""
-    lines = [f"{run.machine.describe()}."]
-    for part in dict.fromkeys(one.part for one in run.figures):
-        lines += ["", f"### {part[0].upper()}{part[1:]}", "", "| figure | value | goal |", "| --- | --- | --- |"]
-        lines += [f"| {one.name} | {number(one.value)} {one.unit} | {goal(one)} |" for one in run.figures if one.part == part]
-    return "\n".join(lines)
-
-
-def with_section(page: str, text: str) -> str:
-    """Return a page with the text between its markers replaced. Raises ValueError if it has no markers."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        msg = f"the page has no section between {BEGIN} and {END}"
-        raise ValueError(msg)
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
-
-
-def write_pages(run: Run) -> None:
-    """Write the generated parts of both pages, the picture, and the figures that later runs are compared with."""
-    from tests.benchmarks.performance.picture import draw
-
-    PAGE.write_text(with_section(PAGE.read_text(), headlines(run)))
-    TABLE_PAGE.write_text(with_section(TABLE_PAGE.read_text(), section(run)))
-    (PROJECT / PICTURE).write_bytes(draw(run.figures))
-    (PROJECT / COMMITTED).write_text(json.dumps(as_json(run), indent=1) + "\n")
