@@ -67,7 +67,7 @@ class SensorLoader:
         if self._clock() < self._warn_at:
             return
         for sensor in sensors[:_CHECKED_SENSORS]:
-            other = self._detector.arena.partition_beside(partition, sensor)
+            other = self._detector.arena.other_partition(partition, sensor)
             if other is not None:
                 self._warn_at = self._clock() + _WARN_SECONDS
                 logger.warning(

@@ -70,7 +70,7 @@ class Arena:
         """Return a sensor's slot; it must be held."""
         return self._slots[partition][sensor]
 
-    def partition_beside(self, partition: int, sensor: str) -> int | None:
+    def other_partition(self, partition: int, sensor: str) -> int | None:
         """Return another partition that holds a sensor of this name, or None."""
         return next((other for other, held in self._slots.items() if other != partition and sensor in held), None)
 
