@@ -83,39 +83,23 @@ def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: 
     restarts the window. The result does not depend on how the log was cut into batches.
     """
     header, rows = records["header"], records["rows"]
-    window_length = rows.shape[1]
-    unit_ms = time_unit_ms(max_gap_ms)
-    reading, accepted_slot, previous_time, late = _accept(header, slots, readings)
-    first, rank = _ranks(accepted_slot)
+    window_length, unit_ms = rows.shape[1], time_unit_ms(max_gap_ms)
+    reading, slot, previous_time, late = _accept(header, slots, readings)
+    first, rank = _ranks(slot)
     time_ms = readings.times_ms[reading]
-    row_time = (time_ms // unit_ms).astype(np.uint16)  # modulo 2**16
-    known = (rank > 0) | (header["count"][accepted_slot] > 0)
+    known = (rank > 0) | (header["count"][slot] > 0)
     restart = known & (time_ms - previous_time > max_gap_ms)
-    filled = _fill(header["filled"][accepted_slot], rank, restart, window_length)
-    count = _count(header["count"][accepted_slot], rank, window_length)
-
-    extended = _extend(rows, header["count"], accepted_slot, first, rank)
-    new = extended.new_row
-    extended.values[new] = readings.values[reading]
-    extended.times[new] = row_time
-
-    last = np.append(first[1:], len(reading))[np.cumsum(rank == 0) - 1] - 1 if len(reading) else rank
-    kept = last - np.arange(len(reading)) < window_length  # only a sensor's newest T rows stay in its ring
-    target = accepted_slot[kept], (count[kept] - 1) % window_length
-    rows["values"][target] = readings.values[reading[kept]]
-    rows["time"][target] = row_time[kept]
-    newest = last[first] if len(reading) else first
-    touched = accepted_slot[newest]
-    for name, values in (("last_time_ms", time_ms), ("count", count), ("filled", filled)):
-        header[name][touched] = values[newest]
-    return Appended(
+    extended = _extend(rows, header["count"], slot, first, rank)
+    extended.values[extended.new_row] = readings.values[reading]
+    extended.times[extended.new_row] = (time_ms // unit_ms).astype(np.uint16)  # modulo 2**16
+    appended = Appended(
         reading=reading,
-        slot=accepted_slot,
+        slot=slot,
         rank=rank,
-        filled=filled,
-        count=count,
+        filled=_fill(header["filled"][slot], rank, restart, window_length),
+        count=_count(header["count"][slot], rank, window_length),
         times_ms=time_ms,
-        window_start=new - (window_length - 1),
+        window_start=extended.new_row - (window_length - 1),
         extended_values=extended.values,
         extended_times=extended.times,
         window_length=window_length,
@@ -123,6 +107,26 @@ def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: 
         late=late,
         restarted=int(restart.sum()),
     )
+    _write(records, appended, first)
+    return appended
+
+
+def _write(records: Records, appended: Appended, first: Int64Array) -> None:
+    """Write the accepted rows to the sensors' rings, and the newest reading of each sensor to its header."""
+    header, rows, window_length = records["header"], records["rows"], appended.window_length
+    total = len(appended.reading)
+    if not total:
+        return
+    last = np.append(first[1:], total)[np.cumsum(appended.rank == 0) - 1] - 1
+    kept = last - np.arange(total) < window_length  # only a sensor's newest T rows stay in its ring
+    target = appended.slot[kept], (appended.count[kept] - 1) % window_length
+    new_row = appended.window_start[kept] + window_length - 1
+    rows["values"][target] = appended.extended_values[new_row]
+    rows["time"][target] = appended.extended_times[new_row]
+    newest = last[first]
+    touched = appended.slot[newest]
+    for name, values in (("last_time_ms", appended.times_ms), ("count", appended.count), ("filled", appended.filled)):
+        header[name][touched] = values[newest]
 
 
 def _accept(header: Records, slots: Int32Array, readings: Readings) -> tuple[Int64Array, Int32Array, Int64Array, int]:
