@@ -60,7 +60,7 @@ class KafkaReader:
             starts = self._consumer.beginning_offsets(tps, timeout_ms=timeout_ms) if tps else {}
             ends = self._consumer.end_offsets(tps, timeout_ms=timeout_ms) if tps else {}
         except KafkaError as error:
-            raise translate(error, f"looking up the bounds of {_names(tps)}") from error
+            raise translate(error, f"looking up the bounds of {self._names(tp.partition for tp in tps)}") from error
         return {tp.partition: (int(starts[tp]), int(ends[tp])) for tp in tps}
 
     def position_at(self, partition: int, time_ms: int) -> int:
@@ -69,7 +69,7 @@ class KafkaReader:
         try:
             found = self._consumer.offsets_for_times({tp: time_ms}, timeout_ms=self._timeout_seconds * 1000)[tp]
         except KafkaError as error:
-            raise translate(error, f"looking up time {time_ms} in {_names([tp])}") from error
+            raise translate(error, f"looking up time {time_ms} in {self._names([partition])}") from error
         return self.bounds(partition)[1] if found is None else int(found.offset)
 
     def read(self, partition: int, start: int, stop: int, max_records: int) -> Chunk:
@@ -79,8 +79,7 @@ class KafkaReader:
         deadline = time.monotonic() + self._timeout_seconds
         while not (chunks := self.poll({partition: start}, max_records)):
             if time.monotonic() > deadline:
-                tp = TopicPartition(self._topic, partition)
-                msg = f"{_names([tp])} returned nothing at {start} within {self._timeout_seconds:g} s"
+                msg = f"{self._names([partition])} returned nothing at {start} within {self._timeout_seconds:g} s"
                 raise RetriableError(msg)
         (chunk,) = chunks
         if chunk.stop < stop:
@@ -98,7 +97,7 @@ class KafkaReader:
             self._focus(tps)
             records = self._fetcher.poll(SLICE_MS, max_records)
         except KafkaError as error:
-            at = f"reading {_names(tps)} at {', '.join(map(str, tps.values()))}"
+            at = f"reading {self._names(positions)} at {', '.join(map(str, positions.values()))}"
             if isinstance(error, OffsetOutOfRangeError | LogTruncationError):
                 raise PositionLostError(f"{at}: {explain(error)}") from error
             raise translate(error, at) from error
@@ -131,9 +130,5 @@ class KafkaReader:
         del self._next[partition]
         self._consumer.assign([TopicPartition(self._topic, other) for other in self._next])
 
-
-def _names(partitions: Iterable[TopicPartition]) -> str:
-    """Return the topic and the numbers of some of its partitions."""
-    found = list(partitions)
-    topic = found[0].topic if found else "no topic"
-    return f"{topic} partition {', '.join(str(tp.partition) for tp in found)}"
+    def _names(self, partitions: Iterable[int]) -> str:
+        return f"{self._topic} partition {', '.join(map(str, partitions))}"
