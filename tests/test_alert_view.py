@@ -1,4 +1,4 @@
-"""The picture of an event in the terminal."""
+"""An event drawn for the terminal."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def drawn(value: bytes, palette: Palette = UNICODE) -> list[str]:
     return render_event(read_event(value), palette).plain.split("\n")
 
 
-def test_an_opened_event_is_drawn_with_attention_and_blame() -> None:
+def test_an_opened_event_is_drawn_with_attention_and_features() -> None:
     assert drawn(event()) == [
         "● opened  medium   pump-7    2026-11-23 07:12:00.250Z  score 4.21, threshold 2",
         "  attention     ▁▅█▅  4 readings, newest right",
@@ -77,7 +77,7 @@ def test_a_closed_event_says_how_long_and_how_bad() -> None:
     ]
 
 
-def test_what_is_not_known_is_left_out() -> None:
+def test_missing_fields_are_left_out() -> None:
     assert drawn(b'{"sensor_id": "a", "timestamp": "2026-01-01T00:00:00Z", "news": 1}') == [
         "? anomaly          a         2026-01-01 00:00:00.000Z  not scored"
     ]

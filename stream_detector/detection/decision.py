@@ -174,8 +174,8 @@ class _Fold:
         count = np.minimum(state["level_count"] + 1.0, rules.level_memory_count)
         step = np.clip(above_level, -rules.level_step_limit, rules.level_step_limit)
         farthest = np.where(table_rows == UNKNOWN, rules.provisional_shift_limit, rules.level_shift_limit)[:, np.newaxis]
-        moved = np.clip(state["shift"] + step / count[:, np.newaxis], -farthest, farthest)
-        state["shift"] = np.where(normal[:, np.newaxis], moved, state["shift"])
+        shifted = np.clip(state["shift"] + step / count[:, np.newaxis], -farthest, farthest)
+        state["shift"] = np.where(normal[:, np.newaxis], shifted, state["shift"])
         state["level_count"] = np.where(normal, count, state["level_count"])
 
 

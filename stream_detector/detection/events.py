@@ -25,7 +25,7 @@ SEVERITIES = ((2.5, "critical"), (1.6, "high"), (1.2, "medium"), (0.0, "low"))
 
 
 def _about(description: str, **schema: object) -> Meta:
-    """Return what the schema says of a field. Decoding does not enforce it, so readers accept the values of later versions."""
+    """Describe a field in the schema. Decoding does not enforce this, so readers accept the values of later versions."""
     return Meta(description=description, extra_json_schema=schema or None)
 
 
@@ -180,7 +180,7 @@ _decode = msgspec.json.Decoder(Event).decode
 
 
 def read_event(value: bytes) -> Event:
-    """Decode an event that has at least a sensor and a valid time; raise ValueError that says why there is none."""
+    """Decode an event that has at least a sensor and a valid time; raise ValueError with the reason if there is none."""
     try:
         event = _decode(value)
         event_time_ms(event.timestamp)

@@ -94,7 +94,7 @@ def test_an_aborted_alert_is_not_shown(kafka_brokers: str, unique_name: str) -> 
     assert [json.loads(line)["sensor_id"] for line in done.stdout.splitlines()] == ["pump-2"]
 
 
-def test_pictures_follow_and_go_on_after_what_cannot_be_read(kafka_brokers: str, unique_name: str) -> None:
+def test_drawings_follow_and_continue_after_an_unreadable_record(kafka_brokers: str, unique_name: str) -> None:
     make_topic(kafka_brokers, unique_name)
     with transactional_producer(kafka_brokers, unique_name) as producer:
         commit(producer, unique_name, [event(1), event(2)])

@@ -47,7 +47,7 @@ def unknown(sensors: int) -> Int32Array:
 
 
 def headers(rules: DecisionRules = RULES, table_rows: Int32Array | None = None) -> Records:
-    """Return the headers of sensors that were never seen; of one that the model does not know unless told otherwise."""
+    """Return the headers of sensors that were never seen; by default of one that the model does not know."""
     rows = unknown(1) if table_rows is None else table_rows
     header = new_records(len(rows), 2, 1, len(rules.weights))["header"].copy()
     reset_for_model(header, rows, rules)
@@ -62,7 +62,7 @@ def readings_of(
     wanted: list[bool] | None = None,
     scorable: list[bool] | None = None,
 ) -> ScoredReadings:
-    """Return readings of one sensor whose one error is so surprising while its level is at 0."""
+    """Return readings of one sensor whose one error has these surprises while its level is 0."""
     readings = readings_with(np.array(surprises, np.float32).reshape(-1, 1) - 1, times_ms, first_offset)
     return replace(
         readings,

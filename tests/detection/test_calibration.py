@@ -54,7 +54,7 @@ def test_beyond_the_last_knot_a_surprise_grows_by_one_per_scale() -> None:
     assert found == pytest.approx([math.log(10.0) + 3.0] * 2)
 
 
-def test_errors_below_the_first_knot_are_no_surprise_and_none_is_none() -> None:
+def test_an_error_below_the_first_knot_has_no_surprise_and_nan_stays_nan() -> None:
     (found,) = TAILS.surprise(np.array([[-1e9, np.nan]]))
 
     assert found[0] == 0.0

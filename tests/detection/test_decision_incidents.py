@@ -66,7 +66,7 @@ def test_after_closing_the_next_anomalous_reading_opens_another_incident() -> No
 
 
 @pytest.mark.parametrize("accept_ms", [10_000, 50], ids=["closed", "accepted"])
-def test_nothing_is_left_of_an_incident_that_is_over(accept_ms: int) -> None:
+def test_a_finished_incident_leaves_nothing_in_the_state(accept_ms: int) -> None:
     header, new = headers(), headers()
 
     decisions = decided(header, readings_of([3, 3, 1], [0, 50, 100]), replace(RULES, accept_ms=accept_ms))
@@ -76,7 +76,7 @@ def test_nothing_is_left_of_an_incident_that_is_over(accept_ms: int) -> None:
     assert all(header[name] == new[name] for name in fields)
 
 
-def test_every_event_tells_the_incidents_peak_so_far() -> None:
+def test_every_event_has_the_incidents_peak_so_far() -> None:
     decisions = decided(headers(), readings_of([3, 9, 4, 1], [0, 50, 100, 150]))
 
     assert [(t.status, t.peak_score) for t in decisions.transitions] == [("opened", 2.0), ("updated", 5.0), ("closed", 5.0)]
@@ -88,7 +88,7 @@ def test_the_peak_of_an_incident_does_not_outlive_it() -> None:
     assert [t.peak_score for t in decisions.transitions] == [5.0, 5.0, 2.0]
 
 
-# -- what lasts is accepted
+# -- an incident that lasts is accepted
 
 #: Half of each new surprise is remembered; an incident of 20 ms is taken for a new normal state.
 ACCEPTING = replace(RULES, memory_share=0.5, accept_ms=20)
@@ -106,7 +106,7 @@ def test_an_incident_that_lasts_is_closed_as_accepted_and_what_the_memory_holds_
     ]
     assert decisions.anomalous.tolist() == [True, True, True, False]
     assert decisions.thresholds[2:].tolist() == [(2.0 + 4.5) / 2, (5.5 + 4.75) / 2]
-    assert header["accepted"].tolist() == [3.5]  # the memory goes on to 4.75, but no more than was accepted is
+    assert header["accepted"].tolist() == [3.5]  # the memory rises to 4.75, but the accepted surprise does not
 
 
 def test_what_was_accepted_is_released_as_the_surprise_falls() -> None:
@@ -120,7 +120,7 @@ def test_what_was_accepted_is_released_as_the_surprise_falls() -> None:
     assert header["accepted"].tolist() == [0.875]
 
 
-def test_what_is_worse_than_was_accepted_opens_another_incident() -> None:
+def test_a_surprise_above_the_accepted_one_opens_another_incident() -> None:
     decisions = decided(headers(ACCEPTING), readings_of([5, 5, 5, 6], [0, 10, 20, 30]), ACCEPTING)
 
     assert [(t.position, t.status, t.incident_offset) for t in decisions.transitions][2:] == [(3, "opened", 3)]
@@ -137,7 +137,7 @@ def test_an_incident_is_accepted_by_an_anomalous_reading_only() -> None:
     assert [(t.status, t.is_accepted) for t in ended.transitions] == [("opened", False), ("closed", False)]
 
 
-def test_the_reading_that_has_an_incident_accepted_does_not_update_it() -> None:
+def test_the_reading_at_which_an_incident_is_accepted_does_not_update_it() -> None:
     rules = replace(ACCEPTING, update_ms=20)
 
     assert transitions(decided(headers(rules), readings_of([5, 5, 5], [0, 10, 20]), rules)) == [(0, "opened"), (2, "closed")]

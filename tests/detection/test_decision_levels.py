@@ -27,7 +27,7 @@ MOVING = replace(RULES, level_shift_limit=0.25, provisional_shift_limit=0.5, lev
 
 
 def level(header: Records) -> tuple[float, float]:
-    """Return how far the first member's level has moved, and how many readings are behind it."""
+    """Return the shift of the first member's level, and how many readings are behind it."""
     return float(header["shift"][0, 0]), float(header["level_count"][0])
 
 
@@ -49,7 +49,7 @@ def test_each_member_has_a_level_of_its_own() -> None:
     assert header["shift"].tolist() == [pytest.approx([0.1, -0.1])]
 
 
-def test_a_surprise_is_above_the_level_of_before_its_own_reading() -> None:
+def test_a_surprise_is_measured_from_the_level_before_its_own_reading() -> None:
     decisions = decided(headers(MOVING), readings_of([1.5, 1.0], [0, 10]), MOVING)
 
     assert decisions.surprises[:, 0] == pytest.approx([1.5, 0.9])

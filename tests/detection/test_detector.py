@@ -33,7 +33,7 @@ def readings(sensors: str, first: int = 0, *, missing: bool = False) -> Readings
 
 
 def admitted(detector: Detector, sensors: str) -> Detector:
-    """Hold sensors that were never seen."""
+    """Add sensors that were never seen."""
     assert detector.arena.room(len(sensors))
     detector.admit_new(0, list(sensors))
     return detector
@@ -136,15 +136,15 @@ def test_between_strides_readings_are_scored_while_an_incident_is_open() -> None
 
 
 def test_scores_that_were_not_needed_are_not_reported() -> None:
-    """A whole sensor is scored when an incident opens between strides; what lies before the opening is not told."""
+    """All readings of a sensor are scored when an incident opens between strides; scores before the opening stay unused."""
     detector = admitted(Plant(margin=-50.0, stride=7).detector(), "a")
 
     in_one = detector.detect(readings("a" * 20))
     other = admitted(Plant(margin=-50.0, stride=7).detector(), "a")
     one_by_one = [other.detect(readings("a", offset)) for offset in range(20)]
 
-    whole, parts = scores_of(in_one), [scores_of(part) for part in one_by_one]
-    assert np.array_equal(whole, np.concatenate(parts), equal_nan=True)
+    together, singly = scores_of(in_one), [scores_of(detected) for detected in one_by_one]
+    assert np.array_equal(together, np.concatenate(singly), equal_nan=True)
 
 
 @settings(deadline=None, max_examples=examples(60))
@@ -174,7 +174,7 @@ def test_any_cut_gives_equal_records_scores_and_events(sensors: str, stride: int
     assert outcomes[0] == outcomes[1]
 
 
-def test_a_stored_record_is_gone_on_with() -> None:
+def test_a_stored_record_is_continued() -> None:
     first = admitted(NEVER.detector(), "a")
     first.detect(readings("aa"))
     (stored,) = encode(first.arena.taken(first.arena.held(0)))

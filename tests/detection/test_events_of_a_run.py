@@ -98,7 +98,7 @@ def test_the_members_of_the_model_share_the_surprise(world: World) -> None:
 
 
 def test_the_window_has_the_times_of_its_first_and_last_reading_and_the_offset_of_the_last(world: World) -> None:
-    """And what is expected of the first feature is the checksum of exactly these readings."""
+    """And the expected value of the first feature is the checksum of exactly these readings."""
     readings: dict[tuple[int, str], list[tuple[int, dict[str, Any]]]] = {}
     for record in world.log.records(INPUT):
         reading = json.loads(record.value or b"")

@@ -1,4 +1,4 @@
-"""How a reading's surprise is shared out among members, features and steps: by hand, and that shares sum to one."""
+"""How members, features and steps share a reading's surprise: worked out by hand, and that shares sum to one."""
 
 from __future__ import annotations
 

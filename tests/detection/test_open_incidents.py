@@ -26,7 +26,7 @@ def event(status: str, sensor: str = "pump-1", offset: int = 10, partition: int 
     ).encode()
 
 
-def test_what_was_opened_and_not_closed_is_open() -> None:
+def test_an_incident_that_was_opened_and_not_closed_is_open() -> None:
     values = [event("opened"), event("updated", offset=12), event("opened", "pump-2"), event("closed", "pump-2", 14)]
 
     assert open_incidents(values, INPUT, 0, 100) == [OpenIncident("pump-1", 10, OPENED_MS, 2.5, OPENED_MS + 1000)]
@@ -45,7 +45,7 @@ def test_events_of_a_sensor_count_in_the_order_of_their_readings() -> None:
 
 
 @given(st.lists(st.one_of(st.none(), st.binary(max_size=40), st.just(b'{"status": "opened"}'))))
-def test_what_is_no_event_is_passed_over(values: list[bytes | None]) -> None:
+def test_values_that_are_not_events_are_skipped(values: list[bytes | None]) -> None:
     found = open_incidents([*values, event("opened")], INPUT, 0, 100)
 
     assert [incident.sensor_id for incident in found] == ["pump-1"]
