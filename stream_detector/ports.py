@@ -63,7 +63,7 @@ class Source(Protocol):
         """Return the first position whose record's timestamp is at or after a time; the end if there is none."""
 
     def topic_id(self) -> str:
-        """Return the identity of the topic, which changes when a topic is deleted and made anew."""
+        """Return the identity of the topic, which changes when a topic is deleted and recreated."""
 
     def seek(self, partition: int, position: int) -> None:
         """Set where an assigned partition is read next, and resume it."""
@@ -93,7 +93,7 @@ class Sink(Protocol):
         """
 
     def reset(self) -> None:
-        """Abandon whatever is open, fence it, and start anew. Blocks, bounded; raises CommitFailedError on time-out."""
+        """Abandon whatever is open, fence it, and start over. Blocks, bounded; raises CommitFailedError on time-out."""
 
     def close(self) -> None:
         """Release everything. Idempotent, bounded."""

@@ -18,6 +18,20 @@ from tests.docs_tables import BEGIN, DOCS, END, TABLES, with_table
 README = DOCS.parent / "README.md"
 PAGES = [README, README.with_name("CONTRIBUTING.md"), README.with_name("CHANGELOG.md"), *sorted(DOCS.rglob("*.md"))]
 
+#: Words that stood for the field's own; docs/glossary.md has those to use. Regular expressions.
+PRIVATE_WORDS = (
+    "anew",
+    "as far as that goes",
+    "be it",
+    "h[eo]lds? against",
+    "is to be had",
+    "let(?:s|ting)? go of",
+    "ma[dk]es? out",
+    "nothing of the kind",
+    "of late",
+    "says? (?:nothing|something)",
+)
+
 
 @pytest.mark.parametrize("name", TABLES)
 def test_tables_are_made_from_the_code(name: str) -> None:
@@ -86,6 +100,14 @@ def test_tests_named_in_the_text_exist(page: Path) -> None:
     known = {name for file in tests.rglob("test_*.py") for name in re.findall(r"def (test_\w+)\(", file.read_text())}
 
     assert sorted(set(re.findall(r"`(test_\w+)`", page.read_text())) - known) == []
+
+
+def test_pages_and_code_use_the_glossary_and_no_private_words() -> None:
+    texts = [*PAGES, *(DOCS.parent / "stream_detector").rglob("*.py"), *(DOCS.parent / "stream_detector").rglob("*.lua")]
+    private = re.compile(rf"\b(?:{'|'.join(PRIVATE_WORDS)})\b", re.IGNORECASE)
+    unbroken = {path: re.sub(r"\s+(?:#:?|--)?\s*", " ", path.read_text()) for path in texts}
+
+    assert [f"{path.name}: {found[0]}" for path, text in unbroken.items() for found in private.finditer(text)] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -54,7 +54,7 @@ class Backpressure:
             for number in self._held:
                 self._source.seek(number, partitions[number].next)
             self._held.clear()
-            logger.warning("the state store answers: reading goes on")
+            logger.warning("the state store answers: reading continues")
 
     def _must_hold(self, partitions: Mapping[int, Partition]) -> bool:
         if not self._guard.is_away:

@@ -1,7 +1,7 @@
 """A partition that this replica has, and how far it is read, committed and persisted.
 
 The delivery guarantee rests on three positions: `persisted` <= `committed` <= `next`, and none of them goes back. So the store
-never leads the log, and what is committed is never read again as new. Only a restoration may set them anew.
+never leads the log, and what is committed is never read again as new. Only a restoration may set them again.
 """
 
 from __future__ import annotations

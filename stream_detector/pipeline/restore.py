@@ -1,4 +1,4 @@
-"""Carries out restore plans, in slices between polls, so that the other partitions go on."""
+"""Carries out restore plans, in slices between polls, so that other partitions continue."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from stream_detector.ports import PartitionMeta
 
-#: A replay of more records than this takes longer than reading the windows anew.
+#: A replay of more records than this takes longer than rebuilding the windows.
 MAX_REPLAY_RECORDS = 2_000_000
 
 
@@ -58,7 +58,7 @@ def choose_plan(facts: Facts) -> Plan:
     """Decide how to restore a partition."""
     meta = facts.meta
     if meta is not None and meta.topic_id != facts.topic_id:
-        return Plan(Action.REBUILD, facts.log_start, "the topic was deleted and made anew", must_commit=True, suspicious=True)
+        return Plan(Action.REBUILD, facts.log_start, "the topic was deleted and recreated", must_commit=True, suspicious=True)
     if facts.committed is None:
         return _first_start(facts)
     if facts.committed > facts.log_end:
@@ -87,7 +87,7 @@ def _after_retention(facts: Facts, committed: int) -> Plan:
     reason = f"{lost} offsets from {committed} were removed by retention before they were read"
     complete = facts.meta is not None and facts.meta.next_position == committed and facts.meta.layout == facts.layout
     return Plan(
-        # Windows that span the hole start anew by the gap rule, if it is long enough to matter.
+        # Windows that span the hole restart by the gap rule, if it is long enough to matter.
         Action.RESUME if complete else Action.REBUILD,
         facts.log_start,
         reason,

@@ -72,7 +72,7 @@ class SensorLoader:
                 self._warn_at = self._clock() + _WARN_SECONDS
                 logger.warning(
                     "sensor %r is read from partition %d and from %d: it has a window in each, which may never fill. All "
-                    "readings of a sensor need the same key (after partitions were added this is said, and passes)",
+                    "readings of a sensor need the same key (after partitions were added this passes)",
                     sensor[:100],
                     other,
                     partition,

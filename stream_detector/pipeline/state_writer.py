@@ -1,4 +1,4 @@
-"""Writes sensors' state to the store once it is committed, and makes good what the store has lost.
+"""Writes sensors' state to the store once it is committed, and rewrites what the store has lost.
 
 The store follows the log and never leads: only state of committed readings is handed over.
 """
@@ -185,7 +185,7 @@ class StateWriter:
             # A failover lost the newest writes, or a restoration was under way: memory need not have all sensors.
             logger.error("partition %d: the state store has lost what was written last", partition.number)
             return False
-        logger.error("the state store has lost partition %d: writing it anew from memory", partition.number)
+        logger.error("the state store has lost partition %d: rewriting it from memory", partition.number)
         report.rewritten_partitions += 1
         self._guard.require_check()
         self._rewrite(partition)
@@ -202,7 +202,7 @@ class StateWriter:
         for number, part in enumerate(slices, start=1):
             stop = partition.next if number == len(slices) else partition.persisted + 1
             if self._write(partition, stop, unsaved_updates(arena, part, self._whole_bytes)) not in _IS_STORED:
-                msg = f"the state store changed while partition {partition.number} was written anew"
+                msg = f"the state store changed while partition {partition.number} was being rewritten"
                 raise StoreUnavailableError(msg)
             partition.persisted_to(stop)
             self._on_progress()

@@ -13,7 +13,7 @@ from stream_detector.timestamps import SECONDS_PER_DAY
 
 @dataclass(slots=True)
 class StepReport:
-    """Counts of one step. Filled in as the step goes on."""
+    """Counts of one step. Filled in during the step."""
 
     polled: int = 0  # records that came; the other counts are of what was committed
     is_behind: bool = False  # so many came that more must be waiting

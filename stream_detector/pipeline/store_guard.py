@@ -92,7 +92,7 @@ class StoreGuard:
     def _failed(self, error: StoreUnavailableError) -> None:
         if self._away_since is None:
             self._away_since = self._clock()
-            text = "the state store is away: %s. Sensors in memory go on, others wait"
+            text = "the state store is away: %s. Sensors in memory continue, others wait"
             logger.error(text, str(error).rstrip("."))
         self._retry_at = self._clock() + self._retry_seconds
 

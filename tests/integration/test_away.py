@@ -76,7 +76,7 @@ def matches(lines: Sequence[str], patterns: Sequence[str]) -> bool:
 def test_a_service_that_finds_neither_kafka_nor_redis_at_its_start_waits_for_both(away: Away) -> None:
     troubles = [line for line in away.at_start if not line.startswith("INFO")]
 
-    assert matches(troubles[-1:], ["ERROR the state store is away: Redis at .*[^.]\\. Sensors in memory go on, others wait"])
+    assert matches(troubles[-1:], ["ERROR the state store is away: Redis at .*[^.]\\. Sensors in memory continue, others wait"])
     assert {line.split(":")[0] for line in troubles[:-1]} == {"WARNING waiting for Kafka"}
     goes_on(away)
 
@@ -117,11 +117,11 @@ def test_without_redis_sensors_in_memory_are_scored_for_a_while_and_then_the_str
     assert matches(
         away.said(),
         [
-            "ERROR the state store is away: Redis at .*[^.]\\. Sensors in memory go on, others wait",
+            "ERROR the state store is away: Redis at .*[^.]\\. Sensors in memory continue, others wait",
             r"ERROR holding partitions \[0, 1\] until the state store answers",
             "INFO not ready",
             r"WARNING the state store answers again after [\d.]+ s",
-            "WARNING the state store answers: reading goes on",
+            "WARNING the state store answers: reading continues",
             "INFO ready",
         ],
     ), away.said()
