@@ -26,7 +26,7 @@ from stream_detector.readings import Float32Array, Readings
 from stream_detector.settings.schema import AlertSettings, KafkaSettings, Settings, StateSettings
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.running_scale import Scales
-from tests.pipeline.harness import ChecksumScorer
+from tests.fakes.scorer import ChecksumScorer
 
 MODEL = ModelSpec("pump", "v1", ("a",), window_length=20, sampling_interval_seconds=6.0, members=("checksum",))
 #: An exponential tail from 0.5 on: a margin of 0.5 + 0.25 ln(rate at 0.5 / rate asked for).

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from stream_detector.logs import OutageLog
-from tests.pipeline.harness import Clock
+from tests.fakes.clock import Clock
 
 logger = logging.getLogger("stream_detector.of_a_test")
 

@@ -22,9 +22,10 @@ from stream_detector.pipeline.restore import Ports
 from stream_detector.pipeline.state_access import open_state
 from stream_detector.settings.schema import KafkaSettings, RedisSettings
 from tests.benchmarks.restore_load import LIVE_SENSORS, Received, commit, live, names, write_rounds
+from tests.fakes.scorer import ChecksumScorer
 from tests.integration.replica import connect
 from tests.integration.topics import Topics
-from tests.pipeline.harness import ChecksumScorer, Plant
+from tests.pipeline.replica_config import ReplicaConfig
 from tests.servers.valkey import Valkey
 
 RESTORED, LIVE, PARTITIONS = 0, 1, 2
@@ -65,7 +66,7 @@ class Watch:
 class Replica:
     """A replica with the rules of a plant: slices and polls as the service has them."""
 
-    def __init__(self, kafka: KafkaSettings, redis: RedisSettings, plant: Plant, parts: ExitStack) -> None:
+    def __init__(self, kafka: KafkaSettings, redis: RedisSettings, plant: ReplicaConfig, parts: ExitStack) -> None:
         self._scorer = ChecksumScorer()
         detector = plant.detector(self._scorer)
         to = connect(kafka, redis, parts)
@@ -107,7 +108,7 @@ class Bench:
         self._sensors = names(RESTORED, PARTITIONS, sensors)
         self._live_sensors = names(LIVE, PARTITIONS, LIVE_SENSORS)
         self._readings = readings
-        self._plant = Plant(
+        self._plant = ReplicaConfig(
             model=MODEL,
             known=(),
             margin=MARGIN,

@@ -12,7 +12,7 @@ import numpy as np
 
 from stream_detector.readings import Float32Array
 from tests.fixtures_model import FEATURES, tiny_values
-from tests.pipeline.harness import reading
+from tests.pipeline.replica_config import reading
 
 TICKS_PER_SECOND = 10
 #: A resident is too hot for so many of its readings, once in so many.

@@ -19,7 +19,8 @@ from stream_detector.pipeline.config import PipelineConfig
 from stream_detector.readings import Float32Array, Message, Readings, Record
 from stream_detector.settings.schema import KafkaSettings
 from stream_detector.state.running_scale import Scales
-from tests.pipeline.harness import MODEL, ChecksumScorer, Plant
+from tests.fakes.scorer import ChecksumScorer
+from tests.pipeline.replica_config import MODEL, ReplicaConfig
 
 Place = tuple[int, int]  # partition and offset
 Stream = tuple[bytes, int]  # a sensor in one partition: records of one name may come in several
@@ -69,7 +70,7 @@ def read_slices(reader: KafkaReader, partition: int, end: int) -> Iterator[tuple
 def _account_for_partition(
     account: Account, settings: KafkaSettings, slices: Iterable[tuple[range, list[Record]]], partition: int
 ) -> None:
-    detector = Plant(max_sensors=_MUCH).detector(ForgetfulScorer())
+    detector = ReplicaConfig(max_sensors=_MUCH).detector(ForgetfulScorer())
     decode = JsonDecoder(MODEL.features, InputLimits()).decode
     limit = PipelineConfig("", "", "").max_dead_letter_bytes
     sensors = account.sensors[partition] = set()

@@ -19,7 +19,7 @@ from stream_detector.pipeline.step_report import StepReport
 from stream_detector.settings.schema import KafkaSettings, RedisSettings
 from tests.chaos.bad_input_account import ForgetfulScorer
 from tests.integration.replica import build_pipeline, connect
-from tests.pipeline.harness import Plant
+from tests.pipeline.replica_config import ReplicaConfig
 
 #: A pipeline that does nothing for so long has stalled.
 STALL_SECONDS = 60.0
@@ -63,7 +63,7 @@ def consume(task: Task, to: Connection) -> None:
     """Run a pipeline until so many records are accounted for, or it stalls; send what it said of itself."""
     with task.log.open("a") as sys.stderr, ExitStack() as parts:
         set_up_logging("WARNING", "text")
-        detector = Plant(max_sensors=task.max_sensors).detector(ForgetfulScorer())
+        detector = ReplicaConfig(max_sensors=task.max_sensors).detector(ForgetfulScorer())
         pipeline = build_pipeline(task.kafka, connect(task.kafka, task.redis, parts), detector)
         watch = Watch(task.records, detector)
         while not watch.is_over:  # a partition is read as soon as it is restored, so from the first step on

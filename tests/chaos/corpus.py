@@ -15,7 +15,7 @@ from typing import Any
 
 from kafka.record.util import size_of_varint
 
-from tests.pipeline.harness import KNOWN, SECOND_MS, START_MS, reading
+from tests.pipeline.replica_config import KNOWN, SECOND_MS, START_MS, reading
 
 #: Of a thousand records, how many are readings of well-behaved sensors, and how many of sensors that are met only once.
 GOOD, NEWCOMERS = 300, 430

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.pipeline.harness import MINUTE_MS, SECOND_MS, START_MS, reading
+from tests.pipeline.replica_config import MINUTE_MS, SECOND_MS, START_MS, reading
 
 #: Every so often all readings of a partition are apart by more than the longest gap of a window.
 GAP_EVERY = 150

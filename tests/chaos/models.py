@@ -19,7 +19,7 @@ from tests.chaos.round import SETTLE_SECONDS, Places, RoundResult
 from tests.fixtures_model import FEATURES, tiny_values
 from tests.integration.service_process import ServiceProcess, environment
 from tests.integration.topics import Topics
-from tests.pipeline.harness import SECOND_MS, START_MS, reading
+from tests.pipeline.replica_config import SECOND_MS, START_MS, reading
 
 PARTITIONS, SENSORS, REPLICAS = 4, 10, 2
 UPDATE_SECONDS = 2.0

@@ -22,7 +22,7 @@ from tests.chaos.checker import (
 from tests.chaos.feed import records_of
 from tests.fakes.memory_log import MemoryRecord as Record
 from tests.integration.plants import EVERY
-from tests.pipeline.harness import START_MS
+from tests.pipeline.replica_config import START_MS
 
 NOW_MS = START_MS + 10**9
 Change = Callable[[list[Record]], None]

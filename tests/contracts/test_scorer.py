@@ -11,7 +11,8 @@ from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.detection.scorer import Scorer, WindowErrors
 from stream_detector.readings import Float32Array
 from stream_detector.state.running_scale import Scales
-from tests.pipeline.harness import MODEL, ChecksumScorer
+from tests.fakes.scorer import ChecksumScorer
+from tests.pipeline.replica_config import MODEL
 
 COUNT = 40
 

@@ -16,11 +16,12 @@ from stream_detector.state.codec.encode import encode
 from stream_detector.state.record_layout import new_records
 from stream_detector.state.running_scale import Scales
 from tests.examples import examples
-from tests.pipeline.harness import SECOND_MS, START_MS, UNKNOWN_ABOVE, ChecksumScorer, Plant, checksum_error
+from tests.fakes.scorer import ChecksumScorer, checksum_error
+from tests.pipeline.replica_config import SECOND_MS, START_MS, UNKNOWN_ABOVE, ReplicaConfig
 
 #: Surprises of ChecksumScorer are below 1: with this margin none is anomalous, with that one all are.
-NEVER = Plant(margin=50.0)
-ALWAYS = Plant(margin=-50.0)
+NEVER = ReplicaConfig(margin=50.0)
+ALWAYS = ReplicaConfig(margin=-50.0)
 
 
 def readings(sensors: str, first: int = 0, *, missing: bool = False) -> Readings:
@@ -110,7 +111,7 @@ def test_a_window_without_any_value_has_no_score() -> None:
 
 
 def test_with_a_stride_every_nth_reading_of_a_sensor_is_scored() -> None:
-    detector = admitted(Plant(margin=50.0, stride=4).detector(), "a")
+    detector = admitted(ReplicaConfig(margin=50.0, stride=4).detector(), "a")
 
     detected = detector.detect(readings("a" * 20))
 
@@ -121,13 +122,13 @@ def test_with_a_stride_every_nth_reading_of_a_sensor_is_scored() -> None:
 
 def test_strides_of_sensors_are_spread() -> None:
     names = [chr(ord("A") + number) for number in range(40)]
-    detector = admitted(Plant(margin=50.0, stride=4).detector(), "".join(names))
+    detector = admitted(ReplicaConfig(margin=50.0, stride=4).detector(), "".join(names))
 
     assert {phase_of(detector, name) % 4 for name in names} == {0, 1, 2, 3}
 
 
 def test_between_strides_readings_are_scored_while_an_incident_is_open() -> None:
-    detector = admitted(Plant(margin=-50.0, stride=4).detector(), "a")
+    detector = admitted(ReplicaConfig(margin=-50.0, stride=4).detector(), "a")
 
     detected = detector.detect(readings("a" * 20))
 
@@ -137,10 +138,10 @@ def test_between_strides_readings_are_scored_while_an_incident_is_open() -> None
 
 def test_scores_that_were_not_needed_are_not_reported() -> None:
     """All readings of a sensor are scored when an incident opens between strides; scores before the opening stay unused."""
-    detector = admitted(Plant(margin=-50.0, stride=7).detector(), "a")
+    detector = admitted(ReplicaConfig(margin=-50.0, stride=7).detector(), "a")
 
     in_one = detector.detect(readings("a" * 20))
-    other = admitted(Plant(margin=-50.0, stride=7).detector(), "a")
+    other = admitted(ReplicaConfig(margin=-50.0, stride=7).detector(), "a")
     one_by_one = [other.detect(readings("a", offset)) for offset in range(20)]
 
     together, singly = scores_of(in_one), [scores_of(detected) for detected in one_by_one]
@@ -156,7 +157,7 @@ def test_scores_that_were_not_needed_are_not_reported() -> None:
 )
 def test_any_cut_gives_equal_records_scores_and_events(sensors: str, stride: int, margin: float, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(sensors)), max_size=6).map(sorted))
-    plant = Plant(stride=stride, margin=margin, accept_ms=8 * SECOND_MS)
+    plant = ReplicaConfig(stride=stride, margin=margin, accept_ms=8 * SECOND_MS)
 
     outcomes = []
     for bounds in ([0, *cuts, len(sensors)], list(range(len(sensors) + 1))):

@@ -13,7 +13,10 @@ import pytest
 from stream_detector.timestamps import iso_time
 from tests import event_schema
 from tests.fakes.memory_log import MemoryRecord
-from tests.pipeline.harness import ALERTS, INPUT, MODEL, SECOND_MS, START_MS, Plant, Replica, World, checksum_error
+from tests.fakes.scorer import checksum_error
+from tests.pipeline.replica import Replica
+from tests.pipeline.replica_config import ALERTS, INPUT, MODEL, SECOND_MS, START_MS, ReplicaConfig
+from tests.pipeline.world import World
 
 SCHEMA = json.loads(event_schema.PATH.read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
@@ -35,7 +38,7 @@ def busy_world() -> World:
             world.produce(f"s{number}", START_MS + second * SECOND_MS + number, *values, partition=number % 2)
         if random.random() < 0.2:
             world.log.append_gap(INPUT, second % 2, 3)
-    Replica(world, Plant(accept_ms=6 * SECOND_MS)).run(50)
+    Replica(world, ReplicaConfig(accept_ms=6 * SECOND_MS)).run(50)
     return world
 
 
@@ -136,7 +139,7 @@ def test_an_incident_may_be_closed_by_a_reading_that_was_not_scored() -> None:
     world = World()
     for second in (0, 1, 2, 500):  # the window restarts after the gap
         world.produce("s", START_MS + second * SECOND_MS, 1.0, 2.0)
-    Replica(world, Plant(margin=ALWAYS)).run()
+    Replica(world, ReplicaConfig(margin=ALWAYS)).run()
 
     opened, closed = (event for _, event in alerts_of(world))
 

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_detector.detection.open_incidents import OpenIncident, open_incidents
-from tests.pipeline.harness import INPUT, Plant, Replica, World
+from tests.pipeline.replica import Replica
+from tests.pipeline.replica_config import INPUT, ReplicaConfig
+from tests.pipeline.world import World
 
 OPENED_AT = "2026-11-23T07:00:00.000Z"
 OPENED_MS = 1_795_417_200_000
@@ -53,7 +55,7 @@ def test_values_that_are_not_events_are_skipped(values: list[bytes | None]) -> N
 
 def test_an_incident_outlives_the_loss_of_process_and_store() -> None:
     """The windows come from the log, the incident from the alerts: it is closed under its own name."""
-    world, plant = World(), Plant(quiet_ms=5_000, margin=-10.0)  # everything is anomalous
+    world, plant = World(), ReplicaConfig(quiet_ms=5_000, margin=-10.0)  # everything is anomalous
     replica = Replica(world, plant)
     for second in range(4):
         world.produce("pump-1", OPENED_MS + 1000 * second, 1.0, 2.0)
@@ -61,7 +63,7 @@ def test_an_incident_outlives_the_loss_of_process_and_store() -> None:
     replica.crash()
     world.store.wipe()
 
-    later = Replica(world, Plant(quiet_ms=5_000, margin=100.0))  # nothing is
+    later = Replica(world, ReplicaConfig(quiet_ms=5_000, margin=100.0))  # nothing is
     for second in range(4, 12):
         world.produce("pump-1", OPENED_MS + 1000 * second, 1.0, 2.0)
     later.run()

@@ -12,7 +12,7 @@ from stream_detector.evaluation.alarms import AlarmCounts, count_alarms, find_in
 from stream_detector.readings import BoolArray, Readings
 from tests.evaluation.test_offline_scoring import mixed
 from tests.examples import examples
-from tests.pipeline.harness import SECOND_MS, Plant
+from tests.pipeline.replica_config import SECOND_MS, ReplicaConfig
 
 LABELS = "000111100000011000000001110000"
 ALARMS = "010001011000000001010000110010"
@@ -113,7 +113,7 @@ def test_two_alarms_with_nothing_in_between_are_one_incident_however_long_that_t
 @given(seed=st.integers(0, 1000), quiet_seconds=st.integers(1, 90), stride=st.sampled_from([1, 3]))
 @settings(deadline=None, max_examples=examples(40))
 def test_incidents_are_those_of_the_stream(seed: int, quiet_seconds: int, stride: int) -> None:
-    plant, table = Plant(quiet_ms=quiet_seconds * SECOND_MS, stride=stride), mixed(sensors=3, rows=400, seed=seed)
+    plant, table = ReplicaConfig(quiet_ms=quiet_seconds * SECOND_MS, stride=stride), mixed(sensors=3, rows=400, seed=seed)
     detector = plant.detector()
     detector.admit_new(0, table.sensors)
     sensors = [table.sensors[code] for code in table.codes]

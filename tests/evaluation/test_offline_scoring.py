@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from stream_detector.evaluation.offline_scoring import score_dataset
 from stream_detector.readings import Readings
 from stream_detector.tables.dataset import Dataset
-from tests.pipeline.harness import MODEL, SECOND_MS, START_MS, Plant, checksum_error
+from tests.fakes.scorer import checksum_error
+from tests.pipeline.replica_config import MODEL, SECOND_MS, START_MS, ReplicaConfig
 
 
 def dataset(sensors: int, rows: int) -> Dataset:
@@ -41,7 +42,7 @@ def mixed(sensors: int, rows: int, seed: int = 1) -> Dataset:
 
 
 def test_each_row_is_scored_by_the_window_that_ends_with_it() -> None:
-    plant = Plant(known=("s0", "s1"))
+    plant = ReplicaConfig(known=("s0", "s1"))
     detector = plant.detector()
     detector.use_rules(replace(plant.rules(), level_shift_limit=0.0, memory_share=0.0))
 
@@ -58,20 +59,20 @@ def test_each_row_is_scored_by_the_window_that_ends_with_it() -> None:
 
 
 def test_a_row_is_anomalous_if_and_only_if_its_score_is_above_its_threshold() -> None:
-    (scored,) = score_dataset(Plant(accept_ms=20 * SECOND_MS).detector(), mixed(sensors=4, rows=1000))
+    (scored,) = score_dataset(ReplicaConfig(accept_ms=20 * SECOND_MS).detector(), mixed(sensors=4, rows=1000))
 
     assert 50 < scored.is_anomaly.sum() < 500
     assert scored.is_anomaly.tolist() == (scored.score > scored.threshold).tolist()
 
 
 def test_sensors_that_the_model_does_not_know_are_scored_too() -> None:
-    (scored,) = score_dataset(Plant(known=()).detector(), dataset(2, 8))
+    (scored,) = score_dataset(ReplicaConfig(known=()).detector(), dataset(2, 8))
 
     assert np.isnan(scored.score).tolist() == [True] * 4 + [False] * 4
 
 
 def test_a_file_may_have_more_sensors_than_an_arena_has_at_first() -> None:
-    scored = list(score_dataset(Plant(max_sensors=3000, max_gap_ms=10_000_000).detector(), dataset(3000, 9000)))
+    scored = list(score_dataset(ReplicaConfig(max_sensors=3000, max_gap_ms=10_000_000).detector(), dataset(3000, 9000)))
 
     assert [len(part.score) for part in scored] == [4096, 4096, 808]
     assert np.isnan(np.concatenate([part.score for part in scored])).tolist() == [True] * 6000 + [False] * 3000
@@ -79,7 +80,7 @@ def test_a_file_may_have_more_sensors_than_an_arena_has_at_first() -> None:
 
 def test_sensors_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="3 sensors do not fit into an arena of 2"):
-        next(score_dataset(Plant(max_sensors=2).detector(), dataset(3, 3)))
+        next(score_dataset(ReplicaConfig(max_sensors=2).detector(), dataset(3, 3)))
 
 
 def test_a_late_row_has_no_score_and_leaves_no_trace() -> None:
@@ -87,7 +88,9 @@ def test_a_late_row_has_no_score_and_leaves_no_trace() -> None:
     late = replace(table, times_ms=table.times_ms.copy())
     late.times_ms[5] = table.times_ms[2]
 
-    (scored,), (without,) = (score_dataset(Plant().detector(), one) for one in (late, table.take(np.delete(np.arange(8), 5))))
+    (scored,), (without,) = (
+        score_dataset(ReplicaConfig().detector(), one) for one in (late, table.take(np.delete(np.arange(8), 5)))
+    )
 
     assert np.isnan(scored.score[5])
     assert scored.is_late.tolist() == [False] * 5 + [True] + [False] * 2
@@ -100,7 +103,7 @@ def test_after_a_gap_a_sensor_is_warming_again() -> None:
     table = dataset(1, 8)
     table.times_ms[4:] += 3_600 * SECOND_MS
 
-    (scored,) = score_dataset(Plant().detector(), table)
+    (scored,) = score_dataset(ReplicaConfig().detector(), table)
 
     assert np.flatnonzero(scored.is_warming).tolist() == [0, 1, 4, 5]
     assert np.array_equal(np.isnan(scored.score), scored.is_warming)
@@ -108,7 +111,7 @@ def test_after_a_gap_a_sensor_is_warming_again() -> None:
 
 
 def test_with_a_stride_the_rows_between_have_no_score() -> None:
-    (scored,) = score_dataset(Plant(stride=5, margin=100.0).detector(), dataset(1, 40))
+    (scored,) = score_dataset(ReplicaConfig(stride=5, margin=100.0).detector(), dataset(1, 40))
 
     at = np.flatnonzero(~np.isnan(scored.score))
     assert np.diff(at).tolist() == [5] * (len(at) - 1)
@@ -117,7 +120,7 @@ def test_with_a_stride_the_rows_between_have_no_score() -> None:
 
 def test_a_table_longer_than_a_batch_is_scored_as_if_it_were_one() -> None:
     table = mixed(sensors=3, rows=9000)
-    detector = Plant().detector()
+    detector = ReplicaConfig().detector()
     detector.admit_new(0, table.sensors)
     sensors = [table.sensors[code] for code in table.codes]
 
@@ -126,14 +129,14 @@ def test_a_table_longer_than_a_batch_is_scored_as_if_it_were_one() -> None:
     expected = np.full(9000, np.nan)
     assert detected.decisions is not None
     expected[detected.appended.reading] = detected.decisions.scores
-    found = np.concatenate([part.score for part in score_dataset(Plant().detector(), table)])
+    found = np.concatenate([part.score for part in score_dataset(ReplicaConfig().detector(), table)])
     assert np.array_equal(found, expected, equal_nan=True)
 
 
 @settings(deadline=None)
 @given(seed=st.integers(0, 1000), cut=st.integers(1, 300), stride=st.sampled_from([1, 3]))
 def test_a_prefix_is_scored_as_the_whole(seed: int, cut: int, stride: int) -> None:
-    plant, table = Plant(stride=stride), mixed(sensors=4, rows=300, seed=seed)
+    plant, table = ReplicaConfig(stride=stride), mixed(sensors=4, rows=300, seed=seed)
 
     (whole,), (prefix,) = (score_dataset(plant.detector(), one) for one in (table, table.take(np.arange(cut))))
 

@@ -9,7 +9,9 @@ from stream_detector.errors import DeadLetterLimitError
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.readings import Decoded, Readings, Rejected
 from tests.fakes.memory_log import MemoryRecord
-from tests.pipeline.harness import INPUT, SECOND_MS, START_MS, Plant, Replica, World
+from tests.pipeline.replica import Replica
+from tests.pipeline.replica_config import INPUT, SECOND_MS, START_MS, ReplicaConfig
+from tests.pipeline.world import World
 
 
 def batch(records: str, partition: int = 0, first_offset: int = 0) -> Decoded:
@@ -175,7 +177,7 @@ def feed(world: World, records: str) -> None:
 def test_the_tripping_batch_is_neither_committed_nor_published() -> None:
     world = World()
     feed(world, "gbg")
-    replica = Replica(world, Plant(dead_letter_run=2))
+    replica = Replica(world, ReplicaConfig(dead_letter_run=2))
     replica.run()
     feed(world, "gbbbg")
 
@@ -189,7 +191,7 @@ def test_the_tripping_batch_is_neither_committed_nor_published() -> None:
 def test_bad_records_read_again_after_a_failed_commit_count_once() -> None:
     world = World()
     feed(world, "gbb")
-    replica = Replica(world, Plant(dead_letter_run=3))
+    replica = Replica(world, ReplicaConfig(dead_letter_run=3))
     replica.run(until=lambda: replica.pipeline.is_ready)
     for _ in range(3):
         feed(world, "")

@@ -19,7 +19,7 @@ from tests.fixtures_model import FEATURES, tiny_values
 from tests.integration.expectation import expected_alerts
 from tests.integration.service_process import ServiceProcess, environment
 from tests.integration.topics import Topics, by_sensor
-from tests.pipeline.harness import reading
+from tests.pipeline.replica_config import reading
 from tests.servers.socks_proxy import SocksProxy
 from tests.servers.tcp_proxy import TcpProxy
 from tests.servers.valkey import Valkey

@@ -13,7 +13,9 @@ from stream_detector.service.reload import Reloader
 from stream_detector.service.service import Service
 from stream_detector.service.signals import ReloadFlag, StopFlag
 from stream_detector.service.watchdog import Heartbeat, Watchdog, end_process
-from tests.pipeline.harness import DEAD_LETTERS, Plant, Replica, World
+from tests.pipeline.replica import Replica
+from tests.pipeline.replica_config import DEAD_LETTERS, ReplicaConfig
+from tests.pipeline.world import World
 
 TURNS = 5
 
@@ -31,7 +33,7 @@ def main(limit_seconds: float) -> None:
 
     replica.source.poll = poll_and_hang  # type: ignore[method-assign]  # a client that never returns
     metrics, heartbeat = Metrics(), Heartbeat(time.monotonic())
-    reloader = Reloader(ReloadFlag(), Plant().rules(), Plant().rules, metrics)
+    reloader = Reloader(ReloadFlag(), ReplicaConfig().rules(), ReplicaConfig().rules, metrics)
     service = Service(replica.pipeline, metrics, heartbeat, time.monotonic, DEAD_LETTERS)
     with Watchdog(heartbeat, limit_seconds, time.monotonic, end_process):
         service.run(StopFlag(), reloader)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.pipeline.harness import SECOND_MS, Plant, changed
+from tests.pipeline.replica_config import SECOND_MS, ReplicaConfig, changed
 
 #: Every scored reading is anomalous and yields one event, which identifies its window; incidents last 20 s of event time.
-EVERY = Plant(margin=-10.0, update_ms=0, accept_ms=20 * SECOND_MS, max_sensors=4000)
+EVERY = ReplicaConfig(margin=-10.0, update_ms=0, accept_ms=20 * SECOND_MS, max_sensors=4000)
 #: One reading in four is anomalous: incidents open, close and lapse, levels move.
-SOME = Plant(max_sensors=4000)
+SOME = ReplicaConfig(max_sensors=4000)
 #: One in thirty: most batches say nothing, and wait to be committed.
 FEW = replace(SOME, margin=0.4)
 #: The same as some with fewer places in memory than sensors.
@@ -17,7 +17,7 @@ EVICTING = replace(SOME, max_sensors=64)
 PLANTS = {"every": EVERY, "some": SOME, "few": FEW, "evicting": EVICTING}
 
 
-def plant_of(name: str, model_version: str = "v1") -> Plant:
+def plant_of(name: str, model_version: str = "v1") -> ReplicaConfig:
     """Return a set-up; models of other versions have the same features and window, but levels of their own."""
     plant = PLANTS[name]
     number = int(model_version.removeprefix("v"))

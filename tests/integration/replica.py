@@ -27,7 +27,7 @@ from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.settings.schema import KafkaSettings, RedisSettings
 from tests.integration.topics import PATIENCE_SECONDS
-from tests.pipeline.harness import Plant
+from tests.pipeline.replica_config import ReplicaConfig
 
 MUCH = 1_000_000
 
@@ -64,7 +64,7 @@ def build_pipeline(
     whole_bytes: int = WHOLE_BYTES,
 ) -> Pipeline:
     """Put a pipeline on the adapters, with a checksum for a model unless told otherwise. It never gives up for bad records."""
-    plant = Plant()
+    plant = ReplicaConfig()
     detector = detector or plant.detector()
     state = open_state(
         to.store,

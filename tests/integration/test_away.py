@@ -23,7 +23,7 @@ from tests.integration.replica import Replica
 from tests.integration.service_process import environment
 from tests.integration.topics import Topics, by_sensor, until
 from tests.logging_state import logging_restored
-from tests.pipeline.harness import START_MS, Plant, reading
+from tests.pipeline.replica_config import START_MS, ReplicaConfig, reading
 from tests.servers.processes import ServerMissingError
 from tests.servers.socks_proxy import SocksProxy
 from tests.servers.tcp_proxy import TcpProxy
@@ -253,7 +253,7 @@ def test_a_sensor_that_is_not_in_memory_waits_for_redis_and_is_not_taken_for_new
         second.run(lambda: topics.ends() == topics.committed())
 
         assert committed == 12
-        expected = expected_alerts(lambda: Plant().detector(), topics.input())
+        expected = expected_alerts(lambda: ReplicaConfig().detector(), topics.input())
         assert by_sensor(topics.alerts()) == expected
         assert any(json.loads(value or b"{}")["window"]["last_offset"] >= committed for value in expected[b"sleeper"])
 

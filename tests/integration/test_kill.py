@@ -12,7 +12,7 @@ from tests.integration.expectation import expected_alerts, expected_dead_letters
 from tests.integration.replica_process import ReplicaProcess
 from tests.integration.topics import Topics, by_sensor, until
 from tests.integration.worker import STEPS, Fate
-from tests.pipeline.harness import MODEL, START_MS, Plant, reading
+from tests.pipeline.replica_config import MODEL, START_MS, ReplicaConfig, reading
 
 PARTITIONS = 4
 SENSORS_PER_PARTITION = 3
@@ -59,7 +59,7 @@ def open_topics(brokers: str, name: str, partitions: int) -> Topics:
 
 
 def assert_as_uninterrupted(topics: Topics, sensors: int) -> None:
-    alerts = expected_alerts(lambda: Plant().detector(), topics.input())
+    alerts = expected_alerts(lambda: ReplicaConfig().detector(), topics.input())
     assert len(alerts) == sensors
     assert by_sensor(topics.alerts()) == alerts
     assert headers_of(topics.dead_letters()) == expected_dead_letters(topics.input(), MODEL.features)

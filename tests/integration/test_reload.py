@@ -14,7 +14,7 @@ from stream_detector.settings.schema import PREFIX
 from tests.fixtures_model import FEATURES, WINDOW_LENGTH, tiny_values
 from tests.integration.service_process import ServiceProcess, environment
 from tests.integration.topics import Topics, until
-from tests.pipeline.harness import reading
+from tests.pipeline.replica_config import reading
 
 START_MS = 1_767_300_000_000
 #: A fault is one reading that is far too hot, and a quiet spell of half a window closes its incident.

@@ -25,7 +25,7 @@ from stream_detector.timestamps import iso_time
 from tests.fixtures_model import FEATURES, WINDOW_LENGTH, tiny_values
 from tests.integration.replica import Replica
 from tests.integration.topics import Topics
-from tests.pipeline.harness import reading
+from tests.pipeline.replica_config import reading
 
 START_MS = 1_767_300_000_000
 ROWS = 150

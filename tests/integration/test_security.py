@@ -24,7 +24,7 @@ from tests.integration.expectation import expected_alerts
 from tests.integration.rights import Grants, Right, rights_of
 from tests.integration.service_process import STOP_SECONDS, ServiceProcess, environment
 from tests.integration.topics import Topics, by_sensor, until
-from tests.pipeline.harness import reading
+from tests.pipeline.replica_config import reading
 from tests.servers import redis_user
 from tests.servers.kafka_secure import CERTIFICATE_NAME, KEY_PASSWORD, PASSWORD, USER, SecureKafka
 from tests.servers.valkey import Valkey, running_valkey

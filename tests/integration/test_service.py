@@ -23,7 +23,7 @@ from tests.fixtures_model import FEATURES, WINDOW_LENGTH, tiny_values
 from tests.integration.expectation import expected_alerts
 from tests.integration.service_process import STOP_SECONDS, ServiceProcess, environment
 from tests.integration.topics import Topics, by_sensor, headers, until
-from tests.pipeline.harness import reading
+from tests.pipeline.replica_config import reading
 
 SENSORS = ("pump-0", "pump-1", "pump-2", "pump-new")  # the last one is unknown to the model
 PARTITIONS = 2

@@ -19,7 +19,7 @@ from tests.integration.expectation import expected_alerts
 from tests.integration.replica import Replica, run_all
 from tests.integration.replica_process import ReplicaProcess
 from tests.integration.topics import PATIENCE_SECONDS, Topics, by_sensor, until
-from tests.pipeline.harness import MINUTE_MS, SECOND_MS, START_MS, Plant, reading
+from tests.pipeline.replica_config import MINUTE_MS, SECOND_MS, START_MS, ReplicaConfig, reading
 from tests.servers.kafka import Kafka
 from tests.servers.valkey import Valkey
 
@@ -88,7 +88,7 @@ def assert_alerts(topics: Topics, expected: dict[bytes | None, list[bytes | None
 
 def plain_alerts(topics: Topics) -> dict[bytes | None, list[bytes | None]]:
     """Return the alerts of all that is in the topic."""
-    return expected_alerts(lambda: Plant().detector(), topics.input())
+    return expected_alerts(lambda: ReplicaConfig().detector(), topics.input())
 
 
 def send_transaction(topics: Topics, records: Sequence[tuple[str, bytes]], *, commit: bool) -> None:
@@ -190,7 +190,7 @@ def test_readings_lost_to_retention_are_counted_and_the_rest_goes_on(
     assert second.total("lost_readings") == 15
     assert second.total("readings") == 65
     topics.forget(topics.settings.input_topic)
-    assert_alerts(topics, expected_alerts(lambda: Plant().detector(), read + topics.input()))
+    assert_alerts(topics, expected_alerts(lambda: ReplicaConfig().detector(), read + topics.input()))
 
 
 def test_a_topic_made_anew_is_read_from_its_beginning(open_topics: OpenTopics, open_replica: OpenReplica) -> None:
@@ -255,7 +255,7 @@ def test_a_new_group_starts_where_it_is_told_with_windows_from_before(
 
     begin = {"latest": 40, "time": 20}[start]
     assert replica.total("readings") == 100 - begin
-    assert_alerts(topics, expected_alerts(lambda: Plant().detector(), topics.input(), {0: begin}))
+    assert_alerts(topics, expected_alerts(lambda: ReplicaConfig().detector(), topics.input(), {0: begin}))
 
 
 def test_a_flushed_store_is_written_anew_from_memory_and_survives_a_restart(

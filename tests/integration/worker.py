@@ -32,9 +32,9 @@ from stream_detector.service.signals import ReloadFlag, StopFlag
 from stream_detector.service.watchdog import Heartbeat
 from stream_detector.settings.schema import KafkaSettings, RedisSettings
 from stream_detector.state.running_scale import Scales
+from tests.fakes.scorer import ChecksumScorer
 from tests.integration.plants import plant_of
 from tests.integration.replica import MUCH, Connections, build_pipeline, connect
-from tests.pipeline.harness import ChecksumScorer
 
 #: Where a process can die, in the order of the hot path, and while restoring. "asked": a request to the transaction's
 #: coordinator is on its way or not, nobody knows. "persisted" is between the persists of two partitions as well.

@@ -8,9 +8,11 @@ import pytest
 
 from stream_detector.pipeline.config import CommitPolicy
 from stream_detector.ports import Polled
-from tests.pipeline.harness import INPUT, Plant, Replica, World, stored_counts
+from tests.pipeline.replica import Replica
+from tests.pipeline.replica_config import INPUT, ReplicaConfig
 from tests.pipeline.test_in_flight import lose_one
 from tests.pipeline.test_pipeline import ALWAYS, NEVER, feed, opened, ready, windows
+from tests.pipeline.world import World, stored_counts
 
 RARE = CommitPolicy(seconds=60.0, records=100)
 MUCH = 1_000_000  # records, so that every batch is carried through in one step
@@ -263,7 +265,7 @@ def test_a_commit_that_fails_while_settling_starts_over() -> None:
 
 def test_a_plant_commits_at_once_unless_told_otherwise() -> None:
     world = World()
-    replica = ready(world, replace(Plant(), overlap_records=MUCH))
+    replica = ready(world, replace(ReplicaConfig(), overlap_records=MUCH))
     feed(world, "a")
 
     assert replica.turn().committed_batches == 1

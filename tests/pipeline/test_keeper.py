@@ -7,9 +7,11 @@ import pytest
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.ports import PartitionMeta
 from stream_detector.state.codec.encode import encode
-from tests.pipeline.harness import SECOND_MS, START_MS, Plant, Replica, World, merged, stored_counts
+from tests.pipeline.replica import Replica, merged
+from tests.pipeline.replica_config import SECOND_MS, START_MS, ReplicaConfig
+from tests.pipeline.world import World, stored_counts
 
-SMALL = Plant(max_sensors=2, slice_records=2)
+SMALL = ReplicaConfig(max_sensors=2, slice_records=2)
 
 
 def feed(world: World, sensors: str, first_second: int = 0, partition: int = 0) -> None:
@@ -82,7 +84,7 @@ def test_a_sensor_is_not_evicted_while_the_store_is_written_anew() -> None:
 def test_a_wipe_while_a_partition_is_rebuilt_begins_the_rebuild_again(healthy_steps: int) -> None:
     world = World()
     feed(world, "abcabcabc")
-    replica = Replica(world, Plant(start="latest", slice_records=2))
+    replica = Replica(world, ReplicaConfig(start="latest", slice_records=2))
     for _ in range(healthy_steps):
         replica.step()
     world.store.wipe()
@@ -97,7 +99,7 @@ def test_a_wipe_while_a_partition_is_rebuilt_begins_the_rebuild_again(healthy_st
 def test_a_wipe_while_a_partition_is_replayed_does_not_lose_the_sensors_that_are_not_in_memory() -> None:
     world = World()
     feed(world, "bbb")
-    replica = Replica(world, Plant(slice_records=1))
+    replica = Replica(world, ReplicaConfig(slice_records=1))
     replica.run()
     world.store.healthy_persists = 0
     feed(world, "aaa", first_second=3)

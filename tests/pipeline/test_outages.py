@@ -10,7 +10,9 @@ import pytest
 
 from stream_detector.errors import CommitFailedError, RetriableError
 from stream_detector.ports import Chunk, Polled
-from tests.pipeline.harness import SECOND_MS, START_MS, Replica, World
+from tests.pipeline.replica import Replica
+from tests.pipeline.replica_config import SECOND_MS, START_MS
+from tests.pipeline.world import World
 
 PARTITIONS = 20
 REQUEST_SECONDS = 15.0

@@ -8,9 +8,10 @@ import pytest
 
 from stream_detector.errors import RetriableError
 from stream_detector.ports import Polled
-from tests.pipeline.harness import INPUT, START_MS, World, stored_counts
+from tests.pipeline.replica_config import INPUT, START_MS
 from tests.pipeline.test_in_flight import lose_one, several
 from tests.pipeline.test_pipeline import ALWAYS, feed, opened, ready, windows
+from tests.pipeline.world import World, stored_counts
 
 SMALL_BATCHES = replace(ALWAYS, overlap_records=3)
 LATE_STORE = replace(ALWAYS, overlap_records=1000, stores_late=True)

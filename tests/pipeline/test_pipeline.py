@@ -11,11 +11,13 @@ import pytest
 from stream_detector.errors import CommitFailedError, PermanentDeliveryError, RetriableError
 from stream_detector.pipeline.config import LagBounds
 from stream_detector.ports import Polled
-from tests.pipeline.harness import INPUT, SECOND_MS, START_MS, Plant, Replica, World
+from tests.pipeline.replica import Replica
+from tests.pipeline.replica_config import INPUT, SECOND_MS, START_MS, ReplicaConfig
+from tests.pipeline.world import World
 
 #: Every full window is anomalous: each sensor opens one incident at its third reading.
-ALWAYS = Plant(margin=-50.0, update_ms=3600 * SECOND_MS)
-NEVER = Plant(margin=50.0)
+ALWAYS = ReplicaConfig(margin=-50.0, update_ms=3600 * SECOND_MS)
+NEVER = ReplicaConfig(margin=50.0)
 
 
 def feed(world: World, sensors: str, first_second: int = 0, partition: int = 0) -> None:
@@ -30,7 +32,7 @@ def opened(world: World) -> list[tuple[str, int]]:
     return [(event["sensor_id"], event["window"]["last_offset"]) for event in events if event["status"] == "opened"]
 
 
-def ready(world: World, plant: Plant) -> Replica:
+def ready(world: World, plant: ReplicaConfig) -> Replica:
     """Return a replica that has restored its partitions."""
     replica = Replica(world, plant)
     replica.run(0, until=lambda: replica.pipeline.is_ready)
@@ -163,7 +165,7 @@ def test_a_member_that_was_evicted_drops_its_batch_and_joins_again() -> None:
 def test_a_member_that_was_evicted_leaves_the_stored_state_alone() -> None:
     world = World()
     feed(world, "a" * 30)
-    replica = Replica(world, Plant(start="latest"))
+    replica = Replica(world, ReplicaConfig(start="latest"))
     replica.step()
     replica.evict()
     before = world.store.snapshot()
@@ -176,7 +178,7 @@ def test_a_member_that_was_evicted_leaves_the_stored_state_alone() -> None:
 
 def test_a_run_of_bad_records_does_not_go_on_over_what_another_owner_read() -> None:
     world = World()
-    first = ready(world, Plant(margin=50.0, dead_letter_run=5))
+    first = ready(world, ReplicaConfig(margin=50.0, dead_letter_run=5))
     for _ in range(4):
         world.log.append(INPUT, 0, b"broken")
     first.step()
@@ -357,7 +359,7 @@ def test_beyond_the_bound_nothing_is_read_it_is_said_once_and_reading_goes_on_by
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world = World()
-    replica = ready(world, Plant(margin=50.0, bounds=BOUNDED))
+    replica = ready(world, ReplicaConfig(margin=50.0, bounds=BOUNDED))
     feed(world, "aaa")
     replica.step()
     world.store.unavailable = True
@@ -381,7 +383,7 @@ def test_beyond_the_bound_nothing_is_read_it_is_said_once_and_reading_goes_on_by
 
 def test_a_store_away_for_longer_than_the_bound_holds_a_quiet_stream_too() -> None:
     world = World()
-    replica = ready(world, Plant(margin=50.0, bounds=LagBounds(readings=10**9, seconds=5.0, retry_seconds=0.5)))
+    replica = ready(world, ReplicaConfig(margin=50.0, bounds=LagBounds(readings=10**9, seconds=5.0, retry_seconds=0.5)))
     feed(world, "aaa")
     replica.step()
     world.store.unavailable = True
@@ -401,7 +403,7 @@ def test_a_store_away_for_longer_than_the_bound_holds_a_quiet_stream_too() -> No
 def test_a_store_away_for_longer_than_the_bound_is_asked_again_though_nothing_is_left_to_store() -> None:
     world = World()
     bounds = LagBounds(readings=1_000_000, seconds=60.0, retry_seconds=1.0)
-    replica = ready(world, Plant(margin=-50.0, update_ms=3600 * SECOND_MS, bounds=bounds))
+    replica = ready(world, ReplicaConfig(margin=-50.0, update_ms=3600 * SECOND_MS, bounds=bounds))
     world.store.unavailable = True
     feed(world, "aaa")  # it is not in memory, and so waits
     for _ in range(90):
@@ -416,7 +418,7 @@ def test_a_store_away_for_longer_than_the_bound_is_asked_again_though_nothing_is
 
 def test_a_sensor_that_was_loaded_from_a_store_that_fell_back_is_restored() -> None:
     world = World()
-    replica = ready(world, Plant(margin=-50.0, update_ms=3600 * SECOND_MS, max_sensors=2, slice_records=2))
+    replica = ready(world, ReplicaConfig(margin=-50.0, update_ms=3600 * SECOND_MS, max_sensors=2, slice_records=2))
     feed(world, "aa")
     replica.step()
     earlier = world.store.snapshot()
@@ -487,7 +489,7 @@ def test_a_sensor_that_is_not_in_memory_is_never_taken_for_a_new_one() -> None:
 
 def test_a_partition_that_is_taken_away_while_it_is_held_is_not_held_by_the_next_owner() -> None:
     world = World()
-    replica = ready(world, Plant(margin=50.0, bounds=BOUNDED))
+    replica = ready(world, ReplicaConfig(margin=50.0, bounds=BOUNDED))
     feed(world, "aaa")
     replica.step()
     world.store.unavailable = True
@@ -509,7 +511,7 @@ def test_a_partition_that_is_taken_away_while_it_is_held_is_not_held_by_the_next
 
 def test_a_partition_that_passes_to_another_replica_is_no_longer_held() -> None:
     world = World(partitions=2)
-    plant = Plant(margin=50.0, bounds=BOUNDED)
+    plant = ReplicaConfig(margin=50.0, bounds=BOUNDED)
     first = ready(world, plant)
     feed(world, "aaa", partition=0)
     feed(world, "bbb", partition=1)
@@ -567,7 +569,7 @@ def test_a_store_wiped_between_two_runs_gives_no_event_from_a_wrong_window() -> 
 
 def test_a_wipe_that_meets_evicted_sensors_gives_no_event_from_a_wrong_window() -> None:
     world = World()
-    replica = ready(world, Plant(margin=50.0, max_sensors=2, slice_records=2))
+    replica = ready(world, ReplicaConfig(margin=50.0, max_sensors=2, slice_records=2))
     feed(world, "aaabbbccc")
     replica.run(2)
     world.store.wipe()  # a is nowhere now
@@ -580,7 +582,7 @@ def test_a_wipe_that_meets_evicted_sensors_gives_no_event_from_a_wrong_window() 
 
 def test_a_full_arena_does_not_keep_a_partition_from_being_restored() -> None:
     world = World(partitions=2)
-    plant = Plant(margin=50.0, max_sensors=2, slice_records=2)
+    plant = ReplicaConfig(margin=50.0, max_sensors=2, slice_records=2)
     replica = ready(world, plant)
     feed(world, "ab" * 4, partition=0)
     replica.run(2)

@@ -24,19 +24,11 @@ from stream_detector.state.codec.decode import decode
 from stream_detector.state.record_layout import record_dtype
 from stream_detector.timestamps import iso_time
 from tests.examples import examples
-from tests.pipeline.harness import (
-    INPUT,
-    MINUTE_MS,
-    MODEL,
-    SECOND_MS,
-    START_MS,
-    Plant,
-    Replica,
-    Snapshot,
-    World,
-    checksum_error,
-    reading,
-)
+from tests.fakes.fragile_store import Snapshot
+from tests.fakes.scorer import checksum_error
+from tests.pipeline.replica import Replica
+from tests.pipeline.replica_config import INPUT, MINUTE_MS, MODEL, SECOND_MS, START_MS, ReplicaConfig, reading
+from tests.pipeline.world import World
 
 SENSORS = 5
 SHAPE = MODEL.window_length, len(MODEL.features), len(MODEL.members)
@@ -186,7 +178,7 @@ def said(stored: bytes) -> bytes:
 def quiet_run(script: Script) -> Outcome:
     world = World(script.partitions)
     fill(world, script)
-    Replica(world, Plant(stride=script.stride, accept_ms=ACCEPT_MS)).run(records=1)
+    Replica(world, ReplicaConfig(stride=script.stride, accept_ms=ACCEPT_MS)).run(records=1)
     return outcome(world, script)
 
 
@@ -200,7 +192,7 @@ class Stage:
         self.remembered: Snapshot | None = None
         self.most_records = min(max_sensors, 500)
         slice_records = min(3, max_sensors)
-        plant = Plant(
+        plant = ReplicaConfig(
             stride=script.stride,
             accept_ms=ACCEPT_MS,
             max_sensors=max_sensors,
@@ -285,8 +277,8 @@ def test_quiet_runs_have_all_that_can_happen_to_a_sensor() -> None:
     assert {event["sensor_state"] for event in events} == {"warming", "provisional", "ready"}
     counts = np.array([record["moments"]["count"] for record in stored])
     assert (counts == 0).all(axis=1).any()  # known to the model
-    assert (counts == Plant().learned_count).any()  # learned, and standing still
-    assert ((counts > 0) & (counts < Plant().learned_count)).any()
+    assert (counts == ReplicaConfig().learned_count).any()  # learned, and standing still
+    assert ((counts > 0) & (counts < ReplicaConfig().learned_count)).any()
     assert any(record["header"]["accepted"] > 0 for record in stored)
 
 

@@ -10,9 +10,9 @@ from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
 from stream_detector.pipeline.in_flight import drop_partitions
 from stream_detector.readings import Decoded, Record
 from tests.fakes.memory_log import MemoryRecord
-from tests.pipeline.harness import MINUTE_MS, MODEL, SECOND_MS, START_MS, Plant, reading
+from tests.pipeline.replica_config import MINUTE_MS, MODEL, SECOND_MS, START_MS, ReplicaConfig, reading
 
-PLANT = Plant(margin=0.0)
+PLANT = ReplicaConfig(margin=0.0)
 #: Partition, sensor, seconds since the record before (late ones and gaps among them), and whether it can be read.
 RECORDS = st.lists(
     st.tuples(st.integers(0, 2), st.sampled_from("ab"), st.sampled_from([-2, 1, 1, 1, 1, 120]), st.booleans() | st.just(True)),

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from stream_detector.ports import StoreVerdict, Updates
-from tests.pipeline.harness import SECOND_MS, START_MS, FragileStore, Plant, Replica, World
+from tests.fakes.fragile_store import FragileStore
+from tests.pipeline.replica import Replica
+from tests.pipeline.replica_config import SECOND_MS, START_MS, ReplicaConfig
+from tests.pipeline.world import World
 
 SENSORS = [f"pump-{number}" for number in range(20)]
 ROUNDS, SLICE = 4, 3
@@ -48,7 +51,7 @@ def after_a_loss(max_sensors: int, partitions: int = 1) -> Replica:
     world = World(partitions)
     for partition in range(partitions):
         feed(world, 0, ROUNDS, partition)
-    replica = Replica(world, Plant(margin=50.0, max_sensors=max_sensors, slice_records=SLICE))
+    replica = Replica(world, ReplicaConfig(margin=50.0, max_sensors=max_sensors, slice_records=SLICE))
     replica.run(SLICE)
     world.store.wipe()
     return replica.crash()

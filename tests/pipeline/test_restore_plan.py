@@ -10,7 +10,9 @@ import pytest
 from stream_detector.pipeline.restore_plan import MAX_REPLAY_RECORDS, Action, Facts, Plan, choose_plan
 from stream_detector.ports import PartitionMeta
 from stream_detector.state.record_layout import layout_name
-from tests.pipeline.harness import GROUP, INPUT, MODEL, SECOND_MS, START_MS, Plant, Replica, World, changed
+from tests.pipeline.replica import Replica
+from tests.pipeline.replica_config import GROUP, INPUT, MODEL, SECOND_MS, START_MS, ReplicaConfig, changed
+from tests.pipeline.world import World
 
 META = PartitionMeta(next_position=500, epoch=b"12345678", layout="3:3:1:1:a,b", topic_id="topic-1")
 #: A healthy partition: 100 to 1000 are in the log, up to 500 is committed and stored.
@@ -162,7 +164,7 @@ def test_a_store_that_was_emptied_is_logged_as_an_error_and_a_first_start_is_not
 def test_a_new_group_starts_at_the_end_with_its_windows_filled() -> None:
     world = World()
     feed(world, "aaab")
-    replica = Replica(world, Plant(start="latest"))
+    replica = Replica(world, ReplicaConfig(start="latest"))
 
     replica.run()
     feed(world, "ab", first_second=4)
@@ -177,7 +179,7 @@ def test_a_new_group_starts_at_the_end_with_its_windows_filled() -> None:
 def test_a_new_group_may_start_at_the_beginning() -> None:
     world = World()
     feed(world, "aaaa")
-    replica = Replica(world, Plant(start="earliest"))
+    replica = Replica(world, ReplicaConfig(start="earliest"))
 
     replica.run()
 
@@ -187,7 +189,7 @@ def test_a_new_group_may_start_at_the_beginning() -> None:
 def test_a_new_group_may_start_at_a_time() -> None:
     world = World()
     feed(world, "aaaaaa")
-    replica = Replica(world, Plant(start=START_MS + 4 * SECOND_MS))
+    replica = Replica(world, ReplicaConfig(start=START_MS + 4 * SECOND_MS))
 
     replica.run()
 
@@ -197,7 +199,7 @@ def test_a_new_group_may_start_at_a_time() -> None:
 def test_windows_are_filled_from_no_further_back_than_the_lookback() -> None:
     world = World()
     feed(world, "abbbbbbbbb")
-    replica = Replica(world, Plant(start="latest", lookback_ms=3 * SECOND_MS))
+    replica = Replica(world, ReplicaConfig(start="latest", lookback_ms=3 * SECOND_MS))
 
     replica.run()
 
@@ -206,7 +208,7 @@ def test_windows_are_filled_from_no_further_back_than_the_lookback() -> None:
 
 def test_a_new_group_on_an_empty_topic_reads_what_comes() -> None:
     world = World(partitions=2)
-    replica = Replica(world, Plant(start="latest"))
+    replica = Replica(world, ReplicaConfig(start="latest"))
     replica.run()
 
     feed(world, "aaa", partition=1)
@@ -219,7 +221,7 @@ def test_the_owner_of_partition_0_commits_where_all_partitions_start() -> None:
     world = World(partitions=3)
     for partition in range(3):
         feed(world, "a" * (partition + 1), partition=partition)
-    replica = Replica(world, Plant(start="latest"))
+    replica = Replica(world, ReplicaConfig(start="latest"))
 
     replica.step()
 
@@ -231,7 +233,7 @@ def test_a_new_group_keeps_positions_that_some_partitions_have() -> None:
     feed(world, "aaaa", partition=1)
     world.log.set_committed(GROUP, INPUT, 1, 2)
 
-    replica = Replica(world, Plant(start="latest"))
+    replica = Replica(world, ReplicaConfig(start="latest"))
     replica.run()
 
     assert scored_values(replica) == [[0, 1, 2], [1, 2, 3]]  # from position 2 on
@@ -259,7 +261,7 @@ def test_two_replicas_that_start_together_lose_nothing_and_read_nothing_twice(st
     world = World(partitions=4)
     for partition in range(4):
         feed(world, "aaa", partition=partition)
-    replicas = [Replica(world, Plant(start=start)), Replica(world, Plant(start=start))]
+    replicas = [Replica(world, ReplicaConfig(start=start)), Replica(world, ReplicaConfig(start=start))]
     read = [0, 0]
 
     for second in range(3, 30):
@@ -278,7 +280,7 @@ def test_two_replicas_that_start_together_lose_nothing_and_read_nothing_twice(st
 
 def test_an_added_partition_is_read_from_its_beginning() -> None:
     world = World()
-    replica = Replica(world, Plant(start="latest"))
+    replica = Replica(world, ReplicaConfig(start="latest"))
     replica.run()
     world.log.add_partitions(INPUT, 2)
     feed(world, "aaa", partition=1)
@@ -308,7 +310,7 @@ def test_readings_lost_to_retention_are_counted_and_windows_go_on() -> None:
 def test_a_hole_left_by_retention_that_is_longer_than_the_gap_limit_starts_windows_anew() -> None:
     world = World()
     feed(world, "aaa")
-    plant = Plant(max_gap_ms=2 * SECOND_MS)
+    plant = ReplicaConfig(max_gap_ms=2 * SECOND_MS)
     Replica(world, plant).run()
     feed(world, "aaaaaa", first_second=3)
     world.log.trim(INPUT, 0, 6)
@@ -375,7 +377,7 @@ def test_another_layout_rebuilds_the_windows() -> None:
     Replica(world).run()
     for member in list(world.log.group(GROUP).members):
         world.log.group(GROUP).remove(member)
-    longer = changed(Plant(), replace(MODEL, window_length=4))
+    longer = changed(ReplicaConfig(), replace(MODEL, window_length=4))
 
     replica = Replica(world, longer)
     replica.run()
@@ -391,11 +393,11 @@ def test_another_layout_rebuilds_the_windows() -> None:
 def test_another_model_of_the_same_layout_goes_on_with_the_windows_and_starts_its_own_levels() -> None:
     world = World()
     feed(world, "aaaaa")
-    replica = Replica(world, Plant(margin=50.0))
+    replica = Replica(world, ReplicaConfig(margin=50.0))
     replica.run()
     replica.source.kill()
     feed(world, "a", first_second=5)
-    other = Plant(model=replace(MODEL, version="v2"), model_tag=2, margin=50.0)
+    other = ReplicaConfig(model=replace(MODEL, version="v2"), model_tag=2, margin=50.0)
 
     replica = Replica(world, other)
     reports = [replica.step() for _ in range(5)]

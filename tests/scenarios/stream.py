@@ -21,7 +21,8 @@ from stream_detector.settings.schema import AlertSettings, Settings, StateSettin
 from stream_detector.tables.dataset import Dataset
 from tests.fakes.memory_sink import MemoryIncidentLog, MemorySink
 from tests.fakes.memory_source import MemorySource
-from tests.pipeline.harness import ALERTS, DEAD_LETTERS, GROUP, INPUT, World, reading
+from tests.pipeline.replica_config import ALERTS, DEAD_LETTERS, GROUP, INPUT, reading
+from tests.pipeline.world import World
 
 Event = dict[str, Any]
 

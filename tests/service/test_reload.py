@@ -19,7 +19,9 @@ from stream_detector.service.signals import ReloadFlag
 from stream_detector.settings.schema import AlertSettings, KafkaSettings, RedisSettings, Settings
 from stream_detector.settings.sources import load_settings
 from tests.examples import examples
-from tests.pipeline.harness import MINUTE_MS, SECOND_MS, START_MS, Plant, Replica, World
+from tests.pipeline.replica import Replica
+from tests.pipeline.replica_config import MINUTE_MS, SECOND_MS, START_MS, ReplicaConfig
+from tests.pipeline.world import World
 from tests.service.test_metrics import samples
 
 #: Every full window is anomalous, and none is.
@@ -27,7 +29,7 @@ ALWAYS, NEVER = -50.0, 50.0
 
 
 def rules(version: str, budget: float = 1.0, *, margin: float = ALWAYS) -> DecisionRules:
-    return replace(Plant().rules(), rules_version=version, budget_per_sensor_day=budget, margin=margin)
+    return replace(ReplicaConfig().rules(), rules_version=version, budget_per_sensor_day=budget, margin=margin)
 
 
 OLD, NEW = rules("old", 0.1), rules("new", 2.0)
@@ -224,7 +226,7 @@ def produce(world: World, sensor: str, minute: int) -> None:
 
 def test_new_rules_decide_from_the_next_batch_on_and_are_named_in_its_events() -> None:
     world = World()
-    replica = Replica(world, Plant(margin=ALWAYS))
+    replica = Replica(world, ReplicaConfig(margin=ALWAYS))
     replica.detector.use_rules(OLD)
     produce(world, "first", 0)
     replica.run()
@@ -287,7 +289,7 @@ def test_a_pipeline_is_settled_when_nothing_that_was_decided_could_be_replayed()
 
 LEVELS = {
     "all": rules("all", margin=ALWAYS),
-    "usual": rules("usual", margin=Plant().margin),
+    "usual": rules("usual", margin=ReplicaConfig().margin),
     "none": rules("none", margin=NEVER),
 }
 STEPS = st.lists(

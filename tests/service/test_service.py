@@ -18,7 +18,9 @@ from stream_detector.service.reload import Reloader
 from stream_detector.service.service import Service, tune_garbage_collector
 from stream_detector.service.signals import ReloadFlag, StopFlag
 from stream_detector.service.watchdog import Heartbeat
-from tests.pipeline.harness import DEAD_LETTERS, INPUT, SECOND_MS, START_MS, Plant, Replica, World
+from tests.pipeline.replica import Replica
+from tests.pipeline.replica_config import DEAD_LETTERS, INPUT, SECOND_MS, START_MS, ReplicaConfig
+from tests.pipeline.world import World
 
 
 def world_with_readings(count: int) -> World:
@@ -30,7 +32,7 @@ def world_with_readings(count: int) -> World:
 
 def lasting(metrics: Metrics | None = None) -> Reloader:
     """Return a reloader without requests, with a budget of half an alarm per sensor and day."""
-    rules = replace(Plant().rules(), rules_version="lasting", budget_per_sensor_day=0.5)
+    rules = replace(ReplicaConfig().rules(), rules_version="lasting", budget_per_sensor_day=0.5)
     return Reloader(ReloadFlag(), rules, lambda: rules, metrics or Metrics())
 
 
@@ -91,7 +93,7 @@ def test_the_garbage_collector_skips_existing_objects_and_still_finds_new_garbag
 def test_a_reload_between_two_batches_changes_the_rules_of_the_second() -> None:
     world, flag, metrics = world_with_readings(3), ReloadFlag(), Metrics()
     replica, stop = Replica(world), StopFlag()
-    old, new = (replace(Plant().rules(), rules_version=name, margin=-50.0) for name in ("old", "new"))
+    old, new = (replace(ReplicaConfig().rules(), rules_version=name, margin=-50.0) for name in ("old", "new"))
     replica.detector.use_rules(old)
 
     def clock() -> float:
@@ -115,7 +117,7 @@ def test_a_service_warns_when_alarms_are_far_above_the_budget(caplog: pytest.Log
     for number in range(5):
         for second in range(3):
             world.produce(f"pump-{number}", START_MS + SECOND_MS * second, 0.1 * second, 1.0)
-    replica, stop = Replica(world, Plant(margin=-50.0)), StopFlag()
+    replica, stop = Replica(world, ReplicaConfig(margin=-50.0)), StopFlag()
 
     def clock() -> float:
         stop.is_set = replica.is_done()
@@ -177,7 +179,7 @@ def test_a_failed_poll_is_retried_after_a_pause(monkeypatch: pytest.MonkeyPatch)
 
 def test_readings_are_gathered_after_partial_polls_and_only_if_time_is_left() -> None:
     world, stop, waited = world_with_readings(6), StopFlag(), list[float]()
-    replica = Replica(world, Plant(overlap_records=3))
+    replica = Replica(world, ReplicaConfig(overlap_records=3))
     step, polls = replica.pipeline.step, iter([0, 0, 0, 1, 3, 1, 1, 0])  # joined, restored, a few, all it may, a few, none
     seconds_of_a_step = iter([0.0, 0.0, 0.0, 0.125, 0.125, 0.25, 0.5, 0.0])
 

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
 from stream_detector.simulation.fleet import Fleet
 from stream_detector.simulation.series import Series
 from stream_detector.simulation.topic_writer import messages, paced
+from tests.fakes.clock import Clock
 
 
-class Clock:
-    """A clock that advances only while somebody waits."""
+def waiting(clock: Clock, stops_at: float = float("inf")) -> Callable[[float], bool]:
+    """Return a wait that advances the clock, and returns whether the time to stop has come."""
 
-    def __init__(self, seconds: float, stops_at: float = float("inf")) -> None:
-        self.seconds = seconds
-        self._stops_at = stops_at
+    def wait(seconds: float) -> bool:
+        clock.advance(seconds)
+        return clock.seconds >= stops_at
 
-    def now(self) -> float:
-        return self.seconds
-
-    def wait(self, seconds: float) -> bool:
-        self.seconds += seconds
-        return self.seconds >= self._stops_at
+    return wait
 
 
 def series(start_seconds: float, sensors: int = 2) -> Series:
@@ -34,9 +31,7 @@ def test_event_time_runs_speed_times_as_fast_as_the_clock() -> None:
     clock = Clock(1_000_000.0)
 
     made = [
-        (clock.now(), time_ms)
-        for piece in paced(series(900_000.0), 101, 50.0, clock.now, clock.wait)
-        for time_ms in piece.times_ms
+        (clock(), time_ms) for piece in paced(series(900_000.0), 101, 50.0, clock, waiting(clock)) for time_ms in piece.times_ms
     ]
 
     assert len(made) == 101
@@ -48,23 +43,24 @@ def test_event_time_runs_speed_times_as_fast_as_the_clock() -> None:
 def test_readings_are_never_dated_ahead_of_the_clock() -> None:
     clock = Clock(1_000_000.0)
 
-    pieces = paced(series(999_990.0), 31, 10.0, clock.now, clock.wait)
+    pieces = paced(series(999_990.0), 31, 10.0, clock, waiting(clock))
 
-    assert all(piece.times_ms[-1] <= clock.now() * 1000.0 for piece in pieces)
-    assert clock.now() == pytest.approx(1_000_020.0, abs=0.6)
+    assert all(piece.times_ms[-1] <= clock() * 1000.0 for piece in pieces)
+    assert clock() == pytest.approx(1_000_020.0, abs=0.6)
 
 
 def test_a_stream_without_end_ends_when_asked() -> None:
-    clock = Clock(1_000_000.0, stops_at=1_000_005.0)
+    clock = Clock(1_000_000.0)
+    wait = waiting(clock, stops_at=1_000_005.0)
 
-    steps = sum(len(piece.times_ms) for piece in paced(series(1_000_000.0), None, 1.0, clock.now, clock.wait))
+    steps = sum(len(piece.times_ms) for piece in paced(series(1_000_000.0), None, 1.0, clock, wait))
 
     assert steps == 5
 
 
 def test_what_is_late_is_caught_up_in_bounded_pieces() -> None:
     clock = Clock(1_000_000.0)
-    pieces = paced(series(0.0, sensors=100), None, 1000.0, clock.now, clock.wait)
+    pieces = paced(series(0.0, sensors=100), None, 1000.0, clock, waiting(clock))
 
     next(pieces)
     clock.seconds += 60.0

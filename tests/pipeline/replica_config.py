@@ -1,0 +1,144 @@
+"""How a replica of the tests is configured: a small model, a checksum for its score, and the pipeline as the service has it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from stream_detector.detection.calibration import Tails
+from stream_detector.detection.decision_rules import DecisionRules
+from stream_detector.detection.detector import Detector, WindowConfig
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.ingest.dead_letters import DeadLetterLimit
+from stream_detector.pipeline.config import AT_ONCE, CommitPolicy, LagBounds, PipelineConfig, RestoreConfig
+from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
+from stream_detector.state.arena import Arena
+from stream_detector.state.known_sensors import SensorTable
+from stream_detector.state.running_scale import ScaleConfig, Scales
+from tests.fakes.scorer import ChecksumScorer
+
+INPUT, ALERTS, DEAD_LETTERS, GROUP = "readings", "alerts", "dead-letters", "detectors"
+MODEL = ModelSpec(
+    name="checksum",
+    version="v1",
+    features=("a", "b"),
+    window_length=3,
+    sampling_interval_seconds=1.0,
+    members=("checksum",),
+)
+#: The sensors that the model knows; the others that tests use, about as many, learn their scales as they go.
+KNOWN = ("a", "s0", "s2", "s4", "pump-1", *(f"pump-{partition}-{name}" for partition in range(4) for name in "02a"))
+#: The level of a known sensor's errors that are not anomalous: they are spread evenly over [0, 0.75).
+LEVEL = 0.375
+#: An unknown sensor starts with a level that is higher, and so its surprises are smaller, by so much.
+UNKNOWN_ABOVE = 0.0625
+TYPICAL = 0.5
+START_MS = 1_700_000_000_000
+SECOND_MS = 1000
+MINUTE_MS = 60 * SECOND_MS
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaConfig:
+    """How the detector is set up; tests change what they are about."""
+
+    model: ModelSpec = MODEL
+    known: tuple[str, ...] = KNOWN
+    margin: float = 0.25  # over the typical 0.5: anomalous from 0.75, one reading in four
+    learned_count: int = 8
+    accept_ms: int = 60 * MINUTE_MS
+    update_ms: int = 3 * SECOND_MS
+    quiet_ms: int = 2 * SECOND_MS
+    max_gap_ms: int = MINUTE_MS
+    stride: int = 1
+    max_sensors: int = 1000
+    overlap_records: int = 0  # the least that is left in flight
+    commits: CommitPolicy = AT_ONCE
+    whole_bytes: int = WHOLE_BYTES  # the largest record that is stored whole
+    stores_late: bool = False  # when it is waited for, or when World.in_transit is told to arrive
+    model_tag: int = 1
+    start: str | int = "earliest"
+    lookback_ms: int = 10 * MINUTE_MS
+    slice_records: int = 3
+    bounds: LagBounds = field(default_factory=lambda: LagBounds(readings=1_000_000, seconds=1e9, retry_seconds=0.5))
+    dead_letter_share: float = 1.0
+    dead_letter_min_count: int = 1_000_000
+    dead_letter_run: int = 1_000_000
+
+    def sensors(self) -> SensorTable:
+        """Return the table of known sensors: each is on a scale of its own."""
+        count, features = len(self.known), len(self.model.features)
+        location = np.tile(np.arange(count, dtype=np.float32)[:, np.newaxis], (1, features))
+        return SensorTable(
+            rows={sensor: row for row, sensor in enumerate(self.known)},
+            location=location,
+            deviation=1 + location,
+            levels=np.full((count, 1), LEVEL),
+            counts=np.full(count, 6.0),
+        )
+
+    def scales_of(self, sensor: str) -> Scales:
+        """Return the scale of one known sensor."""
+        table = self.sensors()
+        row = table.find([sensor])
+        return Scales(table.location[row], table.deviation[row])
+
+    def rules(self) -> DecisionRules:
+        """Return rules by which a known sensor's surprise is its error, as long as its level has not moved."""
+        table = self.sensors()
+        return DecisionRules(
+            margin=self.margin,
+            typical=TYPICAL,
+            tails=Tails(knots=np.array([[-LEVEL, 1.0 - LEVEL]]), surprises=np.array([0.0, 1.0]), scales=np.ones(1)),
+            weights=np.ones(1),
+            starts=np.array([[LEVEL]] * len(table) + [[LEVEL + UNKNOWN_ABOVE]]),
+            start_counts=np.append(table.counts, 0.0) + 4.0,
+            update_ms=self.update_ms,
+            quiet_ms=self.quiet_ms,
+            accept_ms=self.accept_ms,
+            model_tag=self.model_tag,
+            level_memory_count=50.0,
+            level_shift_limit=0.1,
+            provisional_shift_limit=0.2,
+            memory_share=0.25,
+            ready_count=8.0,
+        )
+
+    def pipeline(self) -> PipelineConfig:
+        """Return topics and bounds of the pipeline."""
+        return PipelineConfig(INPUT, ALERTS, DEAD_LETTERS, overlap_records=self.overlap_records, commits=self.commits)
+
+    def restore(self) -> RestoreConfig:
+        """Return where a new group starts, and how restoring is cut into slices."""
+        return RestoreConfig(self.start, self.lookback_ms, slice_records=self.slice_records, retry_seconds=0.5)
+
+    def dead_letter_limit(self) -> DeadLetterLimit:
+        """Return the limit from which bad records stop the replica."""
+        return DeadLetterLimit(self.dead_letter_share, self.dead_letter_min_count, self.dead_letter_run)
+
+    def detector(self, scorer: ChecksumScorer | None = None) -> Detector:
+        features = len(self.model.features)
+        fallback = np.arange(2, 2 + features, dtype=np.float32)
+        scales = ScaleConfig(self.sensors(), fallback, self.learned_count)
+        return Detector(
+            Arena(self.max_sensors, self.model.window_length, features, len(self.model.members)),
+            scorer or ChecksumScorer(),
+            self.model,
+            self.rules(),
+            WindowConfig(self.max_gap_ms, scales, self.stride),
+        )
+
+
+def changed(plant: ReplicaConfig, model: ModelSpec | None = None, **changes: object) -> ReplicaConfig:
+    """Return another set-up."""
+    if model is not None:
+        changes["model"] = model
+    return replace(plant, **changes)  # type: ignore[arg-type] # checked by the dataclass
+
+
+def reading(sensor: str, time_ms: int, *values: float | None, features: Sequence[str] = MODEL.features) -> bytes:
+    """Return a reading as a producer writes it."""
+    return json.dumps({"sensor_id": sensor, "timestamp": time_ms, "values": dict(zip(features, values, strict=True))}).encode()
