@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.fast_run import deselect_tests_of_servers, leave_out_slow_tests
 from tests.servers.kafka import Kafka, kafka_for_tests, running_kafka
@@ -49,7 +49,7 @@ SLOW_FIXTURES = {*MARKER_OF_FIXTURE, "tiny_model_directory"}
 SLOW_FOLDERS = {"demo", "gate", "integration", "model", "scenarios", "training"}
 _SERVERS = pytest.StashKey[SharedServers]()
 
-settings.register_profile("dev", max_examples=20, deadline=None)
+settings.register_profile("dev", max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
