@@ -18,16 +18,16 @@ from random import Random
 
 from kafka.errors import KafkaError
 
+from tests.chaos.campaign_servers import CampaignServers
 from tests.chaos.catalogue import Entry, catalogue
 from tests.chaos.report import as_json, merged, steps_line, table
 from tests.chaos.round import RoundResult, failed
-from tests.chaos.world import World
 from tests.servers.processes import ServerStartError
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def run(entries: list[Entry], seed: int, scale: float, world: World) -> Iterator[RoundResult]:
+def run(entries: list[Entry], seed: int, scale: float, world: CampaignServers) -> Iterator[RoundResult]:
     """Run the faults, each so many times as the scale says, in rounds; yield what came of each round."""
     for entry in entries:
         left, number = max(1, round(scale * entry.count)), 0
@@ -46,7 +46,7 @@ def main() -> int:
     options = _options()
     entries = [entry for entry in catalogue() if not options.only or entry.name in options.only]
     directory = Path(tempfile.mkdtemp(prefix="stream-detector-chaos-"))
-    world = World(directory)
+    world = CampaignServers(directory)
     rows: list[RoundResult] = []
     try:
         for row in run(entries, options.seed, options.scale, world):

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from tests.chaos import brokers, inputs, kills, models, networks, stores
+from tests.chaos.campaign_servers import CampaignServers
 from tests.chaos.round import RoundResult
-from tests.chaos.world import World
 from tests.integration.worker import Setup
 from tests.servers.socks_proxy import SocksProxy
 
 EVERY, SOME, FEW, EVICTING = Setup("every"), Setup("some"), Setup("few"), Setup("evicting")
 #: Runs a fault so many times in a round of this name; topics and group are called like it.
-Run = Callable[[World, str, Random, int], RoundResult]
+Run = Callable[[CampaignServers, str, Random, int], RoundResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +51,23 @@ def _models() -> list[Entry]:
 
 
 def _stores() -> list[Entry]:
-    def lost(w: World, name: str, _: Random, n: int) -> RoundResult:
+    def lost(w: CampaignServers, name: str, _: Random, n: int) -> RoundResult:
         return kills.lost_with_kills(name, w.places(w.forgetful), n, EVERY, stores.flushed(w.forgetful))
 
-    def flushed(w: World, name: str, _: Random, n: int) -> RoundResult:
+    def flushed(w: CampaignServers, name: str, _: Random, n: int) -> RoundResult:
         return stores.blows(name, w.places(), n, EVERY, ("Redis: FLUSHALL", stores.flushed(w.valkey)))
 
-    def forgotten(w: World, name: str, c: Random, n: int) -> RoundResult:
+    def forgotten(w: CampaignServers, name: str, c: Random, n: int) -> RoundResult:
         blow = stores.restarted(w.forgetful, c)
         return stores.blows(name, w.places(w.forgetful), n, SOME, ("Redis: restarted without its data", blow))
 
-    def kept(w: World, name: str, c: Random, n: int) -> RoundResult:
+    def kept(w: CampaignServers, name: str, c: Random, n: int) -> RoundResult:
         return stores.blows(name, w.places(), n, EVERY, ("Redis: killed, back with its data", stores.restarted(w.valkey, c)))
 
-    def paused(w: World, name: str, c: Random, n: int) -> RoundResult:
+    def paused(w: CampaignServers, name: str, c: Random, n: int) -> RoundResult:
         return stores.blows(name, w.places(), n, SOME, ("Redis: stopped for a while", stores.paused(w.valkey, c)))
 
-    def full(w: World, name: str, c: Random, n: int) -> RoundResult:
+    def full(w: CampaignServers, name: str, c: Random, n: int) -> RoundResult:
         return stores.blows(name, w.places(), n, EVERY, ("Redis: out of memory", stores.full(w.valkey, c)))
 
     return [
@@ -84,11 +84,11 @@ def _store_networks() -> list[Entry]:
     def blows(said: str, make_blow: Callable[[Random], stores.NetworkBlow]) -> Run:
         return lambda w, name, c, n: stores.through_proxy(name, w.places(), w.valkey.address, n, (said, make_blow(c)))
 
-    def failover(w: World, name: str, c: Random, n: int) -> RoundResult:
+    def failover(w: CampaignServers, name: str, c: Random, n: int) -> RoundResult:
         fault = "Redis: failover to a lagging replica", stores.lagging_failover(w.pair, c)
         return stores.through_proxy(name, w.places(w.pair.primary), w.pair.primary.address, n, fault)
 
-    def cluster(w: World, name: str, c: Random, n: int) -> RoundResult:
+    def cluster(w: CampaignServers, name: str, c: Random, n: int) -> RoundResult:
         places = replace(w.places(w.valkey_cluster[0]), redis_cluster=True)
         return stores.cluster(name, places, c, n, w.valkey_cluster)
 

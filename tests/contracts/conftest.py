@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contracts.worlds import KafkaWorld, MemoryWorld, World
+from tests.contracts.brokers import Broker, KafkaBroker, MemoryBroker
 
 PARTITIONS = 2
 
 
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
-def world(request: pytest.FixtureRequest, unique_name: str) -> Iterator[World]:
-    made: MemoryWorld | KafkaWorld
+def world(request: pytest.FixtureRequest, unique_name: str) -> Iterator[Broker]:
+    made: MemoryBroker | KafkaBroker
     if request.param == "memory":
-        made = MemoryWorld(f"{unique_name}.input", f"{unique_name}.output")
+        made = MemoryBroker(f"{unique_name}.input", f"{unique_name}.output")
     else:
-        made = KafkaWorld(request.getfixturevalue("kafka_brokers"), unique_name)
+        made = KafkaBroker(request.getfixturevalue("kafka_brokers"), unique_name)
     made.create(PARTITIONS)
     yield made
     made.close()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from stream_detector.ports import Chunk, Polled, Source
 from stream_detector.readings import Membership
-from tests.contracts.worlds import World
+from tests.contracts.brokers import Broker
 
 
 @dataclass
@@ -59,5 +59,5 @@ class SourceReader:
         return spans[-1][1] if spans else -1
 
 
-def reader_of(world: World, source: Source | None = None, start: Callable[[int], int] = lambda _partition: 0) -> SourceReader:
+def reader_of(world: Broker, source: Source | None = None, start: Callable[[int], int] = lambda _partition: 0) -> SourceReader:
     return SourceReader(source or world.source(), world.patience_seconds, start)

@@ -9,11 +9,11 @@ import pytest
 
 from stream_detector.errors import FencedError, MembershipLostError
 from stream_detector.readings import Message
+from tests.contracts.brokers import Broker
 from tests.contracts.reader import reader_of
-from tests.contracts.worlds import World
 
 
-def test_an_added_partition_is_noticed(world: World) -> None:
+def test_an_added_partition_is_noticed(world: Broker) -> None:
     reader = reader_of(world)
     reader.poll_until(lambda: reader.held == {0, 1})
     world.add_partitions(3)
@@ -26,7 +26,7 @@ def test_an_added_partition_is_noticed(world: World) -> None:
     assert reader.source.partitions() == {0, 1, 2}
 
 
-def test_a_second_member_takes_its_share_and_gives_it_back(world: World) -> None:
+def test_a_second_member_takes_its_share_and_gives_it_back(world: Broker) -> None:
     one = reader_of(world)
     one.poll_until(lambda: one.held == {0, 1})
     two = reader_of(world)
@@ -39,7 +39,7 @@ def test_a_second_member_takes_its_share_and_gives_it_back(world: World) -> None
     assert shares == {0, 1}
 
 
-def test_a_batch_read_before_a_rebalance_cannot_rewind_the_new_owner(world: World) -> None:
+def test_a_batch_read_before_a_rebalance_cannot_rewind_the_new_owner(world: Broker) -> None:
     world.produce(0, [b"a", b"b", b"c"])
     world.produce(1, [b"a", b"b", b"c"])
     one, sink_one = reader_of(world, world.source(max_poll_records=2)), world.sink()
@@ -58,7 +58,7 @@ def test_a_batch_read_before_a_rebalance_cannot_rewind_the_new_owner(world: Worl
     assert world.output() == [b"of two"]
 
 
-def test_records_polled_while_a_second_member_joins_are_neither_lost_nor_doubled(world: World) -> None:
+def test_records_polled_while_a_second_member_joins_are_neither_lost_nor_doubled(world: Broker) -> None:
     one = reader_of(world, world.source(max_poll_records=3))
     one.poll_until(lambda: one.held == {0, 1})
     world.produce(0, [b"%d" % place for place in range(20)])
@@ -72,7 +72,7 @@ def test_records_polled_while_a_second_member_joins_are_neither_lost_nor_doubled
     assert one.values(kept) == [b"%d" % place for place in range(20)]
 
 
-def test_the_membership_of_an_evicted_member_is_refused(world: World) -> None:
+def test_the_membership_of_an_evicted_member_is_refused(world: Broker) -> None:
     world.produce(0, [b"a", b"b"])
     reader, sink = reader_of(world), world.sink()
     reader.poll_until(lambda: reader.position(0) == 2)
@@ -91,7 +91,7 @@ def test_the_membership_of_an_evicted_member_is_refused(world: World) -> None:
     assert world.output() == [b"in time"]
 
 
-def test_a_restarted_replica_gets_its_partitions_back(world: World) -> None:
+def test_a_restarted_replica_gets_its_partitions_back(world: Broker) -> None:
     before = reader_of(world, world.source("replica-1"))
     other = reader_of(world, world.source("replica-2"))
     before.poll_until(lambda: len(before.held) == len(other.held) == 1, other)
@@ -104,7 +104,7 @@ def test_a_restarted_replica_gets_its_partitions_back(world: World) -> None:
     assert after.held == held
 
 
-def test_two_replicas_of_one_instance_id_stop_the_earlier(world: World) -> None:
+def test_two_replicas_of_one_instance_id_stop_the_earlier(world: Broker) -> None:
     earlier = reader_of(world, world.source("replica-1"))
     earlier.poll_until(lambda: earlier.held == {0, 1})
     stale = earlier.membership

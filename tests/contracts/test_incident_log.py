@@ -11,23 +11,23 @@ from stream_detector.detection.open_incidents import OpenIncident
 from stream_detector.errors import MembershipLostError
 from stream_detector.ports import IncidentLog
 from stream_detector.readings import Message
+from tests.contracts.brokers import Broker, KafkaBroker, MemoryBroker
 from tests.contracts.reader import reader_of
-from tests.contracts.worlds import KafkaWorld, MemoryWorld, World
 from tests.fakes.memory_sink import MemoryIncidentLog
 
 OPENED_MS = 1_795_417_200_000
 
 
-def incident_log(world: World, alerts_topic: str = "") -> IncidentLog:
+def incident_log(world: Broker, alerts_topic: str = "") -> IncidentLog:
     """Return the incident log on a world's output topic, or on another one."""
     topic = alerts_topic or world.output_topic
-    if isinstance(world, KafkaWorld):
+    if isinstance(world, KafkaBroker):
         return KafkaIncidentLog(world.settings.model_copy(update={"alerts_topic": topic}))
-    assert isinstance(world, MemoryWorld)
+    assert isinstance(world, MemoryBroker)
     return MemoryIncidentLog(world.log, world.input_topic, topic)
 
 
-def event(world: World, status: str, sensor: str, last_offset: int, *, partition: int = 0, topic: str = "") -> Message:
+def event(world: Broker, status: str, sensor: str, last_offset: int, *, partition: int = 0, topic: str = "") -> Message:
     """Return an event of an incident that opened at offset 10."""
     content = {
         "status": status,
@@ -39,12 +39,12 @@ def event(world: World, status: str, sensor: str, last_offset: int, *, partition
     return Message(world.output_topic, sensor.encode(), json.dumps(content).encode())
 
 
-def input_topic(world: World) -> str:
-    assert isinstance(world, KafkaWorld | MemoryWorld)
+def input_topic(world: Broker) -> str:
+    assert isinstance(world, KafkaBroker | MemoryBroker)
     return world.input_topic
 
 
-def publish(world: World, *messages: Message) -> None:
+def publish(world: Broker, *messages: Message) -> None:
     """Commit messages, each in a transaction of its own."""
     reader, sink = reader_of(world), world.sink()
     reader.poll_until(lambda: reader.held == {0, 1})
@@ -53,19 +53,19 @@ def publish(world: World, *messages: Message) -> None:
     sink.close()
 
 
-def open_sensors(world: World, partition: int = 0, position: int = 100) -> list[str]:
+def open_sensors(world: Broker, partition: int = 0, position: int = 100) -> list[str]:
     return sorted(incident.sensor_id for incident in incident_log(world).open_incidents(partition, position))
 
 
-def test_an_empty_topic_leaves_nothing_open(world: World) -> None:
+def test_an_empty_topic_leaves_nothing_open(world: Broker) -> None:
     assert incident_log(world).open_incidents(0, 100) == []
 
 
-def test_a_topic_that_does_not_exist_leaves_nothing_open(world: World) -> None:
+def test_a_topic_that_does_not_exist_leaves_nothing_open(world: Broker) -> None:
     assert incident_log(world, f"{world.output_topic}-missing").open_incidents(0, 100) == []
 
 
-def test_incidents_that_were_opened_or_updated_last_are_open_with_what_their_newest_event_says(world: World) -> None:
+def test_incidents_that_were_opened_or_updated_last_are_open_with_what_their_newest_event_says(world: Broker) -> None:
     publish(
         world,
         event(world, "opened", "pump-1", 10),
@@ -82,14 +82,14 @@ def test_incidents_that_were_opened_or_updated_last_are_open_with_what_their_new
     ]
 
 
-def test_events_of_readings_from_the_position_on_do_not_count(world: World) -> None:
+def test_events_of_readings_from_the_position_on_do_not_count(world: Broker) -> None:
     publish(world, event(world, "opened", "pump-1", 10), event(world, "closed", "pump-1", 20), event(world, "opened", "b", 20))
 
     assert open_sensors(world, position=20) == ["pump-1"]
     assert open_sensors(world, position=21) == ["b"]
 
 
-def test_each_partition_has_its_own_incidents_and_another_topics_do_not_count(world: World) -> None:
+def test_each_partition_has_its_own_incidents_and_another_topics_do_not_count(world: Broker) -> None:
     publish(
         world,
         event(world, "opened", "pump-1", 10, partition=0),
@@ -101,13 +101,13 @@ def test_each_partition_has_its_own_incidents_and_another_topics_do_not_count(wo
     assert open_sensors(world, partition=1) == ["pump-2"]
 
 
-def test_what_is_no_event_is_skipped(world: World) -> None:
+def test_what_is_no_event_is_skipped(world: Broker) -> None:
     publish(world, Message(world.output_topic, b"k", b"\x00 no event"), event(world, "opened", "pump-1", 10))
 
     assert open_sensors(world) == ["pump-1"]
 
 
-def test_events_that_were_not_committed_do_not_count(world: World) -> None:
+def test_events_that_were_not_committed_do_not_count(world: Broker) -> None:
     reader, sink = reader_of(world), world.sink()
     reader.poll_until(lambda: reader.held == {0, 1})
 

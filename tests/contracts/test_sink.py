@@ -10,11 +10,11 @@ import pytest
 from stream_detector.adapters.kafka.sink import KafkaSink
 from stream_detector.errors import CommitFailedError, MembershipLostError, PermanentDeliveryError
 from stream_detector.readings import Message
+from tests.contracts.brokers import MAX_RECORD_BYTES, Broker, KafkaBroker
 from tests.contracts.reader import reader_of
-from tests.contracts.worlds import MAX_RECORD_BYTES, KafkaWorld, World
 
 
-def test_messages_and_positions_are_committed_together_and_found_after_a_restart(world: World) -> None:
+def test_messages_and_positions_are_committed_together_and_found_after_a_restart(world: Broker) -> None:
     world.produce(0, [b"a", b"b", b"c"])
     reader, sink = reader_of(world, world.source(max_poll_records=2)), world.sink()
     reader.poll_until(lambda: reader.position(0) == 2)
@@ -32,7 +32,7 @@ def test_messages_and_positions_are_committed_together_and_found_after_a_restart
     assert again.source.committed(1) is None
 
 
-def test_positions_are_committed_without_messages_too(world: World) -> None:
+def test_positions_are_committed_without_messages_too(world: Broker) -> None:
     world.produce(0, [b"a"])
     reader, sink = reader_of(world), world.sink()
     reader.poll_until(lambda: reader.position(0) == 1)
@@ -43,7 +43,7 @@ def test_positions_are_committed_without_messages_too(world: World) -> None:
     assert world.output() == []
 
 
-def test_no_membership_is_refused(world: World) -> None:
+def test_no_membership_is_refused(world: Broker) -> None:
     sink, source = world.sink(), world.source()
 
     with pytest.raises(MembershipLostError):
@@ -53,7 +53,7 @@ def test_no_membership_is_refused(world: World) -> None:
     assert world.output() == []
 
 
-def test_a_sink_works_again_only_after_a_reset(world: World) -> None:
+def test_a_sink_works_again_only_after_a_reset(world: Broker) -> None:
     reader, sink = reader_of(world), world.sink()
     reader.poll_until(lambda: reader.held == {0, 1})
     with pytest.raises(CommitFailedError):
@@ -67,7 +67,7 @@ def test_a_sink_works_again_only_after_a_reset(world: World) -> None:
     assert world.output() == [b"v"]
 
 
-def test_offsets_of_a_failed_transaction_do_not_come_with_the_next_one(world: World) -> None:
+def test_offsets_of_a_failed_transaction_do_not_come_with_the_next_one(world: Broker) -> None:
     reader, sink = reader_of(world), world.sink()
     reader.poll_until(lambda: reader.held == {0, 1})
     stale = reader.membership
@@ -83,7 +83,7 @@ def test_offsets_of_a_failed_transaction_do_not_come_with_the_next_one(world: Wo
     assert [reader.source.committed(0), reader.source.committed(1)] == [None, 3]
 
 
-def test_a_later_sink_of_the_same_replica_fences_the_earlier(world: World) -> None:
+def test_a_later_sink_of_the_same_replica_fences_the_earlier(world: Broker) -> None:
     reader, earlier = reader_of(world, world.source("replica-1")), world.sink("replica-1")
     reader.poll_until(lambda: reader.held == {0, 1})
     later = world.sink("replica-1")
@@ -95,7 +95,7 @@ def test_a_later_sink_of_the_same_replica_fences_the_earlier(world: World) -> No
     assert world.output() == [b"alive"]
 
 
-def test_a_record_that_is_too_large_is_refused_for_good(world: World) -> None:
+def test_a_record_that_is_too_large_is_refused_for_good(world: Broker) -> None:
     reader, sink = reader_of(world), world.sink()
     reader.poll_until(lambda: reader.held == {0, 1})
     messages = [Message(world.output_topic, b"k", b"small"), Message(world.output_topic, b"k", b"x" * (MAX_RECORD_BYTES + 1))]
@@ -107,7 +107,7 @@ def test_a_record_that_is_too_large_is_refused_for_good(world: World) -> None:
     assert reader.source.committed(0) is None
 
 
-def test_a_topic_that_does_not_exist_is_refused_for_good(world: World) -> None:
+def test_a_topic_that_does_not_exist_is_refused_for_good(world: Broker) -> None:
     reader, sink = reader_of(world), world.sink()
     reader.poll_until(lambda: reader.held == {0, 1})
 
@@ -117,11 +117,11 @@ def test_a_topic_that_does_not_exist_is_refused_for_good(world: World) -> None:
     assert reader.source.committed(0) is None
 
 
-def test_closing_twice_is_fine(world: World) -> None:
+def test_closing_twice_is_fine(world: Broker) -> None:
     source, sink = world.source(), world.sink()
 
     for _ in range(2):
         source.close()
         sink.close()
 
-    assert isinstance(sink, KafkaSink) == isinstance(world, KafkaWorld)
+    assert isinstance(sink, KafkaSink) == isinstance(world, KafkaBroker)

@@ -9,11 +9,11 @@ import pytest
 
 from stream_detector.errors import RetriableError
 from stream_detector.ports import Chunk
+from tests.contracts.brokers import START_MS, Broker, read_all
 from tests.contracts.reader import SourceReader, reader_of
-from tests.contracts.worlds import START_MS, World, read_all
 
 
-def test_a_new_member_gets_every_partition_and_reads_none_before_a_seek(world: World) -> None:
+def test_a_new_member_gets_every_partition_and_reads_none_before_a_seek(world: Broker) -> None:
     world.produce(0, [b"a"])
     source = world.source()
     reader = SourceReader(source, world.patience_seconds, held=set())
@@ -33,7 +33,7 @@ def test_a_new_member_gets_every_partition_and_reads_none_before_a_seek(world: W
     assert reader.values(0) == [b"a"]
 
 
-def test_chunks_chain_from_the_seek_to_the_end_and_hold_all_records(world: World) -> None:
+def test_chunks_chain_from_the_seek_to_the_end_and_hold_all_records(world: Broker) -> None:
     values = [b"%d" % place for place in range(25)]
     world.produce(0, values)
     world.produce(1, values[:5])
@@ -48,7 +48,7 @@ def test_chunks_chain_from_the_seek_to_the_end_and_hold_all_records(world: World
     assert [record.offset for chunk in reader.chunks if chunk.partition == 0 for record in chunk.records] == list(range(25))
 
 
-def test_records_carry_key_timestamp_and_place(world: World) -> None:
+def test_records_carry_key_timestamp_and_place(world: Broker) -> None:
     world.produce(1, [b"a", b"b"])
     reader = reader_of(world)
 
@@ -59,13 +59,13 @@ def test_records_carry_key_timestamp_and_place(world: World) -> None:
     assert list(record.headers) == []
 
 
-def test_a_new_group_has_no_committed_position(world: World) -> None:
+def test_a_new_group_has_no_committed_position(world: Broker) -> None:
     source = world.source()
 
     assert [source.committed(partition) for partition in sorted(source.partitions())] == [None, None]
 
 
-def test_aborted_records_are_skipped_and_markers_are_passed(world: World) -> None:
+def test_aborted_records_are_skipped_and_markers_are_passed(world: Broker) -> None:
     world.produce_transaction(0, [b"a", b"b"], commit=True)  # offsets 0, 1 and the marker 2
     world.produce_transaction(0, [b"never"], commit=False)  # 3 and the marker 4
     world.produce(0, [b"c"])  # 5
@@ -78,7 +78,7 @@ def test_aborted_records_are_skipped_and_markers_are_passed(world: World) -> Non
     assert reader.source.bounds(0) == (0, 8)
 
 
-def test_a_poll_that_meets_only_markers_moves_the_position(world: World) -> None:
+def test_a_poll_that_meets_only_markers_moves_the_position(world: Broker) -> None:
     world.produce_transaction(0, [b"never", b"ever"], commit=False)
     reader = reader_of(world)
 
@@ -87,7 +87,7 @@ def test_a_poll_that_meets_only_markers_moves_the_position(world: World) -> None
     assert reader.values(0) == []
 
 
-def test_a_compacted_topic_has_gaps_between_chained_chunks(world: World) -> None:
+def test_a_compacted_topic_has_gaps_between_chained_chunks(world: Broker) -> None:
     world.produce_compacted(0, 5)
     reader = reader_of(world)
 
@@ -96,7 +96,7 @@ def test_a_compacted_topic_has_gaps_between_chained_chunks(world: World) -> None
     assert reader.values(0) == [b"4", b"last"]
 
 
-def test_a_position_before_the_log_start_is_reported_as_lost_and_the_bounds_tell_where_to_go_on(world: World) -> None:
+def test_a_position_before_the_log_start_is_reported_as_lost_and_the_bounds_tell_where_to_go_on(world: Broker) -> None:
     world.produce(0, [b"%d" % place for place in range(10)])
     reader, sink = reader_of(world), world.sink()
     reader.poll_until(lambda: reader.position(0) == 10)
@@ -115,7 +115,7 @@ def test_a_position_before_the_log_start_is_reported_as_lost_and_the_bounds_tell
     assert reader.values(0) == [b"7", b"8", b"9"]
 
 
-def test_a_position_after_the_end_is_reported_as_lost(world: World) -> None:
+def test_a_position_after_the_end_is_reported_as_lost(world: Broker) -> None:
     world.produce(0, [b"a"])
     reader = reader_of(world)
     reader.poll_until(lambda: reader.position(0) == 1)
@@ -128,7 +128,7 @@ def test_a_position_after_the_end_is_reported_as_lost(world: World) -> None:
     assert reader.values(0) == [b"a"]
 
 
-def test_paused_partitions_wait_until_they_are_sought(world: World) -> None:
+def test_paused_partitions_wait_until_they_are_sought(world: Broker) -> None:
     reader = reader_of(world)
     reader.poll_until(lambda: reader.held == {0, 1})
     reader.source.pause([0])
@@ -144,7 +144,7 @@ def test_paused_partitions_wait_until_they_are_sought(world: World) -> None:
     assert reader.values(0) == [b"a"]
 
 
-def test_a_partition_that_is_not_held_cannot_be_steered(world: World) -> None:
+def test_a_partition_that_is_not_held_cannot_be_steered(world: Broker) -> None:
     source = world.source()
 
     source.seek(0, 5)
@@ -153,7 +153,7 @@ def test_a_partition_that_is_not_held_cannot_be_steered(world: World) -> None:
     assert source.poll(0.1).chunks == ()
 
 
-def test_positions_are_found_by_time(world: World) -> None:
+def test_positions_are_found_by_time(world: Broker) -> None:
     world.produce(0, [b"a", b"b", b"c"])
     source = world.source()
 
@@ -164,7 +164,7 @@ def test_positions_are_found_by_time(world: World) -> None:
     assert source.position_at(1, START_MS) == 0
 
 
-def test_a_topic_made_anew_has_another_identity_and_its_old_position_is_lost(world: World) -> None:
+def test_a_topic_made_anew_has_another_identity_and_its_old_position_is_lost(world: Broker) -> None:
     world.produce(0, [b"a", b"b", b"c"])
     reader = reader_of(world)
     reader.poll_until(lambda: reader.position(0) == 3)
@@ -181,7 +181,7 @@ def test_a_topic_made_anew_has_another_identity_and_its_old_position_is_lost(wor
     assert reader.values(0) == [b"new"]
 
 
-def test_spans_are_read_outside_the_group(world: World) -> None:
+def test_spans_are_read_outside_the_group(world: Broker) -> None:
     world.produce(0, [b"%d" % place for place in range(250)])
     world.produce_transaction(0, [b"never"], commit=False)  # 250 and the marker 251
     source = world.source()
@@ -193,7 +193,7 @@ def test_spans_are_read_outside_the_group(world: World) -> None:
     assert len(source.read(0, 0, 250, 7).records) <= 7
 
 
-def test_spans_of_several_partitions_are_read_in_turn(world: World) -> None:
+def test_spans_of_several_partitions_are_read_in_turn(world: Broker) -> None:
     world.produce(0, [b"a%d" % place for place in range(30)])
     world.produce(1, [b"b%d" % place for place in range(30)])
     source = world.source()
@@ -210,7 +210,7 @@ def test_spans_of_several_partitions_are_read_in_turn(world: World) -> None:
     assert values[1] == [b"b%d" % place for place in range(30)]
 
 
-def test_reading_where_the_log_holds_nothing_ends_with_an_error(world: World) -> None:
+def test_reading_where_the_log_holds_nothing_ends_with_an_error(world: Broker) -> None:
     world.produce(0, [b"a", b"b", b"c"])
     world.trim(0, 2)
     source = world.source()

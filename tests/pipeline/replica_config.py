@@ -55,8 +55,8 @@ class ReplicaConfig:
     max_gap_ms: int = MINUTE_MS
     stride: int = 1
     max_sensors: int = 1000
-    overlap_records: int = 0  # the least that is left in flight
-    commits: CommitPolicy = AT_ONCE
+    overlap_records: int = 4096  # a batch of fewer is carried through in one step
+    commits: CommitPolicy = field(default_factory=lambda: CommitPolicy(seconds=0.5))
     whole_bytes: int = WHOLE_BYTES  # the largest record that is stored whole
     stores_late: bool = False  # when it is waited for, or when World.in_transit is told to arrive
     model_tag: int = 1
@@ -130,6 +130,16 @@ class ReplicaConfig:
             self.rules(),
             WindowConfig(self.max_gap_ms, scales, self.stride),
         )
+
+
+def committing_at_once(config: ReplicaConfig) -> ReplicaConfig:
+    """Return a configuration in which no batch waits to be committed; a small batch still goes all the way in one step."""
+    return replace(config, commits=AT_ONCE)
+
+
+def every_batch_in_flight(config: ReplicaConfig) -> ReplicaConfig:
+    """Return a configuration in which every batch, however small, is scored while the one before it is committed."""
+    return replace(config, overlap_records=0, commits=AT_ONCE)
 
 
 def changed(plant: ReplicaConfig, model: ModelSpec | None = None, **changes: object) -> ReplicaConfig:

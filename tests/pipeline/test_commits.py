@@ -8,8 +8,9 @@ import pytest
 
 from stream_detector.pipeline.config import CommitPolicy
 from stream_detector.ports import Polled
+from stream_detector.settings.schema import Settings
 from tests.pipeline.replica import Replica
-from tests.pipeline.replica_config import INPUT, ReplicaConfig
+from tests.pipeline.replica_config import INPUT, ReplicaConfig, committing_at_once
 from tests.pipeline.test_in_flight import lose_one
 from tests.pipeline.test_pipeline import ALWAYS, NEVER, feed, opened, ready, windows
 from tests.pipeline.world import World, stored_counts
@@ -263,9 +264,12 @@ def test_a_commit_that_fails_while_settling_starts_over() -> None:
     assert (world.committed(), stored_counts(world, "ab")) == ({0: 3}, [2, 1])
 
 
-def test_a_plant_commits_at_once_unless_told_otherwise() -> None:
+def test_the_default_is_what_ships_and_each_batch_can_be_committed_at_once() -> None:
+    kafka, default = Settings().kafka, ReplicaConfig()
+    assert default.commits == CommitPolicy(kafka.commit_seconds, kafka.max_poll_records)
+    assert default.overlap_records == kafka.max_poll_records
     world = World()
-    replica = ready(world, replace(ReplicaConfig(), overlap_records=MUCH))
+    replica = ready(world, committing_at_once(default))
     feed(world, "a")
 
     assert replica.turn().committed_batches == 1

@@ -13,10 +13,13 @@ from stream_detector.ports import Polled
 from stream_detector.readings import Float32Array, Membership, Message
 from stream_detector.state.running_scale import Scales
 from tests.fakes.scorer import ChecksumScorer
+from tests.pipeline import test_pipeline
 from tests.pipeline.replica import Replica, merged
-from tests.pipeline.replica_config import INPUT, SECOND_MS, ReplicaConfig
-from tests.pipeline.test_pipeline import ALWAYS, NEVER, feed, opened, ready, windows
+from tests.pipeline.replica_config import INPUT, SECOND_MS, ReplicaConfig, every_batch_in_flight
+from tests.pipeline.test_pipeline import feed, opened, ready, windows
 from tests.pipeline.world import World, stored_counts
+
+ALWAYS, NEVER = every_batch_in_flight(test_pipeline.ALWAYS), every_batch_in_flight(test_pipeline.NEVER)
 
 
 def test_the_next_batch_is_in_memory_while_one_is_committed_and_only_that_one_is_stored() -> None:
@@ -170,7 +173,7 @@ def test_a_batch_in_flight_outlives_a_poll_that_fails_for_now(monkeypatch: pytes
 
 def test_sensors_that_find_no_room_beside_a_batch_in_flight_come_after_it() -> None:
     world = World()
-    replica = ready(world, ReplicaConfig(margin=-50.0, max_sensors=2))
+    replica = ready(world, every_batch_in_flight(ReplicaConfig(margin=-50.0, max_sensors=2)))
     for second, pair in enumerate(["ab", "cd", "ab", "cd", "ab", "cd"]):
         feed(world, pair, first_second=2 * second)
         replica.turn()
@@ -301,7 +304,7 @@ def test_what_is_read_again_of_a_partition_that_was_given_away_is_counted_once()
 
 def test_a_run_of_bad_records_that_is_read_twice_is_not_twice_as_long() -> None:
     world = World(partitions=2)
-    replica = ready(world, ReplicaConfig(margin=50.0, dead_letter_run=5))
+    replica = ready(world, every_batch_in_flight(ReplicaConfig(margin=50.0, dead_letter_run=5)))
     feed(world, "a", partition=0)
     for _ in range(4):
         world.log.append(INPUT, 1, b"broken")
@@ -315,7 +318,7 @@ def test_a_run_of_bad_records_that_is_read_twice_is_not_twice_as_long() -> None:
 
 def test_bad_records_of_a_partition_that_was_given_away_are_the_next_owners_matter() -> None:
     world = World(partitions=2)
-    replica = ready(world, ReplicaConfig(margin=50.0, dead_letter_run=5))
+    replica = ready(world, every_batch_in_flight(ReplicaConfig(margin=50.0, dead_letter_run=5)))
     feed(world, "a", partition=0)
     for _ in range(8):
         world.log.append(INPUT, 1, b"broken")
@@ -330,7 +333,9 @@ def test_bad_records_of_a_partition_that_was_given_away_are_the_next_owners_matt
 
 def test_a_sensor_loaded_beside_a_batch_from_a_store_that_fell_back_is_restored() -> None:
     world = World()
-    replica = ready(world, ReplicaConfig(margin=-50.0, update_ms=3600 * SECOND_MS, max_sensors=3, slice_records=2))
+    replica = ready(
+        world, every_batch_in_flight(ReplicaConfig(margin=-50.0, update_ms=3600 * SECOND_MS, max_sensors=3, slice_records=2))
+    )
     feed(world, "aa")
     replica.step()
     earlier = world.store.snapshot()

@@ -8,10 +8,10 @@ from stream_detector.errors import StoreUnavailableError
 from stream_detector.ports import PartitionMeta
 from stream_detector.state.codec.encode import encode
 from tests.pipeline.replica import Replica, merged
-from tests.pipeline.replica_config import SECOND_MS, START_MS, ReplicaConfig
+from tests.pipeline.replica_config import SECOND_MS, START_MS, ReplicaConfig, committing_at_once
 from tests.pipeline.world import World, stored_counts
 
-SMALL = ReplicaConfig(max_sensors=2, slice_records=2)
+SMALL = committing_at_once(ReplicaConfig(max_sensors=2, slice_records=2))
 
 
 def feed(world: World, sensors: str, first_second: int = 0, partition: int = 0) -> None:

@@ -7,14 +7,15 @@ from dataclasses import replace
 import pytest
 
 from stream_detector.errors import RetriableError
+from stream_detector.pipeline.config import AT_ONCE
 from stream_detector.ports import Polled
 from tests.pipeline.replica_config import INPUT, START_MS
 from tests.pipeline.test_in_flight import lose_one, several
 from tests.pipeline.test_pipeline import ALWAYS, feed, opened, ready, windows
 from tests.pipeline.world import World, stored_counts
 
-SMALL_BATCHES = replace(ALWAYS, overlap_records=3)
-LATE_STORE = replace(ALWAYS, overlap_records=1000, stores_late=True)
+SMALL_BATCHES = replace(ALWAYS, overlap_records=3, commits=AT_ONCE)
+LATE_STORE = replace(ALWAYS, overlap_records=1000, commits=AT_ONCE, stores_late=True)
 
 
 def test_a_small_batch_is_carried_through_in_one_step_and_a_large_one_is_left_in_flight() -> None:

@@ -12,7 +12,7 @@ from stream_detector.errors import CommitFailedError, PermanentDeliveryError, Re
 from stream_detector.pipeline.config import LagBounds
 from stream_detector.ports import Polled
 from tests.pipeline.replica import Replica
-from tests.pipeline.replica_config import INPUT, SECOND_MS, START_MS, ReplicaConfig
+from tests.pipeline.replica_config import INPUT, SECOND_MS, START_MS, ReplicaConfig, committing_at_once, every_batch_in_flight
 from tests.pipeline.world import World
 
 #: Every full window is anomalous: each sensor opens one incident at its third reading.
@@ -75,7 +75,7 @@ def test_offsets_that_the_source_passed_over_are_counted_as_lost(monkeypatch: py
 
 def test_late_readings_and_restarted_windows_are_counted() -> None:
     world = World()
-    replica = ready(world, NEVER)
+    replica = ready(world, committing_at_once(NEVER))
     for second in (0, 5, 5, 3, 100):
         world.produce("a", START_MS + second * SECOND_MS, 1.0, 1.0)
 
@@ -199,7 +199,7 @@ def test_a_run_of_bad_records_does_not_go_on_over_what_another_owner_read() -> N
 
 def test_who_is_no_member_now_waits_in_its_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     world, waited = World(), list[float]()
-    replica = ready(world, ALWAYS)
+    replica = ready(world, every_batch_in_flight(ALWAYS))
     feed(world, "aaa")
     replica.turn()
 
@@ -343,7 +343,7 @@ BOUNDED = LagBounds(readings=4, seconds=1e9, retry_seconds=0.5)
 
 def test_sensors_in_memory_are_scored_while_the_store_is_away() -> None:
     world = World()
-    replica = ready(world, ALWAYS)
+    replica = ready(world, every_batch_in_flight(ALWAYS))
     feed(world, "aa")
     replica.step()
     world.store.unavailable = True

@@ -27,7 +27,16 @@ from tests.examples import examples
 from tests.fakes.fragile_store import Snapshot
 from tests.fakes.scorer import checksum_error
 from tests.pipeline.replica import Replica
-from tests.pipeline.replica_config import INPUT, MINUTE_MS, MODEL, SECOND_MS, START_MS, ReplicaConfig, reading
+from tests.pipeline.replica_config import (
+    INPUT,
+    MINUTE_MS,
+    MODEL,
+    SECOND_MS,
+    START_MS,
+    ReplicaConfig,
+    every_batch_in_flight,
+    reading,
+)
 from tests.pipeline.world import World
 
 SENSORS = 5
@@ -178,7 +187,7 @@ def said(stored: bytes) -> bytes:
 def quiet_run(script: Script) -> Outcome:
     world = World(script.partitions)
     fill(world, script)
-    Replica(world, ReplicaConfig(stride=script.stride, accept_ms=ACCEPT_MS)).run(records=1)
+    Replica(world, every_batch_in_flight(ReplicaConfig(stride=script.stride, accept_ms=ACCEPT_MS))).run(records=1)
     return outcome(world, script)
 
 
@@ -305,7 +314,7 @@ _lossless_failures = st.one_of(
 _paces = st.builds(
     Pace,
     overlap_records=st.sampled_from([0, 5, 1000]),
-    commits=st.builds(CommitPolicy, seconds=st.sampled_from([0.0, 2.5, 1000.0]), records=st.sampled_from([5, 1000])),
+    commits=st.builds(CommitPolicy, seconds=st.sampled_from([0.0, 0.5, 2.5, 1000.0]), records=st.sampled_from([5, 1000])),
     stores_late=st.booleans(),
     whole_bytes=st.sampled_from([0, WHOLE_BYTES]),
 )

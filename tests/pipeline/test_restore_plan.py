@@ -11,7 +11,7 @@ from stream_detector.pipeline.restore_plan import MAX_REPLAY_RECORDS, Action, Fa
 from stream_detector.ports import PartitionMeta
 from stream_detector.state.record_layout import layout_name
 from tests.pipeline.replica import Replica
-from tests.pipeline.replica_config import GROUP, INPUT, MODEL, SECOND_MS, START_MS, ReplicaConfig, changed
+from tests.pipeline.replica_config import GROUP, INPUT, MODEL, SECOND_MS, START_MS, ReplicaConfig, changed, committing_at_once
 from tests.pipeline.world import World
 
 META = PartitionMeta(next_position=500, epoch=b"12345678", layout="3:3:1:1:a,b", topic_id="topic-1")
@@ -164,7 +164,7 @@ def test_a_store_that_was_emptied_is_logged_as_an_error_and_a_first_start_is_not
 def test_a_new_group_starts_at_the_end_with_its_windows_filled() -> None:
     world = World()
     feed(world, "aaab")
-    replica = Replica(world, ReplicaConfig(start="latest"))
+    replica = Replica(world, committing_at_once(ReplicaConfig(start="latest")))
 
     replica.run()
     feed(world, "ab", first_second=4)

@@ -19,7 +19,7 @@ from stream_detector.service.service import Service, tune_garbage_collector
 from stream_detector.service.signals import ReloadFlag, StopFlag
 from stream_detector.service.watchdog import Heartbeat
 from tests.pipeline.replica import Replica
-from tests.pipeline.replica_config import DEAD_LETTERS, INPUT, SECOND_MS, START_MS, ReplicaConfig
+from tests.pipeline.replica_config import DEAD_LETTERS, INPUT, SECOND_MS, START_MS, ReplicaConfig, every_batch_in_flight
 from tests.pipeline.world import World
 
 
@@ -117,7 +117,7 @@ def test_a_service_warns_when_alarms_are_far_above_the_budget(caplog: pytest.Log
     for number in range(5):
         for second in range(3):
             world.produce(f"pump-{number}", START_MS + SECOND_MS * second, 0.1 * second, 1.0)
-    replica, stop = Replica(world, ReplicaConfig(margin=-50.0)), StopFlag()
+    replica, stop = Replica(world, every_batch_in_flight(ReplicaConfig(margin=-50.0))), StopFlag()
 
     def clock() -> float:
         stop.is_set = replica.is_done()

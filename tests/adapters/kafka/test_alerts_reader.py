@@ -12,18 +12,18 @@ from stream_detector.adapters.kafka.alerts_reader import LOOKUP_SECONDS, AlertsR
 from stream_detector.errors import RetriableError
 from stream_detector.readings import Record
 from stream_detector.settings.schema import KafkaSettings
-from tests.contracts.worlds import START_MS, KafkaWorld, until
+from tests.contracts.brokers import START_MS, KafkaBroker, until
 from tests.servers.socks_proxy import SocksProxy
 
 
 @pytest.fixture
-def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaWorld]:
-    made = KafkaWorld(kafka_brokers, unique_name)
+def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaBroker]:
+    made = KafkaBroker(kafka_brokers, unique_name)
     yield made
     made.close()
 
 
-def alerts_in_input(world: KafkaWorld) -> KafkaSettings:
+def alerts_in_input(world: KafkaBroker) -> KafkaSettings:
     """Return settings whose alerts topic is the world's input topic, which it can produce to, trim and replace."""
     return world.settings.model_copy(update={"alerts_topic": world.input_topic})
 
@@ -39,7 +39,7 @@ class Impatient:
         return self._seconds
 
 
-def test_the_last_alerts_of_all_partitions_come_first_then_those_that_follow(world: KafkaWorld) -> None:
+def test_the_last_alerts_of_all_partitions_come_first_then_those_that_follow(world: KafkaBroker) -> None:
     world.create(3)
     for number in range(30):
         world.produce(number % 3, [b"%d" % number], start_ms=START_MS + 1000 * number)
@@ -54,7 +54,7 @@ def test_the_last_alerts_of_all_partitions_come_first_then_those_that_follow(wor
     assert [(record.partition, record.value) for record in following] == [(1, b"new")]
 
 
-def test_none_of_the_last_alerts_may_be_asked_for(world: KafkaWorld) -> None:
+def test_none_of_the_last_alerts_may_be_asked_for(world: KafkaBroker) -> None:
     world.create(1)
     world.produce(0, [b"old"])
     with closing(AlertsReader(alerts_in_input(world))) as reader:
@@ -64,7 +64,7 @@ def test_none_of_the_last_alerts_may_be_asked_for(world: KafkaWorld) -> None:
         assert [record.value for record in until_some(lambda: reader.poll(0.2), world)] == [b"new"]
 
 
-def test_a_topic_and_partitions_that_come_later_are_read_from_their_beginnings(world: KafkaWorld) -> None:
+def test_a_topic_and_partitions_that_come_later_are_read_from_their_beginnings(world: KafkaBroker) -> None:
     with closing(AlertsReader(alerts_in_input(world), Impatient())) as reader:
         assert reader.last(10) == []
         assert not reader.exists()
@@ -81,7 +81,7 @@ def test_a_topic_and_partitions_that_come_later_are_read_from_their_beginnings(w
     assert [(record.partition, record.value) for record in second] == [(1, b"second")]
 
 
-def test_a_topic_that_was_replaced_is_read_from_its_beginning(world: KafkaWorld) -> None:
+def test_a_topic_that_was_replaced_is_read_from_its_beginning(world: KafkaBroker) -> None:
     world.create(2)
     world.produce(0, [b"a", b"b", b"c"])
     with closing(AlertsReader(alerts_in_input(world))) as reader:
@@ -93,7 +93,7 @@ def test_a_topic_that_was_replaced_is_read_from_its_beginning(world: KafkaWorld)
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_silent_brokers_end_in_an_error_and_are_heard_again(world: KafkaWorld, exists: bool) -> None:
+def test_silent_brokers_end_in_an_error_and_are_heard_again(world: KafkaBroker, exists: bool) -> None:
     if exists:
         world.create(1)
     network = SocksProxy()
@@ -114,7 +114,7 @@ def test_silent_brokers_end_in_an_error_and_are_heard_again(world: KafkaWorld, e
     assert [record.value for record in last] == [b"after"]
 
 
-def knows_partition(world: KafkaWorld, partition: int, value: bytes) -> bool:
+def knows_partition(world: KafkaBroker, partition: int, value: bytes) -> bool:
     """Produce a record, once the producer knows its partition; return whether it does."""
     try:
         world.produce(partition, [value])
@@ -130,7 +130,7 @@ def last_or_nothing(reader: AlertsReader) -> list[Record]:
         return []
 
 
-def until_some(read: Callable[[], list[Any]], world: KafkaWorld) -> list[Any]:
+def until_some(read: Callable[[], list[Any]], world: KafkaBroker) -> list[Any]:
     """Read until there is something."""
     found: list[Any] = []
 

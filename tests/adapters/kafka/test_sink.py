@@ -16,13 +16,13 @@ from stream_detector.adapters.kafka.source import KafkaSource
 from stream_detector.errors import CommitFailedError
 from stream_detector.readings import Membership, Message
 from stream_detector.settings.schema import KafkaSettings
-from tests.contracts.worlds import KafkaWorld, until
+from tests.contracts.brokers import KafkaBroker, until
 from tests.servers.socks_proxy import SocksProxy
 
 
 @pytest.fixture
-def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaWorld]:
-    made = KafkaWorld(kafka_brokers, unique_name)
+def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaBroker]:
+    made = KafkaBroker(kafka_brokers, unique_name)
     made.create(1)
     yield made
     made.close()
@@ -36,25 +36,25 @@ def network() -> Iterator[SocksProxy]:
 
 
 @pytest.fixture
-def producer(world: KafkaWorld, network: SocksProxy) -> Iterator[TransactionalProducer]:
+def producer(world: KafkaBroker, network: SocksProxy) -> Iterator[TransactionalProducer]:
     made = TransactionalProducer(through(world, network), f"{world.settings.group_id}-producer")
     yield made
     made.kill()
 
 
 @pytest.fixture
-def source(world: KafkaWorld) -> KafkaSource:
+def source(world: KafkaBroker) -> KafkaSource:
     """A member of the group, with a direct connection."""
     return world.source()
 
 
 @pytest.fixture
-def membership(world: KafkaWorld, source: KafkaSource) -> Membership:
+def membership(world: KafkaBroker, source: KafkaSource) -> Membership:
     until(lambda: bool(source.poll(0.1).assigned), world.patience_seconds)
     return source.poll(0).membership
 
 
-def through(world: KafkaWorld, network: SocksProxy) -> KafkaSettings:
+def through(world: KafkaBroker, network: SocksProxy) -> KafkaSettings:
     """Return the world's settings with short time-outs, through the network that may fail."""
     extra = {**world.settings.extra, "proxy_url": network.url}
     changes = {"extra": extra, "request_timeout_seconds": 2, "transaction_timeout_seconds": 2}
@@ -65,12 +65,12 @@ def within(seconds: float) -> Deadline:
     return Deadline(time.monotonic() + seconds, "the step")
 
 
-def event(world: KafkaWorld, value: bytes = b"event") -> Message:
+def event(world: KafkaBroker, value: bytes = b"event") -> Message:
     return Message(world.output_topic, b"sensor", value)
 
 
 def test_a_transaction_is_not_committed_when_a_batch_was_not_acknowledged(
-    world: KafkaWorld, network: SocksProxy, source: KafkaSource, membership: Membership
+    world: KafkaBroker, network: SocksProxy, source: KafkaSource, membership: Membership
 ) -> None:
     sink = KafkaSink(through(world, network))
     sink.commit([event(world, b"before")], {0: 1}, membership)
@@ -88,7 +88,7 @@ def test_a_transaction_is_not_committed_when_a_batch_was_not_acknowledged(
 
 
 def test_brokers_that_are_silent_from_the_start_fail_a_transaction_and_not_its_topic(
-    world: KafkaWorld, network: SocksProxy, membership: Membership
+    world: KafkaBroker, network: SocksProxy, membership: Membership
 ) -> None:
     sink = KafkaSink(through(world, network))
     network.silence()
@@ -97,7 +97,9 @@ def test_brokers_that_are_silent_from_the_start_fail_a_transaction_and_not_its_t
         sink.commit([event(world)], {0: 1}, membership)
 
 
-def test_every_future_is_asked_before_a_commit(world: KafkaWorld, network: SocksProxy, producer: TransactionalProducer) -> None:
+def test_every_future_is_asked_before_a_commit(
+    world: KafkaBroker, network: SocksProxy, producer: TransactionalProducer
+) -> None:
     producer.begin()
     delivered = producer.send(event(world))
     producer.await_sent([delivered], within(5))
@@ -109,7 +111,7 @@ def test_every_future_is_asked_before_a_commit(world: KafkaWorld, network: Socks
         producer.await_sent([delivered, expired], within(5))
 
 
-def test_waiting_for_records_ends(world: KafkaWorld, network: SocksProxy, producer: TransactionalProducer) -> None:
+def test_waiting_for_records_ends(world: KafkaBroker, network: SocksProxy, producer: TransactionalProducer) -> None:
     producer.begin()
     producer.await_sent([producer.send(event(world))], within(5))
     network.silence()
@@ -121,7 +123,7 @@ def test_waiting_for_records_ends(world: KafkaWorld, network: SocksProxy, produc
 
 @pytest.mark.parametrize("cut", [False, True])
 def test_sending_positions_ends_though_the_coordinator_is_silent(
-    world: KafkaWorld, network: SocksProxy, producer: TransactionalProducer, membership: Membership, cut: bool
+    world: KafkaBroker, network: SocksProxy, producer: TransactionalProducer, membership: Membership, cut: bool
 ) -> None:
     producer.begin()
     network.silence()
@@ -134,7 +136,7 @@ def test_sending_positions_ends_though_the_coordinator_is_silent(
 
 @pytest.mark.parametrize("cut", [False, True])
 def test_committing_ends_though_the_coordinator_is_silent(
-    world: KafkaWorld, network: SocksProxy, producer: TransactionalProducer, membership: Membership, cut: bool
+    world: KafkaBroker, network: SocksProxy, producer: TransactionalProducer, membership: Membership, cut: bool
 ) -> None:
     producer.begin()
     producer.await_sent([producer.send(event(world))], within(5))
@@ -148,7 +150,7 @@ def test_committing_ends_though_the_coordinator_is_silent(
 
 
 def test_a_commit_whose_answer_is_lost_fails_although_it_took_place(
-    world: KafkaWorld, network: SocksProxy, source: KafkaSource, membership: Membership
+    world: KafkaBroker, network: SocksProxy, source: KafkaSource, membership: Membership
 ) -> None:
     sink = KafkaSink(through(world, network))
     sink.commit([event(world, b"first")], {0: 1}, membership)
@@ -175,7 +177,7 @@ def test_a_commit_whose_answer_is_lost_fails_although_it_took_place(
     ("generation", "member"), [(-1, ""), (-1, "member"), (0, "")], ids=["nobody", "no generation", "no member id"]
 )
 def test_a_membership_that_the_broker_would_not_check_is_refused(
-    world: KafkaWorld, source: KafkaSource, membership: Membership, generation: int, member: str
+    world: KafkaBroker, source: KafkaSource, membership: Membership, generation: int, member: str
 ) -> None:
     sink = world.sink()
     sink.commit([], {0: 16}, membership)
@@ -188,7 +190,7 @@ def test_a_membership_that_the_broker_would_not_check_is_refused(
     assert world.output() == []
 
 
-def test_a_killed_producer_leaves_no_thread_though_requests_are_open(world: KafkaWorld, network: SocksProxy) -> None:
+def test_a_killed_producer_leaves_no_thread_though_requests_are_open(world: KafkaBroker, network: SocksProxy) -> None:
     before = set(threading.enumerate())
     producer = TransactionalProducer(through(world, network), f"{world.settings.group_id}-killed")
     producer.begin()
@@ -206,7 +208,7 @@ def test_a_killed_producer_leaves_no_thread_though_requests_are_open(world: Kafk
 
 
 def test_a_new_producer_ends_the_transaction_that_a_killed_one_left_open(
-    world: KafkaWorld, source: KafkaSource, membership: Membership
+    world: KafkaBroker, source: KafkaSource, membership: Membership
 ) -> None:
     transactional_id = f"{world.settings.group_id}-replica"
     left_open = TransactionalProducer(world.settings, transactional_id)
@@ -221,7 +223,7 @@ def test_a_new_producer_ends_the_transaction_that_a_killed_one_left_open(
     assert world.output() == []
 
 
-def test_resetting_ends_though_the_brokers_are_silent(world: KafkaWorld, network: SocksProxy) -> None:
+def test_resetting_ends_though_the_brokers_are_silent(world: KafkaBroker, network: SocksProxy) -> None:
     sink = KafkaSink(through(world, network))
     network.silence()
 
@@ -232,7 +234,7 @@ def test_resetting_ends_though_the_brokers_are_silent(world: KafkaWorld, network
     sink.close()
 
 
-def test_records_without_key_and_value_and_headers_without_content_are_sent(world: KafkaWorld, membership: Membership) -> None:
+def test_records_without_key_and_value_and_headers_without_content_are_sent(world: KafkaBroker, membership: Membership) -> None:
     sink = world.sink()
 
     sink.commit([Message(world.output_topic, None, None, (("origin", None), ("reason", b"empty")))], {0: 1}, membership)
@@ -241,7 +243,7 @@ def test_records_without_key_and_value_and_headers_without_content_are_sent(worl
 
 
 def test_a_hundred_events_and_a_thousand_are_one_transaction_each(
-    world: KafkaWorld, source: KafkaSource, membership: Membership
+    world: KafkaBroker, source: KafkaSource, membership: Membership
 ) -> None:
     sink = world.sink()
 

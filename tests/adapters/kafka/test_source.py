@@ -15,19 +15,19 @@ from stream_detector.adapters.kafka.source import KafkaSource
 from stream_detector.errors import RetriableError, SettingsError
 from stream_detector.ports import Polled
 from stream_detector.readings import Message
-from tests.contracts.worlds import START_MS, KafkaWorld, until
+from tests.contracts.brokers import START_MS, KafkaBroker, until
 from tests.servers.socks_proxy import SocksProxy
 
 
 @pytest.fixture
-def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaWorld]:
-    made = KafkaWorld(kafka_brokers, unique_name)
+def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaBroker]:
+    made = KafkaBroker(kafka_brokers, unique_name)
     made.create(2)
     yield made
     made.close()
 
 
-def joined(world: KafkaWorld, source: KafkaSource) -> frozenset[int]:
+def joined(world: KafkaBroker, source: KafkaSource) -> frozenset[int]:
     """Poll until partitions are assigned."""
     assigned: set[int] = set()
 
@@ -45,7 +45,7 @@ def member_of(polled: Polled) -> ConsumerGroupMetadata:
     return polled.membership
 
 
-def test_a_lone_member_is_told_its_partitions_with_its_membership(world: KafkaWorld) -> None:
+def test_a_lone_member_is_told_its_partitions_with_its_membership(world: KafkaBroker) -> None:
     source = world.source()
     polls = []
 
@@ -59,7 +59,7 @@ def test_a_lone_member_is_told_its_partitions_with_its_membership(world: KafkaWo
 
 
 @pytest.fixture
-def open_transaction(world: KafkaWorld) -> Iterator[KafkaProducer]:
+def open_transaction(world: KafkaBroker) -> Iterator[KafkaProducer]:
     """A producer in the middle of a transaction: one record of partition 0 is sent."""
     producer: KafkaProducer = open_client(KafkaProducer, producer_options(world.settings, f"{world.settings.group_id}-open"))
     producer.init_transactions()
@@ -70,7 +70,7 @@ def open_transaction(world: KafkaWorld) -> Iterator[KafkaProducer]:
     producer.close(timeout=world.patience_seconds)
 
 
-def test_records_of_an_open_transaction_and_those_after_it_wait(world: KafkaWorld, open_transaction: KafkaProducer) -> None:
+def test_records_of_an_open_transaction_and_those_after_it_wait(world: KafkaBroker, open_transaction: KafkaProducer) -> None:
     world.produce(0, [b"after"])
     source = world.source()
     joined(world, source)
@@ -93,7 +93,7 @@ def test_records_of_an_open_transaction_and_those_after_it_wait(world: KafkaWorl
 
 
 def test_a_committed_position_is_not_told_while_a_transaction_may_change_it(
-    world: KafkaWorld, open_transaction: KafkaProducer
+    world: KafkaBroker, open_transaction: KafkaProducer
 ) -> None:
     world.settings = world.settings.model_copy(update={"request_timeout_seconds": 1})
     source = world.source()
@@ -111,7 +111,7 @@ def test_a_committed_position_is_not_told_while_a_transaction_may_change_it(
     assert source.committed(0) == 5
 
 
-def test_an_added_partition_is_assigned_however_short_the_polls_are(world: KafkaWorld) -> None:
+def test_an_added_partition_is_assigned_however_short_the_polls_are(world: KafkaBroker) -> None:
     source = world.source()
     joined(world, source)
     world.add_partitions(3)
@@ -129,7 +129,7 @@ def test_an_added_partition_is_assigned_however_short_the_polls_are(world: Kafka
 def test_a_member_that_polls_too_seldom_has_no_membership_until_it_has_joined_again(
     kafka_brokers: str, unique_name: str
 ) -> None:
-    world = KafkaWorld(kafka_brokers, unique_name, max_poll_interval_ms=1000)
+    world = KafkaBroker(kafka_brokers, unique_name, max_poll_interval_ms=1000)
     world.create(2)
     source = world.source()
     held = joined(world, source)
@@ -151,7 +151,7 @@ def test_a_member_that_polls_too_seldom_has_no_membership_until_it_has_joined_ag
 
 
 def test_a_busy_member_that_polls_with_everything_paused_stays(kafka_brokers: str, unique_name: str) -> None:
-    world = KafkaWorld(kafka_brokers, unique_name, max_poll_interval_ms=1500)
+    world = KafkaBroker(kafka_brokers, unique_name, max_poll_interval_ms=1500)
     world.create(1)
     world.produce(0, [b"a"])
     source = world.source()
@@ -170,7 +170,7 @@ def test_a_busy_member_that_polls_with_everything_paused_stays(kafka_brokers: st
     assert all(member_of(polled)[:3] == before[:3] and polled.chunks == () for polled in polls)
 
 
-def test_a_session_time_out_that_the_broker_refuses_is_a_settings_error(world: KafkaWorld) -> None:
+def test_a_session_time_out_that_the_broker_refuses_is_a_settings_error(world: KafkaBroker) -> None:
     world.settings = world.settings.model_copy(update={"session_timeout_seconds": 0.4})
     source = world.source()
 
@@ -189,7 +189,7 @@ CALLS: dict[str, Callable[[KafkaSource], object]] = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_every_question_ends_though_the_brokers_are_silent(world: KafkaWorld, call: Callable[[KafkaSource], object]) -> None:
+def test_every_question_ends_though_the_brokers_are_silent(world: KafkaBroker, call: Callable[[KafkaSource], object]) -> None:
     world.produce(0, [b"a"])
     network = SocksProxy()
     extra = {**world.settings.extra, "proxy_url": network.url}
@@ -209,7 +209,7 @@ def test_every_question_ends_though_the_brokers_are_silent(world: KafkaWorld, ca
     assert silent_poll.chunks == ()
 
 
-def test_a_position_is_asked_for_anew_though_the_answer_to_an_earlier_question_came_late(world: KafkaWorld) -> None:
+def test_a_position_is_asked_for_anew_though_the_answer_to_an_earlier_question_came_late(world: KafkaBroker) -> None:
     network, sink = SocksProxy(), world.sink()
     extra = {**world.settings.extra, "proxy_url": network.url}
     source = KafkaSource(world.settings.model_copy(update={"extra": extra, "request_timeout_seconds": 1}))
@@ -251,7 +251,7 @@ def turns_of_the_client(source: KafkaSource, seconds: float) -> int:
 
 
 def test_a_member_that_brokers_have_not_heard_of_for_long_has_no_membership_until_they_answer(
-    world: KafkaWorld, caplog: pytest.LogCaptureFixture
+    world: KafkaBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     network = SocksProxy()
     changes = {"extra": {**world.settings.extra, "proxy_url": network.url}, "session_timeout_seconds": 1.5}
@@ -276,7 +276,7 @@ def test_a_member_that_brokers_have_not_heard_of_for_long_has_no_membership_unti
     ]
 
 
-def test_closing_ends_though_the_brokers_are_silent(world: KafkaWorld) -> None:
+def test_closing_ends_though_the_brokers_are_silent(world: KafkaBroker) -> None:
     network = SocksProxy()
     extra = {**world.settings.extra, "proxy_url": network.url}
     source = KafkaSource(world.settings.model_copy(update={"extra": extra, "request_timeout_seconds": 1}))
@@ -292,7 +292,7 @@ def test_closing_ends_though_the_brokers_are_silent(world: KafkaWorld) -> None:
         source.poll(0)
 
 
-def test_a_source_and_a_sink_survive_a_broker_that_is_killed_and_comes_back(world: KafkaWorld) -> None:
+def test_a_source_and_a_sink_survive_a_broker_that_is_killed_and_comes_back(world: KafkaBroker) -> None:
     """Connections are cut in the middle of everything, many times; nothing is lost or doubled."""
     values = [b"%d" % number for number in range(60)]
     world.produce(0, values)
@@ -336,7 +336,7 @@ def _answers(call: Callable[[KafkaSource], object], source: KafkaSource) -> bool
 
 @pytest.mark.parametrize(("later", "is_given_anew"), [(0, False), (1, False), (2, True)])
 def test_what_was_held_is_given_anew_after_a_generation_of_the_group_without_this_member(
-    later: int, is_given_anew: bool, world: KafkaWorld, monkeypatch: pytest.MonkeyPatch
+    later: int, is_given_anew: bool, world: KafkaBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = world.source()
     held = joined(world, source)
@@ -352,7 +352,7 @@ def test_what_was_held_is_given_anew_after_a_generation_of_the_group_without_thi
 
 
 def test_a_connection_that_broke_is_no_loss_of_membership_and_loses_nothing(
-    world: KafkaWorld, monkeypatch: pytest.MonkeyPatch
+    world: KafkaBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.produce(0, [b"a", b"b"])
     source = world.source()

@@ -12,7 +12,7 @@ from kafka.record.default_records import DefaultRecordBatch
 
 from stream_detector.adapters.kafka.source import KafkaSource
 from stream_detector.adapters.kafka.span_reader import KafkaReader
-from tests.contracts.worlds import KafkaWorld, read_all, until
+from tests.contracts.brokers import KafkaBroker, read_all, until
 from tests.servers.kafka import Kafka
 from tests.servers.kafka_java import JavaKafka
 
@@ -28,8 +28,8 @@ class NotText(str):  # the producer only encodes it
 
 
 @pytest.fixture
-def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaWorld]:
-    made = KafkaWorld(kafka_brokers, unique_name)
+def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaBroker]:
+    made = KafkaBroker(kafka_brokers, unique_name)
     made.create(2)
     yield made
     made.close()
@@ -39,7 +39,7 @@ def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaWorld]:
 class SourceReading:
     """What polls of a source returned of a world's two partitions, read from their beginnings."""
 
-    world: KafkaWorld
+    world: KafkaBroker
     source: KafkaSource
     records: list[tuple[int, int]] = field(default_factory=list)  # partition, offset
     positions: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
@@ -61,7 +61,7 @@ class SourceReading:
         return self.positions
 
 
-def test_a_header_name_that_is_no_text_stops_nobody(world: KafkaWorld) -> None:
+def test_a_header_name_that_is_no_text_stops_nobody(world: KafkaBroker) -> None:
     world.produce(0, VALUES)
     world._plain.send(world.input_topic, b"odd", b"k", partition=0, headers=[(NotText("x"), b"v")])
     world.produce(0, VALUES)
@@ -78,7 +78,7 @@ def test_a_header_name_that_is_no_text_stops_nobody(world: KafkaWorld) -> None:
 
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
 def test_what_producers_compress_is_read_whichever_way(kafka_brokers: str, unique_name: str, codec: str) -> None:
-    world = KafkaWorld(kafka_brokers, unique_name)
+    world = KafkaBroker(kafka_brokers, unique_name)
     world.create(1, **{"compression.type": codec})
     world.produce(0, VALUES)
     with closing(KafkaReader(world.settings, world.input_topic)) as reader:
@@ -106,7 +106,7 @@ def test_a_batch_that_is_damaged_on_the_brokers_disk_costs_its_own_records_only(
 ) -> None:
     if not isinstance(own_kafka, JavaKafka):
         pytest.skip("needs a broker whose files can be changed")
-    world = KafkaWorld(own_kafka.brokers, unique_name)
+    world = KafkaBroker(own_kafka.brokers, unique_name)
     world.create(2)
     for _ in range(4):
         world.produce(0, VALUES)

@@ -9,14 +9,14 @@ import pytest
 
 from stream_detector.adapters.kafka.span_reader import KafkaReader
 from stream_detector.ports import Source
-from tests.contracts.worlds import KafkaWorld, until
+from tests.contracts.brokers import KafkaBroker, until
 
 PARKED, DRAINED, SLICE = 3_000, 2_000, 1_000
 
 
 @pytest.fixture
-def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaWorld]:
-    made = KafkaWorld(kafka_brokers, unique_name)
+def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaBroker]:
+    made = KafkaBroker(kafka_brokers, unique_name)
     made.create(2)
     made.produce(0, [b"drained"] * DRAINED)
     made.produce(1, [b"parked"] * PARKED)
@@ -24,7 +24,7 @@ def world(kafka_brokers: str, unique_name: str) -> Iterator[KafkaWorld]:
     made.close()
 
 
-def test_spans_of_two_partitions_are_read_in_turn(world: KafkaWorld) -> None:
+def test_spans_of_two_partitions_are_read_in_turn(world: KafkaBroker) -> None:
     with closing(KafkaReader(world.settings, world.input_topic)) as reader:
         first = reader.read(1, 0, PARKED, SLICE)
         other = [reader.read(0, start, DRAINED, SLICE).stop for start in range(0, DRAINED, SLICE)]
@@ -35,7 +35,7 @@ def test_spans_of_two_partitions_are_read_in_turn(world: KafkaWorld) -> None:
 
 
 def test_two_partitions_that_are_read_in_turn_are_each_there_at_once(
-    world: KafkaWorld, monkeypatch: pytest.MonkeyPatch
+    world: KafkaBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rounds = 0
     with closing(KafkaReader(world.settings, world.input_topic)) as reader:
@@ -56,7 +56,7 @@ def test_two_partitions_that_are_read_in_turn_are_each_there_at_once(
     assert rounds == 20
 
 
-def test_a_partition_is_read_on_after_it_was_held(world: KafkaWorld) -> None:
+def test_a_partition_is_read_on_after_it_was_held(world: KafkaBroker) -> None:
     source = world.source(max_poll_records=SLICE)
     assigned: set[int] = set()
 
@@ -76,7 +76,7 @@ def test_a_partition_is_read_on_after_it_was_held(world: KafkaWorld) -> None:
     read_on(world, source, 1, PARKED)
 
 
-def read_on(world: KafkaWorld, source: Source, partition: int, position: int) -> None:
+def read_on(world: KafkaBroker, source: Source, partition: int, position: int) -> None:
     """Poll until a partition is read up to a position."""
     stops = {0: 0, 1: 0}
 

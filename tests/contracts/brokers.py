@@ -1,6 +1,6 @@
 """A broker with one input topic and one output topic, for the contract suite: in memory, and a real Kafka.
 
-The worlds do what operators and other programs do to a topic; the tests observe it through ports.Source and ports.Sink.
+The brokers do what operators and other programs do to a topic; the tests observe it through ports.Source and ports.Sink.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ START_MS = 1_700_000_000_000
 MAX_RECORD_BYTES = 100_000
 
 
-class World(Protocol):
+class Broker(Protocol):
     """What the contract suite does to a broker. Records of partition p are values; their keys are equal to them."""
 
     output_topic: str
@@ -68,7 +68,7 @@ class World(Protocol):
 
 
 @dataclass(slots=True)
-class MemoryWorld:
+class MemoryBroker:
     """Everything in this process."""
 
     input_topic: str
@@ -121,7 +121,7 @@ class MemoryWorld:
         """Nothing is open."""
 
 
-class KafkaWorld:
+class KafkaBroker:
     """A real Kafka that other tests use too: all names are unique to the test."""
 
     patience_seconds = 30.0

@@ -14,7 +14,7 @@ from tests.servers.valkey import Valkey, running_cluster, running_valkey
 from tests.servers.valkey_pair import ValkeyPair, running_pair
 
 
-class World:
+class CampaignServers:
     """Kafka and Valkey of different kinds. Close it."""
 
     def __init__(self, directory: Path) -> None:
