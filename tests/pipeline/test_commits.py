@@ -11,8 +11,8 @@ from stream_detector.ports import Polled
 from stream_detector.settings.schema import Settings
 from tests.pipeline.replica import Replica
 from tests.pipeline.replica_config import INPUT, ReplicaConfig, committing_at_once
+from tests.pipeline.scene import ALWAYS, NEVER, feed, opened, ready, windows
 from tests.pipeline.test_in_flight import lose_one
-from tests.pipeline.test_pipeline import ALWAYS, NEVER, feed, opened, ready, windows
 from tests.pipeline.world import World, stored_counts
 
 RARE = CommitPolicy(seconds=60.0, records=100)

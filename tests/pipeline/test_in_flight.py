@@ -13,13 +13,13 @@ from stream_detector.ports import Polled
 from stream_detector.readings import Float32Array, Membership, Message
 from stream_detector.state.running_scale import Scales
 from tests.fakes.scorer import ChecksumScorer
-from tests.pipeline import test_pipeline
+from tests.pipeline import scene
 from tests.pipeline.replica import Replica, merged
 from tests.pipeline.replica_config import INPUT, SECOND_MS, ReplicaConfig, every_batch_in_flight
-from tests.pipeline.test_pipeline import feed, opened, ready, windows
+from tests.pipeline.scene import feed, opened, ready, windows
 from tests.pipeline.world import World, stored_counts
 
-ALWAYS, NEVER = every_batch_in_flight(test_pipeline.ALWAYS), every_batch_in_flight(test_pipeline.NEVER)
+ALWAYS, NEVER = every_batch_in_flight(scene.ALWAYS), every_batch_in_flight(scene.NEVER)
 
 
 def test_the_next_batch_is_in_memory_while_one_is_committed_and_only_that_one_is_stored() -> None:

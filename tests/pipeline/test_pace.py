@@ -10,8 +10,8 @@ from stream_detector.errors import RetriableError
 from stream_detector.pipeline.config import AT_ONCE
 from stream_detector.ports import Polled
 from tests.pipeline.replica_config import INPUT, START_MS
+from tests.pipeline.scene import ALWAYS, feed, opened, ready, windows
 from tests.pipeline.test_in_flight import lose_one, several
-from tests.pipeline.test_pipeline import ALWAYS, feed, opened, ready, windows
 from tests.pipeline.world import World, stored_counts
 
 SMALL_BATCHES = replace(ALWAYS, overlap_records=3, commits=AT_ONCE)

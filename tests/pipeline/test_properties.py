@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -20,259 +17,39 @@ from hypothesis import strategies as st
 
 from stream_detector.pipeline.config import CommitPolicy
 from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
-from stream_detector.state.codec.decode import decode
 from stream_detector.state.record_layout import record_dtype
 from stream_detector.timestamps import iso_time
 from tests.examples import examples
-from tests.fakes.fragile_store import Snapshot
 from tests.fakes.scorer import checksum_error
-from tests.pipeline.replica import Replica
 from tests.pipeline.replica_config import (
     INPUT,
     MINUTE_MS,
     MODEL,
-    SECOND_MS,
-    START_MS,
     ReplicaConfig,
-    every_batch_in_flight,
-    reading,
+)
+from tests.pipeline.script import (
+    BROKEN,
+    SHAPE,
+    AnswersLost,
+    Arrive,
+    CommitFails,
+    Crash,
+    Evict,
+    Pace,
+    Poll,
+    Rebalance,
+    RememberStore,
+    Script,
+    Stage,
+    Step,
+    StoreDown,
+    StoreFallsBack,
+    StoreUp,
+    WipeStore,
+    outcome,
+    quiet_run,
 )
 from tests.pipeline.world import World
-
-SENSORS = 5
-SHAPE = MODEL.window_length, len(MODEL.features), len(MODEL.members)
-ACCEPT_MS = 6 * SECOND_MS
-BROKEN = b"not a reading"
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A log to read, and a set-up to read it with."""
-
-    seed: int
-    records: int
-    partitions: int
-    stride: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Which batches are left in flight, what waits to be committed, and when and how the store gets what it was handed."""
-
-    overlap_records: int
-    commits: CommitPolicy
-    stores_late: bool
-    whole_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Poll:
-    replica: int
-    records: int
-
-
-@dataclass(frozen=True, slots=True)
-class Crash:
-    replica: int
-
-
-@dataclass(frozen=True, slots=True)
-class CommitFails:
-    replica: int
-    when: Literal["before", "after"]
-
-
-@dataclass(frozen=True, slots=True)
-class Rebalance:
-    replica: int
-
-
-@dataclass(frozen=True, slots=True)
-class Evict:
-    replica: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoreDown:
-    healthy_persists: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoreUp:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class AnswersLost:
-    persists: int
-
-
-@dataclass(frozen=True, slots=True)
-class Arrive:
-    """What was sent to the store arrives, be its sender alive or not."""
-
-
-@dataclass(frozen=True, slots=True)
-class RememberStore:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class StoreFallsBack:
-    """To what was remembered, as in a failover to a replica that lags."""
-
-
-@dataclass(frozen=True, slots=True)
-class WipeStore:
-    pass
-
-
-Step = (
-    Poll
-    | Crash
-    | CommitFails
-    | Rebalance
-    | Evict
-    | StoreDown
-    | StoreUp
-    | AnswersLost
-    | Arrive
-    | RememberStore
-    | StoreFallsBack
-    | WipeStore
-)
-
-
-def fill(world: World, script: Script) -> None:
-    """Write a log with everything that readings do: come late, twice, after gaps, without values, or undecodable."""
-    random = np.random.default_rng(script.seed)
-    now_ms = START_MS
-    for _ in range(script.records):
-        sensor = int(random.integers(SENSORS))
-        now_ms += int(random.choice([0, 300, 1000, 1000, 2500, 90_000], p=[0.1, 0.3, 0.3, 0.2, 0.08, 0.02]))
-        time_ms = now_ms - int(random.choice([0, 2 * SECOND_MS], p=[0.9, 0.1]))
-        values = [None if random.random() < 0.15 else float(random.integers(10)) for _ in range(2)]
-        value = BROKEN if random.random() < 0.05 else reading(f"s{sensor}", time_ms, *values)
-        partition = sensor % script.partitions
-        world.log.append(INPUT, partition, value, key=f"s{sensor}".encode(), timestamp=now_ms)
-        if random.random() < 0.1:
-            world.log.append_gap(INPUT, partition, int(random.integers(1, 3)))
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a run leaves behind."""
-
-    alerts: dict[bytes, list[bytes]]
-    dead_letters: list[tuple[bytes | None, ...]]
-    stored: list[bytes | None]
-
-
-def outcome(world: World, script: Script) -> Outcome:
-    letters = [(value, *(content for _, content in headers)) for value, headers in world.dead_letters()]
-    stored = [world.store.records(sensor % script.partitions, [f"s{sensor}"])[0] for sensor in range(SENSORS)]
-    return Outcome(world.alerts_by_sensor(), sorted(letters, key=repr), [None if one is None else said(one) for one in stored])
-
-
-def said(stored: bytes) -> bytes:
-    """Return what a stored record says, in whatever form: the one in memory, without the rows that are not of the window."""
-    records, is_there = decode([stored], *SHAPE, unit_ms=1)
-    assert is_there.all()
-    ages = (records["header"]["count"].astype(int)[:, None] - 1 - np.arange(MODEL.window_length)) % MODEL.window_length
-    records["rows"][ages >= records["header"]["filled"][:, None]] = np.zeros((), records["rows"].dtype)
-    return records.tobytes()
-
-
-@lru_cache(maxsize=64)
-def quiet_run(script: Script) -> Outcome:
-    world = World(script.partitions)
-    fill(world, script)
-    Replica(world, every_batch_in_flight(ReplicaConfig(stride=script.stride, accept_ms=ACCEPT_MS))).run(records=1)
-    return outcome(world, script)
-
-
-class Stage:
-    """Replicas that read one log while a script is played."""
-
-    def __init__(self, script: Script, pace: Pace, max_sensors: int, replicas: int) -> None:
-        self.world = World(script.partitions)
-        fill(self.world, script)
-        self.partitions = script.partitions
-        self.remembered: Snapshot | None = None
-        self.most_records = min(max_sensors, 500)
-        slice_records = min(3, max_sensors)
-        plant = ReplicaConfig(
-            stride=script.stride,
-            accept_ms=ACCEPT_MS,
-            max_sensors=max_sensors,
-            slice_records=slice_records,
-            overlap_records=pace.overlap_records,
-            commits=pace.commits,
-            stores_late=pace.stores_late,
-            whole_bytes=pace.whole_bytes,
-        )
-        self.replicas = [Replica(self.world, plant) for _ in range(replicas)]
-
-    def play(self, step: Step) -> None:
-        match step:
-            case Poll(replica, records):
-                self._at(replica).turn(min(records, self.most_records))
-            case Crash(replica):
-                self.replicas[replica % len(self.replicas)] = self._at(replica).crash()
-            case CommitFails(replica, when):
-                self._at(replica).sink.fail_next_commit(when)
-            case Rebalance(replica):
-                self._at(replica).rebalance()
-            case Evict(replica):
-                self._at(replica).evict()
-            case _:
-                self._disturb_store(step)
-
-    def _disturb_store(self, step: Step) -> None:
-        store = self.world.store
-        match step:
-            case StoreDown(healthy_persists):
-                store.healthy_persists = healthy_persists
-            case StoreUp():
-                store.healthy_persists, store.unavailable = None, False
-            case AnswersLost(persists):
-                store.lost_answers = persists
-            case Arrive():
-                self.world.in_transit.arrive()
-            case RememberStore():
-                if len(store.positions()) == self.partitions and min(store.positions().values()) >= 0:
-                    self.remembered = store.snapshot()
-            case StoreFallsBack():
-                if self.remembered:
-                    store.roll_back(self.remembered)
-            case WipeStore():
-                store.wipe()
-
-    def finish(self) -> None:
-        """Let everything be well again, and read to the end."""
-        self.play(StoreUp())
-        self.play(AnswersLost(0))
-        self.play(Arrive())
-        for _ in range(1000):
-            for replica in self.replicas:
-                replica.turn(self.most_records)
-            if all(replica.pipeline.is_ready for replica in self.replicas) and self._is_done():
-                return
-        raise AssertionError(f"stuck: committed {self.world.committed()}, ends {self.world.ends()}")
-
-    def run_until_restored(self) -> None:
-        """Bring the replicas to where they read."""
-        while not all(replica.pipeline.is_ready for replica in self.replicas):
-            for replica in self.replicas:
-                replica.turn(0)
-
-    def _is_done(self) -> bool:
-        lag = sum(replica.pipeline.store_lag for replica in self.replicas)
-        assigned = sum(replica.pipeline.assigned for replica in self.replicas)
-        return assigned == self.partitions and self.world.committed() == self.world.ends() and not lag
-
-    def _at(self, replica: int) -> Replica:
-        return self.replicas[replica % len(self.replicas)]
 
 
 def test_quiet_runs_have_all_that_can_happen_to_a_sensor() -> None:

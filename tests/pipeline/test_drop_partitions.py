@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.detection.detector import Detected, Detector
@@ -51,6 +51,7 @@ def outcome(detector: Detector, decoded: Decoded, found: Detected) -> tuple[obje
     return (*counts, appended.filled.tolist(), detector.alerts(decoded.readings, found, "readings", "alerts"))
 
 
+@settings(deadline=None)
 @given(RECORDS, st.sets(st.integers(0, 2)))
 def test_what_is_left_is_what_the_other_partitions_alone_give(rows: list[tuple[int, str, int, bool]], lost: set[int]) -> None:
     assert PLANT.max_gap_ms == MINUTE_MS
