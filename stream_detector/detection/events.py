@@ -45,8 +45,8 @@ class EventRules(Struct, frozen=True):
     version: Annotated[
         str,
         _about(
-            "Hash of the settings that decide: budget, update, quiet and accept times, and stride. Equal settings have the "
-            "same version on every replica."
+            "Hash of the settings that decide: budget, update, quiet and accept times, and stride. The same on every replica "
+            "with equal settings."
         ),
     ] = ""
     budget_per_sensor_day: Annotated[float | None, _about("False alarms that they accept per sensor and day.")] = None
@@ -61,9 +61,9 @@ class EventWindow(Struct, frozen=True):
     start: Annotated[
         str,
         _about(
-            "Event time of the first reading, rounded down to a unit: a 60,000th of the longest gap allowed in a window, at "
-            "least 1 ms. It is exact where that gap is at most a minute (if `STATE__MAX_GAP_SECONDS` is unset: a reading every "
-            "6 s or more often). For a reading a minute the unit is 10 ms.",
+            "Event time of the first reading, rounded down to a 60,000th of the longest gap allowed in a window, at least "
+            "1 ms: exact for a reading every 6 s or more often, to 10 ms for one a minute (if `STATE__MAX_GAP_SECONDS` is "
+            "unset).",
             format="date-time",
         ),
     ] = ""
@@ -96,7 +96,7 @@ class EventIncident(Struct, frozen=True):
     peak_score: Annotated[float | None, _about("Its highest score so far.")] = None
     accepted: Annotated[
         bool,
-        _about("True in the event that closes an incident because it lasted so long that it counts as the new normal state."),
+        _about("True in the event that closes an incident because it counts as the new normal state."),
     ] = False
 
 
@@ -107,47 +107,46 @@ class Event(Struct, frozen=True, kw_only=True):
     event_id: Annotated[
         str,
         _about(
-            "Deterministic: the same reading and model give the same ID, so drop duplicates by it. Made of input topic, "
-            "partition, offset, index in the record, model version and status. The settings are not in it, because a reading "
-            "changes an incident once, whatever the settings."
+            "Deterministic, so drop duplicates by it. Made of input topic, partition, offset, index in the record, model "
+            "version and status, not of the settings."
         ),
     ] = ""
     type: Annotated[str, _about("`anomaly`. More types may follow; ignore those you do not know.")] = "anomaly"
     status: Annotated[str, _about("How the incident changed.", enum=[OPENED, UPDATED, CLOSED])] = ""
     incident_id: Annotated[
-        str, _about("The same for all events of one incident: made of the place of the reading that opened it.")
+        str, _about("The same for all events of an incident: made of the place of the reading that opened it.")
     ] = ""
     sensor_id: Annotated[str, _about("The sensor.")]
     timestamp: Annotated[str, _about("Event time of the reading at which the incident changed.", format="date-time")]
     score: Annotated[
         float | None,
         _about(
-            "How unusual the window is that ends at this reading; higher is worse. It is the mean of the window's surprise and "
-            "of a slow memory of the sensor's surprise. The surprise is the weighted mean, over the members of the model, of "
-            "-ln of how rarely the member errs more: for one member, 5 is one reading in 150. Null when the reading was not "
-            "scored: a sensor that returns after a gap closes its incident while its window is still filling."
+            "How unusual the window is that ends at this reading: the mean of its surprise and of a slow memory of the "
+            "sensor's surprise. The surprise is the weighted mean over the members of -ln of how rarely each errs more: for "
+            "one member, 5 is one reading in 150. Null when the reading was not scored: a sensor that returns after a gap "
+            "closes its incident while its window is still filling."
         ),
     ] = None
     threshold: Annotated[
         float | None,
         _about(
-            "On the scale of the score: the mean of the surprise that the alarm budget allows and of the same memory. A "
-            "reading with a higher score is anomalous."
+            "A reading with a higher score is anomalous: the mean of the surprise that the alarm budget allows and of the "
+            "same memory."
         ),
     ] = None
     severity: Annotated[
         str,
         _about(
-            "Score over threshold: from 1.2 `medium`, from 1.6 `high`, from 2.5 `critical`. The scale is logarithmic, so small "
-            "ratios mean much. In a closing event, the severity of the incident's peak.",
+            "Score over threshold, on a logarithmic scale: from 1.2 `medium`, from 1.6 `high`, from 2.5 `critical`. In a "
+            "closing event, that of the incident's peak.",
             enum=[name for _, name in reversed(SEVERITIES)],
         ),
     ] = ""
     sensor_state: Annotated[
         str,
         _about(
-            "`warming`: the window is not full. `provisional`: the model was not trained on this sensor and few of its "
-            "readings were seen, so its scale is still being learned and its level is mostly the fleet's.",
+            "`warming`: the window is not full. `provisional`: the sensor was not in training, and its scale and level are "
+            "still being learned.",
             enum=[WARMING, PROVISIONAL, READY],
         ),
     ] = ""
@@ -157,15 +156,13 @@ class Event(Struct, frozen=True, kw_only=True):
     attention: Annotated[
         tuple[Annotated[float, Meta(extra_json_schema={"minimum": 0, "maximum": 1})], ...],
         _about(
-            "What the encoder read: one weight per step of the window, oldest first, with sum 1; all 0 for a model without an "
-            "encoder. Empty when not scored."
+            "What the encoder read: a weight per step, oldest first, with sum 1; all 0 for a model without an encoder. "
+            "Empty when not scored."
         ),
     ] = ()
     step_shares: Annotated[
         tuple[Annotated[float, Meta(extra_json_schema={"minimum": 0})], ...],
-        _about(
-            "When it went wrong: share of the surprise per step of the window, oldest first, with sum 1. Empty when not scored."
-        ),
+        _about("When it went wrong: share of the surprise per step, oldest first, with sum 1. Empty when not scored."),
     ] = ()
     features: Annotated[
         tuple[EventFeature, ...], _about("The features, largest share of the surprise first. Empty when not scored.")

@@ -35,13 +35,11 @@ class Metric:
 
 
 METRICS = (
-    Metric("records", Kind.COUNTER, "Records read from the input topic and committed."),
-    Metric("readings", Kind.COUNTER, "Records among them that were usable readings."),
-    Metric(
-        "late_readings", Kind.COUNTER, "Readings dropped because they were not newer than the newest reading of their sensor."
-    ),
-    Metric("restarted_windows", Kind.COUNTER, "Windows restarted after a gap in a sensor's readings."),
-    Metric("scored_windows", Kind.COUNTER, "Windows scored by the model."),
+    Metric("records", Kind.COUNTER, "Records read and committed."),
+    Metric("readings", Kind.COUNTER, "Records that were usable readings."),
+    Metric("late_readings", Kind.COUNTER, "Readings dropped: not newer than their sensor's newest."),
+    Metric("restarted_windows", Kind.COUNTER, "Windows restarted after a gap."),
+    Metric("scored_windows", Kind.COUNTER, "Windows scored."),
     Metric(
         "sensor_days",
         Kind.COUNTER,
@@ -59,36 +57,34 @@ METRICS = (
     Metric(
         "failed_commits",
         Kind.COUNTER,
-        "Commits that failed, or that had no group membership at the end. Their records are read again.",
+        "Commits that failed or lost group membership. Their records are read again.",
     ),
     Metric("replayed_records", Kind.COUNTER, "Records read again to restore state. Nothing is published for them."),
     Metric("restored_partitions", Kind.COUNTER, "Partitions restored, by the action taken.", ("action",)),
     Metric(
         "lost_readings",
         Kind.COUNTER,
-        "Offsets lost because retention removed them before they were read, or because they are damaged.",
+        "Offsets lost to retention or damage before they were read.",
     ),
-    Metric("rewritten_partitions", Kind.COUNTER, "Partitions rewritten from memory because the state store had lost them."),
-    Metric("source_errors", Kind.COUNTER, "Polls of the input topic that failed and are retried."),
+    Metric("rewritten_partitions", Kind.COUNTER, "Partitions that the state store had lost, rewritten from memory."),
+    Metric("source_errors", Kind.COUNTER, "Polls that failed and are retried."),
     Metric("store_errors", Kind.COUNTER, "Requests that the state store did not answer."),
     Metric("reloads", Kind.COUNTER, "Reloads of the settings, by outcome: ok or failed.", ("outcome",), ("ok", "failed")),
     Metric("step_seconds", Kind.COUNTER, "Seconds spent in steps that did any work."),
-    Metric("ready", Kind.GAUGE, "1 if every assigned partition is restored and being read, as in /readyz; else 0."),
+    Metric("ready", Kind.GAUGE, "1 if every assigned partition is restored and being read, else 0."),
     Metric("assigned_partitions", Kind.GAUGE, "Partitions assigned to this replica."),
     Metric("held_partitions", Kind.GAUGE, "Partitions on hold until the state store answers."),
-    Metric("store_lag", Kind.GAUGE, "Offsets committed but not stored yet. Normally those of one commit."),
+    Metric("store_lag", Kind.GAUGE, "Offsets committed but not stored yet, normally those of one commit."),
     Metric("sensors", Kind.GAUGE, "Sensors in memory, by state: warming (window not full) or ready.", ("state",)),
     Metric("open_incidents", Kind.GAUGE, "Sensors in memory with an open incident."),
-    Metric("newest_reading_timestamp_seconds", Kind.GAUGE, "Event time of the newest reading, seconds since 1970."),
-    Metric(
-        "alarm_budget_per_sensor_day", Kind.GAUGE, "False alarms accepted per sensor and day, by the decision rules in force."
-    ),
+    Metric("newest_reading_timestamp_seconds", Kind.GAUGE, "Event time of the newest reading."),
+    Metric("alarm_budget_per_sensor_day", Kind.GAUGE, "False alarms accepted per sensor and day."),
     Metric(
         "alarm_budget_per_day",
         Kind.GAUGE,
-        "False alarms this replica may raise per day: the budget per sensor-day times the ready sensors in memory.",
+        "False alarms accepted per day by this replica: the budget times its ready sensors in memory, silent ones included.",
     ),
-    Metric("rules", Kind.GAUGE, "1, labelled with the version of the decision rules in force, as in the events.", ("version",)),
+    Metric("rules", Kind.GAUGE, "1, labelled with the version of the rules in force.", ("version",)),
     Metric("model", Kind.GAUGE, "1, labelled with the model in use.", ("name", "version")),
 )
 

@@ -38,32 +38,29 @@ class Group(BaseModel):
 class KafkaSettings(Group):
     """Connection to Kafka, topics and consumer group."""
 
-    brokers: str = Field("localhost:9092", description="Brokers to connect to first: HOST:PORT, separated by commas.")
-    input_topic: str = Field("sensor-readings", description="Topic with the readings.")
-    alerts_topic: str = Field("sensor-alerts", description="Topic for the events about incidents.")
-    dead_letter_topic: str = Field("sensor-dead-letters", description="Topic for records that cannot be used.")
+    brokers: str = Field("localhost:9092", description="Bootstrap brokers: HOST:PORT, separated by commas.")
+    input_topic: str = Field("sensor-readings", description="Topic of the readings.")
+    alerts_topic: str = Field("sensor-alerts", description="Topic of the events.")
+    dead_letter_topic: str = Field("sensor-dead-letters", description="Topic of records that cannot be used.")
     group_id: str = Field(
         "stream-detector",
-        description="Consumer group. All replicas of a detector share it; another detector needs another one.",
+        description="Consumer group: one per detector, shared by its replicas.",
     )
-    instance_id: str | None = Field(
-        None, description="Fixed name of this replica, as in a StatefulSet. Unset: a dynamic group member."
-    )
+    instance_id: str | None = Field(None, description="Fixed name of this replica. Unset: a dynamic group member.")
     start: str = Field("latest", description="Where a new consumer group starts: latest, earliest, or a time (ISO 8601).")
-    session_timeout_seconds: Seconds = Field(30.0, description="A replica that is silent for this long loses its partitions.")
+    session_timeout_seconds: Seconds = Field(30.0, description="A replica silent for this long loses its partitions.")
     transaction_timeout_seconds: Seconds = Field(10.0, description="Limit for one transaction.")
     request_timeout_seconds: Seconds = Field(15.0, description="Limit for each request and wait.")
     max_poll_records: Count = Field(4096, description="Most records in a poll, and so in a batch.")
     commit_seconds: ShortWait = Field(
         0.5,
-        description="How long batches without output may wait to be committed together; events and dead letters never wait. "
-        "0 disables waiting.",
+        description="Longest wait of batches without output to be committed together. 0 disables it.",
     )
     create_topics: bool = Field(True, description="Create missing topics.")
-    partitions: Count = Field(6, description="Partitions of the input topic if it is created.")
+    partitions: Count = Field(6, description="Partitions of a created input topic.")
     replication_factor: int = Field(-1, ge=-1, description="Replicas of created topics. -1: the broker's default.")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="Security of the connections to the brokers."
+        "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
     )
     sasl_mechanism: str | None = Field(None, description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, GSSAPI or OAUTHBEARER.")
     sasl_username: str | None = Field(None, description="SASL user.")
@@ -73,7 +70,7 @@ class KafkaSettings(Group):
     ssl_key_file: Path | None = Field(None, description="Private key of the client certificate.")
     ssl_key_password: SecretStr | None = Field(None, description="Password of the private key.")
     ssl_check_hostname: bool = Field(True, description="Require the broker's certificate to match its host name.")
-    extra: dict[str, Any] = Field(default_factory=dict, description="More options of the Kafka client, passed on unchanged.")
+    extra: dict[str, Any] = Field(default_factory=dict, description="Other options of the Kafka client.")
 
     @field_validator("brokers")
     @classmethod
@@ -137,33 +134,30 @@ class RedisSettings(Group):
     cluster: bool = Field(False, description="The URL names a node of a Redis Cluster.")
     ca_file: Path | None = Field(None, description="CA certificates that verify the server.")
     timeout_seconds: Seconds = Field(5.0, description="Limit for each request.")
-    ttl_seconds: Seconds = Field(
-        30 * 86_400.0, description="The stored state of a sensor expires when the sensor has been silent for this long."
-    )
+    ttl_seconds: Seconds = Field(30 * 86_400.0, description="State of a sensor silent for this long expires.")
     max_lag_readings: Count = Field(
         200_000,
-        description="Most readings committed but not stored while Redis is away; then reading stops until it answers.",
+        description="Most readings committed but not stored; beyond it, reading stops until Redis answers.",
     )
     max_lag_seconds: Seconds = Field(
         300.0,
-        description="Longest time that a reading is committed but not stored; then reading stops until Redis answers.",
+        description="Longest time from commit to store; beyond it, reading stops until Redis answers.",
     )
 
 
 class ModelSettings(Group):
     """The model and how it scores."""
 
-    directory: Path = Field(Path("model"), description="Model directory, written by `stream-detector train`.")
+    directory: Path = Field(Path("model"), description="Model directory.")
     tile_rows: Count = Field(
         256,
-        description="Most windows in a forward pass, rounded down to a multiple of 48. Smaller batches use passes of 48 or 96 "
-        "windows where the bits are the same. The setting is part of the result: equal settings give equal scores.",
+        description="Most windows in a forward pass, rounded down to a multiple of 48. Part of the result: equal settings give equal scores.",
     )
     threads: Count | None = Field(
-        None, description="Threads that score. They do not affect the scores. Unset: one per processor, at most 4."
+        None, description="Threads that score, without effect on scores. Unset: one per processor, at most 4."
     )
     refuse_unpromoted: bool = Field(
-        False, description="Refuse to start with a model that lost to windowed PCA in training, instead of logging a warning."
+        False, description="Refuse, instead of warning about, a model that lost to windowed PCA in training."
     )
 
 
@@ -172,14 +166,10 @@ class StateSettings(Group):
 
     max_sensors: Count = Field(200_000, description="Sensors kept in memory; the others wait in Redis.")
     max_gap_seconds: Seconds | None = Field(
-        None, description="A longer pause in a sensor's readings restarts its window. Unset: 10 sampling intervals."
+        None, description="A longer pause restarts a sensor's window. Unset: 10 sampling intervals."
     )
-    stride: Count = Field(
-        1, description="Score every n-th reading of a sensor, but every reading while it has an open incident."
-    )
-    lookback_margin: float = Field(
-        2.0, ge=1.0, description="How much history is read to fill windows from the topic, in windows."
-    )
+    stride: Count = Field(1, description="Score every n-th reading of a sensor; every reading during an incident.")
+    lookback_margin: float = Field(2.0, ge=1.0, description="History read from the topic to fill windows, in windows.")
     max_lookback_records: Count = Field(5_000_000, description="Limit for that history, in records per partition.")
 
 
@@ -189,21 +179,21 @@ class InputSettings(Group):
     max_record_bytes: Count = Field(65_536, description="A larger record becomes a dead letter.")
     max_sensor_id_bytes: Count = Field(256, description="A reading with a longer sensor ID becomes a dead letter.")
     max_future_seconds: Seconds = Field(
-        3600.0, description="A reading dated further than this after its record's timestamp becomes a dead letter."
+        3600.0, description="A reading dated later than this after its record becomes a dead letter."
     )
     unknown_features: Literal["dead_letter", "ignore"] = Field(
         "dead_letter",
-        description="Treatment of a reading with features that the model does not know: dead_letter, or ignore to drop those "
-        "features. A reading with no known feature is always a dead letter.",
+        description="Treatment of unknown features: dead_letter rejects the reading, ignore drops the features. "
+        "A reading with no known feature is always a dead letter.",
     )
 
 
 class DeadLetterSettings(Group):
-    """How much bad input stops the service, so that a mistake does not drain the topic into the dead letters."""
+    """How much bad input stops the service."""
 
-    max_share: float = Field(0.5, gt=0, le=1, description="Largest share of bad records among the last min_count records.")
-    min_count: Count = Field(1000, description="Number of records over which the share is computed.")
-    max_run: Count = Field(5000, description="Largest number of bad records in a row.")
+    max_share: float = Field(0.5, gt=0, le=1, description="Largest share of bad records among the last min_count.")
+    min_count: Count = Field(1000, description="Records over which the share is computed.")
+    max_run: Count = Field(5000, description="Most bad records in a row.")
     max_value_bytes: Count = Field(262_144, description="Bytes of the original record kept in a dead letter.")
 
 
@@ -212,7 +202,7 @@ class AlertSettings(Group):
 
     budget_per_sensor_day: float = Field(0.1, ge=1e-6, le=86_400, description="False alarms accepted per sensor and day.")
     budget_per_fleet_day: float | None = Field(
-        None, ge=1e-6, le=1e9, description="False alarms accepted per day over all sensors. Replaces the budget per sensor."
+        None, ge=1e-6, le=1e9, description="False alarms accepted per day over all sensors, instead of per sensor."
     )
     fleet_size: int | None = Field(
         None,
@@ -222,14 +212,14 @@ class AlertSettings(Group):
     )
     update_seconds: Seconds | None = Field(
         None,
-        description="Shortest event time between two updates of an open incident. Unset: 300, or a window if that is longer.",
+        description="Shortest event time between updates of an incident. Unset: 300, or a window if longer.",
     )
     quiet_seconds: Seconds | None = Field(
-        None, description="An incident closes after this much event time without an anomalous reading. Unset: half a window."
+        None, description="Event time without an anomalous reading that closes an incident. Unset: half a window."
     )
     accept_seconds: Seconds = Field(
         43_200.0,
-        description="An incident that lasts this long in event time is accepted as the new normal. At least two windows.",
+        description="Event time after which an incident is accepted as the new normal. At least two windows.",
     )
 
     @model_validator(mode="after")
@@ -250,15 +240,14 @@ class HttpSettings(Group):
 class ServiceSettings(Group):
     """The process: waits, latency and logs."""
 
-    start_seconds: Seconds = Field(60.0, description="How long to wait for Kafka at the start.")
-    watchdog_seconds: Seconds = Field(120.0, description="The process ends itself after this long without progress.")
+    start_seconds: Seconds = Field(60.0, description="Wait for Kafka at the start.")
+    watchdog_seconds: Seconds = Field(120.0, description="The process ends after this long without progress.")
     target_latency_seconds: ShortWait = Field(
         0.1,
-        description="Latency target at low load. Up to half of it is spent gathering readings into larger batches, which saves "
-        "CPU. 0 disables gathering.",
+        description="Latency target at low load. Up to half of it is spent gathering readings, which saves CPU. 0 disables gathering.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
-    log_format: Literal["json", "text"] = Field("json", description="One JSON object per line, or text.")
+    log_format: Literal["json", "text"] = Field("json", description="json (an object per line) or text.")
 
 
 class Settings(BaseSettings):
