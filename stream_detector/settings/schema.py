@@ -151,7 +151,8 @@ class ModelSettings(Group):
     directory: Path = Field(Path("model"), description="Model directory.")
     tile_rows: Count = Field(
         256,
-        description="Most windows in a forward pass, rounded down to a multiple of 48. Part of the result: equal settings give equal scores.",
+        description="Most windows in a forward pass, rounded down to a multiple of 48. "
+        "Part of the result: equal settings give equal scores.",
     )
     threads: Count | None = Field(
         None, description="Threads that score, without effect on scores. Unset: one per processor, at most 4."
@@ -244,7 +245,8 @@ class ServiceSettings(Group):
     watchdog_seconds: Seconds = Field(120.0, description="The process ends after this long without progress.")
     target_latency_seconds: ShortWait = Field(
         0.1,
-        description="Latency target at low load. Up to half of it is spent gathering readings, which saves CPU. 0 disables gathering.",
+        description="Latency target at low load. Up to half of it is spent gathering readings, "
+        "which saves CPU. 0 disables gathering.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="json (an object per line) or text.")
