@@ -33,11 +33,13 @@ CONDITIONS = {
     "scale": r", ([\d,]+ sensors)",
     "training": r", (window \d+, \d+ features?)",
 }
+#: How the pages write the units that take several words.
+SHORT_UNITS = {"us a reading": "µs/reading", "us of CPU a reading": "µs CPU/reading"}
 
 
 def headlines(run: Run) -> str:
     """Return the generated part of docs/performance.md: the headline figures, the goals, and the picture."""
-    values = {(one.part, one.name): f"{number(one.value)} {one.unit}" for one in run.figures}
+    values = {(one.part, one.name): f"{number(one.value)} {_unit(one)}" for one in run.figures}
     asked = [one for one in run.figures if one.is_reached is not None]
     missed = [f"- {one.name}: {number(one.value)} ({goal(one)})" for one in asked if not one.is_reached]
     return "\n".join(
@@ -74,7 +76,7 @@ def _by_condition(figures: Sequence[tuple[Figure, re.Match[str]]]) -> list[str]:
     for one, match in figures:
         measure = one.name[: match.start()] + one.name[match.end() :]
         reached = f" ({goal(one)})" if one.goal else ""
-        cells.setdefault((measure, one.unit), {})[match[1]] = number(one.value) + reached
+        cells.setdefault((measure, _unit(one)), {})[match[1]] = number(one.value) + reached
     conditions = list(dict.fromkeys(match[1] for _, match in figures))
     rows = [
         f"| {measure} | {unit} | {' | '.join(values.get(condition, '') for condition in conditions)} |"
@@ -86,8 +88,12 @@ def _by_condition(figures: Sequence[tuple[Figure, re.Match[str]]]) -> list[str]:
 
 def _one_by_one(figures: Sequence[Figure]) -> list[str]:
     """Return a table with a row for each figure."""
-    rows = [f"| {one.name} | {number(one.value)} {one.unit} | {goal(one)} |" for one in figures]
+    rows = [f"| {one.name} | {number(one.value)} {_unit(one)} | {goal(one)} |" for one in figures]
     return ["", "| figure | value | goal |", "| --- | --- | --- |", *rows] if rows else []
+
+
+def _unit(figure: Figure) -> str:
+    return SHORT_UNITS.get(figure.unit, figure.unit)
 
 
 def with_section(page: str, text: str) -> str:
