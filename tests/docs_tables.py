@@ -47,11 +47,11 @@ def _default(value: Any) -> str:  # noqa: ANN401 - a setting may have any type
 
 
 def metrics_table() -> str:
-    lines = ["| metric | kind | labels | meaning |", "| --- | --- | --- | --- |"]
+    lines = ["| metric | meaning |", "| --- | --- |"]
     for metric in METRICS:
         suffix = "_total" if metric.kind is Kind.COUNTER else ""
-        labels = ", ".join(f"`{label}`" for label in metric.labels)
-        lines.append(f"| `{PREFIX}{metric.name}{suffix}` | {metric.kind.value} | {labels} | {metric.help} |")
+        labels = f"{{{', '.join(metric.labels)}}}" if metric.labels else ""
+        lines.append(f"| `{PREFIX}{metric.name}{suffix}{labels}` | {metric.help} |")
     return "\n".join(lines)
 
 
