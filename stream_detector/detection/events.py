@@ -183,7 +183,7 @@ def read_event(value: bytes) -> Event:
         event_time_ms(event.timestamp)
         if event.incident.opened_at:
             event_time_ms(event.incident.opened_at)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(str(error)) from None
     return event
 

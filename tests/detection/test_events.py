@@ -46,6 +46,11 @@ def test_a_value_that_is_not_an_event_is_a_value_error(value: bytes) -> None:
         read_event(value)
 
 
+def test_a_value_nested_too_deeply_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="recursion"):
+        read_event(f'{LEAST}, "news": {"[" * 100_000}'.encode())
+
+
 @pytest.mark.parametrize("field", ['"timestamp": "yesterday"', '"incident": {"opened_at": "2026-13-01T00:00:00Z"}'])
 def test_a_field_that_does_not_hold_a_time_is_a_value_error(field: str) -> None:
     with pytest.raises(ValueError, match="RFC3339"):
