@@ -1,7 +1,6 @@
 """Draws an event for the terminal: what happened, attention over time, and the features behind the score.
 
-Text from a topic is not trusted with the terminal: characters that are not printable are shown as escapes, and long names
-are cut.
+Text from a topic might control the terminal, so unprintable characters are shown as escapes. Long names are cut.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from stream_detector.detection.transition import CLOSED, OPENED, UPDATED
 from stream_detector.readings import Record
 from stream_detector.timestamps import duration, iso_time
 
-_MOST_FEATURES = 3
-_LEAST_SHARE = 0.05  # smallest share of a feature that gets a line; the first feature always gets one
+_MAX_FEATURES = 3
+_MIN_SHARE = 0.05  # smallest share of a feature that gets a line; the first feature always gets one
 _CHART_WIDTH = 48
 _BAR_WIDTH = 16
 _STYLES = {"low": "yellow", "medium": "yellow", "high": "bold red", "critical": "bold white on red"}
@@ -72,7 +71,7 @@ def printable(text: str, length: int, encoding: str = "utf-8") -> str:
 
 
 def sparkline(weights: Sequence[float], palette: Palette, width: int = _CHART_WIDTH) -> str:
-    """Draw weights as heights relative to the largest; more weights than `width` are averaged in equal stretches."""
+    """Draw weights as heights relative to the largest. More weights than `width` are averaged in equal groups."""
     columns = min(len(weights), width)
     edges = [position * len(weights) // max(columns, 1) for position in range(columns + 1)]
     means = [sum(weights[begin:end]) / (end - begin) for begin, end in pairwise(edges)]
@@ -126,8 +125,8 @@ def _feature_lines(event: Event, palette: Palette) -> list[Text]:
     """Draw the features with the largest shares of the score, names aligned."""
     shown = [
         feature
-        for position, feature in enumerate(event.features[:_MOST_FEATURES])
-        if position == 0 or (feature.share or 0.0) >= _LEAST_SHARE
+        for position, feature in enumerate(event.features[:_MAX_FEATURES])
+        if position == 0 or (feature.share or 0.0) >= _MIN_SHARE
     ]
     names = [palette.printable(feature.name, 30) for feature in shown]
     width = max(map(len, names), default=0)
@@ -149,7 +148,7 @@ Show = Callable[[Record], None]
 
 
 def event_printer() -> Show:
-    """Return a function that draws alerts on stdout: in colour on a terminal, in ASCII where the encoding has no blocks."""
+    """Return a function that draws alerts on stdout: in colour on a terminal, in ASCII if the encoding has no blocks."""
     console = Console(highlight=False, markup=False, emoji=False)
     palette = Palette.for_encoding(sys.stdout.encoding)
 
@@ -165,5 +164,5 @@ def event_printer() -> Show:
 
 
 def place(record: Record) -> str:
-    """Name a record's place in the log."""
+    """Return a record's place in the log: topic, partition and offset."""
     return f"{record.topic} partition {record.partition} offset {record.offset}"

@@ -34,11 +34,11 @@ from stream_detector.timestamps import to_ms
 GAP_INTERVALS = 10.0
 #: Default: shortest time between two updates of an open incident.
 UPDATE_SECONDS = 300.0
-#: An incident lasts at least this many windows before it is accepted as the new normal: by then the window holds it.
+#: An incident lasts at least this many windows before it is accepted as the new normal: by then it fills the window.
 ACCEPT_WINDOWS = 2
 #: A sensor that the model does not know learns its scale from this many windows of readings.
 SCALE_WINDOWS = 16
-#: Hexadecimal digits of a rules version; a model's version has as many.
+#: Hexadecimal digits of a rules version, as many as in a model's version.
 VERSION_DIGITS = 12
 
 
@@ -93,7 +93,7 @@ def rules_version(
 ) -> str:
     """Return a hash of all settings that affect decisions, and of nothing else.
 
-    The model is not part of it: it has its own version. Nor is the form of the budget, per sensor or per fleet.
+    It leaves out the model, which has its own version, and whether the budget was set per sensor or per fleet.
     """
     content = {
         "alarms_per_reading": alarms_per_reading(budget_per_sensor_day, reading_interval_seconds),
@@ -133,12 +133,12 @@ def input_limits(settings: InputSettings) -> InputLimits:
 
 
 def dead_letter_limit(settings: DeadLetterSettings) -> DeadLetterLimit:
-    """Return when bad input stops the service."""
+    """Return the limit at which bad input stops the service."""
     return DeadLetterLimit(settings.max_share, settings.min_count, settings.max_run)
 
 
 def pipeline_config(settings: Settings) -> PipelineConfig:
-    """Return the names of the topics and the limits of a step."""
+    """Return the topic names and the bounds of a step."""
     kafka = settings.kafka
     return PipelineConfig(
         kafka.input_topic,

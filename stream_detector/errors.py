@@ -1,18 +1,18 @@
-"""Every error that this package raises on purpose, and who reacts to it.
+"""The errors that this package raises deliberately, and who handles each.
 
 StreamDetectorError            the user sees one message; exit code 1
 ├── SettingsError              a setting is wrong or missing; names the setting
-├── InputDataError             a file or topic of the user cannot be used; names it and the line
+├── InputDataError             a file or topic that the user named is unusable; names it and the line
 ├── ModelError                 a model directory is missing, damaged or does not match
 ├── DeadLetterLimitError       too much of the input is unusable; the service stops without committing the batch
-├── PermanentDeliveryError     Kafka refuses permanently (size, authorisation, no such topic); the service stops
+├── PermanentDeliveryError     Kafka refuses for good (size, authorisation, no such topic); the service stops
 ├── FencedError                another replica has the same instance ID; the service stops
-├── StalledError               no progress for too long; the service ends, to be restarted
+├── StalledError               no progress for too long; the process exits so that it is restarted
 └── RetriableError             the pipeline recovers; the user sees a metric and a log line
     ├── CommitFailedError      the transaction failed or its outcome is unknown: restore the partitions
     │   └── MembershipLostError  the group continued without this member: restore once it has rejoined
-    └── StoreUnavailableError  Redis does not answer: continue up to a limit, then hold
-        └── StoreRefusedError  Redis refuses us (password, rights, certificate): at the start the service ends
+    └── StoreUnavailableError  Redis does not answer: continue up to a limit, then stop reading
+        └── StoreRefusedError  Redis refuses us (password, rights, certificate): fatal at startup
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RIGHTS_PAGE = "docs/security.md"
 
 
 class StreamDetectorError(Exception):
-    """Base of all errors raised on purpose. Its text is meant for the user."""
+    """Base of all deliberate errors. The text is written for the user."""
 
 
 class SettingsError(StreamDetectorError):
@@ -30,7 +30,7 @@ class SettingsError(StreamDetectorError):
 
 
 class InputDataError(StreamDetectorError):
-    """A file or topic of the user cannot be used."""
+    """A file or topic that the user named is unusable."""
 
 
 class ModelError(StreamDetectorError):
@@ -38,11 +38,11 @@ class ModelError(StreamDetectorError):
 
 
 class DeadLetterLimitError(StreamDetectorError):
-    """Too large a share of the input, or too many records in a row, are unusable."""
+    """Too much of the input is unusable: too large a share, or too many records in a row."""
 
 
 class PermanentDeliveryError(StreamDetectorError):
-    """Kafka refuses a record or an operation, and would refuse a retry."""
+    """Kafka refused a record or an operation, and would refuse a retry."""
 
 
 class FencedError(StreamDetectorError):
@@ -62,7 +62,7 @@ class CommitFailedError(RetriableError):
 
 
 class MembershipLostError(CommitFailedError):
-    """The transaction failed because the group has continued without the membership that it was made with."""
+    """The transaction failed because this replica's group membership had ended."""
 
 
 class StoreUnavailableError(RetriableError):
@@ -70,4 +70,4 @@ class StoreUnavailableError(RetriableError):
 
 
 class StoreRefusedError(StoreUnavailableError):
-    """The state store refuses us until an operator acts. The text says what to do."""
+    """The state store refuses us until an operator intervenes. The text says what to do."""

@@ -1,6 +1,6 @@
 """Replace files and directories atomically, refuse outputs that would destroy something, and read only regular files.
 
-Does not know what the files hold.
+Does not know what the files contain.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def read_inside(directory: Path, name: str, maximum_bytes: int) -> bytes:
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to; that file replaces `path` when the block ends without an exception.
+    """Yield a path to write to; that file replaces `path` when the block ends without an exception.
 
-    It lies next to `path`, so a reader of `path` sees the old file or the complete new one. After an exception it is
-    removed and `path` is unchanged. An OSError in the block becomes an InputDataError that names `path`.
+    Until then, a reader of `path` sees the old file, never half of the new one. After an exception the new file is removed
+    and `path` is unchanged. An OSError in the block becomes an InputDataError that names `path`.
     """
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
@@ -61,7 +61,7 @@ def replaced_file(path: Path) -> Iterator[Path]:
 
 
 def write_texts(directory: Path, texts: Mapping[str, str]) -> None:
-    """Write UTF-8 files into a directory, creating it if needed; each replaces its predecessor. Raises InputDataError."""
+    """Write UTF-8 files into a directory, creating it if needed. Replaces existing files. Raises InputDataError."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -116,7 +116,7 @@ def replace_directory(directory: Path, files: Mapping[str, bytes], is_replaceabl
         _write_synced(new, files)
         _move_into_place(new, target, old)
     except OSError as error:
-        msg = f"{directory}: cannot be written: {error.strerror} (is its parent writable, and is it no mount point?)"
+        msg = f"{directory}: cannot be written: {error.strerror} (is its parent writable, and is it not a mount point?)"
         raise ModelError(msg) from None
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -124,7 +124,7 @@ def replace_directory(directory: Path, files: Mapping[str, bytes], is_replaceabl
 
 
 def check_replaceable(directory: Path, is_replaceable: Callable[[Path], bool]) -> None:
-    """Raise ModelError if the path is taken by something that must not be overwritten."""
+    """Raise ModelError if something that must not be overwritten exists at the path."""
     if not os.path.lexists(directory):
         return
     if not directory.is_dir():
@@ -136,7 +136,7 @@ def check_replaceable(directory: Path, is_replaceable: Callable[[Path], bool]) -
 
 
 def check_writable(directory: Path) -> None:
-    """Raise ModelError if the directory, which may be missing with its parents, certainly cannot be replaced."""
+    """Raise ModelError if it is certain that the directory cannot be replaced. It and its parents need not exist."""
     parent = _first_existing(*directory.absolute().parents)
     if not is_writable(parent):
         msg = f"{directory}: cannot be written: no file can be created in {parent}; choose another directory"
@@ -144,7 +144,7 @@ def check_writable(directory: Path) -> None:
 
 
 def is_writable(directory: Path) -> bool:
-    """Return whether a file can be created in the directory, by creating one; leaves nothing behind."""
+    """Return whether a file can be created in the directory. Creates a temporary one to find out."""
     try:
         with tempfile.TemporaryFile(dir=directory):
             return True
@@ -163,13 +163,13 @@ def _first_existing(*places: Path) -> Path:
 
 
 def _reason(error: OSError) -> str:
-    """Return why the file system refused, in one line; Arrow's errors may lack a number."""
+    """Return why the file system refused, in one line. Arrow's errors may have no errno."""
     text = os.strerror(error.errno) if error.errno else str(error)
     return next(iter(text.splitlines()), "the file system refused it")
 
 
 def _move_into_place(new: Path, target: Path, old: Path) -> None:
-    """Rename `new` to `target`. What was at `target` becomes `old`, or returns if the renaming fails."""
+    """Rename `new` to `target`. An existing `target` is first renamed to `old`, and renamed back if that fails."""
     existed = target.exists()
     if existed:
         target.rename(old)

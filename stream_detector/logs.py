@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object per line, or text. The commands set them up; nothing is set up at import."""
+"""Structured logs: one JSON object per line, or text. The commands configure logging; the import does not."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def set_up_logging(level: str, log_format: str) -> None:
 
 
 def silence_kafka_client() -> None:
-    """Hide the Kafka client's own log lines, which contain passwords at the finest level.
+    """Hide the Kafka client's own log lines, which contain passwords at the most verbose level.
 
-    The adapters report its retries together with what they mean. They listen to its loggers, so the loggers stay enabled.
+    The adapters log its retries with their consequences instead. They listen to its loggers, so the loggers stay enabled.
     """
     kafka = logging.getLogger("kafka")
     kafka.propagate = False

@@ -1,4 +1,4 @@
-"""Fill missing values: the one definition of what stands in for them in windows and tables."""
+"""Fill missing values: the one rule for windows and tables."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _Values = TypeVar("_Values", Float32Array, Float64Array)
 
 
 def forward_fill(values: _Values, present: BoolArray, axis: int = 0) -> _Values:
-    """Return a copy of values in which a missing one (NaN) takes the last present value before it along the axis.
+    """Return a copy in which each missing value (NaN) repeats the last present value before it along the axis.
 
-    `present` is ~isnan(values), of the same shape. NaN remains where no value comes before.
+    `present` is ~isnan(values), of the same shape. NaN remains before the first present value.
     """
     shape = [1] * values.ndim
     shape[axis] = -1

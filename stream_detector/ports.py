@@ -1,7 +1,7 @@
-"""What the pipeline needs of the outside world, as Protocols.
+"""The pipeline's interfaces to the outside world, as Protocols.
 
 Every port but Decoder has a fake, and a contract suite in tests/contracts that the fake and the real adapter both pass.
-Partitions are those of the one input topic; a position is the offset of the next record to read.
+Partitions are those of the input topic. A position is the offset of the next record to read.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """One poll: what was read, and how the assignment changed since the last poll.
+    """The result of a poll: the chunks read, and how the assignment changed since the last poll.
 
-    `revoked` is applied before `assigned`; a partition may be in both. Newly assigned partitions are paused, without a
-    position: the pipeline seeks them when their state is restored, which resumes them.
+    `revoked` is applied before `assigned`; a partition may be in both. Newly assigned partitions are paused and have no
+    position. Once their state is restored, the pipeline seeks them, which resumes them.
     `membership` belongs to exactly these chunks; None means that the client is not a member now: the chunks must be dropped.
     """
 
@@ -41,20 +41,20 @@ class Polled:
     membership: Membership | None
     revoked: frozenset[int] = frozenset()
     assigned: frozenset[int] = frozenset()
-    lost_readings: int = 0  # offsets passed over because what the log holds there cannot be read
+    lost_readings: int = 0  # offsets skipped because the log is unreadable there
 
 
 class Source(Protocol):
     """The input topic, read as a member of a consumer group. Every call is bounded in time."""
 
     def poll(self, timeout_seconds: float) -> Polled:
-        """Read what is there of the resumed partitions, up to a configured number of records. Keeps the membership alive."""
+        """Read available records of the resumed partitions, up to a configured number. Keeps the membership alive."""
 
     def committed(self, partition: int) -> int | None:
         """Return the group's committed position, waiting for open transactions to end; None if there is none."""
 
     def partitions(self) -> frozenset[int]:
-        """Return the partitions that the input topic has now."""
+        """Return the current partitions of the input topic."""
 
     def bounds(self, partition: int) -> tuple[int, int]:
         """Return the log's first position and its end (the last stable position)."""
@@ -66,15 +66,15 @@ class Source(Protocol):
         """Return the identity of the topic, which changes when a topic is deleted and recreated."""
 
     def seek(self, partition: int, position: int) -> None:
-        """Set where an assigned partition is read next, and resume it."""
+        """Set the next position to read in an assigned partition, and resume it."""
 
     def pause(self, partitions: Sequence[int]) -> None:
         """Stop reading assigned partitions until the next `seek`."""
 
     def read(self, partition: int, start: int, stop: int, max_records: int) -> Chunk:
-        """Read a span outside the group (for restoring): from `start`, at most to `stop`, at most `max_records`.
+        """Read from `start`, at most to `stop` and at most `max_records`, outside the group, to restore state.
 
-        Returns a chunk that makes progress (chunk.stop > start) whenever start < stop; raises RetriableError on time-out.
+        The chunk makes progress (chunk.stop > start) whenever start < stop. Raises RetriableError on time-out.
         """
 
     def close(self) -> None:
@@ -87,13 +87,13 @@ class Sink(Protocol):
     def commit(self, messages: Sequence[Message], positions: Mapping[int, int], membership: Membership) -> None:
         """Write messages and positions in one transaction. Blocks, bounded.
 
-        Raises CommitFailedError when it failed or its outcome is unknown, MembershipLostError when it failed because the
-        membership is over; the sink is then fit for use again after `reset()`. Raises PermanentDeliveryError or FencedError
-        when trying again cannot help.
+        Raises CommitFailedError if the transaction failed or its outcome is unknown, MembershipLostError if it failed because
+        the membership has ended; call `reset()` before using the sink again. Raises PermanentDeliveryError or FencedError if a
+        retry cannot succeed.
         """
 
     def reset(self) -> None:
-        """Abandon whatever is open, fence it, and start over. Blocks, bounded; raises CommitFailedError on time-out."""
+        """Abandon and fence any open transaction, and start over. Blocks, bounded; raises CommitFailedError on time-out."""
 
     def close(self) -> None:
         """Release everything. Idempotent, bounded."""
@@ -101,7 +101,7 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PartitionMeta:
-    """What the store knows of a partition: the state includes every record before `next_position`."""
+    """A partition's metadata in the store. The stored state includes every record before `next_position`."""
 
     next_position: int  # negative: the state is being rebuilt and is not usable
     epoch: bytes  # 8 random bytes; state of another epoch reads as absent
@@ -111,10 +111,10 @@ class PartitionMeta:
 
 @dataclass(frozen=True, slots=True)
 class SensorUpdate:
-    """New state of one sensor, of which a part has changed.
+    """A sensor's new state, of which only a part has changed.
 
-    `record` is the whole state. Where what is stored begins with `expected_prefix` (after the epoch), that has the record's
-    length, and only the `spans` (byte start, byte stop of `record`) need be written; else it is written whole.
+    `record` is the full state. If the stored value (after its epoch) begins with `expected_prefix`, it has the record's
+    length, and only the `spans` (start and stop byte in `record`) need to be written. Otherwise the full record is written.
     """
 
     sensor: str
@@ -125,14 +125,14 @@ class SensorUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Updates:
-    """New state of sensors, each in one of the two."""
+    """New state of sensors. Each sensor is either in `whole`, with its full record, or in `changed`."""
 
     whole: Mapping[str, bytes]
     changed: Sequence[SensorUpdate] = ()
 
 
 class StoreVerdict(enum.Enum):
-    """How a store answered a persist."""
+    """The store's answer to a persist."""
 
     APPLIED = "applied"
     ALREADY_APPLIED = "already_applied"  # our own retry
@@ -147,10 +147,10 @@ class StateStore(Protocol):
     """
 
     def meta(self, partition: int) -> PartitionMeta | None:
-        """Read a partition's meta; None if there is none."""
+        """Read a partition's metadata; None if there is none."""
 
     def begin(self, partition: int, meta: PartitionMeta) -> None:
-        """Replace a partition's meta: with a new epoch all its sensors are absent from now on."""
+        """Replace a partition's metadata. A new epoch makes all its stored sensors absent."""
 
     def load(self, partition: int, epoch: bytes, sensors: Sequence[str]) -> list[bytes | None]:
         """Read the state of sensors, in order; None where absent or of another epoch."""
@@ -159,7 +159,7 @@ class StateStore(Protocol):
         """Move a partition's state from position `start` to `stop`, all or nothing. Idempotent."""
 
     def ping(self) -> None:
-        """Return if the store can be read and written."""
+        """Check that the store can be read and written."""
 
     def close(self) -> None:
         """Release everything. Idempotent."""
@@ -169,17 +169,17 @@ class IncidentLog(Protocol):
     """The alerts topic, read back when the store has lost the incidents."""
 
     def open_incidents(self, partition: int, position: int) -> list[OpenIncident]:
-        """Return the incidents that the events of a partition's readings before a position leave open.
+        """Return a partition's open incidents, according to the events of its readings before a position.
 
-        Blocks, bounded; looks back over a bounded number of events. Raises RetriableError when it cannot be read.
+        Blocks, bounded; searches a bounded number of events. Raises RetriableError if the topic cannot be read.
         """
 
 
 class Decoder(Protocol):
-    """Bytes to readings, in batches.
+    """Decodes batches of records into readings.
 
-    JsonDecoder is the only implementation, in tests of the pipeline too: it has no fake and no contract suite.
+    JsonDecoder is the only implementation. The pipeline's tests use it too, so there is no fake and no contract suite.
     """
 
     def decode(self, records: Sequence[Record]) -> Decoded:
-        """Turn every record into one reading or one rejection; never raises on what the records hold."""
+        """Turn every record into one reading or one rejection. Never raises because of a record's content."""

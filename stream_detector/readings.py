@@ -56,7 +56,7 @@ class Readings:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that is no reading. `reason` is a stable code, `detail` a sentence for people."""
+    """A record that is not a reading. `reason` is a stable code, `detail` a sentence for people."""
 
     record: Record
     reason: str
@@ -73,7 +73,7 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A record to be produced. `value` None is a tombstone."""
+    """A record to produce. A `value` of None is a tombstone."""
 
     topic: str
     key: bytes | None
@@ -81,5 +81,5 @@ class Message:
     headers: tuple[Header, ...] = ()
 
 
-#: Opaque proof of group membership (Kafka: group metadata): made by a source, read by the sink of the same client only.
+#: Opaque proof of group membership (in Kafka, group metadata). A source makes it; only a sink of the same client reads it.
 Membership = object

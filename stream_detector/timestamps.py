@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 SECONDS_PER_DAY = 86_400.0
 
-#: Event times are within these bounds (1970 to 2100), so arithmetic on them cannot overflow.
+#: Event times lie within these bounds (1970 to 2100), so arithmetic on them cannot overflow.
 MINIMUM_TIME_MS = 0
 MAXIMUM_TIME_MS = 4_102_444_800_000
 
-#: Numbers from this one on are milliseconds since 1970, smaller ones are seconds (as seconds, this is the year 5138).
+#: Numbers at or above this are milliseconds since 1970, smaller ones are seconds (in seconds, this is the year 5138).
 EPOCH_MILLISECONDS_FROM = 1e11
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,7 +18,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def to_ms(moment: datetime) -> int:
-    """Return milliseconds since 1970, rounded down; a moment without a zone is in UTC."""
+    """Return milliseconds since 1970, rounded down; a datetime without a zone counts as UTC."""
     return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
 
 

@@ -19,7 +19,7 @@ _HINTS = {
 
 
 class DeadLetterLimit:
-    """Counts good and bad records over all polls. Knows neither their content nor the clock."""
+    """Counts good and bad records over all polls, without regard to their content or the time."""
 
     def __init__(self, max_share: float, min_count: int, max_run: int) -> None:
         self._max_share = max_share
@@ -66,12 +66,12 @@ class DeadLetterLimit:
             if runs.max() > self._max_run:
                 self._fail(f"{runs.max()} records in a row of partition {partition} could not be used")
 
-    def _fail(self, what: str) -> None:
+    def _fail(self, excess: str) -> None:
         assert self._example is not None  # only bad records exceed a limit
         record, reason, detail = self._example.record, self._example.reason, self._example.detail
         msg = (
-            f"{what}; stopped before the topic drains into the dead-letter topic. For example {record.topic} partition "
-            f"{record.partition} offset {record.offset}: {reason}, {detail}. Nothing of this batch was "
+            f"{excess}; stopped before the topic drains into the dead-letter topic. For example {record.topic} partition "
+            f"{record.partition} offset {record.offset}: {reason}, {detail}. No record of this batch was "
             f"committed, so the bad records are still in the topic. {_HINTS.get(reason, '')}Fix the producer (or train with "
             f"the features that it sends). Then either let the bad records through to the dead-letter topic: set "
             f"STREAM_DETECTOR_DEAD_LETTERS__MAX_SHARE=1 and raise STREAM_DETECTOR_DEAD_LETTERS__MAX_RUN (now {self._max_run}) "
@@ -105,16 +105,16 @@ def dead_letter(rejected: Rejected, topic: str, max_value_bytes: int) -> Message
         topic=topic,
         key=None if key is None else key[:max_value_bytes],
         value=None if value is None else value[:max_value_bytes],
-        headers=(*_bounded(_theirs(record.headers), max_value_bytes), *ours),
+        headers=(*_limited_headers(_without_our_headers(record.headers), max_value_bytes), *ours),
     )
 
 
-def _theirs(headers: Sequence[Header]) -> list[Header]:
+def _without_our_headers(headers: Sequence[Header]) -> list[Header]:
     """Drop headers with our prefix, because a dead letter that is fed in again must not carry two reasons."""
     return [header for header in headers if not header[0].startswith(_OUR_HEADERS)]
 
 
-def _bounded(headers: Sequence[Header], max_bytes: int) -> list[Header]:
+def _limited_headers(headers: Sequence[Header], max_bytes: int) -> list[Header]:
     """Return the first headers that together fit into `max_bytes`, and a header that counts the dropped ones."""
     kept: list[Header] = []
     used = 0

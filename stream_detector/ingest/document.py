@@ -1,4 +1,4 @@
-"""The JSON document of one reading, and the reasons for which a record is rejected. Knows no parser."""
+"""The JSON document of one reading, and the reason codes of rejected records. Contains no parser."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REASONS = (
 
 
 class RejectionError(Exception):
-    """A record is no reading: a reason code and a sentence of detail. It never leaves the decoder."""
+    """A record is not a reading: a reason code and a sentence of detail. The decoder catches it."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
@@ -32,7 +32,7 @@ class RejectionError(Exception):
 
 
 class Document(msgspec.Struct):
-    """A reading as its producer wrote it; its types are checked, its contents are not."""
+    """A reading as its producer wrote it. Its types are checked, its values are not."""
 
     sensor_id: str
     values: dict[str, float | None]

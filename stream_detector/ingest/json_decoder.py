@@ -3,8 +3,8 @@
     {"sensor_id": "pump-7", "timestamp": "2026-11-23T07:12:00.250Z", "values": {"temperature": 61.2, "pressure": null}}
 
 `timestamp` may be ISO 8601 (without a zone: UTC), epoch seconds or milliseconds, or absent (then the record's own).
-A feature that is absent, null or NaN is a missing value. A name that is not a feature of the model rejects the record, unless
-the limits say to ignore it. A typed decoder reads plain JSON; lenient_json.py gets one try at what it refuses.
+A feature that is absent, null or NaN is a missing value. A name that is not a feature of the model causes a rejection, unless
+the limits say to ignore it. A fast typed decoder reads plain JSON; lenient_json.py tries the records that it rejects.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _FLOAT32_MAXIMUM = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True, slots=True)
 class InputLimits:
-    """What the decoder accepts as a reading."""
+    """Limits within which the decoder accepts a reading."""
 
     max_record_bytes: int = 65_536
     max_sensor_id_bytes: int = 256
     max_future_ms: int = 3_600_000
-    ignore_unknown_features: bool = False  # False: they reject the record. True: it needs one known feature
+    ignore_unknown_features: bool = False  # False: they cause a rejection. True: one known feature suffices
 
 
 class JsonDecoder:
-    """Decodes readings with these features, in this order. Implements ports.Decoder."""
+    """Decodes JSON into values of these features, in this order. Implements ports.Decoder."""
 
     def __init__(self, features: Sequence[str], limits: InputLimits) -> None:
         self._features = tuple(features)
@@ -82,7 +82,7 @@ class JsonDecoder:
         return np.stack(columns, axis=1).astype(np.float32)
 
     def _read(self, record: Record) -> Document:
-        """Decode one record and check all but its time; raise RejectionError if it is no reading."""
+        """Decode one record and check everything but its time; raise RejectionError if it is not a reading."""
         value = record.value
         if not value:
             raise RejectionError("empty", "the record has no value")
@@ -106,7 +106,7 @@ class JsonDecoder:
         return reading
 
     def _known_values(self, values: dict[str, float | None], record: Record) -> dict[str, float | None]:
-        """Return the values of known features; raise RejectionError if there are none, or unknown ones may not be ignored."""
+        """Return the values of known features; raise RejectionError if there are none or if unknown ones cause a rejection."""
         kept = {name: number for name, number in values.items() if name in self._known}
         if self._ignored_any and kept:
             return kept
@@ -115,7 +115,7 @@ class JsonDecoder:
             raise RejectionError("unknown_features", f"not features of the model: {unknown}")
         self._ignored_any = True
         where = f"{record.topic} partition {record.partition} offset {record.offset}"
-        logger.info("ignoring features that the model does not know from now on; the first were in %s: %s", where, unknown)
+        logger.info("from now on ignoring features that the model does not know; the first were in %s: %s", where, unknown)
         return kept
 
     def _check_sensor(self, sensor: str) -> None:

@@ -1,7 +1,7 @@
-"""Read documents that the typed JSON decoder refuses, or say why they are not readings.
+"""Parse the documents that the typed JSON decoder rejects, or explain why they are not readings.
 
-Beyond plain JSON of the right types, this accepts a byte order mark, bare NaN, integer sensor IDs, and ignored features of any
-type. It is slower than the typed decoder by far, and runs once for a record that the typed decoder refuses.
+In addition to plain JSON of the right types, this accepts a byte order mark, bare NaN, integer sensor IDs, and ignored features
+of any type. It is far slower than the typed decoder, so only records that the typed decoder rejects get here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stream_detector.ingest.document import Document, RejectionError
 def read_leniently(value: bytes, only: Collection[str] | None) -> Document:
     """Return the document in a record's value; raise RejectionError if there is none.
 
-    With `only`, values of other names may have any type, and are returned as None.
+    With `only`, values of other names may have any type and are returned as None.
     """
     try:
         text = value.decode("utf-8-sig")
@@ -31,7 +31,7 @@ def read_leniently(value: bytes, only: Collection[str] | None) -> Document:
 
 
 def _parse_int(digits: str) -> int:
-    """Parse an integer of bounded length, because parsing takes quadratic time."""
+    """Parse an integer of bounded length: the time to parse one grows with the square of its length."""
     if len(digits) > 400:
         msg = "a number has more than 400 digits"
         raise ValueError(msg)
