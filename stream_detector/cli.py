@@ -1,6 +1,6 @@
-"""The command line: runs a command and turns errors into one message and an exit code.
+"""The command line: runs a command, and turns an error into one message and an exit code.
 
-Exit codes: 0 success, 1 an error with a message on stderr and no traceback, 2 wrong usage, 130 interrupted.
+Exit codes: 0 success, 1 an error (a message on stderr, no traceback), 2 wrong usage, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from stream_detector.errors import StreamDetectorError
 COMMANDS = {
     "run": "read the sensor topic and publish anomaly events (the service)",
     "train": "train a model on files or on the topic",
-    "score": "score a file offline, as the service would",
+    "score": "score a file offline, exactly as the service would",
     "evaluate": "evaluate a model on labelled readings, next to simple detectors",
     "watch": "show alerts as they arrive",
-    "simulate": "generate readings of a fleet of pumps, with faults: to a topic or a file",
+    "simulate": "generate readings of a fleet of pumps, with faults, in a topic or a file",
     "demo": "run everything in one terminal, on embedded servers",
 }
 
@@ -44,13 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of our output has ended, as `head` does
+    except BrokenPipeError:  # the reader of our output has exited, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows a default only where there is one; argparse needs a subclass for that."""
+    """Shows a default only where there is one. A subclass is the only way to change that in argparse."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         has_none = action.default is None or action.default is False or action.default == ()
@@ -58,7 +58,7 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
 
 
 def _parse(requested: str | None, arguments: list[str]) -> argparse.Namespace:
-    """Parse the arguments. Wrong usage ends the program with the usage of the requested command."""
+    """Parse the arguments. On wrong usage, print the usage of the requested command and exit."""
     parser = _parser(requested)
     parsed, unknown = parser.parse_known_args(arguments)
     if unknown:

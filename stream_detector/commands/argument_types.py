@@ -1,4 +1,4 @@
-"""Types of command-line options. Their errors say what is allowed."""
+"""Parse the values of command-line options. Error messages state which values are allowed."""
 
 from __future__ import annotations
 

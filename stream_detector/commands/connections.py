@@ -1,4 +1,4 @@
-"""The service's connections to Kafka and Redis: opened at the start, waiting for Kafka within a limit."""
+"""Opens the service's connections to Kafka and Redis when it starts, and waits a limited time for Kafka."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Built = TypeVar("_Built")
 
 
 class StopRequested(Exception):  # noqa: N818 - not an error
-    """Asked to stop while still waiting for Kafka."""
+    """The process received a request to stop while it waited for Kafka."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ class Connections:
 
 
 def connect(settings: Settings, stop: StopFlag, resources: ExitStack) -> Connections:
-    """Connect to Kafka, waiting for it, and Redis. Raises StopRequested, and the last RetriableError after the limit."""
+    """Connect to Kafka and Redis; wait for Kafka. Raises StopRequested, or the last RetriableError after the limit."""
     kafka, start_seconds = settings.kafka, settings.service.start_seconds
     patience = min(kafka.request_timeout_seconds, start_seconds)
-    first = kafka.model_copy(update={"request_timeout_seconds": patience})  # one attempt must not outlast the start
+    first = kafka.model_copy(update={"request_timeout_seconds": patience})  # one attempt must not exceed the start limit
     _wait_for_kafka(lambda: ensure_topics(first), start_seconds, stop)
     store = RedisStore(settings.redis, kafka.group_id, kafka.input_topic)
     resources.callback(store.close)
@@ -52,7 +52,7 @@ def connect(settings: Settings, stop: StopFlag, resources: ExitStack) -> Connect
 
 
 def _check_access(store: RedisStore) -> None:
-    """Raise StoreRefusedError if Redis refuses us, which waiting does not cure. One that does not answer may come later."""
+    """Raise StoreRefusedError if Redis refuses access: waiting would not help. Tolerate a Redis that does not answer yet."""
     try:
         store.ping()
     except StoreRefusedError:
@@ -62,7 +62,7 @@ def _check_access(store: RedisStore) -> None:
 
 
 def _wait_for_kafka(build: Callable[[], _Built], limit_seconds: float, stop: StopFlag) -> _Built:
-    """Build what needs Kafka, retrying until the limit. Raises the last error, or StopRequested if asked to stop meanwhile."""
+    """Call `build` until it succeeds. Raises its last error after the limit, or StopRequested after a request to stop."""
     until = time.monotonic() + limit_seconds
     while True:
         try:

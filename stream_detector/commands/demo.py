@@ -1,4 +1,4 @@
-"""`stream-detector demo`: everything in one terminal, with the alerts compared to known faults."""
+"""`stream-detector demo`: run everything in one terminal and compare the alerts with known faults."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--faults", type=count, default=14, metavar="N", help="faults to inject")
     what.add_argument("--budget", type=positive, default=5.0, metavar="N", help="false alarms accepted per sensor and day")
     what.add_argument(
-        "--training-steps", type=count, default=650, metavar="N", help="gradient steps; more take longer and detect more"
+        "--training-steps", type=count, default=650, metavar="N", help="gradient steps; more steps take longer and detect more"
     )
     parser.add_argument("--json-summary", type=Path, metavar="FILE", help="also write the results to this file")
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run the demo; return 0 if the service read everything and found a fault."""
+    """Run the demo; return 0 if the service read all readings and found a fault."""
     from rich.console import Console
 
     from stream_detector.demo.run_demo import DemoPlan, run_demo

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="CSV or Parquet, sorted by time: sensor_id, timestamp, the model's features, and the label",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help=f"directory of {REPORT} and {PAGE}")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help=f"directory to write {REPORT} and {PAGE} to")
     _add_label_options(parser)
     _add_measure_options(parser)
     add_settings_options(parser)
@@ -162,11 +162,11 @@ def _about(
     )
 
 
-def _plots(scorecards: Sequence[Scorecard], most: int) -> dict[str, bytes]:
-    """Plot sensors: those with anomalous rows first, otherwise in input order."""
+def _plots(scorecards: Sequence[Scorecard], limit: int) -> dict[str, bytes]:
+    """Plot up to `limit` sensors: those with anomalous rows first, otherwise in input order."""
     from stream_detector.evaluation.plots import plot_series
 
-    chosen = sorted(scorecards, key=lambda one: not one.series.labels.any())[:most]
+    chosen = sorted(scorecards, key=lambda one: not one.series.labels.any())[:limit]
     return {one.series.sensor: plot_series(one.series) for one in chosen}
 
 

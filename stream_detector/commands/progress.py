@@ -26,12 +26,12 @@ def score_with_progress(scorer: TrainedScorer, dataset: Dataset, settings: Setti
     return join(list(track(score_dataset(detector, dataset), "scoring", None)))
 
 
-def track(items: Iterable[_T], what: str, total: int | None) -> Iterable[_T]:
-    """Yield the items and show a progress bar on stderr, which keeps stdout clean; no bar if stderr is not a terminal."""
+def track(items: Iterable[_T], activity: str, total: int | None) -> Iterable[_T]:
+    """Yield the items and show a progress bar on stderr, so stdout stays clean; no bar if stderr is not a terminal."""
     from rich.console import Console
     from rich.progress import track as track_with_bar
 
-    return track_with_bar(items, what, total, console=Console(stderr=True), disable=not os.isatty(2))
+    return track_with_bar(items, activity, total, console=Console(stderr=True), disable=not os.isatty(2))
 
 
 def print_to_stderr(text: str) -> None:

@@ -1,4 +1,4 @@
-"""`stream-detector run`: the service. Its parts are put together here."""
+"""`stream-detector run`: assemble the service and run it."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def main(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What signals have asked of the process."""
+    """The flags that signals set: stop, and reload the settings."""
 
     stop: StopFlag
     reload: ReloadFlag
 
 
 def run_service(settings: Settings, load: Callable[[], Settings], signals: Signals, resources: ExitStack) -> None:
-    """Put the parts together and run. `resources` closes them, last one first; `load` reads the settings again."""
+    """Assemble the service and run it. `resources` closes its parts in reverse order; `load` reads the settings again."""
     metrics = Metrics()
     heartbeat = Heartbeat(time.monotonic())
     limit_seconds = settings.service.watchdog_seconds
@@ -99,9 +99,9 @@ def run_service(settings: Settings, load: Callable[[], Settings], signals: Signa
 
 
 def _load_model(settings: Settings, metrics: Metrics) -> tuple[Detector, Callable[[AlertSettings], DecisionRules]]:
-    """Return a detector, and a function that makes its decision rules from settings.
+    """Return a detector, and a function that derives its decision rules from settings.
 
-    The model is loaded and warm before the replica joins the group: a slow start must not cost a rebalance.
+    The model is loaded and warmed up before the replica joins the group, so that a slow start delays no rebalance.
     """
     from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
 
@@ -124,7 +124,7 @@ def _load_model(settings: Settings, metrics: Metrics) -> tuple[Detector, Callabl
 def _build_pipeline(
     settings: Settings, detector: Detector, connections: Connections, resources: ExitStack, heartbeat: Heartbeat
 ) -> Pipeline:
-    """Build the pipeline on these connections. Progress within a step also beats the heart."""
+    """Build the pipeline on these connections. Progress within a step also updates the heartbeat."""
     executor = resources.enter_context(ThreadPoolExecutor(1, "storing"))
     bounds = LagBounds(settings.redis.max_lag_readings, settings.redis.max_lag_seconds)
 

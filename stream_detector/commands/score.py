@@ -1,4 +1,4 @@
-"""`stream-detector score`: score a file offline, as the stream would."""
+"""`stream-detector score`: score a file offline, exactly as the service would."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _table(dataset: Dataset, rows: ScoredRows) -> pa.Table:
 
 
 def _summary(rows: ScoredRows) -> str:
-    """Return one line on how many rows were scored, and why the others were not."""
+    """Return one line: how many rows were scored, and why the others were not."""
     import numpy as np
 
     scored, late, warming = (int(part.sum()) for part in (~np.isnan(rows.score), rows.is_late, rows.is_warming))

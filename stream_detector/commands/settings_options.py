@@ -1,4 +1,4 @@
-"""The options --config and --secrets, which the commands share."""
+"""Declares the options --config and --secrets, which the commands share, and reads the settings."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def add_settings_options(parser: argparse._ActionsContainer) -> None:
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
-    """Read the settings; raise SettingsError that names each wrong one."""
+    """Read the settings. Raises SettingsError, which names each invalid setting."""
     return load_settings(arguments.config, arguments.secrets)

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--seed", type=int, default=7, metavar="N", help="seed of the fleet and its faults")
     what.add_argument("--interval-seconds", type=positive, default=1.0, metavar="S", help="time between two readings of a pump")
     what.add_argument("--missing", type=share, default=0.0, metavar="SHARE", help="share of values that are missing")
-    what.add_argument("--start", type=moment, metavar="TIME", help="first event time, as 2026-11-23T07:00:00Z")
+    what.add_argument("--start", type=moment, metavar="TIME", help="first event time, such as 2026-11-23T07:00:00Z")
     length = what.add_mutually_exclusive_group()
     length.add_argument("--duration-seconds", type=positive, default=3600.0, metavar="S", help="length in event time")
     length.add_argument("--until-stopped", action="store_true", help="to a topic: continue until interrupted")
@@ -107,7 +107,7 @@ def _to_topic(arguments: argparse.Namespace, fleet: Fleet) -> int:
 
 
 def _publish(series: Series, pieces: Iterator[Piece], writer: ReadingsWriter) -> None:
-    """Publish the pieces, print each fault when it starts, and wait for the acknowledgements."""
+    """Publish the pieces, print each fault when it starts, and wait until Kafka has acknowledged all readings."""
     from stream_detector.simulation.topic_writer import messages
 
     for piece in pieces:
@@ -119,14 +119,14 @@ def _publish(series: Series, pieces: Iterator[Piece], writer: ReadingsWriter) ->
 
 
 def _topic_start_ms(arguments: argparse.Namespace, now: float) -> int:
-    """Return the start of event time; by default, early enough to meet the clock at the end."""
+    """Return the start of event time; by default, early enough that event time reaches the clock at the end."""
     if arguments.start:
         if arguments.start.timestamp() > now:
             msg = f"--start {arguments.start.isoformat()} lies in the future; readings are never dated ahead of the clock"
             raise SettingsError(msg)
         return to_ms(arguments.start)
     length = CATCH_UP_SECONDS if arguments.until_stopped else arguments.duration_seconds
-    # At speed X event time catches up with the clock by X - 1 seconds in each second.
+    # At speed X, event time gains X - 1 seconds on the clock in each second.
     return int((now - length * (1.0 - 1.0 / max(arguments.speed, 1.0))) * 1000.0)
 
 

@@ -1,4 +1,4 @@
-"""`stream-detector train`: trains a model on files or on a span of the input topic."""
+"""`stream-detector train`: train a model on files or on a span of the input topic."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_data_options(parser.add_argument_group("data"))
     _add_model_options(parser.add_argument_group("model"))
     training = parser.add_argument_group("training")
-    training.add_argument("--steps", type=count, metavar="N", help="gradient steps (default: 250 to 1000, by the data)")
+    training.add_argument("--steps", type=count, metavar="N", help="gradient steps (default: 250 to 1000, depending on data)")
     training.add_argument("--seed", type=int, default=0, metavar="N", help="equal seeds and data give equal models")
 
 
@@ -52,14 +52,14 @@ def _add_data_options(data: argparse._ArgumentGroup) -> None:
         "--context-columns",
         type=_names,
         metavar="A,B",
-        help="features that the network sees but that are never scored, such as commands; '' for none "
+        help="features that inform the model but are never scored, such as commands; '' for none "
         "(default: those that hold only 0 and 1)",
     )
 
 
 def _add_model_options(model: argparse._ArgumentGroup) -> None:
     model.add_argument("--output", type=Path, required=True, metavar="DIR", help="model directory; replaces a model there")
-    model.add_argument("--name", default="attention-autoencoder", help="name in the events")
+    model.add_argument("--name", default="attention-autoencoder", help="model name in events")
     model.add_argument("--window-length", type=count, default=64, metavar="N", help="readings per window")
     model.add_argument("--units", type=count, default=64, metavar="N", help="size of the LSTM layers")
     model.add_argument("--dropout", type=share, default=0.0, metavar="SHARE", help="dropout after encoder and decoder")
@@ -82,7 +82,7 @@ def _add_model_options(model: argparse._ArgumentGroup) -> None:
         "--attention-bias", action="store_true", help="attention with a bias per step, instead of the additive form"
     )
     model.add_argument(
-        "--uniform-attention", action="store_true", help="give all steps the same weight, to measure what attention is worth"
+        "--uniform-attention", action="store_true", help="give all steps the same weight, to measure what attention contributes"
     )
 
 
@@ -104,7 +104,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _train_and_save(prepared: Prepared, output: Path, console: Console) -> tuple[Artifact, GateResult]:
     """Train with a progress bar and write the directory; return the model and the gate's result."""
-    # TensorFlow is loaded here, so data errors are reported first.
+    # TensorFlow loads here, slowly, so errors in the data are reported before it.
     from stream_detector.training.plot import draw_training
     from stream_detector.training.trainer import train
 

@@ -32,7 +32,7 @@ def read_files(arguments: argparse.Namespace) -> Dataset:
 
 
 def read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
-    """Read a span of the input topic and print what was left out. Raises InputDataError if the topic does not exist."""
+    """Read a span of the input topic and print what was skipped. Raises InputDataError if the topic does not exist."""
     from stream_detector.adapters.kafka.span_reader import KafkaReader
     from stream_detector.adapters.kafka.topics import KafkaTopics
 

@@ -1,4 +1,4 @@
-"""What `stream-detector train` prints: progress bars, the data in one line, the model in a few."""
+"""Formats what `stream-detector train` prints: progress bars, the data in one line, the model in a few."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def progress_bars(console: Console) -> Iterator[Progress]:
 
 
 def describe_data(dataset: Dataset) -> str:
-    """Return what the data are, in one line."""
+    """Describe the data in one line."""
     first, last = (
         datetime.fromtimestamp(int(time_ms) / 1000.0, UTC).strftime("%Y-%m-%d %H:%M:%S")
         for time_ms in (dataset.times_ms.min(), dataset.times_ms.max())
@@ -58,7 +58,7 @@ def describe_data(dataset: Dataset) -> str:
 
 
 def describe_model(artifact: Artifact, result: GateResult, directory: Path) -> str:
-    """Return the results of the training in a few lines; report.json has all of them."""
+    """Describe the trained model in a few lines; report.json has every result."""
     report, spec = artifact.report, artifact.spec
     context = report["data"]["context_features"]
     best = report["best"]
@@ -83,7 +83,7 @@ def describe_model(artifact: Artifact, result: GateResult, directory: Path) -> s
 
 
 def describe_members(scored: Sequence[str], selection: Mapping[str, Any]) -> list[str]:
-    """Return which members are scored, and which are left out because injected faults are found better without them."""
+    """List the members that are scored, and those left out because the score detects injected faults better without them."""
     left_out = [member for member in selection["members"] if not member["kept"]]
     return [f"  score: the mean surprise of {', '.join(scored)}"] + [
         f"  left out: {member['name']} (without it, {member['gain_without']:+.3f} in AUC-PR on injected faults)"
@@ -92,17 +92,17 @@ def describe_members(scored: Sequence[str], selection: Mapping[str, Any]) -> lis
 
 
 def describe_autoencoder(weight: Mapping[str, Any] | None) -> list[str]:
-    """Return how much the autoencoder weighs in the score, and what it contributes."""
+    """State the autoencoder's weight in the score, and what it contributes."""
     if weight is None or weight["gain"] is None:
         return []
     share, gain = weight["share"], weight["gain"]
     if share == 0.0:
         return ["  left out: autoencoder; injected faults are detected better without it"]
-    return [f"  the autoencoder makes up {share:.0%} of it, which changes AUC-PR on injected faults by {gain:+.3f}"]
+    return [f"  the autoencoder makes up {share:.0%} of the score, which changes AUC-PR on injected faults by {gain:+.3f}"]
 
 
 def describe_attribution(found: Mapping[str, Any]) -> list[str]:
-    """Return how often explanations rank a feature at fault first, or among the first three."""
+    """State how often explanations rank a feature at fault first, or among the first three."""
     if not found["faults"]:
         return []
     return [

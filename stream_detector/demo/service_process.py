@@ -25,7 +25,7 @@ _COMMAND = (sys.executable, "-m", "stream_detector")
 
 
 def train(history: Path, model: Path, options: Sequence[str]) -> None:
-    """Run `stream-detector train`, whose progress bar shows on this terminal. Raises StreamDetectorError."""
+    """Run `stream-detector train`, which shows its progress on this terminal. Blocks. Raises StreamDetectorError."""
     command = [*_COMMAND, "train", "--input", str(history), "--output", str(model), *options]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=TRAINING_SECONDS, check=False)
@@ -45,7 +45,7 @@ class RunningService:
         self.url = f"http://127.0.0.1:{port}"
 
     def wait_until_ready(self) -> None:
-        """Wait for /readyz. Raises StreamDetectorError if the service ends or is not ready in time."""
+        """Wait for /readyz. Raises StreamDetectorError if the service exits or is not ready in time."""
         deadline = time.monotonic() + READY_SECONDS
         while not self._get("/readyz"):
             self.process.check()
@@ -55,13 +55,13 @@ class RunningService:
             time.sleep(0.2)
 
     def committed_records(self) -> int:
-        """Return how many records the service has committed; raise StreamDetectorError if it ended."""
+        """Return how many records the service has committed; raise StreamDetectorError if it has exited."""
         self.process.check()
         counted = re.search(rf"^{PREFIX.lower()}records_total (\S+)$", self._get("/metrics"), re.MULTILINE)
         return int(float(counted[1])) if counted else 0
 
     def _get(self, path: str) -> str:
-        """Return a page; empty if there is no answer or a bad status."""
+        """Return a page, or "" if the service does not answer or answers with an error status."""
         try:
             with urllib.request.urlopen(self.url + path, timeout=_REQUEST_SECONDS) as response:  # noqa: S310 - our own http
                 return str(response.read().decode())
@@ -71,7 +71,7 @@ class RunningService:
 
 @contextmanager
 def running_service(servers: DemoServers, model: Path, budget: float, directory: Path) -> Iterator[RunningService]:
-    """Run `stream-detector run`, set up by its environment and logging to a file; stop it gracefully at the end."""
+    """Run `stream-detector run`, configured by its environment and logging to a file; stop it gracefully at the end."""
     port = free_port()
     environment = servers.service_environment() | {
         f"{PREFIX}MODEL__DIRECTORY": str(model),

@@ -1,4 +1,4 @@
-"""Publishes readings at a pace, announces faults as they begin and shows alerts as they come."""
+"""Publishes readings at a set pace, announces faults as they start and shows alerts as they arrive."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stream_detector.simulation.faults import Fault
 from stream_detector.simulation.series import Series
 from stream_detector.simulation.topic_writer import ReadingsWriter, messages, paced
 
-#: How long the service may take to read the rest after the last reading is published.
+#: How long the service may take to read the remaining readings after the last is published.
 DRAIN_SECONDS = 120.0
 #: How long to wait for alerts after the last batch is committed.
 LAST_ALERTS_SECONDS = 2.0
@@ -26,7 +26,7 @@ LAST_ALERTS_SECONDS = 2.0
 
 @dataclass(slots=True)
 class AlertListener:
-    """Shows the alerts and keeps the incidents that opened."""
+    """Shows the alerts and collects the incidents that opened."""
 
     reader: AlertsReader
     show: Callable[[Record], None]
@@ -43,20 +43,20 @@ class AlertListener:
             except RetriableError:  # the broker is busy: poll again
                 records = []
             for record in records:
-                self._take(record)
+                self._show(record)
             if time.monotonic() >= deadline:
                 return
 
-    def _take(self, record: Record) -> None:
+    def _show(self, record: Record) -> None:
         self.alerts += 1
         self.show(record)
         try:
             event = read_event(record.value or b"")
         except ValueError:
-            return  # shown as unreadable, and not an incident
+            return  # `show` has reported it as unreadable
         if event.status == "opened":
-            blamed = tuple(feature.name for feature in event.features)
-            self.opened.append(OpenedIncident(event.sensor_id, event_time_ms(event.timestamp), blamed))
+            features = tuple(feature.name for feature in event.features)
+            self.opened.append(OpenedIncident(event.sensor_id, event_time_ms(event.timestamp), features))
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def alert_listener(
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How many steps of a series are published, and how many times as fast as the clock."""
+    """How many steps of a series to publish, and at how many times the speed of the clock."""
 
     steps: int
     speed: float
@@ -83,7 +83,7 @@ class Pace:
 def stream_readings(
     series: Series, pace: Pace, writer: ReadingsWriter, service: RunningService, listener: AlertListener
 ) -> None:
-    """Publish the series and wait until the service has read all of it. Raises StreamDetectorError if it does not in time."""
+    """Publish the series and wait until the service has read it. Raises StreamDetectorError after DRAIN_SECONDS."""
 
     def wait(seconds: float) -> bool:
         listener.listen(seconds)

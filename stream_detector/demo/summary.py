@@ -25,7 +25,7 @@ def print_summary(plan: DemoPlan, outcome: DemoOutcome, console: Console) -> Non
 
 
 def summary(plan: DemoPlan, outcome: DemoOutcome) -> dict[str, Any]:
-    """Return the same as JSON data."""
+    """Return the results as JSON-like data."""
     match = outcome.match
     return {
         "faults": [
@@ -37,7 +37,7 @@ def summary(plan: DemoPlan, outcome: DemoOutcome) -> dict[str, Any]:
                 "end": iso_time(finding.fault.end_ms),
                 "found": finding.opened is not None,
                 "delay_seconds": finding.delay_seconds(),
-                "blamed": finding.opened.blamed if finding.opened else (),
+                "blamed": finding.opened.features if finding.opened else (),
             }
             for finding in match.findings
         ],
@@ -58,8 +58,8 @@ def _cells(finding: FaultOutcome) -> tuple[str, ...]:
     if opened is None or delay is None:
         result = "missed"
     else:
-        blamed = opened.blamed[0] if opened.blamed else "nothing"
-        result = f"found after {duration(delay)}, blames {blamed}{'' if finding.blames_faulty_feature() else ' (wrongly)'}"
+        blamed = opened.features[0] if opened.features else "nothing"
+        result = f"found after {duration(delay)}, blames {blamed}{'' if finding.ranks_faulty_feature_first() else ' (wrongly)'}"
     return (
         fault.sensor_id(),
         iso_time(fault.start_ms)[11:19],
@@ -72,7 +72,7 @@ def _cells(finding: FaultOutcome) -> tuple[str, ...]:
 def _lines(plan: DemoPlan, outcome: DemoOutcome) -> list[str]:
     match = outcome.match
     found, total = len(match.found()), len(match.findings)
-    rightly = sum(finding.blames_faulty_feature() for finding in match.findings)
+    correct = sum(finding.ranks_faulty_feature_first() for finding in match.findings)
     delay = match.median_delay_seconds()
     sensor_days = plan.fleet.sensors * plan.stream_seconds / SECONDS_PER_DAY
     return [
@@ -80,5 +80,5 @@ def _lines(plan: DemoPlan, outcome: DemoOutcome) -> list[str]:
         f"missed   {total - found}",
         f"false    {len(match.false_alarms)}; the budget of {plan.budget_per_sensor_day:g} per sensor and day allows"
         f" {plan.budget_per_sensor_day * sensor_days:.1f} in this stream",
-        f"blame    the faulty feature came first in {rightly} of {found}",
+        f"blame    the faulty feature came first in {correct} of {found}",
     ]

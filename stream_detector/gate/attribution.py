@@ -1,4 +1,4 @@
-"""How often explanations attribute a fault to a feature that is at fault, counted on injected faults."""
+"""Measures, on injected faults, how often explanations rank a feature at fault first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stream_detector.readings import Float64Array, Int64Array
 class AttributionAccuracy:
     """How often a feature at fault has the largest share of the explanation, or one of the three largest.
 
-    By chance: the same for shares in random order. With few features chance is often right, so compare the two.
+    By chance: the figure for shares in random order. With few features chance is often right, so compare the two.
     """
 
     faults: int  # that have an explanation
@@ -31,7 +31,7 @@ class AttributionAccuracy:
 
 
 def peak_rows(trials: Trials, scores: Float64Array) -> Int64Array:
-    """Return the row [K] with the highest score of each fault, by scores [K, L] (NaN: not scored); -1 if no row is scored.
+    """Return the row [K] in which each fault has its highest score [K, L] (NaN: not scored); -1 if no row is scored.
 
     That row is explained, as an event explains the peak of its incident.
     """
@@ -41,17 +41,17 @@ def peak_rows(trials: Trials, scores: Float64Array) -> Int64Array:
 
 
 def attribution_accuracy(trials: Trials, shares: Float64Array, scored_features: int) -> AttributionAccuracy:
-    """Compare one explanation of each fault, feature shares [K, F] (a row of NaN: no explanation), with its features.
+    """Compare an explanation of each fault, the feature shares [K, F] (a row of NaN: none), with the features at fault.
 
-    Any of several features at fault counts as right. `scored_features`: how many features can have a share.
+    Any of several features at fault counts as right. `scored_features` is the number of features that can have a share.
     """
     hits, chances = [], []
     for fault, of_fault in zip(trials.faults, shares, strict=True):
         if np.isnan(of_fault).any():
             continue
         ranked = np.argsort(-of_fault, kind="stable")
-        hits.append([bool(np.isin(ranked[:looks], fault.features).any()) for looks in (1, 3)])
-        chances.append([chance_of_a_hit(scored_features, len(fault.features), looks) for looks in (1, 3)])
+        hits.append([bool(np.isin(ranked[:top], fault.features).any()) for top in (1, 3)])
+        chances.append([chance_of_a_hit(scored_features, len(fault.features), top) for top in (1, 3)])
     if not hits:
         return AttributionAccuracy(0, None, None, None, None)
     first, first_three = np.mean(hits, axis=0).tolist()
@@ -59,6 +59,6 @@ def attribution_accuracy(trials: Trials, shares: Float64Array, scored_features: 
     return AttributionAccuracy(len(hits), first, first_by_chance, first_three, first_three_by_chance)
 
 
-def chance_of_a_hit(features: int, faulty: int, looks: int) -> float:
-    """Return the chance that `looks` features, drawn without replacement, include one at fault."""
-    return 1.0 - comb(features - faulty, looks) / comb(features, min(looks, features))
+def chance_of_a_hit(features: int, faulty: int, top: int) -> float:
+    """Return the chance that the first `top` of `features`, in random order, include one of the `faulty` ones."""
+    return 1.0 - comb(features - faulty, top) / comb(features, min(top, features))

@@ -1,8 +1,8 @@
-"""Chooses how much the autoencoder weighs in the score, by how well the trials' faults are found.
+"""Chooses the autoencoder's weight in the score, by how well the score detects the trials' faults at each weight.
 
-The surprise of a reading is a weighted mean of the members' surprises. The autoencoder has a quarter of the weight, which was
-best on public series (docs/quality.md), or another share if that finds the faults better: more where it is the better member,
-none where it does harm. The other members share the rest equally.
+The surprise of a reading is a weighted mean of the members' surprises. The autoencoder has a quarter of the weight, the best
+share on public series (docs/quality.md), unless another share detects the faults clearly better. The other members divide the
+rest equally.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stream_detector.readings import Float64Array
 
 USUAL_SHARE = 0.25
 SHARES = (0.0, USUAL_SHARE, 0.5, 0.75)
-#: Gain in mean AUC-PR that justifies another share than the usual one.
+#: Gain in mean AUC-PR that justifies a share other than the usual one.
 SMALLEST_GAIN = 0.01
 
 

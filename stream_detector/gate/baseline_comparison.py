@@ -15,7 +15,7 @@ from stream_detector.gate.trials import Trials
 from stream_detector.readings import BoolArray, Float64Array, Int64Array
 
 MODEL, BASELINE = "model", "windowed_pca"
-#: Windows that a sensor's baseline is fitted to; more take longer and find no more.
+#: Windows to which a sensor's baseline is fitted. More windows take longer and detect no more.
 BASELINE_WINDOWS = 5_000
 #: Share of the healthy rows before the faults that exceed the threshold of the detection rate.
 FALSE_SHARE = 0.01
@@ -24,7 +24,7 @@ RULE = "promoted if its AUC-PR, averaged over the trials of a kind of fault and 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How well one scorer finds faults; every figure is between 0 and 1."""
+    """How well one scorer detects faults; every figure is between 0 and 1."""
 
     auc_pr: float  # mean over trials
     pooled_auc_pr: float  # of the rows of all trials together: measures whether scores compare between sensors
@@ -37,7 +37,7 @@ class GateResult:
     """The result of the gate. Without trials `promoted`, `gain` and the error are None and the rest is empty."""
 
     promoted: bool | None
-    gain: float | None  # overall AUC-PR of the model less that of the baseline
+    gain: float | None  # overall AUC-PR of the model minus that of the baseline
     standard_error: float | None  # of the gain; None where there are too few trials
     trials: Mapping[str, int]  # by kind of fault
     by_kind: Mapping[str, Mapping[str, Quality]]  # by scorer and kind of fault
@@ -62,9 +62,9 @@ def baseline_scores(trials: Trials, fit_values: Sequence[Float64Array]) -> Float
 
 
 def compare_with_baseline(trials: Trials, scores: Mapping[str, Float64Array]) -> GateResult:
-    """Compare scores [K, L] (NaN: not scored) by scorer: MODEL with BASELINE; any others are listed next to them.
+    """Compare MODEL with BASELINE by their scores [K, L] (NaN: not scored); report any other scorers as well.
 
-    Rows that any scorer has not scored count for no scorer.
+    Only rows that every scorer has scored count.
     """
     rows = comparable_rows(trials, scores)
     by_trial = {name: precisions(trials, of_scorer, rows) for name, of_scorer in scores.items()}

@@ -1,8 +1,8 @@
 """Injects faults into healthy readings of one sensor and records the truth about them.
 
 The kinds are those of `simulate`, here made from any data. Sizes are in spreads: standard deviations of the feature in healthy
-data. They are drawn so that faults are neither obvious nor invisible; a fault that would hardly change the readings (a stuck
-value in a flat stretch) is not made. Missing values stay missing.
+data. They are drawn so that faults are neither obvious nor invisible. A fault that would hardly change the readings, such as a
+stuck value in a flat stretch, is skipped. Missing values stay missing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from stream_detector.readings import BoolArray, Float64Array, Int64Array
 
 #: Smallest mean change of a fault, in spreads; smaller for a period, which may be a small part of a feature's variation.
 MINIMUM_CHANGE, MINIMUM_CHANGE_OF_PERIOD = 0.2, 0.05
-#: Correlation with another feature (absolute, Pearson's) from which a feature can lose it.
+#: Smallest absolute (Pearson) correlation with another feature that a fault can break.
 MINIMUM_CORRELATION = 0.3
-#: Correlation of a feature with its own last value from which it has a course whose period can change.
+#: Smallest correlation of a feature with its own previous value for it to have a course, whose period a fault can change.
 MINIMUM_AUTOCORRELATION = 0.3
 
 
@@ -43,7 +43,7 @@ class HealthyRun:
     spread: Float64Array  # [F] in the features' units
     is_scored: BoolArray  # [F]
     is_related: BoolArray  # [F] correlated with another feature
-    has_course: BoolArray  # [F] correlated with its own last value
+    has_course: BoolArray  # [F] correlated with its own previous value
 
     @classmethod
     def of(cls, values: Float64Array, spread: Float64Array, is_scored: BoolArray) -> HealthyRun:
@@ -59,7 +59,7 @@ class HealthyRun:
         return cls(values, filled, spread, is_scored, related, course >= MINIMUM_AUTOCORRELATION)
 
     def candidates(self, kind: str) -> Int64Array:
-        """Return the features that can have this kind of fault: scored, not constant, and with the property that it breaks."""
+        """Return the features that can have this kind of fault: scored, not constant, with the property that it breaks."""
         possible = self.is_scored & (self.spread > 0.0)
         if kind == LOST_CORRELATION:
             possible = possible & self.is_related
@@ -91,7 +91,7 @@ def inject(
 ) -> Injection | None:
     """Make a fault in some features, from the first of `rows` to before the second; the generator draws its size and course.
 
-    Return None if it cannot be made there, or would change a feature by less than the minimum on average. `features` are
+    Return None if the fault cannot be made there, or would change a feature by less than the minimum on average. `features` are
     candidates of the kind, so their spread is positive.
     """
     columns, (start, end) = list(features), rows

@@ -1,4 +1,4 @@
-"""The readings while a fault lasts, kind by kind: the level, course or noise of some features changes."""
+"""Computes the readings during a fault, kind by kind: the level, course or noise of some features changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SPIKE, LEVEL_SHIFT, DRIFT, STUCK, NOISE = "spike", "level_shift", "drift", "stuc
 LOST_CORRELATION, CHANGED_PERIOD = "lost_correlation", "changed_period"
 KINDS = (SPIKE, LEVEL_SHIFT, DRIFT, STUCK, NOISE, LOST_CORRELATION, CHANGED_PERIOD)
 
-#: Bounds of the sizes, drawn log-uniformly. A drift's is that at its end, a changed period's the factor of speed.
+#: Bounds of the sizes, drawn log-uniformly. A drift has its size at its end; a changed period's size is the factor of speed.
 SIZES = {SPIKE: (1.0, 6.0), LEVEL_SHIFT: (0.5, 4.0), DRIFT: (0.5, 4.0), NOISE: (0.3, 2.0), CHANGED_PERIOD: (1.3, 2.0)}
 
 
@@ -89,9 +89,9 @@ def _lost_correlation(site: FaultSite, generator: np.random.Generator) -> tuple[
 
 
 def _changed_period(site: FaultSite, generator: np.random.Generator) -> tuple[Float64Array, float] | None:
-    """Speed up or slow down the course of the features from the start of the fault on.
+    """Speed up or slow down the course of the features during the fault.
 
-    A ramp is added so that the first and last values are those without the fault: the level does not jump.
+    A ramp keeps the first and last values as they are without the fault, so that the level does not jump.
     """
     factor = _size(CHANGED_PERIOD, generator) ** float(generator.choice([-1.0, 1.0]))
     passed = (site.rows - 1) * factor

@@ -1,4 +1,4 @@
-"""Chooses the members of a model that take part in its score, by how well the trials' faults are found without each.
+"""Chooses the members that take part in a model's score, by how well it detects the trials' faults without each of them.
 
 The surprise of a reading is the mean of the members' surprises. Members are left out one at a time, the worst first, and only
 for a gain that is more than chance. A member that merely does not help is kept, because trials do not show every future fault.
@@ -24,7 +24,7 @@ FEWEST_MEMBERS = 2
 
 @dataclass(frozen=True, slots=True)
 class MemberQuality:
-    """How well one member finds the trials' faults."""
+    """How well one member detects the trials' faults."""
 
     name: str
     kept: bool
@@ -82,7 +82,7 @@ def select_members(trials: Trials, surprises: Float64Array, names: Sequence[str]
 
 @dataclass(frozen=True, slots=True)
 class _Fused:
-    """The mean surprise of some of the members, and how well it finds faults."""
+    """The mean surprise of some of the members, and how well it detects faults."""
 
     trials: Trials
     surprises: Float64Array  # [K, L, M]

@@ -13,7 +13,7 @@ REPORT_KEY = "gate"
 
 
 def promotion_warning(report: Mapping[str, Any], refuse: bool) -> str | None:
-    """Return a warning for a model that was not promoted, according to its training report; None if it was.
+    """Return a warning if the model was not promoted, according to its training report; else None.
 
     Raises ModelError for a report that cannot be understood and, if `refuse`, for a model that lost to windowed PCA. A model
     without a result is never refused.

@@ -1,7 +1,7 @@
-"""Measures how well a score finds the faults of trials, and whether two scores differ by more than chance.
+"""Measures how well a score detects the faults of trials, and by how much one score is better than another.
 
 The quality on one trial is its average precision (AUC-PR). That ranks the rows of one sensor only, so it does not depend on
-how the score's scale differs between sensors. Trials are averaged by kind of fault, then the kinds.
+how the score's scale differs between sensors. It is averaged over the trials of each kind of fault, then over the kinds.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def comparable_rows(trials: Trials, scores: Mapping[str, Float64Array]) -> BoolA
 
 
 def precisions(trials: Trials, scores: Float64Array, rows: BoolArray) -> Float64Array:
-    """Return the average precision [K] of scores [K, L] on these rows; NaN without both faulty and healthy ones."""
+    """Return the average precision [K] of scores [K, L] on these rows; NaN unless they are both faulty and healthy."""
     found = np.full(len(trials), np.nan)
     for number, (label, score, counted) in enumerate(zip(trials.is_faulty, scores, rows, strict=True)):
         label_counted = label[counted]
@@ -49,7 +49,7 @@ def mean_over_kinds(trials: Trials, of_trials: Float64Array) -> float:
 
 
 def paired_gain(trials: Trials, precision: Float64Array, other: Float64Array) -> Gain:
-    """Return by how much the first is better than the second, both [K], paired by trial.
+    """Return by how much the first average precision [K] exceeds the other [K], paired by trial.
 
     The standard error assumes the same variance within each kind. It counts only as many independent trials as fit side by side
     in the data: on a short series, a hundred faults are still injected into the same few readings.

@@ -1,4 +1,4 @@
-"""Trials: short series of held-back readings with one injected fault each, equally many of each kind.
+"""Plans trials: short series of held-back readings with one injected fault each, equally many of each kind.
 
 A trial is a stretch of one sensor's healthy readings. Its first rows only fill the detectors' windows. The rest is judged:
 healthy rows, the fault, then the remaining healthy rows. For the length of a window after the fault a detector still has the
@@ -55,13 +55,13 @@ class Trials:
 
     def kinds(self) -> tuple[str, ...]:
         """Return the kinds that have trials."""
-        there = {fault.kind for fault in self.faults}
-        return tuple(kind for kind in KINDS if kind in there)
+        present = {fault.kind for fault in self.faults}
+        return tuple(kind for kind in KINDS if kind in present)
 
     def healthy_before(self) -> BoolArray:
         """Return which rows [K, L] are judged and before the fault."""
-        begun = np.logical_or.accumulate(self.is_faulty, axis=1)
-        return self.is_judged & ~begun
+        fault_has_started = np.logical_or.accumulate(self.is_faulty, axis=1)
+        return self.is_judged & ~fault_has_started
 
 
 def plan_trials(
@@ -71,7 +71,7 @@ def plan_trials(
     context_rows: int | None = None,
     limits: TrialLimits | None = None,
 ) -> Trials:
-    """Inject faults of all kinds into stretches of healthy runs, taking sensors in turn; deterministic by the seed.
+    """Inject faults of all kinds into stretches of healthy runs, taking sensors in turn; equal seeds give equal trials.
 
     The first `context_rows` of each trial (None: a window) are neither faulty nor judged, so let each run begin that many rows
     before the held-back data. Runs that are too short are left out; if half of the runs are short, all trials become shorter.
@@ -81,16 +81,16 @@ def plan_trials(
     context = window_length if context_rows is None else context_rows
     shape = _Rows(context, _judged_rows([len(run.values) - context for run in runs], window_length, limits), window_length)
     planner = _Planner(runs, _drawn(runs, shape, limits, seed), shape, seed)
-    each = min(limits.trials_per_kind, limits.judged_rows // (len(KINDS) * shape.judged)) if shape.judged else 0
-    trials = [planner.trial(number, kind) for number in range(each) for kind in KINDS]
+    trials_per_kind = min(limits.trials_per_kind, limits.judged_rows // (len(KINDS) * shape.judged)) if shape.judged else 0
+    trials = [planner.trial(number, kind) for number in range(trials_per_kind) for kind in KINDS]
     return planner.stack([trial for trial in trials if trial is not None])
 
 
 def _judged_rows(available: Sequence[int], window_length: int, limits: TrialLimits) -> int:
     """Return how many rows of each trial are judged; 0 if no run has enough.
 
-    As many as half of the runs that have enough can give, but at most JUDGED_WINDOWS windows, and few enough that the limits
-    allow 8 trials of each kind.
+    At least half of the runs with enough rows can supply this many. It is at most JUDGED_WINDOWS windows, and small enough for
+    the limits to allow 8 trials of each kind.
     """
     enough = [rows for rows in available if rows >= FEWEST_JUDGED_ROWS]
     if not enough:
@@ -101,7 +101,7 @@ def _judged_rows(available: Sequence[int], window_length: int, limits: TrialLimi
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """How many rows of a trial only fill windows, how many come after them, and how many a window has."""
+    """The rows of a trial: `context` rows only fill windows, `judged` rows follow, and a window has `window_length`."""
 
     context: int
     judged: int
@@ -109,7 +109,7 @@ class _Rows:
 
 
 def _drawn(runs: Sequence[HealthyRun], shape: _Rows, limits: TrialLimits, seed: int) -> Int64Array:
-    """Return the positions of the runs to use, in the order of their turns: those long enough, or a sample of them."""
+    """Return the positions of the runs to use, in the order of their turns: all that are long enough, or a sample of them."""
     if not shape.judged:
         return np.empty(0, np.int64)
     usable = [position for position, run in enumerate(runs) if len(run.values) >= shape.context + shape.judged]
@@ -131,7 +131,7 @@ class _Planner:
     seed: int
 
     def trial(self, number: int, kind: str) -> _Trial | None:
-        """Place the `number`-th fault of a kind; None if no place of ATTEMPTS is suitable."""
+        """Place the `number`-th fault of a kind; return None if none of ATTEMPTS places is suitable."""
         turn = number * len(KINDS) + KINDS.index(kind)
         generator = np.random.default_rng([self.seed, turn])
         for attempt in range(ATTEMPTS):

@@ -1,3 +1,3 @@
-"""A model on disk: its files, their checks, and reading and writing them. Needs no TensorFlow."""
+"""Reads, checks and writes the files of a model. Needs no TensorFlow."""
 
 from __future__ import annotations

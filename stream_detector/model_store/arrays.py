@@ -1,6 +1,6 @@
-"""Named arrays as bytes and back, in the safetensors format: a JSON header, then raw numbers. Nothing in it can run code.
+"""Converts named arrays to bytes and back, in the safetensors format: a JSON header, then raw numbers, and no code.
 
-The library refuses shapes and offsets that do not match the content before it takes memory for them.
+The library rejects shapes and offsets that do not match the content before it allocates memory for them.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _REASON_CHARACTERS = 200
 
 def write_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Return the content of a safetensors file; equal arrays give equal bytes."""
-    # The library copies an array's memory as it lies, so it must lie in the order of the rows.
+    # The library copies an array's memory as it is, so it must be in C (row-major) order.
     return save({name: np.asarray(array, order="C") for name, array in arrays.items()})
 
 
 def read_arrays(content: bytes) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a safetensors file; raise ValueError for anything else. Memory is in proportion to the content."""
+    """Return the arrays of a safetensors file; raise ValueError for anything else. Memory is proportional to the content."""
     try:
         return load(content)
-    except (SafetensorError, KeyError) as error:  # KeyError: a number format that NumPy lacks
+    except (SafetensorError, KeyError) as error:  # KeyError: a number type that NumPy does not have
         msg = f"no arrays in the safetensors format: {str(error)[:_REASON_CHARACTERS]}"
         raise ValueError(msg) from None

@@ -1,4 +1,4 @@
-"""A calibration as JSON, and its table of sensors as arrays, because that grows with the fleet."""
+"""Converts a calibration to JSON, and its sensor table, which grows with the fleet, to arrays; and back."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def calibration_to_json(calibration: Calibration) -> dict[str, Any]:
 
 
 def parse_calibration(data: Mapping[str, Any], sensors: SensorTable) -> Calibration:
-    """Return the calibration of what calibration_to_json returned; raise KeyError or TypeError for other data."""
+    """Rebuild a calibration from the output of calibration_to_json; raise KeyError or TypeError for other data."""
     arrays = {name: np.array(data[name], np.float64) for name in ("weights", "pooled_level")}
     tails = Tails(**{name: np.array(values, np.float64) for name, values in data["tails"].items()})
     return Calibration(**{**data, **arrays, "tails": tails, "members": tuple(data["members"]), "sensors": sensors})
 
 
 def sensor_arrays(table: SensorTable) -> dict[str, NDArray[Any]]:
-    """Return the table as arrays; names are UTF-8 bytes, since there are no arrays of text in safetensors."""
+    """Return the table as arrays; names are UTF-8 bytes, because safetensors has no arrays of text."""
     names = [name.encode() for name, _ in sorted(table.rows.items(), key=lambda item: item[1])]
     return {
         "names": np.frombuffer(b"".join(names), np.uint8),
@@ -43,7 +43,7 @@ def sensor_arrays(table: SensorTable) -> dict[str, NDArray[Any]]:
 
 
 def parse_sensors(arrays: Mapping[str, NDArray[Any]]) -> SensorTable:
-    """Return the table of what sensor_arrays returned; raise KeyError, or ValueError for inconsistent names."""
+    """Rebuild a table from the output of sensor_arrays; raise KeyError, or ValueError for inconsistent names."""
     lengths, names = arrays["name_lengths"], arrays["names"].tobytes()
     ends = np.cumsum(lengths).tolist()
     rows = {names[first:last].decode(): row for row, (first, last) in enumerate(pairwise([0, *ends]))}
@@ -52,13 +52,13 @@ def parse_sensors(arrays: Mapping[str, NDArray[Any]]) -> SensorTable:
         raise ValueError(msg)
     return SensorTable(
         rows=rows,
-        location=single(arrays["location"]),
-        deviation=single(arrays["deviation"]),
+        location=as_float32(arrays["location"]),
+        deviation=as_float32(arrays["deviation"]),
         levels=arrays["levels"].astype(np.float64),
         counts=arrays["counts"].astype(np.float64),
     )
 
 
-def single(array: NDArray[Any]) -> Float32Array:
+def as_float32(array: NDArray[Any]) -> Float32Array:
     """Return the array in single precision."""
     return array.astype(np.float32)

@@ -1,10 +1,10 @@
-"""The directory that holds a model: the files of serialization.py, a picture, and the checksums of them all.
+"""Reads and writes a model directory: the files of serialization.py, a picture, and the checksums of all of them.
 
 manifest.json      SHA-256 of every other file; read first
-training.png       the loss, and what the network expects of a window's masked rows
+training.png       the losses, and the network's prediction of a window's masked rows
 
-Whoever may write to the directory decides what is an anomaly. The checks here catch damage and mistakes of copying and
-mounting, and keep a foreign directory from blocking the process or filling its memory.
+Anyone who can write to the directory controls what counts as an anomaly: the checks are no protection from that. They catch
+damage and mistakes in copying or mounting, and keep a foreign directory from blocking the process or filling its memory.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _RECOVERY = "copy the directory again, or train the model again"
 
 
 def save_artifact(artifact: Artifact, directory: Path, picture: bytes) -> None:
-    """Write the directory completely or not at all; an existing model is replaced.
+    """Write the directory completely or not at all; replace an existing model.
 
     Raises ModelError if the directory holds anything else or cannot be written.
     """
@@ -59,7 +59,7 @@ def is_model(directory: Path) -> bool:
 
 
 def load_artifact(directory: Path) -> Artifact:
-    """Read and check a model directory; raise ModelError that says what to do."""
+    """Read and check a model directory. Raises ModelError, whose message tells the user what to do."""
     files = _read_checked(directory)
     try:
         return unpack(files)

@@ -1,11 +1,11 @@
-"""A trained model as the contents of files, and back. TensorFlow is not needed.
+"""Converts a trained model to the contents of files, and back. Needs no TensorFlow.
 
     spec.json            names, features, members, window length, sampling interval, architecture
     weights.safetensors  the network's weights, by the path of the variable; the linear members' matrices
     scoring.json         usual errors, context features, the fleet's typical scale
     calibration.json     how rare an error is (calibration_files.py)
     sensors.safetensors  each sensor's scale and levels (calibration_files.py)
-    report.json          how the training went
+    report.json          the training report, for people
 
 No file holds code, and reading them deserialises nothing that could run any.
 """
@@ -27,11 +27,11 @@ from stream_detector.model.linear_members import LinearMember, LinearSpec
 from stream_detector.model.static_covariates import Fleet
 from stream_detector.model_store.arrays import read_arrays, write_arrays
 from stream_detector.model_store.calibration_files import (
+    as_float32,
     calibration_to_json,
     parse_calibration,
     parse_sensors,
     sensor_arrays,
-    single,
 )
 from stream_detector.model_store.validation import check_calibration, check_linear, check_network, check_scoring, check_spec
 from stream_detector.readings import Float32Array
@@ -47,7 +47,7 @@ SPEC, WEIGHTS, SCORING, CALIBRATION, SENSORS, REPORT = (
 )
 #: The files that determine the scores; the version is a digest of these and of the spec.
 DECISIVE = (WEIGHTS, SCORING, CALIBRATION, SENSORS)
-#: What parsing raises for content that is not a model's.
+#: Exceptions that parsing raises for content that is not a model's.
 PARSE_ERRORS = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 _LINEAR = "linear/"  # prefix of the names of the linear members' arrays
 
@@ -149,8 +149,8 @@ def _parse_linear(specs: Sequence[Mapping[str, Any]], arrays: Mapping[str, Float
         spec = LinearSpec(str(fields["kind"]), int(fields["rows_read"]), int(fields["rows_predicted"]))
         prefix = f"{_LINEAR}{spec.name}/"
         count = sum(name.startswith(prefix) for name in arrays) - 2
-        matrices = tuple(single(arrays[f"{prefix}{position}"]) for position in range(count))
-        input_mean, output_mean = (single(arrays[f"{prefix}{name}"]) for name in ("input_mean", "output_mean"))
+        matrices = tuple(as_float32(arrays[f"{prefix}{position}"]) for position in range(count))
+        input_mean, output_mean = (as_float32(arrays[f"{prefix}{name}"]) for name in ("input_mean", "output_mean"))
         members.append(LinearMember(spec, input_mean, matrices, output_mean))
     return tuple(members)
 

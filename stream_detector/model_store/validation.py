@@ -1,7 +1,7 @@
 """Checks that the parts of a model are consistent: a checksum proves that a file is unchanged, not that it was right.
 
-It also refuses a network out of proportion to its weights before it is built. Every check raises ValueError that names the
-part. TensorFlow is not needed.
+Also rejects a network whose sizes are out of proportion to its weights, before it is built. Every check raises ValueError,
+which names the part. Needs no TensorFlow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from stream_detector.timestamps import SECONDS_PER_DAY
 
 #: The only member that is not linear.
 AUTOENCODER = "autoencoder"
-#: Upper limit of the values in a window: hundreds of windows are scored at a time.
+#: Upper limit of the values in a window, because hundreds of windows are in memory at a time.
 MAXIMUM_WINDOW_VALUES = 1_000_000
 _YEAR_SECONDS = 366 * SECONDS_PER_DAY
 
@@ -42,16 +42,16 @@ def check_spec(spec: ModelSpec) -> None:
 
 
 def check_network(network: NetworkSpec, weights: Mapping[str, NDArray[Any]]) -> None:
-    """Check the network's sizes and weights, and that the sizes are in proportion to the weights."""
+    """Check the network's sizes and weights, and that the sizes are proportional to the weights."""
     sizes = {"units": network.units, "bottleneck": network.bottleneck, "attention_units": network.attention_units}
     for name, size in sizes.items():
         is_size = isinstance(size, int) and not isinstance(size, bool) and size > 0
         _require(is_size or (size is None and name != "units"), f"network: {name} is {size!r}")
     _require(isinstance(network.uniform_attention, bool), "network: uniform_attention is not true or false")
     _require(isinstance(network.dropout, float | int) and 0 <= network.dropout < 1, "network: dropout is not between 0 and 1")
-    held = sum(array.size for array in weights.values())
+    weight_count = sum(array.size for array in weights.values())
     largest = network.units * max(4 * network.units, network.bottleneck or 0, network.attention_units or 0)
-    _require(largest <= held, f"network: {held} weights are too few for its sizes")
+    _require(largest <= weight_count, f"network: {weight_count} weights are too few for its sizes")
     for name, array in weights.items():
         _require(array.dtype == np.float32, f"weights {name}: type {array.dtype} in place of float32")
         _require(bool(np.isfinite(array).all()), f"weights {name}: not finite")

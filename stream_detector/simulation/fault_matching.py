@@ -1,4 +1,4 @@
-"""Match opened incidents to injected faults, and count found, missed and false.
+"""Matches opened incidents to injected faults, and counts found faults, missed faults and false alarms.
 
 A fault is found if an incident of its sensor opened between the fault's start and one window after its end. Every incident
 that opened at any other time is a false alarm. A second incident within the same fault is neither.
@@ -15,11 +15,11 @@ from stream_detector.simulation.faults import Fault
 
 @dataclass(frozen=True, slots=True)
 class OpenedIncident:
-    """An incident that opened: sensor, event time, and features in order of blame."""
+    """An incident that opened: its sensor, event time, and features, the largest share of the score first."""
 
     sensor_id: str
     time_ms: int
-    blamed: tuple[str, ...]
+    features: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class FaultOutcome:
         """Return the event time from the fault's start to the alert."""
         return None if self.opened is None else (self.opened.time_ms - self.fault.start_ms) / 1000.0
 
-    def blames_faulty_feature(self) -> bool:
-        """Return whether the most blamed feature is one that the fault changed."""
-        return self.opened is not None and self.opened.blamed[:1] != () and self.opened.blamed[0] in self.fault.features
+    def ranks_faulty_feature_first(self) -> bool:
+        """Return whether the incident's first feature is one that the fault changed."""
+        return self.opened is not None and any(name in self.fault.features for name in self.opened.features[:1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class MatchResult:
         return [finding for finding in self.findings if finding.opened is not None]
 
     def median_delay_seconds(self) -> float | None:
-        """Return the median delay of the faults that were found; None without any."""
+        """Return the median delay of the faults that were found; None if none was."""
         delays = [delay for finding in self.findings if (delay := finding.delay_seconds()) is not None]
         return median(delays) if delays else None
 

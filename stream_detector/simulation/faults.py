@@ -1,4 +1,4 @@
-"""Plan faults and apply them to the fleet's readings.
+"""Plans faults and applies them to the fleet's readings.
 
 A fault changes only the named features of one sensor in [start_ms, end_ms); all other readings stay bit for bit as the fleet
 generated them. Like the fleet, faults do not depend on how a series is cut into pieces.
@@ -21,7 +21,7 @@ KINDS = ("level_shift", "spike", "drift", "lost_correlation", "stuck", "noise", 
 
 _PLAN, _FAULT_NOISE, _MISSING = 10, 11, 12  # streams of random numbers; the fleet uses those below 10
 _SIZES = {"spike": 4.0, "level_shift": 2.0, "drift": 2.5, "noise": 0.8, "changed_period": 0.3}  # in spreads; period: factor
-_RHYTHMIC = ("pressure", "flow", "current")  # what the controller's oscillation moves
+_RHYTHMIC = ("pressure", "flow", "current")  # the controller's oscillation shows in these
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Fault:
     start_ms: int
     end_ms: int
     size: float  # in spreads of the feature (Fleet.spread); changed_period: factor of the period; else unused
-    away_ms: int = 0  # lost_correlation: the features take their values of this much earlier
+    away_ms: int = 0  # lost_correlation: the features repeat their values from this much earlier
 
     def sensor_id(self) -> str:
         """Return the name of the sensor."""
@@ -42,7 +42,7 @@ class Fault:
 
 
 def describe(fault: Fault) -> str:
-    """Return one line on what goes wrong, where and when."""
+    """Describe the fault in one line: what goes wrong, where and when."""
     seconds = (fault.end_ms - fault.start_ms) / 1000.0
     what = f"{fault.kind.replace('_', ' ')} of {', '.join(fault.features)}"
     return f"fault: {fault.sensor_id()} {what}, from {iso_time(fault.start_ms)} for {seconds:g} s"
@@ -86,7 +86,7 @@ def plan_faults(fleet: Fleet, start_ms: int, end_ms: int, count: int) -> list[Fa
 
 
 def endless_faults(fleet: Fleet, start_ms: int, every_seconds: float) -> Iterator[Fault]:
-    """Yield faults by start time, one in each span of `every_seconds`, kinds in turn; deterministic by the fleet's seed.
+    """Yield faults by start time, one in each span of `every_seconds`, kinds in turn; the fleet's seed determines all of them.
 
     A sensor has at most one fault at a time, followed by an equally long rest. A fault is placed only where it changes its
     features visibly, by at least a fifth of their spread on average: a value stuck in a flat stretch cannot be found. For
@@ -117,14 +117,14 @@ def _place(fleet: Fleet, number: int, origin_ms: int, every_seconds: float, free
         start_ms = origin_ms + round(first * interval_ms)
         if start_ms < free_at[sensor]:
             continue
-        most = max(round(span * fleet.sensors / 3.0), 2)  # counting its rest, so that some pumps have no fault
+        most = max(round(span * fleet.sensors / 3.0), 2)  # rest included, so that some pumps have no fault
         length = 2 if kind == "spike" else min(60 + int(60 * draw[2]), most)
         end_ms = origin_ms + round((first + length) * interval_ms)
         size = _SIZES.get(kind, 0.0) * (0.8 + 0.4 * draw[3])
         fault = Fault(kind, sensor, _features_of(kind, float(draw[4])), start_ms, end_ms, float(size))
         if kind == "lost_correlation":
             fault = _with_best_source(fleet, fault)
-        if _shows(fleet, fault):
+        if _is_visible(fleet, fault):
             return fault
     return None
 
@@ -136,12 +136,12 @@ def _features_of(kind: str, draw: float) -> tuple[str, ...]:
 
 
 def _with_best_source(fleet: Fleet, fault: Fault) -> Fault:
-    """Choose the earlier time whose values differ most from the present ones, so that the correlation visibly breaks."""
+    """Choose the earlier time whose values differ most from the current ones, so that the correlation visibly breaks."""
     sources = [replace(fault, away_ms=round(fleet.dwell() * 1000.0 * away)) for away in (1.0, 1.7, 2.9, 4.3, 5.9)]
     return max(sources, key=lambda source: _mean_change(fleet, source))
 
 
-def _shows(fleet: Fleet, fault: Fault) -> bool:
+def _is_visible(fleet: Fleet, fault: Fault) -> bool:
     return _mean_change(fleet, fault) >= (0.03 if fault.kind == "changed_period" else 0.2)
 
 
@@ -186,11 +186,15 @@ def _noise(fleet: Fleet, fault: Fault, times: Int64Array, before: Float64Array, 
     return before + fault.size * spread * draw
 
 
-def _lost(fleet: Fleet, fault: Fault, times: Int64Array, _before: Float64Array, _spread: Float64Array) -> Float64Array:
+def _lost_correlation(
+    fleet: Fleet, fault: Fault, times: Int64Array, _before: Float64Array, _spread: Float64Array
+) -> Float64Array:
     return _columns(fleet, fault, times - fault.away_ms)
 
 
-def _period(fleet: Fleet, fault: Fault, times: Int64Array, _before: Float64Array, _spread: Float64Array) -> Float64Array:
+def _changed_period(
+    fleet: Fleet, fault: Fault, times: Int64Array, _before: Float64Array, _spread: Float64Array
+) -> Float64Array:
     return _columns(fleet, fault, times, period_factor=fault.size)
 
 
@@ -200,6 +204,6 @@ _EFFECTS: dict[str, _Effect] = {
     "drift": _drift,
     "stuck": _stuck,
     "noise": _noise,
-    "lost_correlation": _lost,
-    "changed_period": _period,
+    "lost_correlation": _lost_correlation,
+    "changed_period": _changed_period,
 }

@@ -1,4 +1,4 @@
-"""Write a series to a CSV or Parquet file, and its labels to another."""
+"""Writes a series to a CSV or Parquet file, and its labels to another."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _labels_table(series: Series, piece: Piece) -> pa.Table:
 
 @contextmanager
 def _table_file(path: Path) -> Iterator[_Write]:
-    """Give a function that appends tables to a file, which appears at `path` when the block ends without an exception."""
+    """Yield a function that appends tables to a file, which appears at `path` when the block ends without an exception."""
     formats = {".csv": _csv_writer, ".parquet": _parquet_writer}
     if path.suffix.lower() not in formats:
         msg = f"{path}: the name of the file must end in .csv or .parquet"

@@ -1,4 +1,4 @@
-"""Simulate the healthy readings of a fleet of centrifugal pumps.
+"""Simulates the healthy readings of a fleet of centrifugal pumps.
 
 Every pump follows a schedule of set points (off, low, high) against a valve that moves with the plant's daily cycle, drifts
 at random, and oscillates under its controller. The features follow from speed and valve by simplified, nonlinear physics:
@@ -9,8 +9,8 @@ at random, and oscillates under its controller. The features follow from speed a
     vibration      grows with u^2 and away from that flow
     temperature    ambient, plus heat that follows the load with a lag
 
-Readings are a pure function of (seed, sensor, time), so the series does not depend on how it is cut, and a larger fleet has
-the same first sensors. Knows no faults and no clock.
+Readings are a pure function of (seed, sensor, time): the series does not depend on how it is cut into pieces, and a larger
+fleet starts with the same sensors. Knows no faults and no clock.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ UNITS = ("degrees Celsius", "bar", "m3/h", "mm/s", "A")
 _NOISE = np.array([0.15, 0.03, 0.25, 0.05, 0.08])  # standard deviations, in the units above
 _DECIMALS = 3  # resolution of the sensors
 _RAMP_INTERVALS = 45.0  # a drive changes speed gradually
-_LOOKBACK_SEGMENTS = 8  # that still contribute heat; earlier ones are below the resolution
+_LOOKBACK_SEGMENTS = 8  # the heat of earlier segments is below the resolution
 _PARAMETERS, _SWITCHING, _SET_POINT, _WANDER, _MEASUREMENT = range(5)  # streams of random numbers
 
 

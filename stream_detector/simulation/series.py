@@ -1,4 +1,4 @@
-"""Generate a fleet's readings with faults and missing values, piece by piece, together with the ground truth."""
+"""Generates a fleet's readings with faults and missing values, piece by piece, together with the ground truth."""
 
 from __future__ import annotations
 

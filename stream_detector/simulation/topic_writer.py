@@ -1,4 +1,4 @@
-"""Publish a series to the input topic at a given pace, until it ends or the caller stops it."""
+"""Publishes a series to the input topic at a given pace, until it ends or the caller stops it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LINGER_MS = 20
 
 
 class ReadingsWriter:
-    """Sends readings keyed by sensor; blocks while too many are unacknowledged. Raises RetriableError if Kafka is away."""
+    """Sends readings keyed by sensor; blocks while too many are unacknowledged. Raises RetriableError without Kafka."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._topic = settings.input_topic
@@ -49,7 +49,7 @@ class ReadingsWriter:
             raise self._translated(error) from error
 
     def flush(self) -> None:
-        """Wait until every reading is acknowledged. Bounded: the producer gives up on a record."""
+        """Wait until every reading is acknowledged. Bounded: the producer gives up on a record after two request timeouts."""
         try:
             while self._unacknowledged:
                 self._await_oldest()
@@ -61,7 +61,7 @@ class ReadingsWriter:
         bounded_producer.kill(self._producer, self._timeout_seconds)
 
     def _await_oldest(self) -> None:
-        # The producer gives up on a record after two request timeouts.
+        # Longer than the producer's delivery timeout, which is two request timeouts.
         self._unacknowledged.popleft().get(timeout=3.0 * self._timeout_seconds)
         self.acknowledged += 1
 
@@ -82,7 +82,7 @@ def messages(series: Series, piece: Piece) -> Iterator[tuple[str, bytes]]:
 def paced(
     series: Series, steps: int | None, speed: float, now: Callable[[], float], wait: Callable[[float], bool]
 ) -> Iterator[Piece]:
-    """Yield the pieces of a series when they are due; with `steps` None, without end.
+    """Yield the pieces of a series when they are due; endlessly if `steps` is None.
 
     Event time runs `speed` times as fast as the clock, and never ahead of it. `now` returns epoch seconds; `wait(seconds)`
     blocks for that long at most and returns True to stop.

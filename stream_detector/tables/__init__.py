@@ -1,3 +1,3 @@
-"""Load readings from files or from a span of the topic into columns in memory, for training, scoring and evaluation."""
+"""Loads readings from files or from a span of the topic into columns in memory, for training, scoring and evaluation."""
 
 from __future__ import annotations

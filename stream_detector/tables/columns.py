@@ -1,4 +1,4 @@
-"""The columns of a file: check their names, choose which to read, and advise on those that hold text."""
+"""Checks the column names of a file, chooses the columns to read, and advises on those that hold text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Selection:
         return [name for name in names if name == TIME_COLUMN or (name in wanted and name not in self.ignore)]
 
     def advice_on_text(self, column: str, kept: list[str]) -> str:
-        """Return what to do about a text column, given all columns that are read."""
+        """Return advice on a text column, given the names of all columns that are read."""
         if self.features is not None:
             return "numbers are needed there; an empty cell is a missing value"
         others = [name for name in kept if name not in (TIME_COLUMN, SENSOR_COLUMN, column)]

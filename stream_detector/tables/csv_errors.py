@@ -1,4 +1,4 @@
-"""Explain why Arrow rejects a CSV file, and what to do about it. Knows only the first lines of the file."""
+"""Explains why Arrow rejects a CSV file, and what to do about it. Knows only the first lines of the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read a CSV file as an Arrow table: detect compression and delimiter, and name the row of an error."""
+"""Reads a CSV file as an Arrow table: detects compression and delimiter, and names the row of an error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _parse(path: Path, head: CsvHead, kept: list[str], selection: Selection) -> 
     try:
         return arrow_csv.read_csv(path, parse_options=parse, convert_options=convert)
     except pa.ArrowInvalid:
-        pass  # read again in one thread: only then does the error name the row
+        pass  # read the file again in one thread: only then does the error name the row
     except OSError as error:
         msg = f"{path}: cannot be read: {error}"
         raise InputDataError(msg) from None

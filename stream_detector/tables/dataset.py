@@ -1,4 +1,4 @@
-"""Readings of several sensors as arrays, read from CSV and Parquet files.
+"""Reads CSV and Parquet files into a Dataset: readings of several sensors, as arrays.
 
 A file has a column `timestamp` (ISO 8601, or seconds or milliseconds since 1970), a column `sensor_id` (optional for a single
 sensor), and one column per feature. An empty cell or NaN is a missing value. Reading keeps every row, in file order;
@@ -20,8 +20,9 @@ from stream_detector.tables.table import Table, read_table
 
 #: The name of the sensor in a file without a sensor column.
 ONLY_SENSOR = "sensor"
-#: From this share and this number of rows with the time of another row but other values, the rows are taken to be of
-#: several sensors: a clock that is set back repeats few times, while two sensors read together share half of them.
+#: Rows of a file without a sensor column are taken to be of several sensors if at least this share and this number of them
+#: have the time of another row but other values. A clock that is set back repeats few times; two sensors that are read
+#: together share half of them.
 _CONTRADICTING_SHARE = 0.25
 _FEWEST_CONTRADICTING = 20
 
@@ -84,7 +85,7 @@ def read_dataset(paths: Sequence[Path], features: Sequence[str] | None = None, i
 
 
 def clean(dataset: Dataset) -> tuple[Dataset, list[str]]:
-    """Sort by sensor and time, keep the first reading of each time; return the dataset and a sentence for each repair."""
+    """Sort by sensor and time, and keep the first reading of each time. Return the dataset and a sentence on each repair."""
     order = np.lexsort((dataset.rows, dataset.times_ms, dataset.codes)).astype(np.int64)
     ordered = dataset.take(order)
     same_sensor = np.diff(ordered.codes) == 0
@@ -103,7 +104,7 @@ def clean(dataset: Dataset) -> tuple[Dataset, list[str]]:
 
 
 def sampling_interval_seconds(dataset: Dataset) -> float:
-    """Return the median time between consecutive readings of a sensor in a cleaned dataset; raise InputDataError if none."""
+    """Return the median time between a sensor's consecutive readings in a cleaned dataset. Raises InputDataError if none."""
     steps_ms = np.diff(dataset.times_ms)[np.diff(dataset.codes) == 0]
     if not len(steps_ms):
         msg = "no sensor has two readings at different times, the least that training needs"
@@ -160,7 +161,7 @@ def _check_features(table: Table, first: Table | None, features: Sequence[str] |
 
 
 def _check_one_sensor(dataset: Dataset, where: str, found: str) -> None:
-    """Raise InputDataError if too many rows share a time but not its values to be of a single sensor."""
+    """Raise InputDataError if so many rows share a time but not their values that they must be of several sensors."""
     order = np.argsort(dataset.times_ms, kind="stable")
     repeated = np.flatnonzero(np.diff(dataset.times_ms[order]) == 0)
     before, after = dataset.values[order[repeated]], dataset.values[order[repeated + 1]]

@@ -1,4 +1,4 @@
-"""Read one CSV or Parquet file into column arrays, or raise an InputDataError that names the place of the fault.
+"""Reads one CSV or Parquet file into column arrays, or raises an InputDataError that locates the error.
 
 Does not know what the readings are for.
 """

@@ -1,4 +1,4 @@
-"""Convert a column of times, in any of the accepted forms, to milliseconds since 1970."""
+"""Converts a column of times, in any of the accepted formats, to milliseconds since 1970."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _from_iso(texts: pa.StringArray) -> Int64Array:
 
 
 def _first_bad(texts: pa.StringArray) -> int:
-    """Bisect for the first text that is not a time in the form of texts[0], or not a time at all; there must be one."""
+    """Find, by bisection, the first text that is not a time in the format of texts[0]. There must be one."""
     parse = _from_iso if _is_no_number(texts[0]) else _from_numbers
     low, high = 0, len(texts)  # texts[:low] are good, texts[:high] are not
     while high - low > 1:

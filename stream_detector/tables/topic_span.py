@@ -1,4 +1,4 @@
-"""Read a span of the input topic as a dataset to train on."""
+"""Reads a span of the input topic as a dataset for training."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ def read_topic_span(
     features: Sequence[str],
     progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[Dataset, list[str]]:
-    """Read a span as a dataset, ordered by partition and position; return it and a sentence for each kind of rejection.
+    """Read a span as a dataset, ordered by partition and position. Return it and a sentence on each reason for rejection.
 
-    `decoder` decodes readings with these features. `progress` is called with the number of positions just passed. Raises
+    `decoder` decodes readings with these features. Calls `progress` with the number of positions just read. Raises
     InputDataError if no record is a valid reading.
     """
     parts: list[Readings] = []
@@ -125,7 +125,7 @@ def _to_dataset(parts: Sequence[Readings], features: Sequence[str]) -> Dataset:
 
 
 def _feature_names(record: Record) -> set[str]:
-    """Return the feature names under `values` of a record that is a JSON object; no names for any other record."""
+    """Return the feature names under `values` in a record that is a JSON object; none for any other record."""
     try:
         reading = msgspec.json.decode(record.value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

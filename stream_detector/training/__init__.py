@@ -1,3 +1,3 @@
-"""How a model is made: prepare the data, fit the members, run the gate, calibrate, report. Needs TensorFlow."""
+"""Trains a model: prepares the data, fits the members, runs the gate, calibrates and reports. Needs TensorFlow."""
 
 from __future__ import annotations

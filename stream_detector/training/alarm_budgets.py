@@ -1,4 +1,4 @@
-"""Which alarm budgets a calibration resolves, by the incidents that each would allow in the calibration's readings."""
+"""Decides which alarm budgets a calibration resolves, from the incidents that each allows in the calibration's readings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stream_detector.detection.calibration import alarms_per_reading
 #: The budgets that a training report lists, in false alarms per sensor and day.
 BUDGETS_PER_SENSOR_DAY = (0.01, 0.1, 1.0, 10.0)
 #: Expected incidents from which a rate is resolved, to a factor of about two: the exact 95 % Poisson limits of a count of 10
-#: are 4.8 and 18.4 (Garwood 1936). Incidents in bursts resolve less than that.
+#: are 4.8 and 18.4 (Garwood 1936). Incidents that come in bursts resolve less.
 RESOLVING_INCIDENTS = 10.0
 RESOLVED, EXTRAPOLATED = "resolved", "extrapolated"
 
@@ -23,7 +23,7 @@ class BudgetRow:
     budget_per_fleet_day: float  # for the sensors of the calibration together
     alarms_per_reading: float
     expected_incidents: float  # in all readings of the calibration
-    verdict: str  # RESOLVED, or EXTRAPOLATED: its threshold rests on the fitted tail, beyond what was observed often enough
+    verdict: str  # RESOLVED, or EXTRAPOLATED: too few observations, so the threshold rests on the fitted tail
 
 
 def budget_table(
@@ -31,7 +31,7 @@ def budget_table(
 ) -> tuple[BudgetRow, ...]:
     """Return a row per budget, for a calibration on `readings` readings of all `sensors` together.
 
-    The interval is that between two scored readings of a sensor.
+    `sampling_interval_seconds` is the time between two scored readings of a sensor.
     """
     return tuple(_row(budget, readings, sensors, sampling_interval_seconds) for budget in budgets)
 

@@ -1,4 +1,4 @@
-"""Fits how rare an error is, from errors on data that no member was fitted on. See detection/calibration.py for the method."""
+"""Fits how rare each error is, on data that no member was fitted to. detection/calibration.py describes the method."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SMALLEST_ERROR_SCALE = 0.2
 #: The tail of the surprise is the largest 2 % of the readings, or 100 readings if that is more, up to a tenth of them.
 TAIL_SHARE = (0.02, 0.1)
 TAIL_READINGS = 100
-#: With fewer clusters than this the shape cannot be distinguished from 0: the tail is then exponential, and its scale is drawn
-#: towards PRIOR_SCALE as if by PRIOR_CLUSTERS more clusters. Members that err independently would give a smaller scale, members
-#: that err together a scale of 1.
+#: With fewer clusters than this the shape cannot be distinguished from 0: the tail is then exponential, and its scale is pulled
+#: towards PRIOR_SCALE as by PRIOR_CLUSTERS more clusters. Members with independent errors would give a smaller scale, members
+#: with identical errors a scale of 1.
 CLUSTERS_FOR_SHAPE = 30
 PRIOR_SCALE, PRIOR_CLUSTERS = 0.5, 10
 #: Limit of the shape: above it rare thresholds become unreachable, below its negative they cluster at the largest surprise.
 LARGEST_SHAPE = 0.2
-#: Lower limit of the scale: a calibration part is short and calm compared with what follows it.
+#: Lower limit of the scale: the calibration part is short and calm compared with the operation that follows.
 SMALLEST_SCALE = 0.3
 PRIOR_COUNT = 64.0
 
@@ -48,8 +48,8 @@ def fit_calibration(
     """Fit to log errors [N, M] of readings of sensors by `codes` [N], ordered by sensor and time; NaN is not scored.
 
     At least one reading must be scored. Two readings above the start of the tail belong to one cluster if fewer than
-    `quiet_readings` below it lie between them. A sensor without a scored reading is left out of the table. Readings that are
-    not `in_runs` [N], unbroken runs, only count for the levels of their sensors; None: all are.
+    `quiet_readings` below it lie between them. A sensor without a scored reading is left out of the table. `in_runs` [N] marks
+    readings in unbroken runs (None: all); the others count only for the levels of their sensors.
     """
     scored = ~np.isnan(errors[:, 0])
     logs, codes = errors[scored].astype(np.float64), codes[scored]

@@ -1,4 +1,4 @@
-"""Splits windows into those for fitting, for validation and for calibration. A window is identified by its last row."""
+"""Splits windows into a fit part, a validation part and a calibration part. Identifies a window by its last row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stream_detector.tables.dataset import Dataset, window_ends
 
 FIT_SHARE = 0.7
 VALIDATION_SHARE = 0.1
-#: Length of a run that shows the level of its sensor's errors and how they cluster.
+#: Windows in a run: enough to show the level of a sensor's errors, and how they cluster.
 RUN_WINDOWS = 200
 #: Lower limit of the windows to fit, and of those to calibrate.
 FEWEST_WINDOWS = 16
@@ -22,7 +22,7 @@ FEWEST_WINDOWS = 16
 class Split:
     """Rows of a cleaned dataset; each sensor is split at 70 % of its readings.
 
-    Calibration windows end after the split; the first of them begin before it. Their newest row was never fitted on.
+    Calibration windows end after the split; the first of them begin before it. No member is fitted to their newest row.
     """
 
     fit_rows: BoolArray  # [N]
@@ -32,7 +32,7 @@ class Split:
     codes: Int32Array  # [N] the dataset's
 
     def calibration_ends(self, most: int, seed: int) -> Int64Array:
-        """Return at most `most` ends, ordered: the latest unbroken run of each of as many sensors as fit, drawn at random.
+        """Return at most `most` ends, ordered: the latest unbroken run of each of some sensors, drawn at random.
 
         Runs are kept unbroken because neighbouring scores form clusters.
         """
@@ -48,7 +48,7 @@ class Split:
         )
 
     def level_ends(self, runs: Int64Array, most: int) -> Int64Array:
-        """Return at most `most` ends, ordered: up to RUN_WINDOWS of each sensor without `runs`, spread over its part."""
+        """Return at most `most` ends, ordered: up to RUN_WINDOWS of each sensor that has no `runs`, spread evenly."""
         others = self.calibration[~np.isin(self.codes[self.calibration], self.codes[runs])]
         if not len(others):
             return others

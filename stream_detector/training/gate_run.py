@@ -1,6 +1,6 @@
-"""Runs the gate on the fitted members: scores held-back data with injected faults, and hands gate/ the scores.
+"""Runs the gate on the fitted members: scores held-back data with injected faults, and passes the scores to gate/.
 
-The held-back data are the calibration part, which nothing was fitted on. gate/ makes the faults and evaluates the scores.
+The held-back data are the calibration part, to which no member was fitted. gate/ makes the faults and evaluates the scores.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class GateRun:
 
 
 def run_gate(prepared: Prepared, members: CompiledMembers, calibration: Calibration, progress: Progress) -> GateRun:
-    """Weigh the members by injected faults, compare the score with windowed PCA, and check its explanations."""
+    """Choose the members' weights on injected faults, compare the score with windowed PCA, and check its explanations."""
     held_back = plan_held_back(prepared)
     trials = held_back.trials
     progress(GATE_TRIALS, 0, 4, None)
@@ -106,7 +106,7 @@ def _weigh(
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """Trials, and the sensors whose held-back data they are stretches of."""
+    """Trials, and the sensors whose held-back data they come from."""
 
     trials: Trials
     codes: Int64Array  # [runs] of the sensors

@@ -1,4 +1,4 @@
-"""Fits the network: values masked at random, a decaying learning rate, early stopping on each sensor's latest windows."""
+"""Fits the network: random masks, a decaying learning rate, and early stopping on each sensor's latest windows."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ def batch_of(prepared: Prepared, ends: Int64Array, rng: np.random.Generator) -> 
     scaled, present = prepared.scaled_windows(ends)
     count, steps, features = scaled.shape
     candidates = np.flatnonzero(prepared.scored)
-    everything = (rng.random(count) < 0.5) | (len(candidates) == 1)
+    masks_all = (rng.random(count) < 0.5) | (len(candidates) == 1)
     chosen = rng.random((count, len(candidates))) < rng.choice([0.25, 0.5], count)[:, np.newaxis]
     none = np.flatnonzero(~chosen.any(axis=1))
     chosen[none, rng.integers(len(candidates), size=len(none))] = True
-    chosen[everything] = True
+    chosen[masks_all] = True
     rows = decoded_rows(steps)
-    depth = np.where(everything, hidden_rows(steps), rows)
+    depth = np.where(masks_all, hidden_rows(steps), rows)
     hidden = np.zeros((count, steps, features), np.bool_)
     late = np.arange(steps) >= steps - depth[:, np.newaxis]
     hidden[:, :, candidates] = late[:, :, np.newaxis] & chosen[:, np.newaxis, :]
@@ -114,7 +114,7 @@ def batch_of(prepared: Prepared, ends: Int64Array, rng: np.random.Generator) -> 
 def _compile(
     network: keras.Model, optimizer: keras.optimizers.Optimizer, validation: Batch
 ) -> tuple[Callable[..., Tensor], Callable[[], Tensor]]:
-    """Compile a training step, from a batch to its loss, and the validation loss."""
+    """Compile two functions: a training step, which returns the loss of its batch, and the validation loss."""
     variables = network.trainable_variables
     optimizer.build(variables)
 
@@ -147,7 +147,7 @@ def _optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optimizer
 
 
 def _batches(rng: np.random.Generator, ends: Int64Array, size: int, steps: int) -> Iterator[Int64Array]:
-    """Yield batches of one size: every window once in random order, then all again in another order."""
+    """Yield batches of one size: every window once in random order, then all of them again in another order."""
     waiting = np.empty(0, np.int64)
     for _ in range(steps):
         while len(waiting) < size:

@@ -1,4 +1,4 @@
-"""Draws a training: the loss, and a window with what the network expects of its masked newest rows."""
+"""Plots a training: the losses, and a window with the network's prediction of its masked newest rows."""
 
 from __future__ import annotations
 

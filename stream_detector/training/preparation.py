@@ -1,4 +1,4 @@
-"""Prepares data for training: splits it by time, scales it, and checks that it suffices. Needs no TensorFlow."""
+"""Prepares data for training: splits it by time, scales it, and checks that there is enough. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TrainingConfig:
     round_steps: int = 25  # steps between two validations
     patience: int = 4  # rounds without a better validation loss before stopping
     max_windows: int = 32_000  # distinct windows in the fit
-    max_linear_windows: int = 8_000  # that the linear members are fitted on
+    max_linear_windows: int = 8_000  # for fitting the linear members
     max_validation_windows: int = 1_024
     max_calibration_windows: int = 60_000
     max_level_windows: int = 1_000_000  # of the other sensors, for their levels
@@ -59,7 +59,7 @@ class SensorScales:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Data to train on, and what was derived from their fit part."""
+    """Data to train on, and the scales and choices derived from their fit part."""
 
     dataset: Dataset
     config: TrainingConfig
@@ -121,7 +121,7 @@ def scored_features(features: Sequence[str], fit_values: Float32Array, context: 
         return np.ones(len(features), np.bool_) if binary.all() else np.asarray(~binary)
     unknown = [name for name in context if name not in features]
     if unknown or len(set(context)) == len(features):
-        what = f"{', '.join(unknown)} is no feature" if unknown else "no feature is left to be scored"
+        what = f"{', '.join(unknown)} is not a feature" if unknown else "no feature is left to be scored"
         msg = f"context columns: {what} (features: {', '.join(features)})"
         raise InputDataError(msg)
     return np.array([name not in context for name in features])

@@ -1,4 +1,4 @@
-"""The training report for people, as JSON: report.json of the model directory."""
+"""Builds the training report, for people: report.json of the model directory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def training_report(
     gate: GateRun,
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Return the report of a training; `seconds` is by phase."""
+    """Return the report of a training; `seconds` holds the duration of each phase."""
     dataset, split = prepared.dataset, prepared.split
     best = int(np.argmin(losses.validation))
     context = [name for name, is_scored in zip(dataset.features, prepared.scored.tolist(), strict=True) if not is_scored]

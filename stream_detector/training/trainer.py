@@ -40,7 +40,7 @@ TILE_ROWS = 256
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A calibration window of typical error, and what the network expects of its masked newest rows."""
+    """A calibration window of typical error, and the network's prediction of its masked newest rows."""
 
     window: Float32Array  # [T, F] in the features' units
     expected: Float32Array  # [H, F] of the newest H rows
@@ -57,7 +57,7 @@ class Training:
 
 
 def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = time.monotonic) -> Training:
-    """Train a model. Equal data, configuration and versions give an equal model on one kind of machine."""
+    """Train a model. Blocks. Equal data, configuration and versions give an equal model on machines of one kind."""
     timing = _Timing(clock)
     members, network, losses = _fit_members(prepared, progress, timing)
     tiles = Tiles(prepared.config.window_length, len(prepared.dataset.features), TILE_ROWS)
@@ -77,7 +77,7 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
 
 @dataclass(frozen=True, slots=True)
 class _HeldOut:
-    """Windows that no member was fitted on, and the members' errors on them."""
+    """Windows that no member was fitted to, and the members' errors on them."""
 
     ends: Int64Array  # [W] ordered
     in_runs: BoolArray  # [W] in unbroken runs; the others only count for the levels of their sensors
@@ -86,7 +86,7 @@ class _HeldOut:
 
 
 class _Timing:
-    """Seconds by phase."""
+    """Measures the seconds that each phase takes."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -94,7 +94,7 @@ class _Timing:
         self.seconds: dict[str, float] = {}
 
     def lap(self, phase: str) -> None:
-        """Record the time since the last lap as that of a phase."""
+        """Record the time since the last lap under this phase."""
         now = self._clock()
         self.seconds[phase] = round(now - self._last, 2)
         self._last = now
@@ -116,7 +116,7 @@ def _fit_members(prepared: Prepared, progress: Progress, timing: _Timing) -> tup
 
 
 def _score_held_out(compiled: Compiled, tiles: Tiles, prepared: Prepared, progress: Progress) -> _HeldOut:
-    """Score the calibration part: unbroken runs of some sensors, and enough windows of each other one for its level."""
+    """Score the calibration part: unbroken runs of some sensors, and enough windows of every other sensor for its level."""
     config, split = prepared.config, prepared.split
     runs = split.calibration_ends(config.max_calibration_windows, config.seed)
     errors, seen = (np.concatenate(all_of) for all_of in zip(*_errors(compiled, tiles, prepared, runs, progress), strict=True))
@@ -131,7 +131,7 @@ def _score_held_out(compiled: Compiled, tiles: Tiles, prepared: Prepared, progre
 def _errors(
     compiled: Compiled, tiles: Tiles, prepared: Prepared, ends: Int64Array, progress: Progress
 ) -> Iterator[tuple[Float32Array, BoolArray]]:
-    """Yield the windows' errors [W, M, F] and which features they have [W, M, F], in chunks of windows."""
+    """Yield, in chunks of windows, the errors [W, M, F] and which features were seen [W, M, F]."""
     for start in range(0, len(ends), 16 * tiles.rows):
         chosen = ends[start : start + 16 * tiles.rows]
         scales = prepared.scales.of(prepared.dataset.codes[chosen])
@@ -157,7 +157,7 @@ def _calibrate(prepared: Prepared, held_out: _HeldOut, names: tuple[str, ...], w
 def _artifact(
     prepared: Prepared, members: Members, network: keras.Model, held_out: _HeldOut, weights: Float64Array
 ) -> Artifact:
-    """Return the model, without report and version, of the members that have a weight [M], calibrated without the others."""
+    """Return the model, without report and version: the members whose weight [M] is above 0, calibrated on their own."""
     kept, normalization = weights > 0, held_out.normalization
     names = tuple(name for name, is_kept in zip(members.names, kept.tolist(), strict=True) if is_kept)
     errors_of_kept = replace(held_out, log_errors=held_out.log_errors[:, kept])

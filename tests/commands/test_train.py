@@ -107,7 +107,7 @@ def test_unusable_data_is_one_line_on_stderr_and_exit_code_1(tmp_path: Path, con
     ("options", "message"),
     [
         (("--window-length", "1"), "a window of 1 reading leaves nothing to predict it from; choose 2 or more"),
-        (("--context-columns", "flow"), "context columns: flow is no feature (features: temperature, pressure)"),
+        (("--context-columns", "flow"), "context columns: flow is not a feature (features: temperature, pressure)"),
         (("--context-columns", "temperature,pressure"), "no feature is left to be scored"),
         (("--ignore-columns", "flow"), "flow"),
         (("--since", "2026-01-01T00:00:00Z"), "--since, --until and --features are for --from-topic"),

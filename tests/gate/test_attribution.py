@@ -56,6 +56,6 @@ def test_a_fault_is_explained_where_it_scores_highest() -> None:
 
 
 def test_the_chance_of_a_hit_is_that_of_drawing_without_replacement() -> None:
-    assert chance_of_a_hit(features=10, faulty=2, looks=3) == pytest.approx(1 - (8 / 10) * (7 / 9) * (6 / 8))
-    assert chance_of_a_hit(features=2, faulty=1, looks=3) == 1.0
-    assert chance_of_a_hit(features=1, faulty=1, looks=1) == 1.0
+    assert chance_of_a_hit(features=10, faulty=2, top=3) == pytest.approx(1 - (8 / 10) * (7 / 9) * (6 / 8))
+    assert chance_of_a_hit(features=2, faulty=1, top=3) == 1.0
+    assert chance_of_a_hit(features=1, faulty=1, top=1) == 1.0

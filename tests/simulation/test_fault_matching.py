@@ -10,8 +10,8 @@ def fault(sensor: int, start_ms: int, end_ms: int) -> Fault:
     return Fault("noise", sensor, ("flow",), start_ms, end_ms, size=1.0)
 
 
-def opened(sensor_id: str, time_ms: int, *blamed: str) -> OpenedIncident:
-    return OpenedIncident(sensor_id, time_ms, blamed)
+def opened(sensor_id: str, time_ms: int, *features: str) -> OpenedIncident:
+    return OpenedIncident(sensor_id, time_ms, features)
 
 
 def test_an_incident_from_the_start_to_a_window_after_the_end_is_found() -> None:
@@ -56,4 +56,4 @@ def test_blame_is_right_if_the_most_blamed_feature_is_a_faulty_one() -> None:
 
     result = match_faults(faults, incidents, window_seconds=0.0)
 
-    assert [finding.blames_faulty_feature() for finding in result.findings] == [True, False, False]
+    assert [finding.ranks_faulty_feature_first() for finding in result.findings] == [True, False, False]

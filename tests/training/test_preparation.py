@@ -144,7 +144,7 @@ def test_columns_of_zeros_and_ones_are_context_unless_there_are_no_others() -> N
     assert scored_features(("on", "level", "alarm"), values, ("level",)).tolist() == [True, False, True]
 
 
-@pytest.mark.parametrize(("context", "why"), [(("x",), "x is no feature"), (("on", "level"), "no feature is left")])
+@pytest.mark.parametrize(("context", "why"), [(("x",), "x is not a feature"), (("on", "level"), "no feature is left")])
 def test_impossible_context_columns_are_refused(context: tuple[str, ...], why: str) -> None:
     with pytest.raises(InputDataError, match=why):
         scored_features(("on", "level"), np.ones((1, 2), np.float32), context)
