@@ -1,15 +1,16 @@
-"""How rare an error is: turns a window's errors, one per member of the model, into a surprise, and a budget into a limit.
+"""Turns a window's errors, one per member of the model, into a surprise (how rare they are), and a budget into a limit.
 
 Each member (a linear model or the autoencoder, see model/) gives one log error per window. Typical errors differ between
 members and between sensors, so each sensor has a level per member: its mean log error, shrunk towards the fleet's. The more
 readings a level rests on, the less it is shrunk. The error above its level, `log error - level`, gives a surprise: `-ln` of
-how often the member errs more. The distribution is empirical below its 90 % quantile and exponential above. The weighted
-mean of the members' surprises is the surprise of the reading. A surprise of 5 is, for one member, one reading in 150.
+the share of readings whose error is larger. The distribution is empirical below its 90 % quantile and exponential above. The
+weighted mean of the members' surprises is the surprise of the reading. For one member, one reading in 150 has a surprise of 5
+or more.
 
 The surprise that raises an alarm follows from a budget by peaks over threshold (Balkema & de Haan 1974, Pickands 1975):
 excesses of the surprise over a high quantile follow a generalised Pareto distribution. Consecutive excesses count as one
-cluster, because they would be one incident, so the tail gives the mean number of incidents that a reading starts.
-This module is arithmetic only; fitting is in training/calibration_fit.py.
+cluster, because they would form one incident, so the tail gives the mean number of incidents that start per reading.
+This module only evaluates; training/calibration_fit.py fits.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Calibration:
     prior_count: float = 64.0  # a sensor's own readings from which its level outweighs the fleet's
 
     def margin(self, alarms_per_reading: float) -> float:
-        """Return how far above typical a surprise must be for incidents to start at this rate. Finite.
+        """Return how far above the typical surprise the limit must be for incidents to start at this rate. Finite.
 
         Inverts rate(x) = tail_rate * (1 + xi (x - u) / sigma) ** (-1 / xi). Rates above tail_rate give u.
         """

@@ -1,4 +1,4 @@
-"""From errors to incidents: the last pure fold over a sensor's readings.
+"""Decides from errors which readings are anomalous, and opens and closes incidents: the last pure fold over the readings.
 
 Each member's log error above the sensor's own level gives a surprise, and their weighted mean is the surprise of the
 reading (calibration.py). A reading is anomalous when its surprise exceeds the typical one by the margin that the alarm
@@ -11,7 +11,8 @@ exceeds its threshold if and only if the surprise exceeds its limit.
 
 The levels follow normal errors slowly. They stand still while an incident is open, and never leave a band around their
 initial values, so they do not learn an anomaly. An incident that lasts longer than `accept_ms` counts as a new normal
-state: the fold closes it as accepted and raises the limit by what the memory holds, until the surprise falls again.
+state: the fold closes it as accepted and raises the limit by the memory's excess over the typical surprise, until the surprise
+falls again.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Decisions:
     anomalous: BoolArray  # [N]
     surprises: Float64Array  # [N, M] weighted surprises of the members: they sum to the surprise of the reading
     level_counts: Float64Array  # [N] readings behind the levels as of this reading
-    needed: BoolArray  # [N] readings whose errors the fold used, or would have used had they been there
+    needed: BoolArray  # [N] readings whose errors the fold needed, provided or not
     transitions: list[Transition]  # by position
 
 

@@ -25,7 +25,7 @@ class DecisionRules:
     tails: Tails
     weights: Float64Array  # [M]
     starts: Float64Array  # [S + 1, M] initial levels of the sensors; the last row is for unknown sensors
-    start_counts: Float64Array  # [S + 1] how many readings an initial level counts for; the more, the slower it moves
+    start_counts: Float64Array  # [S + 1] weight of an initial level, in readings; the larger, the slower it moves
     update_ms: int
     quiet_ms: int
     accept_ms: int
@@ -36,7 +36,7 @@ class DecisionRules:
     level_step_limit: float = 1.0  # a single reading counts as at most this far above or below the level
     memory_share: float = 2.0 / 65.0  # share of a new surprise in the memory: a running mean over about 64 readings
     ready_count: float = 128.0  # readings behind its levels from which a sensor is no longer provisional
-    rules_version: str = ""  # hash of the settings that decide, as published in events
+    rules_version: str = ""  # hash of the settings that affect decisions, as published in events
     budget_per_sensor_day: float = 0.0  # accepted false alarms per sensor and day; the margin follows from it
 
     @classmethod
@@ -66,6 +66,6 @@ class DecisionRules:
         )
 
     def is_ready(self, table_rows: Int32Array, level_count: Float64Array, is_scale_learned: BoolArray) -> BoolArray:
-        """Return for sensors [N] whether scale and levels rest on enough readings of their own, in training or since."""
+        """Return for sensors [N] whether scale and levels rest on enough of the sensor's readings, in training or since."""
         has_level = level_count >= min(self.ready_count, self.level_memory_count)
         return np.asarray((table_rows != UNKNOWN) | (is_scale_learned & has_level))

@@ -41,7 +41,7 @@ class PendingBatch:
     touched: Int32Array  # [S] slots
     fold: ScoredReadings | None  # None: scoring is off
     chosen: Int64Array  # [K] positions of the accepted readings that are being scored
-    errors: Callable[[], Float32Array]  # waits for theirs [K, M]
+    errors: Callable[[], Float32Array]  # waits for the log errors [K, M] of the chosen readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Detector:
         self.admit(partition, sensors, new_records(len(sensors), *shape), np.zeros(len(sensors), np.bool_))
 
     def admit(self, partition: int, sensors: Sequence[str], records: Records, is_stored: BoolArray) -> None:
-        """Add sensors with these records [N], as never seen where none is stored; the arena must have room."""
+        """Add sensors with these records [N]; the arena must have room. `is_stored` [N]: the store has exactly this record."""
         table_rows = self._windows.scales.sensors.find(sensors)
         header = records["header"].copy()
         reset_for_model(header, table_rows, self._rules)
@@ -104,7 +104,7 @@ class Detector:
         return self.finish(self.begin(readings, scoring=scoring))
 
     def begin(self, readings: Readings, *, scoring: bool = True) -> PendingBatch:
-        """Append readings to their sensors' windows and start to score these. Requires that the last batch is finished."""
+        """Append readings to their sensors' windows and start scoring. The previous batch must be finished."""
         slots = self.arena.slots(readings)
         appended = append(self.arena.records, slots, readings, self._windows.max_gap_ms)
         touched, groups, rows = np.unique(appended.slot, return_inverse=True, return_counts=True)
@@ -119,7 +119,7 @@ class Detector:
         return PendingBatch(appended, scales, touched, fold, *started)
 
     def finish(self, pending: PendingBatch) -> Detected:
-        """Wait for the scores of a batch, and decide. For slots released since, only the outcome is lost."""
+        """Wait for the scores of a batch, and decide. Slots may have been released since: their new state is then lost."""
         if pending.fold is None:
             return Detected(pending.appended, pending.scales, 0, None)
         _fill_in(pending.fold, pending.chosen, pending.errors)
@@ -127,7 +127,7 @@ class Detector:
         return Detected(pending.appended, pending.scales, int((~np.isnan(decisions.scores)).sum()), decisions)
 
     def _fold(self, readings: Readings, appended: Appended, groups: Int64Array) -> ScoredReadings:
-        """Return accepted readings in the form that `decide` takes, still without errors."""
+        """Return accepted readings in the form that `decide` takes, without errors yet."""
         return ScoredReadings(
             groups=groups,
             ranks=appended.rank,
@@ -144,21 +144,24 @@ class Detector:
         before = header[pending.touched]
         after = before.copy()
         decisions = decide(after, table_rows, fold, self._rules)
-        lacking = decisions.needed & np.isnan(fold.errors[:, 0])
-        if lacking.any():
+        missing = decisions.needed & np.isnan(fold.errors[:, 0])
+        if missing.any():
             # An incident opened between two strides: every later reading of the sensor needs a score.
-            asked = np.isin(fold.groups, fold.groups[lacking])
-            _fill_in(fold, *self._start(pending.appended, pending.scales, fold, asked))
+            requested = np.isin(fold.groups, fold.groups[missing])
+            _fill_in(fold, *self._start(pending.appended, pending.scales, fold, requested))
             after = before.copy()
             decisions = decide(after, table_rows, fold, self._rules)
         header[pending.touched] = after
         return decisions
 
     def _start(
-        self, appended: Appended, scales: Scales, fold: ScoredReadings, asked: BoolArray
+        self, appended: Appended, scales: Scales, fold: ScoredReadings, requested: BoolArray
     ) -> tuple[Int64Array, Callable[[], Float32Array]]:
-        """Start to score the readings asked for that can be scored and have no errors yet; return which, and their errors."""
-        chosen = np.flatnonzero(asked & fold.scorable & np.isnan(fold.errors[:, 0]))
+        """Start scoring those requested readings that are scorable and have no errors yet.
+
+        Return their positions [K], and a function that waits for their log errors [K, M].
+        """
+        chosen = np.flatnonzero(requested & fold.scorable & np.isnan(fold.errors[:, 0]))
         return chosen, self._scorer.start(appended.windows(chosen), scales.take(chosen)) if len(chosen) else _no_errors
 
     def alerts(self, readings: Readings, detected: Detected, input_topic: str, alerts_topic: str) -> list[Message]:
@@ -191,7 +194,7 @@ def _no_errors() -> Float32Array:
 
 
 def _fill_in(fold: ScoredReadings, chosen: Int64Array, errors: Callable[[], Float32Array]) -> None:
-    """Wait for the errors of these readings [K] and fill them in. A window without any value has none."""
+    """Wait for the errors of these readings [K] and fill them in. A window without values has no error: NaN."""
     if len(chosen):
         fold.errors[chosen] = errors()
         fold.scorable[chosen] = ~np.isnan(fold.errors[chosen, 0])

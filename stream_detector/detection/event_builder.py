@@ -1,4 +1,4 @@
-"""Builds events: from a change of an incident, the reading at which it happened, and the explanation of its score.
+"""Builds an event from a change of an incident, the reading at which it happened, and the explanation of its score.
 
 An event is a function of the readings, the model and the settings alone. It holds no clock time, host or replica, so a
 replayed reading gives the same bytes.

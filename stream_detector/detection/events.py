@@ -1,7 +1,7 @@
-"""Events: what the alerts topic carries, as structs that the detector encodes and that every reader decodes.
+"""The events on the alerts topic, as structs that the detector encodes and every reader decodes.
 
 `python -m tests.docs_tables` generates the published schema (event.schema.json) and the table in docs/events.md from them.
-An event has every field. The defaults are for readers, so that they can use an event that lacks some.
+The detector writes every field. The defaults let readers decode events that omit some.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _Share = Annotated[float | None, _about("Share of the surprise, 0 to 1.")]
 class EventModel(Struct, frozen=True):
     """The model in use at the reading."""
 
-    name: Annotated[str, _about("The name that it got in training.")] = ""
+    name: Annotated[str, _about("Its name, given in training.")] = ""
     version: Annotated[str, _about("Hash of its content.")] = ""
 
 
@@ -45,11 +45,11 @@ class EventRules(Struct, frozen=True):
     version: Annotated[
         str,
         _about(
-            "Hash of the settings that decide: budget, update, quiet and accept times, and stride. The same on every replica "
-            "with equal settings."
+            "Hash of the settings that affect decisions: budget, update, quiet and accept times, and stride. The same on every "
+            "replica with equal settings."
         ),
     ] = ""
-    budget_per_sensor_day: Annotated[float | None, _about("False alarms that they accept per sensor and day.")] = None
+    budget_per_sensor_day: Annotated[float | None, _about("False alarms accepted per sensor and day.")] = None
 
 
 class EventWindow(Struct, frozen=True):
@@ -75,10 +75,10 @@ class EventFeature(Struct, frozen=True):
     """A feature at the reading at which the incident changed."""
 
     name: Annotated[str, _about("Name of the feature.")]
-    value: Annotated[float | None, _about("The value read; null when it was missing.")] = None
+    value: Annotated[float | None, _about("The value read; null if it was missing.")] = None
     expected: Annotated[float | None, _about("The value that the model expected, in the feature's own units.")] = None
     share: _Share = None
-    imputed: Annotated[bool, _about("Whether the reading had no value, so that one was filled in.")] = False
+    imputed: Annotated[bool, _about("Whether the reading's value was missing and filled in.")] = False
 
 
 class EventMember(Struct, frozen=True):
@@ -107,31 +107,31 @@ class Event(Struct, frozen=True, kw_only=True):
     event_id: Annotated[
         str,
         _about(
-            "Deterministic, so drop duplicates by it. Made of input topic, partition, offset, index in the record, model "
+            "Deterministic: use it to drop duplicates. Made of input topic, partition, offset, index in the record, model "
             "version and status, not of the settings."
         ),
     ] = ""
     type: Annotated[str, _about("`anomaly`. More types may follow; ignore those you do not know.")] = "anomaly"
     status: Annotated[str, _about("How the incident changed.", enum=[OPENED, UPDATED, CLOSED])] = ""
     incident_id: Annotated[
-        str, _about("The same for all events of an incident: made of the place of the reading that opened it.")
+        str, _about("The same for all events of an incident: made of the position of the reading that opened it.")
     ] = ""
     sensor_id: Annotated[str, _about("The sensor.")]
     timestamp: Annotated[str, _about("Event time of the reading at which the incident changed.", format="date-time")]
     score: Annotated[
         float | None,
         _about(
-            "How unusual the window is that ends at this reading: the mean of its surprise and of a slow memory of the "
-            "sensor's surprise. The surprise is the weighted mean over the members of -ln of how rarely each errs more: for "
-            "one member, 5 is one reading in 150. Null when the reading was not scored: a sensor that returns after a gap "
-            "closes its incident while its window is still filling."
+            "How unusual the window ending at this reading is: the mean of its surprise and of a slow memory of the sensor's "
+            "surprise. The surprise is the weighted mean over the members of -ln of the share of readings whose error is "
+            "larger: for one member, one reading in 150 has 5 or more. Null if the reading was not scored: a sensor that "
+            "returns after a gap closes its incident while its window is still filling."
         ),
     ] = None
     threshold: Annotated[
         float | None,
         _about(
-            "A reading with a higher score is anomalous: the mean of the surprise that the alarm budget allows and of the "
-            "same memory."
+            "A reading with a higher score is anomalous. The mean of the largest surprise that the alarm budget allows and of "
+            "the same memory."
         ),
     ] = None
     severity: Annotated[
@@ -156,19 +156,19 @@ class Event(Struct, frozen=True, kw_only=True):
     attention: Annotated[
         tuple[Annotated[float, Meta(extra_json_schema={"minimum": 0, "maximum": 1})], ...],
         _about(
-            "What the encoder read: a weight per step, oldest first, with sum 1; all 0 for a model without an encoder. "
-            "Empty when not scored."
+            "Which steps the encoder attended to: a weight per step, oldest first, with sum 1; all 0 for a model without an "
+            "encoder. Empty if not scored."
         ),
     ] = ()
     step_shares: Annotated[
         tuple[Annotated[float, Meta(extra_json_schema={"minimum": 0})], ...],
-        _about("When it went wrong: share of the surprise per step, oldest first, with sum 1. Empty when not scored."),
+        _about("When the anomaly occurred: share of the surprise per step, oldest first, with sum 1. Empty if not scored."),
     ] = ()
     features: Annotated[
-        tuple[EventFeature, ...], _about("The features, largest share of the surprise first. Empty when not scored.")
+        tuple[EventFeature, ...], _about("The features, largest share of the surprise first. Empty if not scored.")
     ] = ()
     members: Annotated[
-        tuple[EventMember, ...], _about("The members of the model, largest share of the surprise first. Empty when not scored.")
+        tuple[EventMember, ...], _about("The members of the model, largest share of the surprise first. Empty if not scored.")
     ] = ()
     incident: EventIncident = EventIncident()
 
@@ -177,7 +177,7 @@ _decode = msgspec.json.Decoder(Event).decode
 
 
 def read_event(value: bytes) -> Event:
-    """Decode an event that has at least a sensor and a valid time; raise ValueError with the reason if there is none."""
+    """Decode an event; raise ValueError with the reason if it has no sensor or no valid time."""
     try:
         event = _decode(value)
         event_time_ms(event.timestamp)
@@ -189,5 +189,5 @@ def read_event(value: bytes) -> Event:
 
 
 def event_time_ms(text: str) -> int:
-    """Return the event time that a field holds, in milliseconds since 1970; raise ValidationError for anything else."""
+    """Parse the event time in a field, in milliseconds since 1970; raise ValidationError for anything else."""
     return to_ms(msgspec.convert(text, datetime))

@@ -1,4 +1,4 @@
-"""Why a window is surprising: shares its surprise out to the model's members, and to features and time steps."""
+"""Explains a score: attributes a window's surprise to the model's members, to features and to time steps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Explanation:
 
 
 def explain(errors: WindowErrors, surprises: Float64Array) -> Explanation:
-    """Share a reading's surprise out: to members [M] by their surprises, and from each to features and steps by its errors."""
+    """Attribute a reading's surprise to members by their surprises [M], and each member's part to features and steps."""
     total = surprises.sum()
     member_share = surprises / total if total > 0 else np.full(len(surprises), 1.0 / len(surprises))
     return Explanation(

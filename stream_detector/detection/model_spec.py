@@ -1,4 +1,4 @@
-"""What a model expects of the stream, and its names. Needs no TensorFlow."""
+"""A model's name and version, and its requirements on the stream. Needs no TensorFlow."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from stream_detector.state.record_layout import Records
 
 @dataclass(frozen=True, slots=True)
 class OpenIncident:
-    """An incident that its newest event did not close."""
+    """An incident whose newest event did not close it."""
 
     sensor_id: str
     opened_offset: int  # of the reading that opened it
@@ -22,10 +22,10 @@ class OpenIncident:
 
 
 def open_incidents(values: Iterable[bytes | None], topic: str, partition: int, position: int) -> list[OpenIncident]:
-    """Return the incidents left open by the events of a partition's readings before a position, one per sensor at most.
+    """Return a partition's open incidents, at most one per sensor, according to the events of its readings before a position.
 
-    Events are in the order of their topic. Values that are not events of an incident are skipped, because others may write
-    to the topic too.
+    Events must be in the order of their topic. Values that are not events of an incident are skipped, because others may
+    write to the topic too.
     """
     newest: dict[str, Event] = {}
     for value in values:

@@ -1,4 +1,4 @@
-"""The port behind which a model scores windows, and the errors that it reports. Knows no model."""
+"""The port through which the detector scores windows, and the errors that a model reports. Knows no particular model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Scorer(Protocol):
     """
 
     def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
-        """Start to score windows [N, T, F] of raw values, NaN = missing. The arrays must not change until all are scored.
+        """Start scoring windows [N, T, F] of raw values, NaN = missing. The arrays must not change until all are scored.
 
         Return a function that blocks until their log errors [N, M] are known: finite, or NaN for a window without values.
         """

@@ -1,3 +1,3 @@
-"""The hot path: poll, append, score, decide, commit, persist; and restoring partitions. Knows ports only."""
+"""The hot path (poll, append, score, decide, commit, persist) and the restoring of partitions. Depends only on ports."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The partitions that this replica has, by which membership, and their restoration, a slice at a time between polls."""
+"""Tracks this replica's partitions and group membership, and restores partitions in slices between polls."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Scheduled:
-    """A restoration, and the time of the clock from which its next slice may be restored."""
+    """A restoration, and the clock time from which its next slice may be restored."""
 
     restoration: Restoration
     due: float
 
 
 class Assignment:
-    """The assigned partitions: each is ready, or being restored. One that is restored again is another Partition object."""
+    """The assigned partitions: each is ready or being restored. Every restore starts with a new Partition object."""
 
     def __init__(
         self, ports: Ports, config: RestoreConfig, clock: Callable[[], float], on_progress: Callable[[], None] = no_op
@@ -39,7 +39,7 @@ class Assignment:
         self._partitions: dict[int, Partition] = {}
         self._restoring: dict[int, _Scheduled] = {}
         self._membership: Membership | None = None
-        self._refused: Membership | None = None  # the client may go on claiming it until it has heard of it
+        self._refused: Membership | None = None  # the client may still report it until it learns of its end
         self._outage = OutageLog(logger, clock)
 
     def __len__(self) -> int:
@@ -65,15 +65,15 @@ class Assignment:
         return {number: partition for number, partition in self._partitions.items() if number not in self._restoring}
 
     def is_ready(self, partition: Partition) -> bool:
-        """Return whether a partition is still assigned, and as it was: neither revoked nor restored since."""
+        """Return whether this partition object is still in use and ready: neither revoked nor restored since."""
         return self._partitions.get(partition.number) is partition and partition.number not in self._restoring
 
     def use_membership(self, claimed: Membership | None) -> None:
-        """Take over what a poll claims, unless that was refused."""
+        """Use the membership that a poll reports, unless it was refused."""
         self._membership = None if claimed == self._refused else claimed
 
     def refuse_membership(self) -> None:
-        """Never believe the present membership again: a commit was refused because it is over."""
+        """Never use the current membership again: Kafka refused a commit because it has ended."""
         self._refused = self._membership
 
     def forget(self, number: int) -> None:
@@ -83,7 +83,7 @@ class Assignment:
         self._ports.detector.arena.drop(number)
 
     def restore(self, number: int, delay_seconds: float = 0.0) -> None:
-        """Begin to restore a partition, from nothing; it is not read meanwhile."""
+        """Begin to restore a partition from scratch. It is not read meanwhile."""
         partition = self._partitions[number] = Partition(number)
         self._ports.detector.arena.drop(number)
         self._ports.source.pause([number])
@@ -98,25 +98,25 @@ class Assignment:
     def restore_slices(self, report: StepReport) -> None:
         """Advance each restoration by one slice, in turn, as far as the time between two polls allows."""
         if self._membership is None:
-            return  # the partitions may be another member's now, and so is their stored state
+            return  # another member may own the partitions and their stored state by now
         until = self._clock() + self._config.restore_seconds
         due = [number for number, scheduled in self._restoring.items() if scheduled.due <= self._clock()]
         for number in due:
-            scheduled = self._restoring[number] = self._restoring.pop(number)  # to the end of the line
+            scheduled = self._restoring[number] = self._restoring.pop(number)  # to the end of the queue
             self._restore_slice(number, scheduled, report)
             self._on_progress()
             if self._clock() > until:
                 return
 
     def _restore_slice(self, number: int, scheduled: _Scheduled, report: StepReport) -> None:
-        """Restore a slice of a partition; what fails for now begins again a moment later."""
+        """Restore a slice of a partition; after a RetriableError, start over after a pause."""
         try:
             wait_seconds = scheduled.restoration.advance(self._membership, report)
         except CommitFailedError:
             raise
         except RetriableError as error:
-            if not self._ports.state.guard.is_away:  # that the store is away was logged when it went
-                self._outage.failed("partition %d: restoring begins again: %s", number, error)
+            if not self._ports.state.guard.is_away:  # the guard has logged that the store is away
+                self._outage.failed("partition %d: restoring starts over: %s", number, error)
             self.restore(number, self._config.retry_seconds)
             return
         if wait_seconds is None:

@@ -1,4 +1,4 @@
-"""Stops reading while the store lags too far behind, or a partition's sensors cannot be loaded; resumes by itself."""
+"""Stops reading while the store lags too far behind or a partition's sensors cannot be loaded, and resumes by itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 class Backpressure:
-    """Knows which partitions are held: they are paused until the store answers and has all that is committed."""
+    """Holds partitions: they are paused until the store answers and has all committed state."""
 
     def __init__(self, source: Source, guard: StoreGuard, bounds: LagBounds) -> None:
         self._source = source
@@ -38,16 +38,16 @@ class Backpressure:
         self._held |= positions.keys()
 
     def forget(self, number: int) -> None:
-        """Hold a partition no longer: it was revoked, or is being restored."""
+        """Stop holding a partition that was revoked or is being restored."""
         self._held.discard(number)
 
     def forget_all(self) -> None:
-        """Hold no partition any longer: all are being restored."""
+        """Stop holding partitions: all are being restored."""
         self._held.clear()
 
     def adjust(self, partitions: Mapping[int, Partition]) -> None:
-        """Hold all ready partitions when the store lags too far; resume them when it answers and lacks nothing."""
-        answers = bool(self._held) and self._guard.answers()  # asked in any case: no other request may be left to make
+        """Hold all ready partitions if the store lags too far; resume them once it answers and has all committed state."""
+        answers = bool(self._held) and self._guard.answers()  # ping first: perhaps nothing else sends the store a request
         if self._must_hold(partitions):
             self.hold({number: one.next for number, one in partitions.items() if number not in self._held})
         elif answers and not store_lag(partitions.values()):

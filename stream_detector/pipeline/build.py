@@ -28,7 +28,7 @@ def build_pipeline(
 ) -> Pipeline:
     """Return a pipeline that has not polled yet.
 
-    `on_progress` is called whenever a part of a step has ended, successful or not: a step may consist of many bounded waits.
+    The pipeline calls `on_progress` after each part of a step, successful or not: a step may consist of many bounded waits.
     """
     assignment = Assignment(ports, restore, clock, on_progress)
     committer = Committer(ports.sink, ports.detector, limit, config, clock)

@@ -22,11 +22,11 @@ from stream_detector.readings import Membership, Message
 
 logger = logging.getLogger(__name__)
 
-NOT_A_MEMBER = "lost the membership of the group"
+NOT_A_MEMBER = "this replica is no longer a member of the consumer group"
 
 
 class Committer:
-    """The batches since the last commit, in their order, and the sink that they go to."""
+    """The decided batches since the last commit, in order, and the sink that takes them."""
 
     def __init__(
         self, sink: Sink, detector: Detector, limit: DeadLetterLimit, config: PipelineConfig, clock: Callable[[], float]
@@ -47,7 +47,7 @@ class Committer:
 
     @property
     def is_broken(self) -> bool:
-        """Whether the sink must be mended before anything is committed or restored."""
+        """Whether the sink must be reset before anything is committed or restored."""
         return self._is_broken
 
     @property
@@ -57,7 +57,7 @@ class Committer:
 
     @property
     def is_due(self) -> bool:
-        """Whether what waits is to be committed now."""
+        """Whether the waiting batches must be committed now."""
         records = sum(scored.batch.records for scored in self._batches)
         policy = self._config.commits
         is_old = self._clock() - self._since >= policy.seconds or records >= policy.records
@@ -65,18 +65,18 @@ class Committer:
 
     @property
     def wait_seconds(self) -> float:
-        """For how long what there is may wait; infinite if there is nothing."""
+        """How long the waiting batches may still wait; infinite if there are none."""
         return max(0.0, self._since + self._config.commits.seconds - self._clock()) if self._batches else math.inf
 
     def add(self, scored: Scored) -> None:
-        """Add a batch that was decided now."""
+        """Add a batch that was just decided."""
         if not self._batches:
             self._since = self._clock()
         if scored.batch.chunks:
             self._batches.append(scored)
 
     def keep(self, is_owned: Callable[[Partition], bool]) -> None:
-        """Drop what is not of partitions that are owned now as they were when it was decided."""
+        """Drop the readings of partitions that were revoked or restored after their decision."""
         kept = [scored.of_owners(is_owned) for scored in self._batches]
         self._batches = [scored for scored in kept if scored.batch.chunks]
 
@@ -85,13 +85,14 @@ class Committer:
         self._batches.clear()
 
     def forget_run(self, number: int) -> None:
-        """End a partition's run of dead letters: its records are read by another owner, or again."""
+        """End a partition's run of dead letters: its next records go to another owner, or are read again."""
         self._limit.forget_run(number)
 
     def commit(self, membership: Membership | None, report: StepReport) -> None:
-        """Write events, dead letters and positions of all that waits in one transaction; then nothing waits.
+        """Write events, dead letters and positions of all waiting batches in one transaction, and clear the queue.
 
-        Raises CommitFailedError: nothing of it is committed, or nobody knows; and what a sink and a DeadLetterLimit raise.
+        Raises CommitFailedError if the transaction failed or its outcome is unknown, and the other errors of the sink and
+        the DeadLetterLimit.
         """
         batches, self._batches = self._batches, []
         if membership is None:
@@ -114,13 +115,13 @@ class Committer:
         return alerts + [dead_letter(one, topic, max_bytes) for one in decoded.rejected]
 
     def reset_sink(self) -> None:
-        """Fence what may still be under way after a failed commit, now or when `mend_sink` succeeds."""
+        """Fence a transaction that may still be open after a failed commit, now or when `mend_sink` succeeds."""
         self._limit.forget()
         self._is_broken = True
         self.mend_sink()
 
     def mend_sink(self) -> None:
-        """Try to make the sink usable again; no restoration reads committed positions before that."""
+        """Try to make the sink usable again. Until then, no restoration may read committed positions."""
         try:
             self._sink.reset()
         except CommitFailedError as error:

@@ -1,4 +1,4 @@
-"""What the pipeline is configured with: names of topics, and bounds. assembly.py makes these from the settings."""
+"""The configuration of the pipeline: topic names and bounds. assembly.py derives it from the settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CommitPolicy:
-    """For how long, and for how many records, a commit of positions alone may wait. An event or a dead letter never waits."""
+    """How long, and for how many records, a commit of positions alone may wait. Events and dead letters never wait."""
 
     seconds: float = 0.0
     records: int = 4096
@@ -18,14 +18,14 @@ AT_ONCE = CommitPolicy()
 
 @dataclass(frozen=True, slots=True)
 class PipelineConfig:
-    """Names of the topics, and bounds of a step."""
+    """Topic names, and the bounds of a step."""
 
     input_topic: str
     alerts_topic: str
     dead_letter_topic: str
     max_dead_letter_bytes: int = 262_144
     poll_seconds: float = 0.5
-    overlap_records: int = 4096  # a batch of fewer is carried through in one step
+    overlap_records: int = 4096  # a smaller batch completes within its step
     commits: CommitPolicy = AT_ONCE
 
 
@@ -37,13 +37,13 @@ class RestoreConfig:
     lookback_ms: int = 0
     max_lookback_records: int = 5_000_000
     slice_records: int = 4096
-    restore_seconds: float = 1.0  # between two polls, and then for one more slice at most
+    restore_seconds: float = 1.0  # between two polls; the last slice may take longer
     retry_seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class LagBounds:
-    """How far the store may lag behind the committed positions before reading stops, and how often an absent one is asked."""
+    """How far the store may lag behind the committed positions before reading stops, and when an absent store is retried."""
 
     readings: int
     seconds: float

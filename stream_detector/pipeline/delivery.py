@@ -1,7 +1,7 @@
-"""From decided to stored: what is decided is committed, then the store follows.
+"""Commits decided batches, then persists their state.
 
-Rule one of docs/delivery.md: the store gets only what is committed. It gets it in parallel with the next poll; what became of
-that is awaited before anything else is asked of the store, and before a partition is restored or dropped.
+Rule one of docs/delivery.md: the store gets only committed state. Persisting runs in parallel with the next poll. Its result is
+awaited before any other request to the store, and before a partition is restored or dropped.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class Delivery:
 
     @property
     def store_keeps_up(self) -> bool:
-        """Whether the store has all that is committed, as far as is known, and takes what follows."""
+        """Whether the store, as far as is known, has all committed state and accepts more."""
         ready = self._assignment.ready().values()
         return not self._backpressure.held and all(self._writer.is_up_to_date(partition) for partition in ready)
 
     def commit_and_persist(self, report: StepReport, *, now: bool = False) -> None:
-        """Commit what is decided, if that is due or must be now, and let the store follow. No batch may be in flight.
+        """Commit the decided batches if that is due or `now`, then persist their state. No batch may be in flight.
 
         While the store does not keep up, every batch is committed at once. Raises CommitFailedError.
         """
@@ -53,7 +53,7 @@ class Delivery:
             if keeps_up and not now and not self._committer.is_due:
                 return
             if self._assignment.membership is None and not self._committer.has_output:
-                return  # nothing is lost by waiting whether the partitions stay ours
+                return  # it costs nothing to wait and see whether the partitions stay ours
             self.commit(report)
             if keeps_up:
                 self.persist_async(self.unsaved_state())
@@ -61,12 +61,12 @@ class Delivery:
         self.persist(report)
 
     def commit(self, report: StepReport) -> None:
-        """Commit all that is decided; raises CommitFailedError."""
+        """Commit all decided batches; raises CommitFailedError."""
         self._committer.commit(self._assignment.membership, report)
         self._on_progress()
 
     def unsaved_state(self) -> list[tuple[Partition, StateSnapshot]]:
-        """Copy what the store lacks, as memory is now."""
+        """Copy the unsaved state of all ready partitions."""
         return self._writer.snapshots([partition for partition in self._assignment.ready().values() if partition.unsaved])
 
     def persist_async(self, snapshots: list[tuple[Partition, StateSnapshot]]) -> None:
@@ -74,14 +74,14 @@ class Delivery:
         self._writer.persist_async(snapshots)
 
     def await_store(self, report: StepReport) -> None:
-        """Wait until the store's answers to what it was handed are known. `persist` finds out why it refused something."""
+        """Wait for the results of `persist_async`. If the store refused a snapshot, the next `persist` finds out why."""
         try:
             self._writer.await_persisted()
         except StoreUnavailableError:
             report.store_errors += 1
 
     def persist(self, report: StepReport) -> None:
-        """Bring the store up to memory, partition by partition, and hold or resume reading. No batch may be in flight."""
+        """Persist all unsaved state, partition by partition, and hold or resume reading. No batch may be in flight."""
         try:
             for number, partition in self._assignment.ready().items():
                 if not self._writer.persist(partition, report):
@@ -92,7 +92,7 @@ class Delivery:
         self._backpressure.adjust(self._assignment.ready())
 
     def restore(self, number: int, report: StepReport) -> None:
-        """Drop what memory has of a partition, decided or not, and begin to restore it."""
+        """Drop a partition's state and its uncommitted readings from memory, and begin to restore it."""
         self.await_store(report)
         self._backpressure.forget(number)
         self._committer.forget_run(number)
@@ -100,7 +100,7 @@ class Delivery:
         self._committer.keep(self._assignment.is_ready)
 
     def forget(self, revoked: frozenset[int]) -> None:
-        """Drop revoked partitions: what is decided and not committed of them is the next owner's. The store is awaited."""
+        """Drop revoked partitions: the next owner reads their uncommitted readings. Call `await_store` first."""
         for number in revoked:
             self._backpressure.forget(number)
             self._committer.forget_run(number)
@@ -109,7 +109,7 @@ class Delivery:
             self._committer.keep(self._assignment.is_ready)
 
     def start_over(self, report: StepReport) -> None:
-        """Drop everything, fence what may still be under way, and begin to restore all from the committed positions."""
+        """Drop everything, fence any open transaction, and begin to restore all partitions from the committed positions."""
         self._committer.forget()
         self.await_store(report)
         self._backpressure.forget_all()
@@ -117,7 +117,7 @@ class Delivery:
         self._committer.reset_sink()
 
     def check_store(self, report: StepReport) -> None:
-        """Make sure that the store still has all it was given; what it lost is written again."""
+        """Check that the store still has everything it accepted, and write again what it lost."""
         self.await_store(report)
         self._guard.require_check()
         self.persist(report)

@@ -1,4 +1,4 @@
-"""How a task runs in parallel with the loop: a thread pool in the service, at once where there is nothing to overlap."""
+"""Runs tasks in parallel with the loop (a thread pool in the service) or inline, where nothing overlaps."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _Result = TypeVar("_Result")
 
 
 class Executor(Protocol):
-    """The part of concurrent.futures.Executor that is used."""
+    """The part of concurrent.futures.Executor that the pipeline uses."""
 
     def submit(self, task: Callable[[], _Result], /) -> Future[_Result]:
-        """Start a task; it is complete when its future is."""
+        """Start a task; return the future of its result."""
 
 
 class InlineExecutor:
-    """Runs a task before `submit` returns; what the task raises, `submit` raises."""
+    """Runs a task before `submit` returns. `submit` raises whatever the task raises."""
 
     def submit(self, task: Callable[[], _Result], /) -> Future[_Result]:
         """See Executor."""

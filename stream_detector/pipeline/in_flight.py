@@ -1,6 +1,6 @@
-"""A batch on its way through the detector: read, in flight, decided; and what is left of it without some partitions.
+"""A batch on its way through the detector (read, in flight, decided), and how partitions are removed from it.
 
-A batch is in flight while its readings are in the windows and these are being scored. Nothing of it is committed then.
+A batch is in flight while its readings are in the windows and being scored. None of them is committed then.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stream_detector.state.windows import Appended
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one poll gave: chunks, and all their records decoded, in the same order."""
+    """The result of one poll: chunks, and all their records decoded, in the same order."""
 
     chunks: Sequence[Chunk]
     decoded: Decoded
@@ -41,7 +41,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A batch that is decided on."""
+    """A batch with its decisions."""
 
     batch: Batch
     owners: Sequence[Partition]  # of the chunks; a partition that was revoked or restored since is another object
@@ -54,7 +54,7 @@ class Scored:
         return bool(self.batch.decoded.rejected) or (decisions is not None and bool(decisions.transitions))
 
     def of_owners(self, is_owned: Callable[[Partition], bool]) -> Scored:
-        """Return what is left of it: of partitions that are owned now as they were then."""
+        """Return the batch without the partitions that were revoked or restored since."""
         kept = [at for at, owner in enumerate(self.owners) if is_owned(owner)]
         if len(kept) == len(self.owners):
             return self
@@ -87,14 +87,14 @@ class InFlight:
         return 0 if self._pending is None else self._pending.batch.records
 
     def start(self, batch: Batch, partitions: Mapping[int, Partition]) -> None:
-        """Append a batch to the windows and start to score these; the sensors are in memory, and no other is in flight."""
+        """Append a batch to the windows and start scoring. Its sensors must be in memory, and no other batch in flight."""
         owners = [partitions[chunk.partition] for chunk in batch.chunks]
         self._pending = _Pending(batch, owners, self._detector.begin(batch.decoded.readings))
         for chunk, owner in zip(batch.chunks, owners, strict=True):
             owner.appended_to(chunk.stop)
 
     def decide(self) -> Scored | None:
-        """Wait for the scores, and decide; then no batch is in flight. None if there was none."""
+        """Wait for the scores of the batch in flight, and decide. Return None if no batch was in flight."""
         pending, self._pending = self._pending, None
         if pending is None:
             return None
@@ -106,12 +106,12 @@ class InFlight:
 
 
 def drop_undetected(lost: Collection[int], decoded: Decoded) -> Decoded:
-    """Return what was decoded without the readings and rejections of some partitions: as if it had never had them."""
+    """Return the decoded records without the readings and rejections of some partitions: as if never polled."""
     return _decoded(lost, decoded, _kept(lost, decoded))
 
 
 def drop_partitions(lost: Collection[int], decoded: Decoded, detected: Detected) -> tuple[Decoded, Detected]:
-    """Return a batch without the readings and rejections of some partitions: as if it had never had them."""
+    """Return a decided batch without the readings and rejections of some partitions: as if never polled."""
     is_kept = _kept(lost, decoded)
     appended = detected.appended
     is_accepted = is_kept[appended.reading]  # of the accepted readings, those that are kept

@@ -1,4 +1,4 @@
-"""From the input topic to a batch: polls, follows the assignment, and decodes what continues the state in memory."""
+"""Polls the input topic, follows the assignment, and decodes the chunks that continue the state in memory."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Intake:
         self._outage = OutageLog(logger, clock, "the input topic is read again")
 
     def poll(self, timeout_seconds: float, report: StepReport) -> Polled | None:
-        """Poll for so long at most; None when the input topic cannot be read now."""
+        """Poll, waiting up to the time-out; return None if the input topic cannot be read now."""
         try:
             polled = self._source.poll(timeout_seconds)
         except RetriableError as error:
@@ -63,7 +63,7 @@ class Intake:
     def batch_of(self, polled: Polled, report: StepReport) -> Batch:
         """Decode the chunks that continue their partition's state; begin to restore the partitions of the others.
 
-        Raises CommitFailedError when the replica is no member now: others may read these chunks.
+        Raises CommitFailedError if the replica is not a member now: others may read these chunks.
         """
         if polled.chunks and self._assignment.membership is None:
             raise CommitFailedError(NOT_A_MEMBER)
@@ -75,6 +75,11 @@ class Intake:
             if chunk.start == partition.next:
                 usable.append(chunk)
             else:
-                logger.error("partition %d: read from %d, state is at %d", chunk.partition, chunk.start, partition.next)
+                logger.error(
+                    "partition %d: the read starts at %d, but the state is at %d: restoring",
+                    chunk.partition,
+                    chunk.start,
+                    partition.next,
+                )
                 self._delivery.restore(chunk.partition, report)
         return Batch(usable, self._decoder.decode([record for chunk in usable for record in chunk.records]))

@@ -1,7 +1,7 @@
-"""A partition that this replica has, and how far it is read, committed and persisted.
+"""A partition that this replica owns, and how far it is read, committed and persisted.
 
-The delivery guarantee rests on three positions: `persisted` <= `committed` <= `next`, and none of them goes back. So the store
-never leads the log, and what is committed is never read again as new. Only a restoration may set them again.
+The delivery guarantee rests on three positions: `persisted` <= `committed` <= `next`, and none of them ever decreases. So the
+store never leads the log, and no committed record is read again as new. Only a restoration may reset them.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-#: Where a rebuild starts to count its slices upwards; a negative position marks state that is not usable yet.
+#: The position from which a rebuild counts its slices upwards. A negative position marks state that is not usable yet.
 REBUILDING = -(1 << 40)
 
 
 @dataclass(slots=True)
 class Partition:
-    """An assigned partition. A partition that is restored again is another object.
+    """An assigned partition. Every restore starts with a new object.
 
-    The verbs raise ValueError where a position would go back or the store would lead, and change nothing then.
+    Its methods raise ValueError, and change nothing, if a position would decrease or the store would lead.
     """
 
     number: int
     topic_id: str = ""
     epoch: bytes = b""  # of its stored state
     restored: bool = False  # every sensor of the partition is in memory or in the store
-    checked_at: int = 0  # the newest check (StoreGuard.required_check) after which the store had what it was given
+    checked_at: int = 0  # the newest check (StoreGuard.required_check) that found the stored state intact
     rewriting: bool = False  # the store has lost this partition, and not all of it is written again yet
     _next: int = field(default=REBUILDING, init=False)
     _committed: int = field(default=REBUILDING, init=False)
@@ -32,7 +32,7 @@ class Partition:
 
     @property
     def next(self) -> int:
-        """The state in memory includes every record before this position; what follows `committed` is in flight or waits."""
+        """The state in memory includes every record before this position. Those from `committed` on are not committed yet."""
         return self._next
 
     @property
@@ -61,17 +61,17 @@ class Partition:
         self._committed = position
 
     def persisted_to(self, position: int) -> None:
-        """Record that the store has the state as of a position. While restoring it may have all that memory has."""
+        """Record that the store has the state as of a position: up to `committed`, or up to `next` while restoring."""
         self._check("persisted", self._persisted, position, self._committed if self.restored else self._next)
         self._persisted = position
 
     def found_stored(self, epoch: bytes, position: int) -> None:
-        """Start a restoration from what the store has; it may be ahead of what is committed."""
+        """Start a restoration with the epoch and position of the stored state, which may be ahead of the committed one."""
         self._check_restoring()
         self.epoch, self._persisted = epoch, position
 
     def continue_from_stored(self) -> None:
-        """Take the stored state for the one in memory: sensors are loaded when they are needed."""
+        """Use the stored state as the state in memory: sensors are loaded when they are needed."""
         self._check_restoring()
         self._next = self._persisted
 

@@ -4,12 +4,12 @@ The log is the truth and the store follows it: a batch is first committed to Kaf
 one transaction), then its state is persisted. So the store is never ahead of the committed position, and a crash anywhere
 leaves a state from which a replay of the log gives the same events. docs/delivery.md argues this step by step.
 
-A batch is persisted, in a thread of its own, while the next one is polled. Under load the next one is also polled while a
-batch is scored, in threads of the scorer, and committed while the next one is scored. A small batch goes all the way in one
-step, because that is sooner, and those without output are committed together. So between two steps there is at most one batch
-in flight; behind it what is decided and not committed; and at most one commit that is not known to be persisted.
+Another thread persists a batch while the loop polls the next one. Under load, the loop also polls the next batch while the
+scorer's threads score the current one, and commits the current batch while they score the next one. A small batch completes
+within one step, because that is sooner, and batches without output are committed together. So between two steps there are at
+most one batch in flight, some decided batches that await their commit, and one commit that is not known to be persisted.
 
-Every call is bounded. The pipeline knows its ports only, and takes the clock as an argument.
+Every call is bounded in time. The pipeline depends only on its ports, and takes the clock as an argument.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Stages:
 
 
 class Pipeline:
-    """Reads, detects, publishes; `step` is one turn of the loop. build.py puts it together."""
+    """Reads, detects and publishes; `step` is one turn of the loop. build.py assembles it."""
 
     def __init__(
         self, ports: Ports, stages: Stages, config: PipelineConfig, *, on_progress: Callable[[], None] = no_op
@@ -82,16 +82,16 @@ class Pipeline:
         return store_lag(self._assignment.ready().values())
 
     def sensor_counts(self) -> SensorCounts:
-        """Count the sensors in memory; a pass over all of them."""
+        """Count the sensors in memory. Scans all of them."""
         detector = self._ports.detector
         return sensor_counts(detector.arena.records["header"], detector.arena.partitions >= 0, detector.model.window_length)
 
     def use_rules(self, rules: DecisionRules) -> None:
-        """Decide by other rules from the next batch on; call it when settled."""
+        """Decide by other rules from the next batch on. Call it only after `settle` returned True."""
         self._ports.detector.use_rules(rules)
 
     def step(self) -> StepReport:
-        """Take one turn: poll and score what came, or start to; take the batch before it all the way; restore a slice."""
+        """Run one turn: poll a batch and at least start scoring it, complete the batch before it, restore a slice."""
         report = self._begin_report()
         polled = self._intake.poll(self._poll_seconds(), report)  # 1. poll
         if polled is None:
@@ -118,7 +118,7 @@ class Pipeline:
         return report
 
     def settle(self) -> bool:
-        """Commit what is decided, and wait for the store; return whether nothing is left to restore, commit or replay."""
+        """Commit all decided batches and wait for the store; return whether nothing is left to restore, commit or replay."""
         self._report = self._next_report
         try:
             if not self._in_flight and self._committer:
@@ -129,9 +129,9 @@ class Pipeline:
         return self._assignment.is_restored and not self._committer and not self.store_lag
 
     def finish(self) -> StepReport:
-        """Complete, at the end, the batch in flight, and make sure that the store has what it was given.
+        """Before a stop, complete the batch in flight and check that the store has everything it accepted.
 
-        A batch that cannot be committed any more is left to whoever reads on.
+        A batch that can no longer be committed is left to the next owner of its partitions.
         """
         report = self._begin_report()
         try:
@@ -141,18 +141,18 @@ class Pipeline:
                 raise CommitFailedError(NOT_A_MEMBER)
         except CommitFailedError as error:
             report.failed_commits += 1
-            logger.warning("the last batch is not committed, it will be read again: %s", error)
+            logger.warning("the last batch is not committed and will be read again: %s", error)
             return report
         self._delivery.check_store(report)
         return report
 
     def _begin_report(self) -> StepReport:
-        """Continue the report of what was done since the last step."""
+        """Return the report of this step, which includes the work since the last step."""
         self._report, self._next_report = self._next_report, StepReport()
         return self._report
 
     def _poll_seconds(self) -> float:
-        """Return for how long a poll may wait: until something else is to be done."""
+        """Return how long a poll may wait: until other work is due."""
         if self._in_flight:
             return 0.0
         if self._assignment.membership is None or self._committer.is_broken:  # nothing can be committed or restored
@@ -162,10 +162,10 @@ class Pipeline:
         return min(self._config.poll_seconds, self._committer.wait_seconds)
 
     def _append_while_committing(self, batch: Batch) -> bool:
-        """Append a batch and start to score it, and meanwhile commit what was before it, if due.
+        """Append a batch, start scoring it, and meanwhile commit the decided batches if they are due.
 
-        False: what was before it must be completed first. That is so unless the store keeps up, because memory must not be
-        ahead of what is committed while it is being found out what the store lacks; and when its sensors find no room.
+        Return False if these must be completed first: if there is no room for the sensors of the new batch, or if the store
+        does not keep up, because memory must not be ahead of the committed positions while the stored state is checked.
         """
         if not (batch.chunks and self._committer and self._delivery.store_keeps_up):
             return False
@@ -182,7 +182,7 @@ class Pipeline:
         return True
 
     def _append_what_fits(self, batch: Batch) -> None:
-        """Append a batch and start to score it, without partitions that are not ready or whose sensors cannot be loaded now."""
+        """Append a batch and start scoring, without partitions that are not ready or whose sensors cannot be loaded now."""
         self._delivery.await_store(self._report)  # only stored sensors can make room
         ready, guard = self._assignment.ready(), self._ports.state.guard
         batch = batch.only(ready.keys() - self._backpressure.held)
@@ -196,13 +196,13 @@ class Pipeline:
             self._on_progress()
 
     def _decide_in_flight(self) -> None:
-        """Wait for the scores of the batch in flight, if there is one, and decide; all that is in memory is decided then."""
+        """Wait for the scores of the batch in flight, if any, and decide. Then every reading in memory is decided."""
         scored = self._in_flight.decide()
         if scored is not None:
             self._committer.add(scored.of_owners(self._assignment.is_ready))
 
     def _restore_slices(self) -> None:
-        """Restore a slice of each partition that needs it. Then nothing stays in flight: only stored sensors make room."""
+        """Restore a slice of each partition that needs it, with nothing in flight: only stored sensors can be evicted."""
         if self._assignment.is_restored:
             return
         self._decide_in_flight()

@@ -25,7 +25,7 @@ _WAIT_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What the pipeline works with."""
+    """The ports and the detector that the pipeline works with."""
 
     source: Source
     sink: Sink
@@ -36,9 +36,9 @@ class Ports:
 
 
 class Restoration:
-    """Brings one partition from what is stored to its committed position, a slice at each `advance`.
+    """Brings one partition from its stored state to its committed position, one slice per `advance`.
 
-    After an error it is of no more use: begin again with another one, on another Partition.
+    After an error it cannot continue: start over with a new Restoration of a new Partition.
     """
 
     def __init__(self, partition: Partition, ports: Ports, config: RestoreConfig) -> None:
@@ -50,16 +50,16 @@ class Restoration:
         self._slices = self._restore()
 
     def advance(self, membership: Membership | None, report: StepReport) -> float | None:
-        """Restore the next slice under this membership; return for how many seconds to wait before the next one.
+        """Restore the next slice under this membership; return the seconds to wait before the next one.
 
-        None: the partition is ready, and is read from its committed position. Blocks, bounded. Raises RetriableError when a
-        port did not answer.
+        Return None once the partition is ready and is being read from its committed position. Blocks, bounded. Raises
+        RetriableError if a port did not answer.
         """
         self._membership, self._report = membership, report
         return next(self._slices, None)
 
     def _restore(self) -> Iterator[float]:
-        """Restore the partition and start reading it; yield between slices for how many seconds to wait at least."""
+        """Restore the partition and start reading it; between slices, yield the least seconds to wait."""
         partition = self._partition
         self._ports.detector.arena.drop(partition.number)
         plan = self._plan()
@@ -142,7 +142,7 @@ class Restoration:
         self._persist()
 
     def _rebuild(self, plan: Plan) -> Iterator[float]:
-        """Fill the windows from the readings before the position; what comes from scores starts from the model's prior."""
+        """Fill the windows from the readings before the position. State derived from scores starts from the model's prior."""
         partition = self._partition
         self._ports.state.writer.begin(partition)
         partition.continue_from_stored()
@@ -160,14 +160,14 @@ class Restoration:
         self._persist()
 
     def _is_crowded(self) -> bool:
-        """Say whether what is not stored, and so cannot make room, leaves too little for another slice or batch."""
+        """Return whether unsaved sensors, which cannot be evicted, leave too little room for another slice or batch."""
         arena = self._ports.detector.arena
         return arena.unsaved_count + self._config.slice_records > arena.max_sensors
 
     def _store_changes(self) -> Iterator[float]:
-        """Write what a rebuild has changed, in calls of bounded size.
+        """Persist the sensors that a rebuild has changed, in calls of bounded size.
 
-        One that is cut short begins again, so nothing is gained by writing each slice.
+        An interrupted rebuild starts over, so persisting after every slice would gain nothing.
         """
         partition = self._partition
         while len(self._ports.detector.arena.unsaved(partition.number, 1)):
@@ -176,16 +176,16 @@ class Restoration:
             yield 0.0
 
     def _reopen_incidents(self, position: int) -> None:
-        """Take up the incidents that published events leave open, so that they are closed one day."""
+        """Reopen the incidents that published events leave open, so that they will be closed eventually."""
         number = self._partition.number
         incidents = self._ports.incidents.open_incidents(number, position)
         if incidents:
             self._load([incident.sensor_id for incident in incidents])
             self._ports.detector.reopen(number, incidents)
-            logger.info("partition %d: took up %d open incidents", number, len(incidents))
+            logger.info("partition %d: reopened %d incidents", number, len(incidents))
 
     def _lookback(self, position: int) -> int:
-        """Return from where the readings before a position fill the windows."""
+        """Return the position from which reading up to `position` fills the windows."""
         source, number = self._ports.source, self._partition.number
         log_start = source.bounds(number)[0]
         earliest = max(log_start, position - self._config.max_lookback_records)
@@ -216,7 +216,7 @@ class Restoration:
             raise RetriableError(msg)
 
     def _persist(self, most: int | None = None) -> None:
-        """Write what memory is ahead of the store, or so many sensors of it."""
+        """Persist the partition's unsaved sensors, or at most `most` of them."""
         if not self._ports.state.writer.persist(self._partition, self._report, most):
             msg = f"the stored state of partition {self._partition.number} was changed meanwhile"
             raise RetriableError(msg)

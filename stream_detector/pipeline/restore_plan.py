@@ -1,7 +1,7 @@
-"""How a partition's state is brought to its committed position, before its first new reading.
+"""Decides how to bring a partition's state to its committed position, before its first new reading.
 
-The log is the truth and the store lags behind it, so what is stored plus a piece of the log is the state. `choose_plan`
-is the whole table of cases, without I/O; restore.py carries plans out.
+The log is the truth and the store lags behind it, so the stored state plus a piece of the log gives the state. `choose_plan`
+holds the full table of cases, without I/O; restore.py carries plans out.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ class Action(enum.Enum):
     """What to do with the stored state."""
 
     RESUME = "resume"  # it is complete; sensors are loaded when met
-    REPLAY = "replay"  # it lacks the readings from `replay_from` to `position`: go through them again, sending off
+    REPLAY = "replay"  # it lacks the readings from `replay_from` to `position`: process them again, without publishing
     WAIT = "wait"  # the owner of partition 0 is about to commit where the group starts
-    REBUILD = "rebuild"  # it is unusable: new epoch, windows filled from the readings before `position`, sending off
+    REBUILD = "rebuild"  # it is unusable: fill windows from the readings before `position` in a new epoch, without publishing
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known about a partition when it is assigned."""
+    """The facts about a newly assigned partition that the plan depends on."""
 
     committed: int | None
     group_started: bool  # partition 0 has a committed position
@@ -41,7 +41,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to get to `position`, from where new readings are scored."""
+    """How to restore the state up to `position`, from which new readings are scored."""
 
     action: Action
     position: int
@@ -49,7 +49,7 @@ class Plan:
     replay_from: int = 0
     must_commit: bool = False  # the group has no commit at `position` yet: commit it before anything is scored
     starts_group: bool = False  # commit where every partition starts
-    reopens_incidents: bool = False  # the group has published events before: incidents they leave open are taken up
+    reopens_incidents: bool = False  # the group has published events before: reopen the incidents that they leave open
     lost_readings: int = 0  # offsets that retention removed before they were read
     suspicious: bool = False  # should not happen in a healthy installation: logged as an error
 
@@ -70,10 +70,10 @@ def choose_plan(facts: Facts) -> Plan:
 
 
 def _first_start(facts: Facts) -> Plan:
-    """Without a commit the partition is new, or the group is.
+    """Plan for a partition without a commit: either the partition or the group is new.
 
-    A new group's positions are committed for all partitions at once, by the owner of partition 0: so a partition without
-    a commit in a group that has started was added later, and is read from its beginning.
+    The owner of partition 0 commits the first positions of all partitions at once. So a partition without a commit in a
+    group that has started was added later, and is read from its beginning.
     """
     if facts.group_started:
         return Plan(Action.REBUILD, facts.log_start, "new partition", must_commit=True)
@@ -119,7 +119,10 @@ def _from_store(facts: Facts, committed: int) -> Plan:
 
 
 def _nothing_stored(facts: Facts, committed: int) -> Plan:
-    """Partition 0 is stored as soon as it has a commit; another one may have got its first by the owner of partition 0."""
+    """Plan for a partition with a commit but no stored state.
+
+    Partition 0 is stored as soon as it has a commit. The first commit of any other may come from partition 0's owner.
+    """
     if facts.partition != 0:
         return _rebuild(committed, "nothing is stored: the group has just started, or the store was emptied")
     reason = "nothing is stored, though the group has committed positions: the store was emptied, or is another one"

@@ -1,6 +1,6 @@
-"""Loads sensors' records from the store when their readings come.
+"""Loads sensors' records from the store when their readings arrive.
 
-While the store is away, whether a sensor that is not in memory is new cannot be known: its partition waits.
+While the store is away, nothing shows whether a sensor that is not in memory is new, so its partition waits.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from stream_detector.state.record_layout import Records
 
 logger = logging.getLogger(__name__)
 
-#: How many loaded sensors are looked up in other partitions, for many are loaded at once; and how often that is logged.
+#: How many of the sensors loaded at once are looked up in other partitions, and how often a finding is logged.
 _CHECKED_SENSORS, _WARN_SECONDS = 16, 60.0
 
 
 class SensorLoader:
-    """Brings sensors into the detector's arena, from the store or as never seen."""
+    """Brings sensors into the detector's arena, with their stored state or as new."""
 
     def __init__(self, guard: StoreGuard, detector: Detector, clock: Callable[[], float]) -> None:
         self._guard = guard
@@ -42,28 +42,28 @@ class SensorLoader:
         """Bring sensors into memory; return the partitions for which that is not possible now."""
         arena = self._detector.arena
         arena.next_batch()
-        lacking = {number: arena.touch(number, sensors) for number, sensors in by_partition.items()}
-        missing = {number: sensors for number, sensors in lacking.items() if sensors}
+        absent = {number: arena.touch(number, sensors) for number, sensors in by_partition.items()}
+        missing = {number: sensors for number, sensors in absent.items() if sensors}
         return frozenset(number for number, sensors in missing.items() if not self._load(partitions[number], sensors))
 
     def _load(self, partition: Partition, sensors: list[str]) -> bool:
         try:
             with self._guard.asking() as store:
                 stored = store.load(partition.number, partition.epoch, sensors)
-                meta = store.meta(partition.number)  # after the sensors: what is still there now was there then
+                meta = store.meta(partition.number)  # read after the sensors: an epoch that is still there was there then
         except StoreUnavailableError:
             return False
         if meta is not None and meta.epoch == partition.epoch and meta.next_position < partition.persisted:
-            self._guard.require_check()  # it fell back, and these sensors with it: the check restores the partition
+            self._guard.require_check()  # the store fell back to older data, these sensors too: the check restores them
             return False
         if not self._detector.arena.room(len(sensors)):  # only sensors whose state the store has may be evicted
             return False
-        self._warn_of_divided(partition.number, sensors)
+        self._warn_about_divided_sensors(partition.number, sensors)
         self._detector.admit(partition.number, sensors, *decode_stored(self._detector, stored))
         return True
 
-    def _warn_of_divided(self, partition: int, sensors: list[str]) -> None:
-        """Log, once a minute at most, that a sensor is held in two partitions; only a few of the loaded ones are checked."""
+    def _warn_about_divided_sensors(self, partition: int, sensors: list[str]) -> None:
+        """Log, at most once a minute, that a sensor is in two partitions. Checks only a few of the loaded sensors."""
         if self._clock() < self._warn_at:
             return
         for sensor in sensors[:_CHECKED_SENSORS]:
@@ -72,7 +72,7 @@ class SensorLoader:
                 self._warn_at = self._clock() + _WARN_SECONDS
                 logger.warning(
                     "sensor %r is read from partition %d and from %d: it has a window in each, which may never fill. All "
-                    "readings of a sensor need the same key (after partitions were added this passes)",
+                    "readings of a sensor need the same key (after adding partitions, this warning is temporary)",
                     sensor[:100],
                     other,
                     partition,
@@ -81,6 +81,6 @@ class SensorLoader:
 
 
 def decode_stored(detector: Detector, stored: Sequence[bytes | None]) -> tuple[Records, BoolArray]:
-    """Return stored records as the detector holds them [N], and which are usable; the others are as never seen."""
+    """Return stored records in the detector's layout [N], and which were usable [N]; the others are those of new sensors."""
     model = detector.model
     return decode(stored, model.window_length, len(model.features), len(model.members), detector.time_unit_ms)

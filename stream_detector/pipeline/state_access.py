@@ -1,4 +1,4 @@
-"""What stands between the arena and the store: the guard, the loader and the writer, wired together."""
+"""Connects the arena and the store through a guard, a loader and a writer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stream_detector.ports import StateStore
 
 @dataclass(frozen=True, slots=True)
 class StateAccess:
-    """The ways from memory to the store and back. All share one guard."""
+    """The paths from memory to the store and back. All share one guard."""
 
     guard: StoreGuard
     loader: SensorLoader
@@ -34,7 +34,7 @@ def open_state(
     whole_bytes: int = WHOLE_BYTES,
     on_progress: Callable[[], None] = no_op,
 ) -> StateAccess:
-    """Put guard, loader and writer on a store; for the options see StoreGuard and StateWriter."""
+    """Build the guard, loader and writer of a store; for the options see StoreGuard and StateWriter."""
     guard = StoreGuard(store, clock, retry_seconds)
     writer = StateWriter(
         guard,

@@ -1,4 +1,4 @@
-"""What goes from the arena to the store: a copy of a partition's unsaved records, as small as possible."""
+"""Copies a partition's unsaved records from the arena for the store, as compactly as possible."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from stream_detector.state.arena import Arena, Marked
 from stream_detector.state.codec.encode import encode, encode_uncompressed
 from stream_detector.state.codec.record_format import UNCOMPRESSED
 
-#: A record of at most so many bytes in memory is written as a whole, compressed. Of a larger one only what changed is written.
+#: A record of at most this many bytes in memory is written in full, compressed; only the changed parts of a larger one are.
 WHOLE_BYTES = 1024
 _UNCOMPRESSED_BYTE = bytes([UNCOMPRESSED])
 
 
 @dataclass(frozen=True, slots=True)
 class StateSnapshot:
-    """What the store lacked of a partition's state at a position. It does not change while the arena does."""
+    """A partition's unsaved state as of a position. Later changes of the arena do not affect it."""
 
     position: int
     marked: Marked
@@ -31,9 +31,9 @@ class StateSnapshot:
 def take_snapshots(
     arena: Arena, parts: Sequence[tuple[Int32Array, int]], whole_bytes: int = WHOLE_BYTES
 ) -> list[StateSnapshot]:
-    """Copy what the store lacks of slots, an array for each partition, whose state includes every record before a position.
+    """Copy the unsaved state of slots. `parts` has, for each partition, its slots and the position of their state.
 
-    All partitions at once: encoding costs far more for each call than for each sensor.
+    One call serves all partitions, because encoding costs far more per call than per sensor.
     """
     if arena.records.itemsize > whole_bytes:
         return [StateSnapshot(position, arena.marked(slots), _changes(arena, slots)) for slots, position in parts]
@@ -53,7 +53,7 @@ def unsaved_updates(arena: Arena, slots: Int32Array, whole_bytes: int = WHOLE_BY
 
 
 def _changes(arena: Arena, slots: Int32Array) -> Updates:
-    """Return updates of what changed in these slots' records: their head and the new rows; of a new one, everything."""
+    """Return updates with the changed parts of these slots' records: head and new rows, or everything for a new record."""
     records = arena.records
     size, window_length = 1 + records.itemsize, records["rows"].shape[1]
     row_bytes = records["rows"].dtype.itemsize
@@ -76,7 +76,7 @@ def _changes(arena: Arena, slots: Int32Array) -> Updates:
 
 
 def _ring_spans(head_bytes: int, end: int, rows: int, window_length: int, row_bytes: int) -> tuple[tuple[int, int], ...]:
-    """Return where the newest rows of a ring lie in the record; `end` is the ring's next position, `head_bytes` its begin."""
+    """Return where the newest rows of a ring lie in the record; `end` is the ring's next row, `head_bytes` its start."""
     start = end - rows
     parts = [(start, end)] if start >= 0 else [(0, end), (start + window_length, window_length)]
     return tuple((head_bytes + first * row_bytes, head_bytes + last * row_bytes) for first, last in parts if first < last)

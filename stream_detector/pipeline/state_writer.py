@@ -1,6 +1,6 @@
 """Writes sensors' state to the store once it is committed, and rewrites what the store has lost.
 
-The store follows the log and never leads: only state of committed readings is handed over.
+The store follows the log and never leads: the writer persists only the state of committed readings.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _IS_STORED = (StoreVerdict.APPLIED, StoreVerdict.ALREADY_APPLIED)
 
 @dataclass(frozen=True, slots=True)
 class PersistRequest:
-    """A snapshot on its way to the store: its partition's stored state continues from position `start`."""
+    """A snapshot to persist; `start` is the position of the partition's stored state before it."""
 
     partition: int
     epoch: bytes
@@ -40,7 +40,7 @@ class PersistRequest:
 
 @dataclass(frozen=True, slots=True)
 class PersistResults:
-    """The store's verdicts on requests, in order, up to the first that it did not answer; and the error of that one."""
+    """The store's verdicts on requests, in order, up to the first without an answer, and the error of that one."""
 
     verdicts: list[StoreVerdict]
     error: StoreUnavailableError | None = None
@@ -48,14 +48,14 @@ class PersistResults:
 
 @dataclass(frozen=True, slots=True)
 class _UnderWay:
-    """What was handed to the store, and its answers when it has given them."""
+    """The snapshots that the executor is persisting, and the future of their results."""
 
     snapshots: list[tuple[Partition, StateSnapshot]]
     results: Future[PersistResults]
 
 
 def persist_all(store: StateStore, requests: Sequence[PersistRequest], on_progress: Callable[[], None]) -> PersistResults:
-    """Persist one partition after the other, up to the first that the store does not answer."""
+    """Persist one partition after the other, up to the first without an answer from the store."""
     verdicts: list[StoreVerdict] = []
     try:
         for one in requests:
@@ -70,8 +70,8 @@ def persist_all(store: StateStore, requests: Sequence[PersistRequest], on_progre
 class StateWriter:
     """Moves unsaved records from the arena to the store.
 
-    One thread, apart from `persist_async`: the executor persists that in parallel, and `await_persisted` must come before
-    anything else is asked of the store, and before a partition is dropped from the arena.
+    Not thread-safe. The executor persists the snapshots of `persist_async` in parallel; call `await_persisted` before any
+    other request to the store, and before a partition is dropped from the arena.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class StateWriter:
         whole_bytes: int = WHOLE_BYTES,
         on_progress: Callable[[], None] = no_op,
     ) -> None:
-        """`on_progress` is called whenever the store has taken one of several parts, also from the executor's thread."""
+        """The writer calls `on_progress` after each persisted part, possibly in the executor's thread."""
         self._guard = guard
         self._arena = arena
         self._layout = layout
@@ -104,21 +104,21 @@ class StateWriter:
         self._arena.unstored(partition.number)
 
     def is_up_to_date(self, partition: Partition) -> bool:
-        """Return whether the store, as far as is known, has all that is committed of a partition and takes what follows."""
+        """Return whether the store, as far as is known, has all committed state of a partition and accepts more."""
         is_checked = partition.checked_at == self._guard.required_check
         is_sound = is_checked and not partition.rewriting and not self._guard.is_away
         return is_sound and partition.persisted == partition.committed
 
     def snapshots(self, partitions: Sequence[Partition], most: int | None = None) -> list[tuple[Partition, StateSnapshot]]:
-        """Copy what the store lacks of partitions' state as it is now, or of at most so many sensors of each."""
+        """Copy the unsaved state of partitions, of at most `most` sensors each."""
         parts = [(self._arena.unsaved(partition.number, most), partition.next) for partition in partitions]
         return list(zip(partitions, take_snapshots(self._arena, parts, self._whole_bytes), strict=True))
 
     def persist(self, partition: Partition, report: StepReport, most: int | None = None) -> bool:
-        """Bring the store up to `next`; False: what is stored is not what it was, restore the partition.
+        """Bring the stored state up to `next`. Return False if it is not as this replica left it: restore the partition.
 
-        All that is in memory must be committed. A store that has lost the partition is given all of it again from memory. With
-        `most`, only so many of the changed sensors are written: for a rebuild, whose positions only count. Raises
+        Everything in memory must be committed. If the store has lost the partition, it is rewritten from memory. With `most`,
+        at most that many changed sensors are written: for a rebuild, whose positions are only counters. Raises
         StoreUnavailableError.
         """
         if partition.rewriting:
@@ -143,13 +143,13 @@ class StateWriter:
         self._under_way = _UnderWay(snapshots, self._executor.submit(task))
 
     def await_persisted(self) -> None:
-        """Wait for what `persist_async` started, if anything; raises StoreUnavailableError. `is_up_to_date` shows a refusal."""
+        """Wait for `persist_async`, if it is running; raises StoreUnavailableError. `is_up_to_date` shows a refusal."""
         under_way, self._under_way = self._under_way, None
         if under_way is None:
             return
         results = under_way.results.result()
         self._guard.take_back()
-        with self._guard.asking():  # a failure of the other thread's is the guard's matter too
+        with self._guard.asking():  # the guard must see a failure in the other thread too
             for (partition, snapshot), verdict in zip(under_way.snapshots, results.verdicts, strict=False):
                 if verdict in _IS_STORED:
                     self._record_stored(partition, snapshot)
@@ -175,15 +175,15 @@ class StateWriter:
         return is_there or self._close_gap(partition, report)
 
     def _close_gap(self, partition: Partition, report: StepReport) -> bool:
-        """Find out why the store is not where it was left, and bring it up to `next` if memory suffices for that."""
+        """Find out why the stored position is unexpected, and bring it up to `next` if memory has all that this needs."""
         meta = self._guard.meta(partition.number)
         if meta is not None and meta.epoch == partition.epoch and partition.persisted < meta.next_position < partition.next:
-            # An earlier persist was applied although its answer was lost. All that it wrote is still among the unsaved.
+            # An earlier persist was applied although its answer was lost. Everything that it wrote still counts as unsaved.
             partition.persisted_to(meta.next_position)
             return self.persist(partition, report)
         if meta is not None or not partition.restored:
-            # A failover lost the newest writes, or a restoration was under way: memory need not have all sensors.
-            logger.error("partition %d: the state store has lost what was written last", partition.number)
+            # A failover lost the newest writes, or a restoration was running: memory may not have all sensors.
+            logger.error("partition %d: the state store has lost its newest writes", partition.number)
             return False
         logger.error("the state store has lost partition %d: rewriting it from memory", partition.number)
         report.rewritten_partitions += 1
@@ -192,7 +192,7 @@ class StateWriter:
         return True
 
     def _rewrite(self, partition: Partition) -> None:
-        """Write all sensors in memory in a new epoch. It becomes usable with the last slice."""
+        """Write all sensors in memory in a new epoch, which becomes usable with the last slice."""
         partition.rewriting = True
         arena = self._arena
         arena.unstored(partition.number)  # even if the store fails now: no sensor is evicted before the last slice is written

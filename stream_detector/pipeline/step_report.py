@@ -1,4 +1,4 @@
-"""What a step of the pipeline did, for metrics and logs; the pipeline itself emits neither."""
+"""The report of a pipeline step, for metrics and logs; the pipeline itself emits no metrics."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from stream_detector.timestamps import SECONDS_PER_DAY
 class StepReport:
     """Counts of one step. Filled in during the step."""
 
-    polled: int = 0  # records that came; the other counts are of what was committed
-    is_behind: bool = False  # so many came that more must be waiting
+    polled: int = 0  # records polled, committed or not
+    is_behind: bool = False  # the poll was so full that more records must be waiting
     records: int = 0
     readings: int = 0
     late: int = 0
@@ -36,7 +36,7 @@ class StepReport:
     newest_time_ms: int = -1  # newest event time seen in this step
 
     @property
-    def moved(self) -> bool:
+    def did_work(self) -> bool:
         """Whether anything was read, restored or given up."""
         return bool(self.polled or self.records or self.replayed or self.restores or self.failed_commits)
 

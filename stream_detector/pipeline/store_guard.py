@@ -1,7 +1,7 @@
 """A circuit breaker around the state store.
 
-After a failure the next requests fail at once until a pause is over, so that an absent store does not slow the stream. When it
-answers again it may have lost data, so every partition is checked once more. The guard does not know what is stored.
+After a failure, requests fail at once until a pause is over, so that an unreachable store does not slow the stream. A store
+that answers again may have lost data, so every partition is checked then. The guard does not know what is stored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class StoreGuard:
-    """The only way to the store. One thread, apart from what is lent to another one."""
+    """The only access to the store. Not thread-safe; `lend` passes the store to another thread."""
 
     def __init__(self, store: StateStore, clock: Callable[[], float], retry_seconds: float = 1.0) -> None:
         self._store = store
@@ -44,17 +44,17 @@ class StoreGuard:
         return self._checks
 
     def require_check(self) -> None:
-        """Have every partition checked at its next persist: the store may have lost what it had."""
+        """Have every partition checked at its next persist: the store may have lost data."""
         self._checks += 1
 
     @contextmanager
     def asking(self) -> Iterator[StateStore]:
-        """Give the store for a request; raises StoreUnavailableError at once in the pause after a failure.
+        """Yield the store for a request; raises StoreUnavailableError at once in the pause after a failure.
 
-        Raises RuntimeError while the store is lent: its answers must be known before anything else is asked.
+        Raises RuntimeError while the store is lent to another thread.
         """
         if self._is_lent:
-            msg = "the store is asked before its answers to what it was handed are known"
+            msg = "a request while the store is lent to another thread: take it back first"
             raise RuntimeError(msg)
         if self._away_since is not None and self._clock() < self._retry_at:
             msg = "the state store did not answer a moment ago"
@@ -67,21 +67,21 @@ class StoreGuard:
         self._answered()
 
     def lend(self) -> StateStore:
-        """Give the store to another thread; nothing else may be asked of it before `take_back`."""
+        """Return the store for another thread; no other request may be made before `take_back`."""
         self._is_lent = True
         return self._store
 
     def take_back(self) -> None:
-        """Record that the other thread is done with the store."""
+        """Record that the other thread has finished with the store."""
         self._is_lent = False
 
     def meta(self, partition: int) -> PartitionMeta | None:
-        """Read what the store knows of a partition; raises StoreUnavailableError."""
+        """Read a partition's metadata; raises StoreUnavailableError."""
         with self.asking() as store:
             return store.meta(partition)
 
     def answers(self) -> bool:
-        """Return whether the store answers; it is not asked in the pause after a failure."""
+        """Ping the store and return whether it answers. In the pause after a failure, return False without a ping."""
         try:
             with self.asking() as store:
                 store.ping()

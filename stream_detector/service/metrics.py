@@ -133,7 +133,7 @@ class Metrics:
         for name, field in _LABELLED.items():
             for label, count in getattr(report, field).items():
                 self._counters[name].labels(label).inc(count)
-        if report.moved:
+        if report.did_work:
             self._counters["step_seconds"].inc(seconds)
         if report.newest_time_ms >= 0:
             self._gauges["newest_reading_timestamp_seconds"].set(report.newest_time_ms / 1000)

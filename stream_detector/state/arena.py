@@ -1,4 +1,4 @@
-"""Keep the sensors' records in memory, in slots by partition and sensor, and track which of them the store lacks.
+"""Keep the sensors' records in memory, in slots by partition and sensor, and track which of them are not stored yet.
 
 The arena doubles its capacity up to `max_sensors`; then it evicts the least recently seen sensors whose state is stored.
 """
@@ -37,7 +37,7 @@ class Arena:
         self._unsaved: dict[int, list[Int32Array]] = {}
         self._tick = 0
         self.sensors: list[str] = []
-        self.records: Records = new_records(0, window_length, features, members)  # free slots hold anything
+        self.records: Records = new_records(0, window_length, features, members)  # arbitrary in free slots
         self.partitions: Int32Array = np.zeros(0, np.int32)  # -1: free
         self.phases: Int64Array = np.zeros(0, np.int64)  # hash of the sensor's name, to spread strides
         self.table_rows: Int32Array = np.zeros(0, np.int32)  # in the model's table of sensors, or UNKNOWN
@@ -50,11 +50,11 @@ class Arena:
         return len(self.sensors) - len(self._free)
 
     def next_batch(self) -> None:
-        """Make the previous batch's sensors evictable; sensors touched or inserted from now on stay until the next call."""
+        """Make the previous batch's sensors evictable. Sensors touched or inserted from now on stay until the next call."""
         self._tick += 1
 
     def touch(self, partition: int, sensors: Iterable[str]) -> list[str]:
-        """Mark sensors as part of this batch; return those that the arena does not hold, each once."""
+        """Mark sensors as part of this batch; return those that are not in the arena, each once."""
         held = self._slots.get(partition, {})
         slots, missing = [], []
         for sensor in dict.fromkeys(sensors):
@@ -67,7 +67,7 @@ class Arena:
         return missing
 
     def slot(self, partition: int, sensor: str) -> int:
-        """Return a sensor's slot; it must be held."""
+        """Return the slot of a sensor that is in the arena."""
         return self._slots[partition][sensor]
 
     def other_partition(self, partition: int, sensor: str) -> int | None:
@@ -75,23 +75,23 @@ class Arena:
         return next((other for other, held in self._slots.items() if other != partition and sensor in held), None)
 
     def slots(self, readings: Readings) -> Int32Array:
-        """Return each reading's slot [N]; its sensor must be held."""
+        """Return each reading's slot [N]; its sensor must be in the arena."""
         held = self._slots
         pairs = zip(readings.partitions.tolist(), readings.sensors, strict=True)
         return np.fromiter((held[partition][sensor] for partition, sensor in pairs), np.int32, len(readings))
 
     def room(self, needed: int) -> bool:
-        """Make room by growing, or evicting stored sensors of earlier batches; return False if that is not enough."""
+        """Make room by growing, or by evicting stored sensors of earlier batches; return whether there is enough."""
         while len(self._free) < needed and len(self.sensors) < self.max_sensors:
             self._grow()
-        lacking = needed - len(self._free)
-        if lacking > 0:
+        shortage = needed - len(self._free)
+        if shortage > 0:
             stored = (self.unsaved_rows == 0) & (self.stored_time_ms >= 0)
             evictable = (self.partitions >= 0) & stored & (self._last_seen < self._tick)
             candidates = np.flatnonzero(evictable)
-            if len(candidates) < lacking:
+            if len(candidates) < shortage:
                 return False
-            oldest = candidates[np.argpartition(self._last_seen[candidates], lacking - 1)[:lacking]]
+            oldest = candidates[np.argpartition(self._last_seen[candidates], shortage - 1)[:shortage]]
             for slot, partition in zip(oldest.tolist(), self.partitions[oldest].tolist(), strict=True):
                 del self._slots[partition][self.sensors[slot]]
             self._release(oldest.tolist())
@@ -122,13 +122,13 @@ class Arena:
         return raw(self.records)[slots].view(self.records.dtype)
 
     def unsaved(self, partition: int, most: int | None = None) -> Int32Array:
-        """Return the slots of a partition whose state is not stored, at most `most` of them."""
-        noted = self._unsaved.get(partition)
-        return np.sort(np.concatenate(noted)[:most]) if noted else np.zeros(0, np.int32)
+        """Return a partition's slots with unsaved state, at most `most` of them."""
+        slots = self._unsaved.get(partition)
+        return np.sort(np.concatenate(slots)[:most]) if slots else np.zeros(0, np.int32)
 
     @property
     def unsaved_count(self) -> int:
-        """How many sensors of all partitions have state that is not stored. Takes a pass over all slots."""
+        """How many sensors, over all partitions, have unsaved state. Scans all slots."""
         return int(np.count_nonzero(self.unsaved_rows))
 
     def changed(self, slots: Int32Array, rows: Int64Array) -> None:
@@ -144,11 +144,11 @@ class Arena:
         return Marked(slots, self.unsaved_rows[slots], self.records["header"]["last_time_ms"][slots])
 
     def saved(self, partition: int, marked: Marked) -> None:
-        """Record that the store has a partition's slots as they were when `marked` was called."""
+        """Record that the store has the partition's slots as they were when `marked` was called."""
         self.unsaved_rows[marked.slots] -= marked.unsaved_rows
         self.stored_time_ms[marked.slots] = marked.last_time_ms
-        remaining = (noted[self.unsaved_rows[noted] > 0] for noted in self._unsaved.pop(partition, ()))
-        if left := [noted for noted in remaining if len(noted)]:
+        remaining = (slots[self.unsaved_rows[slots] > 0] for slots in self._unsaved.pop(partition, ()))
+        if left := [slots for slots in remaining if len(slots)]:
             self._unsaved[partition] = left
 
     def unstored(self, partition: int) -> Int32Array:

@@ -1,4 +1,4 @@
-"""A model's table of the sensors that it was trained on: the scale and the usual errors of each."""
+"""The table of the sensors that a model was trained on, with the scale and the typical errors of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from stream_detector.readings import Float32Array, Float64Array, Int32Array
 
-#: The row of a sensor that is in no table.
+#: In place of a row: the model does not know the sensor.
 UNKNOWN = -1
 
 

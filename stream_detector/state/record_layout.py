@@ -1,7 +1,7 @@
 """The layout of a sensor's record: a header, running moments, and a ring of the newest T rows, all of fixed size.
 
 The ring holds raw values, so a new model with the same features and window length continues with the same windows.
-`append` in windows.py, `learn` in running_scale.py and `decide` in detection/decision.py change records. codec/ has their
+`append` in windows.py, `learn` in running_scale.py and `decide` in detection/decision.py change records. codec/ defines their
 stored form.
 """
 
@@ -32,7 +32,7 @@ _HEADER = (
     ("memory", "<f4"),  # slow running mean of the surprise
     ("accepted", "<f4"),  # surprise that was accepted as normal
 )
-#: Header fields that differ from a new record's for few sensors only.
+#: Header fields that keep their initial values for most sensors.
 INCIDENT = ("incident_offset", "incident_time_ms", "incident_peak", "last_anomalous_ms", "last_update_ms", "accepted")
 #: Running moments of one feature, for a sensor that the model does not know; see running_scale.py.
 _MOMENTS = np.dtype([("mean", "<f8"), ("squares", "<f8"), ("count", "<u2")])

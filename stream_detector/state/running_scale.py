@@ -1,9 +1,9 @@
 """Scale each sensor by its own mean and standard deviation: the model's if it knows the sensor, else running ones.
 
-A fleet shares one model, so each sensor's values are scaled by its own mean and standard deviation. The model has those of
-the sensors in its training data. For any other sensor, a pure fold over its readings learns them (Welford 1962): as of each
-reading, from all readings up to it. After `learned_count` readings of a feature they are frozen, so that a later slow fault
-is not learned.
+One model serves a fleet of sensors that differ in scale. The model contains the scales of the sensors in its training data.
+For any other sensor, a pure fold over its readings learns the scale (Welford 1962): each reading is scaled by all readings up
+to and including it. After `learned_count` readings of a feature its scale is frozen, so that a later slow fault is not
+learned.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stream_detector.state.known_sensors import UNKNOWN, SensorTable
 from stream_detector.state.record_layout import Records
 from stream_detector.state.windows import Appended
 
-#: A deviation below this share of the mean is rounding: the feature is constant.
+#: A deviation below this share of the mean is a rounding error: the feature is constant.
 NEGLIGIBLE_SHARE = 1.0e-4
 #: The largest count that fits in a sensor's record.
 MAXIMUM_LEARNED_COUNT = (1 << 16) - 1
@@ -25,7 +25,7 @@ MAXIMUM_LEARNED_COUNT = (1 << 16) - 1
 
 @dataclass(frozen=True, slots=True)
 class ScaleConfig:
-    """What a sensor's scale depends on apart from its readings."""
+    """Everything besides its readings that a sensor's scale depends on."""
 
     sensors: SensorTable
     fallback: Float32Array  # [F] > 0: the fleet's typical deviation, for a feature that has not varied yet
@@ -84,7 +84,7 @@ def _add(moments: Records, values: Float64Array, learned_count: int) -> None:
 
 
 def _deviation(moments: Records, fallback: Float32Array) -> Float32Array:
-    """Return the standard deviations [G, F]; of a feature that has not varied, the fallback."""
+    """Return the standard deviations [G, F]; the fallback for a feature that has not varied."""
     deviation = np.sqrt(moments["squares"] / np.maximum(moments["count"], 1.0))
     constant = deviation <= np.maximum(1e-9, NEGLIGIBLE_SHARE * np.abs(moments["mean"]))
     limited = np.minimum(deviation, float(np.finfo(np.float32).max))

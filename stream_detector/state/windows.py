@@ -1,6 +1,6 @@
 """Append readings to their sensors' windows, as a pure fold over each sensor's readings in log order.
 
-Knows the layout of a record, and neither Kafka, the store nor the model.
+Knows the layout of a record, but not Kafka, the store or the model.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from stream_detector.state.record_layout import NO_INCIDENT, Records, time_unit_
 
 #: Times are below 2**42 ms, so groups of readings this far apart cannot mix in one running maximum.
 _GROUP_STEP = 1 << 43
-#: A sensor's count that exceeds this is reduced by about half, a multiple of T, so that it always fits in 32 bits.
+#: A sensor's count above this is reduced by about half (a multiple of T), so that it always fits in 32 bits.
 _MAXIMUM_COUNT = 1 << 31
 
 UInt16Array = NDArray[np.uint16]
@@ -23,7 +23,7 @@ UInt16Array = NDArray[np.uint16]
 
 @dataclass(frozen=True, slots=True)
 class SensorCounts:
-    """How many sensors are in which state."""
+    """The number of sensors in each state."""
 
     warming: int
     ready: int
@@ -31,9 +31,9 @@ class SensorCounts:
 
 
 def sensor_counts(header: Records, held: BoolArray, window_length: int) -> SensorCounts:
-    """Count the held sensors among headers [N]: those whose window is filling, whose window is full, with an open incident.
+    """Count, among headers [N], the held sensors with a window that is filling, with a full window, and with an open incident.
 
-    It selects from each field, because selecting headers would copy all their fields.
+    The mask is applied to single fields, because selecting headers would copy all their fields.
     """
     full = held & (header["filled"] == window_length)
     is_open = held & (header["incident_offset"] != NO_INCIDENT)
@@ -42,7 +42,7 @@ def sensor_counts(header: Records, held: BoolArray, window_length: int) -> Senso
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """The accepted readings of a batch, grouped by sensor and within it in log order. M readings, S sensors.
+    """The accepted readings of a batch, grouped by sensor and in log order within a sensor. M readings, S sensors.
 
     `extended_*` hold, for each sensor, its T-1 rows before the batch and then its new rows. The window as of reading m
     is the T rows from `window_start[m]`.
@@ -155,7 +155,7 @@ def _ranks(slot: Int32Array) -> tuple[Int64Array, Int64Array]:
 
 
 def _fill(filled_before: Int32Array, rank: Int64Array, restart: BoolArray, window_length: int) -> Int32Array:
-    """Return how many rows the window holds as of each reading [M]."""
+    """Return how many rows the window has as of each reading [M]."""
     position = np.arange(len(rank))
     group_start = position - rank
     newest_restart = np.maximum.accumulate(np.where(restart, position, -1)) if len(rank) else position

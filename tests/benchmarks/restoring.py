@@ -90,7 +90,7 @@ class Replica:
             assert time.monotonic() < deadline, "it did not come about in time"
             begun = time.perf_counter()
             report = self.pipeline.step()
-            if report.moved:
+            if report.did_work:
                 watch.steps.append(time.perf_counter() - begun)
             self.readings += report.readings
             self.replayed += report.replayed

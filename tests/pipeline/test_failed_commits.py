@@ -141,7 +141,7 @@ def test_a_poll_that_fails_for_now_is_tried_again(monkeypatch: pytest.MonkeyPatc
     with monkeypatch.context() as patched:
         patched.setattr(replica.source, "poll", failing_poll)
         report = replica.step()
-        assert (report.moved, report.source_errors) == (False, 1)
+        assert (report.did_work, report.source_errors) == (False, 1)
         assert not replica.pipeline.is_ready
     replica.run()
 

@@ -272,7 +272,7 @@ def test_a_last_batch_that_cannot_be_committed_is_read_again_by_the_next_owner(c
         report = replica.pipeline.finish()
 
     assert (report.failed_commits, world.committed(), stored_counts(world, "a")) == (1, {0: 0}, [0])
-    assert "the last batch is not committed, it will be read again" in caplog.text
+    assert "the last batch is not committed and will be read again" in caplog.text
     replica.crash().run()
     assert opened(world) == [("a", 2)]
 

@@ -69,7 +69,7 @@ def test_partitions_whose_restoration_waits_for_kafka_do_not_keep_the_loop_from_
 
     assert REQUEST_SECONDS <= longest_step_seconds <= REQUEST_SECONDS + 2
     assert beats.longest_seconds <= REQUEST_SECONDS + 2
-    assert sum("restoring begins again" in line for line in warnings(caplog)) == 1
+    assert sum("restoring starts over" in line for line in warnings(caplog)) == 1
     replica.run(until=lambda: replica.pipeline.is_ready)
 
 

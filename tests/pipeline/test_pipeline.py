@@ -55,7 +55,7 @@ def test_nothing_to_read_moves_nothing() -> None:
 
     report = replica.step()
 
-    assert not report.moved
+    assert not report.did_work
     assert world.store.persists == persists
 
 

@@ -1,4 +1,4 @@
-"""Decode stored records into records as they are in memory. record_format.py describes the stored form."""
+"""Decode bytes from the state store into records, many at once. record_format.py describes the stored form."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from stream_detector.state.record_layout import INCIDENT, Records, new_records, 
 def decode(
     stored: Sequence[bytes | None], window_length: int, features: int, members: int, unit_ms: int
 ) -> tuple[Records, BoolArray]:
-    """Return a record for each stored one [N], with row times in this unit, and which were decoded [N].
+    """Return a record for each entry of `stored` [N], and whether the entry could be decoded [N].
 
-    Where nothing is stored, or what is stored does not have this layout, the record is that of a sensor never seen.
+    Row times are in units of `unit_ms`. An entry that is None or has another layout gives the record of a new sensor.
     """
     records = new_records(len(stored), window_length, features, members)
     layout = CompressedLayout.of(records.dtype)
@@ -107,5 +107,5 @@ def _times(newest: Int64Array, head: Records, offsets: UInt32Array, age: Int32Ar
 
 
 def _from_bytes(encoded: ByteArray, layout: np.dtype[Any]) -> Records:
-    """Return bytes [K, bytes] as records of a layout, as many as fit in each [K, ...]."""
+    """Return bytes [K, bytes] as records of a layout, as many per row as fit [K, ...]."""
     return np.ascontiguousarray(encoded).view(layout)

@@ -33,7 +33,7 @@ from stream_detector.state.codec.record_format import (
 )
 from stream_detector.state.record_layout import INCIDENT, NO_INCIDENT, Records, raw
 
-#: Encoding takes about ten times the records' own memory, so it encodes this many at a time.
+#: Encoding takes about ten times the memory of the records, so it runs on this many at a time.
 _SLICE_RECORDS = 4096
 
 

@@ -1,8 +1,8 @@
 """Compress columns of values losslessly, as integers stored as their offsets from the column's minimum in few bytes each.
 
 Sensors measure with a fixed number of decimals: 61.237 and its neighbours are thousandths, whose offsets fit in two bytes.
-Each column is checked to give the same float32 values back. Where no number of decimals does, a value's integer is the rank of
-its float among all floats. (Frame of reference, with decimals as in ALP: Afroozeh, Kuffo and Boncz, SIGMOD 2023.)
+The encoder checks that each column decodes to the same float32 values. If no number of decimals works, each integer is the rank
+of a float among all floats. (Frame of reference, with decimals as in ALP: Afroozeh, Kuffo and Boncz, SIGMOD 2023.)
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 
-#: Instead of a number of decimals: the integers are ranks of floats.
+#: Stands for a number of decimals where the integers are ranks of floats.
 RANKS = -1
 #: Candidate numbers of decimals, fewest first.
 _DECIMALS = range(5)
@@ -42,7 +42,7 @@ class Offsets:
 def offset_from_minimum(integers: Int32Array, present: BoolArray, used: BoolArray) -> Offsets:
     """Return integers [N, T, F] as offsets from the minimum of the present ones [N, T, F] of their column.
 
-    An integer that is not present is restored as missing if it is `used` [N, T, F]; otherwise it may be restored as anything.
+    An integer that is not present decodes as missing if it is `used` [N, T, F]; otherwise it may decode as anything.
     """
     minimum = np.where(present, integers, _LARGEST).min(axis=1, initial=_LARGEST)
     offsets = (integers - (minimum[:, None] - np.int32(1))).view(np.uint32)  # modulo 2**32, in which every offset fits
@@ -53,7 +53,7 @@ def offset_from_minimum(integers: Int32Array, present: BoolArray, used: BoolArra
 
 
 def add_minimum(offsets: UInt32Array, minimum: Int32Array) -> Int32Array:
-    """Return the integers [N, T, F] of offsets from the minimum [N, F] of their column; of a missing value, any integer."""
+    """Return the integers [N, T, F] of offsets from the minimum [N, F] of their column; an arbitrary one for a missing value."""
     return np.asarray((offsets - np.uint32(1) + minimum[:, None].view(np.uint32)).view(np.int32))  # modulo 2**32
 
 
@@ -93,12 +93,12 @@ def from_integers(integers: Int32Array, decimals: Int8Array) -> Float32Array:
 
 
 def are_valid_decimals(decimals: Int8Array) -> BoolArray:
-    """Return which of these `to_integers` can return as decimals."""
+    """Return which of these `to_integers` could have returned as decimals."""
     return np.asarray((decimals >= RANKS) & (decimals < len(_DECIMALS)))
 
 
 def _fewest_decimals(values: Float32Array) -> Int8Array:
-    """Return the fewest decimals [N, F] that represent all values of a column; RANKS where no candidate does."""
+    """Return the fewest decimals [N, F] that represent all values of a column; RANKS if no candidate does."""
     fewest = np.full((len(values), values.shape[2]), RANKS, np.int8)
     for decimals in reversed(_DECIMALS):
         fewest[_scale(values, np.full((1, 1), decimals, np.int8))[1]] = decimals

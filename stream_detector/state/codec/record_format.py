@@ -1,7 +1,7 @@
-"""The stored form of a sensor's record: uncompressed, or compressed.
+"""The stored form of a sensor's record, uncompressed or compressed.
 
-The first byte of a stored record is its format. After UNCOMPRESSED follows the record as it is in memory. Any other format is
-that of a compressed record: a head, parts that few sensors have, then the ring of rows:
+The first byte of a stored record is its format. UNCOMPRESSED precedes the record as it is in memory. Any other format precedes
+a compressed record: a head, parts that few sensors have, then the ring of rows:
 
     head | filled, if the window is not full | incident | moments
          | time steps, each from the row before [T] | values [T, F]
