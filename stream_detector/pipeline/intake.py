@@ -75,11 +75,7 @@ class Intake:
             if chunk.start == partition.next:
                 usable.append(chunk)
             else:
-                logger.error(
-                    "partition %d: the read starts at %d, but the state is at %d: restoring",
-                    chunk.partition,
-                    chunk.start,
-                    partition.next,
-                )
+                text = "partition %d: read from %d, but the state is at %d: restoring it"
+                logger.error(text, chunk.partition, chunk.start, partition.next)
                 self._delivery.restore(chunk.partition, report)
         return Batch(usable, self._decoder.decode([record for chunk in usable for record in chunk.records]))

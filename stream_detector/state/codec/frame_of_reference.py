@@ -53,7 +53,7 @@ def offset_from_minimum(integers: Int32Array, present: BoolArray, used: BoolArra
 
 
 def add_minimum(offsets: UInt32Array, minimum: Int32Array) -> Int32Array:
-    """Return the integers [N, T, F] of offsets from the minimum [N, F] of their column; an arbitrary one for a missing value."""
+    """Return the integers [N, T, F] of offsets from the minimum [N, F] of their column; arbitrary for a missing value."""
     return np.asarray((offsets - np.uint32(1) + minimum[:, None].view(np.uint32)).view(np.int32))  # modulo 2**32
 
 
