@@ -1,6 +1,6 @@
-"""Measure a detector's scores and alarms on labelled readings, and compare it with simple baselines.
+"""Measures a detector's scores and alarms on labelled readings, and compares it with simple baselines.
 
-ranking.py, dominant_period.py, alarms.py and faithfulness.py hold the measures, baselines.py the other detectors: NumPy only,
+ranking.py, dominant_period.py, alarms.py and faithfulness.py hold the measures, baselines.py the simple detectors: NumPy only,
 no files, no clock. labels.py reads the ground truth, scorecard.py combines them per sensor, and report.py, plots.py and
 html_report.py present the results.
 """

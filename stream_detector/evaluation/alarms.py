@@ -1,4 +1,4 @@
-"""Count what alarms found, how late, and how many were false.
+"""Counts the events that alarms find, their delays, and the false alarms.
 
 Without point adjustment: an anomalous row counts as found only if that row was alarmed. An event counts as found if any of
 its rows was. A false alarm is an incident, as the stream would publish it, without a single anomalous row.
@@ -18,7 +18,7 @@ from stream_detector.timestamps import SECONDS_PER_DAY
 
 @dataclass(frozen=True, slots=True)
 class AlarmCounts:
-    """Counts of alarms over some rows, which add up over sensors, and the figures they give.
+    """Counts of alarms, which add up over sensors, and the figures computed from them.
 
     A figure is None where it is undefined: precision, recall, F1 and event recall without an anomalous row, delays without
     a found event, false-alarm figures without rows or days.
@@ -81,7 +81,7 @@ class AlarmCounts:
 
 
 def count_alarms(labels: BoolArray, alarms: BoolArray, times_ms: Int64Array, incidents: Int64Array, days: float) -> AlarmCounts:
-    """Count the alarms [N] of one sensor, which form `incidents` [I, 2] (see find_incidents), against its labels [N]."""
+    """Compare the alarms [N] of one sensor, which form `incidents` [I, 2] (see find_incidents), with its labels [N]."""
     events = find_segments(labels)
     alarmed = np.flatnonzero(alarms)
     first = np.append(alarmed, len(alarms))[np.searchsorted(alarmed, events[:, 0])]  # first alarm at or after each start

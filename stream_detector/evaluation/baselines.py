@@ -1,4 +1,4 @@
-"""Simple causal detectors that a model should beat, each fitted to healthy readings of one sensor.
+"""The baselines: simple causal detectors that a model should beat, each fitted to healthy readings of one sensor.
 
 Windowed PCA detects broken relations and rhythms, the robust z-score values out of range, and the last difference jumps. Random
 scores show what chance achieves on the given labels.

@@ -1,4 +1,4 @@
-"""Find the dominant period of a series, which sets the largest label tolerance of VUS-PR."""
+"""Finds the dominant period of a series, which sets the largest label tolerance of VUS-PR."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SMALLEST_LAG, _LARGEST_LAG = 3, 400
 def vus_window(values: Float64Array) -> int:
     """Return the lag, in rows, of the highest autocorrelation peak of values [N], or DEFAULT_WINDOW if there is none.
 
-    The rule of the TSB-AD benchmark: search lags from 3 to 400, and reject the highest peak if it is below 6 or above 303.
+    The rule of the TSB-AD benchmark: search lags from 3 to 400, and reject the highest peak if its lag is below 6 or above 303.
     A missing value (NaN) counts as the mean.
     """
     head = values[:_ROWS]

@@ -1,4 +1,4 @@
-"""Check a model's explanations on the most surprising windows of an evaluation.
+"""Checks a model's explanations on the highest-scoring windows of an evaluation.
 
 This module chooses the windows and adapts the model to a CellScorer; faithfulness.py measures.
 """
@@ -23,7 +23,7 @@ MOST_WINDOWS = 64
 
 @dataclass(frozen=True, slots=True)
 class FixedScorer:
-    """A CellScorer for variants of N given windows, each with the scale and levels of its sensor fixed."""
+    """A CellScorer for variants of N windows. The scale and levels of each window's sensor stay fixed."""
 
     scorer: Scorer
     calibration: Calibration
@@ -75,19 +75,19 @@ def _most_surprising(calibration: Calibration, dataset: Dataset, scores: Float64
     known = calibration.sensors.find(dataset.sensors) >= 0
     candidates = np.flatnonzero(~np.isnan(scores) & known[dataset.codes])
     chosen: list[int] = []
-    taken = np.zeros(len(dataset), np.bool_)
+    overlaps = np.zeros(len(dataset), np.bool_)
     for row in candidates[np.argsort(-scores[candidates], kind="stable")].tolist():
-        if not taken[row]:
+        if not overlaps[row]:
             chosen.append(row)
             near = slice(max(0, row - window_length), row + window_length + 1)
-            taken[near] |= dataset.codes[near] == dataset.codes[row]
+            overlaps[near] |= dataset.codes[near] == dataset.codes[row]
         if len(chosen) == MOST_WINDOWS:
             break
     return np.array(chosen, np.int64)
 
 
 def _window(dataset: Dataset, end: int, window_length: int) -> Float32Array:
-    """Return the last T rows [T, F] of the sensor up to `end`; a scored row has that many."""
+    """Return the last T rows [T, F] of the sensor up to `end`. A scored row always has that many."""
     of_sensor = np.flatnonzero(dataset.codes[: end + 1] == dataset.codes[end])[-window_length:]
     return np.asarray(dataset.values[of_sensor])
 

@@ -1,7 +1,7 @@
-"""Measure the faithfulness of explanations: replace what they blame by the expected values and see how far the score falls.
+"""Measures the faithfulness of explanations: how far the score falls when expected values replace the cells they point to.
 
-Replaced are the cells (a feature at a step) with the highest shares, or the steps with the highest share or attention; for
-comparison, as many random ones. A faithful explanation makes the score fall by more than random cells do. Knows no model.
+Replaces the cells (a feature at a step) with the highest shares, or the steps with the highest share or attention, and for
+comparison as many random ones. With a faithful explanation the score falls further than with random cells. Knows no model.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class CellScorer(Protocol):
 
 
 class Attribution(Protocol):
-    """How an explanation attributes a score to a window's T steps and F features; higher is more."""
+    """How an explanation attributes a score to a window's T steps and F features; a higher value is a larger part."""
 
     @property
     def feature_share(self) -> Float32Array: ...  # noqa: D102 - [F]
@@ -41,12 +41,12 @@ class Attribution(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How far the score falls when the blamed cells are replaced, and when as many random cells are."""
+    """How far the score falls when the explained cells are replaced, and when as many random cells are."""
 
     windows: int
     blamed_fall: float  # mean over the windows, in units of the score
     random_fall: float
-    win_rate: float  # share of pairs in which it falls further for the blamed; ties count half
+    win_rate: float  # share of pairs in which the score falls further for the explained cells; ties count half
 
     def ratio(self) -> float | None:
         """Return blamed_fall / random_fall; None if the score does not fall for random cells."""
@@ -99,24 +99,24 @@ class _Trial:
     random: np.random.Generator
     draws: int
 
-    def compare(self, blame: Float64Array) -> Comparison:
-        """Compare choosing by blame, [N, T, F] for cells or [N, T, 1] for steps, with choosing at random."""
-        blamed = self._fall(blame)
-        by_chance = np.stack([self._fall(self.random.random(blame.shape)) for _ in range(self.draws)])
-        wins = np.where(blamed > by_chance, 1.0, np.where(blamed == by_chance, 0.5, 0.0))
-        return Comparison(len(blamed), float(blamed.mean()), float(by_chance.mean()), float(wins.mean()))
+    def compare(self, shares: Float64Array) -> Comparison:
+        """Compare the largest shares, [N, T, F] of cells or [N, T, 1] of steps, with a random choice."""
+        explained = self._fall(shares)
+        by_chance = np.stack([self._fall(self.random.random(shares.shape)) for _ in range(self.draws)])
+        wins = np.where(explained > by_chance, 1.0, np.where(explained == by_chance, 0.5, 0.0))
+        return Comparison(len(explained), float(explained.mean()), float(by_chance.mean()), float(wins.mean()))
 
-    def _fall(self, blame: Float64Array) -> Float64Array:
-        """Return how far each score falls when the most blamed cells are replaced."""
-        eligible: BoolArray = self.eligible if blame.shape[2] > 1 else np.asarray(self.eligible.any(axis=2, keepdims=True))
-        cells = _greatest(blame, eligible) & self.eligible
+    def _fall(self, shares: Float64Array) -> Float64Array:
+        """Return how far each score falls when the cells with the largest shares are replaced."""
+        eligible: BoolArray = self.eligible if shares.shape[2] > 1 else np.asarray(self.eligible.any(axis=2, keepdims=True))
+        cells = _largest(shares, eligible) & self.eligible
         return np.asarray(self.before.astype(np.float64) - self.scorer.score(self.scorer.replace(self.windows, cells)))
 
 
-def _greatest(blame: Float64Array, eligible: BoolArray) -> BoolArray:
-    """Mark, in each window, the most blamed eligible entries [T, C]: REPLACED_SHARE of T x C, or all if there are fewer."""
-    flat = np.where(eligible, -blame, np.inf).reshape(len(blame), -1)
+def _largest(shares: Float64Array, eligible: BoolArray) -> BoolArray:
+    """Mark the largest eligible shares [T, C] of each window: REPLACED_SHARE of T x C, or all eligible ones if fewer."""
+    flat = np.where(eligible, -shares, np.inf).reshape(len(shares), -1)
     count = max(1, round(REPLACED_SHARE * flat.shape[1]))
     chosen = np.zeros(flat.shape, np.bool_)
     np.put_along_axis(chosen, np.argsort(flat, axis=1, kind="stable")[:, :count], True, axis=1)
-    return np.asarray(chosen.reshape(blame.shape) & eligible)
+    return np.asarray(chosen.reshape(shares.shape) & eligible)

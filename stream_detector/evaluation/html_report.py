@@ -1,4 +1,4 @@
-"""Render a report as a single self-contained HTML file: no network, no scripts, plots embedded."""
+"""Renders a report as a single self-contained HTML file: no network, no scripts, plots embedded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read the ground truth of a dataset's rows: from a column, from another file, or from a list of events."""
+"""Reads the ground truth of a dataset's rows: from a column, from another file, or from a list of events."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Event:
 def labels_of_column(paths: Sequence[Path], column: str) -> GroundTruth:
     """Read the labels from a column of the dataset's own files, given in the same order.
 
-    Raises InputDataError if a file lacks the column or a row holds a value other than 0 and 1.
+    Raises InputDataError if a file does not have the column or a row has a value other than 0 and 1.
     """
     return GroundTruth(np.concatenate([_labels(_table(path, column), column) for path in paths]), f"column {column}")
 

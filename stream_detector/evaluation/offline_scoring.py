@@ -1,4 +1,4 @@
-"""Score a dataset with the same state, scorer and decision as the stream.
+"""Scores a dataset with the same state, scorer and decisions as the stream.
 
 The dataset's order stands for the log, its row numbers for the offsets, and all sensors share one partition. So a prefix of
 a dataset gets the same scores as the full dataset, and the stream gives the same scores for the same readings.

@@ -1,4 +1,4 @@
-"""Plot one sensor: score and threshold over time, anomalous rows, and alarms."""
+"""Plots one sensor: score and threshold over time, anomalous rows, and alarms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure how well a score ranks anomalous rows above normal ones, independent of any threshold.
+"""Measures how well a score ranks anomalous rows above normal ones, independent of any threshold.
 
 VUS-PR is the volume under the surface of precision and recall over thresholds and label tolerances (Paparrizos et al.,
 "Volume Under the Surface", VLDB 2022), computed as in the TSB-AD benchmark ("opt", 250 thresholds).

@@ -1,4 +1,4 @@
-"""Build the evaluation report as JSON-like data, for report.json, the HTML page and the table. Undefined figures are None."""
+"""Builds the evaluation report as JSON-like data, for report.json, the HTML page and the table. Undefined figures are None."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DETECTORS = (PRODUCT, *BASELINES)
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What was evaluated, and how: the head of a report."""
+    """The head of a report: the model, the data and the settings of the evaluation."""
 
     model: str
     model_version: str
@@ -31,7 +31,7 @@ class About:
 
 
 def build_report(about: About, scorecards: Sequence[Scorecard]) -> dict[str, Any]:
-    """Return the report of at least one sensor."""
+    """Return the report on at least one sensor."""
     return {
         "model": {"name": about.model, "version": about.model_version},
         "inputs": list(about.inputs),

@@ -1,4 +1,4 @@
-"""Format a report's figures as table cells, for the terminal and the HTML page."""
+"""Formats a report's figures as table cells, for the terminal and the HTML page."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sensor_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def explanation_lines(report: Mapping[str, Any]) -> list[str]:
-    """Return a line about the faithfulness of each kind of explanation, then one on how to read them; none if not measured."""
+    """Return a line on the faithfulness of each kind of explanation, then how to read them; no lines if not measured."""
     names = {
         "shares": "cells with the highest shares",
         "step_shares": "steps with the highest shares",

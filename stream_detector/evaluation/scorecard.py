@@ -1,4 +1,4 @@
-"""Measure the product and the baselines against the ground truth, sensor by sensor."""
+"""Measures the product and the baselines against the ground truth, sensor by sensor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FROM_TRAINING, FROM_START = "training file", "own rows before the first label"
 
 @dataclass(frozen=True, slots=True)
 class EvaluationConfig:
-    """What applies to every detector alike."""
+    """Settings that apply to every detector."""
 
     quiet_ms: int  # without an alarm, after which an incident closes
     interval_seconds: float  # sampling interval of a sensor with a single reading
@@ -54,7 +54,7 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class SensorScore:
-    """How a detector did on one sensor; ranking is None where all labels are equal."""
+    """The quality of a detector on one sensor; `ranking` is None if all labels are equal."""
 
     ranking: Ranking | None
     alarms: AlarmCounts
@@ -89,8 +89,8 @@ def split_by_sensor(dataset: Dataset, labels: BoolArray, scored: ScoredRows) -> 
 def make_scorecard(series: LabelledSeries, training: Dataset | None, config: EvaluationConfig) -> Scorecard:
     """Measure the product and each baseline on one sensor.
 
-    `training` holds cleaned, healthy readings of the same features to fit baselines to. For a sensor that it lacks, they are
-    fitted to the sensor's own rows before the first anomalous one, at most to the first half of its rows.
+    `training` holds cleaned, healthy readings of the same features to fit baselines to. For a sensor without any there, they
+    are fitted to its own rows before the first anomalous one, and at most to the first half of its rows.
     """
     healthy, source = _healthy(series, training)
     detections = {PRODUCT: series.product}

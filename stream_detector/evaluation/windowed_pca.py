@@ -1,4 +1,4 @@
-"""Windowed PCA, the baseline that a trained model has to beat in `evaluate` and at the promotion gate.
+"""Windowed PCA: the baseline that a trained model has to beat in `evaluate` and at the promotion gate.
 
 The rows of a window, concatenated, are one vector; its score is the part that the principal components of healthy windows
 cannot reconstruct. Knows neither models nor files.
@@ -71,7 +71,7 @@ def fit_windowed_pca(
 def _components_of_covariance(
     scaled: Float64Array, window_length: int, ends: Int64Array, center: Float64Array, variance: float
 ) -> Float64Array:
-    """Return the leading components [K, C] by way of the column products [C, C], accumulated chunk by chunk."""
+    """Return the leading components [K, C] from the column products [C, C], accumulated chunk by chunk."""
     products = np.zeros((len(center), len(center)))
     for _, windows in _windows(scaled, window_length, ends, center):
         products += windows.T @ windows
@@ -82,7 +82,7 @@ def _components_of_covariance(
 def _components_of_gram(
     scaled: Float64Array, window_length: int, ends: Int64Array, center: Float64Array, variance: float
 ) -> Float64Array:
-    """Return the same by way of the window products [W, W], for fewer windows than columns."""
+    """Return the same components from the window products [W, W], for fewer windows than columns."""
     centered = np.concatenate([windows for _, windows in _windows(scaled, window_length, ends, center)])
     energies, vectors = np.linalg.eigh(centered @ centered.T)
     kept = _leading(energies, variance)
@@ -111,7 +111,7 @@ def _scale(values: Float64Array) -> tuple[Float64Array, Float64Array]:
 
 
 def _scaled(values: Float64Array, mean: Float64Array, deviation: Float64Array) -> Float64Array:
-    """Return the values [N, F] in deviations from the mean, forward-filled, then 0 where no value comes before."""
+    """Return the values [N, F] in deviations from the mean, forward-filled; 0 where there is no earlier value."""
     filled = forward_fill(values, ~np.isnan(values))
     return np.where(np.isnan(filled), 0.0, (filled - mean) / deviation)
 

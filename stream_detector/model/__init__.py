@@ -1,18 +1,18 @@
-"""The models that score windows, as code (TensorFlow). How they are fitted is in training/, their files in model_store/.
+"""The models that score windows, in TensorFlow. training/ fits them, and model_store/ reads and writes their files.
 
 To change the network, open network.py (layers and loss) and its mirror for serving, xla_forward.py.
 
     artifact               a trained model as data
-    members                all members side by side, and the error each makes per feature
+    members                runs all members, and computes the error of each per feature
       linear_members       principal components, forecasts and changes
       masked_autoencoder   the network as a member
         network            its layers and loss; attention is its attention layer
-        xla_forward        the same forward pass, fast
-        static_covariates  what it reads about the sensor besides the window
+        xla_forward        the same forward pass, faster
+        static_covariates  its inputs about the sensor, apart from the window
     input_scaling          raw values to scaled values
     error_normalization    errors per feature to one log error per member
-    compiled               errors and explanations of windows, compiled
-    tiles                  compiled functions over any number of windows, bit-identical in any batch
+    compiled               compiled functions for the errors and explanations of windows
+    tiles                  runs them over any number of windows, bit-identical in any batch
     reference_autoencoder  the textbook network of docs/model.md; no product code uses it
 
 Attention and build_autoencoder are imported on first use, so the data modules need no TensorFlow.

@@ -33,8 +33,8 @@ class Artifact:
     spec: ModelSpec
     network: NetworkSpec
     weights: Mapping[str, Float32Array]  # of the network, by the path of the Keras variable
-    linear: tuple[LinearMember, ...]  # the scored ones
+    linear: tuple[LinearMember, ...]  # the scored linear members
     fleet: Fleet
     normalization: ErrorNormalization
     calibration: Calibration
-    report: Mapping[str, Any]  # JSON: how the training went, for people
+    report: Mapping[str, Any]  # JSON-like: the training report, for people

@@ -1,4 +1,4 @@
-"""The attention layer: weighs the steps of a sequence and sums them up in one vector.
+"""The attention layer: sums the weighted steps of a sequence into one vector.
 
 For the outputs h_1..h_T of a recurrent layer, each of H values:
 
@@ -105,7 +105,7 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no typ
 
 
 def _sequence_shape(shape: tuple[int | None, ...]) -> tuple[int | None, int | None, int | None]:
-    """Unpack [batch, steps, H]; for anything else raise ValueError that names the cure."""
+    """Unpack [batch, steps, H]. Raises ValueError, with advice, for any other shape."""
     if len(shape) != 3:
         msg = (
             f"Attention needs a whole sequence [batch, steps, units], but got {len(shape)}-D input {tuple(shape)}. "

@@ -1,4 +1,4 @@
-"""What is computed from the members' outputs, compiled for tiles of windows: errors, log errors, and explanations."""
+"""Computes errors, log errors and explanations from the members' outputs, compiled for tiles of windows."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ def compile_explanations(members: Members, tiles: Tiles, normalization: ErrorNor
 
 
 def as_window_errors(outputs: list[NDArray[Any]]) -> list[WindowErrors]:
-    """Return the explained windows one by one."""
+    """Return the explanations of the windows, one object per window."""
     return [WindowErrors(*fields) for fields in zip(*outputs, strict=True)]
 
 
 def _error_shares(outputs: list[MemberOutput], normalization: ErrorNormalization, tiles: Tiles) -> tuple[Tensor, Tensor]:
-    """Return how each member's error is shared among features [N, M, F] and among steps [N, M, T]; each sums to 1.
+    """Return each member's error as shares of the features [N, M, F] and of the steps [N, M, T]; each sums to 1.
 
-    Shares are of the cells that make up the error: the squared residual of step t, feature f over (rows of f times b_f), for
-    the features with the largest ratios. A window without any error is shared equally.
+    The error is the sum of cells: the squared residual of step t, feature f, divided by (rows of f times b_f), for the features
+    with the largest ratios. Without any error, all shares are equal.
     """
     scored = np.asarray(normalization.scored, np.float32)
     equally = np.full(tiles.window_length, 1.0 / tiles.window_length, np.float32)
@@ -84,7 +84,7 @@ def _error_shares(outputs: list[MemberOutput], normalization: ErrorNormalization
 
 
 def _mean_expected(outputs: list[MemberOutput], scaled: Tensor) -> Tensor:
-    """Return the mean of what the members expect of each row [N, T, F]; the value itself where no member expects any."""
+    """Return the mean of the members' expected values [N, T, F]; the actual value where no member expects one."""
     steps = scaled.shape[1]
     total, count = ops.zeros_like(scaled), np.zeros((steps, 1), np.float32)
     for output in outputs:

@@ -1,4 +1,4 @@
-"""The linear members: each predicts rows of a window by fixed matrices. Fitted with numpy, run in the network's graph.
+"""The linear members: each predicts rows of a window with fixed matrices. Fitted with NumPy, run in the network's graph.
 
     pca-W        principal components of the newest W rows that keep 90 % of their variance; the error is the residual
     forecast-H   ridge regression from older rows to the newest H; the error is the difference
@@ -20,7 +20,7 @@ from stream_detector.model.tensor_types import Namespace, Tensor
 from stream_detector.readings import Float32Array, Float64Array
 
 KEPT_VARIANCE = 0.9
-#: Upper limit of a basis, however many inputs there are.
+#: Upper limit of the components in a basis, regardless of the number of inputs.
 MOST_COMPONENTS = 200
 RIDGE = 0.1
 PCA, FORECAST, CHANGE = "pca", "forecast", "change"
@@ -31,7 +31,7 @@ class LinearSpec:
     """Which rows a linear member reads, and which it predicts."""
 
     kind: str  # pca, forecast, change
-    rows_read: int  # how many of the newest rows it sees in all
+    rows_read: int  # how many of the newest rows it reads in all
     rows_predicted: int  # how many of the newest rows it predicts
 
     @property

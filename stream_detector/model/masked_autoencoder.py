@@ -1,7 +1,7 @@
 """The autoencoder as a member of the model: predicts masked values, each with a spread.
 
-Its network (network.py) is trained to reconstruct masked values, by the likelihood of a normal distribution. The error is
-measured in spreads, which the linear members lack: where a mode of operation makes a value noisy, the same error counts less.
+Its network (network.py) is trained to reconstruct masked values by the likelihood of a normal distribution. Its error is
+measured in spreads, unlike a linear member's: where a mode of operation makes a value noisy, the same error counts less.
 """
 
 from __future__ import annotations

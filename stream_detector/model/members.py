@@ -1,7 +1,7 @@
-"""The members of a model, run side by side on the same windows, and the error each makes per feature.
+"""Runs the members of a model on the same windows, and computes the error that each makes per feature.
 
 All members run in one graph: the linear ones are matrix products next to the network, which is compiled (xla_forward.py).
-Does not know how windows are batched (tiles.py), nor what is computed from the errors (compiled.py).
+Does not know how windows are batched (tiles.py) or how the errors are used (compiled.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stream_detector.model.xla_forward import compile_forward
 
 @dataclass(frozen=True, slots=True)
 class MemberOutput:
-    """What one member expects of the newest R rows of N windows, and how far off it is."""
+    """One member's prediction of the newest R rows of N windows, and its residuals."""
 
     residuals: Tensor  # [N, R, F] 0 where a value is missing
     present: Tensor  # [N, R, F] 1 where there is a value, else 0
@@ -63,7 +63,7 @@ def restore_members(artifact: Artifact) -> Members:
 def feature_errors(outputs: list[MemberOutput]) -> tuple[Tensor, Tensor]:
     """Return the errors e_f [N, M, F] over the rows that have a value, and whether there is such a row [N, M, F].
 
-    The error is the mean squared residual. For the network it is the root of that times the absolute mean residual: a shifted
+    The error is the mean squared residual. For the network it is the root of that, times the absolute mean residual: a shifted
     level makes its residuals err in one direction.
     """
     counts = [ops.sum(output.present, axis=1) for output in outputs]

@@ -3,8 +3,8 @@
 xla_forward.py mirrors its forward pass by hand for serving: change both together (tests/model/test_xla_forward.py compares
 them). reference_autoencoder.py is the textbook network of docs/model.md and takes no part in training or scoring.
 
-encoder    LSTM over the window; a masked value carries the last visible one, and a second channel tells which are visible
-attention  over time, on the encoder's outputs; a step at which nothing was read has no weight
+encoder    LSTM over the window; a masked value carries the last visible one, and a second channel marks visible values
+attention  over time, on the encoder's outputs; a step without any value has no weight
 decoder    LSTM over the newest rows. It reads the context (the attention-weighted sum of all steps) next to the encoder's
            newest steps, narrowed by a dense layer ("both"); or only the context ("context"); or only the newest steps,
            weighted by attention ("sequence")
@@ -65,7 +65,7 @@ def build_network(window_length: int, features: int, spec: NetworkSpec, seed: in
     sequence = _lstm(spec.units, "decoder", next(seeds), next(seeds))(sequence)
     sequence = keras.layers.Dropout(spec.dropout, seed=seed + 1, name="decoder_dropout")(sequence)
     raw = keras.layers.Dense(2 * features, kernel_initializer=_glorot(seed + 2), name="head")(sequence)
-    # A masked value carries its last visible one, so the network predicts the change since then.
+    # A masked value carries the last visible one, so the network predicts the change since then.
     centre = values[:, -rows:] + raw[:, :, :features]
     spread = ops.softplus(raw[:, :, features:]) + SMALLEST_SPREAD
     return keras.Model(
@@ -76,7 +76,7 @@ def build_network(window_length: int, features: int, spec: NetworkSpec, seed: in
 
 
 def _decoder_input(spec: NetworkSpec, hidden: Tensor, context: Tensor, weights: Tensor, seeds: Iterator[int]) -> Tensor:
-    """Return what the decoder reads [N, R, .]: the encoder's newest steps made narrow, the context, or both."""
+    """Return the decoder's input [N, R, .]: the encoder's newest steps, narrowed, the context, or both."""
     steps = hidden.shape[1]
     rows, parts = decoded_rows(steps), []
     if spec.decoder != "context":

@@ -1,4 +1,4 @@
-"""The textbook attention LSTM autoencoder of docs/model.md. No product code uses it: network.py is what is trained and scores.
+"""The textbook attention LSTM autoencoder of docs/model.md. No product code uses it: `train` and `run` use network.py.
 
 An LSTM encoder, attention over time and a decoder, trained to reconstruct their window. Values are scaled, [batch, T, F]. A
 missing value is filled in the input, 0 in `present`, and NaN in the target, so it does not count in the loss; a step without
@@ -14,7 +14,7 @@ from keras import ops
 from stream_detector.model.attention import Attention
 from stream_detector.model.tensor_types import Tensor
 
-#: network.py has a third, "both".
+#: network.py has a third decoder, "both".
 DECODERS = ("context", "sequence")
 
 
@@ -41,7 +41,7 @@ def build_autoencoder(
         units: size of both LSTM layers.
         dropout: share of LSTM outputs dropped in training, after the encoder and after the decoder.
         decoder: "context" pools the window into one vector and repeats it; "sequence" weights the encoder's steps and keeps
-            them apart. The latter can copy its input unless it is narrowed, or trained to reconstruct masked steps.
+            them apart. The latter can copy its input unless a bottleneck narrows it or it learns to reconstruct masked steps.
         bottleneck: values per step that pass to the "sequence" decoder; None: half the features.
         attention_units: None for attention with a bias per step, else the size of additive attention.
         uniform_attention: give all steps equal weights; nothing is learned.

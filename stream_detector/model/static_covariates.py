@@ -1,7 +1,7 @@
-"""Static covariates: inputs of the network that say how a sensor's scale differs from the fleet's typical scale.
+"""Static covariates: inputs that tell the network how a sensor's scale differs from the fleet's typical scale.
 
 Windows are scaled by each sensor's own location and deviation, so from them alone the network could not tell a large pump from
-a small one, and features depend on each other differently in the two. Covariates need no training data of the sensor.
+a small one, whose features depend on each other differently. Covariates need no training data of the sensor.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def fit_fleet(location: Float32Array, typical_deviation: Float32Array) -> Fleet:
     spread = location.astype(np.float64).std(axis=0).astype(np.float32)
     return Fleet(
         location=location.astype(np.float64).mean(axis=0).astype(np.float32),
-        # Sensors that differ by less than one of them varies do not differ in location.
+        # A difference between sensors that is smaller than the variation of one sensor does not count.
         spread=np.maximum(spread, typical_deviation),
         deviation=typical_deviation,
     )

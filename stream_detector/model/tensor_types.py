@@ -1,11 +1,11 @@
-"""Names for what TensorFlow and Keras pass around; neither ships types."""
+"""Type aliases for tensors and for the modules that compute with them; TensorFlow and Keras ship no types."""
 
 from __future__ import annotations
 
 from types import ModuleType
 from typing import Any
 
-#: A tensor, or where a function takes `xp`, a NumPy array.
+#: A tensor; where a function takes `xp`, also a NumPy array.
 Tensor = Any
 #: numpy or keras.ops: both have the functions used here under the same names, so one formula serves both.
 Namespace = ModuleType

@@ -1,10 +1,10 @@
 """Runs a compiled function over any number of windows in tiles of a few fixed sizes, several at a time in threads.
 
-A window scored in a batch of another shape may differ in its last bits, depending on the processor and on how TensorFlow
-multiplies on it. So every forward pass has the shape of a tile, and a short tile is padded: a window's result does not depend
-on what is scored with it. A smaller tile saves work for few windows, but is used only if its results equal the largest tile's
-bit for bit on a sample scored before the first window. Tiles are independent, so they may run in threads; TensorFlow releases
-the interpreter lock while it computes. Does not know what the function computes.
+The score of a window may differ in its last bits between batches of different shapes, depending on the processor and on how
+TensorFlow multiplies there. So every forward pass has the shape of a tile, and a short tile is padded: a window's result does
+not depend on the other windows. Smaller tiles save work for few windows, but are used only if their results equal the largest
+tile's bit for bit on a sample, scored before the first window. Tiles are independent, so they may run in threads; TensorFlow
+releases the interpreter lock while it computes. Does not know what the function computes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Compiled = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]]
 
 
 class Apply(Protocol):
-    """What `map` does, or `map` of a pool of threads, which starts at once."""
+    """Applies a function to items, as `map` does, or `map` of a thread pool, which starts at once."""
 
     def __call__(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterator[Any]:
         """Return the results in the order of the items."""
@@ -56,7 +56,7 @@ class Tiles:
         return max(1, self.most_rows // KERNEL_ROWS) * KERNEL_ROWS
 
     def compile(self, function: Compiled) -> Compiled:
-        """Compile a function for windows of this one shape."""
+        """Compile a function for tiles of this shape."""
         shape, scales = (self.rows, self.window_length, self.features), (self.rows, self.features)
         signature = [tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape, tf.bool)] + 2 * [tf.TensorSpec(scales, tf.float32)]
         compiled: Compiled = tf.function(function, input_signature=signature)
@@ -70,9 +70,9 @@ class Tiles:
 
     def _run_tile(self, function: Compiled, windows: Float32Array, scales: Scales) -> tuple[NDArray[Any], ...]:
         count = len(windows)
-        lacking = self.rows - count
-        location, deviation = _pad(scales.location, lacking, 0.0), _pad(scales.deviation, lacking, 1.0)
-        outputs = function(*fill(_pad(windows, lacking, 0.0), location), location, deviation)
+        padding = self.rows - count
+        location, deviation = _pad(scales.location, padding, 0.0), _pad(scales.deviation, padding, 1.0)
+        outputs = function(*fill(_pad(windows, padding, 0.0), location), location, deviation)
         return tuple(output.numpy()[:count] for output in outputs)
 
 
@@ -85,7 +85,7 @@ class Cut:
 
 
 def cuts(count: int, sizes: Sequence[int], threads: int) -> list[Cut]:
-    """Cut `count` windows into tiles of these sizes, ascending, for `threads` threads that each take one tile a round.
+    """Cut `count` windows into tiles of these sizes, ascending, for `threads` threads that each take one tile per round.
 
     All rounds but the last use the largest size. The last round uses the smallest size that fits all remaining windows, and its
     last tile the smallest that fits the remainder.
@@ -110,14 +110,14 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """Runs one function over windows [N, T, F] of raw values in tiles of sizes that agree; see agreeing."""
+    """Runs one function over windows [N, T, F] of raw values in tiles of sizes that agree bit for bit (see `agreeing`)."""
 
     sizes: tuple[Size, ...]  # ascending
-    threads: int = 1  # that `apply` has
+    threads: int = 1  # of `apply`
     apply: Apply = map
 
     def start(self, windows: Float32Array, scales: Scales) -> Callable[[], list[NDArray[Any]]]:
-        """Start what Tiles.run does and return a callable that waits for the result."""
+        """Start scoring the windows, and return a callable that waits for the outputs, as Tiles.run returns them."""
         by_rows = {size.tiles.rows: size for size in self.sizes}
         parts = self.apply(
             lambda cut: by_rows[cut.rows].run(windows[cut.windows], scales.take(cut.windows)),
@@ -127,13 +127,13 @@ class Tiling:
 
 
 def compile_sizes(largest: Tiles, compile_for: Callable[[Tiles], Compiled]) -> tuple[Size, ...]:
-    """Compile a function for tiles of all sizes and call it in each; return those that agree, ascending."""
+    """Compile a function for tiles of all sizes and run each once; return the sizes that agree, ascending."""
     smaller = [Tiles(largest.window_length, largest.features, rows) for rows in SMALLER_ROWS if rows < largest.rows]
     return agreeing([Size(tiles, compile_for(tiles)) for tiles in (*smaller, largest)])
 
 
 def agreeing(sizes: Sequence[Size]) -> tuple[Size, ...]:
-    """Return those of these sizes, ascending, whose results for a sample equal the largest's bit for bit; log the others.
+    """Return the sizes, ascending, whose results on a sample equal the largest's bit for bit; log the others.
 
     The sample fills the largest tile, so a window is at a different position in each size.
     """
@@ -152,7 +152,7 @@ def agreeing(sizes: Sequence[Size]) -> tuple[Size, ...]:
 def sample_windows(count: int, steps: int, features: int) -> tuple[Float32Array, Scales]:
     """Return windows [N, T, F] on scales of very different units, the same ones in every call.
 
-    Some values are far out and a tenth is missing; every other window lacks an entire row, and the last one everything.
+    Some values are extreme and a tenth is missing; every other window misses an entire row, and the last one all values.
     """
     random = np.random.default_rng(0)
     scales = Scales(

@@ -1,8 +1,8 @@
-"""The forward pass of network.py, written out for serving: the Keras model's numbers, several times faster under XLA.
+"""The forward pass of network.py, rewritten for serving: the same results as the Keras model, several times faster under XLA.
 
 Inputs that are the same at every step (static covariates, context) are multiplied once and not at each step. Each LSTM is one
 loop whose body XLA fuses into a matrix product and a pass over its result. Nothing larger than a tile's hidden states is kept,
-so a tile stays in the processor's cache. A change of the network must be made here as well.
+so a tile stays in the processor's cache. Any change to the network must be made here as well.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Forward = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def compile_forward(network: keras.Model) -> Forward:
-    """Compile the forward pass of a network of network.build_network; each shape of its inputs is compiled once."""
+    """Compile the forward pass of a network from network.build_network; each input shape is compiled once."""
     compiled: Forward = tf.function(partial(forward, network), jit_compile=True)
     return compiled
 
@@ -42,7 +42,7 @@ class Lstm:
         return cls(layer.cell.kernel, layer.cell.recurrent_kernel, layer.cell.bias)
 
     def run(self, changing: Tensor | None, constant: Tensor | None, steps: int) -> Tensor:
-        """Return the outputs [N, S, U]. Inputs are the changing ones [N, S, .], then those equal at all steps [N, .]."""
+        """Return the outputs [N, S, U]. The inputs are `changing` [N, S, .], then `constant` [N, .], equal at all steps."""
         offset, by_step, split, rows = self.bias, None, 0, None
         if changing is not None:
             rows, _, split = changing.shape

@@ -1,6 +1,6 @@
-"""A broker with one input topic and one output topic, for the contract suite: in memory, and a real Kafka.
+"""Brokers for the contract suites, in memory and a real Kafka, each with one input topic and one output topic.
 
-The brokers do what operators and other programs do to a topic; the tests observe it through ports.Source and ports.Sink.
+The brokers act as operators and other programs would; the tests observe the effects through ports.Source and ports.Sink.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_RECORD_BYTES = 100_000
 
 
 class Broker(Protocol):
-    """What the contract suite does to a broker. Records of partition p are values; their keys are equal to them."""
+    """The operations of the contract suite on a broker. Records are given as values; their keys equal the values."""
 
     output_topic: str
     #: The longest wait for anything to happen.
@@ -69,7 +69,7 @@ class Broker(Protocol):
 
 @dataclass(slots=True)
 class MemoryBroker:
-    """Everything in this process."""
+    """A broker in this process."""
 
     input_topic: str
     output_topic: str
@@ -118,11 +118,11 @@ class MemoryBroker:
         return [record.value or b"" for record in self.log.records(self.output_topic)]
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there is nothing to close."""
 
 
 class KafkaBroker:
-    """A real Kafka that other tests use too: all names are unique to the test."""
+    """A real Kafka, shared with other tests: all names are unique to the test."""
 
     patience_seconds = 30.0
 

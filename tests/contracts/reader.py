@@ -1,4 +1,4 @@
-"""What a pipeline does with a source, for the contract suites."""
+"""Uses a source as the pipeline does, for the contract suites."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.contracts.brokers import Broker
 
 @dataclass
 class SourceReader:
-    """Does what a pipeline does with a source: seeks assigned partitions, and keeps the chunks."""
+    """Reads from a source as the pipeline does: seeks in assigned partitions and keeps the chunks."""
 
     source: Source
     patience_seconds: float

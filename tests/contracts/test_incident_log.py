@@ -1,4 +1,4 @@
-"""What every ports.IncidentLog does, shown on the log in memory and on a real Kafka."""
+"""The contract of ports.IncidentLog, on the log in memory and on a real Kafka."""
 
 from __future__ import annotations
 

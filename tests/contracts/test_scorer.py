@@ -1,4 +1,4 @@
-"""What every Scorer does, shown on the checksum of the pipeline's tests and on the tiny trained model."""
+"""The contract of Scorer, on the checksum scorer of the pipeline's tests and on a tiny trained model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COUNT = 40
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """A scorer, its members, and windows [N, T, F] of values that its model may meet, each with its sensor's scale."""
+    """A scorer, its members, and windows [N, T, F] of plausible values, each with its sensor's scale."""
 
     scorer: Scorer
     members: int

@@ -1,6 +1,6 @@
-"""What every ports.Sink does, shown on the log in memory and on a real Kafka.
+"""The contract of ports.Sink, on the log in memory and on a real Kafka.
 
-Not shown in memory: transactions that are still open, and time-outs; the log in memory has neither.
+Open transactions and time-outs are tested on Kafka only: the log in memory has neither.
 """
 
 from __future__ import annotations

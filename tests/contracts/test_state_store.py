@@ -1,4 +1,4 @@
-"""What every ports.StateStore does, shown on the fake, on a real Valkey and on a real cluster."""
+"""The contract of ports.StateStore, on the fake, on a real Valkey and on a real cluster."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ BACKENDS = [
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A store, and how to make it lose one sensor as an expired key would be."""
+    """A store, and a function that deletes one sensor's record, as expiry would."""
 
     store: StateStore
     lose: Callable[[int, str], object]

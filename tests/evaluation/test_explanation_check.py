@@ -20,7 +20,7 @@ FEATURES = ("a", "b")
 
 
 class NewestRow:
-    """A Scorer with one member, whose error is the sum of the newest row; it expects zeros and blames the newest row."""
+    """A Scorer with one member, whose error is the sum of the newest row; it expects zeros and explains by that row."""
 
     def __init__(self) -> None:
         self.explained: list[Float32Array] = []

@@ -74,10 +74,10 @@ def test_true_shares_make_the_score_fall_by_what_the_fault_is_worth() -> None:
     assert found.cells.ratio() == pytest.approx(10 / (29 / 20), rel=0.1)
 
 
-def test_a_pair_is_won_if_the_blamed_fall_is_greater_and_half_won_if_it_is_equal() -> None:
+def test_a_pair_is_won_if_the_fall_of_explained_cells_is_greater_and_half_won_if_it_is_equal() -> None:
     found = measure(faulty_windows(), HONEST)
 
-    # The blamed cell is met in one of 20 draws, and ties. The attended step is worth 5: it ties with two others and with
+    # A random draw hits the explained cell once in 20, and ties. The attended step is worth 5: it ties with two others and with
     # itself, and loses against the faulty one.
     assert found.cells.win_rate == pytest.approx(19 / 20 + 0.5 / 20, abs=0.02)
     assert found.attention is not None

@@ -1,4 +1,4 @@
-"""A state store in memory that fails, loses answers and falls back when a test says so."""
+"""A state store in memory that fails, loses answers and returns to earlier states on a test's command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Snapshot = tuple[dict[int, PartitionMeta], dict[tuple[int, str], Any]]  # of a s
 
 
 class FragileStore(MemoryStore):
-    """A store in memory of which a test says when persists fail."""
+    """A store in memory whose persists fail when a test says so."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,13 +36,13 @@ class FragileStore(MemoryStore):
         return verdict
 
     def records(self, partition: int, sensors: Sequence[str]) -> list[bytes | None]:
-        """Return what is stored of sensors, whatever state the store is in."""
+        """Return the stored records of sensors, even while the store fails."""
         meta = self._metas.get(partition)
         stored = [self._sensors.get((partition, sensor)) for sensor in sensors]
         return [one.record if one and meta and one.epoch == meta.epoch else None for one in stored]
 
     def positions(self) -> dict[int, int]:
-        """Return up to where the stored state of each partition is."""
+        """Return the persisted position of each partition."""
         return {partition: meta.next_position for partition, meta in self._metas.items()}
 
     def snapshot(self) -> Snapshot:

@@ -1,4 +1,4 @@
-"""An executor whose tasks run when somebody waits for them, or when a test says so."""
+"""An executor whose tasks run only when a caller waits for them or a test calls `arrive`."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ _Result = TypeVar("_Result")
 
 
 class LateFuture(Future[_Result]):
-    """A future whose task runs when somebody waits for it."""
+    """A future whose task runs when a caller waits for its result."""
 
     def __init__(self, task: Callable[[], _Result]) -> None:
         super().__init__()
         self._task = task
 
     def result(self, timeout: float | None = None) -> _Result:
-        """Run the task, unless that was done; return its result."""
+        """Run the task unless it has run already; return its result."""
         if not self.done():
             self.set_result(self._task())
         return super().result(timeout)
 
 
 class LateExecutor:
-    """An executor: what was handed to the store and has not arrived: it does when it is waited for, or when a test says so.
+    """An executor that holds writes on their way to the store until a caller waits for one or a test calls `arrive`.
 
-    What a process has sent arrives though the process is dead.
+    Writes that a process has sent arrive even if the process is dead.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class LateExecutor:
         return future
 
     def arrive(self) -> None:
-        """Let everything arrive that was sent."""
+        """Run all pending tasks: every write that was sent arrives."""
         for future in self._sent:
             future.result()
         self._sent.clear()

@@ -93,7 +93,7 @@ class _Group:
                 self.owners[partition] = target
 
     def release(self, member: str) -> None:
-        """Pass on the partitions that the member holds and is not to hold; if there are any, start a new generation."""
+        """Pass on the partitions that the member holds but no longer owns; if there are any, start a new generation."""
         leaving = [p for p, owner in self.owners.items() if owner == member and self.targets[p] != member]
         for partition in leaving:
             self.owners[partition] = self.targets[partition]
@@ -126,11 +126,11 @@ class MemoryLog:
     # -- what an operator does
 
     def create_topic(self, topic: str, partitions: int = 1) -> None:
-        """Create an empty topic, in place of one with that name, with a new identity."""
+        """Create an empty topic with a new identity, replacing any topic of that name."""
         self._topics[topic] = _Topic(self.new_name("topic"), [_Partition() for _ in range(partitions)])
 
     def recreate_topic(self, topic: str) -> None:
-        """Delete a topic and create it again, empty, with as many partitions."""
+        """Delete a topic and create it again, empty, with the same number of partitions."""
         self.create_topic(topic, self.partition_count(topic))
 
     def add_partitions(self, topic: str, total: int) -> None:
@@ -248,7 +248,7 @@ class MemoryLog:
             self.append_gap(topic, partition)
 
     def span(self, topic: str, partition: int, start: int, stop: int, limit: int) -> tuple[int, list[MemoryRecord]]:
-        """Return the position after the records from `start`, and the records. Without any: `stop` or the log's end."""
+        """Return the position after the records from `start`, and the records. Without records: `stop` or the end."""
         log = self._partition(topic, partition)
         records = log.since(start, limit, stop)
         return (records[-1].offset + 1 if records else min(stop, log.end)), records

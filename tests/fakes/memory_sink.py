@@ -71,7 +71,7 @@ class MemorySink:
         self._usable = False
 
     def _group_of(self, membership: Membership) -> str:
-        """Return the id of a membership's group; refuse a producer that was fenced and a member of the past."""
+        """Return the ID of a membership's group; reject a fenced producer and a former member."""
         if self._log.is_fenced(self._id, self._epoch):
             msg = f"transactional id {self._id} was taken over by another producer"
             raise CommitFailedError(msg)

@@ -42,7 +42,7 @@ class MemorySource:
         self._log.group(self._group_id).rebalance()
 
     def evict(self) -> None:
-        """Remove this member from the group; it notices at its second poll from now, and rejoins."""
+        """Remove this member from the group; it notices in its second poll from now, and rejoins."""
         if self._member is not None:
             self._log.group(self._group_id).remove(self._member)
             self._evicted = True
@@ -140,7 +140,7 @@ class MemorySource:
         return revoked, assigned
 
     def _fetch(self, limit: int) -> tuple[Chunk, ...]:
-        """Read in turn from the partitions that may be read, up to `limit` records in all; advance their positions."""
+        """Read from the readable partitions in turn, up to `limit` records in all; advance their positions."""
         chunks = []
         ready = sorted(p for p in self._positions if p not in self._paused)
         self._turn += 1

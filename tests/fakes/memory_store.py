@@ -1,6 +1,6 @@
 """The state store in memory: a fake for tests.
 
-It follows the contract of ports.StateStore to the byte: it writes spans as spans, so a caller that passes the wrong ones
+It follows the contract of ports.StateStore to the byte: it writes only the given spans, so a caller that passes wrong ones
 gets what it would get from Redis.
 """
 
@@ -43,7 +43,7 @@ class MemoryStore:
         return self._metas.get(partition)
 
     def begin(self, partition: int, meta: PartitionMeta) -> None:
-        """Replace a partition's meta: with a new epoch all its sensors are absent from now on."""
+        """Replace a partition's meta; under a new epoch all its sensors are absent."""
         self._answer()
         self._metas[partition] = meta
 

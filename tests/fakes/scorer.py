@@ -1,4 +1,4 @@
-"""A scorer whose error tells which window it was given: a checksum."""
+"""A scorer whose error is a checksum of its window, so that a test can tell which window was scored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stream_detector.state.running_scale import Scales
 
 
 class ChecksumScorer:
-    """A ports.Scorer whose one error is a checksum of window and scale: of every value and its place, and of nothing else.
+    """A ports.Scorer whose one error is a checksum of window and scale: of every value and its position, and nothing else.
 
     Errors are spread evenly over [0, 1), so about any share of readings can be made anomalous by the margin.
     """
@@ -30,7 +30,7 @@ class ChecksumScorer:
         return lambda: errors[:, np.newaxis]
 
     def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
-        """See ports.Scorer. What is expected is the error, but of the first feature the checksum of the window alone."""
+        """See ports.Scorer. The expected value is the error; for the first feature, it is the checksum of the window alone."""
         checksums = _checksums(windows, scales)
         expected = np.tile(_fractions(checksums)[:, np.newaxis, np.newaxis], (1, *windows.shape[1:]))
         expected[:, :, 0] = _fractions(_checksums(windows))[:, np.newaxis]
@@ -41,7 +41,7 @@ class ChecksumScorer:
 
 
 def checksum_error(rows: Sequence[Sequence[float]], scales: Scales | None = None) -> float:
-    """Return the error of one window, worked out alone; without scales, what an event's first feature is expected to be."""
+    """Return the error of one window, computed alone; without scales, the expected value of an event's first feature."""
     return float(_fractions(_checksums(np.array([rows], np.float32), scales))[0])
 
 

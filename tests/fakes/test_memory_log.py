@@ -1,4 +1,4 @@
-"""What the log in memory does beyond the ports: it fails when a test asks for it, and does nothing by itself."""
+"""The log in memory beyond the ports: it fails when a test asks for it, and does nothing by itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def log() -> MemoryLog:
 
 
 def started(log: MemoryLog) -> MemorySource:
-    """Return a source whose partitions are all at the beginning."""
+    """Return a source with all partitions at their first position."""
     source = MemorySource(log, "in", "group")
     for partition in source.poll(0).assigned:
         source.seek(partition, 0)

@@ -1,4 +1,4 @@
-"""One process on fakes: the pipeline as the service builds it, with a checksum for a model."""
+"""A replica on fakes: the pipeline as the service builds it, with a checksum as its model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.pipeline.world import World
 
 
 class Replica:
-    """One process: all that is lost when it crashes."""
+    """One process, with all the state that a crash would lose."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Replica:
         )
 
     def turn(self, records: int = 500) -> StepReport:
-        """Take one step, a second after the one before, polling at most so many records; its batch may be left in flight."""
+        """Take one step, a second after the previous one, polling at most so many records. May leave its batch in flight."""
         self.world.clock.advance(1.0)
         self.joined = True
         self.source.next_limits.clear()
@@ -68,7 +68,7 @@ class Replica:
         return self.pipeline.step()
 
     def step(self, records: int = 500) -> StepReport:
-        """Take a turn, complete its batch if that is not done by another that reads nothing, and wait for the store."""
+        """Take a turn, complete its batch with another that reads nothing if need be, and wait for the store."""
         reports = [self.turn(records)]
         if self.pipeline._in_flight:
             self.source.next_limits.append(0)
@@ -77,7 +77,7 @@ class Replica:
         return merged(*reports)
 
     def run(self, records: int = 500, until: Callable[[], bool] | None = None, max_steps: int = 2000) -> None:
-        """Step until all is read, restored and stored (or until told); fail if that takes forever."""
+        """Step until everything is read, restored and stored, or until the given condition holds; fail after a bound."""
         done = until or self.is_done
         for _ in range(max_steps):
             self.turn(records)
@@ -91,24 +91,24 @@ class Replica:
         return self.pipeline.is_ready and self.world.committed() == self.world.ends() and not self.pipeline.store_lag
 
     def rebalance(self) -> None:
-        """Take all partitions away and give them back."""
+        """Revoke all partitions and assign them again."""
         if self.joined:
             self.source.rebalance()
 
     def evict(self) -> None:
-        """Drop the replica from the group, as one that was stopped for longer than the session time-out."""
+        """Remove the replica from the group, as if it had been suspended beyond the session time-out."""
         if self.joined:
             self.source.evict()
             self.joined = False
 
     def crash(self) -> Replica:
-        """End as a killed process does; return the process started in its place, with nothing in memory."""
+        """Die as a killed process does; return its replacement, which has nothing in memory."""
         self.source.kill()
         return Replica(self.world, self.config)
 
 
 def merged(*reports: StepReport) -> StepReport:
-    """Return what several steps did."""
+    """Add up the reports of several steps."""
     total = StepReport()
     for report, field_of in itertools.product(reports, fields(StepReport)):
         before, more = getattr(total, field_of.name), getattr(report, field_of.name)

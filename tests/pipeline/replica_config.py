@@ -1,4 +1,4 @@
-"""How a replica of the tests is configured: a small model, a checksum for its score, and the pipeline as the service has it."""
+"""The configuration of the tests' replicas: a small model, a checksum as its score, and the service's pipeline settings."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ MINUTE_MS = 60 * SECOND_MS
 
 @dataclass(frozen=True, slots=True)
 class ReplicaConfig:
-    """How the detector is set up; tests change what they are about."""
+    """The configuration of detector and pipeline; each test changes only the fields that it examines."""
 
     model: ModelSpec = MODEL
     known: tuple[str, ...] = KNOWN
@@ -69,7 +69,7 @@ class ReplicaConfig:
     dead_letter_run: int = 1_000_000
 
     def sensors(self) -> SensorTable:
-        """Return the table of known sensors: each is on a scale of its own."""
+        """Return the table of known sensors, each with a scale of its own."""
         count, features = len(self.known), len(self.model.features)
         location = np.tile(np.arange(count, dtype=np.float32)[:, np.newaxis], (1, features))
         return SensorTable(
@@ -87,7 +87,7 @@ class ReplicaConfig:
         return Scales(table.location[row], table.deviation[row])
 
     def rules(self) -> DecisionRules:
-        """Return rules by which a known sensor's surprise is its error, as long as its level has not moved."""
+        """Return rules under which a known sensor's surprise equals its error, as long as its level stays where it was."""
         table = self.sensors()
         return DecisionRules(
             margin=self.margin,
@@ -112,7 +112,7 @@ class ReplicaConfig:
         return PipelineConfig(INPUT, ALERTS, DEAD_LETTERS, overlap_records=self.overlap_records, commits=self.commits)
 
     def restore(self) -> RestoreConfig:
-        """Return where a new group starts, and how restoring is cut into slices."""
+        """Return the start position of a new group, and the size of the slices of a restoration."""
         return RestoreConfig(self.start, self.lookback_ms, slice_records=self.slice_records, retry_seconds=0.5)
 
     def dead_letter_limit(self) -> DeadLetterLimit:
@@ -133,17 +133,17 @@ class ReplicaConfig:
 
 
 def committing_at_once(config: ReplicaConfig) -> ReplicaConfig:
-    """Return a configuration in which no batch waits to be committed; a small batch still goes all the way in one step."""
+    """Return a configuration that commits every batch at once; a small batch still completes in one step."""
     return replace(config, commits=AT_ONCE)
 
 
 def every_batch_in_flight(config: ReplicaConfig) -> ReplicaConfig:
-    """Return a configuration in which every batch, however small, is scored while the one before it is committed."""
+    """Return a configuration that scores every batch, even a small one, while the previous one is being committed."""
     return replace(config, overlap_records=0, commits=AT_ONCE)
 
 
 def changed(plant: ReplicaConfig, model: ModelSpec | None = None, **changes: object) -> ReplicaConfig:
-    """Return another set-up."""
+    """Return a copy with some fields changed."""
     if model is not None:
         changes["model"] = model
     return replace(plant, **changes)  # type: ignore[arg-type] # checked by the dataclass

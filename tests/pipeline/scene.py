@@ -1,4 +1,4 @@
-"""What many tests of the pipeline share: readings to feed, replicas that are ready, and what came of them."""
+"""Helpers that many pipeline tests share: feed readings, start replicas, and observe the outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scripts of steps and failures, and the stage on which replicas play them against one log."""
+"""Scripts of steps and failures, and the stage on which replicas play them on one log."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BROKEN = b"not a reading"
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A log to read, and a set-up to read it with."""
+    """A log to read, and the configuration of its readers."""
 
     seed: int
     records: int
@@ -41,7 +41,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Which batches are left in flight, what waits to be committed, and when and how the store gets what it was handed."""
+    """Which batches stay in flight, which wait to be committed, and when and how writes reach the store."""
 
     overlap_records: int
     commits: CommitPolicy
@@ -93,7 +93,7 @@ class AnswersLost:
 
 @dataclass(frozen=True, slots=True)
 class Arrive:
-    """What was sent to the store arrives, be its sender alive or not."""
+    """The writes sent to the store arrive, whether or not their sender is alive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class RememberStore:
 
 @dataclass(frozen=True, slots=True)
 class StoreFallsBack:
-    """To what was remembered, as in a failover to a replica that lags."""
+    """The store returns to the remembered state, as in a failover to a lagging replica."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ Step = (
 
 
 def fill(world: World, script: Script) -> None:
-    """Write a log with everything that readings do: come late, twice, after gaps, without values, or undecodable."""
+    """Write a log with every kind of reading: late, repeated, after a gap, without values, or undecodable."""
     random = np.random.default_rng(script.seed)
     now_ms = START_MS
     for _ in range(script.records):
@@ -145,7 +145,7 @@ def fill(world: World, script: Script) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run leaves behind."""
+    """The published events and stored records after a run."""
 
     alerts: dict[bytes, list[bytes]]
     dead_letters: list[tuple[bytes | None, ...]]
@@ -159,7 +159,7 @@ def outcome(world: World, script: Script) -> Outcome:
 
 
 def said(stored: bytes) -> bytes:
-    """Return what a stored record says, in whatever form: the one in memory, without the rows that are not of the window."""
+    """Return a stored record in the form that memory holds, without the rows outside the window."""
     records, is_there = decode([stored], *SHAPE, unit_ms=1)
     assert is_there.all()
     ages = (records["header"]["count"].astype(int)[:, None] - 1 - np.arange(MODEL.window_length)) % MODEL.window_length
@@ -233,7 +233,7 @@ class Stage:
                 store.wipe()
 
     def finish(self) -> None:
-        """Let everything be well again, and read to the end."""
+        """End all failures and read to the end of the log."""
         self.play(StoreUp())
         self.play(AnswersLost(0))
         self.play(Arrive())
@@ -245,7 +245,7 @@ class Stage:
         raise AssertionError(f"stuck: committed {self.world.committed()}, ends {self.world.ends()}")
 
     def run_until_restored(self) -> None:
-        """Bring the replicas to where they read."""
+        """Step the replicas until they have restored their partitions."""
         while not all(replica.pipeline.is_ready for replica in self.replicas):
             for replica in self.replicas:
                 replica.turn(0)

@@ -1,4 +1,4 @@
-"""Batches that say nothing wait for each other to be committed; an event, a dead letter, time or numbers end the wait."""
+"""Batches without output are committed in groups; an event, a dead letter, elapsed time or their number ends the wait."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOUD = replace(ALWAYS, overlap_records=MUCH, commits=RARE)
 
 
 def poll_without_membership(monkeypatch: pytest.MonkeyPatch, replica: Replica, revoked: frozenset[int] = frozenset()) -> None:
-    """Let polls say from now on that the replica is no member, and that these partitions are taken away."""
+    """Make all further polls report that the replica is no group member and that these partitions are revoked."""
     poll = replica.source.poll
     monkeypatch.setattr(replica.source, "poll", lambda seconds: replace(poll(seconds), membership=None, revoked=revoked))
 

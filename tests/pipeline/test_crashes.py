@@ -1,4 +1,4 @@
-"""Processes that end, partitions that are revoked, and chunks that do not continue the state."""
+"""Processes crash, partitions are revoked, and chunks do not continue the state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A batch that loses a partition is as if it had never had it."""
+"""A batch that loses a partition is as if it had never included that partition."""
 
 from __future__ import annotations
 

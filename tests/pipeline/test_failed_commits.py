@@ -1,4 +1,4 @@
-"""Commits and polls that fail, and memberships that are over: nothing is lost, nothing comes twice."""
+"""Commits and polls fail, and memberships end: nothing is lost or duplicated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A batch in flight: it is scored while the one before it is committed and stored, and the next one is polled."""
+"""A batch in flight is scored while the previous one is committed and persisted and the next one is polled."""
 
 from __future__ import annotations
 
@@ -278,7 +278,7 @@ def test_a_last_batch_that_cannot_be_committed_is_read_again_by_the_next_owner(c
 
 
 def lose_one(replica: Replica) -> None:
-    """Take partition 1 away and give it back, while a batch is in flight."""
+    """Revoke partition 1 and assign it again while a batch is in flight."""
     replica.source.rebalance([1])
 
 

@@ -1,4 +1,4 @@
-"""The pipeline while Kafka is away: it says so once, tries on without haste, and is seen to move."""
+"""The pipeline during a Kafka outage: it logs once, retries at intervals, and keeps its heartbeat going."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Beats:
 
 
 def unanswered(world: World) -> Callable[..., None]:
-    """Return a question to Kafka that fails after the time for a request."""
+    """Return a Kafka request that fails after the request time-out."""
 
     def ask(*_: object) -> None:
         world.clock.advance(REQUEST_SECONDS)
@@ -144,7 +144,7 @@ def test_a_sink_that_stays_unusable_is_said_once_and_so_is_its_return(
 def test_a_refused_membership_is_waited_out_instead_of_being_tried_again_and_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The client claims it until its next heartbeat; until then every attempt would fail like the first."""
+    """The client claims membership until its next heartbeat; until then every attempt would fail like the first."""
     world = World()
     replica = Replica(world)
     replica.run(until=lambda: replica.pipeline.is_ready)

@@ -1,4 +1,4 @@
-"""The store gets a batch while the next one is polled, and small batches are carried through in one step."""
+"""A batch is persisted while the next one is polled, and a small batch completes in one step."""
 
 from __future__ import annotations
 

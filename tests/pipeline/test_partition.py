@@ -1,4 +1,4 @@
-"""The three positions of a partition: none goes back, the store does not lead, and only a restoration sets them anew."""
+"""The three positions of a partition: none moves back, the store never leads, and only a restoration resets them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EPOCH = b"epoch--1"
 
 
 def restored(position: int) -> Partition:
-    """Return a partition that was found complete in the store."""
+    """Return a partition whose state the store held completely."""
     partition = Partition(0)
     partition.found_stored(EPOCH, position)
     partition.continue_from_stored()

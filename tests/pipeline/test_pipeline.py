@@ -1,4 +1,4 @@
-"""A run in which nothing fails. test_properties.py has all failures in any order."""
+"""The pipeline when nothing fails. test_properties.py covers all failures in any order."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The property of the design: however the log is cut and whatever fails, the alerts are those of a quiet run.
+"""The design's main property: whatever the batches and whatever fails, the alerts are those of a quiet run.
 
-A quiet run polls one record at a time and nothing fails. A script of steps, drawn by hypothesis, cuts the same log into
+A quiet run polls one record at a time, and nothing fails. A script of steps, drawn by Hypothesis, cuts the same log into
 polls of any size and lets processes, commits and the store fail at any point. Then each sensor's events must be the same
-bytes in the same order, and what is stored of each sensor the same record.
+bytes in the same order, and each sensor's stored record must be the same.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from tests.pipeline.world import World
 
 
 def test_quiet_runs_have_all_that_can_happen_to_a_sensor() -> None:
-    """Else the properties below would say little."""
+    """Otherwise the properties below would prove little."""
     runs = [quiet_run(Script(seed, records=90, partitions=1, stride=1)) for seed in range(10)]
     events = [json.loads(value) for run in runs for values in run.alerts.values() for value in values]
     stored = [np.frombuffer(record, record_dtype(*SHAPE))[0] for run in runs for record in run.stored if record]
@@ -154,7 +154,7 @@ def test_a_store_that_loses_everything_while_the_sensors_are_in_memory_changes_n
 def test_whatever_is_lost_no_event_comes_from_a_wrong_window(
     script: Script, pace: Pace, steps: list[Step], max_sensors: int, replicas: int
 ) -> None:
-    """A store that loses everything while a process ends takes levels and incidents along; windows stay right."""
+    """If the store loses everything while a process dies, levels and incidents are lost; windows stay right."""
     stage = Stage(script, pace, max_sensors, replicas)
 
     for step in steps:
@@ -177,7 +177,7 @@ def test_whatever_is_lost_no_event_comes_from_a_wrong_window(
 
 
 def offsets_at(world: World, sensor: str, partition: int, time: str) -> list[int]:
-    """Return where a sensor's readings of an event time are: where two have it, the later is dropped, if the first was seen."""
+    """Return the offsets of a sensor's readings at an event time; of two, the later is dropped if the first was seen."""
     return [
         record.offset
         for record in world.log.records(INPUT, partition)
@@ -188,7 +188,7 @@ def offsets_at(world: World, sensor: str, partition: int, time: str) -> list[int
 
 
 def window_rows(world: World, sensor: str, partition: int, first: int, last: int) -> list[list[float]]:
-    """Return a sensor's rows between two offsets, by the rules of the input: what is not newer is dropped."""
+    """Return a sensor's rows between two offsets by the rules of the input: readings that are not newer are dropped."""
     rows: list[list[float]] = []
     newest_ms = -1
     for record in world.log.records(INPUT, partition):

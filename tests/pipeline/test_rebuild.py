@@ -1,4 +1,4 @@
-"""Rebuilding from the log: what is written to the store, and in calls of which size."""
+"""Rebuilding from the log: which records are written to the store, and how many per call."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ CROWDED = 10  # sensors in memory: fewer than there are
 
 @dataclass(slots=True)
 class Writes:
-    """What a store was given, call by call."""
+    """The writes to a store, call by call."""
 
     sizes: list[int] = field(default_factory=list)
     sensors: list[str] = field(default_factory=list)
 
 
 def watched(store: FragileStore, monkeypatch: pytest.MonkeyPatch) -> Writes:
-    """Note the persists of a store."""
+    """Record the persists of a store."""
     writes, persist = Writes(), store.persist
 
     def noted(partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> StoreVerdict:
@@ -47,7 +47,7 @@ def feed(world: World, first: int, rounds: int, partition: int = 0) -> None:
 
 
 def after_a_loss(max_sensors: int, partitions: int = 1) -> Replica:
-    """Return a replica, not yet started, of a group that has processed all; the store has lost everything."""
+    """Return a replica, not yet started, of a group that has processed the entire log; the store has lost everything."""
     world = World(partitions)
     for partition in range(partitions):
         feed(world, 0, ROUNDS, partition)

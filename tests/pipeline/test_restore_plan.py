@@ -1,4 +1,4 @@
-"""The table of restore plans, row by row; and replicas that carry them out."""
+"""The table of restore plans, row by row, and replicas that execute them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a replica continues in each partition: a new group, retention, topics that were replaced, other layouts and models."""
+"""The position where a replica continues: with a new group, after retention, after replaced topics, with other models."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def feed(world: World, sensors: str, first_second: int = 0, partition: int = 0) 
 
 
 def filled(replica: Replica, sensor: str, partition: int = 0) -> int:
-    """Return how many rows a sensor's window has in memory; 0 if it is not there."""
+    """Return how many rows a sensor's window has in memory; 0 if the sensor is not in memory."""
     arena = replica.detector.arena
     slots = [slot for slot in arena.held(partition).tolist() if arena.sensors[slot] == sensor]
     return int(arena.records["header"]["filled"][slots[0]]) if slots else 0
 
 
 def scored_values(replica: Replica) -> list[list[float]]:
-    """Return the first feature of all windows that were scored; `feed` wrote the second of the reading there."""
+    """Return the first feature of all scored windows, where `feed` wrote the second of the reading."""
     return [window[:, 0].tolist() for window in replica.scorer.windows_seen]
 
 

@@ -1,4 +1,4 @@
-"""The store follows the log: what is kept when it fails, loses data or returns to an earlier state."""
+"""The store follows the log, even when it fails, loses data or returns to an earlier state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store does not answer: sensors in memory are scored, up to a bound; the others wait."""
+"""The store does not answer: sensors in memory are scored, up to a lag limit; the others wait."""
 
 from __future__ import annotations
 

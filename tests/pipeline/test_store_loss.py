@@ -1,4 +1,4 @@
-"""The store has lost data: no event comes from a wrong window, and the loss is made good."""
+"""The store has lost data: no event comes from a wrong window, and the state is restored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests write to a store."""
+"""Builds the updates that tests write to a store."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from stream_detector.ports import SensorUpdate, Updates
 
 
 def whole(sensor: str, record: bytes) -> tuple[str, bytes]:
-    """Write a sensor's record whole."""
+    """Return an update that writes a sensor's entire record."""
     return sensor, record
 
 
 def together(*parts: tuple[str, bytes] | SensorUpdate) -> Updates:
-    """Write all of these at once."""
+    """Return one set of updates with all of these parts."""
     return Updates(
         whole=dict(part for part in parts if isinstance(part, tuple)),
         changed=[part for part in parts if isinstance(part, SensorUpdate)],

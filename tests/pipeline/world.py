@@ -1,4 +1,4 @@
-"""What outlives a replica: the log, the store and the way to it, and the clock."""
+"""Everything that survives a crash of a replica: the log, the store and the connection to it, and the clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.pipeline.replica_config import ALERTS, DEAD_LETTERS, GROUP, INPUT, MO
 
 
 class World:
-    """What outlives a replica: the log, the store and the way to it, and the clock."""
+    """The log, the store and the connection to it, and the clock, all of which survive a crash of a replica."""
 
     def __init__(self, partitions: int = 1) -> None:
         self.log = MemoryLog()
@@ -29,7 +29,7 @@ class World:
             self.log.create_topic(topic, count)
 
     def random_bytes(self, size: int) -> bytes:
-        """Return bytes that no one else got: what randomness is used for here."""
+        """Return unique bytes, in place of random ones."""
         return next(self._epochs).to_bytes(size, "big")
 
     def produce(
@@ -68,7 +68,7 @@ class World:
 
 
 def stored_counts(world: World, sensors: Sequence[str], partition: int = 0) -> list[int]:
-    """Return how many readings the stored state of each sensor is of; 0 where nothing is stored."""
+    """Return how many readings the stored state of each sensor includes; 0 if nothing is stored."""
     stored = world.store.records(partition, list(sensors))
     records, is_there = decode(stored, MODEL.window_length, len(MODEL.features), len(MODEL.members), unit_ms=1)
     assert is_there.tolist() == [one is not None for one in stored]
