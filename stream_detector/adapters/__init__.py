@@ -1,3 +1,3 @@
-"""Adapters: the ports of the pipeline on Kafka, Redis and a trained model, and the HTTP server."""
+"""Adapters: implementations of the pipeline's ports with Kafka, Redis and a trained model, and the HTTP server."""
 
 from __future__ import annotations

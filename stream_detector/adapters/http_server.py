@@ -18,7 +18,7 @@ _CLIENT_SECONDS = 5.0
 
 @contextmanager
 def serve_pages(host: str, port: int, pages: Mapping[str, Page]) -> Iterator[int]:
-    """Serve pages (path -> status, content type, body) while the context lasts; yield the port. Port 0 means any free one.
+    """Serve pages, by path, until the end of the block; yield the port. Port 0 means any free one.
 
     Raises SettingsError when it cannot listen on the address.
     """

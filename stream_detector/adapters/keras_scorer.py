@@ -24,7 +24,7 @@ from stream_detector.model_store.model_directory import load_artifact
 from stream_detector.readings import Float32Array
 from stream_detector.state.running_scale import Scales
 
-#: Default upper limit of threads: a container may see many processors and be allowed to use few.
+#: Default upper limit of threads: a container may see many processors but be allowed to use only a few.
 MOST_THREADS = 4
 
 

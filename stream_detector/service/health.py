@@ -12,7 +12,7 @@ from stream_detector.service.watchdog import Heartbeat
 def health_pages(
     heartbeat: Heartbeat, metrics: Metrics, limit_seconds: float, clock: Callable[[], float]
 ) -> dict[str, Callable[[], tuple[int, str, bytes]]]:
-    """Return the pages: path -> (status, content type, body)."""
+    """Return the pages by path, each a function that returns (status, content type, body)."""
 
     def metrics_page() -> tuple[int, str, bytes]:
         return 200, "text/plain; version=0.0.4; charset=utf-8", metrics.exposition()

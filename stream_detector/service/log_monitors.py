@@ -1,6 +1,6 @@
-"""Conditions that break nothing and still deserve a log line: rejected readings, gaps, too many alarms, no partitions.
+"""Logs conditions that break nothing but that an operator should know: rejected readings, gaps, excess alarms, no partitions.
 
-Each monitor is fed after every step and limits how often it logs. None of them reads a clock.
+Each monitor observes every step and limits how often it logs. None of them reads a clock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HOUR_SECONDS = 3600.0
 _RESTARTED_SHARE, _MIN_RESTARTED = 0.1, 10
 #: The alarm rate is compared with the budget over this many hours.
 _RATE_HOURS = 24
-#: A warning needs more than this many times the budget, and this many incidents: fewer are chance.
+#: A warning needs more than this many times the budget, and this many incidents: fewer may be chance.
 _BUDGET_FACTOR, _MIN_INCIDENTS = 2.0, 5
 _JOIN_SECONDS = 5.0
 
@@ -35,14 +35,14 @@ class LogMonitors:
         self._unassigned = UnassignedLog(now)
 
     def observe(self, report: StepReport, budget_per_sensor_day: float, assigned: int, now: float) -> None:
-        """Take in a step, the alarm budget during it and the number of partitions after it."""
+        """Observe a step, with the alarm budget during it and the number of partitions after it."""
         self._rejected.observe(report, now)
         self._gaps.observe(report, now)
         self._alarm_rate.observe(report, budget_per_sensor_day, now)
         self._unassigned.observe(assigned, now)
 
     def finish(self, report: StepReport, now: float) -> None:
-        """Take in the last step, of an orderly stop."""
+        """Observe the last step of an orderly stop."""
         self._rejected.observe(report, now)
 
     def flush(self, now: float) -> None:
@@ -119,7 +119,7 @@ class GapLog:
 
 @dataclass(slots=True)
 class _Hour:
-    """Counts of one hour of the clock."""
+    """The counts of one hour."""
 
     incidents: int = 0
     sensor_days: float = 0.0  # of event time, which outruns the clock when the stream catches up
@@ -169,7 +169,7 @@ class UnassignedLog:
         self._is_logged = False
 
     def observe(self, assigned: int, now: float) -> None:
-        """Take in how many partitions the replica has."""
+        """Observe how many partitions the replica has."""
         if assigned:
             self._since, self._is_logged = now, False
         elif now - self._since > _JOIN_SECONDS and not self._is_logged:

@@ -17,7 +17,7 @@ PREFIX = "stream_detector_"
 
 
 class Kind(Enum):
-    """Counters only grow; gauges show the present."""
+    """Counters only grow; gauges show the current value."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -31,7 +31,7 @@ class Metric:
     kind: Kind
     help: str
     labels: tuple[str, ...] = ()
-    values: tuple[str, ...] = ()  # of the one label, exported from the start: a rate needs the zero before the first event
+    values: tuple[str, ...] = ()  # label values exported from the start: a rate needs the zero before the first event
 
 
 METRICS = (
@@ -125,7 +125,7 @@ class Metrics:
                 self._gauges[metric.name] = Gauge(name, metric.help, metric.labels, registry=self._registry)
 
     def observe(self, report: StepReport, seconds: float) -> None:
-        """Add what a step did."""
+        """Add the counts of a step."""
         for name, field in _PLAIN.items():
             count = getattr(report, field)
             if count:

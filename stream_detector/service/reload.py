@@ -1,7 +1,7 @@
-"""Changes the decision rules of a running service: on SIGHUP the settings are read again and the group `alerts` applies.
+"""Reloads the decision rules of a running service: on SIGHUP it rereads the settings and applies the group `alerts`.
 
-The rules change only when every partition is restored and stored. So no reading is replayed by rules other than those
-that first decided it, unless the process dies in between; docs/delivery.md says what that means.
+The rules change only when every partition is restored and stored. So a replay uses the rules that first decided each reading,
+unless the process dies in between; docs/delivery.md explains that case.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ logger = logging.getLogger(__name__)
 
 
 class Decider(Protocol):
-    """What decides by the rules: the pipeline."""
+    """The part of the pipeline that the reloader needs."""
 
     def settle(self) -> bool:
-        """Return whether every partition is restored, and stored up to its committed position."""
+        """Commit and persist; return whether every partition is restored, and stored up to its committed position."""
         ...
 
     def use_rules(self, rules: DecisionRules) -> None:
@@ -35,10 +35,10 @@ class Decider(Protocol):
 class Reloader:
     """Holds the rules in force and replaces them on request."""
 
-    def __init__(self, asked: ReloadFlag, rules: DecisionRules, reread: Callable[[], DecisionRules], metrics: Metrics) -> None:
+    def __init__(self, flag: ReloadFlag, rules: DecisionRules, reread: Callable[[], DecisionRules], metrics: Metrics) -> None:
         """Start with `rules`. `reread` returns the rules that the settings describe now, or raises SettingsError."""
         self.rules = rules
-        self._asked = asked
+        self._flag = flag
         self._reread = reread
         self._metrics = metrics
         self._waiting: DecisionRules | None = None
@@ -46,7 +46,7 @@ class Reloader:
 
     def between_batches(self, decider: Decider) -> None:
         """Reload the settings if requested. Give new rules to the decider once it is settled."""
-        if self._asked.take():
+        if self._flag.take():
             self._reload()
             if self._waiting is not None and not decider.settle():
                 logger.warning("rules %s wait until all partitions are restored and stored", self._waiting.rules_version)
@@ -57,7 +57,7 @@ class Reloader:
             logger.info("%s; previously: %s", describe_rules(self.rules), before.rules_version, extra=_fields(self.rules))
 
     def _reload(self) -> None:
-        """Read the settings. Wrong ones change nothing, not even rules that wait."""
+        """Read the settings. Invalid ones change nothing, not even rules that are waiting."""
         try:
             rules = self._reread()
         except SettingsError as error:
@@ -89,7 +89,7 @@ def reread_alerts(running: Settings, load: Callable[[], Settings]) -> AlertSetti
 
 
 def describe_rules(rules: DecisionRules) -> str:
-    """Return the rules in a line."""
+    """Describe the rules in one line."""
     return (
         f"rules {rules.rules_version}: budget {rules.budget_per_sensor_day:g} false alarms per sensor and day, "
         f"updates every {rules.update_ms / 1000:g} s, closed after {rules.quiet_ms / 1000:g} s without anomalies, "

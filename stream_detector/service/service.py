@@ -1,6 +1,6 @@
-"""The loop of the running service: steps the pipeline, paces it, and shows its state until asked to stop.
+"""The loop of the running service: steps the pipeline, paces it, and publishes its state until asked to stop.
 
-It knows neither Kafka nor Redis: that work is in the pipeline.
+It knows neither Kafka nor Redis.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Service:
         return report
 
     def _observed(self, work: Callable[[], StepReport]) -> StepReport:
-        """Do the work, feed the metrics and beat."""
+        """Do the work, update the metrics and record a heartbeat."""
         began = self._clock()
         report = work()
         now = self._clock()

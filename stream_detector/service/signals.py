@@ -1,4 +1,4 @@
-"""What signals ask of a process. A handler only sets a flag; the previous handlers are restored at the end.
+"""Handles signals that stop or reload a process. A handler only sets a flag; the previous handlers are restored at the end.
 
 Python runs handlers in the main thread and allows only that thread to install them.
 """
@@ -79,7 +79,7 @@ class ReloadFlag:
 
 @contextmanager
 def stop_requested() -> Iterator[threading.Event]:
-    """Yield an event that the first SIGINT or SIGTERM sets; a second signal has its previous effect."""
+    """Yield an event that the first SIGINT or SIGTERM sets; a second signal gets the previous handler."""
     stop = threading.Event()
     before = _previous((signal.SIGINT, signal.SIGTERM))
 

@@ -31,7 +31,7 @@ class Heartbeat:
 
 
 class Watchdog:
-    """Calls `end` once, from a thread of its own, when the heartbeat is older than the limit."""
+    """Calls `end` once, from its own thread, when the heartbeat is older than the limit."""
 
     def __init__(
         self, heartbeat: Heartbeat, limit_seconds: float, clock: Callable[[], float], end: Callable[[StalledError], None]

@@ -1,6 +1,6 @@
-"""Messages about wrong settings: where each was written, under its name there, and what is wrong with it.
+"""Builds messages about wrong settings: where each was set, its name there, and what is wrong with it.
 
-A message never shows the value, which may be a secret in the wrong place.
+A message never shows the value, which may be a misplaced secret.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def describe(error: ValidationError, sources: Sources) -> str:
 
 
 def describe_unknown(names: Iterable[str]) -> str:
-    """Return a line for each variable or secret file that looks like a setting and that pydantic-settings ignores.
+    """Return a line for each variable or secret file that looks like a setting but that pydantic-settings ignores.
 
-    Kubernetes sets variables with single underscores for a service of our name (STREAM_DETECTOR_PORT). They are only reported
+    Kubernetes sets variables with single underscores for a service of our name (STREAM_DETECTOR_PORT). They are reported only
     if a second underscore would make them a setting.
     """
     paths = list(setting_paths())
@@ -59,7 +59,7 @@ def describe_unknown(names: Iterable[str]) -> str:
 
 
 def unknown(path: Sequence[str], spell: Callable[[Sequence[str]], str]) -> str:
-    """Say that a setting does not exist, and which one may be meant."""
+    """Return a message that a setting does not exist, with the one that the user may have meant."""
     name, known = "__".join(path).lower(), {"__".join(one): one for one in setting_paths()}
     near = get_close_matches(name, known, n=1, cutoff=0.75) or [one for one in known if one.endswith(f"__{name}")]
     return f"there is no such setting; {f'did you mean {spell(known[near[0]])}?' if near else 'docs/settings.md lists all'}"
@@ -73,7 +73,7 @@ def setting_paths() -> Iterator[tuple[str, ...]]:
 
 
 def _place(path: Sequence[str], sources: Sources) -> tuple[str, Callable[[Sequence[str]], str]]:
-    """Return where the source that wins has the setting, and how that source spells names."""
+    """Return where the winning source sets the setting, and how that source spells names."""
     name = _as_variable(path)
     if any(_sets(variable, name) for variable in sources.variables):
         return name, _as_variable

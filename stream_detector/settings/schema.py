@@ -54,7 +54,7 @@ class KafkaSettings(Group):
     max_poll_records: Count = Field(4096, description="Most records in a poll, and so in a batch.")
     commit_seconds: ShortWait = Field(
         0.5,
-        description="Longest wait of batches without output to be committed together. 0 disables it.",
+        description="How long batches without output may wait to be committed together. 0 disables waiting.",
     )
     create_topics: bool = Field(True, description="Create missing topics.")
     partitions: Count = Field(6, description="Partitions of a created input topic.")
@@ -155,10 +155,10 @@ class ModelSettings(Group):
         "Part of the result: equal settings give equal scores.",
     )
     threads: Count | None = Field(
-        None, description="Threads that score, without effect on scores. Unset: one per processor, at most 4."
+        None, description="Scoring threads; scores do not depend on them. Unset: one per processor, at most 4."
     )
     refuse_unpromoted: bool = Field(
-        False, description="Refuse, instead of warning about, a model that lost to windowed PCA in training."
+        False, description="Refuse a model that lost to windowed PCA in training, instead of warning."
     )
 
 
@@ -180,7 +180,7 @@ class InputSettings(Group):
     max_record_bytes: Count = Field(65_536, description="A larger record becomes a dead letter.")
     max_sensor_id_bytes: Count = Field(256, description="A reading with a longer sensor ID becomes a dead letter.")
     max_future_seconds: Seconds = Field(
-        3600.0, description="A reading dated later than this after its record becomes a dead letter."
+        3600.0, description="A reading dated more than this after its record becomes a dead letter."
     )
     unknown_features: Literal["dead_letter", "ignore"] = Field(
         "dead_letter",
@@ -241,8 +241,8 @@ class HttpSettings(Group):
 class ServiceSettings(Group):
     """The process: waits, latency and logs."""
 
-    start_seconds: Seconds = Field(60.0, description="Wait for Kafka at the start.")
-    watchdog_seconds: Seconds = Field(120.0, description="The process ends after this long without progress.")
+    start_seconds: Seconds = Field(60.0, description="How long to wait for Kafka at the start.")
+    watchdog_seconds: Seconds = Field(120.0, description="The process exits after this long without progress.")
     target_latency_seconds: ShortWait = Field(
         0.1,
         description="Latency target at low load. Up to half of it is spent gathering readings, "

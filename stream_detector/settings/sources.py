@@ -21,7 +21,7 @@ from stream_detector.settings.schema import PREFIX, Settings
 
 
 def load_settings(config_file: Path | None = None, secrets_directory: Path | None = None) -> Settings:
-    """Read the settings; raise SettingsError that names each wrong one."""
+    """Read the settings; raise a SettingsError that names each wrong one."""
     if config_file is not None and not config_file.is_file():
         msg = f"there is no settings file {config_file}"
         raise SettingsError(msg)
@@ -51,7 +51,7 @@ def load_settings(config_file: Path | None = None, secrets_directory: Path | Non
 
 
 def _read_tables(config_file: Path | None) -> dict[str, Any]:
-    """Read the settings file as it is, to be able to name what was written there."""
+    """Read the settings file as plain tables, so that messages can name its entries."""
     try:
         return {} if config_file is None else tomllib.loads(config_file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:

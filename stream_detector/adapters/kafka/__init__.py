@@ -1,3 +1,3 @@
-"""Kafka: source, sink, topics, security, and reading a topic outside a group."""
+"""Kafka adapters: source, sink, topics, security, and readers outside any consumer group."""
 
 from __future__ import annotations

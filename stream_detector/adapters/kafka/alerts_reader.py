@@ -1,4 +1,4 @@
-"""Reading the alerts topic outside any consumer group: the last alerts, then new ones as they arrive."""
+"""Reads the alerts topic outside any consumer group: the last alerts, then new ones as they arrive."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from stream_detector.errors import RetriableError
 from stream_detector.readings import Record
 from stream_detector.settings.schema import KafkaSettings
 
-#: How often the topic's partitions are looked up: the topic may be created, or partitions added.
+#: How often to look up the topic's partitions: the topic may be created, or partitions added.
 LOOKUP_SECONDS = 5.0
 
 
 class AlertsReader:
-    """Committed records of the alerts topic. Every call is bounded; commits nothing. Not thread-safe.
+    """Reads committed records of the alerts topic. Every call is bounded. Commits nothing. Not thread-safe.
 
     Raises RetriableError when the brokers do not answer (the next call may succeed), PermanentDeliveryError when they refuse.
     """
@@ -33,7 +33,7 @@ class AlertsReader:
         return bool(self._positions)
 
     def last(self, count: int) -> list[Record]:
-        """Return the last `count` alerts that are there now, oldest first. `poll` continues after them."""
+        """Return the last `count` alerts so far, oldest first. `poll` continues after them."""
         bounds = self._reader.bounds_of(self._reader.partitions())
         records = self._search_back(bounds, count)
         self._positions = {partition: end for partition, (_, end) in bounds.items()}
@@ -55,7 +55,7 @@ class AlertsReader:
         self._reader.close()
 
     def _search_back(self, bounds: Mapping[int, tuple[int, int]], count: int) -> list[Record]:
-        """Read from further and further back until there are enough alerts: markers and gaps take offsets as well."""
+        """Read from further and further back until there are enough alerts: markers and gaps use up offsets too."""
         ends = {partition: end for partition, (_, end) in bounds.items()}
         back = 2 * count + 8
         while True:

@@ -1,4 +1,4 @@
-"""Opening the client's consumer, producer and admin: bounded, cleaned up after a failure, with the cause in the error."""
+"""Opens the client's consumer, producer and admin: bounded, cleaned up after a failure, with the cause in the error."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Client = TypeVar("Client")
 def open_client(client_class: Callable[..., Client], options: Options) -> Client:
     """Open a client. Blocks up to the bootstrap time-out.
 
-    Raises SettingsError for options that the client refuses, RetriableError if no broker answers. Closes what a failed
-    client had opened.
+    Raises SettingsError for options that the client refuses, RetriableError if no broker answers. Closes the connections of a
+    client that failed to open.
     """
     opened: list[KafkaNetClient] = []
 

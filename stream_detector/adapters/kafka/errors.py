@@ -1,4 +1,4 @@
-"""The client's errors as ours, told apart by who has to react."""
+"""Translates the client's errors to ours, which differ by who has to react."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stream_detector.errors import (
 )
 from stream_detector.settings.schema import PREFIX
 
-#: Errors that a retry would meet again: an operator has to act.
+#: Errors that a retry cannot resolve: an operator has to act.
 PERMANENT = (
     kafka_errors.AuthorizationError,
     kafka_errors.SaslAuthenticationFailedError,
@@ -34,7 +34,7 @@ PERMANENT = (
     kafka_errors.UnsupportedCodecError,
 )
 
-#: Settings that the brokers refuse, by their error.
+#: Messages about settings that the brokers refuse, by the brokers' error.
 REFUSED_SETTINGS: dict[type[Exception], str] = {
     kafka_errors.InvalidSessionTimeoutError: (
         f"{PREFIX}KAFKA__SESSION_TIMEOUT_SECONDS is outside the range that the brokers allow"
@@ -50,7 +50,7 @@ REFUSED_SETTINGS: dict[type[Exception], str] = {
 
 
 def translate(error: Exception, doing: str, instance_id: str | None = None) -> StreamDetectorError:
-    """Return our error for one of the client's; `doing` is what was tried, and where."""
+    """Return our error for one of the client's. `doing` names the attempted operation and its place."""
     refused = REFUSED_SETTINGS.get(type(error))
     if refused is not None:
         return SettingsError(refused)

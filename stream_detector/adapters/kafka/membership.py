@@ -1,4 +1,4 @@
-"""A consumer's membership of its group: what was revoked, and the proof that a commit needs."""
+"""Tracks a consumer's membership of its group: revoked partitions, and the proof that a commit needs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ logger = logging.getLogger(__name__)
 
 
 class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ships no types
-    """Records what was revoked, and keeps what was assigned from being read.
+    """Records revoked partitions, and pauses assigned ones.
 
-    Runs on the client's IO thread, inside a poll: whatever asks a broker would raise here, and whatever takes long would
-    cost the membership.
+    Runs on the client's IO thread, inside a poll: a request to a broker would raise here, and a slow operation would cost the
+    membership.
     """
 
     def __init__(self, consumer: KafkaConsumer) -> None:
@@ -33,21 +33,21 @@ class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]  # the
             self._consumer.seek(partition, 0)
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Record what was revoked."""
+        """Record revoked partitions."""
         self._revoked.update(partition.partition for partition in revoked)
 
     def on_partitions_lost(self, lost: set[TopicPartition]) -> None:
-        """Record what was revoked without this member's consent."""
+        """Record partitions that were revoked without this member's consent."""
         self.on_partitions_revoked(lost)
 
     def take_revoked(self) -> set[int]:
-        """Return what was revoked since the last call."""
+        """Return the partitions revoked since the last call."""
         revoked, self._revoked = self._revoked, set()
         return revoked
 
 
 class _Heartbeats:
-    """Whether the brokers still know a member: after the session time-out without a heartbeat they do not."""
+    """Tells whether the brokers still know a member: they forget it after the session time-out without a heartbeat."""
 
     def __init__(self, coordinator: GroupCoordinator, session_seconds: float) -> None:
         self._coordinator = coordinator
@@ -85,9 +85,9 @@ class GroupMember:
         return self._coordinator.resume_pending_join()
 
     def proof(self) -> ConsumerGroupMetadata | None:
-        """Return the proof of membership; None when there is none that the broker would check.
+        """Return the proof of membership; None if there is none that the broker would check. Raises FencedError.
 
-        With generation -1 and no member id, the broker accepts a commit over that of a live member. Raises FencedError.
+        With generation -1 and no member ID, the broker would let a commit overwrite that of a live member.
         """
         coordinator = self._coordinator
         if self._instance_id is not None and coordinator.is_stable() and not coordinator.has_heartbeats():
@@ -102,8 +102,8 @@ class GroupMember:
     def has_missed_a_generation(self, membership: ConsumerGroupMetadata | None) -> bool:
         """Return whether the group has had a generation without this member since the last proof.
 
-        A member that learns of its eviction only while it rejoins is not notified when it gets the same partitions back,
-        although another member may have read on in them meanwhile.
+        A member that learns of its eviction only while it rejoins is not notified if it gets the same partitions back,
+        although another member may have read further in them meanwhile.
         """
         if membership is None:
             return False

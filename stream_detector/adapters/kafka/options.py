@@ -1,4 +1,4 @@
-"""The keyword arguments of the client's consumer, producer and admin, from the settings.
+"""Builds the keyword arguments of the client's consumer, producer and admin from the settings.
 
 `extra` may set any option of the client except those that exactly-once delivery depends on (isolation, offsets, idempotence,
 group membership). Secrets never get into a message.
@@ -29,8 +29,8 @@ RECONNECT_SECONDS = 2.0
 #: of CPU without, 56 with lz4, 71 with zstd).
 BATCH_BYTES = 262_144
 
-#: The brokers turn a transaction away while they still write the markers of the one before. The client's default of 100 ms
-#: would be most of the time of a small transaction.
+#: The brokers reject a transaction while they still write the markers of the previous one. The client's default wait of
+#: 100 ms would take most of the time of a small transaction.
 TRANSACTION_RETRY_MS = 10
 
 #: Options that `extra` must not set, and where to look instead.
@@ -163,7 +163,7 @@ def _check_extra(extra: Options) -> None:
 
 
 def _extra(settings: KafkaSettings, known: Options) -> Options:
-    """Return the options of `extra` that a client knows. `module:callable` stands for the object that it makes."""
+    """Return the options of `extra` that a client knows. `module:callable` stands for the object that the callable returns."""
     options = {name: value for name, value in settings.extra.items() if name in known}
     provider = options.get("sasl_oauth_token_provider")
     if isinstance(provider, str):

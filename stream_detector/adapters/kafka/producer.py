@@ -1,7 +1,7 @@
 """Kafka's transactional producer, with every step of a transaction bounded in time.
 
-What it works around is in client_patches/bounded_producer.py; each workaround has a test. A failed producer is never used
-again: the offsets of its aborted transaction would leak into the next one.
+client_patches/bounded_producer.py explains the workarounds; each has a test. A failed producer is never used again: the
+offsets of its aborted transaction would leak into the next one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Deadline:
         return max(0.0, self.at - time.monotonic())
 
     def missed(self) -> kafka_errors.KafkaTimeoutError:
-        """Return the error for having missed it."""
+        """Return the error for missing the deadline."""
         return kafka_errors.KafkaTimeoutError(f"{self.what} took too long")
 
 
@@ -50,7 +50,7 @@ class TransactionalProducer:
         self._timeout_seconds = settings.request_timeout_seconds
         self._producer: KafkaProducer = open_client(KafkaProducer, producer_options(settings, transactional_id))
         try:
-            # Fences whoever used the id before and ends what they left open. Bounded by max_block_ms.
+            # Fences the previous user of the ID and aborts its open transaction. Bounded by max_block_ms.
             self._producer.init_transactions()
         except BaseException:
             self.kill()
@@ -64,14 +64,14 @@ class TransactionalProducer:
         """Send a record; return the future of its acknowledgement. Blocks only for the metadata of a new topic."""
         value = message.value
         if value is None and message.key is None:
-            value = b""  # the client takes no record without both
+            value = b""  # the client refuses a record with neither
         headers = [(name, b"" if content is None else content) for name, content in message.headers]
         return self._producer.send(message.topic, value=value, key=message.key, headers=headers)
 
     def await_sent(self, futures: Sequence[Any], deadline: Deadline) -> None:
-        """Return when the brokers have acknowledged every record.
+        """Wait until the brokers have acknowledged every record.
 
-        Asks each future, because the client would commit a transaction one of whose batches had expired.
+        Checks each future, because the client would commit a transaction even if one of its batches had expired.
         """
         for future in futures:
             future.get(timeout=deadline.left_seconds())
@@ -79,7 +79,7 @@ class TransactionalProducer:
     def send_positions(self, positions: Mapping[TopicPartition, int], membership: Membership, deadline: Deadline) -> None:
         """Add the group's positions to the transaction, under the membership with which they were read."""
         if not isinstance(membership, ConsumerGroupMetadata) or membership.generation_id < 0 or not membership.member_id:
-            # The broker accepts a commit without generation and member, over the positions of a live member.
+            # Without generation and member ID, the broker would let the commit overwrite a live member's positions.
             raise kafka_errors.CommitFailedError("not a member of the group")
         offsets = {partition: OffsetAndMetadata(position, "", -1) for partition, position in positions.items()}
         if not bounded_producer.send_offsets(self._producer, offsets, membership, deadline.left_seconds() * 1000):

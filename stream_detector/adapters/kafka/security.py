@@ -1,4 +1,4 @@
-"""How connections to Kafka are secured: the client's options, settings that cannot work, and remedies for refusals.
+"""Secures connections to Kafka: the client's options, checks of the settings, and remedies for refusals.
 
 Secrets never get into a message.
 """
@@ -19,7 +19,7 @@ SETTING = f"{PREFIX}KAFKA__"
 _BY_PASSWORD = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _FILES = {"ssl_ca_file": "ssl_cafile", "ssl_certificate_file": "ssl_certfile", "ssl_key_file": "ssl_keyfile"}
 
-#: What to do, by a pattern in the reason why a connection failed; the first match counts.
+#: Remedies, by a pattern in the reason why a connection failed; the first match counts.
 _REMEDIES = {
     r"SaslAuthenticationFailed|Failed to authenticate": (
         f"the brokers reject this user and password: check {SETTING}SASL_USERNAME, {SETTING}SASL_PASSWORD"
@@ -37,7 +37,7 @@ _REMEDIES = {
         f"the broker wants a client certificate that it trusts: check {SETTING}SSL_CERTIFICATE_FILE"
     ),
     r"UNEXPECTED_EOF|WRONG_VERSION_NUMBER|record layer failure": (
-        f"this port may speak no TLS: check {SETTING}BROKERS and {SETTING}SECURITY_PROTOCOL"
+        f"the port may not use TLS: check {SETTING}BROKERS and {SETTING}SECURITY_PROTOCOL"
     ),
 }
 
@@ -82,7 +82,7 @@ def check_security(settings: KafkaSettings) -> None:
 
 
 def check_proxy(extra: Mapping[str, Any]) -> None:
-    """Raise SettingsError for a malformed URL of a proxy: the client would quote it, with its password, in its error."""
+    """Raise SettingsError for a malformed proxy URL: the client's error would quote it, password included."""
     for name in ("proxy_url", "socks5_proxy"):
         if extra.get(name) is not None and not _is_url(extra[name]):
             msg = f"{SETTING}EXTRA: {name} is not scheme://[user:password@]host:port; percent-encode special characters"
@@ -112,7 +112,7 @@ def _check_sasl(settings: KafkaSettings) -> None:
 
 
 def _check_files(settings: KafkaSettings) -> None:
-    """Load the files as the client will: it would report a bad file as brokers that do not answer."""
+    """Load the files as the client will. The client itself would blame brokers that do not answer."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if settings.ssl_ca_file is not None:

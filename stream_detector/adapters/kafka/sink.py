@@ -1,4 +1,4 @@
-"""Events, dead letters and committed positions, written to Kafka in one transaction. Implements ports.Sink."""
+"""Writes events, dead letters and committed positions to Kafka in one transaction. Implements ports.Sink."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class KafkaSink:
     def __init__(self, settings: KafkaSettings) -> None:
         """Open the producer. Blocks, bounded; raises RetriableError when no broker answers."""
         self._settings = settings
-        # The same at every start of a named replica, so that it ends the transaction that the last one left open.
+        # A named replica has the same ID at every start, and so ends the transaction that its last run left open.
         self._transactional_id = f"{settings.group_id}-{settings.instance_id or secrets.token_hex(8)}"
         self._producer: TransactionalProducer | None = None
         self._open()
@@ -69,8 +69,6 @@ class KafkaSink:
             self._producer.kill()
             self._producer = None
 
-    # -- inside
-
     def _open(self) -> None:
         try:
             self._producer = TransactionalProducer(self._settings, self._transactional_id)
@@ -78,7 +76,7 @@ class KafkaSink:
             raise translate(error, f"opening transactional producer {self._transactional_id}") from error
 
     def _send(self, producer: TransactionalProducer, messages: Sequence[Message], futures: list[Any]) -> None:
-        """Send all messages. Raises PermanentDeliveryError that names one that can never be sent."""
+        """Send all messages. Raises a PermanentDeliveryError that names a message that can never be sent."""
         for message in messages:
             try:
                 futures.append(producer.send(message))
@@ -91,7 +89,7 @@ class KafkaSink:
                 raise
 
     def _is_missing(self, topic: str) -> bool:
-        """Return whether a topic does not exist: the client waits for its metadata as it does for silent brokers."""
+        """Return whether a topic does not exist: the client's time-out does not tell this from silent brokers."""
         try:
             with KafkaTopics(self._settings) as topics:
                 return topics.describe(topic) is None

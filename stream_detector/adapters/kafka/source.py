@@ -1,4 +1,4 @@
-"""The input topic, read from Kafka as a member of a consumer group.
+"""Reads the input topic from Kafka as a member of a consumer group. Implements ports.Source.
 
 Chunks chain by position: each starts where the one before it ended, and ends at the client's position after the poll. So
 transaction markers and compacted records, which no poll returns, leave no gap. The source does not decide where to start: it
@@ -130,8 +130,6 @@ class KafkaSource:
         for part in (self._reader, self._topics):
             if part is not None:
                 part.close()
-
-    # -- inside
 
     def _learn_partitions(self) -> None:
         """Look up the topic's partitions before the first poll joins the group.

@@ -1,4 +1,4 @@
-"""Reading a topic by position, outside any consumer group: for restoring, for training and to show alerts."""
+"""Reads a topic by position, outside any consumer group: to restore state, to train and to show alerts."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from stream_detector.errors import RetriableError
 from stream_detector.ports import Chunk
 from stream_detector.settings.schema import KafkaSettings
 
-#: The longest single poll: the client's poll does not return when it passed only transaction markers.
+#: The longest single poll: the client's poll does not return when it finds only transaction markers.
 SLICE_MS = 100
 
 
 class PositionLostError(RetriableError):
-    """The log does not hold a position: retention removed it, or the topic is another one by now."""
+    """The log no longer holds a position: retention removed it, or the topic was recreated."""
 
 
 class KafkaReader:
-    """Committed records of one topic, by position. Every call blocks at most the request time-out.
+    """Reads committed records of one topic, by position. Every call blocks at most the request time-out.
 
-    Raises RetriableError on time-out, its kind PositionLostError when the log does not hold a position, and
-    PermanentDeliveryError when Kafka refuses. Not thread-safe.
+    Raises RetriableError on time-out, its subclass PositionLostError if the log does not hold a position, and
+    PermanentDeliveryError if Kafka refuses. Not thread-safe.
     """
 
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
@@ -88,7 +88,7 @@ class KafkaReader:
         return Chunk(partition, start, stop, [record for record in chunk.records if record.offset < stop])
 
     def poll(self, positions: Mapping[int, int], max_records: int | None = None) -> tuple[Chunk, ...]:
-        """Read what there is in some partitions from these positions, at most `max_records` in all.
+        """Read available records of some partitions from these positions, at most `max_records` in all.
 
         Returns a chunk for each partition that made progress. Waits up to SLICE_MS for the first record.
         """
@@ -114,7 +114,7 @@ class KafkaReader:
         self._consumer.close(autocommit=False, timeout_ms=self._timeout_seconds * 1000)
 
     def _focus(self, wanted: Mapping[Any, int]) -> None:
-        """Let only these partitions be read. The others stay assigned, paused, so that what was fetched ahead is kept."""
+        """Read only these partitions. The others stay assigned but paused, so that their prefetched records are kept."""
         moved = {tp: start for tp, start in wanted.items() if self._next.get(tp.partition) != start}
         has_new = any(tp.partition not in self._next for tp in moved)
         self._next.update({tp.partition: start for tp, start in wanted.items()})

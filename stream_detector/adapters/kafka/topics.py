@@ -1,4 +1,4 @@
-"""Topics: looking them up, checking the rights on them, and creating missing ones."""
+"""Looks up topics, checks the user's rights on them, and creates missing ones."""
 
 from __future__ import annotations
 

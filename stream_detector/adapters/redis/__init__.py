@@ -1,3 +1,3 @@
-"""Redis or Valkey: the state store."""
+"""The state store in Redis or Valkey."""
 
 from __future__ import annotations

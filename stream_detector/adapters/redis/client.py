@@ -1,4 +1,4 @@
-"""A client of Redis or Valkey, made from the settings: bounded in time, with TLS, for one server or a Cluster."""
+"""Builds a Redis or Valkey client from the settings: bounded in time, with TLS, for one server or a Cluster."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def checked_address(settings: RedisSettings) -> str:
 
 
 def _check_database_and_options(name: str, url: str) -> None:
-    """Refuse what the client would ignore, or fail on when it connects."""
+    """Refuse a database or options that the client would ignore, or fail on when it connects."""
     if not url.startswith("unix://") and not re.fullmatch(r"(/\d*)?", urlsplit(url).path):
         msg = (  # without the value: a slash in the password would make the password part of it
             f"{name}: the database after the port is a number, as in redis://host:6379/0; percent-encode special characters"
@@ -66,7 +66,7 @@ def _check_database_and_options(name: str, url: str) -> None:
         raise SettingsError(f"{name}: {error}") from None
 
 
-#: What to do, by a pattern in the text of an error that waiting does not mend.
+#: Remedies, by a pattern in the text of an error that waiting does not resolve.
 _REMEDIES = {
     r"(?i)no permissions|NOPERM|can't run this command": (
         f"Grant this Redis user the command, or the keys that begin with sd: ({RIGHTS_PAGE} lists all that are needed)"
@@ -102,7 +102,7 @@ def remedy(error: Exception) -> str:
 
 
 def connect(settings: RedisSettings) -> Client:
-    """Return a client. It repeats a command once if the connection was closed: all commands of the store are idempotent."""
+    """Return a client that repeats a command once if the connection was closed. All commands of the store are idempotent."""
     options: dict[str, Any] = {
         "socket_timeout": settings.timeout_seconds,
         "socket_connect_timeout": settings.timeout_seconds,

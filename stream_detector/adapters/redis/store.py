@@ -1,7 +1,7 @@
 """The state store in Redis or Valkey, single or Cluster. Implements ports.StateStore; keys.py names the keys.
 
-A sensor's key expires when it was not written for ttl_seconds: a safety net for sensors that no longer exist (see Renewals).
-This module does not know what a record means, nor when to persist.
+A sensor's key expires if it is not written for ttl_seconds, which removes sensors that no longer exist (see Renewals). This
+module does not know what a record means or when to persist.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class RedisStore:
         self._is_proven = False
 
     def meta(self, partition: int) -> PartitionMeta | None:
-        """Read a partition's meta; None if there is none.
+        """Read a partition's metadata; None if there is none.
 
         The first call begins by checking that Redis refuses no needed command (see `ping`), and ends by logging a warning if
         Redis is set to evict keys.
@@ -66,7 +66,7 @@ class RedisStore:
         return PartitionMeta(int(next_position), epoch, layout.decode(), topic_id.decode())
 
     def begin(self, partition: int, meta: PartitionMeta) -> None:
-        """Replace a partition's meta: with a new epoch all its sensors are absent from now on."""
+        """Replace a partition's metadata. A new epoch makes all its stored sensors absent."""
         if len(meta.epoch) != _EPOCH_BYTES:
             msg = f"an epoch has {_EPOCH_BYTES} bytes, not {len(meta.epoch)}"
             raise ValueError(msg)
@@ -83,7 +83,7 @@ class RedisStore:
     def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> StoreVerdict:
         """Move a partition's state from position `start` to `stop`, all or nothing. Idempotent.
 
-        A second call writes in full what Redis lacks; a third one what Redis lost between the two.
+        Sensors that Redis has lost are written in full by a second call, and those lost between the two calls by a third.
         """
         if stop <= start:
             msg = f"a persist moves forward: start {start}, stop {stop}"
@@ -108,9 +108,9 @@ class RedisStore:
         return StoreVerdict(verdict.decode())
 
     def ping(self) -> None:
-        """Return if Redis can be read and written and refuses no command that is needed.
+        """Check that Redis can be read and written, and that it refuses no command that the store needs.
 
-        A script that Redis refuses in its middle would leave half of its work.
+        If Redis refused a command in the middle of a script, half of the script's writes would remain.
         """
         text, fields = self._keys.probes()
         self._execute("SET", text, "ping", "PX", PING_MS)
@@ -177,10 +177,10 @@ class RedisStore:
         try:
             yield
         except (RedisError, RedisClusterException, OSError) as error:
-            said = str(error).rstrip(".")
-            if what := remedy(error):
-                raise StoreRefusedError(f"Redis at {self._address}: {said}. {what}") from error
-            raise StoreUnavailableError(f"Redis at {self._address} ({PREFIX}REDIS__URL): {said}") from error
+            reason = str(error).rstrip(".")
+            if advice := remedy(error):
+                raise StoreRefusedError(f"Redis at {self._address}: {reason}. {advice}") from error
+            raise StoreUnavailableError(f"Redis at {self._address} ({PREFIX}REDIS__URL): {reason}") from error
 
     def _ttl_ms(self) -> int:
         return int(1000 * self._renewals.time_to_live_seconds)

@@ -1,7 +1,7 @@
-"""When to renew the time to live of keys that are written in part: rarely, because it costs a fifth of a write.
+"""Decides when to renew the time to live of keys that are written in part: rarely, because it costs a fifth of a write.
 
-Renewing with every write takes 1.4 us more of the server a reading (9.1 instead of 7.7) and 99 bytes more of its log; by
-quarters of the event time, a key would expire under a replay slower than a fifth of real time, which crosses none in time.
+Renewing with every write would take 1.4 us more server time per reading (9.1 instead of 7.7) and 99 bytes more of the server's
+log. Renewing once per quarter of event time would not do: a replay slower than a fifth of real time would let keys expire.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import numpy as np
 
 from stream_detector.readings import Int64Array
 
-#: The size of the table, a power of two: 64 MB, for two million keys. Of more keys, more are renewed more often than needed,
-#: which costs time only.
+#: The size of the table, a power of two: 64 MB, for two million keys. With more keys, more are renewed more often than needed,
+#: which costs only time.
 MAXIMUM_PLACES = 2**23
 _FIRST_PLACES = 2**10
-_PLACES_PER_KEY = 4  # then one key in nine loses its place to another
+_PLACES_PER_KEY = 4  # at this ratio, one key in nine loses its place to another
 _NOTHING = -1  # Python's hash() never returns it
 
 
@@ -24,10 +24,11 @@ class Renewals:
     """Remembers which keys were renewed in the current quarter of their lifetime.
 
     The first write of a key in a quarter renews it, for a quarter longer than the lifetime, so a key never expires earlier
-    than `lifetime_seconds` after its last write. `now` returns the wall clock in seconds: a key expires by the server's.
+    than `lifetime_seconds` after its last write. `now` returns the wall clock in seconds, by which the server expires keys.
 
-    The table holds the hash of a key, in a place that another key may take: 32 to 64 bytes, where a set of keys takes 200. A
-    key with all 64 bits of another one is not renewed; the odds that a million keys hold such a pair are below 1 to 10^7.
+    The table holds the hash of a key, in a place that another key may take: 32 to 64 bytes per key, where a set of keys would
+    take 200. A key whose 64-bit hash equals another's is not renewed; the odds of such a pair among a million keys are below 1
+    in 10^7.
     """
 
     def __init__(self, lifetime_seconds: float, now: Callable[[], float], most_places: int = MAXIMUM_PLACES) -> None:
@@ -58,7 +59,7 @@ class Renewals:
         self._renewed[self._places(hashes)] = hashes
 
     def _forget(self) -> None:
-        self._count = 0  # of keys remembered since, those that lost their place included
+        self._count = 0  # keys remembered since then, including those that lost their place
         self._renewed = np.full(min(_FIRST_PLACES, self._most_places), _NOTHING, np.int64)
 
     def _grow(self, wanted: int) -> None:

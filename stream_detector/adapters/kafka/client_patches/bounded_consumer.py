@@ -1,4 +1,4 @@
-"""Questions to a Kafka consumer that the client answers without a time bound, or with an outdated answer.
+"""Bounded and up-to-date versions of Kafka consumer calls that the client does not bound, or answers from old requests.
 
 Defects: partitions_for_topic() waits for metadata, and position() for an offset, until a broker answers. committed() reuses
 a request that timed out earlier, and then returns its old answer. Seen in kafka-python 3.0.12. Upstream:
@@ -22,7 +22,7 @@ def partitions_of(consumer: KafkaConsumer, topic: str, timeout_ms: float) -> set
     """Return a topic's partitions; none if it does not exist. Blocks up to the time-out, twice; raises KafkaError."""
     cluster = consumer._cluster
     if cluster.partitions_for_topic(topic) is None:
-        if cluster.metadata_refresh_in_progress:  # it may not ask for all topics
+        if cluster.metadata_refresh_in_progress:  # that refresh may not ask for all topics
             fetch_metadata(consumer, timeout_ms)
         needs_all, cluster.need_all_topic_metadata = cluster.need_all_topic_metadata, True
         try:

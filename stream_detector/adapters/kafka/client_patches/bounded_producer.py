@@ -1,4 +1,4 @@
-"""Transactional calls of a Kafka producer, bounded in time, and an end to its thread.
+"""Bounds the transactional calls of a Kafka producer, and ends its thread.
 
 Defects: commit_transaction() and send_offsets_to_transaction() wait until the coordinator answers, and the request is lost
 when its connection drops. Calls after an error do not name the error. close(timeout) raises while requests are open, and

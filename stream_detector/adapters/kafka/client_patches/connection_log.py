@@ -1,4 +1,4 @@
-"""Why the last attempt to connect failed, read from the client's log.
+"""Finds out from the client's log why the last attempt to connect failed.
 
 Defect: when no broker lets the client in, its constructor raises KafkaTimeoutError without the cause. The cause, such as a
 wrong password, is only in a warning of the logger kafka.net.manager. Seen in kafka-python 3.0.12; no upstream issue found.

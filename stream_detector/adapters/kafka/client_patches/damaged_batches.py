@@ -1,8 +1,8 @@
-"""Batches of records as a broker returns them, damaged ones included.
+"""Reads batches of records as a broker returns them, and skips damaged ones.
 
-Defects: the client raises on a batch that is damaged or whose header names are not UTF-8, and then loops for ever over what
-it had parsed. It bounds neither the length that a batch claims nor what it decompresses. So it gets its batches through
-DeliverableBatches, which never raises for what the bytes hold: it delivers everything before the damage, then skips what
+Defects: the client raises on a batch that is damaged or whose header names are not UTF-8, and then loops forever over the
+records it had parsed. It bounds neither the length that a batch claims nor its decompressed size. So it gets its batches from
+DeliverableBatches, which never raises because of their content: it delivers everything before the damage, then skips what
 nobody can read. Seen in kafka-python 3.0.12; no upstream issue found.
 """
 
@@ -63,7 +63,7 @@ class DeliverableBatches:
         self._bytes_left = MAXIMUM_UNCOMPRESSED_BYTES
 
     def next_batch(self) -> Any:
-        """Return the next batch; None at the end, and before damage that is not skipped yet."""
+        """Return the next batch; None at the end, or before damage that is not to be skipped yet."""
         if self._has_ended or self._bytes_left <= 0:
             return None  # the rest is fetched again
         batch, flaw = self._parsed()
@@ -93,11 +93,11 @@ class DeliverableBatches:
             stop = batch.next_offset if is_v2 else max(start + 1, self._following() or 0)
             self._skips(Damage(start, stop, reason, may_recover=False))
             start = stop
-        if not is_v2:  # the last offset that it states need not be true
+        if not is_v2:  # the last offset that it states may be wrong
             self.position = start
 
     def _parsed(self) -> tuple[Any, str]:
-        """Return the next batch, and what is wrong with it; empty if nothing is."""
+        """Return the next batch and what is wrong with it; "" if nothing is."""
         at = self._records._next_slice
         try:
             batch = self._records.next_batch()
@@ -131,12 +131,12 @@ class DeliverableBatches:
             self.position = stop
 
     def _continues_without(self) -> bool:
-        """Return whether the next batch has the position: then the damaged one has no record that is wanted."""
+        """Return whether the next batch contains the position: then nobody needs the damaged one."""
         following = self._following()
         return following is not None and following <= self.position
 
     def _stop(self, batch: Any) -> int:
-        """Return the end of a damaged batch: what it states, if the next batch and the log's end do not contradict it."""
+        """Return the end of a damaged batch: its stated end, unless the next batch or the log's end contradicts it."""
         claimed = self.position + 1
         if batch is not None and batch.magic >= V2:
             is_here = batch.base_offset <= self.position < batch.next_offset

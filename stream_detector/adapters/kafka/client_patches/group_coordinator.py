@@ -1,8 +1,8 @@
-"""The client's coordinator of a consumer group: the joins that it forgets and the state that it does not publish.
+"""Mends the client's consumer group coordinator, which forgets joins, and reads its private state.
 
 Defects: it drops a join whose answer arrives between two polls, and a leader that rejoins for new partitions never applies
-its own assignment (see resume_pending_join). A fenced static member learns nothing: its heartbeats only stop. While a
-heartbeat is unanswered, poll() takes it for due and spins. Seen in kafka-python 3.0.12; no upstream issue found.
+its own assignment (see resume_pending_join). A fenced static member gets no error: its heartbeats just stop. While a heartbeat
+is unanswered, poll() considers it due and spins. Seen in kafka-python 3.0.12; no upstream issue found.
 """
 
 # ruff: noqa: SLF001 - the client has no public way to do this
@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from kafka import KafkaConsumer
 
-#: When a join's answer is given to the client once more, counted from the moment it starts to wait for it.
+#: How long after the client starts waiting for a join's answer it gets the answer again.
 JOIN_ANSWER_SECONDS = 0.02
-#: The shortest interval at which the client's poll looks after its group. A thread of its own sends the heartbeats.
+#: The shortest interval at which the client's poll checks its group. Another thread sends the heartbeats.
 GROUP_CHECK_SECONDS = 0.1
 
 
@@ -27,9 +27,9 @@ class GroupCoordinator:
     def resume_pending_join(self) -> float:
         """Resume a join that earlier polls had no time to finish; return the seconds that the next poll must last at least.
 
-        The client forgets it in two ways. A leader that rejoins because of new partitions considers itself done as soon as
-        it has assigned them: nobody applies the answer, and with its heartbeats off the member dies. And the client discards
-        an answer that arrives between two polls for a new join, which from a leader rebalances the whole group again.
+        The client forgets a join in two ways. A leader that rejoins because of new partitions considers itself done as soon as
+        it has assigned them: nobody applies the answer, and the member dies because its heartbeats are off. And if the answer
+        arrives between two polls, the client discards it and joins again; a leader thereby rebalances the entire group again.
         """
         coordinator = self._coordinator
         if not coordinator.rejoining:
@@ -59,7 +59,7 @@ class GroupCoordinator:
 
 
 def keep_poll_from_spinning(consumer: KafkaConsumer) -> None:
-    """Let poll() look after its group at most every GROUP_CHECK_SECONDS, also while a heartbeat is unanswered."""
+    """Make poll() check its group at most every GROUP_CHECK_SECONDS, even while a heartbeat is unanswered."""
     coordinator = consumer._coordinator
     time_to_next_poll = coordinator.time_to_next_poll
     coordinator.time_to_next_poll = lambda: max(GROUP_CHECK_SECONDS, time_to_next_poll())

@@ -1,4 +1,4 @@
-"""What one fetch returned of a partition, as the client's fetcher holds it until it is read.
+"""The records that one fetch returned from a partition, as the client's fetcher holds them until they are read.
 
 Defects: the client's own class unpacks records several times slower than record_parser.py, raises on damage, and raises on a
 transaction marker whose record was compacted away. Seen in kafka-python 3.0.12; no upstream issue found.
@@ -40,7 +40,7 @@ def _records(held: Any, tp: TopicPartition, batches: DeliverableBatches) -> Iter
         if is_v2:
             held.leader_epoch = batch.leader_epoch
         if not (is_v2 and _is_left_out(held, batch, tp)):
-            held.bytes_read += batch.size_in_bytes  # after a read of any bytes, the client reads the other partitions first
+            held.bytes_read += batch.size_in_bytes  # if this is not 0, the client reads the other partitions first
             for record in batches.records(batch, tp):
                 held.next_fetch_offset = record.offset + 1
                 yield record
@@ -49,7 +49,7 @@ def _records(held: Any, tp: TopicPartition, batches: DeliverableBatches) -> Iter
 
 
 def _is_left_out(held: Any, batch: Any, tp: TopicPartition) -> bool:
-    """Return whether a batch is a marker or aborted; update the transactions that are aborted at its place."""
+    """Return whether a batch is a marker or aborted; update the transactions that are aborted at its offsets."""
     if held.isolation_level == IsolationLevel.READ_COMMITTED and batch.has_producer_id():
         held._consume_aborted_transactions_up_to(batch.last_offset)
         if batch.is_control_batch and _is_abort(batch, tp):

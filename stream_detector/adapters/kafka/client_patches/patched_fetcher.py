@@ -1,14 +1,14 @@
-"""Polls of a Kafka consumer whose partitions are paused and resumed, and whose log may be damaged.
+"""Polls a Kafka consumer whose partitions are paused and resumed, and whose log may be damaged.
 
 Defects of the client's fetcher, each explained at its method:
 
 - It keeps the records of a paused partition and may never return them (`_put_aside`).
 - It waits for a broker although records have arrived (`_send_fetches_and_look`).
 - It returns records as old as the last poll (`poll_latest`).
-- It loops for ever on a damaged batch (damaged_batches.py).
+- It loops forever on a damaged batch (damaged_batches.py).
 
-Seen in kafka-python 3.0.12. It retains the records of paused partitions since https://github.com/dpkp/kafka-python/pull/2981;
-no upstream issue found for the defects.
+Seen in kafka-python 3.0.12. The client retains the records of paused partitions since
+https://github.com/dpkp/kafka-python/pull/2981; no upstream issue found for the defects.
 """
 
 # ruff: noqa: SLF001 - the client has no public way to do any of this
@@ -33,12 +33,12 @@ from stream_detector.adapters.kafka.client_patches.partition_records import part
 
 logger = logging.getLogger(__name__)
 
-#: How long a damaged batch is fetched again before it is skipped: a broker or a network recovers, a disk does not.
+#: How long to retry a damaged batch before skipping it: a broker or a network recovers, a disk does not.
 PATIENCE_SECONDS = 5.0
 _RETRY_SECONDS = 0.1
-#: Damage not met for this long counts as new. Longer than the pause between polls when there is much else to do.
+#: Damage not met for this long counts as new. Longer than the pause between the polls of a busy service.
 _FORGET_SECONDS = 30.0
-#: How long a poll that found retained records waits, at most, for those that arrived since.
+#: Longest wait, after a poll that found retained records, for those that arrived since.
 _CATCH_UP_MS = 10
 
 
@@ -78,7 +78,7 @@ class PatchedFetcher:
             error, self._error = self._error, None
             raise error
         if timeout_ms > 0 and self._coordinator.need_rejoin():
-            return self.poll(timeout_ms, max_records)  # only one poll that waits for a join's answer gets it
+            return self.poll(timeout_ms, max_records)  # a join's answer needs a single poll that waits for it
         records = self.poll(0, max_records)
         found = sum(map(len, records.values()))
         if not found and timeout_ms > 0:
@@ -87,7 +87,7 @@ class PatchedFetcher:
             return records
         try:
             more = self.poll(_CATCH_UP_MS, max_records - found)
-        except KafkaError as raised:  # the client is past the records in hand: raised now, it would lose them
+        except KafkaError as raised:  # the client has moved on: raising now would lose the records in hand
             self._error = raised
             return records
         for partition, of_partition in more.items():
@@ -95,9 +95,9 @@ class PatchedFetcher:
         return records
 
     def poll(self, timeout_ms: float, max_records: int | None = None) -> dict[TopicPartition, list[Any]]:
-        """Poll as the client does, and get the records that it retained while their partition was paused.
+        """Poll as the client does, and also return the records that it retained while their partition was paused.
 
-        Damaged batches count as not arrived yet; after a while, as absent.
+        A damaged batch counts as not arrived yet, and after PATIENCE_SECONDS as absent.
         """
         self._put_aside()
         self._is_waiting = False
@@ -112,22 +112,22 @@ class PatchedFetcher:
         return lost
 
     def _send_fetches_and_look(self) -> Any:
-        """Send fetches as the client does before it waits, and keep it from waiting with records in hand.
+        """Send fetches as the client does before it waits, and keep it from waiting while it has records.
 
-        It forgets a request that is answered after it looked at the answers and before it sends the next ones, and then
-        waits for the answer to another one: up to a tenth of a second, in one poll of a hundred.
+        The client overlooks an answer that arrives after it looked for answers and before it sends the next requests. It then
+        waits for the next answer: up to a tenth of a second, in one poll of a hundred.
         """
         sent = self._send_fetches()
         if self._fetcher._completed_fetches:
-            self._fetcher._fetch_futures.append(Future().success(None))  # it looks again when one of these is done
+            self._fetcher._fetch_futures.append(Future().success(None))  # the client looks again when one of these is done
         return sent
 
     def _put_aside(self) -> None:
-        """Let the client hold no records except those of a partition that may be read.
+        """Make the client hold no records except those of a partition that may be read.
 
-        The client sets parsed records of a paused partition aside, and takes them up again only when it holds no other
-        partition's. But it keeps holding the last partition's, both when they are used up (a resumed partition then stays
-        silent for good) and when that partition was paused (a resumed one is then silent for one poll).
+        The client sets the parsed records of a paused partition aside, and resumes them only when it holds no other
+        partition's. But it keeps holding the last partition's records, both when they are used up (a resumed partition then
+        stays silent for good) and when that partition was paused (a resumed one is then silent for one poll).
         """
         fetcher, held = self._fetcher, self._fetcher._next_partition_records
         if held and fetcher._subscriptions.is_paused(held.topic_partition):
@@ -137,7 +137,7 @@ class PatchedFetcher:
             fetcher._next_partition_records = None
 
     def _partition_records(self, fetch_offset: int, tp: TopicPartition, records: Any, **options: Any) -> Any:
-        """Return what the client's fetcher holds of a fetch, made of batches that it cannot fail on."""
+        """Return the fetched records for the client's fetcher, in batches that it cannot fail on."""
         batches = DeliverableBatches(records, fetch_offset, partial(self._log_end, tp), partial(self._skips, tp))
         return partition_records(fetch_offset, tp, batches, **options)
 

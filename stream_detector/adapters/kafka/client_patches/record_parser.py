@@ -1,8 +1,8 @@
-"""Records unpacked from the bytes of a batch of Kafka's format 2.
+"""Unpacks records from the bytes of a batch in Kafka's format 2.
 
-Defect: the client calls a function for each number and makes two objects of each record, which takes four times as long as
-this loop, which reads numbers of one and two bytes in line; nearly all are that short. The client's parser does not check
-what it reads. Seen in kafka-python 3.0.12; no upstream issue found.
+Defect: the client calls a function for each number and makes two objects of each record. It takes four times as long as this
+loop, which reads numbers of one and two bytes inline; nearly all are that short. The client's parser does not check the bytes
+that it reads. Seen in kafka-python 3.0.12; no upstream issue found.
 """
 
 # ruff: noqa: SLF001 - the client's batch has no public way to its bytes
@@ -38,7 +38,7 @@ class KafkaRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 def _of_client(record: Any, tp: TopicPartition) -> KafkaRecord:
-    """Return a record of the client's as one of ours."""
+    """Convert a record of the client to a KafkaRecord."""
     time_ms = -1 if record.timestamp is None else record.timestamp
     return KafkaRecord(tp.topic, tp.partition, record.offset, time_ms, record.key, record.value, tuple(record.headers))
 
@@ -56,7 +56,7 @@ def unpacked(batch: Any, tp: TopicPartition) -> Iterator[KafkaRecord]:  # noqa: 
     """Yield the records of a decompressed batch of the client, one at a time: a batch may hold millions.
 
     Numbers are zigzag varints: seven bits to a byte, the lowest first, the sign in the lowest bit. Null has the size -1.
-    Raises CorruptRecordError at the first bytes that are no record, after yielding the records before them.
+    Raises CorruptRecordError at the first bytes that are not a record, after yielding the records before them.
     """
     (topic, partition), base, first = tp, batch.base_offset, batch.first_timestamp
     appended = batch.max_timestamp if batch.timestamp_type else None
