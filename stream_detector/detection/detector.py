@@ -97,7 +97,7 @@ class Detector:
         slots = np.array([self.arena.slot(partition, incident.sensor_id) for incident in incidents], np.int32)
         for slot, incident in zip(slots.tolist(), incidents, strict=True):
             write_incident(self.arena.records["header"], slot, incident)
-        self.arena.changed(slots, np.ones(len(slots), np.int64))
+        self.arena.mark_changed(slots, np.ones(len(slots), np.int64))
 
     def detect(self, readings: Readings, *, scoring: bool = True) -> Detected:
         """Append readings to windows, score the window as of each, and decide. The sensors must be in the arena. Blocks."""
@@ -108,7 +108,7 @@ class Detector:
         slots = self.arena.slots(readings)
         appended = append(self.arena.records, slots, readings, self._windows.max_gap_ms)
         touched, groups, rows = np.unique(appended.slot, return_inverse=True, return_counts=True)
-        self.arena.changed(touched, rows)
+        self.arena.mark_changed(touched, rows)
         values, table_rows = readings.values[appended.reading], self.arena.table_rows[appended.slot]
         scales = learn(self.arena.records, appended, values, table_rows, self._windows.scales)
         if not scoring or not len(values):

@@ -45,7 +45,7 @@ def join(parts: Sequence[ScoredRows]) -> ScoredRows:
 
 def score_dataset(detector: Detector, dataset: Dataset) -> Iterator[ScoredRows]:
     """Score a dataset in order and yield the outcome batch by batch; raise ValueError if its sensors exceed the arena."""
-    if not detector.arena.room(len(dataset.sensors)):
+    if not detector.arena.make_room(len(dataset.sensors)):
         msg = f"{len(dataset.sensors)} sensors do not fit into an arena of {detector.arena.max_sensors}"
         raise ValueError(msg)
     detector.admit_new(0, dataset.sensors)

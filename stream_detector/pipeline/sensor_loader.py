@@ -56,7 +56,7 @@ class SensorLoader:
         if meta is not None and meta.epoch == partition.epoch and meta.next_position < partition.persisted:
             self._guard.require_check()  # the store fell back to older data, these sensors too: the check restores them
             return False
-        if not self._detector.arena.room(len(sensors)):  # only sensors whose state the store has may be evicted
+        if not self._detector.arena.make_room(len(sensors)):  # only sensors whose state the store has may be evicted
             return False
         self._warn_about_divided_sensors(partition.number, sensors)
         self._detector.admit(partition.number, sensors, *decode_stored(self._detector, stored))

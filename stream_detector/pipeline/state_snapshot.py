@@ -10,7 +10,7 @@ import numpy as np
 
 from stream_detector.ports import SensorUpdate, Updates
 from stream_detector.readings import Int32Array
-from stream_detector.state.arena import Arena, Marked
+from stream_detector.state.arena import Arena, SlotProgress
 from stream_detector.state.codec.encode import encode, encode_uncompressed
 from stream_detector.state.codec.record_format import UNCOMPRESSED
 
@@ -24,7 +24,7 @@ class StateSnapshot:
     """A partition's unsaved state as of a position. Later changes of the arena do not affect it."""
 
     position: int
-    marked: Marked
+    progress: SlotProgress
     updates: Updates
 
 
@@ -36,13 +36,13 @@ def take_snapshots(
     One call serves all partitions, because encoding costs far more per call than per sensor.
     """
     if arena.records.itemsize > whole_bytes:
-        return [StateSnapshot(position, arena.marked(slots), _changes(arena, slots)) for slots, position in parts]
+        return [StateSnapshot(position, arena.progress(slots), _changes(arena, slots)) for slots, position in parts]
     slots = np.concatenate([slots for slots, _ in parts]) if parts else np.zeros(0, np.int32)
-    stored = encode(arena.taken(slots))
+    stored = encode(arena.copy_records(slots))
     named = list(zip([arena.sensors[slot] for slot in slots.tolist()], stored, strict=True))
     ends = np.cumsum([len(slots) for slots, _ in parts]).tolist()
     return [
-        StateSnapshot(position, arena.marked(slots), Updates(dict(named[end - len(slots) : end])))
+        StateSnapshot(position, arena.progress(slots), Updates(dict(named[end - len(slots) : end])))
         for (slots, position), end in zip(parts, ends, strict=True)
     ]
 
@@ -58,7 +58,7 @@ def _changes(arena: Arena, slots: Int32Array) -> Updates:
     size, window_length = 1 + records.itemsize, records["rows"].shape[1]
     row_bytes = records["rows"].dtype.itemsize
     head_bytes = size - window_length * row_bytes
-    stored, contents = arena.stored_time_ms[slots], encode_uncompressed(arena.taken(slots))
+    stored, contents = arena.stored_time_ms[slots], encode_uncompressed(arena.copy_records(slots))
     prefixes = stored.astype("<i8").tobytes()
     new_rows = arena.unsaved_rows[slots]
     is_whole = ((stored < 0) | (new_rows >= window_length)).tolist()

@@ -101,7 +101,7 @@ class StateWriter:
         with self._guard.asking() as store:
             store.begin(partition.number, PartitionMeta(position, epoch, self._layout, partition.topic_id))
         partition.started_epoch(epoch, position)
-        self._arena.unstored(partition.number)
+        self._arena.mark_lost(partition.number)
 
     def is_up_to_date(self, partition: Partition) -> bool:
         """Return whether the store, as far as is known, has all committed state of a partition and accepts more."""
@@ -161,7 +161,7 @@ class StateWriter:
             return store.persist(partition.number, partition.epoch, partition.persisted, position, updates)
 
     def _record_stored(self, partition: Partition, snapshot: StateSnapshot) -> None:
-        self._arena.saved(partition.number, snapshot.marked)
+        self._arena.mark_saved(partition.number, snapshot.progress)
         partition.persisted_to(snapshot.position)
         partition.checked_at = self._guard.required_check
 
@@ -195,7 +195,7 @@ class StateWriter:
         """Write all sensors in memory in a new epoch, which becomes usable with the last slice."""
         partition.rewriting = True
         arena = self._arena
-        arena.unstored(partition.number)  # even if the store fails now: no sensor is evicted before the last slice is written
+        arena.mark_lost(partition.number)  # even if the store fails now: no sensor is evicted before the last slice is written
         slots = arena.held(partition.number)
         slices = np.array_split(slots, max(1, -(-len(slots) // _REWRITE_SENSORS)))
         self.begin(partition, -len(slices))
@@ -206,5 +206,5 @@ class StateWriter:
                 raise StoreUnavailableError(msg)
             partition.persisted_to(stop)
             self._on_progress()
-        arena.saved(partition.number, arena.marked(slots))
+        arena.mark_saved(partition.number, arena.progress(slots))
         partition.rewriting, partition.checked_at = False, self._guard.required_check

@@ -19,7 +19,7 @@ _FIRST_CAPACITY = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Marked:
+class SlotProgress:
     """The progress of slots [S] at one moment."""
 
     slots: Int32Array
@@ -80,7 +80,7 @@ class Arena:
         pairs = zip(readings.partitions.tolist(), readings.sensors, strict=True)
         return np.fromiter((held[partition][sensor] for partition, sensor in pairs), np.int32, len(readings))
 
-    def room(self, needed: int) -> bool:
+    def make_room(self, needed: int) -> bool:
         """Make room by growing, or by evicting stored sensors of earlier batches; return whether there is enough."""
         while len(self._free) < needed and len(self.sensors) < self.max_sensors:
             self._grow()
@@ -117,7 +117,7 @@ class Arena:
         """Return the slots of a partition's sensors."""
         return np.fromiter(self._slots.get(partition, {}).values(), np.int32)
 
-    def taken(self, slots: Int32Array) -> Records:
+    def copy_records(self, slots: Int32Array) -> Records:
         """Return a copy of these slots' records."""
         return raw(self.records)[slots].view(self.records.dtype)
 
@@ -131,7 +131,7 @@ class Arena:
         """How many sensors, over all partitions, have unsaved state. Scans all slots."""
         return int(np.count_nonzero(self.unsaved_rows))
 
-    def changed(self, slots: Int32Array, rows: Int64Array) -> None:
+    def mark_changed(self, slots: Int32Array, rows: Int64Array) -> None:
         """Record that rows [S], at least one each, were appended to these distinct slots [S]."""
         fresh = slots[self.unsaved_rows[slots] == 0]
         self.unsaved_rows[slots] += rows
@@ -139,19 +139,19 @@ class Arena:
         for partition in np.unique(partitions).tolist():
             self._unsaved.setdefault(partition, []).append(fresh[partitions == partition])
 
-    def marked(self, slots: Int32Array) -> Marked:
-        """Return the progress of these slots, for a later `saved`."""
-        return Marked(slots, self.unsaved_rows[slots], self.records["header"]["last_time_ms"][slots])
+    def progress(self, slots: Int32Array) -> SlotProgress:
+        """Return the progress of these slots, for a later `mark_saved`."""
+        return SlotProgress(slots, self.unsaved_rows[slots], self.records["header"]["last_time_ms"][slots])
 
-    def saved(self, partition: int, marked: Marked) -> None:
-        """Record that the store has the partition's slots as they were when `marked` was called."""
-        self.unsaved_rows[marked.slots] -= marked.unsaved_rows
-        self.stored_time_ms[marked.slots] = marked.last_time_ms
+    def mark_saved(self, partition: int, progress: SlotProgress) -> None:
+        """Record that the store has the partition's slots as they were when `progress` was called."""
+        self.unsaved_rows[progress.slots] -= progress.unsaved_rows
+        self.stored_time_ms[progress.slots] = progress.last_time_ms
         remaining = (slots[self.unsaved_rows[slots] > 0] for slots in self._unsaved.pop(partition, ()))
         if left := [slots for slots in remaining if len(slots)]:
             self._unsaved[partition] = left
 
-    def unstored(self, partition: int) -> Int32Array:
+    def mark_lost(self, partition: int) -> Int32Array:
         """Record that the store lost a partition's state; return the slots of all its sensors."""
         slots = self.held(partition)
         self.stored_time_ms[slots] = -1

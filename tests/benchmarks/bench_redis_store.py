@@ -56,7 +56,7 @@ def arena_of(window: Window, sensors: list[str]) -> Arena:
     total, turns = len(sensors), window.length
     random = np.random.default_rng(0)
     arena = Arena(total, window.length, window.features, MEMBERS)
-    arena.room(total)
+    arena.make_room(total)
     records, nobody = new_records(total, window.length, window.features, MEMBERS), np.zeros(total, np.bool_)
     arena.insert(0, sensors, records, nobody, np.full(total, UNKNOWN, np.int32))
     walk = random.normal(0, 0.3, (turns, total, window.features)).cumsum(axis=0)

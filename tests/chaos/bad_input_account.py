@@ -82,7 +82,7 @@ def _account_for_partition(
         readings: Readings = decoded.readings
         new = [sensor for sensor in dict.fromkeys(readings.sensors) if sensor not in sensors]
         sensors.update(new)
-        detector.arena.room(len(new))
+        detector.arena.make_room(len(new))
         detector.admit_new(partition, new)
         detected = detector.detect(readings)
         account.counts["scored"] += detected.scored

@@ -188,7 +188,7 @@ def _taken_over(partition: int, detector: Detector, before: Detector | None) -> 
     if before is not None:
         slots = before.arena.held(partition)
         sensors = [before.arena.sensors[slot] for slot in slots.tolist()]
-        before.arena.unstored(partition)
+        before.arena.mark_lost(partition)
         written = unsaved_updates(before.arena, slots).whole  # all of them, as none is stored
         detector.admit(partition, sensors, *decode_stored(detector, [written[sensor] for sensor in sensors]))
     return detector

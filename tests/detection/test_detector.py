@@ -35,7 +35,7 @@ def readings(sensors: str, first: int = 0, *, missing: bool = False) -> Readings
 
 def admitted(detector: Detector, sensors: str) -> Detector:
     """Add sensors that were never seen."""
-    assert detector.arena.room(len(sensors))
+    assert detector.arena.make_room(len(sensors))
     detector.admit_new(0, list(sensors))
     return detector
 
@@ -178,7 +178,7 @@ def test_any_cut_gives_equal_records_scores_and_events(sensors: str, stride: int
 def test_a_stored_record_is_continued() -> None:
     first = admitted(NEVER.detector(), "a")
     first.detect(readings("aa"))
-    (stored,) = encode(first.arena.taken(first.arena.held(0)))
+    (stored,) = encode(first.arena.copy_records(first.arena.held(0)))
     scorer = ChecksumScorer()
     second = NEVER.detector(scorer)
 

@@ -40,7 +40,7 @@ def detected(records: list[Record]) -> tuple[Detector, Decoded, Detected]:
             for sensor, number in zip(decoded.readings.sensors, decoded.readings.partitions, strict=True)
             if number == partition
         )
-        detector.arena.room(len(names))
+        detector.arena.make_room(len(names))
         detector.admit_new(partition, list(names))
     return detector, decoded, detector.detect(decoded.readings)
 

@@ -128,7 +128,7 @@ def test_a_sensor_that_expired_in_the_store_is_written_whole_from_memory() -> No
     replica.run()
 
     assert stored_counts(world, ["a", "b"]) == [3, 1]
-    assert world.store.records(0, ["a"]) == encode(replica.detector.arena.taken(replica.detector.arena.held(0)[:1]))
+    assert world.store.records(0, ["a"]) == encode(replica.detector.arena.copy_records(replica.detector.arena.held(0)[:1]))
 
 
 def test_a_sensor_in_two_partitions_is_warned_of_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
@@ -169,7 +169,7 @@ def test_no_sensor_makes_room_when_the_writing_anew_cannot_begin(monkeypatch: py
         replica.step(1)
         replica.step(1)
     replica.detector.arena.next_batch()
-    assert not replica.detector.arena.room(1)
+    assert not replica.detector.arena.make_room(1)
 
     replica.run(1)
     assert stored_counts(world, ["a", "b"]) == [3, 1]

@@ -52,7 +52,7 @@ def add(arena: Arena, sensors: list[str], times_ms: list[int]) -> None:
     appended = append(arena.records, arena.slots(batch), batch, MAX_GAP_MS)
     unknown = np.full(len(appended.reading), UNKNOWN, np.int32)
     learn(arena.records, appended, batch.values[appended.reading], unknown, SCALES)
-    arena.changed(*np.unique(appended.slot, return_counts=True))
+    arena.mark_changed(*np.unique(appended.slot, return_counts=True))
 
 
 def names(arena: Arena, partition: int = 0) -> set[str]:
@@ -82,7 +82,7 @@ def test_readings_find_the_slot_of_their_sensor_and_partition() -> None:
 def test_a_slot_knows_its_sensors_row_in_the_models_table() -> None:
     arena = arena_of(5000)
     sensors = [f"s{number}" for number in range(2000)]
-    assert arena.room(2000)
+    assert arena.make_room(2000)
 
     insert(arena, sensors)
 
@@ -93,7 +93,7 @@ def test_a_slot_knows_its_sensors_row_in_the_models_table() -> None:
 def test_sensors_keep_their_records_while_the_arena_grows() -> None:
     arena = arena_of(5000)
     for partition in range(4):
-        assert arena.room(1000)
+        assert arena.make_room(1000)
         insert(arena, ["a", *(f"s{number}" for number in range(999))], partition)
         arena.records["header"]["last_time_ms"][arena.slot(partition, "a")] = 100 + partition
 
@@ -110,7 +110,7 @@ def test_the_least_recently_seen_stored_sensor_is_evicted() -> None:
     arena.next_batch()
     arena.touch(0, ["a"])
 
-    assert arena.room(1)
+    assert arena.make_room(1)
     insert(arena, ["d"])
 
     assert names(arena) == {"a", "c", "d"}
@@ -123,8 +123,8 @@ def test_sensors_of_the_current_batch_are_not_evicted() -> None:
     arena.next_batch()
     arena.touch(0, ["a"])
 
-    assert arena.room(1)
-    assert not arena.room(2)
+    assert arena.make_room(1)
+    assert not arena.make_room(2)
     assert "a" in names(arena)
 
 
@@ -134,9 +134,9 @@ def test_sensors_with_unstored_changes_are_not_evicted_until_they_are_stored() -
     add(arena, ["a"], [5])
     arena.next_batch()
 
-    assert not arena.room(1)
-    arena.saved(0, arena.marked(arena.unsaved(0)))
-    assert arena.room(1)
+    assert not arena.make_room(1)
+    arena.mark_saved(0, arena.progress(arena.unsaved(0)))
+    assert arena.make_room(1)
 
 
 def test_changes_are_stored_in_parts() -> None:
@@ -145,16 +145,16 @@ def test_changes_are_stored_in_parts() -> None:
     insert(arena, ["e"], partition=1)
     add(arena, ["a", "b"], [5, 5])
     add(arena, ["b", "c"], [6, 6])
-    arena.changed(arena.held(1), np.ones(1, np.int64))
+    arena.mark_changed(arena.held(1), np.ones(1, np.int64))
 
     first = arena.unsaved(0, 2)
-    arena.saved(0, arena.marked(first))
+    arena.mark_saved(0, arena.progress(first))
     second = arena.unsaved(0, 2)
 
     assert [arena.sensors[slot] for slot in first] == ["a", "b"]
     assert [arena.sensors[slot] for slot in second] == ["c"]
     assert arena.unsaved_count == 2
-    arena.saved(0, arena.marked(second))
+    arena.mark_saved(0, arena.progress(second))
     assert arena.unsaved(0).tolist() == []
     assert arena.unsaved(1).tolist() == arena.held(1).tolist()
 
@@ -163,7 +163,7 @@ def test_a_sensor_that_changes_again_after_it_was_stored_is_stored_again() -> No
     arena = arena_of(8)
     insert(arena, ["a", "b"])
     add(arena, ["a", "b"], [5, 5])
-    arena.saved(0, arena.marked(arena.unsaved(0, 1)))
+    arena.mark_saved(0, arena.progress(arena.unsaved(0, 1)))
     add(arena, ["a", "b"], [6, 6])
 
     assert [arena.sensors[slot] for slot in arena.unsaved(0)] == ["a", "b"]
@@ -173,27 +173,27 @@ def test_a_change_after_marking_and_before_storing_does_not_count_as_stored() ->
     arena = arena_of(2)
     insert(arena, ["a", "b"])
     add(arena, ["a", "b"], [5, 5])
-    taken = arena.marked(arena.unsaved(0))
+    taken = arena.progress(arena.unsaved(0))
     add(arena, ["a", "a"], [6, 7])
-    arena.saved(0, taken)
+    arena.mark_saved(0, taken)
     arena.next_batch()
 
     assert [arena.sensors[slot] for slot in arena.unsaved(0)] == ["a"]
     (slot,) = arena.unsaved(0).tolist()
     assert (arena.unsaved_rows[slot], arena.stored_time_ms[slot]) == (2, taken.last_time_ms[0])
-    assert arena.room(1)
+    assert arena.make_room(1)
     assert names(arena) == {"a"}  # b was evicted
 
 
 def test_sensors_that_the_store_has_lost_are_not_evicted() -> None:
     arena = arena_of(1)
     insert(arena, ["a"])
-    arena.unstored(0)
+    arena.mark_lost(0)
     arena.next_batch()
 
-    assert not arena.room(1)
-    arena.saved(0, arena.marked(arena.held(0)))
-    assert arena.room(1)
+    assert not arena.make_room(1)
+    arena.mark_saved(0, arena.progress(arena.held(0)))
+    assert arena.make_room(1)
 
 
 def test_growing_keeps_the_held_sensors() -> None:
@@ -203,13 +203,13 @@ def test_growing_keeps_the_held_sensors() -> None:
     add(arena, first, list(range(1, 1001)))
     more = [f"t{number}" for number in range(4000)]
 
-    assert arena.room(4000)
+    assert arena.make_room(4000)
     insert(arena, more)
 
     assert len(arena) == 5000
     slots = arena.slots(readings(first, [0] * 1000))
     assert arena.records["header"]["last_time_ms"][slots].tolist() == list(range(1, 1001))
-    assert not arena.room(1)  # all are of this batch
+    assert not arena.make_room(1)  # all are of this batch
 
 
 def test_a_dropped_partition_leaves_the_others_alone() -> None:
@@ -262,7 +262,7 @@ def test_updates_bring_the_store_to_the_arenas_state(batches: list[list[str]], w
         add(arena, batch, times_ms)
         slots = arena.unsaved(0)
         apply(store, unsaved_updates(arena, slots, whole_bytes))
-        arena.saved(0, arena.marked(slots))
+        arena.mark_saved(0, arena.progress(slots))
 
     held = {arena.sensors[slot]: arena.records[slot].tobytes() for slot in arena.held(0).tolist()}
     found, is_decoded = decode(list(store.values()), LENGTH, FEATURES, MEMBERS, time_unit_ms(MAX_GAP_MS))
@@ -276,7 +276,7 @@ def test_an_update_of_a_large_record_writes_only_header_moments_and_new_rows() -
     arena = arena_of(1)
     insert(arena, ["a"], stored=False)
     add(arena, ["a", "a"], [1, 2])
-    arena.saved(0, arena.marked(arena.unsaved(0)))
+    arena.mark_saved(0, arena.progress(arena.unsaved(0)))
     add(arena, ["a", "a"], [3, 4])  # rows 2 and 0 of the ring
 
     updates = unsaved_updates(arena, arena.unsaved(0), whole_bytes=arena.records.itemsize - 1)

@@ -91,10 +91,10 @@ def _hold(detector: Detector, sensors: list[str], filled: np.ndarray[tuple[int],
     arena, count = detector.arena, len(sensors)
     arena.drop(0)
     arena.next_batch()
-    assert arena.room(count)
+    assert arena.make_room(count)
     table_rows = np.full(count, -1, np.int32)
     arena.insert(0, sensors, filled[:count], np.zeros(count, np.bool_), table_rows)
-    arena.changed(np.sort(arena.held(0)), np.full(count, detector.model.window_length))
+    arena.mark_changed(np.sort(arena.held(0)), np.full(count, detector.model.window_length))
 
 
 def _persist(writer: StateWriter, partition: Partition) -> None:
