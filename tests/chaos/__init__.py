@@ -1,6 +1,6 @@
-"""The chaos campaign: what can fail is made to fail, on real servers, and the alerts are compared with a crash-free run.
+"""The chaos campaign: injects every kind of failure on real servers, and compares the alerts with a crash-free run.
 
-What the service scores is scored here as well, so by the same products.
+The checker scores what the service scores, so it must compute matrix products in the same way.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m tests.chaos.bad_input --records 1000000 --seed 7
 
-corpus.py makes the records; the pipeline runs over them in a process of its own (bad_input_process.py); what must have become
-of each is worked out afterwards (bad_input_account.py), and compared with what there is (bad_input_checks.py).
+corpus.py makes the records, and a pipeline in its own process reads them (bad_input_process.py). Afterwards
+bad_input_account.py computes the required outcome of each record, and bad_input_checks.py compares it with the actual one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _FLUSH_EVERY = 20_000
 
 @dataclass(frozen=True, slots=True)
 class CorpusSize:
-    """How many records there are, and how many sensors are held in memory; equal seeds give equal records."""
+    """The number of records, and of sensors in memory. Equal seeds give equal records."""
 
     records: int = 1_000_000
     seed: int = 7
@@ -50,7 +50,7 @@ class CorpusSize:
 
 
 def run(brokers: str, redis_url: str, directory: Path, size: CorpusSize) -> Outcome:
-    """Produce a corpus and a bomb, run a pipeline over it, and check what came of it. The Redis must be nobody else's."""
+    """Produce a corpus and a bomb, run a pipeline on it, and check the outcome. Needs a Redis that nobody else uses."""
     outcome = Outcome()
     topics = Topics(brokers, f"bad-input-{uuid.uuid4().hex[:8]}", PARTITIONS, start="earliest")
     try:
@@ -75,7 +75,7 @@ def run(brokers: str, redis_url: str, directory: Path, size: CorpusSize) -> Outc
 
 
 def _drop_bomb(topics: Topics) -> set[Place]:
-    """Write a record whose compressed batch is small, and which nobody can afford to decompress; return where it is."""
+    """Write a record whose compressed batch is small but too large to decompress; return its place."""
     settings, partition = topics.settings, 0
     value = bytes(MAXIMUM_UNCOMPRESSED_BYTES + 1_000_000)
     produce(settings, [RawRecord(partition, b"bomb", value)], codecs=("zstd",))
@@ -83,7 +83,7 @@ def _drop_bomb(topics: Topics) -> set[Place]:
 
 
 class _Name(str):
-    """The name of a header as any bytes, which other clients send: the producer only asks it for them."""
+    """A header name of arbitrary bytes, as other clients may send: the producer only calls its `encode`."""
 
     raw: bytes
 
@@ -100,7 +100,7 @@ class _Name(str):
 def produce(
     settings: KafkaSettings, records: Iterable[RawRecord], codecs: tuple[str | None, ...] = (None, "zstd", "lz4")
 ) -> None:
-    """Write records to the input topic: those of sensors by one producer, in order, the others by producers that compress."""
+    """Write records to the input topic: those of sensors in order, with one producer; the others with compression."""
     options = {"bootstrap_servers": settings.brokers, "max_request_size": 1 << 30, "linger_ms": 5, "batch_size": 65_536}
     producers: list[Any] = [KafkaProducer(**options, compression_type=codec) for codec in codecs]
     refused: list[object] = []
@@ -136,7 +136,7 @@ def _prepare(topics: Topics) -> None:
 
 
 def main() -> int:
-    """Run one round on servers of its own; print the table. The exit code says whether something was wrong."""
+    """Run one round on its own servers and print the table; return the exit code, 1 if there are defects."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.bad_input", description=__doc__.splitlines()[0])
     parser.add_argument("--records", type=int, default=1_000_000, help="records of the corpus (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="default: %(default)s")

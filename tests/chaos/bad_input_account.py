@@ -1,6 +1,6 @@
-"""What must have become of the records of a topic: worked out from the topic alone, one partition after the other.
+"""Computes the required outcome of every record of a topic, from the topic alone, one partition after the other.
 
-The decoder judges each record, and a detector that never forgets a sensor takes the readings: no group, no store, no restart.
+The decoder judges each record, and a detector that never evicts a sensor takes the readings: no group, no store, no restart.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MUCH = 10_000_000
 
 
 class ForgetfulScorer(ChecksumScorer):
-    """The checksum for a model, without the memory of all windows that tests look at."""
+    """The checksum scorer without its record of all windows, which only tests inspect."""
 
     def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
         """See ports.Scorer."""
@@ -40,7 +40,7 @@ class ForgetfulScorer(ChecksumScorer):
 
 @dataclass(slots=True)
 class Account:
-    """What must have come of a topic's records."""
+    """The required outcome of a topic's records."""
 
     counts: Counter[str] = field(default_factory=Counter)  # by what became of them: scored, unscored, late, dead
     dead_letters: dict[Place, int] = field(default_factory=dict)  # the digest of each
@@ -50,7 +50,7 @@ class Account:
 
 
 def account_for(settings: KafkaSettings, ends: dict[int, int]) -> Account:
-    """Read the input topic up to these positions, and say what must have become of it."""
+    """Read the input topic up to these positions, and return the required outcome."""
     account = Account()
     with closing(KafkaReader(settings, settings.input_topic)) as reader:
         for partition, end in sorted(ends.items()):
@@ -93,7 +93,7 @@ def _account_for_partition(
 
 
 def fold_events(digests: dict[Stream, int], events: Iterable[Message | Record]) -> int:
-    """Add events to the digests of their sensors' events; return how many there were."""
+    """Add events to the digests of their sensors; return the number of events."""
     count = 0
     for count, event in enumerate(events, start=1):  # noqa: B007 - the last count is the result
         stream = event.key or b"", int(json.loads(event.value or b"")["window"]["partition"])

@@ -1,4 +1,4 @@
-"""Whether what came of hostile records is what had to come: counts, dead letters, alerts, keys, memory."""
+"""Checks the outcome of hostile records against the required one: counts, dead letters, alerts, keys, memory."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _SLACK_MEGABYTES = 64.0
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a round: figures in order, and what is wrong."""
+    """The outcome of a round: its figures, in order, and the defects found."""
 
     figures: dict[str, str] = field(default_factory=dict)
     findings: list[str] = field(default_factory=list)
 
     def check(self, is_right: bool, what: str) -> None:
-        """Note what is not right."""
+        """Record a defect unless the condition holds."""
         if not is_right:
             self.findings.append(what)
 
@@ -44,7 +44,7 @@ class Outcome:
 
 
 def check_counts(outcome: Outcome, run: Run, account: Account, ends: Mapping[int, int], bombs: set[Place]) -> None:
-    """Compare what the pipeline reported with what is in the topic."""
+    """Compare the counts that the pipeline reported with the records in the topic."""
     dead = sum(count for name, count in run.totals.items() if name.startswith("dead "))
     reported = {
         "scored": run.totals["scored"],
@@ -72,7 +72,7 @@ def check_counts(outcome: Outcome, run: Run, account: Account, ends: Mapping[int
 
 
 def check_topics(outcome: Outcome, settings: KafkaSettings, account: Account) -> None:
-    """Compare the dead letters and the alerts with those that must be there."""
+    """Compare the dead letters and the alerts with the required ones."""
     found: dict[Place, int] = {}
     doubled = largest = 0
     for record in _records(settings, settings.dead_letter_topic):
@@ -96,7 +96,7 @@ def check_topics(outcome: Outcome, settings: KafkaSettings, account: Account) ->
 
 
 def _records(settings: KafkaSettings, topic: str) -> Iterator[Record]:
-    """Give all committed records of a topic."""
+    """Yield all committed records of a topic."""
     with KafkaTopics(settings) as topics:
         description = topics.describe(topic)
     assert description is not None
@@ -107,7 +107,7 @@ def _records(settings: KafkaSettings, topic: str) -> Iterator[Record]:
 
 
 def check_store(outcome: Outcome, client: Redis, settings: KafkaSettings, account: Account, ends: Mapping[int, int]) -> None:
-    """Check that each key is one of those documented, each sensor has one, and each meta is the partition's."""
+    """Check that every key is documented, that each sensor has one, and that each meta is its partition's."""
     tag = f"{settings.group_id}/{settings.input_topic}"
     expected: set[bytes] = set()
     for partition, sensors in account.sensors.items():
@@ -134,7 +134,7 @@ def check_store(outcome: Outcome, client: Redis, settings: KafkaSettings, accoun
 
 
 def check_memory(outcome: Outcome, run: Run, max_sensors: int) -> None:
-    """Check that memory stays where it was once the arena is full: the second half of the records needs no more."""
+    """Check that memory stops growing once the arena is full: the second half of the records needs no more."""
     full = [sample for sample in run.samples if sample.sensors >= max_sensors]
     half = run.totals["records"] / 2
     early = max((sample.rss_megabytes for sample in full if sample.records <= half), default=None)

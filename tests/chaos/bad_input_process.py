@@ -1,4 +1,4 @@
-"""A pipeline in a process of its own, fed by a topic of hostile records: what it reports, and what memory it takes."""
+"""Runs a pipeline on a topic of hostile records in its own process, and samples its reports and its memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COUNTS = ("records", "readings", "late", "scored", "lost_readings", "source_err
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a pipeline has to do: to come to the end of so many records."""
+    """The topic that a pipeline must process, and how many records it has."""
 
     kafka: KafkaSettings
     redis: RedisSettings
@@ -41,7 +41,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class ProcessSample:
-    """The process at one time."""
+    """The state of the process at one time."""
 
     seconds: float
     records: int
@@ -51,7 +51,7 @@ class ProcessSample:
 
 @dataclass(slots=True)
 class Run:
-    """What a pipeline reported of itself."""
+    """The reports of a pipeline, and the samples of its memory."""
 
     totals: Counter[str] = field(default_factory=Counter)
     longest_stall_seconds: float = 0.0
@@ -60,7 +60,7 @@ class Run:
 
 
 def consume(task: Task, to: Connection) -> None:
-    """Run a pipeline until so many records are accounted for, or it stalls; send what it said of itself."""
+    """Run a pipeline until it has accounted for all records, or stalls; send its reports."""
     with task.log.open("a") as sys.stderr, ExitStack() as parts:
         set_up_logging("WARNING", "text")
         detector = ReplicaConfig(max_sensors=task.max_sensors).detector(ForgetfulScorer())
@@ -74,7 +74,7 @@ def consume(task: Task, to: Connection) -> None:
 
 
 class Watch:
-    """Sums up the reports of a pipeline, and looks at its memory now and then."""
+    """Adds up the reports of a pipeline, and samples its memory at intervals."""
 
     def __init__(self, records: int, detector: Detector) -> None:
         self.run = Run()
@@ -85,12 +85,12 @@ class Watch:
 
     @property
     def is_over(self) -> bool:
-        """Whether every record is accounted for, or nothing moves any more."""
+        """Whether every record is accounted for, or there is no more progress."""
         totals = self.run.totals
         return self.run.has_stalled or totals["records"] + totals["lost_readings"] >= self._records
 
     def note(self, report: StepReport) -> None:
-        """Add up one step."""
+        """Add the report of one step."""
         now = time.monotonic()
         self.run.totals.update({name: getattr(report, name) for name in _COUNTS})
         self.run.totals.update({f"dead {reason}": count for reason, count in report.dead_letters.items()})
@@ -102,7 +102,7 @@ class Watch:
             self.sample()
 
     def sample(self) -> None:
-        """Look at the memory."""
+        """Sample the memory."""
         self._sampled = time.monotonic()
         rss = self._process.memory_info().rss / _MEGABYTE
         sample = ProcessSample(self._sampled - self._began, self.run.totals["records"], rss, len(self._detector.arena))

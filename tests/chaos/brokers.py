@@ -1,4 +1,4 @@
-"""Rounds in which brokers die, or the network between them and the replicas."""
+"""Rounds in which brokers, or the network between them and the replicas, fail."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def broker_killed(name: str, places: Places, chance: Random, count: int, kafka: 
 
 
 def node_killed(name: str, places: Places, chance: Random, count: int, kafka: KafkaCluster) -> RoundResult:
-    """Kill one node of three after the other: leaders and coordinators move to those that are left."""
+    """Kill the three nodes one after the other: leaders and coordinators move to the remaining nodes."""
     with Round(name, replace(places, brokers=kafka.brokers, kafka_changes=NETWORK), Setup("every"), CLUSTER_SHAPE) as one:
         turns = itertools.cycle(kafka.nodes)
 
@@ -53,7 +53,7 @@ def node_killed(name: str, places: Places, chance: Random, count: int, kafka: Ka
 def network(
     name: str, places: Places, setup: Setup, count: int, fault: tuple[str, Callable[[SocksProxy], None]]
 ) -> RoundResult:
-    """Let blows fall on the network between the replicas and Kafka."""
+    """Disturb the network between the replicas and Kafka."""
     proxy = SocksProxy()
     try:
         through = replace(places, kafka_changes=NETWORK | {"extra": {"proxy_url": proxy.url}})
@@ -64,7 +64,7 @@ def network(
 
 
 def coordinators_stalled(chance: Random) -> Callable[[SocksProxy], None]:
-    """Return a blow: the coordinators of group and transactions do not answer, while data flow."""
+    """Return a fault: the coordinators of group and transactions do not answer while data flow."""
 
     def blow(proxy: SocksProxy) -> None:
         proxy.stall_coordinators()

@@ -1,4 +1,4 @@
-"""The servers of a campaign, started when first asked for."""
+"""The servers of a campaign, each started on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every fault of the campaign: its name, how often it happens in a whole campaign, and the round that makes it happen."""
+"""Every fault of the campaign: its name, its count in a full campaign, and the round that injects it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Run = Callable[[CampaignServers, str, Random, int], RoundResult]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A fault; a round takes at most `at_once` of them, for it holds its events in memory."""
+    """A fault. A round injects at most `at_once` of it, because it holds its events in memory."""
 
     name: str
     count: int

@@ -1,6 +1,6 @@
-"""Compares what a round published with what a run without any crash would have published.
+"""Compares the events of a round with those that a crash-free run would have published.
 
-Such a run is computed at one go from the records of the input topic, without a stream, a store or a restart. With the plant
+Computes such a run from the records of the input topic in one pass, without a stream, a store or a restart. With the plant
 `every` each scored reading has one event, whose `expected` value is a checksum of its window.
 """
 
@@ -42,7 +42,7 @@ class Findings:
 
     @property
     def wrong(self) -> int:
-        """Events that are there once, but not as they should be."""
+        """Events that are there once but have wrong content."""
         return self.unexpected + self.wrong_window + self.wrong_score + self.wrong_incident + self.out_of_order
 
     @property
@@ -59,13 +59,13 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Leniency:
-    """What may differ after faults that lose state for good: levels and incidents, never windows."""
+    """The differences allowed after faults that lose state for good: in levels and incidents, never in windows."""
 
     levels: bool = False
 
 
 def compare_alerts(expected: Sequence[Message], found: Sequence[Record], leniency: Leniency, findings: Findings) -> None:
-    """Compare the events of the whole alerts topic."""
+    """Compare all events of the alerts topic."""
     by_place = {place: json.loads(message.value or b"") for message in expected if (place := _place(message.value))}
     seen: Counter[Place] = Counter()
     last: dict[bytes | None, int] = {}
@@ -104,14 +104,14 @@ def _difference(expected: Mapping[str, Any], found: Mapping[str, Any], leniency:
 
 
 def _window_checksum(event: Mapping[str, Any]) -> object:
-    """Return what the checksum scorer says of the window alone: what it expects of the first feature."""
+    """Return the checksum of the window alone, which the checksum scorer gives as the first feature's expected value."""
     return next((feature["expected"] for feature in event["features"] if feature["name"] == "a"), None)
 
 
 def compare_dead_letters(
     records: Iterable[Record], features: Sequence[str], found: Iterable[Record], findings: Findings
 ) -> None:
-    """Compare the dead letters by their headers, which say where each is from."""
+    """Compare the dead letters by their headers, which hold the source position of each."""
     rejected = JsonDecoder(features, InputLimits()).decode(list(records)).rejected
     expected = Counter(str(dead_letter(one, "", 1000).headers) for one in rejected)
     seen = Counter(str(tuple(one.headers)) for one in found)
@@ -120,9 +120,9 @@ def compare_dead_letters(
 
 
 def longest_stall_seconds(inputs: Iterable[Record], alerts: Iterable[Record]) -> float:
-    """Return for how long, at most, a partition with something to publish published nothing.
+    """Return the longest time for which a partition with events to publish published none.
 
-    By the records' timestamps: of a reading, when it was produced; of an event, when it was sent.
+    Uses the records' timestamps: the production time of a reading, and the send time of an event.
     """
     produced = {(record.partition, record.offset): record.timestamp for record in inputs}
     by_partition: dict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -145,7 +145,7 @@ def expected_by(records: Sequence[Record], make_detector: Callable[[], Detector]
 
 
 def expected_events(records: Sequence[Record], plant: str, found: Sequence[Record]) -> list[Message]:
-    """Return the events of a crash-free run in which each partition changed its model where the events found did."""
+    """Return the events of a crash-free run in which each partition changes its model where the actual events do."""
     events: list[Message] = []
     switches = _model_switches(found)
     for partition, own in _by_partition(records).items():
@@ -168,7 +168,7 @@ def _by_partition(records: Iterable[Record]) -> dict[int, list[Record]]:
 
 
 def _model_switches(found: Sequence[Record]) -> dict[int, list[tuple[int, str]]]:
-    """Return from which offset on which model scored a partition."""
+    """Return, for each partition, the offsets from which a model version scored it."""
     by_partition: dict[int, dict[int, str]] = defaultdict(dict)
     for record in found:
         partition, offset = _place(record.value)
@@ -184,7 +184,7 @@ def _model_switches(found: Sequence[Record]) -> dict[int, list[tuple[int, str]]]
 
 
 def _taken_over(partition: int, detector: Detector, before: Detector | None) -> Detector:
-    """Give a detector the state of the one before, as the store would."""
+    """Load the state of the previous detector into a detector, as a restoration from the store would."""
     if before is not None:
         slots = before.arena.held(partition)
         sensors = [before.arena.sensors[slot] for slot in slots.tolist()]

@@ -1,6 +1,6 @@
-"""Hostile records, seeded: what producers send by mistake or by malice, between the readings of well-behaved sensors.
+"""Makes hostile records, from a seed: sent by mistake or by malice, between the readings of well-behaved sensors.
 
-A record says nothing about what must become of it: that is for the accounting of bad_input.py.
+Does not know the required outcome of a record: bad_input_account.py computes it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """What a producer hands to its client; `timestamp_ms` None: now. Names of headers are bytes: they need not be text."""
+    """A record to produce; `timestamp_ms` None means now. Header names are bytes, because they need not be text."""
 
     partition: int
     key: bytes | None
@@ -50,7 +50,7 @@ class Corpus:
         self._newcomers = 0
 
     def records(self, count: int) -> Iterator[RawRecord]:
-        """Make so many records."""
+        """Yield this many records."""
         chance = self._chance
         for number in range(count):
             draw = chance.randrange(1000)
@@ -64,7 +64,7 @@ class Corpus:
                 yield self._hostile()
 
     def _good(self) -> RawRecord:
-        """Return a reading of a sensor that goes on sending; one in twenty comes late, or at the time of the one before."""
+        """Return a reading of a permanent sensor; one in twenty is late, or has the time of the previous one."""
         chance = self._chance
         partition = chance.randrange(self._partitions)
         sensor = chance.choice(good_sensors(partition))
@@ -75,7 +75,7 @@ class Corpus:
         return RawRecord(partition, sensor.encode(), reading(sensor, time_ms, *values))
 
     def _newcomer(self) -> RawRecord:
-        """Return a good-looking reading of a sensor of a new name, most of them plain, the others as strange as can be."""
+        """Return a valid reading of a new sensor; most names are plain, the others as strange as possible."""
         chance = self._chance
         self._newcomers += 1
         strange = chance.random() < 0.2
@@ -92,7 +92,7 @@ class Corpus:
         return RawRecord(partition, key, value, self._headers(), written_ms)
 
     def _at_the_limit(self) -> RawRecord:
-        """Return a record of whose batch one byte more would be refused by the broker: in value, key, or a header's name."""
+        """Return a record at the broker's size limit for a batch, reached by its value, key or header name."""
         limit, partition = self._max_message_bytes, self._chance.randrange(self._partitions)
         place = self._chance.randrange(3)
         if place == 0:
@@ -104,7 +104,7 @@ class Corpus:
         return RawRecord(partition, b"", b"f" * longest(limit, lambda size: batch_bytes(0, size, headers)), headers)
 
     def _key(self, sensor: str) -> bytes | None:
-        """Return the sensor's name, as it should be, or something else."""
+        """Return a key: the sensor's name, as it should be, or another one."""
         draw = self._chance.random()
         if draw < 0.9:
             return sensor.encode()
@@ -115,7 +115,7 @@ class Corpus:
 
 
 def good_sensors(partition: int) -> list[str]:
-    """Return the sensors of a partition that go on sending."""
+    """Return the permanent sensors of a partition."""
     known = [sensor for sensor in KNOWN if sensor.startswith(f"pump-{partition}-")]
     return known + [f"vane-{partition}-{number}" for number in range(STRANGERS)]
 
@@ -129,7 +129,7 @@ def batch_bytes(key_bytes: int | None, value_bytes: int, headers: Headers = ()) 
 
 
 def longest(limit: int, size_of: Callable[[int], int]) -> int:
-    """Return the greatest length whose size is within a limit; a size grows by one at least with each byte."""
+    """Return the greatest length whose size is within a limit. The size must grow by at least one with each byte."""
     length = limit
     while (excess := size_of(length) - limit) > 0:
         length -= excess
@@ -145,7 +145,7 @@ def _document(**changes: object) -> bytes:
 
 
 def _spliced(field: str, content: bytes) -> bytes:
-    """Return a reading one of whose fields is these bytes."""
+    """Return a reading with these bytes in one field."""
     parts = {"sensor_id": b'"odd"', "timestamp": b"%d" % START_MS, "values": b'{"a": 1.5}'} | {field: content}
     return b"{" + b", ".join(b'"%b": %b' % (name.encode(), part) for name, part in parts.items()) + b"}"
 
@@ -163,7 +163,7 @@ def _mutated(chance: random.Random) -> bytes:
 
 
 def _large(chance: random.Random) -> bytes:
-    """Return a reading around the size that is accepted, and now and then far beyond it."""
+    """Return a reading of about the largest accepted size, and sometimes far above it."""
     size = chance.choice((60_000, 65_000, 65_536, 66_000, 300_000)) if chance.random() < 0.02 else chance.randrange(2000)
     return _document(sensor_id=f"wordy-{chance.randrange(100)}", note="n" * size)
 

@@ -1,4 +1,4 @@
-"""The readings of a round: what they are follows from their number alone; how many there are, from how long the round lasts."""
+"""Produces the readings of a round. A reading depends only on its number; the duration of the round sets their count."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Produce = Callable[[int, list[tuple[str, bytes]]], None]
 
 
 def records_of(partition: int, second: int, sensors: int) -> list[tuple[str, bytes]]:
-    """Return what the sensors of a partition send in one second: readings, some incomplete, some late, some that are none."""
+    """Return the records of a partition for one second: readings, some incomplete or late, and some invalid records."""
     names = [f"pump-{partition}-{number}" for number in range(sensors)]
     names[-1] = f"pump-{partition}-a"
     now_ms = START_MS + second * SECOND_MS + second // GAP_EVERY * 2 * MINUTE_MS
@@ -33,7 +33,7 @@ def records_of(partition: int, second: int, sensors: int) -> list[tuple[str, byt
 
 @dataclass(slots=True)
 class Feed:
-    """Appends the readings of every partition, so many seconds of event time per second, from a thread until stopped."""
+    """Appends readings to every partition in a thread, at a given speed of event time, until stopped."""
 
     produce: Produce
     sensors: int
@@ -52,13 +52,13 @@ class Feed:
         self.next_second += 1
 
     def start(self) -> None:
-        """Append on and on, in a thread."""
+        """Start the thread."""
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(self._stopped,), name="feed", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Append no more. Raises what went wrong in the thread."""
+        """Stop the thread. Raises the error of the thread, if it had one."""
         if self._stopped is None or self._thread is None:
             return
         self._stopped.set()

@@ -1,4 +1,4 @@
-"""Rounds in which the input topic itself is what others make of it: transactions, new partitions, a trimmed log."""
+"""Rounds in which other programs change the input topic: transactions, new partitions, a trimmed log."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class TransactionalFeed:
 
 
 def transactions(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:
-    """Kill replicas that read an input of transactions, whose markers and aborted records are gaps in the log."""
+    """Kill replicas that read transactional input, whose markers and aborted records are gaps in the log."""
     one = Round(name, places, setup, Shape(partitions=4))
     writer = TransactionalFeed(one, chance)
     one.feed.produce = writer.produce
@@ -68,7 +68,7 @@ def more_partitions(name: str, places: Places, chance: Random, count: int, setup
 
 
 def trimmed(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:
-    """Delete the records before the committed positions, while replicas are killed: what is left to replay may be gone."""
+    """Delete the records before the committed positions while replicas are killed: records to replay may be gone."""
     with Round(name, places, setup) as one:
         for _ in range(count):
             one.live([Life(fate, setup, LIFE_SECONDS) for fate in fates(chance, 3)])

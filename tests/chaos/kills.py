@@ -1,4 +1,4 @@
-"""Rounds in which processes end, stop and come back: at every step, anywhere, in good order, with another model."""
+"""Rounds in which processes are killed, suspended, shut down and restarted: at every step, at any time, with another model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIFE_SECONDS = 5.0
 
 
 def fates(chance: Random, count: int, signal: str = "SIGKILL", steps: Sequence[str] = STEPS) -> list[Fate]:
-    """Return so many fates: every step as often as the others, early or late in a life; some while restoring."""
+    """Return this many fates: all steps equally often, early or late in a life; some during a restoration."""
     drawn = [steps[number % len(steps)] for number in range(count)]
     chance.shuffle(drawn)
     return [_fate(chance, step, signal) for step in drawn]
@@ -30,21 +30,21 @@ def _fate(chance: Random, step: str, signal: str) -> Fate:
 
 
 def kills(name: str, places: Places, chance: Random, count: int, setup: Setup, *, steps: Sequence[str] = STEPS) -> RoundResult:
-    """Kill processes at every step, or at these."""
+    """Kill processes at every step, or at the given ones."""
     with Round(name, places, setup) as one:
         spent = one.live([Life(fate, setup, LIFE_SECONDS) for fate in fates(chance, count, steps=steps)])
         return one.check(spent, "kills", "kill -9 at every step")
 
 
 def pauses(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:
-    """Stop processes for longer than session and transaction last; they go on as zombies, and are killed a while later."""
+    """Suspend processes beyond the session and transaction time-outs. They continue as zombies and are killed later."""
     with Round(name, places, setup) as one:
         spent = one.live([Life(fate, setup, 2 * LIFE_SECONDS) for fate in fates(chance, count, "SIGSTOP")])
         return one.check(spent, "pauses", "SIGSTOP beyond session and transaction, resumed")
 
 
 def churn(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:
-    """Let replicas join and leave in good order all the time."""
+    """Make replicas join and leave gracefully all the time."""
     lives = [Life(setup=setup, seconds=chance.uniform(0.5, 3.0), leaves=True) for _ in range(count)]
     with Round(name, places, setup, Shape(replicas=4)) as one:
         return one.check(one.live(lives), "departures", "replicas join and leave all the time")
@@ -60,7 +60,7 @@ def clocks(name: str, places: Places, chance: Random, count: int, setup: Setup) 
 
 
 def rollout(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:
-    """Replace the replicas one by one, in good order, by ones with another model, and again."""
+    """Replace the replicas gracefully, one by one, with replicas of another model; repeat."""
     with Round(name, places, setup) as one:
         one.run_quietly()
         one.await_caught_up()
@@ -77,7 +77,7 @@ def rollout(name: str, places: Places, chance: Random, count: int, setup: Setup)
 
 
 def lost_with_kills(name: str, places: Places, count: int, setup: Setup, lose_all: Callable[[], object]) -> RoundResult:
-    """Lose all that is stored while all processes are killed: windows are filled from the log, levels start anew."""
+    """Kill all processes and erase the store: windows are rebuilt from the log, levels start over."""
     with Round(name, places, setup) as one:
         one.run_quietly()
         one.await_caught_up()

@@ -1,4 +1,4 @@
-"""A round with the real service: `stream-detector run` with a trained model, killed at any moment."""
+"""A round with the real service: kills `stream-detector run`, with a trained model, at any moment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.pipeline.replica_config import SECOND_MS, START_MS, reading
 PARTITIONS, SENSORS, REPLICAS = 4, 10, 2
 UPDATE_SECONDS = 2.0
 FAULT_EVERY, FAULT_SECONDS = 40, 3
-#: How many readings of a sensor are made before they begin anew.
+#: How many readings of a sensor are made before they start over.
 PERIOD = 4000
 SESSION_SECONDS = 3.0
 
@@ -35,7 +35,7 @@ def _values(partition: int, number: int) -> Float32Array:
 
 
 def records_for_model(partition: int, second: int, sensors: int) -> list[tuple[str, bytes]]:
-    """Return what the sensors of a partition send in one second; now and then one is far too hot, or sends no reading."""
+    """Return the records of a partition for one second; sometimes a sensor is far too hot, or sends an invalid record."""
     records = []
     for number in range(sensors):
         temperature, pressure = _values(partition, number)[second % PERIOD].tolist()
@@ -82,7 +82,7 @@ def model_kills(name: str, places: Places, chance: Random, count: int, model: Pa
 
 
 class Killed:
-    """A place for a service, killed a while after its start or after it is ready, and started again."""
+    """Keeps one service running: kills it some time after its start or after it is ready, and starts it again."""
 
     def __init__(self, environ: dict[str, str], log: Path, chance: Random) -> None:
         self._environ, self._log, self._chance = environ, log, chance
@@ -92,19 +92,19 @@ class Killed:
         self.deaths = 0
 
     def live(self) -> None:
-        """Start it, or let it run on."""
+        """Start the service unless it runs."""
         self._kill_at, self._after_ready = None, float("inf")
         if self._service is None or self._service.process.poll() is not None:
             self._service = ServiceProcess(self._environ, self._log.with_suffix(f".{self.deaths}.log"))
 
     def live_on(self) -> None:
-        """Let it run, and wait until it does: a process that is stopped while it starts ends by the signal."""
+        """Start the service and wait until it is ready: SIGTERM kills a process that is still starting."""
         self.live()
         assert self._service is not None
         self._service.await_ready()
 
     def turn(self) -> None:
-        """Start, wait or kill, as it is time for."""
+        """Start, wait or kill, whichever is due."""
         now = time.monotonic()
         if self._service is None:
             self.live()
@@ -119,12 +119,12 @@ class Killed:
             self.deaths += 1
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the service."""
         if self._service is not None:
             self._service.kill()
 
     def stop(self) -> list[str]:
-        """End it in good order; return what was wrong with that."""
+        """Stop the service gracefully; return what went wrong."""
         assert self._service is not None
         code = self._service.stop()
         return [f"exit code {code}: {self._service.log.read_text()[-2000:]}"] if code else []

@@ -1,4 +1,4 @@
-"""Blows on a network, whichever server is behind it. Each falls once, and is over when it returns."""
+"""Network faults, independent of the server behind the network. Each acts once and has ended when it returns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Network(Protocol):
-    """What both proxies can do to the connections through them."""
+    """The operations that both proxies offer on the connections through them."""
 
     def cut(self) -> None:
         """Reset all connections."""
@@ -28,7 +28,7 @@ Blow = Callable[[Network], None]
 
 
 def cut(chance: Random) -> Blow:
-    """Return a blow: every connection is reset, a few times."""
+    """Return a fault: every connection is reset, a few times."""
 
     def blow(network: Network) -> None:
         for _ in range(3):
@@ -39,7 +39,7 @@ def cut(chance: Random) -> Blow:
 
 
 def silent(chance: Random) -> Blow:
-    """Return a blow: connections stay open and nothing passes, for longer than a session."""
+    """Return a fault: connections stay open but no bytes pass, for longer than the session time-out."""
 
     def blow(network: Network) -> None:
         network.silence()
@@ -50,7 +50,7 @@ def silent(chance: Random) -> Blow:
 
 
 def answers_lost(chance: Random) -> Blow:
-    """Return a blow: requests arrive, answers do not: what was written is not known to be."""
+    """Return a fault: requests arrive but answers do not, so the client does not know what was written."""
 
     def blow(network: Network) -> None:
         network.silence(requests=False)
@@ -62,7 +62,7 @@ def answers_lost(chance: Random) -> Blow:
 
 
 def slow(chance: Random) -> Blow:
-    """Return a blow: every answer comes late for a while."""
+    """Return a fault: every answer is delayed for a while."""
 
     def blow(network: Network) -> None:
         network.slow(chance.uniform(0.1, 0.4))

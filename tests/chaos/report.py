@@ -62,13 +62,13 @@ def table(rows: Sequence[RoundResult]) -> str:
 
 
 def steps_line(rows: Sequence[RoundResult]) -> str:
-    """Return at which steps processes were killed or paused, and how often."""
+    """Return the steps at which processes were killed or suspended, and how often."""
     steps = sum((row.steps for row in rows), Counter[str]())
     return ", ".join(f"{step} {count}" for step, count in sorted(steps.items()))
 
 
 def as_json(rows: Sequence[RoundResult]) -> list[dict[str, Any]]:
-    """Return the rows as JSON has them."""
+    """Return the rows as JSON-like data."""
     parts = [one.name for one in fields(RoundResult) if one.name not in ("findings", "steps")]
     return [
         {

@@ -1,4 +1,4 @@
-"""One round of the campaign: topics of its own, readings that keep coming, replicas that meet their fates, and the check."""
+"""One round of the campaign: its own topics, a steady feed of readings, replicas that fail, and the check of the outcome."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class RoundResult:
-    """What came of a round."""
+    """The outcome of a round."""
 
     fault: str
     plant: str
@@ -56,12 +56,12 @@ class RoundResult:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is missing, doubled or wrong, no process ended by itself, and there was something to compare."""
+        """Whether events were compared, none is missing, duplicated or wrong, and no process ended by itself."""
         return not self.findings.total and not self.crashes and self.events > 0 and self.count > 0
 
 
 def failed(fault: str, crash: str) -> RoundResult:
-    """Return the row of a round that did not come to its end."""
+    """Return the row of a round that could not finish."""
     return RoundResult(
         fault=fault,
         plant="",
@@ -79,7 +79,7 @@ def failed(fault: str, crash: str) -> RoundResult:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where a round runs. The replicas reach the servers by these addresses, the round itself by `brokers`."""
+    """The servers of a round. The replicas use these addresses, the round itself uses `brokers`."""
 
     brokers: str
     redis_url: str
@@ -113,7 +113,7 @@ class Round:
         self._began = time.monotonic()
 
     def _replica(self, number: int, places: Places) -> ReplicaProcess:
-        """Return a place for a process; the last of several has a name, so it is a static member of the group."""
+        """Return a replica process; the last of several has an instance ID, which makes it a static group member."""
         changes: dict[str, Any] = {}
         if places.kafka_proxy_url:
             changes["extra"] = {"proxy_url": places.kafka_proxy_url}
@@ -137,7 +137,7 @@ class Round:
         self.topics.close()
 
     def live(self, lives: Sequence[Life], meanwhile: Callable[[], object] = lambda: None) -> int:
-        """Let the replicas live one life after the other until all are spent; return how many there were."""
+        """Restart the replicas after each death until all fates are used; return the number of lives."""
         remaining: Iterator[Life] = iter(lives)
         spent = 0
         while spent < len(lives):
@@ -161,11 +161,11 @@ class Round:
                 replica.start(life=Life(setup=self.setup, seconds=float("inf")))
 
     def await_caught_up(self, patience_seconds: float = SETTLE_SECONDS) -> None:
-        """Wait until what is in the topic now is committed."""
+        """Wait until all records that are in the topic now are committed."""
         self.topics.await_all_committed(patience_seconds)
 
     def strike(self, count: int, blow: Callable[[], None], rest_seconds: float = 1.0) -> int:
-        """Let replicas run, and so many blows fall on what they depend on, each after they have recovered from the last."""
+        """Run the replicas and inject faults into their dependencies, each after they have recovered from the last."""
         self.run_quietly()
         self.await_caught_up()
         for _ in range(count):
@@ -175,7 +175,7 @@ class Round:
         return count
 
     def settle(self) -> None:
-        """Let everything be read, committed and stored, and end the replicas in good order."""
+        """Wait until everything is read, committed and persisted, and stop the replicas gracefully."""
         self.feed.stop()
         self.run_quietly()
         try:

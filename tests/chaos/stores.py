@@ -1,4 +1,4 @@
-"""Rounds in which Redis loses its data, is away, is full or slow, while replicas run."""
+"""Rounds in which Redis loses its data, is unreachable, full or slow while replicas run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RESHARD_SECONDS = 2.0
 
 
 def flushed(server: Valkey) -> Blow:
-    """Return a blow: FLUSHALL."""
+    """Return a fault: FLUSHALL."""
 
     def blow() -> None:
         with closing(server.client()) as client:
@@ -33,7 +33,7 @@ def flushed(server: Valkey) -> Blow:
 
 
 def restarted(server: Valkey, chance: Random) -> Blow:
-    """Return a blow: killed, and started again a while later with what it has on disk: all, or nothing."""
+    """Return a fault: a kill, and later a restart with the data on disk: all of them or none."""
 
     def blow() -> None:
         server.kill()
@@ -44,7 +44,7 @@ def restarted(server: Valkey, chance: Random) -> Blow:
 
 
 def paused(server: Valkey, chance: Random) -> Blow:
-    """Return a blow: connections stay open, nothing answers for a while."""
+    """Return a fault: connections stay open, but the server does not answer for a while."""
 
     def blow() -> None:
         server.pause()
@@ -55,7 +55,7 @@ def paused(server: Valkey, chance: Random) -> Blow:
 
 
 def full(server: Valkey, chance: Random) -> Blow:
-    """Return a blow: every write is refused for a while for want of memory."""
+    """Return a fault: the server is out of memory and rejects every write for a while."""
 
     def blow() -> None:
         server.fill_memory()
@@ -66,13 +66,13 @@ def full(server: Valkey, chance: Random) -> Blow:
 
 
 def blows(name: str, places: Places, count: int, setup: Setup, fault: tuple[str, Blow]) -> RoundResult:
-    """Let blows fall on the store while replicas run. Sensors are all in memory, so nothing may differ."""
+    """Inject faults into the store while replicas run. All sensors are in memory, so no event may differ."""
     with Round(name, places, setup) as one:
         return one.check(one.strike(count, fault[1]), "faults", fault[0])
 
 
 def through_proxy(name: str, places: Places, address: Address, count: int, fault: tuple[str, NetworkBlow]) -> RoundResult:
-    """Let blows fall on the network between the replicas and Redis."""
+    """Disturb the network between the replicas and Redis."""
     proxy = TcpProxy(address)
     try:
         through = replace(places, redis_url=f"redis://127.0.0.1:{proxy.port}/0")
@@ -82,7 +82,7 @@ def through_proxy(name: str, places: Places, address: Address, count: int, fault
 
 
 def lagging_failover(pair: ValkeyPair, chance: Random) -> NetworkBlow:
-    """Return a blow: the replica falls behind, the primary dies, and the replica takes its place."""
+    """Return a fault: the replica falls behind, the primary dies, and the replica takes its place."""
 
     def blow(proxy: TcpProxy) -> None:
         pair.freeze_replica()
@@ -93,7 +93,7 @@ def lagging_failover(pair: ValkeyPair, chance: Random) -> NetworkBlow:
 
 
 class Resharding:
-    """Moves the slot of one partition after the other to another node of a cluster, now and then, while clients work."""
+    """Moves the slots of the partitions, one after the other and at intervals, to other nodes of a cluster in use."""
 
     def __init__(self, nodes: Sequence[Valkey], group: str, topic: str, partitions: int) -> None:
         self._nodes, self._tag, self._partitions = nodes, f"{group}/{topic}", partitions
@@ -101,7 +101,7 @@ class Resharding:
         self.moved_slots = 0
 
     def __call__(self) -> None:
-        """Move a slot if it is time."""
+        """Move a slot if one is due."""
         if time.monotonic() < self._due:
             return
         key = f"sd:{{{self._tag}:{self.moved_slots % self._partitions}}}:meta".encode()
@@ -113,7 +113,7 @@ class Resharding:
 
 
 def cluster(name: str, places: Places, chance: Random, count: int, nodes: Sequence[Valkey]) -> RoundResult:
-    """Kill replicas whose state is in a cluster of three, while slots move."""
+    """Kill replicas whose state is in a cluster of three nodes while slots move."""
     setup = Setup("some")
     with Round(name, places, setup) as one:
         settings = one.topics.settings

@@ -29,7 +29,7 @@ Change = Callable[[list[Record]], None]
 
 
 def records(seconds: range, partition: int = 0) -> list[Record]:
-    """Return the records of a partition, one millisecond after the other."""
+    """Return the records of a partition, one millisecond apart."""
     made = [pair for second in seconds for pair in records_of(partition, second, 3)]
     return [
         Record("readings", partition, offset, NOW_MS + offset, key.encode(), value, ())
@@ -38,7 +38,7 @@ def records(seconds: range, partition: int = 0) -> list[Record]:
 
 
 def published(inputs: list[Record]) -> list[Record]:
-    """Return what a crash-free run has on the alerts topic."""
+    """Return the alerts of a crash-free run."""
     events = expected_events(inputs, "every", [])
     return [
         Record("alerts", 0, at, NOW_MS + 4000 + at, event.key, event.value, event.headers) for at, event in enumerate(events)
@@ -53,7 +53,7 @@ def edited(record: Record, change: Callable[[dict[str, Any]], object]) -> Record
 
 
 def findings(change: Change, leniency: Leniency | None = None) -> dict[str, int]:
-    """Return what is found when the alerts are changed."""
+    """Return the checker's findings for changed alerts."""
     inputs = records(range(12))
     found = published(inputs)
     change(found)

@@ -1,4 +1,4 @@
-"""A service whose Kafka and Redis can be taken away: the process, the networks between, and what it says meanwhile."""
+"""A service whose Kafka and Redis a test can cut off: the process, the networks between, and its log."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WATCHDOG_SECONDS = 6.0
 
 
 class Away:
-    """One replica with a trained model, and what it needs, each behind a network of its own: `kafka` and `redis`."""
+    """One replica with a trained model, and its servers, each behind its own network: `kafka` and `redis`."""
 
     def __init__(self, brokers: str, valkey: Valkey, model: Path, directory: Path, *, scorer: KerasScorer) -> None:
         self.valkey = valkey
@@ -78,7 +78,7 @@ class Away:
         self._stack.callback(self.service.kill)
 
     def close(self) -> None:
-        """End everything."""
+        """Stop the service and its servers."""
         self._stack.close()
 
     def produce(self, count: int = SLICE, fault_at: Sequence[int] = FAULT_AT, sensors: Sequence[str] = SENSORS) -> None:
@@ -95,23 +95,23 @@ class Away:
             self.topics.produce(number % PARTITIONS, records)
 
     def said(self) -> list[str]:
-        """Return what the log says since the last `forget`: level and message of each line."""
+        """Return level and message of each log line since the last `forget`."""
         return [f"{line['level']} {line['message']}" for line in self.service.lines()[self._said :]]
 
     def says(self, words: str) -> bool:
-        """Say whether words are in the log since the last `forget`."""
+        """Return whether the words are in the log since the last `forget`."""
         return any(words in line for line in self.said())
 
     def forget(self) -> None:
-        """Let `said` begin here."""
+        """Make `said` and `says` ignore the log so far."""
         self._said = len(self.service.lines())
 
     def is_ready(self) -> bool:
-        """Ask the page for orchestrators; a replica without partitions is ready, too."""
+        """Return whether /readyz reports ready; a replica without partitions is ready, too."""
         return self.service.get("/readyz")[0] == 200 and self.service.metric("assigned_partitions") == PARTITIONS
 
     def cpu_share(self, seconds: float) -> float:
-        """Measure the share of a processor that the process takes."""
+        """Measure the share of a core that the process uses."""
         process = psutil.Process(self.service.process.pid)
         before, began = process.cpu_times(), time.monotonic()
         time.sleep(seconds)
@@ -121,7 +121,7 @@ class Away:
         return share
 
     def is_all_committed(self) -> bool:
-        """Say whether the group has committed all that is in the input topic."""
+        """Return whether the group has committed all records of the input topic."""
         return self.topics.ends().items() <= self.topics.committed().items()
 
     def alerts(self) -> dict[bytes | None, list[bytes | None]]:
@@ -129,7 +129,7 @@ class Away:
         return by_sensor(self.topics.alerts())
 
     def expected(self) -> dict[bytes | None, list[bytes | None]]:
-        """Return what an uninterrupted service would have published by now."""
+        """Return the events that an uninterrupted service would have published by now."""
 
         def detector() -> Detector:
             return build_detector(self._scorer, StateSettings(), AlertSettings(update_seconds=UPDATE_SECONDS))

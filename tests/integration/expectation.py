@@ -1,4 +1,4 @@
-"""What the alerts and dead letters of a log must be: computed at one go, without a stream, a store or a restart."""
+"""Computes the required alerts and dead letters of a log in one pass, without a stream, a store or a restart."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def expected_alerts(
 
 
 def expected_dead_letters(records: Sequence[Record], features: Sequence[str]) -> list[str]:
-    """Return the headers of each dead letter, which say where it is from."""
+    """Return the headers of each dead letter, which hold its source position."""
     rejected = JsonDecoder(features, InputLimits()).decode(records).rejected
     return sorted(str(dead_letter(one, "", 1000).headers) for one in rejected)
 

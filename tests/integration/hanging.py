@@ -1,4 +1,4 @@
-"""A process whose loop stands still for good after a few turns, under the watchdog of the service. All else is in memory."""
+"""A process whose loop hangs for good after a few turns, under the service's watchdog. Everything else is in memory."""
 
 from __future__ import annotations
 

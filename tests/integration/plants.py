@@ -1,4 +1,4 @@
-"""What the replicas of the campaign are set up to do: by name, so that a process can be told."""
+"""The configurations of the campaign's replicas, by name, so that a process can get one as an argument."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLANTS = {"every": EVERY, "some": SOME, "few": FEW, "evicting": EVICTING}
 
 
 def plant_of(name: str, model_version: str = "v1") -> ReplicaConfig:
-    """Return a set-up; models of other versions have the same features and window, but levels of their own."""
+    """Return a configuration. Models of other versions have the same features and window, but their own levels."""
     plant = PLANTS[name]
     number = int(model_version.removeprefix("v"))
     return changed(plant, replace(plant.model, version=model_version), model_tag=number)

@@ -1,4 +1,4 @@
-"""A replica on the real adapters, with a checksum for a model: quick to start, and its scores can be told beforehand."""
+"""A replica on the real adapters, with a checksum as its model: it starts fast, and a test can predict its scores."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def build_pipeline(
     commits: CommitPolicy = AT_ONCE,
     whole_bytes: int = WHOLE_BYTES,
 ) -> Pipeline:
-    """Put a pipeline on the adapters, with a checksum for a model unless told otherwise. It never gives up for bad records."""
+    """Build a pipeline on the adapters, with a checksum as its model by default. It never stops because of bad records."""
     plant = ReplicaConfig()
     detector = detector or plant.detector()
     state = open_state(
@@ -108,7 +108,7 @@ class Replica:
         self.reports.append(self.pipeline.step())
 
     def run(self, until: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) -> None:
-        """Step until something has come about; fail after a bound. What it asks must be cheap."""
+        """Step until a condition holds; fail after a bound. The condition must be cheap."""
         run_all([self], until, patience_seconds)
 
     def total(self, count: str) -> int:
@@ -120,12 +120,12 @@ class Replica:
         return [action for report in self.reports for action in report.restores.elements()]
 
     def close(self) -> None:
-        """Stop in good order. Idempotent."""
+        """Stop gracefully. Idempotent."""
         self._parts.close()
 
 
 def run_all(replicas: list[Replica], until: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) -> None:
-    """Step several replicas in turn until something has come about; fail after a bound."""
+    """Step several replicas in turn until a condition holds; fail after a bound."""
     deadline = time.monotonic() + patience_seconds
     while not until():
         assert time.monotonic() < deadline, "it did not come about in time"

@@ -1,4 +1,4 @@
-"""A replica of worker.py in a process of its own, which may be killed, paused and started again."""
+"""Runs a replica of worker.py in its own process, and kills, suspends and restarts it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXPECTED_EXITS = (0, -signal.SIGKILL)
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """A life of a process: what happens to it, and how it is ended if that does not come about in time."""
+    """One life of a process: its fate, and how the test ends it if the fate does not strike in time."""
 
     fate: Fate = field(default_factory=Fate)
     setup: Setup = field(default_factory=Setup)
@@ -35,7 +35,7 @@ class Life:
 
 
 class ReplicaProcess:
-    """A place for a process, which is started again whenever it has ended."""
+    """A replica whose process can be started again whenever it has ended."""
 
     def __init__(self, settings: KafkaSettings, redis_url: str, log: Path, *, cluster: bool = False) -> None:
         # Children are forked from a server that has imported what they need: a start takes no time.
@@ -52,7 +52,7 @@ class ReplicaProcess:
         self.left = 0
 
     def start(self, fate: Fate | None = None, life: Life | None = None) -> None:
-        """Start the process; it ends by its fate, or when its life has lasted long enough."""
+        """Start the process; its fate or the time limit of its life ends it."""
         self._life = life or Life(fate or Fate())
         arguments = (self._settings, self._redis, self._log, self._life.fate, self._life.setup)
         self._process = self._processes.Process(target=run, args=arguments)
@@ -60,7 +60,7 @@ class ReplicaProcess:
         self._started_at, self._paused_at, self._asked_at = time.monotonic(), 0.0, 0.0
 
     def has_ended(self) -> bool:
-        """Say whether the process is dead. Wakes it after a pause; ends it, wherever it is, after its life."""
+        """Return whether the process is dead. Resumes it after a suspension, and ends it after its life."""
         if self._process is None or self._process.exitcode is not None:
             return True
         with suppress(psutil.NoSuchProcess):
@@ -90,26 +90,26 @@ class ReplicaProcess:
             child.kill()
 
     def crashed(self) -> str | None:
-        """Return the end of the log if the process ended as it should not."""
+        """Return the end of the log if the process ended unexpectedly."""
         if self._process is None or self._process.exitcode in (None, *EXPECTED_EXITS):
             return None
         return f"exit code {self._process.exitcode}: {self._log.read_text()[-2000:]}"
 
     def stop(self) -> int | None:
-        """End it in good order; return its exit code."""
+        """Stop the process gracefully; return its exit code."""
         assert self._process is not None
         self._process.terminate()
         self._process.join(STOP_SECONDS)
         return self._process.exitcode
 
     def kill(self) -> None:
-        """End it for certain."""
+        """Kill the process."""
         if self._process is not None:
             self._process.kill()
             self._process.join(10)
 
     def steps_reached(self) -> Counter[str]:
-        """Count the steps at which its processes were killed or paused."""
+        """Count the steps at which its processes were killed or suspended."""
         return Counter(re.findall(rf"^{REACHED} (\w+)$", self._text(), re.MULTILINE))
 
     def read_again(self) -> int:

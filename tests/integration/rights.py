@@ -1,4 +1,4 @@
-"""The rights that docs/security.md lists, granted and taken away on a Kafka of the tests."""
+"""Grants and revokes the rights that docs/security.md lists, on a Kafka of the tests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TYPES = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP, "transactiona
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """A row of the page."""
+    """A row of the table in docs/security.md."""
 
     command: str
     resource: str  # topic, group or transactional id
@@ -42,7 +42,7 @@ class Right:
 
 
 def documented() -> list[Right]:
-    """Return all rights of the page."""
+    """Return all rights that docs/security.md lists."""
     rows = ROW.findall(PAGE.read_text())
     return [Right(command.replace("`", ""), resource, name.lower(), operation) for command, resource, name, operation in rows]
 
@@ -53,7 +53,7 @@ def rights_of(command: str) -> list[Right]:
 
 
 def pattern(right: Right, settings: KafkaSettings) -> ResourcePattern:
-    """Return what the right is on."""
+    """Return the resource pattern of a right."""
     name = getattr(settings, right.setting)
     if right.resource == "transactional id":
         return ResourcePattern(TYPES[right.resource], f"{name}-", ACLResourcePatternType.PREFIXED)
@@ -61,7 +61,7 @@ def pattern(right: Right, settings: KafkaSettings) -> ResourcePattern:
 
 
 class Grants:
-    """Rights of one user on the resources of some settings. A context manager: all are taken away at the end."""
+    """Rights of one user on the resources of some settings. A context manager, which revokes all of them at the end."""
 
     def __init__(self, admin_brokers: str, user: str, settings: KafkaSettings) -> None:
         self._admin: Any = KafkaAdminClient(bootstrap_servers=admin_brokers)
@@ -78,29 +78,29 @@ class Grants:
         self._admin.close()
 
     def give(self, rights: Iterable[Right]) -> None:
-        """Grant rights; return when they hold."""
+        """Grant rights; return once they are in force."""
         for right in rights:
             self._admin.create_acls([self._acl(right)])
             self._granted.append(right)
             until(lambda right=right: self._holds(right))  # type: ignore[misc]  # mypy cannot infer it
 
     def take(self, right: Right) -> None:
-        """Take a right away; return when it does not hold any more."""
+        """Revoke a right; return once it is no longer in force."""
         self._admin.delete_acls([self._filter(right)])
         self._granted.remove(right)
         until(lambda: not self._holds(right))
 
     def all(self) -> set[str]:
-        """Return all that the user may do, whoever granted it."""
+        """Return all rights of the user, whoever granted them."""
         found, _ = self._admin.describe_acls(self._anything())
         return {f"{acl.operation.name} {acl.resource_pattern}" for acl in found}
 
     def described(self, rights: Iterable[Right]) -> set[str]:
-        """Return rights as `all` names them."""
+        """Return rights in the form of `all`."""
         return {f"{right.operation.upper()} {pattern(right, self._settings)}" for right in rights}
 
     def take_all(self) -> None:
-        """Take away all that the user may do."""
+        """Revoke all rights of the user."""
         self._admin.delete_acls([self._anything()])
         until(lambda: not self.all())
 

@@ -1,4 +1,4 @@
-"""`stream-detector run` as its user runs it: a process of its own, told what to do by its environment."""
+"""Runs `stream-detector run` as its users do: as a process, configured by its environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STOP_SECONDS = 30.0
 
 
 def environment(kafka: KafkaSettings, redis_url: str, model: Path, **settings: object) -> dict[str, str]:
-    """Return the settings of a service as environment variables; nothing of the machine's own settings."""
+    """Return the settings of a service as environment variables, without the settings of this machine."""
     mine = {f"KAFKA__{name.upper()}": value for name, value in kafka.model_dump(exclude_defaults=True).items()}
     mine |= {"REDIS__URL": redis_url, "MODEL__DIRECTORY": model, "HTTP__PORT": 0, "HTTP__HOST": "127.0.0.1", **settings}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
@@ -30,7 +30,7 @@ def environment(kafka: KafkaSettings, redis_url: str, model: Path, **settings: o
 
 
 class ServiceProcess:
-    """One replica. Its log is read for the port that it chose."""
+    """One replica. Reads the port that it chose from its log."""
 
     def __init__(self, environ: Mapping[str, str], log: Path, options: Sequence[str] = ()) -> None:
         self.log = log
@@ -40,7 +40,7 @@ class ServiceProcess:
             self.process = subprocess.Popen(command, env=dict(environ), stdout=output, stderr=file)
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return the log; every whole line of it is JSON."""
+        """Return the complete lines of the log, each of which is JSON."""
         return [json.loads(line) for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
     def port(self) -> int | None:
@@ -65,7 +65,7 @@ class ServiceProcess:
         return float(found.group(1)) if found else 0.0
 
     def await_ready(self) -> None:
-        """Wait until it scores the readings of all its partitions."""
+        """Wait until the service scores the readings of all its partitions."""
 
         def is_ready() -> bool:
             assert self.process.poll() is None, self.log.read_text()
@@ -74,15 +74,15 @@ class ServiceProcess:
         until(is_ready, START_SECONDS)
 
     def reload(self) -> None:
-        """Have it read its settings again; it does so after the batch under way."""
+        """Make the service reload its settings, which it does after the current batch."""
         self.process.send_signal(signal.SIGHUP)
 
     def stop(self) -> int:
-        """End it as an orchestrator does; return its exit code."""
+        """Stop the service as an orchestrator does; return its exit code."""
         self.process.terminate()
         return self.process.wait(STOP_SECONDS)
 
     def kill(self) -> None:
-        """End it for certain."""
+        """Kill the service."""
         self.process.kill()
         self.process.wait(10)

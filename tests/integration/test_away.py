@@ -1,4 +1,4 @@
-"""Kafka and Redis go away under a running service and come back; it bears that by itself, and says so once."""
+"""Kafka and Redis fail under a running service and return: the service recovers by itself, and logs each outage once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MOST_LINES = 10
 def away(
     kafka_brokers: str, tiny_model_directory: Path, tiny_scorer: KerasScorer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Away]:
-    """A service that runs. It had neither Kafka nor Redis when it was started."""
+    """A running service, started before Kafka and Redis were reachable."""
     directory = tmp_path_factory.mktemp("away")
     with ExitStack() as stack:
         try:
@@ -62,7 +62,7 @@ def away(
 
 
 def goes_on(away: Away) -> None:
-    """See that the service catches up by itself, and that no event is missing, doubled or different."""
+    """Check that the service catches up by itself, and that no event is missing, duplicated or different."""
     until(away.is_ready)
     away.topics.await_all_committed()
     assert away.alerts() == away.expected()
@@ -276,7 +276,7 @@ def test_the_watchdog_ends_a_process_whose_loop_hangs_and_logs_where() -> None:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[dict[str, str]], str]]:
-    """Run the service in this process where it cannot start; return its message."""
+    """Run the service in this process, where it cannot start; return its error message."""
 
     def run_command(environ: dict[str, str]) -> str:
         for name, value in environ.items():

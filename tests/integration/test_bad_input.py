@@ -1,4 +1,4 @@
-"""Hostile records among good ones, through the whole pipeline: each is accounted for, and no neighbour's alert changes."""
+"""Hostile records among good ones, through the full pipeline: each is accounted for, and no other sensor's alerts change."""
 
 from __future__ import annotations
 

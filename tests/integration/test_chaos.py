@@ -1,4 +1,4 @@
-"""The chaos campaign in short: some of its faults, a few times each; and that it finds what is broken on purpose."""
+"""A short chaos campaign: some of its faults, a few times each. It also finds a defect that is built in on purpose."""
 
 from __future__ import annotations
 

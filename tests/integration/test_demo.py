@@ -1,4 +1,4 @@
-"""The demo from end to end: on servers from wheels, and on given ones, where it must leave nothing behind."""
+"""The demo from end to end: on embedded servers, and on the user's own, where it must leave nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replicas killed and paused at every step, on a real Kafka and Valkey: no event is missing, doubled or different."""
+"""Replicas killed and suspended at every step, on a real Kafka and Valkey: no event is missing, duplicated or different."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READINGS_PER_LIFE = 8
 
 
 def fates() -> list[Fate]:
-    """Return lives that end early and late at every step, some in a pause; in an arbitrary fixed order."""
+    """Return lives that end early and late at every step, some in a suspension; in an arbitrary fixed order."""
     lives = [Fate(step, count, restoring=3) for step, count in itertools.product(STEPS[:-1], (1, 2, 4))]
     lives += [Fate(step, 2, "SIGSTOP") for step in ("polled", "sent", "committed")]
     lives += [Fate("polled", 6, persists=2) for _ in range(3)]
@@ -30,7 +30,7 @@ def fates() -> list[Fate]:
 
 
 def produce_slice(topics: Topics, number: int, partitions: int = PARTITIONS) -> None:
-    """Append the readings of one life: some with a missing value, one late, and one that is none."""
+    """Append the records of one life: readings, some with a missing value, one late; and one invalid record."""
     times = range(number * READINGS_PER_LIFE, (number + 1) * READINGS_PER_LIFE)
     for partition in range(partitions):
         sensors = [f"pump-{partition}-{which}" for which in range(SENSORS_PER_PARTITION)]
@@ -45,7 +45,7 @@ def produce_slice(topics: Topics, number: int, partitions: int = PARTITIONS) -> 
 
 
 def open_topics(brokers: str, name: str, partitions: int) -> Topics:
-    """Make topics for replicas whose end is noticed soon."""
+    """Create topics for replicas with a short session time-out."""
     return Topics(
         brokers,
         name,

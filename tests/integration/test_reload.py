@@ -35,7 +35,7 @@ class Plant:
         self.toml.write_text(f"[alerts]\n{alerts}\n[kafka]\n{kafka}\n")
 
     def fault(self) -> dict[str, Any]:
-        """Go on with good readings and a bad one; return the event that opens its incident."""
+        """Append good readings and an anomalous one; return the event that opens its incident."""
         opened = len(self.opened())
         values = tiny_values(self.produced + SLICE, 0)[self.produced :].tolist()
         values[FAULT_AT][0] += 40.0

@@ -51,7 +51,7 @@ def alarming_model(tiny_model_directory: Path, tmp_path: Path) -> Path:
 
 
 def rows() -> list[Row]:
-    """Return readings of three sensors: one has a fault, one loses values and then falls silent, one is late at times."""
+    """Return readings of three sensors: one has a fault, one misses values and then pauses, one is sometimes late."""
     values = [tiny_values(ROWS, seed) for seed in range(len(SENSORS))]
     made: list[Row] = []
     for second in range(ROWS):

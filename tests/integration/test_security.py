@@ -1,6 +1,6 @@
-"""The service on a Kafka and a Redis that let in whom they know, and allow what docs/security.md says and no more.
+"""The service on a Kafka and a Redis that authenticate it, and allow exactly the rights in docs/security.md.
 
-It is told its secrets once by the environment and once by files; wherever it leaves words, they are looked for.
+It gets its secrets once from the environment and once from files. The tests search everything it writes for them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ WRITE_ALERTS = Right("run", "topic", "alerts_topic", "Write")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One way in: who comes, with which settings, and where the secrets among them are kept."""
+    """One way to connect: the user, the settings, and where the secrets are kept."""
 
     name: str
     principal: str
@@ -52,7 +52,7 @@ BY_CERTIFICATE = Access("certificate", f"CN={CERTIFICATE_NAME}", secrets_in_file
 
 @dataclass(slots=True)
 class Story:
-    """What was seen while the service was there."""
+    """Everything observed while the service ran."""
 
     input: list[Any] = field(default_factory=list)
     history_ends: dict[int, int] = field(default_factory=dict)
@@ -110,7 +110,7 @@ def story(
 
 
 def tell(story: Story, service: ServiceProcess, topics: Topics, directory: Path) -> None:
-    """Let the service find a fault, refuse a record, and refuse to reload; note what it leaves."""
+    """Make the service find a fault, reject a record and reject a reload; record all its output."""
     service.await_ready()
     produce(topics, HISTORY, SLICE, FAULT_AT)
     topics.produce(0, [(SENSOR, b"no reading")])

@@ -1,4 +1,4 @@
-"""`stream-detector run` where Kafka or Redis refuses it: it ends within its bound, with one line that says what to do."""
+"""`stream-detector run` where Kafka or Redis refuses access: it exits in time, with one line of advice."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def refused(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Refused]:
-    """Run with settings of Kafka, and of Redis, in this process; return the line with which it ends."""
+    """Run in this process with settings of Kafka and Redis; return the last line, the error message."""
 
     def run(kafka: dict[str, Any], url: str = redis_url) -> str:
         environ = environment(topics.settings, url, tiny_model_directory, SERVICE__START_SECONDS=START_SECONDS)

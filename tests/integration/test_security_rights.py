@@ -28,7 +28,7 @@ from tests.servers.kafka_secure import USER, SecureKafka
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Topics, what the user who is tried may do with them, and how that user gets there."""
+    """Topics, the rights of the user under test, and that user's settings."""
 
     topics: Topics
     grants: Grants
@@ -97,7 +97,7 @@ REFUSED: dict[str, tuple[Use, ...]] = {
 
 @pytest.fixture
 def member(place: Place) -> Iterator[Membership]:
-    """The membership of a process that may do all that it needs, as yet."""
+    """The membership of a process that, for now, has all the rights it needs."""
     place.grants.give(rights_of("run"))
     with closing(KafkaSource(place.settings)) as source:
         until(lambda: bool(source.poll(0.1).assigned))
@@ -143,7 +143,7 @@ def test_topics_are_made_with_the_listed_rights(place: Place, unique_name: str, 
 
 @pytest.fixture
 def command(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
-    """Run a command as the user who is tried; return what it says to stderr when it is refused, else nothing."""
+    """Run a command as the user under test; return its stderr if it is refused, else ""."""
     for name, value in place.environment.items():
         monkeypatch.setenv(name, value)
 
@@ -218,7 +218,7 @@ def test_every_listed_command_is_tried_here() -> None:
 
 
 def test_the_commands_of_the_page_make_a_user_with_the_rights_of_the_page(secure_kafka: SecureKafka, tmp_path: Path) -> None:
-    """Kafka's own tools, as the page calls them; only address and user are others."""
+    """Runs Kafka's own tools as docs/security.md does; only address and user differ."""
     user, password, defaults = "from-the-page", "password-of-the-page", KafkaSettings()
     (tmp_path / "admin.properties").write_text("")
     (credentials,) = re.findall(r"^(SCRAM-SHA-512=.+)$", PAGE.read_text(), re.MULTILINE)

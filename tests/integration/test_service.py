@@ -1,4 +1,4 @@
-"""The service as a process, with a trained model, on a real Kafka and Valkey: one story, told once, looked at by many tests."""
+"""The service as a process, with a trained model, on a real Kafka and Valkey: many tests inspect one run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ UPDATE_SECONDS = 2.0
 
 @dataclass(slots=True)
 class Story:
-    """What was seen while the service went through it."""
+    """Everything observed during the run."""
 
     at_start: dict[str, tuple[int, str]]  # pages of the first replica when it was ready
     first_alerts: list[Any]  # of the first slice

@@ -1,6 +1,6 @@
-"""What operators and other programs do to topics and servers, through the running pipeline on a real Kafka and Valkey.
+"""Operators and other programs change topics and servers under a running pipeline, on a real Kafka and Valkey.
 
-Each test ends with the same question: are the alerts those of a computation at one go over what could be read?
+Each test ends with the same check: the alerts equal those computed in one pass over the readable records.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OpenReplica = Callable[..., Replica]
 
 @pytest.fixture
 def open_topics(request: pytest.FixtureRequest, unique_name: str) -> Iterator[OpenTopics]:
-    """Make the topics of the test, on the shared Kafka unless told otherwise."""
+    """Create the topics of the test, by default on the shared Kafka."""
     with ExitStack() as stack:
 
         def open_(partitions: int = 1, brokers: str | None = None, **changes: object) -> Topics:
@@ -47,7 +47,7 @@ def open_topics(request: pytest.FixtureRequest, unique_name: str) -> Iterator[Op
 
 @pytest.fixture
 def open_replica(redis_url: str) -> Iterator[OpenReplica]:
-    """Start replicas in this process, on the shared Valkey unless told otherwise."""
+    """Start replicas in this process, by default on the shared Valkey."""
     with ExitStack() as stack:
 
         def open_(topics: Topics, redis: str = redis_url) -> Replica:
@@ -68,7 +68,7 @@ def readings(first: int, count: int, sensors: Sequence[str] = ("pump-1", "pump-2
 
 
 def everything_is_done(topics: Topics, replicas: Sequence[Replica]) -> Callable[[], bool]:
-    """Return whether all that is in the topic now is committed and stored."""
+    """Return whether all records in the topic are committed and persisted."""
     ends = {partition: end for partition, end in topics.ends().items() if end}
 
     def is_done() -> bool:
@@ -87,12 +87,12 @@ def assert_alerts(topics: Topics, expected: dict[bytes | None, list[bytes | None
 
 
 def plain_alerts(topics: Topics) -> dict[bytes | None, list[bytes | None]]:
-    """Return the alerts of all that is in the topic."""
+    """Return the required alerts of all records in the topic."""
     return expected_alerts(lambda: ReplicaConfig().detector(), topics.input())
 
 
 def send_transaction(topics: Topics, records: Sequence[tuple[str, bytes]], *, commit: bool) -> None:
-    """Write records in a transaction; its marker takes an offset as well."""
+    """Write records in a transaction, whose marker also takes an offset."""
     settings = topics.settings
     with closing(KafkaProducer(bootstrap_servers=settings.brokers, transactional_id=settings.group_id)) as producer:
         producer.init_transactions()
@@ -148,7 +148,7 @@ def configure(topics: Topics, changes: dict[str, str]) -> None:
 
 
 def count_records(topics: Topics) -> int:
-    """Return how many records the input topic has, read anew."""
+    """Read the input topic from its beginning, and return the number of records."""
     topics.forget(topics.settings.input_topic)
     return len(topics.input())
 

@@ -1,6 +1,6 @@
-"""The topics and the group of one test, on a real Kafka: to write readings and to see what came of them.
+"""The topics and the group of one test, on a real Kafka: writes readings, and reads events and dead letters.
 
-Reads are those of a subscriber that sees committed records only. Readings are written with explicit partitions.
+Reads only committed records. Writes readings to explicit partitions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 60.0
 
 
 class Topics:
-    """Input, alerts and dead letters under names of the test's own. Close it."""
+    """Input, alerts and dead-letter topics with names of their own. Must be closed."""
 
     def __init__(self, brokers: str, name: str, partitions: int = 2, **changes: object) -> None:
         self.settings = KafkaSettings.model_validate(
@@ -130,7 +130,7 @@ class Topics:
         until(is_committed, patience_seconds)
 
     def await_stable(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        """Wait until no transaction is open on the output topics: it hides what was committed after it began."""
+        """Wait until no transaction is open on the output topics: an open one hides all later records."""
         with closing(KafkaConsumer(bootstrap_servers=self.settings.brokers, enable_auto_commit=False)) as plain:
             for topic in (self.settings.alerts_topic, self.settings.dead_letter_topic):
                 committed = self._reader(topic)[0]
@@ -138,12 +138,12 @@ class Topics:
                 until(partial(_are_ends_equal, committed, plain, partitions), patience_seconds)
 
     def await_partitions(self, count: int) -> None:
-        """Wait until everybody who asks is told that the input topic has so many partitions."""
+        """Wait until admin client and producer both see this number of partitions of the input topic."""
         until(lambda: len(self.ends()) == count)
         until(lambda: len(self._producer.partitions_for(self.settings.input_topic)) == count)
 
     def recreate_input(self) -> None:
-        """Delete the input topic and make it anew, empty."""
+        """Delete the input topic and create it again, empty."""
         name, partitions = self.settings.input_topic, len(self.ends())
         self.forget(name)
         with KafkaTopics(self.settings) as topics:
@@ -152,7 +152,7 @@ class Topics:
             topics.create(name, partitions)
 
     def forget(self, topic: str) -> None:
-        """Let the topic be read from its beginning the next time."""
+        """Make the next read start at the beginning of the topic."""
         if topic in self._readers:
             self._readers.pop(topic)[0].close(autocommit=False)
 
@@ -171,7 +171,7 @@ class Topics:
         return self._readers[topic]
 
     def _records(self, topic: str) -> list[Any]:
-        """Read on to the present ends; return all that was read so far."""
+        """Read up to the current ends; return all records read so far."""
         consumer, records = self._reader(topic)
         partitions = [TopicPartition(topic, partition) for partition in sorted(consumer.partitions_for_topic(topic))]
         if set(partitions) != consumer.assignment():

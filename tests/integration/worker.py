@@ -1,4 +1,4 @@
-"""A replica for the kill test: the real adapters and pipeline, a checksum for a model, and a fate.
+"""A replica for the kill test: the real adapters and pipeline, a checksum as its model, and a fate.
 
 The process sends itself a signal at the chosen step. Steps are reached in wrappers around the ports and around the client's
 producer; the product has no hooks.
@@ -61,7 +61,7 @@ REACHED, READ_AGAIN = "reached", "read again"
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What happens to a process: which step it reaches how often before it gets the signal."""
+    """The fate of a process: a signal, and the step and count at which the process gets it."""
 
     step: str = ""
     count: int = 0
@@ -72,7 +72,7 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a process is: the plant by its name, the model's version, whether its clock jumps, and whether it is broken."""
+    """The configuration of a process: its plant, its model version, whether its clock jumps, and whether it has a defect."""
 
     plant: str = "some"
     model_version: str = "v1"
@@ -81,7 +81,7 @@ class Setup:
 
 
 class Fates:
-    """Counts how often a step is reached, and sends the signal at the chosen one."""
+    """Counts how often the process reaches each step, and sends the signal at the chosen one."""
 
     def __init__(self, fate: Fate) -> None:
         self._left = {"restoring": fate.restoring} | {fate.step: fate.count}
@@ -89,7 +89,7 @@ class Fates:
         self.persists_left = fate.persists
 
     def reach(self, step: str) -> None:
-        """Note that a step is reached."""
+        """Count a step that the process has reached."""
         if step in self._left:
             self._left[step] -= 1
             if self._left[step] == 0:
@@ -99,7 +99,7 @@ class Fates:
     def wrap(
         self, owner: object, name: str, before: str = "", after: str = "", when: Callable[[Any], bool] = lambda _: True
     ) -> None:
-        """Replace a method of an object or class by one that reaches a step before it, and after it if its result is so."""
+        """Wrap a method of an object or class: it reaches one step before the call and, if `when(result)`, another after it."""
         inner = getattr(owner, name)
 
         def method(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - any method
@@ -149,7 +149,7 @@ def _refuse_persists(fates: Fates, store: StateStore) -> None:
 
 
 def _tear_commits(sink: Sink) -> None:
-    """Make two transactions of each commit."""
+    """Split each commit into two transactions, the built-in defect."""
     commit = sink.commit
 
     def torn(messages: Sequence[Message], positions: Mapping[int, int], membership: Membership) -> None:
@@ -180,7 +180,7 @@ def _scorer(fates: Fates) -> ChecksumScorer:
 
 
 def _clock(setup: Setup) -> Callable[[], float]:
-    """Return the pipeline's clock. With a seed it leaps forward now and then, and the wall clock jumps by hours."""
+    """Return the pipeline's clock. With a seed, it sometimes leaps forward, and the wall clock jumps by hours."""
     if setup.clock_seed is None:
         return time.monotonic
     chance = random.Random(setup.clock_seed)
