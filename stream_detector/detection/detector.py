@@ -100,7 +100,7 @@ class Detector:
         self.arena.mark_changed(slots, np.ones(len(slots), np.int64))
 
     def detect(self, readings: Readings, *, scoring: bool = True) -> Detected:
-        """Append readings to windows, score the window as of each, and decide. The sensors must be in the arena. Blocks."""
+        """Append readings, score the window that ends at each, and decide. The sensors must be in the arena. Blocks."""
         return self.finish(self.begin(readings, scoring=scoring))
 
     def begin(self, readings: Readings, *, scoring: bool = True) -> PendingBatch:

@@ -16,7 +16,7 @@ from stream_detector.detection.transition import CLOSED, OPENED, UPDATED
 from stream_detector.timestamps import to_ms
 
 SCHEMA_VERSION = 1
-#: Fields that version 1 gained later. Older events lack them, so the schema does not require them.
+#: Fields added to version 1 later. Older events do not have them, so the schema does not require them.
 ADDED_FIELDS = frozenset({"rules"})
 WARMING, PROVISIONAL, READY = "warming", "provisional", "ready"
 #: The severities, worst first, with the ratio of score to threshold from which each applies. A score is a logarithm of how

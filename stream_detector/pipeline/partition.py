@@ -25,7 +25,7 @@ class Partition:
     epoch: bytes = b""  # of its stored state
     restored: bool = False  # every sensor of the partition is in memory or in the store
     checked_at: int = 0  # the newest check (StoreGuard.required_check) that found the stored state intact
-    rewriting: bool = False  # the store has lost this partition, and not all of it is written again yet
+    rewriting: bool = False  # the store has lost this partition, and the rewrite is not complete yet
     _next: int = field(default=REBUILDING, init=False)
     _committed: int = field(default=REBUILDING, init=False)
     _persisted: int = field(default=REBUILDING, init=False)

@@ -105,13 +105,13 @@ class Pipeline:
                 return report
             batch = self._intake.batch_of(polled, report)
             self._delivery.await_store(report)
-            self._decide_in_flight()  # 3. decide what was scored
+            self._decide_in_flight()  # 3. decide the scored batch
             if not self._append_while_committing(batch):  # 4. in parallel with 5 and 6, or after them:
                 self._delivery.commit_and_persist(report, now=True)
-                self._append_what_fits(batch)  # 4. append and start to score what was read
+                self._append_what_fits(batch)  # 4. append the new batch and start scoring it
             if self._in_flight and self._in_flight.records < self._config.overlap_records:
                 self._decide_in_flight()
-                self._delivery.commit_and_persist(report)  # 5. commit what is decided, 6. persist what is committed
+                self._delivery.commit_and_persist(report)  # 5. commit decided batches, 6. persist committed state
             self._restore_slices()  # 7. restore a slice
         except CommitFailedError as error:
             self._start_over(error)

@@ -129,7 +129,7 @@ class Restoration:
         self._ports.sink.commit([], positions, self._membership)
 
     def _replay(self, plan: Plan) -> Iterator[float]:
-        """Fold the readings that the store lacks into its state; their events are already on the alerts topic."""
+        """Fold the readings after the stored position into the state; their events are already on the alerts topic."""
         partition = self._partition
         partition.continue_from_stored()
         if plan.action is Action.REPLAY:
@@ -218,5 +218,5 @@ class Restoration:
     def _persist(self, most: int | None = None) -> None:
         """Persist the partition's unsaved sensors, or at most `most` of them."""
         if not self._ports.state.writer.persist(self._partition, self._report, most):
-            msg = f"the stored state of partition {self._partition.number} was changed meanwhile"
+            msg = f"the stored state of partition {self._partition.number} is not as this replica left it"
             raise RetriableError(msg)

@@ -19,7 +19,7 @@ class Action(enum.Enum):
     """What to do with the stored state."""
 
     RESUME = "resume"  # it is complete; sensors are loaded when met
-    REPLAY = "replay"  # it lacks the readings from `replay_from` to `position`: process them again, without publishing
+    REPLAY = "replay"  # it ends at `replay_from`: process the readings from there to `position` again, without publishing
     WAIT = "wait"  # the owner of partition 0 is about to commit where the group starts
     REBUILD = "rebuild"  # it is unusable: fill windows from the readings before `position` in a new epoch, without publishing
 

@@ -17,7 +17,7 @@ class StepReport:
 
     polled: int = 0  # records polled, committed or not
     is_behind: bool = False  # the poll was so full that more records must be waiting
-    records: int = 0
+    records: int = 0  # this and the counts up to committed_batches are of committed batches
     readings: int = 0
     late: int = 0
     restarted_windows: int = 0

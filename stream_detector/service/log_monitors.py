@@ -46,7 +46,7 @@ class LogMonitors:
         self._rejected.observe(report, now)
 
     def flush(self, now: float) -> None:
-        """Log what a monitor has counted and not logged yet."""
+        """Log the counts that the monitors have not logged yet."""
         self._rejected.flush(now)
 
 
@@ -68,7 +68,7 @@ class RejectedReadingsLog:
             self.flush(now)
 
     def flush(self, now: float) -> None:
-        """Log what was counted since the last line, if anything was."""
+        """Log the counts since the last line, unless all are zero."""
         if not self._reasons and not self._late:
             return
         seconds, count = now - self._since, self._reasons.total()

@@ -90,7 +90,7 @@ def _place(path: Sequence[str], sources: Sources) -> tuple[str, Callable[[Sequen
 
 
 def _sets(written: str, name: str) -> bool:
-    """Return whether a variable or file sets the setting of this name, or a part of it."""
+    """Return whether a variable or file sets the setting of this name, or an entry in it."""
     return written.upper() == name or written.upper().startswith(f"{name}__")
 
 

@@ -28,7 +28,7 @@ class SlotProgress:
 
 
 class Arena:
-    """Slots for sensors' records. Parallel arrays, indexed by slot, hold what is not part of the stored state."""
+    """Slots for sensors' records. Parallel arrays, indexed by slot, hold data that is not part of the stored state."""
 
     def __init__(self, max_sensors: int, window_length: int, features: int, members: int) -> None:
         self.max_sensors = max_sensors

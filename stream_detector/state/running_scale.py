@@ -34,7 +34,7 @@ class ScaleConfig:
 
 @dataclass(frozen=True, slots=True)
 class Scales:
-    """The scales of M accepted readings, as of each."""
+    """The scale at each of M accepted readings."""
 
     location: Float32Array  # [M, F] in the features' units
     deviation: Float32Array  # [M, F] > 0

@@ -43,8 +43,8 @@ def _open_error(error: Exception, options: Options, last_attempt: str) -> Except
     """Return our error for a client that could not be opened."""
     brokers = ", ".join(options["bootstrap_servers"])
     if isinstance(error, KafkaTimeoutError):
-        if what := remedy(last_attempt):
-            return RetriableError(f"no connection to Kafka at {brokers}: {last_attempt}. What to do: {what}")
+        if advice := remedy(last_attempt):
+            return RetriableError(f"no connection to Kafka at {brokers}: {last_attempt}. What to do: {advice}")
         seconds = options["bootstrap_timeout_ms"] / 1000
         reason = f" Last attempt: {last_attempt}." if last_attempt else ""
         # Brokers close the connection of a wrong user, often before the client has read the reason.

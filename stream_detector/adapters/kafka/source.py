@@ -65,7 +65,7 @@ class KafkaSource:
         except (OffsetOutOfRangeError, LogTruncationError) as error:
             out_of_range = self._drop(error)
         except KafkaConnectionError as error:
-            # The client reconnects by itself; the heartbeats show whether the brokers are there.
+            # The client reconnects by itself; the heartbeats show whether the brokers answer.
             logger.debug("a connection broke: %s", error)
             time.sleep(min(timeout_seconds, BROKEN_SECONDS))  # a poll that fails at once must not spin
         except KafkaError as error:
@@ -143,7 +143,7 @@ class KafkaSource:
             raise self._translated(error, "looking up the partitions") from error
 
     def _follow_assignment(self, lost: frozenset[int]) -> tuple[frozenset[int], frozenset[int]]:
-        """Return what was revoked and assigned since the last time; forget the positions of both."""
+        """Return the partitions revoked and assigned since the last call; forget the positions of both."""
         current = frozenset(tp.partition for tp in self._consumer.assignment())
         lost |= self._rebalances.take_revoked()
         revoked = frozenset(p for p in self._held if p in lost or p not in current)
