@@ -1,9 +1,9 @@
-"""Incidents on healthy data beside the alarm budget, for a model trained as the command line trains one.
+"""Compares incidents on healthy data with the alarm budget, for a model trained as by the command line.
 
     python -m tests.benchmarks.bench_alarm_rate [--pumps 12] [--train-hours 4] [--hours 6] [--budgets 1 10 50]
 
-A simulated fleet without a fault is learned from, and scored on the hours that follow. Large budgets, so that incidents can
-be counted: a count of 25 is known to 40 %. Takes minutes.
+Trains on a simulated fleet without faults, and scores the hours that follow. The budgets are large, so that incidents can
+be counted: a count of 25 is accurate to 40 %. Takes minutes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BATCH_ROWS = 4096
 
 
 class RememberingScorer:
-    """A TrainedScorer that finds errors once: asked again for as many windows in the same order, it gives the same."""
+    """A TrainedScorer that computes errors once and returns them again for the same windows in the same order."""
 
     def __init__(self, scorer: TrainedScorer) -> None:
         self.spec = scorer.spec
@@ -43,7 +43,7 @@ class RememberingScorer:
         self._position = 0
 
     def rewind(self) -> None:
-        """Begin again with the first windows."""
+        """Start again with the first windows."""
         self._position = 0
 
     def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
@@ -62,7 +62,7 @@ class RememberingScorer:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What became of a budget."""
+    """The incidents measured under one budget."""
 
     budget_per_sensor_day: float
     expected: float
@@ -88,7 +88,7 @@ def by_time(dataset: Dataset) -> Dataset:
 
 
 def rates(scorer: RememberingScorer, dataset: Dataset, budgets: Sequence[float]) -> list[Rate]:
-    """Count the incidents that open in a dataset, for each budget, beside what is accepted in its scored readings."""
+    """Return, for each budget, the incidents that open in a dataset, and those that the budget accepts there."""
     days_per_reading = scorer.spec.sampling_interval_seconds / SECONDS_PER_DAY
     found = []
     for budget in budgets:

@@ -1,8 +1,8 @@
-"""What the autoencoder is worth in the score, on simulated pumps with modes of operation.
+"""Measures what the autoencoder contributes to the score, on simulated pumps with modes of operation.
 
     python -m tests.benchmarks.bench_autoencoder [--seeds 7 11] [--steps 800] [--unknown] [--uniform] [--decoder both]
 
-One model for a fleet; the fleet is switched on and off and run at set points, and small faults are put inside its modes. The
+One model serves a fleet, which is switched on and off and runs at set points, with small faults inside its modes. The
 score is ranked with the autoencoder at several shares, by the mean VUS-PR of the sensors that have a fault, also for pumps
 that were not in the training (`--unknown`). `--uniform` gives equal attention weights, `--decoder` chooses the decoder.
 """
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def measure(seed: int, network: NetworkSpec, steps: int, unknown: bool) -> tuple[list[float], float]:
-    """Return the mean VUS-PR by share of the autoencoder, and how long it took."""
+    """Return the mean VUS-PR by share of the autoencoder, and the time taken."""
     started = time.monotonic()
     fleet = Fleet(sensors=PUMPS, seed=seed)
     times_ms, healthy = fleet.readings(0, TRAINING_SECONDS)
@@ -88,7 +88,7 @@ def measure(seed: int, network: NetworkSpec, steps: int, unknown: bool) -> tuple
 
 
 class _Run:
-    """Members with their normalization, ready to find errors."""
+    """Members with their normalization, ready to compute errors."""
 
     def __init__(self, prepared: Prepared, members: Members) -> None:
         length, features = prepared.config.window_length, len(prepared.dataset.features)

@@ -1,4 +1,4 @@
-"""What a load costs, and how late its events are, at loads that are given.
+"""Measures CPU use and event latency at the given loads.
 
     python -m tests.benchmarks.bench_load 200 1000 6000 [--seconds 12] [--set SERVICE__TARGET_LATENCY_SECONDS=0 ...]
 
@@ -21,7 +21,7 @@ from tests.benchmarks.performance.processes import in_a_process
 
 
 def carry(rig: Rig, readings_per_second: float, seconds: float) -> None:
-    """Make a load; print processors in use, and the times of events and of a plain client's."""
+    """Produce a load; print the cores in use, and the latencies of events and of a plain client."""
     cpu, began = rig.cpu_seconds(), time.perf_counter()
     heard = rig.carry(readings_per_second, seconds)
     elapsed, readings = time.perf_counter() - began, readings_per_second * (seconds + SETTLE_SECONDS)

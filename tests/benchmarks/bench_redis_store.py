@@ -1,4 +1,4 @@
-"""Cost of the Redis store: CPU of the client and of the server, and time, per reading; memory of the server per sensor.
+"""Measures the cost of the Redis store: time and CPU of client and server per reading, and server memory per sensor.
 
     python -m tests.benchmarks.bench_redis_store [--sensors 4096] [--batches 50] [--cluster]
 
@@ -51,7 +51,7 @@ class Window:
 def arena_of(window: Window, sensors: list[str]) -> Arena:
     """Return an arena with full windows of these sensors: values of three decimals that wander, at times that jitter.
 
-    The model does not know the sensors: they have moments of their own.
+    The model does not know the sensors, so their records hold moments of their own.
     """
     total, turns = len(sensors), window.length
     random = np.random.default_rng(0)
@@ -74,7 +74,7 @@ def arena_of(window: Window, sensors: list[str]) -> Arena:
 
 
 def batch(arena: Arena, *, is_whole: bool) -> Updates:
-    """Return updates of all sensors: head and newest row, or the whole."""
+    """Return updates of all sensors: header and newest row, or the entire record."""
     slots = arena.held(0)
     arena.stored_time_ms[slots], arena.unsaved_rows[slots] = arena.records["header"]["last_time_ms"][slots], 1
     return unsaved_updates(arena, slots, arena.records.itemsize if is_whole else 0)
@@ -135,7 +135,7 @@ def run(store: RedisStore, servers: list[Valkey], window: Window, sensors: list[
 
 
 def weigh(store: RedisStore, servers: list[Valkey], window: Window, *, is_compact: bool) -> None:
-    """Fill a partition with sensors and print what each takes of the servers' memory."""
+    """Fill a partition with sensors and print the server memory per sensor."""
     store.ping()
     for server in servers:
         with closing(server.client()) as client:

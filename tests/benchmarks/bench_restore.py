@@ -1,4 +1,4 @@
-"""How long restoring takes: against only reading the same span, and what the other partitions feel of it.
+"""Measures how long restoring takes, compared with only reading the same span, and its effect on other partitions.
 
     python -m tests.benchmarks.bench_restore [--sensors 100000] [--readings 32]
 

@@ -1,4 +1,4 @@
-"""Cost of scoring a batch in the largest tiles alone and in tiles of several sizes, in turns.
+"""Measures the cost of scoring a batch in the largest tiles alone and in tiles of several sizes, in turns.
 
     python -m tests.benchmarks.bench_tiles [--calls 50] [--threads 2] [--models DIR]
 
@@ -52,7 +52,7 @@ def measure(directory: Path, threads: int, calls: int) -> None:
 
 
 def compiled(directory: Path, *, alone: bool) -> tuple[Size, ...]:
-    """Return a model's scoring in the largest size alone or in all, compiled and warm; print how long that took."""
+    """Return a model's scoring in the largest size alone or in all sizes, compiled and warm; print the compile time."""
     from stream_detector.model.compiled import compile_log_errors
     from stream_detector.model.members import restore_members
     from stream_detector.model.tiles import Compiled, Size, Tiles, agreeing, compile_sizes
@@ -72,7 +72,7 @@ def compiled(directory: Path, *, alone: bool) -> tuple[Size, ...]:
 
 
 def timed(tiling: Tiling, windows: Float32Array, scales: Scales) -> tuple[float, float]:
-    """Return what scoring these windows takes, in milliseconds elapsed and of CPU."""
+    """Return the elapsed time and the CPU time of scoring these windows, in milliseconds."""
     began, cpu_began = time.perf_counter(), time.process_time()
     tiling.start(windows, scales)()
     return 1000 * (time.perf_counter() - began), 1000 * (time.process_time() - cpu_began)

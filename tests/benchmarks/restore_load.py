@@ -1,4 +1,4 @@
-"""What a benchmark of restoring needs on Kafka: a long log of many sensors, quickly written, and a live partition beside it."""
+"""Writes the topics for benchmarks of restoring: quickly, a long log of many sensors; at a pace, a live partition."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ LIVE_SENSORS, TICKS_PER_SECOND = 20, 20
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What came of a record of the live partition. Times are of time.time()."""
+    """The times of a record of the live partition and of its dead letter, by time.time()."""
 
     written_seconds: float
     received_seconds: float
 
 
 def names(partition: int, partitions: int, count: int) -> list[str]:
-    """Return sensors whose keys Kafka's clients put into this partition."""
+    """Return sensors whose keys map to this partition in Kafka's clients."""
     found: list[str] = []
     number = 0
     while len(found) < count:
@@ -71,7 +71,7 @@ def _lines(sensors: list[str], first: int, rounds: int) -> Iterator[bytes]:
 
 
 def commit(settings: KafkaSettings, positions: dict[int, int]) -> None:
-    """Set the positions of a group without members, as if it had come so far."""
+    """Set the committed positions of a group without members."""
     consumer = KafkaConsumer(bootstrap_servers=settings.brokers, group_id=settings.group_id, enable_auto_commit=False)
     offsets = {TopicPartition(settings.input_topic, one): OffsetAndMetadata(at, "", -1) for one, at in positions.items()}
     consumer.assign(list(offsets))
@@ -80,7 +80,7 @@ def commit(settings: KafkaSettings, positions: dict[int, int]) -> None:
 
 
 def live(settings: KafkaSettings, sensors: list[str], partition: int, told: Connection) -> None:
-    """Write readings to a partition, and note when what came of them can be read, until told to stop; runs in a process.
+    """Write readings to a partition, and record when their output can be read, until stopped; runs in a process.
 
     What is noted are dead letters: they are published like events, in the same transactions, and the test decides which
     record becomes one.

@@ -1,4 +1,4 @@
-"""A replica that comes back to its log in all the ways there are, measured. A benchmark of its own prints the figures."""
+"""Measures every way in which a replica restores its state. bench_restore.py prints the figures."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ QUIET_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one way to be ready again costs."""
+    """The cost of one way to become ready again."""
 
     name: str
     records: int
@@ -58,13 +58,13 @@ class Watch:
         self.steps: list[float] = []
 
     def stop(self, records: int) -> Measured:
-        """Return what was used since the beginning."""
+        """Return the resources used since the start."""
         elapsed, cpu = time.perf_counter() - self._elapsed, time.process_time() - self._cpu
         return Measured(self._name, records, elapsed, cpu, self.steps)
 
 
 class Replica:
-    """A replica with the rules of a plant: slices and polls as the service has them."""
+    """A replica with the rules of a plant, and the service's sizes of slices and polls."""
 
     def __init__(self, kafka: KafkaSettings, redis: RedisSettings, plant: ReplicaConfig, parts: ExitStack) -> None:
         self._scorer = ChecksumScorer()
@@ -84,7 +84,7 @@ class Replica:
         self.actions: list[str] = []
 
     def run(self, watch: Watch, until: Callable[[], bool]) -> None:
-        """Step until something has come about; fail after a bound."""
+        """Step until a condition holds; fail after a bound."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not until():
             assert time.monotonic() < deadline, "it did not come about in time"
@@ -99,7 +99,7 @@ class Replica:
 
 
 class Bench:
-    """One log of one fleet, and replicas that come back to it."""
+    """One log of one fleet, and the replicas that restore from it."""
 
     def __init__(self, topics: Topics, valkey: Valkey, sensors: int, readings: int) -> None:
         self._topics, self._valkey = topics, valkey
@@ -119,7 +119,7 @@ class Bench:
         self._rounds = 0
 
     def run(self) -> Iterator[Measured]:
-        """Measure one after the other."""
+        """Yield the measurements, one after the other."""
         self._write(self._readings)
         yield self.consume("consume only, plain client", 0)
         self._commit_all()
@@ -132,7 +132,7 @@ class Bench:
         yield self.ready("replay, scored by the checksum", "replay")
 
     def consume(self, name: str, start: int) -> Measured:
-        """Read a span of the log, from a position or from so many before its end, and do nothing with it."""
+        """Read a span of the log, from a position or a number of records before its end, and discard it."""
         tp = TopicPartition(self._kafka.input_topic, RESTORED)
         consumer = KafkaConsumer(
             bootstrap_servers=self._kafka.brokers, enable_auto_commit=False, max_poll_records=SLICE_RECORDS
@@ -160,7 +160,7 @@ class Bench:
         return measured
 
     def meet_all(self) -> Iterator[Measured]:
-        """Restart with all in Redis; measure until ready, and what it takes to meet every sensor, twice."""
+        """Restart with Redis intact; measure the start, two readings of each sensor, and a rewrite of an emptied Redis."""
         with ExitStack() as parts:
             watch = Watch("restart, Redis intact: ready")
             replica = Replica(self._kafka, self._redis, self._plant, parts)
@@ -172,13 +172,13 @@ class Bench:
                 yield watch.stop(replica.readings - before)
             with closing(self._valkey.client()) as client:
                 client.flushall()
-            watch, began = Watch("Redis emptied, written anew from memory"), time.perf_counter()
+            watch, began = Watch("Redis emptied, rewritten from memory"), time.perf_counter()
             replica.pipeline.finish()  # looks whether all is stored, in one step as a reading would cause it
             watch.steps.append(time.perf_counter() - began)
             yield watch.stop(len(self._sensors))
 
     def beside_live(self) -> tuple[Measured, list[float], list[float]]:
-        """Rebuild one partition while the replica's other one gets readings; return its delays: meanwhile, after."""
+        """Rebuild one partition while the replica's other one gets readings; return the latter's delays during and after it."""
         self._lose(RESTORED)
         with self._live_partition() as stop_live, ExitStack() as parts:
             replica = Replica(self._kafka, self._redis, self._plant, parts)
@@ -194,12 +194,12 @@ class Bench:
         return measured, _late(meanwhile), _late(after)
 
     def _write(self, rounds: int) -> None:
-        """Append so many readings of each sensor."""
+        """Append this many readings of each sensor."""
         write_rounds(self._kafka.brokers, self._kafka.input_topic, self._sensors, self._rounds, rounds)
         self._rounds += rounds
 
     def _commit_all(self) -> None:
-        """Let the group's position be the end of the log, as if all had been processed."""
+        """Commit the end of the log as the group's position, as if it had processed everything."""
         commit(self._kafka, self._topics.ends())
 
     def _lose(self, partition: int) -> None:
@@ -208,7 +208,7 @@ class Bench:
 
     @contextmanager
     def _live_partition(self) -> Iterator[Callable[[], list[Received]]]:
-        """Have a process write readings to the live partition and read their events; what is given stops it."""
+        """Start a process that writes readings to the live partition and reads their events; yield a function that stops it."""
         processes = multiprocessing.get_context("spawn")
         ours, theirs = processes.Pipe()
         process = processes.Process(target=live, args=(self._kafka, self._live_sensors, LIVE, theirs))

@@ -1,4 +1,4 @@
-"""An hour of the service at half of what the machine can do: does it leak, does it fall behind?
+"""Runs the service for an hour at half of the machine's capacity: does it leak memory, does it fall behind?
 
     python -m tests.benchmarks.soak [--minutes 60] [--load 0.5 | --rate 500] [--sensors 1000]
 
@@ -45,7 +45,7 @@ def train_model(directory: Path) -> None:
 
 
 def report(seen: Seen, soak: Soak, findings: list[Finding]) -> dict[str, Any]:
-    """Return all of it for a file."""
+    """Return the complete result, for a file."""
     steady = [sample for sample in seen.samples if sample.at_seconds >= soak.warm_up_seconds]
     seconds, cpu = column(steady, "at_seconds"), column(steady, "cpu_seconds")
     numbers = {name: value for name, value in asdict(seen).items() if name not in ("samples", "opened_after_seconds")}
@@ -60,7 +60,7 @@ def report(seen: Seen, soak: Soak, findings: list[Finding]) -> dict[str, Any]:
 
 
 def percentiles(values: list[float]) -> list[float | None]:
-    """Return 50 %, 90 %, 99 % and the largest; nothing of nothing."""
+    """Return the 50 %, 90 % and 99 % quantiles and the largest value; empty without values."""
     return [float(np.percentile(values, share)) for share in (50, 90, 99, 100)] if values else [None] * 4
 
 

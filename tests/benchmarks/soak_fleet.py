@@ -1,4 +1,4 @@
-"""The readings of a soak: a fleet with faults, bad records among them, and sensors that come, go and come back.
+"""Generates the records of a soak: a fleet with faults, bad records, and sensors that appear, disappear and return.
 
 Everything follows from the numbers of the reading and the visitor, so a run can be repeated.
 """
@@ -48,7 +48,7 @@ class Fleet:
         self._records = 0
 
     def due(self, now_ms: int) -> Iterator[Sent]:
-        """Yield what is due until now and was not yet given."""
+        """Yield the records that are due by now and were not yielded before."""
         while self._time_ms(self._tick) <= now_ms:
             yield from self._with_bad_records(self._load(self._tick))
             self._tick += 1

@@ -1,4 +1,4 @@
-"""The service under load as a soak runs it: started, given readings, listened to, looked at now and then, and stopped."""
+"""Runs the service under load for a soak: starts it, sends readings, reads alerts, takes samples, and stops it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MOST_READINGS_PER_SECOND = 3000.0
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """How long, how hard, and how closely looked at."""
+    """The duration, the load and the sampling interval of a soak."""
 
     seconds: float
     warm_up_seconds: float
@@ -45,7 +45,7 @@ class Soak:
 
 @dataclass(slots=True)
 class Seen:
-    """What came of it."""
+    """The observations of a soak."""
 
     capacity: float = 0.0  # readings per second, working off the backlog
     readings_per_second: float = 0.0
@@ -82,14 +82,14 @@ class Run:
         self.seen = Seen()
 
     def send(self, records: Iterable[Sent]) -> None:
-        """Produce records; they are on their way when this returns."""
+        """Produce records without waiting for their acknowledgement."""
         for record in records:
             self._producer.send(self._topics.settings.input_topic, record.value, record.key, timestamp_ms=record.time_ms)
             self.seen.sent += 1
             self.seen.sent_bad += record.key == BAD_KEY
 
     def work_off_backlog(self, fleet: Fleet, seconds: int) -> None:
-        """Give the service a backlog while it starts, and measure how fast it works it off."""
+        """Produce a backlog while the service starts, and measure how fast the service drains it."""
         self.send(fleet.backlog(seconds))
         self._producer.flush(timeout=DRAIN_SECONDS)
         self._service.await_ready()
@@ -105,7 +105,7 @@ class Run:
         self.seen.capacity = (last - first) / (stop - start)
 
     def carry(self, fleet: Fleet, soak: Soak) -> None:
-        """Produce what is due, tick by tick, listen for alerts in between, and take a sample now and then."""
+        """Produce the records that are due, tick by tick; in between, read alerts and take samples."""
         begun = time.monotonic()
         wall_clock = time.time() - begun
         self._load_began_ms = 1000 * time.time()
@@ -121,7 +121,7 @@ class Run:
             self._listen(max(0.0, now + 1 / TICKS_PER_SECOND - time.monotonic()))
 
     def finish(self) -> None:
-        """Let the service come to the end, note what it counted, and stop it in good order."""
+        """Wait until the service has read everything, record its counters, and stop it gracefully."""
         self._producer.flush(timeout=DRAIN_SECONDS)
         until(lambda: self._service.metric("records_total") >= self.seen.sent, DRAIN_SECONDS)
         names = ("records_total", "readings_total", "late_readings_total", "batches_total", "failed_commits_total")
@@ -159,12 +159,12 @@ class Run:
 
 
 def event_time_ms(event: dict[str, Any]) -> float:
-    """Return when the reading was due of which an event tells."""
+    """Return the due time of the reading that an event is about."""
     return float(np.datetime64(event["timestamp"].removesuffix("Z"), "ms").astype(np.int64))
 
 
 def run_soak(soak: Soak, brokers: str, redis_url: str, model: Path, directory: Path) -> Seen:
-    """Run the service under load; return what was seen. Progress goes to standard output."""
+    """Run the service under load; return the observations. Prints progress to standard output."""
     with ExitStack() as parts:
         topics = parts.enter_context(closing(Topics(brokers, f"soak-{uuid.uuid4().hex[:8]}", PARTITIONS, start="earliest")))
         # So few sensors in memory that visitors push each other out, and come back from Redis.
@@ -185,7 +185,7 @@ def run_soak(soak: Soak, brokers: str, redis_url: str, model: Path, directory: P
 
 
 def describe(sample: Sample) -> str:
-    """Say in one line how it goes."""
+    """Return the progress in one line."""
     return (
         f"{sample.at_seconds / 60:5.1f} min  RSS {sample.rss_mb:.1f} MB  descriptors {sample.descriptors:.0f}  "
         f"threads {sample.threads:.0f}  CPU {sample.cpu_seconds:.0f} s  lag {sample.lag:.0f}  Redis {sample.redis_mb:.1f} MB  "

@@ -1,4 +1,4 @@
-"""What an hour of samples says: trends with their errors, and whether the goals were met."""
+"""Evaluates the samples of a soak: trends with their errors, and whether the goals were met."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECONDS_PER_HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was seen of the service at one moment. Megabytes are 10**6 bytes."""
+    """The measurements of the service at one moment. Megabytes are 10**6 bytes."""
 
     at_seconds: float  # since the load began
     rss_mb: float
@@ -44,7 +44,7 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One series, after the warm-up, held against its goal."""
+    """One series, after the warm-up, compared with its goal."""
 
     name: str
     minimum: float
@@ -82,7 +82,7 @@ def growth(values: Float64Array) -> float:
 
 
 def judge(samples: Sequence[Sample], warm_up_seconds: float, readings_per_second: float) -> list[Finding]:
-    """Hold the samples after the warm-up against the goals. Raises ValueError if fewer than three are left."""
+    """Compare the samples after the warm-up with the goals. Raises ValueError if fewer than three are left."""
     steady = [sample for sample in samples if sample.at_seconds >= warm_up_seconds]
     seconds = np.array([sample.at_seconds for sample in steady])
 
@@ -109,7 +109,7 @@ def column(samples: Sequence[Sample], name: str) -> Float64Array:
 
 
 def table(findings: Sequence[Finding]) -> str:
-    """Lay the findings out for people."""
+    """Format the findings as a table for a terminal."""
     lines = [f"{'':16}{'min':>10}{'median':>10}{'max':>10}{'slope/h':>12}{'error':>10}  goal"]
     for one in findings:
         verdict = f"{one.goal}: {'MISSED' if one.is_missed else 'met'}" if one.goal else ""

@@ -1,4 +1,4 @@
-"""What `make bench` makes of its figures: the table, the goals, the comparison with the last commit, the page. And its load."""
+"""The reports of `make bench`: the table, the goals, the comparison with the last commit, the page. Also its load."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(*figures: Figure, failures: tuple[report.Failure, ...] = ()) -> report.R
 
 
 def saved(*figures: Figure) -> dict[str, Any]:
-    """Return a run as it comes back from a file."""
+    """Return a run after a round trip through a file."""
     found: dict[str, Any] = json.loads(json.dumps(report.as_json(run(*figures))))
     return found
 
@@ -209,7 +209,7 @@ def decoded(lines: list[bytes]) -> Decoded:
 
 
 class _Line:
-    """A record that a line becomes."""
+    """The record made from a line."""
 
     topic, partition, timestamp, headers = "readings", 0, -1, ()
 

@@ -1,4 +1,4 @@
-"""The soak in small: it sees the process, accounts for every record, and its verdict tells a leak from noise."""
+"""A short soak: it samples the process, accounts for every record, and tells a leak from noise."""
 
 from __future__ import annotations
 

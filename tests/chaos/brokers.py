@@ -27,13 +27,13 @@ def broker_killed(name: str, places: Places, chance: Random, count: int, kafka: 
     """Kill the lone broker and start it again with its data."""
     with Round(name, replace(places, kafka_changes=LONE_BROKER), Setup("every"), Shape(seconds_per_second=2.0)) as one:
 
-        def blow() -> None:
+        def inject() -> None:
             time.sleep(chance.uniform(0.0, 1.0))
             kafka.kill()
             time.sleep(chance.uniform(0.0, 2.0))
             kafka.start()
 
-        return one.check(one.strike(count, blow), "kills", "broker killed and started again")
+        return one.check(one.strike(count, inject), "kills", "broker killed and started again")
 
 
 def node_killed(name: str, places: Places, chance: Random, count: int, kafka: KafkaCluster) -> RoundResult:
@@ -41,13 +41,13 @@ def node_killed(name: str, places: Places, chance: Random, count: int, kafka: Ka
     with Round(name, replace(places, brokers=kafka.brokers, kafka_changes=NETWORK), Setup("every"), CLUSTER_SHAPE) as one:
         turns = itertools.cycle(kafka.nodes)
 
-        def blow() -> None:
+        def inject() -> None:
             node = next(turns)
             node.kill()
             time.sleep(chance.uniform(2.0, 8.0))
             node.start()
 
-        return one.check(one.strike(count, blow), "kills", "one of three brokers killed and started again")
+        return one.check(one.strike(count, inject), "kills", "one of three brokers killed and started again")
 
 
 def network(
@@ -66,9 +66,9 @@ def network(
 def coordinators_stalled(chance: Random) -> Callable[[SocksProxy], None]:
     """Return a fault: the coordinators of group and transactions do not answer while data flow."""
 
-    def blow(proxy: SocksProxy) -> None:
+    def inject(proxy: SocksProxy) -> None:
         proxy.stall_coordinators()
         time.sleep(chance.uniform(1.0, 8.0))
         proxy.restore()
 
-    return blow
+    return inject

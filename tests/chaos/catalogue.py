@@ -55,20 +55,22 @@ def _stores() -> list[Entry]:
         return kills.lost_with_kills(name, w.places(w.forgetful), n, EVERY, stores.flushed(w.forgetful))
 
     def flushed(w: CampaignServers, name: str, _: Random, n: int) -> RoundResult:
-        return stores.blows(name, w.places(), n, EVERY, ("Redis: FLUSHALL", stores.flushed(w.valkey)))
+        return stores.repeat_fault(name, w.places(), n, EVERY, ("Redis: FLUSHALL", stores.flushed(w.valkey)))
 
     def forgotten(w: CampaignServers, name: str, c: Random, n: int) -> RoundResult:
-        blow = stores.restarted(w.forgetful, c)
-        return stores.blows(name, w.places(w.forgetful), n, SOME, ("Redis: restarted without its data", blow))
+        fault = stores.restarted(w.forgetful, c)
+        return stores.repeat_fault(name, w.places(w.forgetful), n, SOME, ("Redis: restarted without its data", fault))
 
     def kept(w: CampaignServers, name: str, c: Random, n: int) -> RoundResult:
-        return stores.blows(name, w.places(), n, EVERY, ("Redis: killed, back with its data", stores.restarted(w.valkey, c)))
+        return stores.repeat_fault(
+            name, w.places(), n, EVERY, ("Redis: killed, back with its data", stores.restarted(w.valkey, c))
+        )
 
     def paused(w: CampaignServers, name: str, c: Random, n: int) -> RoundResult:
-        return stores.blows(name, w.places(), n, SOME, ("Redis: stopped for a while", stores.paused(w.valkey, c)))
+        return stores.repeat_fault(name, w.places(), n, SOME, ("Redis: stopped for a while", stores.paused(w.valkey, c)))
 
     def full(w: CampaignServers, name: str, c: Random, n: int) -> RoundResult:
-        return stores.blows(name, w.places(), n, EVERY, ("Redis: out of memory", stores.full(w.valkey, c)))
+        return stores.repeat_fault(name, w.places(), n, EVERY, ("Redis: out of memory", stores.full(w.valkey, c)))
 
     return [
         Entry("redis-flushed", 10, flushed),
@@ -81,8 +83,8 @@ def _stores() -> list[Entry]:
 
 
 def _store_networks() -> list[Entry]:
-    def blows(said: str, make_blow: Callable[[Random], stores.NetworkBlow]) -> Run:
-        return lambda w, name, c, n: stores.through_proxy(name, w.places(), w.valkey.address, n, (said, make_blow(c)))
+    def repeat_fault(description: str, make_fault: Callable[[Random], stores.NetworkFault]) -> Run:
+        return lambda w, name, c, n: stores.through_proxy(name, w.places(), w.valkey.address, n, (description, make_fault(c)))
 
     def failover(w: CampaignServers, name: str, c: Random, n: int) -> RoundResult:
         fault = "Redis: failover to a lagging replica", stores.lagging_failover(w.pair, c)
@@ -93,27 +95,27 @@ def _store_networks() -> list[Entry]:
         return stores.cluster(name, places, c, n, w.valkey_cluster)
 
     return [
-        Entry("redis-cut", 10, blows("connections to Redis reset", networks.cut)),
-        Entry("redis-silent", 8, blows("connections to Redis half-open", networks.silent)),
-        Entry("redis-deaf", 8, blows("answers of Redis lost", networks.answers_lost)),
-        Entry("redis-slow", 5, blows("answers of Redis late", networks.slow)),
+        Entry("redis-cut", 10, repeat_fault("connections to Redis reset", networks.cut)),
+        Entry("redis-silent", 8, repeat_fault("connections to Redis half-open", networks.silent)),
+        Entry("redis-deaf", 8, repeat_fault("answers of Redis lost", networks.answers_lost)),
+        Entry("redis-slow", 5, repeat_fault("answers of Redis late", networks.slow)),
         Entry("redis-failover", 6, failover),
         Entry("redis-cluster", 40, cluster),
     ]
 
 
 def _brokers() -> list[Entry]:
-    def blows(said: str, make_blow: Callable[[Random], Callable[[SocksProxy], None]], setup: Setup) -> Run:
-        return lambda w, name, c, n: brokers.network(name, w.places(), setup, n, (said, make_blow(c)))
+    def repeat_fault(description: str, make_fault: Callable[[Random], Callable[[SocksProxy], None]], setup: Setup) -> Run:
+        return lambda w, name, c, n: brokers.network(name, w.places(), setup, n, (description, make_fault(c)))
 
     return [
         Entry("broker-killed", 5, lambda w, name, c, n: brokers.broker_killed(name, w.places(), c, n, w.kafka)),
         Entry("node-killed", 6, lambda w, name, c, n: brokers.node_killed(name, w.places(), c, n, w.kafka_cluster)),
-        Entry("network-cut", 10, blows("connections to Kafka reset", networks.cut, SOME)),
-        Entry("network-silent", 8, blows("connections to Kafka half-open", networks.silent, EVERY)),
-        Entry("network-deaf", 10, blows("answers of Kafka lost", networks.answers_lost, EVERY)),
-        Entry("network-slow", 5, blows("answers of Kafka late", networks.slow, SOME)),
-        Entry("coordinators", 8, blows("coordinators unreachable, data flow", brokers.coordinators_stalled, EVERY)),
+        Entry("network-cut", 10, repeat_fault("connections to Kafka reset", networks.cut, SOME)),
+        Entry("network-silent", 8, repeat_fault("connections to Kafka half-open", networks.silent, EVERY)),
+        Entry("network-deaf", 10, repeat_fault("answers of Kafka lost", networks.answers_lost, EVERY)),
+        Entry("network-slow", 5, repeat_fault("answers of Kafka late", networks.slow, SOME)),
+        Entry("coordinators", 8, repeat_fault("coordinators unreachable, data flow", brokers.coordinators_stalled, EVERY)),
     ]
 
 

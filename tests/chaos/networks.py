@@ -24,49 +24,49 @@ class Network(Protocol):
         """Let everything pass."""
 
 
-Blow = Callable[[Network], None]
+Fault = Callable[[Network], None]
 
 
-def cut(chance: Random) -> Blow:
+def cut(chance: Random) -> Fault:
     """Return a fault: every connection is reset, a few times."""
 
-    def blow(network: Network) -> None:
+    def inject(network: Network) -> None:
         for _ in range(3):
             network.cut()
             time.sleep(chance.uniform(0.0, 0.5))
 
-    return blow
+    return inject
 
 
-def silent(chance: Random) -> Blow:
+def silent(chance: Random) -> Fault:
     """Return a fault: connections stay open but no bytes pass, for longer than the session time-out."""
 
-    def blow(network: Network) -> None:
+    def inject(network: Network) -> None:
         network.silence()
         time.sleep(chance.uniform(1.0, 8.0))
         network.restore()
 
-    return blow
+    return inject
 
 
-def answers_lost(chance: Random) -> Blow:
+def answers_lost(chance: Random) -> Fault:
     """Return a fault: requests arrive but answers do not, so the client does not know what was written."""
 
-    def blow(network: Network) -> None:
+    def inject(network: Network) -> None:
         network.silence(requests=False)
         time.sleep(chance.uniform(0.2, 5.0))
         network.cut()
         network.restore()
 
-    return blow
+    return inject
 
 
-def slow(chance: Random) -> Blow:
+def slow(chance: Random) -> Fault:
     """Return a fault: every answer is delayed for a while."""
 
-    def blow(network: Network) -> None:
+    def inject(network: Network) -> None:
         network.slow(chance.uniform(0.1, 0.4))
         time.sleep(4.0)
         network.restore()
 
-    return blow
+    return inject

@@ -164,12 +164,12 @@ class Round:
         """Wait until all records that are in the topic now are committed."""
         self.topics.await_all_committed(patience_seconds)
 
-    def strike(self, count: int, blow: Callable[[], None], rest_seconds: float = 1.0) -> int:
+    def strike(self, count: int, inject: Callable[[], None], rest_seconds: float = 1.0) -> int:
         """Run the replicas and inject faults into their dependencies, each after they have recovered from the last."""
         self.run_quietly()
         self.await_caught_up()
         for _ in range(count):
-            blow()
+            inject()
             self.await_caught_up()
             time.sleep(rest_seconds)
         return count

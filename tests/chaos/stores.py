@@ -17,79 +17,79 @@ from tests.servers.valkey import Valkey
 from tests.servers.valkey_pair import ValkeyPair
 from tests.servers.valkey_slots import move_slot, owner_of, slot_of
 
-Blow = Callable[[], None]
-NetworkBlow = Callable[[TcpProxy], None]
+Fault = Callable[[], None]
+NetworkFault = Callable[[TcpProxy], None]
 RESHARD_SECONDS = 2.0
 
 
-def flushed(server: Valkey) -> Blow:
+def flushed(server: Valkey) -> Fault:
     """Return a fault: FLUSHALL."""
 
-    def blow() -> None:
+    def inject() -> None:
         with closing(server.client()) as client:
             client.flushall()
 
-    return blow
+    return inject
 
 
-def restarted(server: Valkey, chance: Random) -> Blow:
+def restarted(server: Valkey, chance: Random) -> Fault:
     """Return a fault: a kill, and later a restart with the data on disk: all of them or none."""
 
-    def blow() -> None:
+    def inject() -> None:
         server.kill()
         time.sleep(chance.uniform(0.0, 3.0))
         server.start()
 
-    return blow
+    return inject
 
 
-def paused(server: Valkey, chance: Random) -> Blow:
+def paused(server: Valkey, chance: Random) -> Fault:
     """Return a fault: connections stay open, but the server does not answer for a while."""
 
-    def blow() -> None:
+    def inject() -> None:
         server.pause()
         time.sleep(chance.uniform(1.0, 5.0))
         server.resume()
 
-    return blow
+    return inject
 
 
-def full(server: Valkey, chance: Random) -> Blow:
+def full(server: Valkey, chance: Random) -> Fault:
     """Return a fault: the server is out of memory and rejects every write for a while."""
 
-    def blow() -> None:
+    def inject() -> None:
         server.fill_memory()
         time.sleep(chance.uniform(1.0, 3.0))
         server.free_memory()
 
-    return blow
+    return inject
 
 
-def blows(name: str, places: Places, count: int, setup: Setup, fault: tuple[str, Blow]) -> RoundResult:
+def repeat_fault(name: str, places: Places, count: int, setup: Setup, fault: tuple[str, Fault]) -> RoundResult:
     """Inject faults into the store while replicas run. All sensors are in memory, so no event may differ."""
     with Round(name, places, setup) as one:
         return one.check(one.strike(count, fault[1]), "faults", fault[0])
 
 
-def through_proxy(name: str, places: Places, address: Address, count: int, fault: tuple[str, NetworkBlow]) -> RoundResult:
+def through_proxy(name: str, places: Places, address: Address, count: int, fault: tuple[str, NetworkFault]) -> RoundResult:
     """Disturb the network between the replicas and Redis."""
     proxy = TcpProxy(address)
     try:
         through = replace(places, redis_url=f"redis://127.0.0.1:{proxy.port}/0")
-        return blows(name, through, count, Setup("every"), (fault[0], lambda: fault[1](proxy)))
+        return repeat_fault(name, through, count, Setup("every"), (fault[0], lambda: fault[1](proxy)))
     finally:
         proxy.close()
 
 
-def lagging_failover(pair: ValkeyPair, chance: Random) -> NetworkBlow:
+def lagging_failover(pair: ValkeyPair, chance: Random) -> NetworkFault:
     """Return a fault: the replica falls behind, the primary dies, and the replica takes its place."""
 
-    def blow(proxy: TcpProxy) -> None:
+    def inject(proxy: TcpProxy) -> None:
         pair.freeze_replica()
         time.sleep(chance.uniform(0.5, 2.0))
         proxy.redirect(pair.fail_over())
 
-    return blow
+    return inject
 
 
 class Resharding:

@@ -36,15 +36,15 @@ def test_a_store_that_is_flushed_loses_nothing_that_is_in_memory(
 ) -> None:
     own = Places(places.brokers, own_valkey.url, tmp_path)
 
-    row = stores.blows(unique_name, own, 1, Setup("every"), ("flushed", stores.flushed(own_valkey)))
+    row = stores.repeat_fault(unique_name, own, 1, Setup("every"), ("flushed", stores.flushed(own_valkey)))
 
     assert_clean(row, 200)
 
 
 def test_answers_of_the_store_that_are_lost_change_nothing(places: Places, own_valkey: Valkey, unique_name: str) -> None:
-    blow = "answers lost", networks.answers_lost(Random(7))
+    fault = "answers lost", networks.answers_lost(Random(7))
 
-    assert_clean(stores.through_proxy(unique_name, places, own_valkey.address, 1, blow), 200)
+    assert_clean(stores.through_proxy(unique_name, places, own_valkey.address, 1, fault), 200)
 
 
 def test_a_commit_in_two_parts_is_found_out(places: Places, unique_name: str) -> None:

@@ -1,3 +1,3 @@
-"""What the detector can do on this machine: `make bench` measures all of it, `make bench-quick` fewer points."""
+"""Measures the detector's performance on this machine: all of it with `make bench`, fewer points with `make bench-quick`."""
 
 from __future__ import annotations

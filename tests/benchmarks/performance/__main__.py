@@ -1,4 +1,4 @@
-"""Measure, print one table, and name what got worse.
+"""Measures, prints one table, and lists the figures that got worse.
 
     python -m tests.benchmarks.performance [--quick] [--only PART ...]
 
@@ -67,7 +67,7 @@ def _options() -> argparse.Namespace:
 
 
 def _measure(names: Sequence[str], size: RunSize, directory: Path, models: Path) -> report.Run:
-    """Run parts, each in a process of its own: one that dies, or leaves threads and memory behind, harms no other."""
+    """Run each part in its own process, so that one that dies or leaks threads and memory does not affect the others."""
     figures: list[Figure] = []
     failures: list[report.Failure] = []
     for name in names:
@@ -81,7 +81,7 @@ def _measure(names: Sequence[str], size: RunSize, directory: Path, models: Path)
 
 
 def _compare(run: report.Run) -> list[report.Worse]:
-    """Say what is worse than in the last commit; nothing can be said of another machine."""
+    """Report the figures that are worse than in the last commit, if its run was on a machine like this one."""
     before = report.committed()
     if before is None:
         print("there is no committed table to compare with")

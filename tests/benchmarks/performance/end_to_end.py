@@ -1,7 +1,7 @@
-"""The service as a process between real Kafka and Valkey, on the cores of this machine, working off a topic.
+"""Measures the service as a process between real Kafka and Valkey, on the cores of this machine, while it drains a topic.
 
-Its speed and its CPU by process, from one moment in the middle to a later one; by one replica and by two; and plain consumers
-with Keras on the same topic.
+Measures speed, and CPU by process, between two moments in the middle, for one replica and for two; and plain consumers with
+Keras on the same topic.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SCORED, OPENED = "scored_windows_total", 'alerts_total{status="opened"}'
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What working off a topic came to, between two moments in the middle of it."""
+    """The figures of draining a topic, between two moments in the middle."""
 
     readings: float
     seconds: float
@@ -50,7 +50,7 @@ class Drained:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A model, and how long a topic is worked off with it."""
+    """A model, and how long to drain a topic with it."""
 
     window_length: int
     features: int
@@ -59,12 +59,12 @@ class Shape:
 
     @property
     def name(self) -> str:
-        """What figures call it."""
+        """The name in figures."""
         return f"window {self.window_length}, {self.features} feature{'s' if self.features > 1 else ''}"
 
 
 def measure(places: Places, size: RunSize) -> list[Figure]:
-    """Measure all of it; see the module."""
+    """Measure everything that the module's docstring names."""
     small = Shape(*SMALL, turns=size.choose(300, 900), seconds=size.choose(12.0, 40.0))
     large = Shape(*LARGE, turns=size.choose(150, 400), seconds=size.choose(10.0, 30.0))
     figures = []
@@ -88,9 +88,9 @@ def capacity(places: Places, size: RunSize) -> float:
 
 @contextmanager
 def _preloaded(places: Places, shape: Shape) -> Iterator[Topics]:
-    """Give topics of which the input holds the turns that fill the windows, and then those that are worked off.
+    """Yield topics. The input holds first the turns that fill the windows, then the turns to drain.
 
-    A new group starts with the latter, and fills its windows from what was written before: every reading is scored.
+    A new group starts at the latter and fills its windows from the earlier turns, so every reading is scored.
     """
     brokers, turns = places.kafka.brokers, shape.window_length + shape.turns
     fleet = KnownFleet(shape.features)
@@ -103,7 +103,7 @@ def _preloaded(places: Places, shape: Shape) -> Iterator[Topics]:
 
 
 def _drain(places: Places, topics: Topics, shape: Shape, replicas: int) -> Drained:
-    """Let a new group work off the input topic; measure from when it runs."""
+    """Drain the input topic with a new group; start to measure once it runs."""
     name = f"{topics.settings.group_id}-{replicas}"
     names = {"group_id": name, "alerts_topic": f"{name}.alerts", "dead_letter_topic": f"{name}.dead"}
     model = trained_model(places.models, shape.window_length, shape.features)
@@ -118,7 +118,7 @@ def _drain(places: Places, topics: Topics, shape: Shape, replicas: int) -> Drain
 
 
 def _between_edges(group: Replicas, seconds: float, until_records: float) -> Drained:
-    """Measure from one commit to another, so many seconds later or when the topic is nearly worked off."""
+    """Measure from one commit to another, some seconds later or when the topic is nearly drained."""
     began, records = _edge(group)
     scored, opened, cpu = group.total(SCORED), group.total(OPENED), group.cpu_seconds()
     while time.perf_counter() < began + seconds and group.total("records_total") < until_records:
@@ -133,7 +133,7 @@ def _between_edges(group: Replicas, seconds: float, until_records: float) -> Dra
 
 
 def _edge(group: Replicas) -> tuple[float, float]:
-    """Wait for a commit; return when it was, and how many records are committed."""
+    """Wait for a commit; return its time, and how many records are committed."""
     before = group.total("records_total")
     now = before
 

@@ -1,4 +1,4 @@
-"""Inference alone: windows per second of the served model, of Keras' `predict`, and of the matrix products by themselves.
+"""Measures inference alone: windows per second of the served model, of Keras' `predict`, and of the matrix products.
 
 All of it on all processors, each in a process of its own, since TensorFlow sets up its threads once. The products are those of
 the network, in the shapes of a tile and in their order, in NumPy's BLAS: no engine that multiplies these matrices is faster.
@@ -82,7 +82,7 @@ def network_rate(directory: Path, seconds: float) -> float:
 
 
 def score_rate(directory: Path, seconds: float) -> float:
-    """Return windows/s of the whole score, as the service runs it."""
+    """Return windows/s of the complete score, as the service computes it."""
     from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
 
     scorer = KerasScorer(directory, ModelSettings().tile_rows, usual_threads())
@@ -107,7 +107,7 @@ def products_rate(directory: Path, seconds: float) -> float:
 
 
 def products(weights: Mapping[str, Float32Array], steps: int, features: int, rows: int) -> Callable[[], None]:
-    """Return what multiplies once as the network does for a tile: each product as it is asked for, and nothing else."""
+    """Return a function that computes once the matrix products of the network for a tile, and nothing else."""
     from stream_detector.model.network import decoded_rows
 
     encoder, decoder = (weights[f"{name}/lstm_cell/kernel"] for name in ("encoder", "decoder"))
@@ -146,7 +146,7 @@ def _network_inputs(rows: int, steps: int, features: int) -> list[Float32Array]:
 
 
 def _rate(call: Callable[[], object], windows: int, seconds: float) -> float:
-    """Return windows/s of the best tenth of the calls in so many seconds: what disturbs a machine comes and goes."""
+    """Return windows/s of the fastest tenth of the calls in this time, because other load on the machine comes and goes."""
     call()
     taken: list[float] = []
     until = time.perf_counter() + seconds

@@ -1,4 +1,4 @@
-"""What a part of the benchmark returns (figures) and what it works with: a size, and servers of its own."""
+"""The results (figures) of a part of the benchmark, and its inputs: a size, and servers of its own."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Places:
 
     @cached_property
     def kafka(self) -> kafka_java.JavaKafka:
-        """A broker from its jars, so that its process can be measured and its own tools make the load."""
+        """A broker started from its jars, so that its process can be measured and its own tools can produce the load."""
         if reason := kafka_java.why_not():
             msg = f"the benchmark runs Kafka from its jars, and there is {reason}"
             raise ServerMissingError(msg)

@@ -1,6 +1,6 @@
-"""A fleet of any size whose readings are normal for a model, written to a topic turn by turn: one reading of each sensor.
+"""Writes the readings of a fleet of any size, normal for a model, to a topic in turns: one reading of each sensor.
 
-Sensors take the course of one of few simulated pumps, each at a time of its own, so that a million of them cost no more to
+Each sensor follows one of a few simulated pumps, with an offset in time of its own, so that a million sensors cost no more to
 make than a thousand. A reading is a function of the sensor's number and the turn.
 """
 
@@ -29,7 +29,7 @@ _JITTER_MS = 50
 class FleetLog:
     """The readings of `count` sensors, in turns of the model's sampling interval.
 
-    They have read `past` turns before; the last of those begins the topic. It is followed by `turns` more.
+    The sensors have `past` turns behind them. The topic starts with the last of those, and `turns` more follow.
     """
 
     model: ModelSpec
@@ -44,7 +44,7 @@ class FleetLog:
 
     @cached_property
     def _courses(self) -> Float64Array:
-        """Return what the simulated pumps read after the time that models are trained on [C, N, F]."""
+        """Return the readings [C, N, F] of the simulated pumps after the time span of the training."""
         steps = self.past + self.turns + PATTERN // _COURSES
         values: Float64Array = healthy_values(len(self.model.features), _COURSES, steps, first=READINGS).astype(np.float64)
         return values.round(3)  # the resolution of the sensors
@@ -55,7 +55,7 @@ class FleetLog:
         return START_MS + round(1000 * self.model.sampling_interval_seconds * turn) + scattered - _JITTER_MS
 
     def past_readings(self, numbers: Int64Array, start: int, stop: int) -> Readings:
-        """Return what these sensors read in turns of the past, decoded; positions before the topic are negative."""
+        """Return the decoded readings of these sensors in past turns; positions before the topic are negative."""
         turn, number = np.repeat(np.arange(start, stop), len(numbers)), np.tile(numbers, stop - start)
         course, begin = number % _COURSES, number % PATTERN // _COURSES
         return Readings(
@@ -67,7 +67,7 @@ class FleetLog:
         )
 
     def write(self, brokers: str, topic: str, start: int, stop: int) -> None:
-        """Append the readings of turns, counted from the last one of the past: 0 comes first of all."""
+        """Append the readings of turns, counted from the last past one, which is turn 0."""
         write_lines(brokers, topic, self._lines(self.past - 1 + start, self.past - 1 + stop))
 
     def _lines(self, first: int, stop: int) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""From a reading's writing to the receipt of its event, under load from outside at shares of the speed that a drain has.
+"""Measures the time from writing a reading to receiving its event, at loads that are shares of the speed of a drain.
 
 Readings that are far off give an event each. Beside it, in the same run, what a plain consumer of the same records sees of
 them: the floor. A batch is what the service must at least wait for: one call of a tile, as it scores them.
@@ -40,7 +40,7 @@ MAX_GAP_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Times of readings and of what came of them [N, 2], in ms, in a span of load."""
+    """The times of readings and of their events [N, 2], in ms, in a span of load."""
 
     sent: Sent
     events: Float64Array
@@ -48,7 +48,7 @@ class Heard:
 
 
 class Rig:
-    """A service under load, and those who listen."""
+    """A service under load, and its listeners."""
 
     def __init__(self, places: Places, model: Path, features: int, parts: ExitStack, **settings: object) -> None:
         name = f"paced-{uuid.uuid4().hex[:8]}"
@@ -73,7 +73,7 @@ class Rig:
         self._catch_up()
 
     def carry(self, readings_per_second: float, seconds: float) -> Heard:
-        """Make load; return what was heard of its second part, when all of it came."""
+        """Produce load; return the times of its second part, once all events have arrived."""
         settling = self._pacer.carry(readings_per_second, SETTLE_SECONDS)
         sent = self._pacer.carry(readings_per_second, seconds)
         self._written += settling.readings + sent.readings
@@ -90,7 +90,7 @@ class Rig:
 
 
 def measure(places: Places, size: RunSize) -> list[Figure]:
-    """Find the speed of a drain; return latencies at shares of it."""
+    """Measure the speed of a drain; return latencies at shares of it."""
     model = trained_model(places.models, *SMALL)
     window_length, features = SMALL
     batch_ms = in_a_process(tile_milliseconds, model)
@@ -105,12 +105,12 @@ def measure(places: Places, size: RunSize) -> list[Figure]:
 
 
 def _of(sent: Sent, heard: Float64Array) -> Float64Array:
-    """Return what was heard of the readings of a span."""
+    """Return the times of the readings of a span."""
     return heard[(heard[:, 0] >= sent.began_ms) & (heard[:, 0] <= sent.ended_ms)]
 
 
 def _figures(load: float, heard: Heard, batch_ms: float) -> list[Figure]:
-    """Return the figures of one load. Raises RuntimeError if readings that are far off had no event."""
+    """Return the figures of one load. Raises RuntimeError if an anomalous reading had no event."""
     sent, at = heard.sent, f"at {load:.0%}"
     if len(heard.events) < LEAST_SHARE_HEARD * sent.anomalous:
         msg = f"{at} of the load {sent.anomalous} readings were far off, but {len(heard.events)} events came"

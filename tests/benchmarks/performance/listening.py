@@ -1,4 +1,4 @@
-"""Processes that listen to topics and note when what they hear came: plain clients, apart from whatever else is measured."""
+"""Runs plain clients in their own processes, which read topics and record when each record arrives."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def time_of_reading(value: bytes) -> float:
 
 
 def time_of_event(value: bytes) -> float:
-    """Return the time of the reading of which an event tells."""
+    """Return the time of the reading that an event is about."""
     return 1000 * datetime.fromisoformat(json.loads(value)["timestamp"]).timestamp()
 
 
 class Listener:
-    """A process that listens."""
+    """A process that reads a topic."""
 
     def __init__(self, told: Connection) -> None:
         self._told = told
 
     def heard(self) -> Float64Array:
-        """Return times of readings and when they, or their events, came [N, 2], in ms, all since the last call."""
+        """Return the times of readings, and when they or their events arrived [N, 2], in ms, since the last call."""
         self._told.send(None)
         heard: Float64Array = self._told.recv()
         return heard
@@ -45,7 +45,7 @@ class Listener:
 
 @contextmanager
 def listener(brokers: str, topic: str, time_of: TimeOf, partitions: list[int] | None = None) -> Iterator[Listener]:
-    """Listen to some or all partitions of a topic for a while, from its end on."""
+    """Read some or all partitions of a topic in a process, from their ends on, until the block ends."""
     processes = multiprocessing.get_context("spawn")
     ours, theirs = processes.Pipe()
     process = processes.Process(target=_listen, args=(brokers, topic, time_of, partitions, theirs))

@@ -1,4 +1,4 @@
-"""Load at a pace, as a plant makes it: a process paces prebuilt readings into Kafka's own console producer.
+"""Produces load at a steady pace, as a plant does: a process feeds prebuilt readings into Kafka's own console producer.
 
 The client of Kafka is Java's: one in Python takes more than the detector. A reading's time is that of its writing, so what
 comes of it can be timed by anyone with the same clock. All lines begin with that time, for it to be read without decoding.
@@ -41,7 +41,7 @@ _STEPS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What the load was in a span."""
+    """The load in a span of time."""
 
     began_ms: int  # time of the first reading
     ended_ms: int  # time of the last one
@@ -69,7 +69,7 @@ class KnownFleet:
             yield b"%s%d%s" % (before, time_ms, after)
 
     def pieces(self) -> Iterator[tuple[bytes, bytes, bool]]:
-        """Yield forever what comes before the time in a line and what comes after it, and whether the reading is far off."""
+        """Yield forever the parts of a line before and after its time, and whether the reading is anomalous."""
         names = [name.encode() for name in known_sensors()]
         healthy, extremes = self._values()
         for turn in itertools.count():
@@ -91,7 +91,7 @@ def _json(names: tuple[str, ...], row: list[float]) -> bytes:
 
 
 class Pacer:
-    """A process that makes load when it is told to."""
+    """A process that produces load on request."""
 
     def __init__(self, told: Connection) -> None:
         self._told = told
@@ -125,7 +125,7 @@ def pacer(brokers: str, topic: str, fleet: KnownFleet) -> Iterator[Pacer]:
 
 
 def _pace(brokers: str, topic: str, fleet: KnownFleet, told: Connection) -> None:
-    """Do what is told until nobody is there to tell."""
+    """Serve requests until the other end of the connection closes."""
     producer = _console_producer(brokers, topic)
     writing = _Writing(producer, fleet)
     try:
@@ -151,7 +151,7 @@ def _console_producer(brokers: str, topic: str) -> subprocess.Popen[bytes]:
 
 
 class _Writing:
-    """Readings of a fleet into the input of a program."""
+    """Writes the readings of a fleet to the standard input of a program."""
 
     def __init__(self, producer: subprocess.Popen[bytes], fleet: KnownFleet) -> None:
         assert producer.stdin is not None

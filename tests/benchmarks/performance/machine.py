@@ -1,4 +1,4 @@
-"""The facts of the machine that figures were measured on."""
+"""Describes the machine that figures were measured on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What figures depend on: the hardware, and what ran on it."""
+    """The hardware and software that figures depend on."""
 
     processor: str
     cores: int
@@ -37,7 +37,7 @@ class Machine:
 
     @property
     def hardware(self) -> tuple[str, int, int]:
-        """What must be equal for figures to be comparable."""
+        """The properties that must be equal for figures to be comparable."""
         return self.processor, self.cores, self.memory_gb
 
     def describe(self) -> str:
@@ -49,7 +49,7 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """Look at this machine. What cannot be found out is "unknown"."""
+    """Inspect this machine. A property that cannot be determined is "unknown"."""
     return Machine(
         processor=_processor(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
@@ -94,14 +94,14 @@ def _valkey_version() -> str:
 
 
 def _commit() -> str:
-    """Return the commit; "+" says that files of the detector differ from it."""
+    """Return the commit; a "+" means that files of the detector differ from it."""
     commit = _ask("git", "rev-parse", "--short=10", "HEAD")
     changed = _ask("git", "status", "--porcelain", "--", "stream_detector")
     return f"{commit}+" if commit and changed else commit or UNKNOWN
 
 
 def _ask(*command: str) -> str:
-    """Return what a command says; nothing if it cannot."""
+    """Return the output of a command, or "" if it fails."""
     with suppress(OSError, subprocess.SubprocessError):
         done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_SECONDS, check=True, cwd=PROJECT)
         return done.stdout.strip()

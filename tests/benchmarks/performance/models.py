@@ -1,4 +1,4 @@
-"""The models that are measured: the product's own training on a simulated fleet, with its default network and members.
+"""Trains the models to measure: the product's own training on a simulated fleet, with its default network and members.
 
 Few gradient steps: speed does not depend on how well a model is fitted, and the alarm rate is held by the calibration.
 """
@@ -34,13 +34,13 @@ STEPS = 250
 
 
 def train_models(models: Path) -> None:
-    """Train the models that are not there."""
+    """Train the missing models."""
     for window_length, features in (SMALL, LARGE):
         trained_model(models, window_length, features)
 
 
 def trained_model(models: Path, window_length: int, features: int) -> Path:
-    """Return the directory of a model, trained now if it is not there."""
+    """Return the directory of a model; train the model first if it is missing."""
     directory = models / f"schema{SCHEMA_VERSION}-window{window_length}-features{features}"
     if not directory.is_dir():
         _train(directory, window_length, features)
@@ -48,13 +48,13 @@ def trained_model(models: Path, window_length: int, features: int) -> Path:
 
 
 def prepared_training(window_length: int, features: int, steps: int | None) -> Prepared:
-    """Return what a model of this shape is trained on; `steps` as in TrainingConfig."""
+    """Return the training data for a model of this shape; `steps` as in TrainingConfig."""
     config = TrainingConfig(name=f"window{window_length}-features{features}", window_length=window_length, steps=steps)
     return prepare(_dataset(features), config)
 
 
 def feature_names(features: int) -> tuple[str, ...]:
-    """Name features: those of a pump, then those of the pump beside it."""
+    """Name features: those of one pump, then those of the next."""
     pumps = -(-features // len(FEATURES))
     names = [name if number == 0 else f"{name}_{number + 1}" for number in range(pumps) for name in FEATURES]
     return tuple(names[:features])

@@ -1,4 +1,4 @@
-"""What one would write first: a consumer with kafka-python that keeps windows in a dict and asks Keras `predict`.
+"""The obvious first solution, for comparison: a kafka-python consumer that keeps windows in a dict and calls `predict`.
 
 No store, no transactions, no alerts, no linear members, and scales that are known: it does less than the service for a reading,
 with the same network on the same topic. Each function runs in a process of its own, and returns readings per second.
@@ -30,21 +30,21 @@ TILE_CALLS = 50
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """Where the readings are."""
+    """The topic of the readings."""
 
     brokers: str
     name: str
 
 
 def predict_per_message(topic: Topic, model: Path, seconds: float) -> float:
-    """Ask `predict` for each reading's window as it comes."""
+    """Call `predict` for each reading's window as it arrives."""
     network = Network(model)
     calls = ([one] for windows in _polled_windows(topic, network) for one in windows)
     return _speed(network, calls, seconds)
 
 
 def predict_per_poll(topic: Topic, model: Path, seconds: float) -> float:
-    """Ask `predict` once for all windows of a poll."""
+    """Call `predict` once for all windows of a poll."""
     network = Network(model)
     return _speed(network, (windows for windows in _polled_windows(topic, network) if windows), seconds)
 
@@ -123,7 +123,7 @@ def _polled_windows(topic: Topic, network: Network) -> Iterator[list[list[list[f
 
 
 def _speed(network: Network, calls: Iterator[list[list[list[float]]]], seconds: float) -> float:
-    """Predict for so long; return windows per second. Raises RuntimeError when there is nothing left to read before that."""
+    """Predict for this long; return windows per second. Raises RuntimeError if the topic ends earlier."""
     for _ in range(WARM_CALLS):
         network.predict(np.array(next(calls), np.float32))
     began, count = time.perf_counter(), 0

@@ -1,4 +1,4 @@
-"""A function in a process of its own: what it loads, and the threads it starts, end with it."""
+"""Runs a function in its own process, so that its memory and threads end with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Services of one group, as processes, and what they and the servers use."""
+"""Runs services of one group as processes, and measures the CPU of them and of the servers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 600.0
 
 
 class Replicas:
-    """Services of one group of its own, and what they have done together."""
+    """The services of one group, and the sums of their counters."""
 
     def __init__(self, places: Places, kafka: KafkaSettings, model: Path, count: int, **settings: object) -> None:
         environ = environment(kafka, places.valkey.url, model, **settings)
@@ -42,7 +42,7 @@ class Replicas:
         return {name: sum(map(_cpu_seconds, several)) for name, several in self._processes.items()}
 
     def kill(self) -> None:
-        """End them."""
+        """Kill the services."""
         for service in self._services:
             service.kill()
 

@@ -37,7 +37,7 @@ GIT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A part that gave no figures."""
+    """A part that failed and has no figures."""
 
     part: str
     reason: str
@@ -70,14 +70,14 @@ class Worse:
 
 
 def number(value: float) -> str:
-    """Write a number with three digits that count, and none lost before the point."""
+    """Format a number with three significant digits, but all digits before the point."""
     if value == 0 or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:,.3g}"
 
 
 def table(run: Run) -> str:
-    """Lay the figures out for a terminal."""
+    """Format the figures as a table for a terminal."""
     rows = [(one.part, one.name, number(one.value), one.unit, goal(one)) for one in run.figures]
     widths = [max(map(len, column), default=0) for column in zip(*rows, strict=True)] if rows else []
     lines = [
@@ -96,7 +96,7 @@ def goal(figure: Figure) -> str:
 
 
 def as_json(run: Run) -> dict[str, Any]:
-    """Return a run as build/bench.json has it."""
+    """Return a run in the format of build/bench.json."""
     by_key = {one.key: one.value for one in run.figures if one.key}
     if unknown := by_key.keys() - set(KEYS):
         msg = f"keys that build/bench.json does not have: {', '.join(sorted(unknown))}"
@@ -126,7 +126,7 @@ def is_comparable(before: Mapping[str, Any], machine: Machine) -> bool:
 
 
 def compare(before: Mapping[str, Any], figures: Sequence[Figure]) -> list[Worse]:
-    """Return the figures that are worse by more than a quarter; one that only one of both runs has is left out."""
+    """Return the figures that are worse by more than a quarter, of those that both runs have."""
     values = {(one["part"], one["name"], one["unit"]): float(one["value"]) for one in before["figures"]}
     found = []
     for one in figures:

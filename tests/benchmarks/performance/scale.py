@@ -1,4 +1,4 @@
-"""What a million sensors in one process cost, against a thousand: speed, memory of the process and of Redis, time to start.
+"""Measures the cost of a million sensors in one process, compared with a thousand: speed, memory and start-up time.
 
 Redis is seeded with full windows, and the group's position is set behind them. So the service starts as after a restart:
 its first reading of each sensor loads the sensor's window, and from the second turn on all are in memory.
@@ -39,7 +39,7 @@ FLOAT_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a service has come, and what it has used."""
+    """The records that a service has committed, and the resources it has used."""
 
     at: float  # of time.monotonic()
     records: float
@@ -49,7 +49,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What a service did between two looks at it."""
+    """The progress of a service between two samples."""
 
     readings_per_second: float
     seconds: float
@@ -59,7 +59,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What was measured with so many sensors."""
+    """The measurements for one number of sensors."""
 
     sensors: int
     start_seconds: float
@@ -104,7 +104,7 @@ def _figures(point: Point, fewest: Point) -> Iterator[Figure]:
 
 
 def _point(places: Places, sensors: int, readings: int) -> Point:
-    """Let a service meet every sensor, and then read so many readings, or of each sensor one."""
+    """Make a service load every sensor, and then read this many readings, or one of each sensor."""
     model = trained_model(places.models, *SMALL)
     spec = load_artifact(model).spec
     turns = 1 + max(1, -(-readings // sensors))
@@ -137,7 +137,7 @@ def _point(places: Places, sensors: int, readings: int) -> Point:
 
 
 def _topics(places: Places) -> closing[Topics]:
-    """Make topics and a group whose names are new, and as long as the default ones: they are part of each key in Redis."""
+    """Create topics and a group with new names, as long as the default ones: they are part of each key in Redis."""
     new = uuid.uuid4().hex[:6]
     names = {"group_id": f"detector-{new}", "input_topic": f"readings-{new}"}
     assert all(len(name) == len(KafkaSettings.model_fields[setting].default) for setting, name in names.items())
@@ -145,7 +145,7 @@ def _topics(places: Places) -> closing[Topics]:
 
 
 def _seed(places: Places, log: FleetLog, topics: Topics) -> float:
-    """Store all sensors; return what one takes in Redis."""
+    """Store all sensors; return the Redis memory per sensor."""
     _empty(places.valkey)
     before = _used_bytes(places.valkey)
     model = trained_model(places.models, log.model.window_length, len(log.model.features))
@@ -154,7 +154,7 @@ def _seed(places: Places, log: FleetLog, topics: Topics) -> float:
 
 
 def _watch(service: ServiceProcess, process: psutil.Process, redis: psutil.Process, records: int) -> Iterator[Progress]:
-    """Look at a service until it has committed so many records, and once more when it has."""
+    """Sample a service until it has committed this many records, and once more then."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         assert time.monotonic() < deadline, "the readings are not read in time"
@@ -167,7 +167,7 @@ def _watch(service: ServiceProcess, process: psutil.Process, redis: psutil.Proce
 
 
 def _span(looks: list[Progress], start: int, stop: int) -> Span:
-    """Return how fast it went between the first looks that saw so many records committed."""
+    """Return the speed between the first samples that saw these numbers of committed records."""
     first, last = (next(look for look in looks if look.records >= records) for records in (start, stop))
     records = last.records - first.records
     seconds = last.at - first.at

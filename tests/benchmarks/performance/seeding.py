@@ -1,4 +1,4 @@
-"""Redis with the windows of many sensors, as if the service had read a long log: by the service's own loader and writer.
+"""Fills Redis with the windows of many sensors, as if the service had read a long log, with the service's own writer.
 
 Filling the windows of a million sensors reading by reading would take half an hour; writing their records takes seconds.
 """
@@ -36,7 +36,7 @@ _TURNS_AT_ONCE = 32
 
 @dataclass(slots=True)
 class Unscored:
-    """What a model knows, without its network: for what is not scored."""
+    """A model's spec and calibration without its network, for detectors that score nothing."""
 
     spec: ModelSpec
     calibration: Calibration
@@ -87,7 +87,7 @@ def _topic_id(kafka: KafkaSettings) -> str:
 
 
 def _hold(detector: Detector, sensors: list[str], filled: np.ndarray[tuple[int], np.dtype[np.void]]) -> None:
-    """Let the arena hold nothing but these sensors, with full windows that are not stored."""
+    """Make the arena hold only these sensors, with full windows that are not yet stored."""
     arena, count = detector.arena, len(sensors)
     arena.drop(0)
     arena.next_batch()

@@ -1,8 +1,8 @@
-"""Each stage of the hot path alone, and their sum against the whole: real Kafka, real Valkey, the same readings, one process.
+"""Measures each stage of the hot path alone, and compares their sum with the full path, on real Kafka and Valkey.
 
 Two services are put together as `stream-detector run` does it, in groups of their own, on stored sensors, and both warm up.
-Then one takes the measured turns in steps of the pipeline. Of the other only the resources are used: one stage after the
-other, each over all the batches that polling gave, and the clocks run only while a part of the service does.
+Then one processes the measured turns in steps of the pipeline. The other only lends its parts: one stage after the other
+processes all polled batches, and the clocks run only while a part of the service works.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ class Cost:
 
 
 class Stopwatch:
-    """Adds up what stages take."""
+    """Adds up the time of each stage."""
 
     def __init__(self) -> None:
         self.costs: dict[str, Cost] = {}
 
     @contextmanager
     def running(self, stage: str) -> Iterator[None]:
-        """Add what happens inside to a stage."""
+        """Add the time of the block to a stage."""
         cost = self.costs.setdefault(stage, Cost())
         elapsed, cpu = time.perf_counter(), time.process_time()
         yield
@@ -99,7 +99,7 @@ def _of_shape(places: Places, shape: tuple[int, int], turns: int, key: str | Non
 
 
 def _service(places: Places, model: ModelSettings, kafka: KafkaSettings, log: FleetLog, resources: ExitStack) -> _Bench:
-    """Put a service together that has read the warm-up turns, in a group that goes on from a seeded store."""
+    """Build a service that has read the warm-up turns, in a group that continues from a seeded store."""
     seed(model.directory, log, kafka, RedisSettings.model_validate({"url": places.valkey.url}))
     commit(kafka, {0: SENSORS})
     service = _Bench(kafka, places.valkey, model, resources)
@@ -135,7 +135,7 @@ class _Bench:
         self.cost = Cost()
 
     def read(self, readings: int) -> None:
-        """Step until it has committed so many more readings; keep what that took."""
+        """Step until it has committed this many more readings; keep the time taken."""
         self.batches = self.events = 0
         watch, deadline = Stopwatch(), time.monotonic() + PATIENCE_SECONDS
         while readings > 0:
@@ -158,7 +158,7 @@ class _Alone:
         self._watch = Stopwatch()
 
     def run(self, end: int) -> dict[str, Cost]:
-        """Carry the readings up to this position through the stages; return what each took, in the order of the hot path."""
+        """Pass the readings up to this position through the stages; return the time of each, in the order of the hot path."""
         polls = self._consume(end)
         decoded = [self._decode(polled.chunks) for polled in polls]
         detected = [self._append_and_persist(polled, one) for polled, one in zip(polls, decoded, strict=True)]
@@ -183,7 +183,7 @@ class _Alone:
             return self._ports.decoder.decode([record for chunk in chunks for record in chunk.records])
 
     def _append_and_persist(self, polled: Polled, decoded: Decoded) -> Detected:
-        """Only what a batch has changed can be persisted, so these two take turns."""
+        """Append and persist in turns, because only the changes of the current batch can be persisted."""
         with self._watch.running(APPEND):
             waiting = self._ports.state.loader.load_sensors_of(decoded.readings, self._partitions)
             detected = self._ports.detector.detect(decoded.readings, scoring=False)

@@ -1,4 +1,4 @@
-"""Windows a second of the product's training, its linear members and calibration included, against Keras' own `fit`.
+"""Measures the windows per second of the product's training, with linear members and calibration, and of Keras' `fit`.
 
 `fit` gets the same network, optimizer, loss, batch size and number of windows, prepared ahead; the product prepares its own:
 it hides other values at every step, and looks at its validation loss. Trying the members on faults comes on top.
