@@ -1,4 +1,4 @@
-"""Replace files and directories atomically, refuse outputs that would destroy something, and read only regular files.
+"""Replaces files and directories atomically, refuses outputs that would destroy something, reads only regular files.
 
 Does not know what the files contain.
 """

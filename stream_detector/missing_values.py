@@ -1,4 +1,4 @@
-"""Fill missing values: the one rule for windows and tables."""
+"""Fills missing values: the one rule for windows and tables."""
 
 from __future__ import annotations
 

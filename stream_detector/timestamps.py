@@ -1,4 +1,4 @@
-"""Convert between times in milliseconds since 1970 (UTC) and the forms that people and files use. Reads no clock."""
+"""Converts between times in milliseconds since 1970 (UTC) and the forms that people and files use. Reads no clock."""
 
 from __future__ import annotations
 

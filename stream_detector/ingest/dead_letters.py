@@ -1,4 +1,4 @@
-"""Build dead letters from rejected records, and stop the service when too many records are bad."""
+"""Builds dead letters from rejected records, and stops the service when too many records are bad."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decode JSON records into readings as columns.
+"""Decodes JSON records into readings as columns.
 
     {"sensor_id": "pump-7", "timestamp": "2026-11-23T07:12:00.250Z", "values": {"temperature": 61.2, "pressure": null}}
 

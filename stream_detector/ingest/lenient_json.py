@@ -1,4 +1,4 @@
-"""Parse the documents that the typed JSON decoder rejects, or explain why they are not readings.
+"""Parses the documents that the typed JSON decoder rejects, or explains why they are not readings.
 
 In addition to plain JSON of the right types, this accepts a byte order mark, bare NaN, integer sensor IDs, and ignored features
 of any type. It is far slower than the typed decoder, so only records that the typed decoder rejects get here.

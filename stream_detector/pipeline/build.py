@@ -1,4 +1,4 @@
-"""Puts a pipeline together from its ports and its configuration."""
+"""Assembles a pipeline from its ports and its configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decided but uncommitted batches, and the transaction that commits them.
+"""Queues decided batches and commits them in one transaction.
 
 Batches without output may wait for each other; an event or a dead letter commits everything queued.
 """

@@ -1,4 +1,4 @@
-"""A batch on its way through the detector (read, in flight, decided), and how partitions are removed from it.
+"""Takes a batch through the detector (read, in flight, decided), and removes partitions from it.
 
 A batch is in flight while its readings are in the windows and being scored. None of them is committed then.
 """

@@ -1,4 +1,4 @@
-"""Keep the sensors' records in memory, in slots by partition and sensor, and track which of them are not stored yet.
+"""Keeps the sensors' records in memory, in slots by partition and sensor, and tracks which of them are not stored yet.
 
 The arena doubles its capacity up to `max_sensors`; then it evicts the least recently seen sensors whose state is stored.
 """

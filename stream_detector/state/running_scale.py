@@ -1,4 +1,4 @@
-"""Scale each sensor by its own mean and standard deviation: the model's if it knows the sensor, else running ones.
+"""Scales each sensor by its own mean and standard deviation: the model's if it knows the sensor, else running ones.
 
 One model serves a fleet of sensors that differ in scale. The model contains the scales of the sensors in its training data.
 For any other sensor, a pure fold over its readings learns the scale (Welford 1962): each reading is scaled by all readings up

@@ -1,4 +1,4 @@
-"""Append readings to their sensors' windows, as a pure fold over each sensor's readings in log order.
+"""Appends readings to their sensors' windows, as a pure fold over each sensor's readings in log order.
 
 Knows the layout of a record, but not Kafka, the store or the model.
 """

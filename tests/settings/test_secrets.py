@@ -91,8 +91,11 @@ def test_a_proxy_with_a_password_is_accepted() -> None:
     [
         (f"redis://redis:6379/0{SECRET}", "the database after the port is a number"),
         (f"redis://:12/{SECRET}@redis:6379/0", "the database after the port is a number"),  # a slash in the password
-        (f"redis://:{SECRET}@redis:6379/0?user={SECRET}", "the client knows no option user after the question mark"),
-        (f"redis://:{SECRET}@redis:6379/0?ssl_certfile=x", "the client knows no option ssl_certfile"),  # as it is not rediss://
+        (f"redis://:{SECRET}@redis:6379/0?user={SECRET}", "the client does not know option user after the question mark"),
+        (
+            f"redis://:{SECRET}@redis:6379/0?ssl_certfile=x",
+            "the client does not know option ssl_certfile",
+        ),  # as it is not rediss://
         (f"redis://:{SECRET}@redis:6379/0?protocol=7", "protocol must be either 2 or 3"),
     ],
 )

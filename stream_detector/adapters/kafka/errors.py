@@ -44,7 +44,7 @@ REFUSED_SETTINGS: dict[type[Exception], str] = {
         f"{PREFIX}KAFKA__TRANSACTION_TIMEOUT_SECONDS is longer than the brokers allow (transaction.max.timeout.ms)"
     ),
     kafka_errors.InvalidReplicationFactorError: (
-        f"{PREFIX}KAFKA__REPLICATION_FACTOR is more than there are brokers, or more than they accept"
+        f"{PREFIX}KAFKA__REPLICATION_FACTOR exceeds the number of brokers, or the number that they accept"
     ),
 }
 
@@ -68,7 +68,7 @@ def advice(error: Exception) -> str:
     if isinstance(error, kafka_errors.SaslAuthenticationFailedError):
         return f". {remedy(type(error).__name__)}"
     if isinstance(error, kafka_errors.MessageSizeTooLargeError):
-        return ". Raise max.message.bytes of the topic, or put less into a record"
+        return ". Raise max.message.bytes of the topic, or make the record smaller"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Kafka's transactional producer, with every step of a transaction bounded in time.
+"""Wraps Kafka's transactional producer so that every step of a transaction is bounded in time.
 
 client_patches/bounded_producer.py explains the workarounds; each has a test. A failed producer is never used again: the
 offsets of its aborted transaction would leak into the next one.
@@ -29,7 +29,7 @@ class Deadline:
     """The moment by which a transaction must have ended."""
 
     at: float  # of time.monotonic()
-    what: str
+    operation: str
 
     def left_seconds(self) -> float:
         """Return the seconds that are left, at least zero."""
@@ -37,7 +37,7 @@ class Deadline:
 
     def missed(self) -> kafka_errors.KafkaTimeoutError:
         """Return the error for missing the deadline."""
-        return kafka_errors.KafkaTimeoutError(f"{self.what} took too long")
+        return kafka_errors.KafkaTimeoutError(f"{self.operation} took too long")
 
 
 class TransactionalProducer:

@@ -37,14 +37,14 @@ _REMEDIES = {
         f"the broker wants a client certificate that it trusts: check {SETTING}SSL_CERTIFICATE_FILE"
     ),
     r"UNEXPECTED_EOF|WRONG_VERSION_NUMBER|record layer failure": (
-        f"the port may not use TLS: check {SETTING}BROKERS and {SETTING}SECURITY_PROTOCOL"
+        f"this port does not seem to use TLS: check {SETTING}BROKERS and {SETTING}SECURITY_PROTOCOL"
     ),
 }
 
 
 def remedy(reason: str) -> str:
     """Return what to do about a connection that the brokers or this client reject; "" for any other failure."""
-    return next((what for pattern, what in _REMEDIES.items() if re.search(pattern, reason, re.IGNORECASE)), "")
+    return next((advice for pattern, advice in _REMEDIES.items() if re.search(pattern, reason, re.IGNORECASE)), "")
 
 
 def security_options(settings: KafkaSettings) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def _check_database_and_options(name: str, url: str) -> None:
         redis.ConnectionPool.from_url(url).make_connection()  # does not connect yet
     except TypeError as error:
         option = re.search(r"argument '(\w+)'", str(error))
-        msg = f"{name}: the client knows no option {option[1] if option else 'such as one'} after the question mark"
+        msg = f"{name}: the client does not know {f'option {option[1]}' if option else 'an option'} after the question mark"
         raise SettingsError(msg) from None
     except redis.RedisError as error:
         raise SettingsError(f"{name}: {error}") from None
@@ -98,7 +98,7 @@ def remedy(error: Exception) -> str:
     """Return what to do when Redis, or this client, refuses the connection or a command; "" for any other error."""
     if isinstance(error, AskError):  # MovedError is one; their text is only the address of the key
         return f"It is a node of a Cluster: set {PREFIX}REDIS__CLUSTER=true"
-    return next((what for pattern, what in _REMEDIES.items() if re.search(pattern, str(error))), "")
+    return next((advice for pattern, advice in _REMEDIES.items() if re.search(pattern, str(error))), "")
 
 
 def connect(settings: RedisSettings) -> Client:

@@ -34,9 +34,9 @@ _SCRIPT = "persist.lua"
 
 
 class RedisStore:
-    """A ports.StateStore in Redis. Connects at the first call; every socket operation is bounded by timeout_seconds.
+    """A ports.StateStore in Redis. Connects at the first call; timeout_seconds bounds every socket operation.
 
-    Raises SettingsError for an unusable URL. A persist is one script call; measured for up to 4096 sensors per call.
+    Raises SettingsError for an unusable URL. A persist is one script call, measured with up to 4096 sensors.
     """
 
     def __init__(self, settings: RedisSettings, group: str, topic: str, now: Callable[[], float] = time.time) -> None:

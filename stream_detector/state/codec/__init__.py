@@ -1,3 +1,3 @@
-"""Encode sensor records as bytes for the state store (`encode.encode`) and decode them (`decode.decode`), losslessly."""
+"""Encodes sensor records as bytes for the state store (`encode.encode`) and decodes them (`decode.decode`), losslessly."""
 
 from __future__ import annotations

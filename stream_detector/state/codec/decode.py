@@ -1,4 +1,4 @@
-"""Decode bytes from the state store into records, many at once. record_format.py describes the stored form."""
+"""Decodes bytes from the state store into records, many at once. record_format.py describes the stored form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encode records as bytes for the state store, many at once. record_format.py describes the stored form."""
+"""Encodes records as bytes for the state store, many at once. record_format.py describes the stored form."""
 
 from __future__ import annotations
 

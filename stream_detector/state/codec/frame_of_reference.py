@@ -1,4 +1,4 @@
-"""Compress columns of values losslessly, as integers stored as their offsets from the column's minimum in few bytes each.
+"""Compresses columns of values losslessly: as integers, stored in a few bytes each as offsets from the column's minimum.
 
 Sensors measure with a fixed number of decimals: 61.237 and its neighbours are thousandths, whose offsets fit in two bytes.
 The encoder checks that each column decodes to the same float32 values. If no number of decimals works, each integer is the rank
