@@ -63,7 +63,7 @@ def test_nothing_is_asked_of_the_store_before_it_is_known_what_it_did() -> None:
     feed(world, "aab")
     replica.turn()
 
-    with pytest.raises(RuntimeError, match="before its answers to what it was handed are known"):
+    with pytest.raises(RuntimeError, match="while the store is lent to another thread"):
         replica.state.guard.answers()
 
 
