@@ -67,7 +67,7 @@ def check_explanations(
         explain(one, surprises) for one, surprises in zip(errors, fixed.surprises(windows), strict=True)
     ]
     found = faithfulness(fixed, windows, explanations, random=np.random.default_rng(seed))
-    return {"shares": _plain(found.cells), "step_shares": _plain(found.steps), "attention": _plain(found.attention)}
+    return {"shares": _as_json(found.cells), "step_shares": _as_json(found.steps), "attention": _as_json(found.attention)}
 
 
 def _most_surprising(calibration: Calibration, dataset: Dataset, scores: Float64Array, window_length: int) -> Int64Array:
@@ -92,5 +92,5 @@ def _window(dataset: Dataset, end: int, window_length: int) -> Float32Array:
     return np.asarray(dataset.values[of_sensor])
 
 
-def _plain(comparison: Comparison | None) -> dict[str, Any] | None:
+def _as_json(comparison: Comparison | None) -> dict[str, Any] | None:
     return None if comparison is None else {**asdict(comparison), "ratio": comparison.ratio()}

@@ -17,7 +17,7 @@ from stream_detector.tables.dataset import ONLY_SENSOR, Dataset
 from stream_detector.tables.table import Table, read_table
 from stream_detector.timestamps import EPOCH_MILLISECONDS_FROM, iso_time, to_ms
 
-_ELSEWHERE = "name it with --label-column, or give --labels or --events"
+_OTHER_SOURCES = "name it with --label-column, or give --labels or --events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def labels_of_events(path: Path, dataset: Dataset) -> GroundTruth:
 def _table(path: Path, column: str) -> Table:
     table = read_table(path, features=(column,))
     if column not in table.columns:
-        msg = f"{path}: no column {column!r} with the labels (found: {', '.join(table.unread)}); {_ELSEWHERE}"
+        msg = f"{path}: no column {column!r} with the labels (found: {', '.join(table.unread)}); {_OTHER_SOURCES}"
         raise InputDataError(msg)
     return table
 

@@ -108,7 +108,7 @@ def _sequence_shape(shape: tuple[int | None, ...]) -> tuple[int | None, int | No
     """Unpack [batch, steps, H]. Raises ValueError, with advice, for any other shape."""
     if len(shape) != 3:
         msg = (
-            f"Attention needs a whole sequence [batch, steps, units], but got {len(shape)}-D input {tuple(shape)}. "
+            f"Attention needs a full sequence [batch, steps, units], but got {len(shape)}-D input {tuple(shape)}. "
             "Set return_sequences=True in the recurrent layer before it: without it that layer returns its last state "
             "only, and the softmax would run over the batch axis, mixing samples, instead of over time."
         )

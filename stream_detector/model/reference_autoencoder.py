@@ -33,7 +33,7 @@ def build_autoencoder(
     """Build and compile (MAE, Adam) the autoencoder; equal arguments give equal initial weights.
 
     The keras.Model takes [values, present], both [batch, T, F], and returns the reconstruction [batch, T, F]:
-    `model.fit([values, present], target)`, where target is `values` with NaN for what is missing.
+    `model.fit([values, present], target)`, where target is `values` with NaN for missing values.
 
     Args:
         window_length: T, steps per window.

@@ -28,7 +28,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def run(entries: list[Entry], seed: int, scale: float, world: CampaignServers) -> Iterator[RoundResult]:
-    """Run the faults in rounds, each as many times as the scale says; yield the result of each round."""
+    """Run the faults in rounds, each as often as the scale demands; yield the result of each round."""
     for entry in entries:
         left, number = max(1, round(scale * entry.count)), 0
         while left > 0:

@@ -125,7 +125,7 @@ def _flush(producers: list[Any]) -> None:
 
 
 def _prepare(topics: Topics) -> None:
-    """Let the input topic take what a broker takes at most, and keep it: the records' times are no guide."""
+    """Allow the broker's largest records, and any record time, in the input topic, and disable retention."""
     configuration = {
         "max.message.bytes": str(MAX_MESSAGE_BYTES),
         "retention.ms": "-1",

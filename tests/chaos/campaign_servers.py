@@ -39,7 +39,7 @@ class CampaignServers:
 
     @cached_property
     def valkey(self) -> Valkey:
-        """A Valkey that keeps on disk what it has acknowledged."""
+        """A Valkey that has every acknowledged write on disk."""
         return self._parts.enter_context(running_valkey(self.directory / "kept", append_only=True))
 
     @cached_property

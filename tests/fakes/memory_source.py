@@ -117,7 +117,7 @@ class MemorySource:
     # -- inside
 
     def _follow_assignment(self) -> tuple[frozenset[int], frozenset[int]]:
-        """Join or take part in a rebalance; return what was revoked and assigned."""
+        """Join or take part in a rebalance; return the revoked and the assigned partitions."""
         group = self._log.group(self._group_id)
         if self._member is None:
             self._lost.update(self._positions)

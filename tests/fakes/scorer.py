@@ -46,7 +46,7 @@ def checksum_error(rows: Sequence[Sequence[float]], scales: Scales | None = None
 
 
 def _checksums(windows: Float32Array, scales: Scales | None = None) -> NDArray[np.uint64]:
-    """Return a whole number below 2**24 for each window [N, T, F]: integer arithmetic, so nothing depends on the batch."""
+    """Return an integer below 2**24 for each window [N, T, F]: integer arithmetic, so nothing depends on the batch."""
     columns = [windows.reshape(len(windows), windows.shape[1] * windows.shape[2])]
     if scales is not None:
         columns += [scales.location, scales.deviation]

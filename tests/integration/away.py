@@ -70,7 +70,7 @@ class Away:
         )
         self._log = directory / "log"
         self._said = 0
-        self.at_start: list[str] = []  # what it said until it was ready for the first time
+        self.at_start: list[str] = []  # the log until the service was first ready
 
     def start(self) -> None:
         """Start the service."""
@@ -94,16 +94,16 @@ class Away:
                 records.append((sensor, reading(sensor, stamp, temperature + heat, pressure, features=FEATURES)))
             self.topics.produce(number % PARTITIONS, records)
 
-    def said(self) -> list[str]:
-        """Return level and message of each log line since the last `forget`."""
+    def log_lines(self) -> list[str]:
+        """Return level and message of each log line since the last `clear_log`."""
         return [f"{line['level']} {line['message']}" for line in self.service.lines()[self._said :]]
 
-    def says(self, words: str) -> bool:
-        """Return whether the words are in the log since the last `forget`."""
-        return any(words in line for line in self.said())
+    def has_logged(self, words: str) -> bool:
+        """Return whether the words are in the log since the last `clear_log`."""
+        return any(words in line for line in self.log_lines())
 
-    def forget(self) -> None:
-        """Make `said` and `says` ignore the log so far."""
+    def clear_log(self) -> None:
+        """Make `log_lines` and `has_logged` ignore the log up to now."""
         self._said = len(self.service.lines())
 
     def is_ready(self) -> bool:

@@ -52,10 +52,10 @@ def away(
         away.kafka.refuse()
         away.redis.refuse()
         away.start()
-        until(lambda: away.says("waiting for Kafka"), 120)
+        until(lambda: away.has_logged("waiting for Kafka"), 120)
         away.kafka.restore()
-        until(lambda: away.says("the state store is away"))
-        away.at_start = away.said()
+        until(lambda: away.has_logged("the state store is away"))
+        away.at_start = away.log_lines()
         away.redis.restore()
         until(away.is_ready)
         yield away
@@ -98,7 +98,7 @@ def set_rights(away: Away, *rules: str) -> None:
 def test_without_redis_sensors_in_memory_are_scored_for_a_while_and_then_the_stream_holds_until_it_is_back(
     away: Away, take: Change, give_back: Change
 ) -> None:
-    away.forget()
+    away.clear_log()
     take(away)
     away.produce()
     away.topics.await_all_committed()
@@ -115,7 +115,7 @@ def test_without_redis_sensors_in_memory_are_scored_for_a_while_and_then_the_str
     assert cpu_share < MOST_CPU
     assert away.service.metric("held_partitions") == 0
     assert matches(
-        away.said(),
+        away.log_lines(),
         [
             "ERROR the state store is away: Redis at .*[^.]\\. Sensors in memory continue, others wait",
             r"ERROR holding partitions \[0, 1\] until the state store answers",
@@ -124,11 +124,11 @@ def test_without_redis_sensors_in_memory_are_scored_for_a_while_and_then_the_str
             "WARNING the state store answers: reading continues",
             "INFO ready",
         ],
-    ), away.said()
+    ), away.log_lines()
 
 
 def test_a_slow_redis_makes_it_slower_and_nothing_else(away: Away) -> None:
-    away.forget()
+    away.clear_log()
     away.redis.slow(0.2)
     for _ in range(3):
         away.produce()
@@ -136,7 +136,7 @@ def test_a_slow_redis_makes_it_slower_and_nothing_else(away: Away) -> None:
     away.redis.restore()
     goes_on(away)
 
-    assert away.said() == []
+    assert away.log_lines() == []
 
 
 def silence_and_cut(away: Away) -> None:
@@ -161,35 +161,35 @@ KAFKA: dict[str, tuple[Change, float]] = {
 def test_without_kafka_the_service_is_not_ready_says_so_once_and_goes_on_when_it_is_back(
     away: Away, take: Change, seconds: float
 ) -> None:
-    away.forget()
+    away.clear_log()
     began = time.monotonic()
     take(away)
     away.produce()
     until(lambda: not away.is_ready())
     cpu_share = away.cpu_share(CPU_SECONDS)
     time.sleep(max(0.0, began + seconds - time.monotonic()))
-    meanwhile = away.said()
+    meanwhile = away.log_lines()
     away.kafka.restore()
     goes_on(away)
 
     assert matches(meanwhile, [f"WARNING Kafka has not answered for {SESSION_SECONDS:g} s", "INFO not ready"]), meanwhile
-    assert len(away.said()) <= MOST_LINES
+    assert len(away.log_lines()) <= MOST_LINES
     assert cpu_share < MOST_CPU
 
 
 def test_with_the_coordinators_silent_while_data_flow_the_service_waits_for_them(away: Away) -> None:
-    away.forget()
+    away.clear_log()
     began = time.monotonic()
     away.kafka.stall_coordinators()
     away.produce()
-    until(lambda: away.says("the sink is not usable yet"))
+    until(lambda: away.has_logged("the sink is not usable yet"))
     cpu_share = away.cpu_share(CPU_SECONDS)
     time.sleep(max(0.0, began + WATCHDOG_SECONDS + 1 - time.monotonic()))
     away.kafka.restore()
     goes_on(away)
 
-    assert sum("the sink is not usable yet" in line for line in away.said()) == 1
-    assert len(away.said()) <= MOST_LINES
+    assert sum("the sink is not usable yet" in line for line in away.log_lines()) == 1
+    assert len(away.log_lines()) <= MOST_LINES
     assert cpu_share < MOST_CPU
 
 
@@ -203,14 +203,14 @@ def test_connections_that_break_again_and_again_lose_and_double_nothing(away: Aw
 
 
 def test_a_slow_kafka_makes_it_slower_and_nothing_else(away: Away) -> None:
-    away.forget()
+    away.clear_log()
     away.kafka.slow(0.2)
     away.produce()
     away.topics.await_all_committed()
     away.kafka.restore()
     goes_on(away)
 
-    assert away.said() == []
+    assert away.log_lines() == []
 
 
 def test_an_orderly_stop_needs_neither_kafka_nor_redis(away: Away) -> None:

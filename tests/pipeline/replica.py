@@ -60,7 +60,7 @@ class Replica:
         )
 
     def turn(self, records: int = 500) -> StepReport:
-        """Take one step, a second after the previous one, polling at most so many records. May leave its batch in flight."""
+        """Take one step, a second after the previous one, polling at most `records` records. May leave its batch in flight."""
         self.world.clock.advance(1.0)
         self.joined = True
         self.source.next_limits.clear()

@@ -155,10 +155,12 @@ class Outcome:
 def outcome(world: World, script: Script) -> Outcome:
     letters = [(value, *(content for _, content in headers)) for value, headers in world.dead_letters()]
     stored = [world.store.records(sensor % script.partitions, [f"s{sensor}"])[0] for sensor in range(SENSORS)]
-    return Outcome(world.alerts_by_sensor(), sorted(letters, key=repr), [None if one is None else said(one) for one in stored])
+    return Outcome(
+        world.alerts_by_sensor(), sorted(letters, key=repr), [None if one is None else normalized(one) for one in stored]
+    )
 
 
-def said(stored: bytes) -> bytes:
+def normalized(stored: bytes) -> bytes:
     """Return a stored record in the form that memory holds, without the rows outside the window."""
     records, is_there = decode([stored], *SHAPE, unit_ms=1)
     assert is_there.all()

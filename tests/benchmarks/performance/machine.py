@@ -65,7 +65,7 @@ def this_machine() -> Machine:
 
 
 def _processor() -> str:
-    """Return the name that the processor gives itself, with its family and model where the name says little."""
+    """Return the processor's name for itself, with its family and model if the name is unspecific."""
     facts: dict[str, str] = {}
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()

@@ -1,4 +1,4 @@
-"""The picture of docs/performance.md: where a reading's time goes, and readings a second by the number of sensors."""
+"""Draws the picture of docs/performance.md: the time of a reading by stage, and readings per second by sensors."""
 
 from __future__ import annotations
 

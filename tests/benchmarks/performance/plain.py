@@ -62,7 +62,7 @@ def consume_only(topic: Topic) -> float:
 
 
 def tile_milliseconds(model: Path) -> float:
-    """Return what the service takes to score one tile of windows: the median of many calls."""
+    """Return the service's time to score one tile of windows, in milliseconds: the median of many calls."""
     from stream_detector.adapters.keras_scorer import KerasScorer
     from stream_detector.settings.schema import ModelSettings
     from stream_detector.state.running_scale import Scales

@@ -110,7 +110,7 @@ def as_json(run: Run) -> dict[str, Any]:
 
 
 def committed() -> dict[str, Any] | None:
-    """Return the run in the last commit, so that runs in between do not move what is compared with; None if there is none."""
+    """Return the run in the last commit, the fixed basis of comparison; None if there is none."""
     show = ["git", "show", f"HEAD:{COMMITTED}"]
     shown = subprocess.run(show, capture_output=True, text=True, timeout=GIT_SECONDS, check=False, cwd=PROJECT)
     if shown.returncode == 0:

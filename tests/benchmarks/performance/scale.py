@@ -71,7 +71,7 @@ class Point:
 
 
 def measure(places: Places, size: RunSize) -> list[Figure]:
-    """Return speed, memory and start for each size of the fleet; Redis for both shapes; and what a rebuild costs."""
+    """Return speed, memory and start for each size of the fleet; Redis for both shapes; and the cost of a rebuild."""
     fleets = size.choose(quick=(FEWEST, 10_000, 100_000), full=(FEWEST, 10_000, 100_000, MOST))
     readings = size.choose(quick=60_000, full=300_000)
     points = [_point(places, sensors, readings) for sensors in fleets]
