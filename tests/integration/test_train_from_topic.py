@@ -60,6 +60,6 @@ def test_a_span_of_the_topic_becomes_a_model(kafka_brokers: str, unique_name: st
     assert (fewer.returncode, fewer.stderr) == (0, "")
     assert load_artifact(tmp_path / "fewer").spec.features == ("temperature",)
     assert load_artifact(tmp_path / "fewer").report["data"]["readings"] == 400
-    assert "left out only with STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore" in fewer.stdout
+    assert "left out here only with STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore" in fewer.stdout
     assert nothing.returncode == 1
     assert "no records in this span" in nothing.stderr
