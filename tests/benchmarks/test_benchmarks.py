@@ -183,6 +183,27 @@ def test_figures_of_one_measure_are_a_row_with_a_column_for_each_condition() -> 
     ]
 
 
+def test_the_cpu_time_of_a_stage_is_in_brackets_after_its_elapsed_time() -> None:
+    figures = [
+        Figure("stages alone", "decode, univariate, window 32", 1.45, "us a reading"),
+        Figure("stages alone", "decode, univariate, window 32, CPU", 1.44, "us of CPU a reading"),
+        Figure("scale", "in memory, 1,000 sensors, CPU", 54.2, "us of CPU a reading"),
+    ]
+
+    written = pages.section(run(*figures))
+
+    assert "| decode | µs/reading (CPU) | 1.45 (1.44) |" in written
+    assert "decode, CPU" not in written
+    assert "| in memory, CPU | µs CPU/reading | 54.2 |" in written
+
+
+def test_figures_that_only_describe_a_run_are_left_to_the_json() -> None:
+    described = Figure("latency", "pacing late by at most, at 25%", 9.74, "ms", better=NEITHER)
+
+    assert "pacing" not in pages.section(run(SPEED, described))
+    assert "pacing late by at most, at 25%" in {one["name"] for one in saved(SPEED, described)["figures"]}
+
+
 def test_the_headlines_name_the_goals_that_are_missed() -> None:
     slow = changed(SPEED, 0.5)
 

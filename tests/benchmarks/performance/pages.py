@@ -1,4 +1,4 @@
-"""The generated parts of two pages: docs/performance.md has the headlines, docs/performance-table.md every figure."""
+"""The generated parts of two pages: docs/performance.md has the headlines, docs/performance-table.md the figures by part."""
 
 from __future__ import annotations
 
@@ -34,7 +34,17 @@ CONDITIONS = {
     "training": r", (window \d+, \d+ features?)",
 }
 #: How the pages write the units that take several words.
-SHORT_UNITS = {"us a reading": "µs/reading", "us of CPU a reading": "µs CPU/reading"}
+ELAPSED, CPU = "us a reading", "us of CPU a reading"
+SHORT_UNITS = {ELAPSED: "µs/reading", CPU: "µs CPU/reading"}
+#: How the names of figures begin that describe the run and that no reader decides by: only docs/performance.json has them.
+LEFT_TO_THE_JSON = (
+    "events in 1000 readings",
+    "incidents",
+    "pacing",
+    "readings in a batch",
+    "share of readings scored",
+    "windows fitted",
+)
 
 
 def headlines(run: Run) -> str:
@@ -59,11 +69,11 @@ def headlines(run: Run) -> str:
 
 
 def section(run: Run) -> str:
-    """Return the generated part of docs/performance-table.md: every figure, by part."""
+    """Return the generated part of docs/performance-table.md: the figures that a reader decides by, by part."""
     lines = [f"{run.machine.describe()}."]
     for part in dict.fromkeys(one.part for one in run.figures):
         lines += ["", f"### {part[0].upper()}{part[1:]}"]
-        figures = [one for one in run.figures if one.part == part]
+        figures = [one for one in run.figures if one.part == part and not one.name.startswith(LEFT_TO_THE_JSON)]
         found = [(one, re.search(CONDITIONS.get(part, "$^"), one.name)) for one in figures]
         lines += _by_condition([(one, match) for one, match in found if match])
         lines += _one_by_one([one for one, match in found if not match])
@@ -77,6 +87,7 @@ def _by_condition(figures: Sequence[tuple[Figure, re.Match[str]]]) -> list[str]:
         measure = one.name[: match.start()] + one.name[match.end() :]
         reached = f" ({goal(one)})" if one.goal else ""
         cells.setdefault((measure, _unit(one)), {})[match[1]] = number(one.value) + reached
+    cells = _with_cpu_in_brackets(cells)
     conditions = list(dict.fromkeys(match[1] for _, match in figures))
     rows = [
         f"| {measure} | {unit} | {' | '.join(values.get(condition, '') for condition in conditions)} |"
@@ -84,6 +95,19 @@ def _by_condition(figures: Sequence[tuple[Figure, re.Match[str]]]) -> list[str]:
     ]
     head = ["", f"| figure | unit | {' | '.join(conditions)} |", f"|{' --- |' * (2 + len(conditions))}"]
     return head + rows if rows else []
+
+
+def _with_cpu_in_brackets(cells: dict[tuple[str, str], dict[str, str]]) -> dict[tuple[str, str], dict[str, str]]:
+    """Return the rows with a measure's CPU time in brackets after its elapsed time, instead of in a row of its own."""
+    elapsed, cpu = SHORT_UNITS[ELAPSED], SHORT_UNITS[CPU]
+    rows = {}
+    for (measure, unit), values in cells.items():
+        of_cpu = cells.get((f"{measure}, CPU", cpu)) if unit == elapsed else None
+        if of_cpu is not None:
+            rows[measure, f"{unit} (CPU)"] = {key: f"{value} ({of_cpu.get(key, '')})" for key, value in values.items()}
+        elif unit != cpu or (measure.removesuffix(", CPU"), elapsed) not in cells:
+            rows[measure, unit] = values
+    return rows
 
 
 def _one_by_one(figures: Sequence[Figure]) -> list[str]:
