@@ -124,7 +124,7 @@ def _nothing_stored(facts: Facts, committed: int) -> Plan:
     Partition 0 is stored as soon as it has a commit. The first commit of any other may come from partition 0's owner.
     """
     if facts.partition != 0:
-        return _rebuild(committed, "nothing is stored: the group has just started, or the store was emptied")
+        return _rebuild(committed, "nothing is stored: first start of this group, or the store was emptied")
     reason = "nothing is stored, though the group has committed positions: the store was emptied, or is another one"
     return _rebuild(committed, reason, suspicious=True)
 

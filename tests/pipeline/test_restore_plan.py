@@ -118,4 +118,4 @@ def test_each_case_has_its_plan(case: str) -> None:
 def test_a_partition_without_stored_state_may_be_one_of_a_new_group() -> None:
     reason = choose_plan(replace(FACTS, meta=None)).reason
 
-    assert reason == "nothing is stored: the group has just started, or the store was emptied"
+    assert reason == "nothing is stored: first start of this group, or the store was emptied"
