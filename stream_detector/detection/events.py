@@ -45,8 +45,8 @@ class EventRules(Struct, frozen=True):
     version: Annotated[
         str,
         _about(
-            "Hash of the settings that affect decisions: budget, update, quiet and accept times, and stride. The same on every "
-            "replica with equal settings."
+            "Hash of the settings that affect decisions: budget, update, quiet and accept times, and stride. Equal on replicas "
+            "with equal settings."
         ),
     ] = ""
     budget_per_sensor_day: Annotated[float | None, _about("False alarms accepted per sensor and day.")] = None
@@ -61,9 +61,8 @@ class EventWindow(Struct, frozen=True):
     start: Annotated[
         str,
         _about(
-            "Event time of the first reading, rounded down to a 60,000th of the longest gap allowed in a window, at least "
-            "1 ms: exact for a reading every 6 s or more often, to 10 ms for one a minute (if `STATE__MAX_GAP_SECONDS` is "
-            "unset).",
+            "Event time of the first reading, rounded down to a 60,000th of `STATE__MAX_GAP_SECONDS`, at least 1 ms. By "
+            "default that is exact for a reading every 6 s or more often, and 10 ms for one a minute.",
             format="date-time",
         ),
     ] = ""
@@ -76,9 +75,9 @@ class EventFeature(Struct, frozen=True):
 
     name: Annotated[str, _about("Name of the feature.")]
     value: Annotated[float | None, _about("The value read; null if it was missing.")] = None
-    expected: Annotated[float | None, _about("The value that the model expected, in the feature's own units.")] = None
+    expected: Annotated[float | None, _about("The value that the model expected, in the same units.")] = None
     share: _Share = None
-    imputed: Annotated[bool, _about("Whether the reading's value was missing and filled in.")] = False
+    imputed: Annotated[bool, _about("Whether the value was missing and filled in.")] = False
 
 
 class EventMember(Struct, frozen=True):
@@ -96,7 +95,7 @@ class EventIncident(Struct, frozen=True):
     peak_score: Annotated[float | None, _about("Its highest score so far.")] = None
     accepted: Annotated[
         bool,
-        _about("True in the event that closes an incident because it counts as the new normal state."),
+        _about("True if this event closes the incident because it counts as the new normal state."),
     ] = False
 
 
@@ -108,10 +107,10 @@ class Event(Struct, frozen=True, kw_only=True):
         str,
         _about(
             "Deterministic: use it to drop duplicates. Made of input topic, partition, offset, index in the record, model "
-            "version and status, not of the settings."
+            "version and status."
         ),
     ] = ""
-    type: Annotated[str, _about("`anomaly`. More types may follow; ignore those you do not know.")] = "anomaly"
+    type: Annotated[str, _about("`anomaly`. More types may follow.")] = "anomaly"
     status: Annotated[str, _about("How the incident changed.", enum=[OPENED, UPDATED, CLOSED])] = ""
     incident_id: Annotated[
         str, _about("The same for all events of an incident: made of the position of the reading that opened it.")
@@ -122,16 +121,16 @@ class Event(Struct, frozen=True, kw_only=True):
         float | None,
         _about(
             "How unusual the window ending at this reading is: the mean of its surprise and of a slow memory of the sensor's "
-            "surprise. The surprise is the weighted mean over the members of -ln of the share of readings whose error is "
-            "larger: for one member, one reading in 150 has 5 or more. Null if the reading was not scored: a sensor that "
-            "returns after a gap closes its incident while its window is still filling."
+            "surprise. The surprise is the weighted mean over the members of -ln of the share of readings with a larger error: "
+            "for one member, one reading in 150 has 5 or more. Null if not scored: a sensor that returns after a gap closes "
+            "its incident while its window fills."
         ),
     ] = None
     threshold: Annotated[
         float | None,
         _about(
-            "A reading with a higher score is anomalous. The mean of the largest surprise that the alarm budget allows and of "
-            "the same memory."
+            "A reading with a higher score is anomalous. The mean of the largest surprise that the budget allows and of the "
+            "same memory."
         ),
     ] = None
     severity: Annotated[
@@ -145,8 +144,8 @@ class Event(Struct, frozen=True, kw_only=True):
     sensor_state: Annotated[
         str,
         _about(
-            "`warming`: the window is not full. `provisional`: the sensor was not in training, and its scale and level are "
-            "still being learned.",
+            "`warming`: the window is not full. `provisional`: the sensor was not in training and still learns its scale and "
+            "level.",
             enum=[WARMING, PROVISIONAL, READY],
         ),
     ] = ""
@@ -156,19 +155,17 @@ class Event(Struct, frozen=True, kw_only=True):
     attention: Annotated[
         tuple[Annotated[float, Meta(extra_json_schema={"minimum": 0, "maximum": 1})], ...],
         _about(
-            "Which steps the encoder attended to: a weight per step, oldest first, with sum 1; all 0 for a model without an "
-            "encoder. Empty if not scored."
+            "Which steps the encoder attended to: weights with sum 1, oldest first; all 0 without an encoder. Empty if not "
+            "scored."
         ),
     ] = ()
     step_shares: Annotated[
         tuple[Annotated[float, Meta(extra_json_schema={"minimum": 0})], ...],
-        _about("When the anomaly occurred: share of the surprise per step, oldest first, with sum 1. Empty if not scored."),
+        _about("When the anomaly occurred: share of the surprise per step, oldest first. Empty if not scored."),
     ] = ()
-    features: Annotated[
-        tuple[EventFeature, ...], _about("The features, largest share of the surprise first. Empty if not scored.")
-    ] = ()
+    features: Annotated[tuple[EventFeature, ...], _about("Largest share of the surprise first. Empty if not scored.")] = ()
     members: Annotated[
-        tuple[EventMember, ...], _about("The members of the model, largest share of the surprise first. Empty if not scored.")
+        tuple[EventMember, ...], _about("The members of the model, largest share first. Empty if not scored.")
     ] = ()
     incident: EventIncident = EventIncident()
 
