@@ -41,10 +41,10 @@ class KafkaSettings(Group):
     brokers: str = Field("localhost:9092", description="Bootstrap brokers: HOST:PORT, separated by commas.")
     input_topic: str = Field("sensor-readings", description="Topic of the readings.")
     alerts_topic: str = Field("sensor-alerts", description="Topic of the events.")
-    dead_letter_topic: str = Field("sensor-dead-letters", description="Topic of records that cannot be used.")
+    dead_letter_topic: str = Field("sensor-dead-letters", description="Topic of unusable records.")
     group_id: str = Field(
         "stream-detector",
-        description="Consumer group: one per detector, shared by its replicas.",
+        description="Consumer group, shared by all replicas of one detector.",
     )
     instance_id: str | None = Field(None, description="Fixed name of this replica. Unset: a dynamic group member.")
     start: str = Field("latest", description="Where a new consumer group starts: latest, earliest, or a time (ISO 8601).")
@@ -54,7 +54,7 @@ class KafkaSettings(Group):
     max_poll_records: Count = Field(4096, description="Most records in a poll, and so in a batch.")
     commit_seconds: ShortWait = Field(
         0.5,
-        description="How long batches without output may wait to be committed together. 0 disables waiting.",
+        description="How long batches without output may wait for a joint commit. 0: not at all.",
     )
     create_topics: bool = Field(True, description="Create missing topics.")
     partitions: Count = Field(6, description="Partitions of a created input topic.")
@@ -69,7 +69,7 @@ class KafkaSettings(Group):
     ssl_certificate_file: Path | None = Field(None, description="Client certificate.")
     ssl_key_file: Path | None = Field(None, description="Private key of the client certificate.")
     ssl_key_password: SecretStr | None = Field(None, description="Password of the private key.")
-    ssl_check_hostname: bool = Field(True, description="Require the broker's certificate to match its host name.")
+    ssl_check_hostname: bool = Field(True, description="Check the host name in the brokers' certificates.")
     extra: dict[str, Any] = Field(default_factory=dict, description="Other options of the Kafka client.")
 
     @field_validator("brokers")
@@ -141,7 +141,7 @@ class RedisSettings(Group):
     )
     max_lag_seconds: Seconds = Field(
         300.0,
-        description="Longest time from commit to store; beyond it, reading stops until Redis answers.",
+        description="Longest time from commit to store; beyond it, reading stops too.",
     )
 
 
@@ -151,25 +151,22 @@ class ModelSettings(Group):
     directory: Path = Field(Path("model"), description="Model directory.")
     tile_rows: Count = Field(
         256,
-        description="Most windows in a forward pass, rounded down to a multiple of 48. "
-        "Part of the result: equal settings give equal scores.",
+        description="Most windows in a forward pass, rounded down to a multiple of 48. Affects the last bits of scores.",
     )
     threads: Count | None = Field(
-        None, description="Scoring threads; scores do not depend on them. Unset: one per processor, at most 4."
+        None, description="Scoring threads; they do not change scores. Unset: one per processor, at most 4."
     )
-    refuse_unpromoted: bool = Field(
-        False, description="Refuse a model that lost to windowed PCA in training, instead of warning."
-    )
+    refuse_unpromoted: bool = Field(False, description="Refuse a model that lost to windowed PCA in training.")
 
 
 class StateSettings(Group):
     """Sensor windows and memory."""
 
-    max_sensors: Count = Field(200_000, description="Sensors kept in memory; the others wait in Redis.")
+    max_sensors: Count = Field(200_000, description="Sensors in memory; the others wait in Redis.")
     max_gap_seconds: Seconds | None = Field(
         None, description="A longer pause restarts a sensor's window. Unset: 10 sampling intervals."
     )
-    stride: Count = Field(1, description="Score every n-th reading of a sensor; every reading during an incident.")
+    stride: Count = Field(1, description="Score every n-th reading of a sensor, but all during an incident.")
     lookback_margin: float = Field(2.0, ge=1.0, description="History read from the topic to fill windows, in windows.")
     max_lookback_records: Count = Field(5_000_000, description="Limit for that history, in records per partition.")
 
@@ -184,8 +181,8 @@ class InputSettings(Group):
     )
     unknown_features: Literal["dead_letter", "ignore"] = Field(
         "dead_letter",
-        description="Treatment of unknown features: dead_letter rejects the reading, ignore drops the features. "
-        "A reading with no known feature is always a dead letter.",
+        description="Unknown features: dead_letter rejects the reading, ignore drops them. "
+        "Without any known feature a reading is always rejected.",
     )
 
 
@@ -195,7 +192,7 @@ class DeadLetterSettings(Group):
     max_share: float = Field(0.5, gt=0, le=1, description="Largest share of bad records among the last min_count.")
     min_count: Count = Field(1000, description="Records over which the share is computed.")
     max_run: Count = Field(5000, description="Most bad records in a row.")
-    max_value_bytes: Count = Field(262_144, description="Bytes of the original record kept in a dead letter.")
+    max_value_bytes: Count = Field(262_144, description="Bytes of the record kept in a dead letter.")
 
 
 class AlertSettings(Group):
@@ -209,18 +206,18 @@ class AlertSettings(Group):
         None,
         ge=1,
         le=1_000_000_000,
-        description="Sensors that share the fleet's budget. Unset: the number of sensors in training.",
+        description="Sensors that share the fleet's budget. Unset: as many as in training.",
     )
     update_seconds: Seconds | None = Field(
         None,
-        description="Shortest event time between updates of an incident. Unset: 300, or a window if longer.",
+        description="Event time between updates of an incident. Unset: 300, or a window if longer.",
     )
     quiet_seconds: Seconds | None = Field(
-        None, description="Event time without an anomalous reading that closes an incident. Unset: half a window."
+        None, description="Event time without anomalies that closes an incident. Unset: half a window."
     )
     accept_seconds: Seconds = Field(
         43_200.0,
-        description="Event time after which an incident is accepted as the new normal. At least two windows.",
+        description="Event time after which an incident is accepted as normal. At least two windows.",
     )
 
     @model_validator(mode="after")
@@ -241,12 +238,11 @@ class HttpSettings(Group):
 class ServiceSettings(Group):
     """The process: waits, latency and logs."""
 
-    start_seconds: Seconds = Field(60.0, description="How long to wait for Kafka at the start.")
+    start_seconds: Seconds = Field(60.0, description="How long a start waits for Kafka.")
     watchdog_seconds: Seconds = Field(120.0, description="The process exits after this long without progress.")
     target_latency_seconds: ShortWait = Field(
         0.1,
-        description="Latency target at low load. Up to half of it is spent gathering readings, "
-        "which saves CPU. 0 disables gathering.",
+        description="Latency target at low load. Gathering readings may take half of it, which saves CPU. 0: no gathering.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="json (an object per line) or text.")
