@@ -59,7 +59,8 @@ class Tiles:
         """Compile a function for tiles of this shape."""
         shape, scales = (self.rows, self.window_length, self.features), (self.rows, self.features)
         signature = [tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape, tf.bool)] + 2 * [tf.TensorSpec(scales, tf.float32)]
-        compiled: Compiled = tf.function(function, input_signature=signature)
+        # No branch or loop depends on a tensor, so AutoGraph would only slow the start.
+        compiled: Compiled = tf.function(function, input_signature=signature, autograph=False)
         return compiled
 
     def run(self, function: Compiled, windows: Float32Array, scales: Scales) -> list[NDArray[Any]]:

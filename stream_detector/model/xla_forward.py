@@ -24,7 +24,7 @@ Forward = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 def compile_forward(network: keras.Model) -> Forward:
     """Compile the forward pass of a network from network.build_network; each input shape is compiled once."""
-    compiled: Forward = tf.function(partial(forward, network), jit_compile=True)
+    compiled: Forward = tf.function(partial(forward, network), jit_compile=True, autograph=False)
     return compiled
 
 

@@ -100,6 +100,7 @@ def test_the_reason_for_the_end_is_also_a_json_line_and_appears_once_in_text(
     assert sum(message in line for line in lines) == 1 + logged
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_an_attempt_to_reach_kafka_does_not_outlast_the_start(
     tiny_model_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +156,7 @@ def test_an_unreachable_kafka_is_given_up_after_a_limit_with_the_reason(run: Run
     assert "STREAM_DETECTOR_KAFKA__BROKERS" in error
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_a_stop_while_waiting_for_kafka_is_not_an_error(
     tiny_model_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

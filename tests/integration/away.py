@@ -17,7 +17,7 @@ from stream_detector.detection.detector import Detector
 from stream_detector.settings.schema import AlertSettings, StateSettings
 from tests.fixtures_model import FEATURES, tiny_values
 from tests.integration.expectation import expected_alerts
-from tests.integration.service_process import ServiceProcess, environment
+from tests.integration.service_process import QUICK_START, ServiceProcess, environment
 from tests.integration.topics import Topics, by_sensor
 from tests.pipeline.replica_config import reading
 from tests.servers.socks_proxy import SocksProxy
@@ -67,6 +67,7 @@ class Away:
             REDIS__TIMEOUT_SECONDS=1,
             REDIS__MAX_LAG_SECONDS=MAX_LAG_SECONDS,
             SERVICE__WATCHDOG_SECONDS=WATCHDOG_SECONDS,
+            **QUICK_START,
         )
         self._log = directory / "log"
         self._said = 0

@@ -275,7 +275,11 @@ def test_the_watchdog_ends_a_process_whose_loop_hangs_and_logs_where() -> None:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[dict[str, str]], str]]:
+def run(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    compiled_once: None,  # noqa: ARG001
+) -> Iterator[Callable[[dict[str, str]], str]]:
     """Run the service in this process, where it cannot start; return its error message."""
 
     def run_command(environ: dict[str, str]) -> str:

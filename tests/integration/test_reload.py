@@ -12,7 +12,7 @@ import pytest
 
 from stream_detector.settings.schema import PREFIX
 from tests.fixtures_model import FEATURES, WINDOW_LENGTH, tiny_values
-from tests.integration.service_process import ServiceProcess, environment
+from tests.integration.service_process import QUICK_START, ServiceProcess, environment
 from tests.integration.topics import Topics, until
 from tests.pipeline.replica_config import reading
 
@@ -60,7 +60,7 @@ def plant(kafka_brokers: str, redis_url: str, tiny_model_directory: Path, unique
     topics = Topics(kafka_brokers, unique_name, 1)
     toml = tmp_path / "detector.toml"
     toml.write_text("[alerts]\nbudget_per_sensor_day = 0.25\n")
-    environ = environment(topics.settings, redis_url, tiny_model_directory)
+    environ = environment(topics.settings, redis_url, tiny_model_directory, **QUICK_START)
     service = ServiceProcess(environ, tmp_path / "log", ["--config", str(toml)])
     try:
         yield Plant(topics, service, toml)

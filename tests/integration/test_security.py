@@ -22,7 +22,7 @@ from stream_detector.settings.schema import PREFIX, AlertSettings, StateSettings
 from tests.fixtures_model import FEATURES, tiny_values
 from tests.integration.expectation import expected_alerts
 from tests.integration.rights import Grants, Right, rights_of
-from tests.integration.service_process import STOP_SECONDS, ServiceProcess, environment
+from tests.integration.service_process import QUICK_START, STOP_SECONDS, ServiceProcess, environment
 from tests.integration.topics import Topics, by_sensor, until
 from tests.pipeline.replica_config import reading
 from tests.servers import redis_user
@@ -86,7 +86,7 @@ def story(
         grants = stack.enter_context(Grants(secure_kafka.admin_brokers, access.principal, topics.settings))
         grants.give(rights_of("run"))
         way_in = secure_kafka.by_scram() if access is BY_SCRAM else secure_kafka.by_certificate()
-        environ = environment(topics.settings, url, tiny_model_directory, SERVICE__LOG_LEVEL="DEBUG")
+        environ = environment(topics.settings, url, tiny_model_directory, SERVICE__LOG_LEVEL="DEBUG", **QUICK_START)
         environ |= {f"{PREFIX}KAFKA__{name.upper()}": str(value) for name, value in way_in.items()}
         options = ["--config", str(write_settings(directory, "budget_per_sensor_day = 0.1"))]
         if access.secrets_in_files:

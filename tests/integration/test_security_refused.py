@@ -19,6 +19,8 @@ from tests.servers.certificates import CertificateAuthority
 from tests.servers.kafka_secure import KEY_PASSWORD, PASSWORD, USER, SecureKafka
 from tests.servers.valkey import Valkey
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 WRONG = "wrong-secret-c47d"
 START_SECONDS = 2
 #: Rights that are missed at different places: before the group is joined, by joining it, by opening the transactions.
