@@ -23,9 +23,10 @@ check: $(VENV)/.installed-dev ## Lint, format check and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: $(VENV)/.installed-dev ## Run all tests in two processes; ARGS="-k name" for some
+# Tests often wait for servers, so three processes keep two cores busy.
+test: $(VENV)/.installed-dev ## Run all tests in three processes; ARGS="-k name" for some
 	@$(BIN)/python -m tests.servers.kafka --prepare || echo "Without it, the tests that need it are skipped, or fail if CI is set."
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25 $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25 $(ARGS)
 
 test-fast: $(VENV)/.installed-dev ## Run the tests that need no server, no further process and no TensorFlow; about a minute
 	$(BIN)/python -m pytest --fast -n 2 --dist loadfile -r fE $(ARGS)

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.timeout(600)
 
 COMMAND = [sys.executable, "-m", "stream_detector", "demo"]
 #: Small, so that it is quick: what is tested is that the job runs, not how much it finds.
-SMALL = ["--sensors", "4", "--history-seconds", "1500", "--duration-seconds", "900", "--speed", "60", "--faults", "5"]
-SMALL += ["--training-steps", "250", "--budget", "50"]
+SMALL = ["--sensors", "4", "--history-seconds", "900", "--duration-seconds", "600", "--speed", "80", "--faults", "4"]
+SMALL += ["--training-steps", "120", "--budget", "50"]
 
 
 def demo(directory: Path, *options: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
@@ -40,19 +40,19 @@ def test_it_runs_the_whole_job_on_servers_from_wheels(tmp_path: Path) -> None:
 
     done, summary = demo(tmp_path)
 
-    assert summary["readings"] == 4 * 900
+    assert summary["readings"] == 4 * 600
     assert summary["found"] >= 1
-    assert summary["found"] + summary["missed"] == len(summary["faults"]) == 5
+    assert summary["found"] + summary["missed"] == len(summary["faults"]) == 4
     assert done.stdout.count("● opened") >= summary["found"] + summary["false"]
     assert done.stdout.count("attention  ") == done.stdout.count("● opened")
-    assert f"found    {summary['found']} of 5" in done.stdout
+    assert f"found    {summary['found']} of 4" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]  # its temporary folder is gone
 
 
 def test_on_given_servers_it_leaves_nothing_behind(kafka_brokers: str, redis_url: str, tmp_path: Path) -> None:
     done, summary = demo(tmp_path, "--brokers", kafka_brokers, "--redis-url", redis_url, "--training-steps", "50")
 
-    assert summary["readings"] == 4 * 900
+    assert summary["readings"] == 4 * 600
     names = next(line for line in done.stdout.splitlines() if line.startswith("topics"))
     prefix = names.split()[1].removesuffix("sensor-readings,")
     assert prefix.startswith("demo-")
