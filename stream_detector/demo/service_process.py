@@ -75,7 +75,7 @@ def running_service(servers: DemoServers, model: Path, budget: float, directory:
     port = free_port()
     environment = servers.service_environment() | {
         f"{PREFIX}MODEL__DIRECTORY": str(model),
-        f"{PREFIX}MODEL__TILE_ROWS": "48",  # a few pumps need one size of tile, which compiles in a third of the time
+        f"{PREFIX}MODEL__TILE_ROWS": "48",  # enough for a few pumps, and loads in less than half the time
         f"{PREFIX}HTTP__HOST": "127.0.0.1",
         f"{PREFIX}HTTP__PORT": str(port),
         f"{PREFIX}ALERTS__BUDGET_PER_SENSOR_DAY": str(budget),

@@ -107,10 +107,10 @@ class Event(Struct, frozen=True, kw_only=True):
         str,
         _about(
             "Deterministic: use it to drop duplicates. Made of input topic, partition, offset, index in the record, model "
-            "version and status."
+            "version and status, not of the settings."
         ),
     ] = ""
-    type: Annotated[str, _about("`anomaly`. More types may follow.")] = "anomaly"
+    type: Annotated[str, _about("`anomaly`. More types may follow; ignore those you do not know.")] = "anomaly"
     status: Annotated[str, _about("How the incident changed.", enum=[OPENED, UPDATED, CLOSED])] = ""
     incident_id: Annotated[
         str, _about("The same for all events of an incident: made of the position of the reading that opened it.")
@@ -161,7 +161,7 @@ class Event(Struct, frozen=True, kw_only=True):
     ] = ()
     step_shares: Annotated[
         tuple[Annotated[float, Meta(extra_json_schema={"minimum": 0})], ...],
-        _about("When the anomaly occurred: share of the surprise per step, oldest first. Empty if not scored."),
+        _about("When the anomaly occurred: share of the surprise per step, oldest first, with sum 1. Empty if not scored."),
     ] = ()
     features: Annotated[tuple[EventFeature, ...], _about("Largest share of the surprise first. Empty if not scored.")] = ()
     members: Annotated[

@@ -14,13 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stream_detector.model.tiles import KERNEL_ROWS
 from stream_detector.settings.schema import PREFIX, KafkaSettings
 from tests.integration.topics import until
 
 START_SECONDS = 120.0
 #: The model is compiled for one size of tile instead of three. test_service.py runs with the default.
-QUICK_START = {"MODEL__TILE_ROWS": KERNEL_ROWS}
+QUICK_START = {"MODEL__TILE_ROWS": 48}
 STOP_SECONDS = 30.0
 
 
