@@ -86,7 +86,8 @@ def compiled_once(tiny_model_directory: Path, tiny_scorer: KerasScorer, monkeypa
     load = keras_scorer.KerasScorer
 
     def loaded(model: Path | Artifact, tile_rows: int = 256, threads: int = 1) -> KerasScorer:
-        return tiny_scorer if model == tiny_model_directory else load(model, tile_rows, threads)
+        is_tiny = model == tiny_model_directory if isinstance(model, Path) else model.spec == tiny_scorer.spec
+        return tiny_scorer if is_tiny else load(model, tile_rows, threads)
 
     monkeypatch.setattr(keras_scorer, "KerasScorer", loaded)
 

@@ -31,6 +31,7 @@ from stream_detector.errors import StreamDetectorError
 from stream_detector.gate.promotion import promotion_warning
 from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.logs import set_up_logging
+from stream_detector.model_store.model_directory import load_artifact
 from stream_detector.pipeline.build import build_pipeline
 from stream_detector.pipeline.config import LagBounds
 from stream_detector.pipeline.pipeline import Pipeline
@@ -101,13 +102,15 @@ def run_service(settings: Settings, load: Callable[[], Settings], signals: Signa
 def _load_model(settings: Settings, metrics: Metrics) -> tuple[Detector, Callable[[AlertSettings], DecisionRules]]:
     """Return a detector, and a function that derives its decision rules from settings.
 
-    The model is loaded and warmed up before the replica joins the group, so that a slow start delays no rebalance.
+    The model is loaded and warmed up before the replica joins the group, so that a slow start delays no rebalance. A model that
+    the settings refuse is refused before it is compiled, which takes seconds.
     """
     from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
 
-    scorer = KerasScorer(settings.model.directory, settings.model.tile_rows, settings.model.threads or usual_threads())
-    if warning := promotion_warning(scorer.report, settings.model.refuse_unpromoted):
-        logger.warning("model %s %s: %s", scorer.spec.name, scorer.spec.version, warning)
+    artifact = load_artifact(settings.model.directory)
+    if warning := promotion_warning(artifact.report, settings.model.refuse_unpromoted):
+        logger.warning("model %s %s: %s", artifact.spec.name, artifact.spec.version, warning)
+    scorer = KerasScorer(artifact, settings.model.tile_rows, settings.model.threads or usual_threads())
     detector = build_detector(scorer, settings.state, settings.alerts)
     metrics.set("model", 1, scorer.spec.name, scorer.spec.version)
     logger.info(

@@ -18,7 +18,7 @@ def print_summary(plan: DemoPlan, outcome: DemoOutcome, console: Console) -> Non
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for finding, row in zip(outcome.match.findings, rows, strict=True):
         line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        console.print(line, style="" if finding.opened else "dim", soft_wrap=True)
+        console.print(line, style="" if finding.is_found() else "dim", soft_wrap=True)
     console.print()
     for line in _lines(plan, outcome):
         console.print(line, soft_wrap=True)
@@ -35,7 +35,7 @@ def summary(plan: DemoPlan, outcome: DemoOutcome) -> dict[str, Any]:
                 "features": finding.fault.features,
                 "start": iso_time(finding.fault.start_ms),
                 "end": iso_time(finding.fault.end_ms),
-                "found": finding.opened is not None,
+                "found": finding.is_found(),
                 "delay_seconds": finding.delay_seconds(),
                 "blamed": finding.opened.features if finding.opened else (),
             }
@@ -57,6 +57,8 @@ def _cells(finding: FaultOutcome) -> tuple[str, ...]:
     fault, opened, delay = finding.fault, finding.opened, finding.delay_seconds()
     if opened is None or delay is None:
         result = "missed"
+    elif not finding.is_found():
+        result = f"missed: alarmed only after {duration(delay)}"
     else:
         blamed = opened.features[0] if opened.features else "nothing"
         result = f"found after {duration(delay)}, blames {blamed}{'' if finding.ranks_faulty_feature_first() else ' (wrongly)'}"
@@ -72,12 +74,13 @@ def _cells(finding: FaultOutcome) -> tuple[str, ...]:
 def _lines(plan: DemoPlan, outcome: DemoOutcome) -> list[str]:
     match = outcome.match
     found, total = len(match.found()), len(match.findings)
-    correct = sum(finding.ranks_faulty_feature_first() for finding in match.findings)
+    correct = sum(finding.ranks_faulty_feature_first() for finding in match.found())
+    late = sum(finding.opened is not None for finding in match.findings) - found
     delay = match.median_delay_seconds()
     sensor_days = plan.fleet.sensors * plan.stream_seconds / SECONDS_PER_DAY
     return [
         f"found    {found} of {total}" + (f", after {duration(delay)} of event time (median)" if delay is not None else ""),
-        f"missed   {total - found}",
+        f"missed   {total - found}" + (f", {late} of them alarmed after more than half of the fault" if late else ""),
         f"false    {len(match.false_alarms)}; the budget of {plan.budget_per_sensor_day:g} per sensor and day allows"
         f" {plan.budget_per_sensor_day * sensor_days:.1f} in this stream",
         f"blame    the faulty feature came first in {correct} of {found}",

@@ -1,7 +1,8 @@
 """Counts the events that alarms find, their delays, and the false alarms.
 
-Without point adjustment: an anomalous row counts as found only if that row was alarmed. An event counts as found if any of
-its rows was. A false alarm is an incident, as the stream would publish it, without a single anomalous row.
+Without point adjustment: an anomalous row counts as found only if that row was alarmed. An event counts as found if one of
+the rows of its first half was (finding.py). A false alarm is an incident, as the stream would publish it, without a single
+anomalous row.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_detector.evaluation.finding import is_found
 from stream_detector.evaluation.segments import find_segments
 from stream_detector.readings import BoolArray, Int64Array
 from stream_detector.timestamps import SECONDS_PER_DAY
@@ -34,6 +36,7 @@ class AlarmCounts:
     delays_rows: tuple[int, ...]  # per found event, from its first row to its first alarm
     delays_seconds: tuple[float, ...]
     days: float  # of readings, summed over sensors
+    events_alarmed_late: int = 0  # with their first alarm in their second half: not found
 
     def precision(self) -> float | None:
         """Return the share of alarmed rows that are anomalous; 0 without alarms."""
@@ -85,7 +88,8 @@ def count_alarms(labels: BoolArray, alarms: BoolArray, times_ms: Int64Array, inc
     events = find_segments(labels)
     alarmed = np.flatnonzero(alarms)
     first = np.append(alarmed, len(alarms))[np.searchsorted(alarmed, events[:, 0])]  # first alarm at or after each start
-    found = first < events[:, 1]
+    found = is_found(events[:, 0], events[:, 1], first)
+    late = int((first < events[:, 1]).sum() - found.sum())
     first, starts = first[found], events[found, 0]
     anomalous_before = np.concatenate([[0], np.cumsum(labels)])
     is_false = anomalous_before[incidents[:, 1]] == anomalous_before[incidents[:, 0]]
@@ -100,6 +104,7 @@ def count_alarms(labels: BoolArray, alarms: BoolArray, times_ms: Int64Array, inc
         delays_rows=tuple((first - starts).tolist()),
         delays_seconds=tuple(((times_ms[first] - times_ms[starts]) / 1000.0).tolist()),
         days=days,
+        events_alarmed_late=late,
     )
 
 
@@ -139,6 +144,7 @@ def pooled(counts: Sequence[AlarmCounts]) -> AlarmCounts:
         delays_rows=tuple(delay for one in counts for delay in one.delays_rows),
         delays_seconds=tuple(delay for one in counts for delay in one.delays_seconds),
         days=sum(one.days for one in counts),
+        events_alarmed_late=sum(one.events_alarmed_late for one in counts),
     )
 
 

@@ -92,6 +92,7 @@ def _figures(alarms: AlarmCounts) -> dict[str, Any]:
     return {
         "events": alarms.events,
         "events_found": len(alarms.delays_rows),
+        "events_alarmed_late": alarms.events_alarmed_late,
         "event_recall": alarms.event_recall(),
         "delay_rows_median": alarms.median_delay_rows(),
         "delay_seconds_median": alarms.median_delay_seconds(),

@@ -1,7 +1,8 @@
 """Matches opened incidents to injected faults, and counts found faults, missed faults and false alarms.
 
-A fault is found if an incident of its sensor opened between the fault's start and one window after its end. Every incident
-that opened at any other time is a false alarm. A second incident within the same fault is neither.
+A fault is found if an incident of its sensor opened in the fault's first half (evaluation/finding.py). An incident that opened
+later, up to one window after the fault's end, shows that the fault was seen too late: it finds nothing and is no false alarm,
+and neither is a second incident within the same fault. Every incident that opened at any other time is a false alarm.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from stream_detector.evaluation.finding import is_found
 from stream_detector.simulation.faults import Fault
 
 
@@ -24,10 +26,14 @@ class OpenedIncident:
 
 @dataclass(frozen=True, slots=True)
 class FaultOutcome:
-    """A fault and the first incident that opened in it, or None if it was missed."""
+    """A fault, and the first incident that opened between its start and a window after its end, if any did."""
 
     fault: Fault
     opened: OpenedIncident | None
+
+    def is_found(self) -> bool:
+        """Return whether the incident opened early enough."""
+        return self.opened is not None and bool(is_found(self.fault.start_ms, self.fault.end_ms, self.opened.time_ms))
 
     def delay_seconds(self) -> float | None:
         """Return the event time from the fault's start to the alert."""
@@ -47,11 +53,11 @@ class MatchResult:
 
     def found(self) -> list[FaultOutcome]:
         """Return the faults that were found."""
-        return [finding for finding in self.findings if finding.opened is not None]
+        return [finding for finding in self.findings if finding.is_found()]
 
     def median_delay_seconds(self) -> float | None:
         """Return the median delay of the faults that were found; None if none was."""
-        delays = [delay for finding in self.findings if (delay := finding.delay_seconds()) is not None]
+        delays = [delay for finding in self.found() if (delay := finding.delay_seconds()) is not None]
         return median(delays) if delays else None
 
 

@@ -130,11 +130,17 @@ def test_a_missing_model_is_named_with_the_remedy(run: Run, tmp_path: Path) -> N
     assert "train" in error
 
 
+def _never_compiled(*_: object) -> None:
+    msg = "a refused model was compiled"
+    raise AssertionError(msg)
+
+
 def test_a_model_that_lost_to_windowed_pca_is_refused_if_the_settings_say_so(
-    run: Run, tmp_path: Path, tiny_artifact: Artifact
+    run: Run, tmp_path: Path, tiny_artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = {"promoted": False, "overall": {"model": {"auc_pr": 0.25}, "windowed_pca": {"auc_pr": 0.5}}}
     save_artifact(replace(tiny_artifact, report={**tiny_artifact.report, "gate": lost}), tmp_path / "lost", b"")
+    monkeypatch.setattr("stream_detector.adapters.keras_scorer.KerasScorer", _never_compiled)
 
     code, error = run(MODEL__DIRECTORY=tmp_path / "lost", MODEL__REFUSE_UNPROMOTED=True)
 

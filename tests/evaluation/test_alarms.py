@@ -59,6 +59,26 @@ def test_counts_by_hand() -> None:
     assert found.days == pytest.approx(8 / 1440)
 
 
+@pytest.mark.parametrize(
+    ("alarms", "delays", "late"),
+    [
+        ("0001100000", (0,), 0),  # on since before the event
+        ("0000010000", (1,), 0),
+        ("0000001000", (2,), 0),  # halfway through it
+        ("0000000100", (), 1),
+        ("0000000010", (), 0),  # after it
+    ],
+)
+def test_an_event_is_found_in_its_first_half(alarms: str, delays: tuple[int, ...], late: int) -> None:
+    found = counts("0000111100", alarms)
+
+    assert (found.events, found.delays_rows, found.events_alarmed_late) == (1, delays, late)
+
+
+def test_an_event_of_one_row_is_found_in_that_row() -> None:
+    assert counts("0100", "0100").delays_rows == (0,)
+
+
 def test_an_alarm_before_an_event_or_after_it_does_not_find_it() -> None:
     found = counts("0011000", "0100100")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from stream_detector.simulation.fault_matching import OpenedIncident, match_faults
 from stream_detector.simulation.faults import Fault
 
@@ -14,12 +16,30 @@ def opened(sensor_id: str, time_ms: int, *features: str) -> OpenedIncident:
     return OpenedIncident(sensor_id, time_ms, features)
 
 
-def test_an_incident_from_the_start_to_a_window_after_the_end_is_found() -> None:
-    faults = [fault(0, 10_000, 20_000)]
+@pytest.mark.parametrize(
+    ("time_ms", "is_found", "is_false"),
+    [
+        (9_999, False, True),  # before the fault
+        (10_000, True, False),
+        (15_000, True, False),  # halfway through it
+        (15_001, False, False),  # too late, and yet it saw the fault
+        (19_999, False, False),
+        (22_000, False, False),  # a window after its end
+        (22_001, False, True),
+    ],
+)
+def test_an_incident_in_the_first_half_of_a_fault_finds_it(time_ms: int, is_found: bool, is_false: bool) -> None:
+    result = match_faults([fault(0, 10_000, 20_000)], [opened("pump-1", time_ms)], window_seconds=2.0)
 
-    for time_ms, count in ((9_999, 0), (10_000, 1), (22_000, 1), (22_001, 0)):
-        result = match_faults(faults, [opened("pump-1", time_ms)], window_seconds=2.0)
-        assert (len(result.found()), len(result.false_alarms)) == (count, 1 - count)
+    assert (len(result.found()), len(result.false_alarms)) == (is_found, is_false)
+
+
+def test_a_fault_that_is_alarmed_too_late_keeps_its_alert_and_counts_in_no_delay() -> None:
+    result = match_faults([fault(0, 10_000, 20_000)], [opened("pump-1", 19_000)], window_seconds=2.0)
+
+    (finding,) = result.findings
+    assert (finding.is_found(), finding.delay_seconds()) == (False, 9.0)
+    assert result.median_delay_seconds() is None
 
 
 def test_an_incident_of_another_sensor_is_false() -> None:
@@ -38,7 +58,7 @@ def test_a_second_incident_in_a_fault_is_neither_found_again_nor_false() -> None
 
 def test_the_median_delay_is_that_of_what_was_found() -> None:
     faults = [fault(sensor, 10_000, 20_000) for sensor in range(4)]
-    incidents = [opened("pump-1", 11_000), opened("pump-2", 13_000), opened("pump-3", 19_000)]
+    incidents = [opened("pump-1", 11_000), opened("pump-2", 13_000), opened("pump-3", 14_000), opened("pump-4", 19_000)]
 
     result = match_faults(faults, incidents, window_seconds=0.0)
 
