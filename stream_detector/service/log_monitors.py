@@ -39,7 +39,8 @@ class LogMonitors:
         self._rejected.observe(report, now)
         self._gaps.observe(report, now)
         self._alarm_rate.observe(report, budget_per_sensor_day, now)
-        self._unassigned.observe(assigned, now)
+        if not report.source_errors:  # their cause has a line of its own
+            self._unassigned.observe(assigned, now)
 
     def finish(self, report: StepReport, now: float) -> None:
         """Observe the last step of an orderly stop."""

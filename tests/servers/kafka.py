@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
@@ -66,18 +66,18 @@ def prepare() -> ModuleType:
     raise ServerMissingError(msg)
 
 
-def make_kafka(directory: Path, port: int | None = None) -> Kafka:
-    """Return a new Kafka, not yet started. Raises ServerMissingError or ServerStartError."""
+def make_kafka(directory: Path, port: int | None = None, settings: Mapping[str, str] | None = None) -> Kafka:
+    """Return a new Kafka, not yet started; `settings` change or add to those of all tests. Raises ServerMissingError or ServerStartError."""
     chosen_port = port or free_port()
     if prepare() is kafka_java:
-        return kafka_java.JavaKafka(directory, chosen_port)
-    return kafka_docker.DockerKafka(chosen_port)
+        return kafka_java.JavaKafka(directory, chosen_port, settings)
+    return kafka_docker.DockerKafka(chosen_port, settings)
 
 
 @contextmanager
-def running_kafka(directory: Path, port: int | None = None) -> Iterator[Kafka]:
+def running_kafka(directory: Path, port: int | None = None, settings: Mapping[str, str] | None = None) -> Iterator[Kafka]:
     """Run a new Kafka within a `with` block. Raises ServerMissingError or ServerStartError."""
-    kafka = make_kafka(directory, port)
+    kafka = make_kafka(directory, port, settings)
     try:
         kafka.start()
         yield kafka

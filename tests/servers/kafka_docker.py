@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from tests.servers.kafka_settings import answers, broker_settings
@@ -18,15 +19,15 @@ PULL_SECONDS = 600.0
 class DockerKafka:
     """A single Kafka node in a container. `start` after `kill` keeps port and data."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, settings: Mapping[str, str] | None = None) -> None:
         self.brokers = f"127.0.0.1:{port}"
         self._port = port
         controller_port = free_port()
-        settings = broker_settings(port, controller_port, PurePosixPath("/tmp/kafka-data"), host="0.0.0.0")
+        own = broker_settings(port, controller_port, PurePosixPath("/tmp/kafka-data"), host="0.0.0.0")
         # The image formats its storage for a fixed quorum.
-        del settings["controller.quorum.bootstrap.servers"]
-        settings["controller.quorum.voters"] = f"1@127.0.0.1:{controller_port}"
-        environment = [f"--env=KAFKA_{name.upper().replace('.', '_')}={value}" for name, value in settings.items()]
+        del own["controller.quorum.bootstrap.servers"]
+        own |= {"controller.quorum.voters": f"1@127.0.0.1:{controller_port}", **(settings or {})}
+        environment = [f"--env=KAFKA_{name.upper().replace('.', '_')}={value}" for name, value in own.items()]
         publish = f"--publish=127.0.0.1:{port}:{port}"
         self._container = _docker("create", publish, *environment, IMAGE).splitlines()[-1]
 

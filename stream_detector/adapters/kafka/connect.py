@@ -9,6 +9,7 @@ from kafka.errors import KafkaConfigurationError, KafkaError, KafkaTimeoutError
 from kafka.net.compat import KafkaNetClient
 
 from stream_detector.adapters.kafka.client_patches.connection_log import LastAttempt
+from stream_detector.adapters.kafka.client_patches.topic_creation import create_nothing_by_asking
 from stream_detector.adapters.kafka.errors import translate
 from stream_detector.adapters.kafka.options import Options
 from stream_detector.adapters.kafka.security import SETTING, remedy
@@ -18,7 +19,7 @@ Client = TypeVar("Client")
 
 
 def open_client(client_class: Callable[..., Client], options: Options) -> Client:
-    """Open a client. Blocks up to the bootstrap time-out.
+    """Open a client, which creates no topic by asking for it. Blocks up to the bootstrap time-out.
 
     Raises SettingsError for options that the client refuses, RetriableError if no broker answers. Closes the connections of a
     client that failed to open.
@@ -27,6 +28,7 @@ def open_client(client_class: Callable[..., Client], options: Options) -> Client
 
     def recorded(**configs: object) -> KafkaNetClient:
         opened.append(KafkaNetClient(**configs))
+        create_nothing_by_asking(opened[-1])
         return opened[-1]
 
     attempts = LastAttempt()

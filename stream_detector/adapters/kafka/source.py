@@ -15,7 +15,12 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaConnectionError, KafkaError, LogTruncationError, OffsetOutOfRangeError
 
-from stream_detector.adapters.kafka.client_patches.bounded_consumer import fetch_metadata, forget_offset_requests, position
+from stream_detector.adapters.kafka.client_patches.bounded_consumer import (
+    fetch_metadata,
+    forget_offset_requests,
+    is_known,
+    position,
+)
 from stream_detector.adapters.kafka.client_patches.patched_fetcher import PatchedFetcher
 from stream_detector.adapters.kafka.connect import open_client
 from stream_detector.adapters.kafka.errors import translate
@@ -74,6 +79,8 @@ class KafkaSource:
         membership = self._member.proof()
         missed = self._held if self._member.has_missed_a_generation(membership) else frozenset()
         revoked, assigned = self._follow_assignment(out_of_range | missed)
+        if not self._held and not revoked and not is_known(self._consumer, self._topic):
+            self._description()  # raises if the topic is gone
         return Polled(self._chunks(records), membership, revoked, assigned, self._fetcher.take_lost_offsets())
 
     def committed(self, partition: int) -> int | None:
@@ -178,7 +185,7 @@ class KafkaSource:
             self._topics = KafkaTopics(self._settings)
         found = self._topics.describe(self._topic)
         if found is None:
-            msg = f"topic {self._topic} does not exist"
+            msg = f"there is no topic {self._topic}: it was deleted. Create it again; reading then starts at its beginning"
             raise RetriableError(msg)
         return found
 

@@ -32,6 +32,11 @@ def partitions_of(consumer: KafkaConsumer, topic: str, timeout_ms: float) -> set
     return set(cluster.partitions_for_topic(topic) or ())
 
 
+def is_known(consumer: KafkaConsumer, topic: str) -> bool:
+    """Return whether the brokers' last answer had this topic. Does not ask the brokers."""
+    return consumer._cluster.partitions_for_topic(topic) is not None
+
+
 def position(consumer: KafkaConsumer, tp: TopicPartition) -> int:
     """Return the offset that the consumer reads next in a partition that has a position. Does not ask the brokers."""
     return int(consumer._subscription.position(tp).offset)

@@ -49,6 +49,7 @@ PRIVATE: dict[type, set[str]] = {
 #: Names without an underscore of classes that are not part of the client's public interface.
 INTERNAL: dict[type, set[str]] = {
     ClusterMetadata: {
+        "config",
         "metadata_refresh_in_progress",
         "need_all_topic_metadata",
         "partitions_for_topic",
