@@ -67,7 +67,10 @@ def prepare() -> ModuleType:
 
 
 def make_kafka(directory: Path, port: int | None = None, settings: Mapping[str, str] | None = None) -> Kafka:
-    """Return a new Kafka, not yet started; `settings` change or add to those of all tests. Raises ServerMissingError or ServerStartError."""
+    """Return a new Kafka, not yet started; `settings` change or add to those of all tests.
+
+    Raises ServerMissingError or ServerStartError.
+    """
     chosen_port = port or free_port()
     if prepare() is kafka_java:
         return kafka_java.JavaKafka(directory, chosen_port, settings)
