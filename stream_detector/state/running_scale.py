@@ -4,6 +4,10 @@ One model serves a fleet of sensors that differ in scale. The model contains the
 For any other sensor, a pure fold over its readings learns the scale (Welford 1962): each reading is scaled by all readings up
 to and including it. After `learned_count` readings of a feature its scale is frozen, so that a later slow fault is not
 learned.
+
+A failed read written as -9999 must not widen the scale for good. So values far from the rest of the first full window are taken
+out of the moments again, and from then on a value counts as at most FAR deviations from the mean: a sensor that truly changes
+still widens its scale, exponentially.
 """
 
 from __future__ import annotations
@@ -19,6 +23,11 @@ from stream_detector.state.windows import Appended
 
 #: A deviation below this share of the mean is a rounding error: the feature is constant.
 NEGLIGIBLE_SHARE = 1.0e-4
+#: A value counts as at most this many deviations from the mean, the sensor's or the fleet's typical one. It is far from the
+#: rest of a window beyond this many times the distance from the median that a QUARTER of the values exceed.
+FAR, QUARTER = 10.0, 0.25
+#: Moments of fewer values do not tell what is far.
+FEWEST_VALUES = 32
 #: The largest count that fits in a sensor's record.
 MAXIMUM_LEARNED_COUNT = (1 << 16) - 1
 
@@ -58,7 +67,10 @@ def learn(records: Records, appended: Appended, values: Float32Array, table_rows
     for positions in _by_rank(unknown, appended.rank):
         slots = appended.slot[positions]
         moments = records["moments"][slots]
-        _add(moments, values[positions].astype(np.float64), rules.learned_count)
+        _add(moments, values[positions].astype(np.float64), rules)
+        full = np.flatnonzero(appended.count[positions] == appended.window_length)
+        if len(full) and appended.window_length >= FEWEST_VALUES:
+            moments[full] = _without_far_values(moments[full], appended.windows(positions[full]).astype(np.float64))
         records["moments"][slots] = moments
         location[positions] = moments["mean"]
         deviation[positions] = _deviation(moments, rules.fallback)
@@ -73,14 +85,41 @@ def _by_rank(positions: Int64Array, rank: Int64Array) -> list[Int64Array]:
     return np.split(ordered, np.flatnonzero(np.diff(rank[ordered])) + 1)
 
 
-def _add(moments: Records, values: Float64Array, learned_count: int) -> None:
+def _add(moments: Records, values: Float64Array, rules: ScaleConfig) -> None:
     """Add one value to each of these moments [G, F], unless it is missing or they are frozen."""
-    counts = ~np.isnan(values) & (moments["count"] < learned_count)
+    counts = ~np.isnan(values) & (moments["count"] < rules.learned_count)
     count = moments["count"] + counts
+    most = np.where(
+        moments["count"] < FEWEST_VALUES, np.inf, FAR * np.maximum(_deviation(moments, rules.fallback), rules.fallback)
+    )
+    values = moments["mean"] + np.clip(values - moments["mean"], -most, most)
     delta = np.where(counts, values - moments["mean"], 0.0)
     mean = moments["mean"] + delta / np.maximum(count, 1.0)
     moments["squares"] += delta * np.where(counts, values - mean, 0.0)
     moments["mean"], moments["count"] = mean, count
+
+
+def _without_far_values(moments: Records, windows: Float64Array) -> Records:
+    """Return the moments [K, F] of windows [K, T, F] without their far values, where there are any; else those given."""
+    distance = np.abs(windows - _quantile(windows, 0.5))
+    far = distance > FAR * _quantile(distance, 1.0 - QUARTER)
+    far &= _quantile(distance, 1.0 - QUARTER) > 0.0
+    kept = ~np.isnan(windows) & ~far
+    count = kept.sum(axis=1)
+    near = np.where(kept, windows, 0.0)
+    mean = near.sum(axis=1) / np.maximum(count, 1)
+    squares = (np.square(near - mean[:, np.newaxis]) * kept).sum(axis=1)
+    result, changed = moments.copy(), far.any(axis=1)
+    for name, values in (("mean", mean), ("squares", squares), ("count", count)):
+        result[name] = np.where(changed, values, moments[name])
+    return result
+
+
+def _quantile(values: Float64Array, share: float) -> Float64Array:
+    """Return the quantile of the present values of windows [K, T, F], as [K, 1, F]; NaN without any."""
+    ordered = np.sort(values, axis=1)  # NaN last
+    last = np.maximum((~np.isnan(values)).sum(axis=1, keepdims=True) - 1, 0)
+    return np.take_along_axis(ordered, np.rint(share * last).astype(np.int64), axis=1)
 
 
 def _deviation(moments: Records, fallback: Float32Array) -> Float32Array:

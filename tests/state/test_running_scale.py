@@ -138,10 +138,61 @@ def test_scales_are_taken_by_position_or_by_mask() -> None:
     assert by_truth.location.tolist() == [[1.0, 2.0]]
 
 
+# -- values that are not of the process
+
+
+WINDOW = 40
+
+
+def of_window(values: Float32Array) -> Scales:
+    """Return the scales of one unknown sensor with windows of WINDOW readings, at each of its readings [N, F]."""
+    records = new_records(1, WINDOW, FEATURES, MEMBERS)
+    pairs = [(float(first), float(second)) for first, second in values]
+    rules = replace(RULES, fallback=np.array([2.0, 2.0], np.float32))
+    return learn_from(records, [0] * len(values), pairs, rules)[1]
+
+
+def healthy(count: int) -> Float32Array:
+    return (50 + 2 * np.random.default_rng(4).normal(size=(count, FEATURES))).astype(np.float32)
+
+
+@pytest.mark.parametrize("at", [[0], [3, 17, 39], [100], [200, 450, 700]])
+def test_failed_reads_hardly_widen_the_scale(at: list[int]) -> None:
+    values = healthy(900)
+    values[at, 0] = -9999.0
+
+    scales = of_window(values)
+
+    assert scales.location[-1] == pytest.approx([50.0, 50.0], abs=0.5)
+    assert scales.deviation[-1] == pytest.approx([2.0, 2.0], rel=0.3)
+    assert scales.deviation[WINDOW - 1] == pytest.approx([2.0, 2.0], rel=0.3)
+
+
+def test_a_scale_without_far_values_is_the_plain_one() -> None:
+    values = healthy(300)
+
+    scales = of_window(values)
+
+    wide = values.astype(np.float64)
+    assert scales.location[-1] == pytest.approx(wide.mean(axis=0), rel=1e-6)
+    assert scales.deviation[-1] == pytest.approx(wide.std(axis=0), rel=1e-5)
+
+
+def test_a_sensor_that_starts_to_work_widens_its_scale() -> None:
+    values = healthy(600)
+    values[:300] = np.where(np.arange(300) % 2, 0.01, 0.0)[:, np.newaxis]  # off
+    values[300:, 1] *= 1000
+
+    scales = of_window(values)
+
+    assert scales.deviation[350, 0] == pytest.approx(14.0, rel=0.4)
+    assert scales.deviation[420, 1] == pytest.approx(16_000.0, rel=0.5)
+
+
 # -- against NumPy, and for any batches
 
 _value = st.one_of(st.just(NAN), st.integers(-9, 9).map(float), st.floats(-1e6, 1e6, width=32))
-_readings = st.lists(st.tuples(st.integers(0, 2), st.tuples(_value, _value)), max_size=60)
+_readings = st.lists(st.tuples(st.integers(0, 2), st.tuples(_value, _value)), max_size=31)  # too few to tell what is far
 
 
 def seen(readings: list[tuple[int, tuple[float, float]]], sensor: int, upto: int, feature: int, most: int) -> Float32Array:
