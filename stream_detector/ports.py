@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from stream_detector.detection.open_incidents import OpenIncident
@@ -53,8 +54,14 @@ class Source(Protocol):
     def committed(self, partition: int) -> int | None:
         """Return the group's committed position, waiting for open transactions to end; None if there is none."""
 
+    def note(self, partition: int) -> str:
+        """Return the note that was committed with the group's position; empty if there is none."""
+
     def partitions(self) -> frozenset[int]:
         """Return the current partitions of the input topic."""
+
+    def ends(self) -> Mapping[int, int]:
+        """Return the end of the log (the last stable position) of every partition of the topic, in one request or two."""
 
     def bounds(self, partition: int) -> tuple[int, int]:
         """Return the log's first position and its end (the last stable position)."""
@@ -81,12 +88,24 @@ class Source(Protocol):
         """Leave the group (unless a static member) and release everything. Idempotent."""
 
 
+#: Brokers refuse a longer note by default (offset.metadata.max.bytes is 4096).
+MAXIMUM_NOTE_BYTES = 4000
+NO_NOTES: Mapping[int, str] = MappingProxyType({})
+
+
 class Sink(Protocol):
     """The alerts and dead-letter topics, and the group's positions, written together or not at all."""
 
-    def commit(self, messages: Sequence[Message], positions: Mapping[int, int], membership: Membership) -> None:
+    def commit(
+        self,
+        messages: Sequence[Message],
+        positions: Mapping[int, int],
+        membership: Membership,
+        notes: Mapping[int, str] = NO_NOTES,
+    ) -> None:
         """Write messages and positions in one transaction. Blocks, bounded.
 
+        A position takes its note with it: a short ASCII text, at most MAXIMUM_NOTE_BYTES. Without one, the note becomes empty.
         Raises CommitFailedError if the transaction failed or its outcome is unknown, MembershipLostError if it failed because
         the membership has ended; call `reset()` before using the sink again. Raises PermanentDeliveryError or FencedError if a
         retry cannot succeed.
@@ -107,6 +126,7 @@ class PartitionMeta:
     epoch: bytes  # 8 random bytes; state of another epoch reads as absent
     layout: str
     topic_id: str
+    note: str = ""  # what the partition as a whole has learned up to `next_position`
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +145,11 @@ class SensorUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Updates:
-    """New state of sensors. Each sensor is either in `whole`, with its full record, or in `changed`."""
+    """New state of sensors and of their partition. Each sensor is either in `whole`, with its full record, or in `changed`."""
 
     whole: Mapping[str, bytes]
     changed: Sequence[SensorUpdate] = ()
+    note: str = ""  # replaces that of PartitionMeta
 
 
 class StoreVerdict(enum.Enum):

@@ -49,6 +49,7 @@ class Readings:
     offsets: Int64Array  # [N]
     times_ms: Int64Array  # [N] event time, within timestamps.MINIMUM_TIME_MS and MAXIMUM_TIME_MS
     values: Float32Array  # [N, F]; NaN = missing
+    stamps_ms: Int64Array | None = None  # [N] time of the record itself; negative: it has none. None: there are no records
 
     def __len__(self) -> int:
         return len(self.sensors)

@@ -73,6 +73,7 @@ class JsonDecoder:
             offsets=np.fromiter((record.offset for record in accepted), np.int64, count),
             times_ms=np.array(times_ms, np.int64),
             values=self._columns(rows),
+            stamps_ms=np.fromiter((record.timestamp for record in accepted), np.int64, count),
         )
         return Decoded(readings, rejected)
 

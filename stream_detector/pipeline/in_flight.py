@@ -136,6 +136,7 @@ def _decoded(lost: Collection[int], decoded: Decoded, is_kept: BoolArray) -> Dec
         readings.offsets[is_kept],
         readings.times_ms[is_kept],
         readings.values[is_kept],
+        None if readings.stamps_ms is None else readings.stamps_ms[is_kept],
     )
     return Decoded(kept, [one for one in decoded.rejected if one.record.partition not in lost])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -26,6 +26,11 @@ logger = logging.getLogger(__name__)
 
 _REWRITE_SENSORS = 4096
 _IS_STORED = (StoreVerdict.APPLIED, StoreVerdict.ALREADY_APPLIED)
+
+
+def no_note(partition: int, position: int) -> str:  # noqa: ARG001 - a partition that has learned nothing
+    """Return an empty note."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +86,20 @@ class StateWriter:
         layout: str,
         random_bytes: Callable[[int], bytes],
         *,
+        note_of: Callable[[int, int], str] = no_note,
         executor: Executor | None = None,
         whole_bytes: int = WHOLE_BYTES,
         on_progress: Callable[[], None] = no_op,
     ) -> None:
-        """The writer calls `on_progress` after each persisted part, possibly in the executor's thread."""
+        """`note_of` returns what a partition in memory has learned, as a note that goes with a position.
+
+        The writer calls `on_progress` after each persisted part, possibly in the executor's thread.
+        """
         self._guard = guard
         self._arena = arena
         self._layout = layout
         self._random_bytes = random_bytes
+        self._note_of = note_of
         self._executor = executor or InlineExecutor()
         self._whole_bytes = whole_bytes
         self._on_progress = on_progress
@@ -99,7 +109,8 @@ class StateWriter:
         """Start a new, empty epoch of a partition's stored state; raises StoreUnavailableError."""
         epoch = self._random_bytes(8)
         with self._guard.asking() as store:
-            store.begin(partition.number, PartitionMeta(position, epoch, self._layout, partition.topic_id))
+            note = self._note_of(partition.number, position)
+            store.begin(partition.number, PartitionMeta(position, epoch, self._layout, partition.topic_id, note))
         partition.started_epoch(epoch, position)
         self._arena.mark_lost(partition.number)
 
@@ -112,7 +123,8 @@ class StateWriter:
     def snapshots(self, partitions: Sequence[Partition], most: int | None = None) -> list[tuple[Partition, StateSnapshot]]:
         """Copy the unsaved state of partitions, of at most `most` sensors each."""
         parts = [(self._arena.unsaved(partition.number, most), partition.next) for partition in partitions]
-        return list(zip(partitions, take_snapshots(self._arena, parts, self._whole_bytes), strict=True))
+        taken = take_snapshots(self._arena, parts, self._whole_bytes)
+        return [(one, self._with_note(one, snapshot)) for one, snapshot in zip(partitions, taken, strict=True)]
 
     def persist(self, partition: Partition, report: StepReport, most: int | None = None) -> bool:
         """Bring the stored state up to `next`. Return False if it is not as this replica left it: restore the partition.
@@ -155,6 +167,10 @@ class StateWriter:
                     self._record_stored(partition, snapshot)
             if results.error is not None:
                 raise results.error
+
+    def _with_note(self, partition: Partition, snapshot: StateSnapshot) -> StateSnapshot:
+        note = self._note_of(partition.number, snapshot.position)
+        return replace(snapshot, updates=replace(snapshot.updates, note=note))
 
     def _write(self, partition: Partition, position: int, updates: Updates) -> StoreVerdict:
         with self._guard.asking() as store:
@@ -201,7 +217,8 @@ class StateWriter:
         self.begin(partition, -len(slices))
         for number, part in enumerate(slices, start=1):
             stop = partition.next if number == len(slices) else partition.persisted + 1
-            if self._write(partition, stop, unsaved_updates(arena, part, self._whole_bytes)) not in _IS_STORED:
+            updates = unsaved_updates(arena, part, self._whole_bytes)
+            if self._write(partition, stop, replace(updates, note=self._note_of(partition.number, stop))) not in _IS_STORED:
                 msg = f"the state store changed while partition {partition.number} was being rewritten"
                 raise StoreUnavailableError(msg)
             partition.persisted_to(stop)

@@ -9,6 +9,7 @@ import pytest
 
 from stream_detector.adapters.kafka.sink import KafkaSink
 from stream_detector.errors import CommitFailedError, MembershipLostError, PermanentDeliveryError
+from stream_detector.ports import MAXIMUM_NOTE_BYTES
 from stream_detector.readings import Message
 from tests.contracts.brokers import MAX_RECORD_BYTES, Broker, KafkaBroker
 from tests.contracts.reader import reader_of
@@ -41,6 +42,36 @@ def test_positions_are_committed_without_messages_too(world: Broker) -> None:
 
     assert [reader.source.committed(0), reader.source.committed(1)] == [1, 0]
     assert world.output() == []
+
+
+def test_a_position_takes_its_note_with_it_and_loses_it_without_one(world: Broker) -> None:
+    world.produce(0, [b"a", b"b"])
+    reader, sink = reader_of(world), world.sink()
+    reader.poll_until(lambda: reader.position(0) == 2)
+    longest = "n" * MAXIMUM_NOTE_BYTES
+
+    unknown = reader.source.note(0)
+    sink.commit([], {0: 1, 1: 0}, reader.membership, {0: longest})
+    found = [reader.source.note(0), reader.source.note(1)]
+    sink.commit([], {0: 1}, reader.membership, {0: "the same position, another note"})
+    replaced = reader.source.note(0), reader.source.committed(0)
+    sink.commit([], {0: 2}, reader.membership)
+
+    assert unknown == ""
+    assert found == [longest, ""]
+    assert replaced == ("the same position, another note", 1)
+    assert (reader.source.note(0), reader.source.committed(0)) == ("", 2)
+
+
+def test_the_note_of_a_failed_transaction_is_not_kept(world: Broker) -> None:
+    reader, sink = reader_of(world), world.sink()
+    reader.poll_until(lambda: reader.held == {0, 1})
+    sink.commit([], {0: 1}, reader.membership, {0: "kept"})
+
+    with pytest.raises(PermanentDeliveryError):
+        sink.commit([Message("no-such-topic", b"k", b"v")], {0: 2}, reader.membership, {0: "lost"})
+
+    assert (reader.source.note(0), reader.source.committed(0)) == ("kept", 1)
 
 
 def test_no_membership_is_refused(world: Broker) -> None:

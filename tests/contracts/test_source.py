@@ -115,6 +115,17 @@ def test_a_position_before_the_log_start_is_reported_as_lost_and_the_bounds_tell
     assert reader.values(0) == [b"7", b"8", b"9"]
 
 
+def test_the_ends_are_those_of_all_partitions_read_or_not(world: Broker) -> None:
+    world.produce(1, [b"a", b"b", b"c"])
+    source = world.source()
+
+    before = dict(source.ends())
+    world.produce(0, [b"d"])
+
+    assert before == {0: 0, 1: 3}
+    assert dict(source.ends()) == {0: 1, 1: 3}
+
+
 def test_a_position_after_the_end_is_reported_as_lost(world: Broker) -> None:
     world.produce(0, [b"a"])
     reader = reader_of(world)

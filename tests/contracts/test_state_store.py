@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -102,6 +102,20 @@ def position_of(store: StateStore, partition: int = 0) -> int:
 
 def test_a_partition_never_begun_has_no_meta(store: StateStore) -> None:
     assert store.meta(0) is None
+
+
+def test_the_note_moves_with_the_position(store: StateStore) -> None:
+    store.begin(0, replace(meta_at(7), note="as begun"))
+    begun = store.meta(0)
+
+    store.persist(0, EPOCH, 7, 9, replace(together(), note="at nine"))
+    store.persist(0, EPOCH, 7, 9, replace(together(), note="a retry"))  # already applied
+    moved = store.meta(0)
+    store.persist(0, EPOCH, 9, 10, together())
+
+    assert begun == replace(meta_at(7), note="as begun")
+    assert moved == replace(meta_at(9), note="at nine")
+    assert store.meta(0) == meta_at(10)
 
 
 def test_begin_replaces_the_meta_of_its_partition_only(store: StateStore) -> None:

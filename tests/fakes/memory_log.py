@@ -71,6 +71,7 @@ class _Group:
     owners: dict[int, str] = field(default_factory=dict)  # partition -> member that holds it
     targets: dict[int, str] = field(default_factory=dict)  # partition -> member that is to hold it
     committed: dict[tuple[str, int], int] = field(default_factory=dict)
+    notes: dict[tuple[str, int], str] = field(default_factory=dict)
 
     def rebalance(self) -> None:
         """Start a new generation; partitions keep their owners as far as the balance allows."""
@@ -204,9 +205,14 @@ class MemoryLog:
         """Return a group's committed positions by partition."""
         return {p: position for (name, p), position in self.group(group).committed.items() if name == topic}
 
-    def set_committed(self, group: str, topic: str, partition: int, position: int) -> None:
-        """Set a committed position, as a tool that resets offsets does."""
+    def note(self, group: str, topic: str, partition: int) -> str:
+        """Return the note that was committed with a position."""
+        return self.group(group).notes.get((topic, partition), "")
+
+    def set_committed(self, group: str, topic: str, partition: int, position: int, note: str = "") -> None:
+        """Set a committed position and its note; a tool that resets offsets leaves no note."""
         self.group(group).committed[topic, partition] = position
+        self.group(group).notes[topic, partition] = note
 
     # -- for MemorySource and MemorySink
 

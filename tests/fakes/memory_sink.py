@@ -7,6 +7,7 @@ from typing import Literal
 
 from stream_detector.detection.open_incidents import OpenIncident, open_incidents
 from stream_detector.errors import CommitFailedError, FencedError, MembershipLostError
+from stream_detector.ports import NO_NOTES
 from stream_detector.readings import Membership, Message
 from tests.fakes.memory_log import MemoryLog, MemoryMembership
 
@@ -42,7 +43,13 @@ class MemorySink:
         """Let the next commit fail: before it writes anything, or after it wrote everything (the answer is lost)."""
         self._failure = when
 
-    def commit(self, messages: Sequence[Message], positions: Mapping[int, int], membership: Membership) -> None:
+    def commit(
+        self,
+        messages: Sequence[Message],
+        positions: Mapping[int, int],
+        membership: Membership,
+        notes: Mapping[int, str] = NO_NOTES,
+    ) -> None:
         """See ports.Sink."""
         failure, self._failure = self._failure, None
         if not self._usable:
@@ -55,7 +62,7 @@ class MemorySink:
             raise CommitFailedError(msg)
         self._log.write(messages)
         for partition, position in positions.items():
-            self._log.set_committed(group, self._topic, partition, position)
+            self._log.set_committed(group, self._topic, partition, position, notes.get(partition, ""))
         if failure == "after":
             msg = "the answer to the commit was lost"
             raise CommitFailedError(msg)

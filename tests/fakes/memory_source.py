@@ -70,6 +70,14 @@ class MemorySource:
         """See ports.Source."""
         return self._log.committed(self._group_id, self._topic).get(partition)
 
+    def note(self, partition: int) -> str:
+        """See ports.Source."""
+        return self._log.note(self._group_id, self._topic, partition)
+
+    def ends(self) -> dict[int, int]:
+        """See ports.Source."""
+        return {partition: self.bounds(partition)[1] for partition in self.partitions()}
+
     def partitions(self) -> frozenset[int]:
         """See ports.Source."""
         return frozenset(range(self._log.partition_count(self._topic)))

@@ -73,7 +73,7 @@ class MemoryStore:
             self._sensors[partition, sensor] = _Stored(epoch, record)
         for update in updates.changed:
             self._sensors[partition, update.sensor] = _Stored(epoch, self._merged(partition, epoch, update))
-        self._metas[partition] = replace(meta, next_position=stop)
+        self._metas[partition] = replace(meta, next_position=stop, note=updates.note)
         return StoreVerdict.APPLIED
 
     def ping(self) -> None:

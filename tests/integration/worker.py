@@ -152,11 +152,13 @@ def _tear_commits(sink: Sink) -> None:
     """Split each commit into two transactions, the built-in defect."""
     commit = sink.commit
 
-    def torn(messages: Sequence[Message], positions: Mapping[int, int], membership: Membership) -> None:
-        commit(messages[:1], positions, membership)
-        commit(messages[1:], positions, membership)
+    def torn(
+        messages: Sequence[Message], positions: Mapping[int, int], membership: Membership, notes: Mapping[int, str]
+    ) -> None:
+        commit(messages[:1], positions, membership, notes)
+        commit(messages[1:], positions, membership, notes)
 
-    sink.commit = torn  # type: ignore[method-assign]
+    sink.commit = torn  # type: ignore[method-assign, assignment]
 
 
 def _scorer(fates: Fates) -> ChecksumScorer:

@@ -18,6 +18,7 @@ from kafka import ConsumerGroupMetadata, KafkaProducer, OffsetAndMetadata, Topic
 from stream_detector.adapters.kafka.client_patches import bounded_producer
 from stream_detector.adapters.kafka.connect import open_client
 from stream_detector.adapters.kafka.options import producer_options
+from stream_detector.ports import NO_NOTES
 from stream_detector.readings import Membership, Message
 from stream_detector.settings.schema import KafkaSettings
 
@@ -76,12 +77,21 @@ class TransactionalProducer:
         for future in futures:
             future.get(timeout=deadline.left_seconds())
 
-    def send_positions(self, positions: Mapping[TopicPartition, int], membership: Membership, deadline: Deadline) -> None:
-        """Add the group's positions to the transaction, under the membership with which they were read."""
+    def send_positions(
+        self,
+        positions: Mapping[TopicPartition, int],
+        membership: Membership,
+        deadline: Deadline,
+        notes: Mapping[int, str] = NO_NOTES,
+    ) -> None:
+        """Add the group's positions, with notes by partition, under the membership with which they were read."""
         if not isinstance(membership, ConsumerGroupMetadata) or membership.generation_id < 0 or not membership.member_id:
             # Without generation and member ID, the broker would let the commit overwrite a live member's positions.
             raise kafka_errors.CommitFailedError("not a member of the group")
-        offsets = {partition: OffsetAndMetadata(position, "", -1) for partition, position in positions.items()}
+        offsets = {
+            partition: OffsetAndMetadata(position, notes.get(partition.partition, ""), -1)
+            for partition, position in positions.items()
+        }
         if not bounded_producer.send_offsets(self._producer, offsets, membership, deadline.left_seconds() * 1000):
             raise deadline.missed()
 

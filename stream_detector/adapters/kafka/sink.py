@@ -14,6 +14,7 @@ from stream_detector.adapters.kafka.errors import PERMANENT, advice, explain, tr
 from stream_detector.adapters.kafka.producer import Deadline, TransactionalProducer
 from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.errors import CommitFailedError, MembershipLostError, PermanentDeliveryError, RetriableError
+from stream_detector.ports import NO_NOTES
 from stream_detector.readings import Membership, Message
 from stream_detector.settings.schema import KafkaSettings
 
@@ -29,7 +30,13 @@ class KafkaSink:
         self._producer: TransactionalProducer | None = None
         self._open()
 
-    def commit(self, messages: Sequence[Message], positions: Mapping[int, int], membership: Membership) -> None:
+    def commit(
+        self,
+        messages: Sequence[Message],
+        positions: Mapping[int, int],
+        membership: Membership,
+        notes: Mapping[int, str] = NO_NOTES,
+    ) -> None:
         """See ports.Sink."""
         producer = self._producer
         if producer is None:
@@ -44,7 +51,7 @@ class KafkaSink:
             producer.begin()
             self._send(producer, messages, futures)
             producer.await_sent(futures, deadline)
-            producer.send_positions(offsets, membership, deadline)
+            producer.send_positions(offsets, membership, deadline, notes)
             producer.commit(deadline)
         except kafka_errors.KafkaError as error:
             cause = producer.last_error() or error

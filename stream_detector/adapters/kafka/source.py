@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaConnectionError, KafkaError, LogTruncationError, OffsetOutOfRangeError
 
 from stream_detector.adapters.kafka.client_patches.bounded_consumer import (
@@ -85,13 +85,13 @@ class KafkaSource:
 
     def committed(self, partition: int) -> int | None:
         """See ports.Source."""
-        forget_offset_requests(self._consumer)
-        try:
-            # The consumer is read_committed, so the broker answers only when no open transaction may change the offset.
-            found = self._consumer.committed(self._of(partition), timeout_ms=self._timeout_ms)
-        except KafkaError as error:
-            raise self._translated(error, f"looking up the committed position of partition {partition}") from error
-        return None if found is None or found < 0 else int(found)
+        found = self._committed(partition)
+        return None if found is None or found.offset < 0 else int(found.offset)
+
+    def note(self, partition: int) -> str:
+        """See ports.Source."""
+        found = self._committed(partition)
+        return "" if found is None else str(found.metadata or "")
 
     def partitions(self) -> frozenset[int]:
         """See ports.Source."""
@@ -100,6 +100,11 @@ class KafkaSource:
     def bounds(self, partition: int) -> tuple[int, int]:
         """See ports.Source."""
         return self._reading().bounds(partition)
+
+    def ends(self) -> Mapping[int, int]:
+        """See ports.Source."""
+        reader = self._reading()
+        return reader.ends_of(reader.partitions())
 
     def position_at(self, partition: int, time_ms: int) -> int:
         """See ports.Source."""
@@ -137,6 +142,14 @@ class KafkaSource:
         for part in (self._reader, self._topics):
             if part is not None:
                 part.close()
+
+    def _committed(self, partition: int) -> OffsetAndMetadata | None:
+        forget_offset_requests(self._consumer)
+        try:
+            # The consumer is read_committed, so the broker answers only when no open transaction may change the offset.
+            return self._consumer.committed(self._of(partition), metadata=True, timeout_ms=self._timeout_ms)
+        except KafkaError as error:
+            raise self._translated(error, f"looking up the committed position of partition {partition}") from error
 
     def _learn_partitions(self) -> None:
         """Look up the topic's partitions before the first poll joins the group.

@@ -63,6 +63,15 @@ class KafkaReader:
             raise translate(error, f"looking up the bounds of {self._names(tp.partition for tp in tps)}") from error
         return {tp.partition: (int(starts[tp]), int(ends[tp])) for tp in tps}
 
+    def ends_of(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Return the end (the last stable position) of each partition's log."""
+        tps = [TopicPartition(self._topic, partition) for partition in partitions]
+        try:
+            ends = self._consumer.end_offsets(tps, timeout_ms=self._timeout_seconds * 1000) if tps else {}
+        except KafkaError as error:
+            raise translate(error, f"looking up the ends of {self._names(tp.partition for tp in tps)}") from error
+        return {tp.partition: int(ends[tp]) for tp in tps}
+
     def position_at(self, partition: int, time_ms: int) -> int:
         """Return the first position whose record's timestamp is at or after a time; the end if there is none."""
         tp = TopicPartition(self._topic, partition)

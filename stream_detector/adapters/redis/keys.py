@@ -2,7 +2,7 @@
 
 Keys of one partition share their hash tag, so one script may touch them all on a Cluster:
 
-    sd:{<group>/<topic>:<partition>}:meta        hash: next, epoch, layout, topic_id; never expires
+    sd:{<group>/<topic>:<partition>}:meta        hash: next, epoch, layout, topic_id, note; never expires
     sd:{<group>/<topic>:<partition>}:w:<sensor>  string: epoch (8 bytes), record
     sd:{<group>/<topic>:<partition>}:h:<digest>  the same, of a sensor whose name is long
 """

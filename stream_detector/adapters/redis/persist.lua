@@ -1,13 +1,14 @@
 -- Moves the state of one partition from position `start` to `stop`: writes everything or nothing.
 --
--- KEYS[1]    hash    meta of the partition: next (decimal), epoch (8 bytes), layout, topic_id
+-- KEYS[1]    hash    meta of the partition: next (decimal), epoch (8 bytes), layout, topic_id, note
 -- KEYS[2..]  string  one per sensor: epoch (8 bytes), record
 --
 -- ARGV[1]    bytes   epoch
 -- ARGV[2]    decimal start
 -- ARGV[3]    decimal stop
--- ARGV[4]    decimal time to live of a sensor's key, milliseconds
--- ARGV[5]    decimal number of sensors that are written in full; they come first:
+-- ARGV[4]    text    note: what the partition as a whole has learned up to stop
+-- ARGV[5]    decimal time to live of a sensor's key, milliseconds
+-- ARGV[6]    decimal number of sensors that are written in full; they come first:
 -- then for each of these, in the order of KEYS:
 --   bytes    the value; the key gets a new time to live
 -- then for each other sensor:
@@ -21,7 +22,7 @@
 
 local meta = redis.call('HMGET', KEYS[1], 'next', 'epoch')
 local next_position, epoch = meta[1], meta[2]
-local start, stop, time_to_live, whole = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local start, stop, note, time_to_live, whole = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 
 if not next_position or not epoch then return {'gap'} end
 if epoch ~= ARGV[1] then return {'ahead'} end
@@ -32,7 +33,7 @@ if next_position ~= start then
 end
 
 local lacking = {'lacking'}
-local at = 6 + whole
+local at = 7 + whole
 for i = 2 + whole, #KEYS do
   local guard = ARGV[at]
   if redis.call('GETRANGE', KEYS[i], 0, #guard - 1) ~= guard then lacking[#lacking + 1] = i - 2 - whole end
@@ -41,9 +42,9 @@ end
 if #lacking > 1 then return lacking end
 
 for i = 1, whole do
-  redis.call('SET', KEYS[1 + i], ARGV[5 + i], 'PX', time_to_live)
+  redis.call('SET', KEYS[1 + i], ARGV[6 + i], 'PX', time_to_live)
 end
-at = 6 + whole
+at = 7 + whole
 for i = 2 + whole, #KEYS do
   local spans, renew = tonumber(ARGV[at + 1]), ARGV[at + 2]
   at = at + 3
@@ -53,5 +54,5 @@ for i = 2 + whole, #KEYS do
   end
   if renew == '1' then redis.call('PEXPIRE', KEYS[i], time_to_live) end
 end
-redis.call('HSET', KEYS[1], 'next', stop)
+redis.call('HSET', KEYS[1], 'next', stop, 'note', note)
 return {'applied'}

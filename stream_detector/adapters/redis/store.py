@@ -58,19 +58,21 @@ class RedisStore:
         """
         if not self._is_proven:
             self.ping()
-        fields = self._execute("HMGET", self._keys.meta(partition), "next", "epoch", "layout", "topic_id")
+        fields = self._execute("HMGET", self._keys.meta(partition), "next", "epoch", "layout", "topic_id", "note")
         self._warn_once_of_eviction()
-        if None in fields:
+        *known, note = fields
+        if None in known:
             return None
-        next_position, epoch, layout, topic_id = fields
-        return PartitionMeta(int(next_position), epoch, layout.decode(), topic_id.decode())
+        next_position, epoch, layout, topic_id = known
+        return PartitionMeta(int(next_position), epoch, layout.decode(), topic_id.decode(), (note or b"").decode())
 
     def begin(self, partition: int, meta: PartitionMeta) -> None:
         """Replace a partition's metadata. A new epoch makes all its stored sensors absent."""
         if len(meta.epoch) != _EPOCH_BYTES:
             msg = f"an epoch has {_EPOCH_BYTES} bytes, not {len(meta.epoch)}"
             raise ValueError(msg)
-        fields = ("next", meta.next_position, "epoch", meta.epoch, "layout", meta.layout, "topic_id", meta.topic_id)
+        place = ("next", meta.next_position, "epoch", meta.epoch, "layout", meta.layout)
+        fields = (*place, "topic_id", meta.topic_id, "note", meta.note)
         self._execute("HSET", self._keys.meta(partition), *fields)
 
     def load(self, partition: int, epoch: bytes, sensors: Sequence[str]) -> list[bytes | None]:
@@ -96,7 +98,17 @@ class RedisStore:
                 whole |= {update.sensor: update.record for update in changed}  # now nothing can be lacking
                 changed = ()
             keys = self._keys.sensors(partition, [*whole, *(update.sensor for update in changed)])
-            header = [len(keys) + 1, self._keys.meta(partition), *keys, epoch, start, stop, self._ttl_ms(), len(whole)]
+            header = [
+                len(keys) + 1,
+                self._keys.meta(partition),
+                *keys,
+                epoch,
+                start,
+                stop,
+                updates.note,
+                self._ttl_ms(),
+                len(whole),
+            ]
             values = [epoch + record for record in whole.values()]
             verdict, *lacking = self._run_script(header + values + _entries(epoch, keys[len(whole) :], changed, renewed))
             if verdict != LACKING:
@@ -120,7 +132,7 @@ class RedisStore:
         self._execute("HSET", fields, "next", 0, "epoch", "none")
         self._execute("PEXPIRE", fields, PING_MS)
         self._execute("HMGET", fields, "next", "epoch")
-        self._run_script([1, fields, "another epoch", 0, 1, PING_MS, 0])  # writes nothing
+        self._run_script([1, fields, "another epoch", 0, 1, "", PING_MS, 0])  # writes nothing
         self._is_proven = True
 
     def eviction_warning(self) -> str | None:

@@ -180,6 +180,8 @@ def test_a_session_time_out_that_the_broker_refuses_is_a_settings_error(world: K
 
 CALLS: dict[str, Callable[[KafkaSource], object]] = {
     "committed": lambda source: source.committed(0),
+    "note": lambda source: source.note(0),
+    "ends": lambda source: source.ends(),
     "partitions": lambda source: source.partitions(),
     "topic_id": lambda source: source.topic_id(),
     "bounds": lambda source: source.bounds(0),

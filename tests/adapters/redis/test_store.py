@@ -69,6 +69,7 @@ def test_keys_are_as_documented_and_share_the_hash_tag(redis_url: str, client: r
         b"epoch": EPOCH,
         b"layout": b"layout-1",
         b"topic_id": b"topic-1",
+        b"note": b"",
     }
 
 
