@@ -16,6 +16,7 @@ from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.scorer import Scorer
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.ingest.json_decoder import InputLimits
+from stream_detector.ingest.parsing import Parsing
 from stream_detector.pipeline.config import CommitPolicy, PipelineConfig, RestoreConfig
 from stream_detector.readings import Float32Array
 from stream_detector.settings.schema import (
@@ -25,6 +26,7 @@ from stream_detector.settings.schema import (
     KafkaSettings,
     Settings,
     StateSettings,
+    missing_values,
 )
 from stream_detector.state.arena import Arena
 from stream_detector.state.running_scale import MAXIMUM_LEARNED_COUNT, ScaleConfig
@@ -122,13 +124,20 @@ def max_gap_seconds(model: ModelSpec, state: StateSettings) -> float:
     return state.max_gap_seconds or GAP_INTERVALS * model.sampling_interval_seconds
 
 
-def input_limits(settings: InputSettings) -> InputLimits:
-    """Return the limits for a record."""
+def input_parsing(settings: InputSettings, model: ModelSpec | None = None) -> Parsing:
+    """Return how values and times are read, in files and in the stream: as the settings and the model's training say."""
+    missing = missing_values(settings.missing_values)
+    return Parsing(missing | model.missing_values if model else missing)
+
+
+def input_limits(settings: InputSettings, model: ModelSpec | None = None) -> InputLimits:
+    """Return the limits for a record, and how its values are read."""
     return InputLimits(
         max_record_bytes=settings.max_record_bytes,
         max_sensor_id_bytes=settings.max_sensor_id_bytes,
         max_future_ms=round(1000 * settings.max_future_seconds),
         ignore_unknown_features=settings.unknown_features == "ignore",
+        parsing=input_parsing(settings, model),
     )
 
 

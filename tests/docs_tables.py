@@ -43,7 +43,7 @@ def _default(value: Any) -> str:  # noqa: ANN401 - a setting may have any type
     shown = value.get_secret_value() if isinstance(value, SecretStr) else value
     if isinstance(shown, bool):
         shown = str(shown).lower()
-    return f"`{shown}`" if shown != {} else "none"
+    return f"`{shown}`" if shown not in ({}, []) else "none"
 
 
 def metrics_table() -> str:

@@ -18,7 +18,7 @@ NAME = PACKAGE.name
 LAYERS = (
     "errors timestamps",
     "logs files readings",
-    "missing_values",
+    "missing_values values",
     "ingest state settings",
     "detection",
     "ports alert_view model",
@@ -32,7 +32,18 @@ LAYERS = (
 )
 LAYER_OF = {room: position for position, layer in enumerate(LAYERS) for room in layer.split()}
 #: Pure rooms import none of these: no client library, no settings library, no TensorFlow, no clock, no thread.
-PURE_ROOMS = {"errors", "timestamps", "readings", "missing_values", "ingest", "state", "detection", "ports", "pipeline"}
+PURE_ROOMS = {
+    "errors",
+    "timestamps",
+    "readings",
+    "missing_values",
+    "values",
+    "ingest",
+    "state",
+    "detection",
+    "ports",
+    "pipeline",
+}
 OUTSIDE_WORLD = {"tensorflow", "keras", "kafka", "redis", "prometheus_client", "pydantic", "pydantic_settings"}
 OUTSIDE_WORLD |= {"os", "time", "random", "socket", "threading"}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from datetime import datetime
 
+from stream_detector.values import MissingValues
+
 
 def count(text: str) -> int:
     """Parse an integer of at least 1."""
@@ -42,6 +44,11 @@ def moment(text: str) -> datetime:
         msg = f"{text!r} is not a time with a time zone, such as 2026-11-23T07:00:00Z"
         raise argparse.ArgumentTypeError(msg)
     return parsed
+
+
+def missing(text: str) -> MissingValues:
+    """Parse words and numbers that mean missing, separated by commas: for all features, or as FEATURE=VALUE."""
+    return MissingValues.parse(text)
 
 
 def _number(text: str) -> float:

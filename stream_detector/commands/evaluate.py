@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_detector.assembly import budget_per_sensor_day, decision_rules
+from stream_detector.assembly import budget_per_sensor_day, decision_rules, input_parsing
 from stream_detector.commands.argument_types import count
 from stream_detector.commands.progress import print_to_stderr, score_with_progress, track
 from stream_detector.commands.settings_options import add_settings_options, settings_of
@@ -93,11 +94,14 @@ def main(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     scorer = KerasScorer(arguments.model, settings.model.tile_rows, settings.model.threads or usual_threads())
     features = scorer.spec.features
-    dataset = read_dataset(arguments.input, features)
+    read = partial(read_dataset, features=features, parsing=input_parsing(settings.input, scorer.spec))
+    dataset = read(arguments.input)
+    for note in dataset.notes:
+        print_to_stderr(note)
     truth = _truth(arguments, dataset)
     if unknown := [name for name in dataset.unread if name != arguments.label_column]:
         print_to_stderr(f"ignored, unknown to the model: {', '.join(unknown)}")
-    training = clean(read_dataset(arguments.baseline_training, features))[0] if arguments.baseline_training else None
+    training = clean(read(arguments.baseline_training))[0] if arguments.baseline_training else None
     config = _config(arguments, scorer, settings)
     scored = score_with_progress(scorer, dataset, settings)
     scorecards = _scorecards(dataset, truth, scored, training, config)

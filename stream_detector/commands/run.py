@@ -158,7 +158,7 @@ def _ports(settings: Settings, detector: Detector, connections: Connections, sta
     return Ports(
         source=connections.source,
         sink=connections.sink,
-        decoder=JsonDecoder(detector.model.features, input_limits(settings.input)),
+        decoder=JsonDecoder(detector.model.features, input_limits(settings.input, detector.model)),
         detector=detector,
         state=state,
         incidents=KafkaIncidentLog(settings.kafka),

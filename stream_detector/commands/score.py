@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stream_detector.assembly import input_parsing
 from stream_detector.commands.progress import print_to_stderr, score_with_progress
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError
@@ -53,7 +54,10 @@ def main(arguments: argparse.Namespace) -> int:
     check_output_file(output, arguments.input, arguments.model)
     settings = settings_of(arguments)
     scorer = KerasScorer(arguments.model, settings.model.tile_rows, settings.model.threads or usual_threads())
-    dataset = read_dataset([arguments.input], scorer.spec.features)
+    parsing = input_parsing(settings.input, scorer.spec)
+    dataset = read_dataset([arguments.input], scorer.spec.features, parsing=parsing)
+    for note in dataset.notes:
+        print_to_stderr(note)
     if dataset.unread:
         print_to_stderr(f"ignored, unknown to the model: {', '.join(dataset.unread)}")
     rows = score_with_progress(scorer, dataset, settings)

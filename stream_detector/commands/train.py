@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stream_detector.commands.argument_types import count, moment, share
+from stream_detector.commands.argument_types import count, missing, moment, share
 from stream_detector.commands.settings_options import add_settings_options
-from stream_detector.commands.train_input import read_files, read_topic
+from stream_detector.commands.train_input import read_files, read_topic, train_parsing
 from stream_detector.commands.train_output import describe_data, describe_model, progress_bars
 from stream_detector.files import check_replaceable, check_writable
 from stream_detector.gate.baseline_comparison import GateResult
@@ -19,6 +19,7 @@ from stream_detector.model.artifact import Artifact, NetworkSpec
 from stream_detector.model_store.model_directory import is_model, save_artifact
 from stream_detector.tables.dataset import clean
 from stream_detector.training.preparation import Prepared, TrainingConfig, prepare
+from stream_detector.values import NO_MISSING_VALUES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,6 +49,13 @@ def _add_data_options(data: argparse._ArgumentGroup) -> None:
     data.add_argument("--features", type=_names, metavar="A,B", help="with --from-topic: the features (default: all found)")
     add_settings_options(data)
     data.add_argument("--ignore-columns", type=_names, default=(), metavar="A,B", help="columns that are not features")
+    data.add_argument(
+        "--missing-values",
+        type=missing,
+        default=NO_MISSING_VALUES,
+        metavar="A,B",
+        help="words and numbers that mean missing, such as 'Stale,-9999,temperature=-1'; the model keeps them for the stream",
+    )
     data.add_argument(
         "--context-columns",
         type=_names,
@@ -94,6 +102,8 @@ def main(arguments: argparse.Namespace) -> int:
     check_writable(arguments.output)
     console = Console(highlight=False, markup=False)
     dataset, repairs = clean(read_topic(arguments, console) if arguments.from_topic else read_files(arguments))
+    for note in dataset.notes:
+        console.print(note, soft_wrap=True)
     for repair in repairs:
         console.print(f"repaired: {repair}", soft_wrap=True)
     console.print(describe_data(dataset), soft_wrap=True)
@@ -135,6 +145,7 @@ def _config(arguments: argparse.Namespace) -> TrainingConfig:
         seed=arguments.seed,
         steps=arguments.steps,
         context_features=arguments.context_columns,
+        missing_values=train_parsing(arguments).missing,
     )
 
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from stream_detector.assembly import input_limits
+from stream_detector.assembly import input_limits, input_parsing
 from stream_detector.commands.settings_options import settings_of
 from stream_detector.errors import InputDataError, SettingsError
 from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.parsing import Parsing
 from stream_detector.logs import silence_kafka_client
 from stream_detector.tables.dataset import Dataset, read_dataset
 from stream_detector.tables.topic_span import find_features, find_span, read_topic_span
@@ -28,7 +29,13 @@ def read_files(arguments: argparse.Namespace) -> Dataset:
     if arguments.since or arguments.until or arguments.features:
         msg = "--since, --until and --features are for --from-topic"
         raise SettingsError(msg)
-    return read_dataset(arguments.input, ignore=arguments.ignore_columns)
+    return read_dataset(arguments.input, ignore=arguments.ignore_columns, parsing=train_parsing(arguments))
+
+
+def train_parsing(arguments: argparse.Namespace) -> Parsing:
+    """Return how values and times are read: as the settings and the options say."""
+    parsing = input_parsing(settings_of(arguments).input)
+    return replace(parsing, missing=parsing.missing | arguments.missing_values)
 
 
 def read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
@@ -48,7 +55,7 @@ def read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
         span = find_span(reader, description.partitions, _to_ms(arguments.since), _to_ms(arguments.until))
         features = arguments.features or find_features(reader, span)
         kept = _without(features, arguments.ignore_columns)
-        limits = input_limits(settings.input)
+        limits = replace(input_limits(settings.input), parsing=train_parsing(arguments))
         if arguments.features:
             limits = replace(limits, ignore_unknown_features=True)
         with console.status(f"reading {span.length:,} records of {topic}"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stream_detector.values import NO_MISSING_VALUES, MissingValues
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
@@ -15,3 +17,4 @@ class ModelSpec:
     window_length: int  # T, in readings
     sampling_interval_seconds: float  # median time between two readings of a sensor in training
     members: tuple[str, ...] = ("autoencoder",)  # the columns of the model's errors, in order
+    missing_values: MissingValues = NO_MISSING_VALUES  # words and numbers that meant missing in training, beside the usual

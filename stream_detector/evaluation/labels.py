@@ -13,8 +13,8 @@ import numpy as np
 from stream_detector.errors import InputDataError
 from stream_detector.readings import BoolArray, Int32Array, Int64Array
 from stream_detector.tables.columns import SENSOR_COLUMN
-from stream_detector.tables.dataset import ONLY_SENSOR, Dataset
-from stream_detector.tables.table import Table, read_table
+from stream_detector.tables.dataset import Dataset
+from stream_detector.tables.table import ONLY_SENSOR, Table, read_table
 from stream_detector.timestamps import EPOCH_MILLISECONDS_FROM, iso_time, to_ms
 
 _OTHER_SOURCES = "name it with --label-column, or give --labels or --events"
@@ -106,7 +106,7 @@ def _labels(table: Table, column: str) -> BoolArray:
     wrong = (values != 0.0) & (values != 1.0)  # NaN is wrong too
     if wrong.any():
         row = int(wrong.argmax())
-        value = "is empty" if np.isnan(values[row]) else f"is {values[row]:g}"
+        value = "is empty or not a number" if np.isnan(values[row]) else f"is {values[row]:g}"
         msg = f"{table.path}: data row {row + 1}, column {column} {value}; a label is 0 (normal) or 1 (anomalous)"
         raise InputDataError(msg)
     return np.asarray(values == 1.0)

@@ -20,6 +20,7 @@ import numpy as np
 
 from stream_detector.ingest.document import Document, RejectionError
 from stream_detector.ingest.lenient_json import read_leniently
+from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
 from stream_detector.readings import Decoded, Float32Array, Readings, Record, Rejected
 from stream_detector.timestamps import EPOCH_MILLISECONDS_FROM, MAXIMUM_TIME_MS, MINIMUM_TIME_MS, to_ms
 
@@ -36,6 +37,7 @@ class InputLimits:
     max_sensor_id_bytes: int = 256
     max_future_ms: int = 3_600_000
     ignore_unknown_features: bool = False  # False: they cause a rejection. True: one known feature suffices
+    parsing: Parsing = USUAL_PARSING
 
 
 class JsonDecoder:

@@ -1,6 +1,7 @@
 """Converts a trained model to the contents of files, and back. Needs no TensorFlow.
 
-    spec.json            names, features, members, window length, sampling interval, architecture
+    spec.json            names, features, members, window length, sampling interval, architecture,
+                         words and numbers that mean missing
     weights.safetensors  the network's weights, by the path of the variable; the linear members' matrices
     scoring.json         usual errors, context features, the fleet's typical scale
     calibration.json     how rare an error is (calibration_files.py)
@@ -35,8 +36,9 @@ from stream_detector.model_store.calibration_files import (
 )
 from stream_detector.model_store.validation import check_calibration, check_linear, check_network, check_scoring, check_spec
 from stream_detector.readings import Float32Array
+from stream_detector.values import MissingValues
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 SPEC, WEIGHTS, SCORING, CALIBRATION, SENSORS, REPORT = (
     "spec.json",
     "weights.safetensors",
@@ -120,6 +122,7 @@ def _decisive_spec(artifact: Artifact) -> dict[str, Any]:
         "sampling_interval_seconds": artifact.spec.sampling_interval_seconds,
         "network": asdict(artifact.network),
         "linear": [asdict(member.spec) for member in artifact.linear],
+        "missing_values": artifact.spec.missing_values.to_json(),
     }
 
 
@@ -131,6 +134,7 @@ def _parse_spec(data: Mapping[str, Any]) -> ModelSpec:
         window_length=int(data["window_length"]),
         sampling_interval_seconds=float(data["sampling_interval_seconds"]),
         members=tuple(str(name) for name in data["members"]),
+        missing_values=MissingValues.of(data["missing_values"]),
     )
 
 

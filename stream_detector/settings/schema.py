@@ -19,6 +19,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from stream_detector.values import MissingValues
+
 PREFIX = "STREAM_DETECTOR_"
 Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 Count = Annotated[int, Field(ge=1)]
@@ -27,6 +29,11 @@ ShortWait = Annotated[float, Field(ge=0, le=1)]
 
 _BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[\w.-]+):(?P<port>[0-9]{1,5})", re.ASCII)
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+
+
+def missing_values(setting: object) -> MissingValues:
+    """Return what the setting INPUT__MISSING_VALUES or an option names. Raises ValueError."""
+    return MissingValues.parse(setting) if isinstance(setting, str) else MissingValues.of(setting)
 
 
 class Group(BaseModel):
@@ -184,6 +191,17 @@ class InputSettings(Group):
         description="Unknown features: dead_letter rejects the reading, ignore drops them. "
         "Without any known feature a reading is always rejected.",
     )
+    missing_values: list[Any] | dict[str, Any] | str | float = Field(
+        default_factory=list,
+        description='Words and numbers that mean missing, beside the usual: `["Stale", -9999, {"temperature": [-1]}]`, '
+        "or `Stale,-9999,temperature=-1`.",
+    )
+
+    @field_validator("missing_values")
+    @classmethod
+    def _missing_values_are_words_and_numbers(cls, value: object) -> object:
+        missing_values(value)
+        return value
 
 
 class DeadLetterSettings(Group):

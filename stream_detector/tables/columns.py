@@ -27,12 +27,16 @@ class Selection:
     def advice_on_text(self, column: str, kept: list[str]) -> str:
         """Return advice on a text column, given the names of all columns that are read."""
         if self.features is not None:
-            return "numbers are needed there; an empty cell is a missing value"
+            return (
+                "numbers are needed there; an empty cell is a missing value, and so are the words in the setting "
+                "STREAM_DETECTOR_INPUT__MISSING_VALUES"
+            )
         others = [name for name in kept if name not in (TIME_COLUMN, SENSOR_COLUMN, column)]
         advice = [
             f"if it names the sensors, rename it to {SENSOR_COLUMN}" if SENSOR_COLUMN not in kept else "",
             f"if it says which feature {others[0]} holds (long format), give each feature a column" if len(others) == 1 else "",
             "if it is not a feature, exclude it with --ignore-columns",
+            "if it means that a value is missing, name it in --missing-values",
         ]
         return "; ".join(filter(None, advice))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +16,9 @@ _HEAD_BYTES = 65_536
 
 
 def read_csv(path: Path, selection: Selection) -> tuple[pa.Table, list[str]]:
-    """Read the selected columns: times and sensors as text, features as float64. Return the table and all column names.
+    """Read the selected columns: times and sensors as text, features as float64, or as text if any cell is no number.
+
+    Return the table and all column names.
 
     Raises InputDataError.
     """
@@ -25,30 +26,45 @@ def read_csv(path: Path, selection: Selection) -> tuple[pa.Table, list[str]]:
     names = head.names()
     check_names(path, names)
     kept = selection.choose(names)
-    return _parse(path, head, kept, selection), names
+    return _parse(path, head, kept), names
 
 
-def _parse(path: Path, head: CsvHead, kept: list[str], selection: Selection) -> pa.Table:
-    types = {name: pa.string() if name in (TIME_COLUMN, SENSOR_COLUMN) else pa.float64() for name in kept}
-    parse = arrow_csv.ParseOptions(delimiter=head.delimiter)
-    convert = arrow_csv.ConvertOptions(column_types=types, include_columns=kept)
+def _parse(path: Path, head: CsvHead, kept: list[str]) -> pa.Table:
+    """Read features as numbers; if a cell of any is text, read all as text, and make numbers of those that are."""
+    texts = dict.fromkeys(kept, pa.string())
+    numbers = {name: kind if name in (TIME_COLUMN, SENSOR_COLUMN) else pa.float64() for name, kind in texts.items()}
     try:
-        return arrow_csv.read_csv(path, parse_options=parse, convert_options=convert)
+        return _read(path, head, numbers)
     except pa.ArrowInvalid:
-        pass  # read the file again in one thread: only then does the error name the row
+        pass  # some cell is text
     except OSError as error:
         msg = f"{path}: cannot be read: {error}"
         raise InputDataError(msg) from None
     try:
-        return arrow_csv.read_csv(
-            path,
-            read_options=arrow_csv.ReadOptions(use_threads=False),
-            parse_options=parse,
-            convert_options=convert,
-        )
+        # In one thread, because only then does an error name the row.
+        table = _read(path, head, texts, arrow_csv.ReadOptions(use_threads=False))
     except (pa.ArrowInvalid, OSError) as error:
-        advice = partial(selection.advice_on_text, kept=kept)
-        raise InputDataError(f"{path}: {explain(str(error), head, advice)}") from None
+        raise InputDataError(f"{path}: {explain(str(error))}") from None
+    for position, name in enumerate(table.column_names):
+        table = table.set_column(position, name, _as_numbers(table.column(name), numbers[name]))
+    return table
+
+
+def _read(path: Path, head: CsvHead, types: dict[str, pa.DataType], read: arrow_csv.ReadOptions | None = None) -> pa.Table:
+    return arrow_csv.read_csv(
+        path,
+        read_options=read,
+        parse_options=arrow_csv.ParseOptions(delimiter=head.delimiter),
+        convert_options=arrow_csv.ConvertOptions(column_types=types, include_columns=list(types)),
+    )
+
+
+def _as_numbers(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """Return a column of text as numbers if all of its cells are."""
+    try:
+        return column.cast(kind)
+    except pa.ArrowInvalid:
+        return column
 
 
 def _head(path: Path) -> CsvHead:

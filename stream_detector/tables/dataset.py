@@ -7,6 +7,7 @@ sensor), and one column per feature. An empty cell or NaN is a missing value. Re
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from stream_detector.errors import InputDataError
+from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
 from stream_detector.tables.columns import SENSOR_COLUMN, TIME_COLUMN
-from stream_detector.tables.table import Table, read_table
+from stream_detector.tables.table import ONLY_SENSOR, Table, read_table
+from stream_detector.values import describe_lost
 
-#: The name of the sensor in a file without a sensor column.
-ONLY_SENSOR = "sensor"
 #: Rows of a file without a sensor column are taken to be of several sensors if at least this share and this number of them
 #: have the time of another row but other values. A clock that is set back repeats few times; two sensors that are read
 #: together share half of them.
@@ -38,6 +39,7 @@ class Dataset:
     values: Float32Array  # [N, F]; NaN = missing
     rows: Int64Array  # [N] row in the source, counted from 0 across all files
     unread: tuple[str, ...] = ()  # columns of the source that were not read
+    notes: tuple[str, ...] = ()  # sentences on how the source was understood, such as words taken as missing
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -58,7 +60,12 @@ class Dataset:
         return replace(self, features=tuple(features), values=self.values[:, columns])
 
 
-def read_dataset(paths: Sequence[Path], features: Sequence[str] | None = None, ignore: Collection[str] = ()) -> Dataset:
+def read_dataset(
+    paths: Sequence[Path],
+    features: Sequence[str] | None = None,
+    ignore: Collection[str] = (),
+    parsing: Parsing = USUAL_PARSING,
+) -> Dataset:
     """Read files as one dataset, in the order given, without sorting or dropping rows.
 
     `features` names the feature columns to read and their order (a model's); other columns are skipped. With None, the
@@ -67,7 +74,7 @@ def read_dataset(paths: Sequence[Path], features: Sequence[str] | None = None, i
     """
     tables: list[Table] = []
     for path in paths:
-        table = read_table(path, ignore, features)
+        table = read_table(path, ignore, features, parsing)
         _check_features(table, tables[0] if tables and features is None else None, features)
         tables.append(table)
     if not tables:
@@ -139,6 +146,7 @@ def _concatenate(tables: Sequence[Table], features: tuple[str, ...]) -> Dataset:
         values=np.concatenate(values).astype(np.float32, copy=False),
         rows=np.arange(sum(len(part) for part in codes), dtype=np.int64),
         unread=tuple(dict.fromkeys(name for table in tables for name in table.unread)),
+        notes=tuple(f"taken as missing: {line}" for line in describe_lost(sum((table.lost for table in tables), Counter()))),
     )
 
 

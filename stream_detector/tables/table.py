@@ -5,6 +5,7 @@ Does not know what the readings are for.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +17,16 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from stream_detector.errors import InputDataError
+from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
 from stream_detector.readings import Float32Array, Int32Array, Int64Array
 from stream_detector.tables.columns import SENSOR_COLUMN, TIME_COLUMN, Selection, check_names
 from stream_detector.tables.csv_table import read_csv
+from stream_detector.tables.number_column import Column, read_numbers
 from stream_detector.tables.time_column import read_times_ms
+from stream_detector.values import Lost
+
+#: The name of the sensor in a file without a sensor column.
+ONLY_SENSOR = "sensor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +39,21 @@ class Table:
     codes: Int32Array  # [N]
     times_ms: Int64Array  # [N]
     columns: Mapping[str, Float32Array]  # by feature, [N] each; NaN = missing
+    lost: Counter[Lost]  # what stood where a value is missing, and how often
     unread: tuple[str, ...]  # columns that were not read, in file order
     names: tuple[str, ...]  # all columns, in file order
 
 
-def read_table(path: Path, ignore: Collection[str] = (), features: Collection[str] | None = None) -> Table:
+def read_table(
+    path: Path,
+    ignore: Collection[str] = (),
+    features: Collection[str] | None = None,
+    parsing: Parsing = USUAL_PARSING,
+) -> Table:
     """Read all columns of a file except those in `ignore`; with `features`, only those features that it has.
 
-    The format is detected from the content, not from the name. Raises InputDataError, which counts rows without the header.
+    `parsing` says which values are missing, and what times without a zone mean. The format is detected from the content,
+    not from the name. Raises InputDataError, which counts rows without the header.
     """
     selection = Selection(ignore, features)
     try:
@@ -61,7 +75,7 @@ def read_table(path: Path, ignore: Collection[str] = (), features: Collection[st
     if not table.num_rows:
         msg = f"{path}: the file has a header but no rows"
         raise InputDataError(msg)
-    return _to_table(path, table, names, partial(selection.advice_on_text, kept=table.column_names))
+    return _to_table(path, table, names, parsing, partial(selection.advice_on_text, kept=table.column_names))
 
 
 def _read_parquet(path: Path, selection: Selection) -> tuple[pa.Table, list[str]]:
@@ -75,19 +89,34 @@ def _read_parquet(path: Path, selection: Selection) -> tuple[pa.Table, list[str]
         raise InputDataError(msg) from None
 
 
-def _to_table(path: Path, table: pa.Table, names: list[str], advice: Callable[[str], str]) -> Table:
+def _to_table(path: Path, table: pa.Table, names: list[str], parsing: Parsing, advice: Callable[[str], str]) -> Table:
     sensors, codes = _sensors(path, table)
     features = tuple(name for name in table.column_names if name not in (TIME_COLUMN, SENSOR_COLUMN))
+    columns = {
+        name: read_numbers(path, name, table.column(name), parsing.missing.of_feature(name), advice) for name in features
+    }
     return Table(
         path=path,
         features=features,
         sensors=sensors,
         codes=codes,
         times_ms=read_times_ms(path, table.column(TIME_COLUMN)),
-        columns={name: _numbers(path, name, table.column(name), advice) for name in features},
+        columns={name: column.values for name, column in columns.items()},
+        lost=_lost(columns, sensors or [ONLY_SENSOR], codes),
         unread=tuple(name for name in names if name not in table.column_names),
         names=tuple(names),
     )
+
+
+def _lost(columns: Mapping[str, Column], sensors: list[str], codes: Int32Array) -> Counter[Lost]:
+    """Count what stood where a value is missing, by sensor, feature, reason and text."""
+    lost = Counter[Lost]()
+    for name, column in columns.items():
+        for unusable, rows in column.unusable:
+            counts = np.bincount(codes[rows], minlength=len(sensors))
+            for code in np.flatnonzero(counts).tolist():
+                lost[Lost(sensors[code], name, unusable.reason, unusable.found)] += int(counts[code])
+    return lost
 
 
 def _sensors(path: Path, table: pa.Table) -> tuple[list[str], Int32Array]:
@@ -104,21 +133,3 @@ def _sensors(path: Path, table: pa.Table) -> tuple[list[str], Int32Array]:
         raise InputDataError(msg)
     encoded = column.combine_chunks().dictionary_encode()
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int32, copy=False)
-
-
-def _numbers(path: Path, name: str, column: pa.ChunkedArray, advice: Callable[[str], str]) -> Float32Array:
-    """Return a feature column as float32, with NaN for null."""
-    kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
-        msg = f"{path}: column {name} holds {kind}, not numbers ({advice(name)})"
-        raise InputDataError(msg)
-    if pa.types.is_boolean(kind):
-        column = column.cast(pa.int8())
-    with np.errstate(over="ignore"):
-        numbers: Float32Array = column.cast(pa.float64(), safe=False).to_numpy().astype(np.float32)
-    infinite = np.isinf(numbers)
-    if infinite.any():
-        row = int(infinite.argmax())
-        msg = f"{path}: data row {row + 1}, column {name}: the value is infinite or too large"
-        raise InputDataError(msg)
-    return numbers

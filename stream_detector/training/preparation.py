@@ -16,6 +16,7 @@ from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64A
 from stream_detector.state.running_scale import Scales
 from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
 from stream_detector.training.data_split import Split, gather, split_by_time
+from stream_detector.values import NO_MISSING_VALUES, MissingValues
 
 SHORTEST_WINDOW = 2
 
@@ -42,6 +43,7 @@ class TrainingConfig:
     max_level_windows: int = 1_000_000  # of the other sensors, for their levels
     max_gap_intervals: float = 10.0  # a longer gap ends a window
     context_features: tuple[str, ...] | None = None  # never scored; None: those that hold only 0 and 1
+    missing_values: MissingValues = NO_MISSING_VALUES  # that the data were read with; the model reads the stream with them
 
 
 @dataclass(frozen=True, slots=True)

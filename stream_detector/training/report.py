@@ -61,7 +61,7 @@ def training_report(
         REPORT_KEY: gate.result.as_json() | {"blame": gate.attribution.as_json()},
         "budgets": [asdict(row) for row in budgets],
         "phase_seconds": dict(seconds),
-        "configuration": asdict(prepared.config),
+        "configuration": asdict(prepared.config) | {"missing_values": prepared.config.missing_values.to_json()},
         "versions": {
             "stream_detector": stream_detector.__version__,
             "tensorflow": tf.__version__,

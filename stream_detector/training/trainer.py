@@ -163,7 +163,9 @@ def _artifact(
     errors_of_kept = replace(held_out, log_errors=held_out.log_errors[:, kept])
     config, features = prepared.config, prepared.dataset.features
     return Artifact(
-        spec=ModelSpec(config.name, "", features, config.window_length, prepared.interval_seconds, names),
+        spec=ModelSpec(
+            config.name, "", features, config.window_length, prepared.interval_seconds, names, config.missing_values
+        ),
         network=config.network,
         weights={variable.path: np.asarray(variable.numpy()) for variable in network.weights},
         linear=tuple(member for member in members.linear if member.spec.name in names),

@@ -6,10 +6,14 @@ import gzip
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stream_detector.errors import InputDataError
+from stream_detector.ingest.parsing import Parsing
 from stream_detector.tables.dataset import read_dataset
+from stream_detector.values import NOT_A_NUMBER, MissingValues
+from tests.value_texts import MEANS_MISSING, NUMBERS, UNUSABLE
 
 
 @pytest.fixture
@@ -31,7 +35,9 @@ def test_a_compressed_csv_is_read(tmp_path: Path) -> None:
     assert read_dataset([path]).times_ms.tolist() == [5000]
 
 
-TEXT = "if it is not a feature, exclude it with --ignore-columns"
+TEXT = (
+    "if it is not a feature, exclude it with --ignore-columns; if it means that a value is missing, name it in --missing-values"
+)
 LONG = "if it says which feature value holds (long format), give each feature a column; "
 NAMES = "if it names the sensors, rename it to sensor_id; "
 
@@ -58,7 +64,7 @@ NAMES = "if it names the sensors, rename it to sensor_id; "
             [",degC,bar", "1,2,3"],
             "'degC' is not a number (the rows below have numbers there: if this is a row",
         ),
-        ("timestamp,x,y", ["1,2,3", "2,No Data,3"], "'No Data' is not a number (leave a cell empty if a value is missing)"),
+        ("timestamp,x,y", ["1,2,3", "2,high,3", "3,low,3"], "data row 2, column x: 'high' is not a number (if it names"),
         ("timestamp;x;y", ["1;39,736;2"], "'39,736' is not a number (write numbers with a decimal point, not a comma,"),
         ("timestamp,x,y", ["1,2,3", '2,"1,234.5",3'], "'1,234.5' is not a number (write numbers with a decimal point"),
     ],
@@ -88,7 +94,57 @@ def test_a_feature_of_the_model_cannot_be_left_out(path: Path) -> None:
 
 
 def test_rows_are_counted_without_blank_lines(path: Path) -> None:
-    path.write_text("timestamp,x\n1,1\n\n\n2,high\n")
+    path.write_text("timestamp,x\n1,1\n\n\n2,high\n3,low\n")
 
     with pytest.raises(InputDataError, match="data row 2, column x"):
         read_dataset([path])
+
+
+def test_single_cells_of_text_are_missing_and_said(path: Path) -> None:
+    path.write_text("sensor_id,timestamp,x,y\na,1,Bad,1\na,2,2.5,True\nb,3,Bad,FALSE\nb,4,half,1e60\nb,5,7,inf\nb,6,,nan\n")
+
+    dataset = read_dataset([path])
+
+    nan = np.nan
+    np.testing.assert_array_equal(dataset.values, [[nan, 1], [2.5, 1], [nan, 0], [nan, nan], [7, nan], [nan, nan]])
+    assert dataset.notes == (
+        "taken as missing: x of a and 1 more: 'Bad' 2 times",
+        "taken as missing: y of b: '1e60' 1 time, 'inf' 1 time (infinite, or beyond 32-bit floating point)",
+        "taken as missing: x of b: 'half' 1 time (not a number)",
+    )
+
+
+def test_words_and_codes_of_a_plant_are_missing_where_they_are_listed(path: Path) -> None:
+    path.write_text("timestamp,x,y\n1,-9999,-9999\n2,stale,-1\n3,4,off\n")
+
+    dataset = read_dataset([path], parsing=Parsing(MissingValues.of(["Stale", -9999, {"y": [-1, "off"]}])))
+
+    np.testing.assert_array_equal(dataset.values, [[np.nan, np.nan], [np.nan, np.nan], [4, np.nan]])
+    assert [note.partition(": ")[2] for note in dataset.notes] == [
+        "y of sensor: 'off' 1 time, -9999 1 time, -1 1 time",
+        "x of sensor: 'stale' 1 time, -9999 1 time",
+    ]
+
+
+@pytest.mark.parametrize("text", [text for text, _ in NUMBERS])
+def test_a_cell_is_the_number_that_the_parser_of_values_makes_of_it(path: Path, text: str) -> None:
+    path.write_text(f'timestamp;x\n1;"{text}"\n2;1\n')
+
+    assert read_dataset([path]).values[0, 0] == np.float32(dict(NUMBERS)[text])
+
+
+@pytest.mark.parametrize("text", MEANS_MISSING)
+def test_a_cell_with_a_word_for_missing_is_missing(path: Path, text: str) -> None:
+    path.write_text(f"timestamp;x\n1;{text}\n2;1\n")
+
+    assert np.isnan(read_dataset([path]).values[0, 0])
+
+
+@pytest.mark.parametrize(("text", "reason"), [(text, reason) for text, reason in UNUSABLE if "," not in text])
+def test_a_cell_that_is_no_number_is_missing(path: Path, text: str, reason: str) -> None:
+    path.write_text(f"timestamp;x\n0;1\n1;{text}\n2;1\n")
+
+    dataset = read_dataset([path])
+
+    assert np.isnan(dataset.values[1, 0])
+    assert ("(not a number)" in dataset.notes[0]) == (reason == NOT_A_NUMBER)

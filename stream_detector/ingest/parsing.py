@@ -1,0 +1,17 @@
+"""How values and times of the input are read. The stream and files share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stream_detector.values import NO_MISSING_VALUES, MissingValues
+
+
+@dataclass(frozen=True, slots=True)
+class Parsing:
+    """What cannot be seen from a value or a time alone."""
+
+    missing: MissingValues = NO_MISSING_VALUES  # words and numbers that mean missing, beside the usual
+
+
+USUAL_PARSING = Parsing()
