@@ -10,10 +10,11 @@ import numpy as np
 from stream_detector.detection.decision import Decisions, ScoredReadings, decide, reset_for_model
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.event_builder import build_event, change_contexts, event_message, rounded
-from stream_detector.detection.events import PROVISIONAL, READY, WARMING, EventRules
+from stream_detector.detection.events import PROVISIONAL, READY, WARMING, Event, EventRules
 from stream_detector.detection.explanation import explain_scored
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.open_incidents import OpenIncident, write_incident
+from stream_detector.detection.rules.changes import RuleChange, build_rule_event
 from stream_detector.detection.scorer import Scorer
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.state.arena import Arena
@@ -30,6 +31,7 @@ class Detected:
     scales: Scales  # [N]
     scored: int  # readings that have a score
     decisions: Decisions | None  # None: scoring was off
+    rule_changes: tuple[RuleChange, ...] = ()  # in any order
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class PendingBatch:
     fold: ScoredReadings | None  # None: scoring is off
     chosen: Int64Array  # [K] positions of the accepted readings that are being scored
     errors: Callable[[], Float32Array]  # waits for the log errors [K, M] of the chosen readings
+    rule_changes: tuple[RuleChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Detector:
         """Reopen incidents that the store has lost; their sensors must be in the arena."""
         slots = np.array([self.arena.slot(partition, incident.sensor_id) for incident in incidents], np.int32)
         for slot, incident in zip(slots.tolist(), incidents, strict=True):
-            write_incident(self.arena.records["header"], slot, incident)
+            write_incident(self.arena.records, slot, incident, self.model.features)
         self.arena.mark_changed(slots, np.ones(len(slots), np.int64))
 
     def detect(self, readings: Readings, *, scoring: bool = True) -> Detected:
@@ -121,10 +124,11 @@ class Detector:
     def finish(self, pending: PendingBatch) -> Detected:
         """Wait for the scores of a batch, and decide. Slots may have been released since: their new state is then lost."""
         if pending.fold is None:
-            return Detected(pending.appended, pending.scales, 0, None)
+            return Detected(pending.appended, pending.scales, 0, None, pending.rule_changes)
         _fill_in(pending.fold, pending.chosen, pending.errors)
         decisions = self._decide(pending, pending.fold)
-        return Detected(pending.appended, pending.scales, int((~np.isnan(decisions.scores)).sum()), decisions)
+        scored = int((~np.isnan(decisions.scores)).sum())
+        return Detected(pending.appended, pending.scales, scored, decisions, pending.rule_changes)
 
     def _fold(self, readings: Readings, appended: Appended, groups: Int64Array) -> ScoredReadings:
         """Return accepted readings in the form that `decide` takes, without errors yet."""
@@ -165,7 +169,19 @@ class Detector:
         return chosen, self._scorer.start(appended.windows(chosen), scales.take(chosen)) if len(chosen) else _no_errors
 
     def alerts(self, readings: Readings, detected: Detected, input_topic: str, alerts_topic: str) -> list[Message]:
-        """Build the events of a batch, in log order."""
+        """Build the events of a batch, in log order; at one reading, that of the score comes first."""
+        rules = EventRules(self._rules.rules_version, rounded(self._rules.budget_per_sensor_day))
+        placed = self._anomaly_events(readings, detected, input_topic, rules)
+        placed += [
+            (change.reading, build_rule_event(change, input_topic, self.model, rules)) for change in detected.rule_changes
+        ]
+        placed.sort(key=lambda one: one[0])
+        return [event_message(event, alerts_topic) for _, event in placed]
+
+    def _anomaly_events(
+        self, readings: Readings, detected: Detected, input_topic: str, rules: EventRules
+    ) -> list[tuple[int, Event]]:
+        """Return the events of the score, with the positions of their readings in the batch."""
         decisions, appended = detected.decisions, detected.appended
         if decisions is None or not decisions.transitions:
             return []
@@ -174,9 +190,8 @@ class Detector:
         states = self._sensor_states(appended, decisions, positions)
         contexts = change_contexts(readings, appended, decisions, positions, states=states, topic=input_topic)
         explanations = explain_scored(self._scorer, appended, detected.scales, decisions, positions)
-        rules = EventRules(self._rules.rules_version, rounded(self._rules.budget_per_sensor_day))
         return [
-            event_message(build_event(transition, context, explanation, self.model, rules), alerts_topic)
+            (int(appended.reading[transition.position]), build_event(transition, context, explanation, self.model, rules))
             for transition, context, explanation in zip(transitions, contexts, explanations, strict=True)
         ]
 

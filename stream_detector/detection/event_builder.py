@@ -26,7 +26,7 @@ from stream_detector.detection.events import (
 )
 from stream_detector.detection.explanation import Explanation
 from stream_detector.detection.model_spec import ModelSpec
-from stream_detector.detection.transition import CLOSED, Transition
+from stream_detector.detection.transition import ACCEPTED, CLOSED, QUIET, Transition
 from stream_detector.readings import Float32Array, Int64Array, Message, Readings
 from stream_detector.state.windows import Appended
 from stream_detector.timestamps import iso_time
@@ -108,8 +108,15 @@ def build_event(
             opened_offset=transition.incident_offset,
             peak_score=rounded(transition.peak_score),
             accepted=transition.is_accepted,
+            reason=_reason(transition),
         ),
     )
+
+
+def _reason(transition: Transition) -> str:
+    if transition.status != CLOSED:
+        return ""
+    return ACCEPTED if transition.is_accepted else QUIET
 
 
 def severity(score: float, threshold: float) -> str:

@@ -12,12 +12,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from stream_detector.detection.transition import CLOSED, OPENED, UPDATED
+from stream_detector.detection.transition import ANOMALY, CLOSED, OPENED, UPDATED
 from stream_detector.timestamps import to_ms
 
 SCHEMA_VERSION = 1
-#: Fields added to version 1 later. Older events do not have them, so the schema does not require them.
-ADDED_FIELDS = frozenset({"rules"})
+#: Fields added to version 1 later, also of its objects. Older events do not have them, so the schema does not require them.
+ADDED_FIELDS = frozenset({"rules", "what", "readings", "reason"})
 WARMING, PROVISIONAL, READY = "warming", "provisional", "ready"
 #: The severities, worst first, with the ratio of score to threshold from which each applies. A score is a logarithm of how
 #: rare an error is, so small ratios mean much.
@@ -78,6 +78,13 @@ class EventFeature(Struct, frozen=True):
     expected: Annotated[float | None, _about("The value that the model expected, in the same units.")] = None
     share: _Share = None
     imputed: Annotated[bool, _about("Whether the value was missing and filled in.")] = False
+    readings: Annotated[
+        int | None,
+        _about(
+            "For how many readings in a row a rule has applied to the feature: for `frozen` since the value last changed, for "
+            "`missing_feature` since the last value. Null in an `anomaly`."
+        ),
+    ] = None
 
 
 class EventMember(Struct, frozen=True):
@@ -97,6 +104,13 @@ class EventIncident(Struct, frozen=True):
         bool,
         _about("True if this event closes the incident because it counts as the new normal state."),
     ] = False
+    reason: Annotated[
+        str,
+        _about(
+            "Why the incident closed: `quiet` (the sensor was normal for long enough), `accepted` (its state counts as the new "
+            "normal one). More reasons may follow. Empty while it is open."
+        ),
+    ] = ""
 
 
 class Event(Struct, frozen=True, kw_only=True):
@@ -106,15 +120,26 @@ class Event(Struct, frozen=True, kw_only=True):
     event_id: Annotated[
         str,
         _about(
-            "Deterministic: use it to drop duplicates. Made of input topic, partition, offset, index in the record, model "
-            "version and status, not of the settings."
+            "Deterministic: use it to drop duplicates. Made of input topic, partition, offset, index in the record, type if "
+            "that is not `anomaly`, model version and status, not of the settings."
         ),
     ] = ""
-    type: Annotated[str, _about("`anomaly`. More types may follow; ignore those you do not know.")] = "anomaly"
+    type: Annotated[
+        str,
+        _about(
+            "What found the incident: `anomaly`, the model's score; or the name of a rule (docs/rules.md). More types may "
+            "follow; ignore those you do not know."
+        ),
+    ] = ANOMALY
     status: Annotated[str, _about("How the incident changed.", enum=[OPENED, UPDATED, CLOSED])] = ""
     incident_id: Annotated[
-        str, _about("The same for all events of an incident: made of the position of the reading that opened it.")
+        str,
+        _about(
+            "The same for all events of an incident: made of the position of the reading that opened it, and of the type if "
+            "that is not `anomaly`."
+        ),
     ] = ""
+    what: Annotated[str, _about("What a rule found, as a sentence for people. Empty in an `anomaly`.")] = ""
     sensor_id: Annotated[str, _about("The sensor.")]
     timestamp: Annotated[str, _about("Event time of the reading at which the incident changed.", format="date-time")]
     score: Annotated[

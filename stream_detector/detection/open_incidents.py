@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stream_detector.detection.events import Event, event_time_ms, read_event
-from stream_detector.detection.transition import CLOSED
-from stream_detector.state.record_layout import Records
+from stream_detector.detection.transition import ANOMALY, CLOSED
+from stream_detector.state.record_layout import RULE_TYPES, Records
+
+_KEPT_TYPES = frozenset({ANOMALY, *RULE_TYPES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +21,17 @@ class OpenIncident:
     opened_ms: int
     peak_score: float
     last_event_ms: int
+    type: str = ANOMALY
+    features: tuple[tuple[str, int], ...] = ()  # of a rule: the features that it is about, and for how many readings
 
 
 def open_incidents(values: Iterable[bytes | None], topic: str, partition: int, position: int) -> list[OpenIncident]:
-    """Return a partition's open incidents, at most one per sensor, according to the events of its readings before a position.
+    """Return a partition's open incidents according to the events of its readings before a position: per sensor one of a type.
 
     Events must be in the order of their topic. Values that are not events of an incident are skipped, because others may
     write to the topic too.
     """
-    newest: dict[str, Event] = {}
+    newest: dict[tuple[str, str], Event] = {}
     for value in values:
         try:
             event = read_event(value or b"")
@@ -36,10 +40,11 @@ def open_incidents(values: Iterable[bytes | None], topic: str, partition: int, p
         window = event.window
         is_ours = window.topic == topic and window.partition == partition and 0 <= window.last_offset < position
         is_complete = event.status and event.incident.opened_at and event.incident.opened_offset >= 0
-        if not (is_ours and is_complete):
+        key = event.sensor_id, event.type
+        if not (is_ours and is_complete and event.type in _KEPT_TYPES):
             continue
-        if event.sensor_id not in newest or newest[event.sensor_id].window.last_offset <= window.last_offset:
-            newest[event.sensor_id] = event
+        if key not in newest or newest[key].window.last_offset <= window.last_offset:
+            newest[key] = event
     return [_open_incident(event) for event in newest.values() if event.status != CLOSED]
 
 
@@ -50,11 +55,25 @@ def _open_incident(event: Event) -> OpenIncident:
         opened_ms=event_time_ms(event.incident.opened_at),
         peak_score=event.incident.peak_score or 0.0,
         last_event_ms=event_time_ms(event.timestamp),
+        type=event.type,
+        features=tuple([(feature.name, feature.readings or 0) for feature in event.features if event.type != ANOMALY]),
     )
 
 
-def write_incident(header: Records, position: int, incident: OpenIncident) -> None:
-    """Write an open incident into the header of its sensor, in place."""
+def write_incident(records: Records, position: int, incident: OpenIncident, features: Sequence[str]) -> None:
+    """Write an open incident into the record of its sensor, in place. `features` [F] are the names of the columns."""
+    if incident.type == ANOMALY:
+        _write_anomaly(records["header"], position, incident)
+        return
+    state, runs = records["rules"][incident.type], records["runs"]
+    state["offset"][position] = incident.opened_offset
+    state["time_ms"][position] = incident.opened_ms
+    for name, _ in incident.features:
+        if name in features:
+            runs["involved"][position, features.index(name)] |= 1 << RULE_TYPES.index(incident.type)
+
+
+def _write_anomaly(header: Records, position: int, incident: OpenIncident) -> None:
     header["incident_offset"][position] = incident.opened_offset
     header["incident_time_ms"][position] = incident.opened_ms
     header["incident_peak"][position] = incident.peak_score

@@ -12,6 +12,7 @@ import numpy as np
 
 from stream_detector.detection.decision import Decisions
 from stream_detector.detection.detector import Detected, Detector, PendingBatch
+from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.pipeline.partition import Partition
 from stream_detector.ports import Chunk
 from stream_detector.readings import BoolArray, Decoded, Readings
@@ -51,7 +52,8 @@ class Scored:
     def has_output(self) -> bool:
         """Whether it has an event or a dead letter."""
         decisions = self.detected.decisions
-        return bool(self.batch.decoded.rejected) or (decisions is not None and bool(decisions.transitions))
+        has_events = bool(self.detected.rule_changes) or (decisions is not None and bool(decisions.transitions))
+        return bool(self.batch.decoded.rejected) or has_events
 
     def of_owners(self, is_owned: Callable[[Partition], bool]) -> Scored:
         """Return the batch without the partitions that were revoked or restored since."""
@@ -121,6 +123,7 @@ def drop_partitions(lost: Collection[int], decoded: Decoded, detected: Detected)
         detected.scales.take(is_accepted),
         0 if decisions is None else int((~np.isnan(decisions.scores)).sum()),
         decisions,
+        _rule_changes(lost, detected.rule_changes, is_kept),
     )
 
 
@@ -155,6 +158,11 @@ def _appended(appended: Appended, is_kept: BoolArray, is_accepted: BoolArray) ->
         late=int(is_kept.sum() - is_accepted.sum()),
         restarted=int(((filled == 1) & (count > 1)).sum()),
     )
+
+
+def _rule_changes(lost: Collection[int], changes: Sequence[RuleChange], is_kept: BoolArray) -> tuple[RuleChange, ...]:
+    place = np.cumsum(is_kept) - 1
+    return tuple([replace(one, reading=int(place[one.reading])) for one in changes if one.partition not in lost])
 
 
 def _decisions(decisions: Decisions, is_accepted: BoolArray) -> Decisions:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from stream_detector.detection.detector import Detected
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.transition import ANOMALY
 from stream_detector.readings import Decoded
 from stream_detector.timestamps import SECONDS_PER_DAY
 
@@ -23,7 +24,7 @@ class StepReport:
     restarted_windows: int = 0
     scored: int = 0
     sensor_days: float = 0.0  # event time of readings with a full window, by the model's sampling interval
-    alerts: Counter[str] = field(default_factory=Counter)  # by status
+    alerts: Counter[tuple[str, str]] = field(default_factory=Counter)  # by type and status
     dead_letters: Counter[str] = field(default_factory=Counter)  # by reason
     committed_batches: int = 0
     failed_commits: int = 0
@@ -52,7 +53,8 @@ def count_batch(report: StepReport, decoded: Decoded, detected: Detected, model:
     report.sensor_days += _sensor_days(detected, model)
     report.dead_letters.update(rejected.reason for rejected in decoded.rejected)
     if detected.decisions is not None:
-        report.alerts.update(transition.status for transition in detected.decisions.transitions)
+        report.alerts.update((ANOMALY, transition.status) for transition in detected.decisions.transitions)
+    report.alerts.update((change.type, change.status) for change in detected.rule_changes)
     if len(decoded.readings):
         report.newest_time_ms = max(report.newest_time_ms, int(decoded.readings.times_ms.max()))
 

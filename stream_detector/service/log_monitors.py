@@ -9,7 +9,7 @@ import logging
 from collections import Counter, deque
 from dataclasses import dataclass
 
-from stream_detector.detection.transition import OPENED
+from stream_detector.detection.transition import ANOMALY, OPENED
 from stream_detector.pipeline.step_report import StepReport
 
 logger = logging.getLogger(__name__)
@@ -135,9 +135,9 @@ class AlarmRateLog:
         self._next_at = now + _HOUR_SECONDS
 
     def observe(self, report: StepReport, budget_per_sensor_day: float, now: float) -> None:
-        """Count the incidents of a step; compare them with the budget at the end of the hour."""
+        """Count the incidents of a step, without those of rules; compare them with the budget at the end of the hour."""
         hour = self._hours[-1]
-        hour.incidents += report.alerts[OPENED]
+        hour.incidents += report.alerts[ANOMALY, OPENED]
         hour.sensor_days += report.sensor_days
         hour.accepted += report.sensor_days * budget_per_sensor_day
         if now >= self._next_at:

@@ -10,7 +10,7 @@ from enum import Enum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from stream_detector.detection.transition import CLOSED, OPENED, UPDATED
+from stream_detector.detection.transition import CLOSED, EVENT_TYPES, OPENED, UPDATED
 from stream_detector.pipeline.step_report import StepReport
 
 PREFIX = "stream_detector_"
@@ -31,7 +31,7 @@ class Metric:
     kind: Kind
     help: str
     labels: tuple[str, ...] = ()
-    values: tuple[str, ...] = ()  # label values exported from the start: a rate needs the zero before the first event
+    values: tuple[tuple[str, ...], ...] = ()  # of the labels, exported from the start: a rate needs a zero first
 
 
 METRICS = (
@@ -48,9 +48,10 @@ METRICS = (
     Metric(
         "alerts",
         Kind.COUNTER,
-        "Events on the alerts topic, by status. The status opened counts incidents.",
-        ("status",),
-        (OPENED, UPDATED, CLOSED),
+        "Events on the alerts topic, by type and status. The status opened counts incidents; the type anomaly those of the "
+        "score, which the budget is about.",
+        ("type", "status"),
+        tuple((of_type, status) for of_type in EVENT_TYPES for status in (OPENED, UPDATED, CLOSED)),
     ),
     Metric("dead_letters", Kind.COUNTER, "Records on the dead-letter topic, by reason.", ("reason",)),
     Metric("batches", Kind.COUNTER, "Batches committed."),
@@ -69,7 +70,7 @@ METRICS = (
     Metric("rewritten_partitions", Kind.COUNTER, "Partitions that the state store had lost, rewritten from memory."),
     Metric("source_errors", Kind.COUNTER, "Polls that failed and are retried."),
     Metric("store_errors", Kind.COUNTER, "Requests that the state store did not answer."),
-    Metric("reloads", Kind.COUNTER, "Reloads of the settings, by outcome: ok or failed.", ("outcome",), ("ok", "failed")),
+    Metric("reloads", Kind.COUNTER, "Reloads of the settings, by outcome: ok or failed.", ("outcome",), (("ok",), ("failed",))),
     Metric("step_seconds", Kind.COUNTER, "Seconds spent in steps that did any work."),
     Metric("ready", Kind.GAUGE, "1 if every assigned partition is restored and being read, else 0."),
     Metric("assigned_partitions", Kind.GAUGE, "Partitions assigned to this replica."),
@@ -119,8 +120,8 @@ class Metrics:
             name = PREFIX + metric.name
             if metric.kind is Kind.COUNTER:
                 counter = self._counters[metric.name] = Counter(name, metric.help, metric.labels, registry=self._registry)
-                for value in metric.values:
-                    counter.labels(value)
+                for values in metric.values:
+                    counter.labels(*values)
             else:
                 self._gauges[metric.name] = Gauge(name, metric.help, metric.labels, registry=self._registry)
 
@@ -132,7 +133,8 @@ class Metrics:
                 self._counters[name].inc(count)
         for name, field in _LABELLED.items():
             for label, count in getattr(report, field).items():
-                self._counters[name].labels(label).inc(count)
+                labels = label if isinstance(label, tuple) else (label,)
+                self._counters[name].labels(*labels).inc(count)
         if report.did_work:
             self._counters["step_seconds"].inc(seconds)
         if report.newest_time_ms >= 0:

@@ -1,8 +1,8 @@
 """The layout of a sensor's record: a header, running moments, and a ring of the newest T rows, all of fixed size.
 
 The ring holds raw values, so a new model with the same features and window length continues with the same windows.
-`append` in windows.py, `learn` in running_scale.py and `decide` in detection/decision.py change records. codec/ defines their
-stored form.
+`append` in windows.py, `learn` in running_scale.py, `decide` in detection/decision.py and the rules in detection/rules/ change
+records. codec/ defines their stored form.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-LAYOUT_VERSION = 4
+LAYOUT_VERSION = 5
 #: An incident's offset when no incident is open.
 NO_INCIDENT = -1
 #: A row's time is kept modulo 2**16 units, so the time between two rows must be fewer units than that.
@@ -37,12 +37,34 @@ INCIDENT = ("incident_offset", "incident_time_ms", "incident_peak", "last_anomal
 #: Running moments of one feature, for a sensor that the model does not know; see running_scale.py.
 _MOMENTS = np.dtype([("mean", "<f8"), ("squares", "<f8"), ("count", "<u2")])
 
+#: The types of the incidents that rules open (detection/rules/), at most one of each type in a sensor.
+RULE_TYPES = ("frozen", "missing_feature", "out_of_range", "clock", "silent", "flapping")
+_RULE_INCIDENT = np.dtype(
+    [
+        ("offset", "<i8"),  # of the reading that opened the incident, or NO_INCIDENT
+        ("time_ms", "<i8"),  # event time of that reading
+        ("calm", "<u2"),  # readings since the rule last applied
+    ]
+)
+_RULES = np.dtype([(name, _RULE_INCIDENT) for name in RULE_TYPES])
+#: What the rules count of one feature, in readings, at most MAXIMUM_RUN; see detection/rules/runs.py.
+_RUNS = np.dtype(
+    [
+        ("unchanged", "<u2"),  # readings that repeated the value before, since it last changed
+        ("absent", "<u2"),  # readings without a value, since the last with one
+        ("longest", "<u2"),  # longest run of repeated values that ended, for a sensor that the model does not know
+        ("involved", "u1"),  # bit i: the open incident of type i is about this feature too
+    ]
+)
+MAXIMUM_RUN = (1 << 16) - 1
+
 
 def record_dtype(window_length: int, features: int, members: int) -> np.dtype[np.void]:
-    """Return the layout of one sensor's record: first the parts that change with every reading, then the ring of rows."""
+    """Return the layout of one sensor's record: first the parts of fixed size, then the ring of rows."""
     header = np.dtype([*_HEADER, ("shift", "<f4", (members,))])  # detection/decision.py: drift of the members' levels
     row = np.dtype([("values", "<f4", (features,)), ("time", "<u2")])  # event time in units, modulo 2**16
-    return np.dtype([("header", header), ("moments", _MOMENTS, (features,)), ("rows", row, (window_length,))])
+    rules = [("rules", _RULES), ("runs", _RUNS, (features,))]
+    return np.dtype([("header", header), ("moments", _MOMENTS, (features,)), *rules, ("rows", row, (window_length,))])
 
 
 def time_unit_ms(max_gap_ms: int) -> int:
@@ -60,6 +82,8 @@ def new_records(count: int, window_length: int, features: int, members: int) -> 
     records = np.zeros(count, record_dtype(window_length, features, members))
     records["header"]["last_time_ms"] = -1
     records["header"]["incident_offset"] = NO_INCIDENT
+    for name in RULE_TYPES:
+        records["rules"][name]["offset"] = NO_INCIDENT
     return records
 
 

@@ -70,6 +70,7 @@ def test_an_event_as_it_is_written() -> None:
         "type": "anomaly",
         "status": "updated",
         "incident_id": "plant-4-990-0",
+        "what": "",
         "sensor_id": "pump-7",
         "timestamp": "2026-11-23T07:12:00.250Z",
         "score": 4.0,
@@ -89,12 +90,18 @@ def test_an_event_as_it_is_written() -> None:
         "attention": [0.25, 0.25, 0.5],
         "step_shares": [0.0, 0.25, 0.75],
         "features": [
-            {"name": "pressure", "value": None, "expected": 0.333333, "share": 0.75, "imputed": True},
-            {"name": "temperature", "value": 61.25, "expected": 60.0, "share": 0.125, "imputed": False},
-            {"name": "flow", "value": 3.0, "expected": 3.0, "share": 0.125, "imputed": False},
+            {"name": "pressure", "value": None, "expected": 0.333333, "share": 0.75, "imputed": True, "readings": None},
+            {"name": "temperature", "value": 61.25, "expected": 60.0, "share": 0.125, "imputed": False, "readings": None},
+            {"name": "flow", "value": 3.0, "expected": 3.0, "share": 0.125, "imputed": False, "readings": None},
         ],
         "members": [{"name": "autoencoder", "share": 0.625}, {"name": "pca", "share": 0.375}],
-        "incident": {"opened_at": "2026-11-23T07:11:50.000Z", "opened_offset": 990, "peak_score": 7.5, "accepted": False},
+        "incident": {
+            "opened_at": "2026-11-23T07:11:50.000Z",
+            "opened_offset": 990,
+            "peak_score": 7.5,
+            "accepted": False,
+            "reason": "",
+        },
     }
 
 
@@ -110,6 +117,7 @@ def test_the_event_that_closes_an_incident_as_the_new_normal_state_is_marked_and
         "opened_offset": 990,
         "peak_score": 7.5,
         "accepted": True,
+        "reason": "accepted",
     }
 
 
@@ -180,49 +188,50 @@ ACCEPTED = replace(UPDATED, status="closed", opened_ms=0, is_accepted=True)
 ACCEPTED_CONTEXT = replace(CONTEXT, score=2.0, threshold=math.inf)
 UPDATED_BYTES = (
     '{"schema_version":1,"event_id":"plant-4-1000-0-abc123-updated","type":"anomaly","status":"updated",'
-    '"incident_id":"plant-4-990-0","sensor_id":"pump-7","timestamp":"2026-11-23T07:12:00.250Z","score":4.0,'
+    '"incident_id":"plant-4-990-0","what":"","sensor_id":"pump-7","timestamp":"2026-11-23T07:12:00.250Z","score":4.0,'
     '"threshold":2.0,"severity":"high","sensor_state":"ready","model":{"name":"pumps","version":"abc123"},'
     '"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25},"window":{"topic":"plant","partition":4,'
     '"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.250Z","length":3},'
     '"attention":[0.25,0.25,0.5],"step_shares":[0.0,0.25,0.75],"features":[{"name":"pressure","value":null,'
-    '"expected":0.333333,"share":0.75,"imputed":true},{"name":"temperature","value":61.25,"expected":60.0,'
-    '"share":0.125,"imputed":false},{"name":"flow","value":3.0,"expected":3.0,"share":0.125,"imputed":false}],'
+    '"expected":0.333333,"share":0.75,"imputed":true,"readings":null},{"name":"temperature","value":61.25,"expected":60.0,'
+    '"share":0.125,"imputed":false,"readings":null},{"name":"flow","value":3.0,"expected":3.0,"share":0.125,"imputed":false,"readings":null}],'
     '"members":[{"name":"autoencoder","share":0.625},{"name":"pca","share":0.375}],'
-    '"incident":{"opened_at":"2026-11-23T07:11:50.000Z","opened_offset":990,"peak_score":7.5,"accepted":false}}'
+    '"incident":{"opened_at":"2026-11-23T07:11:50.000Z","opened_offset":990,"peak_score":7.5,"accepted":false,"reason":""}}'
 )
 OPENED_BYTES = (
     '{"schema_version":1,"event_id":"plant-4-1000-0-abc123-opened","type":"anomaly","status":"opened",'
-    r'"incident_id":"plant-4-1000-0","sensor_id":"泵 \"7\"\n","timestamp":"2026-11-23T07:12:00.000Z","score":123457.0,'
+    r'"incident_id":"plant-4-1000-0","what":"",'
+    r'"sensor_id":"泵 \"7\"\n","timestamp":"2026-11-23T07:12:00.000Z","score":123457.0,'
     '"threshold":3.33333e-8,"severity":"critical","sensor_state":"provisional","model":{"name":"pumps",'
     '"version":"abc123"},"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25},"window":{"topic":"plant",'
     '"partition":4,"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.000Z",'
     '"length":3},"attention":[0.333333,0.333333,0.333333],"step_shares":[0.0,0.0,1.0],'
-    '"features":[{"name":"temperature","value":3.33333e-10,"expected":null,"share":0.333333,"imputed":false},'
-    '{"name":"pressure","value":3.33333e19,"expected":null,"share":0.333333,"imputed":false},{"name":"flow",'
-    '"value":-0.0,"expected":16777200.0,"share":0.333333,"imputed":true}],"members":[{"name":"pca","share":0.5},'
+    '"features":[{"name":"temperature","value":3.33333e-10,"expected":null,"share":0.333333,"imputed":false,"readings":null},'
+    '{"name":"pressure","value":3.33333e19,"expected":null,"share":0.333333,"imputed":false,"readings":null},{"name":"flow",'
+    '"value":-0.0,"expected":16777200.0,"share":0.333333,"imputed":true,"readings":null}],"members":[{"name":"pca","share":0.5},'
     '{"name":"autoencoder","share":0.5}],"incident":{"opened_at":"2026-11-23T07:12:00.250Z","opened_offset":1000,'
-    '"peak_score":123457.0,"accepted":false}}'
+    '"peak_score":123457.0,"accepted":false,"reason":""}}'
 )
 CLOSED_BYTES = (
     '{"schema_version":1,"event_id":"plant-4-1000-0-abc123-closed","type":"anomaly","status":"closed",'
-    '"incident_id":"plant-4-990-0","sensor_id":"pump-7","timestamp":"2026-11-23T07:12:00.250Z","score":null,'
+    '"incident_id":"plant-4-990-0","what":"","sensor_id":"pump-7","timestamp":"2026-11-23T07:12:00.250Z","score":null,'
     '"threshold":2.0,"severity":"critical","sensor_state":"warming","model":{"name":"pumps","version":"abc123"},'
     '"rules":{"version":"","budget_per_sensor_day":null},"window":{"topic":"plant","partition":4,"last_offset":1000,'
     '"start":"2026-11-23T07:12:00.250Z","end":"2026-11-23T07:12:00.250Z","length":1},"attention":[],"step_shares":[],'
     '"features":[],"members":[],"incident":{"opened_at":"2026-11-23T07:11:50.001Z","opened_offset":990,'
-    '"peak_score":7.5,"accepted":false}}'
+    '"peak_score":7.5,"accepted":false,"reason":"quiet"}}'
 )
 ACCEPTED_BYTES = (
     '{"schema_version":1,"event_id":"plant-4-1000-0-abc123-closed","type":"anomaly","status":"closed",'
-    '"incident_id":"plant-4-990-0","sensor_id":"pump-7","timestamp":"2026-11-23T07:12:00.250Z","score":2.0,'
+    '"incident_id":"plant-4-990-0","what":"","sensor_id":"pump-7","timestamp":"2026-11-23T07:12:00.250Z","score":2.0,'
     '"threshold":null,"severity":"low","sensor_state":"ready","model":{"name":"pumps","version":"abc123"},'
     '"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25},"window":{"topic":"plant","partition":4,'
     '"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.250Z","length":3},'
     '"attention":[0.25,0.25,0.5],"step_shares":[0.0,0.25,0.75],"features":[{"name":"pressure","value":null,'
-    '"expected":0.333333,"share":0.75,"imputed":true},{"name":"temperature","value":61.25,"expected":60.0,'
-    '"share":0.125,"imputed":false},{"name":"flow","value":3.0,"expected":3.0,"share":0.125,"imputed":false}],'
+    '"expected":0.333333,"share":0.75,"imputed":true,"readings":null},{"name":"temperature","value":61.25,"expected":60.0,'
+    '"share":0.125,"imputed":false,"readings":null},{"name":"flow","value":3.0,"expected":3.0,"share":0.125,"imputed":false,"readings":null}],'
     '"members":[{"name":"autoencoder","share":0.625},{"name":"pca","share":0.375}],'
-    '"incident":{"opened_at":"1970-01-01T00:00:00.000Z","opened_offset":990,"peak_score":7.5,"accepted":true}}'
+    '"incident":{"opened_at":"1970-01-01T00:00:00.000Z","opened_offset":990,"peak_score":7.5,"accepted":true,"reason":"accepted"}}'
 )
 
 

@@ -161,5 +161,6 @@ def test_an_incident_may_be_closed_by_a_reading_that_was_not_scored() -> None:
         "opened_offset": opened["window"]["last_offset"],
         "peak_score": opened["score"],
         "accepted": False,
+        "reason": "quiet",
     }
     assert closed["severity"] == opened["severity"]

@@ -217,7 +217,7 @@ def test_metrics_count_what_was_done(story: Story) -> None:
         f"stream_detector_records_total {readings + PARTITIONS * len(BAD):.1f}",
         f"stream_detector_scored_windows_total {readings:.1f}",
         'stream_detector_dead_letters_total{reason="not_json"} 2.0',
-        f'stream_detector_alerts_total{{status="opened"}} {alerts.count("opened"):.1f}',
+        f'stream_detector_alerts_total{{status="opened",type="anomaly"}} {alerts.count("opened"):.1f}',
         "stream_detector_ready 1.0",
         "stream_detector_assigned_partitions 2.0",
         "stream_detector_store_lag 0.0",

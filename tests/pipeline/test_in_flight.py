@@ -298,7 +298,7 @@ def test_what_is_read_again_of_a_partition_that_was_given_away_is_counted_once()
     report = merged(first, several(replica))
 
     assert (sorted(opened(world)), world.committed()) == ([("a", 2), ("b", 2)], {0: 3, 1: 4})
-    assert (report.records, report.readings, report.scored, dict(report.alerts)) == (7, 6, 2, {"opened": 2})
+    assert (report.records, report.readings, report.scored, dict(report.alerts)) == (7, 6, 2, {("anomaly", "opened"): 2})
     assert (len(world.dead_letters()), dict(report.dead_letters)) == (1, {"not_json": 1})
 
 

@@ -23,7 +23,7 @@ def test_readings_in_alerts_dead_letters_and_positions_out() -> None:
     assert [value for value, _ in world.dead_letters()] == [b"{broken"]
     assert world.committed() == {0: 6}
     assert (report.records, report.readings, report.scored, report.committed_batches) == (6, 5, 1, 1)
-    assert (dict(report.alerts), dict(report.dead_letters)) == ({"opened": 1}, {"not_json": 1})
+    assert (dict(report.alerts), dict(report.dead_letters)) == ({("anomaly", "opened"): 1}, {"not_json": 1})
     assert report.newest_time_ms == START_MS + 5 * SECOND_MS
     meta = world.store.meta(0)
     assert meta is not None

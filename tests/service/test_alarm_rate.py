@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from stream_detector.detection.transition import ANOMALY, CLOSED, FROZEN, OPENED, UPDATED
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.service.log_monitors import AlarmRateLog
 
@@ -14,7 +15,10 @@ HOUR = 3600.0
 
 
 def counted(opened: int, sensor_days: float) -> StepReport:
-    return StepReport(alerts=Counter(opened=opened, updated=100, closed=opened), sensor_days=sensor_days)
+    return StepReport(
+        alerts=Counter({(ANOMALY, OPENED): opened, (ANOMALY, UPDATED): 100, (FROZEN, OPENED): 1000, (ANOMALY, CLOSED): opened}),
+        sensor_days=sensor_days,
+    )
 
 
 def test_more_than_twice_the_budget_is_logged_with_numbers_at_the_end_of_the_hour(caplog: pytest.LogCaptureFixture) -> None:

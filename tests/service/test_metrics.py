@@ -6,6 +6,7 @@ from collections import Counter
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from stream_detector.detection.transition import EVENT_TYPES
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.service.metrics import METRICS, PREFIX, Metrics
 
@@ -35,8 +36,19 @@ def test_every_metric_is_exposed_with_its_help() -> None:
 def test_steps_add_up() -> None:
     metrics = Metrics()
 
-    metrics.observe(StepReport(records=5, readings=4, late=1, scored=3, committed_batches=1, alerts=Counter(opened=2)), 0.5)
-    metrics.observe(StepReport(records=2, readings=2, committed_batches=1, alerts=Counter(opened=1, closed=1)), 0.25)
+    metrics.observe(
+        StepReport(records=5, readings=4, late=1, scored=3, committed_batches=1, alerts=Counter({("anomaly", "opened"): 2})),
+        0.5,
+    )
+    metrics.observe(
+        StepReport(
+            records=2,
+            readings=2,
+            committed_batches=1,
+            alerts=Counter({("anomaly", "opened"): 1, ("anomaly", "closed"): 1, ("frozen", "opened"): 1}),
+        ),
+        0.25,
+    )
 
     found = samples(metrics)
     assert found["records_total", frozenset()] == 7
@@ -44,8 +56,9 @@ def test_steps_add_up() -> None:
     assert found["late_readings_total", frozenset()] == 1
     assert found["scored_windows_total", frozenset()] == 3
     assert found["batches_total", frozenset()] == 2
-    assert found["alerts_total", frozenset({"opened"})] == 3
-    assert found["alerts_total", frozenset({"closed"})] == 1
+    assert found["alerts_total", frozenset({"anomaly", "opened"})] == 3
+    assert found["alerts_total", frozenset({"frozen", "opened"})] == 1
+    assert found["alerts_total", frozenset({"anomaly", "closed"})] == 1
     assert found["step_seconds_total", frozenset()] == 0.75
 
 
@@ -117,7 +130,8 @@ def test_a_label_known_beforehand_is_shown_before_the_first_count() -> None:
 
     metrics.count("reloads", "ok")
 
-    assert [before["alerts_total", frozenset({status})] for status in ("opened", "updated", "closed")] == [0, 0, 0]
+    statuses = [(of_type, status) for of_type in EVENT_TYPES for status in ("opened", "updated", "closed")]
+    assert [before["alerts_total", frozenset(labels)] for labels in statuses] == [0] * 24
     assert (before["reloads_total", frozenset({"ok"})], samples(metrics)["reloads_total", frozenset({"ok"})]) == (0, 1)
 
 

@@ -272,7 +272,7 @@ def test_updates_bring_the_store_to_the_arenas_state(batches: list[list[str]], w
     }
 
 
-def test_an_update_of_a_large_record_writes_only_header_moments_and_new_rows() -> None:
+def test_an_update_of_a_large_record_writes_only_the_parts_of_fixed_size_and_new_rows() -> None:
     arena = arena_of(1)
     insert(arena, ["a"], stored=False)
     add(arena, ["a", "a"], [1, 2])
@@ -283,8 +283,9 @@ def test_an_update_of_a_large_record_writes_only_header_moments_and_new_rows() -
 
     assert not updates.whole
     (update,) = updates.changed
-    # A byte for the format, 72 of header and a shift of 4 for each member, 18 of moments; a row is one float32 and a uint16.
-    head, row = 1 + 72 + 2 * 4 + 18, 6
+    # A byte for the format, 72 of header and a shift of 4 for each member, 18 of moments,
+    # 18 for each of six rules and 7 of runs; a row is one float32 and a uint16.
+    head, row = 1 + 72 + 2 * 4 + 18 + 6 * 18 + 7, 6
     assert update.expected_prefix == b"\xff" + (2).to_bytes(8, "little")
     assert update.spans == ((0, head), (head, head + row), (head + 2 * row, head + 3 * row))
 

@@ -21,8 +21,10 @@ from stream_detector.state.codec.record_format import (
     FILLED,
     HAS_INCIDENT,
     HAS_MOMENTS,
+    HAS_RULES,
     IS_FILLING,
     MAXIMUM_VALUE_WIDTH,
+    RUN_FIELDS,
     UNCOMPRESSED,
     CompressedLayout,
     row_ages,
@@ -63,16 +65,18 @@ def _by_format(stored: Sequence[bytes | None]) -> dict[tuple[int, int], list[int
     by_format: dict[tuple[int, int], list[int]] = {}
     for index, encoded in enumerate(stored):
         if encoded:
-            by_format.setdefault((encoded[0], len(encoded)), []).append(index)
+            record_format = encoded[0] if encoded[0] == UNCOMPRESSED else int.from_bytes(encoded[:2], "little")
+            by_format.setdefault((record_format, len(encoded)), []).append(index)
     return by_format
 
 
 def _decompress_into(records: Records, encoded: ByteArray, layout: CompressedLayout, unit_ms: int) -> BoolArray:
     """Fill new records [K] from compressed ones [K, bytes] of one format, in place; return which are valid [K]."""
-    record_format, header = int(encoded[0, 0]), records["header"]
+    header = records["header"]
+    head = _from_bytes(encoded[:, : layout.head.itemsize], layout.head)[:, 0]
+    record_format = int(head["format"][0])
     parts = np.split(encoded, np.cumsum(layout.part_lengths(record_format))[:-1], axis=1)
-    first, filled, incident, moments, steps, values = parts
-    head = _from_bytes(first, layout.head)[:, 0]
+    _, filled, incident, moments, rules, *runs, steps, values = parts
     for name in COPIED_FIELDS:
         header[name] = head[name]
     header["last_time_ms"] = head["time_low"] + (head["time_high"].astype(np.int64) << 32)
@@ -82,6 +86,12 @@ def _decompress_into(records: Records, encoded: ByteArray, layout: CompressedLay
             header[name] = _from_bytes(incident, layout.incident)[name][:, 0]
     if record_format & HAS_MOMENTS:
         records["moments"] = _from_bytes(moments, records["moments"].dtype)
+    if record_format & HAS_RULES:
+        of_rules = _from_bytes(rules, layout.rules)[:, 0]
+        records["rules"], records["runs"]["involved"] = of_rules["rules"], of_rules["involved"]
+    for (name, bit), run in zip(RUN_FIELDS, runs, strict=True):
+        if record_format & bit:
+            records["runs"][name] = _from_bytes(run, np.dtype("<u2"))
     rows, shape = records["rows"], (len(records), layout.window_length, layout.features)
     age = row_ages(header, layout.window_length)
     is_row = age < header["filled"][:, None]

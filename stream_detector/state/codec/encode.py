@@ -22,7 +22,9 @@ from stream_detector.state.codec.record_format import (
     FILLED,
     HAS_INCIDENT,
     HAS_MOMENTS,
+    HAS_RULES,
     IS_FILLING,
+    RUN_FIELDS,
     STEP_SHIFT,
     UNCOMPRESSED,
     VALUE_SHIFT,
@@ -31,7 +33,7 @@ from stream_detector.state.codec.record_format import (
     step_width,
     value_width,
 )
-from stream_detector.state.record_layout import INCIDENT, NO_INCIDENT, Records, raw
+from stream_detector.state.record_layout import INCIDENT, NO_INCIDENT, RULE_TYPES, Records, raw
 
 #: Encoding takes about ten times the memory of the records, so it runs on this many at a time.
 _SLICE_RECORDS = 4096
@@ -105,9 +107,19 @@ def _head(records: Records, rings: _Rings, layout: CompressedLayout) -> Records:
     is_filling = header["filled"] < layout.window_length
     has_incident = (header["incident_offset"] != NO_INCIDENT) | (header["accepted"] != 0)
     has_moments = (records["moments"]["count"] > 0).any(axis=1)
-    flags = is_filling * IS_FILLING + has_incident * HAS_INCIDENT + has_moments * HAS_MOMENTS
+    flags = is_filling * IS_FILLING + has_incident * HAS_INCIDENT + has_moments * HAS_MOMENTS + _rule_flags(records)
     head["format"] = flags + (rings.steps.width << STEP_SHIFT) + (rings.values.width << VALUE_SHIFT)
     return head
+
+
+def _rule_flags(records: Records) -> Int64Array:
+    """Return the bits of the parts [N] that hold the rules' state."""
+    rules, runs = records["rules"], records["runs"]
+    has_rules = np.logical_or.reduce([rules[name]["offset"] != NO_INCIDENT for name in RULE_TYPES])
+    flags: Int64Array = has_rules * np.int64(HAS_RULES)
+    for name, bit in RUN_FIELDS:
+        flags += (runs[name] > 0).any(axis=1) * np.int64(bit)
+    return flags
 
 
 def _compress(records: Records, head: Records, rings: _Rings, chosen: Int64Array, layout: CompressedLayout) -> bytes:
@@ -123,6 +135,11 @@ def _compress(records: Records, head: Records, rings: _Rings, chosen: Int64Array
         parts.append(_as_bytes(incident))
     if record_format & HAS_MOMENTS:
         parts.append(_as_bytes(records["moments"]))
+    if record_format & HAS_RULES:
+        rules = np.zeros(len(records), layout.rules)
+        rules["rules"], rules["involved"] = records["rules"], records["runs"]["involved"]
+        parts.append(_as_bytes(rules))
+    parts += [_as_bytes(records["runs"][name]) for name, bit in RUN_FIELDS if record_format & bit]
     parts.append(pack(rings.steps.offsets[chosen], step_width(record_format)))
     parts.append(pack(rings.values.offsets[chosen], value_width(record_format)))
     return np.concatenate(parts, axis=1).tobytes()

@@ -1,9 +1,10 @@
 """The stored form of a sensor's record, uncompressed or compressed.
 
-The first byte of a stored record is its format. UNCOMPRESSED precedes the record as it is in memory. Any other format precedes
-a compressed record: a head, parts that few sensors have, then the ring of rows:
+The first byte of a stored record is UNCOMPRESSED before the record as it is in memory. Otherwise the first two bytes are the
+format of a compressed record: a head, parts that few sensors have, then the ring of rows:
 
-    head | filled, if the window is not full | incident | moments
+    head | filled, if the window is not full | incident | moments | incidents of rules
+         | runs of unchanged, of missing values [F] each | longest runs [F]
          | time steps, each from the row before [T] | values [T, F]
 
 Steps and values are offsets from their minimum. The format has a flag for each optional part and the widths of the offsets in
@@ -22,8 +23,11 @@ from stream_detector.state.record_layout import INCIDENT, Records
 
 #: The format of a record as it is in memory.
 UNCOMPRESSED = 0xFF
-#: The bits of any other format: flags, and between them the widths of steps and values.
-HAS_INCIDENT, HAS_MOMENTS, STEP_SHIFT, VALUE_SHIFT, IS_FILLING = 1, 2, 2, 4, 128
+#: The bits of any other format: flags, and between them the widths of steps and values. The low byte is never UNCOMPRESSED,
+#: because the width of values is below 7.
+HAS_INCIDENT, HAS_MOMENTS, STEP_SHIFT, VALUE_SHIFT, IS_FILLING, HAS_RULES = 1, 2, 2, 4, 128, 256
+#: The fields of the runs that are stored if one is not 0 in any feature, and the bit of each.
+RUN_FIELDS = (("unchanged", 512), ("absent", 1024), ("longest", 2048))
 MAXIMUM_VALUE_WIDTH = 4
 #: Header fields that the head copies.
 COPIED_FIELDS = ("count", "model", "level_count", "memory", "shift")
@@ -37,6 +41,7 @@ class CompressedLayout:
     head: np.dtype[np.void]
     incident: np.dtype[np.void]
     moments: np.dtype[np.void]  # of all features
+    rules: np.dtype[np.void]
     window_length: int
     features: int
 
@@ -48,9 +53,10 @@ class CompressedLayout:
         time = [("time_low", "<u4"), ("time_high", "<i2")]  # of the newest reading, in milliseconds
         of_rows = [("minimum_step", "<u2"), ("decimals", "i1", moments.shape), ("minimum", "<i4", moments.shape)]
         return cls(
-            head=np.dtype([("format", "u1"), *time, *copied, *of_rows]),
+            head=np.dtype([("format", "<u2"), *time, *copied, *of_rows]),
             incident=np.dtype([(name, header[name]) for name in INCIDENT]),
             moments=np.dtype((np.void, moments.itemsize)),
+            rules=np.dtype([("rules", record["rules"]), ("involved", "u1", moments.shape)]),
             window_length=record["rows"].shape[0],
             features=moments.shape[0],
         )
@@ -62,6 +68,8 @@ class CompressedLayout:
             FILLED.itemsize * bool(record_format & IS_FILLING),
             self.incident.itemsize * bool(record_format & HAS_INCIDENT),
             self.moments.itemsize * bool(record_format & HAS_MOMENTS),
+            self.rules.itemsize * bool(record_format & HAS_RULES),
+            *(2 * self.features * bool(record_format & bit) for _, bit in RUN_FIELDS),
             self.window_length * step_width(record_format),
             self.window_length * self.features * value_width(record_format),
         ]

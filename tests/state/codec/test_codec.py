@@ -13,19 +13,20 @@ from stream_detector.readings import Readings
 from stream_detector.state.codec.decode import decode
 from stream_detector.state.codec.encode import encode, encode_uncompressed
 from stream_detector.state.codec.record_format import UNCOMPRESSED
-from stream_detector.state.record_layout import INCIDENT, Records, new_records
+from stream_detector.state.record_layout import INCIDENT, MAXIMUM_RUN, RULE_TYPES, Records, new_records
 from stream_detector.state.windows import append
 
 MINUTE_MS, START_MS = 60_000, 1_763_000_000_000
 MEMBERS = 3
 MAX_GAP_MS, UNIT_MS = 600_000, 10
-#: Of the head: format, time, count, model, level_count, memory, minimum step; and per member.
-HEAD_BYTES = 1 + 6 + 4 + 4 + 4 + 4 + 2 + 4 * MEMBERS
+#: Of the head: format (2 bytes), time, count, model, level_count, memory, minimum step; and per member.
+HEAD_BYTES = 2 + 6 + 4 + 4 + 4 + 4 + 2 + 4 * MEMBERS
 FEATURE_BYTES = 1 + 4
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
 decimal = st.builds(lambda number, places: number / 10**places, st.integers(-(10**7), 10**7), st.integers(0, 6))
 value = st.one_of(finite, decimal, st.sampled_from([0.0, -0.0, math.nan, 1e-45, 3.4e38, -3.4e38, 2147483647.0, 16777216.5]))
+run, offset = st.integers(0, MAXIMUM_RUN), st.integers(0, 2**42)
 step_ms = st.one_of(st.integers(1, 3), st.integers(1, 60_000), st.just(MINUTE_MS), st.integers(60_000, 700_000))
 
 
@@ -82,6 +83,12 @@ def test_decoding_returns_the_encoded_records(data: st.DataObject, window_length
                 header[name][at] = data.draw(st.integers(0, 2**40))
         if data.draw(st.booleans()):
             records["moments"]["count"][at], records["moments"]["mean"][at] = 1, data.draw(finite)
+        for name in data.draw(st.sets(st.sampled_from(["unchanged", "absent", "longest"]))):
+            records["runs"][name][at] = data.draw(st.lists(run, min_size=features, max_size=features))
+        if data.draw(st.booleans()):
+            of_type = records["rules"][data.draw(st.sampled_from(list(RULE_TYPES)))]
+            of_type["offset"][at], of_type["time_ms"][at], of_type["calm"][at] = data.draw(st.tuples(offset, offset, run))
+            records["runs"]["involved"][at] = data.draw(st.lists(st.integers(0, 63), min_size=features, max_size=features))
 
     stored = encode(records)
 
@@ -161,6 +168,9 @@ def test_a_record_that_would_not_get_smaller_is_stored_uncompressed() -> None:
     records = filled_records([[1e-30, 1e30, -1e30, 0.0]], [MINUTE_MS, 1000, MINUTE_MS, 500_000], window_length=4)
     records["header"]["incident_offset"] = 7
     records["moments"]["count"] = 1
+    records["rules"]["frozen"]["offset"] = 7
+    for name in ("unchanged", "absent", "longest"):
+        records["runs"][name] = 1
 
     stored = encode(records)
 

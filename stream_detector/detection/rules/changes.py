@@ -1,0 +1,73 @@
+"""A change of a rule's incident, as the rules report it, and the event that publishes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stream_detector.detection.events import Event, EventFeature, EventIncident, EventModel, EventRules, EventWindow
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.transition import CLOCK, FLAPPING, FROZEN, MISSING_FEATURE, OUT_OF_RANGE, SILENT
+from stream_detector.timestamps import iso_time
+
+#: How urgent an incident of each type is.
+_SEVERITIES = {
+    FROZEN: "high",
+    SILENT: "high",
+    OUT_OF_RANGE: "high",
+    MISSING_FEATURE: "medium",
+    CLOCK: "medium",
+    FLAPPING: "medium",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChange:
+    """A change of an incident of a rule. It holds all that its event needs, so it outlives the batch's arrays."""
+
+    type: str
+    status: str
+    sensor_id: str
+    reading: int  # position in the batch of the reading at which it changed
+    partition: int
+    offset: int  # of that reading
+    time_ms: int  # event time of the change
+    incident_offset: int
+    opened_ms: int
+    what: str  # a sentence for people
+    features: tuple[EventFeature, ...] = ()
+    reason: str = ""  # of closing
+    sensor_state: str = ""
+    start_ms: int = 0  # of the sensor's window
+    length: int = 1  # readings in it
+
+
+def build_rule_event(change: RuleChange, topic: str, model: ModelSpec, rules: EventRules) -> Event:
+    """Build the event of a change. It has no score, so what explains a score is empty."""
+    place = f"{topic}-{change.partition}"
+    return Event(
+        event_id=f"{place}-{change.offset}-0-{change.type}-{model.version}-{change.status}",
+        type=change.type,
+        status=change.status,
+        incident_id=f"{place}-{change.incident_offset}-0-{change.type}",
+        what=change.what,
+        sensor_id=change.sensor_id,
+        timestamp=iso_time(change.time_ms),
+        severity=_SEVERITIES.get(change.type, "medium"),
+        sensor_state=change.sensor_state,
+        model=EventModel(model.name, model.version),
+        rules=rules,
+        window=EventWindow(
+            topic=topic,
+            partition=change.partition,
+            last_offset=change.offset,
+            start=iso_time(change.start_ms),
+            end=iso_time(change.time_ms),
+            length=change.length,
+        ),
+        features=change.features,
+        incident=EventIncident(
+            opened_at=iso_time(change.opened_ms),
+            opened_offset=change.incident_offset,
+            reason=change.reason,
+        ),
+    )
