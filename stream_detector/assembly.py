@@ -14,6 +14,7 @@ from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector, WindowConfig
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.scorer import Scorer
+from stream_detector.detection.silence import SilenceRules
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.ingest.json_decoder import InputLimits
 from stream_detector.ingest.parsing import Parsing
@@ -24,6 +25,7 @@ from stream_detector.settings.schema import (
     DeadLetterSettings,
     InputSettings,
     KafkaSettings,
+    RuleSettings,
     Settings,
     StateSettings,
     missing_values,
@@ -52,8 +54,10 @@ class TrainedScorer(Scorer, Protocol):
     fallback_deviation: Float32Array  # [F] > 0
 
 
-def build_detector(scorer: TrainedScorer, state: StateSettings, alerts: AlertSettings) -> Detector:
-    """Build the detector that these settings describe."""
+def build_detector(
+    scorer: TrainedScorer, state: StateSettings, alerts: AlertSettings, rules: RuleSettings | None = None
+) -> Detector:
+    """Build the detector that these settings describe; without settings of rules, it finds anomalies only."""
     model, calibration = scorer.spec, scorer.calibration
     learned_count = min(SCALE_WINDOWS * model.window_length, MAXIMUM_LEARNED_COUNT)
     return Detector(
@@ -65,8 +69,17 @@ def build_detector(scorer: TrainedScorer, state: StateSettings, alerts: AlertSet
             max_gap_ms=round(1000 * max_gap_seconds(model, state)),
             scales=ScaleConfig(calibration.sensors, scorer.fallback_deviation, learned_count),
             stride=state.stride,
+            silences=silence_rules(model, rules),
         ),
     )
+
+
+def silence_rules(model: ModelSpec, rules: RuleSettings | None) -> SilenceRules | None:
+    """Return for how long a sensor may be without a reading; None: for ever."""
+    if rules is None or not rules.silent_seconds:
+        return None
+    least_seconds = max(rules.silent_seconds, rules.silent_intervals * model.sampling_interval_seconds)
+    return SilenceRules(round(1000 * least_seconds), rules.silent_intervals, rules.silent_pauses)
 
 
 def decision_rules(model: ModelSpec, calibration: Calibration, state: StateSettings, alerts: AlertSettings) -> DecisionRules:

@@ -161,6 +161,14 @@ class StoreVerdict(enum.Enum):
     GAP = "gap"  # the store lost data or never had it: rewrite the partition from memory
 
 
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """Some stored sensors with their state, and the cursor with which to go on; empty: that was all."""
+
+    records: Mapping[str, bytes]
+    cursor: str
+
+
 class StateStore(Protocol):
     """Durable state of the sensors, by partition. It follows the log; it never leads.
 
@@ -175,6 +183,13 @@ class StateStore(Protocol):
 
     def load(self, partition: int, epoch: bytes, sensors: Sequence[str]) -> list[bytes | None]:
         """Read the state of sensors, in order; None where absent or of another epoch."""
+
+    def scan(self, partition: int, epoch: bytes, cursor: str, count: int) -> Scanned:
+        """Read some of a partition's stored sensors, about `count` of them, or none. The first cursor is empty.
+
+        Passing on the cursors until one is empty again finds each sensor that is stored all the time, perhaps more than once,
+        but not those with very long names.
+        """
 
     def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> StoreVerdict:
         """Move a partition's state from position `start` to `stop`, all or nothing. Idempotent."""

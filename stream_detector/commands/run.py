@@ -111,7 +111,7 @@ def _load_model(settings: Settings, metrics: Metrics) -> tuple[Detector, Callabl
     if warning := promotion_warning(artifact.report, settings.model.refuse_unpromoted):
         logger.warning("model %s %s: %s", artifact.spec.name, artifact.spec.version, warning)
     scorer = KerasScorer(artifact, settings.model.tile_rows, settings.model.threads or usual_threads())
-    detector = build_detector(scorer, settings.state, settings.alerts)
+    detector = build_detector(scorer, settings.state, settings.alerts, settings.rules)
     metrics.set("model", 1, scorer.spec.name, scorer.spec.version)
     logger.info(
         "model %s %s: features %s, window %d",

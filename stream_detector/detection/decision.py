@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.detection.decision_rules import DecisionRules
-from stream_detector.detection.transition import CLOSED, OPENED, UPDATED, Transition
+from stream_detector.detection.silence_watch import Returns
+from stream_detector.detection.transition import CLOSED, OPENED, UPDATED, Silence, Transition
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import NO_INCIDENT, Records
@@ -39,6 +40,7 @@ class ScoredReadings:
     errors: Float32Array  # [N, M] NaN: not scored
     wanted: BoolArray  # [N] the stride selects it for scoring
     scorable: BoolArray  # [N] the window is full
+    returns: Returns | None = None  # which readings [N] end a silence; None: none does
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class _Fold:
         rules, found = self._rules, self.decisions
         sensors = self._readings.groups[positions]
         state, rows = header[sensors], table_rows[sensors]
+        self._close_silent(state, positions)
         was_open = state["incident_offset"] != NO_INCIDENT
         above_level = self._needed_errors(positions, was_open) - rules.starts[rows] - state["shift"]
         surprises = rules.tails.surprise(above_level) * rules.weights
@@ -124,6 +127,17 @@ class _Fold:
         self._update_levels(state, rows, above_level, normal)
         state["accepted"] = np.where(normal, np.clip(memory - rules.typical, 0.0, state["accepted"]), state["accepted"])
         header[sensors] = state
+
+    def _close_silent(self, state: Records, positions: Int64Array) -> None:
+        """Close the incidents of sensors that had fallen silent before these readings."""
+        returns = self._readings.returns
+        if returns is None:
+            return
+        closing = returns.is_return[positions] & (state["incident_offset"] != NO_INCIDENT)
+        for at in np.flatnonzero(closing & ~returns.is_announced[positions]).tolist():
+            position = int(positions[at])
+            self.decisions.transitions.append(transition_of(state[at], position, CLOSED, silence=returns.silence(position)))
+        _clear_incident(state, closing)
 
     def _needed_errors(self, positions: Int64Array, was_open: BoolArray) -> Float64Array:
         """Return the errors [G, M] that these readings need, NaN for the others, and record which need them."""
@@ -157,17 +171,8 @@ class _Fold:
     ) -> None:
         """Record the chosen changes of incidents as transitions."""
         for at in np.flatnonzero(chosen).tolist():
-            one = state[at]
-            self.decisions.transitions.append(
-                Transition(
-                    position=int(positions[at]),
-                    status=status,
-                    incident_offset=int(one["incident_offset"]),
-                    opened_ms=int(one["incident_time_ms"]),
-                    peak_score=float(one["incident_peak"]),
-                    is_accepted=is_accepted,
-                )
-            )
+            position = int(positions[at])
+            self.decisions.transitions.append(transition_of(state[at], position, status, is_accepted=is_accepted))
 
     def _update_levels(self, state: Records, table_rows: Int32Array, above_level: Float64Array, normal: BoolArray) -> None:
         """Move the levels towards normal errors: a running mean of bounded memory, step and range."""
@@ -178,6 +183,21 @@ class _Fold:
         shifted = np.clip(state["shift"] + step / count[:, np.newaxis], -farthest, farthest)
         state["shift"] = np.where(normal[:, np.newaxis], shifted, state["shift"])
         state["level_count"] = np.where(normal, count, state["level_count"])
+
+
+def transition_of(
+    header: np.void, position: int, status: str, *, is_accepted: bool = False, silence: Silence | None = None
+) -> Transition:
+    """Describe a change of the incident in a header."""
+    return Transition(
+        position=position,
+        status=status,
+        incident_offset=int(header["incident_offset"]),
+        opened_ms=int(header["incident_time_ms"]),
+        peak_score=float(header["incident_peak"]),
+        is_accepted=is_accepted,
+        silence=silence,
+    )
 
 
 def _open_incident(state: Records, which: BoolArray, offsets: Int64Array, times_ms: Int64Array, scores: Float64Array) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.detection.decision import Decisions, ScoredReadings, decide, reset_for_model
+from stream_detector.detection.decision import Decisions, ScoredReadings, decide, reset_for_model, transition_of
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.event_builder import build_event, change_contexts, event_message, rounded
 from stream_detector.detection.events import PROVISIONAL, READY, WARMING, Event, EventRules
@@ -16,6 +16,16 @@ from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.open_incidents import OpenIncident, write_incident
 from stream_detector.detection.rules.changes import RuleChange, build_rule_event
 from stream_detector.detection.scorer import Scorer
+from stream_detector.detection.silence import SilenceRules
+from stream_detector.detection.silence_events import (
+    SensorPlace,
+    begins_silence,
+    closing_event,
+    opened_change,
+    silence_changes,
+)
+from stream_detector.detection.silence_watch import Returns, SilenceWatch, SilentSensor
+from stream_detector.detection.transition import CLOSED, Transition
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.state.arena import Arena
 from stream_detector.state.record_layout import NO_INCIDENT, Records, layout_name, new_records, time_unit_ms
@@ -54,6 +64,7 @@ class WindowConfig:
     max_gap_ms: int
     scales: ScaleConfig
     stride: int = 1
+    silences: SilenceRules | None = None  # None: nothing is ever silent
 
 
 class Detector:
@@ -67,6 +78,7 @@ class Detector:
         self._scorer = scorer
         self._rules = decision_rules
         self._windows = window_config
+        self.silences = SilenceWatch(arena, window_config.silences)
 
     @property
     def layout(self) -> str:
@@ -93,13 +105,23 @@ class Detector:
         header = records["header"].copy()
         reset_for_model(header, table_rows, self._rules)
         records["header"] = header
-        self.arena.insert(partition, sensors, records, is_stored, table_rows)
+        self.silences.refresh(self.arena.insert(partition, sensors, records, is_stored, table_rows))
+
+    def partitions(self) -> set[int]:
+        """Return the partitions that are in memory."""
+        return self.silences.partitions()
+
+    def drop(self, partition: int) -> None:
+        """Remove a partition and its sensors from memory."""
+        self.arena.drop(partition)
+        self.silences.forget(partition)
 
     def reopen(self, partition: int, incidents: Sequence[OpenIncident]) -> None:
         """Reopen incidents that the store has lost; their sensors must be in the arena."""
         slots = np.array([self.arena.slot(partition, incident.sensor_id) for incident in incidents], np.int32)
         for slot, incident in zip(slots.tolist(), incidents, strict=True):
             write_incident(self.arena.records, slot, incident, self.model.features)
+        self.silences.refresh(slots)
         self.arena.mark_changed(slots, np.ones(len(slots), np.int64))
 
     def detect(self, readings: Readings, *, scoring: bool = True) -> Detected:
@@ -109,17 +131,20 @@ class Detector:
     def begin(self, readings: Readings, *, scoring: bool = True) -> PendingBatch:
         """Append readings to their sensors' windows and start scoring. The previous batch must be finished."""
         slots = self.arena.slots(readings)
+        last_time_ms = self.arena.records["header"]["last_time_ms"][slots]
         appended = append(self.arena.records, slots, readings, self._windows.max_gap_ms)
         touched, groups, rows = np.unique(appended.slot, return_inverse=True, return_counts=True)
         self.arena.mark_changed(touched, rows)
+        returns = self.silences.hear(readings, appended, last_time_ms, is_rebuild=not scoring)
+        self.silences.refresh(touched)
         values, table_rows = readings.values[appended.reading], self.arena.table_rows[appended.slot]
         scales = learn(self.arena.records, appended, values, table_rows, self._windows.scales)
         if not scoring or not len(values):
             return PendingBatch(appended, scales, touched, None, np.zeros(0, np.int64), _no_errors)
-        fold = self._fold(readings, appended, groups)
+        fold = self._fold(readings, appended, groups, returns)
         has_incident = self.arena.records["header"]["incident_offset"][touched] != NO_INCIDENT
         started = self._start(appended, scales, fold, fold.wanted | has_incident[groups])
-        return PendingBatch(appended, scales, touched, fold, *started)
+        return PendingBatch(appended, scales, touched, fold, *started, silence_changes(readings, appended, returns))
 
     def finish(self, pending: PendingBatch) -> Detected:
         """Wait for the scores of a batch, and decide. Slots may have been released since: their new state is then lost."""
@@ -130,7 +155,7 @@ class Detector:
         scored = int((~np.isnan(decisions.scores)).sum())
         return Detected(pending.appended, pending.scales, scored, decisions, pending.rule_changes)
 
-    def _fold(self, readings: Readings, appended: Appended, groups: Int64Array) -> ScoredReadings:
+    def _fold(self, readings: Readings, appended: Appended, groups: Int64Array, returns: Returns | None) -> ScoredReadings:
         """Return accepted readings in the form that `decide` takes, without errors yet."""
         return ScoredReadings(
             groups=groups,
@@ -140,6 +165,7 @@ class Detector:
             errors=np.full((len(appended.reading), len(self.model.members)), np.nan, np.float32),
             wanted=(appended.count + self.arena.phases[appended.slot]) % self._windows.stride == 0,
             scorable=appended.filled == self.model.window_length,
+            returns=returns,
         )
 
     def _decide(self, pending: PendingBatch, fold: ScoredReadings) -> Decisions:
@@ -169,14 +195,38 @@ class Detector:
         return chosen, self._scorer.start(appended.windows(chosen), scales.take(chosen)) if len(chosen) else _no_errors
 
     def alerts(self, readings: Readings, detected: Detected, input_topic: str, alerts_topic: str) -> list[Message]:
-        """Build the events of a batch, in log order; at one reading, that of the score comes first."""
-        rules = EventRules(self._rules.rules_version, rounded(self._rules.budget_per_sensor_day))
+        """Build the events of a batch, in log order; at one reading, that of the score comes first.
+
+        What a silence began comes before what the reading that ended it began.
+        """
+        rules = self._event_rules()
         placed = self._anomaly_events(readings, detected, input_topic, rules)
         placed += [
             (change.reading, build_rule_event(change, input_topic, self.model, rules)) for change in detected.rule_changes
         ]
-        placed.sort(key=lambda one: one[0])
+        placed.sort(key=lambda one: (one[0], not begins_silence(one[1])))
         return [event_message(event, alerts_topic) for _, event in placed]
+
+    def announce(
+        self, partition: int, position: int, until_s: int, input_topic: str, absent: Sequence[SilentSensor] = ()
+    ) -> list[Event]:
+        """Count the sensors of a partition that are due by a second of its active time as announced; return the events.
+
+        The state in memory is that of `position`; `absent` are the due sensors that are not in memory.
+        """
+        events: list[Event] = []
+        for one in [*self.silences.due_in_memory(partition, until_s), *absent]:
+            at = SensorPlace(one.sensor_id, input_topic, partition)
+            if one.header["incident_offset"] != NO_INCIDENT:
+                closing = transition_of(one.header, -1, CLOSED, silence=one.silence)
+                events.append(closing_event(at, closing, self.model, self._event_rules()))
+            change = opened_change(at.sensor_id, partition, one.silence)
+            events.append(build_rule_event(change, input_topic, self.model, self._event_rules()))
+        self.silences.of(partition).announce(position, until_s)
+        return events
+
+    def _event_rules(self) -> EventRules:
+        return EventRules(self._rules.rules_version, rounded(self._rules.budget_per_sensor_day))
 
     def _anomaly_events(
         self, readings: Readings, detected: Detected, input_topic: str, rules: EventRules
@@ -185,7 +235,26 @@ class Detector:
         decisions, appended = detected.decisions, detected.appended
         if decisions is None or not decisions.transitions:
             return []
-        transitions = sorted(decisions.transitions, key=lambda one: int(appended.reading[one.position]))
+        closings = [
+            (reading, closing_event(self._place(readings, reading, input_topic), one, self.model, rules))
+            for one in decisions.transitions
+            for reading in (int(appended.reading[one.position]),)
+            if one.silence is not None
+        ]
+        others = [one for one in decisions.transitions if one.silence is None]
+        return closings + (self._scored_events(readings, detected, others, input_topic, rules) if others else [])
+
+    @staticmethod
+    def _place(readings: Readings, reading: int, topic: str) -> SensorPlace:
+        return SensorPlace(readings.sensors[reading], topic, int(readings.partitions[reading]))
+
+    def _scored_events(
+        self, readings: Readings, detected: Detected, chosen: list[Transition], input_topic: str, rules: EventRules
+    ) -> list[tuple[int, Event]]:
+        """Return the events of changes at readings that the score decided, with the positions of these in the batch."""
+        decisions, appended = detected.decisions, detected.appended
+        assert decisions is not None
+        transitions = sorted(chosen, key=lambda one: int(appended.reading[one.position]))
         positions = np.array([transition.position for transition in transitions])
         states = self._sensor_states(appended, decisions, positions)
         contexts = change_contexts(readings, appended, decisions, positions, states=states, topic=input_topic)

@@ -18,7 +18,7 @@ from stream_detector.timestamps import to_ms
 SCHEMA_VERSION = 1
 #: Fields added to version 1 later, also of its objects. Older events do not have them, so the schema does not require them.
 ADDED_FIELDS = frozenset({"rules", "what", "readings", "reason"})
-WARMING, PROVISIONAL, READY = "warming", "provisional", "ready"
+WARMING, PROVISIONAL, READY, OF_SILENCE = "warming", "provisional", "ready", "silent"
 #: The severities, worst first, with the ratio of score to threshold from which each applies. A score is a logarithm of how
 #: rare an error is, so small ratios mean much.
 SEVERITIES = ((2.5, "critical"), (1.6, "high"), (1.2, "medium"), (0.0, "low"))
@@ -170,8 +170,8 @@ class Event(Struct, frozen=True, kw_only=True):
         str,
         _about(
             "`warming`: the window is not full. `provisional`: the sensor was not in training and still learns its scale and "
-            "level.",
-            enum=[WARMING, PROVISIONAL, READY],
+            "level. `silent`: it was silent until this event.",
+            enum=[WARMING, PROVISIONAL, READY, OF_SILENCE],
         ),
     ] = ""
     model: EventModel = EventModel()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stream_detector.detection.events import Event, event_time_ms, read_event
-from stream_detector.detection.transition import ANOMALY, CLOSED
+from stream_detector.detection.transition import ANOMALY, CLOSED, SILENT
 from stream_detector.state.record_layout import RULE_TYPES, Records
 
 _KEPT_TYPES = frozenset({ANOMALY, *RULE_TYPES})
@@ -65,12 +65,23 @@ def write_incident(records: Records, position: int, incident: OpenIncident, feat
     if incident.type == ANOMALY:
         _write_anomaly(records["header"], position, incident)
         return
+    if incident.type == SILENT:
+        _write_silence(records["header"], position, incident)
+        return
     state, runs = records["rules"][incident.type], records["runs"]
     state["offset"][position] = incident.opened_offset
     state["time_ms"][position] = incident.opened_ms
     for name, _ in incident.features:
         if name in features:
             runs["involved"][position, features.index(name)] |= 1 << RULE_TYPES.index(incident.type)
+
+
+def _write_silence(header: Records, position: int, incident: OpenIncident) -> None:
+    """Let a sensor have been heard before everything, so that it counts as announced."""
+    header["heard"][position] = 0
+    header["last_offset"][position] = incident.opened_offset
+    if header["last_time_ms"][position] < 0:
+        header["last_time_ms"][position] = incident.opened_ms
 
 
 def _write_anomaly(header: Records, position: int, incident: OpenIncident) -> None:

@@ -12,7 +12,21 @@ ANOMALY, INPUT_SILENT = "anomaly", "input_silent"
 FROZEN, MISSING_FEATURE, OUT_OF_RANGE, CLOCK, SILENT, FLAPPING = RULE_TYPES
 EVENT_TYPES = (ANOMALY, *RULE_TYPES, INPUT_SILENT)
 #: Why an incident closed: the sensor was quiet for long enough, or its state counts as the new normal one.
-QUIET, ACCEPTED = "quiet", "accepted"
+QUIET, ACCEPTED, FELL_SILENT, RETURNED = "quiet", "accepted", "silent", "returned"
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A silence of a sensor. Its events are about the sensor's last reading before it, whoever noticed it and when."""
+
+    offset: int  # of that reading
+    time_ms: int  # event time of that reading; negative: not known
+    limit_s: int  # a pause of so long is not a silence
+
+    @property
+    def due_ms(self) -> int:
+        """The event time by which another reading was due."""
+        return self.time_ms + 1000 * self.limit_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +39,4 @@ class Transition:
     opened_ms: int
     peak_score: float
     is_accepted: bool  # closed because it counts as a new normal state
+    silence: Silence | None = None  # closed because the sensor fell silent

@@ -80,12 +80,12 @@ class Assignment:
         """Drop a partition that was revoked."""
         self._partitions.pop(number, None)
         self._restoring.pop(number, None)
-        self._ports.detector.arena.drop(number)
+        self._ports.detector.drop(number)
 
     def restore(self, number: int, delay_seconds: float = 0.0) -> None:
         """Begin to restore a partition from scratch. It is not read meanwhile."""
         partition = self._partitions[number] = Partition(number)
-        self._ports.detector.arena.drop(number)
+        self._ports.detector.drop(number)
         self._ports.source.pause([number])
         restoration = Restoration(partition, self._ports, self._config)
         self._restoring[number] = _Scheduled(restoration, self._clock() + delay_seconds)

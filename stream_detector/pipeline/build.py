@@ -14,6 +14,7 @@ from stream_detector.pipeline.executor import no_op
 from stream_detector.pipeline.intake import Intake
 from stream_detector.pipeline.pipeline import Pipeline, Stages
 from stream_detector.pipeline.restore import Ports
+from stream_detector.pipeline.silences import Silences
 
 
 def build_pipeline(
@@ -35,4 +36,6 @@ def build_pipeline(
     backpressure = Backpressure(ports.source, ports.state.guard, bounds)
     delivery = Delivery(ports.state, assignment, committer, backpressure, on_progress)
     intake = Intake(ports, assignment, delivery, clock, on_progress)
-    return Pipeline(ports, Stages(intake, assignment, committer, backpressure, delivery), config, on_progress=on_progress)
+    silences = Silences(ports, config.input_topic, clock)
+    stages = Stages(intake, assignment, committer, backpressure, delivery, silences)
+    return Pipeline(ports, stages, config, on_progress=on_progress)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 
 from stream_detector.detection.detector import Detector
+from stream_detector.detection.event_builder import event_message
 from stream_detector.errors import CommitFailedError
 from stream_detector.ingest.dead_letters import DeadLetterLimit, dead_letter
 from stream_detector.logs import OutageLog
@@ -101,16 +102,18 @@ class Committer:
             self._limit.check(scored.batch.decoded)
         positions = {chunk.partition: chunk.stop for scored in batches for chunk in scored.batch.chunks}
         messages = [message for scored in batches for message in self.messages(scored)]
-        self._sink.commit(messages, positions, membership)
+        notes = {number: note for scored in batches for number, note in scored.notes.items()}
+        self._sink.commit(messages, positions, membership, notes)
         for scored in batches:
             for chunk, owner in zip(scored.batch.chunks, scored.owners, strict=True):
                 owner.committed_to(chunk.stop)
-            count_batch(report, scored.batch.decoded, scored.detected, self._detector.model)
+            count_batch(report, scored, self._detector.model)
 
     def messages(self, scored: Scored) -> list[Message]:
         """Return the events and dead letters of a batch."""
         config, decoded = self._config, scored.batch.decoded
         alerts = self._detector.alerts(decoded.readings, scored.detected, config.input_topic, config.alerts_topic)
+        alerts += [event_message(one.event, config.alerts_topic) for one in scored.announced]
         topic, max_bytes = config.dead_letter_topic, config.max_dead_letter_bytes
         return alerts + [dead_letter(one, topic, max_bytes) for one in decoded.rejected]
 

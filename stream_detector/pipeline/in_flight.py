@@ -6,12 +6,13 @@ A batch is in flight while its readings are in the windows and being scored. Non
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from stream_detector.detection.decision import Decisions
 from stream_detector.detection.detector import Detected, Detector, PendingBatch
+from stream_detector.detection.events import Event
 from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.pipeline.partition import Partition
 from stream_detector.ports import Chunk
@@ -41,19 +42,29 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """An event that no reading caused, and the partition whose position it is committed with."""
+
+    partition: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
-    """A batch with its decisions."""
+    """A batch with its decisions; or the silences announced in a partition, with an empty chunk that ends where it starts."""
 
     batch: Batch
     owners: Sequence[Partition]  # of the chunks; a partition that was revoked or restored since is another object
     detected: Detected
+    announced: tuple[Announced, ...] = ()
+    notes: Mapping[int, str] = field(default_factory=dict)  # of the partitions, as of the chunks' ends
 
     @property
     def has_output(self) -> bool:
         """Whether it has an event or a dead letter."""
         decisions = self.detected.decisions
         has_events = bool(self.detected.rule_changes) or (decisions is not None and bool(decisions.transitions))
-        return bool(self.batch.decoded.rejected) or has_events
+        return bool(self.batch.decoded.rejected or self.announced) or has_events
 
     def of_owners(self, is_owned: Callable[[Partition], bool]) -> Scored:
         """Return the batch without the partitions that were revoked or restored since."""
@@ -63,7 +74,8 @@ class Scored:
         lost = frozenset(owner.number for owner in self.owners if not is_owned(owner))
         chunks, owners = [self.batch.chunks[at] for at in kept], [self.owners[at] for at in kept]
         decoded, detected = drop_partitions(lost, self.batch.decoded, self.detected)
-        return Scored(Batch(chunks, decoded), owners, detected)
+        announced = tuple([one for one in self.announced if one.partition not in lost])
+        return Scored(Batch(chunks, decoded), owners, detected, announced, self.notes)
 
 
 @dataclass(frozen=True, slots=True)

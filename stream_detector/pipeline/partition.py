@@ -24,6 +24,7 @@ class Partition:
     topic_id: str = ""
     epoch: bytes = b""  # of its stored state
     restored: bool = False  # every sensor of the partition is in memory or in the store
+    is_loaded: bool = False  # every sensor of the partition was brought into memory; some may have been evicted since
     checked_at: int = 0  # the newest check (StoreGuard.required_check) that found the stored state intact
     rewriting: bool = False  # the store has lost this partition, and the rewrite is not complete yet
     _next: int = field(default=REBUILDING, init=False)

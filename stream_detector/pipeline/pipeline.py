@@ -30,7 +30,9 @@ from stream_detector.pipeline.in_flight import Batch, InFlight
 from stream_detector.pipeline.intake import Intake
 from stream_detector.pipeline.partition import store_lag
 from stream_detector.pipeline.restore import Ports
+from stream_detector.pipeline.silences import Silences
 from stream_detector.pipeline.step_report import StepReport
+from stream_detector.ports import Polled
 from stream_detector.state.windows import SensorCounts, sensor_counts
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class Stages:
     committer: Committer
     backpressure: Backpressure
     delivery: Delivery
+    silences: Silences
 
 
 class Pipeline:
@@ -56,6 +59,7 @@ class Pipeline:
         self._ports = ports
         self._intake, self._delivery = stages.intake, stages.delivery
         self._assignment, self._committer, self._backpressure = stages.assignment, stages.committer, stages.backpressure
+        self._silences = stages.silences
         self._config = config
         self._on_progress = on_progress
         self._in_flight = InFlight(ports.detector)
@@ -86,6 +90,10 @@ class Pipeline:
         detector = self._ports.detector
         return sensor_counts(detector.arena.records["header"], detector.arena.partitions >= 0, detector.model.window_length)
 
+    def silent_sensors(self) -> int:
+        """Count the sensors in memory whose silence is announced. Scans all of them."""
+        return self._ports.detector.silences.count_announced()
+
     def use_rules(self, rules: DecisionRules) -> None:
         """Decide by other rules from the next batch on. Call it only after `settle` returned True."""
         self._ports.detector.use_rules(rules)
@@ -106,6 +114,7 @@ class Pipeline:
             batch = self._intake.batch_of(polled, report)
             self._delivery.await_store(report)
             self._decide_in_flight()  # 3. decide the scored batch
+            self._announce_silences(polled)
             if not self._append_while_committing(batch):  # 4. in parallel with 5 and 6, or after them:
                 self._delivery.commit_and_persist(report, now=True)
                 self._append_what_fits(batch)  # 4. append the new batch and start scoring it
@@ -195,11 +204,20 @@ class Pipeline:
             self._in_flight.start(batch, ready)
             self._on_progress()
 
+    def _announce_silences(self, polled: Polled) -> None:
+        """Announce the sensors that have fallen silent. No batch may be in flight, and the store not be in use."""
+        self._silences.follow(polled)
+        if self._assignment.membership is None:
+            return
+        ready = self._assignment.ready()
+        for scored in self._silences.announce({n: one for n, one in ready.items() if n not in self._backpressure.held}):
+            self._committer.add(scored)
+
     def _decide_in_flight(self) -> None:
         """Wait for the scores of the batch in flight, if any, and decide. Then every reading in memory is decided."""
         scored = self._in_flight.decide()
         if scored is not None:
-            self._committer.add(scored.of_owners(self._assignment.is_ready))
+            self._committer.add(self._silences.noted(scored.of_owners(self._assignment.is_ready)))
 
     def _restore_slices(self) -> None:
         """Restore a slice of each partition that needs it, with nothing in flight: only stored sensors can be evicted."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stream_detector.detection.detector import Detector
+from stream_detector.detection.silence import PartitionSilence, read_note
 from stream_detector.errors import RetriableError
 from stream_detector.pipeline.config import RestoreConfig
 from stream_detector.pipeline.partition import Partition
@@ -47,6 +48,8 @@ class Restoration:
         self._config = config
         self._membership: Membership | None = None
         self._report = StepReport()
+        self._committed: PartitionSilence | None = None  # as of the committed position
+        self._stored: PartitionSilence | None = None  # as of the stored position
         self._slices = self._restore()
 
     def advance(self, membership: Membership | None, report: StepReport) -> float | None:
@@ -61,7 +64,7 @@ class Restoration:
     def _restore(self) -> Iterator[float]:
         """Restore the partition and start reading it; between slices, yield the least seconds to wait."""
         partition = self._partition
-        self._ports.detector.arena.drop(partition.number)
+        self._ports.detector.drop(partition.number)
         plan = self._plan()
         while plan.action is Action.WAIT:
             yield _WAIT_SECONDS
@@ -80,6 +83,8 @@ class Restoration:
         meta = self._ports.state.guard.meta(number)
         partition.topic_id = source.topic_id()
         committed = source.committed(number)
+        self._committed = None if committed is None else read_note(source.note(number), committed)
+        self._stored = None if meta is None else read_note(meta.note, meta.next_position)
         log_start, log_end = source.bounds(number)
         if meta is not None:
             partition.found_stored(meta.epoch, meta.next_position)
@@ -126,12 +131,17 @@ class Restoration:
         if plan.starts_group:
             others = (number for number in source.partitions() - positions.keys() if source.committed(number) is None)
             positions |= {number: self._first_position(number) for number in others}
-        self._ports.sink.commit([], positions, self._membership)
+        notes = {} if self._committed is None else {self._partition.number: self._committed.note(plan.position)}
+        self._ports.sink.commit([], positions, self._membership, notes)
 
     def _replay(self, plan: Plan) -> Iterator[float]:
         """Fold the readings after the stored position into the state; their events are already on the alerts topic."""
         partition = self._partition
         partition.continue_from_stored()
+        committed = self._committed or PartitionSilence()
+        clock = committed.clock if self._stored is None else self._stored.clock
+        silences = self._ports.detector.silences
+        silences.restore(partition.number, PartitionSilence(clock, committed.announced_s, committed.marks))
         if plan.action is Action.REPLAY:
             for chunk in self._read(plan.replay_from, plan.position):
                 self._fold(chunk, scoring=True)
@@ -143,7 +153,8 @@ class Restoration:
 
     def _rebuild(self, plan: Plan) -> Iterator[float]:
         """Fill the windows from the readings before the position. State derived from scores starts from the model's prior."""
-        partition = self._partition
+        partition, silences = self._partition, self._ports.detector.silences
+        silences.restore(partition.number, self._committed and self._committed.before_rebuild())
         self._ports.state.writer.begin(partition)
         partition.continue_from_stored()
         for chunk in self._read(self._lookback(plan.position), plan.position):
@@ -157,6 +168,7 @@ class Restoration:
             self._reopen_incidents(plan.position)
             yield from self._store_changes()
         partition.appended_to(plan.position)
+        partition.is_loaded = True
         self._persist()
 
     def _is_crowded(self) -> bool:

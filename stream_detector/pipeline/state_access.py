@@ -41,6 +41,7 @@ def open_state(
         detector.arena,
         detector.layout,
         random_bytes,
+        note_of=lambda number, position: detector.silences.of(number).note(position),
         executor=executor,
         whole_bytes=whole_bytes,
         on_progress=on_progress,

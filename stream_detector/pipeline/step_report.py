@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from stream_detector.detection.detector import Detected
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.transition import ANOMALY
-from stream_detector.readings import Decoded
+from stream_detector.pipeline.in_flight import Scored
 from stream_detector.timestamps import SECONDS_PER_DAY
 
 
@@ -42,8 +42,9 @@ class StepReport:
         return bool(self.polled or self.records or self.replayed or self.restores or self.failed_commits)
 
 
-def count_batch(report: StepReport, decoded: Decoded, detected: Detected, model: ModelSpec) -> None:
-    """Add a batch to a report, in place."""
+def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
+    """Add a committed batch to a report, in place."""
+    decoded, detected = scored.batch.decoded, scored.detected
     report.committed_batches += 1
     report.records += len(decoded.readings) + len(decoded.rejected)
     report.readings += len(decoded.readings)
@@ -55,6 +56,7 @@ def count_batch(report: StepReport, decoded: Decoded, detected: Detected, model:
     if detected.decisions is not None:
         report.alerts.update((ANOMALY, transition.status) for transition in detected.decisions.transitions)
     report.alerts.update((change.type, change.status) for change in detected.rule_changes)
+    report.alerts.update((one.event.type, one.event.status) for one in scored.announced)
     if len(decoded.readings):
         report.newest_time_ms = max(report.newest_time_ms, int(decoded.readings.times_ms.max()))
 

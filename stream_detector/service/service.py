@@ -114,5 +114,6 @@ class Service:
         counts = self._pipeline.sensor_counts()
         self._metrics.set("sensors", counts.warming, "warming")
         self._metrics.set("sensors", counts.ready, "ready")
+        self._metrics.set("silent_sensors", self._pipeline.silent_sensors())
         self._metrics.set("open_incidents", counts.open_incidents)
         self._metrics.set("alarm_budget_per_day", counts.ready * budget_per_sensor_day)

@@ -204,6 +204,17 @@ class InputSettings(Group):
         return value
 
 
+class RuleSettings(Group):
+    """What the rules find that need no model: docs/rules.md."""
+
+    silent_seconds: Annotated[float, Field(ge=0, le=7 * 86_400)] = Field(
+        60.0,
+        description="A sensor is silent after so long without a reading, at least; 0 turns this rule off.",
+    )
+    silent_intervals: float = Field(5.0, ge=1, le=1000, description="And after this many of its own intervals.")
+    silent_pauses: float = Field(3.0, ge=1, le=1000, description="And after this many of its own usual longest pauses.")
+
+
 class DeadLetterSettings(Group):
     """How much bad input stops the service."""
 
@@ -278,6 +289,7 @@ class Settings(BaseSettings):
     input: InputSettings = InputSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
     alerts: AlertSettings = AlertSettings()
+    rules: RuleSettings = RuleSettings()
     http: HttpSettings = HttpSettings()
     service: ServiceSettings = ServiceSettings()
 

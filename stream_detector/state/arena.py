@@ -15,6 +15,8 @@ from stream_detector.readings import BoolArray, Int32Array, Int64Array, Readings
 from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import Records, new_records, raw
 
+#: A due second that never comes.
+NEVER_DUE = 1 << 60
 _FIRST_CAPACITY = 1024
 
 
@@ -43,6 +45,10 @@ class Arena:
         self.table_rows: Int32Array = np.zeros(0, np.int32)  # in the model's table of sensors, or UNKNOWN
         self.stored_time_ms: Int64Array = np.zeros(0, np.int64)  # last_time_ms of the stored record; -1: none
         self.unsaved_rows: Int64Array = np.zeros(0, np.int64)  # rows appended since the record was stored
+        self.due_s: Int64Array = np.zeros(
+            0, np.int64
+        )  # detection/silence_watch.py: when the sensor has been silent for too long
+        self.evicted: set[int] = set()  # partitions of which sensors were evicted, until `drop`
         self._last_seen: Int64Array = np.zeros(0, np.int64)
         self._grow()
 
@@ -65,6 +71,15 @@ class Arena:
                 slots.append(slot)
         self._last_seen[slots] = self._tick
         return missing
+
+    @property
+    def room(self) -> int:
+        """How many more sensors fit without evicting any."""
+        return self.max_sensors - len(self)
+
+    def holds(self, partition: int, sensor: str) -> bool:
+        """Return whether a sensor is in the arena."""
+        return sensor in self._slots.get(partition, ())
 
     def slot(self, partition: int, sensor: str) -> int:
         """Return the slot of a sensor that is in the arena."""
@@ -94,13 +109,17 @@ class Arena:
             oldest = candidates[np.argpartition(self._last_seen[candidates], shortage - 1)[:shortage]]
             for slot, partition in zip(oldest.tolist(), self.partitions[oldest].tolist(), strict=True):
                 del self._slots[partition][self.sensors[slot]]
+                self.evicted.add(partition)
             self._release(oldest.tolist())
         return True
 
     def insert(
         self, partition: int, sensors: Sequence[str], records: Records, stored: BoolArray, table_rows: Int32Array
-    ) -> None:
-        """Insert new sensors with these records [N]; there must be room. `stored` [N]: the store has exactly this record."""
+    ) -> Int32Array:
+        """Insert new sensors with these records [N]; there must be room. Return their slots [N].
+
+        `stored` [N]: the store has exactly this record.
+        """
         slots = [self._free.pop() for _ in sensors]
         self._slots.setdefault(partition, {}).update(zip(sensors, slots, strict=True))
         for slot, sensor in zip(slots, sensors, strict=True):
@@ -112,6 +131,7 @@ class Arena:
         self.stored_time_ms[slots] = np.where(stored, records["header"]["last_time_ms"], -1)
         self.unsaved_rows[slots] = 0
         self._last_seen[slots] = self._tick
+        return np.array(slots, np.int32)
 
     def held(self, partition: int) -> Int32Array:
         """Return the slots of a partition's sensors."""
@@ -160,11 +180,13 @@ class Arena:
     def drop(self, partition: int) -> None:
         """Remove a partition's sensors."""
         self._unsaved.pop(partition, None)
+        self.evicted.discard(partition)
         self._release(list(self._slots.pop(partition, {}).values()))
 
     def _release(self, slots: list[int]) -> None:
         self.partitions[slots] = -1
         self.unsaved_rows[slots] = 0
+        self.due_s[slots] = NEVER_DUE
         for slot in slots:
             self.sensors[slot] = ""
         self._free += slots
@@ -183,5 +205,6 @@ class Arena:
             np.concatenate([column, np.zeros(added, np.int64)])
             for column in (self.phases, self.stored_time_ms, self.unsaved_rows, self._last_seen)
         )
+        self.due_s = np.concatenate([self.due_s, np.full(added, NEVER_DUE, np.int64)])
         self.sensors += [""] * added
         self._free += range(new - 1, old - 1, -1)

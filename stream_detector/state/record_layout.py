@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 LAYOUT_VERSION = 5
 #: An incident's offset when no incident is open.
 NO_INCIDENT = -1
+#: The offset of a sensor's newest reading when it has none.
+NO_OFFSET = -1
 #: A row's time is kept modulo 2**16 units, so the time between two rows must be fewer units than that.
 _MAXIMUM_GAP_UNITS = 60_000
 
@@ -25,6 +27,8 @@ _HEADER = (
     ("incident_peak", "<f8"),
     ("last_anomalous_ms", "<i8"),
     ("last_update_ms", "<i8"),
+    ("last_offset", "<i8"),  # heard.py: offset of the newest accepted reading; negative: none yet
+    ("heard", "<u4"),  # heard.py: when that was, in seconds of the partition's active time
     ("count", "<u4"),  # accepted readings since the sensor was first seen
     ("filled", "<i4"),  # rows of the current window, at most T; a gap restarts it
     ("model", "<u4"),  # tag of the model that the fields below came from
@@ -82,6 +86,7 @@ def new_records(count: int, window_length: int, features: int, members: int) -> 
     records = np.zeros(count, record_dtype(window_length, features, members))
     records["header"]["last_time_ms"] = -1
     records["header"]["incident_offset"] = NO_INCIDENT
+    records["header"]["last_offset"] = NO_OFFSET
     for name in RULE_TYPES:
         records["rules"][name]["offset"] = NO_INCIDENT
     return records

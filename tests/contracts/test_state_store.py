@@ -118,6 +118,34 @@ def test_the_note_moves_with_the_position(store: StateStore) -> None:
     assert store.meta(0) == meta_at(10)
 
 
+def scanned(store: StateStore, partition: int, epoch: bytes, count: int) -> dict[str, bytes]:
+    """Scan a partition to its end."""
+    found: dict[str, bytes] = {}
+    cursor = ""
+    for _ in range(1000):
+        page = store.scan(partition, epoch, cursor, count)
+        found |= page.records
+        cursor = page.cursor
+        if not cursor:
+            return found
+    raise AssertionError("the scan does not end")
+
+
+@pytest.mark.parametrize("count", [1, 7, 1000])
+def test_a_scan_finds_every_sensor_of_its_partition_and_epoch(store: StateStore, count: int) -> None:
+    names = [name for name in NASTY_NAMES if len(name) < 100] + [f"pump-{number}" for number in range(40)]
+    many = {name: f"record of {place}".encode() for place, name in enumerate(names)}
+    store.begin(0, meta_at(0))
+    store.begin(1, meta_at(0))
+    store.persist(0, EPOCH, 0, 1, together(*(whole(*one) for one in many.items())))
+    store.persist(1, EPOCH, 0, 1, together(whole("elsewhere", b"x")))
+
+    assert scanned(store, 0, EPOCH, count) == many
+    assert scanned(store, 1, EPOCH, count) == {"elsewhere": b"x"}
+    assert scanned(store, 0, OTHER_EPOCH, count) == {}
+    assert scanned(store, 2, EPOCH, count) == {}
+
+
 def test_begin_replaces_the_meta_of_its_partition_only(store: StateStore) -> None:
     store.begin(0, meta_at(7))
     store.begin(1, meta_at(11))
@@ -318,6 +346,7 @@ def test_a_store_that_answers_can_be_pinged_and_closed_twice(store: StateStore) 
         pytest.param(lambda store: store.begin(0, meta_at(0)), id="begin"),
         pytest.param(lambda store: store.load(0, EPOCH, ["a"]), id="load"),
         pytest.param(lambda store: store.persist(0, EPOCH, 0, 1, together()), id="persist"),
+        pytest.param(lambda store: store.scan(0, EPOCH, "", 10), id="scan"),
         pytest.param(lambda store: store.ping(), id="ping"),
     ],
 )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from stream_detector.errors import StoreUnavailableError
-from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict, Updates
+from stream_detector.ports import PartitionMeta, Scanned, SensorUpdate, StoreVerdict, Updates
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,15 @@ class MemoryStore:
         self._answer()
         stored = [self._sensors.get((partition, sensor)) for sensor in sensors]
         return [one.record if one is not None and one.epoch == epoch else None for one in stored]
+
+    def scan(self, partition: int, epoch: bytes, cursor: str, count: int) -> Scanned:
+        """Read some of a partition's stored sensors, in the order of their names."""
+        self._answer()
+        later = sorted(sensor for number, sensor in self._sensors if number == partition and f"+{sensor}" > cursor)
+        page = later[:count]
+        stored = {sensor: self._sensors[partition, sensor] for sensor in page}
+        records = {sensor: one.record for sensor, one in stored.items() if one.epoch == epoch}
+        return Scanned(records, f"+{page[-1]}" if len(later) > count else "")
 
     def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> StoreVerdict:
         """Move a partition's state from position `start` to `stop`, all or nothing. Idempotent."""

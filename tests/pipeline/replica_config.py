@@ -12,6 +12,7 @@ from stream_detector.detection.calibration import Tails
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector, WindowConfig
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.silence import SilenceRules
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.pipeline.config import AT_ONCE, CommitPolicy, LagBounds, PipelineConfig, RestoreConfig
 from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
@@ -54,6 +55,7 @@ class ReplicaConfig:
     quiet_ms: int = 2 * SECOND_MS
     max_gap_ms: int = MINUTE_MS
     stride: int = 1
+    silent_s: int = 0  # a sensor may say nothing for so long; 0: for ever
     max_sensors: int = 1000
     overlap_records: int = 4096  # a batch of fewer is carried through in one step
     commits: CommitPolicy = field(default_factory=lambda: CommitPolicy(seconds=0.5))
@@ -123,12 +125,13 @@ class ReplicaConfig:
         features = len(self.model.features)
         fallback = np.arange(2, 2 + features, dtype=np.float32)
         scales = ScaleConfig(self.sensors(), fallback, self.learned_count)
+        silences = SilenceRules(self.silent_s * SECOND_MS) if self.silent_s else None
         return Detector(
             Arena(self.max_sensors, self.model.window_length, features, len(self.model.members)),
             scorer or ChecksumScorer(),
             self.model,
             self.rules(),
-            WindowConfig(self.max_gap_ms, scales, self.stride),
+            WindowConfig(self.max_gap_ms, scales, self.stride, silences),
         )
 
 

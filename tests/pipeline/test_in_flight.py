@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from stream_detector.errors import RetriableError
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.ports import Polled
-from stream_detector.readings import Float32Array, Membership, Message
+from stream_detector.readings import Float32Array
 from stream_detector.state.running_scale import Scales
 from tests.fakes.scorer import ChecksumScorer
 from tests.pipeline import scene
@@ -54,9 +55,9 @@ def test_windows_are_being_scored_when_the_batch_before_is_committed(monkeypatch
 
         return wait
 
-    def noted_commit(messages: Sequence[Message], positions: Mapping[int, int], membership: Membership) -> None:
+    def noted_commit(*arguments: Any) -> None:  # noqa: ANN401 - passed on
         order.append("commit")
-        commit(messages, positions, membership)
+        commit(*arguments)
 
     start, commit = ChecksumScorer.start, replica.sink.commit
     monkeypatch.setattr(ChecksumScorer, "start", noted)

@@ -278,13 +278,13 @@ def test_the_layout_is_named_by_window_length_members_unit_of_time_and_features_
 def test_a_record_is_a_header_with_a_shift_per_member_moments_per_feature_rules_and_a_ring_of_rows() -> None:
     record = record_dtype(window_length=5, features=2, members=3)
 
-    # 6 columns of 8 bytes and 6 of 4, and 3 float32; two float64 and a uint16 per feature; two int64 and a uint16 per
+    # 7 columns of 8 bytes and 7 of 4, and 3 float32; two float64 and a uint16 per feature; two int64 and a uint16 per
     # rule; three uint16 and a byte per feature; 2 float32 and a uint16 per row.
-    sizes = [6 * 8 + 6 * 4 + 3 * 4, 2 * 18, 6 * 18, 2 * 7, 5 * 10]
+    sizes = [7 * 8 + 7 * 4 + 3 * 4, 2 * 18, 6 * 18, 2 * 7, 5 * 10]
     assert [record[name].itemsize for name in record.names or ()] == sizes
     assert record.itemsize == sum(sizes)
     assert record.fields is not None
-    assert [record.fields[name][1] for name in ("header", "moments", "rows")] == [0, 84, 84 + 36 + 108 + 14]
+    assert [record.fields[name][1] for name in ("header", "moments", "rows")] == [0, 96, 96 + 36 + 108 + 14]
 
 
 def test_a_sensor_that_was_never_seen_has_neither_rows_nor_moments_nor_an_incident() -> None:

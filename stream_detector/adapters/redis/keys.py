@@ -30,10 +30,14 @@ class Keys:
 
     def sensors(self, partition: int, sensors: Sequence[str]) -> list[bytes]:
         """Return the keys of a partition's sensors, in order."""
-        plain = f"sd:{{{self._tag}:{partition}}}:w:".encode()
+        plain = self.plain_sensors(partition)
         hashed = f"sd:{{{self._tag}:{partition}}}:h:".encode()
         names = [sensor.encode("utf-8", "surrogatepass") for sensor in sensors]
         return [plain + name if len(name) <= MAXIMUM_PLAIN_SENSOR_BYTES else hashed + _digest(name) for name in names]
+
+    def plain_sensors(self, partition: int) -> bytes:
+        """Return what the keys of a partition's sensors begin with, before their names; as a pattern it matches itself."""
+        return f"sd:{{{self._tag}:{partition}}}:w:".encode()
 
     def probes(self) -> tuple[str, str]:
         """Return the keys of a string and a hash that a ping writes; both have the same hash tag."""

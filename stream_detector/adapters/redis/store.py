@@ -20,7 +20,7 @@ from stream_detector.adapters.redis.client import Client, checked_address, conne
 from stream_detector.adapters.redis.keys import Keys
 from stream_detector.adapters.redis.ttl_renewal import Renewals
 from stream_detector.errors import StoreRefusedError, StoreUnavailableError
-from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict, Updates
+from stream_detector.ports import PartitionMeta, Scanned, SensorUpdate, StoreVerdict, Updates
 from stream_detector.settings.schema import PREFIX, RedisSettings
 
 logger = logging.getLogger(__name__)
@@ -82,6 +82,20 @@ class RedisStore:
         values = self._execute("MGET", *self._keys.sensors(partition, sensors))
         return [value[_EPOCH_BYTES:] if value is not None and value.startswith(epoch) else None for value in values]
 
+    def scan(self, partition: int, epoch: bytes, cursor: str, count: int) -> Scanned:
+        """Read some of a partition's stored sensors, in two round trips; skips sensors whose names are hashed."""
+        prefix = self._keys.plain_sensors(partition)
+        with self._translated_errors():
+            client: Any = self._client()  # only a Cluster's has nodes
+            node = {"target_nodes": client.get_node_from_key(self._keys.meta(partition))} if self._settings.cluster else {}
+            following, keys = client.execute_command("SCAN", cursor or 0, "MATCH", prefix + b"*", "COUNT", count, **node)
+        if isinstance(following, dict):  # a Cluster's answers, by node
+            (following,) = following.values()
+        records = zip(keys, self._execute("MGET", *keys) if keys else (), strict=True)
+        found = {key[len(prefix) :].decode("utf-8", "surrogatepass"): value for key, value in records}
+        ours = {name: value[_EPOCH_BYTES:] for name, value in found.items() if value is not None and value.startswith(epoch)}
+        return Scanned(ours, "" if int(following) == 0 else str(following))
+
     def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> StoreVerdict:
         """Move a partition's state from position `start` to `stop`, all or nothing. Idempotent.
 
@@ -129,6 +143,7 @@ class RedisStore:
         self._execute("SETRANGE", text, 0, "p")
         self._execute("GETRANGE", text, 0, 0)
         self._execute("MGET", text)
+        self.scan(0, b"", "", 1)
         self._execute("HSET", fields, "next", 0, "epoch", "none")
         self._execute("PEXPIRE", fields, PING_MS)
         self._execute("HMGET", fields, "next", "epoch")

@@ -30,7 +30,7 @@ HAS_INCIDENT, HAS_MOMENTS, STEP_SHIFT, VALUE_SHIFT, IS_FILLING, HAS_RULES = 1, 2
 RUN_FIELDS = (("unchanged", 512), ("absent", 1024), ("longest", 2048))
 MAXIMUM_VALUE_WIDTH = 4
 #: Header fields that the head copies.
-COPIED_FIELDS = ("count", "model", "level_count", "memory", "shift")
+COPIED_FIELDS = ("count", "model", "level_count", "memory", "shift", "last_offset", "heard")
 FILLED = np.dtype("<u2")
 
 

@@ -20,7 +20,7 @@ MINUTE_MS, START_MS = 60_000, 1_763_000_000_000
 MEMBERS = 3
 MAX_GAP_MS, UNIT_MS = 600_000, 10
 #: Of the head: format (2 bytes), time, count, model, level_count, memory, minimum step; and per member.
-HEAD_BYTES = 2 + 6 + 4 + 4 + 4 + 4 + 2 + 4 * MEMBERS
+HEAD_BYTES = 2 + 6 + 8 + 4 + 4 + 4 + 4 + 4 + 2 + 4 * MEMBERS
 FEATURE_BYTES = 1 + 4
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)

@@ -1,0 +1,122 @@
+"""The events of silences: a sensor falls silent, which closes its other incidents, and speaks again.
+
+The event that begins a silence is a function of the sensor's last reading before it. So it is the same whether the detector
+announced the silence while it lasted, or noticed it when the sensor spoke again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.detection.events import OF_SILENCE, Event, EventIncident, EventModel, EventRules, EventWindow
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.rules.changes import RuleChange
+from stream_detector.detection.silence_watch import Returns
+from stream_detector.detection.transition import ANOMALY, CLOSED, FELL_SILENT, OPENED, RETURNED, SILENT, Silence, Transition
+from stream_detector.readings import Readings
+from stream_detector.state.windows import Appended
+from stream_detector.timestamps import iso_time
+
+_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class SensorPlace:
+    """A sensor and the partition of the input topic that its readings are in."""
+
+    sensor_id: str
+    topic: str
+    partition: int
+
+
+def opened_change(sensor_id: str, partition: int, silence: Silence, reading: int = -1) -> RuleChange:
+    """Describe that a sensor fell silent; `reading` is the position in the batch of the reading that ended it."""
+    return RuleChange(
+        type=SILENT,
+        status=OPENED,
+        sensor_id=sensor_id,
+        reading=reading,
+        partition=partition,
+        offset=silence.offset,
+        time_ms=silence.due_ms,
+        incident_offset=silence.offset,
+        opened_ms=silence.due_ms,
+        what=f"No reading for {_duration(silence.limit_s)}, the longest that is usual for this sensor",
+        sensor_state=OF_SILENCE,
+        start_ms=silence.time_ms,
+    )
+
+
+def closed_change(readings: Readings, reading: int, silence: Silence) -> RuleChange:
+    """Describe that a sensor speaks again, at a reading with this position in the batch."""
+    time_ms = int(readings.times_ms[reading])
+    return RuleChange(
+        type=SILENT,
+        status=CLOSED,
+        sensor_id=readings.sensors[reading],
+        reading=reading,
+        partition=int(readings.partitions[reading]),
+        offset=int(readings.offsets[reading]),
+        time_ms=time_ms,
+        incident_offset=silence.offset,
+        opened_ms=silence.due_ms,
+        what=f"It speaks again; its last reading before was at {iso_time(silence.time_ms)}",
+        reason=RETURNED,
+        sensor_state=OF_SILENCE,
+        start_ms=time_ms,
+    )
+
+
+def silence_changes(readings: Readings, appended: Appended, returns: Returns | None) -> tuple[RuleChange, ...]:
+    """Describe the silences that a batch ends: each opened, unless it was announced, and closed."""
+    if returns is None:
+        return ()
+    changes = []
+    for position in np.flatnonzero(returns.is_return).tolist():
+        reading, silence = int(appended.reading[position]), returns.silence(position)
+        sensor_id, partition = readings.sensors[reading], int(readings.partitions[reading])
+        if not returns.is_announced[position]:
+            changes.append(opened_change(sensor_id, partition, silence, reading))
+        changes.append(closed_change(readings, reading, silence))
+    return tuple(changes)
+
+
+def begins_silence(event: Event) -> bool:
+    """Return whether an event is about the beginning of a silence: it says that a sensor fell silent, or closes for that."""
+    return event.incident.reason == FELL_SILENT or (event.type == SILENT and event.status == OPENED)
+
+
+def closing_event(at: SensorPlace, transition: Transition, model: ModelSpec, rules: EventRules) -> Event:
+    """Build the event of an incident of the score that closes because its sensor fell silent."""
+    silence = transition.silence
+    assert silence is not None
+    place = f"{at.topic}-{at.partition}"
+    peak = float(f"{transition.peak_score:.{_DIGITS}g}")
+    return Event(
+        event_id=f"{place}-{silence.offset}-0-{model.version}-{CLOSED}",
+        type=ANOMALY,
+        status=CLOSED,
+        incident_id=f"{place}-{transition.incident_offset}-0",
+        sensor_id=at.sensor_id,
+        timestamp=iso_time(silence.due_ms),
+        sensor_state=OF_SILENCE,
+        model=EventModel(model.name, model.version),
+        rules=rules,
+        window=EventWindow(at.topic, at.partition, silence.offset, iso_time(silence.time_ms), iso_time(silence.due_ms), 1),
+        incident=EventIncident(
+            opened_at=iso_time(transition.opened_ms),
+            opened_offset=transition.incident_offset,
+            peak_score=peak,
+            reason=FELL_SILENT,
+        ),
+    )
+
+
+def _duration(seconds: int) -> str:
+    """Return a duration in words: 90 s, 5 min, 3 h."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,180 @@
+"""Watches over the partitions in memory: who returns in a batch, and who has fallen silent by now."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.detection.silence import PartitionSilence, SilenceRules
+from stream_detector.detection.transition import Silence
+from stream_detector.readings import BoolArray, Int32Array, Int64Array, Readings
+from stream_detector.state.arena import NEVER_DUE, Arena
+from stream_detector.state.heard import HeardReadings, hear
+from stream_detector.state.partition_clock import arrivals_ms
+from stream_detector.state.record_layout import Records
+from stream_detector.state.windows import Appended
+
+_SAMPLED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Returns:
+    """Which of M accepted readings end a silence of their sensor, and what that silence was."""
+
+    is_return: BoolArray  # [M]
+    is_announced: BoolArray  # [M] the silence was announced before; the arrays below are arbitrary where there is none
+    offset: Int64Array  # [M] of the sensor's last reading before it
+    time_ms: Int64Array  # [M] event time of that reading
+    limit_s: Int64Array  # [M] for so long a pause of the sensor is not a silence
+
+    def silence(self, position: int) -> Silence:
+        """Return the silence that the reading at a position ends."""
+        return Silence(int(self.offset[position]), int(self.time_ms[position]), int(self.limit_s[position]))
+
+
+@dataclass(frozen=True, slots=True)
+class SilentSensor:
+    """A sensor that has fallen silent and was not announced yet, with the header of its record."""
+
+    sensor_id: str
+    header: np.void
+    silence: Silence
+
+
+class SilenceWatch:
+    """The silences of all partitions in memory. `arena.due_s` has the second at which each sensor is due."""
+
+    def __init__(self, arena: Arena, rules: SilenceRules | None) -> None:
+        """Without rules, nothing is ever silent."""
+        self._arena = arena
+        self._rules = rules
+        self._partitions: dict[int, PartitionSilence] = {}
+
+    @property
+    def is_on(self) -> bool:
+        """Whether sensors can be silent."""
+        return self._rules is not None
+
+    def of(self, partition: int) -> PartitionSilence:
+        """Return the silence of a partition."""
+        return self._partitions.setdefault(partition, PartitionSilence())
+
+    def partitions(self) -> set[int]:
+        """Return the partitions in memory."""
+        return set(self._partitions)
+
+    def restore(self, partition: int, silence: PartitionSilence | None = None) -> None:
+        """Continue a partition from its note; without one, start over."""
+        self._partitions[partition] = silence or PartitionSilence()
+
+    def forget(self, partition: int) -> None:
+        """Drop a partition that is no longer in memory."""
+        self._partitions.pop(partition, None)
+
+    def refresh(self, slots: Int32Array) -> None:
+        """Work out again when the sensors in these slots [S] are due: they were inserted, or heard."""
+        if self._rules is not None:
+            header = self._arena.records["header"]
+            due = header["heard"][slots] + self._limits_s(slots)
+            self._arena.due_s[slots] = np.where(header["last_offset"][slots] >= 0, due, NEVER_DUE)
+
+    def hear(self, readings: Readings, appended: Appended, last_time_ms: Int64Array, *, is_rebuild: bool) -> Returns | None:
+        """Fold a batch; return which accepted readings [M] end a silence, None if no reading does.
+
+        `last_time_ms` [N] is the event time of the newest reading of each reading's sensor before the batch. In a rebuild,
+        no pause is left out of the active time, because what the clock left out before is not known.
+        """
+        rules = self._rules
+        if rules is None or not len(appended.reading):
+            return None
+        second = self._advance(readings, appended, None if is_rebuild else rules.pause_ms)
+        offsets = readings.offsets[appended.reading]
+        heard = hear(
+            self._arena.records["header"],
+            HeardReadings(appended.slot, appended.rank, second, offsets, appended.times_ms, last_time_ms[appended.reading]),
+        )
+        limit_s = rules.limits_s(np.zeros(len(second), np.float32), np.zeros(len(second), np.float32))  # PACE
+        due_s = heard.before + limit_s
+        is_return = (second >= due_s) & ~heard.is_first
+        is_announced = np.zeros(len(second), np.bool_)
+        partitions = readings.partitions[appended.reading]
+        for number in np.unique(partitions).tolist():
+            silence, of = self.of(number), np.flatnonzero(partitions == number)
+            before, due = heard.before_offset[of], due_s[of]
+            is_return[of] |= silence.are_marked(before, due, offsets[of]) & ~heard.is_first[of]
+            is_announced[of] = silence.are_announced(before, due)
+        if not is_return.any():
+            return None
+        return Returns(is_return, is_announced & is_return, heard.before_offset, heard.before_time_ms, limit_s)
+
+    def partitions_with_due(self, until_s: Mapping[int, int]) -> set[int]:
+        """Return those of the partitions in which a sensor in memory may be due by its partition's second and not announced."""
+        if not until_s:
+            return set()
+        arena, numbers = self._arena, list(until_s)
+        begin, end = (np.zeros(max(numbers) + 1, np.int64) for _ in range(2))
+        for number in numbers:
+            silence = self.of(number)
+            begin[number], end[number] = 0 if silence.marks else silence.announced_s, until_s[number]
+        ours = np.flatnonzero((arena.due_s < NEVER_DUE) & (arena.partitions <= max(numbers)))
+        of = arena.partitions[ours]
+        return set(np.unique(of[(arena.due_s[ours] > begin[of]) & (arena.due_s[ours] <= end[of])]).tolist())
+
+    def due_in_memory(self, partition: int, until_s: int) -> list[SilentSensor]:
+        """Return the sensors in memory that are due by a second and not announced."""
+        arena = self._arena
+        slots = np.flatnonzero((arena.due_s <= until_s) & (arena.partitions == partition))
+        names, header = [arena.sensors[slot] for slot in slots.tolist()], arena.records["header"][slots]
+        return self.due_sensors(partition, names, header, until_s)
+
+    def due_sensors(self, partition: int, names: Sequence[str], header: Records, until_s: int) -> list[SilentSensor]:
+        """Return those of the sensors [N] with these headers [N] that are due by a second and not announced, by offset."""
+        limit_s = self._limits_of(header)
+        due_s, offsets = header["heard"] + limit_s, header["last_offset"]
+        is_due = (offsets >= 0) & (due_s <= until_s) & ~self.of(partition).are_announced(offsets, due_s)
+        found = np.flatnonzero(is_due)
+        return [
+            SilentSensor(names[at], header[at], Silence(int(offsets[at]), int(header["last_time_ms"][at]), int(limit_s[at])))
+            for at in found[np.argsort(offsets[found])].tolist()
+        ]
+
+    def count_announced(self) -> int:
+        """Count the sensors in memory whose silence is announced. Scans all of them."""
+        arena, numbers = self._arena, [*self._partitions, 0]
+        announced_s = np.zeros(max(numbers) + 1, np.int64)
+        for number, silence in self._partitions.items():
+            announced_s[number] = max([silence.announced_s, *(mark.until_s for mark in silence.marks)])
+        slots = np.flatnonzero((arena.due_s < NEVER_DUE) & (arena.partitions < len(announced_s)))
+        slots = slots[arena.due_s[slots] <= announced_s[arena.partitions[slots]]]
+        offsets, of = arena.records["header"]["last_offset"][slots], arena.partitions[slots]
+        return sum(
+            int(self.of(number).are_announced(offsets[of == number], arena.due_s[slots[of == number]]).sum())
+            for number in np.unique(of).tolist()
+        )
+
+    def typical_limit_s(self) -> float:
+        """Return the median limit of some sensors in memory; infinite without any."""
+        slots = np.flatnonzero(self._arena.due_s < NEVER_DUE)[:_SAMPLED].astype(np.int32)
+        return float(np.median(self._limits_s(slots))) if len(slots) else math.inf
+
+    def _advance(self, readings: Readings, appended: Appended, pause_ms: int | None) -> Int64Array:
+        """Advance the partitions' clocks; return the active second as of each accepted reading [M]."""
+        order = np.argsort(appended.reading)  # of the log, within a partition
+        arrivals = arrivals_ms(readings)[appended.reading[order]]
+        partitions = readings.partitions[appended.reading[order]]
+        second = np.empty(len(order), np.int64)
+        for number in np.unique(partitions).tolist():
+            of = np.flatnonzero(partitions == number)
+            second[order[of]] = self.of(number).clock.advance(arrivals[of], pause_ms)
+        return second
+
+    def _limits_s(self, slots: Int32Array) -> Int64Array:
+        return self._limits_of(self._arena.records["header"][slots])
+
+    def _limits_of(self, header: Records) -> Int64Array:
+        if self._rules is None:
+            return np.full(len(header), NEVER_DUE)
+        return self._rules.limits_s(np.zeros(len(header), np.float32), np.zeros(len(header), np.float32))  # PACE
