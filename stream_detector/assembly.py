@@ -61,7 +61,7 @@ def build_detector(
     model, calibration = scorer.spec, scorer.calibration
     learned_count = min(SCALE_WINDOWS * model.window_length, MAXIMUM_LEARNED_COUNT)
     return Detector(
-        Arena(state.max_sensors, model.window_length, len(model.features), len(model.members)),
+        Arena(state.max_sensors, model.window_length, len(model.features), len(model.members), len(model.counters)),
         scorer,
         model,
         decision_rules(model, calibration, state, alerts),

@@ -17,6 +17,7 @@ Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
+FloatArray = Float32Array | Float64Array
 BoolArray = NDArray[np.bool_]
 Header = tuple[str, bytes | None]
 
@@ -48,7 +49,7 @@ class Readings:
     partitions: Int32Array  # [N]
     offsets: Int64Array  # [N]
     times_ms: Int64Array  # [N] event time, within timestamps.MINIMUM_TIME_MS and MAXIMUM_TIME_MS
-    values: Float32Array  # [N, F]; NaN = missing
+    values: FloatArray  # [N, F]; NaN = missing. Counters need double precision
     stamps_ms: Int64Array | None = None  # [N] time of the record itself; negative: it has none. None: there are no records
 
     def __len__(self) -> int:

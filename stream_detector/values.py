@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stream_detector.readings import BoolArray, Float32Array
+from stream_detector.readings import BoolArray, FloatArray
 
 #: Why a feature has no value although something was sent. Metrics and logs use these codes.
 SAYS_MISSING = "says_missing"  # a word or a code that means missing
@@ -232,10 +232,10 @@ def has_doubtful_comma(text: str) -> bool:
     return match is not None and len(match[3]) == 3 and len(match[2]) <= 3 and not match[2].startswith("0")
 
 
-def is_code(values: Float32Array, missing: MissingValues) -> BoolArray:
+def is_code(values: FloatArray, missing: MissingValues) -> BoolArray:
     """Return where values [N] of a feature are a number that means missing, to the precision of float32."""
     codes = np.array(sorted(missing.numbers), np.float64).astype(np.float32)
-    return np.isin(values, codes)
+    return np.isin(values.astype(np.float32), codes)
 
 
 def _finite(number: float, shown: str) -> float | Unusable:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_detector.assembly import budget_per_sensor_day, decision_rules, input_parsing
+from stream_detector.assembly import GAP_INTERVALS, budget_per_sensor_day, decision_rules, input_parsing
 from stream_detector.commands.argument_types import count
 from stream_detector.commands.progress import print_to_stderr, score_with_progress, track
 from stream_detector.commands.settings_options import add_settings_options, settings_of
@@ -89,6 +89,7 @@ def main(arguments: argparse.Namespace) -> int:
     from stream_detector.evaluation.explanation_check import check_explanations
     from stream_detector.evaluation.report import build_report
     from stream_detector.tables.dataset import clean, read_dataset
+    from stream_detector.tables.rises import with_rises
 
     check_output_directory(arguments.output, arguments.model)
     settings = settings_of(arguments)
@@ -104,6 +105,8 @@ def main(arguments: argparse.Namespace) -> int:
     training = clean(read(arguments.baseline_training))[0] if arguments.baseline_training else None
     config = _config(arguments, scorer, settings)
     scored = score_with_progress(scorer, dataset, settings)
+    as_windows_hold = partial(with_rises, counters=scorer.spec.counters, max_gap_ms=_max_gap_ms(scorer, settings))
+    dataset, training = as_windows_hold(dataset), as_windows_hold(training) if training else None
     scorecards = _scorecards(dataset, truth, scored, training, config)
     evaluation = build_report(_about(arguments, scorer, settings, truth, config), scorecards)
     evaluation["explanations"] = check_explanations(
@@ -130,6 +133,10 @@ def _truth(arguments: argparse.Namespace, dataset: Dataset) -> GroundTruth:
         )
         raise InputDataError(msg)
     return labels_of_column(arguments.input, column)
+
+
+def _max_gap_ms(scorer: KerasScorer, settings: Settings) -> float:
+    return 1000.0 * (settings.state.max_gap_seconds or GAP_INTERVALS * scorer.spec.sampling_interval_seconds)
 
 
 def _config(arguments: argparse.Namespace, scorer: KerasScorer, settings: Settings) -> EvaluationConfig:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stream_detector.commands.argument_types import count, missing, moment, share
+from stream_detector.commands.argument_types import count, moment, share
+from stream_detector.commands.column_options import add_column_options, choices_of, names
 from stream_detector.commands.settings_options import add_settings_options
 from stream_detector.commands.train_input import read_files, read_topic, train_parsing
 from stream_detector.commands.train_output import describe_data, describe_model, progress_bars
@@ -18,8 +19,9 @@ from stream_detector.gate.baseline_comparison import GateResult
 from stream_detector.model.artifact import Artifact, NetworkSpec
 from stream_detector.model_store.model_directory import is_model, save_artifact
 from stream_detector.tables.dataset import clean
+from stream_detector.training.inspection import Inspection, inspect
 from stream_detector.training.preparation import Prepared, TrainingConfig, prepare
-from stream_detector.values import NO_MISSING_VALUES
+from stream_detector.values import MissingValues
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,23 +48,9 @@ def _add_data_options(data: argparse._ArgumentGroup) -> None:
     source.add_argument("--from-topic", action="store_true", help="read the input topic of the settings instead")
     data.add_argument("--since", type=moment, metavar="TIME", help="with --from-topic: first record time (default: all)")
     data.add_argument("--until", type=moment, metavar="TIME", help="with --from-topic: end of the record times (default: all)")
-    data.add_argument("--features", type=_names, metavar="A,B", help="with --from-topic: the features (default: all found)")
+    data.add_argument("--features", type=names, metavar="A,B", help="with --from-topic: the features (default: all found)")
     add_settings_options(data)
-    data.add_argument("--ignore-columns", type=_names, default=(), metavar="A,B", help="columns that are not features")
-    data.add_argument(
-        "--missing-values",
-        type=missing,
-        default=NO_MISSING_VALUES,
-        metavar="A,B",
-        help="words and numbers that mean missing, such as 'Stale,-9999,temperature=-1'; the model keeps them for the stream",
-    )
-    data.add_argument(
-        "--context-columns",
-        type=_names,
-        metavar="A,B",
-        help="features that inform the model but are never scored, such as commands; '' for none "
-        "(default: those that hold only 0 and 1)",
-    )
+    add_column_options(data)
 
 
 def _add_model_options(model: argparse._ArgumentGroup) -> None:
@@ -106,8 +94,11 @@ def main(arguments: argparse.Namespace) -> int:
         console.print(note, soft_wrap=True)
     for repair in repairs:
         console.print(f"repaired: {repair}", soft_wrap=True)
-    console.print(describe_data(dataset), soft_wrap=True)
-    artifact, result = _train_and_save(prepare(dataset, _config(arguments)), arguments.output, console)
+    inspection = inspect(dataset, choices_of(arguments))
+    for note in inspection.notes:
+        console.print(note, soft_wrap=True)
+    console.print(describe_data(inspection.dataset), soft_wrap=True)
+    artifact, result = _train_and_save(prepare(inspection.dataset, _config(arguments, inspection)), arguments.output, console)
     console.print(describe_model(artifact, result, arguments.output), soft_wrap=True)
     return 0
 
@@ -129,7 +120,7 @@ def _train_and_save(prepared: Prepared, output: Path, console: Console) -> tuple
     return artifact, training.gate_result
 
 
-def _config(arguments: argparse.Namespace) -> TrainingConfig:
+def _config(arguments: argparse.Namespace, inspection: Inspection) -> TrainingConfig:
     network = NetworkSpec(
         units=arguments.units,
         dropout=arguments.dropout,
@@ -145,10 +136,7 @@ def _config(arguments: argparse.Namespace) -> TrainingConfig:
         seed=arguments.seed,
         steps=arguments.steps,
         context_features=arguments.context_columns,
-        missing_values=train_parsing(arguments).missing,
+        also_context=inspection.context,
+        counters=inspection.counters,
+        missing_values=train_parsing(arguments).missing | MissingValues.of(inspection.codes),
     )
-
-
-def _names(text: str) -> tuple[str, ...]:
-    """Parse names separated by commas."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())

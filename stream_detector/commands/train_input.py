@@ -17,6 +17,7 @@ from stream_detector.logs import silence_kafka_client
 from stream_detector.tables.dataset import Dataset, read_dataset
 from stream_detector.tables.topic_span import find_features, find_span, read_topic_span
 from stream_detector.timestamps import to_ms
+from stream_detector.values import NO_MISSING_VALUES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +36,7 @@ def read_files(arguments: argparse.Namespace) -> Dataset:
 def train_parsing(arguments: argparse.Namespace) -> Parsing:
     """Return how values and times are read: as the settings and the options say."""
     parsing = input_parsing(settings_of(arguments).input)
-    return replace(parsing, missing=parsing.missing | arguments.missing_values)
+    return replace(parsing, missing=parsing.missing | (arguments.missing_values or NO_MISSING_VALUES))
 
 
 def read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:

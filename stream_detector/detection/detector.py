@@ -83,7 +83,9 @@ class Detector:
     @property
     def layout(self) -> str:
         """The name of the layout of the sensors' records; state with another name cannot be admitted."""
-        return layout_name(self.model.window_length, self.model.features, len(self.model.members), self.time_unit_ms)
+        return layout_name(
+            self.model.window_length, self.model.features, len(self.model.members), self.time_unit_ms, self.model.counters
+        )
 
     def use_rules(self, rules: DecisionRules) -> None:
         """Decide by other rules from the next batch on; state, model and open incidents stay as they are."""
@@ -96,7 +98,8 @@ class Detector:
 
     def admit_new(self, partition: int, sensors: Sequence[str]) -> None:
         """Add sensors that were never seen; the arena must have room."""
-        shape = self.model.window_length, len(self.model.features), len(self.model.members)
+        model = self.model
+        shape = model.window_length, len(model.features), len(model.members), len(model.counters)
         self.admit(partition, sensors, new_records(len(sensors), *shape), np.zeros(len(sensors), np.bool_))
 
     def admit(self, partition: int, sensors: Sequence[str], records: Records, is_stored: BoolArray) -> None:
@@ -132,12 +135,12 @@ class Detector:
         """Append readings to their sensors' windows and start scoring. The previous batch must be finished."""
         slots = self.arena.slots(readings)
         last_time_ms = self.arena.records["header"]["last_time_ms"][slots]
-        appended = append(self.arena.records, slots, readings, self._windows.max_gap_ms)
+        appended = append(self.arena.records, slots, readings, self._windows.max_gap_ms, self.model.counter_positions)
         touched, groups, rows = np.unique(appended.slot, return_inverse=True, return_counts=True)
         self.arena.mark_changed(touched, rows)
         returns = self.silences.hear(readings, appended, last_time_ms, is_rebuild=not scoring)
         self.silences.refresh(touched)
-        values, table_rows = readings.values[appended.reading], self.arena.table_rows[appended.slot]
+        values, table_rows = appended.newest_values(), self.arena.table_rows[appended.slot]
         scales = learn(self.arena.records, appended, values, table_rows, self._windows.scales)
         if not scoring or not len(values):
             return PendingBatch(appended, scales, touched, None, np.zeros(0, np.int64), _no_errors)

@@ -27,11 +27,12 @@ from stream_detector.detection.events import (
 from stream_detector.detection.explanation import Explanation
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.transition import ACCEPTED, CLOSED, QUIET, Transition
-from stream_detector.readings import Float32Array, Int64Array, Message, Readings
+from stream_detector.readings import Float32Array, FloatArray, Int64Array, Message, Readings
 from stream_detector.state.windows import Appended
 from stream_detector.timestamps import iso_time
 
 _DIGITS = 6
+_COUNTER_DIGITS = 12  # their last digits tell how far off they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class ChangeContext:
     """The reading at which an incident changed, and its window."""
 
     sensor_id: str
-    values: Float32Array  # [F]
+    values: FloatArray  # [F]
     window: EventWindow
     score: float  # NaN: not scored
     threshold: float
@@ -101,7 +102,7 @@ def build_event(
         window=window,
         attention=_decimals(explanation.attention) if explanation else (),
         step_shares=_decimals(explanation.step_share) if explanation else (),
-        features=_features(at.values, explanation, model.features) if explanation else (),
+        features=_features(at.values, explanation, model) if explanation else (),
         members=_members(explanation, model.members) if explanation else (),
         incident=EventIncident(
             opened_at=iso_time(transition.opened_ms),
@@ -125,28 +126,30 @@ def severity(score: float, threshold: float) -> str:
     return next((name for minimum, name in SEVERITIES if ratio >= minimum), SEVERITIES[-1][1])
 
 
-def rounded(value: float) -> float | None:
+def rounded(value: float, digits: int = _DIGITS) -> float | None:
     """Round to six significant digits, because float32 has no more; return None for a number that is not finite."""
-    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
 
 
 def _decimals(shares: Float32Array) -> tuple[float, ...]:
     return tuple([round(share, _DIGITS) for share in shares.tolist()])
 
 
-def _features(values: Float32Array, explanation: Explanation, names: tuple[str, ...]) -> tuple[EventFeature, ...]:
+def _features(values: FloatArray, explanation: Explanation, model: ModelSpec) -> tuple[EventFeature, ...]:
     """Describe the features, largest share first; equal shares are in the model's order."""
     order = np.argsort(-explanation.feature_share, kind="stable").tolist()
     return tuple(
         [
             EventFeature(
-                name=names[feature],
-                value=rounded(float(values[feature])),
-                expected=rounded(float(explanation.expected[feature])),
+                name=name,
+                value=rounded(float(values[feature]), digits),
+                expected=rounded(float(explanation.expected[feature]), digits),
                 share=rounded(float(explanation.feature_share[feature])),
                 imputed=bool(explanation.imputed[feature]),
             )
             for feature in order
+            for name in [model.features[feature]]
+            for digits in [_COUNTER_DIGITS if name in model.counters else _DIGITS]
         ]
     )
 

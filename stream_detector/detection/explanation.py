@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stream_detector.detection.decision import Decisions
 from stream_detector.detection.scorer import Scorer, WindowErrors
-from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
+from stream_detector.readings import BoolArray, Float32Array, Float64Array, FloatArray, Int64Array
 from stream_detector.state.running_scale import Scales
 from stream_detector.state.windows import Appended
 
@@ -18,7 +18,7 @@ class Explanation:
     """Why a reading scored as it did. M members, T steps, F features."""
 
     attention: Float32Array  # [T] see WindowErrors
-    expected: Float32Array  # [F] values that the model expected at the newest step, in the features' own units
+    expected: FloatArray  # [F] values that the model expected at the newest step, in the features' own units
     feature_share: Float32Array  # [F] share of the surprise by feature; sums to 1
     step_share: Float32Array  # [T] share of the surprise by step, oldest first; sums to 1
     member_share: Float32Array  # [M] share of the surprise by member; sums to 1
@@ -46,5 +46,11 @@ def explain_scored(
     is_scored = ~np.isnan(decisions.scores[positions])
     chosen = positions[is_scored]
     errors = scorer.explain(appended.windows(chosen), scales.take(chosen)) if len(chosen) else []
-    explanations = iter([explain(one, decisions.surprises[at]) for one, at in zip(errors, chosen, strict=True)])
+    explanations = iter(
+        [
+            replace(explained, expected=appended.in_values(at, errors_of.expected[-1]))
+            for errors_of, at in zip(errors, chosen.tolist(), strict=True)
+            for explained in [explain(errors_of, decisions.surprises[at])]
+        ]
+    )
     return [next(explanations) if scored else None for scored in is_scored.tolist()]

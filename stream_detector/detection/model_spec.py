@@ -18,3 +18,9 @@ class ModelSpec:
     sampling_interval_seconds: float  # median time between two readings of a sensor in training
     members: tuple[str, ...] = ("autoencoder",)  # the columns of the model's errors, in order
     missing_values: MissingValues = NO_MISSING_VALUES  # words and numbers that meant missing in training, beside the usual
+    counters: tuple[str, ...] = ()  # features whose windows hold how fast they rise, in the features' order
+
+    @property
+    def counter_positions(self) -> tuple[int, ...]:
+        """Where the counters are among the features."""
+        return tuple(self.features.index(name) for name in self.counters)

@@ -21,7 +21,7 @@ import numpy as np
 from stream_detector.ingest.document import Document, RejectionError
 from stream_detector.ingest.lenient_json import read_leniently
 from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
-from stream_detector.readings import Decoded, Float32Array, Readings, Record, Rejected
+from stream_detector.readings import Decoded, Float64Array, Readings, Record, Rejected
 from stream_detector.timestamps import EPOCH_MILLISECONDS_FROM, MAXIMUM_TIME_MS, MINIMUM_TIME_MS, to_ms
 
 logger = logging.getLogger(__name__)
@@ -79,10 +79,10 @@ class JsonDecoder:
         )
         return Decoded(readings, rejected)
 
-    def _columns(self, rows: Sequence[dict[str, float | None]]) -> Float32Array:
+    def _columns(self, rows: Sequence[dict[str, float | None]]) -> Float64Array:
         """Return the features' values [N, F]; NaN where missing."""
         columns = [np.array([row.get(name) for row in rows], np.float64) for name in self._features]  # None -> NaN
-        return np.stack(columns, axis=1).astype(np.float32)
+        return np.stack(columns, axis=1)
 
     def _read(self, record: Record) -> Document:
         """Decode one record and check everything but its time; raise RejectionError if it is not a reading."""

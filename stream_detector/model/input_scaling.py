@@ -6,7 +6,7 @@ import numpy as np
 
 from stream_detector.missing_values import forward_fill
 from stream_detector.model.tensor_types import Namespace, Tensor
-from stream_detector.readings import BoolArray, Float32Array
+from stream_detector.readings import BoolArray, Float32Array, FloatArray
 from stream_detector.state.running_scale import NEGLIGIBLE_SHARE
 
 #: Beyond about this many standard deviations values are compressed logarithmically, so one outlier cannot dominate a window.
@@ -45,7 +45,7 @@ def unscale(scaled: Tensor, location: Tensor, deviation: Tensor, xp: Namespace =
         return SQUASH * xp.sinh(scaled / SQUASH) * xp.expand_dims(deviation, 1) + xp.expand_dims(location, 1)
 
 
-def mean_and_deviation(values: Float32Array) -> tuple[Float32Array, Float32Array]:
+def mean_and_deviation(values: FloatArray) -> tuple[Float32Array, Float32Array]:
     """Return mean and standard deviation [F] of values [N, F], NaN = missing; 0 for a feature that never varies."""
     present = ~np.isnan(values)
     count = np.maximum(present.sum(0), 1)

@@ -1,7 +1,7 @@
 """Converts a trained model to the contents of files, and back. Needs no TensorFlow.
 
     spec.json            names, features, members, window length, sampling interval, architecture,
-                         words and numbers that mean missing
+                         words and numbers that mean missing, counters
     weights.safetensors  the network's weights, by the path of the variable; the linear members' matrices
     scoring.json         usual errors, context features, the fleet's typical scale
     calibration.json     how rare an error is (calibration_files.py)
@@ -123,6 +123,7 @@ def _decisive_spec(artifact: Artifact) -> dict[str, Any]:
         "network": asdict(artifact.network),
         "linear": [asdict(member.spec) for member in artifact.linear],
         "missing_values": artifact.spec.missing_values.to_json(),
+        "counters": list(artifact.spec.counters),
     }
 
 
@@ -135,6 +136,7 @@ def _parse_spec(data: Mapping[str, Any]) -> ModelSpec:
         sampling_interval_seconds=float(data["sampling_interval_seconds"]),
         members=tuple(str(name) for name in data["members"]),
         missing_values=MissingValues.of(data["missing_values"]),
+        counters=tuple(str(name) for name in data["counters"]),
     )
 
 

@@ -37,6 +37,8 @@ def check_spec(spec: ModelSpec) -> None:
         f"a window has more than {MAXIMUM_WINDOW_VALUES} values",
     )
     _require(0 < spec.sampling_interval_seconds <= _YEAR_SECONDS, "the sampling interval is not between 0 and a year")
+    _require(set(spec.counters) <= set(spec.features), "a counter is not a feature")
+    _require(len(set(spec.counters)) == len(spec.counters), "a counter occurs twice")
     for what, names in (("features", spec.features), ("members", spec.members)):
         _require(len(names) > 0 and len(set(names)) == len(names), f"there are no {what}, or a name occurs twice")
 

@@ -32,14 +32,14 @@ class SlotProgress:
 class Arena:
     """Slots for sensors' records. Parallel arrays, indexed by slot, hold data that is not part of the stored state."""
 
-    def __init__(self, max_sensors: int, window_length: int, features: int, members: int) -> None:
+    def __init__(self, max_sensors: int, window_length: int, features: int, members: int, counters: int = 0) -> None:
         self.max_sensors = max_sensors
         self._slots: dict[int, dict[str, int]] = {}
         self._free: list[int] = []
         self._unsaved: dict[int, list[Int32Array]] = {}
         self._tick = 0
         self.sensors: list[str] = []
-        self.records: Records = new_records(0, window_length, features, members)  # arbitrary in free slots
+        self.records: Records = new_records(0, window_length, features, members, counters)  # arbitrary in free slots
         self.partitions: Int32Array = np.zeros(0, np.int32)  # -1: free
         self.phases: Int64Array = np.zeros(0, np.int64)  # hash of the sensor's name, to spread strides
         self.table_rows: Int32Array = np.zeros(0, np.int32)  # in the model's table of sensors, or UNKNOWN

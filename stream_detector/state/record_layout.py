@@ -1,6 +1,7 @@
 """The layout of a sensor's record: a header, running moments, and a ring of the newest T rows, all of fixed size.
 
-The ring holds raw values, so a new model with the same features and window length continues with the same windows.
+The ring holds raw values, and the rises of counters, so a new model with the same features, counters and window length
+continues with the same windows.
 `append` in windows.py, `learn` in running_scale.py, `decide` in detection/decision.py and the rules in detection/rules/ change
 records. codec/ defines their stored form.
 """
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from stream_detector.state.counters import COUNTER, clear_counters
 
 LAYOUT_VERSION = 5
 #: An incident's offset when no incident is open.
@@ -63,12 +66,13 @@ _RUNS = np.dtype(
 MAXIMUM_RUN = (1 << 16) - 1
 
 
-def record_dtype(window_length: int, features: int, members: int) -> np.dtype[np.void]:
+def record_dtype(window_length: int, features: int, members: int, counters: int = 0) -> np.dtype[np.void]:
     """Return the layout of one sensor's record: first the parts of fixed size, then the ring of rows."""
     header = np.dtype([*_HEADER, ("shift", "<f4", (members,))])  # detection/decision.py: drift of the members' levels
     row = np.dtype([("values", "<f4", (features,)), ("time", "<u2")])  # event time in units, modulo 2**16
+    of_features = [("moments", _MOMENTS, (features,)), ("counters", COUNTER, (counters,))]
     rules = [("rules", _RULES), ("runs", _RUNS, (features,))]
-    return np.dtype([("header", header), ("moments", _MOMENTS, (features,)), *rules, ("rows", row, (window_length,))])
+    return np.dtype([("header", header), *of_features, *rules, ("rows", row, (window_length,))])
 
 
 def time_unit_ms(max_gap_ms: int) -> int:
@@ -76,17 +80,21 @@ def time_unit_ms(max_gap_ms: int) -> int:
     return max(1, -(-max_gap_ms // _MAXIMUM_GAP_UNITS))
 
 
-def layout_name(window_length: int, features: tuple[str, ...], members: int, unit_ms: int) -> str:
+def layout_name(
+    window_length: int, features: tuple[str, ...], members: int, unit_ms: int, counters: tuple[str, ...] = ()
+) -> str:
     """Name the layout and the meaning of its columns; state stored under another name cannot be used."""
-    return f"{LAYOUT_VERSION}:{window_length}:{members}:{unit_ms}:{','.join(features)}"
+    rising = f":rise of {','.join(counters)}" if counters else ""
+    return f"{LAYOUT_VERSION}:{window_length}:{members}:{unit_ms}:{','.join(features)}{rising}"
 
 
-def new_records(count: int, window_length: int, features: int, members: int) -> Records:
+def new_records(count: int, window_length: int, features: int, members: int, counters: int = 0) -> Records:
     """Return records of sensors that were never seen."""
-    records = np.zeros(count, record_dtype(window_length, features, members))
+    records = np.zeros(count, record_dtype(window_length, features, members, counters))
     records["header"]["last_time_ms"] = -1
     records["header"]["incident_offset"] = NO_INCIDENT
     records["header"]["last_offset"] = NO_OFFSET
+    clear_counters(records["counters"])
     for name in RULE_TYPES:
         records["rules"][name]["offset"] = NO_INCIDENT
     return records

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
+from stream_detector.readings import BoolArray, Float32Array, Float64Array, FloatArray, Int32Array, Int64Array
 from stream_detector.state.known_sensors import UNKNOWN, SensorTable
 from stream_detector.state.record_layout import Records
 from stream_detector.state.windows import Appended
@@ -53,7 +53,7 @@ class Scales:
         return Scales(self.location[chosen], self.deviation[chosen])
 
 
-def learn(records: Records, appended: Appended, values: Float32Array, table_rows: Int32Array, rules: ScaleConfig) -> Scales:
+def learn(records: Records, appended: Appended, values: FloatArray, table_rows: Int32Array, rules: ScaleConfig) -> Scales:
     """Fold accepted readings, values [M, F], into the moments of sensors that the model does not know, in place.
 
     `table_rows` [M]: the row of each reading's sensor in the table, or UNKNOWN. Return the scales of all M readings.

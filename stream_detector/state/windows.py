@@ -5,12 +5,14 @@ Knows the layout of a record, but not Kafka, the store or the model.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Readings
+from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int32Array, Int64Array, Readings
+from stream_detector.state.counters import Rises, fold_rises
 from stream_detector.state.record_layout import NO_INCIDENT, Records, time_unit_ms
 
 #: Times are below 2**42 ms, so groups of readings this far apart cannot mix in one running maximum.
@@ -61,11 +63,26 @@ class Appended:
     unit_ms: int  # of the extended times
     late: int  # readings dropped: not newer than the sensor's newest
     restarted: int  # windows restarted after a gap
+    counters: tuple[int, ...] = ()  # positions of the counters among the features
+    rises: Rises | None = None  # of the counters, if there are any
 
     def windows(self, chosen: Int64Array) -> Float32Array:
         """Return the windows [K, T, F] as of the chosen accepted readings; rows before a restart are meaningless."""
         steps = np.arange(self.window_length)
         return np.asarray(self.extended_values[self.window_start[chosen, None] + steps])
+
+    def newest_values(self) -> Float32Array:
+        """Return the newest row [M, F] of the window as of each accepted reading: its values, and the rises of counters."""
+        return np.asarray(self.extended_values[self.window_start + (self.window_length - 1)])
+
+    def in_values(self, position: int, expected: Float32Array) -> FloatArray:
+        """Return a window row [F], as of an accepted reading, in values: for counters, where such rises would have led."""
+        if self.rises is None:
+            return expected
+        values = expected.astype(np.float64)
+        for number, feature in enumerate(self.counters):
+            values[feature] = self.rises.value_at(position, number, float(expected[feature]))
+        return values
 
     def starts_ms(self, chosen: Int64Array) -> Int64Array:
         """Return the event times of the windows' first rows [K], rounded down to the unit."""
@@ -76,11 +93,12 @@ class Appended:
         return np.asarray((self.times_ms[chosen] // self.unit_ms - units) * self.unit_ms)
 
 
-def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: int) -> Appended:
+def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: int, counters: Sequence[int] = ()) -> Appended:
     """Append readings to the records in `slots` [N] (one per reading), in place; return the accepted ones.
 
     A reading that is not newer than its sensor's newest is dropped. One that follows a gap of more than `max_gap_ms`
-    restarts the window. The result does not depend on how the log was cut into batches.
+    restarts the window. Of the features at the positions `counters`, the window holds the rises. The result does not depend on
+    how the log was cut into batches.
     """
     header, rows = records["header"], records["rows"]
     window_length, unit_ms = rows.shape[1], time_unit_ms(max_gap_ms)
@@ -91,6 +109,14 @@ def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: 
     restart = known & (time_ms - previous_time > max_gap_ms)
     extended = _extend(rows, header["count"], slot, first, rank)
     extended.values[extended.new_row] = readings.values[reading]
+    rises = None
+    if counters:
+        of_counters = readings.values[reading][:, counters].astype(np.float64)
+        touched = slot[first]
+        state = records["counters"][touched]
+        rises = fold_rises(state, of_counters, time_ms, rank, restart)
+        records["counters"][touched] = state
+        extended.values[extended.new_row[:, None], list(counters)] = rises.per_hour
     extended.times[extended.new_row] = (time_ms // unit_ms).astype(np.uint16)  # modulo 2**16
     appended = Appended(
         reading=reading,
@@ -106,6 +132,8 @@ def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: 
         unit_ms=unit_ms,
         late=late,
         restarted=int(restart.sum()),
+        counters=tuple(counters),
+        rises=rises,
     )
     _write(records, appended, first)
     return appended

@@ -16,7 +16,7 @@ import numpy as np
 
 from stream_detector.errors import InputDataError
 from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
-from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
+from stream_detector.readings import BoolArray, Float64Array, FloatArray, Int32Array, Int64Array
 from stream_detector.tables.columns import SENSOR_COLUMN, TIME_COLUMN
 from stream_detector.tables.table import ONLY_SENSOR, Table, read_table
 from stream_detector.values import describe_lost
@@ -36,7 +36,7 @@ class Dataset:
     sensors: tuple[str, ...]  # names, in order of appearance
     codes: Int32Array  # [N] index into `sensors`
     times_ms: Int64Array  # [N] since 1970, UTC
-    values: Float32Array  # [N, F]; NaN = missing
+    values: FloatArray  # [N, F]; NaN = missing
     rows: Int64Array  # [N] row in the source, counted from 0 across all files
     unread: tuple[str, ...] = ()  # columns of the source that were not read
     notes: tuple[str, ...] = ()  # sentences on how the source was understood, such as words taken as missing
@@ -53,6 +53,10 @@ class Dataset:
             values=self.values[positions],
             rows=self.rows[positions],
         )
+
+    def column(self, feature: str) -> Float64Array:
+        """Return the values [N] of a feature in double precision."""
+        return np.asarray(self.values[:, self.features.index(feature)], np.float64)
 
     def select(self, features: Sequence[str]) -> Dataset:
         """Return the dataset with only these features, in this order."""
@@ -143,7 +147,7 @@ def _concatenate(tables: Sequence[Table], features: tuple[str, ...]) -> Dataset:
         sensors=sensors,
         codes=np.concatenate(codes),
         times_ms=np.concatenate([table.times_ms for table in tables]),
-        values=np.concatenate(values).astype(np.float32, copy=False),
+        values=np.concatenate(values),
         rows=np.arange(sum(len(part) for part in codes), dtype=np.int64),
         unread=tuple(dict.fromkeys(name for table in tables for name in table.unread)),
         notes=tuple(f"taken as missing: {line}" for line in describe_lost(sum((table.lost for table in tables), Counter()))),

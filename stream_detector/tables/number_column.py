@@ -1,4 +1,4 @@
-"""Converts a feature's column, of whatever type, to float32 by the one parser of values, or refuses it with advice."""
+"""Converts a feature's column, of whatever type, to numbers by the one parser of values, or refuses it with advice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from stream_detector.errors import InputDataError
-from stream_detector.readings import Float32Array, Float64Array, Int32Array, Int64Array
+from stream_detector.readings import Float64Array, Int32Array, Int64Array
 from stream_detector.values import (
     NOT_A_NUMBER,
     NOT_FINITE,
@@ -31,7 +31,7 @@ _UNITS_ADVICE = "the rows below have numbers there: if this is a row of units, d
 class Column:
     """A feature's values [N] in file order, NaN where missing, and the rows of what stood there but was no value."""
 
-    values: Float32Array
+    values: Float64Array  # each within the range of float32
     unusable: tuple[tuple[Unusable, Int64Array], ...]
 
 
@@ -53,14 +53,15 @@ def read_numbers(
     else:
         msg = f"{path}: column {name} holds {kind}, not numbers ({on_text(name)})"
         raise InputDataError(msg)
+    values: Float64Array = np.array(numbers, np.float64)
     with np.errstate(over="ignore"):
-        values: Float32Array = np.array(numbers, np.float32)
-    infinite = np.flatnonzero(np.isinf(values))
+        infinite = np.flatnonzero(np.isinf(values.astype(np.float32)))
     if len(infinite):
         unusable.append((Unusable(NOT_FINITE, f"{numbers[infinite[0]]:g}"), infinite))
+    values[infinite] = np.nan
     codes = np.flatnonzero(is_code(values, missing))
     unusable += [(Unusable(SAYS_MISSING, f"{code:g}"), codes[values[codes] == code]) for code in np.unique(values[codes])]
-    values[infinite] = values[codes] = np.nan
+    values[codes] = np.nan
     return Column(values, tuple(unusable))
 
 

@@ -18,7 +18,7 @@ from pyarrow import parquet
 
 from stream_detector.errors import InputDataError
 from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
-from stream_detector.readings import Float32Array, Int32Array, Int64Array
+from stream_detector.readings import Float64Array, Int32Array, Int64Array
 from stream_detector.tables.columns import SENSOR_COLUMN, TIME_COLUMN, Selection, check_names
 from stream_detector.tables.csv_table import read_csv
 from stream_detector.tables.number_column import Column, read_numbers
@@ -38,7 +38,7 @@ class Table:
     sensors: list[str]  # names that `codes` index; empty without a sensor column
     codes: Int32Array  # [N]
     times_ms: Int64Array  # [N]
-    columns: Mapping[str, Float32Array]  # by feature, [N] each; NaN = missing
+    columns: Mapping[str, Float64Array]  # by feature, [N] each; NaN = missing
     lost: Counter[Lost]  # what stood where a value is missing, and how often
     unread: tuple[str, ...]  # columns that were not read, in file order
     names: tuple[str, ...]  # all columns, in file order

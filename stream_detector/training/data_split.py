@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.errors import InputDataError
-from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
+from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int32Array, Int64Array
 from stream_detector.tables.dataset import Dataset, window_ends
 
 FIT_SHARE = 0.7
@@ -79,10 +79,10 @@ def split_by_time(dataset: Dataset, window_length: int, max_gap_seconds: float) 
     return Split(in_fit, fit[~late], fit[late], calibration, dataset.codes)
 
 
-def gather(values: Float32Array, ends: Int64Array, window_length: int) -> Float32Array:
+def gather(values: FloatArray, ends: Int64Array, window_length: int) -> Float32Array:
     """Return the windows [W, T, F] of values [N, F] that end at these rows."""
-    windows: Float32Array = values[ends[:, np.newaxis] + np.arange(1 - window_length, 1)]
-    return windows
+    windows = values[ends[:, np.newaxis] + np.arange(1 - window_length, 1)]
+    return np.asarray(windows, np.float32)
 
 
 def _is_last_tenth(codes: Int32Array) -> BoolArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,9 +12,10 @@ from stream_detector.errors import InputDataError
 from stream_detector.model.artifact import NetworkSpec
 from stream_detector.model.input_scaling import fill, mean_and_deviation, scale
 from stream_detector.model.static_covariates import Fleet, fit_fleet
-from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
+from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int32Array, Int64Array
 from stream_detector.state.running_scale import Scales
 from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
+from stream_detector.tables.rises import with_rises
 from stream_detector.training.data_split import Split, gather, split_by_time
 from stream_detector.values import NO_MISSING_VALUES, MissingValues
 
@@ -42,8 +43,10 @@ class TrainingConfig:
     max_calibration_windows: int = 60_000
     max_level_windows: int = 1_000_000  # of the other sensors, for their levels
     max_gap_intervals: float = 10.0  # a longer gap ends a window
-    context_features: tuple[str, ...] | None = None  # never scored; None: those that hold only 0 and 1
+    context_features: tuple[str, ...] | None = None  # never scored; None: those that hold only 0 and 1, and
+    also_context: tuple[str, ...] = ()
     missing_values: MissingValues = NO_MISSING_VALUES  # that the data were read with; the model reads the stream with them
+    counters: tuple[str, ...] = ()  # features whose windows hold how fast they rise
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +90,21 @@ def prepare(dataset: Dataset, config: TrainingConfig) -> Prepared:
     if config.window_length < SHORTEST_WINDOW:
         msg = f"a window of {config.window_length} reading leaves nothing to predict it from; choose {SHORTEST_WINDOW} or more"
         raise InputDataError(msg)
+    dataset = as_windows_hold(dataset, config.counters, config.max_gap_intervals)
     interval_seconds = sampling_interval_seconds(dataset)
     split = split_by_time(dataset, config.window_length, config.max_gap_intervals * interval_seconds)
     fit_values = dataset.values[split.fit_rows]
-    scored = scored_features(dataset.features, fit_values, config.context_features)
+    scored = scored_features(dataset.features, fit_values, config.context_features, config.also_context)
     _check_present(dataset.features, fit_values)
     return Prepared(dataset, config, interval_seconds, split, fit_scales(dataset, split.fit_rows), scored)
+
+
+def as_windows_hold(dataset: Dataset, counters: Sequence[str], max_gap_intervals: float) -> Dataset:
+    """Return a cleaned dataset with the values that windows hold: in single precision, and of counters the rises."""
+    if not counters:
+        return replace(dataset, values=dataset.values.astype(np.float32, copy=False))
+    gap_ms = 1000.0 * max_gap_intervals * sampling_interval_seconds(dataset)
+    return with_rises(dataset, counters, gap_ms)
 
 
 def fit_scales(dataset: Dataset, fit_rows: BoolArray) -> SensorScales:
@@ -112,15 +124,19 @@ def fit_scales(dataset: Dataset, fit_rows: BoolArray) -> SensorScales:
     return SensorScales(location, np.where(deviation > 0, deviation, fallback), fit_fleet(location, fallback))
 
 
-def scored_features(features: Sequence[str], fit_values: Float32Array, context: Sequence[str] | None) -> BoolArray:
+def scored_features(
+    features: Sequence[str], fit_values: FloatArray, context: Sequence[str] | None, also_context: Sequence[str] = ()
+) -> BoolArray:
     """Return which features are scored [F]: all but the context features.
 
-    If `context` is None, those are the features that hold only 0 and 1 in the fit part (commands, flags), unless all do.
+    If `context` is None, those are the features that hold only 0 and 1 in the fit part (commands, flags), and those of
+    `also_context`, unless that is all of them.
     Raises InputDataError for an unknown name, or if no feature is left.
     """
     if context is None:
         binary = np.all((fit_values == 0.0) | (fit_values == 1.0) | np.isnan(fit_values), axis=0)
-        return np.ones(len(features), np.bool_) if binary.all() else np.asarray(~binary)
+        unscored = binary | np.isin(features, also_context)
+        return np.ones(len(features), np.bool_) if unscored.all() else np.asarray(~unscored)
     unknown = [name for name in context if name not in features]
     if unknown or len(set(context)) == len(features):
         what = f"{', '.join(unknown)} is not a feature" if unknown else "no feature is left to be scored"
@@ -129,7 +145,7 @@ def scored_features(features: Sequence[str], fit_values: Float32Array, context: 
     return np.array([name not in context for name in features])
 
 
-def _check_present(features: Sequence[str], values: Float32Array) -> None:
+def _check_present(features: Sequence[str], values: FloatArray) -> None:
     """Raise InputDataError for a feature without any value."""
     empty = np.asarray(np.isnan(values).all(axis=0))
     if empty.any():

@@ -164,7 +164,14 @@ def _artifact(
     config, features = prepared.config, prepared.dataset.features
     return Artifact(
         spec=ModelSpec(
-            config.name, "", features, config.window_length, prepared.interval_seconds, names, config.missing_values
+            config.name,
+            "",
+            features,
+            config.window_length,
+            prepared.interval_seconds,
+            names,
+            config.missing_values,
+            config.counters,
         ),
         network=config.network,
         weights={variable.path: np.asarray(variable.numpy()) for variable in network.weights},

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
@@ -247,7 +248,7 @@ def test_the_load_is_readings_of_all_known_sensors_turn_by_turn_after_the_traini
     assert found.readings.sensors == 2 * known_sensors()
     second = START_MS + 1000 * (READINGS + 3)
     assert found.readings.times_ms.tolist() == KNOWN_SENSORS * [second - 1000] + KNOWN_SENSORS * [second]
-    assert abs(found.readings.values).max() < FAR_OFF
+    assert np.abs(found.readings.values).max() < FAR_OFF
     assert time_of_reading(lines[-1].partition(b"|")[2]) == second
 
 
@@ -257,4 +258,4 @@ def test_sensors_that_are_far_off_are_so_at_every_turn_and_are_marked() -> None:
 
     marked = [is_far_off for _, _, is_far_off in pieces]
     assert marked == 2 * ([True] * 3 + [False] * (KNOWN_SENSORS - 3))
-    assert (abs(values) == FAR_OFF).all(axis=1).tolist() == marked
+    assert (np.abs(values) == FAR_OFF).all(axis=1).tolist() == marked

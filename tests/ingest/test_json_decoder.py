@@ -35,7 +35,7 @@ def test_readings_become_columns_in_the_order_of_the_log() -> None:
     assert readings.times_ms.tolist() == [WRITTEN_MS] * 2
     assert readings.values.tolist() == [[1, 2.5], [0, -1]]
     columns = (readings.partitions, readings.offsets, readings.times_ms, readings.values)
-    assert [column.dtype for column in columns] == [np.int32, np.int64, np.int64, np.float32]
+    assert [column.dtype for column in columns] == [np.int32, np.int64, np.int64, np.float64]
 
 
 def test_no_records_are_no_readings() -> None:

@@ -122,7 +122,7 @@ def test_a_record_is_decoded_as_if_it_were_alone(others: list[bytes | None]) -> 
             assert alone.rejected[0] in together.rejected
         else:
             assert reading_of(together, one.offset) == reading_of(alone, one.offset)
-    assert reading_of(together, 0) == ("pump-7", 1_799_996_400_250, np.array([61.25, -300], np.float32).tobytes())
+    assert reading_of(together, 0) == ("pump-7", 1_799_996_400_250, np.array([61.25, -300], np.float64).tobytes())
 
 
 @settings(deadline=None, max_examples=examples(60))

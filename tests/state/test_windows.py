@@ -280,11 +280,52 @@ def test_a_record_is_a_header_with_a_shift_per_member_moments_per_feature_rules_
 
     # 7 columns of 8 bytes and 7 of 4, and 3 float32; two float64 and a uint16 per feature; two int64 and a uint16 per
     # rule; three uint16 and a byte per feature; 2 float32 and a uint16 per row.
-    sizes = [7 * 8 + 7 * 4 + 3 * 4, 2 * 18, 6 * 18, 2 * 7, 5 * 10]
+    sizes = [7 * 8 + 7 * 4 + 3 * 4, 2 * 18, 0, 6 * 18, 2 * 7, 5 * 10]
     assert [record[name].itemsize for name in record.names or ()] == sizes
     assert record.itemsize == sum(sizes)
     assert record.fields is not None
     assert [record.fields[name][1] for name in ("header", "moments", "rows")] == [0, 96, 96 + 36 + 108 + 14]
+
+
+def test_counters_add_their_state_to_a_record_and_their_names_to_the_layout() -> None:
+    assert record_dtype(5, 2, 3, counters=2).itemsize == record_dtype(5, 2, 3).itemsize + 2 * 24
+    assert layout_name(64, ("power", "energy"), 3, 10, ("energy",)) == "5:64:3:10:power,energy:rise of energy"
+
+
+ENERGY = 18_228_934.25
+
+
+def metered(records: Records, energies: list[float], times_ms: list[int]) -> Appended:
+    """Append readings of one sensor, whose second feature is a counter."""
+    count = len(energies)
+    values = np.column_stack([np.arange(count), energies]).astype(np.float64)
+    readings = Readings(["m"] * count, np.zeros(count, np.int32), np.arange(count), np.array(times_ms, np.int64), values)
+    return append(records, np.zeros(count, np.int32), readings, max_gap_ms=10_000, counters=(1,))
+
+
+def test_a_window_holds_the_rises_of_counters_in_full_precision() -> None:
+    records = new_records(1, 4, FEATURES, MEMBERS, counters=1)
+    energies = [ENERGY, ENERGY + 1.5, ENERGY + 1.25, ENERGY + 3, ENERGY + 3, ENERGY + 9]  # the third is late
+
+    appended = metered(records, energies, [0, 1000, 500, 2000, 3000, 60_000])
+
+    assert appended.reading.tolist() == [0, 1, 3, 4, 5]
+    np.testing.assert_array_equal(appended.newest_values()[:, 1], np.array([np.nan, 5400, 5400, 0, np.nan], np.float32))
+    assert appended.newest_values()[:, 0].tolist() == [0, 1, 3, 4, 5]
+
+
+def test_a_counter_in_batches_gives_the_same_record() -> None:
+    whole, cut = (new_records(1, 4, FEATURES, MEMBERS, counters=1) for _ in range(2))
+    energies = [ENERGY + 1.5 * at for at in range(6)]
+    times_ms = [1000 * at for at in range(1, 7)]
+    metered(whole, energies, times_ms)
+    for at in range(6):
+        readings = Readings(
+            ["m"], np.zeros(1, np.int32), np.array([at]), np.array(times_ms[at : at + 1]), np.array([[at, energies[at]]], float)
+        )
+        append(cut, np.zeros(1, np.int32), readings, max_gap_ms=10_000, counters=(1,))
+
+    assert whole.tobytes() == cut.tobytes()
 
 
 def test_a_sensor_that_was_never_seen_has_neither_rows_nor_moments_nor_an_incident() -> None:

@@ -130,7 +130,7 @@ def test_words_and_codes_of_a_plant_are_missing_where_they_are_listed(path: Path
 def test_a_cell_is_the_number_that_the_parser_of_values_makes_of_it(path: Path, text: str) -> None:
     path.write_text(f'timestamp;x\n1;"{text}"\n2;1\n')
 
-    assert read_dataset([path]).values[0, 0] == np.float32(dict(NUMBERS)[text])
+    assert read_dataset([path]).values[0, 0] == dict(NUMBERS)[text]
 
 
 @pytest.mark.parametrize("text", MEANS_MISSING)

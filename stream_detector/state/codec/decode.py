@@ -35,13 +35,13 @@ from stream_detector.state.record_layout import INCIDENT, Records, new_records, 
 
 
 def decode(
-    stored: Sequence[bytes | None], window_length: int, features: int, members: int, unit_ms: int
+    stored: Sequence[bytes | None], window_length: int, features: int, members: int, unit_ms: int, *, counters: int = 0
 ) -> tuple[Records, BoolArray]:
     """Return a record for each entry of `stored` [N], and whether the entry could be decoded [N].
 
     Row times are in units of `unit_ms`. An entry that is None or has another layout gives the record of a new sensor.
     """
-    records = new_records(len(stored), window_length, features, members)
+    records = new_records(len(stored), window_length, features, members, counters)
     layout = CompressedLayout.of(records.dtype)
     is_decoded = np.zeros(len(stored), np.bool_)
     for (record_format, length), indices in _by_format(stored).items():
@@ -76,7 +76,7 @@ def _decompress_into(records: Records, encoded: ByteArray, layout: CompressedLay
     head = _from_bytes(encoded[:, : layout.head.itemsize], layout.head)[:, 0]
     record_format = int(head["format"][0])
     parts = np.split(encoded, np.cumsum(layout.part_lengths(record_format))[:-1], axis=1)
-    _, filled, incident, moments, rules, *runs, steps, values = parts
+    _, filled, incident, moments, counters, rules, *runs, steps, values = parts
     for name in COPIED_FIELDS:
         header[name] = head[name]
     header["last_time_ms"] = head["time_low"] + (head["time_high"].astype(np.int64) << 32)
@@ -86,6 +86,8 @@ def _decompress_into(records: Records, encoded: ByteArray, layout: CompressedLay
             header[name] = _from_bytes(incident, layout.incident)[name][:, 0]
     if record_format & HAS_MOMENTS:
         records["moments"] = _from_bytes(moments, records["moments"].dtype)
+    if layout.counters.itemsize:
+        records["counters"] = _from_bytes(counters, records["counters"].dtype)
     if record_format & HAS_RULES:
         of_rules = _from_bytes(rules, layout.rules)[:, 0]
         records["rules"], records["runs"]["involved"] = of_rules["rules"], of_rules["involved"]

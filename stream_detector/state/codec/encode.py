@@ -135,6 +135,8 @@ def _compress(records: Records, head: Records, rings: _Rings, chosen: Int64Array
         parts.append(_as_bytes(incident))
     if record_format & HAS_MOMENTS:
         parts.append(_as_bytes(records["moments"]))
+    if layout.counters.itemsize:
+        parts.append(_as_bytes(records["counters"]))
     if record_format & HAS_RULES:
         rules = np.zeros(len(records), layout.rules)
         rules["rules"], rules["involved"] = records["rules"], records["runs"]["involved"]

@@ -3,7 +3,7 @@
 The first byte of a stored record is UNCOMPRESSED before the record as it is in memory. Otherwise the first two bytes are the
 format of a compressed record: a head, parts that few sensors have, then the ring of rows:
 
-    head | filled, if the window is not full | incident | moments | incidents of rules
+    head | filled, if the window is not full | incident | moments | counters | incidents of rules
          | runs of unchanged, of missing values [F] each | longest runs [F]
          | time steps, each from the row before [T] | values [T, F]
 
@@ -41,6 +41,7 @@ class CompressedLayout:
     head: np.dtype[np.void]
     incident: np.dtype[np.void]
     moments: np.dtype[np.void]  # of all features
+    counters: np.dtype[np.void]  # of all counters; without any, no bytes
     rules: np.dtype[np.void]
     window_length: int
     features: int
@@ -48,7 +49,7 @@ class CompressedLayout:
     @classmethod
     def of(cls, record: np.dtype[Any]) -> CompressedLayout:
         """Return the layout for records of this layout in memory."""
-        header, moments = record["header"], record["moments"]
+        header, moments, counters = record["header"], record["moments"], record["counters"]
         copied = [(name, header[name]) for name in COPIED_FIELDS]
         time = [("time_low", "<u4"), ("time_high", "<i2")]  # of the newest reading, in milliseconds
         of_rows = [("minimum_step", "<u2"), ("decimals", "i1", moments.shape), ("minimum", "<i4", moments.shape)]
@@ -56,6 +57,7 @@ class CompressedLayout:
             head=np.dtype([("format", "<u2"), *time, *copied, *of_rows]),
             incident=np.dtype([(name, header[name]) for name in INCIDENT]),
             moments=np.dtype((np.void, moments.itemsize)),
+            counters=np.dtype((np.void, counters.itemsize)),
             rules=np.dtype([("rules", record["rules"]), ("involved", "u1", moments.shape)]),
             window_length=record["rows"].shape[0],
             features=moments.shape[0],
@@ -68,6 +70,7 @@ class CompressedLayout:
             FILLED.itemsize * bool(record_format & IS_FILLING),
             self.incident.itemsize * bool(record_format & HAS_INCIDENT),
             self.moments.itemsize * bool(record_format & HAS_MOMENTS),
+            self.counters.itemsize,
             self.rules.itemsize * bool(record_format & HAS_RULES),
             *(2 * self.features * bool(record_format & bit) for _, bit in RUN_FIELDS),
             self.window_length * step_width(record_format),

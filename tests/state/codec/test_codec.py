@@ -65,6 +65,19 @@ def restored(stored: list[bytes], like: Records) -> Records:
     return records
 
 
+def test_counters_are_kept_in_full_precision() -> None:
+    records = new_records(2, 4, 1, MEMBERS, counters=2)
+    records["counters"]["last"][1] = [18_228_934.02, 1e-300]
+    records["counters"]["highest"][1] = [18_228_935.57, 7.0]
+    records["counters"]["time_ms"][1] = [START_MS, START_MS + 1]
+    records["header"]["last_time_ms"] = START_MS
+
+    for stored in (encode(records), [encode_uncompressed(records[at : at + 1]) for at in range(2)]):
+        found, is_decoded = decode(stored, 4, 1, MEMBERS, UNIT_MS, counters=2)
+        assert is_decoded.all()
+        assert found.tobytes() == records.tobytes()
+
+
 @settings(deadline=None)
 @given(data=st.data(), window_length=st.integers(1, 9), features=st.integers(1, 3), sensors=st.integers(1, 5))
 def test_decoding_returns_the_encoded_records(data: st.DataObject, window_length: int, features: int, sensors: int) -> None:
