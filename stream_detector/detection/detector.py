@@ -12,6 +12,8 @@ from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.event_builder import build_event, change_contexts, event_message, rounded
 from stream_detector.detection.events import PROVISIONAL, READY, WARMING, Event, EventRules
 from stream_detector.detection.explanation import explain_scored
+from stream_detector.detection.input_silence import PARTITION as INPUT_PARTITION
+from stream_detector.detection.input_silence import InputSilence, input_event
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.open_incidents import OpenIncident, write_incident
 from stream_detector.detection.rules.changes import RuleChange, build_rule_event
@@ -227,6 +229,24 @@ class Detector:
             events.append(build_rule_event(change, input_topic, self.model, self._event_rules()))
         self.silences.of(partition).announce(position, until_s)
         return events
+
+    def announce_input(self, total: int, position: int, limit_s: float, input_topic: str) -> Event | None:
+        """Say that nothing arrives in any partition, unless there was never a reading; `total` is the sum of their ends."""
+        newest_ms = self.silences.newest_ms()
+        if newest_ms < 0:
+            return None
+        silence = InputSilence(position, total, newest_ms, newest_ms + round(1000 * limit_s))
+        self.silences.of(INPUT_PARTITION).input = silence
+        return input_event(silence, input_topic, self.model, self._event_rules(), back_ms=None)
+
+    def close_input(self, input_topic: str) -> Event | None:
+        """Say that readings are back, if it was said that none arrive."""
+        watched = self.silences.of(INPUT_PARTITION)
+        silence, watched.input = watched.input, None
+        if silence is None:
+            return None
+        back_ms = max(silence.opened_ms, self.silences.newest_ms())
+        return input_event(silence, input_topic, self.model, self._event_rules(), back_ms=back_ms)
 
     def _event_rules(self) -> EventRules:
         return EventRules(self._rules.rules_version, rounded(self._rules.budget_per_sensor_day))

@@ -11,10 +11,11 @@ remembers what was announced: up to which second, for the readings before a posi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 import numpy as np
 
+from stream_detector.detection.input_silence import InputSilence
 from stream_detector.readings import BoolArray, Float32Array, Int64Array
 from stream_detector.state.partition_clock import FIRST_ACTIVE_MS, PartitionClock
 
@@ -22,7 +23,7 @@ from stream_detector.state.partition_clock import FIRST_ACTIVE_MS, PartitionCloc
 _LONGEST_MS = 7 * 86_400_000
 #: As many marks fit into the note of a committed position, with room to spare.
 MAXIMUM_MARKS = 32
-_NOTE_VERSION = "1"
+_NOTE_VERSION, _MARK_PARTS = "1", 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class PartitionSilence:
     clock: PartitionClock = field(default_factory=PartitionClock)
     announced_s: int = FIRST_ACTIVE_MS // 1000  # everything is heard later than that
     marks: list[Mark] = field(default_factory=list)
+    input: InputSilence | None = None  # of the whole topic, in the partition whose owner tells of it
 
     def are_announced(self, offsets: Int64Array, due_s: Int64Array) -> BoolArray:
         """Return which sensors [N] are announced, by the offsets of their newest readings and the seconds they are due."""
@@ -90,7 +92,7 @@ class PartitionSilence:
     def before_rebuild(self) -> PartitionSilence:
         """Return the silence from which a rebuild begins: its readings are heard later than all that is announced."""
         clock = PartitionClock(active_ms=self.clock.active_ms, usual_ms=self.clock.usual_ms, busy_ms=self.clock.busy_ms)
-        return PartitionSilence(clock, self.announced_s)
+        return PartitionSilence(clock, self.announced_s, input=self.input)
 
     def forget_marks(self, position: int) -> None:
         """Drop the marks that the announced second has overtaken, and that no replay from `position` on needs."""
@@ -101,7 +103,8 @@ class PartitionSilence:
         clock = self.clock
         numbers = (position, clock.newest_ms, clock.active_ms, clock.usual_ms, clock.busy_ms, self.announced_s)
         marks = [f"{mark.position}:{mark.until_s}" for mark in self.marks]
-        return " ".join([_NOTE_VERSION, *map(str, numbers), *marks])
+        whole = () if self.input is None else (":".join(map(str, astuple(self.input))),)
+        return " ".join([_NOTE_VERSION, *map(str, numbers), *marks, *whole])
 
 
 def read_note(note: str, position: int) -> PartitionSilence | None:
@@ -111,9 +114,12 @@ def read_note(note: str, position: int) -> PartitionSilence | None:
         return None
     try:
         at, newest, active, usual, busy, announced = map(int, words[:6])
-        marks = [Mark(*map(int, word.split(":"))) for word in words[6:]]
+        parts = [tuple(map(int, word.split(":"))) for word in words[6:]]
+        marks = [Mark(*part) for part in parts if len(part) == _MARK_PARTS]
+        whole = [InputSilence(*part) for part in parts if len(part) != _MARK_PARTS]
     except (ValueError, TypeError):
         return None
     if at != position:
         return None
-    return PartitionSilence(PartitionClock(newest, active, usual, busy), announced, marks)
+    clock = PartitionClock(newest, active, usual, busy)
+    return PartitionSilence(clock, announced, marks, whole[0] if whole else None)

@@ -119,7 +119,9 @@ class SilenceWatch:
         for number in numbers:
             silence = self.of(number)
             begin[number], end[number] = 0 if silence.marks else silence.announced_s, until_s[number]
-        ours = np.flatnonzero((arena.due_s < NEVER_DUE) & (arena.partitions <= max(numbers)))
+        earliest = int(begin[numbers].min())
+        ours = np.flatnonzero((arena.due_s <= int(end.max())) & (arena.due_s > earliest))  # few: the others are never gathered
+        ours = ours[(arena.partitions[ours] >= 0) & (arena.partitions[ours] <= max(numbers))]
         of = arena.partitions[ours]
         return set(np.unique(of[(arena.due_s[ours] > begin[of]) & (arena.due_s[ours] <= end[of])]).tolist())
 
@@ -140,6 +142,10 @@ class SilenceWatch:
             SilentSensor(names[at], header[at], Silence(int(offsets[at]), int(header["last_time_ms"][at]), int(limit_s[at])))
             for at in found[np.argsort(offsets[found])].tolist()
         ]
+
+    def newest_ms(self) -> int:
+        """Return the newest event time in any partition in memory; negative if there is none."""
+        return max((one.clock.newest_ms for one in self._partitions.values()), default=-1)
 
     def count_announced(self) -> int:
         """Count the sensors in memory whose silence is announced. Scans all of them."""

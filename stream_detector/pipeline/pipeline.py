@@ -209,8 +209,8 @@ class Pipeline:
         self._silences.follow(polled)
         if self._assignment.membership is None:
             return
-        ready = self._assignment.ready()
-        for scored in self._silences.announce({n: one for n, one in ready.items() if n not in self._backpressure.held}):
+        read = {number: one for number, one in self._assignment.ready().items() if number not in self._backpressure.held}
+        for scored in self._silences.announce(read, are_all=len(read) == len(self._assignment)):
             self._committer.add(scored)
 
     def _decide_in_flight(self) -> None:

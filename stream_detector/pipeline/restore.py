@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stream_detector.detection.detector import Detector
 from stream_detector.detection.silence import PartitionSilence, read_note
@@ -141,7 +141,7 @@ class Restoration:
         committed = self._committed or PartitionSilence()
         clock = committed.clock if self._stored is None else self._stored.clock
         silences = self._ports.detector.silences
-        silences.restore(partition.number, PartitionSilence(clock, committed.announced_s, committed.marks))
+        silences.restore(partition.number, replace(committed, clock=clock))
         if plan.action is Action.REPLAY:
             for chunk in self._read(plan.replay_from, plan.position):
                 self._fold(chunk, scoring=True)
