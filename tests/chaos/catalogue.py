@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from tests.chaos import brokers, inputs, kills, models, networks, stores
+from tests.chaos import brokers, inputs, kills, models, networks, silences, stores
 from tests.chaos.campaign_servers import CampaignServers
 from tests.chaos.round import RoundResult
 from tests.integration.worker import Setup
 from tests.servers.socks_proxy import SocksProxy
 
 EVERY, SOME, FEW, EVICTING = Setup("every"), Setup("some"), Setup("few"), Setup("evicting")
+SILENT, SILENT_EVICTING = Setup("silent"), Setup("silent-evicting")
 #: Runs a fault so many times in a round of this name; topics and group are called like it.
 Run = Callable[[CampaignServers, str, Random, int], RoundResult]
 
@@ -29,7 +30,7 @@ class Entry:
 
 def catalogue() -> list[Entry]:
     """Return the campaign. Of its kills 1,000 are `kill -9` at a step."""
-    return [*_processes(), *_models(), *_stores(), *_store_networks(), *_brokers(), *_inputs()]
+    return [*_processes(), *_silences(), *_models(), *_stores(), *_store_networks(), *_brokers(), *_inputs()]
 
 
 def _processes() -> list[Entry]:
@@ -43,6 +44,15 @@ def _processes() -> list[Entry]:
         Entry("churn", 60, lambda w, name, c, n: kills.churn(name, w.places(), c, n, EVICTING)),
         Entry("rollout", 12, lambda w, name, c, n: kills.rollout(name, w.places(), c, n, EVERY)),
         Entry("clocks", 30, lambda w, name, c, n: kills.clocks(name, w.places(), c, n, SOME)),
+    ]
+
+
+def _silences() -> list[Entry]:
+    return [
+        Entry("silences", 60, lambda w, name, c, n: silences.silences(name, w.places(), c, n, SILENT)),
+        Entry("silences-evicting", 40, lambda w, name, c, n: silences.silences(name, w.places(), c, n, SILENT_EVICTING)),
+        Entry("silences-churn", 30, lambda w, name, c, n: silences.comings_and_goings(name, w.places(), c, n, SILENT)),
+        Entry("silences-idle", 20, lambda w, name, c, n: silences.idle(name, w.places(), c, n, SILENT)),
     ]
 
 

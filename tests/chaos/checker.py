@@ -14,6 +14,8 @@ from itertools import pairwise
 from typing import Any
 
 from stream_detector.detection.detector import Detector
+from stream_detector.detection.events import read_event
+from stream_detector.detection.silence_events import begins_silence
 from stream_detector.ingest.dead_letters import dead_letter
 from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
 from stream_detector.pipeline.sensor_loader import decode_stored
@@ -122,13 +124,14 @@ def compare_dead_letters(
 def longest_stall_seconds(inputs: Iterable[Record], alerts: Iterable[Record]) -> float:
     """Return the longest time for which a partition with events to publish published none.
 
-    Uses the records' timestamps: the production time of a reading, and the send time of an event.
+    Uses the records' timestamps: the production time of a reading, and the send time of an event. Leaves out what a silence
+    began, because no reading causes that.
     """
     produced = {(record.partition, record.offset): record.timestamp for record in inputs}
     by_partition: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for record in alerts:
         place = _place(record.value)
-        if place in produced:
+        if place in produced and not begins_silence(read_event(record.value or b"")):
             by_partition[place[0]].append((record.timestamp, produced[place]))
     stalls_ms = [0]
     for events in by_partition.values():

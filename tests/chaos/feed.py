@@ -13,6 +13,8 @@ from tests.pipeline.replica_config import MINUTE_MS, SECOND_MS, START_MS, readin
 GAP_EVERY = 150
 #: Appends (sensor, value) records to a partition of the input topic; returns when the brokers have them.
 Produce = Callable[[int, list[tuple[str, bytes]]], None]
+#: Returns the records of a partition for a second, given the number of its sensors.
+MakeRecords = Callable[[int, int, int], list[tuple[str, bytes]]]
 
 
 def records_of(partition: int, second: int, sensors: int) -> list[tuple[str, bytes]]:
@@ -39,7 +41,7 @@ class Feed:
     sensors: int
     partitions: int
     seconds_per_second: float
-    make_records: Callable[[int, int, int], list[tuple[str, bytes]]] = records_of
+    make_records: MakeRecords = records_of
     next_second: int = 0
     error: Exception | None = None
     _stopped: threading.Event | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from stream_detector.readings import Message, Record
 from tests.chaos.checker import (
     Findings,
     Leniency,
@@ -17,7 +18,7 @@ from tests.chaos.checker import (
     expected_events,
     longest_stall_seconds,
 )
-from tests.chaos.feed import Feed
+from tests.chaos.feed import Feed, MakeRecords, records_of
 from tests.integration.plants import plant_of
 from tests.integration.replica_process import Life, ReplicaProcess
 from tests.integration.topics import Topics, until
@@ -92,7 +93,15 @@ class Places:
 class Round:
     """Topics, feed and replicas under one name. Use it as a context; `live` or `strike`, then `check`."""
 
-    def __init__(self, name: str, places: Places, setup: Setup, shape: Shape = Shape()) -> None:
+    def __init__(
+        self,
+        name: str,
+        places: Places,
+        setup: Setup,
+        shape: Shape = Shape(),
+        *,
+        make_records: MakeRecords = records_of,
+    ) -> None:
         self.name, self.setup, self.shape = name, setup, shape
         self.topics = Topics(
             places.brokers,
@@ -107,7 +116,8 @@ class Round:
             }
             | places.kafka_changes,
         )
-        self.feed = Feed(self.topics.produce, shape.sensors, shape.partitions, shape.seconds_per_second)
+        produce, speed = self.topics.produce, shape.seconds_per_second
+        self.feed = Feed(produce, shape.sensors, shape.partitions, speed, make_records)
         self.replicas = [self._replica(number, places) for number in range(shape.replicas)]
         self.crashes: list[str] = []
         self._began = time.monotonic()
@@ -187,13 +197,21 @@ class Round:
             if code != 0:
                 self.crashes.append(replica.crashed() or f"exit code {code}")
 
-    def check(self, count: int, unit: str, fault: str, leniency: Leniency = Leniency()) -> RoundResult:  # noqa: B008 - frozen
+    def check(
+        self,
+        count: int,
+        unit: str,
+        fault: str,
+        leniency: Leniency = Leniency(),  # noqa: B008 - frozen
+        *,
+        compare: Callable[[Sequence[Message], Sequence[Record], Leniency, Findings], None] = compare_alerts,
+    ) -> RoundResult:
         """Settle, and compare the alerts and dead letters with those of a crash-free run."""
         self.settle()
         self.topics.await_stable(SETTLE_SECONDS)
         findings = Findings()
         inputs, alerts = self.topics.input(), self.topics.alerts()
-        compare_alerts(expected_events(inputs, self.setup.plant, alerts), alerts, leniency, findings)
+        compare(expected_events(inputs, self.setup.plant, alerts), alerts, leniency, findings)
         features = plant_of(self.setup.plant).model.features
         compare_dead_letters(inputs, features, self.topics.dead_letters(), findings)
         return RoundResult(

@@ -14,7 +14,16 @@ SOME = ReplicaConfig(max_sensors=4000)
 FEW = replace(SOME, margin=0.4)
 #: The same as some with fewer places in memory than sensors.
 EVICTING = replace(SOME, max_sensors=64)
-PLANTS = {"every": EVERY, "some": SOME, "few": FEW, "evicting": EVICTING}
+#: The same as some and as evicting, and sensors can fall silent.
+SILENT, SILENT_EVICTING = replace(SOME, silent_s=10), replace(EVICTING, silent_s=10)
+PLANTS = {
+    "every": EVERY,
+    "some": SOME,
+    "few": FEW,
+    "evicting": EVICTING,
+    "silent": SILENT,
+    "silent-evicting": SILENT_EVICTING,
+}
 
 
 def plant_of(name: str, model_version: str = "v1") -> ReplicaConfig:
