@@ -74,6 +74,7 @@ def use(store: RedisStore) -> None:
         update = SensorUpdate("pump", b"h2bb", b"h1", ((0, 3),))
         assert store.persist(partition, EPOCH, 1, 2, together(update)) == StoreVerdict.APPLIED
         assert store.load(partition, EPOCH, ["pump"]) == [b"h2ba"]
+    store.scan(0, EPOCH, "", 10)
 
 
 def forget_all(nodes: Sequence[Valkey]) -> None:
