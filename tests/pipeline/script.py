@@ -133,7 +133,12 @@ Step = (
 
 
 class NeverIdle(Activity):
-    """Activity in which no partition is ever idle."""
+    """Activity in which no partition is ever idle, nor the whole input."""
+
+    @property
+    def quiet_s(self) -> float:
+        """Return 0."""
+        return 0.0
 
     def idle_s(self, partition: int) -> int:  # noqa: ARG002 - of any
         """Return 0."""
