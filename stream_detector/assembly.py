@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from stream_detector.detection.calibration import Calibration, alarms_per_reading
-from stream_detector.detection.decision_rules import DecisionRules
+from stream_detector.detection.decision_rules import DecisionRules, OwnPace
 from stream_detector.detection.detector import Detector, WindowConfig
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.scorer import Scorer
@@ -34,8 +34,6 @@ from stream_detector.state.arena import Arena
 from stream_detector.state.running_scale import MAXIMUM_LEARNED_COUNT, ScaleConfig
 from stream_detector.timestamps import to_ms
 
-#: Default: a pause of this many sampling intervals restarts a window. Training windows use it too.
-GAP_INTERVALS = 10.0
 #: Default: shortest time between two updates of an open incident.
 UPDATE_SECONDS = 300.0
 #: An incident lasts at least this many windows before it is accepted as the new normal: by then it fills the window.
@@ -66,9 +64,10 @@ def build_detector(
         model,
         decision_rules(model, calibration, state, alerts),
         WindowConfig(
-            max_gap_ms=round(1000 * max_gap_seconds(model, state)),
+            max_gap_ms=max_gap_ms(state),
             scales=ScaleConfig(calibration.sensors, scorer.fallback_deviation, learned_count),
             stride=state.stride,
+            interval_ms=1000.0 * model.sampling_interval_seconds,
             silences=silence_rules(model, rules),
         ),
     )
@@ -83,24 +82,35 @@ def silence_rules(model: ModelSpec, rules: RuleSettings | None) -> SilenceRules 
 
 
 def decision_rules(model: ModelSpec, calibration: Calibration, state: StateSettings, alerts: AlertSettings) -> DecisionRules:
-    """Return the rules: the alarm budget as a margin, times in milliseconds."""
-    interval_seconds = model.sampling_interval_seconds * state.stride
-    window_seconds = model.window_length * model.sampling_interval_seconds
-    quiet_seconds = alerts.quiet_seconds or window_seconds / 2
-    update_seconds = alerts.update_seconds or max(UPDATE_SECONDS, window_seconds)
+    """Return the rules: the alarm budget as a margin, times in milliseconds.
+
+    Where the settings leave a time to the window, it follows from each sensor's own interval; so does the margin.
+    """
+    length, interval_seconds = model.window_length, model.sampling_interval_seconds
     budget = budget_per_sensor_day(calibration, alerts)
+    #: The least time in milliseconds, and the least in intervals of the sensor.
+    times = {
+        "update": _least(alerts.update_seconds or UPDATE_SECONDS, 0 if alerts.update_seconds else length),
+        "quiet": _least(alerts.quiet_seconds or 0.001, 0 if alerts.quiet_seconds else length / 2),
+        "accept": _least(alerts.accept_seconds, ACCEPT_WINDOWS * length),
+    }
+    of_model = {f"{name}_ms": round(max(least, 1000 * share * interval_seconds)) for name, (least, share) in times.items()}
     rules = DecisionRules.of(
         calibration,
-        alarms_per_reading(budget, interval_seconds),
-        update_ms=round(1000 * update_seconds),
-        quiet_ms=max(1, round(1000 * quiet_seconds)),
-        accept_ms=round(1000 * max(alerts.accept_seconds, ACCEPT_WINDOWS * window_seconds)),
+        alarms_per_reading(budget, interval_seconds * state.stride),
         model_tag=model_tag(model),
+        **of_model,
     )
-    version = rules_version(
-        budget, interval_seconds, update_ms=rules.update_ms, quiet_ms=rules.quiet_ms, accept_ms=rules.accept_ms
+    return replace(
+        rules,
+        rules_version=rules_version(budget, interval_seconds * state.stride, **of_model),
+        budget_per_sensor_day=budget,
+        pace=OwnPace.of(calibration, budget, state.stride, times),
     )
-    return replace(rules, rules_version=version, budget_per_sensor_day=budget)
+
+
+def _least(seconds: float, intervals: float) -> tuple[int, float]:
+    return max(1, round(1000 * seconds)), intervals
 
 
 def rules_version(
@@ -132,9 +142,9 @@ def model_tag(model: ModelSpec) -> int:
     return zlib.crc32(model.version.encode()) or 1
 
 
-def max_gap_seconds(model: ModelSpec, state: StateSettings) -> float:
-    """Return the longest pause within a window."""
-    return state.max_gap_seconds or GAP_INTERVALS * model.sampling_interval_seconds
+def max_gap_ms(state: StateSettings) -> int | None:
+    """Return the longest pause within a window, or None if it follows from each sensor's own pace."""
+    return None if state.max_gap_seconds is None else round(1000 * state.max_gap_seconds)
 
 
 def input_parsing(settings: InputSettings, model: ModelSpec | None = None) -> Parsing:
@@ -172,9 +182,9 @@ def pipeline_config(settings: Settings) -> PipelineConfig:
     )
 
 
-def restore_config(model: ModelSpec, settings: Settings) -> RestoreConfig:
-    """Return where a new consumer group starts, and how much history fills windows."""
-    window_seconds = model.window_length * model.sampling_interval_seconds
+def restore_config(model: ModelSpec, settings: Settings, slowest_interval_ms: float = 0.0) -> RestoreConfig:
+    """Return where a new consumer group starts, and how much history fills the windows, of the slowest sensor too."""
+    window_seconds = model.window_length * max(model.sampling_interval_seconds, slowest_interval_ms / 1000.0)
     return RestoreConfig(
         start=start_position(settings.kafka),
         lookback_ms=round(1000 * window_seconds * settings.state.lookback_margin),

@@ -14,7 +14,7 @@ from stream_detector.assembly import (
     budget_per_sensor_day,
     build_detector,
     decision_rules,
-    max_gap_seconds,
+    max_gap_ms,
     model_tag,
     restore_config,
 )
@@ -101,11 +101,11 @@ def test_a_version_does_not_change_from_run_to_run_nor_with_the_model() -> None:
     assert rules(budget_per_sensor_day=144.0).rules_version == hashlib.sha256(content).hexdigest()[:12]
 
 
-def test_quiet_spell_and_gap_follow_the_models_window_unless_set() -> None:
+def test_quiet_spell_follows_the_models_window_unless_set() -> None:
     assert rules().quiet_ms == 60_000  # half of 20 x 6 s
     assert rules(quiet_seconds=7.5).quiet_ms == 7_500
-    assert max_gap_seconds(MODEL, StateSettings()) == 60.0  # ten intervals
-    assert max_gap_seconds(MODEL, StateSettings(max_gap_seconds=5.0)) == 5.0
+    assert max_gap_ms(StateSettings()) is None  # by the sensor's own pace
+    assert max_gap_ms(StateSettings(max_gap_seconds=5.0)) == 5_000
 
 
 def test_times_are_in_milliseconds() -> None:

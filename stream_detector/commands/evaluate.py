@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_detector.assembly import GAP_INTERVALS, budget_per_sensor_day, decision_rules, input_parsing
+from stream_detector.assembly import budget_per_sensor_day, decision_rules, input_parsing
 from stream_detector.commands.argument_types import count
 from stream_detector.commands.progress import print_to_stderr, score_with_progress, track
 from stream_detector.commands.settings_options import add_settings_options, settings_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stream_detector.evaluation.offline_scoring import ScoredRows
     from stream_detector.evaluation.report import About
     from stream_detector.evaluation.scorecard import EvaluationConfig, Scorecard
+    from stream_detector.readings import Float64Array
     from stream_detector.settings.schema import Settings
     from stream_detector.tables.dataset import Dataset
 
@@ -105,8 +106,9 @@ def main(arguments: argparse.Namespace) -> int:
     training = clean(read(arguments.baseline_training))[0] if arguments.baseline_training else None
     config = _config(arguments, scorer, settings)
     scored = score_with_progress(scorer, dataset, settings)
-    as_windows_hold = partial(with_rises, counters=scorer.spec.counters, max_gap_ms=_max_gap_ms(scorer, settings))
-    dataset, training = as_windows_hold(dataset), as_windows_hold(training) if training else None
+    if counters := scorer.spec.counters:
+        dataset = with_rises(dataset, counters, _gap_limits_ms(dataset, settings))
+        training = with_rises(training, counters, _gap_limits_ms(training, settings)) if training else None
     scorecards = _scorecards(dataset, truth, scored, training, config)
     evaluation = build_report(_about(arguments, scorer, settings, truth, config), scorecards)
     evaluation["explanations"] = check_explanations(
@@ -135,8 +137,14 @@ def _truth(arguments: argparse.Namespace, dataset: Dataset) -> GroundTruth:
     return labels_of_column(arguments.input, column)
 
 
-def _max_gap_ms(scorer: KerasScorer, settings: Settings) -> float:
-    return 1000.0 * (settings.state.max_gap_seconds or GAP_INTERVALS * scorer.spec.sampling_interval_seconds)
+def _gap_limits_ms(dataset: Dataset, settings: Settings) -> Float64Array:
+    from stream_detector.tables.dataset import clean
+    from stream_detector.tables.sampling import sensor_paces
+
+    limits = sensor_paces(clean(dataset)[0]).gap_limits_ms()
+    if settings.state.max_gap_seconds is not None:
+        limits[:] = 1000.0 * settings.state.max_gap_seconds
+    return limits
 
 
 def _config(arguments: argparse.Namespace, scorer: KerasScorer, settings: Settings) -> EvaluationConfig:

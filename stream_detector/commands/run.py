@@ -147,7 +147,7 @@ def _build_pipeline(
         _ports(settings, detector, connections, state),
         dead_letter_limit(settings.dead_letters),
         pipeline_config(settings),
-        restore_config(detector.model, settings),
+        restore_config(detector.model, settings, detector.slowest_interval_ms),
         time.monotonic,
         bounds=bounds,
         on_progress=on_progress,

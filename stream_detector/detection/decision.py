@@ -40,6 +40,7 @@ class ScoredReadings:
     errors: Float32Array  # [N, M] NaN: not scored
     wanted: BoolArray  # [N] the stride selects it for scoring
     scorable: BoolArray  # [N] the window is full
+    interval_ms: Float32Array  # [N] the sensor's usual time between readings; 0: not known
     returns: Returns | None = None  # which readings [N] end a silence; None: none does
 
 
@@ -92,6 +93,7 @@ class _Fold:
         count, members = readings.errors.shape
         self._rules = rules
         self._readings = readings
+        self._margins = np.broadcast_to(rules.margins(readings.interval_ms), count)
         self.decisions = Decisions(
             scores=np.full(count, np.nan),
             thresholds=np.empty(count),
@@ -113,7 +115,7 @@ class _Fold:
         surprises = rules.tails.surprise(above_level) * rules.weights
         surprise = surprises.sum(axis=1)
         scored = ~np.isnan(surprise)
-        limit = rules.typical + rules.margin + state["accepted"]
+        limit = rules.typical + self._margins[positions] + state["accepted"]
         memory = state["memory"] + rules.memory_share * np.where(scored, surprise - state["memory"], 0.0)
         state["memory"] = memory
         found.scores[positions] = score = (surprise + memory) / 2.0
@@ -147,10 +149,10 @@ class _Fold:
 
     def _update_incidents(self, state: Records, positions: Int64Array, score: Float64Array) -> None:
         """Close, open, accept and update incidents, in this order."""
-        rules = self._rules
+        rules, times = self._rules, self._rules.times(self._readings.interval_ms[positions])
         time_ms, anomalous = self._readings.times_ms[positions], self.decisions.anomalous[positions]
         is_open = state["incident_offset"] != NO_INCIDENT
-        closing = is_open & ~anomalous & (time_ms - state["last_anomalous_ms"] >= rules.quiet_ms)
+        closing = is_open & ~anomalous & (time_ms - state["last_anomalous_ms"] >= times.quiet_ms)
         self._record(CLOSED, closing, state, positions)
         _clear_incident(state, closing)
         opening = anomalous & ~is_open
@@ -158,11 +160,11 @@ class _Fold:
         state["last_anomalous_ms"][anomalous] = time_ms[anomalous]
         state["incident_peak"] = np.where(anomalous, np.fmax(state["incident_peak"], score), state["incident_peak"])
         self._record(OPENED, opening, state, positions)
-        accepting = anomalous & is_open & (time_ms - state["incident_time_ms"] >= rules.accept_ms)
+        accepting = anomalous & is_open & (time_ms - state["incident_time_ms"] >= times.accept_ms)
         self._record(CLOSED, accepting, state, positions, is_accepted=True)
         _clear_incident(state, accepting)
         state["accepted"] = np.where(accepting, np.fmax(state["memory"] - rules.typical, 0.0), state["accepted"])
-        updating = anomalous & is_open & ~accepting & (time_ms - state["last_update_ms"] >= rules.update_ms)
+        updating = anomalous & is_open & ~accepting & (time_ms - state["last_update_ms"] >= times.update_ms)
         state["last_update_ms"][updating] = time_ms[updating]
         self._record(UPDATED, updating, state, positions)
 

@@ -9,18 +9,60 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.detection.calibration import Calibration, Tails
-from stream_detector.readings import BoolArray, Float64Array, Int32Array
+from stream_detector.detection.calibration import Calibration, Tails, alarms_per_reading
+from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array
 from stream_detector.state.known_sensors import UNKNOWN
 
 LEVEL_MEMORY_COUNT = 2_000.0
+#: The intervals, in milliseconds, for which margins are computed: a quarter of an octave apart, from 1 ms to 34 years.
+_INTERVALS_MS = 2.0 ** (np.arange(161) / 4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPace:
+    """How the margin and the times follow from a sensor's own interval. K intervals.
+
+    The budget is in alarms per day: a sensor that is read twice as often has twice the chances to alarm, so its margin is
+    larger. Each time is at least so many of the sensor's intervals, 0 if a setting gives the time.
+    """
+
+    intervals_ms: Float64Array  # [K] ascending
+    margins: Float64Array  # [K]
+    update_intervals: float
+    quiet_intervals: float
+    accept_intervals: float
+    update_ms: int  # the least
+    quiet_ms: int
+    accept_ms: int
+
+    @classmethod
+    def of(
+        cls, calibration: Calibration, budget_per_sensor_day: float, stride: int, times: dict[str, tuple[int, float]]
+    ) -> OwnPace:
+        """Compute the margins of a budget. `times` has the least time in ms and in intervals for update, quiet and accept."""
+        rates = alarms_per_reading(budget_per_sensor_day, 1.0) * stride / 1000.0 * _INTERVALS_MS
+        return cls(
+            intervals_ms=_INTERVALS_MS,
+            margins=np.array([calibration.margin(rate) for rate in rates.tolist()]),
+            **{f"{name}_ms": least for name, (least, _) in times.items()},
+            **{f"{name}_intervals": intervals for name, (_, intervals) in times.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SensorTimes:
+    """The times of G sensors, in milliseconds."""
+
+    update_ms: Float64Array | int
+    quiet_ms: Float64Array | int
+    accept_ms: Float64Array | int
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionRules:
     """Everything a decision depends on besides the state and the errors. M members, S sensors known to the model."""
 
-    margin: float  # a reading is anomalous when its surprise exceeds the typical one by more than this
+    margin: float  # a reading is anomalous when its surprise exceeds the typical one by more than this; see `pace`
     typical: float
     tails: Tails
     weights: Float64Array  # [M]
@@ -38,6 +80,7 @@ class DecisionRules:
     ready_count: float = 128.0  # readings behind its levels from which a sensor is no longer provisional
     rules_version: str = ""  # hash of the settings that affect decisions, as published in events
     budget_per_sensor_day: float = 0.0  # accepted false alarms per sensor and day; the margin follows from it
+    pace: OwnPace | None = None  # margin and times of a sensor whose interval is known; the fields above are the model's
 
     @classmethod
     def of(
@@ -63,6 +106,24 @@ class DecisionRules:
             quiet_ms=quiet_ms,
             accept_ms=accept_ms,
             model_tag=model_tag,
+        )
+
+    def margins(self, interval_ms: Float32Array) -> Float64Array | float:
+        """Return the margin at readings of sensors with these intervals [N], 0 if not known."""
+        if self.pace is None:
+            return self.margin
+        return np.where(interval_ms > 0, np.interp(interval_ms, self.pace.intervals_ms, self.pace.margins), self.margin)
+
+    def times(self, interval_ms: Float32Array) -> SensorTimes:
+        """Return the times for sensors with these intervals [G], 0 if not known."""
+        pace = self.pace
+        if pace is None:
+            return SensorTimes(self.update_ms, self.quiet_ms, self.accept_ms)
+        known, interval = interval_ms > 0, interval_ms.astype(np.float64)
+        return SensorTimes(
+            np.where(known, np.maximum(pace.update_ms, pace.update_intervals * interval), self.update_ms),
+            np.where(known, np.maximum(pace.quiet_ms, pace.quiet_intervals * interval), self.quiet_ms),
+            np.where(known, np.maximum(pace.accept_ms, pace.accept_intervals * interval), self.accept_ms),
         )
 
     def is_ready(self, table_rows: Int32Array, level_count: Float64Array, is_scale_learned: BoolArray) -> BoolArray:

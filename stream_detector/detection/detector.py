@@ -30,7 +30,8 @@ from stream_detector.detection.silence_watch import Returns, SilenceWatch, Silen
 from stream_detector.detection.transition import CLOSED, Transition
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.state.arena import Arena
-from stream_detector.state.record_layout import NO_INCIDENT, Records, layout_name, new_records, time_unit_ms
+from stream_detector.state.pace import begin_pace
+from stream_detector.state.record_layout import NO_INCIDENT, Records, layout_name, new_records
 from stream_detector.state.running_scale import ScaleConfig, Scales, learn
 from stream_detector.state.windows import Appended, append
 
@@ -63,9 +64,10 @@ class PendingBatch:
 class WindowConfig:
     """When a window restarts, on which scale it is scored, and which readings are scored."""
 
-    max_gap_ms: int
+    max_gap_ms: int | None  # None: by the sensor's own pace
     scales: ScaleConfig
     stride: int = 1
+    interval_ms: float = 0.0  # usual time between readings of a sensor that the model does not know; 0: not known
     silences: SilenceRules | None = None  # None: nothing is ever silent
 
 
@@ -85,18 +87,16 @@ class Detector:
     @property
     def layout(self) -> str:
         """The name of the layout of the sensors' records; state with another name cannot be admitted."""
-        return layout_name(
-            self.model.window_length, self.model.features, len(self.model.members), self.time_unit_ms, self.model.counters
-        )
+        return layout_name(self.model.window_length, self.model.features, len(self.model.members), self.model.counters)
 
     def use_rules(self, rules: DecisionRules) -> None:
         """Decide by other rules from the next batch on; state, model and open incidents stay as they are."""
         self._rules = rules
 
     @property
-    def time_unit_ms(self) -> int:
-        """The unit of the times in the sensors' records."""
-        return time_unit_ms(self._windows.max_gap_ms)
+    def slowest_interval_ms(self) -> float:
+        """The interval of the slowest sensor of the model, or the model's."""
+        return float(self._windows.scales.sensors.interval_ms.max(initial=self._windows.interval_ms))
 
     def admit_new(self, partition: int, sensors: Sequence[str]) -> None:
         """Add sensors that were never seen; the arena must have room."""
@@ -109,6 +109,7 @@ class Detector:
         table_rows = self._windows.scales.sensors.find(sensors)
         header = records["header"].copy()
         reset_for_model(header, table_rows, self._rules)
+        begin_pace(header, *self._windows.scales.sensors.pace(table_rows, self._windows.interval_ms))
         records["header"] = header
         self.silences.refresh(self.arena.insert(partition, sensors, records, is_stored, table_rows))
 
@@ -170,6 +171,7 @@ class Detector:
             errors=np.full((len(appended.reading), len(self.model.members)), np.nan, np.float32),
             wanted=(appended.count + self.arena.phases[appended.slot]) % self._windows.stride == 0,
             scorable=appended.filled == self.model.window_length,
+            interval_ms=appended.interval_ms,
             returns=returns,
         )
 

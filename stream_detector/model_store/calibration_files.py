@@ -39,6 +39,8 @@ def sensor_arrays(table: SensorTable) -> dict[str, NDArray[Any]]:
         "deviation": table.deviation,
         "levels": table.levels,
         "counts": table.counts,
+        "interval_ms": table.interval_ms,
+        "pause_ms": table.pause_ms,
     }
 
 
@@ -56,6 +58,8 @@ def parse_sensors(arrays: Mapping[str, NDArray[Any]]) -> SensorTable:
         deviation=as_float32(arrays["deviation"]),
         levels=arrays["levels"].astype(np.float64),
         counts=arrays["counts"].astype(np.float64),
+        interval_ms=as_float32(arrays["interval_ms"]),
+        pause_ms=as_float32(arrays["pause_ms"]),
     )
 
 

@@ -5,7 +5,7 @@
     weights.safetensors  the network's weights, by the path of the variable; the linear members' matrices
     scoring.json         usual errors, context features, the fleet's typical scale
     calibration.json     how rare an error is (calibration_files.py)
-    sensors.safetensors  each sensor's scale and levels (calibration_files.py)
+    sensors.safetensors  each sensor's scale, levels and pace (calibration_files.py)
     report.json          the training report, for people
 
 No file holds code, and reading them deserialises nothing that could run any.

@@ -113,6 +113,8 @@ def _check_table(table: SensorTable, spec: ModelSpec) -> None:
     _numbers("sensors: levels", table.levels, sensors, len(spec.members))
     _numbers("sensors: counts", table.counts, sensors)
     _require(bool((table.counts >= 0).all()), "sensors: counts are below 0")
+    _positive("sensors: intervals", table.interval_ms, sensors)
+    _positive("sensors: pauses", table.pause_ms, sensors)
 
 
 def _numbers(what: str, array: NDArray[Any], *shape: int) -> None:

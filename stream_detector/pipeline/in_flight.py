@@ -166,6 +166,7 @@ def _appended(appended: Appended, is_kept: BoolArray, is_accepted: BoolArray) ->
         filled=filled,
         count=count,
         times_ms=appended.times_ms[is_accepted],
+        interval_ms=appended.interval_ms[is_accepted],
         window_start=appended.window_start[is_accepted],
         late=int(is_kept.sum() - is_accepted.sum()),
         restarted=int(((filled == 1) & (count > 1)).sum()),

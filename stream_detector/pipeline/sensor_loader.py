@@ -83,5 +83,5 @@ class SensorLoader:
 def decode_stored(detector: Detector, stored: Sequence[bytes | None]) -> tuple[Records, BoolArray]:
     """Return stored records in the detector's layout [N], and which were usable [N]; the others are those of new sensors."""
     model = detector.model
-    shape = model.window_length, len(model.features), len(model.members), detector.time_unit_ms
+    shape = model.window_length, len(model.features), len(model.members)
     return decode(stored, *shape, counters=len(model.counters))

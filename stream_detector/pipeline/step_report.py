@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from stream_detector.detection.detector import Detected
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.transition import ANOMALY
@@ -23,7 +25,7 @@ class StepReport:
     late: int = 0
     restarted_windows: int = 0
     scored: int = 0
-    sensor_days: float = 0.0  # event time of readings with a full window, by the model's sampling interval
+    sensor_days: float = 0.0  # event time of readings with a full window, by the sensors' own intervals
     alerts: Counter[tuple[str, str]] = field(default_factory=Counter)  # by type and status
     dead_letters: Counter[str] = field(default_factory=Counter)  # by reason
     committed_batches: int = 0
@@ -62,6 +64,7 @@ def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
 
 
 def _sensor_days(detected: Detected, model: ModelSpec) -> float:
-    """Return the event time of the readings with a full window."""
-    full = int((detected.appended.filled == model.window_length).sum())
-    return full * model.sampling_interval_seconds / SECONDS_PER_DAY
+    """Return the event time of the readings with a full window, each by the interval of its sensor."""
+    appended = detected.appended
+    interval_ms = appended.interval_ms[appended.filled == model.window_length]
+    return float(interval_ms.sum(dtype=np.float64)) / 1000.0 / SECONDS_PER_DAY

@@ -43,7 +43,7 @@ METRICS = (
     Metric(
         "sensor_days",
         Kind.COUNTER,
-        "Event time monitored, in sensor-days: readings with a full window times the model's sampling interval.",
+        "Event time monitored, in sensor-days: readings with a full window times their sensor's interval.",
     ),
     Metric(
         "alerts",

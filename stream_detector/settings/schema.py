@@ -171,7 +171,8 @@ class StateSettings(Group):
 
     max_sensors: Count = Field(200_000, description="Sensors in memory; the others wait in Redis.")
     max_gap_seconds: Seconds | None = Field(
-        None, description="A longer pause restarts a sensor's window. Unset: 10 sampling intervals."
+        None,
+        description="A longer pause restarts a sensor's window. Unset: 10 of its own intervals, and 3 of its usual pauses.",
     )
     stride: Count = Field(1, description="Score every n-th reading of a sensor, but all during an incident.")
     lookback_margin: float = Field(2.0, ge=1.0, description="History read from the topic to fill windows, in windows.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,9 +22,22 @@ class SensorTable:
     deviation: Float32Array  # [S, F] > 0: standard deviation
     levels: Float64Array  # [S, M] mean log error over readings not used in fitting
     counts: Float64Array  # [S] readings that the levels were learned from; 0: none
+    #: [S] > 0: usual time between readings, without gaps; without entries, no sensor's pace is known
+    interval_ms: Float32Array = field(default_factory=lambda: np.zeros(0, np.float32))
+    #: [S] usual longest pause; at least the interval
+    pause_ms: Float32Array = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def pace(self, table_rows: Int32Array, default_ms: float) -> tuple[Float32Array, Float32Array]:
+        """Return interval and usual pause of the sensors in these rows [N], `default_ms` for an unknown one."""
+        known = (table_rows != UNKNOWN) & (len(self.interval_ms) > 0)
+        interval_ms = np.full(len(table_rows), default_ms, np.float32)
+        pause_ms = interval_ms.copy()
+        interval_ms[known] = self.interval_ms[table_rows[known]]
+        pause_ms[known] = self.pause_ms[table_rows[known]]
+        return interval_ms, pause_ms
 
     def find(self, sensors: Sequence[str]) -> Int32Array:
         """Return the row of each sensor [N], or UNKNOWN."""

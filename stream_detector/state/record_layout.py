@@ -2,8 +2,8 @@
 
 The ring holds raw values, and the rises of counters, so a new model with the same features, counters and window length
 continues with the same windows.
-`append` in windows.py, `learn` in running_scale.py, `decide` in detection/decision.py and the rules in detection/rules/ change
-records. codec/ defines their stored form.
+`append` in windows.py, `learn_pace` in pace.py, `learn` in running_scale.py, `decide` in detection/decision.py and the rules in
+detection/rules/ change records. codec/ defines their stored form.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_detector.readings import Int64Array
 from stream_detector.state.counters import COUNTER, clear_counters
 
 LAYOUT_VERSION = 5
@@ -18,10 +19,11 @@ LAYOUT_VERSION = 5
 NO_INCIDENT = -1
 #: The offset of a sensor's newest reading when it has none.
 NO_OFFSET = -1
-#: A row's time is kept modulo 2**16 units, so the time between two rows must be fewer units than that.
-_MAXIMUM_GAP_UNITS = 60_000
+#: The time between two rows has 16 bits: a count of this many bits, in units of a power of two milliseconds.
+_COUNT_BITS = 11
 
 Records = NDArray[np.void]
+UInt16Array = NDArray[np.uint16]
 
 _HEADER = (
     ("last_time_ms", "<i8"),  # event time of the newest accepted reading; first, because the store compares it
@@ -38,6 +40,12 @@ _HEADER = (
     ("level_count", "<f4"),  # detection/decision.py: readings behind the levels
     ("memory", "<f4"),  # slow running mean of the surprise
     ("accepted", "<f4"),  # surprise that was accepted as normal
+    ("interval_ms", "<f4"),  # pace.py: usual time between the sensor's readings; 0 before it is admitted
+    ("pause_ms", "<f4"),  # pace.py: its usual longest pause, at least the interval
+    ("block_ms", "<u4"),  # pace.py: sum of the steps of the block so far, without gaps
+    ("block_longest_ms", "<u4"),
+    ("block_steps", "u1"),
+    ("block_gaps", "u1"),
 )
 #: Header fields that keep their initial values for most sensors.
 INCIDENT = ("incident_offset", "incident_time_ms", "incident_peak", "last_anomalous_ms", "last_update_ms", "accepted")
@@ -69,23 +77,35 @@ MAXIMUM_RUN = (1 << 16) - 1
 def record_dtype(window_length: int, features: int, members: int, counters: int = 0) -> np.dtype[np.void]:
     """Return the layout of one sensor's record: first the parts of fixed size, then the ring of rows."""
     header = np.dtype([*_HEADER, ("shift", "<f4", (members,))])  # detection/decision.py: drift of the members' levels
-    row = np.dtype([("values", "<f4", (features,)), ("time", "<u2")])  # event time in units, modulo 2**16
+    row = np.dtype([("values", "<f4", (features,)), ("step", "<u2")])  # time since the row before; 0 if there is none
     of_features = [("moments", _MOMENTS, (features,)), ("counters", COUNTER, (counters,))]
     rules = [("rules", _RULES), ("runs", _RUNS, (features,))]
     return np.dtype([("header", header), *of_features, *rules, ("rows", row, (window_length,))])
 
 
-def time_unit_ms(max_gap_ms: int) -> int:
-    """Return the unit of the rows' times: the finest, from 1 ms to a minute, that can represent every gap within a window."""
-    return max(1, -(-max_gap_ms // _MAXIMUM_GAP_UNITS))
+def step_codes(previous_ms: Int64Array, time_ms: Int64Array) -> UInt16Array:
+    """Return the times between rows [N] in 16 bits: exact below 2 s, else to within a 1024th. Any two times can be apart.
+
+    The codes of consecutive rows at an even pace add up without error, because both times are rounded in the same unit.
+    """
+    bits = np.frexp(np.maximum(time_ms - previous_ms, 0).astype(np.float64))[1].astype(np.int64)
+    exponent = np.maximum(bits - _COUNT_BITS, 0)
+    count = (time_ms >> exponent) - (previous_ms >> exponent)
+    exponent += count >> _COUNT_BITS > 0  # rounding has reached the next power of two
+    count = np.where(time_ms > previous_ms, (time_ms >> exponent) - (previous_ms >> exponent), 0)
+    return np.asarray((exponent << _COUNT_BITS) + count).astype(np.uint16)
 
 
-def layout_name(
-    window_length: int, features: tuple[str, ...], members: int, unit_ms: int, counters: tuple[str, ...] = ()
-) -> str:
+def steps_of(codes: UInt16Array) -> Int64Array:
+    """Return the milliseconds that codes stand for."""
+    whole = codes.astype(np.int64)
+    return np.asarray((whole & ((1 << _COUNT_BITS) - 1)) << (whole >> _COUNT_BITS))
+
+
+def layout_name(window_length: int, features: tuple[str, ...], members: int, counters: tuple[str, ...] = ()) -> str:
     """Name the layout and the meaning of its columns; state stored under another name cannot be used."""
     rising = f":rise of {','.join(counters)}" if counters else ""
-    return f"{LAYOUT_VERSION}:{window_length}:{members}:{unit_ms}:{','.join(features)}{rising}"
+    return f"{LAYOUT_VERSION}:{window_length}:{members}:{','.join(features)}{rising}"
 
 
 def new_records(count: int, window_length: int, features: int, members: int, counters: int = 0) -> Records:

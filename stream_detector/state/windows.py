@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int32Array, Int64Array, Readings
 from stream_detector.state.counters import Rises, fold_rises
-from stream_detector.state.record_layout import NO_INCIDENT, Records, time_unit_ms
+from stream_detector.state.pace import Steps, learn_pace
+from stream_detector.state.record_layout import NO_INCIDENT, Records, UInt16Array, step_codes, steps_of
 
 #: Times are below 2**42 ms, so groups of readings this far apart cannot mix in one running maximum.
 _GROUP_STEP = 1 << 43
 #: A sensor's count above this is reduced by about half (a multiple of T), so that it always fits in 32 bits.
 _MAXIMUM_COUNT = 1 << 31
-
-UInt16Array = NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +55,11 @@ class Appended:
     filled: Int32Array  # [M] rows in the window as of this reading
     count: Int64Array  # [M] the sensor's accepted readings, this one included
     times_ms: Int64Array  # [M]
+    interval_ms: Float32Array  # [M] the sensor's usual time between readings, as known before this one
     window_start: Int64Array  # [M]
     extended_values: Float32Array  # [E, F]
-    extended_times: UInt16Array  # [E]
+    extended_steps: UInt16Array  # [E] codes of the times since the row before
     window_length: int
-    unit_ms: int  # of the extended times
     late: int  # readings dropped: not newer than the sensor's newest
     restarted: int  # windows restarted after a gap
     counters: tuple[int, ...] = ()  # positions of the counters among the features
@@ -85,28 +84,29 @@ class Appended:
         return values
 
     def starts_ms(self, chosen: Int64Array) -> Int64Array:
-        """Return the event times of the windows' first rows [K], rounded down to the unit."""
+        """Return the event times of the windows' first rows [K], to within a 1024th of the longest step between rows."""
         steps = np.arange(self.window_length)
-        between = np.diff(self.extended_times[self.window_start[chosen, None] + steps])  # [K, T-1] modulo 2**16, like the times
-        inside = steps[1:] > self.window_length - self.filled[chosen, None]
-        units = (between * inside).sum(axis=1, dtype=np.int64)
-        return np.asarray((self.times_ms[chosen] // self.unit_ms - units) * self.unit_ms)
+        between = steps_of(self.extended_steps[self.window_start[chosen, None] + steps])  # [K, T]
+        inside = steps > self.window_length - self.filled[chosen, None]
+        return np.asarray(self.times_ms[chosen] - (between * inside).sum(axis=1))
 
 
-def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: int, counters: Sequence[int] = ()) -> Appended:
+def append(
+    records: Records, slots: Int32Array, readings: Readings, max_gap_ms: int | None, counters: Sequence[int] = ()
+) -> Appended:
     """Append readings to the records in `slots` [N] (one per reading), in place; return the accepted ones.
 
-    A reading that is not newer than its sensor's newest is dropped. One that follows a gap of more than `max_gap_ms`
-    restarts the window. Of the features at the positions `counters`, the window holds the rises. The result does not depend on
-    how the log was cut into batches.
+    A reading that is not newer than its sensor's newest is dropped. One that follows a gap restarts the window: a pause longer
+    than `max_gap_ms`, or if that is None, than the limit of the sensor's own pace (pace.py). Of the features at the positions
+    `counters`, the window holds the rises. The result does not depend on how the log was cut into batches.
     """
     header, rows = records["header"], records["rows"]
-    window_length, unit_ms = rows.shape[1], time_unit_ms(max_gap_ms)
+    window_length = rows.shape[1]
     reading, slot, previous_time, late = _accept(header, slots, readings)
     first, rank = _ranks(slot)
     time_ms = readings.times_ms[reading]
     known = (rank > 0) | (header["count"][slot] > 0)
-    restart = known & (time_ms - previous_time > max_gap_ms)
+    pace = learn_pace(header, Steps(slot, rank, time_ms - previous_time, known), max_gap_ms)
     extended = _extend(rows, header["count"], slot, first, rank)
     extended.values[extended.new_row] = readings.values[reading]
     rises = None
@@ -114,24 +114,25 @@ def append(records: Records, slots: Int32Array, readings: Readings, max_gap_ms: 
         of_counters = readings.values[reading][:, counters].astype(np.float64)
         touched = slot[first]
         state = records["counters"][touched]
-        rises = fold_rises(state, of_counters, time_ms, rank, restart)
+        rises = fold_rises(state, of_counters, time_ms, rank, pace.restarts)
         records["counters"][touched] = state
         extended.values[extended.new_row[:, None], list(counters)] = rises.per_hour
-    extended.times[extended.new_row] = (time_ms // unit_ms).astype(np.uint16)  # modulo 2**16
+    before = np.where(known & ~pace.restarts, previous_time, time_ms)
+    extended.steps[extended.new_row] = step_codes(before, time_ms)
     appended = Appended(
         reading=reading,
         slot=slot,
         rank=rank,
-        filled=_fill(header["filled"][slot], rank, restart, window_length),
+        filled=_fill(header["filled"][slot], rank, pace.restarts, window_length),
         count=_count(header["count"][slot], rank, window_length),
         times_ms=time_ms,
+        interval_ms=pace.interval_ms,
         window_start=extended.new_row - (window_length - 1),
         extended_values=extended.values,
-        extended_times=extended.times,
+        extended_steps=extended.steps,
         window_length=window_length,
-        unit_ms=unit_ms,
         late=late,
-        restarted=int(restart.sum()),
+        restarted=int(pace.restarts.sum()),
         counters=tuple(counters),
         rises=rises,
     )
@@ -150,7 +151,7 @@ def _write(records: Records, appended: Appended, first: Int64Array) -> None:
     target = appended.slot[kept], (appended.count[kept] - 1) % window_length
     new_row = appended.window_start[kept] + window_length - 1
     rows["values"][target] = appended.extended_values[new_row]
-    rows["time"][target] = appended.extended_times[new_row]
+    rows["step"][target] = appended.extended_steps[new_row]
     newest = last[first]
     touched = appended.slot[newest]
     for name, values in (("last_time_ms", appended.times_ms), ("count", appended.count), ("filled", appended.filled)):
@@ -201,7 +202,7 @@ def _count(count_before: NDArray[np.uint32], rank: Int64Array, window_length: in
 @dataclass(frozen=True, slots=True)
 class _Extended:
     values: Float32Array  # [E, F]
-    times: UInt16Array  # [E]
+    steps: UInt16Array  # [E]
     new_row: Int64Array  # [M] position of each accepted reading
 
 
@@ -215,7 +216,7 @@ def _extend(rows: Records, count: NDArray[np.uint32], slot: Int32Array, first: I
     ring = (count[touched, None] + 1 + np.arange(history)) % (history + 1)  # [S, T-1]
     old_row = (first + np.arange(len(first)) * history)[:, None] + np.arange(history)
     values = np.empty((total, rows["values"].shape[2]), np.float32)
-    times = np.empty(total, np.uint16)
+    steps = np.empty(total, np.uint16)
     values[old_row] = rows["values"][touched[:, None], ring]
-    times[old_row] = rows["time"][touched[:, None], ring]
-    return _Extended(values, times, new_row)
+    steps[old_row] = rows["step"][touched[:, None], ring]
+    return _Extended(values, steps, new_row)

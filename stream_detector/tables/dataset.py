@@ -123,16 +123,6 @@ def sampling_interval_seconds(dataset: Dataset) -> float:
     return float(np.median(steps_ms)) / 1000.0
 
 
-def window_ends(dataset: Dataset, window_length: int, max_gap_seconds: float) -> Int64Array:
-    """Return the positions in a cleaned dataset where a full window ends: of one sensor, without a gap."""
-    if not len(dataset):
-        return np.empty(0, np.int64)
-    restarts = (np.diff(dataset.codes) != 0) | (np.diff(dataset.times_ms) > max_gap_seconds * 1000.0)
-    positions = np.arange(len(dataset), dtype=np.int64)
-    run_start = np.maximum.accumulate(np.where(np.concatenate([[True], restarts]), positions, 0))
-    return positions[positions - run_start >= window_length - 1]
-
-
 def _concatenate(tables: Sequence[Table], features: tuple[str, ...]) -> Dataset:
     names = [table.sensors or [ONLY_SENSOR] for table in tables]
     sensors = tuple(dict.fromkeys(name for of_table in names for name in of_table))

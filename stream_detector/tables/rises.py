@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from stream_detector.readings import Float64Array
 from stream_detector.state.counters import COUNTER, clear_counters, fold_rises
 from stream_detector.tables.dataset import Dataset
 
 
-def with_rises(dataset: Dataset, counters: Sequence[str], max_gap_ms: float) -> Dataset:
-    """Return the dataset in single precision, and these features as rises per hour. A longer gap has no rise.
+def with_rises(dataset: Dataset, counters: Sequence[str], gap_limits_ms: Float64Array) -> Dataset:
+    """Return the dataset in single precision, and these features as rises per hour. A gap over its sensor's limit [S] has none.
 
     The readings of a sensor must be in order of time: one that is not newer than the one before it has no rise either.
     """
@@ -25,7 +26,7 @@ def with_rises(dataset: Dataset, counters: Sequence[str], max_gap_ms: float) -> 
         steps_ms = np.diff(times_ms, prepend=times_ms[0])
         position = np.arange(len(codes))
         rank = position - np.maximum.accumulate(np.where(is_first, position, 0))
-        restarts = ~is_first & ((steps_ms > max_gap_ms) | (steps_ms <= 0))
+        restarts = ~is_first & ((steps_ms > gap_limits_ms[codes]) | (steps_ms <= 0))
         state = np.zeros((int(is_first.sum()), len(columns)), COUNTER)
         clear_counters(state)
         found = fold_rises(state, dataset.values[order][:, columns].astype(np.float64), times_ms, rank, restarts)

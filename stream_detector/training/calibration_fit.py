@@ -12,6 +12,7 @@ from scipy.stats import genpareto
 from stream_detector.detection.calibration import Calibration, Tails
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array
 from stream_detector.state.known_sensors import SensorTable
+from stream_detector.tables.sampling import Paces
 from stream_detector.training.preparation import SensorScales
 
 #: The distribution of a member's errors is empirical below this quantile and exponential above it.
@@ -40,6 +41,7 @@ def fit_calibration(
     *,
     sensors: tuple[str, ...],
     scales: SensorScales,
+    paces: Paces,
     members: tuple[str, ...],
     weights: Float64Array,
     quiet_readings: int,
@@ -61,6 +63,8 @@ def fit_calibration(
         deviation=scales.deviation[present],
         levels=np.add.reduceat(logs, first, axis=0) / counts[:, np.newaxis],
         counts=counts.astype(np.float64),
+        interval_ms=paces.interval_ms[present].astype(np.float32),
+        pause_ms=paces.pause_ms[present].astype(np.float32),
     )
     # The median, so that one idle sensor with hardly any error does not represent the fleet.
     pooled = np.median(table.levels, axis=0)

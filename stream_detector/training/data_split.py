@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.errors import InputDataError
-from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int32Array, Int64Array
-from stream_detector.tables.dataset import Dataset, window_ends
+from stream_detector.readings import BoolArray, Float32Array, Float64Array, FloatArray, Int32Array, Int64Array
+from stream_detector.tables.dataset import Dataset
+from stream_detector.tables.sampling import window_ends
 
 FIT_SHARE = 0.7
 VALIDATION_SHARE = 0.1
@@ -58,9 +59,12 @@ class Split:
         return others[np.concatenate(chosen[:most]).astype(np.int64)]
 
 
-def split_by_time(dataset: Dataset, window_length: int, max_gap_seconds: float) -> Split:
-    """Split each sensor of a cleaned dataset by time; raise InputDataError if there is too little data."""
-    ends = window_ends(dataset, window_length, max_gap_seconds)
+def split_by_time(dataset: Dataset, window_length: int, gap_limits_ms: Float64Array) -> Split:
+    """Split each sensor of a cleaned dataset by time, with windows without gaps over its limit [S].
+
+    Raises InputDataError if there is too little data.
+    """
+    ends = window_ends(dataset, window_length, gap_limits_ms)
     starts = np.searchsorted(dataset.codes, np.arange(len(dataset.sensors)))
     counts = np.diff(np.concatenate([starts, [len(dataset)]]))
     boundaries = starts + np.floor(FIT_SHARE * counts).astype(np.int64)
@@ -72,7 +76,7 @@ def split_by_time(dataset: Dataset, window_length: int, max_gap_seconds: float) 
         msg = (
             f"too little data: {len(dataset)} readings of {len(dataset.sensors)} sensors give {len(fit)} windows of "
             f"{window_length} readings to fit and {len(calibration)} to calibrate. Give {needed} readings or more of a "
-            f"sensor without gaps over {max_gap_seconds:g} s, or choose a shorter --window-length"
+            f"sensor without gaps over {np.median(gap_limits_ms) / 1000.0:g} s, or choose a shorter --window-length"
         )
         raise InputDataError(msg)
     late = _is_last_tenth(dataset.codes[fit])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int32A
 from stream_detector.state.running_scale import Scales
 from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
 from stream_detector.tables.rises import with_rises
+from stream_detector.tables.sampling import Paces, sensor_paces
 from stream_detector.training.data_split import Split, gather, split_by_time
 from stream_detector.values import NO_MISSING_VALUES, MissingValues
 
@@ -42,7 +43,7 @@ class TrainingConfig:
     max_validation_windows: int = 1_024
     max_calibration_windows: int = 60_000
     max_level_windows: int = 1_000_000  # of the other sensors, for their levels
-    max_gap_intervals: float = 10.0  # a longer gap ends a window
+    max_gap_intervals: float = 10.0  # of the sensor; a longer gap, beyond its usual pauses, ends a window
     context_features: tuple[str, ...] | None = None  # never scored; None: those that hold only 0 and 1, and
     also_context: tuple[str, ...] = ()
     missing_values: MissingValues = NO_MISSING_VALUES  # that the data were read with; the model reads the stream with them
@@ -68,7 +69,8 @@ class Prepared:
 
     dataset: Dataset
     config: TrainingConfig
-    interval_seconds: float
+    interval_seconds: float  # median over the readings of all sensors
+    paces: Paces
     split: Split
     scales: SensorScales
     scored: BoolArray  # [F]
@@ -90,21 +92,14 @@ def prepare(dataset: Dataset, config: TrainingConfig) -> Prepared:
     if config.window_length < SHORTEST_WINDOW:
         msg = f"a window of {config.window_length} reading leaves nothing to predict it from; choose {SHORTEST_WINDOW} or more"
         raise InputDataError(msg)
-    dataset = as_windows_hold(dataset, config.counters, config.max_gap_intervals)
-    interval_seconds = sampling_interval_seconds(dataset)
-    split = split_by_time(dataset, config.window_length, config.max_gap_intervals * interval_seconds)
+    interval_seconds, paces = sampling_interval_seconds(dataset), sensor_paces(dataset)
+    gap_limits_ms = paces.gap_limits_ms(config.max_gap_intervals)
+    dataset = with_rises(dataset, config.counters, gap_limits_ms)
+    split = split_by_time(dataset, config.window_length, gap_limits_ms)
     fit_values = dataset.values[split.fit_rows]
     scored = scored_features(dataset.features, fit_values, config.context_features, config.also_context)
     _check_present(dataset.features, fit_values)
-    return Prepared(dataset, config, interval_seconds, split, fit_scales(dataset, split.fit_rows), scored)
-
-
-def as_windows_hold(dataset: Dataset, counters: Sequence[str], max_gap_intervals: float) -> Dataset:
-    """Return a cleaned dataset with the values that windows hold: in single precision, and of counters the rises."""
-    if not counters:
-        return replace(dataset, values=dataset.values.astype(np.float32, copy=False))
-    gap_ms = 1000.0 * max_gap_intervals * sampling_interval_seconds(dataset)
-    return with_rises(dataset, counters, gap_ms)
+    return Prepared(dataset, config, interval_seconds, paces, split, fit_scales(dataset, split.fit_rows), scored)
 
 
 def fit_scales(dataset: Dataset, fit_rows: BoolArray) -> SensorScales:

@@ -147,6 +147,7 @@ def _calibrate(prepared: Prepared, held_out: _HeldOut, names: tuple[str, ...], w
         dataset.codes[held_out.ends],
         sensors=dataset.sensors,
         scales=prepared.scales,
+        paces=prepared.paces,
         members=names,
         weights=weights,
         quiet_readings=max(1, prepared.config.window_length // 2),

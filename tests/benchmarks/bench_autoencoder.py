@@ -138,6 +138,7 @@ def _calibration(errors: Float32Array, members: tuple[str, ...], prepared: Prepa
         np.zeros(len(errors), np.int32),
         sensors=("pump",),
         scales=prepared.scales,
+        paces=prepared.paces,
         members=members,
         weights=np.full(len(members), 1.0 / len(members)),
         quiet_readings=32,

@@ -82,6 +82,7 @@ def readings_with(errors: Float32Array, times_ms: list[int], first_offset: int =
         errors=errors,
         wanted=np.ones(count, np.bool_),
         scorable=np.ones(count, np.bool_),
+        interval_ms=np.zeros(count, np.float32),
     )
 
 

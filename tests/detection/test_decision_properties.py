@@ -69,6 +69,7 @@ def grouped(readings: list[SensorReading], first: int, stop: int) -> ScoredReadi
         errors=np.array([readings[place].errors for place in order], np.float32).reshape(len(order), 3),
         wanted=np.array([readings[place].wanted for place in order], np.bool_),
         scorable=np.array([readings[place].scorable for place in order], np.bool_),
+        interval_ms=np.zeros(len(order), np.float32),
     )
 
 

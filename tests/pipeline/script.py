@@ -185,7 +185,7 @@ def outcome(world: World, script: Script) -> Outcome:
 
 def normalized(stored: bytes) -> bytes:
     """Return a stored record in the form that memory holds, without the rows outside the window."""
-    records, is_there = decode([stored], *SHAPE, unit_ms=1)
+    records, is_there = decode([stored], *SHAPE)
     assert is_there.all()
     ages = (records["header"]["count"].astype(int)[:, None] - 1 - np.arange(MODEL.window_length)) % MODEL.window_length
     records["rows"][ages >= records["header"]["filled"][:, None]] = np.zeros((), records["rows"].dtype)

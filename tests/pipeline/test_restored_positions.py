@@ -274,7 +274,7 @@ def test_another_layout_rebuilds_the_windows() -> None:
     assert scored_values(replica) == [[2, 3, 4, 5]]
     meta = world.store.meta(0)
     assert meta is not None
-    assert meta.layout == layout_name(4, MODEL.features, 1, 1)
+    assert meta.layout == layout_name(4, MODEL.features, 1)
 
 
 def test_another_model_of_the_same_layout_goes_on_with_the_windows_and_starts_its_own_levels() -> None:

@@ -70,6 +70,6 @@ class World:
 def stored_counts(world: World, sensors: Sequence[str], partition: int = 0) -> list[int]:
     """Return how many readings the stored state of each sensor includes; 0 if nothing is stored."""
     stored = world.store.records(partition, list(sensors))
-    records, is_there = decode(stored, MODEL.window_length, len(MODEL.features), len(MODEL.members), unit_ms=1)
+    records, is_there = decode(stored, MODEL.window_length, len(MODEL.features), len(MODEL.members))
     assert is_there.tolist() == [one is not None for one in stored]
     return [int(count) for count in records["header"]["count"]]

@@ -13,7 +13,7 @@ from stream_detector.state.arena import Arena
 from stream_detector.state.codec.decode import decode
 from stream_detector.state.codec.encode import encode, encode_uncompressed
 from stream_detector.state.known_sensors import UNKNOWN
-from stream_detector.state.record_layout import new_records, time_unit_ms
+from stream_detector.state.record_layout import new_records
 from stream_detector.state.running_scale import ScaleConfig, learn
 from stream_detector.state.windows import append
 from tests.fakes.sensor_table import no_sensors
@@ -265,7 +265,7 @@ def test_updates_bring_the_store_to_the_arenas_state(batches: list[list[str]], w
         arena.mark_saved(0, arena.progress(slots))
 
     held = {arena.sensors[slot]: arena.records[slot].tobytes() for slot in arena.held(0).tolist()}
-    found, is_decoded = decode(list(store.values()), LENGTH, FEATURES, MEMBERS, time_unit_ms(MAX_GAP_MS))
+    found, is_decoded = decode(list(store.values()), LENGTH, FEATURES, MEMBERS)
     assert is_decoded.all()
     assert {sensor: one.tobytes() for sensor, one in zip(store, found, strict=True)} == {
         sensor: held[sensor] for batch in batches for sensor in batch
@@ -283,9 +283,9 @@ def test_an_update_of_a_large_record_writes_only_the_parts_of_fixed_size_and_new
 
     assert not updates.whole
     (update,) = updates.changed
-    # A byte for the format, 84 of header and a shift of 4 for each member, 18 of moments,
+    # A byte for the format, 102 of header and a shift of 4 for each member, 18 of moments,
     # 18 for each of six rules and 7 of runs; a row is one float32 and a uint16.
-    head, row = 1 + 84 + 2 * 4 + 18 + 6 * 18 + 7, 6
+    head, row = 1 + 102 + 2 * 4 + 18 + 6 * 18 + 7, 6
     assert update.expected_prefix == b"\xff" + (2).to_bytes(8, "little")
     assert update.spans == ((0, head), (head, head + row), (head + 2 * row, head + 3 * row))
 

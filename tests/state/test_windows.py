@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.readings import Readings
-from stream_detector.state.record_layout import Records, layout_name, new_records, record_dtype, time_unit_ms
+from stream_detector.state.record_layout import Records, layout_name, new_records, record_dtype, step_codes, steps_of
 from stream_detector.state.windows import Appended, append
 
 MAX_GAP_MS = 1000
@@ -45,6 +45,14 @@ class Seen:
     start_ms: int
 
 
+def stored_step(before_ms: int, time_ms: int) -> int:
+    """Return the time between two rows as a record keeps it: 11 significant bits of both times."""
+    exponent = max(0, (time_ms - before_ms).bit_length() - 11)
+    if (time_ms >> exponent) - (before_ms >> exponent) >= 2048:
+        exponent += 1
+    return ((time_ms >> exponent) - (before_ms >> exponent)) << exponent
+
+
 def reference(readings: list[Reading], length: int, max_gap_ms: int) -> list[Seen]:
     sensors: dict[int, ReferenceSensor] = {}
     seen = []
@@ -66,7 +74,7 @@ def reference(readings: list[Reading], length: int, max_gap_ms: int) -> list[See
                 sensor.count,
                 len(window),
                 tuple(row[1] for row in window),
-                window[0][0] // time_unit_ms(max_gap_ms) * time_unit_ms(max_gap_ms),
+                reading.time_ms - sum(stored_step(*between) for between in itertools.pairwise(row[0] for row in window)),
             )
         )
     return seen
@@ -121,7 +129,7 @@ _readings = st.lists(
 def test_any_division_into_batches_matches_the_reference(
     readings: list[Reading], length: int, slower: int, data: st.DataObject
 ) -> None:
-    """This includes readings and gaps so far apart that the time units are 2 ms and 117 ms."""
+    """This includes readings and gaps so far apart that their times are rounded."""
     readings = [Reading(one.sensor, one.time_ms * slower, one.values) for one in readings]
     max_gap_ms = MAX_GAP_MS * slower
     cuts = data.draw(st.lists(st.integers(0, len(readings)), max_size=8).map(sorted))
@@ -159,7 +167,7 @@ def test_more_readings_of_one_sensor_than_the_window_is_long_have_a_window_each(
     assert appended.filled.tolist() == [1, 2, 3, 3, 3]
     assert appended.count.tolist() == [1, 2, 3, 4, 5]
     assert records["rows"]["values"][0, :, 0].tolist() == [4, 5, 3]  # a ring: reading n is in row (n - 1) mod 3
-    assert records["rows"]["time"][0].tolist() == [130, 140, 120]
+    assert records["rows"]["step"][0].tolist() == [10, 10, 10]
 
 
 def test_late_and_equal_time_readings_are_dropped_and_counted() -> None:
@@ -199,16 +207,21 @@ def test_a_gap_within_a_batch_restarts_the_window_for_the_readings_after_it() ->
     assert appended.starts_ms(np.arange(5)).tolist() == [10, 10, 10, 5000, 5000]
 
 
-@pytest.mark.parametrize(
-    ("max_gap_ms", "unit_ms"),
-    [(0, 1), (10, 1), (60_000, 1), (60_001, 2), (600_000, 10), (36_000_000, 600), (30 * 86_400_000, 43_200)],
-)
-def test_times_have_the_finest_unit_that_can_represent_every_gap(max_gap_ms: int, unit_ms: int) -> None:
-    assert time_unit_ms(max_gap_ms) == unit_ms
+@given(before_ms=st.integers(0, 2**42), step_ms=st.one_of(st.integers(-5, 2047), st.integers(0, 2**41)))
+def test_the_time_between_two_rows_is_kept_to_within_a_1024th_and_exactly_below_two_seconds(
+    before_ms: int, step_ms: int
+) -> None:
+    codes = step_codes(np.array([before_ms]), np.array([before_ms + step_ms]))
+
+    kept = int(steps_of(codes)[0])
+
+    assert kept == stored_step(before_ms, before_ms + step_ms) if step_ms > 0 else kept == 0
+    assert abs(kept - max(step_ms, 0)) <= max(step_ms, 0) / 1024
+    assert kept == max(step_ms, 0) or step_ms > 2047
 
 
 def test_the_start_of_a_window_has_no_error_that_adds_up_over_many_rows_and_long_gaps() -> None:
-    """A reading a minute or so; most gaps are not a multiple of the 10 ms unit, and one is the longest allowed."""
+    """A reading a minute or so; most gaps are not a multiple of the 32 ms unit, and one is the longest allowed."""
     max_gap_ms, length = 600_000, 64
     times_ms = [1_700_000_000_007 + 60_003 * step + (539_997 if step >= 90 else 0) for step in range(200)]
     records = new_records(1, length, FEATURES, MEMBERS)
@@ -218,7 +231,8 @@ def test_the_start_of_a_window_has_no_error_that_adds_up_over_many_rows_and_long
         for offset, time_ms in enumerate(times_ms)
     ]
 
-    assert starts_ms == [times_ms[max(0, last - length + 1)] // 10 * 10 for last in range(200)]
+    true_ms = np.array([times_ms[max(0, last - length + 1)] for last in range(200)])
+    assert np.abs(np.array(starts_ms) - true_ms).max() <= 600_000 / 1024
 
 
 def test_a_count_that_gets_too_large_for_the_record_continues_from_a_smaller_one_in_the_same_row() -> None:
@@ -270,26 +284,27 @@ def test_later_batches_do_not_change_windows_of_earlier_ones() -> None:
     assert first_feature(window) == [[1, 2]]
 
 
-def test_the_layout_is_named_by_window_length_members_unit_of_time_and_features_in_order() -> None:
-    assert layout_name(64, ("temperature", "pressure"), 3, 10) == "5:64:3:10:temperature,pressure"
-    assert layout_name(64, ("pressure", "temperature"), 3, 10) != layout_name(64, ("temperature", "pressure"), 3, 10)
+def test_the_layout_is_named_by_window_length_members_and_features_in_order() -> None:
+    assert layout_name(64, ("temperature", "pressure"), 3) == "5:64:3:temperature,pressure"
+    assert layout_name(64, ("pressure", "temperature"), 3) != layout_name(64, ("temperature", "pressure"), 3)
 
 
 def test_a_record_is_a_header_with_a_shift_per_member_moments_per_feature_rules_and_a_ring_of_rows() -> None:
     record = record_dtype(window_length=5, features=2, members=3)
 
-    # 7 columns of 8 bytes and 7 of 4, and 3 float32; two float64 and a uint16 per feature; two int64 and a uint16 per
+    # 7 columns of 8 bytes, 11 of 4 and 2 of 1, and 3 float32; two float64 and a uint16 per feature; two int64 and a uint16 per
     # rule; three uint16 and a byte per feature; 2 float32 and a uint16 per row.
-    sizes = [7 * 8 + 7 * 4 + 3 * 4, 2 * 18, 0, 6 * 18, 2 * 7, 5 * 10]
+    header = 7 * 8 + 11 * 4 + 2 + 3 * 4
+    sizes = [header, 2 * 18, 0, 6 * 18, 2 * 7, 5 * 10]
     assert [record[name].itemsize for name in record.names or ()] == sizes
     assert record.itemsize == sum(sizes)
     assert record.fields is not None
-    assert [record.fields[name][1] for name in ("header", "moments", "rows")] == [0, 96, 96 + 36 + 108 + 14]
+    assert [record.fields[name][1] for name in ("header", "moments", "rows")] == [0, header, header + 36 + 108 + 14]
 
 
 def test_counters_add_their_state_to_a_record_and_their_names_to_the_layout() -> None:
     assert record_dtype(5, 2, 3, counters=2).itemsize == record_dtype(5, 2, 3).itemsize + 2 * 24
-    assert layout_name(64, ("power", "energy"), 3, 10, ("energy",)) == "5:64:3:10:power,energy:rise of energy"
+    assert layout_name(64, ("power", "energy"), 3, ("energy",)) == "5:64:3:power,energy:rise of energy"
 
 
 ENERGY = 18_228_934.25

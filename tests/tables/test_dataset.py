@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from stream_detector.errors import InputDataError
 from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
-from stream_detector.tables.dataset import clean, read_dataset, sampling_interval_seconds, window_ends
+from stream_detector.tables.dataset import clean, read_dataset, sampling_interval_seconds
 from tests.fakes.memory_log import MemoryRecord
 from tests.fixtures_model import tiny_dataset
 
@@ -270,12 +270,3 @@ def test_the_sampling_interval_is_the_median_within_sensors() -> None:
     assert sampling_interval_seconds(replace(dataset, times_ms=times)) == 1.0
     with pytest.raises(InputDataError, match="no sensor has two readings"):
         sampling_interval_seconds(tiny_dataset(sensors=3, readings=1))
-
-
-def test_windows_end_only_where_a_sensor_has_enough_readings_without_a_gap() -> None:
-    dataset = tiny_dataset(sensors=2, readings=6)
-    times = dataset.times_ms.copy()
-    times[3:6] += 20_000
-
-    assert window_ends(replace(dataset, times_ms=times), 3, max_gap_seconds=10.0).tolist() == [2, 5, 8, 9, 10, 11]
-    assert window_ends(dataset.take(np.empty(0, np.int64)), 3, 10.0).tolist() == []

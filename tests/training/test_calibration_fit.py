@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from stream_detector.detection.calibration import Calibration
 from stream_detector.model.static_covariates import fit_fleet
 from stream_detector.readings import BoolArray, Float32Array, Float64Array
+from stream_detector.tables.sampling import Paces
 from stream_detector.training.calibration_fit import cluster_excesses, fit_calibration, fit_excesses, fit_tails
 from stream_detector.training.preparation import SensorScales
 from tests.examples import examples
@@ -36,6 +37,7 @@ def calibrate(
         np.repeat(np.arange(len(of_sensors), dtype=np.int32), [len(errors) for errors in of_sensors]),
         sensors=tuple(f"s-{number}" for number in numbers),
         scales=SensorScales(location, location + 1.0, fit_fleet(location, np.ones(1, np.float32))),
+        paces=Paces(np.full(len(of_sensors), 1000.0), np.full(len(of_sensors), 2000.0)),
         members=tuple("abcdef"[:members]),
         weights=np.full(members, 1.0 / members) if weights is None else np.array(weights),
         quiet_readings=quiet_readings,

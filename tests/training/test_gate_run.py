@@ -70,6 +70,7 @@ def calibration_of(prepared: Prepared) -> Calibration:
         prepared.dataset.codes[ends],
         sensors=prepared.dataset.sensors,
         scales=prepared.scales,
+        paces=prepared.paces,
         members=NAMES,
         weights=np.full(3, 1 / 3),
         quiet_readings=4,

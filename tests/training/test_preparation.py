@@ -42,7 +42,7 @@ def test_windows_are_split_by_time_and_never_cross_sensors_gaps_or_the_split() -
     dataset = tiny_dataset(sensors=2, readings=100)
     times = dataset.times_ms.copy()
     times[40:100] += 60_000  # a gap in the first sensor
-    split = split_by_time(replace(dataset, times_ms=times), window_length=8, max_gap_seconds=10.0)
+    split = split_by_time(replace(dataset, times_ms=times), window_length=8, gap_limits_ms=np.full(2, 10_000.0))
 
     ends = np.concatenate([split.fit, split.validation])
 
@@ -54,7 +54,7 @@ def test_windows_are_split_by_time_and_never_cross_sensors_gaps_or_the_split() -
 
 
 def test_calibration_keeps_whole_runs_when_there_is_too_much() -> None:
-    split = split_by_time(tiny_dataset(sensors=4, readings=1000), window_length=8, max_gap_seconds=10.0)
+    split = split_by_time(tiny_dataset(sensors=4, readings=1000), window_length=8, gap_limits_ms=np.full(4, 10_000.0))
 
     ends = split.calibration_ends(most=400, seed=0)
 
@@ -66,7 +66,7 @@ def test_calibration_keeps_whole_runs_when_there_is_too_much() -> None:
 
 
 def test_sensors_beyond_the_runs_have_windows_for_their_levels_spread_over_their_part() -> None:
-    split = split_by_time(tiny_dataset(sensors=4, readings=2000), window_length=8, max_gap_seconds=10.0)
+    split = split_by_time(tiny_dataset(sensors=4, readings=2000), window_length=8, gap_limits_ms=np.full(4, 10_000.0))
     runs = split.calibration_ends(most=400, seed=0)
     others = sorted({0, 1, 2, 3} - set(split.codes[runs].tolist()))
     assert len(others) == 2

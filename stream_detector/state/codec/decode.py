@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
+from stream_detector.readings import BoolArray, Float32Array
 from stream_detector.state.codec.frame_of_reference import (
     ByteArray,
     UInt32Array,
@@ -35,11 +35,11 @@ from stream_detector.state.record_layout import INCIDENT, Records, new_records, 
 
 
 def decode(
-    stored: Sequence[bytes | None], window_length: int, features: int, members: int, unit_ms: int, *, counters: int = 0
+    stored: Sequence[bytes | None], window_length: int, features: int, members: int, *, counters: int = 0
 ) -> tuple[Records, BoolArray]:
     """Return a record for each entry of `stored` [N], and whether the entry could be decoded [N].
 
-    Row times are in units of `unit_ms`. An entry that is None or has another layout gives the record of a new sensor.
+    An entry that is None or has another layout gives the record of a new sensor.
     """
     records = new_records(len(stored), window_length, features, members, counters)
     layout = CompressedLayout.of(records.dtype)
@@ -51,7 +51,7 @@ def decode(
             raw(records)[positions] = _from_bytes(encoded[:, 1:], raw(records).dtype)[:, 0]
         elif value_width(record_format) <= MAXIMUM_VALUE_WIDTH and length == sum(layout.part_lengths(record_format)):
             decompressed = records[positions]
-            is_valid = _decompress_into(decompressed, encoded, layout, unit_ms)
+            is_valid = _decompress_into(decompressed, encoded, layout)
             positions = positions[is_valid]
             raw(records)[positions] = raw(decompressed)[is_valid]
         else:
@@ -70,7 +70,7 @@ def _by_format(stored: Sequence[bytes | None]) -> dict[tuple[int, int], list[int
     return by_format
 
 
-def _decompress_into(records: Records, encoded: ByteArray, layout: CompressedLayout, unit_ms: int) -> BoolArray:
+def _decompress_into(records: Records, encoded: ByteArray, layout: CompressedLayout) -> BoolArray:
     """Fill new records [K] from compressed ones [K, bytes] of one format, in place; return which are valid [K]."""
     header = records["header"]
     head = _from_bytes(encoded[:, : layout.head.itemsize], layout.head)[:, 0]
@@ -99,7 +99,8 @@ def _decompress_into(records: Records, encoded: ByteArray, layout: CompressedLay
     is_row = age < header["filled"][:, None]
     rows["values"] = np.where(is_row[:, :, None], _values(head, unpack(values, shape, value_width(record_format))), 0)
     step_offsets = unpack(steps, (*shape[:2], 1), step_width(record_format))
-    rows["time"] = np.where(is_row, _times(header["last_time_ms"] // unit_ms, head, step_offsets, age), 0)
+    has_step = age < (header["filled"] - (header["filled"] < layout.window_length))[:, None]
+    rows["step"] = np.where(has_step, step_offsets[:, :, 0].astype(np.int64) - 1 + head["minimum_step"][:, None], 0)
     return np.asarray((header["filled"] <= layout.window_length) & are_valid_decimals(head["decimals"]).all(axis=1))
 
 
@@ -107,15 +108,6 @@ def _values(head: Records, offsets: UInt32Array) -> Float32Array:
     """Return the values of rings [N, T, F]; NaN where missing."""
     values = from_integers(add_minimum(offsets, head["minimum"]), head["decimals"])
     return np.where(offsets > 0, values, np.float32(np.nan))
-
-
-def _times(newest: Int64Array, head: Records, offsets: UInt32Array, age: Int32Array) -> Int64Array:
-    """Return the times of the rings' rows [N, T], modulo 2**16: the newest row's time, less the steps since."""
-    steps = offsets[:, :, 0].astype(np.int64) - 1 + head["minimum_step"][:, None]
-    # Indexing a ring by age orders it newest first, and indexing that by age restores the ring's order.
-    since = np.cumsum(np.take_along_axis(steps, age, axis=1), axis=1)
-    before = np.concatenate([np.zeros((len(since), 1), np.int64), since[:, :-1]], axis=1)
-    return np.asarray((newest[:, None] - np.take_along_axis(before, age, axis=1)) % (1 << 16))
 
 
 def _from_bytes(encoded: ByteArray, layout: np.dtype[Any]) -> Records:

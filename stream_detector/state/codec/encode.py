@@ -43,7 +43,7 @@ _SLICE_RECORDS = 4096
 class _Rings:
     """The rows of N records as offsets, in the order of their rings."""
 
-    steps: Offsets  # [N, T, 1] time from the row before
+    steps: Offsets  # [N, T, 1] codes of the times since the row before
     decimals: Int8Array  # [N, F]
     values: Offsets  # [N, T, F]
 
@@ -83,12 +83,12 @@ def _encode_slice(records: Records) -> list[bytes]:
 def _rings(records: Records) -> _Rings:
     header, rows = records["header"], records["rows"]
     age, filled = row_ages(header, rows.shape[1]), header["filled"][:, None]
-    is_row, has_step = (age < filled)[:, :, None], (age < filled - 1)[:, :, None]
+    is_filling = filled < rows.shape[1]  # then the oldest row has no step
+    is_row, has_step = (age < filled)[:, :, None], (age < filled - is_filling)[:, :, None]
     values = np.ascontiguousarray(rows["values"])
     present = is_row & ~np.isnan(values)
     decimals, integers = to_integers(np.where(present, values, np.float32(0)))
-    times = np.ascontiguousarray(rows["time"])
-    steps = (times - np.roll(times, 1, axis=1)).astype(np.int32)[:, :, None]  # modulo 2**16, like the times
+    steps = np.ascontiguousarray(rows["step"]).astype(np.int32)[:, :, None]
     return _Rings(
         steps=offset_from_minimum(steps, present=has_step, used=has_step),
         decimals=decimals,

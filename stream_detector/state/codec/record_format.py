@@ -5,7 +5,7 @@ format of a compressed record: a head, parts that few sensors have, then the rin
 
     head | filled, if the window is not full | incident | moments | counters | incidents of rules
          | runs of unchanged, of missing values [F] each | longest runs [F]
-         | time steps, each from the row before [T] | values [T, F]
+         | codes of the time steps [T] | values [T, F]
 
 Steps and values are offsets from their minimum. The format has a flag for each optional part and the widths of the offsets in
 bytes, so compressed records of one format have the same length. encode.py writes this form, decode.py reads it.
@@ -30,7 +30,10 @@ HAS_INCIDENT, HAS_MOMENTS, STEP_SHIFT, VALUE_SHIFT, IS_FILLING, HAS_RULES = 1, 2
 RUN_FIELDS = (("unchanged", 512), ("absent", 1024), ("longest", 2048))
 MAXIMUM_VALUE_WIDTH = 4
 #: Header fields that the head copies.
-COPIED_FIELDS = ("count", "model", "level_count", "memory", "shift", "last_offset", "heard")
+COPIED_FIELDS = (
+    *("count", "model", "level_count", "memory", "shift", "last_offset", "heard"),
+    *("interval_ms", "pause_ms", "block_ms", "block_longest_ms", "block_steps", "block_gaps"),
+)
 FILLED = np.dtype("<u2")
 
 

@@ -18,9 +18,9 @@ from stream_detector.state.windows import append
 
 MINUTE_MS, START_MS = 60_000, 1_763_000_000_000
 MEMBERS = 3
-MAX_GAP_MS, UNIT_MS = 600_000, 10
-#: Of the head: format (2 bytes), time, count, model, level_count, memory, minimum step; and per member.
-HEAD_BYTES = 2 + 6 + 8 + 4 + 4 + 4 + 4 + 4 + 2 + 4 * MEMBERS
+MAX_GAP_MS = 600_000
+#: Of the head: format (2 bytes), time, place, count, model, level_count, memory, pace, minimum step; and per member.
+HEAD_BYTES = 2 + 6 + 8 + 4 + 4 + 4 + 4 + 4 + 18 + 2 + 4 * MEMBERS
 FEATURE_BYTES = 1 + 4
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -39,7 +39,7 @@ def filled_records(columns: list[list[float]], steps_ms: list[int], window_lengt
         sensors=["any"] * (count * turns),
         partitions=np.zeros(count * turns, np.int32),
         offsets=np.arange(count * turns),
-        times_ms=np.repeat(START_MS + np.cumsum(steps_ms), count),
+        times_ms=np.repeat(START_MS + np.cumsum(steps_ms, dtype=np.int64), count),
         values=values.transpose(1, 0, 2).reshape(-1, features),
     )
     append(records, np.tile(np.arange(count, dtype=np.int32), turns), readings, MAX_GAP_MS)
@@ -47,6 +47,8 @@ def filled_records(columns: list[list[float]], steps_ms: list[int], window_lengt
 
 
 def regular(columns: list[list[float]], window_length: int) -> Records:
+    """Return records that have read these columns; a window is full after one reading more, as its oldest row needs a step."""
+    columns = [[column[0], *column] if len(column) == window_length else column for column in columns]
     return filled_records(columns, [MINUTE_MS] * len(columns[0]), window_length)
 
 
@@ -60,7 +62,7 @@ def window_only(records: Records) -> bytes:
 
 def restored(stored: list[bytes], like: Records) -> Records:
     """Return the records that these decode to."""
-    records, is_decoded = decode(stored, like["rows"].shape[1], like["moments"].shape[1], MEMBERS, UNIT_MS)
+    records, is_decoded = decode(stored, like["rows"].shape[1], like["moments"].shape[1], MEMBERS)
     assert is_decoded.all()
     return records
 
@@ -137,7 +139,7 @@ def test_a_value_takes_as_many_bytes_as_its_windows_range_needs(column: list[flo
     ids=["regular", "somewhat irregular", "irregular"],
 )
 def test_a_time_takes_as_many_bytes_as_the_steps_between_readings_differ(steps_ms: list[int], step_bytes: int) -> None:
-    records = filled_records([[1.0] * 8], steps_ms, window_length=8)
+    records = filled_records([[1.0] * 9], [MINUTE_MS, *steps_ms], window_length=8)
 
     (stored,) = encode(records)
 
@@ -208,7 +210,7 @@ def test_bytes_of_another_layout_decode_as_a_sensor_never_seen() -> None:
         encode_uncompressed(records)[1:],
     ]
 
-    found, is_decoded = decode([*damaged, good], 4, 1, MEMBERS, UNIT_MS)
+    found, is_decoded = decode([*damaged, good], 4, 1, MEMBERS)
 
     assert is_decoded.tolist() == [False] * len(damaged) + [True]
     assert found[:-1].tobytes() == new_records(len(damaged), 4, 1, MEMBERS).tobytes()
@@ -222,7 +224,7 @@ def test_an_invalid_number_of_decimals_is_no_record(decimals: int) -> None:
     start = HEAD_BYTES  # the decimals follow the minimum step
     damaged = changed[:start] + decimals.to_bytes(1, "little", signed=True) + changed[start + 1 :]
 
-    found, is_decoded = decode([good, damaged], 4, 1, MEMBERS, UNIT_MS)
+    found, is_decoded = decode([good, damaged], 4, 1, MEMBERS)
 
     assert is_decoded.tolist() == [True, False]
     assert found.tobytes() == records[:1].tobytes() + new_records(1, 4, 1, MEMBERS).tobytes()
@@ -235,7 +237,7 @@ def test_more_rows_than_a_window_has_are_no_record() -> None:
     changed = stored[:start] + (5).to_bytes(2, "little") + stored[start + 2 :]
 
     assert stored[start : start + 2] == (2).to_bytes(2, "little")
-    assert decode([changed, stored], 4, 1, MEMBERS, UNIT_MS)[1].tolist() == [False, True]
+    assert decode([changed, stored], 4, 1, MEMBERS)[1].tolist() == [False, True]
 
 
 def test_many_records_are_encoded_like_few() -> None:
@@ -247,11 +249,11 @@ def test_many_records_are_encoded_like_few() -> None:
 @settings(deadline=None)
 @given(data=st.binary(max_size=120))
 def test_any_bytes_decode_as_a_record_or_none(data: bytes) -> None:
-    records, is_decoded = decode([data], 4, 1, MEMBERS, UNIT_MS)
+    records, is_decoded = decode([data], 4, 1, MEMBERS)
 
     assert records["header"]["filled"].max() <= 4 or not is_decoded.all()
 
 
 def test_no_records_encode_to_nothing() -> None:
     assert encode(new_records(0, 4, 1, MEMBERS)) == []
-    assert len(decode([], 4, 1, MEMBERS, UNIT_MS)[0]) == 0
+    assert len(decode([], 4, 1, MEMBERS)[0]) == 0

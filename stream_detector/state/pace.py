@@ -1,0 +1,129 @@
+"""Learns how often each sensor is read: its interval and its usual longest pause, a pure fold over its accepted readings.
+
+One fleet has sensors that are read every second, every few minutes, and only when something changed. So the limit of a gap, a
+window's duration and the alarm budget follow from each sensor's own pace. A sensor starts with the pace that it had in
+training, or with the model's if it was not there, and follows what it does, in blocks of BLOCK_STEPS readings:
+
+- The interval is the mean time between readings, without gaps. It grows at once when most of a block's steps are longer, and
+  shrinks by at most half a block: a burst must not make the next reading at the usual pace look late.
+- The pause is the longest time between readings that is usual. It grows to at most GROWTH times as much a block, so one
+  outage is not taken for usual, and fades over some hundred readings.
+
+`interval_ms` and `pause_ms` in a sensor's header are always set once it is admitted: other rules may use them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
+from stream_detector.state.record_layout import Records
+
+#: Defaults: a gap is longer than this many of the sensor's intervals and this many of its usual pauses.
+GAP_INTERVALS, GAP_PAUSES = 10.0, 3.0
+BLOCK_STEPS = 8
+#: Steps are counted as at most this long, so that a block's sum fits in 32 bits: 37 hours.
+_LONGEST_STEP_MS = 1 << 27
+#: The interval moves by this share of the difference, and more at once beyond this ratio.
+_INTERVAL_SHARE, _RATIO = 0.25, 2.0
+GROWTH, _FADE = 4.0, 1.0 / 16.0
+_FIELDS = ("interval_ms", "pause_ms", "block_ms", "block_longest_ms", "block_gaps", "block_steps")
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The accepted readings of a batch [M], grouped by sensor and in order within a sensor."""
+
+    slot: Int32Array  # [M]
+    rank: Int64Array  # [M] 0 for a sensor's first one
+    step_ms: Int64Array  # [M] time since the sensor's reading before
+    has_step: BoolArray  # [M] false for a sensor's very first reading
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What is known of the pace at each of M accepted readings."""
+
+    interval_ms: Float32Array  # [M] of the sensor, before this reading; 0: not known
+    restarts: BoolArray  # [M] the reading follows a gap
+
+
+def gap_limit_ms(interval_ms: Float64Array, pause_ms: Float64Array, max_gap_ms: int | None) -> Float64Array:
+    """Return the longest pause within a window of sensors [S], by their interval and usual pause.
+
+    `max_gap_ms` replaces it if set. Infinite where neither is known.
+    """
+    if max_gap_ms is not None:
+        return np.full(len(interval_ms), float(max_gap_ms))
+    limit = np.maximum(GAP_INTERVALS * interval_ms, GAP_PAUSES * pause_ms)
+    return np.asarray(np.where(limit > 0, limit, np.inf))
+
+
+def begin_pace(header: Records, interval_ms: Float32Array, pause_ms: Float32Array) -> None:
+    """Give headers [N] that have no pace yet this one [N], in place."""
+    unset = header["interval_ms"] <= 0
+    header["interval_ms"][unset] = interval_ms[unset]
+    header["pause_ms"][unset] = np.maximum(interval_ms, pause_ms)[unset]
+
+
+def learn_pace(header: Records, steps: Steps, max_gap_ms: int | None) -> Pace:
+    """Fold the steps of accepted readings [M] into the headers, in place. `max_gap_ms`: see gap_limit_ms."""
+    count, rank = len(steps.slot), steps.rank
+    pace = Pace(np.zeros(count, np.float32), np.zeros(count, np.bool_))
+    if not count:
+        return pace
+    is_first = rank == 0
+    is_new = ~steps.has_step[is_first][np.cumsum(is_first) - 1]  # the sensor's first reading here has no step
+    block = (header["block_steps"][steps.slot] + np.maximum(rank - is_new, 0)) // BLOCK_STEPS
+    for positions in _by_block(block):
+        _learn_block(header, steps, positions, max_gap_ms, pace)
+    return pace
+
+
+def _by_block(block: Int64Array) -> list[Int64Array]:
+    """Return the positions of each sensor's current block, of its next, and so on; each ordered."""
+    if not block.any():
+        return [np.arange(len(block))]
+    order = np.argsort(block, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(block[order])) + 1)
+
+
+def _learn_block(header: Records, all_steps: Steps, positions: Int64Array, max_gap_ms: int | None, pace: Pace) -> None:
+    """Fold readings at these positions, at most one block of each sensor, and write what is known at each into `pace`."""
+    slot, steps, counted = (column[positions] for column in (all_steps.slot, all_steps.step_ms, all_steps.has_step))
+    is_start = np.ones(len(slot), np.bool_)
+    is_start[1:] = slot[1:] != slot[:-1]
+    starts, group = np.flatnonzero(is_start), np.cumsum(is_start) - 1
+    state = header[slot[starts]]
+    limit = gap_limit_ms(state["interval_ms"].astype(np.float64), state["pause_ms"].astype(np.float64), max_gap_ms)
+    gaps = counted & (steps > limit[group])
+    pace.interval_ms[positions] = state["interval_ms"][group]
+    pace.restarts[positions] = gaps
+    clipped = np.where(counted, np.minimum(steps, _LONGEST_STEP_MS), 0)
+    state["block_ms"] += np.add.reduceat(np.where(gaps, 0, clipped), starts).astype(np.uint32)
+    state["block_longest_ms"] = np.maximum(state["block_longest_ms"], np.maximum.reduceat(clipped, starts))
+    state["block_gaps"] += np.add.reduceat(gaps, starts, dtype=np.uint8)
+    state["block_steps"] += np.add.reduceat(counted, starts, dtype=np.uint8)
+    is_full = state["block_steps"] >= BLOCK_STEPS
+    if is_full.any():
+        state[is_full] = _after_block(state[is_full])
+    for name in _FIELDS:
+        header[name][slot[starts]] = state[name]
+
+
+def _after_block(state: Records) -> Records:
+    """Return the headers [S] of sensors after a full block."""
+    interval, pause, longest = (state[name].astype(np.float64) for name in ("interval_ms", "pause_ms", "block_longest_ms"))
+    gaps = state["block_gaps"].astype(np.int64)
+    is_slower = 2 * gaps > BLOCK_STEPS
+    mean = np.where(is_slower, longest, state["block_ms"] / np.maximum(BLOCK_STEPS - gaps, 1))
+    mean = np.maximum(mean, 1.0)
+    followed = np.where(mean > _RATIO * interval, mean, interval + _INTERVAL_SHARE * (mean - interval))
+    followed = np.where(mean < interval / _RATIO, interval / _RATIO, followed)
+    usual = np.maximum(np.minimum(longest, GROWTH * np.maximum(pause, followed)), pause - _FADE * (pause - followed))
+    state["interval_ms"], state["pause_ms"] = followed, np.maximum(usual, followed)
+    for name in ("block_ms", "block_longest_ms", "block_gaps", "block_steps"):
+        state[name] = 0
+    return state
