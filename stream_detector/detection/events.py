@@ -61,8 +61,8 @@ class EventWindow(Struct, frozen=True):
     start: Annotated[
         str,
         _about(
-            "Event time of the first reading, rounded down to a 60,000th of `STATE__MAX_GAP_SECONDS`, at least 1 ms. By "
-            "default that is exact for a reading every 6 s or more often, and 10 ms for one a minute.",
+            "Event time of the first reading, to within a thousandth of the longest time between two of them. Exact for a "
+            "reading every 2 s or more often.",
             format="date-time",
         ),
     ] = ""
