@@ -41,12 +41,9 @@ class OwnPace:
     ) -> OwnPace:
         """Compute the margins of a budget. `times` has the least time in ms and in intervals for update, quiet and accept."""
         rates = alarms_per_reading(budget_per_sensor_day, 1.0) * stride / 1000.0 * _INTERVALS_MS
-        return cls(
-            intervals_ms=_INTERVALS_MS,
-            margins=np.array([calibration.margin(rate) for rate in rates.tolist()]),
-            **{f"{name}_ms": least for name, (least, _) in times.items()},
-            **{f"{name}_intervals": intervals for name, (_, intervals) in times.items()},
-        )
+        (update_ms, update), (quiet_ms, quiet), (accept_ms, accept) = (times[name] for name in ("update", "quiet", "accept"))
+        margins = np.array([calibration.margin(rate) for rate in rates.tolist()])
+        return cls(_INTERVALS_MS, margins, update, quiet, accept, update_ms, quiet_ms, accept_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,8 @@ class WindowConfig:
     max_gap_ms: int | None  # None: by the sensor's own pace
     scales: ScaleConfig
     stride: int = 1
-    interval_ms: float = 0.0  # usual time between readings of a sensor that the model does not know; 0: not known
     silences: SilenceRules | None = None  # None: nothing is ever silent
+    interval_ms: float = 0.0  # usual time between readings of a sensor that the model does not know; 0: not known
 
 
 class Detector:
