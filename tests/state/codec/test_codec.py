@@ -75,7 +75,7 @@ def test_counters_are_kept_in_full_precision() -> None:
     records["header"]["last_time_ms"] = START_MS
 
     for stored in (encode(records), [encode_uncompressed(records[at : at + 1]) for at in range(2)]):
-        found, is_decoded = decode(stored, 4, 1, MEMBERS, UNIT_MS, counters=2)
+        found, is_decoded = decode(stored, 4, 1, MEMBERS, counters=2)
         assert is_decoded.all()
         assert found.tobytes() == records.tobytes()
 
