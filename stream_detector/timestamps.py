@@ -35,3 +35,9 @@ def duration(seconds: float) -> str:
     if seconds < 7200.0:
         return f"{seconds / 60.0:.3g} min"
     return f"{seconds / 3600.0:.3g} h"
+
+
+def span(seconds: float) -> str:
+    """Format the extent of data for people: like `duration`, but in days from two days on."""
+    days = seconds / SECONDS_PER_DAY
+    return f"{days:.3g} days" if days >= 2.0 else duration(seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,20 +12,25 @@ from typing import TYPE_CHECKING
 
 from stream_detector.commands.argument_types import count, moment, share
 from stream_detector.commands.column_options import add_column_options, choices_of, names
-from stream_detector.commands.settings_options import add_settings_options
+from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.commands.train_input import read_files, read_topic, train_parsing
-from stream_detector.commands.train_output import describe_data, describe_model, progress_bars
+from stream_detector.commands.train_output import WIDTH, describe_data, describe_model, progress_bars
 from stream_detector.files import check_replaceable, check_writable
-from stream_detector.gate.baseline_comparison import GateResult
-from stream_detector.model.artifact import Artifact, NetworkSpec
+from stream_detector.model.artifact import NetworkSpec
 from stream_detector.model_store.model_directory import is_model, save_artifact
 from stream_detector.tables.dataset import clean
+from stream_detector.training.history import first_warnings
 from stream_detector.training.inspection import Inspection, inspect
 from stream_detector.training.preparation import Prepared, TrainingConfig, prepare
 from stream_detector.values import MissingValues
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from stream_detector.settings.schema import Settings
+
+#: Name of the last progress bar.
+JUDGING = "judging"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,6 +92,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Train, save, and print the results."""
     from rich.console import Console
 
+    settings = settings_of(arguments)
     check_replaceable(arguments.output, is_model)
     check_writable(arguments.output)
     console = Console(highlight=False, markup=False)
@@ -95,29 +102,37 @@ def main(arguments: argparse.Namespace) -> int:
     for repair in repairs:
         console.print(f"repaired: {repair}", soft_wrap=True)
     inspection = inspect(dataset, choices_of(arguments))
+    for warning in first_warnings(inspection.dataset, arguments.window_length):
+        console.print(textwrap.fill(warning, WIDTH), style="yellow", soft_wrap=True)
     for note in inspection.notes:
         console.print(note, soft_wrap=True)
     console.print(describe_data(inspection.dataset), soft_wrap=True)
-    artifact, result = _train_and_save(prepare(inspection.dataset, _config(arguments, inspection)), arguments.output, console)
-    console.print(describe_model(artifact, result, arguments.output), soft_wrap=True)
+    _train_and_save(prepare(inspection.dataset, _config(arguments, inspection)), arguments, settings, console)
     return 0
 
 
-def _train_and_save(prepared: Prepared, output: Path, console: Console) -> tuple[Artifact, GateResult]:
-    """Train with a progress bar and write the directory; return the model and the gate's result."""
+def _train_and_save(prepared: Prepared, arguments: argparse.Namespace, settings: Settings, console: Console) -> None:
+    """Train with a progress bar, judge the model, write the directory, and print the results."""
     # TensorFlow loads here, slowly, so errors in the data are reported before it.
+    from stream_detector.commands.train_verdict import describe_verdict
     from stream_detector.training.plot import draw_training
     from stream_detector.training.trainer import train
+    from stream_detector.training.verdict import judge, with_verdict
 
     started = time.monotonic()
     with progress_bars(console) as progress:
         training = train(prepared, progress)
+        progress(JUDGING, 0, 1, None)
+        verdict = judge(prepared, training.artifact, settings)
+        progress(JUDGING, 1, 1, None)
     seconds = round(time.monotonic() - started, 1)
     report = {**training.artifact.report, "seconds": seconds, "trained_at": datetime.now(UTC).isoformat(timespec="seconds")}
-    artifact = replace(training.artifact, report=report)
+    artifact = with_verdict(replace(training.artifact, report=report), verdict)
     picture = draw_training(training.losses, training.example, prepared.dataset.features)
-    save_artifact(artifact, output, picture)
-    return artifact, training.gate_result
+    save_artifact(artifact, arguments.output, picture)
+    console.print(describe_model(artifact, arguments.output), soft_wrap=True)
+    text = describe_verdict(verdict, training.gate_result, arguments.output, arguments.input or ())
+    console.print(text, soft_wrap=True)
 
 
 def _config(arguments: argparse.Namespace, inspection: Inspection) -> TrainingConfig:

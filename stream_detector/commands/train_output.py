@@ -1,23 +1,26 @@
-"""Formats what `stream-detector train` prints: progress bars, the data in one line, the model in a few."""
+"""Formats what `stream-detector train` prints first: progress bars, the data, the model. train_verdict.py has its end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_detector.gate.baseline_comparison import GateResult
-from stream_detector.gate.promotion import REPORT_KEY, describe
 from stream_detector.model.artifact import Artifact
+from stream_detector.model_store.model_directory import PICTURE
+from stream_detector.model_store.serialization import REPORT
 from stream_detector.tables.dataset import Dataset
-from stream_detector.training.alarm_budgets import BudgetRow, budget_lines
+from stream_detector.timestamps import duration
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from stream_detector.training.network_fit import Progress
+
+#: Columns of a line of text; terminals have 80.
+WIDTH = 78
 
 
 @contextmanager
@@ -46,67 +49,27 @@ def progress_bars(console: Console) -> Iterator[Progress]:
 
 
 def describe_data(dataset: Dataset) -> str:
-    """Describe the data in one line."""
+    """Describe the data in two lines."""
     first, last = (
         datetime.fromtimestamp(int(time_ms) / 1000.0, UTC).strftime("%Y-%m-%d %H:%M:%S")
         for time_ms in (dataset.times_ms.min(), dataset.times_ms.max())
     )
-    return (
-        f"data: {len(dataset):,} readings of {len(dataset.sensors):,} sensors, {len(dataset.features)} features "
-        f"({', '.join(dataset.features[:8])}{', ...' if len(dataset.features) > 8 else ''}), {first} to {last} UTC"
-    )
+    names = f"{', '.join(dataset.features[:8])}{', ...' if len(dataset.features) > 8 else ''}"
+    sensors = "1 sensor" if len(dataset.sensors) == 1 else f"{len(dataset.sensors):,} sensors"
+    features = "1 feature" if len(dataset.features) == 1 else f"{len(dataset.features)} features"
+    return f"data: {len(dataset):,} readings of {sensors}, {features} ({names})\n      {first} to {last} UTC"
 
 
-def describe_model(artifact: Artifact, result: GateResult, directory: Path) -> str:
-    """Describe the trained model in a few lines; report.json has every result."""
+def describe_model(artifact: Artifact, directory: Path) -> str:
+    """Describe the trained model in a few lines; report.json has everything else."""
     report, spec = artifact.report, artifact.spec
-    context = report["data"]["context_features"]
-    best = report["best"]
+    interval_seconds = spec.sampling_interval_seconds
     lines = [
         f"model: {directory} (name {spec.name}, version {spec.version})",
-        f"  windows of {spec.window_length} readings, one every {spec.sampling_interval_seconds:g} s; "
-        f"{report['windows']['fit']:,} fitted, {report['windows']['calibration_used']:,} used for calibration; "
-        f"{report['seconds']:.0f} s",
-        f"  autoencoder ({artifact.network.decoder} decoder, {artifact.network.units} units): loss {best['training']:.3f} in "
-        f"training, {best['validation']:.3f} in validation (step {best['step']}; repeating the last value has "
-        f"{best['validation_of_carrying']:.3f})",
-        *describe_members(spec.members, report["members"]),
-        *describe_autoencoder(report["autoencoder"]),
-        *(f"  {line}" for line in describe(result).splitlines()),
-        *describe_attribution(report[REPORT_KEY]["blame"]),
-        "  alarm budgets, and whether the calibration data resolve them:",
-        *(f"  {line}" for line in budget_lines([BudgetRow(**row) for row in report["budgets"]])),
+        f"  windows of {spec.window_length} readings ({duration(spec.window_length * interval_seconds)}), one every "
+        f"{interval_seconds:g} s; trained in {report['seconds']:.0f} s",
+        f"  all figures: {directory / REPORT}; picture: {directory / PICTURE}",
     ]
-    if context:
+    if context := report["data"]["context_features"]:
         lines.insert(2, f"  context, never scored: {', '.join(context)}")
     return "\n".join(lines)
-
-
-def describe_members(scored: Sequence[str], selection: Mapping[str, Any]) -> list[str]:
-    """List the members that are scored, and those left out because the score detects injected faults better without them."""
-    left_out = [member for member in selection["members"] if not member["kept"]]
-    return [f"  score: the mean surprise of {', '.join(scored)}"] + [
-        f"  left out: {member['name']} (without it, {member['gain_without']:+.3f} in AUC-PR on injected faults)"
-        for member in left_out
-    ]
-
-
-def describe_autoencoder(weight: Mapping[str, Any] | None) -> list[str]:
-    """State the autoencoder's weight in the score, and what it contributes."""
-    if weight is None or weight["gain"] is None:
-        return []
-    share, gain = weight["share"], weight["gain"]
-    if share == 0.0:
-        return ["  left out: autoencoder; injected faults are detected better without it"]
-    return [f"  the autoencoder makes up {share:.0%} of the score, which changes AUC-PR on injected faults by {gain:+.3f}"]
-
-
-def describe_attribution(found: Mapping[str, Any]) -> list[str]:
-    """State how often explanations rank a feature at fault first, or among the first three."""
-    if not found["faults"]:
-        return []
-    return [
-        f"  explanations: a feature at fault comes first in {found['first']:.0%} of {found['faults']} faults "
-        f"(by chance {found['first_by_chance']:.0%}), is among the first three in {found['first_three']:.0%} "
-        f"({found['first_three_by_chance']:.0%})"
-    ]

@@ -110,7 +110,7 @@ def _train(plan: DemoPlan, start_ms: int, model: Path, directory: Path) -> None:
     history = directory / "history.parquet"
     write_files(Series(plan.fleet, start_ms - steps * 1000, iter(())), steps, history, None)
     options = {"--name": "pumps", "--window-length": WINDOW_LENGTH, "--steps": plan.training_steps}
-    train(history, model, [str(word) for option in options.items() for word in option])
+    train(history, model, plan.budget_per_sensor_day, [str(word) for option in options.items() for word in option])
 
 
 def _stream(plan: DemoPlan, start_ms: int, servers: DemoServers, service: RunningService, console: Console) -> DemoOutcome:

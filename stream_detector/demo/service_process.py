@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -24,11 +25,12 @@ _REQUEST_SECONDS = 5.0
 _COMMAND = (sys.executable, "-m", "stream_detector")
 
 
-def train(history: Path, model: Path, options: Sequence[str]) -> None:
+def train(history: Path, model: Path, budget: float, options: Sequence[str]) -> None:
     """Run `stream-detector train`, which shows its progress on this terminal. Blocks. Raises StreamDetectorError."""
     command = [*_COMMAND, "train", "--input", str(history), "--output", str(model), *options]
+    environment = os.environ | {f"{PREFIX}ALERTS__BUDGET_PER_SENSOR_DAY": str(budget)}
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=TRAINING_SECONDS, check=False)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=TRAINING_SECONDS, check=False, env=environment)
     except subprocess.TimeoutExpired:
         msg = f"training took more than {TRAINING_SECONDS:.0f} s; use a smaller --history-seconds"
         raise StreamDetectorError(msg) from None

@@ -17,6 +17,6 @@ _Place = TypeVar("_Place", int, Int64Array)
 def is_found(start: _Place, end: _Place, alarm: _Place) -> BoolArray:
     """Return whether an alarm lies in the first half of a fault from `start` to before `end`; its middle counts.
 
-    All three are rows of a sensor, or all are times; numbers or arrays of one shape.
+    All three are rows of a sensor, or all are times: numbers, or arrays that broadcast.
     """
     return np.asarray((alarm >= start) & (2 * (alarm - start) <= end - start))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.gate.fault_kinds import CHANGED_PERIOD, EFFECTS, LOST_CORRELATION, FaultSite
+from stream_detector.gate.fault_kinds import CHANGED_PERIOD, EFFECTS, LOST_CORRELATION, FaultSite, draw_size
 from stream_detector.missing_values import forward_fill
 from stream_detector.readings import BoolArray, Float64Array, Int64Array
 
@@ -87,16 +87,24 @@ class Injection:
 
 
 def inject(
-    run: HealthyRun, kind: str, features: tuple[int, ...], rows: tuple[int, int], generator: np.random.Generator
+    run: HealthyRun,
+    kind: str,
+    features: tuple[int, ...],
+    rows: tuple[int, int],
+    generator: np.random.Generator,
+    *,
+    size: float | None = None,
 ) -> Injection | None:
-    """Make a fault in some features, from the first of `rows` to before the second; the generator draws its size and course.
+    """Make a fault in some features, from the first of `rows` to before the second; the generator draws its course.
+
+    It also draws the size if `size` is None.
 
     Return None if the fault cannot be made there, or would change a feature by less than the minimum on average. `features` are
     candidates of the kind, so their spread is positive.
     """
     columns, (start, end) = list(features), rows
     site = FaultSite(run.filled[:, columns], run.spread[columns], start, end)
-    made = EFFECTS[kind](site, generator)
+    made = EFFECTS[kind](site, draw_size(kind, generator) if size is None else size, generator)
     if made is None:
         return None
     after, size = made

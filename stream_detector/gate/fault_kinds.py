@@ -37,48 +37,42 @@ class FaultSite:
         return self.filled[self.start : self.end]
 
 
-#: Returns the readings with the fault [n, c] and its size; None if there is not enough data for it.
-_Effect = Callable[[FaultSite, np.random.Generator], tuple[Float64Array, float] | None]
+#: Returns the readings with a fault of a size [n, c], and its size; None if there is not enough data for it.
+_Effect = Callable[[FaultSite, float, np.random.Generator], tuple[Float64Array, float] | None]
 
 
-def _size(kind: str, generator: np.random.Generator) -> float:
+def draw_size(kind: str, generator: np.random.Generator) -> float:
+    """Draw the size of a fault; 0 for a kind that has none."""
+    if kind not in SIZES:
+        return 0.0
     low, high = SIZES[kind]
     return float(np.exp(generator.uniform(np.log(low), np.log(high))))
 
 
-def _jump(kind: str, site: FaultSite, generator: np.random.Generator) -> tuple[Float64Array, Float64Array, float]:
-    """Return the healthy values, a shift [c] of a drawn size, up or down for each feature, and the size."""
-    size = _size(kind, generator)
-    return site.healthy, generator.choice([-1.0, 1.0], len(site.spread)) * size * site.spread, size
+def _shift(site: FaultSite, size: float, generator: np.random.Generator) -> Float64Array:
+    """Return a shift [c] of this size, up or down for each feature."""
+    return np.asarray(generator.choice([-1.0, 1.0], len(site.spread)) * size * site.spread)
 
 
-def _spike(site: FaultSite, generator: np.random.Generator) -> tuple[Float64Array, float]:
-    healthy, shift, size = _jump(SPIKE, site, generator)
-    return healthy + shift, size
+def _jump(site: FaultSite, size: float, generator: np.random.Generator) -> tuple[Float64Array, float]:
+    return site.healthy + _shift(site, size, generator), size
 
 
-def _level_shift(site: FaultSite, generator: np.random.Generator) -> tuple[Float64Array, float]:
-    healthy, shift, size = _jump(LEVEL_SHIFT, site, generator)
-    return healthy + shift, size
-
-
-def _drift(site: FaultSite, generator: np.random.Generator) -> tuple[Float64Array, float]:
-    healthy, shift, size = _jump(DRIFT, site, generator)
+def _drift(site: FaultSite, size: float, generator: np.random.Generator) -> tuple[Float64Array, float]:
     progress = np.arange(1, site.rows + 1) / site.rows
-    return healthy + progress[:, None] * shift, size
+    return site.healthy + progress[:, None] * _shift(site, size, generator), size
 
 
-def _stuck(site: FaultSite, _generator: np.random.Generator) -> tuple[Float64Array, float]:
+def _stuck(site: FaultSite, _size: float, _generator: np.random.Generator) -> tuple[Float64Array, float]:
     last = site.filled[max(site.start - 1, 0)]
     return np.broadcast_to(last, site.healthy.shape), 0.0
 
 
-def _noise(site: FaultSite, generator: np.random.Generator) -> tuple[Float64Array, float]:
-    size = _size(NOISE, generator)
+def _noise(site: FaultSite, size: float, generator: np.random.Generator) -> tuple[Float64Array, float]:
     return site.healthy + size * site.spread * generator.normal(size=site.healthy.shape), size
 
 
-def _lost_correlation(site: FaultSite, generator: np.random.Generator) -> tuple[Float64Array, float] | None:
+def _lost_correlation(site: FaultSite, _size: float, generator: np.random.Generator) -> tuple[Float64Array, float] | None:
     """Replace the features by their values at another time that does not overlap with the fault."""
     starts = np.arange(len(site.filled) - site.rows + 1)
     elsewhere = starts[np.abs(starts - site.start) >= site.rows]
@@ -88,12 +82,12 @@ def _lost_correlation(site: FaultSite, generator: np.random.Generator) -> tuple[
     return site.filled[source : source + site.rows], 0.0
 
 
-def _changed_period(site: FaultSite, generator: np.random.Generator) -> tuple[Float64Array, float] | None:
+def _changed_period(site: FaultSite, size: float, generator: np.random.Generator) -> tuple[Float64Array, float] | None:
     """Speed up or slow down the course of the features during the fault.
 
     A ramp keeps the first and last values as they are without the fault, so that the level does not jump.
     """
-    factor = _size(CHANGED_PERIOD, generator) ** float(generator.choice([-1.0, 1.0]))
+    factor = size ** float(generator.choice([-1.0, 1.0]))
     passed = (site.rows - 1) * factor
     if site.rows < 3 or passed > len(site.filled) - 1:
         return None
@@ -107,8 +101,8 @@ def _changed_period(site: FaultSite, generator: np.random.Generator) -> tuple[Fl
 
 
 EFFECTS: dict[str, _Effect] = {
-    SPIKE: _spike,
-    LEVEL_SHIFT: _level_shift,
+    SPIKE: _jump,
+    LEVEL_SHIFT: _jump,
     DRIFT: _drift,
     STUCK: _stuck,
     NOISE: _noise,

@@ -46,12 +46,3 @@ def _row(budget: float, readings: int, sensors: int, interval_seconds: float) ->
         expected_incidents=expected,
         verdict=RESOLVED if expected >= RESOLVING_INCIDENTS else EXTRAPOLATED,
     )
-
-
-def budget_lines(rows: Sequence[BudgetRow]) -> list[str]:
-    """Return the table as lines of text, with a heading."""
-    heading = f"{'per sensor and day':>18}  {'per fleet and day':>17}  {'expected in calibration':>23}"
-    return [heading] + [
-        f"{row.budget_per_sensor_day:>18g}  {row.budget_per_fleet_day:>17g}  {row.expected_incidents:>23.3g}  {row.verdict}"
-        for row in rows
-    ]

@@ -117,7 +117,7 @@ def plan_held_back(prepared: Prepared) -> HeldBack:
     """Plan trials in the longest gapless stretch of the calibration part, for at most MOST_RUNS sensors."""
     dataset, length = prepared.dataset, prepared.config.window_length
     runs, codes, fit_values = [], [], []
-    for first, last in _longest_stretches(prepared):
+    for first, last in longest_stretches(prepared):
         code = int(dataset.codes[last])
         held_back = dataset.values[first - (length - 1) : last + 1].astype(np.float64)
         runs.append(HealthyRun.of(held_back, prepared.scales.deviation[code].astype(np.float64), prepared.scored))
@@ -127,7 +127,7 @@ def plan_held_back(prepared: Prepared) -> HeldBack:
     return HeldBack(trials, np.array(codes, np.int64), fit_values)
 
 
-def _longest_stretches(prepared: Prepared) -> list[tuple[int, int]]:
+def longest_stretches(prepared: Prepared) -> list[tuple[int, int]]:
     """Return the first and last end of each sensor's longest run of windows, for at most MOST_RUNS sensors."""
     ends, codes = prepared.split.calibration, prepared.dataset.codes
     breaks = np.flatnonzero((np.diff(ends) != 1) | (np.diff(codes[ends]) != 0))

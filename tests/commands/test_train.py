@@ -42,19 +42,30 @@ def test_a_file_becomes_a_model_with_a_report_and_a_picture(tmp_path: Path) -> N
     assert artifact.report["seconds"] > 0
     assert (output / "training.png").read_bytes().startswith(b"\x89PNG")
     for said in (
-        "300 readings of 1 sensors",
+        "300 readings of 1 sensor, 2 features (temperature, pressure)",
+        "TOO SHORT: 5 min of history, 300 readings a sensor. Give it 24 h or more",
         "sorted by time",
         "fitting",
         "calibrating",
         "gate trials",
         f"model: {output} (name pumps, version {artifact.spec.version})",
-        "windows of 8 readings, one every 1 s",
-        f"score: the mean surprise of {', '.join(artifact.spec.members)}",
-        "promoted; injected faults in held-back data",
-        "alarm budgets, and whether the calibration data resolve them:",
-        "extrapolated",
+        "windows of 8 readings (8 s), one every 1 s",
+        "judging",
+        "shift by 4 deviations",
+        "1. Is the history enough? No: 5 min, 300 readings a sensor. At 0.1 false",
+        "2. What will it find?",
+        "3. What next?",
+        f"score --model {output} --input FILE.csv",
+        f"--baseline-training {source}",
+        f"STREAM_DETECTOR_MODEL__DIRECTORY={output}",
     ):
         assert said in done.stdout
+    laboratory = ("both decoder", "loss -", "stride", "AUC-PR", "extrapolated", "calibration", "pca-64")
+    assert not [word for word in laboratory if word in done.stdout.split("model: ")[1]]
+    verdict = artifact.report["verdict"]
+    assert verdict["budget_per_sensor_day"] == 0.1
+    assert verdict["history"]["is_short"]
+    assert {row["kind"] for row in verdict["alarmed"]} >= {"shift_4", "frozen_all", "silent", "missing_feature"}
     assert "context" not in done.stdout
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream_detector.training.alarm_budgets import BudgetRow, budget_lines, budget_table
+from stream_detector.training.alarm_budgets import budget_table
 
 #: 20 sensors of 43,200 readings, one every 10 s: five days of each, 100 sensor-days.
 READINGS, SENSORS, INTERVAL_SECONDS = 864_000, 20, 10.0
@@ -28,10 +28,3 @@ def test_the_smallest_resolved_budget_is_where_ten_incidents_are_expected() -> N
 
 def test_without_readings_every_budget_is_extrapolated() -> None:
     assert {row.verdict for row in budget_table(0, 0, 1.0)} == {"extrapolated"}
-
-
-def test_the_table_in_words() -> None:
-    row = BudgetRow(0.1, 2.0, 0.1 / 8640, 10.0, "resolved")
-
-    assert [line.split() for line in budget_lines([row])][1] == ["0.1", "2", "10", "resolved"]
-    assert len(budget_lines([row, row])) == 3

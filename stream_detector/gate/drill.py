@@ -1,0 +1,201 @@
+"""Plans a drill: faults of set kinds and sizes in held-back data, to see which of them would be alarmed, and how late.
+
+The trials of trials.py rank faults of random sizes, to choose and compare scores. A drill is for the user: its faults have
+round sizes, include what breaks most often (a frozen or silent machine, a feature that is gone), and run through the product's
+own decision (drill_run.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from stream_detector.gate.fault_injection import MINIMUM_CHANGE, HealthyRun, inject
+from stream_detector.gate.fault_kinds import CHANGED_PERIOD, DRIFT, LEVEL_SHIFT, LOST_CORRELATION, NOISE, SPIKE, STUCK
+from stream_detector.readings import BoolArray, Float64Array, Int64Array
+
+#: A fault lasts this many windows, after healthy readings of half a window that raise an alarm only by mistake.
+FAULT_WINDOWS, HEALTHY_WINDOWS = 2.0, 0.5
+SPIKE_ROWS = 2
+#: Fewer readings than this behind the first window show too little.
+FEWEST_ROWS = 16
+TRIALS_PER_KIND = 12
+#: Upper limit of the windows to score in a drill.
+MOST_WINDOWS = 50_000
+#: Places to try for a fault before giving up its trial.
+ATTEMPTS = 24
+FROZEN_ALL, SILENT, MISSING = "frozen_all", "silent", "missing_feature"
+
+
+@dataclass(frozen=True, slots=True)
+class DrillKind:
+    """A kind of fault; sizes are in standard deviations of the feature, of which one is at fault unless the text says all."""
+
+    name: str
+    text: str  # for tables
+    effect: str  # a kind of fault_kinds.py, or one of the above
+    size: float = 0.0
+
+
+DRILL_KINDS = (
+    *(DrillKind(f"shift_{n}", f"shift by {n} deviation{'s' * (n > 1)}", LEVEL_SHIFT, float(n)) for n in (1, 2, 3, 4)),
+    DrillKind("drift", "drift to 4 deviations", DRIFT, 4.0),
+    DrillKind("spike", "spike of 4 deviations", SPIKE, 4.0),
+    DrillKind("noise", "noise of 1 deviation", NOISE, 1.0),
+    DrillKind("lost_correlation", "lost correlation", LOST_CORRELATION),
+    DrillKind("changed_period", "twice as fast or slow", CHANGED_PERIOD, 2.0),
+    DrillKind("frozen_one", "one feature frozen", STUCK),
+    DrillKind(FROZEN_ALL, "all features frozen", FROZEN_ALL),
+    DrillKind(SILENT, "silent: no readings", SILENT),
+    DrillKind(MISSING, "one feature missing", MISSING),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Healthy held-back readings of one sensor without a gap, N rows; the first ones only fill a window."""
+
+    sensor: str
+    times_ms: Int64Array  # [N]
+    run: HealthyRun
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """K trials of L rows and F features; each ends with its fault, or soon after a spike."""
+
+    kinds: tuple[str, ...]  # [K] names
+    sensors: tuple[str, ...]  # [K]
+    times_ms: Int64Array  # [K, L]
+    values: Float64Array  # [K, L, F] NaN: missing
+    arrives: BoolArray  # [K, L] False: there is no such reading, the sensor is silent
+    starts: Int64Array  # [K] first row of the fault
+    ends: Int64Array  # [K] the row after its last
+    fault_rows: int  # of all kinds but spikes
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+
+def plan_drill(stretches: Sequence[Stretch], window_length: int, seed: int, trials_per_kind: int = TRIALS_PER_KIND) -> Drill:
+    """Plan faults of all kinds, taking the stretches in turn; equal seeds give equal drills.
+
+    If the stretches are short, so are the faults. A kind that fits nowhere has no trials; without room for any, K is 0.
+    """
+    judged = _judged_rows([len(stretch.times_ms) - window_length for stretch in stretches], window_length)
+    long_enough = [stretch for stretch in stretches if len(stretch.times_ms) >= window_length + judged]
+    fault_rows = int(judged * FAULT_WINDOWS / (FAULT_WINDOWS + HEALTHY_WINDOWS))
+    shape = _Shape(window_length + judged, fault_rows)
+    count = min(trials_per_kind, MOST_WINDOWS // (len(DRILL_KINDS) * judged)) if judged else 0
+    trials = [
+        trial
+        for number in range(count)
+        for position, kind in enumerate(DRILL_KINDS)
+        if (trial := _trial(long_enough, number * len(DRILL_KINDS) + position, kind, shape, seed)) is not None
+    ]
+    return _stack(trials, shape, stretches)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    rows: int  # of a trial
+    fault_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    kind: DrillKind
+    stretch: Stretch
+    first: int  # row of the stretch
+    values: Float64Array  # [L, F]
+    start: int
+    end: int
+
+
+def _judged_rows(available: Sequence[int], window_length: int) -> int:
+    """Return the rows of a trial behind its first window: what half of the stretches that have enough can supply; or 0."""
+    enough = [rows for rows in available if rows >= FEWEST_ROWS]
+    if not enough:
+        return 0
+    most = max(int((FAULT_WINDOWS + HEALTHY_WINDOWS) * window_length), FEWEST_ROWS)
+    return min(most, int(np.quantile(enough, 0.5, method="lower")))
+
+
+def _trial(stretches: Sequence[Stretch], turn: int, kind: DrillKind, shape: _Shape, seed: int) -> _Trial | None:
+    generator = np.random.default_rng([seed, 1, turn])
+    for attempt in range(ATTEMPTS):
+        stretch = stretches[(turn + attempt) % len(stretches)]
+        first = int(generator.integers(len(stretch.times_ms) - shape.rows + 1))
+        start = first + shape.rows - shape.fault_rows
+        end = start + min(SPIKE_ROWS, shape.fault_rows) if kind.effect == SPIKE else first + shape.rows
+        make = _SPECIAL.get(kind.effect) or partial(_injected, kind=kind)
+        faulty = make(stretch.run, (start, end), generator)
+        if faulty is not None:
+            rows = slice(first, first + shape.rows)
+            return _Trial(kind, stretch, first, faulty[rows], start - first, end - first)
+    return None
+
+
+def _injected(run: HealthyRun, rows: tuple[int, int], generator: np.random.Generator, kind: DrillKind) -> Float64Array | None:
+    candidates = run.candidates(kind.effect)
+    if not len(candidates):
+        return None
+    feature = int(generator.choice(candidates))
+    injection = inject(run, kind.effect, (feature,), rows, generator, size=kind.size)
+    return None if injection is None else injection.apply(run.values)
+
+
+def _frozen(run: HealthyRun, rows: tuple[int, int], _generator: np.random.Generator) -> Float64Array | None:
+    """Repeat the last healthy row; None where the features hardly move anyway."""
+    start, end = rows
+    varying = run.spread > 0.0
+    change = np.abs(run.filled[start:end, varying] - run.filled[start - 1, varying]) / run.spread[varying]
+    if not varying.any() or not np.nanmax(change.mean(axis=0), initial=0.0) >= MINIMUM_CHANGE:
+        return None
+    values = run.values.copy()
+    values[start:end] = np.where(np.isnan(values[start:end]), np.nan, run.filled[start - 1])
+    return values
+
+
+def _silent(run: HealthyRun, _rows: tuple[int, int], _generator: np.random.Generator) -> Float64Array | None:
+    return run.values
+
+
+def _without_feature(run: HealthyRun, rows: tuple[int, int], generator: np.random.Generator) -> Float64Array | None:
+    """Take all values of a feature that mostly has some; None for a single feature, whose loss is that of the sensor."""
+    start, end = rows
+    present = ~np.isnan(run.values[start:end])
+    candidates = np.flatnonzero(run.is_scored & (present.mean(axis=0) > 0.5))
+    if not len(candidates) or run.values.shape[1] < 2:
+        return None
+    values = run.values.copy()
+    values[start:end, int(generator.choice(candidates))] = np.nan
+    return values
+
+
+_Make = Callable[[HealthyRun, tuple[int, int], np.random.Generator], Float64Array | None]
+_SPECIAL: dict[str, _Make] = {FROZEN_ALL: _frozen, SILENT: _silent, MISSING: _without_feature}
+
+
+def _stack(trials: Sequence[_Trial], shape: _Shape, stretches: Sequence[Stretch]) -> Drill:
+    rows = shape.rows if trials else 0
+    features = stretches[0].run.values.shape[1] if stretches else 0
+    arrives = np.ones((len(trials), rows), np.bool_)
+    for number, trial in enumerate(trials):
+        if trial.kind.effect == SILENT:
+            arrives[number, trial.start : trial.end] = False
+    return Drill(
+        kinds=tuple(trial.kind.name for trial in trials),
+        sensors=tuple(trial.stretch.sensor for trial in trials),
+        times_ms=np.array([trial.stretch.times_ms[trial.first : trial.first + rows] for trial in trials], np.int64).reshape(
+            len(trials), rows
+        ),
+        values=np.array([trial.values for trial in trials]).reshape(len(trials), rows, features),
+        arrives=arrives,
+        starts=np.array([trial.start for trial in trials], np.int64),
+        ends=np.array([trial.end for trial in trials], np.int64),
+        fault_rows=shape.fault_rows,
+    )

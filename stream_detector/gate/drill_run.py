@@ -1,0 +1,120 @@
+"""Runs a drill through the product's own decision, and counts the faults that are alarmed in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from stream_detector.detection.detector import Detected, Detector
+from stream_detector.detection.transition import OPENED
+from stream_detector.evaluation.finding import is_found
+from stream_detector.gate.drill import DRILL_KINDS, Drill
+from stream_detector.readings import BoolArray, Float64Array, Int64Array, Readings
+
+#: Readings of each trial in a batch. More of them save nothing, fewer cost calls.
+BATCH_ROWS = 16
+NEVER = -1
+
+
+@dataclass(frozen=True, slots=True)
+class DrillResult:
+    """What the product says about the K trials of a drill. L rows."""
+
+    drill: Drill
+    alarms: Int64Array  # [K] row of the first incident that opened during the fault, NEVER without one
+    excess: Float64Array  # [K, L] by how much the surprise exceeds its limit; NaN: not scored
+
+    @property
+    def found(self) -> BoolArray:
+        """Which faults [K] are alarmed in their first half."""
+        return np.asarray((self.alarms != NEVER) & is_found(self.drill.starts, self.drill.ends, self.alarms))
+
+    def found_by_score(self, lower_limit: float) -> BoolArray:
+        """Return which faults [K] the score finds if its limit is lower by this, and which it did not mistake before."""
+        rows = np.arange(self.excess.shape[1])
+        starts, ends = self.drill.starts[:, np.newaxis], self.drill.ends[:, np.newaxis]
+        early = is_found(starts, ends, np.broadcast_to(rows, self.excess.shape))
+        during = np.where(early, self.excess, np.nan)
+        before = np.where(rows < starts, self.excess, np.nan)
+        return (_largest(during) > -lower_limit) & ~(_largest(before) > -lower_limit)
+
+    def delays_seconds(self) -> Float64Array:
+        """Return the time from the start of each fault to its alarm [K]; NaN for what was not found."""
+        rows, trials = np.maximum(self.alarms, 0), np.arange(len(self.drill))
+        delays = (self.drill.times_ms[trials, rows] - self.drill.times_ms[trials, self.drill.starts]) / 1000.0
+        return np.where(self.found, delays, np.nan)
+
+    def by_kind(self) -> list[KindResult]:
+        """Return the results of the kinds that have trials, in the order of DRILL_KINDS."""
+        kinds, found, delays = np.array(self.drill.kinds), self.found, self.delays_seconds()
+        results = []
+        for kind in DRILL_KINDS:
+            of_kind = kinds == kind.name
+            if of_kind.any():
+                known = delays[of_kind & found]
+                delay = float(np.median(known)) if len(known) else None
+                results.append(KindResult(kind.name, kind.text, int(of_kind.sum()), int(found[of_kind].sum()), delay))
+        return results
+
+
+@dataclass(frozen=True, slots=True)
+class KindResult:
+    """How many faults of a kind were injected and found, and the median delay of the found ones."""
+
+    kind: str
+    text: str
+    injected: int
+    found: int
+    median_delay_seconds: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures for the training report."""
+        return asdict(self)
+
+
+def run_drill(drill: Drill, detector: Detector) -> DrillResult:
+    """Give a new detector the readings of all trials, as if each came from a partition of its own. Blocks."""
+    count, rows = drill.arrives.shape
+    excess = np.full((count, rows), np.nan)
+    alarms = np.full(count, NEVER)
+    detector.arena.make_room(count)
+    for trial, sensor in enumerate(drill.sensors):
+        detector.admit_new(trial, [sensor])
+    for first in range(0, rows, BATCH_ROWS):
+        trials, at = np.nonzero(drill.arrives[:, first : first + BATCH_ROWS])
+        at += first
+        detected = detector.detect(_readings(drill, trials, at))
+        if detected.decisions is not None:
+            accepted = detected.appended.reading
+            excess[trials[accepted], at[accepted]] = 2.0 * (detected.decisions.scores - detected.decisions.thresholds)
+        for trial, row in _openings(detected, trials, at):
+            if row >= drill.starts[trial] and alarms[trial] == NEVER:
+                alarms[trial] = row
+    return DrillResult(drill, alarms, excess)
+
+
+def _openings(detected: Detected, trials: Int64Array, rows: Int64Array) -> Sequence[tuple[int, int]]:
+    """Return trial and row of the incidents that opened, by row."""
+    if detected.decisions is None:
+        return ()
+    positions = [one.position for one in detected.decisions.transitions if one.status == OPENED]
+    opened = detected.appended.reading[positions]
+    return sorted(zip(trials[opened].tolist(), rows[opened].tolist(), strict=True), key=lambda one: one[1])
+
+
+def _readings(drill: Drill, trials: Int64Array, rows: Int64Array) -> Readings:
+    return Readings(
+        sensors=[drill.sensors[trial] for trial in trials.tolist()],
+        partitions=trials.astype(np.int32),
+        offsets=rows.astype(np.int64),
+        times_ms=drill.times_ms[trials, rows],
+        values=drill.values[trials, rows].astype(np.float32),
+    )
+
+
+def _largest(values: Float64Array) -> Float64Array:
+    """Return the largest value of each row [K, L], ignoring NaN; -inf without any."""
+    return np.asarray(np.where(np.isnan(values), -np.inf, values).max(axis=1, initial=-np.inf))

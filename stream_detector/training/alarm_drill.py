@@ -1,0 +1,115 @@
+"""Runs a trained model through faults in its held-back data, by the decision and the budget that the service would use."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
+from stream_detector.assembly import TrainedScorer, budget_per_sensor_day, build_detector
+from stream_detector.detection.calibration import Calibration, alarms_per_reading
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.scorer import WindowErrors
+from stream_detector.gate.drill import Drill, Stretch, plan_drill
+from stream_detector.gate.drill_run import DrillResult, run_drill
+from stream_detector.gate.fault_injection import HealthyRun
+from stream_detector.model.artifact import Artifact
+from stream_detector.model.tiles import KERNEL_ROWS
+from stream_detector.readings import Float32Array
+from stream_detector.settings.schema import Settings
+from stream_detector.state.running_scale import Scales
+from stream_detector.training.gate_run import longest_stretches
+from stream_detector.training.preparation import Prepared
+
+#: Budgets per sensor and day to try a model with, if it finds little at the budget in force.
+TRIAL_BUDGETS = (1.0, 10.0, 100.0, 1000.0)
+#: A trial budget must find at least this much more of the faults.
+WORTH_TRYING = 0.1
+#: And this share of what the largest of them finds.
+MOST_OF_IT = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmDrill:
+    """The faults that are alarmed at the budget in force, and at a larger budget if that finds clearly more."""
+
+    budget: float  # per sensor and day
+    result: DrillResult
+    trial_budget: float | None = None
+    trial_result: DrillResult | None = None
+
+
+def plan_alarm_drill(prepared: Prepared) -> Drill:
+    """Plan faults in the longest gapless stretch of the calibration part of some sensors."""
+    dataset, length = prepared.dataset, prepared.config.window_length
+    stretches = []
+    for first, last in longest_stretches(prepared):
+        rows = slice(first - (length - 1), last + 1)
+        code = int(dataset.codes[last])
+        spread = prepared.scales.deviation[code].astype(np.float64)
+        run = HealthyRun.of(dataset.values[rows].astype(np.float64), spread, prepared.scored)
+        stretches.append(Stretch(dataset.sensors[code], dataset.times_ms[rows], run))
+    return plan_drill(stretches, length, prepared.config.seed)
+
+
+def run_alarm_drill(artifact: Artifact, drill: Drill, settings: Settings) -> AlarmDrill:
+    """Run the drill at the budget in force, and at a larger one if that would find clearly more. Blocks; compiles the model."""
+    scorer = _Remembering(trial_scorer(artifact))
+    budget = budget_per_sensor_day(scorer.calibration, settings.alerts)
+    result = run_drill(drill, build_detector(scorer, settings.state, settings.alerts))
+    trial_budget = budget_to_try(result, artifact, budget, settings.state.stride)
+    if trial_budget is None:
+        return AlarmDrill(budget, result)
+    alerts = settings.alerts.model_copy(
+        update={"budget_per_sensor_day": trial_budget, "budget_per_fleet_day": None, "fleet_size": None}
+    )
+    return AlarmDrill(budget, result, trial_budget, run_drill(drill, build_detector(scorer, settings.state, alerts)))
+
+
+def trial_scorer(artifact: Artifact) -> KerasScorer:
+    """Compile a model for a drill: for the smallest tiles only, which is twice as fast as for all sizes."""
+    return KerasScorer(artifact, KERNEL_ROWS, usual_threads())
+
+
+def budget_to_try(result: DrillResult, artifact: Artifact, budget: float, stride: int) -> float | None:
+    """Return the smallest of TRIAL_BUDGETS that finds clearly more faults, and most of what the largest finds; or None."""
+    if not len(result.drill):
+        return None
+    calibration, interval = artifact.calibration, artifact.spec.sampling_interval_seconds * stride
+    margin = calibration.margin(alarms_per_reading(budget, interval))
+    larger = [candidate for candidate in TRIAL_BUDGETS if candidate > budget]
+    lower = {one: margin - calibration.margin(alarms_per_reading(one, interval)) for one in larger}
+    found = {one: float((result.found | result.found_by_score(by)).mean()) for one, by in lower.items()}
+    now = float(result.found.mean())
+    best = max(found.values(), default=0.0)
+    if best < now + WORTH_TRYING:
+        return None
+    return next(one for one, share in found.items() if share >= max(now + WORTH_TRYING, MOST_OF_IT * best))
+
+
+class _Remembering:
+    """A scorer that remembers the errors of each batch: a drill at another budget asks for the same ones."""
+
+    def __init__(self, scorer: TrainedScorer) -> None:
+        self.spec: ModelSpec = scorer.spec
+        self.calibration: Calibration = scorer.calibration
+        self.fallback_deviation: Float32Array = scorer.fallback_deviation
+        self._scorer = scorer
+        self._errors: dict[bytes, Float32Array] = {}
+
+    def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
+        """See detection.scorer.Scorer."""
+        digest = hashlib.blake2b(windows.tobytes())
+        for array in (scales.location, scales.deviation):
+            digest.update(array.tobytes())
+        key = digest.digest()
+        if key not in self._errors:
+            self._errors[key] = self._scorer.start(windows, scales)()
+        return lambda: self._errors[key]
+
+    def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
+        """See detection.scorer.Scorer."""
+        return self._scorer.explain(windows, scales)

@@ -1,0 +1,141 @@
+"""Says how much history a model was trained on, and whether that is enough for a budget of false alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from stream_detector.readings import BoolArray
+from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
+from stream_detector.timestamps import SECONDS_PER_DAY, span
+from stream_detector.training.data_split import FIT_SHARE
+from stream_detector.training.preparation import Prepared
+
+#: Plants follow the day, so less than a day has not shown every normal state.
+ENOUGH_SECONDS = SECONDS_PER_DAY
+#: The held-back 30 % of this many windows have five: one to fill, four to meet faults in and to learn the usual errors from.
+ENOUGH_WINDOWS = 16
+#: From this share of empty cells on, most of what a window shows is filled in.
+MANY_EMPTY = 0.5
+#: Operating modes beyond this are counted, not listed.
+LISTED_MODES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """A combination of the features that hold only 0 and 1, and its share of the readings that have all of them."""
+
+    text: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The extent of a training's data. Medians are over its sensors."""
+
+    sensors: int
+    span_seconds: float  # median, from the first to the last reading, both included
+    readings: int  # median
+    interval_seconds: float
+    window_length: int
+    empty_share: float  # of the cells
+    lonely_share: float  # of the readings that hold one feature's value and no other; 0 for a single feature
+    features: int
+    modes: tuple[Mode, ...]  # the commonest first; empty if no feature tells them
+
+    @property
+    def enough_seconds(self) -> float:
+        """The span from which the history is called enough: a day, or more where readings are rare."""
+        return max(ENOUGH_SECONDS, ENOUGH_WINDOWS * self.window_length * self.interval_seconds)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the history is shorter than that, or has too few readings."""
+        too_few = self.readings < ENOUGH_WINDOWS * self.window_length
+        return self.span_seconds < 0.99 * self.enough_seconds or too_few
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether most cells are empty, or most readings hold a single value."""
+        return max(self.empty_share, self.lonely_share) >= MANY_EMPTY
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures for the training report."""
+        return asdict(self) | {"enough_seconds": self.enough_seconds, "is_short": self.is_short, "is_sparse": self.is_sparse}
+
+
+def history_of(dataset: Dataset, scored: BoolArray, interval_seconds: float, window_length: int) -> History:
+    """Measure a cleaned dataset; the features that are not `scored` [F] and hold only 0 and 1 tell the operating modes."""
+    codes = np.arange(len(dataset.sensors))
+    first, last = np.searchsorted(dataset.codes, codes), np.searchsorted(dataset.codes, codes, side="right") - 1
+    spans = (dataset.times_ms[last] - dataset.times_ms[first]) / 1000.0 + interval_seconds
+    present = ~np.isnan(dataset.values)
+    lonely = float((present.sum(axis=1) == 1).mean()) if len(dataset.features) > 1 else 0.0
+    return History(
+        sensors=len(dataset.sensors),
+        span_seconds=float(np.median(spans)),
+        readings=int(np.median(last - first + 1)),
+        interval_seconds=interval_seconds,
+        window_length=window_length,
+        empty_share=float(1.0 - present.mean()),
+        lonely_share=lonely,
+        features=len(dataset.features),
+        modes=_modes(dataset, scored),
+    )
+
+
+def history_of_training(prepared: Prepared) -> History:
+    """Measure the history of a training."""
+    return history_of(prepared.dataset, prepared.scored, prepared.interval_seconds, prepared.config.window_length)
+
+
+def first_warnings(dataset: Dataset, window_length: int) -> list[str]:
+    """Return what the user must know before a training starts: that the history is too short, or mostly empty.
+
+    `dataset` is cleaned. Raises InputDataError if no sensor has two readings.
+    """
+    everything = np.ones(len(dataset.features), np.bool_)
+    history = history_of(dataset, everything, sampling_interval_seconds(dataset), window_length)
+    warnings = []
+    if history.is_short:
+        warnings.append(
+            f"TOO SHORT: {span(history.span_seconds)} of history, {history.readings:,} readings a sensor. Give it "
+            f"{span(history.enough_seconds)} or more, or expect little of this model."
+        )
+    if history.is_sparse:
+        warnings.append(
+            f"MOSTLY EMPTY: {history.empty_share:.0%} of the cells hold no value"
+            + (f", and {history.lonely_share:.0%} of the rows only one." if history.lonely_share >= MANY_EMPTY else ".")
+            + " What is missing is filled in, so this model sees little of how the features belong together. If they come at "
+            "times of their own, bring them to common times first: a row every so many seconds, with the last value of each."
+        )
+    return warnings
+
+
+def needed_days(readings: float, interval_seconds: float, sensors: int) -> float:
+    """Return how long a history must be for this many readings in the part that is held back for calibration, in days."""
+    return readings * interval_seconds / SECONDS_PER_DAY / (1.0 - FIT_SHARE) / sensors
+
+
+def _modes(dataset: Dataset, scored: BoolArray) -> tuple[Mode, ...]:
+    flags = [at for at in np.flatnonzero(~scored).tolist() if _is_flag(dataset, at)]
+    if not flags:
+        return ()
+    values = dataset.values[:, flags]
+    known = values[~np.isnan(values).any(axis=1)]
+    combinations, counts = np.unique(known, axis=0, return_counts=True)
+    names = [dataset.features[at] for at in flags]
+    order = np.argsort(-counts, kind="stable").tolist()
+    return tuple(Mode(_mode_text(names, combinations[at].tolist()), float(counts[at] / counts.sum())) for at in order)
+
+
+def _is_flag(dataset: Dataset, column: int) -> bool:
+    values = dataset.values[:, column]
+    return bool(((values == 0.0) | (values == 1.0) | np.isnan(values)).all())
+
+
+def _mode_text(names: Sequence[str], values: Sequence[float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in zip(names, values, strict=True))

@@ -1,0 +1,128 @@
+"""What `train` ends with: a table, and three answers in plain words, at most 78 columns wide."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stream_detector.commands.train_verdict import describe_verdict, faults_answer, history_answer
+from stream_detector.gate.baseline_comparison import BASELINE, MODEL, GateResult, Quality
+from stream_detector.gate.drill_run import NEVER, DrillResult
+from stream_detector.training.alarm_drill import AlarmDrill
+from stream_detector.training.budget_check import check_budget
+from stream_detector.training.history import History, Mode
+from stream_detector.training.verdict import Verdict
+from tests.gate.test_drill_run import drill_of
+
+DAY = 86_400.0
+WEEK = History(
+    sensors=4,
+    span_seconds=7 * DAY,
+    readings=10_080,
+    interval_seconds=60.0,
+    window_length=64,
+    empty_share=0.0,
+    lonely_share=0.0,
+    features=3,
+    modes=(),
+)
+SHORT = replace(WEEK, span_seconds=400.0, readings=400, interval_seconds=1.0)
+
+
+def gate(ours: float, theirs: float) -> GateResult:
+    quality = {MODEL: Quality(ours, ours, ours, ours), BASELINE: Quality(theirs, theirs, theirs, theirs)}
+    return GateResult(ours >= theirs, ours - theirs, 0.01, {"spike": 1}, {}, quality)
+
+
+def result(found: int, kinds: tuple[str, ...] = ("shift_4",) * 10) -> DrillResult:
+    """Return a drill whose first faults are alarmed two seconds after their start."""
+    drill = replace(drill_of(*[{}] * len(kinds)), kinds=kinds)
+    alarms = np.where(np.arange(len(kinds)) < found, drill.starts + 2, NEVER)
+    return DrillResult(drill, alarms, np.zeros(drill.arrives.shape))
+
+
+def verdict(history: History, found: int, readings: int, budget: float = 0.1, trial: int | None = None) -> Verdict:
+    at_budget = result(found)
+    alarms = AlarmDrill(budget, at_budget)
+    if trial is not None:
+        alarms = replace(alarms, trial_budget=100.0, trial_result=result(trial))
+    check = check_budget(budget, readings, history.sensors, history.interval_seconds, 60_000)
+    return Verdict(history, check, alarms, at_budget.drill)
+
+
+def in_a_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_a_short_history_is_called_guessing_with_what_is_needed_and_a_budget_to_try() -> None:
+    assert in_a_line(history_answer(verdict(SHORT, found=1, readings=360, trial=9))) == (
+        "1. Is the history enough? No: 6.67 min, 400 readings a sensor. At 0.1 false alarms a sensor and day this model is "
+        "guessing and will probably find little: give it 24 h or more, or accept 100 a day while you try, where it finds 9 of "
+        "10 of the faults above: STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=100."
+    )
+
+
+def test_a_long_history_is_enough_for_the_budgets_it_can_check_and_no_others() -> None:
+    # 4 sensors, 10,080 readings, 30 % held back: 12,096 readings a minute apart, 8.4 sensor-days.
+    yes, no = (in_a_line(history_answer(verdict(WEEK, 9, 12_096, budget))) for budget in (2.0, 0.1))
+
+    assert yes.endswith("Yes: 7 days, 10,080 readings a sensor. It is also enough to check 2 false alarms a sensor and day.")
+    assert "Yes, to learn from: 7 days" in no
+    assert "Too little to check 0.1 false alarms a sensor and day" in no
+    assert "It can check budgets from 2 on; at this sampling interval no history can check budgets below 0.3." in no
+
+
+def test_a_budget_that_a_longer_history_could_check_is_told_how_long() -> None:
+    # 10 alarms at 1 a day are ten sensor-days, 30 % of what four sensors give in 8.3 days.
+    assert "for 1 give about 8 days a sensor." in in_a_line(history_answer(verdict(WEEK, 9, 12_096, 1.0)))
+
+
+def test_empty_cells_and_operating_modes_are_named() -> None:
+    history = replace(WEEK, empty_share=0.12, modes=tuple(Mode(f"on {n}", 0.2) for n in range(5)))
+
+    told = in_a_line(history_answer(verdict(history, 9, 12_096)))
+
+    assert "12% of the cells are empty. Operating modes seen: on 0 (20%); on 1 (20%); on 2 (20%); on 3 (20%); 1 more." in told
+
+
+def test_what_is_found_and_what_is_not_is_named_by_kind() -> None:
+    alarms = AlarmDrill(0.1, result(2, ("shift_4", "shift_4", "silent", "silent")))
+
+    told = in_a_line(faults_answer(alarms, gate(0.9, 0.8)))
+
+    assert told == (
+        "2. What will it find? 2 of 4 of these faults, in time. Reliably: shift by 4 deviations. Hardly or never: silent: no "
+        "readings. Promoted: it tells faulty from healthy readings no worse than a simple detector, windowed PCA (0.900 "
+        "against 0.800; 1 is best)."
+    )
+
+
+def test_a_model_that_lost_to_the_simple_detector_says_so() -> None:
+    told = in_a_line(faults_answer(AlarmDrill(0.1, result(10)), gate(0.7, 0.8)))
+
+    assert "10 of 10 of these faults, in time. All kinds reliably. NOT PROMOTED: a simple detector" in told
+    assert "STREAM_DETECTOR_MODEL__REFUSE_UNPROMOTED" in told
+
+
+def test_without_faults_nobody_knows() -> None:
+    told = faults_answer(AlarmDrill(0.1, result(0, ())), GateResult(None, None, None, {}, {}, {}))
+
+    assert "no faults could be injected" in in_a_line(told)
+
+
+@pytest.mark.parametrize("trial", [None, 9])
+def test_the_table_has_a_row_a_kind_and_nothing_is_too_wide(trial: int | None) -> None:
+    told = describe_verdict(verdict(SHORT, 7, 360, trial=trial), gate(0.9, 0.8), Path("model"), [Path("history.csv")])
+
+    row = next(line for line in told.splitlines() if "shift by 4" in line)
+    assert row.split() == ["shift", "by", "4", "deviations", "7", "of", "10", "after", "2", "s"] + (
+        ["9", "of", "10"] if trial else []
+    )
+    assert max(map(len, told.splitlines())) <= 80
+    assert "Alarmed means: at 0.1 false alarms a sensor and day" in in_a_line(told)
+    assert "stream-detector score --model model --input FILE.csv" in told
+    assert "--baseline-training history.csv" in told
+    assert told.splitlines()[-1] == "   STREAM_DETECTOR_MODEL__DIRECTORY=model stream-detector run"
