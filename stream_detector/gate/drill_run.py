@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from stream_detector.readings import BoolArray, Float64Array, Int64Array, Readin
 #: Readings of each trial in a batch. More of them save nothing, fewer cost calls.
 BATCH_ROWS = 16
 NEVER = -1
+TOPIC = "drill"  # stands in the events of silences, which nobody reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +90,33 @@ def run_drill(drill: Drill, detector: Detector) -> DrillResult:
         if detected.decisions is not None:
             accepted = detected.appended.reading
             excess[trials[accepted], at[accepted]] = 2.0 * (detected.decisions.scores - detected.decisions.thresholds)
-        for trial, row in _openings(detected, trials, at):
+        openings = [*_openings(detected, trials, at), *_silences(drill, detector, range(first, min(first + BATCH_ROWS, rows)))]
+        for trial, row in sorted(openings, key=lambda one: one[1]):
             if row >= drill.starts[trial] and alarms[trial] == NEVER:
                 alarms[trial] = row
     return DrillResult(drill, alarms, excess)
 
 
-def _openings(detected: Detected, trials: Int64Array, rows: Int64Array) -> Sequence[tuple[int, int]]:
-    """Return trial and row of the incidents that opened, by row."""
-    if detected.decisions is None:
-        return ()
-    positions = [one.position for one in detected.decisions.transitions if one.status == OPENED]
-    opened = detected.appended.reading[positions]
-    return sorted(zip(trials[opened].tolist(), rows[opened].tolist(), strict=True), key=lambda one: one[1])
+def _openings(detected: Detected, trials: Int64Array, rows: Int64Array) -> list[tuple[int, int]]:
+    """Return trial and row of the incidents of any type that opened at a reading."""
+    changes = [] if detected.decisions is None else detected.decisions.transitions
+    opened = [int(detected.appended.reading[one.position]) for one in changes if one.status == OPENED]
+    opened += [change.reading for change in detected.rule_changes if change.status == OPENED]
+    return [(int(trials[reading]), int(rows[reading])) for reading in opened]
+
+
+def _silences(drill: Drill, detector: Detector, rows: range) -> list[tuple[int, int]]:
+    """Return trial and row of the silences that are noticed in these rows, while readings of other sensors go on."""
+    found = []
+    for trial in np.flatnonzero(~drill.arrives[:, rows.start : rows.stop].all(axis=1)).tolist():
+        times_ms = drill.times_ms[trial]
+        for row in rows:
+            if not drill.arrives[trial, row]:
+                silent_s = (times_ms[row] - times_ms[drill.starts[trial] - 1]) // 1000
+                until_s = detector.silences.of(trial).clock.second + int(silent_s)
+                if detector.announce(trial, int(drill.starts[trial]), until_s, TOPIC):
+                    found.append((trial, row))
+    return found
 
 
 def _readings(drill: Drill, trials: Int64Array, rows: Int64Array) -> Readings:

@@ -59,14 +59,16 @@ def run_alarm_drill(artifact: Artifact, drill: Drill, settings: Settings) -> Ala
     """Run the drill at the budget in force, and at a larger one if that would find clearly more. Blocks; compiles the model."""
     scorer = _Remembering(trial_scorer(artifact))
     budget = budget_per_sensor_day(scorer.calibration, settings.alerts)
-    result = run_drill(drill, build_detector(scorer, settings.state, settings.alerts))
+    result = run_drill(drill, build_detector(scorer, settings.state, settings.alerts, settings.rules))
     trial_budget = budget_to_try(result, artifact, budget, settings.state.stride)
     if trial_budget is None:
         return AlarmDrill(budget, result)
     alerts = settings.alerts.model_copy(
         update={"budget_per_sensor_day": trial_budget, "budget_per_fleet_day": None, "fleet_size": None}
     )
-    return AlarmDrill(budget, result, trial_budget, run_drill(drill, build_detector(scorer, settings.state, alerts)))
+    return AlarmDrill(
+        budget, result, trial_budget, run_drill(drill, build_detector(scorer, settings.state, alerts, settings.rules))
+    )
 
 
 def trial_scorer(artifact: Artifact) -> KerasScorer:

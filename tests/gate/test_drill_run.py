@@ -89,6 +89,16 @@ def test_silent_rows_never_arrive() -> None:
     assert result.excess[0, 9] == pytest.approx(0.2, abs=0.05)
 
 
+def test_a_silent_sensor_is_alarmed_when_its_next_reading_is_overdue() -> None:
+    drill = drill_of({}, {}, silent=1)
+
+    result = run_drill(drill, ReplicaConfig(silent_s=3).detector(NewestScorer()))
+
+    # Its last reading is that of row 7, so by row 10 it has been silent for three seconds.
+    assert result.alarms.tolist() == [NEVER, 10]
+    assert result.delays_seconds()[1] == 2.0
+
+
 def test_without_trials_there_is_no_result() -> None:
     result = ran()
 
