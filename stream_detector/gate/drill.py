@@ -8,7 +8,7 @@ own decision (drill_run.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -27,7 +27,8 @@ TRIALS_PER_KIND = 12
 MOST_WINDOWS = 50_000
 #: Places to try for a fault before giving up its trial.
 ATTEMPTS = 24
-FROZEN_ALL, SILENT, MISSING = "frozen_all", "silent", "missing_feature"
+FROZEN_ONE, FROZEN_ALL, SILENT, MISSING = "frozen_one", "frozen_all", "silent", "missing_feature"
+_MS_PER_HOUR = 3_600_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ DRILL_KINDS = (
     DrillKind("noise", "noise of 1 deviation", NOISE, 1.0),
     DrillKind("lost_correlation", "lost correlation", LOST_CORRELATION),
     DrillKind("changed_period", "twice as fast or slow", CHANGED_PERIOD, 2.0),
-    DrillKind("frozen_one", "one feature frozen", STUCK),
+    DrillKind(FROZEN_ONE, "one feature frozen", STUCK),
     DrillKind(FROZEN_ALL, "all features frozen", FROZEN_ALL),
     DrillKind(SILENT, "silent: no readings", SILENT),
     DrillKind(MISSING, "one feature missing", MISSING),
@@ -97,6 +98,25 @@ def plan_drill(stretches: Sequence[Stretch], window_length: int, seed: int, tria
         if (trial := _trial(long_enough, number * len(DRILL_KINDS) + position, kind, shape, seed)) is not None
     ]
     return _stack(trials, shape, stretches)
+
+
+def as_meters(drill: Drill, counters: Sequence[int]) -> Drill:
+    """Return the drill with these features as the meters show them, not as rises per hour. A frozen meter stands still.
+
+    A meter never falls: a fault that would make it fall makes it stand.
+    """
+    values = drill.values.copy()
+    hours = np.diff(drill.times_ms, axis=1, prepend=drill.times_ms[:, :1]) / _MS_PER_HOUR
+    for column in counters:
+        rises = values[:, :, column]
+        for trial, kind in enumerate(drill.kinds):
+            during = slice(drill.starts[trial], drill.ends[trial])
+            if kind == FROZEN_ALL or (kind == FROZEN_ONE and np.ptp(rises[trial, during]) == 0.0):
+                rises[trial, during] = 0.0
+        missing = np.isnan(rises)
+        meter = np.cumsum(np.where(missing, 0.0, np.maximum(rises, 0.0)) * hours, axis=1)
+        values[:, :, column] = np.where(missing, np.nan, meter)
+    return replace(drill, values=values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ def _readings(drill: Drill, trials: Int64Array, rows: Int64Array) -> Readings:
         partitions=trials.astype(np.int32),
         offsets=rows.astype(np.int64),
         times_ms=drill.times_ms[trials, rows],
-        values=drill.values[trials, rows].astype(np.float32),
+        values=drill.values[trials, rows],
     )
 
 

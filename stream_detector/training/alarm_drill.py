@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from stream_detector.assembly import TrainedScorer, budget_per_sensor_day, build
 from stream_detector.detection.calibration import Calibration, alarms_per_reading
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.scorer import WindowErrors
-from stream_detector.gate.drill import Drill, Stretch, plan_drill
+from stream_detector.gate.drill import Drill, Stretch, as_meters, plan_drill
 from stream_detector.gate.drill_run import DrillResult, run_drill
 from stream_detector.gate.fault_injection import HealthyRun
 from stream_detector.model.artifact import Artifact
@@ -44,6 +44,17 @@ class AlarmDrill:
 
 def plan_alarm_drill(prepared: Prepared) -> Drill:
     """Plan faults in the longest gapless stretch of the calibration part of some sensors."""
+    return plan_for(prepared, held_back_stretches(prepared), prepared.config.window_length)
+
+
+def plan_for(prepared: Prepared, stretches: Sequence[Stretch], window_length: int) -> Drill:
+    """Plan faults in these stretches, for windows of this length."""
+    counters = [prepared.dataset.features.index(name) for name in prepared.config.counters]
+    return as_meters(plan_drill(stretches, window_length, prepared.config.seed), counters)
+
+
+def held_back_stretches(prepared: Prepared) -> list[Stretch]:
+    """Return the longest gapless stretch of the calibration part of some sensors, and the rows that fill its first window."""
     dataset, length = prepared.dataset, prepared.config.window_length
     stretches = []
     for first, last in longest_stretches(prepared):
@@ -52,7 +63,7 @@ def plan_alarm_drill(prepared: Prepared) -> Drill:
         spread = prepared.scales.deviation[code].astype(np.float64)
         run = HealthyRun.of(dataset.values[rows].astype(np.float64), spread, prepared.scored)
         stretches.append(Stretch(dataset.sensors[code], dataset.times_ms[rows], run))
-    return plan_drill(stretches, length, prepared.config.seed)
+    return stretches
 
 
 def run_alarm_drill(artifact: Artifact, drill: Drill, settings: Settings) -> AlarmDrill:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stream_detector.gate.drill import DRILL_KINDS, TRIALS_PER_KIND, Drill, Stretch, plan_drill
+from stream_detector.gate.drill import DRILL_KINDS, TRIALS_PER_KIND, Drill, Stretch, as_meters, plan_drill
 from stream_detector.gate.fault_injection import HealthyRun
 from stream_detector.readings import Float64Array
 from tests.gate.test_fault_injection import waves
@@ -87,6 +87,20 @@ def test_a_silent_sensor_has_no_readings_and_a_missing_feature_no_values() -> No
         assert sorted(missing.sum(axis=0).tolist()) == [0, 0, 16]
         assert not missing[: drill.starts[trial]].any()
     assert drill.arrives[trials_of(drill, "missing_feature")].all()
+
+
+def test_a_meter_shows_the_sum_of_its_rises_and_stands_still_when_frozen() -> None:
+    values = waves() + 100.0  # rises per hour; a reading a second
+    drill, _ = planned(values)
+
+    meters = as_meters(drill, [0])
+
+    assert (meters.values[:, :, 1:] == drill.values[:, :, 1:])[~np.isnan(drill.values[:, :, 1:])].all()
+    (first, *_) = trials_of(drill, "shift_1")
+    assert np.diff(meters.values[first, :, 0]) == pytest.approx(drill.values[first, 1:, 0] / 3600.0)
+    for trial in trials_of(drill, "frozen_all"):
+        start = drill.starts[trial]
+        assert np.ptp(meters.values[trial, start - 1 :, 0]) == 0.0
 
 
 def test_what_does_not_fit_has_no_trials() -> None:
