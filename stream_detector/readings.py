@@ -6,9 +6,10 @@ the only objects per reading; everything after decoding is arrays. This module k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,26 @@ class Readings:
     def __len__(self) -> int:
         return len(self.sensors)
 
+    def take(self, is_kept: BoolArray) -> Readings:
+        """Return the readings where the mask [N] is True."""
+        return Readings(
+            [sensor for sensor, keeps in zip(self.sensors, is_kept.tolist(), strict=True) if keeps],
+            self.partitions[is_kept],
+            self.offsets[is_kept],
+            self.times_ms[is_kept],
+            self.values[is_kept],
+            None if self.stamps_ms is None else self.stamps_ms[is_kept],
+        )
+
+
+class Lost(NamedTuple):
+    """A kind of value that could not be used, while others of its reading were. Counters of it say what is missing where."""
+
+    sensor: str
+    feature: str
+    reason: str  # of values.UNUSABLE_REASONS
+    found: str  # shortened, for people
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
@@ -67,10 +88,15 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The result of decoding some records: every record is one reading or one rejection."""
+    """The result of decoding some records: every record is one reading, one rejection or one tombstone."""
 
     readings: Readings
     rejected: list[Rejected]
+    tombstones: Counter[int] = field(default_factory=Counter)  # records without a value, by partition
+    lost: Mapping[int, Counter[Lost]] = field(default_factory=dict)  # by partition: what stood where a value is missing
+
+    def __len__(self) -> int:
+        return len(self.readings) + len(self.rejected) + self.tombstones.total()
 
 
 @dataclass(frozen=True, slots=True)

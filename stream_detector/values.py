@@ -15,11 +15,11 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from stream_detector.readings import BoolArray, FloatArray
+from stream_detector.readings import BoolArray, FloatArray, Lost
 
 #: Why a feature has no value although something was sent. Metrics and logs use these codes.
 SAYS_MISSING = "says_missing"  # a word or a code that means missing
@@ -72,7 +72,7 @@ MISSING_TEXTS = frozenset(
 TRUE_TEXTS = frozenset(("true", "t", "yes", "y", "on", "ja", "wahr"))
 FALSE_TEXTS = frozenset(("false", "f", "no", "n", "off", "nein", "falsch"))
 
-_FLOAT32_MAXIMUM = float(np.finfo(np.float32).max)
+FLOAT32_MAXIMUM = float(np.finfo(np.float32).max)
 #: Longer text is no number; a prefix of it is shown.
 _LONGEST_NUMBER = 400
 _SHOWN_CHARACTERS = 40
@@ -154,15 +154,6 @@ class Unusable:
     found: str
 
 
-class Lost(NamedTuple):
-    """A kind of unusable value of a feature of a sensor; counters of it say what is missing where."""
-
-    sensor: str
-    feature: str
-    reason: str
-    found: str
-
-
 def describe_lost(lost: Mapping[Lost, int], most: int = 5) -> list[str]:
     """Return a line for each feature and reason: whose values are missing, what stood there, and how often."""
     groups: dict[tuple[str, str], Counter[Lost]] = {}
@@ -239,7 +230,7 @@ def is_code(values: FloatArray, missing: MissingValues) -> BoolArray:
 
 
 def _finite(number: float, shown: str) -> float | Unusable:
-    return number if math.isnan(number) or abs(number) <= _FLOAT32_MAXIMUM else Unusable(NOT_FINITE, shown)
+    return number if math.isnan(number) or abs(number) <= FLOAT32_MAXIMUM else Unusable(NOT_FINITE, shown)
 
 
 def _to_float(number: float) -> float:

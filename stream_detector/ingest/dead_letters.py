@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from stream_detector.errors import DeadLetterLimitError
-from stream_detector.readings import Decoded, Header, Int64Array, Message, Rejected
+from stream_detector.readings import Decoded, Header, Int64Array, Message, Readings, Rejected
 
 #: Prefix of the headers that this module adds.
 _OUR_HEADERS = "stream_detector."
+#: A sensor that says that it has no value is no fault of the producer, however long it lasts.
+HARMLESS = frozenset(("no_value",))
 _HINTS = {
     "unknown_features": "With STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore, the service ignores the features that the model "
     "does not know, and rejects a record only if it knows none of them. ",
@@ -31,14 +33,14 @@ class DeadLetterLimit:
 
     def check(self, decoded: Decoded) -> None:
         """Count a batch; raise DeadLetterLimitError if it exceeds a limit. The caller must not commit such a batch."""
-        bad = len(decoded.rejected)
-        self._seen += bad + len(decoded.readings)
-        self._bad += bad
+        bad = [one for one in decoded.rejected if one.reason not in HARMLESS]
+        self._seen += len(decoded.rejected) + len(decoded.readings)
+        self._bad += len(bad)
         good_partitions = np.unique(decoded.readings.partitions).tolist()
         if bad:
-            self._example = decoded.rejected[-1]
-            self._check_runs(decoded)
-        for partition in set(good_partitions).difference(rejected.record.partition for rejected in decoded.rejected):
+            self._example = bad[-1]
+            self._check_runs(decoded.readings, bad)
+        for partition in set(good_partitions).difference(one.record.partition for one in bad):
             self._runs[partition] = 0
         if self._seen >= self._min_count:
             if self._bad > self._max_share * self._seen:
@@ -55,11 +57,11 @@ class DeadLetterLimit:
         """Forget a partition's current run of bad records, because another replica may continue with it."""
         self._runs.pop(partition, None)
 
-    def _check_runs(self, decoded: Decoded) -> None:
-        bad_partition = np.array([rejected.record.partition for rejected in decoded.rejected])
-        bad_offset = np.array([rejected.record.offset for rejected in decoded.rejected])
+    def _check_runs(self, readings: Readings, bad: Sequence[Rejected]) -> None:
+        bad_partition = np.array([one.record.partition for one in bad])
+        bad_offset = np.array([one.record.offset for one in bad])
         for partition in np.unique(bad_partition).tolist():
-            good = decoded.readings.offsets[decoded.readings.partitions == partition]
+            good = readings.offsets[readings.partitions == partition]
             runs = _run_lengths(good, bad_offset[bad_partition == partition])
             runs[0] += self._runs.get(partition, 0)
             self._runs[partition] = int(runs[-1])

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 
 #: Reason codes of dead letters; docs/input.md explains each.
 REASONS = (
-    "empty",
     "too_large",
     "not_json",
     "wrong_type",
@@ -19,6 +16,8 @@ REASONS = (
     "time_in_future",
     "values_missing",
     "unknown_features",
+    "no_value",
+    "not_a_number",
     "not_finite",
 )
 
@@ -35,5 +34,5 @@ class Document(msgspec.Struct):
     """A reading as its producer wrote it. Its types are checked, its values are not."""
 
     sensor_id: str
-    values: dict[str, float | None]
-    timestamp: datetime | float | None = None
+    values: dict[str, float | bool | str | None]
+    timestamp: str | int | float | None = None

@@ -2,18 +2,19 @@
 
     {"sensor_id": "pump-7", "timestamp": "2026-11-23T07:12:00.250Z", "values": {"temperature": 61.2, "pressure": null}}
 
-`timestamp` may be ISO 8601 (without a zone: UTC), epoch seconds or milliseconds, or absent (then the record's own).
-A feature that is absent, null or NaN is a missing value. A name that is not a feature of the model causes a rejection, unless
-the limits say to ignore it. A fast typed decoder reads plain JSON; lenient_json.py tries the records that it rejects.
+`timestamp` may be ISO 8601, a number of seconds or of a finer unit since 1970, or absent (then the record's own).
+A feature that is absent, null or NaN is a missing value; so is one whose value cannot be used, which is counted. A reading
+without any usable value is rejected. A name that is not a feature of the model causes a rejection, unless the limits say to
+ignore it. A fast typed decoder reads plain JSON; lenient_json.py tries the records that it rejects.
 """
 
 from __future__ import annotations
 
 import logging
-import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -21,12 +22,12 @@ import numpy as np
 from stream_detector.ingest.document import Document, RejectionError
 from stream_detector.ingest.lenient_json import read_leniently
 from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
+from stream_detector.ingest.times import number_time, text_time
+from stream_detector.ingest.value_columns import Columns, value_columns
 from stream_detector.readings import Decoded, Float64Array, Readings, Record, Rejected
-from stream_detector.timestamps import EPOCH_MILLISECONDS_FROM, MAXIMUM_TIME_MS, MINIMUM_TIME_MS, to_ms
+from stream_detector.timestamps import MAXIMUM_TIME_MS
 
 logger = logging.getLogger(__name__)
-
-_FLOAT32_MAXIMUM = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +48,25 @@ class JsonDecoder:
         self._features = tuple(features)
         self._known = frozenset(features)
         self._limits = limits
+        self._missing = [limits.parsing.missing.of_feature(name) for name in features]
+        self._zone = limits.parsing.zone
         self._decode = msgspec.json.Decoder(Document).decode
         self._ignored_any = False
 
     def decode(self, records: Sequence[Record]) -> Decoded:
-        """Turn every record into one reading or one rejection, whatever the records contain."""
+        """Turn every record into one reading, rejection or tombstone, whatever the records contain."""
         accepted: list[Record] = []
         rejected: list[Rejected] = []
         sensors: list[str] = []
         times_ms: list[int] = []
-        rows: list[dict[str, float | None]] = []
+        rows: list[dict[str, Any]] = []
+        tombstones = Counter[int]()
         for record in records:
+            if not record.value:
+                tombstones[record.partition] += 1
+                continue
             try:
-                reading = self._read(record)
+                reading = self._read(record, record.value)
                 time_ms = self._time_ms(reading, record)
             except RejectionError as rejection:
                 rejected.append(Rejected(record, rejection.reason, rejection.detail))
@@ -68,33 +75,23 @@ class JsonDecoder:
             sensors.append(reading.sensor_id)
             times_ms.append(time_ms)
             rows.append(reading.values)
-        count = len(accepted)
-        readings = Readings(
-            sensors=sensors,
-            partitions=np.fromiter((record.partition for record in accepted), np.int32, count),
-            offsets=np.fromiter((record.offset for record in accepted), np.int64, count),
-            times_ms=np.array(times_ms, np.int64),
-            values=self._columns(rows),
-            stamps_ms=np.fromiter((record.timestamp for record in accepted), np.int64, count),
-        )
-        return Decoded(readings, rejected)
+        columns = value_columns(rows, self._features, self._missing)
+        decoded = Decoded(_readings(accepted, sensors, times_ms, columns.values), rejected, tombstones)
+        if not columns.unusable:
+            return decoded
+        decoded = _without_unusable(decoded, accepted, columns)
+        place = {id(record): number for number, record in enumerate(records)}
+        decoded.rejected.sort(key=lambda one: place[id(one.record)])
+        return decoded
 
-    def _columns(self, rows: Sequence[dict[str, float | None]]) -> Float64Array:
-        """Return the features' values [N, F]; NaN where missing."""
-        columns = [np.array([row.get(name) for row in rows], np.float64) for name in self._features]  # None -> NaN
-        return np.stack(columns, axis=1)
-
-    def _read(self, record: Record) -> Document:
-        """Decode one record and check everything but its time; raise RejectionError if it is not a reading."""
-        value = record.value
-        if not value:
-            raise RejectionError("empty", "the record has no value")
+    def _read(self, record: Record, value: bytes) -> Document:
+        """Decode one record and check everything but time and values; raise RejectionError if it is not a reading."""
         if len(value) > self._limits.max_record_bytes:
             raise RejectionError("too_large", f"{len(value)} bytes; the limit is {self._limits.max_record_bytes}")
         try:
             reading = self._decode(value)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            reading = read_leniently(value, self._known if self._limits.ignore_unknown_features else None)
+            reading = read_leniently(value)
         if not reading.sensor_id or not reading.sensor_id.strip():
             raise RejectionError("sensor_missing", "sensor_id is empty")
         if 4 * len(reading.sensor_id) > self._limits.max_sensor_id_bytes:
@@ -103,12 +100,9 @@ class JsonDecoder:
             raise RejectionError("values_missing", "values is empty")
         if not reading.values.keys() <= self._known:
             reading.values = self._known_values(reading.values, record)
-        for name, number in reading.values.items():
-            if number is not None and not abs(number) <= _FLOAT32_MAXIMUM and not math.isnan(number):
-                raise RejectionError("not_finite", f"{name} is infinite or beyond the range of float32")
         return reading
 
-    def _known_values(self, values: dict[str, float | None], record: Record) -> dict[str, float | None]:
+    def _known_values(self, values: dict[str, Any], record: Record) -> dict[str, Any]:
         """Return the values of known features; raise RejectionError if there are none or if unknown ones cause a rejection."""
         kept = {name: number for name, number in values.items() if name in self._known}
         if self._ignored_any and kept:
@@ -134,15 +128,36 @@ class JsonDecoder:
         if stamp is None:
             if record.timestamp < 0:
                 raise RejectionError("time_missing", "neither the reading nor the record has a time")
+            if record.timestamp > MAXIMUM_TIME_MS:
+                raise RejectionError("time_out_of_range", f"the record's time is after 2100: {record.timestamp} ms since 1970")
             time_ms = record.timestamp
-        elif isinstance(stamp, datetime):
-            time_ms = to_ms(stamp)
-        elif not math.isfinite(stamp):
-            raise RejectionError("time_out_of_range", "timestamp is not a finite number")
+        elif isinstance(stamp, str):
+            time_ms, _ = text_time(stamp, self._zone)
         else:
-            time_ms = int(stamp if abs(stamp) >= EPOCH_MILLISECONDS_FROM else round(stamp * 1000))
-        if not MINIMUM_TIME_MS <= time_ms <= MAXIMUM_TIME_MS:
-            raise RejectionError("time_out_of_range", f"not between 1970 and 2100: {time_ms} ms since 1970"[:200])
+            time_ms = number_time(stamp)
         if 0 <= record.timestamp < time_ms - self._limits.max_future_ms:
             raise RejectionError("time_in_future", f"{(time_ms - record.timestamp) / 1000:.0f} s after the record was written")
         return time_ms
+
+
+def _readings(records: Sequence[Record], sensors: list[str], times_ms: list[int], values: Float64Array) -> Readings:
+    count = len(records)
+    return Readings(
+        sensors=sensors,
+        partitions=np.fromiter((record.partition for record in records), np.int32, count),
+        offsets=np.fromiter((record.offset for record in records), np.int64, count),
+        times_ms=np.array(times_ms, np.int64),
+        values=values,
+        stamps_ms=np.fromiter((record.timestamp for record in records), np.int64, count),
+    )
+
+
+def _without_unusable(decoded: Decoded, records: Sequence[Record], columns: Columns) -> Decoded:
+    """Reject the readings that have no value left, and count the values that the others lost."""
+    rejections = columns.rejections()
+    is_kept = np.ones(len(records), np.bool_)
+    is_kept[list(rejections)] = False
+    lost = columns.lost(records, decoded.readings.sensors, is_kept)
+    added = [Rejected(records[row], one.reason, one.detail) for row, one in rejections.items()]
+    rejected = [*decoded.rejected, *added]
+    return Decoded(decoded.readings.take(is_kept), rejected, decoded.tombstones, lost)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from stream_detector.values import NO_MISSING_VALUES, MissingValues
 
@@ -12,6 +13,7 @@ class Parsing:
     """What cannot be seen from a value or a time alone."""
 
     missing: MissingValues = NO_MISSING_VALUES  # words and numbers that mean missing, beside the usual
+    zone: tzinfo | None = None  # of times without a zone; None: UTC
 
 
 USUAL_PARSING = Parsing()

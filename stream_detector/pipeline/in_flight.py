@@ -5,6 +5,7 @@ A batch is in flight while its readings are in the windows and being scored. Non
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +17,7 @@ from stream_detector.detection.events import Event
 from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.pipeline.partition import Partition
 from stream_detector.ports import Chunk
-from stream_detector.readings import BoolArray, Decoded, Readings
+from stream_detector.readings import BoolArray, Decoded
 from stream_detector.state.windows import Appended
 
 
@@ -144,16 +145,12 @@ def _kept(lost: Collection[int], decoded: Decoded) -> BoolArray:
 
 
 def _decoded(lost: Collection[int], decoded: Decoded, is_kept: BoolArray) -> Decoded:
-    readings = decoded.readings
-    kept = Readings(
-        [sensor for sensor, keeps in zip(readings.sensors, is_kept.tolist(), strict=True) if keeps],
-        readings.partitions[is_kept],
-        readings.offsets[is_kept],
-        readings.times_ms[is_kept],
-        readings.values[is_kept],
-        None if readings.stamps_ms is None else readings.stamps_ms[is_kept],
+    return Decoded(
+        decoded.readings.take(is_kept),
+        [one for one in decoded.rejected if one.record.partition not in lost],
+        Counter({number: count for number, count in decoded.tombstones.items() if number not in lost}),
+        {number: values for number, values in decoded.lost.items() if number not in lost},
     )
-    return Decoded(kept, [one for one in decoded.rejected if one.record.partition not in lost])
 
 
 def _appended(appended: Appended, is_kept: BoolArray, is_accepted: BoolArray) -> Appended:

@@ -11,6 +11,7 @@ from stream_detector.detection.detector import Detected
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.transition import ANOMALY
 from stream_detector.pipeline.in_flight import Scored
+from stream_detector.readings import Lost
 from stream_detector.timestamps import SECONDS_PER_DAY
 
 
@@ -28,6 +29,8 @@ class StepReport:
     sensor_days: float = 0.0  # event time of readings with a full window, by the sensors' own intervals
     alerts: Counter[tuple[str, str]] = field(default_factory=Counter)  # by type and status
     dead_letters: Counter[str] = field(default_factory=Counter)  # by reason
+    tombstones: int = 0
+    lost_values: Counter[Lost] = field(default_factory=Counter)  # of readings that had other values
     committed_batches: int = 0
     failed_commits: int = 0
     replayed: int = 0  # records read again while restoring
@@ -48,12 +51,15 @@ def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
     """Add a committed batch to a report, in place."""
     decoded, detected = scored.batch.decoded, scored.detected
     report.committed_batches += 1
-    report.records += len(decoded.readings) + len(decoded.rejected)
+    report.records += len(decoded)
     report.readings += len(decoded.readings)
     report.late += detected.appended.late
     report.restarted_windows += detected.appended.restarted
     report.scored += detected.scored
     report.sensor_days += _sensor_days(detected, model)
+    report.tombstones += decoded.tombstones.total()
+    for lost in decoded.lost.values():
+        report.lost_values.update(lost)
     report.dead_letters.update(rejected.reason for rejected in decoded.rejected)
     if detected.decisions is not None:
         report.alerts.update((ANOMALY, transition.status) for transition in detected.decisions.transitions)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from stream_detector.detection.transition import ANOMALY, OPENED
 from stream_detector.pipeline.step_report import StepReport
+from stream_detector.service.lost_values_log import LostValuesLog
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class LogMonitors:
 
     def __init__(self, dead_letter_topic: str, now: float) -> None:
         self._rejected = RejectedReadingsLog(dead_letter_topic, now)
+        self._lost = LostValuesLog(now)
         self._gaps = GapLog(now)
         self._alarm_rate = AlarmRateLog(now)
         self._unassigned = UnassignedLog(now)
@@ -37,6 +39,7 @@ class LogMonitors:
     def observe(self, report: StepReport, budget_per_sensor_day: float, assigned: int, now: float) -> None:
         """Observe a step, with the alarm budget during it and the number of partitions after it."""
         self._rejected.observe(report, now)
+        self._lost.observe(report, now)
         self._gaps.observe(report, now)
         self._alarm_rate.observe(report, budget_per_sensor_day, now)
         if not report.source_errors:  # their cause has a line of its own
@@ -45,10 +48,12 @@ class LogMonitors:
     def finish(self, report: StepReport, now: float) -> None:
         """Observe the last step of an orderly stop."""
         self._rejected.observe(report, now)
+        self._lost.observe(report, now)
 
     def flush(self, now: float) -> None:
         """Log the counts that the monitors have not logged yet."""
         self._rejected.flush(now)
+        self._lost.flush(now)
 
 
 class RejectedReadingsLog:

@@ -54,6 +54,14 @@ METRICS = (
         tuple((of_type, status) for of_type in EVENT_TYPES for status in (OPENED, UPDATED, CLOSED)),
     ),
     Metric("dead_letters", Kind.COUNTER, "Records on the dead-letter topic, by reason.", ("reason",)),
+    Metric("tombstones", Kind.COUNTER, "Records without a value, skipped."),
+    Metric(
+        "unusable_values",
+        Kind.COUNTER,
+        "Values taken as missing in usable readings, by feature and reason: says_missing (a word or code for it), "
+        "not_a_number, not_finite or wrong_type.",
+        ("feature", "reason"),
+    ),
     Metric("batches", Kind.COUNTER, "Batches committed."),
     Metric(
         "failed_commits",
@@ -98,6 +106,7 @@ _PLAIN = {
     "restarted_windows": "restarted_windows",
     "scored_windows": "scored",
     "sensor_days": "sensor_days",
+    "tombstones": "tombstones",
     "batches": "committed_batches",
     "failed_commits": "failed_commits",
     "replayed_records": "replayed",
@@ -136,6 +145,8 @@ class Metrics:
             for label, count in getattr(report, field).items():
                 labels = label if isinstance(label, tuple) else (label,)
                 self._counters[name].labels(*labels).inc(count)
+        for lost, count in report.lost_values.items():
+            self._counters["unusable_values"].labels(lost.feature, lost.reason).inc(count)
         if report.did_work:
             self._counters["step_seconds"].inc(seconds)
         if report.newest_time_ms >= 0:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from stream_detector.errors import InputDataError
 from stream_detector.readings import Float64Array, Int32Array, Int64Array
 from stream_detector.values import (
+    FLOAT32_MAXIMUM,
     NOT_A_NUMBER,
     NOT_FINITE,
     SAYS_MISSING,
@@ -54,8 +55,7 @@ def read_numbers(
         msg = f"{path}: column {name} holds {kind}, not numbers ({on_text(name)})"
         raise InputDataError(msg)
     values: Float64Array = np.array(numbers, np.float64)
-    with np.errstate(over="ignore"):
-        infinite = np.flatnonzero(np.isinf(values.astype(np.float32)))
+    infinite = np.flatnonzero(np.abs(values) > FLOAT32_MAXIMUM)
     if len(infinite):
         unusable.append((Unusable(NOT_FINITE, f"{numbers[infinite[0]]:g}"), infinite))
     values[infinite] = np.nan

@@ -11,9 +11,11 @@ import msgspec
 import numpy as np
 
 from stream_detector.errors import InputDataError
+from stream_detector.ingest.shapes import READING, explain_record
 from stream_detector.ports import Chunk, Decoder
-from stream_detector.readings import Readings, Record
+from stream_detector.readings import Lost, Readings, Record
 from stream_detector.tables.dataset import Dataset
+from stream_detector.values import describe_lost
 
 #: Records per partition that are searched for feature names.
 RECORDS_TO_FIND_FEATURES = 1_000
@@ -66,11 +68,16 @@ def find_span(reader: TopicReader, partitions: Sequence[int], start_ms: int | No
 def find_features(reader: TopicReader, span: TopicSpan) -> tuple[str, ...]:
     """Return the sorted feature names in the first records of each partition; raise InputDataError if there are none."""
     found: set[str] = set()
+    other: Record | None = None
     for partition, (start, stop) in span.positions.items():
         for record in reader.read(partition, start, stop, RECORDS_TO_FIND_FEATURES).records:
-            found |= _feature_names(record)
+            names = _feature_names(record)
+            found |= names
+            other = record if record.value and not names else other
     if not found:
-        msg = "no record at the start of the span is a reading: JSON with sensor_id, timestamp and values"
+        msg = f"no record at the start of the span is a reading, such as {READING}"
+        if other is not None:
+            msg += f". Partition {other.partition} offset {other.offset}: {explain_record(other.value or b'')}"
         raise InputDataError(msg)
     return tuple(sorted(found))
 
@@ -89,12 +96,19 @@ def read_topic_span(
     """
     parts: list[Readings] = []
     refused: Counter[str] = Counter()
+    example: dict[str, str] = {}
+    lost, tombstones = Counter[Lost](), 0
     for chunk in _chunks(reader, span):
         decoded = decoder.decode(chunk.records)
         parts.append(decoded.readings)
         refused.update(rejected.reason for rejected in decoded.rejected)
+        example |= {rejected.reason: rejected.detail for rejected in decoded.rejected}
+        lost.update(sum(decoded.lost.values(), Counter[Lost]()))
+        tombstones += decoded.tombstones.total()
         progress(chunk.stop - chunk.start)
-    notes = [f"{count} records were left out: {reason}" for reason, count in refused.most_common()]
+    notes = [f"{count} records were left out: {reason}, {example[reason]}" for reason, count in refused.most_common()]
+    notes += [f"{tombstones} records without a value were skipped"] if tombstones else []
+    notes += [f"taken as missing: {line}" for line in describe_lost(lost)]
     dataset = _to_dataset(parts, features)
     if not len(dataset):
         msg = f"no record of the span could be used ({'; '.join(notes)})"

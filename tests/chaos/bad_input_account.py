@@ -89,6 +89,7 @@ def _account_for_partition(
         account.counts["late"] += detected.appended.late
         account.counts["unscored"] += len(readings) - detected.appended.late - detected.scored
         account.counts["dead"] += len(decoded.rejected)
+        account.counts["skipped"] += decoded.tombstones.total()
         fold_events(account.alerts, detector.alerts(readings, detected, settings.input_topic, ""))
 
 

@@ -51,6 +51,7 @@ def check_counts(outcome: Outcome, run: Run, account: Account, ends: Mapping[int
         "late": run.totals["late"],
         "unscored": run.totals["readings"] - run.totals["late"] - run.totals["scored"],
         "dead": dead,
+        "skipped": run.totals["tombstones"],
     }
     outcome.check(not run.has_stalled, f"the pipeline stalled at {run.totals['records']} records")
     outcome.check(account.missing_offsets == bombs, f"offsets without a record: {len(account.missing_offsets)}")
@@ -63,6 +64,7 @@ def check_counts(outcome: Outcome, run: Run, account: Account, ends: Mapping[int
         "unscored (warming, or all values missing)": "unscored",
         "late": "late",
         "dead letters": "dead",
+        "without a value": "skipped",
     }
     outcome.figures |= {name: f"{reported[count]:,}" for name, count in shares.items()}
     outcome.figures["passed over (decompression bombs)"] = f"{len(bombs):,}"

@@ -25,7 +25,17 @@ from tests.pipeline.replica_config import ReplicaConfig
 STALL_SECONDS = 60.0
 SAMPLE_SECONDS = 1.0
 _MEGABYTE = 1e6
-_COUNTS = ("records", "readings", "late", "scored", "lost_readings", "source_errors", "store_errors", "failed_commits")
+_COUNTS = (
+    "records",
+    "readings",
+    "late",
+    "scored",
+    "tombstones",
+    "lost_readings",
+    "source_errors",
+    "store_errors",
+    "failed_commits",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,14 @@ def test_a_share_above_the_limit_over_enough_records_stops() -> None:
     limit.check(batch("gbbb"))  # too few records to judge
     with pytest.raises(DeadLetterLimitError, match="6 of the last 10 records"):
         limit.check(batch("gggbbb"))
+
+
+def test_sensors_that_say_that_they_have_no_value_do_not_stop_the_service() -> None:
+    decoded = batch("b" * 20)
+    says_missing = Decoded(decoded.readings, [replace(one, reason="no_value") for one in decoded.rejected])
+
+    by_share().check(says_missing)
+    by_run().check(says_missing)
 
 
 def test_a_share_at_the_limit_does_not_stop() -> None:

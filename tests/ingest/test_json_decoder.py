@@ -75,7 +75,13 @@ def test_a_reading_may_have_all_its_features_missing() -> None:
         (1_799_999_999.25, WRITTEN_MS - 750),
         (1_799_999_999_250, WRITTEN_MS - 750),
         (1_799_999_999_250.9, WRITTEN_MS - 750),
-        (0, 0),
+        (1_799_999_999_250_999, WRITTEN_MS - 750),
+        (1_799_999_999_250_999_999, WRITTEN_MS - 750),
+        (1.79999999925e18, WRITTEN_MS - 750),
+        ("1799999999.25", WRITTEN_MS - 750),
+        (" 1799999999250 ", WRITTEN_MS - 750),
+        ("2027-01-15T07:59:59.2509999Z", WRITTEN_MS - 750),
+        ("2027-01-15t07:59:59z", WRITTEN_MS - 1000),
         (None, WRITTEN_MS),
         (..., WRITTEN_MS),
     ],
@@ -135,8 +141,8 @@ def test_unknown_features_of_any_kind_are_ignored_if_the_limits_say_so(unknown: 
         ("unknown_features", document(values={"c": 1, "A": 2})),
         ("unknown_features", document(values={"c": "auto"})),
         ("values_missing", document(values={})),
-        ("wrong_type", document(values={"a": "1.5", "c": 1})),
-        ("not_finite", document(values={"a": 1, "b": 1e39, "c": 1})),
+        ("not_a_number", document(values={"a": "auto", "c": 1})),
+        ("not_finite", document(values={"a": None, "b": 1e39, "c": 1})),
         ("sensor_missing", document(sensor_id="", values={"a": 1, "c": 1})),
     ],
 )
@@ -178,7 +184,7 @@ _values = st.none() | st.binary(max_size=60) | _json.map(lambda value: json.dump
 
 @settings(deadline=None, max_examples=examples(150))
 @given(values=st.lists(_values, max_size=8), timestamps=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=8, max_size=8))
-def test_whatever_is_in_the_topic_each_record_is_one_reading_or_one_rejection(
+def test_whatever_is_in_the_topic_each_record_is_one_reading_one_rejection_or_one_tombstone(
     values: list[bytes | None], timestamps: list[int]
 ) -> None:
     records = [
@@ -189,7 +195,9 @@ def test_whatever_is_in_the_topic_each_record_is_one_reading_or_one_rejection(
 
     offsets = decoded.readings.offsets.tolist()
     rejected = [one.record.offset for one in decoded.rejected]
-    assert sorted(offsets + rejected) == list(range(len(records)))
+    assert sorted(offsets + rejected) == [offset for offset, value in enumerate(values) if value]
+    assert decoded.tombstones.total() == sum(not value for value in values)
+    assert rejected == sorted(rejected)
     assert offsets == sorted(offsets)
     assert decoded.readings.values.shape == (len(offsets), 2)
     assert not np.isinf(decoded.readings.values).any()

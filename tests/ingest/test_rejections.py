@@ -15,15 +15,12 @@ from tests.ingest.records import DECODER, LIMITS, WRITTEN_MS, decode_one, docume
 
 NESTED = b"[" * 900 + b"]" * 900
 REJECTIONS: list[tuple[str, bytes | None]] = [
-    ("empty", None),
-    ("empty", b""),
     ("too_large", b'{"sensor_id": "s", "values": {"a": 1}, "pad": "' + b"x" * 2000 + b'"}'),
     ("not_json", b"sensor_id=s"),
     ("not_json", b"\x00\x01\x02\xff"),
     ("not_json", b'{"sensor_id": "s", "values": {"a": 1}'),
     ("not_json", b'{"sensor_id": "s", "values": {"a": 1}} {}'),
     ("not_json", b'{"sensor_id": "\xff", "values": {"a": 1}}'),
-    ("not_json", b'{"sensor_id": "s", "values": {"a": ' + b"9" * 500 + b"}}"),
     ("not_json", b"   "),
     ("wrong_type", b"[1, 2]"),
     ("wrong_type", b"null"),
@@ -34,9 +31,13 @@ REJECTIONS: list[tuple[str, bytes | None]] = [
     ("wrong_type", document(sensor_id=1.5)),
     ("wrong_type", b'{"sensor_id": "\\ud800", "values": {"a": 1}}'),  # half of a surrogate pair is no text
     ("wrong_type", document(values=[1, 2])),
-    ("wrong_type", document(values={"a": "61.2"})),
-    ("wrong_type", document(values={"a": True})),
     ("wrong_type", document(values={"a": {}})),
+    ("wrong_type", document(values={"a": {"value": 61.2, "quality": "Good"}, "b": "Bad"})),
+    ("wrong_type", document(values={"a": None, "b": [61.2]})),
+    ("not_a_number", document(values={"a": "running", "b": "Bad"})),
+    ("not_a_number", document(values={"a": "1,234"})),
+    ("no_value", document(values={"a": "Bad", "b": "I/O Timeout"})),
+    ("no_value", document(values={"a": "No Data", "b": None})),
     ("wrong_type", document(timestamp="yesterday")),
     ("wrong_type", document(timestamp="")),
     ("wrong_type", document(timestamp=True)),
@@ -55,6 +56,9 @@ REJECTIONS: list[tuple[str, bytes | None]] = [
     ("time_out_of_range", document(timestamp=MAXIMUM_TIME_MS + 1)),
     ("time_out_of_range", document(timestamp=1e300)),
     ("time_out_of_range", document(timestamp=10**350)),
+    ("time_out_of_range", document(timestamp=46083.0007)),
+    ("time_out_of_range", document(timestamp="46083.0007")),
+    ("time_out_of_range", document(timestamp=0)),
     ("time_out_of_range", document(timestamp=math.inf)),
     ("time_out_of_range", document(timestamp=math.nan)),
     ("time_in_future", document(timestamp=WRITTEN_MS + 60_001)),
@@ -70,7 +74,8 @@ REJECTIONS: list[tuple[str, bytes | None]] = [
     ("not_finite", b'{"sensor_id": "s", "values": {"a": 1e999}}'),
     ("not_finite", document(values={"a": 10**350})),
     ("not_finite", document(values={"a": 1e39})),  # beyond float32
-    ("not_finite", document(values={"a": 1, "b": -1e39})),
+    ("not_finite", document(values={"a": "inf", "b": -1e39})),
+    ("not_finite", b'{"sensor_id": "s", "values": {"a": ' + b"9" * 500 + b"}}"),
 ]
 
 
@@ -87,23 +92,19 @@ def test_what_is_no_reading_is_rejected_with_a_reason(reason: str, value: bytes 
     assert decoded.readings.values.tolist() == [[1.5, 2]] * 2
 
 
-def test_a_time_of_hundreds_of_digits_has_a_short_detail_that_says_what_is_wrong_first() -> None:
-    detail = decode_one(document(timestamp=1e300)).rejected[0].detail
-
-    assert detail.startswith("not between 1970 and 2100: 10000")
-    assert len(detail) == 200
+def test_a_time_of_hundreds_of_digits_has_a_short_detail() -> None:
+    assert decode_one(document(timestamp=1e300)).rejected[0].detail == "not between 1970 and 2100: 1e+300"
+    assert decode_one(document(timestamp=10**300)).rejected[0].detail == "not between 1970 and 2100: of many digits"
 
 
 @pytest.mark.parametrize(
     ("reason", "timestamp"),
     [
-        ("wrong_type", str(WRITTEN_MS // 1000)),
         ("wrong_type", "2026-12-31T23:59:60Z"),
-        ("time_out_of_range", WRITTEN_MS * 10**3),
-        ("time_out_of_range", WRITTEN_MS * 10**6),
+        ("time_out_of_range", WRITTEN_MS * 10**9),
     ],
 )
-def test_a_number_as_text_a_leap_second_and_finer_units_than_milliseconds_are_refused(reason: str, timestamp: object) -> None:
+def test_a_leap_second_and_finer_units_than_nanoseconds_are_refused(reason: str, timestamp: object) -> None:
     assert [rejected.reason for rejected in decode_one(document(timestamp=timestamp)).rejected] == [reason]
 
 

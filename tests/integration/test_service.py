@@ -77,7 +77,7 @@ BAD = (
     json.dumps({"sensor_id": "pump-0", "values": {"humidity": 1.0}}).encode(),
     json.dumps({"sensor_id": "pump-0", "timestamp": "2099-01-01T00:00:00Z", "values": {"pressure": 1.0}}).encode(),
 )
-REASONS = ("not_json", "empty", "unknown_features", "time_in_future")
+REASONS = ("not_json", "unknown_features", "time_in_future")
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,9 @@ def test_stops_and_changes_of_owner_neither_lose_nor_double_nor_change_an_event(
 def test_what_cannot_be_used_is_a_dead_letter_and_its_neighbours_go_on(story: Story) -> None:
     found = [(headers(letter)["stream_detector.reason"], letter.value or b"") for letter in story.dead_letters]
 
-    assert sorted(found) == sorted([(reason.encode(), value) for reason, value in zip(REASONS, BAD, strict=True)] * PARTITIONS)
+    assert sorted(found) == sorted(
+        [(reason.encode(), value) for reason, value in zip(REASONS, filter(None, BAD), strict=True)] * PARTITIONS
+    )
     assert {letter.key for letter in story.dead_letters} == {b"somebody"}
 
 

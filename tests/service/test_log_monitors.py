@@ -8,7 +8,9 @@ from collections import Counter
 import pytest
 
 from stream_detector.pipeline.step_report import StepReport
+from stream_detector.readings import Lost
 from stream_detector.service.log_monitors import GapLog, RejectedReadingsLog, UnassignedLog
+from stream_detector.service.lost_values_log import LostValuesLog
 
 
 def rejected(late: int = 0, **reasons: int) -> StepReport:
@@ -97,3 +99,36 @@ def test_a_replica_without_partitions_logs_it_once_each_time(caplog: pytest.LogC
 
     assert len(caplog.messages) == 2
     assert all("no partitions yet" in line and "KAFKA__SESSION_TIMEOUT_SECONDS" in line for line in caplog.messages)
+
+
+def test_unusable_values_are_said_with_whose_they_are_at_once_and_then_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    log = LostValuesLog(now=0.0)
+    report = StepReport(tombstones=2)
+    report.lost_values.update({Lost("pump-3", "temperature", "says_missing", "'Bad'"): 7})
+
+    with caplog.at_level(logging.INFO):
+        log.observe(report, now=1.0)
+        report.lost_values.update({Lost("pump-4", "temperature", "says_missing", "'Bad'"): 2})
+        for second in range(2, 62):
+            log.observe(report, now=float(second))
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "missing in the last 1 s: temperature of pump-3: 'Bad' 7 times",
+        "skipped 2 records without a value in the last 1 s",
+        "missing in the last 60 s: temperature of pump-3 and 1 more: 'Bad' 540 times",
+        "skipped 120 records without a value in the last 60 s",
+    ]
+
+
+def test_the_memory_of_unusable_values_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    log = LostValuesLog(now=0.0)
+    log.observe(StepReport(tombstones=1), now=0.0)
+    for number in range(120):
+        kinds = {Lost(f"pump-{number}-{one}", "x", "not_a_number", repr(f"{one} bar")): 1 for one in range(100)}
+        log.observe(StepReport(lost_values=Counter(kinds)), now=1.0)
+    caplog.clear()
+
+    log.flush(now=61.0)
+
+    assert "x of other sensors and 10,000 more: other values 2,000 times" in caplog.text
+    assert "others 9,800 times (not a number)" in caplog.text

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stream_detector.detection.transition import EVENT_TYPES
 from stream_detector.pipeline.step_report import StepReport
+from stream_detector.readings import Lost
 from stream_detector.service.metrics import METRICS, PREFIX, Metrics
 
 
@@ -67,7 +68,9 @@ def test_every_count_of_a_step_reaches_its_metric() -> None:
 
     metrics.observe(
         StepReport(
-            dead_letters=Counter(empty=2),
+            dead_letters=Counter(not_json=2),
+            tombstones=9,
+            lost_values=Counter({Lost("a", "x", "says_missing", "Bad"): 3, Lost("b", "x", "says_missing", "Bad"): 1}),
             restores=Counter(replay=1),
             restarted_windows=3,
             failed_commits=4,
@@ -82,7 +85,9 @@ def test_every_count_of_a_step_reaches_its_metric() -> None:
     )
 
     found = samples(metrics)
-    assert found["dead_letters_total", frozenset({"empty"})] == 2
+    assert found["dead_letters_total", frozenset({"not_json"})] == 2
+    assert found["tombstones_total", frozenset()] == 9
+    assert found["unusable_values_total", frozenset({"x", "says_missing"})] == 4
     assert found["restored_partitions_total", frozenset({"replay"})] == 1
     assert found["restarted_windows_total", frozenset()] == 3
     assert found["failed_commits_total", frozenset()] == 4

@@ -44,8 +44,8 @@ def test_sensors_times_and_missing_values_are_read_in_the_files_order(path: Path
 
 def test_a_number_in_a_file_is_the_one_it_is_on_the_wire(path: Path) -> None:
     text = "89.16522598266602"  # half-way between two float32 as a double, slightly above as written
-    path.write_text(f"timestamp,x\n1,{text}\n")
-    record = MemoryRecord("t", 0, 0, 1, None, f'{{"sensor_id": "a", "timestamp": 1, "values": {{"x": {text}}}}}'.encode(), ())
+    path.write_text(f"timestamp,x\n1767225600,{text}\n")
+    record = MemoryRecord("t", 0, 0, 1, None, f'{{"sensor_id": "a", "values": {{"x": {text}}}}}'.encode(), ())
 
     (read,) = read_dataset([path]).values[:, 0].tolist()
 

@@ -14,10 +14,11 @@ from tests.fakes.memory_source import MemorySource
 
 TOPIC = "readings"
 FEATURES = ("pressure", "temperature")
+START = 1_767_225_600  # the readings' second 0
 
 
 def reading(sensor: str, second: int, **values: float | None) -> bytes:
-    return json.dumps({"sensor_id": sensor, "timestamp": second, "values": values}).encode()
+    return json.dumps({"sensor_id": sensor, "timestamp": START + second, "values": values}).encode()
 
 
 @pytest.fixture
@@ -26,10 +27,10 @@ def log() -> MemoryLog:
     log = MemoryLog()
     log.create_topic(TOPIC, partitions=3)
     for second in (1, 2, 3):
-        log.append(TOPIC, 0, reading("pump-1", second, temperature=10.0 * second), timestamp=1000 * second)
+        log.append(TOPIC, 0, reading("pump-1", second, temperature=10.0 * second), timestamp=1000 * (START + second))
     log.append_gap(TOPIC, 1)
-    log.append(TOPIC, 1, reading("pump-2", 2, temperature=5.0, pressure=None), timestamp=2000)
-    log.append(TOPIC, 1, b"hello", timestamp=2500)
+    log.append(TOPIC, 1, reading("pump-2", 2, temperature=5.0, pressure=None), timestamp=1000 * (START + 2))
+    log.append(TOPIC, 1, b"hello", timestamp=1000 * START + 2500)
     return log
 
 
@@ -43,9 +44,9 @@ def test_a_topic_becomes_a_dataset_and_what_is_left_out_is_said(log: MemoryLog) 
 
     assert features == FEATURES
     assert dataset.sensors == ("pump-1", "pump-2")
-    assert dataset.times_ms.tolist() == [1000, 2000, 3000, 2000]
+    assert dataset.times_ms.tolist() == [1000 * (START + second) for second in (1, 2, 3, 2)]
     np.testing.assert_array_equal(dataset.values, [[np.nan, 10.0], [np.nan, 20.0], [np.nan, 30.0], [np.nan, 5.0]])
-    assert notes == ["1 records were left out: not_json"]
+    assert notes == ["1 records were left out: not_json, Expecting value: line 1 column 1 (char 0)"]
     assert sum(passed) == span.length == 6
     assert clean(dataset)[1] == []
 
@@ -53,10 +54,10 @@ def test_a_topic_becomes_a_dataset_and_what_is_left_out_is_said(log: MemoryLog) 
 def test_a_span_is_bounded_by_the_records_times(log: MemoryLog) -> None:
     source = MemorySource(log, TOPIC, "none")
 
-    span = find_span(source, [0, 1, 2], 2000, 2500)
+    span = find_span(source, [0, 1, 2], 1000 * START + 2000, 1000 * START + 2500)
     dataset, notes = read_topic_span(source, span, JsonDecoder(FEATURES, InputLimits()), FEATURES)
 
-    assert dataset.times_ms.tolist() == [2000, 2000]
+    assert dataset.times_ms.tolist() == [1000 * (START + 2)] * 2
     assert notes == []
 
 
@@ -64,8 +65,30 @@ def test_an_empty_span_and_one_without_readings_are_refused(log: MemoryLog) -> N
     source = MemorySource(log, TOPIC, "none")
 
     with pytest.raises(InputDataError, match="no records in this span"):
-        find_span(source, [0, 1, 2], 9000, None)
+        find_span(source, [0, 1, 2], 1000 * START + 9000, None)
     with pytest.raises(InputDataError, match="no record at the start of the span is a reading"):
-        find_features(source, find_span(source, [1], 2500, None))
-    with pytest.raises(InputDataError, match=r"no record of the span could be used \(1 records were left out: not_json\)"):
-        read_topic_span(source, find_span(source, [1], 2500, None), JsonDecoder(FEATURES, InputLimits()), FEATURES)
+        find_features(source, find_span(source, [1], 1000 * START + 2500, None))
+    with pytest.raises(InputDataError, match=r"no record of the span could be used \(1 records were left out: not_json, Exp"):
+        read_topic_span(
+            source, find_span(source, [1], 1000 * START + 2500, None), JsonDecoder(FEATURES, InputLimits()), FEATURES
+        )
+
+
+def test_what_a_topic_lacks_is_said(log: MemoryLog) -> None:
+    log.append(TOPIC, 2, b'{"sensor_id": "pump-3", "values": {"temperature": "Bad", "pressure": 1}}', timestamp=1000 * START)
+    log.append(TOPIC, 2, None, timestamp=1000 * START)
+    source = MemorySource(log, TOPIC, "none")
+
+    _, notes = read_topic_span(source, find_span(source, [2], None, None), JsonDecoder(FEATURES, InputLimits()), FEATURES)
+
+    assert notes == ["1 records without a value were skipped", "taken as missing: temperature of pump-3: 'Bad' 1 time"]
+
+
+def test_a_topic_of_another_shape_is_refused_with_what_it_holds(log: MemoryLog) -> None:
+    log.append(TOPIC, 2, b'{"fields": {"temperature": 1}, "name": "pump", "tags": {"host": "p"}, "timestamp": 1}', timestamp=0)
+    source = MemorySource(log, TOPIC, "none")
+
+    with pytest.raises(
+        InputDataError, match=r"Partition 2 offset 0: found fields \(temperature\), name, tags \(host\), timestamp; it"
+    ):
+        find_features(source, find_span(source, [2], None, None))

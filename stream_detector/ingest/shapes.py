@@ -1,0 +1,135 @@
+"""Says what a record is that is no reading: the names in it, and whether it has the shape of a known tool.
+
+None of these shapes is read. Everything that comes out is short, whatever the record holds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+#: How a reading looks, for messages.
+READING = '{"sensor_id": "pump-7", "timestamp": "2026-11-23T07:12:00Z", "values": {"temperature": 61.2}}'
+
+_MOST_NAMES, _MOST_INNER, _NAME_CHARACTERS = 8, 5, 24
+_LINE_PROTOCOL = re.compile(rb"[^\s,={}\[\]\"]+(,[^\s,=]+=[^\s,]+)* [^\s,=]+=[^\s]+( -?[0-9]+)?\s*")
+_LONGEST_LINE = 4096
+#: Names that are often used for ours.
+_LIKE_SENSOR = re.compile(
+    r"(sensor|device|asset|machine|equipment|tag|entity|thing)[ _-]?(id|name|key)?|id|name", re.IGNORECASE
+)
+
+
+def _has(*names: str) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda document: document.keys() >= set(names)
+
+
+def _has_list(name: str, *inner: str) -> Callable[[Mapping[str, Any]], bool]:
+    """Return a test for a list of objects that have these names, by its first element."""
+
+    def test(document: Mapping[str, Any]) -> bool:
+        items = document.get(name)
+        return isinstance(items, list) and bool(items) and isinstance(items[0], dict) and items[0].keys() >= set(inner)
+
+    return test
+
+
+def _is_debezium(document: Mapping[str, Any]) -> bool:
+    payload = document.get("payload", document)
+    return isinstance(payload, dict) and payload.keys() >= {"op", "after"}
+
+
+def _is_thingsboard(document: Mapping[str, Any]) -> bool:
+    first = next(iter(document.values()), None)
+    of_devices = isinstance(first, list) and bool(first) and isinstance(first[0], dict) and first[0].keys() >= {"ts", "values"}
+    return document.keys() >= {"ts", "values"} or of_devices
+
+
+#: Shapes of other tools; the first that fits is named.
+_SHAPES: tuple[tuple[str, Callable[[Mapping[str, Any]], bool]], ...] = (
+    ("JSON of Telegraf", _has("fields", "tags")),
+    ("JSON of Telegraf, several metrics in a record", _has_list("metrics", "fields", "tags")),
+    ("a Sparkplug payload as JSON", _has_list("metrics", "name", "value")),
+    ("a Sparkplug payload as JSON", _has_list("metrics", "name", "datatype")),
+    ("a Sparkplug payload as JSON", _has_list("metrics", "name", "dataType")),
+    ("JSON of the Kepware IoT gateway", _has_list("values", "id", "v")),
+    ("JSON of ThingsBoard", _is_thingsboard),
+    ("an OPC UA PubSub message", _has("MessageType", "Messages")),
+    ("an OPC UA PubSub message", _has_list("Messages", "Payload")),
+    ("an OPC UA PubSub message", _has("DataSetWriterId", "Payload")),
+    ("a change event of Debezium", _is_debezium),
+    ("a record of Kafka Connect with its schema", _has("schema", "payload")),
+    ("a CloudEvent", _has("specversion", "type", "source")),
+    ("OpenTelemetry metrics", _has("resourceMetrics")),
+    ("a message with topic and payload, as of an MQTT bridge", _has("topic", "payload")),
+)
+
+
+def describe_document(document: object) -> str:
+    """Return which names a JSON document has, at the top and one level down, and whether it has a known shape."""
+    if isinstance(document, list):
+        inner = document[0] if document and isinstance(document[0], dict) else {}
+        if "sensor_id" in inner:
+            return "a list of readings: send each as a record of its own"
+        known = (
+            "it looks like SenML, which is not read" if inner.keys() & {"bn", "n"} and inner.keys() & {"v", "bv", "u"} else ""
+        )
+        return _joined(f"found a list{f' of objects with {_names(inner)}' if inner else ''}", known)
+    if not isinstance(document, dict):
+        return ""
+    found = ", ".join(_with_inner(name, value) for name, value in list(document.items())[:_MOST_NAMES])
+    more = ", ..." if len(document) > _MOST_NAMES else ""
+    return _joined(f"found {found}{more}" if found else "found an empty object", _known_shape(document))
+
+
+def describe_bytes(value: bytes) -> str:
+    """Return which known format a record has that is not JSON; empty if none."""
+    if value[:1] == b"\x00" and len(value) > 5:
+        return (
+            "it looks like the wire format of a schema registry (Avro, Protobuf): a zero byte and a schema number; JSON is read"
+        )
+    if _LINE_PROTOCOL.fullmatch(value[:_LONGEST_LINE].split(b"\n", 1)[0]):
+        return "it looks like the line protocol of InfluxDB, which is not read"
+    return ""
+
+
+def sensor_hint(document: Mapping[str, Any]) -> str:
+    """Return which of a document's names may be meant for sensor_id; empty if none."""
+    like = [name for name in document if _LIKE_SENSOR.fullmatch(str(name))]
+    return f"is it {_cut(like[0])!r}? " if like else ""
+
+
+def explain_record(value: bytes) -> str:
+    """Return what a record holds that is no reading."""
+    try:
+        document = json.loads(value.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return describe_bytes(value) or "it is not JSON"
+    return describe_document(document)
+
+
+def _known_shape(document: Mapping[str, Any]) -> str:
+    for name, fits in _SHAPES:
+        if fits(document):
+            return f"it looks like {name}, which is not read"
+    return "it looks like one value in a record, which is not read" if "value" in document and "values" not in document else ""
+
+
+def _with_inner(name: str, value: object) -> str:
+    inner = value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else value
+    return f"{_cut(name)} ({_names(inner)})" if isinstance(inner, dict) and inner else _cut(name)
+
+
+def _names(document: Mapping[str, Any]) -> str:
+    return ", ".join(_cut(name) for name in list(document)[:_MOST_INNER]) + (", ..." if len(document) > _MOST_INNER else "")
+
+
+def _cut(name: object) -> str:
+    text = str(name).encode("utf-8", "replace").decode()
+    return text if len(text) <= _NAME_CHARACTERS else f"{text[:_NAME_CHARACTERS]}..."
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(filter(None, parts))[:400]
