@@ -19,6 +19,7 @@ from stream_detector.errors import ModelError
 from stream_detector.model.artifact import Artifact
 from stream_detector.model.compiled import as_window_errors, compile_explanations, compile_log_errors
 from stream_detector.model.members import restore_members
+from stream_detector.model.missing_features import Imputation
 from stream_detector.model.tiles import KERNEL_ROWS, Tiles, Tiling, compile_sizes, sample_windows
 from stream_detector.model_store.model_directory import load_artifact
 from stream_detector.readings import Float32Array
@@ -57,10 +58,13 @@ class KerasScorer:
             raise ModelError(msg) from None
         shape = self.spec.window_length, len(self.spec.features)
         normalization = artifact.normalization
-        sizes = compile_sizes(Tiles(*shape, tile_rows), lambda tiles: compile_log_errors(members, tiles, normalization))
+        imputation, self._missing_levels = Imputation(artifact.row_moments), artifact.missing_levels
+        sizes = compile_sizes(
+            Tiles(*shape, tile_rows, imputation), lambda tiles: compile_log_errors(members, tiles, normalization)
+        )
         self._scored = Tiling(sizes, threads, ThreadPoolExecutor(threads, "scoring").map)
         # Few windows of a batch are explained, while the next batch is scored: the smallest tiles, in the calling thread.
-        self._explained = Tiles(*shape, KERNEL_ROWS)
+        self._explained = Tiles(*shape, KERNEL_ROWS, imputation)
         self._explain = compile_explanations(members, self._explained, normalization)
         self.explain(*sample_windows(1, *shape))
 
@@ -69,7 +73,7 @@ class KerasScorer:
         if not len(windows):
             return lambda: np.empty((0, len(self.spec.members)), np.float32)
         scored = self._scored.start(windows, scales)
-        return lambda: scored()[0]
+        return lambda: self._missing_levels.correct(scored()[0], windows)
 
     def errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
         """Score windows and wait for their errors; see detection.scorer.Scorer.start."""

@@ -30,7 +30,8 @@ class Scorer(Protocol):
     def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
         """Start scoring windows [N, T, F] of raw values, NaN = missing. The arrays must not change until all are scored.
 
-        Return a function that blocks until their log errors [N, M] are known: finite, or NaN for a window without values.
+        Return a function that blocks until their log errors [N, M] are known: finite, or NaN for a window whose newest row has
+        no value of a scored feature.
         """
 
     def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:

@@ -10,6 +10,8 @@ from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.model.error_normalization import ErrorNormalization
 from stream_detector.model.linear_members import LinearMember
+from stream_detector.model.missing_features import RowMoments
+from stream_detector.model.missing_levels import MissingLevels
 from stream_detector.model.static_covariates import Fleet
 from stream_detector.readings import Float32Array
 
@@ -36,5 +38,7 @@ class Artifact:
     linear: tuple[LinearMember, ...]  # the scored linear members
     fleet: Fleet
     normalization: ErrorNormalization
+    row_moments: RowMoments  # from which missing features are filled
+    missing_levels: MissingLevels
     calibration: Calibration
     report: Mapping[str, Any]  # JSON-like: the training report, for people

@@ -15,7 +15,6 @@ from stream_detector.model.masked_autoencoder import Windows
 from stream_detector.model.members import MemberOutput, Members, feature_errors
 from stream_detector.model.tensor_types import Tensor
 from stream_detector.model.tiles import Compiled, Tiles
-from stream_detector.readings import Float32Array
 
 
 def compile_feature_errors(members: Members, tiles: Tiles) -> Compiled:
@@ -67,7 +66,8 @@ def _error_shares(outputs: list[MemberOutput], normalization: ErrorNormalization
     The error is the sum of cells: the squared residual of step t, feature f, divided by (rows of f times b_f), for the features
     with the largest ratios. Without any error, all shares are equal.
     """
-    scored = np.asarray(normalization.scored, np.float32)
+    scored = np.asarray(normalization.scored, np.float32) * outputs[0].present[:, -1]  # [N, F]
+    equal_features = scored / ops.maximum(ops.sum(scored, axis=-1, keepdims=True), 1.0)
     equally = np.full(tiles.window_length, 1.0 / tiles.window_length, np.float32)
     ratios = normalization.ratios(*feature_errors(outputs), ops)
     _, largest = ops.top_k(ratios, normalization.top_count)
@@ -78,7 +78,7 @@ def _error_shares(outputs: list[MemberOutput], normalization: ErrorNormalization
         weights = selected[:, position] * scored / (rows * normalization.usual_errors[position])
         cells = ops.expand_dims(weights, 1) * ops.square(output.residuals)
         before = tiles.window_length - cells.shape[1]
-        by_feature.append(_normalised(ops.sum(cells, axis=1), scored / scored.sum()))
+        by_feature.append(_normalised(ops.sum(cells, axis=1), equal_features))
         by_step.append(_normalised(ops.pad(ops.sum(cells, axis=2), ((0, 0), (before, 0))), equally))
     return ops.stack(by_feature, axis=1), ops.stack(by_step, axis=1)
 
@@ -95,7 +95,7 @@ def _mean_expected(outputs: list[MemberOutput], scaled: Tensor) -> Tensor:
     return ops.where(count > 0, total / np.maximum(count, 1.0), scaled)
 
 
-def _normalised(parts: Tensor, otherwise: Float32Array) -> Tensor:
+def _normalised(parts: Tensor, otherwise: Tensor) -> Tensor:
     """Divide each row by its sum; a row of zeros becomes `otherwise`."""
     total = ops.sum(parts, axis=-1, keepdims=True)
     return ops.where(total > 0, parts / ops.where(total > 0, total, 1.0), otherwise)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from keras import ops
 
 from stream_detector.model.artifact import Artifact
@@ -16,14 +17,15 @@ from stream_detector.model.masked_autoencoder import MaskedAutoencoder, Windows
 from stream_detector.model.network import build_network, hidden_rows, load_weights
 from stream_detector.model.tensor_types import Tensor
 from stream_detector.model.xla_forward import compile_forward
+from stream_detector.readings import Int64Array
 
 
 @dataclass(frozen=True, slots=True)
 class MemberOutput:
     """One member's prediction of the newest R rows of N windows, and its residuals."""
 
-    residuals: Tensor  # [N, R, F] 0 where a value is missing
-    present: Tensor  # [N, R, F] 1 where there is a value, else 0
+    residuals: Tensor  # [N, R, F] 0 where a value is missing, and for a feature whose newest value is
+    present: Tensor  # [N, R, F] 1 where there is a value of a feature whose newest value is there, else 0
     expected: Tensor | None  # [N, R, F] scaled values; None: the member expects changes, not values
     attention: Tensor | None = None  # [N, T] of the network; the linear members have none
 
@@ -36,6 +38,11 @@ class Members:
     autoencoder: MaskedAutoencoder
     names: tuple[str, ...]  # [M] of the scored members, in the order of the model spec
     window_length: int
+
+    def rows_read(self) -> Int64Array:
+        """Return how many of the newest rows each scored member reads [M]."""
+        of_linear = {member.spec.name: member.spec.rows_read + (member.spec.kind == CHANGE) for member in self.linear}
+        return np.array([of_linear.get(name, self.window_length) for name in self.names], np.int64)
 
     def outputs(self, windows: Windows) -> list[MemberOutput]:
         """Return the output of each scored member for these windows."""
@@ -78,14 +85,19 @@ def feature_errors(outputs: list[MemberOutput]) -> tuple[Tensor, Tensor]:
 
 def _network_output(autoencoder: MaskedAutoencoder, windows: Windows) -> MemberOutput:
     centre, spread, attention = autoencoder.expect(windows)
-    present = windows.present[:, -centre.shape[1] :]
+    present = _scored_cells(windows, centre.shape[1])
     residuals = (windows.scaled[:, -centre.shape[1] :] - centre) / spread * present
     return MemberOutput(residuals, present, centre, attention)
 
 
 def _linear_output(member: LinearMember, windows: Windows) -> MemberOutput:
     actual, expected = member.expect(windows.scaled, ops)
-    present = windows.present[:, -member.spec.rows_predicted :]
+    present = _scored_cells(windows, member.spec.rows_predicted)
     if member.spec.kind == CHANGE:
         present = present * windows.present[:, -member.spec.rows_predicted - 1 : -1]
     return MemberOutput((actual - expected) * present, present, None if member.spec.kind == CHANGE else expected)
+
+
+def _scored_cells(windows: Windows, rows: int) -> Tensor:
+    """Return 1 where there is a value in the newest rows [N, R, F] of a feature whose newest value is there, else 0."""
+    return windows.present[:, -rows:] * windows.present[:, -1:]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from stream_detector.model.input_scaling import fill
+from stream_detector.model.missing_features import Imputation
 from stream_detector.model.tensor_types import Tensor
 from stream_detector.readings import Float32Array
 from stream_detector.state.running_scale import Scales
@@ -49,6 +50,7 @@ class Tiles:
     window_length: int
     features: int
     most_rows: int
+    imputation: Imputation | None = None  # None: a missing value repeats the last one
 
     @property
     def rows(self) -> int:
@@ -73,7 +75,10 @@ class Tiles:
         count = len(windows)
         padding = self.rows - count
         location, deviation = _pad(scales.location, padding, 0.0), _pad(scales.deviation, padding, 1.0)
-        outputs = function(*fill(_pad(windows, padding, 0.0), location), location, deviation)
+        padded = _pad(windows, padding, 0.0)
+        scale = Scales(location, deviation)
+        filled = self.imputation.fill(padded, scale) if self.imputation else fill(padded, location)
+        outputs = function(*filled, location, deviation)
         return tuple(output.numpy()[:count] for output in outputs)
 
 
@@ -129,7 +134,7 @@ class Tiling:
 
 def compile_sizes(largest: Tiles, compile_for: Callable[[Tiles], Compiled]) -> tuple[Size, ...]:
     """Compile a function for tiles of all sizes and run each once; return the sizes that agree, ascending."""
-    smaller = [Tiles(largest.window_length, largest.features, rows) for rows in SMALLER_ROWS if rows < largest.rows]
+    smaller = [replace(largest, most_rows=rows) for rows in SMALLER_ROWS if rows < largest.rows]
     return agreeing([Size(tiles, compile_for(tiles)) for tiles in (*smaller, largest)])
 
 

@@ -20,11 +20,14 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.model.artifact import Artifact, NetworkSpec
 from stream_detector.model.error_normalization import ErrorNormalization
 from stream_detector.model.linear_members import LinearMember, LinearSpec
+from stream_detector.model.missing_features import RowMoments
+from stream_detector.model.missing_levels import MissingLevels
 from stream_detector.model.static_covariates import Fleet
 from stream_detector.model_store.arrays import read_arrays, write_arrays
 from stream_detector.model_store.calibration_files import (
@@ -34,7 +37,14 @@ from stream_detector.model_store.calibration_files import (
     parse_sensors,
     sensor_arrays,
 )
-from stream_detector.model_store.validation import check_calibration, check_linear, check_network, check_scoring, check_spec
+from stream_detector.model_store.validation import (
+    check_calibration,
+    check_linear,
+    check_missing,
+    check_network,
+    check_scoring,
+    check_spec,
+)
 from stream_detector.readings import Float32Array
 from stream_detector.values import MissingValues
 
@@ -52,6 +62,7 @@ DECISIVE = (WEIGHTS, SCORING, CALIBRATION, SENSORS)
 #: Exceptions that parsing raises for content that is not a model's.
 PARSE_ERRORS = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 _LINEAR = "linear/"  # prefix of the names of the linear members' arrays
+_MISSING = "missing/"  # of those about missing features
 
 
 def with_version(artifact: Artifact) -> Artifact:
@@ -79,7 +90,7 @@ def pack(artifact: Artifact) -> dict[str, bytes]:
     }
     return {
         SPEC: as_json(spec),
-        WEIGHTS: write_arrays({**artifact.weights, **_linear_arrays(artifact.linear)}),
+        WEIGHTS: write_arrays({**artifact.weights, **_linear_arrays(artifact.linear), **_missing_arrays(artifact)}),
         SCORING: as_json(scoring),
         CALIBRATION: as_json(calibration_to_json(artifact.calibration)),
         SENSORS: write_arrays(sensor_arrays(artifact.calibration.sensors)),
@@ -94,10 +105,12 @@ def unpack(files: Mapping[str, bytes]) -> Artifact:
     artifact = Artifact(
         spec=_parse_spec(spec_data),
         network=NetworkSpec(**spec_data["network"]),
-        weights={name: array for name, array in arrays.items() if not name.startswith(_LINEAR)},
+        weights={name: array for name, array in arrays.items() if not name.startswith((_LINEAR, _MISSING))},
         linear=_parse_linear(spec_data["linear"], arrays),
         fleet=Fleet(**{name: np.array(values, np.float32) for name, values in scoring["fleet"].items()}),
         normalization=ErrorNormalization(np.array(scoring["usual_errors"], np.float32), np.array(scoring["scored"], np.bool_)),
+        row_moments=_parse_row_moments(arrays),
+        missing_levels=_parse_missing_levels(arrays),
         calibration=parse_calibration(json.loads(files[CALIBRATION]), parse_sensors(read_arrays(files[SENSORS]))),
         report=_parse_report(files[REPORT]),
     )
@@ -105,6 +118,7 @@ def unpack(files: Mapping[str, bytes]) -> Artifact:
     check_network(artifact.network, artifact.weights)
     check_linear(artifact.linear, artifact.spec)
     check_scoring(artifact.normalization, artifact.fleet, artifact.spec)
+    check_missing(artifact.row_moments, artifact.missing_levels, artifact.spec)
     check_calibration(artifact.calibration, artifact.spec)
     return artifact
 
@@ -159,6 +173,28 @@ def _parse_linear(specs: Sequence[Mapping[str, Any]], arrays: Mapping[str, Float
         input_mean, output_mean = (as_float32(arrays[f"{prefix}{name}"]) for name in ("input_mean", "output_mean"))
         members.append(LinearMember(spec, input_mean, matrices, output_mean))
     return tuple(members)
+
+
+def _missing_arrays(artifact: Artifact) -> dict[str, NDArray[Any]]:
+    moments, levels = artifact.row_moments, artifact.missing_levels
+    return {
+        f"{_MISSING}covariance": moments.covariance,
+        f"{_MISSING}lagged": moments.lagged,
+        f"{_MISSING}single": levels.single,
+        f"{_MISSING}pair": levels.pair,
+        f"{_MISSING}centre": levels.centre,
+        f"{_MISSING}rows_read": levels.rows_read,
+    }
+
+
+def _parse_row_moments(arrays: Mapping[str, NDArray[Any]]) -> RowMoments:
+    covariance, lagged = (arrays[f"{_MISSING}{name}"].astype(np.float64) for name in ("covariance", "lagged"))
+    return RowMoments(covariance, lagged)
+
+
+def _parse_missing_levels(arrays: Mapping[str, NDArray[Any]]) -> MissingLevels:
+    single, pair, centre = (as_float32(arrays[f"{_MISSING}{name}"]) for name in ("single", "pair", "centre"))
+    return MissingLevels(single, pair, centre, arrays[f"{_MISSING}rows_read"].astype(np.int64))
 
 
 def _parse_report(content: bytes) -> Mapping[str, Any]:

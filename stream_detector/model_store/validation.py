@@ -18,6 +18,8 @@ from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.model.artifact import NetworkSpec
 from stream_detector.model.error_normalization import ErrorNormalization
 from stream_detector.model.linear_members import CHANGE, FORECAST, PCA, LinearMember
+from stream_detector.model.missing_features import RowMoments
+from stream_detector.model.missing_levels import MissingLevels
 from stream_detector.model.static_covariates import Fleet
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.timestamps import SECONDS_PER_DAY
@@ -85,6 +87,21 @@ def check_scoring(normalization: ErrorNormalization, fleet: Fleet, spec: ModelSp
     _positive("spread of the fleet", fleet.spread, len(spec.features))
     _positive("deviation of the fleet", fleet.deviation, len(spec.features))
     _require(normalization.scored.shape == (len(spec.features),) and bool(normalization.scored.any()), "no feature is scored")
+
+
+def check_missing(moments: RowMoments, levels: MissingLevels, spec: ModelSpec) -> None:
+    """Check the moments from which missing features are filled, and what they do to the members' errors."""
+    members, features = len(spec.members), len(spec.features)
+    _numbers("covariance of the features", moments.covariance, features, features)
+    _numbers("covariance with the row before", moments.lagged, features, features)
+    least = float(np.linalg.eigvalsh(moments.covariance)[0])
+    _require(least > -1e-6 * max(1.0, float(np.trace(moments.covariance))), "covariance of the features: not one")
+    _numbers("levels without a feature", levels.single, 2, members, features)
+    _numbers("levels without two features", levels.pair, 2, members, features, features)
+    _numbers("mean log errors", levels.centre, members)
+    _numbers("rows read", levels.rows_read, members)
+    in_window = (levels.rows_read > 0) & (levels.rows_read <= spec.window_length)
+    _require(bool(in_window.all()), "rows read: not rows of a window")
 
 
 def check_calibration(calibration: Calibration, spec: ModelSpec) -> None:

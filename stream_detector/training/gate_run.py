@@ -23,6 +23,7 @@ from stream_detector.gate.trials import Trials, plan_trials
 from stream_detector.model.compiled import as_window_errors, compile_explanations
 from stream_detector.model.error_normalization import ErrorNormalization
 from stream_detector.model.members import Members
+from stream_detector.model.missing_levels import MissingLevels
 from stream_detector.model.tiles import Compiled, Tiles
 from stream_detector.model_store.validation import AUTOENCODER
 from stream_detector.readings import Float32Array, Float64Array, Int64Array
@@ -43,13 +44,20 @@ class CompiledMembers:
     explain: Callable[[Float32Array, Scales], list[WindowErrors]]
 
     @classmethod
-    def of(cls, members: Members, tiles: Tiles, feature_errors: Compiled, normalization: ErrorNormalization) -> CompiledMembers:
+    def of(
+        cls,
+        members: Members,
+        tiles: Tiles,
+        feature_errors: Compiled,
+        normalization: ErrorNormalization,
+        levels: MissingLevels,
+    ) -> CompiledMembers:
         """Compile the explanations; the feature errors are compiled already."""
         explanations = compile_explanations(members, tiles, normalization)
 
         def log_errors(windows: Float32Array, scales: Scales) -> Float32Array:
             errors, seen = tiles.run(feature_errors, windows, scales)
-            return np.asarray(normalization.log_errors(errors, seen), np.float32)
+            return levels.correct(np.asarray(normalization.log_errors(errors, seen), np.float32), windows)
 
         return cls(
             members.names,

@@ -12,11 +12,13 @@ import tensorflow as tf
 
 from stream_detector.model.network import decoded_rows, hidden_rows, negative_log_likelihood
 from stream_detector.model.tensor_types import Tensor
-from stream_detector.readings import Float32Array, Int64Array
+from stream_detector.readings import BoolArray, Float32Array, Int64Array
 from stream_detector.training.preparation import Prepared, TrainingConfig
 
 #: Called with (phase, done, total, loss or None) during the training.
 Progress = Callable[[str, int, int, float | None], None]
+#: Share of the windows that miss whole features, and how many at most, so that the network learns to do without.
+LOST_SHARE, MOST_LOST = 0.25, 2
 FITTING, CALIBRATING, GATE_TRIALS = "fitting", "calibrating", "gate trials"
 
 
@@ -87,8 +89,9 @@ def batch_of(prepared: Prepared, ends: Int64Array, rng: np.random.Generator) -> 
     Half of the windows have all scored features of the newest T/8 rows masked; the others have some of the features masked in
     the newest T/4, to be predicted from the other features.
     """
-    scaled, present = prepared.scaled_windows(ends)
-    count, steps, features = scaled.shape
+    count, features = len(ends), len(prepared.scored)
+    scaled, present = prepared.scaled_windows(ends, _lost_features(count, features, rng))
+    steps = scaled.shape[1]
     candidates = np.flatnonzero(prepared.scored)
     masks_all = (rng.random(count) < 0.5) | (len(candidates) == 1)
     chosen = rng.random((count, len(candidates))) < rng.choice([0.25, 0.5], count)[:, np.newaxis]
@@ -109,6 +112,17 @@ def batch_of(prepared: Prepared, ends: Int64Array, rng: np.random.Generator) -> 
         target=scaled[:, -rows:],
         weight=(hidden & present)[:, -rows:].astype(np.float32),
     )
+
+
+def _lost_features(count: int, features: int, rng: np.random.Generator) -> BoolArray:
+    """Draw which features [N, F] are missing in whole windows: one or two in LOST_SHARE of the windows."""
+    lost = np.zeros((count, features), np.bool_)
+    most = min(MOST_LOST, features - 1)
+    if most:
+        chosen = np.flatnonzero(rng.random(count) < LOST_SHARE)
+        for _ in range(most):  # drawing a feature twice loses one
+            lost[chosen, rng.integers(features, size=len(chosen))] = True
+    return lost
 
 
 def _compile(

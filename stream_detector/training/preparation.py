@@ -11,6 +11,7 @@ import numpy as np
 from stream_detector.errors import InputDataError
 from stream_detector.model.artifact import NetworkSpec
 from stream_detector.model.input_scaling import fill, mean_and_deviation, scale
+from stream_detector.model.missing_features import Imputation, fit_row_moments
 from stream_detector.model.static_covariates import Fleet, fit_fleet
 from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int32Array, Int64Array
 from stream_detector.state.running_scale import Scales
@@ -21,6 +22,8 @@ from stream_detector.training.data_split import Split, gather, split_by_time
 from stream_detector.values import NO_MISSING_VALUES, MissingValues
 
 SHORTEST_WINDOW = 2
+#: Rows from which a missing value is filled when the moments of rows are measured.
+FILLING_ROWS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +77,23 @@ class Prepared:
     split: Split
     scales: SensorScales
     scored: BoolArray  # [F]
+    imputation: Imputation
 
     def covariates(self, ends: Int64Array) -> Float32Array:
         """Return the static covariates [N, 2F] of the sensors of the windows that end at these rows."""
         scales = self.scales.of(self.dataset.codes[ends])
         return np.asarray(self.scales.fleet.covariates(scales.location, scales.deviation), np.float32)
 
-    def scaled_windows(self, ends: Int64Array) -> tuple[Float32Array, BoolArray]:
-        """Return the windows [N, T, F] that end at these rows, filled and scaled, and which values were present."""
+    def scaled_windows(self, ends: Int64Array, lost: BoolArray | None = None) -> tuple[Float32Array, BoolArray]:
+        """Return the windows [N, T, F] that end at these rows, filled and scaled, and which values were present.
+
+        The features `lost` [N, F] count as missing in the whole window.
+        """
         scales = self.scales.of(self.dataset.codes[ends])
-        filled, present = fill(gather(self.dataset.values, ends, self.config.window_length), scales.location)
+        windows = gather(self.dataset.values, ends, self.config.window_length)
+        if lost is not None:
+            windows = np.where(lost[:, np.newaxis], np.float32(np.nan), windows)
+        filled, present = self.imputation.fill(windows, scales)
         return np.asarray(scale(filled, scales.location, scales.deviation), np.float32), present
 
 
@@ -99,7 +109,20 @@ def prepare(dataset: Dataset, config: TrainingConfig) -> Prepared:
     fit_values = dataset.values[split.fit_rows]
     scored = scored_features(dataset.features, fit_values, config.context_features, config.also_context)
     _check_present(dataset.features, fit_values)
-    return Prepared(dataset, config, interval_seconds, paces, split, fit_scales(dataset, split.fit_rows), scored)
+    scales = fit_scales(dataset, split.fit_rows)
+    imputation = _fit_imputation(dataset, config, split, scales)
+    return Prepared(dataset, config, interval_seconds, paces, split, scales, scored, imputation)
+
+
+def _fit_imputation(dataset: Dataset, config: TrainingConfig, split: Split, scales: SensorScales) -> Imputation:
+    """Fit how missing features are filled, on pairs of neighbouring rows of the fit part with short gaps filled."""
+    rng = np.random.default_rng(config.seed)
+    ends = split.fit
+    if len(ends) > config.max_windows:
+        ends = np.sort(rng.choice(ends, config.max_windows, replace=False))
+    of_windows = scales.of(dataset.codes[ends])
+    filled, _ = fill(gather(dataset.values, ends, min(config.window_length, FILLING_ROWS)), of_windows.location)
+    return Imputation(fit_row_moments(scale(filled, of_windows.location, of_windows.deviation)))
 
 
 def fit_scales(dataset: Dataset, fit_rows: BoolArray) -> SensorScales:

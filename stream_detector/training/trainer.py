@@ -21,15 +21,18 @@ from stream_detector.model.input_scaling import unscale
 from stream_detector.model.linear_members import fit_linear, linear_specs
 from stream_detector.model.masked_autoencoder import MaskedAutoencoder, Windows
 from stream_detector.model.members import Members
+from stream_detector.model.missing_levels import MissingLevels
 from stream_detector.model.network import build_network, hidden_rows
 from stream_detector.model.tiles import Compiled, Tiles
 from stream_detector.model.xla_forward import compile_forward, forward
 from stream_detector.model_store.serialization import with_version
 from stream_detector.model_store.validation import AUTOENCODER
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
+from stream_detector.state.running_scale import Scales
 from stream_detector.training.calibration_fit import fit_calibration
 from stream_detector.training.data_split import gather
 from stream_detector.training.gate_run import CompiledMembers, run_gate
+from stream_detector.training.missing_fit import corrected, measure_missing_levels
 from stream_detector.training.network_fit import CALIBRATING, Losses, Progress, fit, sample
 from stream_detector.training.preparation import Prepared
 from stream_detector.training.report import training_report
@@ -60,13 +63,14 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
     """Train a model. Blocks. Equal data, configuration and versions give an equal model on machines of one kind."""
     timing = _Timing(clock)
     members, network, losses = _fit_members(prepared, progress, timing)
-    tiles = Tiles(prepared.config.window_length, len(prepared.dataset.features), TILE_ROWS)
+    tiles = Tiles(prepared.config.window_length, len(prepared.dataset.features), TILE_ROWS, prepared.imputation)
     compiled = compile_feature_errors(members, tiles)
-    held_out = _score_held_out(compiled, tiles, prepared, progress)
+    held_out = _score_held_out(compiled, tiles, prepared, members.rows_read(), progress)
     equal = np.full(len(members.names), 1.0 / len(members.names))
     calibration = _calibrate(prepared, held_out, members.names, equal)
     timing.lap("calibration")
-    gate = run_gate(prepared, CompiledMembers.of(members, tiles, compiled, held_out.normalization), calibration, progress)
+    scored = CompiledMembers.of(members, tiles, compiled, held_out.normalization, held_out.missing_levels)
+    gate = run_gate(prepared, scored, calibration, progress)
     artifact = _artifact(prepared, members, network, held_out, gate.weights)
     timing.lap("trials")
     report = training_report(prepared, losses, artifact, gate, timing.seconds)
@@ -82,6 +86,7 @@ class _HeldOut:
     ends: Int64Array  # [W] ordered
     in_runs: BoolArray  # [W] in unbroken runs; the others only count for the levels of their sensors
     normalization: ErrorNormalization
+    missing_levels: MissingLevels
     log_errors: Float32Array  # [W, M]
 
 
@@ -115,17 +120,28 @@ def _fit_members(prepared: Prepared, progress: Progress, timing: _Timing) -> tup
     return Members(tuple(linear), autoencoder, names, length), network, losses
 
 
-def _score_held_out(compiled: Compiled, tiles: Tiles, prepared: Prepared, progress: Progress) -> _HeldOut:
+def _score_held_out(
+    compiled: Compiled, tiles: Tiles, prepared: Prepared, rows_read: Int64Array, progress: Progress
+) -> _HeldOut:
     """Score the calibration part: unbroken runs of some sensors, and enough windows of every other sensor for its level."""
     config, split = prepared.config, prepared.split
     runs = split.calibration_ends(config.max_calibration_windows, config.seed)
     errors, seen = (np.concatenate(all_of) for all_of in zip(*_errors(compiled, tiles, prepared, runs, progress), strict=True))
     normalization = fit_error_normalization(errors, seen, prepared.scored)
+    levels = measure_missing_levels(partial(_log_errors, compiled, tiles, normalization), prepared, runs, rows_read)
     others = split.level_ends(runs, config.max_level_windows)
     of_others = [normalization.log_errors(*part) for part in _errors(compiled, tiles, prepared, others, progress)]
     ends, log_errors = np.concatenate([runs, others]), np.concatenate([normalization.log_errors(errors, seen), *of_others])
     order = np.argsort(ends)
-    return _HeldOut(ends[order], np.isin(ends[order], runs), normalization, log_errors[order])
+    ends, log_errors = ends[order], corrected(prepared, levels, ends[order], log_errors[order])
+    return _HeldOut(ends, np.isin(ends, runs), normalization, levels, log_errors)
+
+
+def _log_errors(
+    compiled: Compiled, tiles: Tiles, normalization: ErrorNormalization, windows: Float32Array, scales: Scales
+) -> Float32Array:
+    errors, seen = tiles.run(compiled, windows, scales)
+    return np.asarray(normalization.log_errors(errors, seen), np.float32)
 
 
 def _errors(
@@ -179,6 +195,8 @@ def _artifact(
         linear=tuple(member for member in members.linear if member.spec.name in names),
         fleet=prepared.scales.fleet,
         normalization=ErrorNormalization(normalization.usual_errors[kept], normalization.scored),
+        row_moments=prepared.imputation.moments,
+        missing_levels=held_out.missing_levels.take(kept),
         calibration=_calibrate(prepared, errors_of_kept, names, weights[kept]),
         report={},
     )

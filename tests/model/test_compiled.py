@@ -73,10 +73,13 @@ def test_a_members_error_of_a_feature_is_the_mean_square_over_its_rows(members: 
 
 
 def test_a_missing_value_is_no_error_and_does_not_dilute_that_of_the_others(members: Members) -> None:
-    errors, seen = feature_errors(members, windows_of([(9.0, 9.0), (9.0, 9.0), (1.0, NAN), (NAN, NAN)]))
+    errors, seen = feature_errors(members, windows_of([(9.0, 9.0), (9.0, 9.0), (NAN, 1.0), (1.0, NAN)]))
 
     assert errors[0, 0] == pytest.approx([1.0, 0.0], rel=1e-5)
-    assert seen[0].tolist() == [[True, False], [False, False]]  # no change is known without both of its values
+    assert seen[0].tolist() == [
+        [True, False],
+        [False, False],
+    ]  # no change is known without both values, nothing of a feature without its newest
 
 
 def test_log_errors_are_of_the_largest_ratios(members: Members) -> None:

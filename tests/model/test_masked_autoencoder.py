@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 
 import keras
@@ -17,7 +17,7 @@ from stream_detector.model.network import build_network, decoded_rows, hidden_ro
 from stream_detector.model.static_covariates import Fleet
 from stream_detector.model.xla_forward import forward
 from stream_detector.readings import Float32Array
-from stream_detector.training.network_fit import batch_of
+from stream_detector.training.network_fit import Batch, batch_of
 from stream_detector.training.preparation import TrainingConfig, prepare
 from tests.fixtures_model import tiny_dataset
 
@@ -156,6 +156,10 @@ def test_what_a_network_is_fitted_on_holds_nothing_that_is_hidden() -> None:
 
     batch = batch_of(prepared, ends, np.random.default_rng(0))
 
+    again = batch_of(prepared, ends, np.random.default_rng(0))
+    assert again.values.tobytes() == batch.values.tobytes()
+    whole = (batch.visible[:, 0] == 1).all(axis=1)  # the others miss a feature in all rows
+    batch, scaled = Batch(*(getattr(batch, field.name)[whole] for field in fields(Batch))), scaled[whole]
     hidden = batch.visible == 0
     rows = decoded_rows(16)
     assert np.array_equal(batch.target, scaled[:, -rows:])
@@ -167,8 +171,21 @@ def test_what_a_network_is_fitted_on_holds_nothing_that_is_hidden() -> None:
     depth = hidden.any(axis=2).sum(axis=1)
     last = scaled[np.arange(len(scaled)), 16 - depth - 1]
     assert np.array_equal(batch.values[hidden], np.broadcast_to(last[:, np.newaxis], scaled.shape)[hidden])
-    again = batch_of(prepared, ends, np.random.default_rng(0))
-    assert again.values.tobytes() == batch.values.tobytes()
+
+
+def test_a_quarter_of_the_windows_a_network_is_fitted_on_miss_a_feature_in_all_rows() -> None:
+    prepared = prepare(tiny_dataset(sensors=1), TrainingConfig(window_length=16))
+    ends = prepared.split.fit[:200]
+
+    batch = batch_of(prepared, ends, np.random.default_rng(0))
+
+    lost = ~batch.visible.any(axis=1)  # [N, F]
+    assert 0.15 < lost.any(axis=1).mean() < 0.35
+    assert not lost.all(axis=1).any()
+    expected, present = prepared.scaled_windows(ends, lost)
+    assert (present.any(axis=1) == ~lost).all()
+    assert np.array_equal(batch.values[:, 0], expected[:, 0])
+    assert (batch.weight.sum(axis=1)[lost] == 0).all()
 
 
 def test_missing_values_and_context_are_not_learned() -> None:
@@ -183,8 +200,9 @@ def test_missing_values_and_context_are_not_learned() -> None:
     batch = batch_of(prepared, ends, np.random.default_rng(0))
 
     rows = decoded_rows(16)
+    lost = ~batch.visible.any(axis=1)
     assert (batch.weight[:, :, 1] == 0).all()
-    assert (batch.visible[:, :, 1] == 1).all()
+    assert (batch.visible[~lost[:, 1], :, 1] == 1).all()
     assert (batch.weight[~present[:, -rows:]] == 0).all()
     assert (batch.visible[~present] == 0).all()
     assert batch.weight.sum() > 0
