@@ -1,6 +1,7 @@
 """The command line: runs a command, and turns an error into one message and an exit code.
 
-Exit codes: 0 success, 1 an error (a message on stderr, no traceback), 2 wrong usage, 130 interrupted.
+Exit codes: 0 success, 1 an error (a message on stderr, no traceback), 2 wrong usage, 130 interrupted, 143 ended by SIGTERM.
+`run` ends with 0 on SIGTERM and on Ctrl-C.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
 from stream_detector import __version__
+from stream_detector.early_stop import end_at_once
 from stream_detector.errors import StreamDetectorError
 
 COMMANDS = {
@@ -32,10 +35,12 @@ USAGE = "%(prog)s [OPTION ...] (%(prog)s --help lists them)"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    requested = next((word for word in arguments if not word.startswith("-")), None)
+    if argv is None:  # this process is ours
+        end_at_once({signal.SIGTERM: 0, signal.SIGINT: 0} if requested == "run" else {signal.SIGTERM: 128 + signal.SIGTERM})
     # TensorFlow reads these when it is imported. Its banner does not concern the user.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    requested = next((word for word in arguments if not word.startswith("-")), None)
     parsed = _parse(requested, arguments)
     try:
         return int(importlib.import_module(f"stream_detector.commands.{parsed.command}").main(parsed))

@@ -17,7 +17,7 @@ NAME = PACKAGE.name
 #: From the inside out: a room, which is a folder or a module at the root, imports from the layers before its own only.
 LAYERS = (
     "errors timestamps",
-    "logs files readings",
+    "logs files readings early_stop",
     "missing_values values",
     "ingest state settings",
     "detection",

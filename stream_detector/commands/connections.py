@@ -14,16 +14,11 @@ from stream_detector.adapters.kafka.source import KafkaSource
 from stream_detector.adapters.kafka.topics import ensure_topics
 from stream_detector.adapters.redis.store import RedisStore
 from stream_detector.errors import RetriableError, StoreRefusedError, StoreUnavailableError
-from stream_detector.service.signals import StopFlag
 from stream_detector.settings.schema import Settings
 
 logger = logging.getLogger(__name__)
 
 _Built = TypeVar("_Built")
-
-
-class StopRequested(Exception):  # noqa: N818 - not an error
-    """The process received a request to stop while it waited for Kafka."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +30,18 @@ class Connections:
     store: RedisStore
 
 
-def connect(settings: Settings, stop: StopFlag, resources: ExitStack) -> Connections:
-    """Connect to Kafka and Redis; wait for Kafka. Raises StopRequested, or the last RetriableError after the limit."""
+def connect(settings: Settings, resources: ExitStack) -> Connections:
+    """Connect to Kafka and Redis; wait for Kafka. Raises the last RetriableError after the limit."""
     kafka, start_seconds = settings.kafka, settings.service.start_seconds
     patience = min(kafka.request_timeout_seconds, start_seconds)
     first = kafka.model_copy(update={"request_timeout_seconds": patience})  # one attempt must not exceed the start limit
-    _wait_for_kafka(lambda: ensure_topics(first), start_seconds, stop)
+    _wait_for_kafka(lambda: ensure_topics(first), start_seconds)
     store = RedisStore(settings.redis, kafka.group_id, kafka.input_topic)
     resources.callback(store.close)
     _check_access(store)
-    source = _wait_for_kafka(lambda: KafkaSource(kafka), start_seconds, stop)
+    source = _wait_for_kafka(lambda: KafkaSource(kafka), start_seconds)
     resources.callback(source.close)
-    sink = _wait_for_kafka(lambda: KafkaSink(kafka), start_seconds, stop)
+    sink = _wait_for_kafka(lambda: KafkaSink(kafka), start_seconds)
     resources.callback(sink.close)
     return Connections(source, sink, store)
 
@@ -61,15 +56,13 @@ def _check_access(store: RedisStore) -> None:
         logger.debug("Redis does not answer yet: %s", error)
 
 
-def _wait_for_kafka(build: Callable[[], _Built], limit_seconds: float, stop: StopFlag) -> _Built:
-    """Call `build` until it succeeds. Raises its last error after the limit, or StopRequested after a request to stop."""
+def _wait_for_kafka(build: Callable[[], _Built], limit_seconds: float) -> _Built:
+    """Call `build` until it succeeds. Raises its last error after the limit."""
     until = time.monotonic() + limit_seconds
     while True:
         try:
             return build()
         except RetriableError as error:
-            if stop.is_set:
-                raise StopRequested from None
             if time.monotonic() > until:
                 raise
             logger.warning("waiting for Kafka: %s", error)

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,7 +23,7 @@ from stream_detector.assembly import (
     pipeline_config,
     restore_config,
 )
-from stream_detector.commands.connections import Connections, StopRequested, connect
+from stream_detector.commands.connections import Connections, connect
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector
@@ -54,13 +54,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run the service until SIGTERM or SIGINT; return the exit code."""
+    """Run the service until SIGTERM or SIGINT; return the exit code.
+
+    Until it joins the group there is nothing to finish, and the command line's handlers end the process at once.
+    """
     settings = settings_of(arguments)
     set_up_logging(settings.service.log_level, settings.service.log_format)
     signals = Signals(StopFlag(), ReloadFlag())
     try:
-        with signals.stop.installed(), signals.reload.installed(), suppress(StopRequested), ExitStack() as resources:
-            run_service(settings, lambda: settings_of(arguments), signals, resources)
+        with ExitStack() as handlers, signals.reload.installed(), ExitStack() as resources:
+            run = assemble(settings, lambda: settings_of(arguments), signals, resources)
+            handlers.enter_context(signals.stop.installed())
+            run()
     except StreamDetectorError as error:
         if settings.service.log_format == "json":  # in a text log, the message of the command line is enough
             logger.critical("%s", error, extra={"error": type(error).__name__})
@@ -76,27 +81,47 @@ class Signals:
     reload: ReloadFlag
 
 
-def run_service(settings: Settings, load: Callable[[], Settings], signals: Signals, resources: ExitStack) -> None:
-    """Assemble the service and run it. `resources` closes its parts in reverse order; `load` reads the settings again."""
+def assemble(settings: Settings, load: Callable[[], Settings], signals: Signals, resources: ExitStack) -> Callable[[], None]:
+    """Assemble the service; return the function that joins the group and runs it until it is asked to stop.
+
+    `resources` closes its parts in reverse order; `load` reads the settings again.
+    """
     metrics = Metrics()
     heartbeat = Heartbeat(time.monotonic())
     limit_seconds = settings.service.watchdog_seconds
     pages = health_pages(heartbeat, metrics, limit_seconds, time.monotonic)
     port = resources.enter_context(serve_pages(settings.http.host, settings.http.port, pages))
     logger.info("stream-detector %s: health and metrics on port %d", __version__, port, extra={"port": port})
+    _begin(heartbeat, f"loading the model in {settings.model.directory} and compiling it")
     detector, rules_of = _load_model(settings, metrics)
     reloader = Reloader(signals.reload, rules_of(settings.alerts), lambda: rules_of(reread_alerts(settings, load)), metrics)
     logger.info("%s", describe_rules(reloader.rules), extra={"rules": reloader.rules.rules_version})
-    connections = connect(settings, signals.stop, resources)
+    _begin(heartbeat, f"connecting to Kafka at {settings.kafka.brokers} and to Redis")
+    connections = connect(settings, resources)
     pipeline = _build_pipeline(settings, detector, connections, resources, heartbeat)
     tune_garbage_collector()
-    heartbeat.beat_at = time.monotonic()
-    gather_seconds = settings.service.target_latency_seconds / 2
     service = Service(
-        pipeline, metrics, heartbeat, time.monotonic, settings.kafka.dead_letter_topic, gather_seconds=gather_seconds
+        pipeline,
+        metrics,
+        heartbeat,
+        time.monotonic,
+        settings.kafka.dead_letter_topic,
+        gather_seconds=settings.service.target_latency_seconds / 2,
     )
-    with Watchdog(heartbeat, limit_seconds, time.monotonic, end_process):
-        service.run(signals.stop, reloader)
+
+    def run() -> None:
+        _begin(heartbeat, f"joining group {settings.kafka.group_id} to read topic {settings.kafka.input_topic}")
+        heartbeat.beat_at = time.monotonic()
+        with Watchdog(heartbeat, limit_seconds, time.monotonic, end_process):
+            service.run(signals.stop, reloader)
+
+    return run
+
+
+def _begin(heartbeat: Heartbeat, stage: str) -> None:
+    """Tell the log and the readiness page what the start is about to do."""
+    heartbeat.stage = stage
+    logger.info("not ready yet: %s", stage)
 
 
 def _load_model(settings: Settings, metrics: Metrics) -> tuple[Detector, Callable[[AlertSettings], DecisionRules]]:

@@ -23,7 +23,9 @@ def health_pages(
         return _json(is_alive, {"status": "ok" if is_alive else "stalled", "seconds_since_step": round(idle_seconds, 3)})
 
     def ready() -> tuple[int, str, bytes]:
-        return _json(heartbeat.is_ready, {"status": "ready" if heartbeat.is_ready else "not ready"})
+        if heartbeat.is_ready:
+            return _json(True, {"status": "ready"})
+        return _json(False, {"status": "not ready", "doing": heartbeat.stage})
 
     return {"/metrics": metrics_page, "/healthz": alive, "/readyz": ready}
 

@@ -21,6 +21,8 @@ from stream_detector.service.watchdog import Heartbeat
 logger = logging.getLogger(__name__)
 
 _GAUGE_SECONDS = 5.0
+#: Why a replica that has been ready is not, on the readiness page.
+WAITING = "restoring partitions, or waiting for Kafka or Redis: the log says which"
 _RETRY_SECONDS = 0.5
 _COLLECTOR_THRESHOLD = 50_000  # objects: more than a batch of records and the readings decoded from it
 
@@ -104,6 +106,7 @@ class Service:
         if is_ready != self._heartbeat.is_ready:
             logger.info("ready" if is_ready else "not ready", extra={"partitions": self._pipeline.assigned})
             self._heartbeat.is_ready = is_ready
+            self._heartbeat.stage = WAITING
         self._metrics.set("ready", is_ready)
         self._metrics.set("assigned_partitions", self._pipeline.assigned)
         self._metrics.set("held_partitions", self._pipeline.holding)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -16,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from stream_detector.cli import main
-from stream_detector.errors import PermanentDeliveryError, RetriableError
+from stream_detector.errors import PermanentDeliveryError
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.model_directory import save_artifact
 from stream_detector.settings.schema import PREFIX, KafkaSettings
@@ -160,25 +158,6 @@ def test_an_unreachable_kafka_is_given_up_after_a_limit_with_the_reason(run: Run
     assert f"no Kafka broker at {brokers} answered within 1 s" in error
     assert "refused" in error.lower()
     assert "STREAM_DETECTOR_KAFKA__BROKERS" in error
-
-
-@pytest.mark.usefixtures("compiled_once")
-def test_a_stop_while_waiting_for_kafka_is_not_an_error(
-    tiny_model_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def terminated_meanwhile(_: KafkaSettings) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
-        msg = "no broker yet"
-        raise RetriableError(msg)
-
-    monkeypatch.setattr("stream_detector.commands.connections.ensure_topics", terminated_meanwhile)
-    monkeypatch.setenv(f"{PREFIX}MODEL__DIRECTORY", str(tiny_model_directory))
-    monkeypatch.setenv(f"{PREFIX}HTTP__PORT", "0")
-
-    with logging_restored():
-        assert main(["run"]) == 0
-
-    assert "stream-detector run: " not in capsys.readouterr().err
 
 
 def test_an_unusable_redis_url_is_named_without_its_password(run: Run, kafka_brokers: str, unique_name: str) -> None:

@@ -17,7 +17,8 @@ def test_health_means_that_the_loop_makes_progress_and_readiness_that_all_is_res
 
     status, content_type, body = pages["/healthz"]()
     assert (status, content_type, json.loads(body)) == (200, "application/json", {"status": "ok", "seconds_since_step": 1.5})
-    assert pages["/readyz"]()[0] == 503
+    status, _, body = pages["/readyz"]()
+    assert (status, json.loads(body)) == (503, {"status": "not ready", "doing": "starting"})
 
     heartbeat.is_ready, now[0] = True, 130.5
     assert (pages["/healthz"]()[0], pages["/readyz"]()[0]) == (503, 200)

@@ -28,7 +28,6 @@ from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Float32Array, Int64Array
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.service import tune_garbage_collector
-from stream_detector.service.signals import StopFlag
 from stream_detector.service.watchdog import Heartbeat
 from stream_detector.settings.schema import KafkaSettings, ModelSettings, RedisSettings, Settings
 from tests.benchmarks.performance.figures import AT_MOST, LESS, NEITHER, Figure, Places, RunSize
@@ -129,7 +128,7 @@ class _Bench:
         redis = RedisSettings.model_validate({"url": valkey.url})
         self.settings = Settings(kafka=kafka, redis=redis, model=model)
         detector, _ = _load_model(self.settings, Metrics())
-        connections = connect(self.settings, StopFlag(), resources)
+        connections = connect(self.settings, resources)
         self.pipeline: Pipeline = _build_pipeline(self.settings, detector, connections, resources, Heartbeat(0.0))
         self.batches = self.events = 0
         self.cost = Cost()
