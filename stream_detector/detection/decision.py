@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.detection.decision_rules import DecisionRules
+from stream_detector.detection.severity import ratio_of
 from stream_detector.detection.silence_watch import Returns
 from stream_detector.detection.transition import CLOSED, OPENED, UPDATED, Silence, Transition
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
@@ -124,7 +125,7 @@ class _Fold:
         found.surprises[positions] = surprises
         found.level_counts[positions] = state["level_count"]
         if anomalous.any() or was_open.any():
-            self._update_incidents(state, positions, score)
+            self._update_incidents(state, positions)
         normal = scored & ~anomalous & ~was_open
         self._update_levels(state, rows, above_level, normal)
         state["accepted"] = np.where(normal, np.clip(memory - rules.typical, 0.0, state["accepted"]), state["accepted"])
@@ -147,7 +148,7 @@ class _Fold:
         self.decisions.needed[positions] = needed = readings.scorable[positions] & (readings.wanted[positions] | was_open)
         return np.where(needed[:, np.newaxis], readings.errors[positions], np.float32(np.nan)).astype(np.float64)
 
-    def _update_incidents(self, state: Records, positions: Int64Array, score: Float64Array) -> None:
+    def _update_incidents(self, state: Records, positions: Int64Array) -> None:
         """Close, open, accept and update incidents, in this order."""
         rules, times = self._rules, self._rules.times(self._readings.interval_ms[positions])
         time_ms, anomalous = self._readings.times_ms[positions], self.decisions.anomalous[positions]
@@ -156,9 +157,9 @@ class _Fold:
         self._record(CLOSED, closing, state, positions)
         _clear_incident(state, closing)
         opening = anomalous & ~is_open
-        _open_incident(state, opening, self._readings.offsets[positions], time_ms, score)
+        _open_incident(state, opening, self._readings.offsets[positions], time_ms)
         state["last_anomalous_ms"][anomalous] = time_ms[anomalous]
-        state["incident_peak"] = np.where(anomalous, np.fmax(state["incident_peak"], score), state["incident_peak"])
+        self._raise_peaks(state, positions, anomalous)
         self._record(OPENED, opening, state, positions)
         accepting = anomalous & is_open & (time_ms - state["incident_time_ms"] >= times.accept_ms)
         self._record(CLOSED, accepting, state, positions, is_accepted=True)
@@ -167,6 +168,13 @@ class _Fold:
         updating = anomalous & is_open & ~accepting & (time_ms - state["last_update_ms"] >= times.update_ms)
         state["last_update_ms"][updating] = time_ms[updating]
         self._record(UPDATED, updating, state, positions)
+
+    def _raise_peaks(self, state: Records, positions: Int64Array, anomalous: BoolArray) -> None:
+        """Keep the highest score of each incident, and its highest ratio to the threshold of its moment."""
+        score = self.decisions.scores[positions]
+        ratio = ratio_of(score, self.decisions.thresholds[positions])
+        for name, value in (("incident_peak", score), ("incident_ratio", ratio)):
+            state[name] = np.where(anomalous, np.fmax(state[name], value), state[name])
 
     def _record(
         self, status: str, chosen: BoolArray, state: Records, positions: Int64Array, *, is_accepted: bool = False
@@ -197,17 +205,17 @@ def transition_of(
         incident_offset=int(header["incident_offset"]),
         opened_ms=int(header["incident_time_ms"]),
         peak_score=float(header["incident_peak"]),
+        peak_ratio=float(header["incident_ratio"]),
         is_accepted=is_accepted,
         silence=silence,
     )
 
 
-def _open_incident(state: Records, which: BoolArray, offsets: Int64Array, times_ms: Int64Array, scores: Float64Array) -> None:
+def _open_incident(state: Records, which: BoolArray, offsets: Int64Array, times_ms: Int64Array) -> None:
     """Open incidents for these sensors [N], in place."""
     for name, values in (
         ("incident_offset", offsets),
         ("incident_time_ms", times_ms),
-        ("incident_peak", scores),
         ("last_update_ms", times_ms),
     ):
         state[name][which] = values[which]
@@ -216,5 +224,5 @@ def _open_incident(state: Records, which: BoolArray, offsets: Int64Array, times_
 def _clear_incident(state: Records, which: BoolArray) -> None:
     """Clear the incidents of these sensors [N], in place; a record without one is stored smaller."""
     state["incident_offset"][which] = NO_INCIDENT
-    for name in ("incident_time_ms", "incident_peak", "last_anomalous_ms", "last_update_ms"):
+    for name in ("incident_time_ms", "incident_peak", "incident_ratio", "last_anomalous_ms", "last_update_ms"):
         state[name][which] = 0

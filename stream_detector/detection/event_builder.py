@@ -14,8 +14,9 @@ import numpy as np
 
 from stream_detector.detection.decision import Decisions
 from stream_detector.detection.events import (
+    NOT_A_MEMBER,
+    NOT_SCORED,
     SCHEMA_VERSION,
-    SEVERITIES,
     Event,
     EventFeature,
     EventIncident,
@@ -26,6 +27,7 @@ from stream_detector.detection.events import (
 )
 from stream_detector.detection.explanation import Explanation
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.severity import ratio_of, severity_of
 from stream_detector.detection.transition import ACCEPTED, CLOSED, QUIET, Transition
 from stream_detector.readings import Float32Array, FloatArray, Int64Array, Message, Readings
 from stream_detector.state.windows import Appended
@@ -86,7 +88,7 @@ def build_event(
     """Build an event. Without an explanation, the reading was not scored: attention, shares, features and members are empty."""
     window = at.window
     place = f"{window.topic}-{window.partition}"
-    graded = transition.peak_score if transition.status == CLOSED else at.score
+    ratio = transition.peak_ratio if transition.status == CLOSED else float(ratio_of(at.score, at.threshold))
     return Event(
         event_id=f"{place}-{window.last_offset}-0-{model.version}-{transition.status}",
         status=transition.status,
@@ -95,12 +97,13 @@ def build_event(
         timestamp=window.end,
         score=rounded(at.score),
         threshold=rounded(at.threshold),
-        severity=severity(graded, at.threshold),
+        severity=severity_of(ratio),
         sensor_state=at.sensor_state,
         model=EventModel(model.name, model.version),
         rules=rules,
         window=window,
         attention=_decimals(explanation.attention) if explanation else (),
+        attention_reason=_attention_reason(explanation),
         step_shares=_decimals(explanation.step_share) if explanation else (),
         features=_features(at.values, explanation, model) if explanation else (),
         members=_members(explanation, model.members) if explanation else (),
@@ -108,6 +111,7 @@ def build_event(
             opened_at=iso_time(transition.opened_ms),
             opened_offset=transition.incident_offset,
             peak_score=rounded(transition.peak_score),
+            peak_severity=severity_of(transition.peak_ratio),
             accepted=transition.is_accepted,
             reason=_reason(transition),
         ),
@@ -120,10 +124,10 @@ def _reason(transition: Transition) -> str:
     return ACCEPTED if transition.is_accepted else QUIET
 
 
-def severity(score: float, threshold: float) -> str:
-    """Grade a score by its ratio to its threshold."""
-    ratio = score / max(threshold, 1e-12)
-    return next((name for minimum, name in SEVERITIES if ratio >= minimum), SEVERITIES[-1][1])
+def _attention_reason(explanation: Explanation | None) -> str:
+    if explanation is None:
+        return NOT_SCORED
+    return "" if len(explanation.attention) else NOT_A_MEMBER
 
 
 def rounded(value: float, digits: int = _DIGITS) -> float | None:

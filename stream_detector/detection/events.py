@@ -12,16 +12,17 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from stream_detector.detection.severity import SEVERITIES
 from stream_detector.detection.transition import ANOMALY, CLOSED, OPENED, UPDATED
 from stream_detector.timestamps import to_ms
 
 SCHEMA_VERSION = 1
 #: Fields added to version 1 later, also of its objects. Older events do not have them, so the schema does not require them.
-ADDED_FIELDS = frozenset({"rules", "what", "readings", "reason"})
+ADDED_FIELDS = frozenset({"rules", "what", "readings", "reason", "peak_severity", "attention_reason"})
+#: Why an event has no attention: training left the network out of the model's score, or there is no score.
+NOT_A_MEMBER, NOT_SCORED = "not_a_member", "not_scored"
 WARMING, PROVISIONAL, READY, OF_SILENCE = "warming", "provisional", "ready", "silent"
-#: The severities, worst first, with the ratio of score to threshold from which each applies. A score is a logarithm of how
-#: rare an error is, so small ratios mean much.
-SEVERITIES = ((2.5, "critical"), (1.6, "high"), (1.2, "medium"), (0.0, "low"))
+_SEVERITY_NAMES = [name for _, name in reversed(SEVERITIES)]
 
 
 def _about(description: str, **schema: object) -> Meta:
@@ -100,6 +101,9 @@ class EventIncident(Struct, frozen=True):
     opened_at: Annotated[str, _about("Event time of the reading that opened it.", format="date-time")] = ""
     opened_offset: Annotated[int, _about("Offset of the reading that opened it.")] = -1
     peak_score: Annotated[float | None, _about("Its highest score so far.")] = None
+    peak_severity: Annotated[
+        str, _about("Its worst severity so far; empty if it has no score.", enum=["", *_SEVERITY_NAMES])
+    ] = ""
     accepted: Annotated[
         bool,
         _about("True if this event closes the incident because it counts as the new normal state."),
@@ -162,8 +166,8 @@ class Event(Struct, frozen=True, kw_only=True):
         str,
         _about(
             "Score over threshold, on a logarithmic scale: from 1.2 `medium`, from 1.6 `high`, from 2.5 `critical`. In a "
-            "closing event, that of the incident's peak.",
-            enum=[name for _, name in reversed(SEVERITIES)],
+            "closing event, the worst that the incident has had, by the thresholds of its moments.",
+            enum=_SEVERITY_NAMES,
         ),
     ] = ""
     sensor_state: Annotated[
@@ -180,10 +184,18 @@ class Event(Struct, frozen=True, kw_only=True):
     attention: Annotated[
         tuple[Annotated[float, Meta(extra_json_schema={"minimum": 0, "maximum": 1})], ...],
         _about(
-            "Which steps the encoder attended to: weights with sum 1, oldest first; all 0 without an encoder. Empty if not "
-            "scored."
+            "Which steps the network attended to: weights with sum 1, oldest first. Empty unless the network made a part of "
+            "this score: `attention_reason` says why."
         ),
     ] = ()
+    attention_reason: Annotated[
+        str,
+        _about(
+            "Why `attention` is empty: `not_a_member` (training left the network out of this model's score), `not_scored`. "
+            "Empty if it is not.",
+            enum=["", NOT_A_MEMBER, NOT_SCORED],
+        ),
+    ] = ""
     step_shares: Annotated[
         tuple[Annotated[float, Meta(extra_json_schema={"minimum": 0})], ...],
         _about("When the anomaly occurred: share of the surprise per step, oldest first, with sum 1. Empty if not scored."),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stream_detector.detection.events import Event, event_time_ms, read_event
+from stream_detector.detection.severity import least_ratio
 from stream_detector.detection.transition import ANOMALY, CLOSED, SILENT
 from stream_detector.state.record_layout import RULE_TYPES, Records
 
@@ -21,6 +22,7 @@ class OpenIncident:
     opened_ms: int
     peak_score: float
     last_event_ms: int
+    peak_ratio: float = 0.0  # the least of its worst severity
     type: str = ANOMALY
     features: tuple[tuple[str, int], ...] = ()  # of a rule: the features that it is about, and for how many readings
 
@@ -55,6 +57,7 @@ def _open_incident(event: Event) -> OpenIncident:
         opened_ms=event_time_ms(event.incident.opened_at),
         peak_score=event.incident.peak_score or 0.0,
         last_event_ms=event_time_ms(event.timestamp),
+        peak_ratio=least_ratio(event.incident.peak_severity or event.severity),
         type=event.type,
         features=tuple([(feature.name, feature.readings or 0) for feature in event.features if event.type != ANOMALY]),
     )
@@ -88,4 +91,5 @@ def _write_anomaly(header: Records, position: int, incident: OpenIncident) -> No
     header["incident_offset"][position] = incident.opened_offset
     header["incident_time_ms"][position] = incident.opened_ms
     header["incident_peak"][position] = incident.peak_score
+    header["incident_ratio"][position] = incident.peak_ratio
     header["last_anomalous_ms"][position] = header["last_update_ms"][position] = incident.last_event_ms

@@ -14,7 +14,7 @@ from stream_detector.state.running_scale import Scales
 class WindowErrors:
     """Where the errors of one window lie. M members, T steps, F features."""
 
-    attention: Float32Array  # [T] weight of each step for the encoder, oldest first; sums to 1, all 0 without one
+    attention: Float32Array  # [T] weight of each step for the network, oldest first, sum 1; [0] if the network is no member
     expected: Float32Array  # [T, F] mean over the members of the values they expect, in the features' own units
     feature_share: Float32Array  # [M, F] share of each member's error by feature; each row sums to 1
     step_share: Float32Array  # [M, T] share of each member's error by step, oldest first; each row sums to 1

@@ -10,9 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.detection.events import OF_SILENCE, Event, EventIncident, EventModel, EventRules, EventWindow
+from stream_detector.detection.events import (
+    NOT_SCORED,
+    OF_SILENCE,
+    Event,
+    EventIncident,
+    EventModel,
+    EventRules,
+    EventWindow,
+)
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.changes import RuleChange
+from stream_detector.detection.severity import severity_of
 from stream_detector.detection.silence_watch import Returns
 from stream_detector.detection.transition import ANOMALY, CLOSED, FELL_SILENT, OPENED, RETURNED, SILENT, Silence, Transition
 from stream_detector.readings import Readings
@@ -101,14 +110,17 @@ def closing_event(at: SensorPlace, transition: Transition, model: ModelSpec, rul
         incident_id=f"{place}-{transition.incident_offset}-0",
         sensor_id=at.sensor_id,
         timestamp=iso_time(silence.due_ms),
+        severity=severity_of(transition.peak_ratio),
         sensor_state=OF_SILENCE,
         model=EventModel(model.name, model.version),
         rules=rules,
         window=EventWindow(at.topic, at.partition, silence.offset, iso_time(silence.time_ms), iso_time(silence.due_ms), 1),
+        attention_reason=NOT_SCORED,
         incident=EventIncident(
             opened_at=iso_time(transition.opened_ms),
             opened_offset=transition.incident_offset,
             peak_score=peak,
+            peak_severity=severity_of(transition.peak_ratio),
             reason=FELL_SILENT,
         ),
     )

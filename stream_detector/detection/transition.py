@@ -38,5 +38,6 @@ class Transition:
     incident_offset: int
     opened_ms: int
     peak_score: float
+    peak_ratio: float  # the largest ratio of score to threshold in the incident so far
     is_accepted: bool  # closed because it counts as a new normal state
     silence: Silence | None = None  # closed because the sensor fell silent

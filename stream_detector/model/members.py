@@ -32,7 +32,7 @@ class MemberOutput:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The members of a model. The autoencoder's attention is published even if its error is not scored."""
+    """The members of a model. An autoencoder that is not scored is never run."""
 
     linear: tuple[LinearMember, ...]
     autoencoder: MaskedAutoencoder

@@ -46,9 +46,18 @@ _HEADER = (
     ("block_longest_ms", "<u4"),
     ("block_steps", "u1"),
     ("block_gaps", "u1"),
+    ("incident_ratio", "<f4"),  # detection/decision.py: the incident's largest ratio of score to threshold
 )
 #: Header fields that keep their initial values for most sensors.
-INCIDENT = ("incident_offset", "incident_time_ms", "incident_peak", "last_anomalous_ms", "last_update_ms", "accepted")
+INCIDENT = (
+    "incident_offset",
+    "incident_time_ms",
+    "incident_peak",
+    "last_anomalous_ms",
+    "last_update_ms",
+    "accepted",
+    "incident_ratio",
+)
 #: Running moments of one feature, for a sensor that the model does not know; see running_scale.py.
 _MOMENTS = np.dtype([("mean", "<f8"), ("squares", "<f8"), ("count", "<u2")])
 

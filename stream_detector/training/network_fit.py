@@ -132,7 +132,8 @@ def _compile(
     variables = network.trainable_variables
     optimizer.build(variables)
 
-    @tf.function  # type: ignore[untyped-decorator]  # TensorFlow ships no types
+    # AutoGraph would write a file for each function that it reads, and leave those of a process that is killed.
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # TensorFlow ships no types
     def train_step(inputs: list[Tensor], target: Tensor, weight: Tensor) -> Tensor:
         with tf.GradientTape() as tape:
             head, _ = network(inputs, training=True)
@@ -140,7 +141,7 @@ def _compile(
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss
 
-    @tf.function  # type: ignore[untyped-decorator]  # see above
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # see above
     def validation_loss() -> Tensor:
         head, _ = network(validation.inputs, training=False)
         return negative_log_likelihood(validation.target, validation.weight, head)

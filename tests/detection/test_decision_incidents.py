@@ -72,7 +72,7 @@ def test_a_finished_incident_leaves_nothing_in_the_state(accept_ms: int) -> None
     decisions = decided(header, readings_of([3, 3, 1], [0, 50, 100]), replace(RULES, accept_ms=accept_ms))
 
     assert transitions(decisions)[-1][1] == "closed"
-    fields = ("incident_offset", "incident_time_ms", "incident_peak", "last_anomalous_ms", "last_update_ms")
+    fields = ("incident_offset", "incident_time_ms", "incident_peak", "incident_ratio", "last_anomalous_ms", "last_update_ms")
     assert all(header[name] == new[name] for name in fields)
 
 
@@ -80,6 +80,19 @@ def test_every_event_has_the_incidents_peak_so_far() -> None:
     decisions = decided(headers(), readings_of([3, 9, 4, 1], [0, 50, 100, 150]))
 
     assert [(t.status, t.peak_score) for t in decisions.transitions] == [("opened", 2.0), ("updated", 5.0), ("closed", 5.0)]
+
+
+def test_an_incident_keeps_the_largest_ratio_of_score_to_threshold_by_the_thresholds_of_their_moments() -> None:
+    """The memory lifts score and threshold alike, so the ratio falls while the score still rises."""
+    rules = replace(RULES, memory_share=0.5)
+
+    decisions = decided(headers(rules), readings_of([9, 10, 10, 1], [0, 10, 20, 150]), rules)
+
+    ratios = decisions.scores / decisions.thresholds
+    assert ratios[0] > ratios[1] > ratios[2]
+    assert decisions.scores[2] > decisions.scores[0]
+    assert [t.peak_ratio for t in decisions.transitions] == pytest.approx([ratios[0]] * len(decisions.transitions))
+    assert decisions.transitions[-1].status == "closed"
 
 
 def test_the_peak_of_an_incident_does_not_outlive_it() -> None:

@@ -13,10 +13,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from stream_detector.detection.event_builder import ChangeContext, build_event, event_message, severity
+from stream_detector.detection.event_builder import ChangeContext, build_event, event_message
 from stream_detector.detection.events import EventRules, EventWindow
 from stream_detector.detection.explanation import Explanation
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.severity import ratio_of, severity_of
 from stream_detector.detection.transition import Transition
 from stream_detector.timestamps import iso_time
 from tests import event_schema
@@ -50,7 +51,13 @@ EXPLANATION = Explanation(
     imputed=np.array([False, True, False]),
 )
 UPDATED = Transition(
-    position=0, status="updated", incident_offset=990, opened_ms=1_795_417_910_000, peak_score=7.5, is_accepted=False
+    position=0,
+    status="updated",
+    incident_offset=990,
+    opened_ms=1_795_417_910_000,
+    peak_score=7.5,
+    peak_ratio=3.75,
+    is_accepted=False,
 )
 
 
@@ -88,6 +95,7 @@ def test_an_event_as_it_is_written() -> None:
             "length": 3,
         },
         "attention": [0.25, 0.25, 0.5],
+        "attention_reason": "",
         "step_shares": [0.0, 0.25, 0.75],
         "features": [
             {"name": "pressure", "value": None, "expected": 0.333333, "share": 0.75, "imputed": True, "readings": None},
@@ -99,6 +107,7 @@ def test_an_event_as_it_is_written() -> None:
             "opened_at": "2026-11-23T07:11:50.000Z",
             "opened_offset": 990,
             "peak_score": 7.5,
+            "peak_severity": "critical",
             "accepted": False,
             "reason": "",
         },
@@ -108,17 +117,28 @@ def test_an_event_as_it_is_written() -> None:
 def test_the_event_that_closes_an_incident_as_the_new_normal_state_is_marked_and_has_the_severity_of_the_peak() -> None:
     accepted = replace(UPDATED, status="closed", is_accepted=True)
 
-    body = body_of(accepted)
+    body = body_of(accepted, replace(CONTEXT, threshold=6.0))  # the threshold has moved since
 
     VALIDATOR.validate(body)
-    assert (body["status"], body["severity"]) == ("closed", "critical")  # 7.5 is more than 2.5 times the threshold of 2
+    assert (body["status"], body["severity"]) == ("closed", "critical")  # the peak was 3.75 times its threshold
     assert body["incident"] == {
         "opened_at": "2026-11-23T07:11:50.000Z",
         "opened_offset": 990,
         "peak_score": 7.5,
+        "peak_severity": "critical",
         "accepted": True,
         "reason": "accepted",
     }
+
+
+def test_an_event_without_attention_says_why() -> None:
+    without = replace(EXPLANATION, attention=np.zeros(0, np.float32))
+
+    left_out = build_event(UPDATED, CONTEXT, without, SPEC, RULES)
+    not_scored = build_event(UPDATED, CONTEXT, None, SPEC, RULES)
+
+    assert (left_out.attention, left_out.attention_reason) == ((), "not_a_member")
+    assert (not_scored.attention, not_scored.attention_reason) == ((), "not_scored")
 
 
 def test_a_sensor_of_any_name_is_a_key() -> None:
@@ -142,7 +162,7 @@ def test_a_sensor_of_any_name_is_a_key() -> None:
     ],
 )
 def test_severity_is_by_how_many_times_the_threshold_the_score_is(score: float, expected: str) -> None:
-    assert severity(score, 2.0) == expected
+    assert severity_of(float(ratio_of(score, 2.0))) == expected
 
 
 @pytest.mark.parametrize("time_ms", [0, 999, 1_795_417_920_250, 4_102_444_800_000])
@@ -158,7 +178,13 @@ def test_times_are_iso_8601_in_utc_to_the_millisecond(time_ms: int) -> None:
 NO_RULES = EventRules()
 THIRD = np.float32(1 / 3)
 OPENED = Transition(
-    position=0, status="opened", incident_offset=1000, opened_ms=1_795_417_920_250, peak_score=123456.789, is_accepted=False
+    position=0,
+    status="opened",
+    incident_offset=1000,
+    opened_ms=1_795_417_920_250,
+    peak_score=123456.789,
+    peak_ratio=2.0,
+    is_accepted=False,
 )
 OPENED_CONTEXT = replace(
     CONTEXT,
@@ -192,11 +218,11 @@ UPDATED_BYTES = (
     '"threshold":2.0,"severity":"high","sensor_state":"ready","model":{"name":"pumps","version":"abc123"},'
     '"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25},"window":{"topic":"plant","partition":4,'
     '"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.250Z","length":3},'
-    '"attention":[0.25,0.25,0.5],"step_shares":[0.0,0.25,0.75],"features":[{"name":"pressure","value":null,'
+    '"attention":[0.25,0.25,0.5],"attention_reason":"","step_shares":[0.0,0.25,0.75],"features":[{"name":"pressure","value":null,'
     '"expected":0.333333,"share":0.75,"imputed":true,"readings":null},{"name":"temperature","value":61.25,"expected":60.0,'
     '"share":0.125,"imputed":false,"readings":null},{"name":"flow","value":3.0,"expected":3.0,"share":0.125,"imputed":false,"readings":null}],'
     '"members":[{"name":"autoencoder","share":0.625},{"name":"pca","share":0.375}],'
-    '"incident":{"opened_at":"2026-11-23T07:11:50.000Z","opened_offset":990,"peak_score":7.5,"accepted":false,"reason":""}}'
+    '"incident":{"opened_at":"2026-11-23T07:11:50.000Z","opened_offset":990,"peak_score":7.5,"peak_severity":"critical","accepted":false,"reason":""}}'
 )
 OPENED_BYTES = (
     '{"schema_version":1,"event_id":"plant-4-1000-0-abc123-opened","type":"anomaly","status":"opened",'
@@ -205,33 +231,33 @@ OPENED_BYTES = (
     '"threshold":3.33333e-8,"severity":"critical","sensor_state":"provisional","model":{"name":"pumps",'
     '"version":"abc123"},"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25},"window":{"topic":"plant",'
     '"partition":4,"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.000Z",'
-    '"length":3},"attention":[0.333333,0.333333,0.333333],"step_shares":[0.0,0.0,1.0],'
+    '"length":3},"attention":[0.333333,0.333333,0.333333],"attention_reason":"","step_shares":[0.0,0.0,1.0],'
     '"features":[{"name":"temperature","value":3.33333e-10,"expected":null,"share":0.333333,"imputed":false,"readings":null},'
     '{"name":"pressure","value":3.33333e19,"expected":null,"share":0.333333,"imputed":false,"readings":null},{"name":"flow",'
     '"value":-0.0,"expected":16777200.0,"share":0.333333,"imputed":true,"readings":null}],"members":[{"name":"pca","share":0.5},'
     '{"name":"autoencoder","share":0.5}],"incident":{"opened_at":"2026-11-23T07:12:00.250Z","opened_offset":1000,'
-    '"peak_score":123457.0,"accepted":false,"reason":""}}'
+    '"peak_score":123457.0,"peak_severity":"high","accepted":false,"reason":""}}'
 )
 CLOSED_BYTES = (
     '{"schema_version":1,"event_id":"plant-4-1000-0-abc123-closed","type":"anomaly","status":"closed",'
     '"incident_id":"plant-4-990-0","what":"","sensor_id":"pump-7","timestamp":"2026-11-23T07:12:00.250Z","score":null,'
     '"threshold":2.0,"severity":"critical","sensor_state":"warming","model":{"name":"pumps","version":"abc123"},'
     '"rules":{"version":"","budget_per_sensor_day":null},"window":{"topic":"plant","partition":4,"last_offset":1000,'
-    '"start":"2026-11-23T07:12:00.250Z","end":"2026-11-23T07:12:00.250Z","length":1},"attention":[],"step_shares":[],'
+    '"start":"2026-11-23T07:12:00.250Z","end":"2026-11-23T07:12:00.250Z","length":1},"attention":[],"attention_reason":"not_scored","step_shares":[],'
     '"features":[],"members":[],"incident":{"opened_at":"2026-11-23T07:11:50.001Z","opened_offset":990,'
-    '"peak_score":7.5,"accepted":false,"reason":"quiet"}}'
+    '"peak_score":7.5,"peak_severity":"critical","accepted":false,"reason":"quiet"}}'
 )
 ACCEPTED_BYTES = (
     '{"schema_version":1,"event_id":"plant-4-1000-0-abc123-closed","type":"anomaly","status":"closed",'
     '"incident_id":"plant-4-990-0","what":"","sensor_id":"pump-7","timestamp":"2026-11-23T07:12:00.250Z","score":2.0,'
-    '"threshold":null,"severity":"low","sensor_state":"ready","model":{"name":"pumps","version":"abc123"},'
+    '"threshold":null,"severity":"critical","sensor_state":"ready","model":{"name":"pumps","version":"abc123"},'
     '"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25},"window":{"topic":"plant","partition":4,'
     '"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.250Z","length":3},'
-    '"attention":[0.25,0.25,0.5],"step_shares":[0.0,0.25,0.75],"features":[{"name":"pressure","value":null,'
+    '"attention":[0.25,0.25,0.5],"attention_reason":"","step_shares":[0.0,0.25,0.75],"features":[{"name":"pressure","value":null,'
     '"expected":0.333333,"share":0.75,"imputed":true,"readings":null},{"name":"temperature","value":61.25,"expected":60.0,'
     '"share":0.125,"imputed":false,"readings":null},{"name":"flow","value":3.0,"expected":3.0,"share":0.125,"imputed":false,"readings":null}],'
     '"members":[{"name":"autoencoder","share":0.625},{"name":"pca","share":0.375}],'
-    '"incident":{"opened_at":"1970-01-01T00:00:00.000Z","opened_offset":990,"peak_score":7.5,"accepted":true,"reason":"accepted"}}'
+    '"incident":{"opened_at":"1970-01-01T00:00:00.000Z","opened_offset":990,"peak_score":7.5,"peak_severity":"critical","accepted":true,"reason":"accepted"}}'
 )
 
 

@@ -160,6 +160,7 @@ def test_an_incident_may_be_closed_by_a_reading_that_was_not_scored() -> None:
         "opened_at": opened["timestamp"],
         "opened_offset": opened["window"]["last_offset"],
         "peak_score": opened["score"],
+        "peak_severity": opened["severity"],
         "accepted": False,
         "reason": "quiet",
     }

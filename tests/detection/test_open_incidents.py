@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_detector.detection.open_incidents import OpenIncident, open_incidents
+from stream_detector.detection.severity import severity_of
 from tests.pipeline.replica import Replica
 from tests.pipeline.replica_config import INPUT, ReplicaConfig
 from tests.pipeline.world import World
@@ -32,6 +33,15 @@ def test_an_incident_that_was_opened_and_not_closed_is_open() -> None:
     values = [event("opened"), event("updated", offset=12), event("opened", "pump-2"), event("closed", "pump-2", 14)]
 
     assert open_incidents(values, INPUT, 0, 100) == [OpenIncident("pump-1", 10, OPENED_MS, 2.5, OPENED_MS + 1000)]
+
+
+def test_the_worst_severity_so_far_is_restored_and_that_of_the_event_if_it_has_no_other() -> None:
+    newest = json.loads(event("updated")) | {"severity": "low"}
+    with_peak = newest | {"incident": newest["incident"] | {"peak_severity": "high"}}
+
+    found = [open_incidents([json.dumps(one).encode()], INPUT, 0, 100)[0].peak_ratio for one in (with_peak, newest)]
+
+    assert [severity_of(ratio) for ratio in found] == ["high", "low"]
 
 
 def test_other_partitions_other_topics_and_later_readings_do_not_count() -> None:

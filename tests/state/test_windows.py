@@ -292,9 +292,9 @@ def test_the_layout_is_named_by_window_length_members_and_features_in_order() ->
 def test_a_record_is_a_header_with_a_shift_per_member_moments_per_feature_rules_and_a_ring_of_rows() -> None:
     record = record_dtype(window_length=5, features=2, members=3)
 
-    # 7 columns of 8 bytes, 11 of 4 and 2 of 1, and 3 float32; two float64 and a uint16 per feature; two int64 and a uint16 per
+    # 7 columns of 8 bytes, 12 of 4 and 2 of 1, and 3 float32; two float64 and a uint16 per feature; two int64 and a uint16 per
     # rule; three uint16 and a byte per feature; 2 float32 and a uint16 per row.
-    header = 7 * 8 + 11 * 4 + 2 + 3 * 4
+    header = 7 * 8 + 12 * 4 + 2 + 3 * 4
     sizes = [header, 2 * 18, 0, 6 * 18, 2 * 7, 5 * 10]
     assert [record[name].itemsize for name in record.names or ()] == sizes
     assert record.itemsize == sum(sizes)
