@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 
-import numpy as np
 import pytest
 
 from stream_detector.model.artifact import NetworkSpec
