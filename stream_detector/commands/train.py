@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from stream_detector.commands.argument_types import count, moment, share
 from stream_detector.commands.column_options import add_column_options, choices_of, names
 from stream_detector.commands.settings_options import add_settings_options, settings_of
-from stream_detector.commands.train_input import read_files, read_topic, train_parsing
+from stream_detector.commands.train_input import notes_for_run, read_files, read_topic, train_parsing
 from stream_detector.commands.train_output import WIDTH, describe_data, describe_model, progress_bars
 from stream_detector.files import check_replaceable, check_writable
 from stream_detector.model.artifact import NetworkSpec
@@ -104,7 +104,7 @@ def main(arguments: argparse.Namespace) -> int:
     inspection = inspect(dataset, choices_of(arguments))
     for warning in first_warnings(inspection.dataset, arguments.window_length):
         console.print(textwrap.fill(warning, WIDTH), style="yellow", soft_wrap=True)
-    for note in inspection.notes:
+    for note in (*inspection.notes, *notes_for_run(arguments, inspection.left_out)):
         console.print(note, soft_wrap=True)
     console.print(describe_data(inspection.dataset), soft_wrap=True)
     _train_and_save(prepare(inspection.dataset, _config(arguments, inspection)), arguments, settings, console)

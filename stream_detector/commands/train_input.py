@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -22,7 +23,6 @@ from stream_detector.values import NO_MISSING_VALUES
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stream_detector.settings.schema import Settings
 
 
 def read_files(arguments: argparse.Namespace) -> Dataset:
@@ -61,14 +61,16 @@ def read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
             limits = replace(limits, ignore_unknown_features=True)
         with console.status(f"reading {span.length:,} records of {topic}"):
             dataset, notes = read_topic_span(reader, span, JsonDecoder(features, limits), features)
-    for note in (*notes, *_notes_for_run(arguments, settings)):
+    for note in notes:
         console.print(note, soft_wrap=True)
     return dataset if kept == tuple(features) else dataset.select(kept)
 
 
-def _notes_for_run(arguments: argparse.Namespace, settings: Settings) -> tuple[str, ...]:
-    """Return a note on the setting that `run` needs if features were left out."""
-    if settings.input.unknown_features == "ignore" or not (arguments.features or arguments.ignore_columns):
+def notes_for_run(arguments: argparse.Namespace, left_out: Collection[str]) -> tuple[str, ...]:
+    """Return a note on the setting that `run` needs if features of the topic were left out, by options or by themselves."""
+    if not arguments.from_topic or not (arguments.features or arguments.ignore_columns or left_out):
+        return ()
+    if settings_of(arguments).input.unknown_features == "ignore":
         return ()
     return ("run accepts records with the features left out here only with STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore",)
 

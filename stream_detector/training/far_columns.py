@@ -22,10 +22,16 @@ from stream_detector.training.far_values import (
 
 #: A value that occurs this often, to the last digit, was not measured each time.
 FEWEST_REPEATS = 3
-#: Most of a sensor's readings that may be error codes, other repeated values, and values that differ: more are of the process.
-CODE_SHARE, REPEATED_SHARE, SINGLE_SHARE = 0.5, 0.05, 0.01
+#: Most of a column's values that may be repeated ones, and of a sensor's that may be different ones: more are of the process.
+REPEATED_SHARE, SINGLE_SHARE = 0.05, 0.01
 #: A failed read lasts this many readings at most, unless its value is an error code or far away; in this share of the cases.
 _SHORT_READINGS, _SHORT_SHARE = 3, 0.9
+#: A gap, in ranges of the rest, beside which a value that repeats this often is a failed read if nearly every step to it is
+#: this many times a usual one, which this share of the sensor's other steps do not exceed.
+DROP_GAP, FEWEST_DROPS = 0.25, 5
+_DROP_STEPS, _USUAL_STEPS = 4.0, 0.99
+#: Far values are among so many lowest and highest distinct values of a sensor.
+_EDGE_LEVELS = 10
 #: Ends of common ranges, which values reach when all is well: never left out.
 _ENDS = (100.0, 1.0)
 
@@ -66,52 +72,62 @@ def _sort_far(values: Float64Array, part: slice, repeats: Callable[[float], int]
     """Add the far values of one sensor's part of the column, in which a value occurs `repeats` times."""
     of_sensor = values[part]
     ordered = np.sort(of_sensor[~np.isnan(of_sensor)])
+    levels, counts = np.unique(ordered, return_counts=True)
+    edges = {*levels[:_EDGE_LEVELS].tolist(), *levels[-_EDGE_LEVELS:].tolist()}
+    codes = [value for value in edges if looks_like_code(value) and repeats(value) >= FEWEST_REPEATS]
+    ordered = ordered[~np.isin(ordered, codes)]
     near = rest_of(ordered, CODE_GAP)
     if near is None:
-        _sort_levels(ordered, found)
-        return
-    mask = far_mask(of_sensor, near)
-    if not mask.any():
+        _sort_levels(levels, found)
         return
     wide = rest_of(ordered, FAR_GAP) or near
-    counts = Counter(of_sensor[mask].tolist())
-    left, singles = np.zeros(len(of_sensor), np.bool_), np.zeros(len(of_sensor), np.bool_)
-    for value, count in counts.items():
-        here = of_sensor == value
-        is_very_far = not wide.low <= value <= wide.high
-        if looks_like_code(value) and (repeats(value) >= FEWEST_REPEATS or is_very_far) and count <= CODE_SHARE * len(ordered):
-            found.codes[value] = found.codes.get(value, 0) + count
-        elif repeats(value) < FEWEST_REPEATS:
-            singles |= here & is_very_far
-        elif value in _ENDS or count > REPEATED_SHARE * len(ordered) or not (is_very_far or _is_short(here)):
-            found.doubtful[value] = found.doubtful.get(value, 0) + count
-        elif value == 0.0 and not _is_short(here):
-            found.doubtful[value] = found.doubtful.get(value, 0) + count  # switched off
-        else:
-            found.repeated[value] = found.repeated.get(value, 0) + count
-            left |= here
-    if singles.any() and singles.sum() <= SINGLE_SHARE * len(ordered) and _is_short(singles):
-        found.single += of_sensor[singles].tolist()
-        left |= singles
+    found.codes |= {value: 0 for value in codes if near.is_far(value, CODE_GAP)}
+    found.codes |= {value: 0 for value in edges if looks_like_code(value) and far_mask(np.array(value), wide)}
+    seldom = levels[(counts < FEWEST_REPEATS) & far_mask(levels, wide)]
+    seldom = seldom[[repeats(value) < FEWEST_REPEATS and value not in found.codes for value in seldom.tolist()]]
+    left = np.isin(of_sensor, seldom)
+    if left.sum() > SINGLE_SHARE * len(ordered) or not _is_short(left):
+        left[:] = False
+    found.single += of_sensor[left].tolist()
+    drops = rest_of(ordered, DROP_GAP) or near
+    for value in sorted(edges - {*codes, *found.codes, *_ENDS, *seldom.tolist()}):
+        here, count = of_sensor == value, repeats(value)
+        is_near, is_very_far = not far_mask(np.array(value), near), bool(far_mask(np.array(value), wide))
+        is_drop = count >= FEWEST_DROPS and far_mask(np.array(value), drops) and _is_drop(of_sensor, here)
+        if count < FEWEST_REPEATS or (is_near and not is_drop):
+            continue
+        is_failed = is_drop or _is_short(here) or (is_very_far and value != 0.0)  # 0 for long: switched off
+        kept = not is_failed or count > REPEATED_SHARE * len(values)
+        sorted_into = found.doubtful if kept else found.repeated
+        sorted_into[value] = sorted_into.get(value, 0) + int(here.sum())
+        left |= here & (not kept)
     found.mask[part] |= left
 
 
-def _sort_levels(ordered: Float64Array, found: FarColumn) -> None:
-    """Add the error codes among few values or levels."""
-    levels, counts = np.unique(ordered, return_counts=True)
+def _is_drop(of_sensor: Float64Array, here: BoolArray) -> bool:
+    """Return whether a value comes and goes, nearly always, by steps that the sensor else does not make."""
+    usual = np.abs(np.diff(of_sensor[~here & ~np.isnan(of_sensor)]))
+    if not _is_short(here) or not len(usual):
+        return False
+    enters = here[1:] & ~here[:-1]
+    steps = np.abs(np.diff(of_sensor))[enters]
+    return bool(len(steps)) and bool(np.mean(steps > _DROP_STEPS * np.quantile(usual, _USUAL_STEPS)) >= _SHORT_SHARE)
+
+
+def _sort_levels(levels: Float64Array, found: FarColumn) -> None:
+    """Add the error codes among few levels."""
     if len(levels) > FEWEST_DISTINCT:
         return
-    for value, count in zip(levels.tolist(), counts.tolist(), strict=True):
-        others = levels[levels != value]
-        if looks_like_code(value) and count <= CODE_SHARE * len(ordered) and is_far_from_levels(value, others):
-            found.codes[value] = found.codes.get(value, 0) + count
+    for value in levels.tolist():
+        if looks_like_code(value) and is_far_from_levels(value, levels[levels != value]):
+            found.codes[value] = 0
 
 
 def _is_short(mask: BoolArray) -> bool:
     """Return whether nearly all runs of a mask are short."""
     edges = np.diff(mask.astype(np.int8), prepend=0, append=0)
     lengths = np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)
-    return bool(np.mean(lengths <= _SHORT_READINGS) >= _SHORT_SHARE)
+    return bool(np.count_nonzero(lengths <= _SHORT_READINGS) >= _SHORT_SHARE * len(lengths))
 
 
 def notes_on_far(name: str, found: FarColumn, total: int) -> list[str]:

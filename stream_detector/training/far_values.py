@@ -36,6 +36,10 @@ class Rest:
     low: float
     high: float
 
+    def is_far(self, value: float, gap: float) -> bool:
+        """Return whether a value is further away than `gap` times the range."""
+        return max(self.low - value, value - self.high) > gap * (self.high - self.low)
+
 
 def looks_like_code(value: float) -> bool:
     """Return whether a value is one that programs write for a failed read: all nines or eights, the end of an integer type."""

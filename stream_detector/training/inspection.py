@@ -64,6 +64,7 @@ class Inspection:
     counters: tuple[str, ...]
     context: tuple[str, ...]  # features to be context beside those that hold only 0 and 1; none if the user has chosen
     codes: dict[str, tuple[float, ...]]  # error codes by feature: values that mean missing
+    left_out: tuple[str, ...]  # columns that are not measurements
     notes: list[str]
 
 
@@ -88,6 +89,7 @@ def inspect(dataset: Dataset, choices: Choices) -> Inspection:
         counters=tuple(counters),
         context=context,
         codes={name: tuple(sorted(found.codes)) for name, found in far.items() if found.codes},
+        left_out=tuple(left_out),
         notes=[*notes, *_notes_on_kept(kinds, choices, counters)],
     )
 

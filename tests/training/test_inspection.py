@@ -80,6 +80,24 @@ def test_an_error_code_among_levels_and_in_a_counter() -> None:
     assert found.counters == ("energy_kwh",)
 
 
+def test_an_error_code_may_be_most_of_what_was_read() -> None:
+    values = np.where(RNG.random(2 * ROWS) < 0.6, -9999.0, TEMPERATURE)
+
+    assert inspected(temperature=values).codes == {"temperature": (-9999.0,)}
+
+
+def test_a_failed_read_that_is_not_far_is_told_by_its_steps() -> None:
+    flow = 24 + 13 * np.sin(np.arange(2 * ROWS) / 50) + RNG.normal(0, 0.3, 2 * ROWS)  # 11 to 37
+    flow[RNG.random(2 * ROWS) < 0.005] = 0.0
+    stops = np.where(COUNT % 200 < 4, 0.0, 24 + 13 * np.sin(np.arange(2 * ROWS) / 3))  # for four readings at a time
+
+    found = inspected(flow=flow, stops=stops)
+
+    assert np.isnan(found.dataset.column("flow")).sum() == (flow == 0).sum() > 0
+    assert not np.isnan(found.dataset.column("stops")).any()
+    assert len(found.notes) == 1
+
+
 @pytest.mark.parametrize("value", [-127.0, 850.0, 7999.0])
 def test_any_other_value_that_repeats_far_away_is_left_out_of_the_training_only(value: float) -> None:
     found = inspected(temperature=temperature_with(dict.fromkeys((7, 500, 900, 901), value)))
