@@ -106,10 +106,11 @@ def _numbering(column: Column, name: str, levels: Float64Array) -> str | None:
     """Return whether whole numbers number the rows, the time or the sensors."""
     in_file = column.values[np.argsort(column.rows)]
     of_sensors = min((_rising_by_one(values) for values, _ in _sensors(column)), default=0.0)
-    if max(_rising_by_one(in_file), of_sensors) >= (1.0 if _COUNTER_NAME.fullmatch(name) else _NUMBERED_SHARE):
-        return ROW_NUMBER
-    if _all(column, _follows_time):
-        return CLOCK
+    if not _COUNTER_NAME.fullmatch(name):
+        if max(_rising_by_one(in_file), of_sensors) >= _NUMBERED_SHARE:
+            return ROW_NUMBER
+        if _all(column, _follows_time):
+            return CLOCK
     constant = _all(column, lambda values, _: bool((values == values[0]).all()))
     if _IDENTIFIER_NAME.fullmatch(name) or _IDENTIFIER_NAME.fullmatch(_CAMEL.sub("_", column.name.strip()).lower()):
         return IDENTIFIER if constant or len(levels) == np.count_nonzero(~np.isnan(column.values)) else None

@@ -72,18 +72,40 @@ def test_a_file_becomes_a_model_with_a_report_and_a_picture(tmp_path: Path) -> N
 def test_columns_may_be_ignored_or_seen_without_being_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write_csv(tmp_path / "readings.csv", 200)
     header, *rows = source.read_text().splitlines()
-    source.write_text("\n".join([f"{header},note,on", *(f"{row},7,{second % 2}" for second, row in enumerate(rows))]))
-    options = ["--ignore-columns", "note", "--context-columns", "pressure", "--attention-bias", "--decoder", "context"]
+    rows = [f"{row},7,{second % 2},{18e6 + 2 * second},{int(second > 190)}" for second, row in enumerate(rows)]
+    rows[30:32] = [f"{row.split(',')[0]},-9999,{row.split(',', 2)[2]}" for row in rows[30:32]]
+    source.write_text("\n".join([f"{header},note,on,energy_kwh,label", *rows]))
+    options = [
+        "--ignore-columns",
+        "note",
+        "--missing-values",
+        "Stale,pressure=-1",
+        "--context-columns",
+        "pressure",
+        "--attention-bias",
+        "--decoder",
+        "context",
+    ]
 
     done = main(["train", "--input", str(source), "--output", str(tmp_path / "model"), *map(str, SMALL), *options])
 
     assert done == 0
     artifact = load_artifact(tmp_path / "model")
-    assert artifact.spec.features == ("temperature", "pressure", "on")
-    assert artifact.normalization.scored.tolist() == [True, False, True]
+    assert artifact.spec.features == ("temperature", "pressure", "on", "energy_kwh")
+    assert artifact.spec.counters == ("energy_kwh",)
+    assert artifact.spec.missing_values.to_json() == ["stale", {"pressure": [-1.0], "temperature": [-9999.0]}]
+    assert artifact.normalization.scored.tolist() == [True, False, True, True]
+    assert artifact.calibration.sensors.location[0, 3] == pytest.approx(7200)  # per hour
     assert (artifact.network.decoder, artifact.network.attention_units, artifact.network.units) == ("context", None, 4)
     assert artifact.report["data"]["context_features"] == ["pressure"]
-    assert "context, never scored: pressure" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    for what in (
+        "context, never scored: pressure",
+        "column label looks like a label",
+        "temperature: -9999 2 times",
+        "column energy_kwh: only rising",
+    ):
+        assert what in said
 
 
 def test_its_report_is_plain_json_with_the_gates_result(tiny_model_directory: Path) -> None:
