@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-
 def read_files(arguments: argparse.Namespace) -> Dataset:
     """Read the input files. Raises SettingsError for options that only apply to the topic."""
     if arguments.since or arguments.until or arguments.features:
