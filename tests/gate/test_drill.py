@@ -30,7 +30,7 @@ def trials_of(drill: Drill, kind: str) -> list[int]:
 def changed(drill: Drill, values: Float64Array, trial: int) -> Float64Array:
     """Return the readings of a trial less those without its fault."""
     first = int(drill.times_ms[trial, 0]) // 1000
-    return drill.values[trial] - values[first : first + drill.values.shape[1]]
+    return np.asarray(drill.values[trial] - values[first : first + drill.values.shape[1]])
 
 
 def test_each_kind_has_as_many_trials_and_each_ends_with_its_fault() -> None:
