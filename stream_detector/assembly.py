@@ -13,14 +13,21 @@ from stream_detector.detection.calibration import Calibration, alarms_per_readin
 from stream_detector.detection.decision_rules import DecisionRules, OwnPace
 from stream_detector.detection.detector import Detector, WindowConfig
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.rules.fold import RuleConfig
+from stream_detector.detection.rules.healthy import HealthyData
+from stream_detector.detection.rules.incidents import Pace
+from stream_detector.detection.rules.limits import LimitOptions, rule_limits
 from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import SilenceRules
+from stream_detector.detection.transition import FROZEN, MISSING_FEATURE, OUT_OF_RANGE
+from stream_detector.errors import SettingsError
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.ingest.json_decoder import InputLimits
 from stream_detector.ingest.parsing import Parsing
 from stream_detector.pipeline.config import CommitPolicy, PipelineConfig, RestoreConfig
 from stream_detector.readings import Float32Array
 from stream_detector.settings.schema import (
+    PREFIX,
     AlertSettings,
     DeadLetterSettings,
     InputSettings,
@@ -50,6 +57,7 @@ class TrainedScorer(Scorer, Protocol):
     spec: ModelSpec
     calibration: Calibration
     fallback_deviation: Float32Array  # [F] > 0
+    healthy: HealthyData
 
 
 def build_detector(
@@ -70,6 +78,32 @@ def build_detector(
             interval_ms=1000.0 * model.sampling_interval_seconds,
             silences=silence_rules(model, rules),
         ),
+        rule_config=None if rules is None else rule_config(model, scorer.healthy, rules, update_seconds(model, alerts)),
+    )
+
+
+def rule_config(model: ModelSpec, healthy: HealthyData, rules: RuleSettings, update_seconds: float) -> RuleConfig:
+    """Return the rules in force and their limits; raise SettingsError if a limit names no feature of the model."""
+    if unknown := [name for name in (*rules.limits, *rules.units) if name not in model.features]:
+        msg = (
+            f"{PREFIX}RULES__LIMITS or RULES__UNITS names {unknown[0]}, which the model does not have; "
+            f"its features are {', '.join(model.features)}"
+        )
+        raise SettingsError(msg)
+    options = LimitOptions(
+        frozen_readings=rules.frozen_readings,
+        frozen_row_readings=rules.frozen_row_readings,
+        missing_readings=rules.missing_readings,
+        healthy_factor=rules.healthy_factor,
+        range_spans=rules.range_spans,
+        ranges=rules.limits,
+        units=rules.units,
+    )
+    return RuleConfig(
+        limits=rule_limits(healthy, model.features, options),
+        types=frozenset(name for name in (FROZEN, MISSING_FEATURE, OUT_OF_RANGE) if getattr(rules, name)),
+        pace=Pace(rules.quiet_readings or max(1, model.window_length // 2), max(1, round(1000 * update_seconds))),
+        healthy_factor=rules.healthy_factor,
     )
 
 
@@ -111,6 +145,11 @@ def decision_rules(model: ModelSpec, calibration: Calibration, state: StateSetti
 
 def _least(seconds: float, intervals: float) -> tuple[int, float]:
     return max(1, round(1000 * seconds)), intervals
+
+
+def update_seconds(model: ModelSpec, alerts: AlertSettings) -> float:
+    """Return the shortest time between two updates of an open incident."""
+    return alerts.update_seconds or max(UPDATE_SECONDS, model.window_length * model.sampling_interval_seconds)
 
 
 def rules_version(

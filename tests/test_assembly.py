@@ -21,6 +21,7 @@ from stream_detector.assembly import (
 from stream_detector.detection.calibration import Calibration, Tails
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.scorer import WindowErrors
 from stream_detector.readings import Float32Array, Readings
 from stream_detector.settings.schema import AlertSettings, KafkaSettings, Settings, StateSettings
@@ -123,6 +124,7 @@ class Trained:
     spec: ModelSpec = MODEL
     calibration: Calibration = CALIBRATION
     fallback_deviation: Float32Array = field(default_factory=lambda: np.full(1, 9.0, np.float32))
+    healthy: HealthyData = field(default_factory=lambda: HealthyData.none(2, 1))
 
     def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
         """See ports.Scorer."""

@@ -87,7 +87,7 @@ def test_paths_named_in_the_map_of_the_code_exist() -> None:
 def test_settings_named_in_the_text_exist(page: Path) -> None:
     known = re.findall(r"`STREAM_DETECTOR_(\w+)`", (DOCS / "settings.md").read_text())
     named = re.findall(
-        r"\b(?:STREAM_DETECTOR_)?((?:KAFKA|REDIS|MODEL|STATE|INPUT|DEAD_LETTERS|ALERTS|HTTP|SERVICE)__[A-Z_]+)",
+        r"\b(?:STREAM_DETECTOR_)?((?:KAFKA|REDIS|MODEL|STATE|INPUT|DEAD_LETTERS|ALERTS|RULES|HTTP|SERVICE)__[A-Z_]+)",
         page.read_text(),
     )
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.scorer import WindowErrors
 from stream_detector.errors import ModelError
 from stream_detector.model.artifact import Artifact
@@ -49,6 +50,7 @@ class KerasScorer:
         artifact = model if isinstance(model, Artifact) else load_artifact(model)
         self.spec: ModelSpec = artifact.spec
         self.calibration: Calibration = artifact.calibration
+        self.healthy: HealthyData = artifact.healthy
         self.report: Mapping[str, Any] = artifact.report
         self.fallback_deviation: Float32Array = artifact.fleet.deviation
         try:

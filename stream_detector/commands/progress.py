@@ -22,7 +22,7 @@ def score_with_progress(scorer: TrainedScorer, dataset: Dataset, settings: Setti
     from stream_detector.evaluation.offline_scoring import join, score_dataset
 
     state = settings.state.model_copy(update={"max_sensors": max(1, len(dataset.sensors))})
-    detector = build_detector(scorer, state, settings.alerts)
+    detector = build_detector(scorer, state, settings.alerts, settings.rules)
     return join(list(track(score_dataset(detector, dataset), "scoring", None)))
 
 

@@ -16,7 +16,9 @@ from stream_detector.detection.input_silence import PARTITION as INPUT_PARTITION
 from stream_detector.detection.input_silence import InputSilence, input_event
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.open_incidents import OpenIncident, write_incident
+from stream_detector.detection.rules.batch import RuleBatch
 from stream_detector.detection.rules.changes import RuleChange, build_rule_event
+from stream_detector.detection.rules.fold import RuleConfig, fold_rules
 from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import SilenceRules
 from stream_detector.detection.silence_events import (
@@ -75,7 +77,14 @@ class Detector:
     """The sensors' state, and the scorer and rules that change it. Not thread-safe."""
 
     def __init__(
-        self, arena: Arena, scorer: Scorer, model: ModelSpec, decision_rules: DecisionRules, window_config: WindowConfig
+        self,
+        arena: Arena,
+        scorer: Scorer,
+        model: ModelSpec,
+        decision_rules: DecisionRules,
+        window_config: WindowConfig,
+        *,
+        rule_config: RuleConfig | None = None,  # None: no rules
     ) -> None:
         self.arena = arena
         self.model = model
@@ -83,6 +92,7 @@ class Detector:
         self._rules = decision_rules
         self._windows = window_config
         self.silences = SilenceWatch(arena, window_config.silences)
+        self._rule_config = rule_config
 
     @property
     def layout(self) -> str:
@@ -145,12 +155,17 @@ class Detector:
         self.silences.refresh(touched)
         values, table_rows = appended.newest_values(), self.arena.table_rows[appended.slot]
         scales = learn(self.arena.records, appended, values, table_rows, self._windows.scales)
+        changes: tuple[RuleChange, ...] = ()
+        if self._rule_config is not None:
+            batch = RuleBatch.of(appended, readings, last_time_ms, table_rows)
+            changes = fold_rules(self.arena.records, batch, self.model.features, self._rule_config, emits=scoring)
         if not scoring or not len(values):
-            return PendingBatch(appended, scales, touched, None, np.zeros(0, np.int64), _no_errors)
+            return PendingBatch(appended, scales, touched, None, np.zeros(0, np.int64), _no_errors, changes)
         fold = self._fold(readings, appended, groups, returns)
         has_incident = self.arena.records["header"]["incident_offset"][touched] != NO_INCIDENT
         started = self._start(appended, scales, fold, fold.wanted | has_incident[groups])
-        return PendingBatch(appended, scales, touched, fold, *started, silence_changes(readings, appended, returns))
+        changes += silence_changes(readings, appended, returns)
+        return PendingBatch(appended, scales, touched, fold, *started, changes)
 
     def finish(self, pending: PendingBatch) -> Detected:
         """Wait for the scores of a batch, and decide. Slots may have been released since: their new state is then lost."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.model.error_normalization import ErrorNormalization
 from stream_detector.model.linear_members import LinearMember
 from stream_detector.model.missing_features import RowMoments
@@ -41,4 +42,5 @@ class Artifact:
     row_moments: RowMoments  # from which missing features are filled
     missing_levels: MissingLevels
     calibration: Calibration
+    healthy: HealthyData
     report: Mapping[str, Any]  # JSON-like: the training report, for people

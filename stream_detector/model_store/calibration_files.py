@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.detection.calibration import Calibration, Tails
+from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.readings import Float32Array
 from stream_detector.state.known_sensors import SensorTable
+
+_HEALTHY = "healthy/"
 
 
 def calibration_to_json(calibration: Calibration) -> dict[str, Any]:
@@ -61,6 +64,16 @@ def parse_sensors(arrays: Mapping[str, NDArray[Any]]) -> SensorTable:
         interval_ms=as_float32(arrays["interval_ms"]),
         pause_ms=as_float32(arrays["pause_ms"]),
     )
+
+
+def healthy_arrays(healthy: HealthyData) -> dict[str, NDArray[Any]]:
+    """Return the healthy data as arrays, under names of their own."""
+    return {f"{_HEALTHY}{name}": getattr(healthy, name) for name in HealthyData.__slots__}
+
+
+def parse_healthy(arrays: Mapping[str, NDArray[Any]]) -> HealthyData:
+    """Rebuild healthy data from the output of healthy_arrays; raise KeyError for other arrays."""
+    return HealthyData(**{name: arrays[f"{_HEALTHY}{name}"] for name in HealthyData.__slots__})
 
 
 def as_float32(array: NDArray[Any]) -> Float32Array:

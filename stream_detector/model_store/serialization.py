@@ -5,7 +5,7 @@
     weights.safetensors  the network's weights, by the path of the variable; the linear members' matrices
     scoring.json         usual errors, context features, the fleet's typical scale
     calibration.json     how rare an error is (calibration_files.py)
-    sensors.safetensors  each sensor's scale, levels and pace (calibration_files.py)
+    sensors.safetensors  each sensor's scale, levels, pace and healthy data (calibration_files.py)
     report.json          the training report, for people
 
 No file holds code, and reading them deserialises nothing that could run any.
@@ -33,12 +33,15 @@ from stream_detector.model_store.arrays import read_arrays, write_arrays
 from stream_detector.model_store.calibration_files import (
     as_float32,
     calibration_to_json,
+    healthy_arrays,
     parse_calibration,
+    parse_healthy,
     parse_sensors,
     sensor_arrays,
 )
 from stream_detector.model_store.validation import (
     check_calibration,
+    check_healthy,
     check_linear,
     check_missing,
     check_network,
@@ -93,7 +96,7 @@ def pack(artifact: Artifact) -> dict[str, bytes]:
         WEIGHTS: write_arrays({**artifact.weights, **_linear_arrays(artifact.linear), **_missing_arrays(artifact)}),
         SCORING: as_json(scoring),
         CALIBRATION: as_json(calibration_to_json(artifact.calibration)),
-        SENSORS: write_arrays(sensor_arrays(artifact.calibration.sensors)),
+        SENSORS: write_arrays(sensor_arrays(artifact.calibration.sensors) | healthy_arrays(artifact.healthy)),
         REPORT: as_json(artifact.report),
     }
 
@@ -101,7 +104,7 @@ def pack(artifact: Artifact) -> dict[str, bytes]:
 def unpack(files: Mapping[str, bytes]) -> Artifact:
     """Return the artifact; raise one of PARSE_ERRORS for content that is not a model's or is inconsistent."""
     spec_data, scoring = json.loads(files[SPEC]), json.loads(files[SCORING])
-    arrays = read_arrays(files[WEIGHTS])
+    arrays, of_sensors = read_arrays(files[WEIGHTS]), read_arrays(files[SENSORS])
     artifact = Artifact(
         spec=_parse_spec(spec_data),
         network=NetworkSpec(**spec_data["network"]),
@@ -111,7 +114,8 @@ def unpack(files: Mapping[str, bytes]) -> Artifact:
         normalization=ErrorNormalization(np.array(scoring["usual_errors"], np.float32), np.array(scoring["scored"], np.bool_)),
         row_moments=_parse_row_moments(arrays),
         missing_levels=_parse_missing_levels(arrays),
-        calibration=parse_calibration(json.loads(files[CALIBRATION]), parse_sensors(read_arrays(files[SENSORS]))),
+        calibration=parse_calibration(json.loads(files[CALIBRATION]), parse_sensors(of_sensors)),
+        healthy=parse_healthy(of_sensors),
         report=_parse_report(files[REPORT]),
     )
     check_spec(artifact.spec)
@@ -120,6 +124,7 @@ def unpack(files: Mapping[str, bytes]) -> Artifact:
     check_scoring(artifact.normalization, artifact.fleet, artifact.spec)
     check_missing(artifact.row_moments, artifact.missing_levels, artifact.spec)
     check_calibration(artifact.calibration, artifact.spec)
+    check_healthy(artifact.healthy, len(artifact.calibration.sensors), len(artifact.spec.features))
     return artifact
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.model.artifact import NetworkSpec
 from stream_detector.model.error_normalization import ErrorNormalization
 from stream_detector.model.linear_members import CHANGE, FORECAST, PCA, LinearMember
@@ -121,6 +122,16 @@ def check_calibration(calibration: Calibration, spec: ModelSpec) -> None:
     )
     _require(calibration.readings > 0 and calibration.prior_count > 0, "the calibration has no readings")
     _check_table(calibration.sensors, spec)
+
+
+def check_healthy(healthy: HealthyData, sensors: int, features: int) -> None:
+    """Check the shapes of the healthy data, and that counts are possible."""
+    for name in HealthyData.__slots__:
+        array = getattr(healthy, name)
+        shape = (features,) if name == "scored" else (sensors,) if name in ("readings", "row_repeats", "row_longest") else None
+        _require(array.shape == (shape or (sensors, features)), f"healthy data: {name} has shape {array.shape}")
+        _require(name in ("lowest", "highest") or bool((array >= 0).all()), f"healthy data: {name} is below 0")
+    _require(bool((healthy.repeats <= healthy.pairs).all()), "healthy data: more repeats than readings")
 
 
 def _check_table(table: SensorTable, spec: ModelSpec) -> None:

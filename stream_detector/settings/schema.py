@@ -205,17 +205,6 @@ class InputSettings(Group):
         return value
 
 
-class RuleSettings(Group):
-    """What the rules find that need no model: docs/rules.md."""
-
-    silent_seconds: Annotated[float, Field(ge=0, le=7 * 86_400)] = Field(
-        60.0,
-        description="A sensor is silent after so long without a reading, at least; 0 turns this rule off.",
-    )
-    silent_intervals: float = Field(5.0, ge=1, le=1000, description="And after this many of its own intervals.")
-    silent_pauses: float = Field(3.0, ge=1, le=1000, description="And after this many of its own usual longest pauses.")
-
-
 class DeadLetterSettings(Group):
     """How much bad input stops the service."""
 
@@ -256,6 +245,40 @@ class AlertSettings(Group):
             msg = f"{PREFIX}ALERTS__FLEET_SIZE has no effect without {PREFIX}ALERTS__BUDGET_PER_FLEET_DAY: set both or neither"
             raise ValueError(msg)
         return self
+
+
+class RuleSettings(Group):
+    """Rules that need no model: what each finds and its limits are in [rules.md](rules.md)."""
+
+    frozen: bool = Field(True, description="Find features that do not change for longer than healthy data ever show.")
+    missing_feature: bool = Field(True, description="Find features that give no value for longer than healthy data ever show.")
+    out_of_range: bool = Field(True, description="Find values beyond `limits`, or far beyond all healthy data.")
+    frozen_readings: Count = Field(20, description="Fewest repeats of one feature's value that are frozen.")
+    frozen_row_readings: Count = Field(8, description="Fewest repeats of all values of a reading that are frozen.")
+    missing_readings: Count = Field(20, description="Fewest readings in a row without a value of a feature that count.")
+    healthy_factor: float = Field(
+        3.0, ge=1.0, le=1000.0, description="A limit is at least this many times the longest run that healthy data show."
+    )
+    range_spans: float = Field(
+        3.0, gt=0.0, le=1e6, description="How far beyond the healthy range a value must be, in widths of that range."
+    )
+    limits: dict[str, tuple[float | None, float | None]] = Field(
+        default_factory=dict,
+        description="Lowest and highest value by feature, in its own units, in place of the learned ones, as JSON: "
+        '`{"temperature": [-20, 120]}`. null: no limit.',
+    )
+    units: dict[str, str] = Field(
+        default_factory=dict, description='Units by feature, for the sentence of an event, as JSON: `{"temperature": "°C"}`.'
+    )
+    quiet_readings: Count | None = Field(
+        None, description="Readings in a row at which a rule does not apply that close its incident. Unset: half a window."
+    )
+    silent_seconds: Annotated[float, Field(ge=0, le=7 * 86_400)] = Field(
+        60.0,
+        description="A sensor is silent after so long without a reading, at least; 0 turns this rule off.",
+    )
+    silent_intervals: float = Field(5.0, ge=1, le=1000, description="And after this many of its own intervals.")
+    silent_pauses: float = Field(3.0, ge=1, le=1000, description="And after this many of its own usual longest pauses.")
 
 
 class HttpSettings(Group):

@@ -32,6 +32,7 @@ from stream_detector.state.running_scale import Scales
 from stream_detector.training.calibration_fit import fit_calibration
 from stream_detector.training.data_split import gather
 from stream_detector.training.gate_run import CompiledMembers, run_gate
+from stream_detector.training.healthy_fit import fit_healthy
 from stream_detector.training.missing_fit import corrected, measure_missing_levels
 from stream_detector.training.network_fit import CALIBRATING, Losses, Progress, fit, sample
 from stream_detector.training.preparation import Prepared
@@ -198,6 +199,7 @@ def _artifact(
         row_moments=prepared.imputation.moments,
         missing_levels=held_out.missing_levels.take(kept),
         calibration=_calibrate(prepared, errors_of_kept, names, weights[kept]),
+        healthy=fit_healthy(prepared.dataset, prepared.scored),
         report={},
     )
 

@@ -38,6 +38,7 @@ class RememberingScorer:
         self.spec = scorer.spec
         self.calibration = scorer.calibration
         self.fallback_deviation = scorer.fallback_deviation
+        self.healthy = scorer.healthy
         self._scorer = scorer
         self._found: list[Float32Array] = []
         self._position = 0

@@ -20,6 +20,7 @@ from stream_detector.assembly import build_detector
 from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.detector import Detector
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.scorer import WindowErrors
 from stream_detector.model_store.model_directory import load_artifact
 from stream_detector.pipeline.partition import Partition
@@ -41,6 +42,7 @@ class Unscored:
     spec: ModelSpec
     calibration: Calibration
     fallback_deviation: Float32Array
+    healthy: HealthyData
 
     def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
         """See ports.Scorer; never called."""
@@ -54,7 +56,7 @@ class Unscored:
 def filling_detector(model: Path) -> Detector:
     """Return a detector for one slice of sensors that fills windows and scores none."""
     artifact = load_artifact(model)
-    scorer = Unscored(artifact.spec, artifact.calibration, artifact.fleet.deviation)
+    scorer = Unscored(artifact.spec, artifact.calibration, artifact.fleet.deviation, artifact.healthy)
     return build_detector(scorer, StateSettings(max_sensors=PATTERN), AlertSettings())
 
 

@@ -1,0 +1,105 @@
+"""The rules: to which features of which readings each applies, and how it says so."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stream_detector.detection.rules.batch import RuleBatch
+from stream_detector.detection.rules.incidents import Finding
+from stream_detector.detection.rules.limits import NEVER, RuleLimits
+from stream_detector.detection.rules.runs import Runs
+from stream_detector.detection.transition import FROZEN, MISSING_FEATURE, OUT_OF_RANGE
+from stream_detector.readings import BoolArray, Int32Array, Int64Array
+from stream_detector.state.known_sensors import UNKNOWN
+from stream_detector.state.record_layout import MAXIMUM_RUN
+from stream_detector.timestamps import duration
+
+Features = tuple[str, ...]
+
+
+def frozen(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: Features, factor: float) -> Finding:
+    """Find features, or all of a row, that do not change for longer than healthy data ever show."""
+    rows = batch.table_rows
+    limit = _for_strangers(limits.unchanged[rows], runs.longest, rows[:, None], factor)
+    present = ~np.isnan(batch.values)
+    row_run = _row_runs(runs, present, limits.unchanged[rows] < NEVER)
+    shown = np.where(limits.unchanged[rows] < NEVER, runs.longest, MAXIMUM_RUN).min(axis=1)  # no row repeats for longer
+    is_row = row_run >= _for_strangers(limits.row[rows], shown, rows, factor)
+
+    def describe(position: int, involved: list[int]) -> str:
+        run = int(runs.unchanged[position, involved].min())
+        lasts = _lasts(batch, position, run)
+        if is_row[position]:
+            return f"no value has changed for {lasts}; {_healthy('a whole reading', int(limits.row_longest[rows[position]]))}"
+        names = ", ".join(features[one] for one in involved)
+        healthy = _healthy("a value", int(limits.longest[rows[position], involved].max()))
+        has = "has" if len(involved) == 1 else "have"
+        return f"{names} {has} not changed for {lasts}; {healthy}"
+
+    applies = (runs.unchanged >= limit) | (is_row[:, None] & present)
+    return Finding(FROZEN, features, applies, runs.unchanged, describe, "changed again")
+
+
+def _for_strangers(limit: Int32Array, longest: Int64Array, rows: Int32Array, factor: float) -> Int32Array:
+    """Return limits of the same shape that exceed the runs that a sensor unknown to the model has shown itself."""
+    own = np.where(rows == UNKNOWN, np.ceil(factor * longest), 0).astype(np.int32)
+    return np.maximum(limit, own)
+
+
+def _row_runs(runs: Runs, present: BoolArray, is_lively: BoolArray) -> Int64Array:
+    """Return for how many readings no value of the row has changed [M]; -1 if a feature that often changes is missing."""
+    longest = np.where(present, runs.unchanged, NEVER).min(axis=1)
+    return np.where((is_lively & ~present).any(axis=1), -1, longest)
+
+
+def missing_feature(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: Features) -> Finding:
+    """Find features that give no value for longer than healthy data ever show."""
+    rows = batch.table_rows
+
+    def describe(position: int, involved: list[int]) -> str:
+        gone = [one for one in involved if runs.absent[position, one] > 0] or involved
+        names = ", ".join(features[one] for one in gone)
+        lasts = _lasts(batch, position, int(runs.absent[position, gone].min()))
+        healthy = int(limits.longest_absent[rows[position], gone].max())
+        usual = f"healthy data miss at most {healthy} in a row" if healthy else "healthy data always have one"
+        return f"{names} {'has' if len(gone) == 1 else 'have'} given no value for {lasts}; {usual}"
+
+    return Finding(MISSING_FEATURE, features, runs.absent >= limits.absent[rows], runs.absent, describe, "gave values again")
+
+
+def out_of_range(batch: RuleBatch, limits: RuleLimits, features: Features) -> Finding:
+    """Find values beyond limits that are set by hand, or far beyond all healthy data."""
+    low, high = limits.low[batch.table_rows], limits.high[batch.table_rows]
+    with np.errstate(invalid="ignore"):
+        applies = (batch.values < low) | (batch.values > high)
+
+    def describe(position: int, involved: list[int]) -> str:
+        return "; ".join(_beyond(batch, limits, features, position, one) for one in involved)
+
+    return Finding(OUT_OF_RANGE, features, applies, applies.astype(np.int64), describe, "returned to its range")
+
+
+def _beyond(batch: RuleBatch, limits: RuleLimits, features: Features, position: int, feature: int) -> str:
+    value, row = float(batch.values[position, feature]), batch.table_rows[position]
+    low, high = float(limits.low[row, feature]), float(limits.high[row, feature])
+    unit = f" {limits.units[feature]}" if limits.units[feature] else ""
+    source = "the limit that is set for it" if limits.is_set[feature] else "far beyond all healthy data"
+    name = features[feature]
+    if value > high:
+        return f"{name} is {value:.6g}{unit}, above {high:.6g}{unit}, {source}"
+    if value < low:
+        return f"{name} is {value:.6g}{unit}, below {low:.6g}{unit}, {source}"
+    return f"{name} is {value:.6g}{unit}"
+
+
+def _lasts(batch: RuleBatch, position: int, run: int) -> str:
+    """Say for how long a run of readings lasts, by the mean interval of the sensor's window."""
+    seconds = run * batch.interval_seconds(position)
+    return f"about {duration(seconds)} ({run} readings)" if seconds > 0 else f"{run} readings"
+
+
+def _healthy(what: str, longest: int) -> str:
+    """Say how often in a row healthy data repeat something."""
+    if not longest:
+        return f"healthy data never repeat {what}"
+    return f"healthy data repeat {what} at most {'once' if longest == 1 else f'{longest} times'} in a row"

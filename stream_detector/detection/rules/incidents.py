@@ -1,0 +1,136 @@
+"""Folds the readings to which a rule applies into the rule's incidents of their sensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.detection.events import EventFeature
+from stream_detector.detection.rules.batch import RuleBatch
+from stream_detector.detection.rules.changes import RuleChange
+from stream_detector.detection.rules.latch import Before, Latched, latch, update_due
+from stream_detector.detection.transition import CLOSED, OPENED, QUIET, UPDATED
+from stream_detector.readings import BoolArray, Int32Array, Int64Array
+from stream_detector.state.record_layout import MAXIMUM_RUN, NO_INCIDENT, RULE_TYPES, Records
+from stream_detector.timestamps import duration
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many calm readings close an incident, and how often an open one is updated."""
+
+    quiet_readings: int
+    update_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule at the accepted readings of a batch."""
+
+    type: str
+    features: tuple[str, ...]  # [F] names
+    applies: BoolArray  # [M, F] features that the rule finds faulty
+    readings: Int64Array  # [M, F] for how many readings in a row; 0 if that means nothing
+    describe: Callable[[int, list[int]], str]  # a sentence about a reading and the features [..] involved
+    recovered: str  # how the sentence of a closing event continues after the names of the features
+
+    @property
+    def bit(self) -> np.uint8:
+        """The bit that marks the features involved."""
+        return np.uint8(1 << RULE_TYPES.index(self.type))
+
+
+def fold_incidents(records: Records, batch: RuleBatch, finding: Finding, pace: Pace) -> list[RuleChange]:
+    """Open, update and close a rule's incidents, in place; return the changes. Costs little where nothing is wrong."""
+    state, touched = records["rules"][finding.type], batch.appended.slot[batch.first]
+    was_open = state["offset"][touched] != NO_INCIDENT
+    concerned = was_open | np.logical_or.reduceat(finding.applies.any(axis=1), batch.first)
+    if not concerned.any():
+        return []
+    positions, slots = np.flatnonzero(concerned[batch.group]), touched[concerned]
+    first = np.flatnonzero(batch.appended.rank[positions] == 0)
+    involved = (records["runs"]["involved"][slots] & finding.bit) > 0
+    before = Before(was_open[concerned], state["calm"][slots].astype(np.int64), involved)
+    latched = latch(finding.applies[positions], first, before, pace.quiet_readings)
+    lengths = np.diff(np.append(first, len(positions)))
+    incidents = _Incidents.of(batch, positions, latched, np.repeat(state[slots], lengths))
+    _write(records, finding, slots, incidents, np.append(first[1:], len(positions)) - 1)
+    return _changes(batch, finding, incidents, pace)
+
+
+@dataclass(frozen=True, slots=True)
+class _Incidents:
+    """The newest incident as of each of K readings."""
+
+    positions: Int64Array  # [K] of the accepted readings
+    latched: Latched
+    offsets: Int64Array  # [K] of the reading that opened it
+    times_ms: Int64Array  # [K]
+
+    @classmethod
+    def of(cls, batch: RuleBatch, positions: Int64Array, latched: Latched, before: Records) -> _Incidents:
+        """Return the incidents; `before` [K] is the state of each reading's sensor before the batch."""
+        is_new = latched.opening >= latched.start
+        at = positions[np.maximum(latched.opening, 0)]
+        return cls(
+            positions=positions,
+            latched=latched,
+            offsets=np.where(is_new, batch.readings.offsets[batch.appended.reading[at]], before["offset"]),
+            times_ms=np.where(is_new, batch.appended.times_ms[at], before["time_ms"]),
+        )
+
+
+def _write(records: Records, finding: Finding, slots: Int32Array, incidents: _Incidents, last: Int64Array) -> None:
+    """Write the incidents as of each sensor's last reading [G]; clear those of sensors without one."""
+    state, involved, latched = records["rules"][finding.type], records["runs"]["involved"], incidents.latched
+    is_open = latched.is_open[last]
+    state["offset"][slots] = np.where(is_open, incidents.offsets[last], NO_INCIDENT)
+    state["time_ms"][slots] = np.where(is_open, incidents.times_ms[last], 0)
+    state["calm"][slots] = np.where(is_open, np.minimum(latched.calm[last], MAXIMUM_RUN), 0)
+    members, others = latched.involved[last] & is_open[:, None], involved[slots] & ~finding.bit
+    involved[slots] = np.where(members, others | finding.bit, others)
+
+
+def _changes(batch: RuleBatch, finding: Finding, incidents: _Incidents, pace: Pace) -> list[RuleChange]:
+    """Describe the changes of incidents, in order."""
+    latched, opened_ms = incidents.latched, incidents.times_ms
+    open_ms = batch.appended.times_ms[incidents.positions] - opened_ms
+    is_due = update_due(open_ms, batch.previous_ms[incidents.positions] - opened_ms, pace.update_ms)
+    updated = latched.is_open & ~latched.opened & (is_due | latched.grows)
+    changed = np.flatnonzero(latched.opened | latched.closed | updated).tolist()
+    statuses = np.where(latched.opened, OPENED, np.where(latched.closed, CLOSED, UPDATED))
+    return [_change(batch, finding, incidents, at, str(statuses[at])) for at in changed]
+
+
+def _change(batch: RuleBatch, finding: Finding, incidents: _Incidents, at: int, status: str) -> RuleChange:
+    """Describe the change at one of the K readings."""
+    appended, readings, position = batch.appended, batch.readings, int(incidents.positions[at])
+    reading, time_ms, opened_ms = int(appended.reading[position]), int(appended.times_ms[position]), int(incidents.times_ms[at])
+    involved = np.flatnonzero(incidents.latched.involved[at]).tolist()
+    names = ", ".join(finding.features[one] for one in involved)
+    ended = f"{names} {finding.recovered}, after {duration((time_ms - opened_ms) / 1000.0)}"
+    return RuleChange(
+        type=finding.type,
+        status=status,
+        sensor_id=readings.sensors[reading],
+        reading=reading,
+        partition=int(readings.partitions[reading]),
+        offset=int(readings.offsets[reading]),
+        time_ms=time_ms,
+        incident_offset=int(incidents.offsets[at]),
+        opened_ms=opened_ms,
+        what=ended if status == CLOSED else finding.describe(position, involved),
+        features=tuple([_feature(batch, finding, position, one) for one in involved]),
+        reason=QUIET if status == CLOSED else "",
+        sensor_state=batch.sensor_state(position),
+        start_ms=batch.start_ms(position),
+        length=int(appended.filled[position]),
+    )
+
+
+def _feature(batch: RuleBatch, finding: Finding, position: int, feature: int) -> EventFeature:
+    value = float(batch.values[position, feature])
+    run = int(finding.readings[position, feature])
+    return EventFeature(name=finding.features[feature], value=None if np.isnan(value) else float(f"{value:.6g}"), readings=run)

@@ -1,0 +1,69 @@
+"""Counts in the training's readings what the rules take for healthy: repeats, missing values and ranges, by sensor."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stream_detector.detection.rules.healthy import HealthyData
+from stream_detector.detection.rules.runs import longest_runs
+from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
+from stream_detector.tables.dataset import Dataset
+
+
+def fit_healthy(dataset: Dataset, scored: BoolArray) -> HealthyData:
+    """Count in a cleaned dataset; `scored` [F] are the features that are not mere context."""
+    codes, sensors = dataset.codes, len(dataset.sensors)
+    columns = [_Column(column, codes, sensors) for column in dataset.values.T]
+    same_row = _repeated_rows(dataset)
+    return HealthyData(
+        readings=np.bincount(codes, minlength=sensors).astype(np.int64),
+        pairs=np.stack([column.pairs for column in columns], axis=1),
+        repeats=np.stack([column.repeats for column in columns], axis=1),
+        longest=np.stack([column.longest for column in columns], axis=1),
+        row_repeats=np.bincount(codes[same_row], minlength=sensors).astype(np.int64),
+        row_longest=longest_runs(same_row, codes, sensors),
+        missing=np.stack([column.missing for column in columns], axis=1),
+        longest_absent=np.stack([column.longest_absent for column in columns], axis=1),
+        lowest=np.stack([column.lowest for column in columns], axis=1),
+        highest=np.stack([column.highest for column in columns], axis=1),
+        scored=scored,
+    )
+
+
+class _Column:
+    """The counts of one feature, by sensor [S]."""
+
+    __slots__ = ("highest", "longest", "longest_absent", "lowest", "missing", "pairs", "repeats")
+
+    def __init__(self, values: Float32Array, codes: Int32Array, sensors: int) -> None:
+        present = ~np.isnan(values)
+        of_sensor = codes[present]
+        follows = np.append(False, of_sensor[1:] == of_sensor[:-1])[: len(of_sensor)]
+        repeats = follows & np.append(False, np.diff(values[present]) == 0)[: len(of_sensor)]
+        self.pairs = _count(of_sensor[follows], sensors)
+        self.repeats = _count(of_sensor[repeats], sensors)
+        self.longest = longest_runs(repeats, of_sensor, sensors)
+        self.missing = _count(codes[~present], sensors)
+        self.longest_absent = longest_runs(~present, codes, sensors)
+        self.lowest = _extreme(np.fmin, values, codes, sensors)
+        self.highest = _extreme(np.fmax, values, codes, sensors)
+
+
+def _count(codes: Int32Array, sensors: int) -> Int64Array:
+    return np.bincount(codes, minlength=sensors).astype(np.int64)
+
+
+def _extreme(ufunc: np.ufunc, values: Float32Array, codes: Int32Array, sensors: int) -> Float32Array:
+    """Return the extreme value of each sensor; NaN without any."""
+    found = np.full(sensors, np.nan, np.float32)
+    ufunc.at(found, codes, values)
+    return found
+
+
+def _repeated_rows(dataset: Dataset) -> BoolArray:
+    """Return whether each reading has the values of the one before it, missing ones included."""
+    values = dataset.values
+    same = np.zeros(len(values), np.bool_)
+    equal = (values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))
+    same[1:] = equal.all(axis=1) & (np.diff(dataset.codes) == 0) & ~np.isnan(values[1:]).all(axis=1)
+    return same

@@ -1,0 +1,76 @@
+"""A detector's rules without a model: readings in, changes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stream_detector.detection.rules.batch import RuleBatch
+from stream_detector.detection.rules.changes import RuleChange
+from stream_detector.detection.rules.fold import RuleConfig, fold_rules
+from stream_detector.detection.rules.healthy import HealthyData
+from stream_detector.detection.rules.incidents import Pace
+from stream_detector.detection.rules.limits import LimitOptions, rule_limits
+from stream_detector.detection.transition import FROZEN, MISSING_FEATURE, OUT_OF_RANGE
+from stream_detector.readings import Float32Array, Int64Array, Readings
+from stream_detector.state.record_layout import Records, new_records
+from stream_detector.state.windows import append
+from stream_detector.tables.dataset import Dataset
+from stream_detector.training.healthy_fit import fit_healthy
+
+START_MS, SECOND_MS, LENGTH = 1_700_000_000_000, 1000, 8
+ALL_TYPES = frozenset({FROZEN, MISSING_FEATURE, OUT_OF_RANGE})
+
+
+def healthy_of(values: Float32Array, sensors: int = 1, scored: Sequence[bool] | None = None) -> HealthyData:
+    """Return the healthy data of readings [N, F], split evenly among sensors."""
+    count, features = values.shape
+    dataset = Dataset(
+        features=tuple("abcdefgh"[:features]),
+        sensors=tuple(f"s{number}" for number in range(sensors)),
+        codes=np.repeat(np.arange(sensors, dtype=np.int32), count // sensors),
+        times_ms=START_MS + SECOND_MS * np.arange(count, dtype=np.int64),
+        values=values.astype(np.float32),
+        rows=np.arange(count, dtype=np.int64),
+    )
+    return fit_healthy(dataset, np.ones(features, np.bool_) if scored is None else np.array(scored))
+
+
+class Rules:
+    """The state of some sensors, all known to the model unless `rows` says otherwise, and the rules."""
+
+    def __init__(
+        self, healthy: HealthyData, options: LimitOptions | None = None, *, rows: Sequence[int] = (0,), quiet_readings: int = 4
+    ) -> None:
+        options = options or LimitOptions()
+        self.features = tuple("abcdefgh"[: healthy.scored.shape[0]])
+        self.records: Records = new_records(len(rows), LENGTH, len(self.features), 1)
+        self.config = RuleConfig(
+            rule_limits(healthy, self.features, options), ALL_TYPES, Pace(quiet_readings, 60_000), options.healthy_factor
+        )
+        self._rows = np.array(rows, np.int32)
+        self._next = 0
+
+    def read(self, values: Float32Array, sensors: Int64Array | None = None, *, emits: bool = True) -> list[RuleChange]:
+        """Fold one batch of readings [N, F], a second apart."""
+        count = len(values)
+        slots = np.zeros(count, np.int32) if sensors is None else sensors.astype(np.int32)
+        offsets = self._next + np.arange(count, dtype=np.int64)
+        self._next += count
+        readings = Readings(
+            sensors=[f"s{slot}" for slot in slots.tolist()],
+            partitions=np.zeros(count, np.int32),
+            offsets=offsets,
+            times_ms=START_MS + SECOND_MS * offsets,
+            values=values.astype(np.float32),
+        )
+        last_ms = self.records["header"]["last_time_ms"][slots]
+        appended = append(self.records, slots, readings, 60_000)
+        batch = RuleBatch.of(appended, readings, last_ms, self._rows[appended.slot])
+        return sorted(fold_rules(self.records, batch, self.features, self.config, emits=emits), key=lambda one: one.reading)
+
+
+def noise(count: int, features: int = 2, seed: int = 0) -> Float32Array:
+    """Return readings [N, F] of continuous signals."""
+    return np.random.default_rng(seed).normal(10.0, 1.0, (count, features)).astype(np.float32)

@@ -1,0 +1,212 @@
+"""What each rule finds, when its incident opens and closes, and that the outcome does not depend on the batches."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_detector.detection.rules.changes import RuleChange
+from stream_detector.detection.rules.limits import NEVER, LimitOptions, rule_limits
+from stream_detector.readings import Float32Array
+from stream_detector.state.known_sensors import UNKNOWN
+from tests.detection.rules.rule_cases import Rules, healthy_of, noise
+
+HEALTHY = healthy_of(noise(2000))
+
+
+def story(changes: list[RuleChange]) -> list[tuple[str, str, int, str]]:
+    return [(one.type, one.status, one.offset, " ".join(feature.name for feature in one.features)) for one in changes]
+
+
+def test_a_reading_that_repeats_is_one_incident_of_all_features_within_seconds() -> None:
+    values = noise(100, seed=1)
+    values[50:80] = values[50]
+
+    changes = Rules(HEALTHY).read(values)
+
+    assert story(changes) == [("frozen", "opened", 58, "a b"), ("frozen", "closed", 83, "a b")]
+    assert changes[0].what == "no value has changed for about 8 s (8 readings); healthy data never repeat a whole reading"
+    assert [feature.readings for feature in changes[0].features] == [8, 8]
+    assert changes[1].reason == "quiet"
+
+
+def test_a_feature_that_repeats_is_found_alone_and_another_joins_its_incident() -> None:
+    values = noise(150, seed=1)
+    values[50:120, 0] = values[50, 0]
+    values[80:120, 1] = values[80, 1]
+
+    changes = Rules(HEALTHY).read(values)
+
+    assert story(changes) == [
+        ("frozen", "opened", 70, "a"),
+        ("frozen", "updated", 88, "a b"),
+        ("frozen", "closed", 123, "a b"),
+    ]
+    assert changes[0].what.startswith("a has not changed for about 20 s (20 readings); healthy data never repeat a value")
+    assert {one.incident_offset for one in changes} == {70}
+
+
+def test_a_value_that_moves_once_and_sticks_again_is_one_incident() -> None:
+    values = noise(200, seed=1)
+    values[50:150, 0] = 7.0
+    values[[75, 80, 110], 0] = 8.0
+
+    assert [one.status for one in Rules(HEALTHY, quiet_readings=40).read(values)] == ["opened", "updated", "closed"]
+
+
+def test_a_missing_value_neither_ends_nor_extends_a_run() -> None:
+    values = noise(150, seed=1)
+    values[50:120, 0] = values[50, 0]
+    values[51:120:2, 0] = np.nan
+
+    (opened, *_) = Rules(HEALTHY).read(values)
+
+    assert (opened.type, opened.offset, [f.readings for f in opened.features]) == ("frozen", 90, [20])
+
+
+def test_a_coarse_value_has_the_limit_that_its_healthy_repeats_need() -> None:
+    coarse = np.round(noise(4000) / 1.5)
+    longest = int(healthy_of(coarse).longest[0, 0])
+    rules = Rules(healthy_of(coarse))
+
+    assert rules.config.limits.unchanged[0, 0] >= 3 * longest > 9
+    assert rules.read(np.round(noise(4000, seed=5) / 1.5)) == []
+
+
+@pytest.mark.parametrize("changes", [0, 1, 15])
+def test_a_flag_or_set_point_never_raises_the_rule_alone_but_freezes_with_the_others(changes: int) -> None:
+    values = noise(2000)
+    values[:, 1] = np.sort(np.random.default_rng(3).integers(0, changes + 1, 2000))
+    rules, later = Rules(healthy_of(values)), noise(500, seed=1)
+    later[:, 1] = 5.0
+
+    assert rules.config.limits.unchanged[0, 1] == NEVER
+    assert rules.read(later) == []
+    later[:] = later[0]
+    assert story(rules.read(later))[0][1] == "opened"
+
+
+def test_context_features_never_raise_the_rule_alone() -> None:
+    assert rule_limits(healthy_of(noise(2000), scored=[True, False]), ("a", "b"), LimitOptions()).unchanged[0].tolist() == [
+        20,
+        NEVER,
+    ]
+
+
+def test_a_feature_without_values_is_named_and_closes_when_it_is_back() -> None:
+    values = noise(100, seed=1)
+    values[30:70, 1] = np.nan
+
+    changes = Rules(HEALTHY).read(values)
+
+    assert story(changes) == [("missing_feature", "opened", 49, "b"), ("missing_feature", "closed", 73, "b")]
+    assert changes[0].what == "b has given no value for about 20 s (20 readings); healthy data always have one"
+    assert changes[1].what == "b gave values again, after 24 s"
+
+
+def test_a_feature_that_is_often_missing_in_healthy_data_needs_a_longer_gap() -> None:
+    values = noise(4000)
+    values[np.random.default_rng(4).random(4000) < 0.4, 1] = np.nan
+    values[1000:1060, 1] = np.nan
+    rules, later = Rules(healthy_of(values)), noise(300, seed=1)
+
+    later[10:150, 1] = np.nan
+
+    assert rules.read(later) == []
+    assert rules.config.limits.absent[0, 1] >= 180
+
+
+def test_limits_set_by_hand_apply_at_once_and_name_the_unit() -> None:
+    options = LimitOptions(ranges={"a": (None, 15.0)}, units={"a": "bar"})
+    values = noise(40, seed=1)
+    values[20, 0] = 15.5
+
+    opened, closed = Rules(HEALTHY, options).read(values)
+
+    assert opened.what == "a is 15.5 bar, above 15 bar, the limit that is set for it"
+    assert (opened.offset, closed.offset) == (20, 24)
+
+
+def test_a_learned_range_is_left_by_values_far_beyond_it_only() -> None:
+    values = noise(60, seed=1)
+    values[20, 0], values[40, 0] = 20.0, -9999.0
+
+    assert story(Rules(HEALTHY).read(values)) == [("out_of_range", "opened", 40, "a"), ("out_of_range", "closed", 44, "a")]
+
+
+def test_a_sensor_that_the_model_does_not_know_has_the_largest_limit_and_learns_its_own_runs() -> None:
+    rules = Rules(HEALTHY, rows=[UNKNOWN])
+    coarse = np.repeat(noise(40, seed=2), 15, axis=0)  # every value is held for 15 readings: a healthy stranger
+
+    changes = rules.read(coarse)
+
+    assert story(changes)[0] == ("frozen", "opened", 8, "a b")
+    assert all(one.offset < 60 for one in changes)
+    assert rules.read(coarse) == []
+
+
+def test_without_emitting_runs_are_counted_and_no_incident_opens() -> None:
+    rules, values = Rules(HEALTHY), noise(60, seed=1)
+    values[20:] = values[20]
+
+    assert rules.read(values[:50], emits=False) == []
+    assert story(rules.read(values[50:]))[0] == ("frozen", "opened", 50, "a b")
+
+
+def test_updates_come_after_one_interval_then_twice_and_four_times_as_long_and_daily() -> None:
+    values = np.repeat(noise(1, seed=1), 1000, axis=0)
+
+    changes = Rules(HEALTHY).read(values)
+
+    assert [(one.time_ms - changes[0].opened_ms) // 1000 for one in changes] == [0, 60, 120, 240, 480, 960]
+
+
+reading = st.lists(st.sampled_from([1.0, 2.0, 3.0, np.nan, 50.0]), min_size=2, max_size=2)
+
+
+@settings(deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 2), reading), max_size=60),
+    cuts=st.sets(st.integers(0, 60)),
+    rows_of=st.lists(st.sampled_from([0, UNKNOWN]), min_size=3, max_size=3),
+)
+def test_the_outcome_does_not_depend_on_the_batches(
+    rows: list[tuple[int, list[float]]], cuts: set[int], rows_of: list[int]
+) -> None:
+    options = LimitOptions(frozen_readings=4, frozen_row_readings=2, missing_readings=3, ranges={"a": (0.0, 40.0)})
+    sensors, values = np.array([sensor for sensor, _ in rows], np.int64), np.array([row for _, row in rows]).reshape(-1, 2)
+    whole, parts = (Rules(HEALTHY, options, rows=rows_of, quiet_readings=3) for _ in range(2))
+
+    expected = [(one.what, one.offset, one.features) for one in whole.read(values.astype(np.float32), sensors)]
+    bounds = sorted({0, *(cut for cut in cuts if cut < len(rows)), len(rows)})
+    found = [
+        (one.what, one.offset, one.features)
+        for first, last in pairwise(bounds)
+        for one in parts.read(values[first:last].astype(np.float32), sensors[first:last])
+    ]
+
+    assert found == expected
+    assert parts.records.tobytes() == whole.records.tobytes()
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 10_000), digits=st.integers(0, 4), features=st.integers(1, 4))
+def test_healthy_readings_of_any_resolution_are_quiet(seed: int, digits: int, features: int) -> None:
+    values: Float32Array = np.round(noise(6000, features, seed), digits)
+
+    assert Rules(healthy_of(values[:4000])).read(values[4000:]) == []
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 10_000), at=st.integers(1, 150), features=st.integers(2, 4))
+def test_a_full_row_that_freezes_is_found_within_seconds(seed: int, at: int, features: int) -> None:
+    values = noise(200, features, seed)
+    values[at:] = values[at]
+
+    (opened, *_) = Rules(healthy_of(noise(2000, features, seed + 1))).read(values)
+
+    assert (opened.type, opened.offset, len(opened.features)) == ("frozen", at + 8, features)
