@@ -18,7 +18,7 @@ class RuleBatch:
 
     appended: Appended
     readings: Readings  # of the batch, accepted or not
-    values: Float32Array  # [M, F]
+    values: Float32Array  # [M, F] for a counter, its rise
     table_rows: Int32Array  # [M] rows of the model's table of sensors, or UNKNOWN
     previous_ms: Int64Array  # [M] event time of the sensor's reading before; -1: there is none
     first: Int64Array  # [S] each sensor's first reading
@@ -32,7 +32,7 @@ class RuleBatch:
         return cls(
             appended=appended,
             readings=readings,
-            values=readings.values[appended.reading],
+            values=appended.newest_values(),
             table_rows=table_rows,
             previous_ms=np.where(is_first, last_ms[appended.reading], earlier),
             first=np.flatnonzero(is_first),
