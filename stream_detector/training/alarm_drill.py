@@ -12,6 +12,7 @@ from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
 from stream_detector.assembly import TrainedScorer, budget_per_sensor_day, build_detector
 from stream_detector.detection.calibration import Calibration, alarms_per_reading
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.scorer import WindowErrors
 from stream_detector.gate.drill import Drill, Stretch, as_meters, plan_drill
 from stream_detector.gate.drill_run import DrillResult, run_drill
@@ -110,6 +111,7 @@ class _Remembering:
         self.spec: ModelSpec = scorer.spec
         self.calibration: Calibration = scorer.calibration
         self.fallback_deviation: Float32Array = scorer.fallback_deviation
+        self.healthy: HealthyData = scorer.healthy
         self._scorer = scorer
         self._errors: dict[bytes, Float32Array] = {}
 
