@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.detection.detector import Detected, Detector
+from stream_detector.detection.events import read_event
 from stream_detector.pipeline.sensor_loader import decode_stored
 from stream_detector.readings import Float64Array, Message, Readings
 from stream_detector.state.codec.encode import encode
@@ -17,7 +19,7 @@ from stream_detector.state.record_layout import new_records
 from stream_detector.state.running_scale import Scales
 from tests.examples import examples
 from tests.fakes.scorer import ChecksumScorer, checksum_error
-from tests.pipeline.replica_config import SECOND_MS, START_MS, UNKNOWN_ABOVE, ReplicaConfig
+from tests.pipeline.replica_config import MODEL, SECOND_MS, START_MS, UNKNOWN_ABOVE, ReplicaConfig
 
 #: Surprises of ChecksumScorer are below 1: with this margin none is anomalous, with that one all are.
 NEVER = ReplicaConfig(margin=50.0)
@@ -153,11 +155,15 @@ def test_scores_that_were_not_needed_are_not_reported() -> None:
     sensors=st.text(alphabet="abc", min_size=1, max_size=60),
     stride=st.integers(1, 5),
     margin=st.sampled_from([-0.1, 0.1, 0.25]),
+    counters=st.sampled_from([(), ("b",), ("a", "b")]),
     data=st.data(),
 )
-def test_any_cut_gives_equal_records_scores_and_events(sensors: str, stride: int, margin: float, data: st.DataObject) -> None:
+def test_any_cut_gives_equal_records_scores_and_events(
+    sensors: str, stride: int, margin: float, counters: tuple[str, ...], data: st.DataObject
+) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(sensors)), max_size=6).map(sorted))
-    plant = ReplicaConfig(stride=stride, margin=margin, accept_ms=8 * SECOND_MS)
+    model = replace(MODEL, counters=counters)
+    plant = ReplicaConfig(model=model, stride=stride, margin=margin, accept_ms=8 * SECOND_MS)
 
     outcomes = []
     for bounds in ([0, *cuts, len(sensors)], list(range(len(sensors) + 1))):
@@ -197,6 +203,23 @@ def test_a_stored_record_of_another_size_is_not_used(stored: bytes) -> None:
     slot = detector.arena.held(0)[0]
     assert detector.arena.records["rows"][slot].tobytes() == new_records(1, 3, 2, 1)["rows"].tobytes()
     assert detector.arena.stored_time_ms[slot] == -1
+
+
+def test_an_event_shows_a_counters_own_value_and_where_its_expected_rise_would_have_led() -> None:
+    scorer = ChecksumScorer()
+    detector = admitted(replace(ALWAYS, model=replace(MODEL, counters=("a",))).detector(scorer), "a")
+    batch = readings("aaaa")
+    batch = replace(batch, values=np.array([[18_000_000.25 + 1.5 * at, at % 3] for at in range(4)]))
+
+    alerts = detector.alerts(batch, detector.detect(batch), "in", "out")
+
+    assert scorer.windows_seen[-1][:, 0].tolist() == [5400.0, 5400.0, 5400.0]  # per hour
+    opened = read_event(alerts[0].value or b"")
+    assert opened.window.last_offset == 2
+    of_counter = next(feature for feature in opened.features if feature.name == "a")
+    expected = scorer.explain(scorer.windows_seen[0][np.newaxis], NEVER.scales_of("a"))[0].expected[-1, 0]
+    assert of_counter.value == 18_000_003.25
+    assert of_counter.expected == pytest.approx(18_000_001.75 + expected / 3600, abs=1e-4)
 
 
 def test_alerts_are_in_the_order_of_the_log() -> None:

@@ -127,7 +127,7 @@ class ReplicaConfig:
         scales = ScaleConfig(self.sensors(), fallback, self.learned_count)
         silences = SilenceRules(self.silent_s * SECOND_MS) if self.silent_s else None
         return Detector(
-            Arena(self.max_sensors, self.model.window_length, features, len(self.model.members)),
+            Arena(self.max_sensors, self.model.window_length, features, len(self.model.members), len(self.model.counters)),
             scorer or ChecksumScorer(),
             self.model,
             self.rules(),
