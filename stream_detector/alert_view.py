@@ -19,6 +19,7 @@ from stream_detector.readings import Record
 from stream_detector.timestamps import duration, iso_time
 
 _MAX_FEATURES = 3
+_FEWEST_DIGITS, _MOST_DIGITS = 4, 12
 _MIN_SHARE = 0.05  # smallest share of a feature that gets a line; the first feature always gets one
 _CHART_WIDTH = 48
 _BAR_WIDTH = 16
@@ -139,9 +140,19 @@ def _feature_line(feature: EventFeature, name: str, palette: Palette) -> Text:
     full = round(share * _BAR_WIDTH)
     line = Text(f"  {'':<14}{name}  ")
     line.append(palette.bar[0] * full, style="red").append(palette.bar[1] * (_BAR_WIDTH - full), style="dim")
-    value = "missing" if feature.value is None else f"{feature.value:.4g}"
-    expected = "" if feature.expected is None else f", expected {feature.expected:.4g}"
+    digits = _digits(feature.value, feature.expected)
+    value = "missing" if feature.value is None else f"{feature.value:.{digits}g}"
+    expected = "" if feature.expected is None else f", expected {feature.expected:.{digits}g}"
     return line.append(f" {100.0 * share:3.0f} %  {value}{expected}{' (imputed)' if feature.imputed else ''}")
+
+
+def _digits(value: float | None, expected: float | None) -> int:
+    """Return how many digits to show: more than the usual where two large numbers, such as of a meter, else look alike."""
+    if value is None or expected is None or value == expected:
+        return _FEWEST_DIGITS
+    enough = (digits for digits in range(_FEWEST_DIGITS, _MOST_DIGITS) if f"{value:.{digits}g}" != f"{expected:.{digits}g}")
+    first = next(enough, _MOST_DIGITS)
+    return first if first == _FEWEST_DIGITS else min(first + 1, _MOST_DIGITS)
 
 
 Show = Callable[[Record], None]

@@ -56,6 +56,12 @@ def test_an_opened_event_is_drawn_with_attention_and_features() -> None:
     ]
 
 
+def test_two_large_numbers_are_shown_as_far_as_they_differ() -> None:
+    meter = {"name": "energy", "value": 18_228_934.02, "expected": 18_228_935.57, "share": 1.0, "imputed": False}
+
+    assert drawn(event(features=[meter]))[-1].endswith("100 %  18228934, expected 18228936")
+
+
 def test_a_terminal_without_unicode_gets_plain_ascii() -> None:
     lines = drawn(event(sensor_id="Pumpe-ü"), ASCII)
 
