@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,6 +122,10 @@ class Detector:
         begin_pace(header, *self._windows.scales.sensors.pace(table_rows, self._windows.interval_ms))
         records["header"] = header
         self.silences.refresh(self.arena.insert(partition, sensors, records, is_stored, table_rows))
+
+    def known_sensors(self) -> Collection[str]:
+        """Return the sensors that the model knows."""
+        return self._windows.scales.sensors.rows.keys()
 
     def partitions(self) -> set[int]:
         """Return the partitions that are in memory."""

@@ -18,6 +18,7 @@ from stream_detector.pipeline.in_flight import Announced, Batch, Scored
 from stream_detector.pipeline.log_ends import LogEnds
 from stream_detector.pipeline.partition import Partition
 from stream_detector.pipeline.restore import Ports
+from stream_detector.pipeline.roll_call import RollCall
 from stream_detector.pipeline.sweep import Sweeps
 from stream_detector.ports import Chunk, Polled
 
@@ -41,6 +42,7 @@ class Silences:
         self._looked_at = self._learned_at = -math.inf
         self._typical_limit_s = math.inf
         self._ends = LogEnds(ports.source, clock)
+        self._roll_call = RollCall(ports.detector, self._ends)
 
     def follow(self, polled: Polled) -> None:
         """Note where readings arrived."""
@@ -71,6 +73,8 @@ class Silences:
             watched = [one for one in partitions.values() if self._sweeps.has_all_in_memory(one)]
             found += [self._announced(partition, until_s) for partition, until_s in self._due(watched)]
             found += self._about_input(partitions) if are_all else []
+            if are_all and len(watched) == len(partitions):
+                self._roll_call.look(self._clock(), partitions, self._typical_limit_s)
         return [scored for scored in found if scored.announced]
 
     def _due(self, partitions: Iterable[Partition]) -> list[tuple[Partition, int]]:

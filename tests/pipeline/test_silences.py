@@ -233,3 +233,14 @@ def test_what_was_announced_while_a_partition_was_idle_survives_a_restart() -> N
     ]
     assert [one for one in silences(world) if one[0] == "d"] == [("d", "opened"), ("d", "closed")]
     assert len(set(ids(world))) == len(ids(world))
+
+
+def test_sensors_of_the_model_that_were_never_heard_are_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    replica = ready(world, changed(QUIET, known=("a", "b", "lost-1", "lost-2")))
+    for second in range(100):
+        feed(world, "ab", first_second=second)
+        replica.turn()
+
+    lines = [record.getMessage() for record in caplog.records if "have not been heard" in record.getMessage()]
+    assert lines == ["2 of the 4 sensors of the model have not been heard: 'lost-1', 'lost-2'"]
