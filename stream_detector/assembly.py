@@ -76,7 +76,7 @@ def build_detector(
             scales=ScaleConfig(calibration.sensors, scorer.fallback_deviation, learned_count),
             stride=state.stride,
             interval_ms=1000.0 * model.sampling_interval_seconds,
-            silences=silence_rules(model, rules),
+            silences=silence_rules(rules),
         ),
         rule_config=None if rules is None else rule_config(model, scorer.healthy, rules, update_seconds(model, alerts)),
     )
@@ -107,12 +107,11 @@ def rule_config(model: ModelSpec, healthy: HealthyData, rules: RuleSettings, upd
     )
 
 
-def silence_rules(model: ModelSpec, rules: RuleSettings | None) -> SilenceRules | None:
+def silence_rules(rules: RuleSettings | None) -> SilenceRules | None:
     """Return for how long a sensor may be without a reading; None: for ever."""
     if rules is None or not rules.silent_seconds:
         return None
-    least_seconds = max(rules.silent_seconds, rules.silent_intervals * model.sampling_interval_seconds)
-    return SilenceRules(round(1000 * least_seconds), rules.silent_intervals, rules.silent_pauses)
+    return SilenceRules(round(1000 * rules.silent_seconds), rules.silent_intervals, rules.silent_pauses)
 
 
 def decision_rules(model: ModelSpec, calibration: Calibration, state: StateSettings, alerts: AlertSettings) -> DecisionRules:

@@ -17,6 +17,7 @@ import numpy as np
 
 from stream_detector.detection.input_silence import InputSilence
 from stream_detector.readings import BoolArray, Float32Array, Int64Array
+from stream_detector.state.arena import NEVER_DUE
 from stream_detector.state.partition_clock import FIRST_ACTIVE_MS, PartitionClock
 
 #: Any sensor without a reading for this long is silent: a week. Less than FIRST_ACTIVE_MS.
@@ -33,16 +34,18 @@ class SilenceRules:
     least_ms: int = 60_000
     intervals: float = 5.0  # times its own interval
     pauses: float = 3.0  # times its own usual longest pause
+    least_readings: int = 16  # before that many, the sensor's pace is not known
 
     @property
     def pause_ms(self) -> int:
         """How much an unusual pause of a whole partition counts: too little to make a sensor due that was on time."""
         return self.least_ms // 2
 
-    def limits_s(self, interval_ms: Float32Array, pause_ms: Float32Array) -> Int64Array:
-        """Return the limits of sensors [N] with these intervals and usual pauses, in whole seconds."""
+    def limits_s(self, count: Int64Array, interval_ms: Float32Array, pause_ms: Float32Array) -> Int64Array:
+        """Return the limits of sensors [N] with so many readings and this pace, in whole seconds."""
         longest = np.maximum(self.intervals * interval_ms.astype(np.float64), self.pauses * pause_ms.astype(np.float64))
-        return np.ceil(np.clip(longest, self.least_ms, _LONGEST_MS) / 1000.0).astype(np.int64)
+        limits_s = np.ceil(np.clip(longest, self.least_ms, _LONGEST_MS) / 1000.0).astype(np.int64)
+        return np.where(count < self.least_readings, NEVER_DUE, limits_s)
 
 
 @dataclass(frozen=True, slots=True)

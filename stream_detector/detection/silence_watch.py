@@ -10,7 +10,7 @@ import numpy as np
 
 from stream_detector.detection.silence import PartitionSilence, SilenceRules
 from stream_detector.detection.transition import Silence
-from stream_detector.readings import BoolArray, Int32Array, Int64Array, Readings
+from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Readings
 from stream_detector.state.arena import NEVER_DUE, Arena
 from stream_detector.state.heard import HeardReadings, hear
 from stream_detector.state.partition_clock import arrivals_ms
@@ -18,6 +18,7 @@ from stream_detector.state.record_layout import Records
 from stream_detector.state.windows import Appended
 
 _SAMPLED = 4096
+_PACE = ("count", "interval_ms", "pause_ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class SilenceWatch:
             self._arena.records["header"],
             HeardReadings(appended.slot, appended.rank, second, offsets, appended.times_ms, last_time_ms[appended.reading]),
         )
-        limit_s = rules.limits_s(np.zeros(len(second), np.float32), np.zeros(len(second), np.float32))  # PACE
+        limit_s = rules.limits_s(appended.count - 1, appended.interval_ms, appended.pause_ms)
         due_s = heard.before + limit_s
         is_return = (second >= due_s) & ~heard.is_first
         is_announced = np.zeros(len(second), np.bool_)
@@ -178,9 +179,13 @@ class SilenceWatch:
         return second
 
     def _limits_s(self, slots: Int32Array) -> Int64Array:
-        return self._limits_of(self._arena.records["header"][slots])
+        header = self._arena.records["header"]
+        return self._limits(*(header[name][slots] for name in _PACE))
 
     def _limits_of(self, header: Records) -> Int64Array:
+        return self._limits(*(header[name] for name in _PACE))
+
+    def _limits(self, count: Int64Array, interval_ms: Float32Array, pause_ms: Float32Array) -> Int64Array:
         if self._rules is None:
-            return np.full(len(header), NEVER_DUE)
-        return self._rules.limits_s(np.zeros(len(header), np.float32), np.zeros(len(header), np.float32))  # PACE
+            return np.full(len(count), NEVER_DUE)
+        return self._rules.limits_s(count, interval_ms, pause_ms)

@@ -164,6 +164,7 @@ def _appended(appended: Appended, is_kept: BoolArray, is_accepted: BoolArray) ->
         count=count,
         times_ms=appended.times_ms[is_accepted],
         interval_ms=appended.interval_ms[is_accepted],
+        pause_ms=appended.pause_ms[is_accepted],
         window_start=appended.window_start[is_accepted],
         late=int(is_kept.sum() - is_accepted.sum()),
         restarted=int(((filled == 1) & (count > 1)).sum()),

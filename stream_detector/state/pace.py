@@ -47,6 +47,7 @@ class Pace:
     """What is known of the pace at each of M accepted readings."""
 
     interval_ms: Float32Array  # [M] of the sensor, before this reading; 0: not known
+    pause_ms: Float32Array  # [M] the same of its usual longest pause
     restarts: BoolArray  # [M] the reading follows a gap
 
 
@@ -71,7 +72,7 @@ def begin_pace(header: Records, interval_ms: Float32Array, pause_ms: Float32Arra
 def learn_pace(header: Records, steps: Steps, max_gap_ms: int | None) -> Pace:
     """Fold the steps of accepted readings [M] into the headers, in place. `max_gap_ms`: see gap_limit_ms."""
     count, rank = len(steps.slot), steps.rank
-    pace = Pace(np.zeros(count, np.float32), np.zeros(count, np.bool_))
+    pace = Pace(np.zeros(count, np.float32), np.zeros(count, np.float32), np.zeros(count, np.bool_))
     if not count:
         return pace
     is_first = rank == 0
@@ -100,6 +101,7 @@ def _learn_block(header: Records, all_steps: Steps, positions: Int64Array, max_g
     limit = gap_limit_ms(state["interval_ms"].astype(np.float64), state["pause_ms"].astype(np.float64), max_gap_ms)
     gaps = counted & (steps > limit[group])
     pace.interval_ms[positions] = state["interval_ms"][group]
+    pace.pause_ms[positions] = state["pause_ms"][group]
     pace.restarts[positions] = gaps
     clipped = np.where(counted, np.minimum(steps, _LONGEST_STEP_MS), 0)
     state["block_ms"] += np.add.reduceat(np.where(gaps, 0, clipped), starts).astype(np.uint32)

@@ -56,6 +56,7 @@ class Appended:
     count: Int64Array  # [M] the sensor's accepted readings, this one included
     times_ms: Int64Array  # [M]
     interval_ms: Float32Array  # [M] the sensor's usual time between readings, as known before this one
+    pause_ms: Float32Array  # [M] the same of its usual longest pause
     window_start: Int64Array  # [M]
     extended_values: Float32Array  # [E, F]
     extended_steps: UInt16Array  # [E] codes of the times since the row before
@@ -127,6 +128,7 @@ def append(
         count=_count(header["count"][slot], rank, window_length),
         times_ms=time_ms,
         interval_ms=pace.interval_ms,
+        pause_ms=pace.pause_ms,
         window_start=extended.new_row - (window_length - 1),
         extended_values=extended.values,
         extended_steps=extended.steps,

@@ -8,6 +8,7 @@ still open once and close once.
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from random import Random
@@ -26,6 +27,8 @@ from tests.integration.worker import Setup
 SILENT_SECONDS, EVERY_SECONDS = 25, 90
 #: Every second partition in turn has no readings for so many of so many seconds of event time.
 IDLE_SECONDS, IDLE_EVERY_SECONDS = 90, 240
+#: For so long nothing happens at the end, so that at least one partition is idle long enough.
+UNDISTURBED_SECONDS = 60.0
 
 
 def with_silences(partition: int, second: int, sensors: int) -> list[tuple[str, bytes]]:
@@ -55,6 +58,8 @@ def idle(name: str, places: Places, chance: Random, count: int, setup: Setup) ->
     with Round(name, places, setup, Shape(sensors=5), make_records=with_idle_partitions) as one:
         spent = one.live(lives)
         one.run_quietly()
+        one.await_caught_up()
+        time.sleep(UNDISTURBED_SECONDS)
         one.await_caught_up()
         _let_all_speak(one)
         return one.check(spent, "kills", "kill -9 while whole partitions are idle", compare=compare_incidents)

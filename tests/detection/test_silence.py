@@ -8,6 +8,7 @@ import pytest
 from stream_detector.detection.silence import MAXIMUM_MARKS, Mark, PartitionSilence, SilenceRules, read_note
 from stream_detector.ports import MAXIMUM_NOTE_BYTES
 from stream_detector.readings import Int64Array
+from stream_detector.state.arena import NEVER_DUE
 from stream_detector.state.partition_clock import PartitionClock
 
 SECOND = 1_100_000
@@ -91,4 +92,10 @@ def test_a_limit_is_the_longest_of_seconds_intervals_and_pauses() -> None:
     rules = SilenceRules(least_ms=60_000, intervals=5.0, pauses=3.0)
     intervals, pauses = np.array([1e3, 60e3, 1e3, 1e9], np.float32), np.array([2e3, 60e3, 900e3, 1e9], np.float32)
 
-    assert rules.limits_s(intervals, pauses).tolist() == [60, 300, 2700, 7 * 86_400]
+    assert rules.limits_s(np.full(4, 16), intervals, pauses).tolist() == [60, 300, 2700, 7 * 86_400]
+
+
+def test_a_sensor_of_which_little_is_known_is_never_silent() -> None:
+    pace = np.array([1e3, 1e3], np.float32)
+
+    assert SilenceRules().limits_s(np.array([15, 16]), pace, pace).tolist() == [NEVER_DUE, 60]

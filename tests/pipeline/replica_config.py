@@ -125,7 +125,7 @@ class ReplicaConfig:
         features = len(self.model.features)
         fallback = np.arange(2, 2 + features, dtype=np.float32)
         scales = ScaleConfig(self.sensors(), fallback, self.learned_count)
-        silences = SilenceRules(self.silent_s * SECOND_MS) if self.silent_s else None
+        silences = SilenceRules(self.silent_s * SECOND_MS, 2.0, 1.5, least_readings=1) if self.silent_s else None
         return Detector(
             Arena(self.max_sensors, self.model.window_length, features, len(self.model.members), len(self.model.counters)),
             scorer or ChecksumScorer(),

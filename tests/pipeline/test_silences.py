@@ -244,3 +244,23 @@ def test_sensors_of_the_model_that_were_never_heard_are_named_once(caplog: pytes
 
     lines = [record.getMessage() for record in caplog.records if "have not been heard" in record.getMessage()]
     assert lines == ["2 of the 4 sensors of the model have not been heard: 'lost-1', 'lost-2'"]
+
+
+def test_slow_sensors_have_their_own_limit_beside_fast_ones() -> None:
+    world = World()
+    for second in range(6000):
+        if second % 10 == 0 and second < 4000:
+            feed(world, "f", first_second=second)
+        if second % 300 == 0:
+            feed(world, "s", first_second=second)
+        if second % 30 == 0:
+            feed(world, "m", first_second=second)
+    replica = Replica(world, changed(QUIET, silent_s=60))
+    replica.run(500)
+    replica.turn()
+    replica.turn()
+
+    assert silences(world)[-1] == ("f", "opened")
+    assert ("m", "opened") not in silences(world)
+    of_slow = [event["window"]["last_offset"] for event in world.events() if event["sensor_id"] == "s"]
+    assert max(of_slow, default=0) < 450  # only in its first block of readings, before its pace is known

@@ -30,7 +30,7 @@ def learn(header: Records, sensors: list[int], steps_ms: list[int], first: bool 
     has_step = np.array([not (first and at == 0) for at in rank.tolist()], np.bool_)
     pace = learn_pace(header, Steps(slot[order], rank[order], np.array(steps_ms, np.int64)[order], has_step[order]), None)
     back = np.argsort(order)
-    return Pace(pace.interval_ms[back], pace.restarts[back])
+    return Pace(pace.interval_ms[back], pace.pause_ms[back], pace.restarts[back])
 
 
 @settings(deadline=None)
