@@ -1,7 +1,7 @@
 """The command line: runs a command, and turns an error into one message and an exit code.
 
-Exit codes: 0 success, 1 an error (a message on stderr, no traceback), 2 wrong usage, 130 interrupted, 143 ended by SIGTERM.
-`run` ends with 0 on SIGTERM and on Ctrl-C.
+Exit codes: 0 success, 1 an error (a message on stderr, no traceback), 2 wrong usage, 3 a trained model that is worse than the
+one it would replace, 130 interrupted, 143 ended by SIGTERM. `run` ends with 0 on SIGTERM and on Ctrl-C.
 """
 
 from __future__ import annotations

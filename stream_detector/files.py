@@ -5,6 +5,7 @@ Does not know what the files contain.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import stat
@@ -15,6 +16,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stream_detector.errors import InputDataError, ModelError
+
+#: Arguments of renameat2(2): paths are relative to the working directory; the two change places.
+_HERE, _EXCHANGE = -100, 2
 
 
 class UnsuitableFileError(Exception):
@@ -100,12 +104,15 @@ def check_output_directory(output: Path, model: Path) -> None:
         raise InputDataError(msg)
 
 
-def replace_directory(directory: Path, files: Mapping[str, bytes], is_replaceable: Callable[[Path], bool]) -> None:
+def replace_directory(
+    directory: Path, files: Mapping[str, bytes], is_replaceable: Callable[[Path], bool], previous: Path | None = None
+) -> None:
     """Make `directory` hold exactly these files.
 
-    The files are written and synced in a directory next to it, which is then renamed. An existing directory is renamed
-    first and deleted last, so a reader sees the old files, the new ones, or for an instant none, and never a mixture. An
-    existing directory must be empty or replaceable. Raises ModelError.
+    The files are written and synced in a directory next to it, which then changes places with an existing one in one step, so
+    a reader sees the old files or the new ones, also after a crash. Where the system has no such step, the old directory is
+    renamed first, and for an instant there is none. An existing directory must be empty or replaceable; it becomes `previous`,
+    which is replaced in turn, or is deleted if that is None. Raises ModelError.
     """
     target = directory.absolute()
     check_replaceable(target, is_replaceable)
@@ -115,6 +122,8 @@ def replace_directory(directory: Path, files: Mapping[str, bytes], is_replaceabl
         target.parent.mkdir(parents=True, exist_ok=True)
         _write_synced(new, files)
         _move_into_place(new, target, old)
+        if previous is not None and is_replaceable(old):
+            _keep(old, previous.absolute())
     except OSError as error:
         msg = f"{directory}: cannot be written: {error.strerror} (is its parent writable, and is it not a mount point?)"
         raise ModelError(msg) from None
@@ -169,17 +178,38 @@ def _reason(error: OSError) -> str:
 
 
 def _move_into_place(new: Path, target: Path, old: Path) -> None:
-    """Rename `new` to `target`. An existing `target` is first renamed to `old`, and renamed back if that fails."""
-    existed = target.exists()
-    if existed:
-        target.rename(old)
-    try:
-        new.rename(target)
-    except OSError:
+    """Put `new` in the place of `target`, and an existing `target` at `old`; all as before if that fails."""
+    if target.exists() and _exchange(new, target):
+        new.rename(old)
+    else:
+        existed = target.exists()
         if existed:
-            old.rename(target)
-        raise
+            target.rename(old)
+        try:
+            new.rename(target)
+        except OSError:
+            if existed:
+                old.rename(target)
+            raise
     _sync_directory(target.parent)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two directories change places in one step; return False where the system or the file system cannot."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):  # not Linux
+        return False
+    return bool(rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0)
+
+
+def _keep(old: Path, previous: Path) -> None:
+    """Rename `old` to `previous`, in place of what is there."""
+    older = old.with_suffix(".older")
+    if previous.exists():
+        previous.rename(older)
+    old.rename(previous)
+    shutil.rmtree(older, ignore_errors=True)
 
 
 def _write_synced(directory: Path, files: Mapping[str, bytes]) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from stream_detector import files
 from stream_detector.errors import InputDataError
-from stream_detector.files import is_writable, replaced_file, write_texts
+from stream_detector.files import is_writable, replace_directory, replaced_file, write_texts
 
 
 def write(path: Path, text: str, error: BaseException | None = None) -> None:
@@ -90,3 +91,49 @@ def test_trying_whether_a_directory_is_writable_leaves_nothing_behind(tmp_path: 
     assert names(tmp_path) == []
     assert not is_writable(tmp_path / "absent")
     assert not is_writable(Path("/proc"))
+
+
+def holds_a(directory: Path) -> bool:
+    """Return whether a directory is one of those that the tests below replace."""
+    return (directory / "a").exists()
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_replaced_directory_is_kept_as_the_previous_one_if_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_exchange: bool
+) -> None:
+    if not can_exchange:  # as on a file system without that step
+        monkeypatch.setattr(files, "_exchange", lambda *_: False)
+    target, previous = tmp_path / "target", tmp_path / "target.previous"
+
+    for text in (b"1", b"2", b"3"):
+        replace_directory(target, {"a": text}, holds_a, previous)
+
+    assert ((target / "a").read_bytes(), (previous / "a").read_bytes()) == (b"3", b"2")
+    assert names(tmp_path) == ["target", "target.previous"]
+
+    replace_directory(target, {"a": b"4"}, holds_a)
+
+    assert (previous / "a").read_bytes() == b"2"
+    assert names(tmp_path) == ["target", "target.previous"]
+
+
+def test_directories_change_places_in_one_step(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for directory in (one, other):
+        directory.mkdir()
+        (directory / "name").write_text(directory.name)
+
+    if not files._exchange(one, other):
+        pytest.skip("this system cannot")
+
+    assert (one / "name").read_text() == "other"
+    assert files._exchange(one, tmp_path / "absent") is False
+
+
+def test_an_empty_directory_that_is_replaced_is_not_kept(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+
+    replace_directory(tmp_path / "target", {"a": b"1"}, holds_a, tmp_path / "previous")
+
+    assert names(tmp_path) == ["target"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import textwrap
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +15,17 @@ from stream_detector.commands.column_options import add_column_options, choices_
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.commands.train_input import notes_for_run, read_files, read_topic, train_parsing
 from stream_detector.commands.train_output import WIDTH, describe_data, describe_model, progress_bars
-from stream_detector.files import check_replaceable, check_writable
-from stream_detector.model.artifact import NetworkSpec
-from stream_detector.model_store.model_directory import is_model, save_artifact
+from stream_detector.commands.train_replace import (
+    REJECTED,
+    Place,
+    check_features,
+    describe_comparison,
+    describe_decision,
+    look_at,
+)
+from stream_detector.files import check_writable
+from stream_detector.model.artifact import Artifact, NetworkSpec
+from stream_detector.model_store.model_directory import save_artifact
 from stream_detector.tables.dataset import clean
 from stream_detector.training.history import first_warnings
 from stream_detector.training.inspection import Inspection, inspect
@@ -27,7 +35,10 @@ from stream_detector.values import MissingValues
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from stream_detector.gate.baseline_comparison import GateResult
     from stream_detector.settings.schema import Settings
+    from stream_detector.training.comparison import Comparison
+    from stream_detector.training.verdict import Verdict
 
 #: Name of the last progress bar.
 JUDGING = "judging"
@@ -60,7 +71,12 @@ def _add_data_options(data: argparse._ArgumentGroup) -> None:
 
 
 def _add_model_options(model: argparse._ArgumentGroup) -> None:
-    model.add_argument("--output", type=Path, required=True, metavar="DIR", help="model directory; replaces a model there")
+    model.add_argument("--output", type=Path, required=True, metavar="DIR", help="model directory")
+    model.add_argument(
+        "--replace",
+        action="store_true",
+        help="replace a model there even if the new one is worse on the same data or has other features",
+    )
     model.add_argument("--name", default="attention-autoencoder", help="model name in events")
     model.add_argument("--window-length", type=count, default=64, metavar="N", help="readings per window")
     model.add_argument("--units", type=count, default=64, metavar="N", help="size of the LSTM layers")
@@ -93,7 +109,7 @@ def main(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     settings = settings_of(arguments)
-    check_replaceable(arguments.output, is_model)
+    place = look_at(arguments.output)
     check_writable(arguments.output)
     console = Console(highlight=False, markup=False)
     dataset, repairs = clean(read_topic(arguments, console) if arguments.from_topic else read_files(arguments))
@@ -107,14 +123,27 @@ def main(arguments: argparse.Namespace) -> int:
     for note in (*inspection.notes, *notes_for_run(arguments, inspection.left_out)):
         console.print(note, soft_wrap=True)
     console.print(describe_data(inspection.dataset), soft_wrap=True)
-    _train_and_save(prepare(inspection.dataset, _config(arguments, inspection)), arguments, settings, console)
-    return 0
+    check_features(place, inspection.dataset.features, replace=arguments.replace)
+    prepared = prepare(inspection.dataset, _config(arguments, inspection))
+    trained = _train(prepared, place, settings, console)
+    return _save(trained, place, arguments, console)
 
 
-def _train_and_save(prepared: Prepared, arguments: argparse.Namespace, settings: Settings, console: Console) -> None:
-    """Train with a progress bar, judge the model, write the directory, and print the results."""
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """A new model, and what is said about it."""
+
+    artifact: Artifact
+    picture: bytes
+    gate_result: GateResult
+    verdict: Verdict
+    comparison: Comparison | None  # with the model there; None: there is none, or it cannot be compared
+
+
+def _train(prepared: Prepared, place: Place, settings: Settings, console: Console) -> _Trained:
+    """Train with a progress bar, judge the model, and compare it with the one there."""
     # TensorFlow loads here, slowly, so errors in the data are reported before it.
-    from stream_detector.commands.train_verdict import describe_verdict
+    from stream_detector.training.comparison import compare
     from stream_detector.training.plot import draw_training
     from stream_detector.training.trainer import train
     from stream_detector.training.verdict import judge, with_verdict
@@ -122,17 +151,40 @@ def _train_and_save(prepared: Prepared, arguments: argparse.Namespace, settings:
     started = time.monotonic()
     with progress_bars(console) as progress:
         training = train(prepared, progress)
-        progress(JUDGING, 0, 1, None)
+        progress(JUDGING, 0, 2, None)
         verdict = judge(prepared, training.artifact, settings)
-        progress(JUDGING, 1, 1, None)
+        progress(JUDGING, 1, 2, None)
+        there, comparison = place.there, None
+        if there is not None and there.spec.features == prepared.dataset.features:
+            comparison = compare(prepared, there, training.artifact, settings)
+        progress(JUDGING, 2, 2, None)
     seconds = round(time.monotonic() - started, 1)
     report = {**training.artifact.report, "seconds": seconds, "trained_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    if comparison is not None:
+        report["comparison"] = comparison.as_json()
     artifact = with_verdict(replace(training.artifact, report=report), verdict)
     picture = draw_training(training.losses, training.example, prepared.dataset.features)
-    save_artifact(artifact, arguments.output, picture)
-    console.print(describe_model(artifact, arguments.output), soft_wrap=True)
-    text = describe_verdict(verdict, training.gate_result, arguments.output, arguments.input or ())
-    console.print(text, soft_wrap=True)
+    return _Trained(artifact, picture, training.gate_result, verdict, comparison)
+
+
+def _save(trained: _Trained, place: Place, arguments: argparse.Namespace, console: Console) -> int:
+    """Write the directory, or the one beside it if the model is worse; print the results, and return the exit code."""
+    from stream_detector.commands.train_verdict import describe_verdict
+
+    comparison = trained.comparison
+    is_rejected = comparison is not None and comparison.why_worse() is not None and not arguments.replace
+    directory = place.rejected if is_rejected else place.output
+    save_artifact(trained.artifact, directory, trained.picture, None if is_rejected else place.previous)
+    decision = describe_decision(place, comparison, replace=arguments.replace)
+    for text in (
+        describe_model(trained.artifact, directory),
+        describe_verdict(trained.verdict, trained.gate_result, directory, arguments.input or ()),
+        describe_comparison(comparison) if comparison else "",
+        f"\n{decision}" if decision else "",
+    ):
+        if text:
+            console.print(text, soft_wrap=True)
+    return REJECTED if is_rejected else 0
 
 
 def _config(arguments: argparse.Namespace, inspection: Inspection) -> TrainingConfig:

@@ -100,6 +100,24 @@ def plan_drill(stretches: Sequence[Stretch], window_length: int, seed: int, tria
     return _stack(trials, shape, stretches)
 
 
+def healthy_drill(stretches: Sequence[Stretch], most_readings: int) -> Drill:
+    """Return the newest readings of the stretches without any fault, to count false alarms in; of the longer half of them."""
+    lengths = [len(stretch.times_ms) for stretch in stretches]
+    rows = min(int(np.quantile(lengths, 0.5, method="lower")), most_readings // len(stretches)) if stretches else 0
+    kept = [stretch for stretch in stretches if len(stretch.times_ms) >= rows]
+    features = stretches[0].run.values.shape[1] if stretches else 0
+    return Drill(
+        kinds=("healthy",) * len(kept),
+        sensors=tuple(stretch.sensor for stretch in kept),
+        times_ms=np.array([stretch.times_ms[-rows:] for stretch in kept], np.int64).reshape(len(kept), rows),
+        values=np.array([stretch.run.values[-rows:] for stretch in kept]).reshape(len(kept), rows, features),
+        arrives=np.ones((len(kept), rows), np.bool_),
+        starts=np.full(len(kept), rows),
+        ends=np.full(len(kept), rows),
+        fault_rows=0,
+    )
+
+
 def as_meters(drill: Drill, counters: Sequence[int]) -> Drill:
     """Return the drill with these features as the meters show them, not as rises per hour. A frozen meter stands still.
 

@@ -26,6 +26,7 @@ class DrillResult:
     drill: Drill
     alarms: Int64Array  # [K] row of the first incident that opened during the fault, NEVER without one
     excess: Float64Array  # [K, L] by how much the surprise exceeds its limit; NaN: not scored
+    opened: Int64Array  # [K] incidents that opened at any row
 
     @property
     def found(self) -> BoolArray:
@@ -79,7 +80,7 @@ def run_drill(drill: Drill, detector: Detector) -> DrillResult:
     """Give a new detector the readings of all trials, as if each came from a partition of its own. Blocks."""
     count, rows = drill.arrives.shape
     excess = np.full((count, rows), np.nan)
-    alarms = np.full(count, NEVER)
+    alarms, opened = np.full(count, NEVER), np.zeros(count, np.int64)
     detector.arena.make_room(count)
     for trial, sensor in enumerate(drill.sensors):
         detector.admit_new(trial, [sensor])
@@ -92,9 +93,10 @@ def run_drill(drill: Drill, detector: Detector) -> DrillResult:
             excess[trials[accepted], at[accepted]] = 2.0 * (detected.decisions.scores - detected.decisions.thresholds)
         openings = [*_openings(detected, trials, at), *_silences(drill, detector, range(first, min(first + BATCH_ROWS, rows)))]
         for trial, row in sorted(openings, key=lambda one: one[1]):
+            opened[trial] += 1
             if row >= drill.starts[trial] and alarms[trial] == NEVER:
                 alarms[trial] = row
-    return DrillResult(drill, alarms, excess)
+    return DrillResult(drill, alarms, excess, opened)
 
 
 def _openings(detected: Detected, trials: Int64Array, rows: Int64Array) -> list[tuple[int, int]]:

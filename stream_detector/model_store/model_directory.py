@@ -38,15 +38,15 @@ MAXIMUM_JSON_BYTES, MAXIMUM_BYTES = 8 * 1024 * 1024, 1024 * 1024 * 1024
 _RECOVERY = "copy the directory again, or train the model again"
 
 
-def save_artifact(artifact: Artifact, directory: Path, picture: bytes) -> None:
-    """Write the directory completely or not at all; replace an existing model.
+def save_artifact(artifact: Artifact, directory: Path, picture: bytes, previous: Path | None = None) -> None:
+    """Write the directory completely or not at all; replace an existing model, which becomes `previous` unless that is None.
 
     Raises ModelError if the directory holds anything else or cannot be written.
     """
     files = {**pack(artifact), PICTURE: picture}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     manifest = {"kind": KIND, "schema_version": SCHEMA_VERSION, "files": digests}
-    replace_directory(directory, {**files, MANIFEST: as_json(manifest)}, is_replaceable=is_model)
+    replace_directory(directory, {**files, MANIFEST: as_json(manifest)}, is_replaceable=is_model, previous=previous)
 
 
 def is_model(directory: Path) -> bool:

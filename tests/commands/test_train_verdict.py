@@ -41,7 +41,7 @@ def result(found: int, kinds: tuple[str, ...] = ("shift_4",) * 10) -> DrillResul
     """Return a drill whose first faults are alarmed two seconds after their start."""
     drill = replace(drill_of(*[{}] * len(kinds)), kinds=kinds)
     alarms = np.where(np.arange(len(kinds)) < found, drill.starts + 2, NEVER)
-    return DrillResult(drill, alarms, np.zeros(drill.arrives.shape))
+    return DrillResult(drill, alarms, np.zeros(drill.arrives.shape), np.zeros(len(kinds), np.int64))
 
 
 def verdict(history: History, found: int, readings: int, budget: float = 0.1, trial: int | None = None) -> Verdict:

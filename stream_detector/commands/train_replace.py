@@ -1,0 +1,112 @@
+"""Decides whether `stream-detector train` replaces the model in its output directory, and says so."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stream_detector.commands.train_output import WIDTH
+from stream_detector.errors import ModelError
+from stream_detector.files import check_replaceable
+from stream_detector.model.artifact import Artifact
+from stream_detector.model_store.model_directory import is_model, load_artifact
+
+if TYPE_CHECKING:
+    from stream_detector.training.comparison import Comparison
+
+#: Exit code of a training whose model is worse than the one there.
+REJECTED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a model goes, and what is there."""
+
+    output: Path
+    there: Artifact | None  # None: no model, or one that cannot be read
+    unreadable: str | None  # why
+
+    @property
+    def previous(self) -> Path:
+        """Where a model that is replaced is kept."""
+        return Path(f"{self.output}.previous")
+
+    @property
+    def rejected(self) -> Path:
+        """Where a model goes that is worse than the one there."""
+        return Path(f"{self.output}.rejected")
+
+
+def look_at(output: Path) -> Place:
+    """Read the model in the output directory. Raises ModelError if it, or a place beside it, holds something else."""
+    place = Place(output, None, None)
+    for path in (output, place.previous, place.rejected):
+        check_replaceable(path, is_model)
+    if not output.is_dir() or not is_model(output):
+        return place
+    try:
+        return Place(output, load_artifact(output), None)
+    except ModelError as error:
+        return Place(output, None, str(error))
+
+
+def check_features(place: Place, features: Sequence[str], *, replace: bool) -> None:
+    """Raise ModelError if the model there has other features, unless the user wants it replaced."""
+    if place.there is None or replace or set(place.there.spec.features) == set(features):
+        return
+    known = place.there.spec.features
+    more = ", ".join(name for name in features if name not in known)
+    less = ", ".join(name for name in known if name not in features)
+    difference = " and ".join(filter(None, [f"the data have {more} more" if more else "", f"lack {less}" if less else ""]))
+    msg = (
+        f"the model in {place.output} has other features ({difference}), so it cannot be compared with a new one. "
+        f"To replace it all the same, add --replace (it is kept as {place.previous}); to keep both, choose another --output"
+    )
+    raise ModelError(msg)
+
+
+def describe_comparison(comparison: Comparison) -> str:
+    """Return a table of both models."""
+    there, new = comparison.there, comparison.new
+    about = (
+        f"A model is there already. Both on the same readings held back from the new one's training, at {comparison.budget:g} "
+        "false alarms a sensor and day:"
+    )
+    rows = [
+        ("", "model there", "this one"),
+        (f"faults alarmed in time, of {len(new.found)}", f"{int(there.found.sum())}", f"{int(new.found.sum())}"),
+        (
+            f"false alarms in {comparison.healthy_days:.3g} healthy sensor-days",
+            f"{there.false_alarms}",
+            f"{new.false_alarms}",
+        ),
+    ]
+    if rankings := comparison.rankings():
+        rows.append(("faulty told from healthy readings (1 is best)", f"{rankings[0]:.3f}", f"{rankings[1]:.3f}"))
+    lines = [f"  {what:<48}{left:>12}{right:>12}".rstrip() for what, left, right in rows]
+    return "\n".join(["", *textwrap.wrap(about, WIDTH), "", *lines])
+
+
+def describe_decision(place: Place, comparison: Comparison | None, *, replace: bool) -> str | None:
+    """Say in a sentence what happened to the model there and to the new one; None if there was none."""
+    worse = comparison.why_worse() if comparison else None
+    if worse and not replace:
+        return _filled(
+            f"REJECTED: this model {worse}. The model in {place.output} stays, this one is in {place.rejected}. "
+            "To use it all the same, run the same command with --replace."
+        )
+    if place.unreadable:
+        return _filled(f"REPLACED without a comparison: {place.unreadable}. It is kept as {place.previous}.")
+    if place.there is None:
+        return None
+    if comparison is None:
+        return _filled(f"REPLACED without a comparison, for it has other features. It is kept as {place.previous}.")
+    verdict = f"although this one {worse}" if worse else "this one is not worse"
+    return _filled(f"REPLACED: {verdict}. The model that was there is kept as {place.previous}.")
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,137 @@
+"""Compares a trained model with the one that it would replace: on the same held-back readings and the same faults."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stream_detector.assembly import budget_per_sensor_day, build_detector
+from stream_detector.evaluation.alarms import watched_days
+from stream_detector.evaluation.ranking import average_precision
+from stream_detector.gate.drill import Drill, as_meters, healthy_drill
+from stream_detector.gate.drill_run import DrillResult, run_drill
+from stream_detector.gate.promotion import REPORT_KEY
+from stream_detector.model.artifact import Artifact
+from stream_detector.readings import BoolArray, Float64Array
+from stream_detector.settings.schema import Settings
+from stream_detector.training.alarm_drill import held_back_stretches, plan_for, trial_scorer
+from stream_detector.training.preparation import Prepared
+
+#: Healthy readings in which false alarms are counted, at most.
+HEALTHY_READINGS = 20_000
+#: A difference counts from this many standard errors on, and from this share of the faults.
+ERRORS, SMALLEST_SHARE = 2.0, 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """How one of the models did. K faults."""
+
+    found: BoolArray  # [K] alarmed in time
+    ranking: Float64Array  # [K] average precision of its score; NaN: not comparable
+    false_alarms: int  # incidents in healthy readings
+    promoted: bool | None  # by its own training
+
+    def as_json(self, mean_ranking: float | None) -> dict[str, Any]:
+        """Return the figures for the training report."""
+        return {
+            "faults": len(self.found),
+            "found": int(self.found.sum()),
+            "mean_average_precision": mean_ranking,
+            "false_alarms": self.false_alarms,
+            "promoted": self.promoted,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Both models on the same readings and faults."""
+
+    budget: float  # per sensor and day
+    healthy_days: float  # of the readings with the false alarms, all sensors together
+    there: Rating  # the model in the directory
+    new: Rating
+
+    def rankings(self) -> tuple[float, float] | None:
+        """Return the mean average precision of the model there and of the new one, over the faults that both ranked."""
+        known = ~(np.isnan(self.there.ranking) | np.isnan(self.new.ranking))
+        if not known.any():
+            return None
+        return float(self.there.ranking[known].mean()), float(self.new.ranking[known].mean())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures for the training report."""
+        there, new = self.rankings() or (None, None)
+        figures = {"budget_per_sensor_day": self.budget, "healthy_sensor_days": self.healthy_days}
+        return figures | {"there": self.there.as_json(there), "new": self.new.as_json(new), "worse": self.why_worse()}
+
+    def why_worse(self) -> str | None:
+        """Say why the new model is worse, as the end of a sentence that it begins; None if it is not, beyond chance."""
+        there, new = self.there, self.new
+        if not len(new.found):
+            return "could not be compared: no fault could be put into its held-back readings"
+        if there.promoted and new.promoted is False:
+            return "loses to windowed PCA, a simple detector, which the model there did not"
+        allowed = self.budget * self.healthy_days
+        if _clearly_more(new.false_alarms, there.false_alarms) and new.false_alarms > allowed:
+            return f"raises more false alarms ({new.false_alarms} against {there.false_alarms})"
+        if _clearly_more(there.false_alarms, new.false_alarms) and there.false_alarms > allowed:
+            return None  # what the model there finds more, it finds by alarming too often
+        lost, gained = int((there.found & ~new.found).sum()), int((new.found & ~there.found).sum())
+        if _clearly_more(lost, gained) and lost - gained > SMALLEST_SHARE * len(new.found):
+            return f"finds fewer faults ({int(new.found.sum())} of {len(new.found)} against {int(there.found.sum())})"
+        return self._ranks_worse()
+
+    def _ranks_worse(self) -> str | None:
+        differences = self.new.ranking - self.there.ranking
+        known = differences[~np.isnan(differences)]
+        if len(known) < 2:
+            return None
+        error = float(known.std(ddof=1)) / math.sqrt(len(known))
+        if -float(known.mean()) <= max(SMALLEST_SHARE, ERRORS * error):
+            return None
+        there, new = self.rankings() or (math.nan, math.nan)
+        return f"tells faulty from healthy readings worse ({new:.3f} against {there:.3f})"
+
+
+def compare(prepared: Prepared, there: Artifact, new: Artifact, settings: Settings) -> Comparison:
+    """Compare two models of the same features on the held-back part of the new one's data. Blocks; compiles both."""
+    stretches = held_back_stretches(prepared)
+    drill = plan_for(prepared, stretches, max(there.spec.window_length, new.spec.window_length))
+    counters = [prepared.dataset.features.index(name) for name in prepared.config.counters]
+    healthy = as_meters(healthy_drill(stretches, HEALTHY_READINGS), counters)
+    return Comparison(
+        budget_per_sensor_day(new.calibration, settings.alerts),
+        watched_days(healthy.arrives.size, prepared.interval_seconds),
+        there=_rate(there, drill, healthy, settings),
+        new=_rate(new, drill, healthy, settings),
+    )
+
+
+def _rate(artifact: Artifact, drill: Drill, healthy: Drill, settings: Settings) -> Rating:
+    scorer = trial_scorer(artifact)
+    result, calm = (
+        run_drill(one, build_detector(scorer, settings.state, settings.alerts, settings.rules)) for one in (drill, healthy)
+    )
+    gate = artifact.report.get(REPORT_KEY) or {}
+    return Rating(result.found, _rankings(result), int(calm.opened.sum()), gate.get("promoted"))
+
+
+def _clearly_more(count: int, other: int) -> bool:
+    """Return whether a count exceeds another by more than chance, if both are Poisson."""
+    return count - other > ERRORS * math.sqrt(count + other)
+
+
+def _rankings(result: DrillResult) -> Float64Array:
+    """Return how well the excess of the score ranks the faulty rows of each trial [K]."""
+    rows = np.arange(result.excess.shape[1])
+    found = np.full(len(result.drill), np.nan)
+    for trial, excess in enumerate(result.excess):
+        scored = ~np.isnan(excess)
+        labels = ((rows >= result.drill.starts[trial]) & (rows < result.drill.ends[trial]))[scored]
+        if labels.any() and not labels.all():
+            found[trial] = average_precision(labels, excess[scored])
+    return found

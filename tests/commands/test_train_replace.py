@@ -1,0 +1,103 @@
+"""What becomes of a model that is already in the output directory."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from stream_detector.cli import main
+from stream_detector.commands.train_replace import check_features, describe_comparison, describe_decision, look_at
+from stream_detector.errors import ModelError
+from stream_detector.model.artifact import Artifact
+from stream_detector.model_store.model_directory import load_artifact, save_artifact
+from stream_detector.training.comparison import Comparison
+from tests.commands.test_train import SMALL, write_csv
+from tests.training.test_comparison import rating
+
+BETTER = Comparison(0.1, 3.6, rating(60), rating(80))
+WORSE = Comparison(0.1, 3.6, rating(60), rating(40))
+
+
+def in_a_line(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+def test_a_worse_model_is_rejected_with_the_command_that_takes_it_anyway(tmp_path: Path, tiny_model_directory: Path) -> None:
+    shutil.copytree(tiny_model_directory, tmp_path / "model")
+    place = look_at(tmp_path / "model")
+
+    assert in_a_line(describe_decision(place, WORSE, replace=False)) == (
+        f"REJECTED: this model finds fewer faults (40 of 100 against 60). The model in {tmp_path}/model stays, this one is in "
+        f"{tmp_path}/model.rejected. To use it all the same, run the same command with --replace."
+    )
+    assert in_a_line(describe_decision(place, WORSE, replace=True)).startswith("REPLACED: although this one finds fewer faults")
+    assert in_a_line(describe_decision(place, BETTER, replace=False)).startswith("REPLACED: this one is not worse. The model")
+
+
+def test_the_table_shows_both_models_and_fits_the_terminal() -> None:
+    told = describe_comparison(WORSE).splitlines()
+
+    assert told[-3].split() == ["faults", "alarmed", "in", "time,", "of", "100", "60", "40"]
+    assert told[-2].split()[-3:] == ["sensor-days", "0", "0"]
+    assert told[-1].split()[-2:] == ["0.900", "0.900"]
+    assert max(map(len, told)) <= 78
+
+
+def test_where_there_was_no_model_nothing_is_said(tmp_path: Path) -> None:
+    assert describe_decision(look_at(tmp_path / "model"), None, replace=False) is None
+
+
+def test_a_model_with_other_features_is_not_replaced_unasked(tmp_path: Path, tiny_model_directory: Path) -> None:
+    shutil.copytree(tiny_model_directory, tmp_path / "model")
+    place = look_at(tmp_path / "model")
+
+    with pytest.raises(ModelError, match=r"the data have flow more and lack pressure.*add --replace.*another --output"):
+        check_features(place, ("temperature", "flow"), replace=False)
+    check_features(place, ("temperature", "flow"), replace=True)
+    check_features(place, ("pressure", "temperature"), replace=False)
+
+
+def test_a_model_that_cannot_be_read_is_replaced_and_that_is_said(tmp_path: Path, tiny_model_directory: Path) -> None:
+    shutil.copytree(tiny_model_directory, tmp_path / "model")
+    (tmp_path / "model" / "weights.safetensors").write_bytes(b"damaged")
+    place = look_at(tmp_path / "model")
+
+    assert place.there is None
+    told = in_a_line(describe_decision(place, None, replace=False))
+    assert told.startswith("REPLACED without a comparison: ")
+    assert "weights.safetensors has changed" in told
+
+
+@pytest.mark.parametrize("beside", ["model.previous", "model.rejected"])
+def test_a_place_beside_it_that_holds_something_else_is_refused_before_training(tmp_path: Path, beside: str) -> None:
+    (tmp_path / beside).mkdir()
+    (tmp_path / beside / "cat.jpg").write_bytes(b"")
+
+    with pytest.raises(ModelError, match=f"{beside}: holds something other than a model"):
+        look_at(tmp_path / "model")
+
+
+def test_a_training_that_is_worse_leaves_the_model_there_and_ends_with_code_3(
+    tmp_path: Path, tiny_artifact: Artifact, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "model"
+    save_artifact(tiny_artifact, output, b"")
+    monkeypatch.setattr("stream_detector.training.comparison.compare", lambda *_: WORSE)
+    before = load_artifact(output).spec.version
+    source = write_csv(tmp_path / "readings.csv", 100)
+    command = ["train", "--input", str(source), "--output", str(output), *map(str, SMALL)]
+
+    assert main(command) == 3
+
+    told = capsys.readouterr().out
+    assert "REJECTED: this model finds fewer faults (40 of 100 against 60)" in in_a_line(told)
+    assert load_artifact(output).spec.version == before
+    rejected = load_artifact(tmp_path / "model.rejected").spec.version
+    assert rejected != before
+
+    assert main([*command, "--replace"]) == 0
+
+    assert load_artifact(output).spec.version == rejected
+    assert load_artifact(tmp_path / "model.previous").spec.version == before
