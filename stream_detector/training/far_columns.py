@@ -15,6 +15,7 @@ from stream_detector.training.far_values import (
     FAR_GAP,
     FEWEST_DISTINCT,
     far_mask,
+    has_gap,
     is_far_from_levels,
     looks_like_code,
     rest_of,
@@ -72,6 +73,8 @@ def _sort_far(values: Float64Array, part: slice, repeats: Callable[[float], int]
     """Add the far values of one sensor's part of the column, in which a value occurs `repeats` times."""
     of_sensor = values[part]
     ordered = np.sort(of_sensor[~np.isnan(of_sensor)])
+    if _has_nothing_far(ordered):
+        return
     levels, counts = np.unique(ordered, return_counts=True)
     edges = {*levels[:_EDGE_LEVELS].tolist(), *levels[-_EDGE_LEVELS:].tolist()}
     codes = [value for value in edges if looks_like_code(value) and repeats(value) >= FEWEST_REPEATS]
@@ -102,6 +105,16 @@ def _sort_far(values: Float64Array, part: slice, repeats: Callable[[float], int]
         sorted_into[value] = sorted_into.get(value, 0) + int(here.sum())
         left |= here & (not kept)
     found.mask[part] |= left
+
+
+def _has_nothing_far(ordered: Float64Array) -> bool:
+    """Return, quickly, whether ascending values are surely all of the process: most columns of most sensors."""
+    if not len(ordered) or looks_like_code(float(ordered[0])) or looks_like_code(float(ordered[-1])):
+        return not len(ordered)
+    if not has_gap(ordered, DROP_GAP):
+        return True
+    rest = rest_of(ordered, DROP_GAP)
+    return rest is not None and (rest.low, rest.high) == (ordered[0], ordered[-1])
 
 
 def _is_drop(of_sensor: Float64Array, here: BoolArray) -> bool:

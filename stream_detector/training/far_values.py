@@ -25,7 +25,7 @@ CODE_GAP, FAR_GAP = 1.0, 10.0
 _LEVEL_GAP = 5.0
 #: Largest and smallest 16- and 32-bit integers, and the largest of 12 bits are not measured values when they are far away.
 _BINARY = (32767, -32768, 65535, 65534, 2147483647, -2147483648, 4294967295)
-_SCALES = (1.0, 10.0, 100.0, 1000.0)
+_CODES = frozenset(float(f"{number / scale:.6g}") for number in _BINARY for scale in (1.0, 10.0, 100.0, 1000.0))
 _HUGE = 1.0e20
 
 
@@ -45,9 +45,10 @@ def looks_like_code(value: float) -> bool:
     """Return whether a value is one that programs write for a failed read: all nines or eights, the end of an integer type."""
     if not math.isfinite(value) or abs(value) >= _HUGE:
         return True
-    if any(math.isclose(value * scale, number, rel_tol=1e-6) for scale in _SCALES for number in _BINARY):
+    shown = f"{abs(value):.6g}"
+    if math.copysign(float(shown), value) in _CODES:
         return True
-    digits = f"{abs(value):.6g}".replace(".", "")
+    digits = shown.replace(".", "")
     return (len(digits) >= 3 and set(digits) == {"9"}) or (len(digits) >= 4 and set(digits) == {"8"})
 
 
@@ -67,6 +68,13 @@ def rest_of(ordered: Float64Array, gap: float) -> Rest | None:
         high = cut + _reach(ordered[cut:] - ordered[low], count - 1 - 2 * cut, gap)
         low = count - 1 - cut - _reach(ordered[high] - ordered[: count - cut][::-1], count - 1 - 2 * cut, gap)
     return Rest(float(ordered[low]), float(ordered[high]))
+
+
+def has_gap(ordered: Float64Array, gap: float) -> bool:
+    """Return, quickly, whether ascending values may have a gap of `gap` times their range; False only if they surely do not."""
+    quarter = len(ordered) // 4
+    core = ordered[len(ordered) - 1 - quarter] - ordered[quarter]
+    return core <= 0.0 or float((ordered[1:] - ordered[:-1]).max(initial=0.0)) > gap * core
 
 
 def _reach(distances: Float64Array, core: int, gap: float) -> int:
