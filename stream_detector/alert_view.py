@@ -1,11 +1,13 @@
-"""Draws an event for the terminal: what happened, attention over time, and the features behind the score.
+"""Draws an event for the terminal: who and when, what is off and by how much, the score, and when it arose.
 
-Text from a topic might control the terminal, so unprintable characters are shown as escapes. Long names are cut.
+Lines fit the terminal, or 80 columns. Text from a topic might control the terminal, so unprintable characters are shown as
+escapes. Long names are cut.
 """
 
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,17 +15,28 @@ from itertools import pairwise
 from rich.console import Console
 from rich.text import Text
 
-from stream_detector.detection.events import READY, Event, EventFeature, event_time_ms, read_event
-from stream_detector.detection.transition import CLOSED, OPENED, UPDATED
+from stream_detector.amounts import compared
+from stream_detector.detection.events import READY, Event, event_time_ms, read_event
+from stream_detector.detection.transition import ACCEPTED, ANOMALY, CLOSED, FELL_SILENT, OPENED, QUIET, RETURNED, UPDATED
 from stream_detector.readings import Record
 from stream_detector.timestamps import duration, iso_time
 
 _MAX_FEATURES = 3
-_FEWEST_DIGITS, _MOST_DIGITS = 4, 12
 _MIN_SHARE = 0.05  # smallest share of a feature that gets a line; the first feature always gets one
 _CHART_WIDTH = 48
-_BAR_WIDTH = 16
+_LEAST_WIDTH, _USUAL_WIDTH = 30, 80
+_INDENT = "  "
+_MOST_WHAT = 400  # characters of a rule's sentence
 _STYLES = {"low": "yellow", "medium": "yellow", "high": "bold red", "critical": "bold white on red"}
+
+
+#: How an incident ended, by the reason in its closing event.
+_ENDINGS = {
+    QUIET: "normal again",
+    ACCEPTED: "taken for the new normal",
+    FELL_SILENT: "the sensor fell silent",
+    RETURNED: "the sensor is back",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +44,6 @@ class Palette:
     """The characters of the drawing."""
 
     levels: str  # heights of a sparkline, lowest first
-    bar: str  # full, empty
     marks: dict[str, str]  # by status
     encoding: str  # characters outside it are shown as escapes
 
@@ -45,15 +57,20 @@ class Palette:
         return printable(text, length, self.encoding)
 
 
-UNICODE = Palette("▁▂▃▄▅▆▇█", "█░", {OPENED: "●", UPDATED: "◆", CLOSED: "○"}, "utf-8")
-ASCII = Palette("_.:-=+*#", "#.", {OPENED: "!", UPDATED: "*", CLOSED: "-"}, "ascii")
+UNICODE = Palette("▁▂▃▄▅▆▇█", {OPENED: "●", UPDATED: "◆", CLOSED: "○"}, "utf-8")
+ASCII = Palette("_.:-=+*#", {OPENED: "!", UPDATED: "*", CLOSED: "-"}, "ascii")
 
 
-def render_event(event: Event, palette: Palette) -> Text:
-    """Draw an event in a few lines, without a line break at the end."""
-    lines = [_headline(event, palette)]
+def render_event(event: Event, palette: Palette, width: int = _USUAL_WIDTH) -> Text:
+    """Draw an event in a few lines of at most `width` columns, without a line break at the end."""
+    width = max(width, _LEAST_WIDTH)
+    lines = _headline(event, palette, width)
+    if event.what:
+        lines += _sentence(event.what, palette, width)
     if event.status != CLOSED:
-        lines += [*_charts(event, palette), *_feature_lines(event, palette)]
+        if not event.what:
+            lines += _feature_lines(event, palette, width)
+        lines += [*_score_lines(event), *_charts(event, palette, width)]
     return Text("\n").join(lines)
 
 
@@ -81,78 +98,98 @@ def sparkline(weights: Sequence[float], palette: Palette, width: int = _CHART_WI
     return "".join(palette.levels[round(top * weight / peak) if peak > 0.0 else 0] for weight in means)
 
 
-def _headline(event: Event, palette: Palette) -> Text:
-    """Show status, severity, sensor and time, then score and threshold, or how the incident ended."""
+def _headline(event: Event, palette: Palette, width: int) -> list[Text]:
+    """Show status, severity, what found it, sensor and time, and how it ended; on as many lines as that takes."""
     style = "green" if event.status == CLOSED else _STYLES.get(event.severity, "yellow")
     status = palette.printable(event.status or event.type, 20)
-    line = Text()
-    line.append(f"{palette.marks.get(event.status, '?')} {status:<7} {palette.printable(event.severity, 10):<8}", style=style)
-    line.append(f" {palette.printable(event.sensor_id, 40):<9}", style="bold")
-    line.append(f" {iso_time(event_time_ms(event.timestamp)).replace('T', ' ')}  ")
-    line.append(_ending(event) if event.status == CLOSED else _excess(event))
+    first = Text(f"{palette.marks.get(event.status, '?')} {status:<7} {palette.printable(event.severity, 10):<8}", style=style)
+    parts = [first]
+    if event.type != ANOMALY and event.status:
+        parts.append(Text(palette.printable(event.type, 20), style=style))
+    parts.append(Text(f"{palette.printable(event.sensor_id, min(40, width - len(_INDENT))):<9}", style="bold"))
+    parts.append(Text(_time(event)))
     if event.sensor_state not in ("", READY):
-        line.append(f" ({palette.printable(event.sensor_state, 20)})", style="dim")
-    return line
+        parts.append(Text(f"({palette.printable(event.sensor_state, 20)})", style="dim"))
+    if event.status == CLOSED:
+        parts += [Text(text) for text in _ending(event, palette)]
+    return _flow(parts, width)
 
 
-def _excess(event: Event) -> str:
-    if event.score is None or event.threshold is None:
-        return "not scored"
-    return f"score {event.score:.3g}, threshold {event.threshold:.3g}"
-
-
-def _ending(event: Event) -> str:
-    opened_at, peak = event.incident.opened_at, event.incident.peak_score
-    parts = []
-    if opened_at:
-        parts.append(f"after {duration((event_time_ms(event.timestamp) - event_time_ms(opened_at)) / 1000.0)}")
-    if peak is not None:
-        parts.append(f"peak {peak:.3g}")
-    return ", ".join(parts)
-
-
-def _charts(event: Event, palette: Palette) -> list[Text]:
-    """Draw attention and shares of the score over the window's readings."""
-    lines = []
-    for name, weights in (("attention", event.attention), ("score by step", event.step_shares)):
-        if weights:
-            line = Text(f"  {name:<14}")
-            line.append(sparkline(weights, palette), style="cyan")
-            lines.append(line.append(f"  {len(weights)} readings, newest right" if name == "attention" else ""))
+def _flow(parts: Sequence[Text], width: int) -> list[Text]:
+    """Join parts with a space; a part that does not fit begins another line, indented."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if lines[-1].cell_len + 1 + len(part.plain.rstrip()) <= width:
+            lines[-1] = Text(" ").join([lines[-1], part])
+        else:
+            lines.append(Text(_INDENT).append(part))
     return lines
 
 
-def _feature_lines(event: Event, palette: Palette) -> list[Text]:
-    """Draw the features with the largest shares of the score, names aligned."""
+def _time(event: Event) -> str:
+    """Return the event's time in UTC, with milliseconds only if it has any."""
+    return iso_time(event_time_ms(event.timestamp)).replace("T", " ").replace(".000Z", "Z")
+
+
+def _ending(event: Event, palette: Palette) -> list[str]:
+    """Return for how long, how bad and why it ended."""
+    opened_at, peak = event.incident.opened_at, event.incident.peak_score
+    seconds = (event_time_ms(event.timestamp) - event_time_ms(opened_at)) / 1000.0 if opened_at else None
+    reason = event.incident.reason or (ACCEPTED if event.incident.accepted else "")
+    parts = [
+        f"after {duration(seconds)}" if seconds is not None else "",
+        f"peak {peak:.3g}" if peak is not None else "",
+        _ENDINGS.get(reason, palette.printable(reason, 20)),
+    ]
+    found = [part for part in parts if part]
+    return [f"{part}," for part in found[:-1]] + found[-1:]
+
+
+def _sentence(text: str, palette: Palette, width: int) -> list[Text]:
+    shown = palette.printable(text, _MOST_WHAT)
+    return [Text(line) for line in textwrap.wrap(shown, width, initial_indent=_INDENT, subsequent_indent=_INDENT)]
+
+
+def _score_lines(event: Event) -> list[Text]:
+    if event.type != ANOMALY:
+        return []
+    if event.score is None or event.threshold is None:
+        return [Text(f"{_INDENT}not scored", style="dim")] if event.status else []
+    return [Text(f"{_INDENT}score {event.score:.3g}, threshold {event.threshold:.3g}")]
+
+
+def _charts(event: Event, palette: Palette, width: int) -> list[Text]:
+    """Draw over the window's readings when the score arose, and what the network attended to if it made a part of it."""
+    named = [
+        (name, weights) for name, weights in (("score by step", event.step_shares), ("attention", event.attention)) if weights
+    ]
+    lines = []
+    for name, weights in named:
+        line = Text(f"{_INDENT}{name:<14}")
+        line.append(sparkline(weights, palette, min(_CHART_WIDTH, width - 16)), style="cyan")
+        lines.append(line)
+    if named:
+        note = f" newest of {len(named[0][1])} readings at the right"
+        fits = lines[0].cell_len + len(note) <= width
+        lines = [lines[0].append(note, style="dim"), *lines[1:]] if fits else lines
+    return lines
+
+
+def _feature_lines(event: Event, palette: Palette, width: int) -> list[Text]:
+    """Show the features with the largest shares of the score: value, expected value, difference and share."""
     shown = [
         feature
         for position, feature in enumerate(event.features[:_MAX_FEATURES])
         if position == 0 or (feature.share or 0.0) >= _MIN_SHARE
     ]
-    names = [palette.printable(feature.name, 30) for feature in shown]
-    width = max(map(len, names), default=0)
-    return [_feature_line(feature, f"{name:<{width}}", palette) for feature, name in zip(shown, names, strict=True)]
-
-
-def _feature_line(feature: EventFeature, name: str, palette: Palette) -> Text:
-    """Draw one feature: its share of the score as a bar, its value, and the value that the model expected."""
-    share = min(max(feature.share or 0.0, 0.0), 1.0)
-    full = round(share * _BAR_WIDTH)
-    line = Text(f"  {'':<14}{name}  ")
-    line.append(palette.bar[0] * full, style="red").append(palette.bar[1] * (_BAR_WIDTH - full), style="dim")
-    digits = _digits(feature.value, feature.expected)
-    value = "missing" if feature.value is None else f"{feature.value:.{digits}g}"
-    expected = "" if feature.expected is None else f", expected {feature.expected:.{digits}g}"
-    return line.append(f" {100.0 * share:3.0f} %  {value}{expected}{' (imputed)' if feature.imputed else ''}")
-
-
-def _digits(value: float | None, expected: float | None) -> int:
-    """Return how many digits to show: more than the usual where two large numbers, such as of a meter, else look alike."""
-    if value is None or expected is None or value == expected:
-        return _FEWEST_DIGITS
-    enough = (digits for digits in range(_FEWEST_DIGITS, _MOST_DIGITS) if f"{value:.{digits}g}" != f"{expected:.{digits}g}")
-    first = next(enough, _MOST_DIGITS)
-    return first if first == _FEWEST_DIGITS else min(first + 1, _MOST_DIGITS)
+    lines = []
+    for feature in shown:
+        name = palette.printable(feature.name, min(40, width - len(_INDENT)))
+        amounts = compared(feature.value, feature.expected) + (" (imputed)" if feature.imputed else "")
+        share = f"{100.0 * min(max(feature.share or 0.0, 0.0), 1.0):.0f} % of the score"
+        first, *others = _flow([Text(name, style="bold"), Text(amounts, style="red"), Text(share, style="dim")], width - 4)
+        lines += [Text(_INDENT).append(first), *[Text(_INDENT).append(other) for other in others]]
+    return lines
 
 
 Show = Callable[[Record], None]
@@ -165,7 +202,7 @@ def event_printer() -> Show:
 
     def show(record: Record) -> None:
         try:
-            drawing = render_event(read_event(record.value or b""), palette)
+            drawing = render_event(read_event(record.value or b""), palette, console.width)
         except ValueError as error:
             drawing = render_unreadable(record.value, str(error), place(record))
         console.print(drawing, soft_wrap=True)

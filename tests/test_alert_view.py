@@ -46,30 +46,69 @@ def drawn(value: bytes, palette: Palette = UNICODE) -> list[str]:
     return render_event(read_event(value), palette).plain.split("\n")
 
 
-def test_an_opened_event_is_drawn_with_attention_and_features() -> None:
+def test_an_opened_event_shows_first_what_is_off_and_by_how_much() -> None:
     assert drawn(event()) == [
-        "● opened  medium   pump-7    2026-11-23 07:12:00.250Z  score 4.21, threshold 2",
-        "  attention     ▁▅█▅  4 readings, newest right",
-        "  score by step ▁▁▁█",
-        "                temperature  ████████████░░░░  75 %  61.2, expected 44",
-        "                flow         ████░░░░░░░░░░░░  25 %  missing, expected 30.5 (imputed)",
+        "● opened  medium   pump-7    2026-11-23 07:12:00.250Z",
+        "  temperature 61.2, expected 44.0 (+17.2) 75 % of the score",
+        "  flow missing, expected 30.5 (imputed) 25 % of the score",
+        "  score 4.21, threshold 2",
+        "  score by step ▁▁▁█ newest of 4 readings at the right",
+        "  attention     ▁▅█▅",
     ]
+
+
+def test_without_attention_there_is_no_line_for_it() -> None:
+    lines = drawn(event(attention=[], attention_reason="not_a_member"))
+
+    assert not any("attention" in line for line in lines)
+    assert lines[-1].startswith("  score by step")
+
+
+def test_an_event_of_a_rule_shows_its_sentence_and_no_score() -> None:
+    what = "temperature has not changed for 35 readings; healthy data repeats a value at most 4 times"
+
+    assert drawn(
+        event(type="frozen", severity="high", what=what, score=None, threshold=None, step_shares=[], attention=[])
+    ) == [
+        "● opened  high     frozen pump-7    2026-11-23 07:12:00.250Z",
+        "  temperature has not changed for 35 readings; healthy data repeats a value at",
+        "  most 4 times",
+    ]
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 120])
+@pytest.mark.parametrize("status", ["opened", "closed"])
+def test_every_line_fits_the_terminal(width: int, status: str) -> None:
+    features = [{"name": "a long name of a column [°C] of a plant", "value": 71.31, "expected": 62.04, "share": 1.0}]
+    incident = {"opened_at": "2026-11-23T07:11:00.250Z", "peak_score": 6.5, "reason": "accepted"}
+    value = event(
+        status=status,
+        sensor_id="a sensor with a long name at the north gate",
+        severity="critical",
+        sensor_state="provisional",
+        features=features,
+        attention=[0.015625] * 64,
+        step_shares=[0.015625] * 64,
+        incident=incident,
+    )
+
+    lines = render_event(read_event(value), UNICODE, width).plain.split("\n")
+
+    assert max(map(len, lines)) <= width
 
 
 def test_two_large_numbers_are_shown_as_far_as_they_differ() -> None:
     meter = {"name": "energy", "value": 18_228_934.02, "expected": 18_228_935.57, "share": 1.0, "imputed": False}
 
-    assert drawn(event(features=[meter]))[-1].endswith("100 %  18228934, expected 18228936")
+    assert drawn(event(features=[meter]))[1] == "  energy 18228934.0, expected 18228935.6 (-1.6) 100 % of the score"
 
 
 def test_a_terminal_without_unicode_gets_plain_ascii() -> None:
     lines = drawn(event(sensor_id="Pumpe-ü"), ASCII)
 
     assert all(line.isascii() for line in lines)
-    assert lines[:2] == [
-        "! opened  medium   Pumpe-\\xfc 2026-11-23 07:12:00.250Z  score 4.21, threshold 2",
-        "  attention     _=#=  4 readings, newest right",
-    ]
+    assert lines[0] == "! opened  medium   Pumpe-\\xfc 2026-11-23 07:12:00.250Z"
+    assert lines[-1] == "  attention     _=#="
 
 
 @pytest.mark.parametrize(("encoding", "palette"), [("UTF-8", UNICODE), ("utf8", UNICODE), ("latin-1", ASCII), (None, ASCII)])
@@ -79,31 +118,42 @@ def test_the_palette_follows_the_encoding(encoding: str | None, palette: Palette
 
 def test_a_closed_event_says_how_long_and_how_bad() -> None:
     assert drawn(event(status="closed", score=None, threshold=None, attention=[], features=[])) == [
-        "○ closed  medium   pump-7    2026-11-23 07:12:00.250Z  after 60 s, peak 6.5"
+        "○ closed  medium   pump-7    2026-11-23 07:12:00.250Z after 60 s, peak 6.5"
     ]
 
 
 def test_missing_fields_are_left_out() -> None:
     assert drawn(b'{"sensor_id": "a", "timestamp": "2026-01-01T00:00:00Z", "news": 1}') == [
-        "? anomaly          a         2026-01-01 00:00:00.000Z  not scored"
+        "? anomaly          a         2026-01-01 00:00:00Z"
     ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [("quiet", "normal again"), ("accepted", "taken for the new normal"), ("silent", "the sensor fell silent"), ("new", "new")],
+)
+def test_a_closed_event_says_why(reason: str, shown: str) -> None:
+    incident = {"opened_at": "2026-11-23T07:11:00.250Z", "peak_score": 6.5, "reason": reason}
+
+    lines = drawn(event(status="closed", incident=incident))
+
+    assert " ".join(" ".join(lines).split()).endswith(f"after 60 s, peak 6.5, {shown}")
 
 
 def test_times_are_shown_in_utc() -> None:
     changes = {"timestamp": "2026-11-23T08:12:00+01:00", "incident": {"opened_at": "2026-11-23T07:11:30"}}
 
-    assert "2026-11-23 07:12:00.000Z  after 30 s" in drawn(event(status="closed", **changes))[0]
+    assert "2026-11-23 07:12:00Z after 30 s" in drawn(event(status="closed", **changes))[0]
 
 
 def test_a_sensor_not_ready_is_marked() -> None:
-    assert drawn(event(sensor_state="provisional"))[0].endswith("threshold 2 (provisional)")
+    assert drawn(event(sensor_state="provisional"))[0].endswith("07:12:00.250Z (provisional)")
 
 
 def test_control_characters_of_a_topic_do_not_reach_the_terminal() -> None:
     nasty = "\x1b]0;gotcha\x07\u202e\n\u2028"
     lines = drawn(event(sensor_id=nasty, severity=nasty, features=[{"name": nasty, "share": 1.0}]))
 
-    assert len(lines) == 4
     assert all(character.isprintable() for line in lines for character in line)
     assert "\\x1b]0;gotcha\\x07\\u202e\\n\\u2028" in lines[0]
 

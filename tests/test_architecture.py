@@ -16,7 +16,7 @@ NAME = PACKAGE.name
 
 #: From the inside out: a room, which is a folder or a module at the root, imports from the layers before its own only.
 LAYERS = (
-    "errors timestamps",
+    "errors timestamps amounts",
     "logs files readings early_stop",
     "missing_values values",
     "ingest state settings",

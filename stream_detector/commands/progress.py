@@ -11,19 +11,21 @@ from stream_detector.assembly import TrainedScorer, build_detector
 from stream_detector.settings.schema import Settings
 
 if TYPE_CHECKING:
-    from stream_detector.evaluation.offline_scoring import ScoredRows
+    from stream_detector.evaluation.offline_scoring import OnEvents, ScoredRows
     from stream_detector.tables.dataset import Dataset
 
 _T = TypeVar("_T")
 
 
-def score_with_progress(scorer: TrainedScorer, dataset: Dataset, settings: Settings) -> ScoredRows:
+def score_with_progress(
+    scorer: TrainedScorer, dataset: Dataset, settings: Settings, on_events: OnEvents | None = None
+) -> ScoredRows:
     """Score a dataset with a progress bar; `state.max_sensors` of the settings does not limit it."""
     from stream_detector.evaluation.offline_scoring import join, score_dataset
 
     state = settings.state.model_copy(update={"max_sensors": max(1, len(dataset.sensors))})
     detector = build_detector(scorer, state, settings.alerts, settings.rules)
-    return join(list(track(score_dataset(detector, dataset), "scoring", None)))
+    return join(list(track(score_dataset(detector, dataset, on_events), "scoring", None)))
 
 
 def track(items: Iterable[_T], activity: str, total: int | None) -> Iterable[_T]:

@@ -44,6 +44,7 @@ from stream_detector.service.service import Service, tune_garbage_collector
 from stream_detector.service.signals import ReloadFlag, StopFlag
 from stream_detector.service.watchdog import Heartbeat, Watchdog, end_process
 from stream_detector.settings.schema import AlertSettings, Settings
+from stream_detector.state.sensor_names import knows_line
 
 logger = logging.getLogger(__name__)
 
@@ -146,6 +147,7 @@ def _load_model(settings: Settings, metrics: Metrics) -> tuple[Detector, Callabl
         scorer.spec.window_length,
         extra={"model": scorer.spec.name, "version": scorer.spec.version},
     )
+    logger.info("%s", knows_line(detector.sensor_table))
     return detector, partial(decision_rules, scorer.spec, scorer.calibration, settings.state)
 
 

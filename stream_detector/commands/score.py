@@ -11,6 +11,7 @@ from stream_detector.commands.progress import print_to_stderr, score_with_progre
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError
 from stream_detector.files import check_output_file, replaced_file
+from stream_detector.state.sensor_names import coverage_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Score the file; return the exit code."""
     from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
+    from stream_detector.evaluation.incident_list import IncidentList
     from stream_detector.tables.dataset import read_dataset
 
     output: Path = arguments.output
@@ -60,9 +62,13 @@ def main(arguments: argparse.Namespace) -> int:
         print_to_stderr(note)
     if dataset.unread:
         print_to_stderr(f"ignored, unknown to the model: {', '.join(dataset.unread)}")
-    rows = score_with_progress(scorer, dataset, settings)
+    print_to_stderr(coverage_line(dataset.sensors, scorer.calibration.sensors))
+    incidents = IncidentList()
+    rows = score_with_progress(scorer, dataset, settings, incidents.add)
     _write(_table(dataset, rows), output)
     print_to_stderr(_summary(rows))
+    for line in incidents.lines():
+        print_to_stderr(line)
     return 0
 
 

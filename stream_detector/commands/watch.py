@@ -37,10 +37,13 @@ def main(arguments: argparse.Namespace) -> int:
     show = _show_json if arguments.json else event_printer()
     reader = AlertsReader(settings)
     try:
-        for record in reader.last(arguments.last):
+        past = reader.last(arguments.last)
+        for record in past:
             show(record)
         if not reader.exists():
             _report_missing_topic(reader.topic, settings.brokers, follow=not arguments.no_follow)
+        elif not past:
+            _warn(f"connected to {reader.topic}, " + ("no alert yet" if arguments.last else "waiting for the next alert"))
         if not arguments.no_follow:
             _follow(reader.poll, show, arguments.until_idle_seconds)
     finally:

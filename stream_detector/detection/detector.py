@@ -32,6 +32,7 @@ from stream_detector.detection.silence_watch import Returns, SilenceWatch, Silen
 from stream_detector.detection.transition import CLOSED, Transition
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.state.arena import Arena
+from stream_detector.state.known_sensors import UNKNOWN, SensorTable
 from stream_detector.state.pace import begin_pace
 from stream_detector.state.record_layout import NO_INCIDENT, Records, layout_name, new_records
 from stream_detector.state.running_scale import ScaleConfig, Scales, learn
@@ -93,6 +94,17 @@ class Detector:
         self._windows = window_config
         self.silences = SilenceWatch(arena, window_config.silences)
         self._rule_config = rule_config
+        self._strangers: list[str] = []
+
+    @property
+    def sensor_table(self) -> SensorTable:
+        """The sensors that the model knows."""
+        return self._windows.scales.sensors
+
+    def take_strangers(self) -> list[str]:
+        """Return the sensors added since the last call that neither the model knows nor the store had."""
+        strangers, self._strangers = self._strangers, []
+        return strangers
 
     @property
     def layout(self) -> str:
@@ -117,6 +129,7 @@ class Detector:
     def admit(self, partition: int, sensors: Sequence[str], records: Records, is_stored: BoolArray) -> None:
         """Add sensors with these records [N]; the arena must have room. `is_stored` [N]: the store has exactly this record."""
         table_rows = self._windows.scales.sensors.find(sensors)
+        self._strangers += [sensors[at] for at in np.flatnonzero((table_rows == UNKNOWN) & ~is_stored).tolist()]
         header = records["header"].copy()
         reset_for_model(header, table_rows, self._rules)
         begin_pace(header, *self._windows.scales.sensors.pace(table_rows, self._windows.interval_ms))

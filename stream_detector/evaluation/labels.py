@@ -12,9 +12,10 @@ import numpy as np
 
 from stream_detector.errors import InputDataError
 from stream_detector.readings import BoolArray, Int32Array, Int64Array
+from stream_detector.state.known_sensors import ONLY_SENSOR
 from stream_detector.tables.columns import SENSOR_COLUMN
 from stream_detector.tables.dataset import Dataset
-from stream_detector.tables.table import ONLY_SENSOR, Table, read_table
+from stream_detector.tables.table import Table, read_table
 from stream_detector.timestamps import EPOCH_MILLISECONDS_FROM, iso_time, to_ms
 
 _OTHER_SOURCES = "name it with --label-column, or give --labels or --events"

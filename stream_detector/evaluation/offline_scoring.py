@@ -6,16 +6,18 @@ a dataset gets the same scores as the full dataset, and the stream gives the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from stream_detector.detection.detector import Detector
-from stream_detector.readings import BoolArray, Float64Array, Readings
+from stream_detector.readings import BoolArray, Float64Array, Message, Readings
 from stream_detector.tables.dataset import Dataset
 
 _BATCH_ROWS = 4096
+
+OnEvents = Callable[[list[Message]], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +45,20 @@ def join(parts: Sequence[ScoredRows]) -> ScoredRows:
     )
 
 
-def score_dataset(detector: Detector, dataset: Dataset) -> Iterator[ScoredRows]:
-    """Score a dataset in order and yield the outcome batch by batch; raise ValueError if its sensors exceed the arena."""
+def score_dataset(detector: Detector, dataset: Dataset, on_events: OnEvents | None = None) -> Iterator[ScoredRows]:
+    """Score a dataset in order and yield the outcome batch by batch; raise ValueError if its sensors exceed the arena.
+
+    `on_events` gets the events that the stream would publish, batch by batch.
+    """
     if not detector.arena.make_room(len(dataset.sensors)):
         msg = f"{len(dataset.sensors)} sensors do not fit into an arena of {detector.arena.max_sensors}"
         raise ValueError(msg)
     detector.admit_new(0, dataset.sensors)
     for first in range(0, len(dataset), _BATCH_ROWS):
-        yield _score_batch(detector, dataset, slice(first, min(first + _BATCH_ROWS, len(dataset))))
+        yield _score_batch(detector, dataset, slice(first, min(first + _BATCH_ROWS, len(dataset))), on_events)
 
 
-def _score_batch(detector: Detector, dataset: Dataset, rows: slice) -> ScoredRows:
+def _score_batch(detector: Detector, dataset: Dataset, rows: slice, on_events: OnEvents | None) -> ScoredRows:
     codes = dataset.codes[rows]
     count = len(codes)
     readings = Readings(
@@ -64,6 +69,8 @@ def _score_batch(detector: Detector, dataset: Dataset, rows: slice) -> ScoredRow
         values=dataset.values[rows],
     )
     detected = detector.detect(readings)
+    if on_events is not None:
+        on_events(detector.alerts(readings, detected, "", ""))
     score = np.full(count, np.nan)
     threshold = np.full(count, np.nan)
     is_anomaly = np.zeros(count, np.bool_)

@@ -33,6 +33,7 @@ from stream_detector.pipeline.restore import Ports
 from stream_detector.pipeline.silences import Silences
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.ports import Polled
+from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.windows import SensorCounts, sensor_counts
 
 logger = logging.getLogger(__name__)
@@ -84,6 +85,11 @@ class Pipeline:
     def store_lag(self) -> int:
         """How many offsets the store lags behind the committed positions."""
         return store_lag(self._assignment.ready().values())
+
+    @property
+    def sensor_table(self) -> SensorTable:
+        """The sensors that the model knows."""
+        return self._ports.detector.sensor_table
 
     def sensor_counts(self) -> SensorCounts:
         """Count the sensors in memory. Scans all of them."""
@@ -158,6 +164,7 @@ class Pipeline:
     def _begin_report(self) -> StepReport:
         """Return the report of this step, which includes the work since the last step."""
         self._report, self._next_report = self._next_report, StepReport()
+        self._report.new_sensors += self._ports.detector.take_strangers()
         return self._report
 
     def _poll_seconds(self) -> float:

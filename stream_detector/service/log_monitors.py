@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from stream_detector.detection.transition import ANOMALY, OPENED
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.service.lost_values_log import LostValuesLog
+from stream_detector.state.known_sensors import SensorTable
+from stream_detector.state.sensor_names import new_line
 
 logger = logging.getLogger(__name__)
 
@@ -24,12 +26,15 @@ _RATE_HOURS = 24
 #: A warning needs more than this many times the budget, and this many incidents: fewer may be chance.
 _BUDGET_FACTOR, _MIN_INCIDENTS = 2.0, 5
 _JOIN_SECONDS = 5.0
+#: New sensors are gathered for so long, and so many of them are kept to choose the names from that a line has.
+_GATHER_SECONDS, _NEW_NAMES = 2.0, 200
 
 
 class LogMonitors:
     """All monitors of a running service."""
 
-    def __init__(self, dead_letter_topic: str, now: float) -> None:
+    def __init__(self, dead_letter_topic: str, now: float, known_sensors: SensorTable) -> None:
+        self._new_sensors = NewSensorsLog(known_sensors)
         self._rejected = RejectedReadingsLog(dead_letter_topic, now)
         self._lost = LostValuesLog(now)
         self._gaps = GapLog(now)
@@ -41,6 +46,7 @@ class LogMonitors:
         self._rejected.observe(report, now)
         self._lost.observe(report, now)
         self._gaps.observe(report, now)
+        self._new_sensors.observe(report, now)
         self._alarm_rate.observe(report, budget_per_sensor_day, now)
         if not report.source_errors:  # their cause has a line of its own
             self._unassigned.observe(assigned, now)
@@ -88,6 +94,28 @@ class RejectedReadingsLog:
             logger.info(text, _plural(self._late, "late reading"), seconds, extra={"late_readings": self._late})
         self._reasons, self._late = Counter(), 0
         self._since, self._next_at = now, now + _MINUTE_SECONDS
+
+
+class NewSensorsLog:
+    """Announces sensors that the model does not know: once each, a few by name, in at most a line a minute."""
+
+    def __init__(self, known: SensorTable) -> None:
+        self._known = known
+        self._first: list[str] = []  # names to choose from
+        self._count = 0
+        self._due = 0.0
+        self._next_at = float("-inf")
+
+    def observe(self, report: StepReport, now: float) -> None:
+        """Count the new sensors of a step; announce them a moment after the first, so that a start has one line."""
+        if report.new_sensors and not self._count:
+            self._due = max(now + _GATHER_SECONDS, self._next_at)
+        self._first += report.new_sensors[: max(0, _NEW_NAMES - len(self._first))]
+        self._count += len(report.new_sensors)
+        if self._count and now >= self._due:
+            text = new_line(self._first, self._count, self._known)
+            logger.info("%s", text, extra={"new_sensors": self._count})
+            self._first, self._count, self._next_at = [], 0, now + _MINUTE_SECONDS
 
 
 class GapLog:

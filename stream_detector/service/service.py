@@ -64,7 +64,7 @@ class Service:
 
     def run(self, stop: StopFlag, reloader: Reloader) -> None:
         """Step until asked to stop, then finish, commit and persist the current batch. Blocks."""
-        monitors = LogMonitors(self._dead_letter_topic, self._clock())
+        monitors = LogMonitors(self._dead_letter_topic, self._clock(), self._pipeline.sensor_table)
         try:
             while not stop.is_set:
                 budget = reloader.rules.budget_per_sensor_day

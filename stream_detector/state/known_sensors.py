@@ -11,6 +11,8 @@ from stream_detector.readings import Float32Array, Float64Array, Int32Array
 
 #: In place of a row: the model does not know the sensor.
 UNKNOWN = -1
+#: The name of the sensor in data without a column of sensors.
+ONLY_SENSOR = "sensor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,12 @@ class SensorTable:
         pause_ms[known] = self.pause_ms[table_rows[known]]
         return interval_ms, pause_ms
 
+    @property
+    def takes_any(self) -> bool:
+        """Whether training had no sensor ids: then every sensor counts as the one that the model knows."""
+        return list(self.rows) == [ONLY_SENSOR]
+
     def find(self, sensors: Sequence[str]) -> Int32Array:
         """Return the row of each sensor [N], or UNKNOWN."""
-        return np.array([self.rows.get(sensor, UNKNOWN) for sensor in sensors], np.int32)
+        otherwise = 0 if self.takes_any else UNKNOWN
+        return np.array([self.rows.get(sensor, otherwise) for sensor in sensors], np.int32)

@@ -17,8 +17,9 @@ import numpy as np
 from stream_detector.errors import InputDataError
 from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
 from stream_detector.readings import BoolArray, Float64Array, FloatArray, Int32Array, Int64Array
+from stream_detector.state.known_sensors import ONLY_SENSOR
 from stream_detector.tables.columns import SENSOR_COLUMN, TIME_COLUMN
-from stream_detector.tables.table import ONLY_SENSOR, Table, read_table
+from stream_detector.tables.table import Table, read_table
 from stream_detector.values import describe_lost
 
 #: Rows of a file without a sensor column are taken to be of several sensors if at least this share and this number of them

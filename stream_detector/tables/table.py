@@ -19,13 +19,11 @@ from pyarrow import parquet
 from stream_detector.errors import InputDataError
 from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
 from stream_detector.readings import Float64Array, Int32Array, Int64Array, Lost
+from stream_detector.state.known_sensors import ONLY_SENSOR
 from stream_detector.tables.columns import SENSOR_COLUMN, TIME_COLUMN, Selection, check_names
 from stream_detector.tables.csv_table import read_csv
 from stream_detector.tables.number_column import Column, read_numbers
 from stream_detector.tables.time_column import read_times_ms
-
-#: The name of the sensor in a file without a sensor column.
-ONLY_SENSOR = "sensor"
 
 
 @dataclass(frozen=True, slots=True)

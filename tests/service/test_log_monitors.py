@@ -9,8 +9,9 @@ import pytest
 
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.readings import Lost
-from stream_detector.service.log_monitors import GapLog, RejectedReadingsLog, UnassignedLog
+from stream_detector.service.log_monitors import GapLog, NewSensorsLog, RejectedReadingsLog, UnassignedLog
 from stream_detector.service.lost_values_log import LostValuesLog
+from tests.state.test_sensor_names import table
 
 
 def rejected(late: int = 0, **reasons: int) -> StepReport:
@@ -132,3 +133,24 @@ def test_the_memory_of_unusable_values_is_bounded(caplog: pytest.LogCaptureFixtu
 
     assert "x of other sensors and 10,000 more: other values 2,000 times" in caplog.text
     assert "others 9,800 times (not a number)" in caplog.text
+
+
+def test_new_sensors_are_announced_once_in_a_line_that_gathers_those_of_a_start(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    log = NewSensorsLog(table("0819"))
+
+    for second, names in enumerate([["819", "a"], ["b"], [], [], []]):
+        log.observe(StepReport(new_sensors=names), float(second))
+    assert caplog.messages == [
+        "3 new sensors that the model does not know: 819 - did you mean 0819?, a, b. "
+        "Provisional until scale and level are learned"
+    ]
+
+    log.observe(StepReport(new_sensors=[f"late-{number}" for number in range(1000)]), 10.0)
+    log.observe(StepReport(new_sensors=["last"]), 61.9)
+    assert len(caplog.messages) == 1
+    log.observe(StepReport(), 63.0)
+
+    assert len(caplog.messages) == 2
+    assert caplog.messages[1].startswith("1,001 new sensors that the model does not know: late-0, late-1, ")
+    assert "and 996 more" in caplog.messages[1]

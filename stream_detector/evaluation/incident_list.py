@@ -1,0 +1,100 @@
+"""Lists the incidents of a scored file as an operator counts them, from the events that the stream would publish."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from stream_detector.amounts import compared
+from stream_detector.detection.events import Event, event_time_ms, read_event
+from stream_detector.detection.transition import ANOMALY, CLOSED, OPENED
+from stream_detector.readings import Message
+from stream_detector.timestamps import duration, iso_time
+
+#: How many incidents are listed.
+LISTED = 10
+_NAME_CHARACTERS = 40
+
+
+@dataclass(slots=True)
+class FoundIncident:
+    """One incident, as its events tell it."""
+
+    sensor_id: str
+    type: str
+    opened_at: str
+    closed_at: str = ""  # empty: still open at the end
+    severity: str = ""
+    what: str = ""  # what was off and by how much, when it was worst
+    worst: float = -math.inf  # the score then
+
+
+@dataclass(slots=True)
+class IncidentList:
+    """All incidents of a file, in the order in which they opened."""
+
+    found: list[FoundIncident] = field(default_factory=list)
+    _open: dict[str, FoundIncident] = field(default_factory=dict)
+
+    def add(self, messages: Iterable[Message]) -> None:
+        """Take the events of a batch."""
+        for message in messages:
+            self._take(read_event(message.value or b""))
+
+    def lines(self) -> list[str]:
+        """Return how many there are, and a line for each of the first."""
+        if not self.found:
+            return ["no incident"]
+        sensors = len({one.sensor_id for one in self.found})
+        types = Counter(one.type for one in self.found)
+        kinds = ", ".join(f"{count} {kind}" for kind, count in types.most_common())
+        kinds = "" if list(types) == [ANOMALY] else f" ({kinds})"
+        counted = f"{_counted(len(self.found), 'incident')}{kinds} in {_counted(sensors, 'sensor')}:"
+        more = len(self.found) - LISTED
+        return [counted, *map(_line, self.found[:LISTED]), *([f"  and {more:,} more"] if more > 0 else [])]
+
+    def _take(self, event: Event) -> None:
+        if event.status == OPENED:
+            incident = FoundIncident(event.sensor_id, event.type, event.timestamp)
+            self.found.append(incident)
+            self._open[event.incident_id] = incident
+        found = self._open.get(event.incident_id)
+        if found is None:
+            return
+        if event.status == CLOSED:
+            found.closed_at, found.severity = event.timestamp, event.severity or found.severity
+            del self._open[event.incident_id]
+        elif (event.score or 0.0) > found.worst:
+            found.worst, found.what = event.score or 0.0, event.what or _off(event)
+            found.severity = event.incident.peak_severity or event.severity
+
+
+def _off(event: Event) -> str:
+    """Return the value that the score blames most, beside what was expected."""
+    if not event.features:
+        return ""
+    feature = event.features[0]
+    return f"{_shown(feature.name)} {compared(feature.value, feature.expected)}"
+
+
+def _line(one: FoundIncident) -> str:
+    """Describe an incident in one line: sensor, time, how long, how bad, what was off."""
+    opened_ms = event_time_ms(one.opened_at)
+    moment = iso_time(opened_ms).replace("T", " ").replace(".000Z", "Z")
+    if one.closed_at:
+        how_long = f"closed after {duration((event_time_ms(one.closed_at) - opened_ms) / 1000.0)}"
+    else:
+        how_long = "open at the end"
+    kind = "" if one.type == ANOMALY else f", {one.type}"
+    return f"  {_shown(one.sensor_id)}  {moment}, {how_long}, {one.severity}{kind}: {one.what}".rstrip(": ")
+
+
+def _shown(name: str) -> str:
+    text = "".join(character if character.isprintable() else repr(character)[1:-1] for character in name[:_NAME_CHARACTERS])
+    return text if len(name) <= _NAME_CHARACTERS else f"{text}..."
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"

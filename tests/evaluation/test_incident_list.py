@@ -1,0 +1,58 @@
+"""The incidents of a scored file, as `score` lists them."""
+
+from __future__ import annotations
+
+import json
+
+from stream_detector.evaluation.incident_list import LISTED, IncidentList
+from stream_detector.readings import Message
+
+
+def message(number: int, status: str, minute: int, worth: float, **changes: object) -> Message:
+    body = {
+        "type": "anomaly",
+        "status": status,
+        "incident_id": f"-0-{number}-0",
+        "sensor_id": f"pump-{number}",
+        "timestamp": f"2026-03-05T11:{minute:02}:00.000Z",
+        "score": worth,
+        "threshold": 2.0,
+        "severity": "medium",
+        "features": [{"name": "temperature", "value": 50.0 + worth, "expected": 50.0, "share": 1.0}],
+        "incident": {"opened_at": "2026-03-05T11:00:00.000Z", "peak_severity": "high"},
+    }
+    return Message("", b"", json.dumps(body | changes).encode())
+
+
+def test_each_incident_is_one_line_that_says_what_was_off_when_it_was_worst() -> None:
+    found = IncidentList()
+    found.add([message(1, "opened", 0, 3.0), message(2, "opened", 1, 3.0)])
+    found.add(
+        [message(1, "updated", 5, 9.0), message(1, "updated", 6, 4.0), message(1, "closed", 45, 1.0, severity="critical")]
+    )
+
+    assert found.lines() == [
+        "2 incidents in 2 sensors:",
+        "  pump-1  2026-03-05 11:00:00Z, closed after 45 min, critical: temperature 59.0, expected 50.0 (+9.0)",
+        "  pump-2  2026-03-05 11:01:00Z, open at the end, high: temperature 53.0, expected 50.0 (+3.0)",
+    ]
+
+
+def test_incidents_of_rules_are_counted_by_type_and_told_by_their_sentence() -> None:
+    found = IncidentList()
+    rule = {"type": "frozen", "what": "temperature stands still", "score": None, "features": [], "incident": {}}
+    ruled = message(1, "opened", 2, 0.0, incident_id="-0-2-0-frozen", **rule)
+    found.add([message(1, "opened", 0, 3.0), ruled])
+
+    assert found.lines()[0] == "2 incidents (1 anomaly, 1 frozen) in 1 sensor:"
+    assert found.lines()[2] == "  pump-1  2026-03-05 11:02:00Z, open at the end, medium, frozen: temperature stands still"
+
+
+def test_the_list_is_bounded_and_an_empty_one_says_so() -> None:
+    found = IncidentList()
+    assert found.lines() == ["no incident"]
+
+    found.add([message(number, "opened", 0, 3.0) for number in range(LISTED + 1_500)])
+
+    assert len(found.lines()) == LISTED + 2
+    assert found.lines()[-1] == "  and 1,500 more"
