@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="CSV or Parquet, one row per input row: sensor_id, timestamp, score, threshold, is_anomaly (0 or 1); "
+        help="CSV or Parquet, one row per input row: sensor_id, timestamp, score, threshold, is_anomaly (0 or 1), "
+        "rule (the types of the open incidents of rules, such as frozen); "
         "score and threshold are empty in a row that is not scored",
     )
     add_settings_options(parser)
@@ -85,8 +86,21 @@ def _table(dataset: Dataset, rows: ScoredRows) -> pa.Table:
             "score": pa.array(rows.score, mask=np.isnan(rows.score)),
             "threshold": pa.array(rows.threshold, mask=np.isnan(rows.threshold)),
             "is_anomaly": pa.array(rows.is_anomaly.astype(np.int8)),
+            "rule": pa.array(_rules_of(dataset, rows)),
         }
     )
+
+
+def _rules_of(dataset: Dataset, rows: ScoredRows) -> list[str]:
+    """Return for each row the types of the open incidents of rules, separated by spaces."""
+    import numpy as np
+
+    from stream_detector.evaluation.offline_scoring import rule_incidents
+
+    names = np.full(len(dataset), "", object)
+    for name, is_open in sorted(rule_incidents(dataset, rows).items()):
+        names[is_open] = np.where(names[is_open] == "", name, names[is_open] + f" {name}")
+    return list(names.tolist())
 
 
 def _summary(rows: ScoredRows) -> str:

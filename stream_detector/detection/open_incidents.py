@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from stream_detector.detection.events import Event, event_time_ms, read_event
 from stream_detector.detection.severity import least_ratio
-from stream_detector.detection.transition import ANOMALY, CLOSED, SILENT
-from stream_detector.state.record_layout import RULE_TYPES, Records
+from stream_detector.detection.transition import ANOMALY, CLOSED, FROZEN, MISSING_FEATURE, SILENT
+from stream_detector.state.record_layout import MAXIMUM_RUN, RULE_TYPES, Records
 
 _KEPT_TYPES = frozenset({ANOMALY, *RULE_TYPES})
 
@@ -74,9 +74,14 @@ def write_incident(records: Records, position: int, incident: OpenIncident, feat
     state, runs = records["rules"][incident.type], records["runs"]
     state["offset"][position] = incident.opened_offset
     state["time_ms"][position] = incident.opened_ms
-    for name, _ in incident.features:
+    run = {FROZEN: "unchanged", MISSING_FEATURE: "absent"}.get(incident.type)
+    read = int(records["header"]["count"][position])  # since the log was read again
+    for name, readings in incident.features:
         if name in features:
-            runs["involved"][position, features.index(name)] |= 1 << RULE_TYPES.index(incident.type)
+            at = position, features.index(name)
+            runs["involved"][at] |= 1 << RULE_TYPES.index(incident.type)
+            if run is not None and runs[run][at] >= read - 1:  # it has lasted all this time, so it began before
+                runs[run][at] = min(max(int(runs[run][at]), readings), MAXIMUM_RUN)
 
 
 def _write_silence(header: Records, position: int, incident: OpenIncident) -> None:

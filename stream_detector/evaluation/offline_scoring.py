@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.detection.detector import Detector
+from stream_detector.detection.rules.changes import RuleChange
+from stream_detector.detection.transition import CLOSED, OPENED
 from stream_detector.readings import BoolArray, Float64Array, Message, Readings
 from stream_detector.tables.dataset import Dataset
 
@@ -32,6 +34,7 @@ class ScoredRows:
     is_anomaly: BoolArray
     is_late: BoolArray  # dropped: not newer than the newest reading of its sensor
     is_warming: BoolArray  # accepted, but the window is not full: at the start or after a gap
+    changes: tuple[RuleChange, ...] = ()  # of incidents of rules; their offsets are row numbers
 
 
 def join(parts: Sequence[ScoredRows]) -> ScoredRows:
@@ -42,7 +45,26 @@ def join(parts: Sequence[ScoredRows]) -> ScoredRows:
         is_anomaly=np.concatenate([part.is_anomaly for part in parts]),
         is_late=np.concatenate([part.is_late for part in parts]),
         is_warming=np.concatenate([part.is_warming for part in parts]),
+        changes=tuple([change for part in parts for change in part.changes]),
     )
+
+
+def rule_incidents(dataset: Dataset, rows: ScoredRows) -> dict[str, BoolArray]:
+    """Return for each rule that found anything the rows [N] at which an incident of it is open in their sensor."""
+    codes = {sensor: code for code, sensor in enumerate(dataset.sensors)}
+    found: dict[str, BoolArray] = {}
+    ends = {(one.type, one.sensor_id, one.incident_offset): one.offset for one in rows.changes if one.status == CLOSED}
+    for one in rows.changes:
+        if one.status == OPENED:
+            is_open = found.setdefault(one.type, np.zeros(len(dataset), np.bool_))
+            span = slice(one.offset, ends.get((one.type, one.sensor_id, one.incident_offset), len(dataset)))
+            is_open[span] |= dataset.codes[span] == codes[one.sensor_id]
+    return found
+
+
+def alarmed(dataset: Dataset, rows: ScoredRows) -> BoolArray:
+    """Return the rows [N] that are anomalous, or at which an incident of a rule is open."""
+    return np.logical_or.reduce([rows.is_anomaly, *rule_incidents(dataset, rows).values()])
 
 
 def score_dataset(detector: Detector, dataset: Dataset, on_events: OnEvents | None = None) -> Iterator[ScoredRows]:
@@ -84,4 +106,4 @@ def _score_batch(detector: Detector, dataset: Dataset, rows: slice, on_events: O
         score[at] = detected.decisions.scores[scored]
         threshold[at] = detected.decisions.thresholds[scored]
         is_anomaly[at] = detected.decisions.anomalous[scored]
-    return ScoredRows(score, threshold, is_anomaly, is_late, is_warming)
+    return ScoredRows(score, threshold, is_anomaly, is_late, is_warming, detected.rule_changes)

@@ -10,7 +10,7 @@ import numpy as np
 from stream_detector.evaluation.alarms import AlarmCounts, count_alarms, find_incidents, watched_days
 from stream_detector.evaluation.baselines import BASELINES, LEAST_TRAINING_ROWS, Detection, detect
 from stream_detector.evaluation.dominant_period import vus_window
-from stream_detector.evaluation.offline_scoring import ScoredRows
+from stream_detector.evaluation.offline_scoring import ScoredRows, alarmed
 from stream_detector.evaluation.ranking import average_precision, lowest_where_absent, vus_pr
 from stream_detector.readings import BoolArray, Float64Array, Int64Array
 from stream_detector.tables.dataset import Dataset
@@ -73,7 +73,7 @@ class Scorecard:
 
 def split_by_sensor(dataset: Dataset, labels: BoolArray, scored: ScoredRows) -> Iterator[LabelledSeries]:
     """Yield the series of each sensor that has rows; labels and scores are indexed by the dataset's rows."""
-    order = np.argsort(dataset.codes, kind="stable")
+    order, alarms = np.argsort(dataset.codes, kind="stable"), alarmed(dataset, scored)
     for rows in np.split(order, np.flatnonzero(np.diff(dataset.codes[order])) + 1):
         yield LabelledSeries(
             sensor=dataset.sensors[dataset.codes[rows[0]]],
@@ -82,7 +82,7 @@ def split_by_sensor(dataset: Dataset, labels: BoolArray, scored: ScoredRows) -> 
             labels=labels[rows],
             is_late=scored.is_late[rows],
             is_warming=scored.is_warming[rows],
-            product=Detection(scored.score[rows].astype(np.float64), scored.threshold[rows], scored.is_anomaly[rows]),
+            product=Detection(scored.score[rows].astype(np.float64), scored.threshold[rows], alarms[rows]),
         )
 
 

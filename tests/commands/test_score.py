@@ -52,7 +52,7 @@ def test_each_row_in_has_a_row_out_and_a_fault_is_an_anomaly(score: Score, tmp_p
     assert score(tmp_path / "in.csv", tmp_path / "out.csv") == 0
 
     rows = read_rows(tmp_path / "out.csv")
-    assert list(rows[0]) == ["sensor_id", "timestamp", "score", "threshold", "is_anomaly"]
+    assert list(rows[0]) == ["sensor_id", "timestamp", "score", "threshold", "is_anomaly", "rule"]
     assert [row["sensor_id"] for row in rows] == ["pump-0", "pump-1"] * 60
     assert [datetime.fromisoformat(row["timestamp"]).timestamp() for row in rows[::2]] == [START + row for row in range(60)]
     assert [row["score"] == "" and row["threshold"] == "" for row in rows] == [True] * 2 * WARMING + [False] * 2 * (

@@ -12,6 +12,7 @@ from stream_detector.detection.calibration import Tails
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector, WindowConfig
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.rules.fold import RuleConfig
 from stream_detector.detection.silence import SilenceRules
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.pipeline.config import AT_ONCE, CommitPolicy, LagBounds, PipelineConfig, RestoreConfig
@@ -62,6 +63,7 @@ class ReplicaConfig:
     whole_bytes: int = WHOLE_BYTES  # the largest record that is stored whole
     stores_late: bool = False  # when it is waited for, or when World.in_transit is told to arrive
     model_tag: int = 1
+    rule_config: RuleConfig | None = None
     start: str | int = "earliest"
     lookback_ms: int = 10 * MINUTE_MS
     slice_records: int = 3
@@ -132,6 +134,7 @@ class ReplicaConfig:
             self.model,
             self.rules(),
             WindowConfig(self.max_gap_ms, scales, self.stride, silences),
+            rule_config=self.rule_config,
         )
 
 

@@ -63,7 +63,7 @@ def run_lengths(extends: BoolArray, ends: BoolArray, before: Int64Array, first: 
     `before` [S, F] are the runs before the groups, which begin at `first` [S]; `group` [M] numbers them.
     """
     total = np.cumsum(extends, axis=0, dtype=np.int64) + group[:, None] * _GROUP_STEP
-    base = np.where(ends, total, -1)
+    base = np.where(ends, total, -_GROUP_STEP)
     base[first] = np.where(ends[first], total[first], total[first] - extends[first] - before)
     return np.asarray(np.minimum(total - np.maximum.accumulate(base, axis=0), MAXIMUM_RUN))
 

@@ -177,7 +177,7 @@ reading = st.lists(st.sampled_from([1.0, 2.0, 3.0, np.nan, 50.0]), min_size=2, m
 def test_the_outcome_does_not_depend_on_the_batches(
     rows: list[tuple[int, list[float]]], cuts: set[int], rows_of: list[int]
 ) -> None:
-    options = LimitOptions(frozen_readings=4, frozen_row_readings=2, missing_readings=3, ranges={"a": (0.0, 40.0)})
+    options = LimitOptions(frozen_readings=5, frozen_row_readings=4, missing_readings=4, ranges={"a": (0.0, 40.0)})
     sensors, values = np.array([sensor for sensor, _ in rows], np.int64), np.array([row for _, row in rows]).reshape(-1, 2)
     whole, parts = (Rules(HEALTHY, options, rows=rows_of, quiet_readings=3) for _ in range(2))
 
