@@ -112,7 +112,7 @@ class _Fold:
         state, rows = header[sensors], table_rows[sensors]
         self._close_silent(state, positions)
         was_open = state["incident_offset"] != NO_INCIDENT
-        above_level = self._needed_errors(positions, was_open) - rules.starts[rows] - state["shift"]
+        above_level = self._needed_errors(positions, was_open) - rules.starts[rows] - state["shift"][:, : rules.starts.shape[1]]
         surprises = rules.tails.surprise(above_level) * rules.weights
         surprise = surprises.sum(axis=1)
         scored = ~np.isnan(surprise)
@@ -190,8 +190,9 @@ class _Fold:
         count = np.minimum(state["level_count"] + 1.0, rules.level_memory_count)
         step = np.clip(above_level, -rules.level_step_limit, rules.level_step_limit)
         farthest = np.where(table_rows == UNKNOWN, rules.provisional_shift_limit, rules.level_shift_limit)[:, np.newaxis]
-        shifted = np.clip(state["shift"] + step / count[:, np.newaxis], -farthest, farthest)
-        state["shift"] = np.where(normal[:, np.newaxis], shifted, state["shift"])
+        shift = state["shift"][:, : step.shape[1]]  # a view: the record may have room for more members
+        shifted = np.clip(shift + step / count[:, np.newaxis], -farthest, farthest)
+        shift[:] = np.where(normal[:, np.newaxis], shifted, shift)
         state["level_count"] = np.where(normal, count, state["level_count"])
 
 

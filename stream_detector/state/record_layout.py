@@ -15,6 +15,8 @@ from stream_detector.readings import Int64Array
 from stream_detector.state.counters import COUNTER, clear_counters
 
 LAYOUT_VERSION = 5
+#: A record has room for so many members' levels, whatever the number of members: training may leave some out.
+MEMBER_SLOTS = 8
 #: An incident's offset when no incident is open.
 NO_INCIDENT = -1
 #: The offset of a sensor's newest reading when it has none.
@@ -85,11 +87,17 @@ MAXIMUM_RUN = (1 << 16) - 1
 
 def record_dtype(window_length: int, features: int, members: int, counters: int = 0) -> np.dtype[np.void]:
     """Return the layout of one sensor's record: first the parts of fixed size, then the ring of rows."""
-    header = np.dtype([*_HEADER, ("shift", "<f4", (members,))])  # detection/decision.py: drift of the members' levels
+    shift = ("shift", "<f4", (member_slots(members),))  # detection/decision.py: drift of the members' levels, then zeros
+    header = np.dtype([*_HEADER, shift])
     row = np.dtype([("values", "<f4", (features,)), ("step", "<u2")])  # time since the row before; 0 if there is none
     of_features = [("moments", _MOMENTS, (features,)), ("counters", COUNTER, (counters,))]
     rules = [("rules", _RULES), ("runs", _RUNS, (features,))]
     return np.dtype([("header", header), *of_features, *rules, ("rows", row, (window_length,))])
+
+
+def member_slots(members: int) -> int:
+    """Return how many levels a record has room for: the next multiple of MEMBER_SLOTS."""
+    return -(-members // MEMBER_SLOTS) * MEMBER_SLOTS
 
 
 def step_codes(previous_ms: Int64Array, time_ms: Int64Array) -> UInt16Array:
@@ -112,9 +120,12 @@ def steps_of(codes: UInt16Array) -> Int64Array:
 
 
 def layout_name(window_length: int, features: tuple[str, ...], members: int, counters: tuple[str, ...] = ()) -> str:
-    """Name the layout and the meaning of its columns; state stored under another name cannot be used."""
+    """Name the layout and the meaning of its columns; state stored under another name cannot be used.
+
+    Models of other members have the same name, so that they go on with the same windows: levels start over with each model.
+    """
     rising = f":rise of {','.join(counters)}" if counters else ""
-    return f"{LAYOUT_VERSION}:{window_length}:{members}:{','.join(features)}{rising}"
+    return f"{LAYOUT_VERSION}:{window_length}:{member_slots(members)}:{','.join(features)}{rising}"
 
 
 def new_records(count: int, window_length: int, features: int, members: int, counters: int = 0) -> Records:

@@ -46,7 +46,7 @@ def test_each_member_has_a_level_of_its_own() -> None:
 
     decided(header, readings_with(np.array([[0.5, -0.5]], np.float32), [0]), rules)
 
-    assert header["shift"].tolist() == [pytest.approx([0.1, -0.1])]
+    assert header["shift"][:, :2].tolist() == [pytest.approx([0.1, -0.1])]
 
 
 def test_a_surprise_is_measured_from_the_level_before_its_own_reading() -> None:

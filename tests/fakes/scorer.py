@@ -14,12 +14,15 @@ from stream_detector.state.running_scale import Scales
 
 
 class ChecksumScorer:
-    """A ports.Scorer whose one error is a checksum of window and scale: of every value and its position, and nothing else.
+    """A ports.Scorer whose error is a checksum of window and scale: of every value and its position, and nothing else.
+
+    All its members have the same error.
 
     Errors are spread evenly over [0, 1), so about any share of readings can be made anomalous by the margin.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, members: int = 1) -> None:
+        self._members = members
         self.windows_seen: deque[Float32Array] = deque()
 
     def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
@@ -27,7 +30,7 @@ class ChecksumScorer:
         self.windows_seen.extend(windows.copy())
         errors = _fractions(_checksums(windows, scales))
         errors[np.isnan(windows[:, -1]).all(axis=1)] = np.nan
-        return lambda: errors[:, np.newaxis]
+        return lambda: np.tile(errors[:, np.newaxis], (1, self._members))
 
     def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
         """See ports.Scorer. The expected value is the error; for the first feature, it is the checksum of the window alone."""
@@ -35,7 +38,7 @@ class ChecksumScorer:
         expected = np.tile(_fractions(checksums)[:, np.newaxis, np.newaxis], (1, *windows.shape[1:]))
         expected[:, :, 0] = _fractions(_checksums(windows))[:, np.newaxis]
         return [
-            _window_errors(window, int(checksum), values)
+            _window_errors(window, int(checksum), values, self._members)
             for window, checksum, values in zip(windows, checksums, expected, strict=True)
         ]
 
@@ -64,14 +67,14 @@ def _fractions(checksums: NDArray[np.uint64]) -> Float32Array:
     return (checksums / np.float64(1 << 24)).astype(np.float32)
 
 
-def _window_errors(window: Float32Array, checksum: int, expected: Float32Array) -> WindowErrors:
+def _window_errors(window: Float32Array, checksum: int, expected: Float32Array, members: int) -> WindowErrors:
     steps, features = window.shape
     weights = 1 + (checksum >> np.arange(steps)) % 7
     shares = 1 + (checksum >> np.arange(features)) % 5
     return WindowErrors(
         attention=(weights / weights.sum()).astype(np.float32),
         expected=expected,
-        feature_share=(shares / shares.sum()).astype(np.float32)[np.newaxis],
-        step_share=(weights[::-1] / weights.sum()).astype(np.float32)[np.newaxis],
+        feature_share=np.tile((shares / shares.sum()).astype(np.float32), (members, 1)),
+        step_share=np.tile((weights[::-1] / weights.sum()).astype(np.float32), (members, 1)),
         imputed=np.isnan(window[-1]),
     )

@@ -32,7 +32,7 @@ class Replica:
     ) -> None:
         self.world, self.config = world, config or ReplicaConfig()
         self.joined = False
-        self.scorer = ChecksumScorer()
+        self.scorer = ChecksumScorer(len(self.config.model.members))
         self.source = MemorySource(world.log, INPUT, GROUP, instance_id)
         self.sink = MemorySink(world.log, INPUT)
         self.detector = self.config.detector(self.scorer)

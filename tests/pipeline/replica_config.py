@@ -92,13 +92,14 @@ class ReplicaConfig:
 
     def rules(self) -> DecisionRules:
         """Return rules under which a known sensor's surprise equals its error, as long as its level stays where it was."""
-        table = self.sensors()
+        table, members = self.sensors(), len(self.model.members)
+        knots, starts = np.array([[-LEVEL, 1.0 - LEVEL]]), np.array([[LEVEL]] * len(table) + [[LEVEL + UNKNOWN_ABOVE]])
         return DecisionRules(
             margin=self.margin,
             typical=TYPICAL,
-            tails=Tails(knots=np.array([[-LEVEL, 1.0 - LEVEL]]), surprises=np.array([0.0, 1.0]), scales=np.ones(1)),
-            weights=np.ones(1),
-            starts=np.array([[LEVEL]] * len(table) + [[LEVEL + UNKNOWN_ABOVE]]),
+            tails=Tails(np.tile(knots, (members, 1)), surprises=np.array([0.0, 1.0]), scales=np.ones(members)),
+            weights=np.full(members, 1.0 / members),
+            starts=np.tile(starts, (1, members)),
             start_counts=np.append(table.counts, 0.0) + 4.0,
             update_ms=self.update_ms,
             quiet_ms=self.quiet_ms,
@@ -130,7 +131,7 @@ class ReplicaConfig:
         silences = SilenceRules(self.silent_s * SECOND_MS, 2.0, 1.5, least_readings=1) if self.silent_s else None
         return Detector(
             Arena(self.max_sensors, self.model.window_length, features, len(self.model.members), len(self.model.counters)),
-            scorer or ChecksumScorer(),
+            scorer or ChecksumScorer(len(self.model.members)),
             self.model,
             self.rules(),
             WindowConfig(self.max_gap_ms, scales, self.stride, silences),

@@ -277,14 +277,15 @@ def test_another_layout_rebuilds_the_windows() -> None:
     assert meta.layout == layout_name(4, MODEL.features, 1)
 
 
-def test_another_model_of_the_same_layout_goes_on_with_the_windows_and_starts_its_own_levels() -> None:
+@pytest.mark.parametrize("members", [("checksum",), ("checksum", "another")])
+def test_another_model_of_the_same_layout_goes_on_with_the_windows_and_starts_its_own_levels(members: tuple[str, ...]) -> None:
     world = World()
     feed(world, "aaaaa")
     replica = Replica(world, ReplicaConfig(margin=50.0))
     replica.run()
     replica.source.kill()
     feed(world, "a", first_second=5)
-    other = ReplicaConfig(model=replace(MODEL, version="v2"), model_tag=2, margin=50.0)
+    other = ReplicaConfig(model=replace(MODEL, version="v2", members=members), model_tag=2, margin=50.0)
 
     replica = Replica(world, other)
     reports = [replica.step() for _ in range(5)]

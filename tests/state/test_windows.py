@@ -284,17 +284,25 @@ def test_later_batches_do_not_change_windows_of_earlier_ones() -> None:
     assert first_feature(window) == [[1, 2]]
 
 
-def test_the_layout_is_named_by_window_length_members_and_features_in_order() -> None:
-    assert layout_name(64, ("temperature", "pressure"), 3) == "5:64:3:temperature,pressure"
+def test_the_layout_is_named_by_window_length_room_for_members_and_features_in_order() -> None:
+    assert layout_name(64, ("temperature", "pressure"), 3) == "5:64:8:temperature,pressure"
     assert layout_name(64, ("pressure", "temperature"), 3) != layout_name(64, ("temperature", "pressure"), 3)
 
 
-def test_a_record_is_a_header_with_a_shift_per_member_moments_per_feature_rules_and_a_ring_of_rows() -> None:
+def test_models_of_other_members_have_the_same_layout_as_long_as_there_is_room() -> None:
+    layouts = {layout_name(64, ("temperature",), members) for members in (1, 2, 6, 7, 8)}
+
+    assert len(layouts) == 1
+    assert layout_name(64, ("temperature",), 9) not in layouts
+    assert record_dtype(5, 2, 1) == record_dtype(5, 2, 8) != record_dtype(5, 2, 9)
+
+
+def test_a_record_is_a_header_with_room_for_shifts_moments_per_feature_rules_and_a_ring_of_rows() -> None:
     record = record_dtype(window_length=5, features=2, members=3)
 
-    # 7 columns of 8 bytes, 12 of 4 and 2 of 1, and 3 float32; two float64 and a uint16 per feature; two int64 and a uint16 per
+    # 7 columns of 8 bytes, 12 of 4 and 2 of 1, and 8 float32; two float64 and a uint16 per feature; two int64 and a uint16 per
     # rule; three uint16 and a byte per feature; 2 float32 and a uint16 per row.
-    header = 7 * 8 + 12 * 4 + 2 + 3 * 4
+    header = 7 * 8 + 12 * 4 + 2 + 8 * 4
     sizes = [header, 2 * 18, 0, 6 * 18, 2 * 7, 5 * 10]
     assert [record[name].itemsize for name in record.names or ()] == sizes
     assert record.itemsize == sum(sizes)
@@ -304,7 +312,7 @@ def test_a_record_is_a_header_with_a_shift_per_member_moments_per_feature_rules_
 
 def test_counters_add_their_state_to_a_record_and_their_names_to_the_layout() -> None:
     assert record_dtype(5, 2, 3, counters=2).itemsize == record_dtype(5, 2, 3).itemsize + 2 * 24
-    assert layout_name(64, ("power", "energy"), 3, ("energy",)) == "5:64:3:power,energy:rise of energy"
+    assert layout_name(64, ("power", "energy"), 3, ("energy",)) == "5:64:8:power,energy:rise of energy"
 
 
 ENERGY = 18_228_934.25

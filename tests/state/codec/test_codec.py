@@ -13,14 +13,14 @@ from stream_detector.readings import Readings
 from stream_detector.state.codec.decode import decode
 from stream_detector.state.codec.encode import encode, encode_uncompressed
 from stream_detector.state.codec.record_format import UNCOMPRESSED
-from stream_detector.state.record_layout import INCIDENT, MAXIMUM_RUN, RULE_TYPES, Records, new_records
+from stream_detector.state.record_layout import INCIDENT, MAXIMUM_RUN, MEMBER_SLOTS, RULE_TYPES, Records, new_records
 from stream_detector.state.windows import append
 
 MINUTE_MS, START_MS = 60_000, 1_763_000_000_000
 MEMBERS = 3
 MAX_GAP_MS = 600_000
-#: Of the head: format (2 bytes), time, place, count, model, level_count, memory, pace, minimum step; and per member.
-HEAD_BYTES = 2 + 6 + 8 + 4 + 4 + 4 + 4 + 4 + 18 + 2 + 4 * MEMBERS
+#: Of the head: format (2 bytes), time, place, count, model, level_count, memory, pace, minimum step; and per slot of a member.
+HEAD_BYTES = 2 + 6 + 8 + 4 + 4 + 4 + 4 + 4 + 18 + 2 + 4 * MEMBER_SLOTS
 FEATURE_BYTES = 1 + 4
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -90,7 +90,7 @@ def test_decoding_returns_the_encoded_records(data: st.DataObject, window_length
     records = filled_records(columns, steps_ms, window_length, features)
     header = records["header"]
     for at in range(sensors):
-        header["shift"][at] = data.draw(st.lists(finite, min_size=MEMBERS, max_size=MEMBERS))
+        header["shift"][at, :MEMBERS] = data.draw(st.lists(finite, min_size=MEMBERS, max_size=MEMBERS))
         header["memory"][at], header["model"][at] = data.draw(finite), data.draw(st.integers(0, 2**32 - 1))
         header["accepted"][at] = data.draw(st.sampled_from([0.0, 0.5]))
         if data.draw(st.booleans()):
