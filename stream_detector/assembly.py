@@ -36,6 +36,7 @@ from stream_detector.settings.schema import (
     Settings,
     StateSettings,
     missing_values,
+    time_zone,
 )
 from stream_detector.state.arena import Arena
 from stream_detector.state.running_scale import MAXIMUM_LEARNED_COUNT, ScaleConfig
@@ -188,7 +189,8 @@ def max_gap_ms(state: StateSettings) -> int | None:
 def input_parsing(settings: InputSettings, model: ModelSpec | None = None) -> Parsing:
     """Return how values and times are read, in files and in the stream: as the settings and the model's training say."""
     missing = missing_values(settings.missing_values)
-    return Parsing(missing | model.missing_values if model else missing)
+    zone = time_zone(settings.time_zone) if settings.time_zone else None
+    return Parsing(missing | model.missing_values if model else missing, zone)
 
 
 def input_limits(settings: InputSettings, model: ModelSpec | None = None) -> InputLimits:

@@ -52,6 +52,7 @@ class Readings:
     times_ms: Int64Array  # [N] event time, within timestamps.MINIMUM_TIME_MS and MAXIMUM_TIME_MS
     values: FloatArray  # [N, F]; NaN = missing. Counters need double precision
     stamps_ms: Int64Array | None = None  # [N] time of the record itself; negative: it has none. None: there are no records
+    later_ms: Int64Array | None = None  # [N] how much later a local time comes again; 0: it does not. None: none does
 
     def __len__(self) -> int:
         return len(self.sensors)
@@ -65,6 +66,7 @@ class Readings:
             self.times_ms[is_kept],
             self.values[is_kept],
             None if self.stamps_ms is None else self.stamps_ms[is_kept],
+            None if self.later_ms is None else self.later_ms[is_kept],
         )
 
 

@@ -10,9 +10,6 @@ SECONDS_PER_DAY = 86_400.0
 MINIMUM_TIME_MS = 0
 MAXIMUM_TIME_MS = 4_102_444_800_000
 
-#: Numbers at or above this are milliseconds since 1970, smaller ones are seconds (in seconds, this is the year 5138).
-EPOCH_MILLISECONDS_FROM = 1e11
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 

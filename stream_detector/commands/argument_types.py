@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
+from stream_detector.settings.schema import time_zone
 from stream_detector.values import MissingValues
 
 
@@ -44,6 +46,14 @@ def moment(text: str) -> datetime:
         msg = f"{text!r} is not a time with a time zone, such as 2026-11-23T07:00:00Z"
         raise argparse.ArgumentTypeError(msg)
     return parsed
+
+
+def zone(text: str) -> ZoneInfo:
+    """Parse the name of a time zone."""
+    try:
+        return time_zone(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def missing(text: str) -> MissingValues:

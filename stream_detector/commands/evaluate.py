@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_detector.assembly import budget_per_sensor_day, decision_rules, input_parsing
+from stream_detector.assembly import budget_per_sensor_day, decision_rules
 from stream_detector.commands.argument_types import count
+from stream_detector.commands.parsing_options import add_time_zone_option, parsing_of
 from stream_detector.commands.progress import print_to_stderr, score_with_progress, track
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from stream_detector.evaluation.offline_scoring import ScoredRows
     from stream_detector.evaluation.report import About
     from stream_detector.evaluation.scorecard import EvaluationConfig, Scorecard
+    from stream_detector.ingest.parsing import Parsing
     from stream_detector.readings import Float64Array
     from stream_detector.settings.schema import Settings
     from stream_detector.tables.dataset import Dataset
@@ -42,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help=f"directory to write {REPORT} and {PAGE} to")
     _add_label_options(parser)
     _add_measure_options(parser)
+    add_time_zone_option(parser)
     add_settings_options(parser)
 
 
@@ -91,16 +94,19 @@ def main(arguments: argparse.Namespace) -> int:
     from stream_detector.evaluation.report import build_report
     from stream_detector.tables.dataset import clean, read_dataset
     from stream_detector.tables.rises import with_rises
+    from stream_detector.tables.time_checks import check_order
 
     check_output_directory(arguments.output, arguments.model)
     settings = settings_of(arguments)
     scorer = KerasScorer(arguments.model, settings.model.tile_rows, settings.model.threads or usual_threads())
     features = scorer.spec.features
-    read = partial(read_dataset, features=features, parsing=input_parsing(settings.input, scorer.spec))
+    parsing = parsing_of(arguments, settings, scorer.spec)
+    read = partial(read_dataset, features=features, parsing=parsing)
     dataset = read(arguments.input)
-    for note in dataset.notes:
+    where = ", ".join(map(str, arguments.input))
+    for note in (*dataset.notes, *check_order(where, dataset.codes, dataset.times_ms, dataset.sensors)):
         print_to_stderr(note)
-    truth = _truth(arguments, dataset)
+    truth = _truth(arguments, dataset, parsing)
     if unknown := [name for name in dataset.unread if name != arguments.label_column]:
         print_to_stderr(f"ignored, unknown to the model: {', '.join(unknown)}")
     training = clean(read(arguments.baseline_training))[0] if arguments.baseline_training else None
@@ -119,15 +125,15 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _truth(arguments: argparse.Namespace, dataset: Dataset) -> GroundTruth:
+def _truth(arguments: argparse.Namespace, dataset: Dataset, parsing: Parsing) -> GroundTruth:
     """Read the labels from the source that the options name."""
     from stream_detector.evaluation.labels import labels_of_column, labels_of_events, labels_of_file
 
     column = arguments.label_column
     if arguments.events:
-        return labels_of_events(arguments.events, dataset)
+        return labels_of_events(arguments.events, dataset, parsing)
     if arguments.labels:
-        return labels_of_file(arguments.labels, column, dataset)
+        return labels_of_file(arguments.labels, column, dataset, parsing)
     if column in dataset.features:
         msg = (
             f"column {column} is a feature of the model, so it was trained on the labels; "

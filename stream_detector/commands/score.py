@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stream_detector.assembly import input_parsing
+from stream_detector.commands.parsing_options import add_time_zone_option, parsing_of
 from stream_detector.commands.progress import print_to_stderr, score_with_progress
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "rule (the types of the open incidents of rules, such as frozen); "
         "score and threshold are empty in a row that is not scored",
     )
+    add_time_zone_option(parser)
     add_settings_options(parser)
 
 
@@ -49,6 +50,7 @@ def main(arguments: argparse.Namespace) -> int:
     from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
     from stream_detector.evaluation.incident_list import IncidentList
     from stream_detector.tables.dataset import read_dataset
+    from stream_detector.tables.time_checks import check_order
 
     output: Path = arguments.output
     if output.suffix not in _SUFFIXES:
@@ -57,9 +59,9 @@ def main(arguments: argparse.Namespace) -> int:
     check_output_file(output, arguments.input, arguments.model)
     settings = settings_of(arguments)
     scorer = KerasScorer(arguments.model, settings.model.tile_rows, settings.model.threads or usual_threads())
-    parsing = input_parsing(settings.input, scorer.spec)
-    dataset = read_dataset([arguments.input], scorer.spec.features, parsing=parsing)
-    for note in dataset.notes:
+    dataset = read_dataset([arguments.input], scorer.spec.features, parsing=parsing_of(arguments, settings, scorer.spec))
+    out_of_order = check_order(str(arguments.input), dataset.codes, dataset.times_ms, dataset.sensors)
+    for note in (*dataset.notes, *out_of_order):
         print_to_stderr(note)
     if dataset.unread:
         print_to_stderr(f"ignored, unknown to the model: {', '.join(dataset.unread)}")
@@ -111,7 +113,7 @@ def _summary(rows: ScoredRows) -> str:
     others = len(rows.score) - scored - late - warming
     reasons = [
         f"{warming:,} while warming" if warming else "",
-        f"{late:,} late or repeated (not newer than their sensor's newest: sort the file by time)" if late else "",
+        f"{late:,} late or repeated (not newer than their sensor's newest)" if late else "",
         f"{others:,} without a value in their window, or between strides" if others else "",
     ]
     not_scored = ", ".join(filter(None, reasons))

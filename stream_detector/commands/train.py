@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from stream_detector.commands.argument_types import count, moment, share
 from stream_detector.commands.column_options import add_column_options, choices_of, names
+from stream_detector.commands.parsing_options import add_time_zone_option
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.commands.train_input import notes_for_run, read_files, read_topic, train_parsing
 from stream_detector.commands.train_output import WIDTH, describe_data, describe_model, progress_bars
@@ -67,6 +68,7 @@ def _add_data_options(data: argparse._ArgumentGroup) -> None:
     data.add_argument("--until", type=moment, metavar="TIME", help="with --from-topic: end of the record times (default: all)")
     data.add_argument("--features", type=names, metavar="A,B", help="with --from-topic: the features (default: all found)")
     add_settings_options(data)
+    add_time_zone_option(data)
     add_column_options(data)
 
 

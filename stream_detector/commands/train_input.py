@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from stream_detector.assembly import input_limits, input_parsing
+from stream_detector.assembly import input_limits
+from stream_detector.commands.parsing_options import parsing_of
 from stream_detector.commands.settings_options import settings_of
 from stream_detector.errors import InputDataError, SettingsError
 from stream_detector.ingest.json_decoder import JsonDecoder
@@ -34,7 +35,7 @@ def read_files(arguments: argparse.Namespace) -> Dataset:
 
 def train_parsing(arguments: argparse.Namespace) -> Parsing:
     """Return how values and times are read: as the settings and the options say."""
-    parsing = input_parsing(settings_of(arguments).input)
+    parsing = parsing_of(arguments, settings_of(arguments))
     return replace(parsing, missing=parsing.missing | (arguments.missing_values or NO_MISSING_VALUES))
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import tzinfo
 from pathlib import Path
 
 import numpy as np
 
 from stream_detector.errors import InputDataError
+from stream_detector.ingest.document import RejectionError
+from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
+from stream_detector.ingest.times import text_time
 from stream_detector.readings import BoolArray, Int32Array, Int64Array
 from stream_detector.state.known_sensors import ONLY_SENSOR
 from stream_detector.tables.columns import SENSOR_COLUMN
 from stream_detector.tables.dataset import Dataset
 from stream_detector.tables.table import Table, read_table
-from stream_detector.timestamps import EPOCH_MILLISECONDS_FROM, iso_time, to_ms
+from stream_detector.timestamps import iso_time
 
 _OTHER_SOURCES = "name it with --label-column, or give --labels or --events"
 
@@ -45,13 +48,13 @@ def labels_of_column(paths: Sequence[Path], column: str) -> GroundTruth:
     return GroundTruth(np.concatenate([_labels(_table(path, column), column) for path in paths]), f"column {column}")
 
 
-def labels_of_file(path: Path, column: str, dataset: Dataset) -> GroundTruth:
+def labels_of_file(path: Path, column: str, dataset: Dataset, parsing: Parsing = USUAL_PARSING) -> GroundTruth:
     """Read the labels from a file with columns sensor_id, timestamp and `column`, matched by sensor and time.
 
     If a reading has several labels, it is anomalous if any of them is 1. Raises InputDataError if a row of the dataset has
     no label.
     """
-    table = _table(path, column)
+    table = _table(path, column, parsing)
     labels = _labels(table, column)
     code_of = {sensor: code for code, sensor in enumerate(dataset.sensors)}
     codes = np.array([code_of.get(sensor, -1) for sensor in table.sensors or [ONLY_SENSOR]], np.int64)[table.codes]
@@ -70,16 +73,16 @@ def labels_of_file(path: Path, column: str, dataset: Dataset) -> GroundTruth:
     return GroundTruth(labels[last], f"{path}, column {column}", notes)
 
 
-def labels_of_events(path: Path, dataset: Dataset) -> GroundTruth:
+def labels_of_events(path: Path, dataset: Dataset, parsing: Parsing = USUAL_PARSING) -> GroundTruth:
     """Read a CSV file of events with columns sensor_id, start, end; rows in [start, end) are anomalous.
 
-    Times are ISO 8601 (UTC without a zone) or seconds or milliseconds since 1970. A file without sensor_id belongs to the
+    Times are as in the input. A file without sensor_id belongs to the
     only sensor of a dataset without sensor_id. Raises InputDataError that names the line.
     """
     labels = np.zeros(len(dataset), np.bool_)
     rows_of = {sensor: np.flatnonzero(dataset.codes == code) for code, sensor in enumerate(dataset.sensors)}
     unknown = empty = 0
-    for event in _read_events(path):
+    for event in _read_events(path, parsing.zone):
         rows = rows_of.get(event.sensor)
         if rows is None:
             unknown += 1
@@ -94,8 +97,8 @@ def labels_of_events(path: Path, dataset: Dataset) -> GroundTruth:
     return GroundTruth(labels, f"events of {path}", tuple(filter(None, notes)))
 
 
-def _table(path: Path, column: str) -> Table:
-    table = read_table(path, features=(column,))
+def _table(path: Path, column: str, parsing: Parsing = USUAL_PARSING) -> Table:
+    table = read_table(path, features=(column,), parsing=parsing)
     if column not in table.columns:
         msg = f"{path}: no column {column!r} with the labels (found: {', '.join(table.unread)}); {_OTHER_SOURCES}"
         raise InputDataError(msg)
@@ -118,7 +121,7 @@ def _keys(codes: Int32Array | Int64Array, times_ms: Int64Array) -> Int64Array:
     return (codes.astype(np.int64) << 42) + times_ms
 
 
-def _read_events(path: Path) -> Iterator[_Event]:
+def _read_events(path: Path, zone: tzinfo | None) -> Iterator[_Event]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -129,7 +132,7 @@ def _read_events(path: Path) -> Iterator[_Event]:
             for row in reader:
                 where = f"{path}: line {reader.line_num}"
                 sensor = row[SENSOR_COLUMN] if SENSOR_COLUMN in names else ONLY_SENSOR
-                yield _event(where, sensor, row["start"], row["end"])
+                yield _event(where, sensor, (row["start"], row["end"]), zone)
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror}"
         raise InputDataError(msg) from None
@@ -138,27 +141,21 @@ def _read_events(path: Path) -> Iterator[_Event]:
         raise InputDataError(msg) from None
 
 
-def _event(where: str, sensor: str | None, start: str | None, end: str | None) -> _Event:
+def _event(where: str, sensor: str | None, span: tuple[str | None, str | None], zone: tzinfo | None) -> _Event:
+    start, end = span
     if not sensor:
         msg = f"{where} has no {SENSOR_COLUMN}"
         raise InputDataError(msg)
-    event = _Event(sensor, _time_ms(where, "start", start or ""), _time_ms(where, "end", end or ""))
+    event = _Event(sensor, _time_ms(where, "start", start or "", zone), _time_ms(where, "end", end or "", zone))
     if event.end_ms <= event.start_ms:
         msg = f"{where}: the event ends at {end}, which is not after its start, {start}"
         raise InputDataError(msg)
     return event
 
 
-def _time_ms(where: str, column: str, text: str) -> int:
+def _time_ms(where: str, column: str, text: str, zone: tzinfo | None) -> int:
     try:
-        number = float(text)
-    except ValueError:
-        pass
-    else:
-        if 0.0 <= number < 1e14:  # False for NaN
-            return round(number * 1000.0 if number < EPOCH_MILLISECONDS_FROM else number)
-    try:
-        return to_ms(datetime.fromisoformat(text.strip()))
-    except (ValueError, OverflowError):
-        msg = f"{where}: {column} {text[:40]!r} is neither ISO 8601 nor epoch seconds or milliseconds"
+        return text_time(text, zone)[0]
+    except RejectionError as rejection:
+        msg = f"{where}: {column} {text[:40]!r} is no time ({rejection.detail})"
         raise InputDataError(msg) from None

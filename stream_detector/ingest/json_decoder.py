@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -51,7 +51,7 @@ class JsonDecoder:
         self._missing = [limits.parsing.missing.of_feature(name) for name in features]
         self._zone = limits.parsing.zone
         self._decode = msgspec.json.Decoder(Document).decode
-        self._ignored_any = False
+        self._ignored_any = self._skipped_any = False
 
     def decode(self, records: Sequence[Record]) -> Decoded:
         """Turn every record into one reading, rejection or tombstone, whatever the records contain."""
@@ -59,6 +59,7 @@ class JsonDecoder:
         rejected: list[Rejected] = []
         sensors: list[str] = []
         times_ms: list[int] = []
+        later: dict[int, int] = {}
         rows: list[dict[str, Any]] = []
         tombstones = Counter[int]()
         for record in records:
@@ -67,16 +68,19 @@ class JsonDecoder:
                 continue
             try:
                 reading = self._read(record, record.value)
-                time_ms = self._time_ms(reading, record)
+                time_ms, later_ms = self._time_ms(reading, record)
             except RejectionError as rejection:
                 rejected.append(Rejected(record, rejection.reason, rejection.detail))
                 continue
+            if later_ms:
+                later[len(accepted)] = later_ms
             accepted.append(record)
             sensors.append(reading.sensor_id)
             times_ms.append(time_ms)
             rows.append(reading.values)
         columns = value_columns(rows, self._features, self._missing)
-        decoded = Decoded(_readings(accepted, sensors, times_ms, columns.values), rejected, tombstones)
+        readings = _readings(accepted, sensors, times_ms, columns.values)
+        decoded = Decoded(self._with_later(readings, later) if later else readings, rejected, tombstones)
         if not columns.unusable:
             return decoded
         decoded = _without_unusable(decoded, accepted, columns)
@@ -122,9 +126,23 @@ class JsonDecoder:
                 "sensor_too_long", f"sensor_id has {length} bytes; the limit is {self._limits.max_sensor_id_bytes}"
             )
 
-    def _time_ms(self, reading: Document, record: Record) -> int:
-        """Return the event time, checked against the record's own time; raise RejectionError if it is missing or unusable."""
-        stamp = reading.timestamp
+    def _with_later(self, readings: Readings, later: Mapping[int, int]) -> Readings:
+        """Return the readings with local times that come twice, and say, once, if there are such that do not come at all."""
+        for row, delay_ms in later.items():
+            if delay_ms < 0 and not self._skipped_any:
+                self._skipped_any = True
+                text = "times of %s are in the hour that %s skips: its clock may not follow this zone; taken as not yet changed"
+                logger.warning(text, readings.sensors[row], self._zone)
+        later_ms = np.zeros(len(readings), np.int64)
+        later_ms[list(later)] = np.maximum(list(later.values()), 0)
+        return replace(readings, later_ms=later_ms)
+
+    def _time_ms(self, reading: Document, record: Record) -> tuple[int, int]:
+        """Return the event time and how much later it comes again (text_time), checked against the record's own time.
+
+        Raise RejectionError if it is missing or unusable.
+        """
+        stamp, later_ms = reading.timestamp, 0
         if stamp is None:
             if record.timestamp < 0:
                 raise RejectionError("time_missing", "neither the reading nor the record has a time")
@@ -132,12 +150,12 @@ class JsonDecoder:
                 raise RejectionError("time_out_of_range", f"the record's time is after 2100: {record.timestamp} ms since 1970")
             time_ms = record.timestamp
         elif isinstance(stamp, str):
-            time_ms, _ = text_time(stamp, self._zone)
+            time_ms, later_ms = text_time(stamp, self._zone)
         else:
             time_ms = number_time(stamp)
         if 0 <= record.timestamp < time_ms - self._limits.max_future_ms:
             raise RejectionError("time_in_future", f"{(time_ms - record.timestamp) / 1000:.0f} s after the record was written")
-        return time_ms
+        return time_ms, later_ms
 
 
 def _readings(records: Sequence[Record], sensors: list[str], times_ms: list[int], values: Float64Array) -> Readings:

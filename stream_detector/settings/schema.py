@@ -9,6 +9,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
@@ -34,6 +35,17 @@ _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 def missing_values(setting: object) -> MissingValues:
     """Return what the setting INPUT__MISSING_VALUES or an option names. Raises ValueError."""
     return MissingValues.parse(setting) if isinstance(setting, str) else MissingValues.of(setting)
+
+
+def time_zone(name: str) -> ZoneInfo:
+    """Return a time zone of the IANA database; raise ValueError if there is none of this name."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        msg = (
+            f"there is no time zone {name[:60]!r}; give one such as Europe/Berlin (if it is right, install the package tzdata)"
+        )
+        raise ValueError(msg) from None
 
 
 class Group(BaseModel):
@@ -197,6 +209,15 @@ class InputSettings(Group):
         description='Words and numbers that mean missing, beside the usual: `["Stale", -9999, {"temperature": [-1]}]`, '
         "or `Stale,-9999,temperature=-1`.",
     )
+
+    time_zone: str | None = Field(None, description="Time zone of times without one, such as `Europe/Berlin`. Unset: UTC.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _time_zone_is_known(cls, value: str | None) -> str | None:
+        if value is not None:
+            time_zone(value)
+        return value
 
     @field_validator("missing_values")
     @classmethod

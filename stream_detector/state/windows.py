@@ -15,6 +15,7 @@ from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int32A
 from stream_detector.state.counters import Rises, fold_rises
 from stream_detector.state.pace import Steps, learn_pace
 from stream_detector.state.record_layout import NO_INCIDENT, Records, UInt16Array, step_codes, steps_of
+from stream_detector.state.repeated_hour import settle_times
 
 #: Times are below 2**42 ms, so groups of readings this far apart cannot mix in one running maximum.
 _GROUP_STEP = 1 << 43
@@ -103,6 +104,7 @@ def append(
     """
     header, rows = records["header"], records["rows"]
     window_length = rows.shape[1]
+    settle_times(header, slots, readings)
     reading, slot, previous_time, late = _accept(header, slots, readings)
     first, rank = _ranks(slot)
     time_ms = readings.times_ms[reading]

@@ -133,6 +133,7 @@ def _concatenate(tables: Sequence[Table], features: tuple[str, ...]) -> Dataset:
         for table, of_table in zip(tables, names, strict=True)
     ]
     values = [np.column_stack([table.columns[name] for name in features]) for table in tables]
+    lost = describe_lost(sum((table.lost for table in tables), Counter()))
     return Dataset(
         features=features,
         sensors=sensors,
@@ -141,7 +142,7 @@ def _concatenate(tables: Sequence[Table], features: tuple[str, ...]) -> Dataset:
         values=np.concatenate(values),
         rows=np.arange(sum(len(part) for part in codes), dtype=np.int64),
         unread=tuple(dict.fromkeys(name for table in tables for name in table.unread)),
-        notes=tuple(f"taken as missing: {line}" for line in describe_lost(sum((table.lost for table in tables), Counter()))),
+        notes=(*(note for table in tables for note in table.notes), *(f"taken as missing: {line}" for line in lost)),
     )
 
 

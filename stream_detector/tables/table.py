@@ -23,7 +23,8 @@ from stream_detector.state.known_sensors import ONLY_SENSOR
 from stream_detector.tables.columns import SENSOR_COLUMN, TIME_COLUMN, Selection, check_names
 from stream_detector.tables.csv_table import read_csv
 from stream_detector.tables.number_column import Column, read_numbers
-from stream_detector.tables.time_column import read_times_ms
+from stream_detector.tables.time_checks import check_resolution, in_utc, zone_hint
+from stream_detector.tables.time_column import read_times
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Table:
     times_ms: Int64Array  # [N]
     columns: Mapping[str, Float64Array]  # by feature, [N] each; NaN = missing
     lost: Counter[Lost]  # what stood where a value is missing, and how often
+    notes: tuple[str, ...]  # sentences on its times
     unread: tuple[str, ...]  # columns that were not read, in file order
     names: tuple[str, ...]  # all columns, in file order
 
@@ -92,14 +94,20 @@ def _to_table(path: Path, table: pa.Table, names: list[str], parsing: Parsing, a
     columns = {
         name: read_numbers(path, name, table.column(name), parsing.missing.of_feature(name), advice) for name in features
     }
+    times = read_times(path, table.column(TIME_COLUMN))
+    names_of_codes = sensors or [ONLY_SENSOR]
+    times_ms, notes = in_utc(times, codes, parsing.zone)
+    notes += zone_hint(times, codes, names_of_codes) if parsing.zone is None else []
+    notes += check_resolution(str(path), times, codes)
     return Table(
         path=path,
         features=features,
         sensors=sensors,
         codes=codes,
-        times_ms=read_times_ms(path, table.column(TIME_COLUMN)),
+        times_ms=times_ms,
         columns={name: column.values for name, column in columns.items()},
-        lost=_lost(columns, sensors or [ONLY_SENSOR], codes),
+        lost=_lost(columns, names_of_codes, codes),
+        notes=tuple(f"{path}: {note}" for note in notes),
         unread=tuple(name for name in names if name not in table.column_names),
         names=tuple(names),
     )

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from stream_detector.errors import InputDataError
+from stream_detector.ingest.local_time import second_pass
 from stream_detector.ingest.shapes import READING, explain_record
 from stream_detector.ports import Chunk, Decoder
 from stream_detector.readings import Lost, Readings, Record
@@ -128,11 +129,17 @@ def _chunks(reader: TopicReader, span: TopicSpan) -> Iterator[Chunk]:
 def _to_dataset(parts: Sequence[Readings], features: Sequence[str]) -> Dataset:
     names = [name for part in parts for name in part.sensors]
     code_of = {name: code for code, name in enumerate(dict.fromkeys(names))}
+    codes = np.fromiter((code_of[name] for name in names), np.int32, len(names))
+    times_ms = np.concatenate([part.times_ms for part in parts])
+    if any(part.later_ms is not None for part in parts):
+        none = (np.zeros(len(part), np.int64) if part.later_ms is None else part.later_ms for part in parts)
+        later_ms = np.concatenate(list(none))
+        times_ms += later_ms * second_pass(codes, times_ms, later_ms)
     return Dataset(
         features=tuple(features),
         sensors=tuple(code_of),
-        codes=np.fromiter((code_of[name] for name in names), np.int32, len(names)),
-        times_ms=np.concatenate([part.times_ms for part in parts]),
+        codes=codes,
+        times_ms=times_ms,
         values=np.concatenate([part.values for part in parts]),
         rows=np.arange(len(names), dtype=np.int64),
     )

@@ -13,10 +13,10 @@ from stream_detector.tables.dataset import Dataset, read_dataset
 
 #: Two sensors in turn, at seconds 1 and 2 of 1970 times a thousand.
 INPUT = """sensor_id,timestamp,x,label
-a,1000,1,0
-b,1000,2,1
-a,2000,3,1
-b,2000,4,0
+a,1800001000,1,0
+b,1800001000,2,1
+a,1800002000,3,1
+b,1800002000,4,0
 """
 
 
@@ -31,7 +31,7 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 def test_a_column_of_several_files_gives_labels_in_their_order(tmp_path: Path) -> None:
-    first, second = write(tmp_path / "1.csv", INPUT), write(tmp_path / "2.csv", "timestamp,label,x\n3000,1,5\n")
+    first, second = write(tmp_path / "1.csv", INPUT), write(tmp_path / "2.csv", "timestamp,label,x\n1800003000,1,5\n")
 
     truth = labels_of_column([first, second], "label")
 
@@ -59,7 +59,7 @@ def test_what_is_no_label_is_named(text: str, column: str, said: str, tmp_path: 
 def test_labels_of_another_file_are_found_by_sensor_and_time(dataset: Dataset, tmp_path: Path) -> None:
     path = write(
         tmp_path / "truth.csv",
-        "sensor_id,timestamp,label,fault\nb,2000,1,spike\nb,1000,0,\na,2000,0,\na,1000,0,\na,2000,1,x\nc,1000,1,x\n",
+        "sensor_id,timestamp,label,fault\nb,1800002000,1,spike\nb,1800001000,0,\na,1800002000,0,\na,1800001000,0,\na,1800002000,1,x\nc,1800001000,1,x\n",
     )
 
     truth = labels_of_file(path, "label", dataset)
@@ -69,9 +69,9 @@ def test_labels_of_another_file_are_found_by_sensor_and_time(dataset: Dataset, t
 
 
 def test_a_reading_without_a_label_in_the_other_file_is_an_error(dataset: Dataset, tmp_path: Path) -> None:
-    path = write(tmp_path / "truth.csv", "sensor_id,timestamp,label\na,1000,0\nb,2000,0\n")
+    path = write(tmp_path / "truth.csv", "sensor_id,timestamp,label\na,1800001000,0\nb,1800002000,0\n")
 
-    with pytest.raises(InputDataError, match=r"no label for b at 1970-01-01T00:16:40.000Z and 1 other readings"):
+    with pytest.raises(InputDataError, match=r"no label for b at 2027-01-15T08:16:40.000Z and 1 other readings"):
         labels_of_file(path, "label", dataset)
 
 
@@ -79,10 +79,10 @@ def test_events_include_their_start_and_not_their_end(dataset: Dataset, tmp_path
     path = write(
         tmp_path / "events.csv",
         "sensor_id,start,end\n"
-        "a,1970-01-01T00:16:40Z,1970-01-01T00:33:20+00:00\n"  # second 1000 to 2000
-        "b,1500,2000.5\n"
-        "b,5000,6000\n"
-        "c,0,1\n",
+        "a,2027-01-15T08:16:40Z,2027-01-15T08:33:20+00:00\n"  # second 1000 to 2000
+        "b,1800001500,1800002000.5\n"
+        "b,1800005000,1800006000\n"
+        "c,1800000000,1800000001\n",
     )
 
     truth = labels_of_events(path, dataset)
@@ -108,11 +108,11 @@ def test_times_of_events_are_iso_or_epoch_and_utc(tmp_path: Path) -> None:
     [
         ("sensor_id,start\na,1\n", "no column end; events have sensor_id,start,end (found: sensor_id, start)"),
         ("", "no column start and end"),
-        ("sensor_id,start,end\na,2000,2000\n", "line 2: the event ends at 2000, which is not after its start, 2000"),
-        ("sensor_id,start,end\na,1,soon\n", "line 2: end 'soon' is neither ISO 8601 nor epoch seconds or milliseconds"),
-        ("sensor_id,start,end\na,-1,2\n", "line 2: start '-1' is neither"),
-        ("sensor_id,start,end\na,nan,2\n", "line 2: start 'nan' is neither"),
-        ("sensor_id,start,end\na,1\n", "line 2: end '' is neither"),
+        ("sensor_id,start,end\na,1800002000,1800002000\n", "line 2: the event ends at 1800002000, which is not after"),
+        ("sensor_id,start,end\na,1800000001,soon\n", "line 2: end 'soon' is no time (timestamp is not ISO 8601"),
+        ("sensor_id,start,end\na,-1,2\n", "line 2: start '-1' is no time"),
+        ("sensor_id,start,end\na,nan,2\n", "line 2: start 'nan' is no time"),
+        ("sensor_id,start,end\na,1800000001\n", "line 2: end '' is no time"),
         ("sensor_id,start,end\n,1,2\n", "line 2 has no sensor_id"),
     ],
 )
@@ -134,8 +134,8 @@ def test_a_file_of_events_that_cannot_be_read_is_named(dataset: Dataset, tmp_pat
 
 
 def test_labels_are_by_row_also_for_rows_of_one_time(tmp_path: Path) -> None:
-    data = read_dataset([write(tmp_path / "in.csv", "timestamp,x\n1000,1\n1000,2\n")], ["x"])
-    path = write(tmp_path / "truth.csv", "timestamp,label\n1000,1\n")
+    data = read_dataset([write(tmp_path / "in.csv", "timestamp,x\n1800001000,1\n1800001000,2\n")], ["x"])
+    path = write(tmp_path / "truth.csv", "timestamp,label\n1800001000,1\n")
 
     assert labels_of_file(path, "label", data).labels.tolist() == [True, True]
-    assert np.count_nonzero(labels_of_events(write(tmp_path / "e.csv", "start,end\n999,1001\n"), data).labels) == 2
+    assert np.count_nonzero(labels_of_events(write(tmp_path / "e.csv", "start,end\n1800000999,1800001001\n"), data).labels) == 2

@@ -53,7 +53,7 @@ def test_a_number_in_a_file_is_the_one_it_is_on_the_wire(path: Path) -> None:
 
 
 def test_without_a_column_of_sensors_there_is_one(path: Path) -> None:
-    path.write_text("timestamp,x\n1,1\n2,2\n")
+    path.write_text("timestamp,x\n1800000001,1\n1800000002,2\n")
 
     dataset = read_dataset([path])
 
@@ -87,8 +87,8 @@ def test_parquet_is_read_whatever_its_name_and_types(tmp_path: Path) -> None:
 
 
 def test_several_files_are_one_dataset_with_the_columns_of_the_first(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("sensor_id,timestamp,x,y\na,1,1,2\n")
-    (tmp_path / "b.csv").write_text("y,x,timestamp,sensor_id\n4,3,2,b\n6,5,3,a\n")
+    (tmp_path / "a.csv").write_text("sensor_id,timestamp,x,y\na,1800000001,1,2\n")
+    (tmp_path / "b.csv").write_text("y,x,timestamp,sensor_id\n4,3,1800000002,b\n6,5,1800000003,a\n")
 
     dataset = read_dataset([tmp_path / "a.csv", tmp_path / "b.csv"])
 
@@ -99,7 +99,7 @@ def test_several_files_are_one_dataset_with_the_columns_of_the_first(tmp_path: P
 
 
 def test_a_models_features_decide_columns_and_order(path: Path) -> None:
-    path.write_text("timestamp,y,label,x\n1,1,faulty,2\n")
+    path.write_text("timestamp,y,label,x\n1800000001,1,faulty,2\n")
 
     dataset = read_dataset([path], features=("x", "y"))
 
@@ -110,9 +110,9 @@ def test_a_models_features_decide_columns_and_order(path: Path) -> None:
 
 
 def test_ignored_columns_are_not_read_and_must_be_there(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("timestamp,label,x\n1,faulty,2\n")
-    (tmp_path / "b.csv").write_text("timestamp,x\n2,3\n")
-    parquet.write_table(pa.table({"timestamp": [3], "label": ["faulty"], "x": [4.0]}), tmp_path / "c.parquet")
+    (tmp_path / "a.csv").write_text("timestamp,label,x\n1800000001,faulty,2\n")
+    (tmp_path / "b.csv").write_text("timestamp,x\n1800000002,3\n")
+    parquet.write_table(pa.table({"timestamp": [1_800_000_003], "label": ["faulty"], "x": [4.0]}), tmp_path / "c.parquet")
     paths = [tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "c.parquet"]
 
     assert read_dataset(paths, ignore=("label",)).values.tolist() == [[2.0], [3.0], [4.0]]
@@ -124,7 +124,9 @@ def test_ignored_columns_are_not_read_and_must_be_there(tmp_path: Path) -> None:
 
 def fleet(sensors: int, readings: int, name: str) -> str:
     """Return a file of sensors read at the same times, with their number in a column of this name."""
-    rows = [f"{number},{second},{number + second / 8}" for second in range(readings) for number in range(sensors)]
+    rows = [
+        f"{number},{1_800_000_000 + second},{number + second / 8}" for second in range(readings) for number in range(sensors)
+    ]
     return "\n".join([f"{name},timestamp,x", *rows]) + "\n"
 
 
@@ -148,7 +150,7 @@ def test_a_fleet_without_a_column_of_sensors_is_refused(
 
 def test_a_file_for_each_sensor_without_its_name_is_refused(tmp_path: Path) -> None:
     for number in range(2):
-        rows = "".join(f"{second},{number + second / 8}\n" for second in range(40))
+        rows = "".join(f"{1_800_000_000 + second},{number + second / 8}\n" for second in range(40))
         (tmp_path / f"{number}.csv").write_text(f"timestamp,x\n{rows}")
 
     assert len(read_dataset([tmp_path / "0.csv", tmp_path / "0.csv"])) == 80  # equal rows do not contradict each other
@@ -162,22 +164,23 @@ def test_the_rows_of_one_time_that_one_sensor_may_have_are_read(path: Path) -> N
     path.write_text(fleet(5, 40, "sensor_id"))
     assert read_dataset([path]).sensors == ("0", "1", "2", "3", "4")
 
-    rows = [f"{second},{second}" for second in range(70)] + [f"{second},7.5" for second in range(20)]
+    rows = [f"{1_800_000_000 + second},{second}" for second in range(70)]
+    rows += [f"{1_800_000_000 + second},7.5" for second in range(20)]
     path.write_text("\n".join(["timestamp,x", *rows]))
     assert len(read_dataset([path])) == 90  # a clock that was set back: 20 rows of 90
 
 
 def test_a_second_file_with_another_column_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("timestamp,x\n1,1\n")
-    (tmp_path / "b.csv").write_text("timestamp,x,y\n2,1,1\n")
+    (tmp_path / "a.csv").write_text("timestamp,x\n1800000001,1\n")
+    (tmp_path / "b.csv").write_text("timestamp,x,y\n1800000002,1,1\n")
 
     with pytest.raises(InputDataError, match="column y is unknown to the first file; name it in --ignore-columns"):
         read_dataset([tmp_path / "a.csv", tmp_path / "b.csv"])
 
 
 def test_files_with_other_columns_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("timestamp,x\n1,1\n")
-    (tmp_path / "b.csv").write_text("timestamp,z\n1,1\n")
+    (tmp_path / "a.csv").write_text("timestamp,x\n1800000001,1\n")
+    (tmp_path / "b.csv").write_text("timestamp,z\n1800000001,1\n")
 
     with pytest.raises(InputDataError, match=r"b\.csv: column x of the first file is missing \(found: z\)"):
         read_dataset([tmp_path / "a.csv", tmp_path / "b.csv"])
@@ -194,17 +197,26 @@ def test_files_with_other_columns_are_refused(tmp_path: Path) -> None:
         (b"PAR1 but no more", "a damaged Parquet file"),
         (b"\x1f\x8b but no gzip", "not"),
         (b"1,2,3\n4,5,6\n", r"no column 'timestamp'.*\(found: 1, 2, 3\)"),
-        (b"timestamp\n1\n", "no feature columns"),
-        (b"timestamp,x,x\n1,2,3\n", "column x appears twice"),
-        (b"timestamp,x,\n1,2,3\n", "a column has no name"),
-        (b"timestamp,x\n1,1\n2,high\n3,low\n", "data row 2, column x: 'high' is not a number"),
-        (b"timestamp,x\n1,1\n2,1,5\n", "data row 2 has 3 cells, the header 2"),
-        (b"timestamp,x\n1,1\n,1\n", "data row 2 has no timestamp"),
-        (b"timestamp,x\n1,1\n2026-01-01,1\n", "data row 2: timestamp '2026-01-01' is neither"),
-        (b"timestamp,x\n2026-01-01,1\nyesterday,1\n", "data row 2: timestamp 'yesterday' is neither ISO 8601"),
-        (b"timestamp,x\n1,1\n-5,1\n", "data row 2: timestamp -5 is not between 1970 and 2100"),
+        (b"timestamp\n1800000001\n", "no feature columns"),
+        (b"timestamp,x,x\n1800000001,2,3\n", "column x appears twice"),
+        (b"timestamp,x,\n1800000001,2,3\n", "a column has no name"),
+        (b"timestamp,x\n1800000001,1\n1800000002,high\n1800000003,low\n", "data row 2, column x: 'high' is not a number"),
+        (b"timestamp,x\n1800000001,1\n1800000002,1,5\n", "data row 2 has 3 cells, the header 2"),
+        (b"timestamp,x\n1800000001,1\n,1\n", "data row 2 has no timestamp"),
+        (b"timestamp,x\n2026-01-01,1\nyesterday,1\n", "data row 2: timestamp is not ISO 8601: 'yesterday'"),
+        (b"timestamp,x\n1800000001,1\n-5,1\n", "data row 2: timestamp -5 is before 1970"),
         (b"timestamp,x\n2201-01-01,1\n", "data row 1: timestamp 2201-01-01 is not between"),
-        (b"sensor_id,timestamp,x\na,1,1\n,2,1\n", "data row 2 has no sensor_id"),
+        (b"timestamp,x\n2301-01-01,1\n", "data row 1: not between 1970 and 2100: 2301-01-01"),
+        (
+            b"timestamp,x\n46083.0007,1\n",
+            r"data row 1: timestamp 46083.0007 looks like a day number of a spreadsheet \(Excel\): it would be 2026-03-02",
+        ),
+        (
+            b"timestamp,x\n1800000000,1\n17,1\n",
+            "data row 2: timestamp 17 is in the first years from 1970: it looks like seconds",
+        ),
+        (b"timestamp,x\n20260302,1\n", "data row 1: timestamp 20260302 looks like a date written without separators"),
+        (b"sensor_id,timestamp,x\na,1800000001,1\n,1800000002,1\n", "data row 2 has no sensor_id"),
     ],
 )
 def test_bad_files_are_refused_with_the_place_and_the_reason(path: Path, content: bytes, message: str) -> None:
@@ -228,7 +240,7 @@ def test_bad_files_are_refused_with_the_place_and_the_reason(path: Path, content
     ],
 )
 def test_parquet_of_wrong_types_is_refused(tmp_path: Path, column: dict[str, list[object]], message: str) -> None:
-    parquet.write_table(pa.table({"timestamp": [1], **column}), tmp_path / "x.parquet")
+    parquet.write_table(pa.table({"timestamp": [1_800_000_001], **column}), tmp_path / "x.parquet")
 
     with pytest.raises(InputDataError, match=message):
         read_dataset([tmp_path / "x.parquet"])
@@ -242,12 +254,12 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 
 
 def test_cleaning_sorts_and_keeps_the_first_of_equal_times_and_says_so(path: Path) -> None:
-    path.write_text("sensor_id,timestamp,x\nb,3,1\na,2,2\nb,1,3\na,2,4\nb,2,5\n")
+    path.write_text("sensor_id,timestamp,x\nb,1800000003,1\na,1800000002,2\nb,1800000001,3\na,1800000002,4\nb,1800000002,5\n")
 
     dataset, repairs = clean(read_dataset([path]))
 
     assert [dataset.sensors[code] for code in dataset.codes] == ["b", "b", "b", "a"]
-    assert dataset.times_ms.tolist() == [1000, 2000, 3000, 2000]
+    assert dataset.times_ms.tolist() == [1_800_000_000_000 + 1000 * second for second in (1, 2, 3, 2)]
     assert dataset.values[:, 0].tolist() == [3.0, 5.0, 1.0, 2.0]
     assert dataset.rows.tolist() == [2, 4, 0, 1]
     assert repairs == [
@@ -257,7 +269,7 @@ def test_cleaning_sorts_and_keeps_the_first_of_equal_times_and_says_so(path: Pat
 
 
 def test_interleaved_sensors_need_no_repair(path: Path) -> None:
-    path.write_text("sensor_id,timestamp,x\na,5,1\nb,1,2\na,6,3\nb,2,4\n")
+    path.write_text("sensor_id,timestamp,x\na,1800000005,1\nb,1800000001,2\na,1800000006,3\nb,1800000002,4\n")
 
     assert clean(read_dataset([path]))[1] == []
 
