@@ -98,7 +98,8 @@ def autumn(path: Path, minutes: list[int], zone: ZoneInfo | None = BERLIN, senso
 
 
 def minutes_of(dataset: Dataset) -> list[int]:
-    return ((dataset.times_ms - int(AUTUMN.timestamp() * 1000)) // 60_000).tolist()
+    minutes: list[int] = ((dataset.times_ms - int(AUTUMN.timestamp() * 1000)) // 60_000).tolist()
+    return minutes
 
 
 @pytest.mark.parametrize(
