@@ -33,8 +33,8 @@ from stream_detector.readings import Float32Array, FloatArray, Int64Array, Messa
 from stream_detector.state.windows import Appended
 from stream_detector.timestamps import iso_time
 
-_DIGITS = 6
-_COUNTER_DIGITS = 12  # their last digits tell how far off they are
+DIGITS = 6
+COUNTER_DIGITS = 12  # their last digits tell how far off they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +130,13 @@ def _attention_reason(explanation: Explanation | None) -> str:
     return "" if len(explanation.attention) else NOT_A_MEMBER
 
 
-def rounded(value: float, digits: int = _DIGITS) -> float | None:
+def rounded(value: float, digits: int = DIGITS) -> float | None:
     """Round to six significant digits, because float32 has no more; return None for a number that is not finite."""
     return float(f"{value:.{digits}g}") if math.isfinite(value) else None
 
 
 def _decimals(shares: Float32Array) -> tuple[float, ...]:
-    return tuple([round(share, _DIGITS) for share in shares.tolist()])
+    return tuple([round(share, DIGITS) for share in shares.tolist()])
 
 
 def _features(values: FloatArray, explanation: Explanation, model: ModelSpec) -> tuple[EventFeature, ...]:
@@ -153,7 +153,7 @@ def _features(values: FloatArray, explanation: Explanation, model: ModelSpec) ->
             )
             for feature in order
             for name in [model.features[feature]]
-            for digits in [_COUNTER_DIGITS if name in model.counters else _DIGITS]
+            for digits in [COUNTER_DIGITS if name in model.counters else DIGITS]
         ]
     )
 

@@ -73,7 +73,7 @@ def rest_of(ordered: Float64Array, gap: float) -> Rest | None:
 def has_gap(ordered: Float64Array, gap: float) -> bool:
     """Return, quickly, whether ascending values may have a gap of `gap` times their range; False only if they surely do not."""
     quarter = len(ordered) // 4
-    core = ordered[len(ordered) - 1 - quarter] - ordered[quarter]
+    core = float(ordered[len(ordered) - 1 - quarter] - ordered[quarter])
     return core <= 0.0 or float((ordered[1:] - ordered[:-1]).max(initial=0.0)) > gap * core
 
 

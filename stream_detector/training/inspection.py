@@ -12,13 +12,14 @@ Everything done or doubted is said in a sentence that names the column, the valu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stream_detector.errors import InputDataError
 from stream_detector.readings import Float64Array
+from stream_detector.state.running_scale import NEGLIGIBLE_SHARE
 from stream_detector.tables.dataset import Dataset
 from stream_detector.training.column_kinds import (
     CLOCK,
@@ -35,6 +36,7 @@ from stream_detector.training.column_kinds import (
     kind_of,
 )
 from stream_detector.training.far_columns import FarColumn, find_far, notes_on_far
+from stream_detector.training.far_values import FEWEST_DISTINCT
 
 #: What a column of a kind is, and why it is left out.
 _LEFT_OUT = {
@@ -90,7 +92,7 @@ def inspect(dataset: Dataset, choices: Choices) -> Inspection:
         context=context,
         codes={name: tuple(sorted(found.codes)) for name, found in far.items() if found.codes},
         left_out=tuple(left_out),
-        notes=[*notes, *_notes_on_kept(kinds, choices, counters)],
+        notes=[*notes, *_notes_on_kept(kinds, choices, counters), *_notes_on_fine(dataset, kept, counters)],
     )
 
 
@@ -166,6 +168,29 @@ def _notes_on_kept(kinds: dict[str, str | None], choices: Choices, counters: Col
         notes.append(
             f"{_column(suspected)}: few values, each for long. Scored as measurements; "
             f"if they are set points or commands, name them and all other commands in --context-columns"
+        )
+    return notes
+
+
+def _notes_on_fine(dataset: Dataset, kept: Sequence[str], counters: Collection[str]) -> list[str]:
+    """Return notes on measurements whose variation the model cannot see, because it is so small beside their values."""
+    notes = []
+    starts = np.searchsorted(dataset.codes, np.arange(len(dataset.sensors)))
+    for name in kept:
+        values = dataset.column(name)
+        present = ~np.isnan(values)
+        count = np.maximum(np.add.reduceat(present.astype(np.int64), starts), 1)
+        mean = np.add.reduceat(np.where(present, values, 0.0), starts) / count
+        squares = np.square(np.where(present, values - mean[dataset.codes], 0.0))
+        deviation = np.sqrt(np.add.reduceat(squares, starts) / count)
+        fine = (deviation > 0) & (deviation < NEGLIGIBLE_SHARE * np.abs(mean))
+        if name in counters or not fine.any() or len(np.unique(values[fine[dataset.codes]])) < FEWEST_DISTINCT:
+            continue
+        at = int(np.argmax(fine))
+        notes.append(
+            f"column {name}: varies by about {deviation[at]:.3g} around {mean[at]:.10g}, too little beside its value for the "
+            f"model, which takes it for constant. Subtract a constant from it at its source; if it is a counter, "
+            f"--counter-columns {','.join([*counters, name])}"
         )
     return notes
 

@@ -237,6 +237,14 @@ def test_a_set_point_is_context_by_its_name_and_else_only_named() -> None:
     assert inspected(Choices(context=()), setpoint=levels).context == ()
 
 
+def test_variation_that_drowns_beside_the_value_is_named() -> None:
+    found = inspected(position=18_228_934 + TEMPERATURE, pressure=101_325 + 100 * TEMPERATURE)
+
+    assert len(found.notes) == 1
+    assert found.notes[0].startswith("column position: varies by about 3.5")
+    assert "--counter-columns position" in found.notes[0]
+
+
 def test_the_user_decides_otherwise() -> None:
     values = temperature_with(dict.fromkeys((7, 500, 900), -9999.0))
 

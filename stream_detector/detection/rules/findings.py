@@ -84,7 +84,7 @@ def _beyond(batch: RuleBatch, limits: RuleLimits, features: Features, position: 
     low, high = float(limits.low[row, feature]), float(limits.high[row, feature])
     unit = f" {limits.units[feature]}" if limits.units[feature] else ""
     source = "the limit that is set for it" if limits.is_set[feature] else "far beyond all healthy data"
-    name = features[feature]
+    name = f"the rise of {features[feature]} per hour" if feature in batch.appended.counters else features[feature]
     if value > high:
         return f"{name} is {value:.6g}{unit}, above {high:.6g}{unit}, {source}"
     if value < low:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_detector.detection.event_builder import COUNTER_DIGITS, DIGITS, rounded
 from stream_detector.detection.events import EventFeature
 from stream_detector.detection.rules.batch import RuleBatch
 from stream_detector.detection.rules.changes import RuleChange
@@ -131,6 +132,8 @@ def _change(batch: RuleBatch, finding: Finding, incidents: _Incidents, at: int, 
 
 
 def _feature(batch: RuleBatch, finding: Finding, position: int, feature: int) -> EventFeature:
-    value = float(batch.values[position, feature])
+    value, digits = float(batch.values[position, feature]), DIGITS
+    if feature in batch.appended.counters:  # its own value, not the rise that the window holds
+        value, digits = float(batch.readings.values[batch.appended.reading[position], feature]), COUNTER_DIGITS
     run = int(finding.readings[position, feature])
-    return EventFeature(name=finding.features[feature], value=None if np.isnan(value) else float(f"{value:.6g}"), readings=run)
+    return EventFeature(name=finding.features[feature], value=rounded(value, digits), readings=run)
