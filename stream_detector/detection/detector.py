@@ -7,29 +7,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.detection.decision import Decisions, ScoredReadings, decide, reset_for_model, transition_of
+from stream_detector.detection.alert_events import AlertEvents, event_rules
+from stream_detector.detection.decision import Decisions, ScoredReadings, decide, reset_for_model
 from stream_detector.detection.decision_rules import DecisionRules
-from stream_detector.detection.event_builder import build_event, change_contexts, event_message, rounded
-from stream_detector.detection.events import PROVISIONAL, READY, WARMING, Event, EventRules
-from stream_detector.detection.explanation import explain_scored
+from stream_detector.detection.detected import Detected
+from stream_detector.detection.events import Event
 from stream_detector.detection.input_silence import PARTITION as INPUT_PARTITION
 from stream_detector.detection.input_silence import InputSilence, input_event
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.open_incidents import OpenIncident, write_incident
 from stream_detector.detection.rules.batch import RuleBatch
-from stream_detector.detection.rules.changes import RuleChange, build_rule_event
+from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.detection.rules.fold import RuleConfig, fold_rules
 from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import SilenceRules
 from stream_detector.detection.silence_events import (
-    SensorPlace,
-    begins_silence,
-    closing_event,
-    opened_change,
     silence_changes,
 )
 from stream_detector.detection.silence_watch import Returns, SilenceWatch, SilentSensor
-from stream_detector.detection.transition import CLOSED, Transition
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.state.arena import Arena
 from stream_detector.state.known_sensors import UNKNOWN, SensorTable
@@ -37,17 +32,6 @@ from stream_detector.state.pace import begin_pace
 from stream_detector.state.record_layout import NO_INCIDENT, Records, layout_name, new_records
 from stream_detector.state.running_scale import ScaleConfig, Scales, learn
 from stream_detector.state.windows import Appended, append
-
-
-@dataclass(frozen=True, slots=True)
-class Detected:
-    """The outcome of a batch: N accepted readings, grouped by sensor."""
-
-    appended: Appended
-    scales: Scales  # [N]
-    scored: int  # readings that have a score
-    decisions: Decisions | None  # None: scoring was off
-    rule_changes: tuple[RuleChange, ...] = ()  # in any order
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +77,7 @@ class Detector:
         self._rules = decision_rules
         self._windows = window_config
         self.silences = SilenceWatch(arena, window_config.silences)
+        self._events = AlertEvents(scorer, model, arena, window_config.scales.learned_count)
         self._rule_config = rule_config
         self._strangers: list[str] = []
 
@@ -174,7 +159,7 @@ class Detector:
         scales = learn(self.arena.records, appended, values, table_rows, self._windows.scales)
         changes: tuple[RuleChange, ...] = ()
         if self._rule_config is not None:
-            batch = RuleBatch.of(appended, readings, last_time_ms, table_rows)
+            batch = RuleBatch.of(appended, readings, last_time_ms, table_rows, returns)
             changes = fold_rules(self.arena.records, batch, self.model.features, self._rule_config, emits=scoring)
         if not scoring or not len(values):
             return PendingBatch(appended, scales, touched, None, np.zeros(0, np.int64), _no_errors, changes)
@@ -234,17 +219,8 @@ class Detector:
         return chosen, self._scorer.start(appended.windows(chosen), scales.take(chosen)) if len(chosen) else _no_errors
 
     def alerts(self, readings: Readings, detected: Detected, input_topic: str, alerts_topic: str) -> list[Message]:
-        """Build the events of a batch, in log order; at one reading, that of the score comes first.
-
-        What a silence began comes before what the reading that ended it began.
-        """
-        rules = self._event_rules()
-        placed = self._anomaly_events(readings, detected, input_topic, rules)
-        placed += [
-            (change.reading, build_rule_event(change, input_topic, self.model, rules)) for change in detected.rule_changes
-        ]
-        placed.sort(key=lambda one: (one[0], not begins_silence(one[1])))
-        return [event_message(event, alerts_topic) for _, event in placed]
+        """Build the events of a batch, in log order; at one reading, that of the score comes first."""
+        return self._events.of_batch(readings, detected, self._rules, input_topic, alerts_topic)
 
     def announce(
         self, partition: int, position: int, until_s: int, input_topic: str, absent: Sequence[SilentSensor] = ()
@@ -253,14 +229,8 @@ class Detector:
 
         The state in memory is that of `position`; `absent` are the due sensors that are not in memory.
         """
-        events: list[Event] = []
-        for one in [*self.silences.due_in_memory(partition, until_s), *absent]:
-            at = SensorPlace(one.sensor_id, input_topic, partition)
-            if one.header["incident_offset"] != NO_INCIDENT:
-                closing = transition_of(one.header, -1, CLOSED, silence=one.silence)
-                events.append(closing_event(at, closing, self.model, self._event_rules()))
-            change = opened_change(at.sensor_id, partition, one.silence)
-            events.append(build_rule_event(change, input_topic, self.model, self._event_rules()))
+        due = [*self.silences.due_in_memory(partition, until_s), *absent]
+        events = [event for one in due for event in self._events.of_silence(one, partition, self._rules, input_topic)]
         self.silences.of(partition).announce(position, until_s)
         return events
 
@@ -271,7 +241,7 @@ class Detector:
             return None
         silence = InputSilence(position, total, newest_ms, newest_ms + round(1000 * limit_s))
         self.silences.of(INPUT_PARTITION).input = silence
-        return input_event(silence, input_topic, self.model, self._event_rules(), back_ms=None)
+        return input_event(silence, input_topic, self.model, event_rules(self._rules), back_ms=None)
 
     def close_input(self, input_topic: str) -> Event | None:
         """Say that readings are back, if it was said that none arrive."""
@@ -280,54 +250,7 @@ class Detector:
         if silence is None:
             return None
         back_ms = max(silence.opened_ms, self.silences.newest_ms())
-        return input_event(silence, input_topic, self.model, self._event_rules(), back_ms=back_ms)
-
-    def _event_rules(self) -> EventRules:
-        return EventRules(self._rules.rules_version, rounded(self._rules.budget_per_sensor_day))
-
-    def _anomaly_events(
-        self, readings: Readings, detected: Detected, input_topic: str, rules: EventRules
-    ) -> list[tuple[int, Event]]:
-        """Return the events of the score, with the positions of their readings in the batch."""
-        decisions, appended = detected.decisions, detected.appended
-        if decisions is None or not decisions.transitions:
-            return []
-        closings = [
-            (reading, closing_event(self._place(readings, reading, input_topic), one, self.model, rules))
-            for one in decisions.transitions
-            for reading in (int(appended.reading[one.position]),)
-            if one.silence is not None
-        ]
-        others = [one for one in decisions.transitions if one.silence is None]
-        return closings + (self._scored_events(readings, detected, others, input_topic, rules) if others else [])
-
-    @staticmethod
-    def _place(readings: Readings, reading: int, topic: str) -> SensorPlace:
-        return SensorPlace(readings.sensors[reading], topic, int(readings.partitions[reading]))
-
-    def _scored_events(
-        self, readings: Readings, detected: Detected, chosen: list[Transition], input_topic: str, rules: EventRules
-    ) -> list[tuple[int, Event]]:
-        """Return the events of changes at readings that the score decided, with the positions of these in the batch."""
-        decisions, appended = detected.decisions, detected.appended
-        assert decisions is not None
-        transitions = sorted(chosen, key=lambda one: int(appended.reading[one.position]))
-        positions = np.array([transition.position for transition in transitions])
-        states = self._sensor_states(appended, decisions, positions)
-        contexts = change_contexts(readings, appended, decisions, positions, states=states, topic=input_topic)
-        explanations = explain_scored(self._scorer, appended, detected.scales, decisions, positions)
-        return [
-            (int(appended.reading[transition.position]), build_event(transition, context, explanation, self.model, rules))
-            for transition, context, explanation in zip(transitions, contexts, explanations, strict=True)
-        ]
-
-    def _sensor_states(self, appended: Appended, decisions: Decisions, positions: Int64Array) -> list[str]:
-        """Return the state of the sensor at each of these accepted readings [K]."""
-        is_learned = appended.count[positions] >= self._windows.scales.learned_count
-        table_rows = self.arena.table_rows[appended.slot[positions]]
-        is_ready = self._rules.is_ready(table_rows, decisions.level_counts[positions], is_learned)
-        is_full = appended.filled[positions] >= self.model.window_length
-        return [str(state) for state in np.where(is_full, np.where(is_ready, READY, PROVISIONAL), WARMING)]
+        return input_event(silence, input_topic, self.model, event_rules(self._rules), back_ms=back_ms)
 
 
 def _no_errors() -> Float32Array:

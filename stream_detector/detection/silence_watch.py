@@ -38,10 +38,10 @@ class Returns:
 
 @dataclass(frozen=True, slots=True)
 class SilentSensor:
-    """A sensor that has fallen silent and was not announced yet, with the header of its record."""
+    """A sensor that has fallen silent and was not announced yet, with its record."""
 
     sensor_id: str
-    header: np.void
+    record: np.void
     silence: Silence
 
 
@@ -130,17 +130,18 @@ class SilenceWatch:
         """Return the sensors in memory that are due by a second and not announced."""
         arena = self._arena
         slots = np.flatnonzero((arena.due_s <= until_s) & (arena.partitions == partition))
-        names, header = [arena.sensors[slot] for slot in slots.tolist()], arena.records["header"][slots]
-        return self.due_sensors(partition, names, header, until_s)
+        names = [arena.sensors[slot] for slot in slots.tolist()]
+        return self.due_sensors(partition, names, arena.copy_records(slots.astype(np.int32)), until_s)
 
-    def due_sensors(self, partition: int, names: Sequence[str], header: Records, until_s: int) -> list[SilentSensor]:
-        """Return those of the sensors [N] with these headers [N] that are due by a second and not announced, by offset."""
+    def due_sensors(self, partition: int, names: Sequence[str], records: Records, until_s: int) -> list[SilentSensor]:
+        """Return those of the sensors [N] with these records [N] that are due by a second and not announced, by offset."""
+        header = records["header"]
         limit_s = self._limits_of(header)
         due_s, offsets = header["heard"] + limit_s, header["last_offset"]
         is_due = (offsets >= 0) & (due_s <= until_s) & ~self.of(partition).are_announced(offsets, due_s)
         found = np.flatnonzero(is_due)
         return [
-            SilentSensor(names[at], header[at], Silence(int(offsets[at]), int(header["last_time_ms"][at]), int(limit_s[at])))
+            SilentSensor(names[at], records[at], Silence(int(offsets[at]), int(header["last_time_ms"][at]), int(limit_s[at])))
             for at in found[np.argsort(offsets[found])].tolist()
         ]
 

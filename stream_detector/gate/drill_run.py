@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from stream_detector.detection.detector import Detected, Detector
+from stream_detector.detection.detected import Detected
+from stream_detector.detection.detector import Detector
 from stream_detector.detection.transition import OPENED
 from stream_detector.evaluation.finding import is_found
 from stream_detector.gate.drill import DRILL_KINDS, Drill

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from stream_detector.detection.decision import Decisions
-from stream_detector.detection.detector import Detected, Detector, PendingBatch
+from stream_detector.detection.detected import Detected
+from stream_detector.detection.detector import Detector, PendingBatch
 from stream_detector.detection.events import Event
 from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.pipeline.partition import Partition

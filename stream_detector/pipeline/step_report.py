@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stream_detector.detection.detector import Detected
+from stream_detector.detection.detected import Detected
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.transition import ANOMALY
 from stream_detector.pipeline.in_flight import Scored

@@ -105,9 +105,8 @@ class Sweeps:
                 stored = store.load(partition.number, partition.epoch, names)
             self._check_store(partition)
             records, is_usable = decode_stored(detector, stored)
-            header = records["header"]
-            header["last_offset"][~is_usable] = NO_OFFSET
-            silent += detector.silences.due_sensors(partition.number, names, header, sweep.until_s)
+            records["header"]["last_offset"][~is_usable] = NO_OFFSET
+            silent += detector.silences.due_sensors(partition.number, names, records, sweep.until_s)
         del self._sweeps[partition.number]
         partition.is_loaded = not sweep.left_out
         if sweep.left_out:
@@ -146,5 +145,5 @@ class Sweeps:
             detector.admit(number, absent, records, np.ones(len(absent), np.bool_))
             return
         sweep.left_out = True
-        due = detector.silences.due_sensors(number, absent, records["header"], sweep.until_s)
+        due = detector.silences.due_sensors(number, absent, records, sweep.until_s)
         sweep.due.update(one.sensor_id for one in due)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_detector.detection.detector import Detected, Detector
+from stream_detector.detection.detected import Detected
+from stream_detector.detection.detector import Detector
 from stream_detector.detection.events import read_event
 from stream_detector.pipeline.sensor_loader import decode_stored
 from stream_detector.readings import Float64Array, Message, Readings

@@ -13,7 +13,10 @@ from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector, WindowConfig
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.fold import RuleConfig
+from stream_detector.detection.rules.incidents import Pace
+from stream_detector.detection.rules.limits import NEVER, RuleLimits
 from stream_detector.detection.silence import SilenceRules
+from stream_detector.detection.transition import MISSING_FEATURE, OUT_OF_RANGE
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.pipeline.config import AT_ONCE, CommitPolicy, LagBounds, PipelineConfig, RestoreConfig
 from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
@@ -56,7 +59,7 @@ class ReplicaConfig:
     quiet_ms: int = 2 * SECOND_MS
     max_gap_ms: int = MINUTE_MS
     stride: int = 1
-    silent_s: int = 0  # a sensor may say nothing for so long; 0: for ever
+    silent_s: int = 0  # a sensor may be without a reading for so long; 0: for ever
     max_sensors: int = 1000
     overlap_records: int = 4096  # a batch of fewer is carried through in one step
     commits: CommitPolicy = field(default_factory=lambda: CommitPolicy(seconds=0.5))
@@ -137,6 +140,24 @@ class ReplicaConfig:
             WindowConfig(self.max_gap_ms, scales, self.stride, silences),
             rule_config=self.rule_config,
         )
+
+
+def some_rules() -> RuleConfig:
+    """Return rules that find a value missing twice in a row, and values of 8 and more."""
+    shape = len(KNOWN) + 1, len(MODEL.features)
+    limits = RuleLimits(
+        unchanged=np.full(shape, NEVER),
+        row=np.full(shape[0], NEVER),
+        absent=np.full(shape, 2, np.int32),
+        low=np.full(shape, -1.0, np.float32),
+        high=np.full(shape, 7.5, np.float32),
+        longest=np.zeros(shape, np.int32),
+        row_longest=np.zeros(shape[0], np.int32),
+        longest_absent=np.zeros(shape, np.int32),
+        is_set=np.zeros(shape[1], np.bool_),
+        units=("",) * shape[1],
+    )
+    return RuleConfig(limits, frozenset({MISSING_FEATURE, OUT_OF_RANGE}), Pace(2, 5 * SECOND_MS), 3.0)
 
 
 def committing_at_once(config: ReplicaConfig) -> ReplicaConfig:

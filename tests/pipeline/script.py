@@ -21,6 +21,7 @@ from tests.pipeline.replica_config import (
     ReplicaConfig,
     every_batch_in_flight,
     reading,
+    some_rules,
 )
 from tests.pipeline.world import World
 
@@ -196,7 +197,12 @@ def normalized(stored: bytes) -> bytes:
 def quiet_run(script: Script) -> Outcome:
     world = World(script.partitions)
     fill(world, script)
-    replica = Replica(world, every_batch_in_flight(ReplicaConfig(stride=script.stride, accept_ms=ACCEPT_MS, silent_s=SILENT_S)))
+    replica = Replica(
+        world,
+        every_batch_in_flight(
+            ReplicaConfig(stride=script.stride, accept_ms=ACCEPT_MS, silent_s=SILENT_S, rule_config=some_rules())
+        ),
+    )
     ignore_idle_time(replica)
     replica.run(records=1)
     for _ in range(3):
@@ -218,6 +224,7 @@ class Stage:
             stride=script.stride,
             accept_ms=ACCEPT_MS,
             silent_s=SILENT_S,
+            rule_config=some_rules(),
             max_sensors=max_sensors,
             slice_records=slice_records,
             overlap_records=pace.overlap_records,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_detector.detection.detector import Detected, Detector
+from stream_detector.detection.detected import Detected
+from stream_detector.detection.detector import Detector
 from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
 from stream_detector.pipeline.in_flight import drop_partitions
 from stream_detector.readings import Decoded, Record

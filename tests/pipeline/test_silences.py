@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.pipeline.replica import Replica
-from tests.pipeline.replica_config import changed
+from tests.pipeline.replica_config import SECOND_MS, START_MS, changed, some_rules
 from tests.pipeline.scene import ALWAYS, NEVER, feed, ready
 from tests.pipeline.world import World
 
@@ -264,3 +264,25 @@ def test_slow_sensors_have_their_own_limit_beside_fast_ones() -> None:
     assert ("m", "opened") not in silences(world)
     of_slow = [event["window"]["last_offset"] for event in world.events() if event["sensor_id"] == "s"]
     assert max(of_slow, default=0) < 450  # only in its first block of readings, before its pace is known
+
+
+@pytest.mark.parametrize("records", [1, 3, 500])
+def test_an_open_incident_of_a_rule_closes_when_its_sensor_falls_silent(records: int) -> None:
+    world = World()
+    for second in range(30):
+        if second < 4 or second > 25:
+            world.produce("a", START_MS + SECOND_MS * second, 9.0, 1.0)
+        world.produce("b", START_MS + SECOND_MS * second, 1.0, 1.0)
+    read_all(Replica(world, changed(QUIET, rule_config=some_rules())), records)
+
+    of_a = [event for event in world.events() if event["sensor_id"] == "a"]
+    assert [(event["type"], event["status"], event["incident"]["reason"]) for event in of_a] == [
+        ("out_of_range", "opened", ""),
+        ("out_of_range", "closed", "silent"),
+        ("silent", "opened", ""),
+        ("out_of_range", "opened", ""),
+        ("silent", "closed", "returned"),
+    ]
+    assert of_a[1]["incident_id"] == of_a[0]["incident_id"]
+    assert of_a[1]["timestamp"] == of_a[2]["timestamp"]
+    assert len(set(ids(world))) == len(ids(world))

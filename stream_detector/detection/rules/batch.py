@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.detection.events import PROVISIONAL, READY, WARMING
+from stream_detector.detection.silence_watch import Returns
 from stream_detector.readings import Float32Array, Int32Array, Int64Array, Readings
 from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.windows import Appended
@@ -23,9 +24,17 @@ class RuleBatch:
     previous_ms: Int64Array  # [M] event time of the sensor's reading before; -1: there is none
     first: Int64Array  # [S] each sensor's first reading
     group: Int64Array  # [M] 0 ... S-1
+    returns: Returns | None = None  # readings that end a silence of their sensor, which has closed its incidents
 
     @classmethod
-    def of(cls, appended: Appended, readings: Readings, last_ms: Int64Array, table_rows: Int32Array) -> RuleBatch:
+    def of(
+        cls,
+        appended: Appended,
+        readings: Readings,
+        last_ms: Int64Array,
+        table_rows: Int32Array,
+        returns: Returns | None = None,
+    ) -> RuleBatch:
         """Describe a batch; `last_ms` [N] was the newest time of each reading's sensor before the batch."""
         is_first = appended.rank == 0
         earlier = np.concatenate([appended.times_ms[:1], appended.times_ms[:-1]])
@@ -37,6 +46,7 @@ class RuleBatch:
             previous_ms=np.where(is_first, last_ms[appended.reading], earlier),
             first=np.flatnonzero(is_first),
             group=np.cumsum(is_first) - 1,
+            returns=returns,
         )
 
     def sensor_state(self, position: int) -> str:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream_detector.detection.events import Event, EventFeature, EventIncident, EventModel, EventRules, EventWindow
+from stream_detector.detection.events import OF_SILENCE, Event, EventFeature, EventIncident, EventModel, EventRules, EventWindow
 from stream_detector.detection.model_spec import ModelSpec
-from stream_detector.detection.transition import CLOCK, FLAPPING, FROZEN, MISSING_FEATURE, OUT_OF_RANGE, SILENT
+from stream_detector.detection.transition import (
+    CLOCK,
+    CLOSED,
+    FELL_SILENT,
+    FLAPPING,
+    FROZEN,
+    MISSING_FEATURE,
+    OUT_OF_RANGE,
+    SILENT,
+    Silence,
+)
 from stream_detector.timestamps import iso_time
 
 #: How urgent an incident of each type is.
@@ -39,6 +49,37 @@ class RuleChange:
     sensor_state: str = ""
     start_ms: int = 0  # of the sensor's window
     length: int = 1  # readings in it
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """An open incident of a rule in a sensor that falls silent."""
+
+    type: str
+    sensor_id: str
+    partition: int
+    incident_offset: int
+    opened_ms: int
+    reading: int = -1  # position in the batch of the reading that ended the silence, if that is how it was noticed
+
+
+def closed_by_silence(closing: Closing, silence: Silence) -> RuleChange:
+    """Describe that a silence closes an incident of a rule."""
+    return RuleChange(
+        type=closing.type,
+        status=CLOSED,
+        sensor_id=closing.sensor_id,
+        reading=closing.reading,
+        partition=closing.partition,
+        offset=silence.offset,
+        time_ms=silence.due_ms,
+        incident_offset=closing.incident_offset,
+        opened_ms=closing.opened_ms,
+        what="The sensor fell silent",
+        reason=FELL_SILENT,
+        sensor_state=OF_SILENCE,
+        start_ms=silence.time_ms,
+    )
 
 
 def build_rule_event(change: RuleChange, topic: str, model: ModelSpec, rules: EventRules) -> Event:

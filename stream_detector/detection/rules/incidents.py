@@ -10,7 +10,7 @@ import numpy as np
 from stream_detector.detection.event_builder import COUNTER_DIGITS, DIGITS, rounded
 from stream_detector.detection.events import EventFeature
 from stream_detector.detection.rules.batch import RuleBatch
-from stream_detector.detection.rules.changes import RuleChange
+from stream_detector.detection.rules.changes import Closing, RuleChange, closed_by_silence
 from stream_detector.detection.rules.latch import Before, Latched, latch, update_due
 from stream_detector.detection.transition import CLOSED, OPENED, QUIET, UPDATED
 from stream_detector.readings import BoolArray, Int32Array, Int64Array
@@ -54,11 +54,30 @@ def fold_incidents(records: Records, batch: RuleBatch, finding: Finding, pace: P
     first = np.flatnonzero(batch.appended.rank[positions] == 0)
     involved = (records["runs"]["involved"][slots] & finding.bit) > 0
     before = Before(was_open[concerned], state["calm"][slots].astype(np.int64), involved)
-    latched = latch(finding.applies[positions], first, before, pace.quiet_readings)
+    returned = _returned(batch, positions)
+    spans, before_spans = _spans(first, before, returned)
+    latched = latch(finding.applies[positions], spans, before_spans, pace.quiet_readings)
     lengths = np.diff(np.append(first, len(positions)))
     incidents = _Incidents.of(batch, positions, latched, np.repeat(state[slots], lengths))
+    closed_by_silence = _closed_by_silence(batch, finding, incidents, first, state[slots])
     _write(records, finding, slots, incidents, np.append(first[1:], len(positions)) - 1)
-    return _changes(batch, finding, incidents, pace)
+    return closed_by_silence + _changes(batch, finding, incidents, pace)
+
+
+def _returned(batch: RuleBatch, positions: Int64Array) -> Int64Array:
+    """Return which of the readings at these positions end a silence of their sensor, as indices of `positions`."""
+    return positions[:0] if batch.returns is None else np.flatnonzero(batch.returns.is_return[positions])
+
+
+def _spans(first: Int64Array, before: Before, returned: Int64Array) -> tuple[Int64Array, Before]:
+    """Let the incidents start over at readings that end a silence; return where spans begin, and what is so before each."""
+    if not len(returned):
+        return first, before
+    spans = np.union1d(first, returned)
+    sensor = np.searchsorted(first, spans, side="right") - 1
+    continues = ~np.isin(spans, returned)
+    calm = np.where(continues, before.calm[sensor], 0)
+    return spans, Before(before.is_open[sensor] & continues, calm, before.involved[sensor] & continues[:, None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +111,36 @@ def _write(records: Records, finding: Finding, slots: Int32Array, incidents: _In
     state["calm"][slots] = np.where(is_open, np.minimum(latched.calm[last], MAXIMUM_RUN), 0)
     members, others = latched.involved[last] & is_open[:, None], involved[slots] & ~finding.bit
     involved[slots] = np.where(members, others | finding.bit, others)
+
+
+def _closed_by_silence(
+    batch: RuleBatch, finding: Finding, incidents: _Incidents, first: Int64Array, before: Records
+) -> list[RuleChange]:
+    """Describe the incidents that a silence closed, unless that was announced; `before` [G] is the sensors' state."""
+    changes = []
+    was_open, returned = before["offset"] != NO_INCIDENT, _returned(batch, incidents.positions)
+    for at in returned.tolist():
+        position, sensor = int(incidents.positions[at]), int(np.searchsorted(first, at, side="right")) - 1
+        is_first = at == int(first[sensor])
+        is_open = was_open[sensor] if is_first else incidents.latched.is_open[at - 1]
+        assert batch.returns is not None
+        if not is_open or batch.returns.is_announced[position]:
+            continue
+        reading = int(batch.appended.reading[position])
+        changes.append(
+            closed_by_silence(
+                Closing(
+                    type=finding.type,
+                    sensor_id=batch.readings.sensors[reading],
+                    partition=int(batch.readings.partitions[reading]),
+                    incident_offset=int(before["offset"][sensor] if is_first else incidents.offsets[at - 1]),
+                    opened_ms=int(before["time_ms"][sensor] if is_first else incidents.times_ms[at - 1]),
+                    reading=reading,
+                ),
+                batch.returns.silence(position),
+            )
+        )
+    return changes
 
 
 def _changes(batch: RuleBatch, finding: Finding, incidents: _Incidents, pace: Pace) -> list[RuleChange]:

@@ -19,7 +19,7 @@ from stream_detector.assembly import SCALE_WINDOWS
 from stream_detector.commands.connections import connect
 from stream_detector.commands.run import _build_pipeline, _load_model
 from stream_detector.detection.decision import ScoredReadings, decide
-from stream_detector.detection.detector import Detected
+from stream_detector.detection.detected import Detected
 from stream_detector.model_store.model_directory import load_artifact
 from stream_detector.pipeline.in_flight import Batch, Scored
 from stream_detector.pipeline.pipeline import Pipeline

@@ -1,0 +1,21 @@
+"""The outcome of a batch of readings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stream_detector.detection.decision import Decisions
+from stream_detector.detection.rules.changes import RuleChange
+from stream_detector.state.running_scale import Scales
+from stream_detector.state.windows import Appended
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """The outcome of a batch: N accepted readings, grouped by sensor."""
+
+    appended: Appended
+    scales: Scales  # [N]
+    scored: int  # readings that have a score
+    decisions: Decisions | None  # None: scoring was off
+    rule_changes: tuple[RuleChange, ...] = ()  # in any order
