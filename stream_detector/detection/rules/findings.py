@@ -20,11 +20,9 @@ Features = tuple[str, ...]
 def frozen(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: Features, factor: float) -> Finding:
     """Find features, or all of a row, that do not change for longer than healthy data ever show."""
     rows = batch.table_rows
-    limit = _for_strangers(limits.unchanged[rows], runs.longest, rows[:, None], factor)
-    present = ~np.isnan(batch.values)
-    row_run = _row_runs(runs, present, limits.unchanged[rows] < NEVER)
-    shown = np.where(limits.unchanged[rows] < NEVER, runs.longest, MAXIMUM_RUN).min(axis=1)  # no row repeats for longer
-    is_row = row_run >= _for_strangers(limits.row[rows], shown, rows, factor)
+    applies, is_row = np.zeros(batch.values.shape, np.bool_), np.zeros(len(rows), np.bool_)
+    if runs.unchanged.max() >= limits.least_run:
+        applies, is_row = _is_frozen(batch, runs, limits, factor)
 
     def describe(position: int, involved: list[int]) -> str:
         run = int(runs.unchanged[position, involved].min())
@@ -36,8 +34,18 @@ def frozen(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: Features,
         has = "has" if len(involved) == 1 else "have"
         return f"{names} {has} not changed for {lasts}; {healthy}"
 
-    applies = (runs.unchanged >= limit) | (is_row[:, None] & present)
     return Finding(FROZEN, features, applies, runs.unchanged, describe, "changed again")
+
+
+def _is_frozen(batch: RuleBatch, runs: Runs, limits: RuleLimits, factor: float) -> tuple[BoolArray, BoolArray]:
+    """Return the frozen features [M, F], and the readings all of whose values are [M]."""
+    rows, present = batch.table_rows, ~np.isnan(batch.values)
+    limit = limits.unchanged[rows]
+    is_lively = limit < NEVER
+    shown = np.where(is_lively, runs.longest, MAXIMUM_RUN).min(axis=1)  # no row repeats for longer
+    is_row = _row_runs(runs, present, is_lively) >= _for_strangers(limits.row[rows], shown, rows, factor)
+    is_long = runs.unchanged >= _for_strangers(limit, runs.longest, rows[:, None], factor)
+    return is_long | (is_row[:, None] & present), np.asarray(is_row)
 
 
 def _for_strangers(limit: Int32Array, longest: Int64Array, rows: Int32Array, factor: float) -> Int32Array:
@@ -64,14 +72,17 @@ def missing_feature(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: 
         usual = f"healthy data miss at most {healthy} in a row" if healthy else "healthy data always have one"
         return f"{names} {'has' if len(gone) == 1 else 'have'} given no value for {lasts}; {usual}"
 
-    return Finding(MISSING_FEATURE, features, runs.absent >= limits.absent[rows], runs.absent, describe, "gave values again")
+    applies = runs.absent >= limits.absent[rows] if runs.absent.any() else np.zeros(runs.absent.shape, np.bool_)
+    return Finding(MISSING_FEATURE, features, applies, runs.absent, describe, "gave values again")
 
 
 def out_of_range(batch: RuleBatch, limits: RuleLimits, features: Features) -> Finding:
     """Find values beyond limits that are set by hand, or far beyond all healthy data."""
-    low, high = limits.low[batch.table_rows], limits.high[batch.table_rows]
     with np.errstate(invalid="ignore"):
-        applies = (batch.values < low) | (batch.values > high)
+        applies = (batch.values < limits.low.max(axis=0)) | (batch.values > limits.high.min(axis=0))
+        if applies.any():  # beyond the limits of some sensor, perhaps not of this one
+            low, high = limits.low[batch.table_rows], limits.high[batch.table_rows]
+            applies = (batch.values < low) | (batch.values > high)
 
     def describe(position: int, involved: list[int]) -> str:
         return "; ".join(_beyond(batch, limits, features, position, one) for one in involved)

@@ -47,9 +47,9 @@ def fold_incidents(records: Records, batch: RuleBatch, finding: Finding, pace: P
     """Open, update and close a rule's incidents, in place; return the changes. Costs little where nothing is wrong."""
     state, touched = records["rules"][finding.type], batch.appended.slot[batch.first]
     was_open = state["offset"][touched] != NO_INCIDENT
-    concerned = was_open | np.logical_or.reduceat(finding.applies.any(axis=1), batch.first)
-    if not concerned.any():
+    if not was_open.any() and not finding.applies.any():
         return []
+    concerned = was_open | np.logical_or.reduceat(finding.applies.any(axis=1), batch.first)
     positions, slots = np.flatnonzero(concerned[batch.group]), touched[concerned]
     first = np.flatnonzero(batch.appended.rank[positions] == 0)
     involved = (records["runs"]["involved"][slots] & finding.bit) > 0

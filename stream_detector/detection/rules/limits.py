@@ -58,17 +58,19 @@ class RuleLimits:
     longest_absent: Int32Array  # [S + 1, F]
     is_set: BoolArray  # [F] the range is set by hand
     units: tuple[str, ...]  # [F]
+    least_run: int  # smallest of the limits of repeats
 
 
 def rule_limits(healthy: HealthyData, features: tuple[str, ...], options: LimitOptions) -> RuleLimits:
     """Derive the limits from healthy data and settings."""
     has_enough = healthy.readings >= _ENOUGH_READINGS
     unchanged = _with_fleet(_unchanged_limits(healthy, options), has_enough)
+    row = np.where((unchanged < NEVER).sum(axis=1) > 1, _with_fleet(_row_limits(healthy, options), has_enough), NEVER)
     low, high, is_set = _ranges(healthy, features, options)
     units = options.units or {}
     return RuleLimits(
         unchanged=unchanged,
-        row=np.where((unchanged < NEVER).sum(axis=1) > 1, _with_fleet(_row_limits(healthy, options), has_enough), NEVER),
+        row=row,
         absent=_with_fleet(_absent_limits(healthy, options), has_enough),
         low=low,
         high=high,
@@ -77,6 +79,7 @@ def rule_limits(healthy: HealthyData, features: tuple[str, ...], options: LimitO
         longest_absent=_with_fleet(healthy.longest_absent, has_enough),
         is_set=is_set,
         units=tuple(units.get(name, "") for name in features),
+        least_run=int(min(unchanged.min(), row.min())),
     )
 
 

@@ -42,7 +42,11 @@ def fold_runs(records: Records, appended: Appended, values: Float32Array, table_
     repeats = values == previous
     changes = present & ~np.isnan(previous) & ~repeats
     unchanged = run_lengths(repeats, changes, stored["unchanged"][touched].astype(np.int64), first, group)
-    absent = run_lengths(~present, present, stored["absent"][touched].astype(np.int64), first, group)
+    absent_before = stored["absent"][touched].astype(np.int64)
+    if present.all() and not absent_before.any():
+        absent = np.zeros(values.shape, np.int64)
+    else:
+        absent = run_lengths(~present, present, absent_before, first, group)
     longest = np.zeros(values.shape, np.int64)
     if (table_rows == UNKNOWN).any():
         before = np.concatenate([unchanged[:1], unchanged[:-1]])
