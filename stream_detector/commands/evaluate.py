@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from stream_detector.tables.dataset import Dataset
 
 REPORT, PAGE = "report.json", "report.html"
+#: Columns of a line of text; terminals have 80.
+WIDTH = 78
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,6 +95,7 @@ def main(arguments: argparse.Namespace) -> int:
     from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
     from stream_detector.evaluation.explanation_check import check_explanations
     from stream_detector.evaluation.report import build_report
+    from stream_detector.evaluation.verdict import verdict_lines
     from stream_detector.tables.dataset import clean, read_dataset
     from stream_detector.tables.rises import with_rises
     from stream_detector.tables.time_checks import check_order
@@ -120,6 +124,7 @@ def main(arguments: argparse.Namespace) -> int:
     evaluation["explanations"] = check_explanations(
         scorer, scorer.calibration, dataset, scored.score, window_length=scorer.spec.window_length, seed=arguments.seed
     )
+    evaluation["verdict"] = verdict_lines(evaluation)
     _write(arguments.output, evaluation, _plots(scorecards, arguments.pictures))
     _print(evaluation, arguments.output)
     return 0
@@ -203,22 +208,16 @@ def _write(directory: Path, evaluation: dict[str, Any], pictures: dict[str, byte
 
 
 def _print(evaluation: dict[str, Any], directory: Path) -> None:
-    """Print the summary table and its caveats."""
+    """Print the figures that matter, what they mean in words, and the caveats."""
     from rich.console import Console
-    from rich.table import Table
 
-    from stream_detector.evaluation.report_tables import SUMMARY_HEADER, explanation_lines, summary_rows
+    from stream_detector.evaluation.report_tables import explanation_lines
+    from stream_detector.evaluation.verdict import terminal_table
 
-    table = Table(*SUMMARY_HEADER, box=None, pad_edge=False)
-    table.columns[0].no_wrap = True
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in summary_rows(evaluation):
-        table.add_row(*row)
     console = Console(highlight=False, markup=False, emoji=False)
-    console.print(table)
-    for line in explanation_lines(evaluation):
+    for line in terminal_table(evaluation):
         console.print(line, soft_wrap=True)
-    for note in evaluation["notes"]:
-        console.print(f"note: {note}", soft_wrap=True)
+    notes = [f"note: {note}" for note in evaluation["notes"]]
+    for paragraph in ("", *evaluation["verdict"], "", *explanation_lines(evaluation), *notes):
+        console.print(textwrap.fill(paragraph, WIDTH, break_long_words=False, break_on_hyphens=False), soft_wrap=True)
     console.print(f"report: {directory / PAGE}, {directory / REPORT}", soft_wrap=True)

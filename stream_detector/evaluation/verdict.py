@@ -1,0 +1,120 @@
+"""Says in words what a report means: whether the model beats the simple detectors here, and keeps the budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from stream_detector.evaluation.scorecard import PRODUCT
+from stream_detector.timestamps import duration
+
+#: Detectors that a model should beat; the others are for orientation.
+RIVALS = ("windowed PCA", "robust z-score")
+CHANCE = "random"
+BUDGET_VARIABLE = "STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY"
+#: Differences of VUS-PR below this are none.
+SMALLEST_DIFFERENCE = 0.01
+_NONE = "-"
+
+
+def terminal_table(report: Mapping[str, Any]) -> list[str]:
+    """Return the figures that matter, at most 78 columns wide, with the budget beside the false alarms."""
+    head = [
+        f"{'':<17}{'VUS-PR':>9}{'events':>10}{'delay':>12}{'false alarms':>15}{'false rows':>13}",
+        f"{'detector':<17}{'1 is best':>9}{'found':>10}{'(median)':>12}{'a sensor day':>15}{'':>13}",
+    ]
+    rows = [_row(name, summary) for name, summary in report["detectors"].items()]
+    budget = f"{'budget':<17}{'':>9}{'':>10}{'':>12}{report['budget_per_sensor_day']:>15.3g}"
+    return [*head, *rows, budget]
+
+
+def verdict_lines(report: Mapping[str, Any]) -> list[str]:
+    """Return a paragraph on each question: is it better, are there too many false alarms, and what `random` means."""
+    lines = [_better(report), _false_alarms(report)]
+    if CHANCE in report["detectors"] and _events(report):
+        lines.append(
+            f"`{CHANCE}` scores by dice: that is what chance gets with these labels. It finds events too, by alarming often."
+        )
+    return [line for line in lines if line]
+
+
+def _row(name: str, summary: Mapping[str, Any]) -> str:
+    alarms, vus = summary["pooled"], summary["mean_of_labelled_sensors"]["vus_pr"]
+    delay, rows = alarms["delay_seconds_median"], alarms["false_alarm_rate_percent"]
+    per_day = alarms["false_alarms_per_sensor_day"]
+    cells = (
+        (_NONE if vus is None else f"{vus:.3f}", 9),
+        (f"{alarms['events_found']}/{alarms['events']}" if alarms["events"] else _NONE, 10),
+        (_NONE if delay is None else duration(delay), 12),
+        (_NONE if per_day is None else f"{per_day:.3g}", 15),
+        (_NONE if rows is None else f"{rows:.2f} %", 13),
+    )
+    return f"{name:<17}" + "".join(f"{text:>{width}}" for text, width in cells)
+
+
+def _better(report: Mapping[str, Any]) -> str:
+    rivals = [name for name in RIVALS if name in report["detectors"]]
+    ours = report["detectors"][PRODUCT]["mean_of_labelled_sensors"]["vus_pr"]
+    if ours is None or not rivals:
+        return (
+            "Better than simple detectors? Nobody knows: no faults are labelled, or readings are too few to fit a simple one."
+        )
+    theirs = {name: report["detectors"][name]["mean_of_labelled_sensors"]["vus_pr"] or 0.0 for name in rivals}
+    better = [name for name, value in theirs.items() if value > ours + SMALLEST_DIFFERENCE]
+    figures = ", ".join(f"{name} {value:.3f}" for name, value in theirs.items())
+    if better:
+        text = (
+            f"Better than simple detectors? No: {' and '.join(better)} told faults from healthy readings better on this file "
+            f"(VUS-PR {ours:.3f}; {figures}). Train on more history of all ways of running, or use the simple one."
+        )
+    elif max(theirs.values()) >= ours - SMALLEST_DIFFERENCE:
+        text = f"Better than simple detectors? As good (VUS-PR {ours:.3f}; {figures})."
+    else:
+        text = f"Better than simple detectors? Yes: it told faults from healthy readings best (VUS-PR {ours:.3f}; {figures})."
+    return f"{text} {_found(report)}"
+
+
+def _found(report: Mapping[str, Any]) -> str:
+    """Say how many events were found in time, and what to try if that is few."""
+    alarms = report["detectors"][PRODUCT]["pooled"]
+    found, events, late = alarms["events_found"], alarms["events"], alarms["events_alarmed_late"]
+    budget = report["budget_per_sensor_day"]
+    text = f"At the budget of {budget:g} it found {found} of {events} events in their first half"
+    text += f", {late} more too late." if late else "."
+    if found < events / 2 and not _is_over(report):
+        text += f" A larger budget lets it alarm sooner; try {BUDGET_VARIABLE}={10 * budget:g}."
+    return text
+
+
+def _false_alarms(report: Mapping[str, Any]) -> str:
+    alarms, budget = report["detectors"][PRODUCT]["pooled"], report["budget_per_sensor_day"]
+    per_day, days, count = alarms["false_alarms_per_sensor_day"], alarms["sensor_days"], alarms["false_incidents"]
+    if per_day is None:
+        return ""
+    extent = f"{count} in {days:.3g} sensor-days, {per_day:.3g} a day; the budget is {budget:g}"
+    if _is_over(report):
+        return (
+            f"Too many false alarms? Yes: {extent}. For {budget:g} in fact, train on more healthy history like this file, "
+            f"or set {BUDGET_VARIABLE}={_digit(budget * budget / per_day):g}."
+        )
+    if budget * days < 1.0:
+        return f"Too many false alarms? Not that this file shows: {extent}, which is less than one in so short a time."
+    return f"Too many false alarms? No: {extent}."
+
+
+def _is_over(report: Mapping[str, Any]) -> bool:
+    """Return whether there are more false alarms than the budget explains, chance included (twice a Poisson deviation)."""
+    alarms = report["detectors"][PRODUCT]["pooled"]
+    allowed = report["budget_per_sensor_day"] * alarms["sensor_days"]
+    return bool(alarms["false_incidents"] > allowed + 2.0 * math.sqrt(max(allowed, 0.25)))
+
+
+def _events(report: Mapping[str, Any]) -> int:
+    return int(report["detectors"][PRODUCT]["pooled"]["events"])
+
+
+def _digit(value: float) -> float:
+    """Round down to one digit that is not 0; the smallest budget is 1e-6."""
+    unit = 10.0 ** math.floor(math.log10(max(value, 1e-6)))
+    return max(math.floor(max(value, 1e-6) / unit + 1e-9) * unit, 1e-6)

@@ -1,0 +1,86 @@
+"""What a report means, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stream_detector.evaluation.verdict import terminal_table, verdict_lines
+
+
+def detector(vus: float | None, found: int = 9, false: int = 0, days: float = 100.0, events: int = 14) -> dict[str, Any]:
+    return {
+        "mean_of_labelled_sensors": {"vus_pr": vus},
+        "pooled": {
+            "events": events,
+            "events_found": found,
+            "events_alarmed_late": 1,
+            "delay_seconds_median": 2.0 if found else None,
+            "false_incidents": false,
+            "sensor_days": days,
+            "false_alarms_per_sensor_day": false / days,
+            "false_alarm_rate_percent": 1.25,
+        },
+    }
+
+
+def report(ours: dict[str, Any], pca: float = 0.3, z: float = 0.2, budget: float = 0.1) -> dict[str, Any]:
+    others = {"windowed PCA": detector(pca, 3, 7000), "robust z-score": detector(z), "random": detector(0.1, 14)}
+    return {"budget_per_sensor_day": budget, "detectors": {"stream-detector": ours, **others}}
+
+
+def test_a_model_that_beats_the_simple_detectors_is_said_to() -> None:
+    better, alarms, chance = verdict_lines(report(detector(0.745)))
+
+    assert better == (
+        "Better than simple detectors? Yes: it told faults from healthy readings best (VUS-PR 0.745; windowed PCA 0.300, "
+        "robust z-score 0.200). At the budget of 0.1 it found 9 of 14 events in their first half, 1 more too late."
+    )
+    assert alarms == "Too many false alarms? No: 0 in 100 sensor-days, 0 a day; the budget is 0.1."
+    assert chance.startswith("`random` scores by dice")
+
+
+def test_a_model_that_loses_is_said_to_and_by_which() -> None:
+    better, *_ = verdict_lines(report(detector(0.454), pca=0.369, z=0.606))
+
+    assert "No: robust z-score told faults from healthy readings better on this file (VUS-PR 0.454" in better
+    assert "As good" in verdict_lines(report(detector(0.30)))[0]
+
+
+def test_a_model_that_finds_little_is_given_a_larger_budget() -> None:
+    assert "try STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=1." in verdict_lines(report(detector(0.846, found=0)))[0]
+
+
+def test_too_many_false_alarms_come_with_the_budget_to_set() -> None:
+    _, alarms, _ = verdict_lines(report(detector(0.745, false=47)))
+
+    # 47 in 100 days are 4.7 times the budget: .1 / 4.7 = .021.
+    assert "Yes: 47 in 100 sensor-days, 0.47 a day; the budget is 0.1." in alarms
+    assert "set STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=0.02." in alarms
+
+
+@pytest.mark.parametrize(("false", "is_over"), [(15, False), (17, True)])
+def test_a_few_more_than_the_budget_may_be_chance(false: int, is_over: bool) -> None:
+    # The budget allows 10; twice its Poisson deviation is 6.3.
+    assert ("Yes" in verdict_lines(report(detector(0.745, false=false)))[1]) is is_over
+
+
+def test_a_short_file_proves_nothing() -> None:
+    assert "less than one in so short a time" in verdict_lines(report(detector(0.745, days=2.0)))[1]
+
+
+def test_without_labels_nobody_knows() -> None:
+    lines = verdict_lines(report(detector(None, 0, events=0)))
+
+    assert "Nobody knows" in lines[0]
+    assert len(lines) == 2
+
+
+def test_the_table_fits_and_has_the_budget_below_the_false_alarms() -> None:
+    lines = terminal_table(report(detector(0.745, false=47)))
+
+    assert max(map(len, lines)) <= 78
+    assert lines[2].split() == ["stream-detector", "0.745", "9/14", "2", "s", "0.47", "1.25", "%"]
+    assert lines[-1].split() == ["budget", "0.1"]
+    assert lines[-1].index("0.1") + 3 == lines[2].index("0.47") + 4
