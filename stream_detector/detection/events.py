@@ -112,7 +112,8 @@ class EventIncident(Struct, frozen=True):
         str,
         _about(
             "Why the incident closed: `quiet` (the sensor was normal for long enough), `accepted` (its state counts as the new "
-            "normal one). More reasons may follow. Empty while it is open."
+            "normal one), `silent` (the sensor fell silent), `returned` (the silent sensor or the input is back). More reasons "
+            "may follow. Empty while it is open."
         ),
     ] = ""
 
@@ -144,7 +145,7 @@ class Event(Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     what: Annotated[str, _about("What a rule found, as a sentence for people. Empty in an `anomaly`.")] = ""
-    sensor_id: Annotated[str, _about("The sensor.")]
+    sensor_id: Annotated[str, _about("The sensor; empty in an `input_silent`.")]
     timestamp: Annotated[str, _about("Event time of the reading at which the incident changed.", format="date-time")]
     score: Annotated[
         float | None,
