@@ -13,7 +13,7 @@ from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.rules.incidents import Pace
 from stream_detector.detection.rules.limits import LimitOptions, rule_limits
 from stream_detector.detection.transition import FROZEN, MISSING_FEATURE, OUT_OF_RANGE
-from stream_detector.readings import Float32Array, Int64Array, Readings
+from stream_detector.readings import Float32Array, FloatArray, Int64Array, Readings
 from stream_detector.state.record_layout import Records, new_records
 from stream_detector.state.windows import append
 from stream_detector.tables.dataset import Dataset
@@ -41,18 +41,25 @@ class Rules:
     """The state of some sensors, all known to the model unless `rows` says otherwise, and the rules."""
 
     def __init__(
-        self, healthy: HealthyData, options: LimitOptions | None = None, *, rows: Sequence[int] = (0,), quiet_readings: int = 4
+        self,
+        healthy: HealthyData,
+        options: LimitOptions | None = None,
+        *,
+        rows: Sequence[int] = (0,),
+        quiet_readings: int = 4,
+        counters: Sequence[int] = (),
     ) -> None:
         options = options or LimitOptions()
         self.features = tuple("abcdefgh"[: healthy.scored.shape[0]])
-        self.records: Records = new_records(len(rows), LENGTH, len(self.features), 1)
+        self.records: Records = new_records(len(rows), LENGTH, len(self.features), 1, len(counters))
         self.config = RuleConfig(
             rule_limits(healthy, self.features, options), ALL_TYPES, Pace(quiet_readings, 60_000), options.healthy_factor
         )
         self._rows = np.array(rows, np.int32)
+        self._counters = counters
         self._next = 0
 
-    def read(self, values: Float32Array, sensors: Int64Array | None = None, *, emits: bool = True) -> list[RuleChange]:
+    def read(self, values: FloatArray, sensors: Int64Array | None = None, *, emits: bool = True) -> list[RuleChange]:
         """Fold one batch of readings [N, F], a second apart."""
         count = len(values)
         slots = np.zeros(count, np.int32) if sensors is None else sensors.astype(np.int32)
@@ -63,10 +70,10 @@ class Rules:
             partitions=np.zeros(count, np.int32),
             offsets=offsets,
             times_ms=START_MS + SECOND_MS * offsets,
-            values=values.astype(np.float32),
+            values=values,
         )
         last_ms = self.records["header"]["last_time_ms"][slots]
-        appended = append(self.records, slots, readings, 60_000)
+        appended = append(self.records, slots, readings, 60_000, self._counters)
         batch = RuleBatch.of(appended, readings, last_ms, self._rows[appended.slot])
         return sorted(fold_rules(self.records, batch, self.features, self.config, emits=emits), key=lambda one: one.reading)
 

@@ -34,6 +34,18 @@ def test_a_reading_that_repeats_is_one_incident_of_all_features_within_seconds()
     assert changes[1].reason == "quiet"
 
 
+def test_a_meter_that_stands_still_is_found_at_18_million_and_shown_as_it_reads() -> None:
+    rises = np.abs(noise(120, features=1, seed=1)[:, 0].astype(np.float64)) / 3600  # so that they are as large per hour
+    rises[50:90] = 0.0
+    values = np.column_stack([noise(120, features=1, seed=2)[:, 0], 18_228_934.25 + np.cumsum(rises)])
+    healthy = healthy_of(np.abs(noise(2000)))  # of the other feature, and of rises
+
+    changes = Rules(healthy, counters=(1,)).read(values)
+
+    assert story(changes) == [("frozen", "opened", 70, "b"), ("frozen", "closed", 93, "b")]
+    assert changes[0].features[0].value == pytest.approx(values[70, 1], abs=1e-4)
+
+
 def test_a_feature_that_repeats_is_found_alone_and_another_joins_its_incident() -> None:
     values = noise(150, seed=1)
     values[50:120, 0] = values[50, 0]
