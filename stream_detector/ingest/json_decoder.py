@@ -83,10 +83,7 @@ class JsonDecoder:
         decoded = Decoded(self._with_later(readings, later) if later else readings, rejected, tombstones)
         if not columns.unusable:
             return decoded
-        decoded = _without_unusable(decoded, accepted, columns)
-        place = {id(record): number for number, record in enumerate(records)}
-        decoded.rejected.sort(key=lambda one: place[id(one.record)])
-        return decoded
+        return _without_unusable(decoded, accepted, columns, records)
 
     def _read(self, record: Record, value: bytes) -> Document:
         """Decode one record and check everything but time and values; raise RejectionError if it is not a reading."""
@@ -170,12 +167,15 @@ def _readings(records: Sequence[Record], sensors: list[str], times_ms: list[int]
     )
 
 
-def _without_unusable(decoded: Decoded, records: Sequence[Record], columns: Columns) -> Decoded:
-    """Reject the readings that have no value left, and count the values that the others lost."""
+def _without_unusable(decoded: Decoded, accepted: Sequence[Record], columns: Columns, records: Sequence[Record]) -> Decoded:
+    """Reject the accepted records that have no value left, and count the values that the others lost."""
     rejections = columns.rejections()
-    is_kept = np.ones(len(records), np.bool_)
+    is_kept = np.ones(len(accepted), np.bool_)
     is_kept[list(rejections)] = False
-    lost = columns.lost(records, decoded.readings.sensors, is_kept)
-    added = [Rejected(records[row], one.reason, one.detail) for row, one in rejections.items()]
-    rejected = [*decoded.rejected, *added]
-    return Decoded(decoded.readings.take(is_kept), rejected, decoded.tombstones, lost)
+    decoded = replace(decoded, lost=columns.lost(accepted, decoded.readings.sensors, is_kept))
+    if not rejections:
+        return decoded
+    place = {id(record): number for number, record in enumerate(records)}
+    rejected = [*decoded.rejected, *(Rejected(accepted[row], one.reason, one.detail) for row, one in rejections.items())]
+    rejected.sort(key=lambda one: place[id(one.record)])
+    return replace(decoded, readings=decoded.readings.take(is_kept), rejected=rejected)

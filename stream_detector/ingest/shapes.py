@@ -17,9 +17,7 @@ _MOST_NAMES, _MOST_INNER, _NAME_CHARACTERS = 8, 5, 24
 _LINE_PROTOCOL = re.compile(rb"[^\s,={}\[\]\"]+(,[^\s,=]+=[^\s,]+)* [^\s,=]+=[^\s]+( -?[0-9]+)?\s*")
 _LONGEST_LINE = 4096
 #: Names that are often used for ours.
-_LIKE_SENSOR = re.compile(
-    r"(sensor|device|asset|machine|equipment|tag|entity|thing)[ _-]?(id|name|key)?|id|name", re.IGNORECASE
-)
+_LIKE_SENSOR = re.compile(r"(sensor|device|asset|machine|equipment|entity|thing)[ _-]?(id|name|key|no)?|id", re.IGNORECASE)
 
 
 def _has(*names: str) -> Callable[[Mapping[str, Any]], bool]:
@@ -74,7 +72,9 @@ def describe_document(document: object) -> str:
         if "sensor_id" in inner:
             return "a list of readings: send each as a record of its own"
         known = (
-            "it looks like SenML, which is not read" if inner.keys() & {"bn", "n"} and inner.keys() & {"v", "bv", "u"} else ""
+            "it looks like SenML, which is not read yet"
+            if inner.keys() & {"bn", "n"} and inner.keys() & {"v", "bv", "u"}
+            else ""
         )
         return _joined(f"found a list{f' of objects with {_names(inner)}' if inner else ''}", known)
     if not isinstance(document, dict):
@@ -91,12 +91,14 @@ def describe_bytes(value: bytes) -> str:
             "it looks like the wire format of a schema registry (Avro, Protobuf): a zero byte and a schema number; JSON is read"
         )
     if _LINE_PROTOCOL.fullmatch(value[:_LONGEST_LINE].split(b"\n", 1)[0]):
-        return "it looks like the line protocol of InfluxDB, which is not read"
+        return "it looks like the line protocol of InfluxDB, which is not read yet"
     return ""
 
 
 def sensor_hint(document: Mapping[str, Any]) -> str:
-    """Return which of a document's names may be meant for sensor_id; empty if none."""
+    """Return which of a document's names may be meant for sensor_id; empty if none, or if the document is of another tool."""
+    if any(fits(document) for _, fits in _SHAPES):
+        return ""
     like = [name for name in document if _LIKE_SENSOR.fullmatch(str(name))]
     return f"is it {_cut(like[0])!r}? " if like else ""
 
@@ -113,8 +115,10 @@ def explain_record(value: bytes) -> str:
 def _known_shape(document: Mapping[str, Any]) -> str:
     for name, fits in _SHAPES:
         if fits(document):
-            return f"it looks like {name}, which is not read"
-    return "it looks like one value in a record, which is not read" if "value" in document and "values" not in document else ""
+            return f"it looks like {name}, which is not read yet"
+    return (
+        "it looks like one value in a record, which is not read yet" if "value" in document and "values" not in document else ""
+    )
 
 
 def _with_inner(name: str, value: object) -> str:

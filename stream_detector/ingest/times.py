@@ -23,6 +23,8 @@ MOST_SECONDS = 3_500_000_000
 #: Added to a double before it is cut to milliseconds: it may be a little smaller than its decimal digits say.
 ROUNDING_MS = 1e-3
 
+#: Whole numbers from this on, of milliseconds, need no closer look (2001).
+_USUAL_MS = 978_307_200_000
 _LONGEST_TEXT = 64
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 _CURE = "write ISO 8601, or seconds or milliseconds since 1970"
@@ -54,6 +56,8 @@ def text_time(text: str, zone: tzinfo | None) -> tuple[int, int]:
 
 def number_time(number: float) -> int:
     """Return milliseconds since 1970 for a number in a unit by its size. Raises RejectionError."""
+    if type(number) is int and _USUAL_MS <= number <= MAXIMUM_TIME_MS:
+        return number
     if isinstance(number, float) and not math.isfinite(number):
         raise RejectionError("time_out_of_range", "timestamp is not a finite number")
     if doubt := _doubt(number):

@@ -50,7 +50,8 @@ class Columns:
         for row, features in self.unusable.items():
             if is_kept[row]:
                 counter = lost.setdefault(records[row].partition, Counter())
-                counter.update(Lost(sensors[row], name, one.reason, one.found) for name, one in features.items())
+                for name, one in features.items():
+                    counter[Lost(sensors[row], name, one.reason, one.found)] += 1
         return lost
 
 
@@ -75,9 +76,14 @@ def value_columns(rows: Sequence[Mapping[str, Any]], features: Sequence[str], mi
 
 def _parse_others(column: list[Any], name: str, columns: Columns, missing: MissingValues) -> None:
     """Replace all that is neither a float nor None by the number that it stands for, or by None, in place."""
+    texts: dict[str, float | Unusable] = {}
     for row, value in enumerate(column):
         if type(value) not in _PLAIN:
-            parsed = parse_value(value, missing.texts)
+            parsed = texts.get(value) if isinstance(value, str) else None
+            if parsed is None:
+                parsed = parse_value(value, missing.texts)
+                if isinstance(value, str):
+                    texts[value] = parsed
             if isinstance(parsed, Unusable):
                 columns.add(row, name, parsed)
             column[row] = None if isinstance(parsed, Unusable) else parsed

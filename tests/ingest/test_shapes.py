@@ -35,7 +35,7 @@ def test_a_shape_of_a_known_tool_is_named_with_what_was_found(name: str, documen
     assert rejected.reason == "sensor_missing"
     assert f"it looks like {name}" in rejected.detail
     assert next(iter(document)) in rejected.detail
-    assert "which is not read. A reading is {" in rejected.detail
+    assert "which is not read yet. A reading is {" in rejected.detail
     assert len(rejected.detail) < 700
 
 
