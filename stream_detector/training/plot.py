@@ -1,8 +1,9 @@
-"""Plots a training: the losses, and a window with the network's prediction of its masked newest rows."""
+"""Draws a training: readings that the model has not seen beside what it expected, and the network's losses if it is scored."""
 
 from __future__ import annotations
 
 import io
+import textwrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,35 +12,60 @@ from matplotlib.figure import Figure
 from stream_detector.training.network_fit import Losses
 from stream_detector.training.trainer import Example
 
-FEATURES_DRAWN = 4
+#: More features than this would make the picture too high to look at.
+FEATURES_DRAWN = 12
+_NAME_CHARACTERS, _TITLE_CHARACTERS = 60, 75
+_MEASURED, _EXPECTED = "#202124", "#e8710a"
 
 
 def draw_training(losses: Losses, example: Example, features: tuple[str, ...]) -> bytes:
-    """Return a PNG: the losses on the left, the first features of the example window on the right."""
+    """Return a PNG: a window of typical error, and the losses if the network is part of the model's score."""
     drawn = features[:FEATURES_DRAWN]
-    figure = Figure(figsize=(10.0, 1.2 + 1.6 * len(drawn)), layout="constrained")
-    grid = figure.add_gridspec(len(drawn), 2)
-    _draw_losses(figure.add_subplot(grid[:, 0]), losses)
+    columns = 2 if example.has_network else 1
+    figure = Figure(figsize=(5.5 * columns + 2.5, 1.3 + 1.35 * max(len(drawn), 2)), layout="constrained")
+    figure.suptitle(_title(example, len(drawn), len(features)), fontsize="large")
+    grid = figure.add_gridspec(len(drawn), columns)
+    shared: Axes | None = None
     for position, name in enumerate(drawn):
-        axes = figure.add_subplot(grid[position, 1])
-        steps = np.arange(1 - len(example.window), 1)
-        axes.plot(steps, example.window[:, position], color="black", linewidth=1.2, label="measured")
-        masked = steps[-len(example.expected) :]
-        axes.plot(masked, example.expected[:, position], color="tab:orange", linewidth=1.2, label="expected, when masked")
-        axes.set_ylabel(name)
-        if position == 0:
-            axes.set_title("a typical window not used in fitting")
-            axes.legend(loc="best", fontsize="small")
-    axes.set_xlabel("reading, 0 = newest")
+        axes = figure.add_subplot(grid[position, 0], sharex=shared)
+        shared = shared or axes
+        _draw_feature(axes, example, position, name)
+        axes.tick_params(labelbottom=position == len(drawn) - 1)
+    if shared is not None:
+        figure.axes[-1].set_xlabel("reading before the newest one (0)")
+        figure.legend(*shared.get_legend_handles_labels(), loc="outside lower left", ncols=2, fontsize="small")
+    if example.has_network:
+        _draw_losses(figure.add_subplot(grid[:, 1]), losses, example.dropout)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
 
-def _draw_losses(axes: Axes, losses: Losses) -> None:
-    axes.plot(losses.steps, losses.training, label="training (with dropout)")
-    axes.plot(losses.steps, losses.validation, label="validation")
-    axes.set_title("loss")
-    axes.set_xlabel("step")
-    axes.set_ylabel("negative log likelihood of masked values")
+def _title(example: Example, drawn: int, features: int) -> str:
+    some = f" ({drawn} of {features} features)" if drawn < features else ""
+    text = f"{_name(example.sensor)}: healthy readings that were kept back, and what the model expected{some}"
+    return "\n".join(textwrap.wrap(text, _TITLE_CHARACTERS))
+
+
+def _draw_feature(axes: Axes, example: Example, position: int, name: str) -> None:
+    steps = np.arange(1 - len(example.window), 1)
+    newest = steps[-len(example.expected) :]
+    axes.plot(steps, example.window[:, position], color=_MEASURED, linewidth=1.2, label="measured")
+    axes.plot(newest, example.expected[:, position], color=_EXPECTED, linewidth=1.4, marker=".", label="expected by the model")
+    axes.set_title(_name(name), loc="left", fontsize="small")
+    axes.tick_params(labelsize="small")
+    axes.margins(x=0.01)
+
+
+def _draw_losses(axes: Axes, losses: Losses, dropout: float) -> None:
+    axes.plot(losses.steps, losses.training, label="on the readings it learns from" + (" (with dropout)" if dropout else ""))
+    axes.plot(losses.steps, losses.validation, label="on readings kept back")
+    axes.set_title("the network: error while it learned", loc="left", fontsize="small")
+    axes.set_xlabel("training step")
+    axes.set_ylabel("loss (lower is better)")
     axes.legend(loc="best", fontsize="small")
+
+
+def _name(text: str) -> str:
+    """Return a name, cut if it is long, that matplotlib does not take for a formula."""
+    return (text if len(text) <= _NAME_CHARACTERS else f"{text[:_NAME_CHARACTERS]}...").replace("$", r"\$")

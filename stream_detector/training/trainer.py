@@ -9,17 +9,15 @@ from functools import partial
 
 import keras
 import numpy as np
-from keras import ops
 
 from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.gate.baseline_comparison import GateResult
 from stream_detector.model.artifact import Artifact
-from stream_detector.model.compiled import compile_feature_errors
+from stream_detector.model.compiled import compile_explanations, compile_feature_errors
 from stream_detector.model.error_normalization import ErrorNormalization, fit_error_normalization
-from stream_detector.model.input_scaling import unscale
 from stream_detector.model.linear_members import fit_linear, linear_specs
-from stream_detector.model.masked_autoencoder import MaskedAutoencoder, Windows
+from stream_detector.model.masked_autoencoder import MaskedAutoencoder
 from stream_detector.model.members import Members
 from stream_detector.model.missing_levels import MissingLevels
 from stream_detector.model.network import build_network, hidden_rows
@@ -44,10 +42,13 @@ TILE_ROWS = 256
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A calibration window of typical error, and the network's prediction of its masked newest rows."""
+    """A calibration window of typical error, and what the members of the score expect of its newest rows."""
 
+    sensor: str
     window: Float32Array  # [T, F] in the features' units
-    expected: Float32Array  # [H, F] of the newest H rows
+    expected: Float32Array  # [H, F] of the newest H rows, as events have it
+    has_network: bool  # it is a member of the score
+    dropout: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def train(prepared: Prepared, progress: Progress, clock: Callable[[], float] = t
     timing.lap("trials")
     report = training_report(prepared, losses, artifact, gate, timing.seconds)
     uncompiled = replace(members.autoencoder, forward=partial(forward, network))  # not worth compiling for one window
-    example = _example(uncompiled, prepared, held_out)
+    scored_members = replace(members, names=artifact.spec.members, autoencoder=uncompiled)
+    example = _example(scored_members, artifact.normalization, prepared, held_out)
     return Training(with_version(replace(artifact, report=report)), losses, gate.result, example)
 
 
@@ -204,16 +206,20 @@ def _artifact(
     )
 
 
-def _example(autoencoder: MaskedAutoencoder, prepared: Prepared, held_out: _HeldOut) -> Example:
+def _example(members: Members, normalization: ErrorNormalization, prepared: Prepared, held_out: _HeldOut) -> Example:
     """Return the calibration window of median error."""
     ends, log_errors = held_out.ends, held_out.log_errors
     order = np.argsort(log_errors.mean(axis=1))  # NaN last
     typical = ends[order[int(np.count_nonzero(~np.isnan(log_errors[:, 0]))) // 2]][np.newaxis]
-    scaled, present = prepared.scaled_windows(typical)
-    scales = prepared.scales.of(prepared.dataset.codes[typical])
-    tensors = [
-        ops.convert_to_tensor(array) for array in (scaled, present.astype(np.float32), scales.location, scales.deviation)
-    ]
-    centre, _, _ = autoencoder.expect(Windows(*tensors))
-    window = gather(prepared.dataset.values, typical, prepared.config.window_length)
-    return Example(window[0], unscale(np.asarray(centre), scales.location, scales.deviation)[0])
+    dataset, config = prepared.dataset, prepared.config
+    window = gather(dataset.values, typical, config.window_length)
+    tiles = Tiles(config.window_length, len(dataset.features), 1, prepared.imputation)
+    scales = prepared.scales.of(dataset.codes[typical])
+    _, expected, *_ = tiles.run(compile_explanations(members, tiles, normalization), window, scales)
+    return Example(
+        sensor=dataset.sensors[int(dataset.codes[typical[0]])],
+        window=window[0],
+        expected=expected[0, -hidden_rows(config.window_length) :],
+        has_network=AUTOENCODER in members.names,
+        dropout=config.network.dropout,
+    )
