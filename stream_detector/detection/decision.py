@@ -42,6 +42,7 @@ class ScoredReadings:
     wanted: BoolArray  # [N] the stride selects it for scoring
     scorable: BoolArray  # [N] the window is full
     interval_ms: Float32Array  # [N] the sensor's usual time between readings; 0: not known
+    jump_ms: Int64Array  # [N] by how much the sensor's clock jumped forwards at this reading
     returns: Returns | None = None  # which readings [N] end a silence; None: none does
 
 
@@ -112,6 +113,7 @@ class _Fold:
         state, rows = header[sensors], table_rows[sensors]
         self._close_silent(state, positions)
         was_open = state["incident_offset"] != NO_INCIDENT
+        _follow_clock(state, self._readings.jump_ms[positions])
         above_level = self._needed_errors(positions, was_open) - rules.starts[rows] - state["shift"][:, : rules.starts.shape[1]]
         surprises = rules.tails.surprise(above_level) * rules.weights
         surprise = surprises.sum(axis=1)
@@ -220,6 +222,14 @@ def _open_incident(state: Records, which: BoolArray, offsets: Int64Array, times_
         ("last_update_ms", times_ms),
     ):
         state[name][which] = values[which]
+
+
+def _follow_clock(state: Records, jump_ms: Int64Array) -> None:
+    """Move the times of incidents with their sensors' clocks [G], in place, so that they last as long as they do."""
+    for at in np.flatnonzero(jump_ms).tolist():
+        if state["incident_offset"][at] != NO_INCIDENT:
+            for name in ("incident_time_ms", "last_anomalous_ms", "last_update_ms"):
+                state[name][at] += jump_ms[at]
 
 
 def _clear_incident(state: Records, which: BoolArray) -> None:

@@ -18,6 +18,7 @@ from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.open_incidents import OpenIncident, write_incident
 from stream_detector.detection.rules.batch import RuleBatch
 from stream_detector.detection.rules.changes import RuleChange
+from stream_detector.detection.rules.clock import clock_changes
 from stream_detector.detection.rules.fold import RuleConfig, fold_rules
 from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import SilenceRules
@@ -153,6 +154,9 @@ class Detector:
         appended = append(self.arena.records, slots, readings, self._windows.max_gap_ms, self.model.counter_positions)
         touched, groups, rows = np.unique(appended.slot, return_inverse=True, return_counts=True)
         self.arena.mark_changed(touched, rows)
+        if appended.late:  # a late reading adds no row, but its sensor counts it
+            only_late = np.setdiff1d(appended.lateness.slot, touched)
+            self.arena.mark_changed(only_late, np.ones(len(only_late), np.int64))
         returns = self.silences.hear(readings, appended, last_time_ms, is_rebuild=not scoring)
         self.silences.refresh(touched)
         values, table_rows = appended.newest_values(), self.arena.table_rows[appended.slot]
@@ -166,7 +170,7 @@ class Detector:
         fold = self._fold(readings, appended, groups, returns)
         has_incident = self.arena.records["header"]["incident_offset"][touched] != NO_INCIDENT
         started = self._start(appended, scales, fold, fold.wanted | has_incident[groups])
-        changes += silence_changes(readings, appended, returns)
+        changes += silence_changes(readings, appended, returns) + clock_changes(self.arena.records, readings, appended)
         return PendingBatch(appended, scales, touched, fold, *started, changes)
 
     def finish(self, pending: PendingBatch) -> Detected:
@@ -189,6 +193,7 @@ class Detector:
             wanted=(appended.count + self.arena.phases[appended.slot]) % self._windows.stride == 0,
             scorable=appended.filled == self.model.window_length,
             interval_ms=appended.interval_ms,
+            jump_ms=appended.jump_ms,
             returns=returns,
         )
 

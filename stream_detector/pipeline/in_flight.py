@@ -156,9 +156,10 @@ def _decoded(lost: Collection[int], decoded: Decoded, is_kept: BoolArray) -> Dec
 
 def _appended(appended: Appended, is_kept: BoolArray, is_accepted: BoolArray) -> Appended:
     filled, count = appended.filled[is_accepted], appended.count[is_accepted]
+    place, late = np.cumsum(is_kept) - 1, appended.lateness.take(is_kept[appended.lateness.reading])
     return replace(
         appended,
-        reading=(np.cumsum(is_kept) - 1)[appended.reading[is_accepted]],
+        reading=place[appended.reading[is_accepted]],
         slot=appended.slot[is_accepted],
         rank=appended.rank[is_accepted],
         filled=filled,
@@ -168,6 +169,9 @@ def _appended(appended: Appended, is_kept: BoolArray, is_accepted: BoolArray) ->
         pause_ms=appended.pause_ms[is_accepted],
         window_start=appended.window_start[is_accepted],
         late=int(is_kept.sum() - is_accepted.sum()),
+        lateness=replace(late, reading=place[late.reading]),
+        jump_ms=appended.jump_ms[is_accepted],
+        clock_ms=appended.clock_ms[is_accepted],
         restarted=int(((filled == 1) & (count > 1)).sum()),
     )
 

@@ -9,6 +9,10 @@ training, or with the model's if it was not there, and follows what it does, in 
 - The pause is the longest time between readings that is usual. It grows to at most GROWTH times as much a block, so one
   outage is not taken for usual, and fades over some hundred readings.
 
+A sensor is *live* while its records come as far apart as its readings say, which is not so of a history written to a topic at
+once. When the clock of a live sensor jumps, forwards or back, but its next record came in time, no reading is missing: the
+window goes on, and the sensor's clock counts as wrong by the jump until it jumps back.
+
 `interval_ms` and `pause_ms` in a sensor's header are always set once it is admitted: other rules may use them.
 """
 
@@ -29,7 +33,12 @@ _LONGEST_STEP_MS = 1 << 27
 #: The interval moves by this share of the difference, and more at once beyond this ratio.
 _INTERVAL_SHARE, _RATIO = 0.25, 2.0
 GROWTH, _FADE = 4.0, 1.0 / 16.0
-_FIELDS = ("interval_ms", "pause_ms", "block_ms", "block_longest_ms", "block_gaps", "block_steps")
+#: Steps of a block whose records came as far apart, from which a sensor is live.
+_LIVE_STEPS = 6
+_FIELDS = (
+    *("interval_ms", "pause_ms", "block_ms", "block_longest_ms", "block_gaps", "block_steps"),
+    *("block_live", "is_live"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,8 @@ class Steps:
 
     slot: Int32Array  # [M]
     rank: Int64Array  # [M] 0 for a sensor's first one
-    step_ms: Int64Array  # [M] time since the sensor's reading before
+    step_ms: Int64Array  # [M] time since the sensor's reading before; <= 0 where its clock was set back
+    stamp_step_ms: Int64Array  # [M] time since the record before of the sensor; negative: not known
     has_step: BoolArray  # [M] false for a sensor's very first reading
 
 
@@ -49,6 +59,9 @@ class Pace:
     interval_ms: Float32Array  # [M] of the sensor, before this reading; 0: not known
     pause_ms: Float32Array  # [M] the same of its usual longest pause
     restarts: BoolArray  # [M] the reading follows a gap
+    elapsed_ms: Int64Array  # [M] time since the reading before, as far as is known: not by a clock that jumped
+    jump_ms: Int64Array  # [M] by how much the sensor's clock jumped forwards; mostly 0
+    limit_ms: Float64Array  # [M] limit of a gap
 
 
 def gap_limit_ms(interval_ms: Float64Array, pause_ms: Float64Array, max_gap_ms: int | None) -> Float64Array:
@@ -72,7 +85,8 @@ def begin_pace(header: Records, interval_ms: Float32Array, pause_ms: Float32Arra
 def learn_pace(header: Records, steps: Steps, max_gap_ms: int | None) -> Pace:
     """Fold the steps of accepted readings [M] into the headers, in place. `max_gap_ms`: see gap_limit_ms."""
     count, rank = len(steps.slot), steps.rank
-    pace = Pace(np.zeros(count, np.float32), np.zeros(count, np.float32), np.zeros(count, np.bool_))
+    whole, real = np.zeros((2, count), np.int64), np.zeros((2, count), np.float32)
+    pace = Pace(real[0], real[1], np.zeros(count, np.bool_), whole[0], whole[1], np.zeros(count))
     if not count:
         return pace
     is_first = rank == 0
@@ -93,21 +107,29 @@ def _by_block(block: Int64Array) -> list[Int64Array]:
 
 def _learn_block(header: Records, all_steps: Steps, positions: Int64Array, max_gap_ms: int | None, pace: Pace) -> None:
     """Fold readings at these positions, at most one block of each sensor, and write what is known at each into `pace`."""
-    slot, steps, counted = (column[positions] for column in (all_steps.slot, all_steps.step_ms, all_steps.has_step))
+    columns = (all_steps.slot, all_steps.step_ms, all_steps.stamp_step_ms, all_steps.has_step)
+    slot, steps, came, counted = (column[positions] for column in columns)
     is_start = np.ones(len(slot), np.bool_)
     is_start[1:] = slot[1:] != slot[:-1]
     starts, group = np.flatnonzero(is_start), np.cumsum(is_start) - 1
     state = header[slot[starts]]
     limit = gap_limit_ms(state["interval_ms"].astype(np.float64), state["pause_ms"].astype(np.float64), max_gap_ms)
-    gaps = counted & (steps > limit[group])
-    pace.interval_ms[positions] = state["interval_ms"][group]
+    is_odd = counted & ((steps <= 0) | (steps > limit[group]))
+    jumps = is_odd & (state["is_live"][group] > 0) & (came >= 0) & (came <= limit[group])
+    gaps = is_odd & ~jumps
+    interval = state["interval_ms"][group]
+    elapsed = np.where(jumps, came, np.where(steps > 0, steps, interval.astype(np.int64)))
+    pace.interval_ms[positions], pace.limit_ms[positions] = interval, limit[group]
     pace.pause_ms[positions] = state["pause_ms"][group]
-    pace.restarts[positions] = gaps
-    clipped = np.where(counted, np.minimum(steps, _LONGEST_STEP_MS), 0)
+    pace.restarts[positions], pace.elapsed_ms[positions] = gaps, np.where(counted, elapsed, 0)
+    pace.jump_ms[positions] = np.where(jumps | (counted & (steps <= 0)), steps - elapsed, 0)
+    clipped = np.where(counted, np.minimum(elapsed, _LONGEST_STEP_MS), 0)
+    is_live = counted & (jumps | ((steps > 0) & (came >= 0) & (2 * came >= steps)))
     state["block_ms"] += np.add.reduceat(np.where(gaps, 0, clipped), starts).astype(np.uint32)
     state["block_longest_ms"] = np.maximum(state["block_longest_ms"], np.maximum.reduceat(clipped, starts))
     state["block_gaps"] += np.add.reduceat(gaps, starts, dtype=np.uint8)
     state["block_steps"] += np.add.reduceat(counted, starts, dtype=np.uint8)
+    state["block_live"] += np.add.reduceat(is_live, starts, dtype=np.uint8)
     is_full = state["block_steps"] >= BLOCK_STEPS
     if is_full.any():
         state[is_full] = _after_block(state[is_full])
@@ -126,6 +148,21 @@ def _after_block(state: Records) -> Records:
     followed = np.where(mean < interval / _RATIO, interval / _RATIO, followed)
     usual = np.maximum(np.minimum(longest, GROWTH * np.maximum(pause, followed)), pause - _FADE * (pause - followed))
     state["interval_ms"], state["pause_ms"] = followed, np.maximum(usual, followed)
-    for name in ("block_ms", "block_longest_ms", "block_gaps", "block_steps"):
+    state["is_live"] = state["block_live"] >= _LIVE_STEPS
+    for name in ("block_ms", "block_longest_ms", "block_gaps", "block_steps", "block_live"):
         state[name] = 0
     return state
+
+
+def fold_clocks(header: Records, steps: Steps, pace: Pace) -> Int64Array:
+    """Fold the jumps of clocks into the headers, in place; return how far each reading's clock is ahead [M], 0: it is right.
+
+    A clock that is as far off as a gap at most is right again.
+    """
+    ahead = header["clock_ms"][steps.slot]
+    for at in np.flatnonzero(pace.jump_ms).tolist():
+        stop = at + int(np.searchsorted(steps.slot[at:], steps.slot[at], side="right"))
+        now = ahead[at] + pace.jump_ms[at]
+        ahead[at:stop] = now if abs(now) > pace.limit_ms[at] else 0
+        header["clock_ms"][steps.slot[at]] = ahead[at]
+    return np.asarray(ahead)

@@ -48,17 +48,20 @@ _HEADER = (
     ("block_longest_ms", "<u4"),
     ("block_steps", "u1"),
     ("block_gaps", "u1"),
+    ("block_live", "u1"),  # pace.py: steps of the block whose records came as far apart
+    ("is_live", "u1"),  # pace.py: the records of the block before came as its readings say
+    ("stamp_ms", "<i8"),  # time of the newest accepted reading's record; -1: it had none
+    ("late_time_ms", "<i8"),  # lateness.py: event time of the newest late reading since the last in time
+    ("late_stamp_ms", "<i8"),  # lateness.py: time of its record
+    ("late_run", "<u2"),  # lateness.py: orderly late readings
+    ("late_live", "<u2"),  # lateness.py: those whose records came as far apart
+    ("clock_ms", "<i8"),  # pace.py: how far the sensor's clock is ahead of what it was before it jumped
     ("incident_ratio", "<f4"),  # detection/decision.py: the incident's largest ratio of score to threshold
 )
 #: Header fields that keep their initial values for most sensors.
 INCIDENT = (
-    "incident_offset",
-    "incident_time_ms",
-    "incident_peak",
-    "last_anomalous_ms",
-    "last_update_ms",
-    "accepted",
-    "incident_ratio",
+    *("incident_offset", "incident_time_ms", "incident_peak", "last_anomalous_ms", "last_update_ms", "accepted"),
+    *("late_time_ms", "late_stamp_ms", "late_run", "late_live", "clock_ms", "incident_ratio"),
 )
 #: Running moments of one feature, for a sensor that the model does not know; see running_scale.py.
 _MOMENTS = np.dtype([("mean", "<f8"), ("squares", "<f8"), ("count", "<u2")])
@@ -134,6 +137,7 @@ def new_records(count: int, window_length: int, features: int, members: int, cou
     records["header"]["last_time_ms"] = -1
     records["header"]["incident_offset"] = NO_INCIDENT
     records["header"]["last_offset"] = NO_OFFSET
+    records["header"]["stamp_ms"] = -1
     clear_counters(records["counters"])
     for name in RULE_TYPES:
         records["rules"][name]["offset"] = NO_INCIDENT

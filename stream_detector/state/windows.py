@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int32Array, Int64Array, Readings
 from stream_detector.state.counters import Rises, fold_rises
-from stream_detector.state.pace import Steps, learn_pace
+from stream_detector.state.lateness import Accepted, Late, accept
+from stream_detector.state.pace import Steps, fold_clocks, learn_pace
 from stream_detector.state.record_layout import NO_INCIDENT, Records, UInt16Array, step_codes, steps_of
 from stream_detector.state.repeated_hour import settle_times
 
-#: Times are below 2**42 ms, so groups of readings this far apart cannot mix in one running maximum.
-_GROUP_STEP = 1 << 43
 #: A sensor's count above this is reduced by about half (a multiple of T), so that it always fits in 32 bits.
 _MAXIMUM_COUNT = 1 << 31
 
@@ -63,7 +62,10 @@ class Appended:
     extended_steps: UInt16Array  # [E] codes of the times since the row before
     window_length: int
     late: int  # readings dropped: not newer than the sensor's newest
+    lateness: Late  # these readings
     restarted: int  # windows restarted after a gap
+    jump_ms: Int64Array  # [M] by how much the sensor's clock jumped forwards at this reading; mostly 0
+    clock_ms: Int64Array  # [M] how far its clock is ahead of what it was before it jumped; 0: it is right
     counters: tuple[int, ...] = ()  # positions of the counters among the features
     rises: Rises | None = None  # of the counters, if there are any
 
@@ -98,18 +100,21 @@ def append(
 ) -> Appended:
     """Append readings to the records in `slots` [N] (one per reading), in place; return the accepted ones.
 
-    A reading that is not newer than its sensor's newest is dropped. One that follows a gap restarts the window: a pause longer
-    than `max_gap_ms`, or if that is None, than the limit of the sensor's own pace (pace.py). Of the features at the positions
-    `counters`, the window holds the rises. The result does not depend on how the log was cut into batches.
+    A reading that is not newer than its sensor's newest is dropped, unless the sensor's clock was set back (lateness.py). One
+    that follows a gap restarts the window: a pause longer than `max_gap_ms`, or if that is None, than the limit of the
+    sensor's own pace (pace.py). Of the features at the positions `counters`, the window holds the rises. The result does not
+    depend on how the log was cut into batches.
     """
     header, rows = records["header"], records["rows"]
     window_length = rows.shape[1]
     settle_times(header, slots, readings)
-    reading, slot, previous_time, late = _accept(header, slots, readings)
+    accepted = accept(header, slots, readings, window_length)
+    reading, slot = accepted.reading, accepted.slot
     first, rank = _ranks(slot)
     time_ms = readings.times_ms[reading]
-    known = (rank > 0) | (header["count"][slot] > 0)
-    pace = learn_pace(header, Steps(slot, rank, time_ms - previous_time, known), max_gap_ms)
+    steps = _steps(header, readings, accepted, rank)
+    pace = learn_pace(header, steps, max_gap_ms)
+    clock_ms = fold_clocks(header, steps, pace)
     extended = _extend(rows, header["count"], slot, first, rank)
     extended.values[extended.new_row] = readings.values[reading]
     rises = None
@@ -117,11 +122,10 @@ def append(
         of_counters = readings.values[reading][:, counters].astype(np.float64)
         touched = slot[first]
         state = records["counters"][touched]
-        rises = fold_rises(state, of_counters, time_ms, rank, pace.restarts)
+        rises = fold_rises(state, of_counters, time_ms, rank, pace.restarts | (pace.jump_ms != 0))
         records["counters"][touched] = state
         extended.values[extended.new_row[:, None], list(counters)] = rises.per_hour
-    before = np.where(known & ~pace.restarts, previous_time, time_ms)
-    extended.steps[extended.new_row] = step_codes(before, time_ms)
+    extended.steps[extended.new_row] = step_codes(time_ms - np.where(pace.restarts, 0, pace.elapsed_ms), time_ms)
     appended = Appended(
         reading=reading,
         slot=slot,
@@ -135,13 +139,30 @@ def append(
         extended_values=extended.values,
         extended_steps=extended.steps,
         window_length=window_length,
-        late=late,
+        late=len(accepted.late.reading),
+        lateness=accepted.late,
         restarted=int(pace.restarts.sum()),
+        jump_ms=pace.jump_ms,
+        clock_ms=clock_ms,
         counters=tuple(counters),
         rises=rises,
     )
     _write(records, appended, first)
     return appended
+
+
+def _steps(header: Records, readings: Readings, accepted: Accepted, rank: Int64Array) -> Steps:
+    """Return the times between accepted readings, by themselves and by their records; write the newest record's time."""
+    slot, starts = accepted.slot, rank == 0
+    stamps_ms = np.full(len(readings), -1) if readings.stamps_ms is None else readings.stamps_ms
+    stamp = stamps_ms[accepted.reading]
+    before = np.where(starts, header["stamp_ms"][slot], np.roll(stamp, 1))
+    came = np.where((stamp >= 0) & (before >= 0), stamp - before, -1)
+    ends = np.ones(len(slot), np.bool_)
+    ends[:-1] = starts[1:]
+    has_step = ~starts | (header["count"][slot] > 0)
+    header["stamp_ms"][slot[ends]] = stamp[ends]
+    return Steps(slot, rank, readings.times_ms[accepted.reading] - accepted.previous_ms, came, has_step)
 
 
 def _write(records: Records, appended: Appended, first: Int64Array) -> None:
@@ -160,23 +181,6 @@ def _write(records: Records, appended: Appended, first: Int64Array) -> None:
     touched = appended.slot[newest]
     for name, values in (("last_time_ms", appended.times_ms), ("count", appended.count), ("filled", appended.filled)):
         header[name][touched] = values[newest]
-
-
-def _accept(header: Records, slots: Int32Array, readings: Readings) -> tuple[Int64Array, Int32Array, Int64Array, int]:
-    """Group readings by slot and drop those not newer than all before them.
-
-    Return the accepted readings' positions, slots and previous times, and how many were dropped.
-    """
-    order = np.argsort(slots, kind="stable")
-    slot = slots[order]
-    _, rank = _ranks(slot)
-    base = (np.cumsum(rank == 0) - 1) * _GROUP_STEP
-    time_ms = readings.times_ms[order] + base
-    before = np.where(rank == 0, header["last_time_ms"][slot] + base, 0)
-    newest = np.maximum.accumulate(np.maximum(time_ms, before)) if len(order) else time_ms
-    previous = np.where(rank == 0, before, np.concatenate([[0], newest[:-1]]) if len(order) else newest)
-    accepted = time_ms > previous
-    return order[accepted], slot[accepted], (previous - base)[accepted], int((~accepted).sum())
 
 
 def _ranks(slot: Int32Array) -> tuple[Int64Array, Int64Array]:

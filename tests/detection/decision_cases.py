@@ -83,6 +83,7 @@ def readings_with(errors: Float32Array, times_ms: list[int], first_offset: int =
         wanted=np.ones(count, np.bool_),
         scorable=np.ones(count, np.bool_),
         interval_ms=np.zeros(count, np.float32),
+        jump_ms=np.zeros(count, np.int64),
     )
 
 

@@ -70,6 +70,7 @@ def grouped(readings: list[SensorReading], first: int, stop: int) -> ScoredReadi
         wanted=np.array([readings[place].wanted for place in order], np.bool_),
         scorable=np.array([readings[place].scorable for place in order], np.bool_),
         interval_ms=np.zeros(len(order), np.float32),
+        jump_ms=np.zeros(len(order), np.int64),
     )
 
 

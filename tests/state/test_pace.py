@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,9 +29,10 @@ def learn(header: Records, sensors: list[int], steps_ms: list[int], first: bool 
     order = np.argsort(slot, kind="stable")
     rank = np.array([sensors[:at].count(sensor) for at, sensor in enumerate(sensors)], np.int64)
     has_step = np.array([not (first and at == 0) for at in rank.tolist()], np.bool_)
-    pace = learn_pace(header, Steps(slot[order], rank[order], np.array(steps_ms, np.int64)[order], has_step[order]), None)
+    steps = Steps(slot[order], rank[order], np.array(steps_ms, np.int64)[order], np.full(len(slot), -1), has_step[order])
+    pace = learn_pace(header, steps, None)
     back = np.argsort(order)
-    return Pace(pace.interval_ms[back], pace.pause_ms[back], pace.restarts[back])
+    return replace(pace, interval_ms=pace.interval_ms[back], restarts=pace.restarts[back])
 
 
 @settings(deadline=None)

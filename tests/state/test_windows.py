@@ -300,9 +300,9 @@ def test_models_of_other_members_have_the_same_layout_as_long_as_there_is_room()
 def test_a_record_is_a_header_with_room_for_shifts_moments_per_feature_rules_and_a_ring_of_rows() -> None:
     record = record_dtype(window_length=5, features=2, members=3)
 
-    # 7 columns of 8 bytes, 12 of 4 and 2 of 1, and 8 float32; two float64 and a uint16 per feature; two int64 and a uint16 per
-    # rule; three uint16 and a byte per feature; 2 float32 and a uint16 per row.
-    header = 7 * 8 + 12 * 4 + 2 + 8 * 4
+    # 11 columns of 8 bytes, 12 of 4, 2 of 2, 4 of 1, 8 float32; two float64 and a uint16 per feature; two int64 and a uint16
+    # per rule; three uint16 and a byte per feature; 2 float32 and a uint16 per row.
+    header = 11 * 8 + 12 * 4 + 2 * 2 + 4 + 8 * 4
     sizes = [header, 2 * 18, 0, 6 * 18, 2 * 7, 5 * 10]
     assert [record[name].itemsize for name in record.names or ()] == sizes
     assert record.itemsize == sum(sizes)

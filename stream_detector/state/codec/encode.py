@@ -106,6 +106,7 @@ def _head(records: Records, rings: _Rings, layout: CompressedLayout) -> Records:
     head["decimals"], head["minimum"] = rings.decimals, rings.values.minimum
     is_filling = header["filled"] < layout.window_length
     has_incident = (header["incident_offset"] != NO_INCIDENT) | (header["accepted"] != 0)
+    has_incident |= (header["late_run"] != 0) | (header["clock_ms"] != 0)
     has_moments = (records["moments"]["count"] > 0).any(axis=1)
     flags = is_filling * IS_FILLING + has_incident * HAS_INCIDENT + has_moments * HAS_MOMENTS + _rule_flags(records)
     head["format"] = flags + (rings.steps.width << STEP_SHIFT) + (rings.values.width << VALUE_SHIFT)

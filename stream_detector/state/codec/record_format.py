@@ -32,7 +32,8 @@ MAXIMUM_VALUE_WIDTH = 4
 #: Header fields that the head copies.
 COPIED_FIELDS = (
     *("count", "model", "level_count", "memory", "shift", "last_offset", "heard"),
-    *("interval_ms", "pause_ms", "block_ms", "block_longest_ms", "block_steps", "block_gaps"),
+    *("interval_ms", "pause_ms", "block_ms", "block_longest_ms", "block_steps", "block_gaps", "block_live"),
+    *("is_live", "stamp_ms"),
 )
 FILLED = np.dtype("<u2")
 

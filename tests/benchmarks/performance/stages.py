@@ -215,6 +215,7 @@ class _Alone:
             wanted=np.ones(len(groups), np.bool_),
             scorable=~np.isnan(errors[:, 0]),
             interval_ms=appended.interval_ms,
+            jump_ms=appended.jump_ms,
         )
         header, table_rows = arena.records["header"][touched], arena.table_rows[touched]
         with self._watch.running(DECIDE):

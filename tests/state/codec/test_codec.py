@@ -20,7 +20,7 @@ MINUTE_MS, START_MS = 60_000, 1_763_000_000_000
 MEMBERS = 3
 MAX_GAP_MS = 600_000
 #: Of the head: format (2 bytes), time, place, count, model, level_count, memory, pace, minimum step; and per slot of a member.
-HEAD_BYTES = 2 + 6 + 8 + 4 + 4 + 4 + 4 + 4 + 18 + 2 + 4 * MEMBER_SLOTS
+HEAD_BYTES = 2 + 6 + 8 + 4 + 4 + 4 + 4 + 4 + 28 + 2 + 4 * MEMBER_SLOTS
 FEATURE_BYTES = 1 + 4
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -94,8 +94,8 @@ def test_decoding_returns_the_encoded_records(data: st.DataObject, window_length
         header["memory"][at], header["model"][at] = data.draw(finite), data.draw(st.integers(0, 2**32 - 1))
         header["accepted"][at] = data.draw(st.sampled_from([0.0, 0.5]))
         if data.draw(st.booleans()):
-            for name in INCIDENT[:-1]:
-                header[name][at] = data.draw(st.integers(0, 2**40))
+            for name in INCIDENT:
+                header[name][at] = data.draw(st.integers(0, 2 ** min(40, 8 * header.dtype[name].itemsize - 1)))
         if data.draw(st.booleans()):
             records["moments"]["count"][at], records["moments"]["mean"][at] = 1, data.draw(finite)
         for name in data.draw(st.sets(st.sampled_from(["unchanged", "absent", "longest"]))):
@@ -156,7 +156,7 @@ def test_incident_and_moments_take_bytes_of_a_sensor_that_has_them_only() -> Non
     stored = encode(records)
 
     shortest = HEAD_BYTES + FEATURE_BYTES
-    assert [len(one) for one in stored] == [shortest, shortest + 48, shortest + 48, shortest + 18]
+    assert [len(one) for one in stored] == [shortest, shortest + 76, shortest + 76, shortest + 18]
     assert restored(stored, records).tobytes() == records.tobytes()
 
 
