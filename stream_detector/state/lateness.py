@@ -1,7 +1,7 @@
 """Tells late readings from those of a clock that was set back: a pure fold over a sensor's readings in log order.
 
 A reading that is not newer than its sensor's newest is late, and dropped. But a clock can go back: a battery is lost, summer
-time ends, a wrong time is mended. Then every later reading would be late. So a sensor remembers its run of late readings, which
+time ends, a wrong time is mended. Then every later reading would be late. So a sensor remembers its row of late ones, which
 any reading in time ends, and the reading that completes one of these is accepted, on the new clock:
 
 - LIVE_READINGS orderly ones, each newer than the one before, whose records came as far apart as they say, or nearly. A backlog
@@ -97,7 +97,7 @@ def _previous(header: Records, slot: Int32Array, time_ms: Int64Array, starts: Bo
 
 
 class _Runs:
-    """The runs of late readings among N readings, grouped by sensor."""
+    """The rows of readings that are late among N, grouped by sensor."""
 
     def __init__(self, header: Records, ordered: _Ordered, enough: int) -> None:
         slot, starts, time_ms, stamps_ms = ordered.slot, ordered.starts, ordered.time_ms, ordered.stamps_ms
@@ -132,7 +132,7 @@ class _Runs:
         return np.where(is_late, position - begin + 1 + np.where(continues & self._starts, carried, 0)[begin], 0)
 
     def write(self, header: Records, is_late: BoolArray) -> None:
-        """Write the run of late readings that each sensor ends with."""
+        """Write the row of late ones that each sensor ends with."""
         ends = np.ones(len(self._slot), np.bool_)
         ends[:-1] = self._starts[1:]
         at = np.flatnonzero(ends)
