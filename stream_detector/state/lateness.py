@@ -1,7 +1,7 @@
 """Tells late readings from those of a clock that was set back: a pure fold over a sensor's readings in log order.
 
 A reading that is not newer than its sensor's newest is late, and dropped. But a clock can go back: a battery is lost, summer
-time ends, a wrong time is mended. Then every later reading would be late. So a sensor remembers its row of late ones, which
+time ends, a wrong time is mended. Then every later reading would be late. So a sensor remembers its late ones in a row, which
 any reading in time ends, and the reading that completes one of these is accepted, on the new clock:
 
 - LIVE_READINGS orderly ones, each newer than the one before, whose records came as far apart as they say, or nearly. A backlog
@@ -132,7 +132,7 @@ class _Runs:
         return np.where(is_late, position - begin + 1 + np.where(continues & self._starts, carried, 0)[begin], 0)
 
     def write(self, header: Records, is_late: BoolArray) -> None:
-        """Write the row of late ones that each sensor ends with."""
+        """Write the late readings that each sensor ends with."""
         ends = np.ones(len(self._slot), np.bool_)
         ends[:-1] = self._starts[1:]
         at = np.flatnonzero(ends)
