@@ -281,7 +281,7 @@ class RuleSettings(Group):
         3.0, ge=1.0, le=1000.0, description="A limit is at least this many times the longest run that healthy data show."
     )
     range_spans: float = Field(
-        3.0, gt=0.0, le=1e6, description="How far beyond the healthy range a value must be, in widths of that range."
+        5.0, gt=0.0, le=1e6, description="How far beyond the healthy range a value must be, in widths of that range."
     )
     limits: dict[str, tuple[float | None, float | None]] = Field(
         default_factory=dict,

@@ -13,6 +13,7 @@ from tests.integration.worker import Setup
 from tests.servers.socks_proxy import SocksProxy
 
 EVERY, SOME, FEW, EVICTING = Setup("every"), Setup("some"), Setup("few"), Setup("evicting")
+RULES, RULES_EVICTING = Setup("rules"), Setup("rules-evicting")
 SILENT, SILENT_EVICTING = Setup("silent"), Setup("silent-evicting")
 #: Runs a fault so many times in a round of this name; topics and group are called like it.
 Run = Callable[[CampaignServers, str, Random, int], RoundResult]
@@ -37,6 +38,8 @@ def _processes() -> list[Entry]:
     return [
         Entry("kills-every", 400, lambda w, name, c, n: kills.kills(name, w.places(), c, n, EVERY)),
         Entry("kills-some", 300, lambda w, name, c, n: kills.kills(name, w.places(), c, n, SOME)),
+        Entry("kills-rules", 60, lambda w, name, c, n: kills.kills(name, w.places(), c, n, RULES)),
+        Entry("kills-rules-evicting", 40, lambda w, name, c, n: kills.kills(name, w.places(), c, n, RULES_EVICTING)),
         Entry("kills-few", 100, lambda w, name, c, n: kills.kills(name, w.places(), c, n, FEW)),
         Entry("kills-evicting", 200, lambda w, name, c, n: kills.kills(name, w.places(), c, n, EVICTING)),
         Entry("pauses-every", 40, lambda w, name, c, n: kills.pauses(name, w.places(), c, n, EVERY)),

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.pipeline.replica_config import SECOND_MS, ReplicaConfig, changed
+import numpy as np
+
+from stream_detector.detection.rules.fold import RuleConfig
+from stream_detector.detection.rules.healthy import HealthyData
+from stream_detector.detection.rules.incidents import Pace
+from stream_detector.detection.rules.limits import LimitOptions, rule_limits
+from stream_detector.detection.transition import FROZEN, MISSING_FEATURE, OUT_OF_RANGE
+from tests.pipeline.replica_config import KNOWN, SECOND_MS, ReplicaConfig, changed
 
 #: Every scored reading is anomalous and yields one event, which identifies its window; incidents last 20 s of event time.
 EVERY = ReplicaConfig(margin=-10.0, update_ms=0, accept_ms=20 * SECOND_MS, max_sensors=4000)
@@ -16,7 +23,19 @@ FEW = replace(SOME, margin=0.4)
 EVICTING = replace(SOME, max_sensors=64)
 #: The same as some and as evicting, and sensors can fall silent.
 SILENT, SILENT_EVICTING = replace(SOME, silent_s=10), replace(EVICTING, silent_s=10)
+#: Limits so short that the campaign's readings are now frozen, now missing, now out of range.
+_LIMITS = rule_limits(HealthyData.none(len(KNOWN), 2), ("a", "b"), LimitOptions(ranges={"a": (None, 0.7)}))
+_RULES = RuleConfig(
+    replace(_LIMITS, unchanged=np.full_like(_LIMITS.unchanged, 6), absent=np.full_like(_LIMITS.absent, 1), least_run=6),
+    frozenset({FROZEN, MISSING_FEATURE, OUT_OF_RANGE}),
+    Pace(quiet_readings=2, update_ms=5 * SECOND_MS),
+    healthy_factor=1.0,
+)
+#: The same as some and as evicting, with rules.
+RULES, RULES_EVICTING = replace(SOME, rule_config=_RULES), replace(EVICTING, rule_config=_RULES)
 PLANTS = {
+    "rules": RULES,
+    "rules-evicting": RULES_EVICTING,
     "every": EVERY,
     "some": SOME,
     "few": FEW,

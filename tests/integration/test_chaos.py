@@ -23,7 +23,7 @@ def assert_clean(row: RoundResult, events: int) -> None:
     assert row.events > events
 
 
-@pytest.mark.parametrize("plant", ["every", "evicting"])
+@pytest.mark.parametrize("plant", ["every", "evicting", "rules"])
 def test_killed_replicas_leave_nothing_missing_doubled_or_wrong(plant: str, places: Places, unique_name: str) -> None:
     row = kills.kills(unique_name, places, Random(7), 10, Setup(plant))
 

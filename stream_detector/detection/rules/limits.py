@@ -39,7 +39,7 @@ class LimitOptions:
     frozen_row_readings: int = 8  # fewest repeats of all features
     missing_readings: int = 20
     healthy_factor: float = 3.0  # times the longest healthy run
-    range_spans: float = 3.0  # beyond the healthy range, in widths of it
+    range_spans: float = 5.0  # beyond the healthy range, in widths of it
     ranges: Mapping[str, tuple[float | None, float | None]] | None = None  # limits set by hand, by feature
     units: Mapping[str, str] | None = None
 
