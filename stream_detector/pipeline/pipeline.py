@@ -213,9 +213,9 @@ class Pipeline:
 
     def _announce_silences(self, polled: Polled) -> None:
         """Announce the sensors that have fallen silent. No batch may be in flight, and the store not be in use."""
-        self._silences.follow(polled)
         if self._assignment.membership is None:
-            return
+            return  # Kafka does not answer: that nothing arrives tells nothing
+        self._silences.follow(polled)
         read = {number: one for number, one in self._assignment.ready().items() if number not in self._backpressure.held}
         for scored in self._silences.announce(read, are_all=len(read) == len(self._assignment)):
             self._committer.add(scored)

@@ -60,7 +60,7 @@ def plant(kafka_brokers: str, redis_url: str, tiny_model_directory: Path, unique
     topics = Topics(kafka_brokers, unique_name, 1)
     toml = tmp_path / "detector.toml"
     toml.write_text("[alerts]\nbudget_per_sensor_day = 0.25\n")
-    environ = environment(topics.settings, redis_url, tiny_model_directory, **QUICK_START)
+    environ = environment(topics.settings, redis_url, tiny_model_directory, **QUICK_START, RULES__SILENT_SECONDS=0)
     service = ServiceProcess(environ, tmp_path / "log", ["--config", str(toml)])
     try:
         yield Plant(topics, service, toml)

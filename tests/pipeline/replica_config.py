@@ -156,6 +156,7 @@ def some_rules() -> RuleConfig:
         longest_absent=np.zeros(shape, np.int32),
         is_set=np.zeros(shape[1], np.bool_),
         units=("",) * shape[1],
+        least_run=int(NEVER),
     )
     return RuleConfig(limits, frozenset({MISSING_FEATURE, OUT_OF_RANGE}), Pace(2, 5 * SECOND_MS), 3.0)
 
