@@ -125,7 +125,7 @@ def main(arguments: argparse.Namespace) -> int:
         scorer, scorer.calibration, dataset, scored.score, window_length=scorer.spec.window_length, seed=arguments.seed
     )
     evaluation["verdict"] = verdict_lines(evaluation)
-    _write(arguments.output, evaluation, _plots(scorecards, arguments.pictures))
+    _write(arguments.output, evaluation, _plots(scorecards, arguments.pictures, scorer, config))
     _print(evaluation, arguments.output)
     return 0
 
@@ -192,12 +192,19 @@ def _about(
     )
 
 
-def _plots(scorecards: Sequence[Scorecard], limit: int) -> dict[str, bytes]:
+def _plots(scorecards: Sequence[Scorecard], limit: int, scorer: KerasScorer, config: EvaluationConfig) -> dict[str, bytes]:
     """Plot up to `limit` sensors: those with anomalous rows first, otherwise in input order."""
+    from stream_detector.evaluation.expected_values import expected_values
     from stream_detector.evaluation.plots import plot_series
 
     chosen = sorted(scorecards, key=lambda one: not one.series.labels.any())[:limit]
-    return {one.series.sensor: plot_series(one.series) for one in chosen}
+    spec = scorer.spec
+    return {
+        series.sensor: plot_series(
+            series, expected_values(scorer, scorer.calibration, series, spec.features, spec.window_length), config.quiet_ms
+        )
+        for series in (one.series for one in chosen)
+    }
 
 
 def _write(directory: Path, evaluation: dict[str, Any], pictures: dict[str, bytes]) -> None:

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from stream_detector.evaluation.report_tables import SUMMARY_HEADER, explanation_lines, sensor_header, sensor_rows, summary_rows
+from stream_detector.evaluation.report_verdict import verdict, wins, with_arrows
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #202124; }
@@ -16,13 +17,21 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1
 th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #dadce0; }
 th { font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; }
-tbody tr:first-child td { font-weight: 600; }
-.sensors tbody tr:first-child td { font-weight: inherit; }
+td.best { font-weight: 600; }
+.verdict { font-size: 1.1em; }
 figure { margin: 1.5rem 0; }
 img { max-width: 100%; }
 dt { font-weight: 600; }
 """
+_HOW_TO_READ = (
+    "An arrow says whether more or less is better. The product's figures are bold where no other detector's is better."
+)
 _GUIDE = (
+    (
+        "random",
+        "scores drawn by lot, with an alarm as often as chance gives one: what a detector gets that knows nothing. It finds "
+        "long faults too, by accident. A detector is worth only what it is better than that.",
+    ),
     (
         "VUS-PR, AUC-PR",
         "how well the score ranks anomalous rows above normal ones, without a threshold, from 0 to 1: the mean over sensors "
@@ -47,19 +56,21 @@ _GUIDE = (
 def to_html(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
     """Return the HTML text; `pictures` holds a PNG by sensor."""
     model = report["model"]
-    title = f"Evaluation of {model['name']}"
+    title = f"How well {model['name']} finds the faults in these readings"
     parts = [
         "<!doctype html>",
         f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style></head><body>',
         f"<h1>{escape(title)}</h1>",
+        f'<p class="verdict">{escape(verdict(report))}</p>',
         f"<p>{escape(_facts(report))}</p>",
-        _table(SUMMARY_HEADER, summary_rows(report), "summary"),
+        _table(with_arrows(SUMMARY_HEADER), summary_rows(report), "summary", wins(report)),
+        f"<p>{escape(_HOW_TO_READ)}</p>",
         _list(report["notes"]),
         _list(explanation_lines(report)),
         "<h2>What the figures mean</h2>",
         "<dl>" + "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in _GUIDE) + "</dl>",
         "<h2>Sensors</h2>",
-        _table(sensor_header(report), sensor_rows(report), "sensors"),
+        _table(with_arrows(sensor_header(report)), sensor_rows(report), "sensors"),
         _omission(len(report["sensors"]), len(pictures)),
         *(_figure(sensor, picture) for sensor, picture in pictures.items()),
         "</body></html>\n",
@@ -77,9 +88,18 @@ def _facts(report: Mapping[str, Any]) -> str:
     )
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str) -> str:
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str, best: frozenset[int] = frozenset()) -> str:
+    """Return a table; cells of the first row in the columns `best` are bold."""
     head = "".join(f"<th>{escape(name)}</th>" for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td class="best">{escape(cell)}</td>' if number == 0 and column in best else f"<td>{escape(cell)}</td>"
+            for column, cell in enumerate(row)
+        )
+        + "</tr>"
+        for number, row in enumerate(rows)
+    )
     return f'<div class="wide"><table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 

@@ -36,7 +36,7 @@ class RollCall:
             return
         self._is_done = True
         known = self._detector.known_sensors()
-        if not known or self._ends.ends(0.0).keys() != partitions.keys():
+        if not known or self._detector.sensor_table.takes_any or self._ends.ends(0.0).keys() != partitions.keys():
             return
         arena = self._detector.arena
         absent = sorted(name for name in known if not any(arena.holds(number, name) for number in partitions))

@@ -161,7 +161,7 @@ def test_the_page_needs_nothing_else_and_escapes_names() -> None:
 
     text = to_html(build_report(ABOUT, [renamed]), {'<b>"s"': PNG})
 
-    assert "Evaluation of pumps &lt;1&gt;" in text
+    assert "How well pumps &lt;1&gt; finds the faults" in text
     assert "<b>" not in text
     assert re.findall(r'(?:src|href)="(?!data:image/png;base64,)', text) == []
     assert not re.search(r"https?:|<script|@import|url\(", text)

@@ -1,0 +1,78 @@
+"""What the model expected of a sensor's rows, for the picture of an evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stream_detector.detection.scorer import WindowErrors
+from stream_detector.evaluation.baselines import Detection
+from stream_detector.evaluation.expected_values import Expected, expected_values
+from stream_detector.evaluation.scorecard import LabelledSeries
+from stream_detector.readings import BoolArray, Float32Array
+from stream_detector.state.running_scale import Scales
+from tests.state.test_sensor_names import table
+
+ROWS, WINDOW = 40, 4
+FEATURES = ("flow", "pressure", "temperature")
+
+
+@dataclass(frozen=True, slots=True)
+class OneBehind:
+    """Expects of each value that of the row before, and blames the last feature."""
+
+    def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
+        assert len(windows) == len(scales.location)
+        blame = np.array([[0.0, 0.1, 0.9]], np.float32)
+        even = np.full((1, WINDOW), 1.0 / WINDOW, np.float32)
+        return [WindowErrors(even[0], np.roll(one, 1, axis=0), blame, even, np.zeros(3, np.bool_)) for one in windows]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    sensors: Any
+
+
+def series(alarms: BoolArray, sensor: str = "pump-1") -> LabelledSeries:
+    scores = np.ones(ROWS)
+    scores[: WINDOW - 1] = np.nan
+    return LabelledSeries(
+        sensor=sensor,
+        times_ms=1000 * np.arange(ROWS, dtype=np.int64),
+        values=np.arange(ROWS * 3, dtype=np.float64).reshape(ROWS, 3),
+        labels=alarms,
+        is_late=np.arange(ROWS) == 10,
+        is_warming=np.arange(ROWS) < WINDOW - 1,
+        product=Detection(scores, np.full(ROWS, 2.0), alarms),
+    )
+
+
+def asked(one: LabelledSeries) -> Expected | None:
+    model: Any = OneBehind()
+    known: Any = Known(table("pump-1"))
+    return expected_values(model, known, one, FEATURES, WINDOW)
+
+
+def test_scored_rows_get_the_newest_expected_values_and_late_rows_are_in_no_window() -> None:
+    found = asked(series(np.zeros(ROWS, np.bool_)))
+
+    assert found is not None
+    assert found.rows.tolist() == [row for row in range(WINDOW - 1, ROWS) if row != 10]
+    before = [row - 1 if row != 11 else 9 for row in found.rows.tolist()]
+    assert found.values[:, 0].tolist() == [3.0 * row for row in before]
+
+
+def test_the_features_that_an_alarm_blames_come_first() -> None:
+    alarms = np.zeros(ROWS, np.bool_)
+    alarms[20:25] = True
+
+    found = asked(series(alarms))
+
+    assert found is not None
+    assert found.features == (("temperature", 2), ("pressure", 1))
+
+
+def test_nothing_is_expected_of_a_sensor_that_the_model_does_not_know() -> None:
+    assert asked(series(np.zeros(ROWS, np.bool_), "other")) is None
