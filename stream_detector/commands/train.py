@@ -22,6 +22,7 @@ from stream_detector.commands.train_replace import (
     check_features,
     describe_comparison,
     describe_decision,
+    in_its_order,
     look_at,
 )
 from stream_detector.files import check_writable
@@ -126,7 +127,7 @@ def main(arguments: argparse.Namespace) -> int:
         console.print(note, soft_wrap=True)
     console.print(describe_data(inspection.dataset), soft_wrap=True)
     check_features(place, inspection.dataset.features, replace=arguments.replace)
-    prepared = prepare(inspection.dataset, _config(arguments, inspection))
+    prepared = prepare(in_its_order(place, inspection.dataset), _config(arguments, inspection))
     trained = _train(prepared, place, settings, console)
     return _save(trained, place, arguments, console)
 

@@ -13,6 +13,7 @@ from stream_detector.errors import ModelError
 from stream_detector.files import check_replaceable
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.model_directory import is_model, load_artifact
+from stream_detector.tables.dataset import Dataset
 
 if TYPE_CHECKING:
     from stream_detector.training.comparison import Comparison
@@ -66,6 +67,16 @@ def check_features(place: Place, features: Sequence[str], *, replace: bool) -> N
         f"To replace it all the same, add --replace (it is kept as {place.previous}); to keep both, choose another --output"
     )
     raise ModelError(msg)
+
+
+def in_its_order(place: Place, dataset: Dataset) -> Dataset:
+    """Return the dataset with its features in the order of the model there, if they are the same; else as it is.
+
+    Models of features in another order could not be compared, and would not go on with the sensors' windows.
+    """
+    if place.there is None or set(place.there.spec.features) != set(dataset.features):
+        return dataset
+    return dataset.select(place.there.spec.features)
 
 
 def describe_comparison(comparison: Comparison) -> str:

@@ -8,12 +8,19 @@ from pathlib import Path
 import pytest
 
 from stream_detector.cli import main
-from stream_detector.commands.train_replace import check_features, describe_comparison, describe_decision, look_at
+from stream_detector.commands.train_replace import (
+    check_features,
+    describe_comparison,
+    describe_decision,
+    in_its_order,
+    look_at,
+)
 from stream_detector.errors import ModelError
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.model_directory import load_artifact, save_artifact
 from stream_detector.training.comparison import Comparison
 from tests.commands.test_train import SMALL, write_csv
+from tests.fixtures_model import tiny_dataset
 from tests.training.test_comparison import rating
 
 BETTER = Comparison(0.1, 3.6, rating(60), rating(80))
@@ -57,6 +64,18 @@ def test_a_model_with_other_features_is_not_replaced_unasked(tmp_path: Path, tin
         check_features(place, ("temperature", "flow"), replace=False)
     check_features(place, ("temperature", "flow"), replace=True)
     check_features(place, ("pressure", "temperature"), replace=False)
+
+
+def test_features_in_another_order_take_that_of_the_model_there(tmp_path: Path, tiny_model_directory: Path) -> None:
+    shutil.copytree(tiny_model_directory, tmp_path / "model")
+    dataset = tiny_dataset()
+    turned = dataset.select(("pressure", "temperature"))
+
+    found = in_its_order(look_at(tmp_path / "model"), turned)
+
+    assert found.features == ("temperature", "pressure")
+    assert (found.values == dataset.values).all()
+    assert in_its_order(look_at(tmp_path / "absent"), turned) is turned
 
 
 def test_a_model_that_cannot_be_read_is_replaced_and_that_is_said(tmp_path: Path, tiny_model_directory: Path) -> None:
