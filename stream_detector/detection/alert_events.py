@@ -10,7 +10,7 @@ from stream_detector.detection.decision import Decisions, transition_of
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detected import Detected
 from stream_detector.detection.event_builder import build_event, change_contexts, event_message, rounded
-from stream_detector.detection.events import PROVISIONAL, READY, WARMING, Event, EventRules
+from stream_detector.detection.events import PROVISIONAL, READY, RELEARNING, WARMING, Event, EventRules
 from stream_detector.detection.explanation import explain_scored
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.changes import Closing, build_rule_event, closed_by_silence
@@ -21,7 +21,6 @@ from stream_detector.detection.transition import CLOSED, SILENT, Transition
 from stream_detector.readings import Int64Array, Message, Readings
 from stream_detector.state.arena import Arena
 from stream_detector.state.record_layout import NO_INCIDENT, RULE_TYPES
-from stream_detector.state.windows import Appended
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class AlertEvents:
         assert decisions is not None
         transitions = sorted(chosen, key=lambda one: int(appended.reading[one.position]))
         positions = np.array([transition.position for transition in transitions])
-        states = self._sensor_states(appended, decisions, positions, rules)
+        states = self._sensor_states(detected, decisions, positions, rules)
         contexts = change_contexts(readings, appended, decisions, positions, states=states, topic=input_topic)
         explanations = explain_scored(self.scorer, appended, detected.scales, decisions, positions)
         return [
@@ -106,14 +105,18 @@ class AlertEvents:
         ]
 
     def _sensor_states(
-        self, appended: Appended, decisions: Decisions, positions: Int64Array, rules: DecisionRules
+        self, detected: Detected, decisions: Decisions, positions: Int64Array, rules: DecisionRules
     ) -> list[str]:
         """Return the state of the sensor at each of these accepted readings [K]."""
+        appended = detected.appended
         is_learned = appended.count[positions] >= self.learned_count
         table_rows = self.arena.table_rows[appended.slot[positions]]
         is_ready = rules.is_ready(table_rows, decisions.level_counts[positions], is_learned)
         is_full = appended.filled[positions] >= self.model.window_length
-        return [str(state) for state in np.where(is_full, np.where(is_ready, READY, PROVISIONAL), WARMING)]
+        states = np.where(is_full, np.where(is_ready, READY, PROVISIONAL), WARMING)
+        hidden = detected.scales.hidden
+        is_relearning = is_full & (hidden is not None and hidden[positions].any(axis=1))
+        return [str(state) for state in np.where(is_relearning, RELEARNING, states)]
 
 
 def event_rules(rules: DecisionRules) -> EventRules:

@@ -12,7 +12,7 @@ exceeds its threshold if and only if the surprise exceeds its limit.
 The levels follow normal errors slowly. They stand still while an incident is open, and never leave a band around their
 initial values, so they do not learn an anomaly. An incident that lasts longer than `accept_ms` counts as a new normal
 state: the fold closes it as accepted and raises the limit by the memory's excess over the typical surprise, until the surprise
-falls again.
+falls again. It falls soon if the shifted features are learned again (acceptance.py), which batch_decision.py sees to.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_detector.detection.acceptance import Acceptance
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.severity import ratio_of
 from stream_detector.detection.silence_watch import Returns
@@ -57,6 +58,7 @@ class Decisions:
     level_counts: Float64Array  # [N] readings behind the levels as of this reading
     needed: BoolArray  # [N] readings whose errors the fold needed, provided or not
     transitions: list[Transition]  # by position
+    acceptances: list[Acceptance]  # in each group by position
 
 
 def reset_for_model(header: Records, table_rows: Int32Array, rules: DecisionRules) -> None:
@@ -104,6 +106,7 @@ class _Fold:
             level_counts=np.empty(count),
             needed=np.zeros(count, np.bool_),
             transitions=[],
+            acceptances=[],
         )
 
     def step(self, header: Records, table_rows: Int32Array, positions: Int64Array) -> None:
@@ -114,7 +117,8 @@ class _Fold:
         self._close_silent(state, positions)
         was_open = state["incident_offset"] != NO_INCIDENT
         _follow_clock(state, self._readings.jump_ms[positions])
-        above_level = self._needed_errors(positions, was_open) - rules.starts[rows] - state["shift"][:, : rules.starts.shape[1]]
+        levels = rules.starts[rows] + state["shift"][:, : rules.starts.shape[1]]
+        above_level = self._needed_errors(positions, was_open) - levels
         surprises = rules.tails.surprise(above_level) * rules.weights
         surprise = surprises.sum(axis=1)
         scored = ~np.isnan(surprise)
@@ -127,7 +131,7 @@ class _Fold:
         found.surprises[positions] = surprises
         found.level_counts[positions] = state["level_count"]
         if anomalous.any() or was_open.any():
-            self._update_incidents(state, positions)
+            self._update_incidents(state, positions, levels)
         normal = scored & ~anomalous & ~was_open
         self._update_levels(state, rows, above_level, normal)
         state["accepted"] = np.where(normal, np.clip(memory - rules.typical, 0.0, state["accepted"]), state["accepted"])
@@ -150,7 +154,7 @@ class _Fold:
         self.decisions.needed[positions] = needed = readings.scorable[positions] & (readings.wanted[positions] | was_open)
         return np.where(needed[:, np.newaxis], readings.errors[positions], np.float32(np.nan)).astype(np.float64)
 
-    def _update_incidents(self, state: Records, positions: Int64Array) -> None:
+    def _update_incidents(self, state: Records, positions: Int64Array, levels: Float64Array) -> None:
         """Close, open, accept and update incidents, in this order."""
         rules, times = self._rules, self._rules.times(self._readings.interval_ms[positions])
         time_ms, anomalous = self._readings.times_ms[positions], self.decisions.anomalous[positions]
@@ -165,6 +169,7 @@ class _Fold:
         self._record(OPENED, opening, state, positions)
         accepting = anomalous & is_open & (time_ms - state["incident_time_ms"] >= times.accept_ms)
         self._record(CLOSED, accepting, state, positions, is_accepted=True)
+        self._record_acceptances(accepting, positions, levels)
         _clear_incident(state, accepting)
         state["accepted"] = np.where(accepting, np.fmax(state["memory"] - rules.typical, 0.0), state["accepted"])
         updating = anomalous & is_open & ~accepting & (time_ms - state["last_update_ms"] >= times.update_ms)
@@ -185,6 +190,13 @@ class _Fold:
         for at in np.flatnonzero(chosen).tolist():
             position = int(positions[at])
             self.decisions.transitions.append(transition_of(state[at], position, status, is_accepted=is_accepted))
+
+    def _record_acceptances(self, chosen: BoolArray, positions: Int64Array, levels: Float64Array) -> None:
+        for at in np.flatnonzero(chosen).tolist():
+            position = int(positions[at])
+            limit = self._rules.typical + float(self._margins[position])
+            group = int(self._readings.groups[position])
+            self.decisions.acceptances.append(Acceptance(position, group, levels[at], limit))
 
     def _update_levels(self, state: Records, table_rows: Int32Array, above_level: Float64Array, normal: BoolArray) -> None:
         """Move the levels towards normal errors: a running mean of bounded memory, step and range."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.detection.alert_events import AlertEvents, event_rules
-from stream_detector.detection.decision import Decisions, ScoredReadings, decide, reset_for_model
+from stream_detector.detection.batch_decision import BatchDecision, fill_in, no_errors, start_scoring
+from stream_detector.detection.decision import ScoredReadings, reset_for_model
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detected import Detected
 from stream_detector.detection.events import Event
@@ -117,6 +118,8 @@ class Detector:
         table_rows = self._windows.scales.sensors.find(sensors)
         self._strangers += [sensors[at] for at in np.flatnonzero((table_rows == UNKNOWN) & ~is_stored).tolist()]
         header = records["header"].copy()
+        is_moved = (header["model"] != self._rules.model_tag) & (table_rows != UNKNOWN)
+        records["moments"][is_moved] = np.zeros((), records["moments"].dtype)  # another model knows where its features are
         reset_for_model(header, table_rows, self._rules)
         begin_pace(header, *self._windows.scales.sensors.pace(table_rows, self._windows.interval_ms))
         records["header"] = header
@@ -166,10 +169,10 @@ class Detector:
             batch = RuleBatch.of(appended, readings, last_time_ms, table_rows, returns)
             changes = fold_rules(self.arena.records, batch, self.model.features, self._rule_config, emits=scoring)
         if not scoring or not len(values):
-            return PendingBatch(appended, scales, touched, None, np.zeros(0, np.int64), _no_errors, changes)
+            return PendingBatch(appended, scales, touched, None, np.zeros(0, np.int64), no_errors, changes)
         fold = self._fold(readings, appended, groups, returns)
         has_incident = self.arena.records["header"]["incident_offset"][touched] != NO_INCIDENT
-        started = self._start(appended, scales, fold, fold.wanted | has_incident[groups])
+        started = start_scoring(self._scorer, appended, scales, fold, fold.wanted | has_incident[groups])
         changes += silence_changes(readings, appended, returns) + clock_changes(self.arena.records, readings, appended)
         return PendingBatch(appended, scales, touched, fold, *started, changes)
 
@@ -177,8 +180,9 @@ class Detector:
         """Wait for the scores of a batch, and decide. Slots may have been released since: their new state is then lost."""
         if pending.fold is None:
             return Detected(pending.appended, pending.scales, 0, None, pending.rule_changes)
-        _fill_in(pending.fold, pending.chosen, pending.errors)
-        decisions = self._decide(pending, pending.fold)
+        fill_in(pending.fold, pending.chosen, pending.errors)
+        batch = pending.appended, pending.scales, pending.touched, pending.fold
+        decisions = BatchDecision(self.arena, self._scorer, self._rules, self._windows.scales, *batch).run()
         scored = int((~np.isnan(decisions.scores)).sum())
         return Detected(pending.appended, pending.scales, scored, decisions, pending.rule_changes)
 
@@ -196,32 +200,6 @@ class Detector:
             jump_ms=appended.jump_ms,
             returns=returns,
         )
-
-    def _decide(self, pending: PendingBatch, fold: ScoredReadings) -> Decisions:
-        """Decide on a batch's readings, scoring more of them if the decisions need it."""
-        header, table_rows = self.arena.records["header"], self.arena.table_rows[pending.touched]
-        before = header[pending.touched]
-        after = before.copy()
-        decisions = decide(after, table_rows, fold, self._rules)
-        missing = decisions.needed & np.isnan(fold.errors[:, 0])
-        if missing.any():
-            # An incident opened between two strides: every later reading of the sensor needs a score.
-            requested = np.isin(fold.groups, fold.groups[missing])
-            _fill_in(fold, *self._start(pending.appended, pending.scales, fold, requested))
-            after = before.copy()
-            decisions = decide(after, table_rows, fold, self._rules)
-        header[pending.touched] = after
-        return decisions
-
-    def _start(
-        self, appended: Appended, scales: Scales, fold: ScoredReadings, requested: BoolArray
-    ) -> tuple[Int64Array, Callable[[], Float32Array]]:
-        """Start scoring those requested readings that are scorable and have no errors yet.
-
-        Return their positions [K], and a function that waits for their log errors [K, M].
-        """
-        chosen = np.flatnonzero(requested & fold.scorable & np.isnan(fold.errors[:, 0]))
-        return chosen, self._scorer.start(appended.windows(chosen), scales.take(chosen)) if len(chosen) else _no_errors
 
     def alerts(self, readings: Readings, detected: Detected, input_topic: str, alerts_topic: str) -> list[Message]:
         """Build the events of a batch, in log order; at one reading, that of the score comes first."""
@@ -256,14 +234,3 @@ class Detector:
             return None
         back_ms = max(silence.opened_ms, self.silences.newest_ms())
         return input_event(silence, input_topic, self.model, event_rules(self._rules), back_ms=back_ms)
-
-
-def _no_errors() -> Float32Array:
-    return np.zeros((0, 1), np.float32)
-
-
-def _fill_in(fold: ScoredReadings, chosen: Int64Array, errors: Callable[[], Float32Array]) -> None:
-    """Wait for the errors of these readings [K] and fill them in. A window without values has no error: NaN."""
-    if len(chosen):
-        fold.errors[chosen] = errors()
-        fold.scorable[chosen] = ~np.isnan(fold.errors[chosen, 0])

@@ -22,6 +22,8 @@ ADDED_FIELDS = frozenset({"rules", "what", "readings", "reason", "peak_severity"
 #: Why an event has no attention: training left the network out of the model's score, or there is no score.
 NOT_A_MEMBER, NOT_SCORED = "not_a_member", "not_scored"
 WARMING, PROVISIONAL, READY, OF_SILENCE = "warming", "provisional", "ready", "silent"
+#: The state of a sensor of which features are learned again after an accepted incident.
+RELEARNING = "relearning"
 _SEVERITY_NAMES = [name for _, name in reversed(SEVERITIES)]
 
 
@@ -175,8 +177,9 @@ class Event(Struct, frozen=True, kw_only=True):
         str,
         _about(
             "`warming`: the window is not full. `provisional`: the sensor was not in training and still learns its scale and "
-            "level. `silent`: it was silent until this event.",
-            enum=[WARMING, PROVISIONAL, READY, OF_SILENCE],
+            "level. `relearning`: features that shifted in an accepted incident are learned again, and not scored meanwhile. "
+            "`silent`: it was silent until this event.",
+            enum=[WARMING, PROVISIONAL, RELEARNING, READY, OF_SILENCE],
         ),
     ] = ""
     model: EventModel = EventModel()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from stream_detector.detection.acceptance import scored_windows
 from stream_detector.detection.decision import Decisions
 from stream_detector.detection.scorer import Scorer, WindowErrors
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, FloatArray, Int64Array
@@ -45,7 +46,7 @@ def explain_scored(
     """Explain accepted readings [K]; None for one that was not scored."""
     is_scored = ~np.isnan(decisions.scores[positions])
     chosen = positions[is_scored]
-    errors = scorer.explain(appended.windows(chosen), scales.take(chosen)) if len(chosen) else []
+    errors = scorer.explain(scored_windows(appended, scales, chosen), scales.take(chosen)) if len(chosen) else []
     explanations = iter(
         [
             replace(explained, expected=appended.in_values(at, errors_of.expected[-1]))

@@ -25,6 +25,7 @@ class StepReport:
     readings: int = 0
     late: int = 0
     restarted_windows: int = 0
+    relearning: int = 0  # readings of sensors that learn features again
     scored: int = 0
     sensor_days: float = 0.0  # event time of readings with a full window, by the sensors' own intervals
     alerts: Counter[tuple[str, str]] = field(default_factory=Counter)  # by type and status
@@ -56,6 +57,7 @@ def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
     report.readings += len(decoded.readings)
     report.late += detected.appended.late
     report.restarted_windows += detected.appended.restarted
+    report.relearning += _relearning(detected)
     report.scored += detected.scored
     report.sensor_days += _sensor_days(detected, model)
     report.tombstones += decoded.tombstones.total()
@@ -68,6 +70,11 @@ def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
     report.alerts.update((one.event.type, one.event.status) for one in scored.announced)
     if len(decoded.readings):
         report.newest_time_ms = max(report.newest_time_ms, int(decoded.readings.times_ms.max()))
+
+
+def _relearning(detected: Detected) -> int:
+    hidden = detected.scales.hidden
+    return 0 if hidden is None else int(hidden.any(axis=1).sum())
 
 
 def _sensor_days(detected: Detected, model: ModelSpec) -> float:

@@ -39,6 +39,7 @@ METRICS = (
     Metric("readings", Kind.COUNTER, "Records that were usable readings."),
     Metric("late_readings", Kind.COUNTER, "Readings dropped: not newer than their sensor's newest."),
     Metric("restarted_windows", Kind.COUNTER, "Windows restarted after a gap."),
+    Metric("relearning_readings", Kind.COUNTER, "Readings of sensors that learn features again after an accepted incident."),
     Metric("scored_windows", Kind.COUNTER, "Windows scored."),
     Metric(
         "sensor_days",
@@ -104,6 +105,7 @@ _PLAIN = {
     "readings": "readings",
     "late_readings": "late",
     "restarted_windows": "restarted_windows",
+    "relearning_readings": "relearning",
     "scored_windows": "scored",
     "sensor_days": "sensor_days",
     "tombstones": "tombstones",

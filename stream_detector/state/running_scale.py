@@ -5,6 +5,10 @@ For any other sensor, a pure fold over its readings learns the scale (Welford 19
 to and including it. After `learned_count` readings of a feature its scale is frozen, so that a later slow fault is not
 learned.
 
+For a sensor that the model knows, moments of a feature that count something mean that the feature is learned again, because an
+incident was accepted as its new normal (`start_again`): its location is that of the readings since, its deviation the model's.
+Until `hidden_count` readings it is hidden from the members, as if it were missing.
+
 A failed read written as -9999 must not widen the scale for good. So values far from the rest of the first full window are taken
 out of the moments again, and from then on a value counts as at most FAR deviations from the mean: a sensor that truly changes
 still widens its scale, exponentially.
@@ -40,6 +44,11 @@ class ScaleConfig:
     fallback: Float32Array  # [F] > 0: the fleet's typical deviation, for a feature that has not varied yet
     learned_count: int  # readings after which a running scale is frozen; at most MAXIMUM_LEARNED_COUNT
 
+    @property
+    def hidden_count(self) -> int:
+        """Readings before which a feature that is learned again is hidden: a quarter of those that it is learnt from."""
+        return max(1, self.learned_count // 4)
+
 
 @dataclass(frozen=True, slots=True)
 class Scales:
@@ -47,34 +56,93 @@ class Scales:
 
     location: Float32Array  # [M, F] in the features' units
     deviation: Float32Array  # [M, F] > 0
+    hidden: BoolArray | None = None  # [M, F] learned again, and not to be read by the members; None: none
 
     def take(self, chosen: Int64Array | BoolArray | slice) -> Scales:
         """Return the scales of the chosen readings."""
-        return Scales(self.location[chosen], self.deviation[chosen])
+        return Scales(self.location[chosen], self.deviation[chosen], None if self.hidden is None else self.hidden[chosen])
 
 
 def learn(records: Records, appended: Appended, values: FloatArray, table_rows: Int32Array, rules: ScaleConfig) -> Scales:
-    """Fold accepted readings, values [M, F], into the moments of sensors that the model does not know, in place.
+    """Fold accepted readings, values [M, F], into the moments that are being learnt, in place.
 
-    `table_rows` [M]: the row of each reading's sensor in the table, or UNKNOWN. Return the scales of all M readings.
+    Those are all of a sensor that the model does not know, and of others those that `start_again` began. `table_rows` [M]: the
+    row of each reading's sensor in the table, or UNKNOWN. Return the scales of all M readings.
     """
     location = np.empty(values.shape, np.float32)
     deviation = np.empty(values.shape, np.float32)
+    scales = Scales(location, deviation, np.zeros(values.shape, np.bool_))
     known = table_rows != UNKNOWN
     location[known] = rules.sensors.location[table_rows[known]]
     deviation[known] = rules.sensors.deviation[table_rows[known]]
-    unknown = np.flatnonzero(~known)
-    for positions in _by_rank(unknown, appended.rank):
-        slots = appended.slot[positions]
+    for positions in _by_rank(np.flatnonzero(~known | _learns_again(records, appended)), appended.rank):
+        slots, is_known = appended.slot[positions], known[positions]
         moments = records["moments"][slots]
-        _add(moments, values[positions].astype(np.float64), rules)
-        full = np.flatnonzero(appended.count[positions] == appended.window_length)
+        learning = ~is_known[:, np.newaxis] | (moments["count"] > 0)
+        _add(moments, values[positions].astype(np.float64), rules, learning)
+        full = np.flatnonzero((appended.count[positions] == appended.window_length) & ~is_known)
         if len(full) and appended.window_length >= FEWEST_VALUES:
             moments[full] = _without_far_values(moments[full], appended.windows(positions[full]).astype(np.float64))
         records["moments"][slots] = moments
-        location[positions] = moments["mean"]
-        deviation[positions] = _deviation(moments, rules.fallback)
-    return Scales(location, deviation)
+        _use(moments, positions, is_known, scales, rules)
+    return scales
+
+
+def start_again(
+    records: Records,
+    slot: int,
+    features: BoolArray,
+    window: Float64Array,
+    *,
+    later: tuple[Int64Array, FloatArray],
+    scales: Scales,
+    rules: ScaleConfig,
+    is_known: bool,
+) -> None:
+    """Learn the location of these features [F] of one sensor again, from its newest window [T, F] on, in place.
+
+    `later` are the positions [K] and values [K, F] of its readings after that window in the same batch: they are folded in, and
+    their scales become those of the moments.
+    """
+    moments = records["moments"][[slot]]
+    kept = ~np.isnan(window)
+    count = kept.sum(axis=0)
+    mean = np.where(kept, window, 0.0).sum(axis=0) / np.maximum(count, 1)
+    squares = np.where(kept, np.square(window - mean), 0.0).sum(axis=0)
+    for name, values in (("mean", mean), ("squares", squares), ("count", np.maximum(count, 1))):
+        moments[name][0] = np.where(features, values, moments[name][0])
+    for position, value in zip(*later, strict=True):
+        _add(moments, value[np.newaxis].astype(np.float64), rules, features[np.newaxis])
+        _use(moments, np.array([position]), np.array([is_known]), scales, rules, features=features)
+    records["moments"][slot] = moments[0]
+
+
+def _learns_again(records: Records, appended: Appended) -> BoolArray:
+    """Return the accepted readings [M] of sensors with moments that count something."""
+    is_first = appended.rank == 0
+    counts = (records["moments"]["count"][appended.slot[is_first]] > 0).any(axis=1)
+    return np.asarray(counts[np.cumsum(is_first) - 1])
+
+
+def _use(
+    moments: Records,
+    positions: Int64Array,
+    is_known: BoolArray,
+    scales: Scales,
+    rules: ScaleConfig,
+    *,
+    features: BoolArray | None = None,
+) -> None:
+    """Set the scales of readings at these positions [G] to those of their moments [G, F], for some features or all."""
+    assert scales.hidden is not None
+    known, learnt = is_known[:, np.newaxis], moments["count"] >= rules.hidden_count
+    chosen = np.ones(moments.shape, np.bool_) if features is None else np.broadcast_to(features, moments.shape)
+    located = chosen & (~known | learnt)
+    scales.location[positions] = np.where(located, moments["mean"], scales.location[positions])
+    deviation = _deviation(moments, rules.fallback)
+    scales.deviation[positions] = np.where(chosen & ~known, deviation, scales.deviation[positions])
+    is_hidden = known & (moments["count"] > 0) & ~learnt
+    scales.hidden[positions] = np.where(chosen, is_hidden, scales.hidden[positions])
 
 
 def _by_rank(positions: Int64Array, rank: Int64Array) -> list[Int64Array]:
@@ -85,9 +153,9 @@ def _by_rank(positions: Int64Array, rank: Int64Array) -> list[Int64Array]:
     return np.split(ordered, np.flatnonzero(np.diff(rank[ordered])) + 1)
 
 
-def _add(moments: Records, values: Float64Array, rules: ScaleConfig) -> None:
-    """Add one value to each of these moments [G, F], unless it is missing or they are frozen."""
-    counts = ~np.isnan(values) & (moments["count"] < rules.learned_count)
+def _add(moments: Records, values: Float64Array, rules: ScaleConfig, learning: BoolArray) -> None:
+    """Add one value to each of these moments [G, F] that are `learning`, unless it is missing or they are frozen."""
+    counts = learning & ~np.isnan(values) & (moments["count"] < rules.learned_count)
     count = moments["count"] + counts
     most = np.where(
         moments["count"] < FEWEST_VALUES, np.inf, FAR * np.maximum(_deviation(moments, rules.fallback), rules.fallback)

@@ -179,7 +179,7 @@ def test_a_quarter_of_the_windows_a_network_is_fitted_on_miss_a_feature_in_all_r
 
     batch = batch_of(prepared, ends, np.random.default_rng(0))
 
-    lost = ~batch.visible.any(axis=1)  # [N, F]
+    lost = np.asarray(~batch.visible.any(axis=1))  # [N, F]
     assert 0.15 < lost.any(axis=1).mean() < 0.35
     assert not lost.all(axis=1).any()
     expected, present = prepared.scaled_windows(ends, lost)
@@ -200,7 +200,7 @@ def test_missing_values_and_context_are_not_learned() -> None:
     batch = batch_of(prepared, ends, np.random.default_rng(0))
 
     rows = decoded_rows(16)
-    lost = ~batch.visible.any(axis=1)
+    lost = np.asarray(~batch.visible.any(axis=1))
     assert (batch.weight[:, :, 1] == 0).all()
     assert (batch.visible[~lost[:, 1], :, 1] == 1).all()
     assert (batch.weight[~present[:, -rows:]] == 0).all()

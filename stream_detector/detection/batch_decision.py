@@ -1,0 +1,110 @@
+"""Decides on a batch of scored readings, and scores more of them where the decisions turn out to need it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_detector.detection.acceptance import Acceptance, is_still_there, scored_windows, shifted_features
+from stream_detector.detection.decision import Decisions, ScoredReadings, decide
+from stream_detector.detection.decision_rules import DecisionRules
+from stream_detector.detection.scorer import Scorer
+from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
+from stream_detector.state.arena import Arena
+from stream_detector.state.known_sensors import UNKNOWN
+from stream_detector.state.running_scale import ScaleConfig, Scales, start_again
+from stream_detector.state.windows import Appended
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDecision:
+    """What a batch of N accepted readings of S sensors is decided with."""
+
+    arena: Arena
+    scorer: Scorer
+    rules: DecisionRules
+    config: ScaleConfig
+    appended: Appended
+    scales: Scales  # [N]
+    touched: Int32Array  # [S] slots
+    fold: ScoredReadings
+
+    def run(self) -> Decisions:
+        """Decide, and change the sensors' records. Blocks.
+
+        An incident that opens between two strides needs scores of the sensor's later readings. One that is accepted makes
+        the sensor learn its shifted features again, so its later readings get other scores. Then the batch is decided again.
+        """
+        header, table_rows = self.arena.records["header"], self.arena.table_rows[self.touched]
+        before = header[self.touched]
+        handled: set[int] = set()
+        while True:
+            after = before.copy()
+            decisions = decide(after, table_rows, self.fold, self.rules)
+            missing = decisions.needed & np.isnan(self.fold.errors[:, 0])
+            if missing.any():
+                requested = np.isin(self.fold.groups, self.fold.groups[missing])
+                fill_in(self.fold, *start_scoring(self.scorer, self.appended, self.scales, self.fold, requested))
+                continue
+            fresh = {one.group: one for one in reversed(decisions.acceptances) if one.position not in handled}
+            for accepted in fresh.values():  # the first of each sensor: later ones depend on it
+                handled.add(accepted.position)
+                self._relearn(accepted)
+            if not fresh:
+                header[self.touched] = after
+                return decisions
+
+    def _relearn(self, accepted: Acceptance) -> None:
+        """Begin to learn the shifted features of an accepted incident again; the sensor's later readings lose their errors."""
+        at = np.array([accepted.position])
+        slot, scale = int(self.appended.slot[accepted.position]), self.scales.take(at)
+        window = scored_windows(self.appended, self.scales, at)
+        features = shifted_features(self._log_errors, window, scale, accepted, self.rules)
+        counts = self.arena.records["moments"]["count"][slot]
+        is_known = bool(self.arena.table_rows[slot] != UNKNOWN)
+        if is_known and bool((counts[features] > 0).all()) and is_still_there(window, scale, features):
+            return  # these were learned again already, and are not elsewhere but different: the limit rises
+        later = np.flatnonzero(self.fold.groups == accepted.group)
+        later = later[later > accepted.position]
+        start_again(
+            self.arena.records,
+            slot,
+            features,
+            window[0].astype(np.float64),
+            later=(later, self.appended.newest_values()[later]),
+            scales=self.scales,
+            rules=self.config,
+            is_known=is_known,
+        )
+        self.fold.errors[later] = np.nan
+        self.fold.scorable[later] = self.appended.filled[later] == self.appended.window_length
+
+    def _log_errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
+        return self.scorer.start(windows, scales)()
+
+
+def start_scoring(
+    scorer: Scorer, appended: Appended, scales: Scales, fold: ScoredReadings, requested: BoolArray
+) -> tuple[Int64Array, Callable[[], Float32Array]]:
+    """Start scoring those requested readings that are scorable and have no errors yet.
+
+    Return their positions [K], and a function that waits for their log errors [K, M].
+    """
+    chosen = np.flatnonzero(requested & fold.scorable & np.isnan(fold.errors[:, 0]))
+    if not len(chosen):
+        return chosen, no_errors
+    return chosen, scorer.start(scored_windows(appended, scales, chosen), scales.take(chosen))
+
+
+def no_errors() -> Float32Array:
+    """Return the log errors of no readings."""
+    return np.zeros((0, 1), np.float32)
+
+
+def fill_in(fold: ScoredReadings, chosen: Int64Array, errors: Callable[[], Float32Array]) -> None:
+    """Wait for the errors of these readings [K] and fill them in. A window without values has no error: NaN."""
+    if len(chosen):
+        fold.errors[chosen] = errors()
+        fold.scorable[chosen] = ~np.isnan(fold.errors[chosen, 0])

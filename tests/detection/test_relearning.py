@@ -1,0 +1,220 @@
+"""An accepted incident: only the shifted feature is learned again, whatever the batches, and the others keep their limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from stream_detector.detection.calibration import Calibration, Tails
+from stream_detector.detection.decision_rules import DecisionRules
+from stream_detector.detection.detector import Detector, WindowConfig
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.scorer import WindowErrors
+from stream_detector.readings import BoolArray, Float32Array, Readings
+from stream_detector.state.arena import Arena
+from stream_detector.state.known_sensors import SensorTable
+from stream_detector.state.running_scale import ScaleConfig, Scales
+
+STEPS, FEATURES, LEARNED = 4, 3, 64
+#: Readings that a feature is hidden: a quarter of those it is learnt from, less the window at the acceptance.
+HIDDEN = LEARNED // 4 - STEPS
+MINUTE_MS = 60_000
+ACCEPT = 20
+SPEC = ModelSpec("m", "v", ("flow", "pressure", "temperature"), STEPS, 60.0, ("far",))
+
+
+class FarScorer:
+    """One error: how far the newest row lies from its location at most, of features that are there."""
+
+    def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
+        """See ports.Scorer."""
+        distance = np.abs(windows[:, -1] - scales.location) / scales.deviation
+        found = np.where(
+            np.isnan(distance).all(axis=1), np.nan, np.nanmax(np.where(np.isnan(distance), -1.0, distance), axis=1)
+        )
+        return lambda: found[:, np.newaxis].astype(np.float32)
+
+    def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
+        """See ports.Scorer."""
+        del scales
+        equal = np.full((1, FEATURES), 1 / FEATURES, np.float32)
+        steps = np.full(STEPS, 1 / STEPS, np.float32)
+        return [WindowErrors(steps, window, equal, steps[np.newaxis], np.isnan(window[-1])) for window in windows]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What became of the readings of one sensor."""
+
+    anomalous: BoolArray
+    scored: BoolArray
+    accepted_excess: float
+    moments: bytes
+    header: bytes
+    location: Float32Array  # [N, F]
+    relearning: list[bool]  # [N] whether features are learned again
+
+
+def detector(*, known: bool = True) -> Detector:
+    table = SensorTable(
+        rows={"pump": 0} if known else {},
+        location=np.zeros((int(known), FEATURES), np.float32),
+        deviation=np.ones((int(known), FEATURES), np.float32),
+        levels=np.zeros((int(known), 1)),
+        counts=np.full(int(known), 100.0),
+        **pace(int(known)),
+    )
+    knots = np.array([[0.0, 1.0]])
+    calibration = Calibration(
+        members=("far",),
+        weights=np.ones(1),
+        tails=Tails(knots, np.array([0.0, 1.0]), np.ones(1)),
+        pooled_level=np.zeros(1),
+        typical=0.0,
+        tail_start=3.0,
+        tail_rate=0.01,
+        tail_scale=1.0,
+        tail_shape=0.0,
+        readings=1000,
+        sensors=table,
+    )
+    rules = DecisionRules.of(
+        calibration, 1.0, update_ms=10**9, quiet_ms=2 * MINUTE_MS, accept_ms=ACCEPT * MINUTE_MS, model_tag=7
+    )
+    scales = ScaleConfig(table, np.ones(FEATURES, np.float32), LEARNED)
+    return Detector(Arena(8, STEPS, FEATURES, 1), FarScorer(), SPEC, rules, WindowConfig(10 * MINUTE_MS, scales))
+
+
+def pace(sensors: int) -> dict[str, Float32Array]:
+    return {
+        "interval_ms": np.full(sensors, MINUTE_MS, np.float32),
+        "pause_ms": np.full(sensors, 2 * MINUTE_MS, np.float32),
+    }
+
+
+def values(count: int, **shifts: tuple[int, float]) -> Float32Array:
+    """Return readings near 0; from a reading on, a feature is shifted."""
+    found = np.random.default_rng(0).uniform(-0.5, 0.5, (count, FEATURES)).astype(np.float32)
+    for name, (first, size) in shifts.items():
+        found[first:, SPEC.features.index(name)] += size
+    return found
+
+
+def run(rows: Float32Array, batch: int = 1000, *, known: bool = True) -> Run:
+    one = detector(known=known)
+    one.arena.make_room(1)
+    one.admit_new(0, ["pump"])
+    anomalous, scored, location, relearning = [], [], [], []
+    for first in range(0, len(rows), batch):
+        part = rows[first : first + batch]
+        readings = Readings(
+            sensors=["pump"] * len(part),
+            partitions=np.zeros(len(part), np.int32),
+            offsets=np.arange(first, first + len(part)),
+            times_ms=MINUTE_MS * (1 + np.arange(first, first + len(part))),
+            values=part,
+        )
+        detected = one.detect(readings)
+        decisions = detected.decisions
+        assert decisions is not None
+        anomalous.append(decisions.anomalous)
+        scored.append(~np.isnan(decisions.scores))
+        location.append(detected.scales.location)
+        hidden = detected.scales.hidden
+        assert hidden is not None
+        relearning += hidden.any(axis=1).tolist()
+    record = one.arena.records[one.arena.slot(0, "pump")]
+    return Run(
+        np.concatenate(anomalous),
+        np.concatenate(scored),
+        float(record["header"]["accepted"]),
+        record["moments"].tobytes(),
+        record["header"].tobytes(),
+        np.concatenate(location),
+        relearning,
+    )
+
+
+def test_a_shifted_feature_is_learnt_anew_and_then_scored_where_it_is_now() -> None:
+    shifted = values(400, temperature=(10, 8.0))
+    shifted[200:203, 0] += 8.0  # a fault of another feature
+    shifted[300:303, 2] += 8.0  # a fault of the shifted one
+
+    found = run(shifted)
+
+    # One incident until it is accepted, then silence but for the two faults.
+    assert np.flatnonzero(found.anomalous).tolist() == [*range(10, 31), 200, 201, 202, 300, 301, 302]
+    assert found.scored[STEPS:].all()
+    assert found.location[-1] == pytest.approx([0.0, 0.0, 8.0], abs=0.3)
+    assert found.accepted_excess < 0.5  # the mean surprise of this scorer is 0.34 above the typical one of its calibration
+
+
+def test_other_features_are_watched_at_their_own_limit_while_it_is_hidden() -> None:
+    shifted = values(60, temperature=(10, 8.0))
+    shifted[30 + HIDDEN, 0] += 8.0
+
+    found = run(shifted)
+
+    assert np.flatnonzero(found.anomalous).tolist() == [*range(10, 31), 30 + HIDDEN]
+
+
+def test_if_all_features_shift_the_sensor_is_not_scored_until_they_are_learnt() -> None:
+    shifted = values(200, flow=(10, 8.0), pressure=(10, -8.0), temperature=(10, 8.0))
+
+    found = run(shifted, batch=7)
+
+    assert not found.anomalous[31:].any()
+    assert found.location[-1] == pytest.approx([8.0, -8.0, 8.0], abs=0.3)
+    assert not found.scored[31 : 30 + HIDDEN].any()
+    assert found.scored[-100:].all()
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7, 31])
+@pytest.mark.parametrize("known", [True, False])
+def test_the_state_does_not_depend_on_how_the_log_was_cut(batch: int, known: bool) -> None:
+    shifted = values(150, temperature=(40, 8.0), flow=(90, -9.0))
+
+    whole, cut = run(shifted, known=known), run(shifted, batch, known=known)
+
+    assert cut.moments == whole.moments
+    assert cut.header == whole.header
+    assert cut.location.tobytes() == whole.location.tobytes()
+    assert cut.anomalous.tolist() == whole.anomalous.tolist()
+    assert cut.relearning == whole.relearning
+
+
+def test_a_sensor_says_that_it_is_relearning() -> None:
+    found = run(values(100, temperature=(10, 8.0)))
+
+    hidden = np.flatnonzero(found.relearning).tolist()
+    assert hidden == list(range(31, 30 + HIDDEN))
+
+
+def test_a_second_shift_of_the_feature_is_learnt_as_well() -> None:
+    shifted = values(300, temperature=(10, 8.0))
+    shifted[120:, 2] -= 20.0
+
+    found = run(shifted)
+
+    assert not found.anomalous[150:].any()
+    assert found.location[-1, 2] == pytest.approx(-12.0, abs=0.6)
+
+
+def test_another_model_forgets_where_the_features_of_a_known_sensor_were() -> None:
+    one = detector()
+    one.arena.make_room(1)
+    one.admit_new(0, ["pump"])
+    record = one.arena.copy_records(np.array([one.arena.slot(0, "pump")], np.int32))
+    record["moments"]["count"] = 9
+    other = record.copy()
+    other["header"]["model"] = 8
+    same, moved = detector(), detector()
+    for fresh, stored in ((same, record), (moved, other)):
+        fresh.arena.make_room(1)
+        fresh.admit(0, ["pump"], stored, np.ones(1, np.bool_))
+
+    assert same.arena.records["moments"]["count"][same.arena.slot(0, "pump")].tolist() == [9, 9, 9]
+    assert moved.arena.records["moments"]["count"][moved.arena.slot(0, "pump")].tolist() == [0, 0, 0]
