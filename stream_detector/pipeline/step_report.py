@@ -11,6 +11,7 @@ from stream_detector.detection.detected import Detected
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.transition import ANOMALY
 from stream_detector.pipeline.in_flight import Scored
+from stream_detector.pipeline.late_report import LateReport
 from stream_detector.readings import Lost
 from stream_detector.timestamps import SECONDS_PER_DAY
 
@@ -24,6 +25,7 @@ class StepReport:
     records: int = 0  # this and the counts up to committed_batches are of committed batches
     readings: int = 0
     late: int = 0
+    lateness: LateReport = field(default_factory=LateReport)  # of some of these
     restarted_windows: int = 0
     relearning: int = 0  # readings of sensors that learn features again
     scored: int = 0
@@ -56,6 +58,7 @@ def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
     report.records += len(decoded)
     report.readings += len(decoded.readings)
     report.late += detected.appended.late
+    report.lateness.add(decoded.readings, detected.appended.lateness)
     report.restarted_windows += detected.appended.restarted
     report.relearning += _relearning(detected)
     report.scored += detected.scored

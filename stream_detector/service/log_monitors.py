@@ -10,6 +10,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 from stream_detector.detection.transition import ANOMALY, OPENED
+from stream_detector.pipeline.late_report import LateReport
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.service.lost_values_log import LostValuesLog
 from stream_detector.state.known_sensors import SensorTable
@@ -71,11 +72,13 @@ class RejectedReadingsLog:
         self._next_at = now
         self._reasons: Counter[str] = Counter()
         self._late = 0
+        self._lateness = LateReport()
 
     def observe(self, report: StepReport, now: float) -> None:
         """Count the rejected readings of a step; log them if the last line is old enough."""
         self._reasons.update(report.dead_letters)
         self._late += report.late
+        self._lateness.merge(report.lateness)
         if now >= self._next_at:
             self.flush(now)
 
@@ -91,8 +94,11 @@ class RejectedReadingsLog:
             logger.warning(text, _plural(count, "dead letter"), seconds, reasons, self._topic, extra=extra)
         if self._late:
             text = "dropped %s in the last %.0f s: not newer than the newest reading of the sensor"
-            logger.info(text, _plural(self._late, "late reading"), seconds, extra={"late_readings": self._late})
-        self._reasons, self._late = Counter(), 0
+            described = f" ({found})" if (found := self._lateness.describe()) else ""
+            logger.info(
+                text + "%s", _plural(self._late, "late reading"), seconds, described, extra={"late_readings": self._late}
+            )
+        self._reasons, self._late, self._lateness = Counter(), 0, LateReport()
         self._since, self._next_at = now, now + _MINUTE_SECONDS
 
 

@@ -1,0 +1,71 @@
+"""Says of late readings whose they are, how late, and whether they are late for a reason that can be mended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stream_detector.readings import Readings
+from stream_detector.state.lateness import Late
+from stream_detector.timestamps import duration
+
+#: Late readings of a batch that are looked at, and sensors that are named.
+_LOOKED_AT, _NAMED = 64, 3
+
+
+@dataclass(slots=True)
+class LateReport:
+    """Late readings since the last report. Filled in batch by batch."""
+
+    sensors: Counter[str] = field(default_factory=Counter)  # of those looked at
+    looked_at: int = 0
+    orderly: int = 0  # newer than the late one before
+    other_features: int = 0  # at the time of a reading of the sensor in the batch, with values of other features
+    behind_ms: list[int] = field(default_factory=list)
+
+    def add(self, readings: Readings, late: Late) -> None:
+        """Look at some late readings of a batch."""
+        chosen = late.reading[:_LOOKED_AT].tolist()
+        if not chosen:
+            return
+        self.looked_at += len(chosen)
+        self.sensors.update(readings.sensors[at] for at in chosen)
+        self.orderly += int(late.is_orderly[:_LOOKED_AT].sum())
+        self.behind_ms += late.behind_ms[:_LOOKED_AT].tolist()
+        self.other_features += sum(_adds_features(readings, at) for at in chosen)
+
+    def merge(self, other: LateReport) -> None:
+        """Add another report."""
+        self.sensors.update(other.sensors)
+        self.looked_at += other.looked_at
+        self.orderly += other.orderly
+        self.other_features += other.other_features
+        self.behind_ms += other.behind_ms
+
+    def describe(self) -> str:
+        """Return whose, how late, and in which order, as part of a sentence; empty if nothing was looked at."""
+        if not self.looked_at:
+            return ""
+        named = ", ".join(name for name, _ in self.sensors.most_common(_NAMED))
+        more = f" and {len(self.sensors) - _NAMED} more" if len(self.sensors) > _NAMED else ""
+        behind = np.array(self.behind_ms) / 1000.0
+        middle, most = duration(float(np.median(behind))), duration(float(behind.max()))
+        late = f"of {named}{more}; {middle} late in the median, at most {most}"
+        if 2 * self.other_features > self.looked_at:
+            return (
+                f"{late}. They have the time of another reading and values of other features: is each metric a message of its "
+                "own? Send all features of a sensor in one reading (docs/input.md)"
+            )
+        if not behind.any():
+            return f"{late}: repetitions"
+        return f"{late}; {'most' if 2 * self.orderly > self.looked_at else 'few'} of them in order"
+
+
+def _adds_features(readings: Readings, at: int) -> bool:
+    """Return whether a late reading has a value where the one just before of the same sensor and time has none."""
+    for before in range(at - 1, max(at - 9, -1), -1):
+        if readings.sensors[before] == readings.sensors[at] and readings.times_ms[before] == readings.times_ms[at]:
+            return bool((~np.isnan(readings.values[at]) & np.isnan(readings.values[before])).any())
+    return False

@@ -1,0 +1,41 @@
+"""What is said of late readings: whose, how late, in which order, and one metric per message."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stream_detector.pipeline.late_report import LateReport
+from stream_detector.readings import Readings
+from stream_detector.state.record_layout import new_records
+from stream_detector.state.windows import append
+
+NAN = float("nan")
+
+
+def report_of(sensors: list[str], times_ms: list[int], values: list[tuple[float, float]]) -> LateReport:
+    count = len(sensors)
+    times = np.array(times_ms, np.int64)
+    readings = Readings(sensors, np.zeros(count, np.int32), np.arange(count), times, np.array(values))
+    slots = np.array([sorted(set(sensors)).index(sensor) for sensor in sensors], np.int32)
+    report = LateReport()
+    report.add(readings, append(new_records(8, 4, 2, 1), slots, readings, 1000).lateness)
+    return report
+
+
+def test_one_metric_per_message_is_named_with_the_cure() -> None:
+    report = report_of(["a"] * 4, [1000, 1000, 2000, 2000], [(1, NAN), (NAN, 2), (1, NAN), (NAN, 2)])
+
+    assert "Send all features of a sensor in one reading" in report.describe()
+    assert report.describe().startswith("of a; 0 s late in the median")
+
+
+def test_repetitions_are_called_so() -> None:
+    assert report_of(["a"] * 3, [1000, 1000, 1000], [(1, 2)] * 3).describe().endswith("at most 0 s: repetitions")
+
+
+def test_late_readings_name_sensors_and_order() -> None:
+    times = [9_000, 1_000, 2_000, 3_000]
+    report = report_of(["a"] * 4 + ["b"] * 4, times * 2, [(1, 2)] * 8)
+
+    assert report.describe() == "of a, b; 7 s late in the median, at most 8 s; most of them in order"
+    assert LateReport().describe() == ""
