@@ -115,8 +115,8 @@ def clean(dataset: Dataset) -> tuple[Dataset, list[str]]:
         added = int((repeated & (is_present[1:] & ~is_present[:-1]).any(axis=1)).sum())
         if added:
             repairs.append(
-                f"{added} of these have values of other features than the row before, which are lost: if each metric is a row or "
-                "a message of its own, join those of a sensor and time into one (docs/input.md)"
+                f"{added} of these have values of other features than the row before, which are lost: if each metric is a row "
+                "or a message of its own, join those of a sensor and time into one (docs/input.md)"
             )
         ordered = ordered.take(np.concatenate([[True], ~repeated]))
     return ordered, repairs
