@@ -1,4 +1,4 @@
-"""Says of late readings whose they are, how late, and whether they are late for a reason that can be mended."""
+"""Says whose the late readings are, how late, and whether they are late for a reason that can be mended."""
 
 from __future__ import annotations
 
