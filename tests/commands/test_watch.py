@@ -105,6 +105,7 @@ def test_drawings_follow_and_continue_after_an_unreadable_record(kafka_brokers: 
         assert process.stdout is not None
         with process:
             first = process.stdout.readline()  # it has the end of the topic now
+            assert process.stdout.readline() == "  not scored\n"
             commit(producer, unique_name, [b"\x1b[31mnonsense", event(3)])
             following = [process.stdout.readline(), process.stdout.readline()]
             process.kill()
