@@ -47,12 +47,6 @@ class MissingLevels:
         corrected[chosen] = self.centre + (log_errors[chosen] - shift - self.centre) / spread
         return corrected
 
-    def trusting_spread(self, share: float) -> MissingLevels:
-        """Return the levels with this share of the log of each spread."""
-        factor = np.array([1.0, share], np.float32)
-        single, pair = self.single * factor[:, None, None], self.pair * factor[:, None, None, None]
-        return MissingLevels(single, pair, self.centre, self.rows_read)
-
     def take(self, kept: BoolArray) -> MissingLevels:
         """Return those of some of the members [M]."""
         return MissingLevels(self.single[:, kept], self.pair[:, kept], self.centre[kept], self.rows_read[kept])

@@ -20,8 +20,6 @@ LogErrors = Callable[[Float32Array, Scales], Float32Array]
 WINDOWS = 256
 #: Upper limit of the pairs that are measured: the most correlated ones, which can replace each other. The rest add up.
 MOST_PAIRS = 120
-#: The spread is trusted as if this many windows that do not overlap had shown none: a short history exaggerates it.
-PRIOR_WINDOWS = 16
 #: The spread of log errors is how far the mean of the largest tenth lies above the mean of all.
 TAIL_SHARE = 0.1
 #: Windows that are corrected at a time.
@@ -33,10 +31,7 @@ def measure_missing_levels(log_errors: LogErrors, prepared: Prepared, runs: Int6
     chosen = runs[np.unique(np.linspace(0, len(runs) - 1, min(WINDOWS, len(runs))).astype(np.int64))]
     windows = gather(prepared.dataset.values, chosen, prepared.config.window_length)
     scales = prepared.scales.of(prepared.dataset.codes[chosen])
-    independent = len(runs) / prepared.config.window_length
-    trust = independent / (independent + PRIOR_WINDOWS)
-    correlation = prepared.imputation.moments.covariance
-    return fit_missing_levels(log_errors, windows, scales, correlation, rows_read).trusting_spread(trust)
+    return fit_missing_levels(log_errors, windows, scales, prepared.imputation.moments.covariance, rows_read)
 
 
 def corrected(prepared: Prepared, levels: MissingLevels, ends: Int64Array, log_errors: Float32Array) -> Float32Array:
