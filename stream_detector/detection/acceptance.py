@@ -57,8 +57,8 @@ def shifted_features(
         best = int(surprises.argmin())
         hidden[left.pop(best)] = True
         if surprises[best] <= accepted.limit:
-            return hidden
-    return measured
+            return np.asarray(hidden)
+    return np.asarray(measured)
 
 
 def is_still_there(window: Float32Array, scales: Scales, features: BoolArray) -> bool:

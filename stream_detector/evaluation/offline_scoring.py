@@ -64,7 +64,7 @@ def rule_incidents(dataset: Dataset, rows: ScoredRows) -> dict[str, BoolArray]:
 
 def alarmed(dataset: Dataset, rows: ScoredRows) -> BoolArray:
     """Return the rows [N] that are anomalous, or at which an incident of a rule is open."""
-    return np.logical_or.reduce([rows.is_anomaly, *rule_incidents(dataset, rows).values()])
+    return np.asarray(np.logical_or.reduce([rows.is_anomaly, *rule_incidents(dataset, rows).values()]))
 
 
 def score_dataset(detector: Detector, dataset: Dataset, on_events: OnEvents | None = None) -> Iterator[ScoredRows]:

@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -96,11 +97,11 @@ def _draw_score(axes: Axes, series: LabelledSeries, accepted: Int64Array, starts
 
 def _add_legend(figure: Figure, panels: np.ndarray[tuple[int], np.dtype[np.object_]]) -> None:
     """Name every kind of line and area once, below the panels."""
-    found: dict[str, object] = {}
+    found: dict[str, Artist] = {}
     for axes in panels:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
             found.setdefault(name, handle)
-    figure.legend(list(found.values()), list(found), loc="outside lower left", ncols=4, fontsize="small")
+    figure.legend(handles=list(found.values()), labels=list(found), loc="outside lower left", ncols=4, fontsize="small")
 
 
 def _fill(axes: Axes, edges: Float64Array, flags: BoolArray, bar: _Bar) -> None:

@@ -193,4 +193,5 @@ def _decisions(decisions: Decisions, is_accepted: BoolArray) -> Decisions:
         transitions=[
             replace(one, position=int(place[one.position])) for one in decisions.transitions if is_accepted[one.position]
         ],
+        acceptances=[],  # they were applied when the batch was decided
     )

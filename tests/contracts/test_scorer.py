@@ -58,7 +58,7 @@ def scoring(request: pytest.FixtureRequest) -> Scoring:
 
 def test_every_member_has_an_error_for_every_window_whose_newest_row_has_a_value(scoring: Scoring) -> None:
     errors = scoring.errors()
-    is_missing = np.isnan(scoring.windows[:, -1]).all(axis=1)
+    is_missing = np.asarray(np.isnan(scoring.windows[:, -1]).all(axis=1))
 
     assert errors.shape == (COUNT, scoring.members)
     assert is_missing[7]

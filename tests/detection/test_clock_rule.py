@@ -29,7 +29,7 @@ def readings_of(clocks_ms: list[int]) -> Readings:
 def changes_of(readings: Readings, bounds: list[int], scoring: bool = True) -> list[RuleChange]:
     detector = ReplicaConfig(quiet_ms=5_000).detector()
     detector.admit_new(0, ["pump-2"])
-    found = []
+    found: list[RuleChange] = []
     for start, stop in itertools.pairwise(bounds):
         part = slice(start, stop)
         batch = Readings(

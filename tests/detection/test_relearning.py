@@ -107,7 +107,8 @@ def run(rows: Float32Array, batch: int = 1000, *, known: bool = True) -> Run:
     one = detector(known=known)
     one.arena.make_room(1)
     one.admit_new(0, ["pump"])
-    anomalous, scored, location, relearning = [], [], [], []
+    anomalous, scored, location = [], [], []
+    relearning: list[bool] = []
     for first in range(0, len(rows), batch):
         part = rows[first : first + batch]
         readings = Readings(
@@ -125,7 +126,7 @@ def run(rows: Float32Array, batch: int = 1000, *, known: bool = True) -> Run:
         location.append(detected.scales.location)
         hidden = detected.scales.hidden
         assert hidden is not None
-        relearning += hidden.any(axis=1).tolist()
+        relearning.extend(bool(one.any()) for one in hidden)
     record = one.arena.records[one.arena.slot(0, "pump")]
     return Run(
         np.concatenate(anomalous),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from stream_detector.evaluation.incident_list import LISTED, IncidentList
 from stream_detector.readings import Message
@@ -40,7 +41,7 @@ def test_each_incident_is_one_line_that_says_what_was_off_when_it_was_worst() ->
 
 def test_incidents_of_rules_are_counted_by_type_and_told_by_their_sentence() -> None:
     found = IncidentList()
-    rule = {"type": "frozen", "what": "temperature stands still", "score": None, "features": [], "incident": {}}
+    rule: dict[str, Any] = {"type": "frozen", "what": "temperature stands still", "score": None, "features": [], "incident": {}}
     ruled = message(1, "opened", 2, 0.0, incident_id="-0-2-0-frozen", **rule)
     found.add([message(1, "opened", 0, 3.0), ruled])
 

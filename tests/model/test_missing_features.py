@@ -71,7 +71,7 @@ def test_a_feature_that_dies_moves_from_its_last_value_to_its_expectation() -> N
 
     filled, _ = Imputation(MOMENTS).fill(windows, unit(1))
 
-    assert squashed(filled[0, :, 2]) == pytest.approx(squashed(np.float32(2.0)) * 0.5 ** np.arange(5), rel=1e-5)
+    assert squashed(filled[0, :, 2]) == pytest.approx(squashed(np.array(2.0, np.float32)) * 0.5 ** np.arange(5), rel=1e-5)
 
 
 def test_a_feature_that_comes_back_is_filled_towards_its_first_value() -> None:
@@ -79,7 +79,8 @@ def test_a_feature_that_comes_back_is_filled_towards_its_first_value() -> None:
 
     filled, _ = Imputation(MOMENTS).fill(windows, unit(1))
 
-    assert squashed(filled[0, :, 2]) == pytest.approx(squashed(np.float32(2.0)) * 0.5 ** np.arange(4, -1, -1), rel=1e-5)
+    last = squashed(np.array(2.0, np.float32))
+    assert squashed(filled[0, :, 2]) == pytest.approx(last * 0.5 ** np.arange(4, -1, -1), rel=1e-5)
 
 
 def test_expectations_are_on_the_sensors_own_scale() -> None:
@@ -88,7 +89,7 @@ def test_expectations_are_on_the_sensors_own_scale() -> None:
 
     filled, _ = Imputation(MOMENTS).fill(windows, scales)
 
-    expected = 0.8 / (1.0 + RIDGE) * squashed(np.float32(1.0))
+    expected = 0.8 / (1.0 + RIDGE) * squashed(np.array(1.0, np.float32))
     assert filled[0, :, 1] == pytest.approx([2.0 * 5.0 * math.sinh(expected / 5.0) - 5.0] * 4, rel=1e-5)
 
 

@@ -36,7 +36,8 @@ def quietly(dataset: Dataset, config: TrainingConfig) -> Training:
 def excess(artifact: Artifact, windows: Float32Array, rate: float) -> Float64Array:
     """Return by how much the surprise of windows [N] of the first sensor is above its limit at a rate of alarms."""
     calibration, table = artifact.calibration, artifact.calibration.sensors
-    scales = Scales(*(np.repeat(of_sensors[:1], len(windows), axis=0) for of_sensors in (table.location, table.deviation)))
+    location, deviation = (np.repeat(of_all[:1], len(windows), axis=0) for of_all in (table.location, table.deviation))
+    scales = Scales(location, deviation)
     errors = KerasScorer(artifact, tile_rows=48).errors(windows, scales).astype(np.float64)
     surprise = calibration.tails.surprise(errors - calibration.start_levels()[0]) @ calibration.weights
     return np.asarray(surprise - calibration.typical - calibration.margin(rate))
