@@ -81,7 +81,8 @@ def _relearning(detected: Detected) -> int:
 
 
 def _sensor_days(detected: Detected, model: ModelSpec) -> float:
-    """Return the event time of the readings with a full window, each by the interval of its sensor."""
+    """Return the event time of the readings with a full window, each by the interval of its sensor, or else the model's."""
     appended = detected.appended
-    interval_ms = appended.interval_ms[appended.filled == model.window_length]
+    own_ms = appended.interval_ms[appended.filled == model.window_length]
+    interval_ms = np.where(own_ms > 0, own_ms, 1000.0 * model.sampling_interval_seconds)
     return float(interval_ms.sum(dtype=np.float64)) / 1000.0 / SECONDS_PER_DAY
