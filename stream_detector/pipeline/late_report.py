@@ -36,13 +36,15 @@ class LateReport:
         self.behind_ms += late.behind_ms[:_LOOKED_AT].tolist()
         self.other_features += sum(_adds_features(readings, at) for at in chosen)
 
-    def merge(self, other: LateReport) -> None:
-        """Add another report."""
-        self.sensors.update(other.sensors)
-        self.looked_at += other.looked_at
-        self.orderly += other.orderly
-        self.other_features += other.other_features
-        self.behind_ms += other.behind_ms
+    def __add__(self, other: LateReport) -> LateReport:
+        """Return both reports as one."""
+        return LateReport(
+            sensors=self.sensors + other.sensors,
+            looked_at=self.looked_at + other.looked_at,
+            orderly=self.orderly + other.orderly,
+            other_features=self.other_features + other.other_features,
+            behind_ms=self.behind_ms + other.behind_ms,
+        )
 
     def describe(self) -> str:
         """Return whose, how late, and in which order, as part of a sentence; empty if nothing was looked at."""

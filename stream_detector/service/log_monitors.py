@@ -78,7 +78,7 @@ class RejectedReadingsLog:
         """Count the rejected readings of a step; log them if the last line is old enough."""
         self._reasons.update(report.dead_letters)
         self._late += report.late
-        self._lateness.merge(report.lateness)
+        self._lateness += report.lateness
         if now >= self._next_at:
             self.flush(now)
 
