@@ -69,9 +69,9 @@ def main(arguments: argparse.Namespace) -> int:
     incidents = IncidentList()
     rows = score_with_progress(scorer, dataset, settings, incidents.add)
     _write(_table(dataset, rows), output)
-    print_to_stderr(_summary(rows))
     for line in incidents.lines():
         print_to_stderr(line)
+    print_to_stderr(_summary(rows))
     return 0
 
 

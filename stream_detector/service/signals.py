@@ -83,9 +83,11 @@ def stop_requested() -> Iterator[threading.Event]:
     stop = threading.Event()
     before = _previous((signal.SIGINT, signal.SIGTERM))
 
-    def request(_number: int, _frame: FrameType | None) -> None:
+    def request(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            _install(before)
+            signal.raise_signal(number)
         stop.set()
-        _install(before)
 
     with _handling(dict.fromkeys(before, request)):
         yield stop

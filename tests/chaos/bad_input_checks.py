@@ -116,7 +116,9 @@ def check_store(outcome: Outcome, client: Redis, settings: KafkaSettings, accoun
         place = f"sd:{{{tag}:{partition}}}:"
         expected |= {f"{place}w:{sensor}".encode() for sensor in sensors if len(sensor.encode()) <= MAXIMUM_PLAIN_SENSOR_BYTES}
         meta = client.hgetall(f"{place}meta")
-        is_sound = meta.keys() == {b"next", b"epoch", b"layout", b"topic_id"} and meta[b"next"] == b"%d" % ends[partition]
+        is_sound = (
+            meta.keys() == {b"next", b"epoch", b"layout", b"topic_id", b"note"} and meta[b"next"] == b"%d" % ends[partition]
+        )
         outcome.check(is_sound, f"meta of partition {partition}: {meta}")
         expected.add(f"{place}meta".encode())
     pings = f"sd:{{{tag}}}:ping".encode()  # written when the store was asked whether it answers

@@ -24,6 +24,7 @@ from stream_detector.readings import Message, Record
 from tests.integration.plants import plant_of
 
 Place = tuple[int, int]  # partition and offset of a reading
+Change = tuple[int, int, str]  # a place, and the type of an event: a reading may change incidents of several types
 _EXAMPLES = 5
 
 
@@ -68,29 +69,33 @@ class Leniency:
 
 def compare_alerts(expected: Sequence[Message], found: Sequence[Record], leniency: Leniency, findings: Findings) -> None:
     """Compare all events of the alerts topic."""
-    by_place = {place: json.loads(message.value or b"") for message in expected if (place := _place(message.value))}
-    seen: Counter[Place] = Counter()
+    known = {_change(event): event for event in (json.loads(message.value or b"") for message in expected)}
+    seen: Counter[Change] = Counter()
     last: dict[bytes | None, int] = {}
     for record in found:
         event = json.loads(record.value or b"")
-        place = _place(record.value)
-        seen[place] += 1
-        if seen[place] > 1:
+        place, change = _place(record.value), _change(event)
+        seen[change] += 1
+        if seen[change] > 1:
             findings.note("doubled", event["event_id"])
-        elif place not in by_place:
+        elif change not in known:
             findings.note("unexpected", event["event_id"])
-        elif kind := _difference(by_place[place], event, leniency):
-            findings.note(kind, f"{event} instead of {by_place[place]}")
+        elif kind := _difference(known[change], event, leniency):
+            findings.note(kind, f"{event} instead of {known[change]}")
         if place[1] < last.get(record.key, -1):
             findings.note("out_of_order", event["event_id"])
         last[record.key] = place[1]
-    for place in by_place.keys() - seen.keys():
-        findings.note("missing", by_place[place]["event_id"])
+    for change in known.keys() - seen.keys():
+        findings.note("missing", known[change]["event_id"])
 
 
 def _place(value: bytes | None) -> Place:
     window = json.loads(value or b"")["window"]
     return window["partition"], window["last_offset"]
+
+
+def _change(event: Mapping[str, Any]) -> Change:
+    return event["window"]["partition"], event["window"]["last_offset"], event["type"]
 
 
 def _difference(expected: Mapping[str, Any], found: Mapping[str, Any], leniency: Leniency) -> str | None:

@@ -183,7 +183,7 @@ def test_the_last_line_counts_the_rows_that_were_not_scored_and_says_why(
     assert sum(row["score"] != "" for row in rows) == scored
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"{62 + WINDOW_LENGTH + 1} rows: {scored} scored, {anomalous} anomalous; {3 * WARMING} while warming, "
-        "2 late or repeated (not newer than their sensor's newest: sort the file by time), "
+        "2 late or repeated (not newer than their sensor's newest), "
         "2 without a value in their window, or between strides"
     )
 

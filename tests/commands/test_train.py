@@ -116,12 +116,20 @@ def test_its_report_is_plain_json_with_the_gates_result(tiny_model_directory: Pa
     )
 
 
+def _too_short() -> str:
+    rows = [f"{1_767_225_600 + second},{second % 7}.{second % 3}\n" for second in range(60)]
+    return "timestamp,x\n" + "".join(rows)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("", "the file is empty"),
         ("timestamp,x\n1,high\n", "data row 1, column x: 'high' is not a number"),
-        ("timestamp,x\n" + "".join(f"{second},{second}\n" for second in range(60)), "too little data"),
+        (
+            "timestamp,x\n" + "".join(f"{1_767_225_600 + second},{second % 7}.{second % 3}\n" for second in range(60)),
+            "too little data",
+        ),
     ],
 )
 def test_unusable_data_is_one_line_on_stderr_and_exit_code_1(tmp_path: Path, content: str, message: str) -> None:

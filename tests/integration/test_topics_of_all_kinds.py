@@ -6,7 +6,7 @@ Each test ends with the same check: the alerts equal those computed in one pass 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -220,12 +220,14 @@ def test_a_rebalance_in_the_middle_of_a_batch_undoes_it_and_it_is_read_again(
     replicas[0].run(lambda: replicas[0].pipeline.is_ready and replicas[0].pipeline.assigned == 2)
     commit = replicas[0].connections.sink.commit
 
-    def evicted_before(messages: Sequence[Message], positions: dict[int, int], membership: Membership) -> None:
+    def evicted_before(
+        messages: Sequence[Message], positions: dict[int, int], membership: Membership, notes: Mapping[int, str]
+    ) -> None:
         monkeypatch.undo()
         assert isinstance(membership, ConsumerGroupMetadata)
         topics.admin.remove_group_members(topics.settings.group_id, [MemberToRemove(member_id=membership.member_id)])
         replicas.append(open_replica(topics))
-        commit(messages, positions, membership)
+        commit(messages, positions, membership, notes)
 
     monkeypatch.setattr(replicas[0].connections.sink, "commit", evicted_before)
     for partition in range(2):

@@ -158,7 +158,8 @@ def test_equal_data_gives_equal_results() -> None:
 
 def test_stretches_too_short_for_a_fault_give_no_result() -> None:
     dataset = steady(sensors=1)
-    with_gaps = dataset.times_ms + np.arange(len(dataset)) // 20 * 60_000  # runs of 20 rows hold 13 windows
+    held_back = np.maximum(np.arange(len(dataset)) - round(0.7 * len(dataset)), 0)
+    with_gaps = dataset.times_ms + (held_back + 10) // 20 * 60_000  # runs of 20 rows hold 13 windows
     prepared = prepared_of(replace(dataset, times_ms=with_gaps))
 
     run = run_gate(prepared, MEMBERS, calibration_of(prepared), lambda *_: None)
