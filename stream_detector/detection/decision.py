@@ -3,7 +3,8 @@
 Each member's log error above the sensor's own level gives a surprise, and their weighted mean is the surprise of the
 reading (calibration.py). A reading is anomalous when its surprise exceeds the typical one by the margin that the alarm
 budget allows. Consecutive anomalous readings are one incident: opened, updated at intervals, and closed after a quiet
-spell, all in the sensor's own event time.
+spell, all in the sensor's own event time. A reading above half the margin is not anomalous, but not quiet either, so a score
+that wavers around its limit is one incident (the deadband of ISA-18.2).
 
 The published score is the mean of the surprise and a slow memory of it. A single reading cannot make it high, so it ranks
 readings better than the surprise alone. The published threshold is the mean of the limit and the same memory, so a score
