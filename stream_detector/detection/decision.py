@@ -3,8 +3,7 @@
 Each member's log error above the sensor's own level gives a surprise, and their weighted mean is the surprise of the
 reading (calibration.py). A reading is anomalous when its surprise exceeds the typical one by the margin that the alarm
 budget allows. Consecutive anomalous readings are one incident: opened, updated at intervals, and closed after a quiet
-spell, all in the sensor's own event time. A reading above half the margin is not anomalous, but not quiet either, so a score
-that wavers around its limit is one incident (the deadband of ISA-18.2).
+spell, all in the sensor's own event time.
 
 The published score is the mean of the surprise and a slow memory of it. A single reading cannot make it high, so it ranks
 readings better than the surprise alone. The published threshold is the mean of the limit and the same memory, so a score
@@ -30,9 +29,6 @@ from stream_detector.detection.transition import CLOSED, OPENED, UPDATED, Silenc
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import NO_INCIDENT, Records
-
-#: An open incident lasts while the surprise exceeds the typical one by this share of the margin that opens one.
-HELD_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +131,7 @@ class _Fold:
         found.surprises[positions] = surprises
         found.level_counts[positions] = state["level_count"]
         if anomalous.any() or was_open.any():
-            held = surprise - rules.typical > HELD_SHARE * (limit - rules.typical)  # False for NaN
-            self._update_incidents(state, positions, levels, anomalous | held)
+            self._update_incidents(state, positions, levels)
         normal = scored & ~anomalous & ~was_open
         self._update_levels(state, rows, above_level, normal)
         state["accepted"] = np.where(normal, np.clip(memory - rules.typical, 0.0, state["accepted"]), state["accepted"])
@@ -159,18 +154,17 @@ class _Fold:
         self.decisions.needed[positions] = needed = readings.scorable[positions] & (readings.wanted[positions] | was_open)
         return np.where(needed[:, np.newaxis], readings.errors[positions], np.float32(np.nan)).astype(np.float64)
 
-    def _update_incidents(self, state: Records, positions: Int64Array, levels: Float64Array, holding: BoolArray) -> None:
-        """Close, open, accept and update incidents, in this order. Readings that are `holding` [G] keep an open one open."""
+    def _update_incidents(self, state: Records, positions: Int64Array, levels: Float64Array) -> None:
+        """Close, open, accept and update incidents, in this order."""
         rules, times = self._rules, self._rules.times(self._readings.interval_ms[positions])
         time_ms, anomalous = self._readings.times_ms[positions], self.decisions.anomalous[positions]
         is_open = state["incident_offset"] != NO_INCIDENT
-        closing = is_open & ~holding & (time_ms - state["last_anomalous_ms"] >= times.quiet_ms)
+        closing = is_open & ~anomalous & (time_ms - state["last_anomalous_ms"] >= times.quiet_ms)
         self._record(CLOSED, closing, state, positions)
         _clear_incident(state, closing)
         opening = anomalous & ~is_open
         _open_incident(state, opening, self._readings.offsets[positions], time_ms)
-        lasting = anomalous | (is_open & ~closing & holding)
-        state["last_anomalous_ms"][lasting] = time_ms[lasting]
+        state["last_anomalous_ms"][anomalous] = time_ms[anomalous]
         self._raise_peaks(state, positions, anomalous)
         self._record(OPENED, opening, state, positions)
         accepting = anomalous & is_open & (time_ms - state["incident_time_ms"] >= times.accept_ms)
