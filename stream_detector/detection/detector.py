@@ -23,9 +23,7 @@ from stream_detector.detection.rules.clock import clock_changes
 from stream_detector.detection.rules.fold import RuleConfig, fold_rules
 from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import SilenceRules
-from stream_detector.detection.silence_events import (
-    silence_changes,
-)
+from stream_detector.detection.silence_events import silence_changes
 from stream_detector.detection.silence_watch import Returns, SilenceWatch, SilentSensor
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.state.arena import Arena

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_detector.detection.event_builder import rounded
 from stream_detector.detection.events import (
     NOT_SCORED,
     OF_SILENCE,
@@ -26,9 +27,7 @@ from stream_detector.detection.silence_watch import Returns
 from stream_detector.detection.transition import ANOMALY, CLOSED, FELL_SILENT, OPENED, RETURNED, SILENT, Silence, Transition
 from stream_detector.readings import Readings
 from stream_detector.state.windows import Appended
-from stream_detector.timestamps import iso_time
-
-_DIGITS = 6
+from stream_detector.timestamps import duration, iso_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def opened_change(sensor_id: str, partition: int, silence: Silence, reading: int
         time_ms=silence.due_ms,
         incident_offset=silence.offset,
         opened_ms=silence.due_ms,
-        what=f"No reading for {_duration(silence.limit_s)}, the longest that is usual for this sensor",
+        what=f"No reading for {duration(silence.limit_s)}, the longest that is usual for this sensor",
         sensor_state=OF_SILENCE,
         start_ms=silence.time_ms,
     )
@@ -102,7 +101,6 @@ def closing_event(at: SensorPlace, transition: Transition, model: ModelSpec, rul
     silence = transition.silence
     assert silence is not None
     place = f"{at.topic}-{at.partition}"
-    peak = float(f"{transition.peak_score:.{_DIGITS}g}")
     return Event(
         event_id=f"{place}-{silence.offset}-0-{model.version}-{CLOSED}",
         type=ANOMALY,
@@ -119,16 +117,8 @@ def closing_event(at: SensorPlace, transition: Transition, model: ModelSpec, rul
         incident=EventIncident(
             opened_at=iso_time(transition.opened_ms),
             opened_offset=transition.incident_offset,
-            peak_score=peak,
+            peak_score=rounded(transition.peak_score),
             peak_severity=severity_of(transition.peak_ratio),
             reason=FELL_SILENT,
         ),
     )
-
-
-def _duration(seconds: int) -> str:
-    """Return a duration in words: 90 s, 5 min, 3 h."""
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds} s"

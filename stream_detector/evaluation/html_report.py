@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from stream_detector.evaluation.figure_marks import wins, with_arrows
 from stream_detector.evaluation.report_tables import SUMMARY_HEADER, explanation_lines, sensor_header, sensor_rows, summary_rows
-from stream_detector.evaluation.report_verdict import verdict, wins, with_arrows
+from stream_detector.evaluation.verdict import verdict_lines
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #202124; }
@@ -61,7 +62,7 @@ def to_html(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
         "<!doctype html>",
         f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style></head><body>',
         f"<h1>{escape(title)}</h1>",
-        f'<p class="verdict">{escape(verdict(report))}</p>',
+        *(f'<p class="verdict">{escape(line)}</p>' for line in verdict_lines(report)),
         f"<p>{escape(_facts(report))}</p>",
         _table(with_arrows(SUMMARY_HEADER), summary_rows(report), "summary", wins(report)),
         f"<p>{escape(_HOW_TO_READ)}</p>",

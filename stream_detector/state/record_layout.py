@@ -67,7 +67,7 @@ INCIDENT = (
 _MOMENTS = np.dtype([("mean", "<f8"), ("squares", "<f8"), ("count", "<u2")])
 
 #: The types of the incidents that rules open (detection/rules/), at most one of each type in a sensor.
-RULE_TYPES = ("frozen", "missing_feature", "out_of_range", "clock", "silent", "flapping")
+RULE_TYPES = ("frozen", "missing_feature", "out_of_range", "clock", "silent")
 _RULE_INCIDENT = np.dtype(
     [
         ("offset", "<i8"),  # of the reading that opened the incident, or NO_INCIDENT

@@ -30,7 +30,7 @@ SHAPE = MODEL.window_length, len(MODEL.features), len(MODEL.members)
 ACCEPT_MS = 6 * SECOND_MS
 #: Turns after the last reading in which all silences are found, also those of sensors that are not in memory.
 SETTLED_TURNS = 70
-#: A sensor may say nothing for so long: about one pause in five is longer.
+#: How long a sensor may be without a reading; about one pause in five is longer.
 SILENT_S = 8
 BROKEN = b"not a reading"
 

@@ -1,4 +1,4 @@
-"""What is said of late readings: whose, how late, in which order, and one metric per message."""
+"""The report on late readings: whose they are, how late, in which order, and whether each metric is a message."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from tests.pipeline.replica_config import SECOND_MS, START_MS, changed, some_rul
 from tests.pipeline.scene import ALWAYS, NEVER, feed, ready
 from tests.pipeline.world import World
 
-#: A sensor may say nothing for ten seconds.
+#: A sensor may be without a reading for ten seconds.
 QUIET = changed(NEVER, silent_s=10)
 
 

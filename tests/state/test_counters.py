@@ -61,7 +61,7 @@ def of_one(values: list[float], times_ms: list[int] | None = None) -> list[float
     ("values", "expected"),
     [
         ([5, 6, 8, 8, 11], [NAN, 1, 2, 0, 3]),
-        ([5, 6, 2, 3, 5], [NAN, 1, NAN, 1, 2]),  # it starts anew, and rises on from there
+        ([5, 6, 2, 3, 5], [NAN, 1, NAN, 1, 2]),  # it restarts, and rises from there
         ([50, 51, 0, 52, 53], [NAN, 1, NAN, NAN, 1]),  # a failed read says 0
         ([50, 51, 0, 0, 52, 53], [NAN, 1, NAN, 0, NAN, 1]),
         ([50, 51, NAN, 55, 56], [NAN, 1, NAN, 2, 1]),  # 4 in two seconds

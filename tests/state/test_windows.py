@@ -303,11 +303,11 @@ def test_a_record_is_a_header_with_room_for_shifts_moments_per_feature_rules_and
     # 11 columns of 8 bytes, 12 of 4, 2 of 2, 4 of 1, 8 float32; two float64 and a uint16 per feature; two int64 and a uint16
     # per rule; three uint16 and a byte per feature; 2 float32 and a uint16 per row.
     header = 11 * 8 + 12 * 4 + 2 * 2 + 4 + 8 * 4
-    sizes = [header, 2 * 18, 0, 6 * 18, 2 * 7, 5 * 10]
+    sizes = [header, 2 * 18, 0, 5 * 18, 2 * 7, 5 * 10]
     assert [record[name].itemsize for name in record.names or ()] == sizes
     assert record.itemsize == sum(sizes)
     assert record.fields is not None
-    assert [record.fields[name][1] for name in ("header", "moments", "rows")] == [0, header, header + 36 + 108 + 14]
+    assert [record.fields[name][1] for name in ("header", "moments", "rows")] == [0, header, header + 36 + 90 + 14]
 
 
 def test_counters_add_their_state_to_a_record_and_their_names_to_the_layout() -> None:

@@ -1,4 +1,4 @@
-"""Says in words how a report's detector compares with the simple ones, and in which figures it is not beaten."""
+"""Marks the figures of a report: by an arrow, whether more is better, and those in which the product is not beaten."""
 
 from __future__ import annotations
 
@@ -38,29 +38,6 @@ def wins(report: Mapping[str, Any]) -> frozenset[int]:
         if value is not None and all(value >= rival if more else value <= rival for rival in rivals):
             found.add(column)
     return frozenset(found)
-
-
-def verdict(report: Mapping[str, Any]) -> str:
-    """Return two or three sentences: faults found, false alarms beside the budget, and the best simple detector."""
-    ours, others = _split(report)
-    alarms = ours[_POOLED]
-    budget, false = report["budget_per_sensor_day"], alarms["false_alarms_per_sensor_day"]
-    found = f"{alarms['events_found']} of {alarms['events']} faults were found" if alarms["events"] else "No fault is labelled"
-    rate = "" if false is None else f", with {false:.3g} false alarms per sensor and day; the budget accepts {budget:g}"
-    over = " This is more than the budget." if false is not None and false > 2.0 * budget else ""
-    return f"{found}{rate}.{over}{_comparison(ours, others)}"
-
-
-def _comparison(ours: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) -> str:
-    value = ours[_MEAN]["vus_pr"]
-    ranked = [(one[_MEAN]["vus_pr"], name) for name, one in others.items() if one[_MEAN]["vus_pr"] is not None]
-    if value is None or not ranked:
-        return ""
-    best, name = max(ranked)
-    figures = f"(VUS-PR {value:.3f} against {best:.3f})"
-    if value > best:
-        return f" It tells faults from normal rows better than the simple detectors; the best of them is {name} {figures}."
-    return f" On these readings {name}, a simple detector, tells faults from normal rows at least as well {figures}."
 
 
 def _split(report: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Mapping[str, Any]]]:
