@@ -14,8 +14,8 @@ import sys
 from collections.abc import Sequence
 
 from stream_detector import __version__
-from stream_detector.early_stop import end_at_once
 from stream_detector.errors import StreamDetectorError
+from stream_detector.service.early_stop import end_at_once
 
 COMMANDS = {
     "run": "read the sensor topic and publish anomaly events (the service)",

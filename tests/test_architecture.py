@@ -17,7 +17,7 @@ NAME = PACKAGE.name
 #: From the inside out: a room, which is a folder or a module at the root, imports from the layers before its own only.
 LAYERS = (
     "errors timestamps amounts",
-    "logs files readings early_stop",
+    "logs files readings",
     "missing_values values",
     "ingest state settings",
     "detection",

@@ -20,7 +20,7 @@ from tests.servers.processes import free_port
 AT_ONCE_SECONDS = 20.0
 BUSY = """
 import hashlib, signal, sys
-from stream_detector.early_stop import end_at_once
+from stream_detector.service.early_stop import end_at_once
 end_at_once({signal.SIGTERM: 7, signal.SIGINT: 8})
 %s
 print("busy", flush=True)
