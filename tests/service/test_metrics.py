@@ -136,7 +136,7 @@ def test_a_label_known_beforehand_is_shown_before_the_first_count() -> None:
     metrics.count("reloads", "ok")
 
     statuses = [(of_type, status) for of_type in EVENT_TYPES for status in ("opened", "updated", "closed")]
-    assert [before["alerts_total", frozenset(labels)] for labels in statuses] == [0] * 24
+    assert [before["alerts_total", frozenset(labels)] for labels in statuses] == [0] * 3 * len(EVENT_TYPES)
     assert (before["reloads_total", frozenset({"ok"})], samples(metrics)["reloads_total", frozenset({"ok"})]) == (0, 1)
 
 
