@@ -12,12 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.detection.detector import Detector
+from stream_detector.detection.event_builder import event_message
 from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.detection.transition import CLOSED, OPENED
 from stream_detector.readings import BoolArray, Float64Array, Message, Readings
 from stream_detector.tables.dataset import Dataset
 
 _BATCH_ROWS = 4096
+#: A file is scored as one partition.
+_PARTITION = 0
 
 OnEvents = Callable[[list[Message]], object]
 
@@ -70,14 +73,18 @@ def alarmed(dataset: Dataset, rows: ScoredRows) -> BoolArray:
 def score_dataset(detector: Detector, dataset: Dataset, on_events: OnEvents | None = None) -> Iterator[ScoredRows]:
     """Score a dataset in order and yield the outcome batch by batch; raise ValueError if its sensors exceed the arena.
 
-    `on_events` gets the events that the stream would publish, batch by batch.
+    `on_events` gets the events that the stream would publish, batch by batch, and at the end those of the sensors that have
+    fallen silent by the clock of the others.
     """
     if not detector.arena.make_room(len(dataset.sensors)):
         msg = f"{len(dataset.sensors)} sensors do not fit into an arena of {detector.arena.max_sensors}"
         raise ValueError(msg)
-    detector.admit_new(0, dataset.sensors)
+    detector.admit_new(_PARTITION, dataset.sensors)
     for first in range(0, len(dataset), _BATCH_ROWS):
         yield _score_batch(detector, dataset, slice(first, min(first + _BATCH_ROWS, len(dataset))), on_events)
+    if on_events is not None and detector.silences.is_on:
+        silent = detector.announce(_PARTITION, len(dataset), detector.silences.of(_PARTITION).clock.second, "")
+        on_events([event_message(event, "") for event in silent])
 
 
 def _score_batch(detector: Detector, dataset: Dataset, rows: slice, on_events: OnEvents | None) -> ScoredRows:

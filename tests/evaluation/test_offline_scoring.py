@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_detector.detection.events import read_event
 from stream_detector.evaluation.offline_scoring import score_dataset
-from stream_detector.readings import Readings
+from stream_detector.readings import Message, Readings
 from stream_detector.tables.dataset import Dataset
 from tests.fakes.scorer import checksum_error
 from tests.pipeline.replica_config import MODEL, SECOND_MS, START_MS, ReplicaConfig
@@ -144,3 +145,19 @@ def test_a_prefix_is_scored_as_the_whole(seed: int, cut: int, stride: int) -> No
     assert np.array_equal(prefix.score, whole.score[:cut], equal_nan=True)
     assert np.array_equal(prefix.threshold, whole.threshold[:cut], equal_nan=True)
     assert np.array_equal(prefix.is_anomaly, whole.is_anomaly[:cut])
+
+
+def test_a_sensor_that_is_silent_at_the_end_is_an_event_like_one_that_returns() -> None:
+    readings = dataset(3, 300)
+    falls_silent = readings.take((readings.codes != 0) | (readings.rows < 150))
+    returns = readings.take((readings.codes != 0) | (readings.rows < 150) | (readings.rows >= 270))
+
+    def opened(of: Dataset) -> list[tuple[str, str, str]]:
+        messages: list[Message] = []
+        list(score_dataset(ReplicaConfig(margin=50.0, silent_s=20).detector(), of, messages.extend))
+        events = [read_event(message.value or b"") for message in messages]
+        return [(event.event_id, event.sensor_id, event.timestamp) for event in events if event.status == "opened"]
+
+    assert [sensor for _, sensor, _ in opened(falls_silent)] == ["s0"]
+    assert opened(falls_silent) == opened(returns)
+    assert opened(readings) == []
