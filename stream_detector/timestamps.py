@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 SECONDS_PER_DAY = 86_400.0
+_DAYS_PER_YEAR = 365.25
 
 #: Event times lie within these bounds (1970 to 2100), so arithmetic on them cannot overflow.
 MINIMUM_TIME_MS = 0
@@ -26,15 +27,12 @@ def iso_time(time_ms: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Format a duration for people: 8.5 s, 12 min, 3.2 h."""
+    """Format a duration for people: 8.5 s, 12 min, 3.2 h, 3 days, 56.2 years."""
     if seconds < 120.0:
         return f"{seconds:.3g} s"
     if seconds < 7200.0:
         return f"{seconds / 60.0:.3g} min"
-    return f"{seconds / 3600.0:.3g} h"
-
-
-def span(seconds: float) -> str:
-    """Format the extent of data for people: like `duration`, but in days from two days on."""
     days = seconds / SECONDS_PER_DAY
-    return f"{days:.3g} days" if days >= 2.0 else duration(seconds)
+    if days < 2.0:
+        return f"{seconds / 3600.0:.3g} h"
+    return f"{days:.3g} days" if days < 2 * _DAYS_PER_YEAR else f"{days / _DAYS_PER_YEAR:.3g} years"

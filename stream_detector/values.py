@@ -2,7 +2,7 @@
 
     a number            as it is; text that is a number too, also with a decimal comma if it cannot separate thousands
     true, false         1 and 0, also as text: see TRUE_TEXTS and FALSE_TEXTS
-    missing             None, NaN, the words of MISSING_TEXTS, and what a MissingValues adds, which comes first
+    missing             None, NaN, the words of MISSING_WORDS, and what a MissingValues adds, which comes first
     anything else       missing as well, but with a reason: it is counted, and said
 
 Text is compared without regard to case and outer blanks. Knows neither JSON nor files.
@@ -28,47 +28,25 @@ NOT_FINITE = "not_finite"  # infinite, or beyond float32
 WRONG_TYPE = "wrong_type"  # an object or a list
 UNUSABLE_REASONS = (SAYS_MISSING, NOT_A_NUMBER, NOT_FINITE, WRONG_TYPE)
 
-#: Words that mean missing, in small letters: of databases and spreadsheets, of historians, of gateways.
-MISSING_TEXTS = frozenset(
-    (
-        *(
-            "",
-            "null",
-            "none",
-            "nil",
-            "nan",
-            "-nan",
-            "na",
-            "<na>",
-            "n/a",
-            "#n/a",
-            "#n/a n/a",
-            "#na",
-            "nat",
-            "-",
-            "--",
-            "---",
-            "?",
-        ),
-        *("1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan", "1.#inf", "-1.#inf", "#ref!", "#value!", "#div/0!", "#num!", "#null!"),
-        *("#name?", "#error", "error", "err", "fault", "invalid", "invalid data", "missing", "unknown", "undefined", "empty"),
-        *("bad", "bad input", "bad data", "bad quality", "bad value", "bad total", "bad output", "bad tag", "bad_quality"),
-        *("no data", "nodata", "no_data", "no value", "no result", "no sample", "no reading", "no good data", "not available"),
-        *("i/o timeout", "io timeout", "timeout", "timed out", "no response", "comm fail", "comm failure", "comm error"),
-        *("communication error", "not connected", "disconnected", "not connect", "configure", "device failure", "offline"),
-        *("sensor failure", "sensor fail", "sensor fault", "intf shut", "scan off", "scan timeout", "pt created", "shutdown"),
-        *(
-            "out of service",
-            "over range",
-            "under range",
-            "questionable",
-            "uncertain",
-            "calc failed",
-            "calc off",
-            "arc off-line",
-        ),
-    )
-)
+_WORDS = """
+null none nil nan na nat nd nv ka error err fault failed failure fail invalid invaliddata missing unknown undefined
+unavailable empty blank void fehler keinwert keinedaten ungültig ungueltig defekt störung gestört ausfall sindatos erreur
+1ind 1qnan 1snan 1inf nanind ref value div0 num name
+nodata novalue noresult nosample noreading nogood nogooddata nogooddataforcalculation notgood missingdata datamissing
+notavailable notapplicable notready notfound tagnotfound pointnotfound notconnected notconnect disconnected nocommunication
+iotimeout timeout timedout noresponse commfail commsfail commfailure commerror commloss communicationerror
+communicationfailure communicationloss lossofcommunication configure devicefailure offline
+sensorfailure sensorfail sensorfault sensorerror sensorbreak wirebreak opencircuit shortcircuit
+intfshut scanoff scantimeout ptcreated shutdown outofservice outofserv oos arcoffline
+overrange underrange outofrange overflow underflow questionable uncertain calcfailed calcoff
+"""
+#: Words that mean missing, their letters and digits only: of databases and spreadsheets, of historians, of gateways and
+#: controllers. ASCII text without any letter or digit means missing as well.
+MISSING_WORDS = frozenset(_WORDS.split())
+#: OPC: Bad, Bad Input, "Bad, Not Connected", BadCommunicationError, Uncertain_LastUsableValue; but no names of places.
+_QUALITY = re.compile(r"(?i:bad|uncertain)(?![a-z])")
+#: What is no part of a word; a number in brackets before it, as of an error, is not either.
+_NO_LETTERS = re.compile(r"^\s*[\[(]-?[0-9]+[\])]|[\W_]+")
 TRUE_TEXTS = frozenset(("true", "t", "yes", "y", "on", "ja", "wahr"))
 FALSE_TEXTS = frozenset(("false", "f", "no", "n", "off", "nein", "falsch"))
 
@@ -83,7 +61,7 @@ _INFINITE = frozenset(("inf", "infinity", "∞"))
 
 @dataclass(frozen=True, slots=True)
 class MissingValues:
-    """Words and numbers that mean missing in addition to MISSING_TEXTS: of all features, and of some."""
+    """Words and numbers that mean missing in addition to MISSING_WORDS: of all features, and of some."""
 
     texts: frozenset[str] = frozenset()  # in small letters, without outer blanks
     numbers: frozenset[float] = frozenset()
@@ -197,7 +175,7 @@ def parse_text(text: str, words: Collection[str] = ()) -> float | Unusable:
     """Return the number that a text stands for; NaN if it is blank or says NaN. Takes time in proportion to its length."""
     if len(text) > _LONGEST_NUMBER:
         return Unusable(NOT_A_NUMBER, _shown(text))
-    stripped = text.strip()
+    stripped = text.strip().replace("\N{MINUS SIGN}", "-")
     word = stripped.casefold()
     if word in words:
         return Unusable(SAYS_MISSING, _shown(stripped))
@@ -205,12 +183,12 @@ def parse_text(text: str, words: Collection[str] = ()) -> float | Unusable:
         return _finite(float(stripped), _shown(stripped))
     if not word or word in ("nan", "null"):
         return math.nan
-    if word in MISSING_TEXTS:
+    if word.lstrip("+-") in _INFINITE:
+        return Unusable(NOT_FINITE, _shown(stripped))
+    if _says_missing(stripped):
         return Unusable(SAYS_MISSING, _shown(stripped))
     if word in TRUE_TEXTS or word in FALSE_TEXTS:
         return float(word in TRUE_TEXTS)
-    if word.lstrip("+-") in _INFINITE:
-        return Unusable(NOT_FINITE, _shown(stripped))
     match = _COMMA.fullmatch(stripped)
     if match and not has_doubtful_comma(stripped):
         return _finite(float(f"{match[1]}{match[2]}.{match[3]}{match[4]}"), _shown(stripped))
@@ -227,6 +205,12 @@ def is_code(values: FloatArray, missing: MissingValues) -> BoolArray:
     """Return where values [N] of a feature are a number that means missing, to the precision of float32."""
     codes = np.array(sorted(missing.numbers), np.float64).astype(np.float32)
     return np.isin(values.astype(np.float32), codes)
+
+
+def _says_missing(text: str) -> bool:
+    letters = _NO_LETTERS.sub("", text).casefold()
+    is_punctuation = not letters and text.isascii()
+    return is_punctuation or letters in MISSING_WORDS or _QUALITY.match(text) is not None
 
 
 def _finite(number: float, shown: str) -> float | Unusable:

@@ -12,7 +12,7 @@ from stream_detector.commands.train_output import WIDTH
 from stream_detector.gate.baseline_comparison import BASELINE, MODEL, GateResult
 from stream_detector.gate.drill_run import KindResult
 from stream_detector.settings.schema import PREFIX
-from stream_detector.timestamps import duration, span
+from stream_detector.timestamps import duration
 from stream_detector.training.alarm_drill import AlarmDrill
 from stream_detector.training.budget_check import BudgetCheck
 from stream_detector.training.history import LISTED_MODES, History
@@ -32,13 +32,13 @@ def describe_verdict(verdict: Verdict, result: GateResult, model: Path, inputs: 
 def history_answer(verdict: Verdict) -> str:
     """Say whether the history is enough, and for which budget."""
     history, alarms = verdict.history, verdict.alarms
-    extent = f"{span(history.span_seconds)}, {history.readings:,} readings a sensor"
+    extent = f"{duration(history.span_seconds)}, {history.readings:,} readings a sensor"
     if history.is_short:
         found = float(alarms.result.found.mean()) if len(verdict.drill) else 0.0
         hope = " and will probably find little" if found < 0.5 else ""
         text = (
             f"No: {extent}. At {_budget(verdict.budget)} this model is guessing{hope}: give it "
-            f"{span(history.enough_seconds)} or more{_trial(alarms)}."
+            f"{duration(history.enough_seconds)} or more{_trial(alarms)}."
         )
     elif verdict.budget.is_checked:
         text = f"Yes: {extent}. It is also enough to check {_budget(verdict.budget)}."

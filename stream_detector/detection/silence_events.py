@@ -51,7 +51,7 @@ def opened_change(sensor_id: str, partition: int, silence: Silence, reading: int
         time_ms=silence.due_ms,
         incident_offset=silence.offset,
         opened_ms=silence.due_ms,
-        what=f"No reading for {duration(silence.limit_s)}, the longest that is usual for this sensor",
+        what=f"No new reading for {duration(silence.limit_s)}, longer than this sensor usually pauses",
         sensor_state=OF_SILENCE,
         start_ms=silence.time_ms,
     )

@@ -27,8 +27,8 @@ class FoundIncident:
     opened_at: str
     closed_at: str = ""  # empty: still open at the end
     severity: str = ""
-    what: str = ""  # what was off and by how much, when it was worst
-    worst: float = -math.inf  # the score then
+    what: str = ""  # of the score: what was off and by how much, when it was worst; of a rule: its newest sentence
+    worst: float = -math.inf  # the score then, in thresholds: both keep rising after a fault, so the score alone peaks late
 
 
 @dataclass(slots=True)
@@ -66,8 +66,8 @@ class IncidentList:
         if event.status == CLOSED:
             found.closed_at, found.severity = event.timestamp, event.severity or found.severity
             del self._open[event.incident_id]
-        elif (event.score or 0.0) > found.worst:
-            found.worst, found.what = event.score or 0.0, event.what or _off(event)
+        elif (ratio := (event.score or 0.0) / (event.threshold or 1.0)) > found.worst or event.score is None:
+            found.worst, found.what = ratio, event.what or _off(event)
             found.severity = event.incident.peak_severity or event.severity
 
 

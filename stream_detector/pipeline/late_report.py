@@ -54,15 +54,27 @@ class LateReport:
         more = f" and {len(self.sensors) - _NAMED} more" if len(self.sensors) > _NAMED else ""
         behind = np.array(self.behind_ms) / 1000.0
         middle, most = duration(float(np.median(behind))), duration(float(behind.max()))
-        late = f"of {named}{more}; {middle} late in the median, at most {most}"
-        if 2 * self.other_features > self.looked_at:
+        late = f"of {named}{more}; {middle} late" + ("" if middle == most else f" in the median, at most {most}")
+        if self.are_of_other_features:
             return (
                 f"{late}. They have the time of another reading and values of other features: is each metric a message of its "
                 "own? Send all features of a sensor in one reading (docs/input.md)"
             )
         if not behind.any():
-            return f"{late}: repetitions"
-        return f"{late}; {'most' if 2 * self.orderly > self.looked_at else 'few'} of them in order"
+            return f"of {named}{more}: repetitions, at the time of a reading that came before"
+        if self.are_orderly:
+            return f"{late}; most are newer than the late one before, as by a clock that was set back or a backlog sent late"
+        return f"{late}; in no order, as if several send for one sensor or some were sent again"
+
+    @property
+    def are_orderly(self) -> bool:
+        """Whether most of those that were looked at are newer than the late one before."""
+        return 2 * self.orderly > self.looked_at
+
+    @property
+    def are_of_other_features(self) -> bool:
+        """Whether most of those that were looked at have values of features that the reading of that time lacks."""
+        return 2 * self.other_features > self.looked_at
 
 
 def _adds_features(readings: Readings, at: int) -> bool:

@@ -95,8 +95,11 @@ class RejectedReadingsLog:
         if self._late:
             text = "dropped %s in the last %.0f s: not newer than the newest reading of the sensor"
             described = f" ({found})" if (found := self._lateness.describe()) else ""
-            logger.info(
-                text + "%s", _plural(self._late, "late reading"), seconds, described, extra={"late_readings": self._late}
+            # what somebody can mend is a warning
+            is_warning = self._lateness.are_of_other_features or self._lateness.are_orderly
+            arguments = (_plural(self._late, "late reading"), seconds, described)
+            logger.log(
+                logging.WARNING if is_warning else logging.INFO, text + "%s", *arguments, extra={"late_readings": self._late}
             )
         self._reasons, self._late, self._lateness = Counter(), 0, LateReport()
         self._since, self._next_at = now, now + _MINUTE_SECONDS

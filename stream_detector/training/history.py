@@ -10,7 +10,7 @@ import numpy as np
 
 from stream_detector.readings import BoolArray
 from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
-from stream_detector.timestamps import SECONDS_PER_DAY, span
+from stream_detector.timestamps import SECONDS_PER_DAY, duration
 from stream_detector.training.data_split import FIT_SHARE
 from stream_detector.training.preparation import Prepared
 
@@ -102,8 +102,8 @@ def first_warnings(dataset: Dataset, window_length: int) -> list[str]:
     warnings = []
     if history.is_short:
         warnings.append(
-            f"TOO SHORT: {span(history.span_seconds)} of history, {history.readings:,} readings a sensor. Give it "
-            f"{span(history.enough_seconds)} or more, or expect little of this model."
+            f"TOO SHORT: {duration(history.span_seconds)} of history, {history.readings:,} readings a sensor. Give it "
+            f"{duration(history.enough_seconds)} or more, or expect little of this model."
         )
     if history.is_sparse:
         warnings.append(

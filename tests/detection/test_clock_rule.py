@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from stream_detector.detection.rules.changes import RuleChange
-from stream_detector.detection.rules.clock import apart
 from stream_detector.readings import Readings
 from tests.pipeline.replica_config import MINUTE_MS, SECOND_MS, ReplicaConfig
 
@@ -61,7 +60,3 @@ def test_a_clock_that_is_lost_says_by_how_much() -> None:
     (opened,) = changes_of(readings_of([0] * 40 + [-26 * 365 * 1440 * MINUTE_MS] * 40), [0, 80])
 
     assert opened.what == "The clock of pump-2 is 26 years behind its records"
-
-
-def test_times_apart_are_in_words() -> None:
-    assert [apart(1000 * seconds) for seconds in (90, -3000, 400_000, 10**9)] == ["90 s", "50 min", "4.63 days", "31.7 years"]

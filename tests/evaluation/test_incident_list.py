@@ -39,14 +39,22 @@ def test_each_incident_is_one_line_that_says_what_was_off_when_it_was_worst() ->
     ]
 
 
+def test_an_incident_was_worst_when_its_score_had_the_highest_ratio_to_the_threshold() -> None:
+    found = IncidentList()
+    found.add([message(1, "opened", 0, 6.0), message(1, "updated", 50, 8.0, threshold=7.0)])
+
+    assert "temperature 56.0, expected 50.0 (+6.0)" in found.lines()[1]
+
+
 def test_incidents_of_rules_are_counted_by_type_and_told_by_their_sentence() -> None:
     found = IncidentList()
     rule: dict[str, Any] = {"type": "frozen", "what": "temperature stands still", "score": None, "features": [], "incident": {}}
     ruled = message(1, "opened", 2, 0.0, incident_id="-0-2-0-frozen", **rule)
-    found.add([message(1, "opened", 0, 3.0), ruled])
+    later = message(1, "updated", 9, 0.0, incident_id="-0-2-0-frozen", **rule | {"what": "temperature still stands still"})
+    found.add([message(1, "opened", 0, 3.0), ruled, later])
 
     assert found.lines()[0] == "2 incidents (1 anomaly, 1 frozen) in 1 sensor:"
-    assert found.lines()[2] == "  pump-1  2026-03-05 11:02:00Z, open at the end, medium, frozen: temperature stands still"
+    assert found.lines()[2] == "  pump-1  2026-03-05 11:02:00Z, open at the end, medium, frozen: temperature still stands still"
 
 
 def test_the_list_is_bounded_and_an_empty_one_says_so() -> None:

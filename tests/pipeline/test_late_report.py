@@ -26,16 +26,26 @@ def test_one_metric_per_message_is_named_with_the_cure() -> None:
     report = report_of(["a"] * 4, [1000, 1000, 2000, 2000], [(1, NAN), (NAN, 2), (1, NAN), (NAN, 2)])
 
     assert "Send all features of a sensor in one reading" in report.describe()
-    assert report.describe().startswith("of a; 0 s late in the median")
+    assert report.describe().startswith("of a; 0 s late. They have the time of another reading")
+    assert report.are_of_other_features
 
 
 def test_repetitions_are_called_so() -> None:
-    assert report_of(["a"] * 3, [1000, 1000, 1000], [(1, 2)] * 3).describe().endswith("at most 0 s: repetitions")
+    assert report_of(["a"] * 3, [1000, 1000, 1000], [(1, 2)] * 3).describe().startswith("of a: repetitions")
 
 
 def test_late_readings_name_sensors_and_order() -> None:
     times = [9_000, 1_000, 2_000, 3_000]
     report = report_of(["a"] * 4 + ["b"] * 4, times * 2, [(1, 2)] * 8)
 
-    assert report.describe() == "of a, b; 7 s late in the median, at most 8 s; most of them in order"
+    assert report.describe().startswith("of a, b; 7 s late in the median, at most 8 s; most are newer than the late one before")
+    assert report.are_orderly
     assert LateReport().describe() == ""
+
+
+def test_readings_in_no_order_and_far_too_late_are_said_in_years() -> None:
+    day_ms = 86_400_000
+    report = report_of(["a"] * 4, [40_000 * day_ms, 3 * day_ms, 2 * day_ms, day_ms], [(1, 2)] * 4)
+
+    assert report.describe().startswith("of a; 110 years late; in no order")
+    assert not report.are_orderly

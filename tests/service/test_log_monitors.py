@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from stream_detector.pipeline.late_report import LateReport
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.readings import Lost
 from stream_detector.service.log_monitors import GapLog, NewSensorsLog, RejectedReadingsLog, UnassignedLog
@@ -40,6 +41,16 @@ def test_late_readings_have_their_own_line(caplog: pytest.LogCaptureFixture) -> 
 
     assert caplog.messages == ["dropped 3 late readings in the last 2 s: not newer than the newest reading of the sensor"]
     assert caplog.records[0].levelno == logging.INFO
+
+
+def test_late_readings_that_somebody_can_mend_are_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    log = RejectedReadingsLog("dead", now=0.0)
+    report = StepReport(late=3, lateness=LateReport(Counter(a=3), looked_at=3, orderly=2, behind_ms=[9000] * 3))
+
+    log.observe(report, 2.0)
+
+    assert caplog.records[0].levelno == logging.WARNING
+    assert "of a; 9 s late; most are newer than the late one before" in caplog.messages[0]
 
 
 def test_without_rejected_readings_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,11 +9,10 @@ from stream_detector.detection.transition import CLOCK, CLOSED, OPENED
 from stream_detector.readings import Readings
 from stream_detector.state.record_layout import NO_INCIDENT, Records
 from stream_detector.state.windows import Appended
-from stream_detector.timestamps import SECONDS_PER_DAY, duration
+from stream_detector.timestamps import duration
 
 #: The reason of closing.
 RIGHT_AGAIN = "clock_right"
-_DAYS_OF_A_YEAR = 365.25
 
 
 def clock_changes(records: Records, readings: Readings, appended: Appended) -> tuple[RuleChange, ...]:
@@ -38,9 +37,10 @@ def _change(readings: Readings, reading: int, opened: tuple[int, int], ahead_ms:
     sensor_id, time_ms = readings.sensors[reading], int(readings.times_ms[reading])
     side = "ahead of" if ahead_ms > 0 else "behind"
     has_stamps = readings.stamps_ms is not None and int(readings.stamps_ms[reading]) >= 0
-    what = f"The clock of {sensor_id} is {apart(ahead_ms)} {side} {'its records' if has_stamps else 'what it was'}"
+    off, by = duration(abs(ahead_ms) / 1000.0), duration(abs(jump_ms) / 1000.0)
+    what = f"The clock of {sensor_id} is {off} {side} {'its records' if has_stamps else 'what it was'}"
     if not ahead_ms:
-        what = f"The clock of {sensor_id} is right again: it went {'on' if jump_ms > 0 else 'back'} by {apart(jump_ms)}"
+        what = f"The clock of {sensor_id} is right again: it went {'on' if jump_ms > 0 else 'back'} by {by}"
     return RuleChange(
         type=CLOCK,
         status=OPENED if ahead_ms else CLOSED,
@@ -55,11 +55,3 @@ def _change(readings: Readings, reading: int, opened: tuple[int, int], ahead_ms:
         reason="" if ahead_ms else RIGHT_AGAIN,
         start_ms=time_ms,
     )
-
-
-def apart(milliseconds: int) -> str:
-    """Format how far times are apart, for people: 50 min, 3.5 days, 26 years."""
-    days = abs(milliseconds) / 1000.0 / SECONDS_PER_DAY
-    if days < 2.0:
-        return duration(abs(milliseconds) / 1000.0)
-    return f"{days:.3g} days" if days < 2 * _DAYS_OF_A_YEAR else f"{days / _DAYS_OF_A_YEAR:.3g} years"
