@@ -48,6 +48,8 @@ UPDATE_SECONDS = 300.0
 ACCEPT_WINDOWS = 2
 #: A sensor that the model does not know learns its scale from this many windows of readings.
 SCALE_WINDOWS = 16
+#: History that fills the windows where it is not known how often sensors are read.
+LOOKBACK_SECONDS = 1800.0
 #: Hexadecimal digits of a rules version, as many as in a model's version.
 VERSION_DIGITS = 12
 
@@ -120,7 +122,7 @@ def decision_rules(model: ModelSpec, calibration: Calibration, state: StateSetti
 
     Where the settings leave a time to the window, it follows from each sensor's own interval; so does the margin.
     """
-    length, interval_seconds = model.window_length, model.sampling_interval_seconds
+    length, interval_seconds = model.window_length, model.sampling_interval_seconds or 1.0
     budget = budget_per_sensor_day(calibration, alerts)
     #: The least time in milliseconds, and the least in intervals of the sensor.
     times = {
@@ -193,13 +195,13 @@ def input_parsing(settings: InputSettings, model: ModelSpec | None = None) -> Pa
     return Parsing(missing | model.missing_values if model else missing, zone)
 
 
-def input_limits(settings: InputSettings, model: ModelSpec | None = None) -> InputLimits:
-    """Return the limits for a record, and how its values are read."""
+def input_limits(settings: InputSettings, model: ModelSpec | None = None, *, ignores_unknown: bool = False) -> InputLimits:
+    """Return the limits for a record, and how its values are read; `ignores_unknown` features whatever the settings say."""
     return InputLimits(
         max_record_bytes=settings.max_record_bytes,
         max_sensor_id_bytes=settings.max_sensor_id_bytes,
         max_future_ms=round(1000 * settings.max_future_seconds),
-        ignore_unknown_features=settings.unknown_features == "ignore",
+        ignore_unknown_features=ignores_unknown or settings.unknown_features == "ignore",
         parsing=input_parsing(settings, model),
     )
 
@@ -224,7 +226,8 @@ def pipeline_config(settings: Settings) -> PipelineConfig:
 
 def restore_config(model: ModelSpec, settings: Settings, slowest_interval_ms: float = 0.0) -> RestoreConfig:
     """Return where a new consumer group starts, and how much history fills the windows, of the slowest sensor too."""
-    window_seconds = model.window_length * max(model.sampling_interval_seconds, slowest_interval_ms / 1000.0)
+    interval_seconds = max(model.sampling_interval_seconds, slowest_interval_ms / 1000.0)
+    window_seconds = model.window_length * interval_seconds if interval_seconds else LOOKBACK_SECONDS
     return RestoreConfig(
         start=start_position(settings.kafka),
         lookback_ms=round(1000 * window_seconds * settings.state.lookback_margin),

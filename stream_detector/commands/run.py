@@ -4,47 +4,29 @@ from __future__ import annotations
 
 import argparse
 import logging
-import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 
 from stream_detector import __version__
 from stream_detector.adapters.http_server import serve_pages
-from stream_detector.adapters.kafka.incident_log import KafkaIncidentLog
-from stream_detector.assembly import (
-    build_detector,
-    dead_letter_limit,
-    decision_rules,
-    input_limits,
-    pipeline_config,
-    restore_config,
-)
 from stream_detector.commands.connections import Connections, connect
+from stream_detector.commands.run_model import Watched, await_watched, load_model
+from stream_detector.commands.run_pipeline import Parts, Pipelines, Status, arrival_of, waiting_for_features
 from stream_detector.commands.settings_options import add_settings_options, settings_of
-from stream_detector.detection.decision_rules import DecisionRules
-from stream_detector.detection.detector import Detector
 from stream_detector.errors import StreamDetectorError
-from stream_detector.gate.promotion import promotion_warning
-from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.logs import set_up_logging
-from stream_detector.model_store.model_directory import load_artifact
-from stream_detector.pipeline.build import build_pipeline
-from stream_detector.pipeline.config import LagBounds
-from stream_detector.pipeline.pipeline import Pipeline
-from stream_detector.pipeline.restore import Ports
-from stream_detector.pipeline.state_access import StateAccess, open_state
+from stream_detector.model_store.model_directory import is_absent
+from stream_detector.pipeline.executor import no_op
 from stream_detector.service.health import health_pages
 from stream_detector.service.metrics import Metrics
-from stream_detector.service.reload import Reloader, describe_rules, reread_alerts
+from stream_detector.service.reload import Reloader, reread_alerts
 from stream_detector.service.service import Service, tune_garbage_collector
 from stream_detector.service.signals import ReloadFlag, StopFlag
 from stream_detector.service.watchdog import Heartbeat, Watchdog, end_process
-from stream_detector.settings.schema import AlertSettings, Settings
-from stream_detector.state.sensor_names import knows_line
+from stream_detector.settings.schema import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -93,22 +75,18 @@ def assemble(settings: Settings, load: Callable[[], Settings], signals: Signals,
     pages = health_pages(heartbeat, metrics, limit_seconds, time.monotonic)
     port = resources.enter_context(serve_pages(settings.http.host, settings.http.port, pages))
     logger.info("stream-detector %s: health and metrics on port %d", __version__, port, extra={"port": port})
-    _begin(heartbeat, f"loading the model in {settings.model.directory} and compiling it")
-    detector, rules_of = _load_model(settings, metrics)
-    reloader = Reloader(signals.reload, rules_of(settings.alerts), lambda: rules_of(reread_alerts(settings, load)), metrics)
-    logger.info("%s", describe_rules(reloader.rules), extra={"rules": reloader.rules.rules_version})
+    watched = None
+    if settings.model.required or not is_absent(settings.model.directory):
+        _begin(heartbeat, f"loading the model in {settings.model.directory} and compiling it")
+        watched = load_model(settings)
     _begin(heartbeat, f"connecting to Kafka at {settings.kafka.brokers} and to Redis")
     connections = connect(settings, resources)
-    pipeline = _build_pipeline(settings, detector, connections, resources, heartbeat)
+    if watched is None:
+        _begin(heartbeat, waiting_for_features(settings))
+        watched = await_watched(settings, connections, heartbeat)
+    status = Status(settings, metrics, heartbeat)
+    service, reloader = _assembled(Start(settings, load, signals, resources), connections, watched, status)
     tune_garbage_collector()
-    service = Service(
-        pipeline,
-        metrics,
-        heartbeat,
-        time.monotonic,
-        settings.kafka.dead_letter_topic,
-        gather_seconds=settings.service.target_latency_seconds / 2,
-    )
 
     def run() -> None:
         _begin(heartbeat, f"joining group {settings.kafka.group_id} to read topic {settings.kafka.input_topic}")
@@ -119,74 +97,46 @@ def assemble(settings: Settings, load: Callable[[], Settings], signals: Signals,
     return run
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a start is given."""
+
+    settings: Settings
+    load: Callable[[], Settings]  # reads the settings again
+    signals: Signals
+    resources: ExitStack
+
+
+def _assembled(start: Start, connections: Connections, watched: Watched, status: Status) -> tuple[Service, Reloader]:
+    """Build the loop, and what changes its rules on request."""
+    settings, resources, metrics = start.settings, start.resources, status.metrics
+    storing = resources.enter_context(ThreadPoolExecutor(1, "storing"))
+    loading = ThreadPoolExecutor(1, "loading")
+    resources.callback(loading.shutdown, wait=False, cancel_futures=True)
+    build = Pipelines(settings, connections, storing, status.heartbeat)
+    parts = Parts(settings, start.load, build, status, watched)
+    arrival = None if watched.has_model else arrival_of(parts, loading, metrics)
+    reloader = Reloader(
+        start.signals.reload,
+        watched.rules_of(settings.alerts),
+        lambda: watched.rules_of(reread_alerts(settings, start.load)),
+        metrics,
+        on_request=arrival.request if arrival else no_op,
+    )
+    status.show(watched, reloader.rules)
+    service = Service(
+        build(watched),
+        metrics,
+        status.heartbeat,
+        time.monotonic,
+        settings.kafka.dead_letter_topic,
+        gather_seconds=settings.service.target_latency_seconds / 2,
+        arrival=arrival,
+    )
+    return service, reloader
+
+
 def _begin(heartbeat: Heartbeat, stage: str) -> None:
     """Tell the log and the readiness page what the start is about to do."""
     heartbeat.stage = stage
     logger.info("not ready yet: %s", stage)
-
-
-def _load_model(settings: Settings, metrics: Metrics) -> tuple[Detector, Callable[[AlertSettings], DecisionRules]]:
-    """Return a detector, and a function that derives its decision rules from settings.
-
-    The model is loaded and warmed up before the replica joins the group, so that a slow start delays no rebalance. A model that
-    the settings refuse is refused before it is compiled, which takes seconds.
-    """
-    from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
-
-    artifact = load_artifact(settings.model.directory)
-    if warning := promotion_warning(artifact.report, settings.model.refuse_unpromoted):
-        logger.warning("model %s %s: %s", artifact.spec.name, artifact.spec.version, warning)
-    scorer = KerasScorer(artifact, settings.model.tile_rows, settings.model.threads or usual_threads())
-    detector = build_detector(scorer, settings.state, settings.alerts, settings.rules)
-    metrics.set("model", 1, scorer.spec.name, scorer.spec.version)
-    logger.info(
-        "model %s %s: features %s, window %d",
-        scorer.spec.name,
-        scorer.spec.version,
-        ", ".join(scorer.spec.features),
-        scorer.spec.window_length,
-        extra={"model": scorer.spec.name, "version": scorer.spec.version},
-    )
-    logger.info("%s", knows_line(detector.sensor_table))
-    return detector, partial(decision_rules, scorer.spec, scorer.calibration, settings.state)
-
-
-def _build_pipeline(
-    settings: Settings, detector: Detector, connections: Connections, resources: ExitStack, heartbeat: Heartbeat
-) -> Pipeline:
-    """Build the pipeline on these connections. Progress within a step also updates the heartbeat."""
-    executor = resources.enter_context(ThreadPoolExecutor(1, "storing"))
-    bounds = LagBounds(settings.redis.max_lag_readings, settings.redis.max_lag_seconds)
-
-    def on_progress() -> None:
-        heartbeat.beat(time.monotonic())
-
-    state = open_state(
-        connections.store,
-        detector,
-        time.monotonic,
-        secrets.token_bytes,
-        retry_seconds=bounds.retry_seconds,
-        executor=executor,
-        on_progress=on_progress,
-    )
-    return build_pipeline(
-        _ports(settings, detector, connections, state),
-        dead_letter_limit(settings.dead_letters),
-        pipeline_config(settings),
-        restore_config(detector.model, settings, detector.slowest_interval_ms),
-        time.monotonic,
-        bounds=bounds,
-        on_progress=on_progress,
-    )
-
-
-def _ports(settings: Settings, detector: Detector, connections: Connections, state: StateAccess) -> Ports:
-    return Ports(
-        source=connections.source,
-        sink=connections.sink,
-        decoder=JsonDecoder(detector.model.features, input_limits(settings.input, detector.model)),
-        detector=detector,
-        state=state,
-        incidents=KafkaIncidentLog(settings.kafka),
-    )

@@ -52,6 +52,7 @@ class JsonDecoder:
         self._zone = limits.parsing.zone
         self._decode = msgspec.json.Decoder(Document).decode
         self._ignored_any = self._skipped_any = False
+        self.met_unknown = False  # a feature that is not among these, since this was last set
 
     def decode(self, records: Sequence[Record]) -> Decoded:
         """Turn every record into one reading, rejection or tombstone, whatever the records contain."""
@@ -105,6 +106,7 @@ class JsonDecoder:
 
     def _known_values(self, values: dict[str, Any], record: Record) -> dict[str, Any]:
         """Return the values of known features; raise RejectionError if there are none or if unknown ones cause a rejection."""
+        self.met_unknown = True
         kept = {name: number for name, number in values.items() if name in self._known}
         if self._ignored_any and kept:
             return kept

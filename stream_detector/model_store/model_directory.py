@@ -58,6 +58,20 @@ def is_model(directory: Path) -> bool:
     return isinstance(manifest, dict) and manifest.get("kind") == KIND
 
 
+def is_absent(directory: Path) -> bool:
+    """Return whether there is no model, nor anything else that may be a broken one: no directory, or an empty one.
+
+    Raises ModelError if that cannot be found out.
+    """
+    try:
+        return next(directory.iterdir(), None) is None
+    except FileNotFoundError:
+        return not directory.is_symlink()
+    except OSError as error:
+        msg = f"model {directory}: cannot be read ({error.strerror}); {_RECOVERY}"
+        raise ModelError(msg) from None
+
+
 def load_artifact(directory: Path) -> Artifact:
     """Read and check a model directory. Raises ModelError, whose message tells the user what to do."""
     files = _read_checked(directory)

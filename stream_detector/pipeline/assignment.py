@@ -46,6 +46,11 @@ class Assignment:
         return len(self._partitions)
 
     @property
+    def numbers(self) -> tuple[int, ...]:
+        """The assigned partitions."""
+        return tuple(self._partitions)
+
+    @property
     def membership(self) -> Membership | None:
         """The proof of membership under which positions may be committed; None: not a member now."""
         return self._membership

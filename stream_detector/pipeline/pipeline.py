@@ -104,6 +104,11 @@ class Pipeline:
         """Decide by other rules from the next batch on. Call it only after `settle` returned True."""
         self._ports.detector.use_rules(rules)
 
+    def take_over(self, other: Pipeline) -> None:
+        """Restore the partitions of another pipeline on the same connections, which must be settled and is not used again."""
+        for number in other._assignment.numbers:
+            self._assignment.restore(number)
+
     def step(self) -> StepReport:
         """Run one turn: poll a batch and at least start scoring it, complete the batch before it, restore a slice."""
         report = self._begin_report()

@@ -24,7 +24,8 @@ def health_pages(
 
     def ready() -> tuple[int, str, bytes]:
         if heartbeat.is_ready:
-            return _json(True, {"status": "ready"})
+            restriction = {"restriction": heartbeat.restriction} if heartbeat.restriction else {}
+            return _json(True, {"status": "ready", **restriction})
         return _json(False, {"status": "not ready", "doing": heartbeat.stage})
 
     return {"/metrics": metrics_page, "/healthz": alive, "/readyz": ready}

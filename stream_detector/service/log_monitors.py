@@ -42,6 +42,10 @@ class LogMonitors:
         self._alarm_rate = AlarmRateLog(now)
         self._unassigned = UnassignedLog(now)
 
+    def know(self, sensors: SensorTable) -> None:
+        """Take these sensors as those that the model knows, from now on."""
+        self._new_sensors = NewSensorsLog(sensors)
+
     def observe(self, report: StepReport, budget_per_sensor_day: float, assigned: int, now: float) -> None:
         """Observe a step, with the alarm budget during it and the number of partitions after it."""
         self._rejected.observe(report, now)

@@ -96,7 +96,8 @@ METRICS = (
         "False alarms accepted per day by this replica: the budget times its ready sensors in memory, silent ones included.",
     ),
     Metric("rules", Kind.GAUGE, "1, labelled with the version of the rules in force.", ("version",)),
-    Metric("model", Kind.GAUGE, "1, labelled with the model in use.", ("name", "version")),
+    Metric("model", Kind.GAUGE, "1, labelled with the model in use; `none` while there is none.", ("name", "version")),
+    Metric("rules_only", Kind.GAUGE, "1 while there is no model and only the rules watch, else 0."),
 )
 
 #: Counters fed from a number in StepReport: metric -> field.

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.errors import SettingsError
+from stream_detector.pipeline.executor import no_op
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.signals import ReloadFlag
 from stream_detector.settings.schema import PREFIX, AlertSettings, Settings
@@ -35,18 +36,35 @@ class Decider(Protocol):
 class Reloader:
     """Holds the rules in force and replaces them on request."""
 
-    def __init__(self, flag: ReloadFlag, rules: DecisionRules, reread: Callable[[], DecisionRules], metrics: Metrics) -> None:
-        """Start with `rules`. `reread` returns the rules that the settings describe now, or raises SettingsError."""
+    def __init__(
+        self,
+        flag: ReloadFlag,
+        rules: DecisionRules,
+        reread: Callable[[], DecisionRules],
+        metrics: Metrics,
+        on_request: Callable[[], None] = no_op,
+    ) -> None:
+        """Start with `rules`. `reread` returns the rules that the settings describe now, or raises SettingsError.
+
+        Each request also calls `on_request`.
+        """
         self.rules = rules
         self._flag = flag
         self._reread = reread
         self._metrics = metrics
+        self._on_request = on_request
         self._waiting: DecisionRules | None = None
+        self._show()
+
+    def start_over(self, rules: DecisionRules, reread: Callable[[], DecisionRules]) -> None:
+        """Use other rules, which are in force already, and derive them in another way; see __init__."""
+        self.rules, self._reread, self._waiting = rules, reread, None
         self._show()
 
     def between_batches(self, decider: Decider) -> None:
         """Reload the settings if requested. Give new rules to the decider once it is settled."""
         if self._flag.take():
+            self._on_request()
             self._reload()
             if self._waiting is not None and not decider.settle():
                 logger.warning("rules %s wait until all partitions are restored and stored", self._waiting.rules_version)

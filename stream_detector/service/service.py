@@ -14,6 +14,7 @@ from stream_detector.pipeline.pipeline import Pipeline
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.service.log_monitors import LogMonitors
 from stream_detector.service.metrics import Metrics
+from stream_detector.service.model_arrival import ModelArrival
 from stream_detector.service.reload import Reloader
 from stream_detector.service.signals import StopFlag
 from stream_detector.service.watchdog import Heartbeat
@@ -51,8 +52,12 @@ class Service:
         *,
         gather_seconds: float = 0.0,
         sleep: Callable[[float], None] = time.sleep,
+        arrival: ModelArrival | None = None,
     ) -> None:
-        """At low load, steps begin at least `gather_seconds` apart, so that readings are processed in larger batches."""
+        """At low load, steps begin at least `gather_seconds` apart, so that readings are processed in larger batches.
+
+        `arrival` brings a model to a service that runs without one.
+        """
         self._pipeline = pipeline
         self._metrics = metrics
         self._heartbeat = heartbeat
@@ -61,6 +66,7 @@ class Service:
         self._gather_seconds = gather_seconds
         self._sleep = sleep
         self._gauges_at = 0.0
+        self._arrival = arrival
 
     def run(self, stop: StopFlag, reloader: Reloader) -> None:
         """Step until asked to stop, then finish, commit and persist the current batch. Blocks."""
@@ -71,12 +77,24 @@ class Service:
                 report = self._step(budget)
                 monitors.observe(report, budget, self._pipeline.assigned, self._heartbeat.beat_at)
                 reloader.between_batches(self._pipeline)
+                self._succeed(reloader, monitors)
             last = self._observed(self._pipeline.finish)
             monitors.finish(last, self._heartbeat.beat_at)
         finally:
             monitors.flush(self._heartbeat.beat_at)
         if not last.failed_commits:
             logger.info("stopping: the last batch is committed")
+
+    def _succeed(self, reloader: Reloader, monitors: LogMonitors) -> None:
+        """Go on with another pipeline, if there is one and this one is settled."""
+        successor = self._arrival.between_batches(self._pipeline) if self._arrival else None
+        if successor is None:
+            return
+        successor.pipeline.take_over(self._pipeline)
+        self._pipeline = successor.pipeline
+        reloader.start_over(successor.rules, successor.reread)
+        monitors.know(self._pipeline.sensor_table)
+        successor.begin()
 
     def _step(self, budget_per_sensor_day: float) -> StepReport:
         began = self._clock()

@@ -25,6 +25,7 @@ class Heartbeat:
     beat_at: float
     is_ready: bool = False
     stage: str = "starting"  # what the start is doing; once it reads the topic, the log says why it is not ready
+    restriction: str = ""  # what a ready service does not do
 
     def beat(self, now: float) -> None:
         """Record progress."""

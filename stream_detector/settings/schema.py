@@ -167,7 +167,14 @@ class RedisSettings(Group):
 class ModelSettings(Group):
     """The model and how it scores."""
 
-    directory: Path = Field(Path("model"), description="Model directory.")
+    directory: Path = Field(
+        Path("model"), description="Model directory. While there is none, or an empty one, only the rules watch."
+    )
+    required: bool = Field(False, description="Refuse to start without a model, instead of watching with the rules only.")
+    features: list[str] = Field(
+        default_factory=list,
+        description='Features while there is no model, as JSON: `["temperature", "pressure"]`. Unset: those that sensors send.',
+    )
     tile_rows: Count = Field(
         256,
         description="Most windows in a forward pass, rounded down to a multiple of 48. Affects the last bits of scores.",
@@ -176,6 +183,14 @@ class ModelSettings(Group):
         None, description="Scoring threads; they do not change scores. Unset: one per processor, at most 4."
     )
     refuse_unpromoted: bool = Field(False, description="Refuse a model that lost to windowed PCA in training.")
+
+    @field_validator("features")
+    @classmethod
+    def _features_are_names(cls, value: list[str]) -> list[str]:
+        if not all(value) or len(set(value)) < len(value):
+            msg = "names a feature twice, or one without a name"
+            raise ValueError(msg)
+        return value
 
 
 class StateSettings(Group):

@@ -8,6 +8,8 @@ detection/rules/ change records. codec/ defines their stored form.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -129,6 +131,25 @@ def layout_name(window_length: int, features: tuple[str, ...], members: int, cou
     """
     rising = f":rise of {','.join(counters)}" if counters else ""
     return f"{LAYOUT_VERSION}:{window_length}:{member_slots(members)}:{','.join(features)}{rising}"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowShape:
+    """What windows hold."""
+
+    features: tuple[str, ...]
+    window_length: int  # T, in readings
+    counters: tuple[str, ...] = ()  # features of which windows hold how fast they rise
+
+
+def shape_of_layout(name: str) -> WindowShape | None:
+    """Return the windows that `layout_name` named so; None for those of another version of the layout."""
+    version, _, rest = name.partition(":")
+    length, _, rest = rest.partition(":")
+    names, _, rising = rest.partition(":")[2].partition(":rise of ")
+    if version != str(LAYOUT_VERSION) or not length.isdigit() or not names:
+        return None
+    return WindowShape(tuple(names.split(",")), int(length), tuple(rising.split(",")) if rising else ())
 
 
 def new_records(count: int, window_length: int, features: int, members: int, counters: int = 0) -> Records:

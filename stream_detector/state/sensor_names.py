@@ -41,6 +41,8 @@ def coverage_line(sensors: Sequence[str], table: SensorTable) -> str:
 def new_line(names: Sequence[str], count: int, table: SensorTable) -> str:
     """Announce `count` new sensors that the model does not know; `names` are the first of them."""
     text = unknown_names(names, count, table)
+    if not len(table):
+        return f"{_counted(count, 'new sensor')}: {text}"
     return (
         f"{_counted(count, 'new sensor')} that the model does not know: {text}. Provisional until scale and level are learned"
     )

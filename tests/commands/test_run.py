@@ -83,6 +83,7 @@ def test_the_reason_for_the_end_is_also_a_json_line_and_appears_once_in_text(
     tmp_path: Path,
 ) -> None:
     monkeypatch.setenv(f"{PREFIX}MODEL__DIRECTORY", str(tmp_path / "none"))
+    monkeypatch.setenv(f"{PREFIX}MODEL__REQUIRED", "true")
     monkeypatch.setenv(f"{PREFIX}HTTP__PORT", "0")
     monkeypatch.setenv(f"{PREFIX}SERVICE__LOG_FORMAT", log_format)
 
@@ -120,12 +121,26 @@ def test_an_attempt_to_reach_kafka_does_not_outlast_the_start(
     assert tried == [3.0, 15.0]  # the setting's default is 15
 
 
-def test_a_missing_model_is_named_with_the_remedy(run: Run, tmp_path: Path) -> None:
-    code, error = run(MODEL__DIRECTORY=tmp_path / "none")
+def test_a_missing_model_is_named_with_the_remedy_if_the_settings_require_one(run: Run, tmp_path: Path) -> None:
+    code, error = run(MODEL__DIRECTORY=tmp_path / "none", MODEL__REQUIRED=True)
 
     assert code == 1
     assert str(tmp_path / "none") in error
     assert "train" in error
+
+
+def test_a_broken_model_is_not_taken_for_none(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "copied").mkdir()
+    (tmp_path / "copied" / "weights.npz").write_bytes(b"half")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+
+    refused = {name: run(MODEL__DIRECTORY=tmp_path / name) for name in ("copied", "link", "file")}
+
+    assert {name: code for name, (code, _) in refused.items()} == {"copied": 1, "link": 1, "file": 1}
+    assert "not a model directory (manifest.json is missing)" in refused["copied"][1]
+    assert "there is no such directory" in refused["link"][1]
+    assert "cannot be read (Not a directory)" in refused["file"][1]
 
 
 def _never_compiled(*_: object) -> None:

@@ -22,6 +22,10 @@ def test_health_means_that_the_loop_makes_progress_and_readiness_that_all_is_res
 
     heartbeat.is_ready, now[0] = True, 130.5
     assert (pages["/healthz"]()[0], pages["/readyz"]()[0]) == (503, 200)
+    assert json.loads(pages["/readyz"]()[2]) == {"status": "ready"}
+
+    heartbeat.restriction = "only the rules watch"
+    assert json.loads(pages["/readyz"]()[2]) == {"status": "ready", "restriction": "only the rules watch"}
 
 
 def test_metrics_have_a_page() -> None:

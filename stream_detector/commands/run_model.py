@@ -1,0 +1,102 @@
+"""What `run` watches with: a model, or, while there is none, the rules only; and how the second becomes the first."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from stream_detector.assembly import build_detector, decision_rules, input_limits, input_parsing
+from stream_detector.commands.connections import Connections
+from stream_detector.detection.decision_rules import DecisionRules
+from stream_detector.detection.detector import Detector
+from stream_detector.detection.rules_only import RulesOnly
+from stream_detector.errors import RetriableError
+from stream_detector.gate.promotion import promotion_warning
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.logs import OutageLog
+from stream_detector.model_store.model_directory import is_absent, load_artifact
+from stream_detector.pipeline.feature_search import find_shape
+from stream_detector.service.watchdog import Heartbeat
+from stream_detector.settings.schema import AlertSettings, Settings
+from stream_detector.state.record_layout import WindowShape
+
+logger = logging.getLogger(__name__)
+
+#: How often a topic without readings, and a directory without a model, are looked at again.
+LOOK_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A detector and its decoder, and how its decision rules follow from settings."""
+
+    detector: Detector
+    decoder: JsonDecoder
+    rules_of: Callable[[AlertSettings], DecisionRules]
+    has_model: bool
+
+
+def load_model(settings: Settings) -> Watched:
+    """Load the model and warm it up, which takes seconds. Raises ModelError.
+
+    That happens before the replica joins the group, so that a slow start delays no rebalance. A model that the settings refuse
+    is refused before it is compiled.
+    """
+    from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
+
+    artifact = load_artifact(settings.model.directory)
+    if warning := promotion_warning(artifact.report, settings.model.refuse_unpromoted):
+        logger.warning("model %s %s: %s", artifact.spec.name, artifact.spec.version, warning)
+    scorer = KerasScorer(artifact, settings.model.tile_rows, settings.model.threads or usual_threads())
+    spec = scorer.spec
+    return Watched(
+        build_detector(scorer, settings.state, settings.alerts, settings.rules),
+        JsonDecoder(spec.features, input_limits(settings.input, spec)),
+        partial(decision_rules, spec, scorer.calibration, settings.state),
+        has_model=True,
+    )
+
+
+def rules_only(settings: Settings, shape: WindowShape) -> Watched:
+    """Watch windows of this shape with the rules only. Other features are ignored until they are taken up."""
+    scorer = RulesOnly(shape)
+    return Watched(
+        build_detector(scorer, settings.state, settings.alerts, settings.rules),
+        JsonDecoder(shape.features, input_limits(settings.input, ignores_unknown=True)),
+        partial(decision_rules, scorer.spec, scorer.calibration, settings.state),
+        has_model=False,
+    )
+
+
+def shape_now(settings: Settings, connections: Connections) -> WindowShape | None:
+    """Return what windows hold without a model; None if that is not known, because no reading was sent."""
+    return find_shape(
+        connections.source,
+        connections.store,
+        input_parsing(settings.input).missing,
+        given=settings.model.features,
+        also=(*settings.rules.limits, *settings.rules.units),
+    )
+
+
+def await_watched(settings: Settings, connections: Connections, heartbeat: Heartbeat) -> Watched:
+    """Wait until sensors have sent a reading, which shows the features, or there is a model.
+
+    Nothing is read as a member of the group meanwhile, and the signals that stop the process end it at once.
+    """
+    outage = OutageLog(logger, time.monotonic, "the input topic can be read")
+    while is_absent(settings.model.directory):
+        try:
+            shape = shape_now(settings, connections)
+            outage.ended()
+        except RetriableError as error:
+            outage.failed("which features sensors send cannot be looked up now: %s", error)
+            shape = None
+        if shape is not None:
+            return rules_only(settings, shape)
+        heartbeat.beat(time.monotonic())
+        time.sleep(LOOK_SECONDS)
+    return load_model(settings)

@@ -1,0 +1,166 @@
+"""Builds the pipelines of `run` on its connections: the first, and the one that goes on when a model has arrived."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from stream_detector.adapters.kafka.incident_log import KafkaIncidentLog
+from stream_detector.assembly import dead_letter_limit, pipeline_config, restore_config
+from stream_detector.commands.connections import Connections
+from stream_detector.commands.run_model import Watched, load_model, rules_only, shape_now
+from stream_detector.detection.decision_rules import DecisionRules
+from stream_detector.model_store.model_directory import is_absent
+from stream_detector.pipeline.build import build_pipeline
+from stream_detector.pipeline.config import LagBounds
+from stream_detector.pipeline.pipeline import Pipeline
+from stream_detector.pipeline.restore import Ports
+from stream_detector.pipeline.state_access import open_state
+from stream_detector.service.metrics import Metrics
+from stream_detector.service.model_arrival import Builder, ModelArrival, Successor
+from stream_detector.service.reload import describe_rules, reread_alerts
+from stream_detector.service.service import tune_garbage_collector
+from stream_detector.service.watchdog import Heartbeat
+from stream_detector.settings.schema import Settings
+from stream_detector.state.sensor_names import knows_line
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pipelines:
+    """Builds pipelines on the same connections, for one detector after the other."""
+
+    settings: Settings
+    connections: Connections
+    executor: ThreadPoolExecutor
+    heartbeat: Heartbeat
+
+    def __call__(self, watched: Watched) -> Pipeline:
+        """Build a pipeline. Progress within a step also updates the heartbeat."""
+        settings, detector = self.settings, watched.detector
+        bounds = LagBounds(settings.redis.max_lag_readings, settings.redis.max_lag_seconds)
+        state = open_state(
+            self.connections.store,
+            detector,
+            time.monotonic,
+            secrets.token_bytes,
+            retry_seconds=bounds.retry_seconds,
+            executor=self.executor,
+            on_progress=self._on_progress,
+        )
+        return build_pipeline(
+            Ports(
+                source=self.connections.source,
+                sink=self.connections.sink,
+                decoder=watched.decoder,
+                detector=detector,
+                state=state,
+                incidents=KafkaIncidentLog(settings.kafka),
+            ),
+            dead_letter_limit(settings.dead_letters),
+            pipeline_config(settings),
+            restore_config(detector.model, settings, detector.slowest_interval_ms),
+            time.monotonic,
+            bounds=bounds,
+            on_progress=self._on_progress,
+        )
+
+    def _on_progress(self) -> None:
+        self.heartbeat.beat(time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Says what watches: in the log, in the metrics and on the readiness page."""
+
+    settings: Settings
+    metrics: Metrics
+    heartbeat: Heartbeat
+
+    def show(self, watched: Watched, rules: DecisionRules) -> None:
+        """Say with what the service goes on from now."""
+        spec, table = watched.detector.model, watched.detector.sensor_table
+        self.metrics.set_only("model", 1, spec.name, spec.version)
+        self.metrics.set("rules_only", not watched.has_model)
+        features = ", ".join(spec.features)
+        if not watched.has_model:
+            self.heartbeat.restriction = no_model(self.settings)
+            logger.warning("%s. Features: %s", self.heartbeat.restriction, features, extra={"model": spec.name})
+            return
+        self.heartbeat.restriction = ""
+        text = "model %s %s: features %s, window %d"
+        extra = {"model": spec.name, "version": spec.version}
+        logger.info(text, spec.name, spec.version, features, spec.window_length, extra=extra)
+        logger.info("%s", knows_line(table))
+        logger.info("%s", describe_rules(rules), extra={"rules": rules.rules_version})
+
+
+def no_model(settings: Settings) -> str:
+    """Say that there is no model, and what to do."""
+    directory = settings.model.directory
+    return (
+        f"no model in {directory}: only the rules watch. Train one with `stream-detector train --from-topic --output "
+        f"{directory}` (or --input FILE), then send SIGHUP or restart"
+    )
+
+
+def waiting_for_features(settings: Settings) -> str:
+    """Say what a start without a model waits for."""
+    return (
+        f"{no_model(settings)}. Waiting for the first readings in topic {settings.kafka.input_topic}, which show the features"
+    )
+
+
+@dataclass(slots=True)
+class Parts:
+    """What an arrival builds successors of."""
+
+    settings: Settings
+    load: Callable[[], Settings]  # reads the settings again
+    build: Pipelines
+    status: Status
+    watched: Watched  # what watches now
+
+    def successor(self, watched: Watched) -> Successor:
+        """Build what goes on with another detector."""
+
+        def begin() -> None:
+            self.watched = watched
+            self.status.show(watched, rules)
+            tune_garbage_collector()
+
+        def reread() -> DecisionRules:
+            return watched.rules_of(reread_alerts(self.settings, self.load))
+
+        rules = watched.rules_of(self.settings.alerts)
+        return Successor(self.build(watched), rules, reread, begin)
+
+
+def arrival_of(parts: Parts, executor: ThreadPoolExecutor, metrics: Metrics) -> ModelArrival:
+    """Return what brings a model, or features that sensors began to send, to a service without a model."""
+    settings = parts.settings
+
+    def load() -> Builder | None:
+        if is_absent(settings.model.directory):
+            logger.warning("there is still no model in %s: only the rules watch", settings.model.directory)
+            return None
+        watched = load_model(settings)
+        return lambda: parts.successor(watched)
+
+    def widen() -> Builder | None:
+        before = parts.watched
+        if before.has_model or not before.decoder.met_unknown or settings.model.features:
+            return None
+        before.decoder.met_unknown = False
+        shape = shape_now(settings, parts.build.connections)
+        if shape is None or set(shape.features) <= set(before.detector.model.features):
+            return None
+        logger.info("taking up new features: %s", ", ".join(shape.features[len(before.detector.model.features) :][:20]))
+        return lambda: parts.successor(rules_only(settings, shape))
+
+    return ModelArrival(load, widen, executor, time.monotonic, metrics)
