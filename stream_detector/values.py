@@ -31,7 +31,7 @@ UNUSABLE_REASONS = (SAYS_MISSING, NOT_A_NUMBER, NOT_FINITE, WRONG_TYPE)
 _WORDS = """
 null none nil nan na nat nd nv ka error err fault failed failure fail invalid invaliddata missing unknown undefined
 unavailable empty blank void fehler keinwert keinedaten ungültig ungueltig defekt störung gestört ausfall sindatos erreur
-1ind 1qnan 1snan 1inf nanind ref value div0 num name
+1ind 1qnan 1snan 1inf nanind ref value div0 num name wert bezug valeur
 nodata novalue noresult nosample noreading nogood nogooddata nogooddataforcalculation notgood missingdata datamissing
 notavailable notapplicable notready notfound tagnotfound pointnotfound notconnected notconnect disconnected nocommunication
 iotimeout timeout timedout noresponse commfail commsfail commfailure commerror commloss communicationerror

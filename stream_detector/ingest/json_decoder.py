@@ -22,10 +22,10 @@ import numpy as np
 from stream_detector.ingest.document import Document, RejectionError
 from stream_detector.ingest.lenient_json import read_leniently
 from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
-from stream_detector.ingest.times import number_time, text_time
+from stream_detector.ingest.times import has_zone, number_time, text_time
 from stream_detector.ingest.value_columns import Columns, value_columns
 from stream_detector.readings import Decoded, Float64Array, Readings, Record, Rejected
-from stream_detector.timestamps import MAXIMUM_TIME_MS
+from stream_detector.timestamps import MAXIMUM_TIME_MS, duration
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +112,9 @@ class JsonDecoder:
             return kept
         unknown = ", ".join(map(repr, sorted(values.keys() - self._known)[:5]))[:400]
         if not self._limits.ignore_unknown_features or not kept:
-            raise RejectionError("unknown_features", f"not features of the model: {unknown}")
+            raise RejectionError(
+                "unknown_features", f"not features of the model: {unknown}; it has {', '.join(self._features)[:400]}"
+            )
         self._ignored_any = True
         where = f"{record.topic} partition {record.partition} offset {record.offset}"
         logger.info("from now on ignoring features that the model does not know; the first were in %s: %s", where, unknown)
@@ -153,8 +155,15 @@ class JsonDecoder:
         else:
             time_ms = number_time(stamp)
         if 0 <= record.timestamp < time_ms - self._limits.max_future_ms:
-            raise RejectionError("time_in_future", f"{(time_ms - record.timestamp) / 1000:.0f} s after the record was written")
+            ahead = duration((time_ms - record.timestamp) / 1000)
+            raise RejectionError("time_in_future", f"{ahead} after the record was written{self._zone_hint(stamp)}")
         return time_ms, later_ms
+
+    def _zone_hint(self, stamp: object) -> str:
+        """Return a question about a time that is too new, if it may be a local time of a zone that was not named."""
+        if self._zone is not None or not isinstance(stamp, str) or has_zone(stamp):
+            return ""
+        return ": is it a local time? Name its zone in STREAM_DETECTOR_INPUT__TIME_ZONE"
 
 
 def _readings(records: Sequence[Record], sensors: list[str], times_ms: list[int], values: Float64Array) -> Readings:

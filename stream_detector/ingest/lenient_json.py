@@ -41,10 +41,15 @@ def _parse_int(digits: str) -> float:
 def _sensor(document: dict[str, Any]) -> str:
     sensor = document.get("sensor_id")
     if sensor is None:
-        detail = f"there is no sensor_id; {sensor_hint(document)}{describe_document(document)}. A reading is {READING}"
+        missing = "sensor_id is null; " if "sensor_id" in document else f"there is no sensor_id; {sensor_hint(document)}"
+        detail = f"{missing}{describe_document(document)}. A reading is {READING}"
         raise RejectionError("sensor_missing", detail)
+    if isinstance(sensor, float) and sensor.is_integer():
+        sensor = int(sensor)
     if isinstance(sensor, bool) or not isinstance(sensor, str | int):
-        raise RejectionError("wrong_type", f"sensor_id is text, not {_kind(sensor)}")
+        raise RejectionError(
+            "wrong_type", f"sensor_id is text or a whole number, not {sensor if isinstance(sensor, float) else _kind(sensor)}"
+        )
     try:
         str(sensor).encode()
     except UnicodeEncodeError:

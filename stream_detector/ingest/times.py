@@ -28,6 +28,9 @@ _USUAL_MS = 978_307_200_000
 _LONGEST_TEXT = 64
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 _CURE = "write ISO 8601, or seconds or milliseconds since 1970"
+_NOT_ISO = "timestamp is not ISO 8601, such as 2026-11-23T07:12:00Z:"
+#: Zones written out, which ISO 8601 writes as Z.
+_WRITTEN_UTC = re.compile(r"\s+(UTC|GMT)$|[zZ]$")
 
 
 @lru_cache(maxsize=4096)
@@ -39,19 +42,26 @@ def text_time(text: str, zone: tzinfo | None) -> tuple[int, int]:
     """
     stripped = text.strip()
     if len(stripped) > _LONGEST_TEXT:
-        raise RejectionError("wrong_type", f"timestamp is not ISO 8601: {stripped[:_LONGEST_TEXT]!r}...")
-    if _NUMBER.fullmatch(stripped):
-        return number_time(int(stripped) if stripped.lstrip("+-").isdigit() else float(stripped)), 0
+        raise RejectionError("wrong_type", f"{_NOT_ISO} {stripped[:_LONGEST_TEXT]!r}...")
+    digits = stripped.replace(",", ".", 1)  # a decimal comma
+    if _NUMBER.fullmatch(digits):
+        return number_time(int(digits) if digits.lstrip("+-").isdigit() else float(digits)), 0
     try:
-        moment = datetime.fromisoformat(stripped[:-1] + "Z" if stripped.endswith("z") else stripped)
+        moment = datetime.fromisoformat(_WRITTEN_UTC.sub("Z", stripped))
         if zone is None or moment.tzinfo is not None:
             return _in_range(to_ms(moment), stripped), 0
         first, second = (to_ms(moment.replace(tzinfo=zone, fold=fold)) for fold in (0, 1))
     except ValueError:
-        raise RejectionError("wrong_type", f"timestamp is not ISO 8601: {stripped!r}") from None
+        raise RejectionError("wrong_type", f"{_NOT_ISO} {stripped!r}") from None
     except OverflowError:
         raise RejectionError("time_out_of_range", f"timestamp is beyond any date: {stripped!r}") from None
     return _in_range(first, stripped), second - first
+
+
+def has_zone(text: str) -> bool:
+    """Return whether a text that is a time says its zone; a number needs none."""
+    stripped = _WRITTEN_UTC.sub("Z", text.strip())
+    return _NUMBER.fullmatch(stripped) is not None or datetime.fromisoformat(stripped).tzinfo is not None
 
 
 def number_time(number: float) -> int:

@@ -36,6 +36,7 @@ class Selection:
             f"if it names the sensors, rename it to {SENSOR_COLUMN}" if SENSOR_COLUMN not in kept else "",
             f"if it says which feature {others[0]} holds (long format), give each feature a column" if len(others) == 1 else "",
             "if it is not a feature, exclude it with --ignore-columns",
+            "if it is a state, such as RUN and STOP, write 1 and 0",
             "if it means that a value is missing, name it in --missing-values",
         ]
         return "; ".join(filter(None, advice))

@@ -23,8 +23,10 @@ from stream_detector.values import (
     parse_text,
 )
 
-_NUMBER_WITH_COMMA = re.compile(r"[+-]?[\d.,' ]*\d,\d[\d.,' ]*([eE][+-]?\d+)?")
+_NUMBER_WITH_COMMA = re.compile(r"[+-]?[\d.,'\s]*\d,\d[\d.,'\s]*([eE][+-]?\d+)?")
+_NUMBER_WITH_UNIT = re.compile(r"[+-]?\d+([.,]\d+)?\s*(?![eE][+-]?\d)[^\W\d][^\d]{0,9}|[+-]?\d+([.,]\d+)?\s*[%°][^\d]{0,9}")
 _COMMA_ADVICE = "write numbers with a decimal point, not a comma, and without thousands separators"
+_UNIT_ADVICE = "write numbers without their unit"
 _UNITS_ADVICE = "the rows below have numbers there: if this is a row of units, delete it"
 
 
@@ -97,7 +99,8 @@ def _doubt(
         if _NUMBER_WITH_COMMA.fullmatch(texts[row].as_py().strip()):
             return row, _COMMA_ADVICE
     if len(rows) > (~np.isnan(numbers)).sum():
-        return first, on_text()
+        has_unit = _NUMBER_WITH_UNIT.fullmatch(texts[first].as_py().strip())
+        return first, _UNIT_ADVICE if has_unit else on_text()
     return (first, _UNITS_ADVICE) if len(rows) == 1 and first == 0 else None
 
 

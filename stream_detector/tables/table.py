@@ -23,7 +23,7 @@ from stream_detector.state.known_sensors import ONLY_SENSOR
 from stream_detector.tables.columns import SENSOR_COLUMN, TIME_COLUMN, Selection, check_names
 from stream_detector.tables.csv_table import read_csv
 from stream_detector.tables.number_column import Column, read_numbers
-from stream_detector.tables.time_checks import check_resolution, in_utc, zone_hint
+from stream_detector.tables.time_checks import check_resolution, in_utc, stray_dates, zone_hint
 from stream_detector.tables.time_column import read_times
 
 
@@ -98,7 +98,7 @@ def _to_table(path: Path, table: pa.Table, names: list[str], parsing: Parsing, a
     names_of_codes = sensors or [ONLY_SENSOR]
     times_ms, notes = in_utc(times, codes, parsing.zone)
     notes += zone_hint(times, codes, names_of_codes) if parsing.zone is None else []
-    notes += check_resolution(str(path), times, codes)
+    notes += check_resolution(str(path), times, codes) + stray_dates(times_ms, codes, names_of_codes)
     return Table(
         path=path,
         features=features,
@@ -128,10 +128,12 @@ def _sensors(path: Path, table: pa.Table) -> tuple[list[str], Int32Array]:
     if SENSOR_COLUMN not in table.column_names:
         return [], np.zeros(table.num_rows, np.int32)
     column = table.column(SENSOR_COLUMN)
-    if pa.types.is_floating(column.type) or pa.types.is_nested(column.type):
-        msg = f"{path}: column {SENSOR_COLUMN} holds {column.type}, not names"
-        raise InputDataError(msg)
-    column = column.cast(pa.string())
+    try:
+        column = column.cast(pa.int64()) if pa.types.is_floating(column.type) else column
+        column = column.cast(pa.string())
+    except pa.ArrowException:
+        msg = f"{path}: column {SENSOR_COLUMN} holds {column.type}, not names or whole numbers"
+        raise InputDataError(msg) from None
     empty = pc.fill_null(pc.equal(column, ""), True).to_numpy()
     if empty.any():
         msg = f"{path}: data row {int(empty.argmax()) + 1} has no {SENSOR_COLUMN}"

@@ -14,6 +14,8 @@ from stream_detector.tables.time_column import Times
 from stream_detector.timestamps import duration, iso_time
 
 _HOUR_MS = 3_600_000
+#: A pause that no history has: on one side of it, a clock was not set.
+_LONGEST_PAUSE_MS = 365 * 24 * _HOUR_MS
 #: Sensors whose times go back at more than this share of their readings, and at more than this many, are in disorder.
 _DISORDER_SHARE, _MOST_STEPS_BACK = 0.005, 3
 #: Readings that share a millisecond with another one of their sensor: from this share on, they are refused.
@@ -61,6 +63,21 @@ def zone_hint(times: Times, codes: Int32Array, sensors: Sequence[str]) -> list[s
         f"times of {sensors[codes[row]]} go back by an hour at data row {row + 1} ({iso_time(int(times.ms[row]))[:19]}): these "
         f"look like local times at the end of summer time. Name their zone, for example --time-zone Europe/Berlin, and for "
         f"the stream STREAM_DETECTOR_INPUT__TIME_ZONE"
+    ]
+
+
+def stray_dates(times_ms: Int64Array, codes: Int32Array, sensors: Sequence[str]) -> list[str]:
+    """Return a sentence if readings of a sensor are more than a year apart, as where a clock was not set for a while."""
+    order = np.lexsort((times_ms, codes))
+    steps = np.diff(times_ms[order])
+    far = np.flatnonzero((np.diff(codes[order]) == 0) & (steps > _LONGEST_PAUSE_MS))
+    if not len(far):
+        return []
+    before, after = int(order[far[0]]), int(order[far[0] + 1])
+    between = duration(float(steps[far[0]]) / 1000.0)
+    return [
+        f"{between} lie between a reading of {sensors[codes[before]]} at {iso_time(int(times_ms[before]))[:19]} (data row "
+        f"{before + 1}) and its next at {iso_time(int(times_ms[after]))[:19]} (data row {after + 1}): was a clock not set?"
     ]
 
 

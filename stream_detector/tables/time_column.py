@@ -25,11 +25,13 @@ from stream_detector.ingest.times import (
 )
 from stream_detector.readings import BoolArray, Float64Array, Int64Array
 from stream_detector.tables.columns import TIME_COLUMN
-from stream_detector.timestamps import MAXIMUM_TIME_MS, MINIMUM_TIME_MS
+from stream_detector.timestamps import MAXIMUM_TIME_MS, MINIMUM_TIME_MS, iso_time
 
-_HAS_ZONE = r":\d\d(\.\d+)?\s*([Zz]|[+-]\d\d:?\d\d)$"
+_HAS_ZONE = r":\d\d(\.\d+)?\s*([Zz]|UTC|GMT|[+-]\d\d:?\d\d)$"
 _NUMBER = r"^[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?$"
 _WHOLE_NUMBER = r"^([0-9]{1,18}|[1-8][0-9]{18})$"
+#: If more of the times are in the first years from 1970, none can be trusted; fewer are those of a device that restarted.
+_MOSTLY, _FEWEST_ROWS = 0.5, 16
 #: Numbers of milliseconds that may be a date and time in 12 or 14 digits.
 _DATES = ((1.97e11, 2.1e11), (1.97e13, 2.1e13))
 #: The numbers of each unit, and its nanoseconds.
@@ -58,7 +60,7 @@ def read_times(path: Path, column: pa.ChunkedArray) -> Times:
     absent = column.is_null() if texts is None else pc.fill_null(pc.equal(texts, ""), True)
     if pc.any(absent).as_py():
         row = int(absent.to_numpy(zero_copy_only=False).argmax() if texts is not None else absent.to_numpy().argmax())
-        msg = f"{path}: data row {row + 1} has no {TIME_COLUMN}"
+        msg = f"{path}: data row {row + 1} has no {TIME_COLUMN}: give it one, or delete the row"
         raise InputDataError(msg)
     if texts is not None:
         times = _from_text(path, texts)
@@ -74,6 +76,12 @@ def read_times(path: Path, column: pa.ChunkedArray) -> Times:
     if outside.any():
         row = int(outside.argmax())
         msg = f"{path}: data row {row + 1}: {TIME_COLUMN} {column[row]} is not between 1970 and 2100"
+        raise InputDataError(msg)
+    if len(times.ms) >= _FEWEST_ROWS and (times.ms < 1000 * LEAST_SECONDS).mean() > _MOSTLY:
+        msg = (
+            f"{path}: {TIME_COLUMN} is in the first years from 1970 (data row 1: {iso_time(int(times.ms[0]))}). It looks like "
+            f"numbers that were read in a wrong unit, or a clock that was never set"
+        )
         raise InputDataError(msg)
     return times
 

@@ -18,6 +18,8 @@ from stream_detector.training.preparation import Prepared
 ENOUGH_SECONDS = SECONDS_PER_DAY
 #: The held-back 30 % of this many windows have five: one to fill, four to meet faults in and to learn the usual errors from.
 ENOUGH_WINDOWS = 16
+#: Longer pauses are no part of a history: one reading of a clock that says 1970 makes no history of decades.
+_LONGEST_PAUSE_MS = 30 * 86_400_000
 #: From this share of empty cells on, most of what a window shows is filled in.
 MANY_EMPTY = 0.5
 #: Operating modes beyond this are counted, not listed.
@@ -71,7 +73,9 @@ def history_of(dataset: Dataset, scored: BoolArray, interval_seconds: float, win
     """Measure a cleaned dataset; the features that are not `scored` [F] and hold only 0 and 1 tell the operating modes."""
     codes = np.arange(len(dataset.sensors))
     first, last = np.searchsorted(dataset.codes, codes), np.searchsorted(dataset.codes, codes, side="right") - 1
-    spans = (dataset.times_ms[last] - dataset.times_ms[first]) / 1000.0 + interval_seconds
+    steps_ms = np.diff(dataset.times_ms, prepend=dataset.times_ms[0])
+    steps_ms[first] = 0  # from another sensor
+    spans = np.add.reduceat(np.where(steps_ms > _LONGEST_PAUSE_MS, 0, steps_ms), first) / 1000.0 + interval_seconds
     present = ~np.isnan(dataset.values)
     lonely = float((present.sum(axis=1) == 1).mean()) if len(dataset.features) > 1 else 0.0
     return History(

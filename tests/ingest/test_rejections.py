@@ -143,3 +143,25 @@ def test_nesting_too_deep_for_the_parser_is_rejected() -> None:
 
     assert [rejected.reason for rejected in decoded.rejected] == ["not_json"]
     assert decoded.readings.offsets.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"timestamp": WRITTEN_MS + 7_200_000}, "2 h after the record was written"),
+        ({"timestamp": "2027-01-15T10:00:00Z"}, "2 h after the record was written"),
+        (
+            {"timestamp": "2027-01-15 10:00:00"},
+            "2 h after the record was written: is it a local time? Name its zone in STREAM_DETECTOR_INPUT__TIME_ZONE",
+        ),
+        ({"values": {"A": 1}}, "not features of the model: 'A'; it has a, b"),
+        ({"sensor_id": 1.5}, "sensor_id is text or a whole number, not 1.5"),
+    ],
+)
+def test_the_detail_says_what_to_do(changes: dict[str, object], detail: str) -> None:
+    assert [rejected.detail for rejected in decode_one(document(**changes)).rejected] == [detail]
+
+
+def test_an_id_that_is_null_is_called_so_and_a_whole_number_is_an_id() -> None:
+    assert decode_one(document(sensor_id=None)).rejected[0].detail.startswith("sensor_id is null; found sensor_id")
+    assert decode_one(document(sensor_id=7.0)).readings.sensors == ["7"]

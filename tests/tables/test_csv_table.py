@@ -36,7 +36,8 @@ def test_a_compressed_csv_is_read(tmp_path: Path) -> None:
 
 
 TEXT = (
-    "if it is not a feature, exclude it with --ignore-columns; if it means that a value is missing, name it in --missing-values"
+    "if it is not a feature, exclude it with --ignore-columns; if it is a state, such as RUN and STOP, write 1 and 0; "
+    "if it means that a value is missing, name it in --missing-values"
 )
 LONG = "if it says which feature value holds (long format), give each feature a column; "
 NAMES = "if it names the sensors, rename it to sensor_id; "
@@ -82,6 +83,8 @@ NAMES = "if it names the sensors, rename it to sensor_id; "
             ["1800000001;39,736;2"],
             "'39,736' is not a number (write numbers with a decimal point, not a comma,",
         ),
+        ("timestamp,x,y", ["1800000001,2.5 bar,3", "1800000002,3 bar,3"], "'2.5 bar' is not a number (write numbers without"),
+        ("timestamp;x;y", ["1800000001;2\u202f450,7;3"], "is not a number (write numbers with a decimal point, not a comma,"),
         (
             "timestamp,x,y",
             ["1800000001,2,3", '1800000002,"1,234.5",3'],

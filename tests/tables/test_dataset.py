@@ -203,7 +203,10 @@ def test_files_with_other_columns_are_refused(tmp_path: Path) -> None:
         (b"timestamp,x\n1800000001,1\n1800000002,high\n1800000003,low\n", "data row 2, column x: 'high' is not a number"),
         (b"timestamp,x\n1800000001,1\n1800000002,1,5\n", "data row 2 has 3 cells, the header 2"),
         (b"timestamp,x\n1800000001,1\n,1\n", "data row 2 has no timestamp"),
-        (b"timestamp,x\n2026-01-01,1\nyesterday,1\n", "data row 2: timestamp is not ISO 8601: 'yesterday'"),
+        (
+            b"timestamp,x\n2026-01-01,1\nyesterday,1\n",
+            "data row 2: timestamp is not ISO 8601, such as 2026-11-23T07:12:00Z: 'yesterday'",
+        ),
         (b"timestamp,x\n1800000001,1\n-5,1\n", "data row 2: timestamp -5 is before 1970"),
         (b"timestamp,x\n2201-01-01,1\n", "data row 1: timestamp 2201-01-01 is not between"),
         (b"timestamp,x\n2301-01-01,1\n", "data row 1: not between 1970 and 2100: 2301-01-01"),
@@ -244,6 +247,13 @@ def test_parquet_of_wrong_types_is_refused(tmp_path: Path, column: dict[str, lis
 
     with pytest.raises(InputDataError, match=message):
         read_dataset([tmp_path / "x.parquet"])
+
+
+def test_names_of_sensors_may_be_whole_numbers_even_as_floats(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    parquet.write_table(pa.table({"sensor_id": [7.0, 8.0], "timestamp": [1_800_000_001, 1_800_000_002], "x": [1.0, 2.0]}), path)
+
+    assert read_dataset([path]).sensors == ("7", "8")
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:

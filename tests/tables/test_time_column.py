@@ -186,3 +186,21 @@ def test_rows_that_are_not_in_order_are_refused_and_a_clock_set_back_is_said() -
             InputDataError, match=r"x\.csv: the rows of 1 of 1 sensors are not in order of time: .* Sort the file"
         ):
             check_order("x.csv", codes, mixed, sensors)
+
+
+def test_a_clock_that_was_not_set_for_a_while_is_said(path: Path) -> None:
+    rows = ["sensor_id,timestamp,x", "a,2026-03-02T00:00:00Z,1", "a,1970-01-01T00:00:03Z,1", "a,2026-03-02T00:02:00Z,1"]
+    path.write_text("\n".join(rows) + "\n")
+
+    assert read_dataset([path]).notes == (
+        f"{path}: 56.2 years lie between a reading of a at 1970-01-01T00:00:03 (data row 2) and its next at "
+        "2026-03-02T00:00:00 (data row 1): was a clock not set?",
+    )
+
+
+def test_a_file_of_the_first_years_from_1970_is_refused_with_the_cause(tmp_path: Path) -> None:
+    seconds = pa.array([1_772_409_600 + 60 * row for row in range(40)], pa.timestamp("ns"))  # read in a wrong unit
+    parquet.write_table(pa.table({"timestamp": seconds, "x": [1.0] * 40}), tmp_path / "x.parquet")
+
+    with pytest.raises(InputDataError, match=r"first years from 1970 \(data row 1: 1970-01-01T00:00:01.* in a wrong unit"):
+        read_dataset([tmp_path / "x.parquet"])

@@ -68,6 +68,13 @@ def test_a_table_of_values_at_times_of_their_own_is_called_mostly_empty() -> Non
     assert "bring them to common times first" in warning
 
 
+def test_a_reading_of_a_clock_that_was_not_set_makes_no_history_of_decades() -> None:
+    dataset = tiny_dataset(sensors=2, readings=400)
+    dataset.times_ms[[0, 400]] -= 50 * 365 * DAY * 1000
+
+    assert history_of(dataset, np.ones(2, np.bool_), 1.0, window_length=8).span_seconds == 399.0
+
+
 def test_flags_tell_the_operating_modes() -> None:
     dataset = flagged(tiny_dataset(), [0.0, 1.0, 1.0, 1.0, np.nan])
 
