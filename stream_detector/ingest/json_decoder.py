@@ -22,6 +22,7 @@ import numpy as np
 from stream_detector.ingest.document import Document, RejectionError
 from stream_detector.ingest.lenient_json import read_leniently
 from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
+from stream_detector.ingest.shapes import time_hint
 from stream_detector.ingest.times import has_zone, number_time, text_time
 from stream_detector.ingest.value_columns import Columns, value_columns
 from stream_detector.readings import Decoded, Float64Array, Readings, Record, Rejected
@@ -51,7 +52,7 @@ class JsonDecoder:
         self._missing = [limits.parsing.missing.of_feature(name) for name in features]
         self._zone = limits.parsing.zone
         self._decode = msgspec.json.Decoder(Document).decode
-        self._ignored_any = self._skipped_any = False
+        self._ignored_any = self._skipped_any = self._untimed_any = False
         self.met_unknown = False  # a feature that is not among these, since this was last set
 
     def decode(self, records: Sequence[Record]) -> Decoded:
@@ -145,6 +146,7 @@ class JsonDecoder:
         """
         stamp, later_ms = reading.timestamp, 0
         if stamp is None:
+            self._say_untimed(record)
             if record.timestamp < 0:
                 raise RejectionError("time_missing", "neither the reading nor the record has a time")
             if record.timestamp > MAXIMUM_TIME_MS:
@@ -158,6 +160,15 @@ class JsonDecoder:
             ahead = duration((time_ms - record.timestamp) / 1000)
             raise RejectionError("time_in_future", f"{ahead} after the record was written{self._zone_hint(stamp)}")
         return time_ms, later_ms
+
+    def _say_untimed(self, record: Record) -> None:
+        """Say, once, that there are readings without a time of their own, and what may be their time."""
+        if not self._untimed_any:
+            self._untimed_any = True
+            hint = time_hint(record.value or b"")
+            where = f"{record.topic} partition {record.partition} offset {record.offset}"
+            text = "readings without a timestamp take the time at which their record was written; the first is in %s%s"
+            logger.log(logging.WARNING if hint else logging.INFO, text, where, hint)
 
     def _zone_hint(self, stamp: object) -> str:
         """Return a question about a time that is too new, if it may be a local time of a zone that was not named."""

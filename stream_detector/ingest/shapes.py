@@ -19,6 +19,10 @@ _LONGEST_LINE = 4096
 #: Names that are often used for ours.
 _LIKE_SENSOR = re.compile(r"(sensor|device|asset|machine|equipment|entity|thing)[ _-]?(id|name|key|no)?|id", re.IGNORECASE)
 
+_LIKE_TIME = re.compile(r"(event|source|server)?[ _-]?(time[ _-]?stamp|date[ _-]?time|ts|time|date|t)(_?(ms|at|utc))?", re.IGNORECASE)
+    r"(event|source|server|measured)?[ _-]?(time[ _-]?stamp|date[ _-]?time|ts|time|date|t)(_?(ms|at|utc))?", re.I
+)
+
 
 def _has(*names: str) -> Callable[[Mapping[str, Any]], bool]:
     return lambda document: document.keys() >= set(names)
@@ -101,6 +105,16 @@ def sensor_hint(document: Mapping[str, Any]) -> str:
         return ""
     like = [name for name in document if _LIKE_SENSOR.fullmatch(str(name))]
     return f"is it {_cut(like[0])!r}? " if like else ""
+
+
+def time_hint(value: bytes) -> str:
+    """Return a question if a reading without a timestamp has a name that may be its time; else nothing."""
+    try:
+        names = [str(name) for name in json.loads(value.decode("utf-8-sig"))]
+    except (ValueError, RecursionError):
+        return ""
+    like = [name for name in names if _LIKE_TIME.fullmatch(name) and name != "timestamp"]
+    return f". Is {_cut(like[0])!r} their time? Then call it timestamp" if like else ""
 
 
 def explain_record(value: bytes) -> str:

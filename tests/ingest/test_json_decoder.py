@@ -207,3 +207,14 @@ def test_whatever_is_in_the_topic_each_record_is_one_reading_one_rejection_or_on
     for one in decoded.rejected:
         assert one.reason in REASONS
         dead_letter(one, "dead", 100)
+
+
+def test_a_time_under_another_name_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    decoder = JsonDecoder(("a", "b"), LIMITS)
+    unnamed = record(b'{"sensor_id": "s", "ts": 1, "values": {"a": 1}}', offset=7)
+
+    assert decoder.decode([unnamed, unnamed]).readings.times_ms.tolist() == [WRITTEN_MS] * 2
+    assert caplog.messages == [
+        "readings without a timestamp take the time at which their record was written; the first is in readings partition 3 "
+        "offset 7. Is 'ts' their time? Then call it timestamp"
+    ]
