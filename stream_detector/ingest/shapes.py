@@ -19,8 +19,8 @@ _LONGEST_LINE = 4096
 #: Names that are often used for ours.
 _LIKE_SENSOR = re.compile(r"(sensor|device|asset|machine|equipment|entity|thing)[ _-]?(id|name|key|no)?|id", re.IGNORECASE)
 
-_LIKE_TIME = re.compile(r"(event|source|server)?[ _-]?(time[ _-]?stamp|date[ _-]?time|ts|time|date|t)(_?(ms|at|utc))?", re.IGNORECASE)
-    r"(event|source|server|measured)?[ _-]?(time[ _-]?stamp|date[ _-]?time|ts|time|date|t)(_?(ms|at|utc))?", re.I
+_LIKE_TIME = re.compile(
+    r"(event|source|server)?[ _-]?(time[ _-]?stamp|date[ _-]?time|ts|time|date|t)(_?(ms|at|utc))?", re.IGNORECASE
 )
 
 
