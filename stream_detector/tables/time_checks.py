@@ -54,8 +54,7 @@ def zone_hint(times: Times, codes: Int32Array, sensors: Sequence[str]) -> list[s
     back, usual = same & (steps < 0), steps[same & (steps > 0)]
     if not back.any() or not len(usual) or back.sum() > max(_MOST_STEPS_BACK * len(sensors), _DISORDER_SHARE * len(order)):
         return []
-    hidden = steps + _HOUR_MS  # the true step, if the clock was set back by an hour
-    hour = np.flatnonzero(back & (hidden > 0) & (hidden <= _USUAL_STEPS * np.median(usual)))
+    hour = np.flatnonzero(back & _is_hour(steps, float(np.median(usual))))
     if not len(hour):
         return []
     row = int(order[hour[0] + 1])
@@ -64,6 +63,12 @@ def zone_hint(times: Times, codes: Int32Array, sensors: Sequence[str]) -> list[s
         f"look like local times at the end of summer time. Name their zone, for example --time-zone Europe/Berlin, and for "
         f"the stream STREAM_DETECTOR_INPUT__TIME_ZONE"
     ]
+
+
+def _is_hour(steps: Int64Array, usual_ms: float) -> BoolArray:
+    """Return which steps back are of a clock that was set back by an hour, as summer time ends."""
+    hidden = steps + _HOUR_MS  # the true step, if so
+    return np.asarray((hidden > 0) & (hidden <= _USUAL_STEPS * usual_ms))
 
 
 def stray_dates(times_ms: Int64Array, codes: Int32Array, sensors: Sequence[str]) -> list[str]:
@@ -118,9 +123,12 @@ def check_order(where: str, codes: Int32Array, times_ms: Int64Array, sensors: Se
         raise InputDataError(msg)
     by = duration((times_ms[order[back[0]]] - times_ms[row]) / 1000.0)
     more = f" (and at {len(back) - 1:,} more)" if len(back) > 1 else ""
+    steps = np.diff(times_ms[order])
+    is_hour = bool(_is_hour(steps[back], float(np.median(np.abs(steps)))).all())
+    cure = "sorting it would mix the two hours" if is_hour else "if the file is not in order, sort it by timestamp"
     return [
-        f"times of {sensors[codes[row]]} go back by {by} at data row {row + 1}{more}: scored as the stream would; "
-        f"if the file is not in order, sort it by timestamp"
+        f"times of {sensors[codes[row]]} go back by {by} at data row {row + 1}{more}: rows that are not newer than the newest "
+        f"of their sensor are dropped, as in the stream; {cure}"
     ]
 
 
