@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from stream_detector.amounts import compared
 from stream_detector.detection.events import Event, event_time_ms, read_event
+from stream_detector.detection.severity import least_ratio
 from stream_detector.detection.transition import ANOMALY, CLOSED, OPENED
 from stream_detector.readings import Message
 from stream_detector.timestamps import duration, iso_time
@@ -44,7 +45,7 @@ class IncidentList:
             self._take(read_event(message.value or b""))
 
     def lines(self) -> list[str]:
-        """Return how many there are, and a line for each of the first."""
+        """Return how many there are, and a line for each of the most severe, in the order in which they opened."""
         if not self.found:
             return ["no incident"]
         sensors = len({one.sensor_id for one in self.found})
@@ -53,7 +54,13 @@ class IncidentList:
         kinds = "" if list(types) == [ANOMALY] else f" ({kinds})"
         counted = f"{_counted(len(self.found), 'incident')}{kinds} in {_counted(sensors, 'sensor')}:"
         more = len(self.found) - LISTED
-        return [counted, *map(_line, self.found[:LISTED]), *([f"  and {more:,} more"] if more > 0 else [])]
+        rest = [f"  and {more:,} more, no more severe"] if more > 0 else []
+        return [counted, *map(_line, self._most_severe()), *rest]
+
+    def _most_severe(self) -> list[FoundIncident]:
+        """Return the incidents to list: of equal severity, those of the score first, because they are rarer."""
+        ranks = [(-least_ratio(one.severity), one.type != ANOMALY, at) for at, one in enumerate(self.found)]
+        return [self.found[at] for at in sorted(at for *_, at in sorted(ranks)[:LISTED])]
 
     def _take(self, event: Event) -> None:
         if event.status == OPENED:

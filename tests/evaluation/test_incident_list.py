@@ -64,4 +64,12 @@ def test_the_list_is_bounded_and_an_empty_one_says_so() -> None:
     found.add([message(number, "opened", 0, 3.0) for number in range(LISTED + 1_500)])
 
     assert len(found.lines()) == LISTED + 2
-    assert found.lines()[-1] == "  and 1,500 more"
+    assert found.lines()[-1] == "  and 1,500 more, no more severe"
+
+
+def test_the_most_severe_are_listed_in_the_order_in_which_they_opened() -> None:
+    found = IncidentList()
+    found.add([message(number, "opened", 0, 3.0, incident={"peak_severity": "low"}) for number in range(LISTED)])
+    found.add([message(LISTED, "opened", 1, 3.0)])
+
+    assert [line.split()[0] for line in found.lines()[1:-1]] == [f"pump-{number}" for number in (*range(LISTED - 1), LISTED)]

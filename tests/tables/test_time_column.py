@@ -178,8 +178,8 @@ def test_rows_that_are_not_in_order_are_refused_and_a_clock_set_back_is_said() -
 
     assert check_order("x.csv", codes, in_order, sensors) == []
     assert check_order("x.csv", codes, set_back, sensors) == [
-        "times of pump-1 go back by 59 s at data row 1001: rows that are not newer than the newest of their sensor are dropped, "
-        "as in the stream; if the file is not in order, sort it by timestamp"
+        "times of pump-1 go back by 59 s at data row 1001: rows that are not newer than the newest of their sensor are "
+        "dropped, as in the stream; if the file is not in order, sort it by timestamp"
     ]
     autumn = np.where(in_order >= 1_000_000, in_order - 3_600_000, in_order) + 3_600_000
     assert check_order("x.csv", codes, autumn, sensors)[0].endswith("as in the stream; sorting it would mix the two hours")
