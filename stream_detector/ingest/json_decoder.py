@@ -158,7 +158,8 @@ class JsonDecoder:
             time_ms = number_time(stamp)
         if 0 <= record.timestamp < time_ms - self._limits.max_future_ms:
             ahead = duration((time_ms - record.timestamp) / 1000)
-            raise RejectionError("time_in_future", f"{ahead} after the record was written{self._zone_hint(stamp)}")
+            what = f"the time of {reading.sensor_id[:40]!r} is {ahead} after its record was written{self._zone_hint(stamp)}"
+            raise RejectionError("time_in_future", what)
         return time_ms, later_ms
 
     def _say_untimed(self, record: Record) -> None:

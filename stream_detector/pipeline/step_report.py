@@ -32,6 +32,7 @@ class StepReport:
     sensor_days: float = 0.0  # event time of readings with a full window, by the sensors' own intervals
     alerts: Counter[tuple[str, str]] = field(default_factory=Counter)  # by type and status
     dead_letters: Counter[str] = field(default_factory=Counter)  # by reason
+    example: str = ""  # the place of one of these, and what was wrong with it
     tombstones: int = 0
     lost_values: Counter[Lost] = field(default_factory=Counter)  # of readings that had other values
     committed_batches: int = 0
@@ -67,6 +68,9 @@ def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
     for lost in decoded.lost.values():
         report.lost_values.update(lost)
     report.dead_letters.update(rejected.reason for rejected in decoded.rejected)
+    if decoded.rejected and not report.example:
+        first = decoded.rejected[0]
+        report.example = f"{first.record.topic} partition {first.record.partition} offset {first.record.offset}: {first.detail}"
     if detected.decisions is not None:
         report.alerts.update((ANOMALY, transition.status) for transition in detected.decisions.transitions)
     report.alerts.update((change.type, change.status) for change in detected.rule_changes)

@@ -75,12 +75,14 @@ class RejectedReadingsLog:
         self._since = now
         self._next_at = now
         self._reasons: Counter[str] = Counter()
+        self._example = ""
         self._late = 0
         self._lateness = LateReport()
 
     def observe(self, report: StepReport, now: float) -> None:
         """Count the rejected readings of a step; log them if the last line is old enough."""
         self._reasons.update(report.dead_letters)
+        self._example = self._example or report.example
         self._late += report.late
         self._lateness += report.lateness
         if now >= self._next_at:
@@ -93,9 +95,10 @@ class RejectedReadingsLog:
         seconds, count = now - self._since, self._reasons.total()
         if count:
             reasons = ", ".join(f"{number} {reason}" for reason, number in self._reasons.most_common())
-            text = "%s in the last %.0f s: %s; see topic %s"
+            text = "%s in the last %.0f s: %s; see topic %s%s"
+            example = f". For example {self._example}" if self._example else ""
             extra = {"dead_letters": dict(self._reasons)}
-            logger.warning(text, _plural(count, "dead letter"), seconds, reasons, self._topic, extra=extra)
+            logger.warning(text, _plural(count, "dead letter"), seconds, reasons, self._topic, example, extra=extra)
         if self._late:
             text = "dropped %s in the last %.0f s: not newer than the newest reading of the sensor"
             described = f" ({found})" if (found := self._lateness.describe()) else ""
@@ -105,7 +108,7 @@ class RejectedReadingsLog:
             logger.log(
                 logging.WARNING if is_warning else logging.INFO, text + "%s", *arguments, extra={"late_readings": self._late}
             )
-        self._reasons, self._late, self._lateness = Counter(), 0, LateReport()
+        self._reasons, self._example, self._late, self._lateness = Counter(), "", 0, LateReport()
         self._since, self._next_at = now, now + _MINUTE_SECONDS
 
 

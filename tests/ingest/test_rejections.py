@@ -148,11 +148,12 @@ def test_nesting_too_deep_for_the_parser_is_rejected() -> None:
 @pytest.mark.parametrize(
     ("changes", "detail"),
     [
-        ({"timestamp": WRITTEN_MS + 7_200_000}, "2 h after the record was written"),
-        ({"timestamp": "2027-01-15T10:00:00Z"}, "2 h after the record was written"),
+        ({"timestamp": WRITTEN_MS + 7_200_000}, "the time of 's' is 2 h after its record was written"),
+        ({"timestamp": "2027-01-15T10:00:00Z"}, "the time of 's' is 2 h after its record was written"),
         (
             {"timestamp": "2027-01-15 10:00:00"},
-            "2 h after the record was written: is it a local time? Name its zone in STREAM_DETECTOR_INPUT__TIME_ZONE",
+            "the time of 's' is 2 h after its record was written: "
+            "is it a local time? Name its zone in STREAM_DETECTOR_INPUT__TIME_ZONE",
         ),
         ({"values": {"A": 1}}, "not features of the model: 'A'; it has a, b"),
         ({"sensor_id": 1.5}, "sensor_id is text or a whole number, not 1.5"),

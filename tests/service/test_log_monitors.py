@@ -23,10 +23,14 @@ def test_dead_letters_are_logged_at_once_and_then_once_a_minute_by_reason(caplog
     log = RejectedReadingsLog("dead", now=1000.0)
 
     log.observe(rejected(), 1001.0)
-    log.observe(rejected(not_json=1), 1005.0)
+    first = rejected(not_json=1)
+    first.example = "t partition 0 offset 7: Expecting value"
+    log.observe(first, 1005.0)
     log.observe(rejected(not_json=30, wrong_type=6), 1006.0)
     log.observe(rejected(not_json=10), 1064.9)
-    assert caplog.messages == ["1 dead letter in the last 5 s: 1 not_json; see topic dead"]
+    assert caplog.messages == [
+        "1 dead letter in the last 5 s: 1 not_json; see topic dead. For example t partition 0 offset 7: Expecting value"
+    ]
     log.observe(rejected(), 1065.0)
 
     assert caplog.messages[1:] == ["46 dead letters in the last 60 s: 40 not_json, 6 wrong_type; see topic dead"]

@@ -145,7 +145,7 @@ def test_a_service_logs_rejected_readings_even_if_it_stops_within_the_minute(cap
 
     Service(replica.pipeline, Metrics(), Heartbeat(0.0), clock, DEAD_LETTERS).run(stop, lasting())
 
-    assert [line for line in caplog.messages if "dead letter" in line] == [
+    assert [line.partition(". For example readings partition 0 offset")[0] for line in caplog.messages if "letter" in line] == [
         f"1 dead letter in the last 0 s: 1 not_json; see topic {DEAD_LETTERS}",
         f"2 dead letters in the last 0 s: 2 not_json; see topic {DEAD_LETTERS}",
     ]
