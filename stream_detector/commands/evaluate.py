@@ -120,7 +120,9 @@ def main(arguments: argparse.Namespace) -> int:
         dataset = with_rises(dataset, counters, _gap_limits_ms(dataset, settings))
         training = with_rises(training, counters, _gap_limits_ms(training, settings)) if training else None
     scorecards = _scorecards(dataset, truth, scored, training, config)
-    evaluation = build_report(_about(arguments, scorer, settings, truth, config), scorecards)
+    quiet_seconds = [config.quiet_of(one.interval_seconds) / 1000.0 for one in scorecards]
+    about = _about(arguments, scorer, settings, truth, (min(quiet_seconds), max(quiet_seconds)))
+    evaluation = build_report(about, scorecards)
     evaluation["explanations"] = check_explanations(
         scorer, scorer.calibration, dataset, scored.score, window_length=scorer.spec.window_length, seed=arguments.seed
     )
@@ -162,8 +164,14 @@ def _config(arguments: argparse.Namespace, scorer: KerasScorer, settings: Settin
     from stream_detector.evaluation.scorecard import EvaluationConfig
 
     decision = decision_rules(scorer.spec, scorer.calibration, settings.state, settings.alerts)
-    interval_seconds = scorer.spec.sampling_interval_seconds
-    return EvaluationConfig(decision.quiet_ms, interval_seconds, arguments.vus_window, arguments.seed)
+    assert decision.pace is not None
+    return EvaluationConfig(
+        decision.pace.quiet_ms,
+        scorer.spec.sampling_interval_seconds,
+        arguments.vus_window,
+        arguments.seed,
+        decision.pace.quiet_intervals,
+    )
 
 
 def _scorecards(
@@ -176,7 +184,11 @@ def _scorecards(
 
 
 def _about(
-    arguments: argparse.Namespace, scorer: KerasScorer, settings: Settings, truth: GroundTruth, config: EvaluationConfig
+    arguments: argparse.Namespace,
+    scorer: KerasScorer,
+    settings: Settings,
+    truth: GroundTruth,
+    quiet_seconds: tuple[float, float],
 ) -> About:
     from stream_detector.evaluation.report import About
 
@@ -186,8 +198,8 @@ def _about(
         inputs=tuple(str(path) for path in arguments.input),
         labels=truth.source,
         budget_per_sensor_day=budget_per_sensor_day(scorer.calibration, settings.alerts),
-        quiet_seconds=config.quiet_ms / 1000.0,
-        seed=config.seed,
+        quiet_seconds=quiet_seconds,
+        seed=arguments.seed,
         notes=truth.notes,
     )
 
@@ -200,10 +212,12 @@ def _plots(scorecards: Sequence[Scorecard], limit: int, scorer: KerasScorer, con
     chosen = sorted(scorecards, key=lambda one: not one.series.labels.any())[:limit]
     spec = scorer.spec
     return {
-        series.sensor: plot_series(
-            series, expected_values(scorer, scorer.calibration, series, spec.features, spec.window_length), config.quiet_ms
+        one.series.sensor: plot_series(
+            one.series,
+            expected_values(scorer, scorer.calibration, one.series, spec.features, spec.window_length),
+            config.quiet_of(one.interval_seconds),
         )
-        for series in (one.series for one in chosen)
+        for one in chosen
     }
 
 

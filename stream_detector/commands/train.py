@@ -29,6 +29,7 @@ from stream_detector.files import check_writable
 from stream_detector.model.artifact import Artifact, NetworkSpec
 from stream_detector.model_store.model_directory import save_artifact
 from stream_detector.tables.dataset import clean
+from stream_detector.tables.windowless import windowless_warning
 from stream_detector.training.history import first_warnings
 from stream_detector.training.inspection import Inspection, inspect
 from stream_detector.training.preparation import Prepared, TrainingConfig, prepare
@@ -121,7 +122,8 @@ def main(arguments: argparse.Namespace) -> int:
     for repair in repairs:
         console.print(f"repaired: {repair}", soft_wrap=True)
     inspection = inspect(dataset, choices_of(arguments))
-    for warning in first_warnings(inspection.dataset, arguments.window_length):
+    warnings = first_warnings(inspection.dataset, arguments.window_length)
+    for warning in filter(None, (*warnings, windowless_warning(inspection.dataset, arguments.window_length))):
         console.print(textwrap.fill(warning, WIDTH), style="yellow", soft_wrap=True)
     for note in (*inspection.notes, *notes_for_run(arguments, inspection.left_out)):
         console.print(note, soft_wrap=True)

@@ -25,6 +25,7 @@ from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import SilenceRules
 from stream_detector.detection.silence_events import silence_changes
 from stream_detector.detection.silence_watch import Returns, SilenceWatch, SilentSensor
+from stream_detector.detection.unfilled import UnfilledWindows
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.state.arena import Arena
 from stream_detector.state.known_sensors import UNKNOWN, SensorTable
@@ -77,6 +78,7 @@ class Detector:
         self._rules = decision_rules
         self._windows = window_config
         self.silences = SilenceWatch(arena, window_config.silences)
+        self.unfilled = UnfilledWindows(arena)
         self._events = AlertEvents(scorer, model, arena, window_config.scales.learned_count)
         self._rule_config = rule_config
         self._strangers: list[str] = []
@@ -121,7 +123,9 @@ class Detector:
         reset_for_model(header, table_rows, self._rules)
         begin_pace(header, *self._windows.scales.sensors.pace(table_rows, self._windows.interval_ms))
         records["header"] = header
-        self.silences.refresh(self.arena.insert(partition, sensors, records, is_stored, table_rows))
+        slots = self.arena.insert(partition, sensors, records, is_stored, table_rows)
+        self.silences.refresh(slots)
+        self.unfilled.admit(slots)
 
     def known_sensors(self) -> Collection[str]:
         """Return the sensors that the model knows."""
@@ -155,6 +159,7 @@ class Detector:
         appended = append(self.arena.records, slots, readings, self._windows.max_gap_ms, self.model.counter_positions)
         touched, groups, rows = np.unique(appended.slot, return_inverse=True, return_counts=True)
         self.arena.mark_changed(touched, rows)
+        self.unfilled.count(appended, touched, groups, rows)
         if appended.late:  # a late reading adds no row, but its sensor counts it
             only_late = np.setdiff1d(appended.lateness.slot, touched)
             self.arena.mark_changed(only_late, np.ones(len(only_late), np.int64))

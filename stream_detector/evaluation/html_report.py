@@ -81,11 +81,13 @@ def to_html(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
 
 def _facts(report: Mapping[str, Any]) -> str:
     rows = report["rows"]
+    quiet, longest = report["quiet_seconds"], report["longest_quiet_seconds"]
+    slower = f", up to {longest:.6g} s for a sensor that is read more rarely," if longest > quiet else ""
     return (
         f"Model version {report['model']['version']}. {', '.join(report['inputs'])}: {rows['total']:,} rows of "
         f"{len(report['sensors']):,} sensors, {rows['anomalous']:,} anomalous by {report['labels']}. Alarm budget "
-        f"{report['budget_per_sensor_day']:g} per sensor and day. An incident ends after {report['quiet_seconds']:g} s "
-        "without an alarm."
+        f"{report['budget_per_sensor_day']:g} per sensor and day. An incident ends after {quiet:.6g} s{slower} without an "
+        "alarm."
     )
 
 

@@ -25,7 +25,7 @@ class About:
     inputs: tuple[str, ...]
     labels: str
     budget_per_sensor_day: float
-    quiet_seconds: float
+    quiet_seconds: tuple[float, float]  # without an alarm, after which an incident ends: of the fastest and the slowest sensor
     seed: int
     notes: tuple[str, ...] = ()
 
@@ -37,7 +37,8 @@ def build_report(about: About, scorecards: Sequence[Scorecard]) -> dict[str, Any
         "inputs": list(about.inputs),
         "labels": about.labels,
         "budget_per_sensor_day": about.budget_per_sensor_day,
-        "quiet_seconds": about.quiet_seconds,
+        "quiet_seconds": about.quiet_seconds[0],
+        "longest_quiet_seconds": about.quiet_seconds[1],
         "seed": about.seed,
         "rows": _rows(scorecards),
         "notes": [*about.notes, *_notes(scorecards)],

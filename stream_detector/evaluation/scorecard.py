@@ -25,10 +25,15 @@ FROM_TRAINING, FROM_START = "training file", "own rows before the first label"
 class EvaluationConfig:
     """Settings that apply to every detector."""
 
-    quiet_ms: int  # without an alarm, after which an incident closes
+    quiet_ms: int  # without an alarm, after which an incident closes, at least
     interval_seconds: float  # sampling interval of a sensor with a single reading
     vus_window: int | None = None  # rows; None: the dominant period of each sensor's first feature
     seed: int = 0
+    quiet_intervals: float = 0.0  # of the sensor, after which an incident closes, at least
+
+    def quiet_of(self, interval_seconds: float) -> int:
+        """Return how long a sensor with this interval is without an alarm before its incident closes, in milliseconds."""
+        return max(self.quiet_ms, round(1000.0 * self.quiet_intervals * interval_seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +103,8 @@ def make_scorecard(series: LabelledSeries, training: Dataset | None, config: Eva
         detections[name] = detect(name, healthy, series.values, np.random.default_rng([config.seed, number]))
     window = config.vus_window or vus_window(series.values[:, 0])
     interval_seconds = _interval_seconds(series.times_ms) or config.interval_seconds
-    scores = {
-        name: _score(series, detection, window, interval_seconds, config.quiet_ms) for name, detection in detections.items()
-    }
+    quiet_ms = config.quiet_of(interval_seconds)
+    scores = {name: _score(series, detection, window, interval_seconds, quiet_ms) for name, detection in detections.items()}
     return Scorecard(series, interval_seconds, window, source, scores)
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stream_detector.detection.decision_rules import DecisionRules
+from stream_detector.detection.unfilled import Unfilled
 from stream_detector.errors import CommitFailedError, MembershipLostError
 from stream_detector.pipeline.assignment import Assignment
 from stream_detector.pipeline.backpressure import Backpressure
@@ -95,6 +96,11 @@ class Pipeline:
         """Count the sensors in memory. Scans all of them."""
         detector = self._ports.detector
         return sensor_counts(detector.arena.records["header"], detector.arena.partitions >= 0, detector.model.window_length)
+
+    def unfilled(self) -> Unfilled:
+        """Find the sensors in memory that do not fill their windows. Scans all of them."""
+        detector = self._ports.detector
+        return detector.unfilled.find(detector.model.window_length)
 
     def silent_sensors(self) -> int:
         """Count the sensors in memory whose silence is announced. Scans all of them."""

@@ -87,6 +87,11 @@ METRICS = (
     Metric("store_lag", Kind.GAUGE, "Offsets committed but not stored yet, normally those of one commit."),
     Metric("sensors", Kind.GAUGE, "Sensors in memory, by state: warming (window not full) or ready.", ("state",)),
     Metric("open_incidents", Kind.GAUGE, "Sensors in memory with an open incident."),
+    Metric(
+        "unfilled_sensors",
+        Kind.GAUGE,
+        "Sensors in memory that are never scored: they have sent four windows of readings, and gaps restarted each window.",
+    ),
     Metric("silent_sensors", Kind.GAUGE, "Sensors in memory that are silent: announced, and not heard again."),
     Metric("newest_reading_timestamp_seconds", Kind.GAUGE, "Event time of the newest reading."),
     Metric("alarm_budget_per_sensor_day", Kind.GAUGE, "False alarms accepted per sensor and day."),

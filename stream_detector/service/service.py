@@ -17,6 +17,7 @@ from stream_detector.service.metrics import Metrics
 from stream_detector.service.model_arrival import ModelArrival
 from stream_detector.service.reload import Reloader
 from stream_detector.service.signals import StopFlag
+from stream_detector.service.unfilled_log import UnfilledLog
 from stream_detector.service.watchdog import Heartbeat
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class Service:
         self._sleep = sleep
         self._gauges_at = 0.0
         self._arrival = arrival
+        self._unfilled_log = UnfilledLog()
 
     def run(self, stop: StopFlag, reloader: Reloader) -> None:
         """Step until asked to stop, then finish, commit and persist the current batch. Blocks."""
@@ -135,6 +137,9 @@ class Service:
         counts = self._pipeline.sensor_counts()
         self._metrics.set("sensors", counts.warming, "warming")
         self._metrics.set("sensors", counts.ready, "ready")
+        unfilled = self._pipeline.unfilled()
+        self._metrics.set("unfilled_sensors", unfilled.count)
+        self._unfilled_log.observe(unfilled, self._heartbeat.beat_at)
         self._metrics.set("silent_sensors", self._pipeline.silent_sensors())
         self._metrics.set("open_incidents", counts.open_incidents)
         self._metrics.set("alarm_budget_per_day", counts.ready * budget_per_sensor_day)

@@ -31,7 +31,7 @@ def budget_table(
 ) -> tuple[BudgetRow, ...]:
     """Return a row per budget, for a calibration on `readings` readings of all `sensors` together.
 
-    `sampling_interval_seconds` is the time between two scored readings of a sensor.
+    `sampling_interval_seconds` is the mean time between two scored readings of a sensor, over these readings.
     """
     return tuple(_row(budget, readings, sensors, sampling_interval_seconds) for budget in budgets)
 

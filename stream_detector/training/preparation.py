@@ -79,6 +79,15 @@ class Prepared:
     scored: BoolArray  # [F]
     imputation: Imputation
 
+    @property
+    def calibration_interval_seconds(self) -> float:
+        """The mean time between readings, over those of the calibration, by their own sensors' intervals.
+
+        So many seconds are watched per reading there: fast sensors have most readings, slow ones most of the time.
+        """
+        codes = self.dataset.codes[self.split.calibration]
+        return float(self.paces.interval_ms[codes].mean()) / 1000.0 if len(codes) else self.interval_seconds
+
     def covariates(self, ends: Int64Array) -> Float32Array:
         """Return the static covariates [N, 2F] of the sensors of the windows that end at these rows."""
         scales = self.scales.of(self.dataset.codes[ends])

@@ -32,7 +32,7 @@ def training_report(
     best = int(np.argmin(losses.validation))
     context = [name for name, is_scored in zip(dataset.features, prepared.scored.tolist(), strict=True) if not is_scored]
     calibration = artifact.calibration
-    budgets = budget_table(calibration.readings, len(calibration.sensors), prepared.interval_seconds)
+    budgets = budget_table(calibration.readings, len(calibration.sensors), prepared.calibration_interval_seconds)
     return {
         "data": {
             "readings": len(dataset),

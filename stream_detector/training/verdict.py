@@ -46,7 +46,7 @@ def judge(prepared: Prepared, artifact: Artifact, settings: Settings) -> Verdict
     drill = plan_alarm_drill(prepared)
     alarms = run_alarm_drill(artifact, drill, settings)
     calibration = artifact.calibration
-    interval_seconds = prepared.interval_seconds * settings.state.stride
+    interval_seconds = prepared.calibration_interval_seconds * settings.state.stride
     budget = check_budget(
         alarms.budget,
         calibration.readings,

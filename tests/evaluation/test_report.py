@@ -40,7 +40,7 @@ ABOUT = About(
     inputs=("in.csv",),
     labels="column label",
     budget_per_sensor_day=0.1,
-    quiet_seconds=5.0,
+    quiet_seconds=(5.0, 5.0),
     seed=0,
     notes=("a note",),
 )

@@ -105,6 +105,24 @@ def test_days_are_by_the_sensors_own_interval() -> None:
     assert single.interval_seconds == 7.0
 
 
+def test_the_quiet_time_is_by_the_sensors_own_interval_unless_it_is_set() -> None:
+    by_window = EvaluationConfig(quiet_ms=1, interval_seconds=7.0, quiet_intervals=4.0)
+
+    assert [by_window.quiet_of(seconds) for seconds in (1.0, 600.0)] == [4_000, 2_400_000]
+    assert CONFIG.quiet_of(600.0) == 5_000
+
+
+def test_alarms_of_a_slow_sensor_are_one_incident_within_half_of_its_own_window() -> None:
+    spread = np.zeros(ROWS, np.bool_)
+    spread[[30, 33]] = True
+    slow = replace(series(faulty()), times_ms=600_000 * np.arange(ROWS, dtype=np.int64))
+    slow = replace(slow, product=replace(slow.product, alarms=spread))
+
+    card = make_scorecard(slow, None, EvaluationConfig(quiet_ms=1, interval_seconds=1.0, quiet_intervals=4.0))
+
+    assert card.scores[PRODUCT].alarms.incidents == 1
+
+
 def test_baselines_are_fitted_to_training_of_the_sensor() -> None:
     training = replace(table(), values=np.full((ROWS, 2), 3.0, np.float32))
 
