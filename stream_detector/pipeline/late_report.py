@@ -13,6 +13,8 @@ from stream_detector.timestamps import duration
 
 #: Late readings of a batch that are looked at, and sensors that are named.
 _LOOKED_AT, _NAMED = 64, 3
+#: Readings of a batch among which that of the same time is looked for.
+_SEARCHED = 64
 
 
 @dataclass(slots=True)
@@ -23,6 +25,7 @@ class LateReport:
     looked_at: int = 0
     orderly: int = 0  # newer than the late one before
     other_features: int = 0  # at the time of a reading of the sensor in the batch, with values of other features
+    other_values: int = 0  # at the time of a reading of the sensor in the batch, with other values of the same features
     behind_ms: list[int] = field(default_factory=list)
 
     def add(self, readings: Readings, late: Late) -> None:
@@ -34,7 +37,9 @@ class LateReport:
         self.sensors.update(readings.sensors[at] for at in chosen)
         self.orderly += int(late.is_orderly[:_LOOKED_AT].sum())
         self.behind_ms += late.behind_ms[:_LOOKED_AT].tolist()
-        self.other_features += sum(_adds_features(readings, at) for at in chosen)
+        of_time = [(at, before) for at in chosen if (before := _at_same_time(readings, at)) is not None]
+        self.other_features += sum(_adds_features(readings, *pair) for pair in of_time)
+        self.other_values += sum(_differs(readings, *pair) for pair in of_time)
 
     def __add__(self, other: LateReport) -> LateReport:
         """Return both reports as one."""
@@ -43,6 +48,7 @@ class LateReport:
             looked_at=self.looked_at + other.looked_at,
             orderly=self.orderly + other.orderly,
             other_features=self.other_features + other.other_features,
+            other_values=self.other_values + other.other_values,
             behind_ms=self.behind_ms + other.behind_ms,
         )
 
@@ -60,6 +66,11 @@ class LateReport:
                 f"{late}. They have the time of another reading and values of other features: is each metric a message of its "
                 "own? Send all features of a sensor in one reading (docs/input.md)"
             )
+        if self.are_of_other_values:
+            return (
+                f"{late}. They have the time of another reading and other values: are times cut to whole seconds? Send finer "
+                "times (milliseconds), or join the readings of one time"
+            )
         if not behind.any():
             return f"of {named}{more}: repetitions, at the time of a reading that came before"
         if self.are_orderly:
@@ -72,14 +83,34 @@ class LateReport:
         return 2 * self.orderly > self.looked_at
 
     @property
+    def are_of_other_values(self) -> bool:
+        """Whether most of those that were looked at have other values than the reading of that time."""
+        return 2 * self.other_values > self.looked_at
+
+    @property
+    def can_be_mended(self) -> bool:
+        """Whether most of those that were looked at are late for a reason that somebody can mend."""
+        return self.are_of_other_features or self.are_of_other_values or self.are_orderly
+
+    @property
     def are_of_other_features(self) -> bool:
         """Whether most of those that were looked at have values of features that the reading of that time lacks."""
         return 2 * self.other_features > self.looked_at
 
 
-def _adds_features(readings: Readings, at: int) -> bool:
-    """Return whether a late reading has a value where the one just before of the same sensor and time has none."""
-    for before in range(at - 1, max(at - 9, -1), -1):
+def _at_same_time(readings: Readings, at: int) -> int | None:
+    """Return the reading just before of the same sensor and time, if it is near in the batch."""
+    for before in range(at - 1, max(at - 1 - _SEARCHED, -1), -1):
         if readings.sensors[before] == readings.sensors[at] and readings.times_ms[before] == readings.times_ms[at]:
-            return bool((~np.isnan(readings.values[at]) & np.isnan(readings.values[before])).any())
-    return False
+            return before
+    return None
+
+
+def _adds_features(readings: Readings, at: int, before: int) -> bool:
+    """Return whether a reading has a value where the other has none."""
+    return bool((~np.isnan(readings.values[at]) & np.isnan(readings.values[before])).any())
+
+
+def _differs(readings: Readings, at: int, before: int) -> bool:
+    """Return whether two readings have different values of a feature."""
+    return bool((np.abs(readings.values[at] - readings.values[before]) > 0).any())  # False for NaN

@@ -10,6 +10,7 @@ import numpy as np
 from stream_detector.detection.detected import Detected
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.transition import ANOMALY
+from stream_detector.pipeline.hour_jumps import hour_jumps
 from stream_detector.pipeline.in_flight import Scored
 from stream_detector.pipeline.late_report import LateReport
 from stream_detector.readings import Lost
@@ -26,6 +27,7 @@ class StepReport:
     readings: int = 0
     late: int = 0
     lateness: LateReport = field(default_factory=LateReport)  # of some of these
+    hour_jumps: dict[str, int] = field(default_factory=dict)  # sensors whose times went back, and by how many minutes
     restarted_windows: int = 0
     relearning: int = 0  # readings of sensors that learn features again
     scored: int = 0
@@ -60,6 +62,7 @@ def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
     report.readings += len(decoded.readings)
     report.late += detected.appended.late
     report.lateness.add(decoded.readings, detected.appended.lateness)
+    report.hour_jumps.update(hour_jumps(decoded.readings, detected.appended))
     report.restarted_windows += detected.appended.restarted
     report.relearning += _relearning(detected)
     report.scored += detected.scored

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from stream_detector.detection.transition import ANOMALY, OPENED
 from stream_detector.pipeline.late_report import LateReport
 from stream_detector.pipeline.step_report import StepReport
+from stream_detector.service.hour_jump_log import HourJumpLog
 from stream_detector.service.lost_values_log import LostValuesLog
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.sensor_names import new_line
@@ -39,6 +40,7 @@ class LogMonitors:
         self._rejected = RejectedReadingsLog(dead_letter_topic, now)
         self._lost = LostValuesLog(now)
         self._gaps = GapLog(now)
+        self._hour_jumps = HourJumpLog()
         self._alarm_rate = AlarmRateLog(now)
         self._unassigned = UnassignedLog(now)
 
@@ -51,6 +53,7 @@ class LogMonitors:
         self._rejected.observe(report, now)
         self._lost.observe(report, now)
         self._gaps.observe(report, now)
+        self._hour_jumps.observe(report.hour_jumps, now)
         self._new_sensors.observe(report, now)
         self._alarm_rate.observe(report, budget_per_sensor_day, now)
         if not report.source_errors:  # their cause has a line of its own
@@ -102,12 +105,9 @@ class RejectedReadingsLog:
         if self._late:
             text = "dropped %s in the last %.0f s: not newer than the newest reading of the sensor"
             described = f" ({found})" if (found := self._lateness.describe()) else ""
-            # what somebody can mend is a warning
-            is_warning = self._lateness.are_of_other_features or self._lateness.are_orderly
+            level = logging.WARNING if self._lateness.can_be_mended else logging.INFO
             arguments = (_plural(self._late, "late reading"), seconds, described)
-            logger.log(
-                logging.WARNING if is_warning else logging.INFO, text + "%s", *arguments, extra={"late_readings": self._late}
-            )
+            logger.log(level, text + "%s", *arguments, extra={"late_readings": self._late})
         self._reasons, self._example, self._late, self._lateness = Counter(), "", 0, LateReport()
         self._since, self._next_at = now, now + _MINUTE_SECONDS
 

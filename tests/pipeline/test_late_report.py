@@ -30,8 +30,19 @@ def test_one_metric_per_message_is_named_with_the_cure() -> None:
     assert report.are_of_other_features
 
 
+def test_readings_of_one_time_with_other_values_are_named_with_the_cure() -> None:
+    report = report_of(["a", "b"] * 4, [1000] * 6 + [2000] * 2, [(number, 2) for number in range(8)])
+
+    assert report.describe().startswith("of a, b; 0 s late. They have the time of another reading and other values")
+    assert "Send finer times (milliseconds), or join the readings of one time" in report.describe()
+    assert report.can_be_mended
+
+
 def test_repetitions_are_called_so() -> None:
-    assert report_of(["a"] * 3, [1000, 1000, 1000], [(1, 2)] * 3).describe().startswith("of a: repetitions")
+    report = report_of(["a"] * 3, [1000, 1000, 1000], [(1, 2)] * 3)
+
+    assert report.describe().startswith("of a: repetitions")
+    assert not report.can_be_mended
 
 
 def test_late_readings_name_sensors_and_order() -> None:
