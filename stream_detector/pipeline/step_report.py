@@ -27,7 +27,7 @@ class StepReport:
     readings: int = 0
     late: int = 0
     lateness: LateReport = field(default_factory=LateReport)  # of some of these
-    hour_jumps: dict[str, int] = field(default_factory=dict)  # sensors whose times went back, and by how many minutes
+    hour_jumps: Counter[str] = field(default_factory=Counter)  # sensors whose times went back, and by how many minutes
     restarted_windows: int = 0
     relearning: int = 0  # readings of sensors that learn features again
     scored: int = 0
@@ -62,7 +62,7 @@ def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
     report.readings += len(decoded.readings)
     report.late += detected.appended.late
     report.lateness.add(decoded.readings, detected.appended.lateness)
-    report.hour_jumps.update(hour_jumps(decoded.readings, detected.appended))
+    report.hour_jumps |= Counter(hour_jumps(decoded.readings, detected.appended))
     report.restarted_windows += detected.appended.restarted
     report.relearning += _relearning(detected)
     report.scored += detected.scored

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stream_detector.cli import main
@@ -120,3 +121,28 @@ def test_a_training_that_is_worse_leaves_the_model_there_and_ends_with_code_3(
 
     assert load_artifact(output).spec.version == rejected
     assert load_artifact(tmp_path / "model.previous").spec.version == before
+
+
+def test_a_training_on_a_spoilt_history_is_rejected_by_what_it_finds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is substituted: of the spoilt history, the part that is fitted to holds noise in place of the process."""
+    good, output = write_csv(tmp_path / "good.csv", 800), tmp_path / "model"
+    command = ["train", "--output", str(output), *map(str, SMALL), "--input"]
+    assert main([*command, str(good)]) == 0
+    before = load_artifact(output).spec.version
+    header, *rows = good.read_text().splitlines()
+    random = np.random.default_rng(4)
+    for at in range(600):
+        time, *_ = rows[at].split(",")
+        rows[at] = f"{time},{random.normal(60.0, 40.0):.3f},{random.normal(3.0, 8.0):.3f}"
+    (tmp_path / "spoilt.csv").write_text("\n".join([header, *rows]) + "\n")
+    capsys.readouterr()
+
+    assert main([*command, str(tmp_path / "spoilt.csv")]) == 3
+
+    told = in_a_line(capsys.readouterr().out)
+    assert "REJECTED: this model " in told
+    assert "faults alarmed in time" in told
+    assert load_artifact(output).spec.version == before
+    assert load_artifact(tmp_path / "model.rejected").spec.version != before
