@@ -1,4 +1,4 @@
-"""Finds sensors whose gaps restart their windows before these are full: they are never scored. Says nothing of the state."""
+"""Finds sensors whose gaps restart their windows before these are full, so that they are never scored."""
 
 from __future__ import annotations
 
