@@ -11,6 +11,7 @@ from pathlib import Path
 from stream_detector.commands.train_output import WIDTH
 from stream_detector.gate.baseline_comparison import BASELINE, MODEL, GateResult
 from stream_detector.gate.drill_run import KindResult
+from stream_detector.gate.missing_drill import MissingCheck
 from stream_detector.settings.schema import PREFIX
 from stream_detector.timestamps import duration
 from stream_detector.training.alarm_drill import AlarmDrill
@@ -19,6 +20,7 @@ from stream_detector.training.history import LISTED_MODES, History
 from stream_detector.training.verdict import Verdict
 
 BUDGET_VARIABLE = f"{PREFIX}ALERTS__BUDGET_PER_SENSOR_DAY"
+_WARNED = f"`run` warns of that, and refuses the model if {PREFIX}MODEL__REFUSE_UNPROMOTED is true."
 #: Shares of a kind's faults from which it counts as found, and below which it counts as missed.
 RELIABLE, HARDLY = 0.8, 0.2
 
@@ -60,7 +62,8 @@ def faults_answer(alarms: AlarmDrill, result: GateResult) -> str:
         f"{found} of {injected} of these faults, in time.",
         "All kinds reliably." if len(good) == len(kinds) else f"Reliably: {'; '.join(good) or 'none'}.",
         f"Hardly or never: {'; '.join(bad)}." if bad else "",
-        _promotion(result),
+        _without_features(alarms.missing),
+        _promotion(result, alarms.missing),
     ]
     return _answer(2, "What will it find?", " ".join(filter(None, parts)))
 
@@ -142,18 +145,29 @@ def _seen(history: History) -> str:
     return " ".join(filter(None, [empty, modes]))
 
 
-def _promotion(result: GateResult) -> str:
-    """Say in words whether the model is promoted: whether it beats windowed PCA."""
+def _without_features(missing: MissingCheck | None) -> str:
+    """Say what it finds while one or two features give no value."""
+    if missing is None:
+        return ""
+    found, before = int(missing.found.sum()), int(missing.whole_found.sum())
+    return (
+        f"With one or two other features missing, {found} of {len(missing.found)} (with all features {before}), and "
+        f"{missing.false or 'no'} false alarm{'' if missing.false == 1 else 's'}."
+    )
+
+
+def _promotion(result: GateResult, missing: MissingCheck | None = None) -> str:
+    """Say in words whether the model is promoted: whether it beats windowed PCA, and stands missing features."""
     if result.promoted is None:
         return "It could not be compared with a simple detector (windowed PCA)."
     ours, theirs = result.overall[MODEL].auc_pr, result.overall[BASELINE].auc_pr
     figures = f"({ours:.3f} against {theirs:.3f}; 1 is best)"
+    failed = missing.why_failed() if missing else None
+    if result.promoted and failed:
+        return f"NOT PROMOTED: it {failed}. {_WARNED}"
     if result.promoted:
         return f"Promoted: it tells faulty from healthy readings no worse than a simple detector, windowed PCA {figures}."
-    return (
-        f"NOT PROMOTED: a simple detector, windowed PCA, tells faulty from healthy readings better {figures}. `run` warns "
-        f"of that, and refuses the model if {PREFIX}MODEL__REFUSE_UNPROMOTED is true."
-    )
+    return f"NOT PROMOTED: a simple detector, windowed PCA, tells faulty from healthy readings better {figures}. {_WARNED}"
 
 
 def _answer(number: int, question: str, text: str) -> str:

@@ -76,6 +76,7 @@ class Drill:
     starts: Int64Array  # [K] first row of the fault
     ends: Int64Array  # [K] the row after its last
     fault_rows: int  # of all kinds but spikes
+    at_fault: tuple[int | None, ...] = ()  # [K] feature that an injected fault is in; None: all, or it gives no readings
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -149,6 +150,7 @@ class _Trial:
     stretch: Stretch
     first: int  # row of the stretch
     values: Float64Array  # [L, F]
+    at_fault: int | None
     start: int
     end: int
 
@@ -170,23 +172,28 @@ def _trial(stretches: Sequence[Stretch], turn: int, kind: DrillKind, shape: _Sha
         start = first + shape.rows - shape.fault_rows
         end = start + min(SPIKE_ROWS, shape.fault_rows) if kind.effect == SPIKE else first + shape.rows
         make = _SPECIAL.get(kind.effect) or partial(_injected, kind=kind)
-        faulty = make(stretch.run, (start, end), generator)
-        if faulty is not None:
+        made = make(stretch.run, (start, end), generator)
+        if made is not None:
+            faulty, at_fault = made
             rows = slice(first, first + shape.rows)
-            return _Trial(kind, stretch, first, faulty[rows], start - first, end - first)
+            return _Trial(kind, stretch, first, faulty[rows], at_fault, start - first, end - first)
     return None
 
 
-def _injected(run: HealthyRun, rows: tuple[int, int], generator: np.random.Generator, kind: DrillKind) -> Float64Array | None:
+#: The readings of the run with the fault, and the feature at fault if it was injected into one; None: it does not fit.
+_Made = tuple[Float64Array, int | None] | None
+
+
+def _injected(run: HealthyRun, rows: tuple[int, int], generator: np.random.Generator, kind: DrillKind) -> _Made:
     candidates = run.candidates(kind.effect)
     if not len(candidates):
         return None
     feature = int(generator.choice(candidates))
     injection = inject(run, kind.effect, (feature,), rows, generator, size=kind.size)
-    return None if injection is None else injection.apply(run.values)
+    return None if injection is None else (injection.apply(run.values), feature)
 
 
-def _frozen(run: HealthyRun, rows: tuple[int, int], _generator: np.random.Generator) -> Float64Array | None:
+def _frozen(run: HealthyRun, rows: tuple[int, int], _generator: np.random.Generator) -> _Made:
     """Repeat the last healthy row; None where the features hardly move anyway."""
     start, end = rows
     varying = run.spread > 0.0
@@ -195,14 +202,14 @@ def _frozen(run: HealthyRun, rows: tuple[int, int], _generator: np.random.Genera
         return None
     values = run.values.copy()
     values[start:end] = np.where(np.isnan(values[start:end]), np.nan, run.filled[start - 1])
-    return values
+    return values, None
 
 
-def _silent(run: HealthyRun, _rows: tuple[int, int], _generator: np.random.Generator) -> Float64Array | None:
-    return run.values
+def _silent(run: HealthyRun, _rows: tuple[int, int], _generator: np.random.Generator) -> _Made:
+    return run.values, None
 
 
-def _without_feature(run: HealthyRun, rows: tuple[int, int], generator: np.random.Generator) -> Float64Array | None:
+def _without_feature(run: HealthyRun, rows: tuple[int, int], generator: np.random.Generator) -> _Made:
     """Take all values of a feature that mostly has some; None for a single feature, whose loss is that of the sensor."""
     start, end = rows
     present = ~np.isnan(run.values[start:end])
@@ -211,10 +218,10 @@ def _without_feature(run: HealthyRun, rows: tuple[int, int], generator: np.rando
         return None
     values = run.values.copy()
     values[start:end, int(generator.choice(candidates))] = np.nan
-    return values
+    return values, None
 
 
-_Make = Callable[[HealthyRun, tuple[int, int], np.random.Generator], Float64Array | None]
+_Make = Callable[[HealthyRun, tuple[int, int], np.random.Generator], _Made]
 _SPECIAL: dict[str, _Make] = {FROZEN_ALL: _frozen, SILENT: _silent, MISSING: _without_feature}
 
 
@@ -236,4 +243,5 @@ def _stack(trials: Sequence[_Trial], shape: _Shape, stretches: Sequence[Stretch]
         starts=np.array([trial.start for trial in trials], np.int64),
         ends=np.array([trial.end for trial in trials], np.int64),
         fault_rows=shape.fault_rows,
+        at_fault=tuple(trial.at_fault for trial in trials),
     )

@@ -28,6 +28,7 @@ class DrillResult:
     alarms: Int64Array  # [K] row of the first incident that opened during the fault, NEVER without one
     excess: Float64Array  # [K, L] by how much the surprise exceeds its limit; NaN: not scored
     opened: Int64Array  # [K] incidents that opened at any row
+    early: Int64Array  # [K] of them, those that opened before the fault: false alarms
 
     @property
     def found(self) -> BoolArray:
@@ -81,7 +82,7 @@ def run_drill(drill: Drill, detector: Detector) -> DrillResult:
     """Give a new detector the readings of all trials, as if each came from a partition of its own. Blocks."""
     count, rows = drill.arrives.shape
     excess = np.full((count, rows), np.nan)
-    alarms, opened = np.full(count, NEVER), np.zeros(count, np.int64)
+    alarms, opened, early = np.full(count, NEVER), np.zeros(count, np.int64), np.zeros(count, np.int64)
     detector.arena.make_room(count)
     for trial, sensor in enumerate(drill.sensors):
         detector.admit_new(trial, [sensor])
@@ -95,9 +96,10 @@ def run_drill(drill: Drill, detector: Detector) -> DrillResult:
         openings = [*_openings(detected, trials, at), *_silences(drill, detector, range(first, min(first + BATCH_ROWS, rows)))]
         for trial, row in sorted(openings, key=lambda one: one[1]):
             opened[trial] += 1
+            early[trial] += row < drill.starts[trial]
             if row >= drill.starts[trial] and alarms[trial] == NEVER:
                 alarms[trial] = row
-    return DrillResult(drill, alarms, excess, opened)
+    return DrillResult(drill, alarms, excess, opened, early)
 
 
 def _openings(detected: Detected, trials: Int64Array, rows: Int64Array) -> list[tuple[int, int]]:

@@ -8,19 +8,22 @@ from typing import Any
 from stream_detector.errors import ModelError
 from stream_detector.gate.baseline_comparison import BASELINE, MODEL
 
-#: Key of the gate's result in report.json of a model directory.
-REPORT_KEY = "gate"
+#: Keys in report.json of a model directory: the gate's result, the verdict, and in it what features that are missing do.
+REPORT_KEY, VERDICT_KEY, MISSING_KEY = "gate", "verdict", "missing_features"
 
 
 def promotion_warning(report: Mapping[str, Any], refuse: bool) -> str | None:
     """Return a warning if the model was not promoted, according to its training report; else None.
 
-    Raises ModelError for a report that cannot be understood and, if `refuse`, for a model that lost to windowed PCA. A model
-    without a result is never refused.
+    Raises ModelError for a report that cannot be understood and, if `refuse`, for a model that lost to windowed PCA, or that
+    fails while features are missing. A model without a result is never refused.
     """
     try:
         gate = report.get(REPORT_KEY) or {}
+        failed = ((report.get(VERDICT_KEY) or {}).get(MISSING_KEY) or {}).get("failed")
         promoted = gate.get("promoted")
+        if failed and promoted is not False:
+            return _warn_or_refuse(f"the model {failed}", refuse)
         if promoted:
             return None
         if promoted is None:
@@ -30,10 +33,14 @@ def promotion_warning(report: Mapping[str, Any], refuse: bool) -> str | None:
         msg = f"the gate's result in report.json ({REPORT_KEY}) cannot be understood; train the model again"
         raise ModelError(msg) from None
     lost = f"the model finds injected faults worse than windowed PCA (mean AUC-PR {ours:.3f} against {theirs:.3f})"
+    return _warn_or_refuse(lost, refuse)
+
+
+def _warn_or_refuse(what: str, refuse: bool) -> str:
     if refuse:
         msg = (
-            f"{lost}, and STREAM_DETECTOR_MODEL__REFUSE_UNPROMOTED is true; train on more data or with other options "
+            f"{what}, and STREAM_DETECTOR_MODEL__REFUSE_UNPROMOTED is true; train on more data or with other options "
             "(the model's report.json has the figures by kind of fault), or set it to false"
         )
         raise ModelError(msg)
-    return f"{lost}; the model's report.json has the figures by kind of fault"
+    return f"{what}; the model's report.json has the figures by kind of fault"

@@ -41,6 +41,7 @@ class Dataset:
     rows: Int64Array  # [N] row in the source, counted from 0 across all files
     unread: tuple[str, ...] = ()  # columns of the source that were not read
     notes: tuple[str, ...] = ()  # sentences on how the source was understood, such as words taken as missing
+    removed: BoolArray | None = None  # [N, F] values that `without` has taken out; None: none
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -53,6 +54,7 @@ class Dataset:
             times_ms=self.times_ms[positions],
             values=self.values[positions],
             rows=self.rows[positions],
+            removed=None if self.removed is None else self.removed[positions],
         )
 
     def column(self, feature: str) -> Float64Array:
@@ -62,7 +64,12 @@ class Dataset:
     def select(self, features: Sequence[str]) -> Dataset:
         """Return the dataset with only these features, in this order."""
         columns = [self.features.index(name) for name in features]
-        return replace(self, features=tuple(features), values=self.values[:, columns])
+        removed = None if self.removed is None else self.removed[:, columns]
+        return replace(self, features=tuple(features), values=self.values[:, columns], removed=removed)
+
+    def without(self, cells: BoolArray) -> Dataset:
+        """Return the dataset with these cells [N, F] missing, which remembers that they had values."""
+        return replace(self, values=np.where(cells, np.nan, self.values), removed=cells) if cells.any() else self
 
 
 def read_dataset(

@@ -17,6 +17,7 @@ from stream_detector.detection.scorer import WindowErrors
 from stream_detector.gate.drill import Drill, Stretch, as_meters, plan_drill
 from stream_detector.gate.drill_run import DrillResult, run_drill
 from stream_detector.gate.fault_injection import HealthyRun
+from stream_detector.gate.missing_drill import MissingCheck, check_missing, hide_features
 from stream_detector.model.artifact import Artifact
 from stream_detector.model.tiles import KERNEL_ROWS
 from stream_detector.readings import Float32Array
@@ -25,6 +26,8 @@ from stream_detector.state.running_scale import Scales
 from stream_detector.training.gate_run import longest_stretches
 from stream_detector.training.preparation import Prepared
 
+#: Draws the features that are missing.
+MISSING_SEED = 0
 #: Budgets per sensor and day to try a model with, if it finds little at the budget in force.
 TRIAL_BUDGETS = (1.0, 10.0, 100.0, 1000.0)
 #: A trial budget must find at least this much more of the faults.
@@ -41,6 +44,7 @@ class AlarmDrill:
     result: DrillResult
     trial_budget: float | None = None
     trial_result: DrillResult | None = None
+    missing: MissingCheck | None = None  # the same with features missing; None: nothing could be tried
 
 
 def plan_alarm_drill(prepared: Prepared) -> Drill:
@@ -68,19 +72,33 @@ def held_back_stretches(prepared: Prepared) -> list[Stretch]:
 
 
 def run_alarm_drill(artifact: Artifact, drill: Drill, settings: Settings) -> AlarmDrill:
-    """Run the drill at the budget in force, and at a larger one if that would find clearly more. Blocks; compiles the model."""
+    """Run the drill at the budget in force, and at a larger one if that would find clearly more. Blocks; compiles the model.
+
+    At the budget in force some faults are repeated with features missing.
+    """
     scorer = _Remembering(trial_scorer(artifact))
     budget = budget_per_sensor_day(scorer.calibration, settings.alerts)
     result = run_drill(drill, build_detector(scorer, settings.state, settings.alerts, settings.rules))
+    check = _check_missing(scorer, result, settings, budget)
     trial_budget = budget_to_try(result, artifact, budget, settings.state.stride)
     if trial_budget is None:
-        return AlarmDrill(budget, result)
+        return AlarmDrill(budget, result, missing=check)
     alerts = settings.alerts.model_copy(
         update={"budget_per_sensor_day": trial_budget, "budget_per_fleet_day": None, "fleet_size": None}
     )
-    return AlarmDrill(
-        budget, result, trial_budget, run_drill(drill, build_detector(scorer, settings.state, alerts, settings.rules))
-    )
+    trial_result = run_drill(drill, build_detector(scorer, settings.state, alerts, settings.rules))
+    return AlarmDrill(budget, result, trial_budget, trial_result, check)
+
+
+def _check_missing(scorer: TrainedScorer, whole: DrillResult, settings: Settings, budget: float) -> MissingCheck | None:
+    """Repeat some faults with features missing; the rule that finds the missing feature itself is off."""
+    missing = hide_features(whole.drill, MISSING_SEED)
+    if not len(missing.drill):
+        return None
+    rules = settings.rules.model_copy(update={"missing_feature": False})
+    without = run_drill(missing.drill, build_detector(scorer, settings.state, settings.alerts, rules))
+    interval_seconds = scorer.spec.sampling_interval_seconds * settings.state.stride
+    return check_missing(missing, whole, without, alarms_per_reading(budget, interval_seconds))
 
 
 def trial_scorer(artifact: Artifact) -> KerasScorer:

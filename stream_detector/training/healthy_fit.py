@@ -1,4 +1,8 @@
-"""Counts in the training's readings what the rules take for healthy: repeats, missing values and ranges, by sensor."""
+"""Counts in the training's readings what the rules take for healthy: repeats, missing values and ranges, by sensor.
+
+A value that the training took out, such as -9999, was sent: the feature is not missing there, nor is that healthy.
+Where a sensor hardly ever had anything else, it has no such instrument, and the feature is missing.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,8 @@ from stream_detector.tables.dataset import Dataset
 def fit_healthy(dataset: Dataset, scored: BoolArray) -> HealthyData:
     """Count in a cleaned dataset; `scored` [F] are the features that are not mere context."""
     codes, sensors = dataset.codes, len(dataset.sensors)
-    columns = [_Column(column, codes, sensors) for column in dataset.values.T]
+    removed = np.zeros(dataset.values.shape, np.bool_) if dataset.removed is None else dataset.removed
+    columns = [_Column(column, sent, codes, sensors) for column, sent in zip(dataset.values.T, removed.T, strict=True)]
     same_row = _repeated_rows(dataset)
     return HealthyData(
         readings=np.bincount(codes, minlength=sensors).astype(np.int64),
@@ -35,16 +40,18 @@ class _Column:
 
     __slots__ = ("highest", "longest", "longest_absent", "lowest", "missing", "pairs", "repeats")
 
-    def __init__(self, values: Float32Array, codes: Int32Array, sensors: int) -> None:
+    def __init__(self, values: Float32Array, removed: BoolArray, codes: Int32Array, sensors: int) -> None:
         present = ~np.isnan(values)
+        has_instrument = _count(codes[present], sensors) >= _count(codes[~present], sensors)
+        absent = ~present & ~(removed & has_instrument[codes])
         of_sensor = codes[present]
         follows = np.append(False, of_sensor[1:] == of_sensor[:-1])[: len(of_sensor)]
         repeats = follows & np.append(False, np.diff(values[present]) == 0)[: len(of_sensor)]
         self.pairs = _count(of_sensor[follows], sensors)
         self.repeats = _count(of_sensor[repeats], sensors)
         self.longest = longest_runs(repeats, of_sensor, sensors)
-        self.missing = _count(codes[~present], sensors)
-        self.longest_absent = longest_runs(~present, codes, sensors)
+        self.missing = _count(codes[absent], sensors)
+        self.longest_absent = longest_runs(absent, codes, sensors)
         self.lowest = _extreme(np.fmin, values, codes, sensors)
         self.highest = _extreme(np.fmax, values, codes, sensors)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stream_detector.errors import InputDataError
-from stream_detector.readings import Float64Array
+from stream_detector.readings import BoolArray, Float64Array
 from stream_detector.state.running_scale import NEGLIGIBLE_SHARE
 from stream_detector.tables.dataset import Dataset
 from stream_detector.training.column_kinds import (
@@ -87,7 +87,7 @@ def inspect(dataset: Dataset, choices: Choices) -> Inspection:
     notes += [note for name, found in far.items() for note in notes_on_far(name, found, len(dataset))]
     context = () if choices.context is not None else _of_kind(kinds, SET_POINT)
     return Inspection(
-        dataset=_without(dataset, far).select(kept),
+        dataset=dataset.without(_far_cells(dataset, far)).select(kept),
         counters=tuple(counters),
         context=context,
         codes={name: tuple(sorted(found.codes)) for name, found in far.items() if found.codes},
@@ -120,14 +120,12 @@ def _codes_only(found: FarColumn) -> FarColumn:
     return replace(found, mask=found.code_mask, repeated={}, single=[], doubtful={})
 
 
-def _without(dataset: Dataset, far: Mapping[str, FarColumn]) -> Dataset:
-    """Return the dataset with the far values missing."""
-    if not any(found.mask.any() for found in far.values()):
-        return dataset
-    values = dataset.values.copy()
+def _far_cells(dataset: Dataset, far: Mapping[str, FarColumn]) -> BoolArray:
+    """Return which cells [N, F] hold far values."""
+    cells = np.zeros(dataset.values.shape, np.bool_)
     for name, found in far.items():
-        values[found.mask, dataset.features.index(name)] = np.nan
-    return replace(dataset, values=values)
+        cells[:, dataset.features.index(name)] = found.mask
+    return cells
 
 
 def _of_kind(kinds: dict[str, str | None], kind: str) -> tuple[str, ...]:

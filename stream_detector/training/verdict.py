@@ -6,15 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stream_detector.gate.drill import Drill
+from stream_detector.gate.promotion import MISSING_KEY, VERDICT_KEY
 from stream_detector.model.artifact import Artifact
 from stream_detector.settings.schema import Settings
 from stream_detector.training.alarm_drill import AlarmDrill, plan_alarm_drill, run_alarm_drill
 from stream_detector.training.budget_check import BudgetCheck, check_budget
 from stream_detector.training.history import History, history_of_training
 from stream_detector.training.preparation import Prepared
-
-#: Key of the verdict in report.json of a model directory.
-VERDICT_KEY = "verdict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,7 @@ class Verdict:
             "is_budget_checked": self.budget.is_checked,
             "fault_readings": self.drill.fault_rows,
             "alarmed": [one.as_json() for one in self.alarms.result.by_kind()],
+            MISSING_KEY: self.alarms.missing.as_json() if self.alarms.missing else None,
             "budget_to_try": self.alarms.trial_budget,
             "alarmed_at_budget_to_try": [one.as_json() for one in trial.by_kind()] if trial else None,
         }

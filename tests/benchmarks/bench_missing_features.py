@@ -1,33 +1,68 @@
 """What alarms do while features are missing, on labelled series, for models trained as by the command line.
 
-    python -m tests.benchmarks.bench_missing_features SERIES.npz... [--rows 8000]
+    python -m tests.benchmarks.bench_missing_features RESULTS.jsonl SERIES.npz... [--rows 4000] [--steps 250] [--patterns 4]
+    python -m tests.benchmarks.bench_missing_features RESULTS.jsonl
 
-A file holds `train` [n0, F], `test` [n1, F], the labels `y` [n1] of the test rows, and `seconds` between two rows. Each feature
-(eight drawn at random, of more) and eight pairs are hidden in the whole test part. A line gives, for whole rows, for one
-feature hidden and for two: the share of the normal rows that are alarmed, at the default budget, and the share of the labelled
-events with an alarm. An event whose faulty features are hidden cannot be found. Takes a minute or more a series.
+A file FAMILY__NAME.npz holds `train` [n0, F], `test` [n1, F], the labels `y` [n1] of the test rows, and `seconds` between two
+rows. Of the test part, `--rows` rows around its first event are scored: with all features, and with single features and pairs,
+drawn at random among those that vary in training, missing in all of them. Each is compared with a model that was trained
+without these features: what it finds is visible in the others. An event is found by an alarm in its first half.
+
+Each pattern is a line of RESULTS.jsonl; what is there already is not measured again. Without series, the lines are summed up
+by family: the share of the normal rows that are alarmed, at the default budget, and of the visible events that are found.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Sequence
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.assembly import build_detector
 from stream_detector.evaluation.offline_scoring import join, score_dataset
+from stream_detector.model_store.model_directory import save_artifact
 from stream_detector.readings import BoolArray, Float32Array
 from stream_detector.settings.schema import AlertSettings, StateSettings
 from stream_detector.tables.dataset import Dataset
 from stream_detector.training.preparation import TrainingConfig, prepare
 from stream_detector.training.trainer import train
 
-MOST_PATTERNS = 8
 START_MS = 1_767_225_600_000
+WHOLE, WITHOUT = "whole", "trained without"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A labelled series of one sensor."""
+
+    name: str
+    seconds: float
+    train: Float32Array  # [n0, F]
+    test: Float32Array  # [n1, F]
+    labels: BoolArray  # [n1]
+
+    @property
+    def events(self) -> list[slice]:
+        """The rows of each labelled event of the test part."""
+        edges = np.flatnonzero(np.diff(self.labels.astype(np.int8), prepend=0, append=0)).tolist()
+        return [slice(first, last) for first, last in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def read(path: Path, rows: int) -> Series:
+    """Read a series, with `rows` rows of its test part around the first event."""
+    content = np.load(path)
+    labels = content["y"].astype(np.bool_)
+    first = int(labels.argmax()) - rows // 2 if labels.any() else 0
+    part = slice(max(0, min(first, len(labels) - rows)), max(0, min(first, len(labels) - rows)) + rows)
+    return Series(path.stem, float(content["seconds"]), content["train"], content["test"][part], labels[part])
 
 
 def dataset_of(values: Float32Array, seconds: float) -> Dataset:
@@ -43,53 +78,115 @@ def dataset_of(values: Float32Array, seconds: float) -> Dataset:
     )
 
 
-def patterns(features: int) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
-    """Return the single features and the pairs to hide."""
+def patterns(series: Series, most: int) -> list[tuple[int, ...]]:
+    """Return the single features and the pairs to hide, at most `most` of each; none if nothing would be left."""
     rng = np.random.default_rng(0)
-    chosen = np.sort(rng.permutation(features)[:MOST_PATTERNS]).tolist()
-    pairs = list(itertools.combinations(chosen, 2)) if features > 2 else []
-    drawn = np.sort(rng.permutation(len(pairs))[:MOST_PATTERNS]).tolist()
-    return [(feature,) for feature in chosen] if features > 1 else [], [pairs[number] for number in drawn]
+    varying = np.flatnonzero(np.ptp(series.train, axis=0) > 0)
+    singles = np.sort(rng.permutation(varying)[:most]).tolist() if len(varying) > 1 else []
+    pairs = list(itertools.combinations(varying.tolist(), 2)) if len(varying) > 2 else []
+    drawn = np.sort(rng.permutation(len(pairs))[:most]).tolist()
+    return [*((feature,) for feature in singles), *(pairs[number] for number in drawn)]
 
 
-def alarms(scorer: KerasScorer, test: Dataset, hidden: Sequence[int]) -> BoolArray:
-    """Return which rows [N] are anomalous while these features are hidden."""
-    values = test.values.copy()
-    values[:, list(hidden)] = np.nan
+def fitted(series: Series, kept: Sequence[int], options: argparse.Namespace) -> KerasScorer:
+    """Train on some of the features, or load what was trained before."""
+    directory = options.models and options.models / f"{series.name}.{'-'.join(map(str, kept))}"
+    if directory and directory.exists():
+        return KerasScorer(directory)
+    rows = series.train[-options.train_rows :, kept]
+    config = TrainingConfig(steps=options.steps)
+    artifact = train(prepare(dataset_of(rows, series.seconds), config), lambda *_: None).artifact
+    if directory:
+        save_artifact(artifact, directory, b"")
+    return KerasScorer(artifact)
+
+
+def judge(scorer: KerasScorer, series: Series, values: Float32Array) -> dict[str, Any]:
+    """Return the share of normal rows that are alarmed in the test part with these values [n1, F], and the found events."""
     detector = build_detector(scorer, StateSettings(), AlertSettings())
-    masked = Dataset(test.features, test.sensors, test.codes, test.times_ms, values, test.rows)
-    return join(list(score_dataset(detector, masked))).is_anomaly
+    alarmed = join(list(score_dataset(detector, dataset_of(values, series.seconds)))).is_anomaly
+    found = [bool(alarmed[event.start : (event.start + event.stop + 1) // 2].any()) for event in series.events]
+    return {"alarmed": float(alarmed[~series.labels].mean()), "found": found}
 
 
-def judge(is_anomaly: BoolArray, labels: BoolArray) -> tuple[float, float]:
-    """Return the share of normal rows alarmed, and of events with an alarm."""
-    rows = np.flatnonzero(labels)
-    events = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1) if len(rows) else []
-    found = [bool(is_anomaly[event].any()) for event in events]
-    return float(is_anomaly[~labels].mean()), float(np.mean(found)) if found else np.nan
+def measure(
+    series: Series, done: dict[tuple[str, str, str], dict[str, Any]], options: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
+    """Yield a line for each pattern, and for a model trained without it if an event is lost with it."""
+    everything = range(series.test.shape[1])
+    groups = [(), *patterns(series, options.patterns)]
+    lines = {hidden: done.get((series.name, WHOLE, str(hidden))) for hidden in groups}
+    scorer = None
+    for hidden in [hidden for hidden, line in lines.items() if line is None]:
+        scorer = scorer or fitted(series, everything, options)
+        values = series.test.copy()
+        values[:, list(hidden)] = np.nan
+        lines[hidden] = line = described(series, WHOLE, hidden) | judge(scorer, series, values)
+        yield line
+    before = lines[()] or {}
+    for hidden in groups[1:] if options.without else []:
+        is_lost = any(a and not b for a, b in zip(before["found"], (lines[hidden] or {})["found"], strict=True))
+        if is_lost and (series.name, WITHOUT, str(hidden)) not in done:
+            kept = [feature for feature in everything if feature not in hidden]
+            yield described(series, WITHOUT, hidden) | judge(fitted(series, kept, options), series, series.test[:, kept])
+
+
+def described(series: Series, model: str, hidden: Sequence[int]) -> dict[str, Any]:
+    """Return what identifies a line."""
+    return {"series": series.name, "model": model, "hidden": str(hidden), "count": len(hidden)}
+
+
+def summary(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield the table of the families."""
+    by_key = {(line["series"], line["model"], line["hidden"]): line for line in lines}
+    families = defaultdict(list)
+    for line in lines:
+        families[line["series"].split("__")[0]].append(line)
+    yield "family | series | whole: alarmed, found | one missing: alarmed mean (worst), trained without, visible found | two"
+    for family, of_family in sorted(families.items()):
+        cells = [family, str(len({line["series"] for line in of_family}))]
+        for count in (0, 1, 2):
+            chosen = [line for line in of_family if line["model"] == WHOLE and line["count"] == count]
+            if not chosen:
+                cells.append("-")
+                continue
+            alarmed = np.array([line["alarmed"] for line in chosen])
+            if not count:
+                found = [one for line in chosen for one in line["found"]]
+                cells.append(f"{alarmed.mean():.1%}, {sum(found)}/{len(found)}")
+                continue
+            pairs = [(line, by_key.get((line["series"], WITHOUT, line["hidden"]))) for line in chosen]
+            pairs = [(line, without) for line, without in pairs if without]
+            visible = [a for line, without in pairs for a, b in zip(line["found"], without["found"], strict=True) if b]
+            more = [a for line, without in pairs for a, b in zip(line["found"], without["found"], strict=True) if a and not b]
+            reference = np.array([without["alarmed"] for _, without in pairs])
+            shown = f"{reference.mean():.1%} ({reference.max():.1%})" if len(reference) else "-"
+            cells.append(
+                f"{alarmed.mean():.1%} ({alarmed.max():.1%}), {shown}, {sum(visible)}/{len(visible)} and {len(more)} others"
+            )
+        yield " | ".join(cells)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("series", type=Path, nargs="+")
-    parser.add_argument("--rows", type=int, default=8_000, help="rows of the test part")
+    parser.add_argument("results", type=Path)
+    parser.add_argument("series", type=Path, nargs="*")
+    parser.add_argument("--rows", type=int, default=4_000)
+    parser.add_argument("--train-rows", type=int, default=6_000, help="newest rows of the training part")
+    parser.add_argument("--models", type=Path, help="directory to keep the models in")
+    parser.add_argument("--without", action="store_true", help="train without the features that hide an event")
+    parser.add_argument("--steps", type=int, default=250, help="of the network")
+    parser.add_argument("--patterns", type=int, default=4, help="single features, and pairs, of a series")
     arguments = parser.parse_args()
-    print("series: normal rows alarmed and events found, whole | one feature hidden, mean (worst) | two hidden, mean (worst)")
+    lines = [json.loads(line) for line in arguments.results.read_text().splitlines()] if arguments.results.exists() else []
+    done = {(line["series"], line["model"], line["hidden"]): line for line in lines}
     for path in arguments.series:
-        content = np.load(path)
-        seconds = float(content["seconds"])
-        test = dataset_of(content["test"][: arguments.rows], seconds)
-        labels = content["y"][: arguments.rows].astype(np.bool_)
-        training = train(prepare(dataset_of(content["train"], seconds), TrainingConfig()), lambda *_: None)
-        scorer = KerasScorer(training.artifact)
-        columns = []
-        for group in ([()], *patterns(test.values.shape[1])):
-            if not group:
-                continue
-            false, found = np.array([judge(alarms(scorer, test, hidden), labels) for hidden in group]).T
-            worst = f" ({false.max():.2%})" if len(group) > 1 else ""
-            columns.append(f"{false.mean():.2%}{worst}, {np.nanmean(found):.0%}")
-        print(f"{path.stem}: {' | '.join(columns)}", flush=True)
+        for line in measure(read(path, arguments.rows), done, arguments):
+            with arguments.results.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+            print(line, flush=True)
+    if not arguments.series:
+        print("\n".join(summary(lines)))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 from stream_detector.commands.train_verdict import describe_verdict, faults_answer, history_answer
 from stream_detector.gate.baseline_comparison import BASELINE, MODEL, GateResult, Quality
 from stream_detector.gate.drill_run import NEVER, DrillResult
+from stream_detector.gate.missing_drill import MissingCheck
 from stream_detector.training.alarm_drill import AlarmDrill
 from stream_detector.training.budget_check import check_budget
 from stream_detector.training.history import History, Mode
@@ -41,7 +42,7 @@ def result(found: int, kinds: tuple[str, ...] = ("shift_4",) * 10) -> DrillResul
     """Return a drill whose first faults are alarmed two seconds after their start."""
     drill = replace(drill_of(*[{}] * len(kinds)), kinds=kinds)
     alarms = np.where(np.arange(len(kinds)) < found, drill.starts + 2, NEVER)
-    return DrillResult(drill, alarms, np.zeros(drill.arrives.shape), np.zeros(len(kinds), np.int64))
+    return DrillResult(drill, alarms, np.zeros(drill.arrives.shape), *np.zeros((2, len(kinds)), np.int64))
 
 
 def verdict(history: History, found: int, readings: int, budget: float = 0.1, trial: int | None = None) -> Verdict:
@@ -126,3 +127,15 @@ def test_the_table_has_a_row_a_kind_and_nothing_is_too_wide(trial: int | None) -
     assert "stream-detector score --model model --input FILE.csv" in told
     assert "--baseline-training history.csv" in told
     assert told.splitlines()[-1] == "   STREAM_DETECTOR_MODEL__DIRECTORY=model stream-detector run"
+
+
+def test_what_it_finds_with_features_missing_is_said_and_a_failure_is_no_promotion() -> None:
+    found = np.array([True] * 10)
+    good, blind = MissingCheck(found, np.arange(10) < 8, 0, 1, 0.5), MissingCheck(found, ~found, 0, 0, 0.5)
+
+    told, failed = (
+        in_a_line(faults_answer(AlarmDrill(0.1, result(10), missing=check), gate(0.8, 0.7))) for check in (good, blind)
+    )
+
+    assert "With one or two other features missing, 8 of 10 (with all features 10), and 1 false alarm. Promoted:" in told
+    assert "NOT PROMOTED: it is blind while features are missing: it finds 0 faults in the others, against 10" in failed

@@ -8,7 +8,7 @@ import pytest
 from stream_detector.errors import ModelError
 from stream_detector.gate.baseline_comparison import BASELINE, MODEL, GateResult, compare_with_baseline
 from stream_detector.gate.fault_kinds import DRIFT, SPIKE
-from stream_detector.gate.promotion import REPORT_KEY, promotion_warning
+from stream_detector.gate.promotion import MISSING_KEY, REPORT_KEY, VERDICT_KEY, promotion_warning
 from tests.gate.hand_made import trials_of
 
 
@@ -41,6 +41,18 @@ def test_a_model_that_lost_is_refused_when_that_is_set() -> None:
         promotion_warning({REPORT_KEY: LOST.as_json()}, refuse=True)
 
     assert "\n" not in str(refused.value)
+
+
+def test_a_model_that_fails_while_features_are_missing_is_warned_of_or_refused() -> None:
+    report = {REPORT_KEY: WON.as_json(), VERDICT_KEY: {MISSING_KEY: {"failed": "is blind"}}}
+
+    assert promotion_warning(report, refuse=False) == (
+        "the model is blind; the model's report.json has the figures by kind of fault"
+    )
+    with pytest.raises(ModelError, match=r"the model is blind, and STREAM_DETECTOR_MODEL__REFUSE_UNPROMOTED is true"):
+        promotion_warning(report, refuse=True)
+    assert promotion_warning({**report, VERDICT_KEY: {MISSING_KEY: {"failed": None}}}, refuse=True) is None
+    assert promotion_warning({**report, VERDICT_KEY: {MISSING_KEY: None}}, refuse=True) is None
 
 
 @pytest.mark.parametrize("report", [{}, {REPORT_KEY: None}, {REPORT_KEY: NO_RESULT.as_json()}])

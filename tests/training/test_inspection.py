@@ -67,6 +67,19 @@ def test_an_error_code_may_last_for_an_hour_and_stand_beside_others() -> None:
     assert inspected(temperature=temperature_with(errors)).codes == {"temperature": (-9999.0, 65535.0)}
 
 
+def test_what_was_taken_out_is_remembered_in_the_order_of_the_features() -> None:
+    errors = dict.fromkeys(range(100, 160), -9999.0)
+    found = (
+        inspected(temperature=temperature_with(errors), flow=TEMPERATURE)
+        .dataset.select(["flow", "temperature"])
+        .take(np.arange(50, 150))
+    )
+
+    assert found.removed is not None
+    assert found.removed.nonzero()[0].tolist() == list(range(50, 100))
+    assert set(found.removed.nonzero()[1]) == {1}
+
+
 def test_an_error_code_among_levels_and_in_a_counter() -> None:
     valve = np.where(COUNT % 400 < 200, 50.0, 60.0)
     valve[[30, 31, 32]] = -9999

@@ -13,7 +13,7 @@ from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.rules.incidents import Pace
 from stream_detector.detection.rules.limits import LimitOptions, rule_limits
 from stream_detector.detection.transition import FROZEN, MISSING_FEATURE, OUT_OF_RANGE
-from stream_detector.readings import Float32Array, FloatArray, Int64Array, Readings
+from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int64Array, Readings
 from stream_detector.state.record_layout import Records, new_records
 from stream_detector.state.windows import append
 from stream_detector.tables.dataset import Dataset
@@ -23,8 +23,10 @@ START_MS, SECOND_MS, LENGTH = 1_700_000_000_000, 1000, 8
 ALL_TYPES = frozenset({FROZEN, MISSING_FEATURE, OUT_OF_RANGE})
 
 
-def healthy_of(values: Float32Array, sensors: int = 1, scored: Sequence[bool] | None = None) -> HealthyData:
-    """Return the healthy data of readings [N, F], split evenly among sensors."""
+def healthy_of(
+    values: Float32Array, sensors: int = 1, scored: Sequence[bool] | None = None, removed: BoolArray | None = None
+) -> HealthyData:
+    """Return the healthy data of readings [N, F], split evenly among sensors, of which training took some cells out."""
     count, features = values.shape
     dataset = Dataset(
         features=tuple("abcdefgh"[:features]),
@@ -34,6 +36,7 @@ def healthy_of(values: Float32Array, sensors: int = 1, scored: Sequence[bool] | 
         values=values.astype(np.float32),
         rows=np.arange(count, dtype=np.int64),
     )
+    dataset = dataset if removed is None else dataset.without(removed)
     return fit_healthy(dataset, np.ones(features, np.bool_) if scored is None else np.array(scored))
 
 

@@ -132,6 +132,23 @@ def test_a_feature_that_is_often_missing_in_healthy_data_needs_a_longer_gap() ->
     assert rules.config.limits.absent[0, 1] >= 180
 
 
+def test_error_codes_that_training_took_out_do_not_lengthen_the_healthy_gap() -> None:
+    values, codes = noise(4000), np.zeros((4000, 2), np.bool_)
+    codes[1000:1060, 1] = codes[np.random.default_rng(4).random(4000) < 0.2, 1] = True
+
+    limits = rule_limits(healthy_of(values, removed=codes), ("a", "b"), LimitOptions())
+
+    assert limits.absent[0, 1] == 20
+    assert limits.longest_absent[0, 1] == 0
+
+
+def test_a_feature_that_is_nearly_always_an_error_code_is_not_expected() -> None:
+    codes = np.zeros((4000, 2), np.bool_)
+    codes[:3000, 1] = True
+
+    assert rule_limits(healthy_of(noise(4000), removed=codes), ("a", "b"), LimitOptions()).absent[0, 1] == NEVER
+
+
 def test_limits_set_by_hand_apply_at_once_and_name_the_unit() -> None:
     options = LimitOptions(ranges={"a": (None, 15.0)}, units={"a": "bar"})
     values = noise(40, seed=1)
