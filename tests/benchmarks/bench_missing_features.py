@@ -1,6 +1,6 @@
-"""What alarms do while features are missing, on labelled series, for models trained as by the command line.
+"""What alarms do while features are missing, on labelled series, with the linear members and the product's own decision.
 
-    python -m tests.benchmarks.bench_missing_features RESULTS.jsonl SERIES.npz... [--rows 4000] [--steps 250] [--patterns 4]
+    python -m tests.benchmarks.bench_missing_features RESULTS.jsonl SERIES.npz... [--rows 4000] [--patterns 4] [--without]
     python -m tests.benchmarks.bench_missing_features RESULTS.jsonl
 
 A file FAMILY__NAME.npz holds `train` [n0, F], `test` [n1, F], the labels `y` [n1] of the test rows, and `seconds` between two
@@ -18,24 +18,32 @@ import argparse
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.assembly import build_detector
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.scorer import WindowErrors
 from stream_detector.evaluation.offline_scoring import join, score_dataset
-from stream_detector.model_store.model_directory import save_artifact
-from stream_detector.readings import BoolArray, Float32Array
+from stream_detector.model.error_normalization import fit_error_normalization
+from stream_detector.model.input_scaling import scale
+from stream_detector.model.linear_members import CHANGE, fit_linear, linear_specs
+from stream_detector.readings import BoolArray, Float32Array, Int64Array
 from stream_detector.settings.schema import AlertSettings, StateSettings
+from stream_detector.state.running_scale import Scales
 from stream_detector.tables.dataset import Dataset
-from stream_detector.training.preparation import TrainingConfig, prepare
-from stream_detector.training.trainer import train
+from stream_detector.training.calibration_fit import fit_calibration
+from stream_detector.training.data_split import gather
+from stream_detector.training.healthy_fit import fit_healthy
+from stream_detector.training.missing_fit import corrected, measure_missing_levels
+from stream_detector.training.preparation import Prepared, TrainingConfig, prepare
 
 START_MS = 1_767_225_600_000
+CHUNK_WINDOWS = 2_048
 WHOLE, WITHOUT = "whole", "trained without"
 
 
@@ -88,20 +96,79 @@ def patterns(series: Series, most: int) -> list[tuple[int, ...]]:
     return [*((feature,) for feature in singles), *(pairs[number] for number in drawn)]
 
 
-def fitted(series: Series, kept: Sequence[int], options: argparse.Namespace) -> KerasScorer:
-    """Train on some of the features, or load what was trained before."""
-    directory = options.models and options.models / f"{series.name}.{'-'.join(map(str, kept))}"
-    if directory and directory.exists():
-        return KerasScorer(directory)
-    rows = series.train[-options.train_rows :, kept]
-    config = TrainingConfig(steps=options.steps)
-    artifact = train(prepare(dataset_of(rows, series.seconds), config), lambda *_: None).artifact
-    if directory:
-        save_artifact(artifact, directory, b"")
-    return KerasScorer(artifact)
+class LinearScorer:
+    """The linear members of a model, each with the same weight, without its network: trained and run in seconds."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        config, split, length = prepared.config, prepared.split, prepared.config.window_length
+        chosen = split.fit[:: max(1, len(split.fit) // config.max_linear_windows)]
+        windows, _ = prepared.scaled_windows(chosen)
+        self._members = fit_linear(windows, linear_specs(length))
+        self._imputation, names = prepared.imputation, tuple(member.spec.name for member in self._members)
+        ends = split.calibration_ends(config.max_calibration_windows, config.seed)
+        parts = [self.errors(*_raw(prepared, part)) for part in np.array_split(ends, -(-len(ends) // CHUNK_WINDOWS))]
+        errors, seen = (np.concatenate(all_of) for all_of in zip(*parts, strict=True))
+        self._normalization = fit_error_normalization(errors, seen, prepared.scored)
+        rows_read = np.array([member.spec.rows_read + (member.spec.kind == CHANGE) for member in self._members])
+        self._levels = measure_missing_levels(self._log_errors, prepared, ends, rows_read)
+        log_errors = np.asarray(self._normalization.log_errors(errors, seen), np.float32)
+        self.calibration = fit_calibration(
+            corrected(prepared, self._levels, ends, log_errors),
+            prepared.dataset.codes[ends],
+            sensors=prepared.dataset.sensors,
+            scales=prepared.scales,
+            paces=prepared.paces,
+            members=names,
+            weights=np.full(len(names), 1.0 / len(names)),
+            quiet_readings=length // 2,
+        )
+        self.spec = ModelSpec("linear", "", prepared.dataset.features, length, prepared.interval_seconds, names)
+        self.healthy, self.fallback_deviation = fit_healthy(prepared.dataset, prepared.scored), prepared.scales.fleet.deviation
+
+    def _log_errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
+        return np.asarray(self._normalization.log_errors(*self.errors(windows, scales)), np.float32)
+
+    def errors(self, windows: Float32Array, scales: Scales) -> tuple[Float32Array, BoolArray]:
+        """Return the errors of each feature, as model/members.py computes them, and whether it was seen, [N, M, F]."""
+        filled, present = self._imputation.fill(windows, scales)
+        scaled = np.asarray(scale(filled, scales.location, scales.deviation), np.float32)
+        errors, seen = [], []
+        for member in self._members:
+            actual, expected = member.expect(scaled)
+            rows = member.spec.rows_predicted
+            counts = present[:, -rows:] & present[:, -1:]
+            if member.spec.kind == CHANGE:
+                counts = counts & present[:, -rows - 1 : -1]
+            number = counts.sum(axis=1)
+            errors.append((np.square(actual - expected) * counts).sum(axis=1) / np.maximum(number, 1))
+            seen.append(number > 0)
+        return np.stack(errors, axis=1).astype(np.float32), np.stack(seen, axis=1)
+
+    def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
+        """See detection.scorer.Scorer."""
+        if not len(windows):
+            return lambda: np.empty((0, len(self._members)), np.float32)
+        found = self._log_errors(windows, scales)
+        return lambda: self._levels.correct(found, windows)
+
+    def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:  # noqa: ARG002 - nothing is explained here
+        """See detection.scorer.Scorer."""
+        steps, features = windows.shape[1:]
+        even = np.full((len(self._members), features), 1.0 / features), np.full((len(self._members), steps), 1.0 / steps)
+        return [WindowErrors(np.empty(0), one[-8:], *even, np.isnan(one[-1])) for one in windows]
 
 
-def judge(scorer: KerasScorer, series: Series, values: Float32Array) -> dict[str, Any]:
+def _raw(prepared: Prepared, ends: Int64Array) -> tuple[Float32Array, Scales]:
+    windows = gather(prepared.dataset.values, ends, prepared.config.window_length)
+    return windows, prepared.scales.of(prepared.dataset.codes[ends])
+
+
+def fitted(series: Series, kept: Sequence[int], options: argparse.Namespace) -> LinearScorer:
+    """Train on some of the features."""
+    return LinearScorer(prepare(dataset_of(series.train[-options.train_rows :, kept], series.seconds), TrainingConfig()))
+
+
+def judge(scorer: LinearScorer, series: Series, values: Float32Array) -> dict[str, Any]:
     """Return the share of normal rows that are alarmed in the test part with these values [n1, F], and the found events."""
     detector = build_detector(scorer, StateSettings(), AlertSettings())
     alarmed = join(list(score_dataset(detector, dataset_of(values, series.seconds)))).is_anomaly
@@ -173,9 +240,7 @@ def main() -> None:
     parser.add_argument("series", type=Path, nargs="*")
     parser.add_argument("--rows", type=int, default=4_000)
     parser.add_argument("--train-rows", type=int, default=6_000, help="newest rows of the training part")
-    parser.add_argument("--models", type=Path, help="directory to keep the models in")
     parser.add_argument("--without", action="store_true", help="train without the features that hide an event")
-    parser.add_argument("--steps", type=int, default=250, help="of the network")
     parser.add_argument("--patterns", type=int, default=4, help="single features, and pairs, of a series")
     arguments = parser.parse_args()
     lines = [json.loads(line) for line in arguments.results.read_text().splitlines()] if arguments.results.exists() else []
