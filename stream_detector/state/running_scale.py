@@ -25,8 +25,9 @@ from stream_detector.state.known_sensors import UNKNOWN, SensorTable
 from stream_detector.state.record_layout import Records
 from stream_detector.state.windows import Appended
 
-#: A deviation below this share of the mean is a rounding error: the feature is constant.
-NEGLIGIBLE_SHARE = 1.0e-4
+#: A deviation below this share of the mean is a rounding error: the feature is constant. Windows hold single precision, whose
+#: values lie a 10-millionth apart, so a deviation of this share is still told to a tenth.
+NEGLIGIBLE_SHARE = 1.0e-6
 #: A value counts as at most this many deviations from the mean, the sensor's or the fleet's typical one. It is far from the
 #: rest of a window beyond this many times the distance from the median that a QUARTER of the values exceed.
 FAR, QUARTER = 10.0, 0.25

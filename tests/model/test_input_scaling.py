@@ -86,12 +86,25 @@ def test_mean_and_deviation_are_of_the_values_that_are_there() -> None:
 
 
 def test_a_feature_that_varies_by_its_rounding_only_does_not_vary() -> None:
-    values = np.array([[1000.0, 5.0, 1000.0], [1000.0, 5.0, 1001.0], [1000.01, 5.0, 1000.0]], np.float32)
+    values = np.array([[1000.0, 5.0, 1000.0], [1000.0, 5.0, 1001.0], [1000.0003, 5.0, 1000.0]], np.float32)
 
     mean, deviation = mean_and_deviation(values)
 
-    assert mean == pytest.approx([1000.003, 5.0, 1000.333], rel=1e-6)
+    assert mean == pytest.approx([1000.0001, 5.0, 1000.333], rel=1e-6)
     assert deviation == pytest.approx([0.0, 0.0, 2**0.5 / 3], rel=1e-3)
+
+
+@pytest.mark.parametrize("offset", [101_325.0, -273_150.0, 400_000.0])
+def test_a_small_variation_beside_a_large_value_looks_as_without_that_value(offset: float) -> None:
+    plain = np.random.default_rng(0).normal(0.0, 0.5, (1000, 1))
+    large = (offset + plain).astype(np.float32)
+
+    mean, deviation = mean_and_deviation(large)
+    without = scale(plain[np.newaxis].astype(np.float32), *(one[np.newaxis] for one in mean_and_deviation(plain)))
+
+    assert mean == pytest.approx([offset + plain.mean()], abs=0.02)
+    assert deviation == pytest.approx(plain.std(axis=0), rel=0.01)
+    assert scale(large[np.newaxis], mean[np.newaxis], deviation[np.newaxis]) == pytest.approx(without, abs=0.08)
 
 
 def test_without_values_mean_and_deviation_are_zero() -> None:

@@ -92,8 +92,8 @@ def test_a_constant_feature_has_the_fallback_as_its_deviation(level: float) -> N
 
 
 def test_variation_within_the_rounding_of_large_values_is_none() -> None:
-    """A deviation counts from 1e-4 of the mean on: 0.05 around 1000 does not, 0.2 does."""
-    assert of_one([(1000.05, 1000.2), (999.95, 999.8)]).deviation[1] == pytest.approx([5.0, 0.2], rel=1e-3)
+    """A deviation counts from 1e-6 of the mean on: 0.05 around 100,000 does not, 0.5 does."""
+    assert of_one([(100_000.05, 100_000.5), (99_999.95, 99_999.5)]).deviation[1] == pytest.approx([5.0, 0.5], rel=1e-3)
 
 
 def test_the_largest_float32_values_have_a_finite_scale() -> None:
@@ -215,9 +215,9 @@ def test_location_and_deviation_equal_numpys_of_the_values_seen(
             known = seen(readings, slots[place], place, feature, learned_count).astype(np.float64)
             mean, deviation = (known.mean(), known.std()) if len(known) else (0.0, 0.0)
             assert scales.location[at, feature] == pytest.approx(mean, rel=1e-6, abs=1e-6)
-            if deviation > 2e-4 * abs(mean) + 1e-6:  # well above where a feature counts as constant
+            if deviation > 2e-6 * abs(mean) + 1e-6:  # well above where a feature counts as constant
                 assert scales.deviation[at, feature] == pytest.approx(deviation, rel=1e-5)
-            elif deviation < 0.5e-4 * abs(mean) or not deviation:
+            elif deviation < 0.5e-6 * abs(mean) or not deviation:
                 assert scales.deviation[at, feature] == RULES.fallback[feature]
 
 

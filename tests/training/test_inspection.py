@@ -251,7 +251,7 @@ def test_a_set_point_is_context_by_its_name_and_else_only_named() -> None:
 
 
 def test_variation_that_drowns_beside_the_value_is_named() -> None:
-    found = inspected(position=18_228_934 + TEMPERATURE, pressure=101_325 + 100 * TEMPERATURE)
+    found = inspected(position=18_228_934 + TEMPERATURE, pressure=101_325 + 0.1 * TEMPERATURE)
 
     assert len(found.notes) == 1
     assert found.notes[0].startswith("column position: varies by about 3.5")
