@@ -137,7 +137,7 @@ def _ending(event: Event, palette: Palette) -> list[str]:
     seconds = (event_time_ms(event.timestamp) - event_time_ms(opened_at)) / 1000.0 if opened_at else None
     reason = event.incident.reason or (ACCEPTED if event.incident.accepted else "")
     parts = [
-        f"after {duration(seconds)}" if seconds is not None else "",
+        f"after {duration(seconds)}" if seconds is not None and seconds >= 0 else "",  # a clock may have gone back
         f"peak {peak:.3g}" if peak is not None else "",
         _ENDINGS.get(reason, palette.printable(reason, 20)),
     ]

@@ -122,6 +122,12 @@ def test_a_closed_event_says_how_long_and_how_bad() -> None:
     ]
 
 
+def test_an_event_that_closes_on_a_clock_that_was_set_back_has_no_duration() -> None:
+    (first, *_) = drawn(event(status="closed", incident={"opened_at": "2026-11-23T09:11:00.250Z", "peak_score": 6.5}))
+
+    assert "after" not in first
+
+
 def test_missing_fields_are_left_out() -> None:
     assert drawn(b'{"sensor_id": "a", "timestamp": "2026-01-01T00:00:00Z", "news": 1}') == [
         "? anomaly          a         2026-01-01 00:00:00Z"

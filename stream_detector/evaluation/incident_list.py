@@ -91,7 +91,8 @@ def _line(one: FoundIncident) -> str:
     opened_ms = event_time_ms(one.opened_at)
     moment = iso_time(opened_ms).replace("T", " ").replace(".000Z", "Z")
     if one.closed_at:
-        how_long = f"closed after {duration((event_time_ms(one.closed_at) - opened_ms) / 1000.0)}"
+        seconds = (event_time_ms(one.closed_at) - opened_ms) / 1000.0
+        how_long = f"closed after {duration(seconds)}" if seconds >= 0 else "closed, when its clock had gone back"
     else:
         how_long = "open at the end"
     kind = "" if one.type == ANOMALY else f", {one.type}"

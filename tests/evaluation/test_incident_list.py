@@ -67,6 +67,13 @@ def test_the_list_is_bounded_and_an_empty_one_says_so() -> None:
     assert found.lines()[-1] == "  and 1,500 more, no more severe"
 
 
+def test_an_incident_that_closes_on_a_clock_that_was_set_back_has_no_duration() -> None:
+    found = IncidentList()
+    found.add([message(1, "opened", 50, 3.0), message(1, "closed", 10, 1.0)])
+
+    assert "11:50:00Z, closed, when its clock had gone back, " in found.lines()[1]
+
+
 def test_the_most_severe_are_listed_in_the_order_in_which_they_opened() -> None:
     found = IncidentList()
     found.add([message(number, "opened", 0, 3.0, incident={"peak_severity": "low"}) for number in range(LISTED)])
