@@ -17,6 +17,7 @@ from rich.text import Text
 
 from stream_detector.amounts import compared
 from stream_detector.detection.events import READY, Event, event_time_ms, read_event
+from stream_detector.detection.rules.clock import RIGHT_AGAIN
 from stream_detector.detection.transition import ACCEPTED, ANOMALY, CLOSED, FELL_SILENT, OPENED, QUIET, RETURNED, UPDATED
 from stream_detector.readings import Record
 from stream_detector.timestamps import duration, iso_time
@@ -36,6 +37,7 @@ _ENDINGS = {
     ACCEPTED: "taken for the new normal",
     FELL_SILENT: "the sensor fell silent",
     RETURNED: "the sensor is back",
+    RIGHT_AGAIN: "the clock is right again",
 }
 
 

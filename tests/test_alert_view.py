@@ -136,7 +136,13 @@ def test_missing_fields_are_left_out() -> None:
 
 @pytest.mark.parametrize(
     ("reason", "shown"),
-    [("quiet", "normal again"), ("accepted", "taken for the new normal"), ("silent", "the sensor fell silent"), ("new", "new")],
+    [
+        ("quiet", "normal again"),
+        ("accepted", "taken for the new normal"),
+        ("silent", "the sensor fell silent"),
+        ("clock_right", "the clock is right again"),
+        ("new", "new"),
+    ],
 )
 def test_a_closed_event_says_why(reason: str, shown: str) -> None:
     incident = {"opened_at": "2026-11-23T07:11:00.250Z", "peak_score": 6.5, "reason": reason}
