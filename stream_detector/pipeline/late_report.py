@@ -59,8 +59,8 @@ class LateReport:
         named = ", ".join(name for name, _ in self.sensors.most_common(_NAMED))
         more = f" and {len(self.sensors) - _NAMED} more" if len(self.sensors) > _NAMED else ""
         behind = np.array(self.behind_ms) / 1000.0
-        middle, most = duration(float(np.median(behind))), duration(float(behind.max()))
-        late = f"of {named}{more}; {middle} late" + ("" if middle == most else f" in the median, at most {most}")
+        least, most = duration(float(behind.min())), duration(float(behind.max()))
+        late = f"of {named}{more}; {least if least == most else f'{least} to {most}'} late"
         if self.are_of_other_features:
             return (
                 f"{late}. They have the time of another reading and values of other features: is each metric a message of its "
