@@ -93,6 +93,8 @@ class MissingValues:
         items: list[object] = []
         for item in filter(None, (part.strip() for part in text.split(","))):
             name, equals, value = item.rpartition("=")
+            if (equals and not name.strip()) or re.search(r"[0-9]\s*[;|]", item):
+                raise ValueError(f"{item!r}: separate values by commas; write one of a single feature as temperature=-1")
             items.append({name.strip(): [value.strip()]} if equals else item)
         return cls.of(items)
 

@@ -99,3 +99,9 @@ def test_a_code_is_found_to_the_precision_of_float32() -> None:
     values = np.array([9.96921e36, 1.5, np.nan, -9999.0], np.float32)
 
     assert is_code(values, MissingValues.of(["9.96921e36", -9999])).tolist() == [True, False, False, True]
+
+
+@pytest.mark.parametrize("option", ["-9999;-8888", "temperature=-1|-2", "=5"])
+def test_an_option_with_other_separators_is_refused(option: str) -> None:
+    with pytest.raises(ValueError, match="separate values by commas"):
+        MissingValues.parse(option)
