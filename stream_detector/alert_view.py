@@ -24,7 +24,7 @@ from stream_detector.timestamps import duration, iso_time
 
 _MAX_FEATURES = 3
 _MIN_SHARE = 0.05  # smallest share of a feature that gets a line; the first feature always gets one
-_CHART_WIDTH = 48
+_CHART_WIDTH = 32
 _LEAST_WIDTH, _USUAL_WIDTH = 30, 80
 _INDENT = "  "
 _MOST_WHAT = 400  # characters of a rule's sentence
@@ -33,7 +33,7 @@ _STYLES = {"low": "yellow", "medium": "yellow", "high": "bold red", "critical": 
 
 #: How an incident ended, by the reason in its closing event.
 _ENDINGS = {
-    QUIET: "normal again",
+    QUIET: "the score is normal again",
     ACCEPTED: "taken for the new normal",
     FELL_SILENT: "the sensor fell silent",
     RETURNED: "the sensor is back",
@@ -110,7 +110,7 @@ def _headline(event: Event, palette: Palette, width: int) -> list[Text]:
         parts.append(Text(palette.printable(event.type, 20), style=style))
     parts.append(Text(f"{palette.printable(event.sensor_id, min(40, width - len(_INDENT))):<9}", style="bold"))
     parts.append(Text(_time(event)))
-    if event.sensor_state not in ("", READY):
+    if event.sensor_state not in ("", READY) and event.incident.reason != RETURNED:
         parts.append(Text(f"({palette.printable(event.sensor_state, 20)})", style="dim"))
     if event.status == CLOSED:
         parts += [Text(text) for text in _ending(event, palette)]
@@ -138,10 +138,11 @@ def _ending(event: Event, palette: Palette) -> list[str]:
     opened_at, peak = event.incident.opened_at, event.incident.peak_score
     seconds = (event_time_ms(event.timestamp) - event_time_ms(opened_at)) / 1000.0 if opened_at else None
     reason = event.incident.reason or (ACCEPTED if event.incident.accepted else "")
+    how = "over" if reason == QUIET and event.type != ANOMALY else _ENDINGS.get(reason, palette.printable(reason, 20))
     parts = [
         f"after {duration(seconds)}" if seconds is not None and seconds >= 0 else "",  # a clock may have gone back
         f"peak {peak:.3g}" if peak is not None else "",
-        _ENDINGS.get(reason, palette.printable(reason, 20)),
+        how,
     ]
     found = [part for part in parts if part]
     return [f"{part}," for part in found[:-1]] + found[-1:]
@@ -171,7 +172,7 @@ def _charts(event: Event, palette: Palette, width: int) -> list[Text]:
         line.append(sparkline(weights, palette, min(_CHART_WIDTH, width - 16)), style="cyan")
         lines.append(line)
     if named:
-        note = f" newest of {len(named[0][1])} readings at the right"
+        note = f" newest of {len(named[0][1])} readings at right"
         fits = lines[0].cell_len + len(note) <= width
         lines = [lines[0].append(note, style="dim"), *lines[1:]] if fits else lines
     return lines

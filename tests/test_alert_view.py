@@ -52,7 +52,7 @@ def test_an_opened_event_shows_first_what_is_off_and_by_how_much() -> None:
         "  temperature 61.2, expected 44.0 (+17.2) 75 % of the score",
         "  flow missing, expected 30.5 (imputed) 25 % of the score",
         "  score 4.21, threshold 2",
-        "  score by step ▁▁▁█ newest of 4 readings at the right",
+        "  score by step ▁▁▁█ newest of 4 readings at right",
         "  attention     ▁▅█▅",
     ]
 
@@ -137,7 +137,7 @@ def test_missing_fields_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("reason", "shown"),
     [
-        ("quiet", "normal again"),
+        ("quiet", "the score is normal again"),
         ("accepted", "taken for the new normal"),
         ("silent", "the sensor fell silent"),
         ("clock_right", "the clock is right again"),
@@ -150,6 +150,29 @@ def test_a_closed_event_says_why(reason: str, shown: str) -> None:
     lines = drawn(event(status="closed", incident=incident))
 
     assert " ".join(" ".join(lines).split()).endswith(f"after 60 s, peak 6.5, {shown}")
+
+
+def test_a_closed_event_of_a_rule_speaks_of_no_score() -> None:
+    incident = {"opened_at": "2026-11-23T07:11:00.250Z", "reason": "quiet"}
+
+    (first, *_) = drawn(event(type="frozen", status="closed", what="It changed again", incident=incident))
+
+    assert first.endswith("after 60 s, over")
+
+
+def test_a_sensor_that_is_back_is_not_called_silent() -> None:
+    incident = {"opened_at": "2026-11-23T07:11:00.250Z", "reason": "returned"}
+
+    text = " ".join(drawn(event(type="silent", status="closed", sensor_state="silent", what="It speaks", incident=incident)))
+
+    assert "the sensor is back" in " ".join(text.split())
+    assert "(silent)" not in text
+
+
+def test_the_chart_of_a_default_window_says_where_its_newest_reading_is() -> None:
+    (chart,) = [line for line in drawn(event(step_shares=[0.0] * 63 + [1.0], attention=[])) if "score by step" in line]
+
+    assert chart == "  score by step " + 31 * "▁" + "█ newest of 64 readings at right"
 
 
 def test_times_are_shown_in_utc() -> None:
