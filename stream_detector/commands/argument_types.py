@@ -58,7 +58,10 @@ def zone(text: str) -> ZoneInfo:
 
 def missing(text: str) -> MissingValues:
     """Parse words and numbers that mean missing, separated by commas: for all features, or as FEATURE=VALUE."""
-    return MissingValues.parse(text)
+    try:
+        return MissingValues.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _number(text: str) -> float:
