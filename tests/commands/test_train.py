@@ -167,6 +167,13 @@ def test_options_that_do_not_match_the_data_are_reported_in_one_line(
     assert not (tmp_path / "model").exists()
 
 
+def test_codes_with_other_separators_are_refused_with_the_cure(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--input", "x.csv", "--output", "model", "--missing-values=-9999;-8888"])
+
+    assert "'-9999;-8888': separate values by commas" in capsys.readouterr().err
+
+
 def test_a_directory_that_is_not_a_model_is_refused_before_training(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"")
