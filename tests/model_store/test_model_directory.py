@@ -12,7 +12,7 @@ import pytest
 
 from stream_detector.errors import ModelError
 from stream_detector.model.artifact import Artifact
-from stream_detector.model_store.model_directory import MANIFEST, load_artifact, save_artifact
+from stream_detector.model_store.model_directory import MANIFEST, is_absent, load_artifact, save_artifact
 from stream_detector.model_store.serialization import with_version
 
 PICTURE = b"\x89PNG"
@@ -202,3 +202,12 @@ def test_a_model_that_cannot_be_moved_into_place_leaves_the_old_one(
 
     assert load_artifact(directory).report == artifact.report
     assert [path.name for path in directory.parent.iterdir()] == ["model"]
+
+
+def test_no_directory_and_an_empty_one_are_no_model_and_all_else_may_be_a_broken_one(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "spec.json").write_text("")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+
+    assert [is_absent(tmp_path / name) for name in ("none", "empty", "half", "dangling")] == [True, True, False, False]
