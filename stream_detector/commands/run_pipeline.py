@@ -14,6 +14,7 @@ from stream_detector.assembly import dead_letter_limit, pipeline_config, restore
 from stream_detector.commands.connections import Connections
 from stream_detector.commands.run_model import Watched, load_model, rules_only, shape_now
 from stream_detector.detection.decision_rules import DecisionRules
+from stream_detector.ingest.feature_names import MOST_FEATURES
 from stream_detector.model_store.model_directory import is_absent
 from stream_detector.pipeline.build import build_pipeline
 from stream_detector.pipeline.config import LagBounds
@@ -154,7 +155,8 @@ def arrival_of(parts: Parts, executor: ThreadPoolExecutor, metrics: Metrics) -> 
 
     def widen() -> Builder | None:
         before = parts.watched
-        if before.has_model or not before.decoder.met_unknown or settings.model.features:
+        is_full = len(before.detector.model.features) >= MOST_FEATURES
+        if before.has_model or not before.decoder.met_unknown or settings.model.features or is_full:
             return None
         before.decoder.met_unknown = False
         shape = shape_now(settings, parts.build.connections)

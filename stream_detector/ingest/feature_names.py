@@ -38,10 +38,11 @@ def _numbers(record: Record, missing: MissingValues) -> list[str]:
             return []
     if not reading.sensor_id:
         return []
-    return [name for name, value in reading.values.items() if name and _is_number(value, name, missing)]
+    return [name for name, value in reading.values.items() if name and is_number(value, name, missing)]
 
 
-def _is_number(value: object, name: str, missing: MissingValues) -> bool:
+def is_number(value: object, name: str, missing: MissingValues) -> bool:
+    """Return whether a feature's value is a number, or text that stands for one."""
     number = parse_value(value, missing.of_feature(name).texts)
     return not isinstance(number, Unusable) and not math.isnan(number)
 

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from stream_detector.ingest.document import Document, RejectionError
+from stream_detector.ingest.feature_names import is_number
 from stream_detector.ingest.lenient_json import read_leniently
 from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
 from stream_detector.ingest.shapes import time_hint
@@ -53,7 +54,7 @@ class JsonDecoder:
         self._zone = limits.parsing.zone
         self._decode = msgspec.json.Decoder(Document).decode
         self._ignored_any = self._skipped_any = self._untimed_any = False
-        self.met_unknown = False  # a feature that is not among these, since this was last set
+        self.met_unknown = False  # a number of a feature that is not among these, since this was last set
 
     def decode(self, records: Sequence[Record]) -> Decoded:
         """Turn every record into one reading, rejection or tombstone, whatever the records contain."""
@@ -107,7 +108,9 @@ class JsonDecoder:
 
     def _known_values(self, values: dict[str, Any], record: Record) -> dict[str, Any]:
         """Return the values of known features; raise RejectionError if there are none or if unknown ones cause a rejection."""
-        self.met_unknown = True
+        self.met_unknown = self.met_unknown or any(
+            is_number(value, name, self._limits.parsing.missing) for name, value in values.items() if name not in self._known
+        )
         kept = {name: number for name, number in values.items() if name in self._known}
         if self._ignored_any and kept:
             return kept

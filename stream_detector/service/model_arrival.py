@@ -21,7 +21,7 @@ from stream_detector.service.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 #: Features that the rules do not know yet are looked for at most this often.
-_LOOK_SECONDS = 10.0
+_LOOK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)

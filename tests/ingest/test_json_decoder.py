@@ -38,6 +38,18 @@ def test_readings_become_columns_in_the_order_of_the_log() -> None:
     assert [column.dtype for column in columns] == [np.int32, np.int64, np.int64, np.float64]
 
 
+@pytest.mark.parametrize(
+    ("values", "met"),
+    [({"a": 1}, False), ({"a": 1, "state": "running"}, False), ({"a": 1, "speed": 1480}, True), ({"speed": "1480"}, True)],
+)
+def test_it_notes_when_it_meets_a_number_of_a_feature_that_it_does_not_know(values: dict[str, object], met: bool) -> None:
+    decoder = JsonDecoder(("a", "b"), replace(LIMITS, ignore_unknown_features=True))
+
+    decoder.decode([record(document(values=values))])
+
+    assert decoder.met_unknown == met
+
+
 def test_no_records_are_no_readings() -> None:
     decoded = DECODER.decode([])
 

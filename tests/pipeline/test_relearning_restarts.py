@@ -32,7 +32,7 @@ def quiet_run() -> World:
 
 def accepted_at(world: World) -> int:
     """Return how many readings there were when an incident was first accepted."""
-    return next(one["window"]["last_offset"] + 1 for one in world.events() if one["incident"]["accepted"])
+    return next(int(one["window"]["last_offset"]) + 1 for one in world.events() if one["incident"]["accepted"])
 
 
 def relearning(replica: Replica) -> bool:
