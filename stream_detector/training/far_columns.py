@@ -20,6 +20,7 @@ from stream_detector.training.far_values import (
     looks_like_code,
     rest_of,
 )
+from stream_detector.training.jumps import find_jumps
 
 #: A value that occurs this often, to the last digit, was not measured each time.
 FEWEST_REPEATS = 3
@@ -46,6 +47,7 @@ class FarColumn:
     codes: dict[float, int] = field(default_factory=dict)  # error codes
     repeated: dict[float, int] = field(default_factory=dict)  # others that repeat
     single: list[float] = field(default_factory=list)
+    jumps: list[float] = field(default_factory=list)  # single values that jump away from their neighbours and back
     doubtful: dict[float, int] = field(default_factory=dict)  # kept
     low: float = np.inf  # the range of the rest
     high: float = -np.inf
@@ -63,6 +65,8 @@ def find_far(values: Float64Array, sensors: Int32Array) -> FarColumn:
         found.code_mask = np.isin(values, list(found.codes))
         found.codes = dict(Counter(values[found.code_mask].tolist()))
         found.mask |= found.code_mask
+    for part in parts:
+        _leave_out_jumps(values, part, found)
     rest = values[~found.mask & ~np.isnan(values) & ~np.isin(values, list(found.doubtful))]
     if len(rest):
         found.low, found.high = float(rest.min()), float(rest.max())
@@ -105,6 +109,14 @@ def _sort_far(values: Float64Array, part: slice, repeats: Callable[[float], int]
         sorted_into[value] = sorted_into.get(value, 0) + int(here.sum())
         left |= here & (not kept)
     found.mask[part] |= left
+
+
+def _leave_out_jumps(values: Float64Array, part: slice, found: FarColumn) -> None:
+    """Add the jumps of one sensor's part of the column, apart from what is left out already."""
+    kept = np.arange(part.start, part.stop)[~(np.isnan(values[part]) | found.mask[part])]
+    jumps = kept[find_jumps(values[kept])]
+    found.jumps += values[jumps].tolist()
+    found.mask[jumps] = True
 
 
 def _has_nothing_far(ordered: Float64Array) -> bool:
@@ -163,6 +175,12 @@ def notes_on_far(name: str, found: FarColumn, total: int) -> list[str]:
         notes.append(
             f"column {name}: {what} far from the rest ({beside}). Left out of the training, so an alarm when such a value "
             f"comes again; {measured}"
+        )
+    if found.jumps:
+        notes.append(
+            f"column {name}: {len(found.jumps):,} single values ({100.0 * len(found.jumps) / total:.2g} % of the readings) "
+            f"from {min(found.jumps):.6g} to {max(found.jumps):.6g} jump away from those around them and back. Left out of the "
+            f"training, so an alarm when that happens again; {measured}"
         )
     notes += [
         f"column {name}: {value:.10g} {_times(count, total)}, far from the rest ({beside}). Kept as a measurement; "

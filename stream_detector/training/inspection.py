@@ -117,7 +117,7 @@ def _kinds(dataset: Dataset, choices: Choices, far: Mapping[str, FarColumn]) -> 
 
 def _codes_only(found: FarColumn) -> FarColumn:
     """Return only the error codes of a counter: it may restart far from where it was."""
-    return replace(found, mask=found.code_mask, repeated={}, single=[], doubtful={})
+    return replace(found, mask=found.code_mask, repeated={}, single=[], jumps=[], doubtful={})
 
 
 def _far_cells(dataset: Dataset, far: Mapping[str, FarColumn]) -> BoolArray:

@@ -1,6 +1,6 @@
 """What alarms do while features are missing, on labelled series, with the linear members and the product's own decision.
 
-    python -m tests.benchmarks.bench_missing_features RESULTS.jsonl SERIES.npz... [--rows 4000] [--patterns 4] [--without]
+    python -m tests.benchmarks.bench_missing_features RESULTS.jsonl SERIES.npz... [--rows 1500] [--patterns 2]
     python -m tests.benchmarks.bench_missing_features RESULTS.jsonl
 
 A file FAMILY__NAME.npz holds `train` [n0, F], `test` [n1, F], the labels `y` [n1] of the test rows, and `seconds` between two
@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +43,6 @@ from stream_detector.training.preparation import Prepared, TrainingConfig, prepa
 
 START_MS = 1_767_225_600_000
 CHUNK_WINDOWS = 2_048
-WHOLE, WITHOUT = "whole", "trained without"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +151,9 @@ class LinearScorer:
 
     def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:  # noqa: ARG002 - nothing is explained here
         """See detection.scorer.Scorer."""
-        steps, features = windows.shape[1:]
-        even = np.full((len(self._members), features), 1.0 / features), np.full((len(self._members), steps), 1.0 / steps)
-        return [WindowErrors(np.empty(0), one[-8:], *even, np.isnan(one[-1])) for one in windows]
+        count, (steps, features) = len(self._members), windows.shape[1:]
+        even = np.full((count, features), 1.0 / features, np.float32), np.full((count, steps), 1.0 / steps, np.float32)
+        return [WindowErrors(np.empty(0, np.float32), one[-8:], *even, np.isnan(one[-1])) for one in windows]
 
 
 def _raw(prepared: Prepared, ends: Int64Array) -> tuple[Float32Array, Scales]:
@@ -168,83 +166,67 @@ def fitted(series: Series, kept: Sequence[int], options: argparse.Namespace) -> 
     return LinearScorer(prepare(dataset_of(series.train[-options.train_rows :, kept], series.seconds), TrainingConfig()))
 
 
-def judge(scorer: LinearScorer, series: Series, values: Float32Array) -> dict[str, Any]:
+def judge(scorer: LinearScorer | None, series: Series, values: Float32Array) -> dict[str, Any]:
     """Return the share of normal rows that are alarmed in the test part with these values [n1, F], and the found events."""
+    assert scorer is not None
     detector = build_detector(scorer, StateSettings(), AlertSettings())
     alarmed = join(list(score_dataset(detector, dataset_of(values, series.seconds)))).is_anomaly
     found = [bool(alarmed[event.start : (event.start + event.stop + 1) // 2].any()) for event in series.events]
     return {"alarmed": float(alarmed[~series.labels].mean()), "found": found}
 
 
-def measure(
-    series: Series, done: dict[tuple[str, str, str], dict[str, Any]], options: argparse.Namespace
-) -> Iterator[dict[str, Any]]:
-    """Yield a line for each pattern, and for a model trained without it if an event is lost with it."""
+def measure(series: Series, done: set[tuple[str, str]], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield a line for each pattern: what is alarmed with it, and by a model that was trained without its features."""
     everything = range(series.test.shape[1])
-    groups = [(), *patterns(series, options.patterns)]
-    lines = {hidden: done.get((series.name, WHOLE, str(hidden))) for hidden in groups}
-    scorer = None
-    for hidden in [hidden for hidden, line in lines.items() if line is None]:
-        scorer = scorer or fitted(series, everything, options)
-        values = series.test.copy()
+    missing = [hidden for hidden in [(), *patterns(series, options.patterns)] if (series.name, str(hidden)) not in done]
+    scorer = fitted(series, everything, options) if missing else None
+    for hidden in missing:
+        values, kept = series.test.copy(), [feature for feature in everything if feature not in hidden]
         values[:, list(hidden)] = np.nan
-        lines[hidden] = line = described(series, WHOLE, hidden) | judge(scorer, series, values)
-        yield line
-    before = lines[()] or {}
-    for hidden in groups[1:] if options.without else []:
-        is_lost = any(a and not b for a, b in zip(before["found"], (lines[hidden] or {})["found"], strict=True))
-        if is_lost and (series.name, WITHOUT, str(hidden)) not in done:
-            kept = [feature for feature in everything if feature not in hidden]
-            yield described(series, WITHOUT, hidden) | judge(fitted(series, kept, options), series, series.test[:, kept])
-
-
-def described(series: Series, model: str, hidden: Sequence[int]) -> dict[str, Any]:
-    """Return what identifies a line."""
-    return {"series": series.name, "model": model, "hidden": str(hidden), "count": len(hidden)}
+        line = {"series": series.name, "hidden": str(hidden), "count": len(hidden), "now": judge(scorer, series, values)}
+        yield line | ({"without": judge(fitted(series, kept, options), series, series.test[:, kept])} if hidden else {})
 
 
 def summary(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield the table of the families."""
-    by_key = {(line["series"], line["model"], line["hidden"]): line for line in lines}
-    families = defaultdict(list)
-    for line in lines:
-        families[line["series"].split("__")[0]].append(line)
-    yield "family | series | whole: alarmed, found | one missing: alarmed mean (worst), trained without, visible found | two"
-    for family, of_family in sorted(families.items()):
-        cells = [family, str(len({line["series"] for line in of_family}))]
+    """Yield a row for each family."""
+    yield "family (series) | all | one missing: alarmed mean (worst), trained without; found, others found | two missing"
+    for family, of_family in itertools.groupby(sorted(lines, key=_family), _family):
+        group = list(of_family)
+        cells = [f"{family} ({len({line['series'] for line in group})})"]
         for count in (0, 1, 2):
-            chosen = [line for line in of_family if line["model"] == WHOLE and line["count"] == count]
-            if not chosen:
-                cells.append("-")
-                continue
-            alarmed = np.array([line["alarmed"] for line in chosen])
-            if not count:
-                found = [one for line in chosen for one in line["found"]]
-                cells.append(f"{alarmed.mean():.1%}, {sum(found)}/{len(found)}")
-                continue
-            pairs = [(line, by_key.get((line["series"], WITHOUT, line["hidden"]))) for line in chosen]
-            pairs = [(line, without) for line, without in pairs if without]
-            visible = [a for line, without in pairs for a, b in zip(line["found"], without["found"], strict=True) if b]
-            more = [a for line, without in pairs for a, b in zip(line["found"], without["found"], strict=True) if a and not b]
-            reference = np.array([without["alarmed"] for _, without in pairs])
-            shown = f"{reference.mean():.1%} ({reference.max():.1%})" if len(reference) else "-"
-            cells.append(
-                f"{alarmed.mean():.1%} ({alarmed.max():.1%}), {shown}, {sum(visible)}/{len(visible)} and {len(more)} others"
-            )
+            chosen = [line for line in group if line["count"] == count]
+            cells.append(_cell(chosen) if chosen else "-")
         yield " | ".join(cells)
+
+
+def _family(line: dict[str, Any]) -> str:
+    return str(line["series"]).split("__")[0]
+
+
+def _cell(lines: Sequence[dict[str, Any]]) -> str:
+    alarmed = np.array([line["now"]["alarmed"] for line in lines])
+    found = [one for line in lines for one in line["now"]["found"]]
+    if "without" not in lines[0]:
+        return f"{alarmed.mean():.1%}, {sum(found)} of {len(found)}"
+    reference = np.array([line["without"]["alarmed"] for line in lines])
+    visible = [one for line in lines for one in line["without"]["found"]]
+    both = sum(a and b for a, b in zip(found, visible, strict=True))
+    return (
+        f"{alarmed.mean():.1%} ({alarmed.max():.1%}), {reference.mean():.1%} ({reference.max():.1%}); "
+        f"{both} of {sum(visible)}, {sum(found) - both}"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path)
     parser.add_argument("series", type=Path, nargs="*")
-    parser.add_argument("--rows", type=int, default=4_000)
-    parser.add_argument("--train-rows", type=int, default=6_000, help="newest rows of the training part")
-    parser.add_argument("--without", action="store_true", help="train without the features that hide an event")
-    parser.add_argument("--patterns", type=int, default=4, help="single features, and pairs, of a series")
+    parser.add_argument("--rows", type=int, default=1_500)
+    parser.add_argument("--train-rows", type=int, default=4_000, help="newest rows of the training part")
+    parser.add_argument("--patterns", type=int, default=2, help="single features, and pairs, of a series")
     arguments = parser.parse_args()
     lines = [json.loads(line) for line in arguments.results.read_text().splitlines()] if arguments.results.exists() else []
-    done = {(line["series"], line["model"], line["hidden"]): line for line in lines}
+    done = {(line["series"], line["hidden"]) for line in lines}
     for path in arguments.series:
         for line in measure(read(path, arguments.rows), done, arguments):
             with arguments.results.open("a") as file:

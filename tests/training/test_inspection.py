@@ -80,6 +80,20 @@ def test_what_was_taken_out_is_remembered_in_the_order_of_the_features() -> None
     assert set(found.removed.nonzero()[1]) == {1}
 
 
+def test_single_values_that_jump_away_and_back_are_left_out_of_the_training_and_named() -> None:
+    rng = np.random.default_rng(5)
+    at = np.flatnonzero(rng.random(2 * ROWS) < 0.015)
+    sizes = np.exp(rng.uniform(np.log(5.0), np.log(60.0), len(at))) * rng.choice([-1, 1], len(at))
+    values = TEMPERATURE.copy()
+    values[at] += sizes
+
+    found = inspected(temperature=values)
+
+    assert len(set(missing(found)) & set(at.tolist())) >= 0.95 * len(at)
+    assert found.codes == {}
+    assert "jump away from those around them and back. Left out of the training, so an alarm" in found.notes[-1]
+
+
 def test_an_error_code_among_levels_and_in_a_counter() -> None:
     valve = np.where(COUNT % 400 < 200, 50.0, 60.0)
     valve[[30, 31, 32]] = -9999
