@@ -47,8 +47,12 @@ class Members:
     def outputs(self, windows: Windows) -> list[MemberOutput]:
         """Return the output of each scored member for these windows."""
         by_name = {member.spec.name: member for member in self.linear}
+        # Once for all members, each of which reads some of the rows.
+        scored = windows.present * windows.present[:, -1:]
         return [
-            _linear_output(by_name[name], windows) if name in by_name else _network_output(self.autoencoder, windows)
+            _linear_output(by_name[name], windows, scored)
+            if name in by_name
+            else _network_output(self.autoencoder, windows, scored)
             for name in self.names
         ]
 
@@ -83,21 +87,18 @@ def feature_errors(outputs: list[MemberOutput]) -> tuple[Tensor, Tensor]:
     return ops.stack(errors, axis=1), ops.stack(counts, axis=1) > 0
 
 
-def _network_output(autoencoder: MaskedAutoencoder, windows: Windows) -> MemberOutput:
+def _network_output(autoencoder: MaskedAutoencoder, windows: Windows, scored: Tensor) -> MemberOutput:
+    """`scored` [N, T, F]: 1 where there is a value of a feature whose newest value is there, else 0."""
     centre, spread, attention = autoencoder.expect(windows)
-    present = _scored_cells(windows, centre.shape[1])
+    present = scored[:, -centre.shape[1] :]
     residuals = (windows.scaled[:, -centre.shape[1] :] - centre) / spread * present
     return MemberOutput(residuals, present, centre, attention)
 
 
-def _linear_output(member: LinearMember, windows: Windows) -> MemberOutput:
+def _linear_output(member: LinearMember, windows: Windows, scored: Tensor) -> MemberOutput:
+    """`scored`: see _network_output."""
     actual, expected = member.expect(windows.scaled, ops)
-    present = _scored_cells(windows, member.spec.rows_predicted)
+    present = scored[:, -member.spec.rows_predicted :]
     if member.spec.kind == CHANGE:
         present = present * windows.present[:, -member.spec.rows_predicted - 1 : -1]
     return MemberOutput((actual - expected) * present, present, None if member.spec.kind == CHANGE else expected)
-
-
-def _scored_cells(windows: Windows, rows: int) -> Tensor:
-    """Return 1 where there is a value in the newest rows [N, R, F] of a feature whose newest value is there, else 0."""
-    return windows.present[:, -rows:] * windows.present[:, -1:]
