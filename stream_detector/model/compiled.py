@@ -66,7 +66,7 @@ def _error_shares(outputs: list[MemberOutput], normalization: ErrorNormalization
     The error is the sum of cells: the squared residual of step t, feature f, divided by (rows of f times b_f), for the features
     with the largest ratios. Without any error, all shares are equal.
     """
-    scored = np.asarray(normalization.scored, np.float32) * outputs[0].present[:, -1]  # [N, F]
+    scored = np.asarray(normalization.scored, np.float32) * outputs[0].newest  # [N, F]
     equal_features = scored / ops.maximum(ops.sum(scored, axis=-1, keepdims=True), 1.0)
     equally = np.full(tiles.window_length, 1.0 / tiles.window_length, np.float32)
     ratios = normalization.ratios(*feature_errors(outputs), ops)

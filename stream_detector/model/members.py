@@ -24,8 +24,9 @@ from stream_detector.readings import Int64Array
 class MemberOutput:
     """One member's prediction of the newest R rows of N windows, and its residuals."""
 
-    residuals: Tensor  # [N, R, F] 0 where a value is missing, and for a feature whose newest value is
-    present: Tensor  # [N, R, F] 1 where there is a value of a feature whose newest value is there, else 0
+    residuals: Tensor  # [N, R, F] 0 where a value is missing
+    present: Tensor  # [N, R, F] 1 where there is a value, else 0
+    newest: Tensor  # [N, F] 1 where there is a newest value, else 0; without it a feature has no error
     expected: Tensor | None  # [N, R, F] scaled values; None: the member expects changes, not values
     attention: Tensor | None = None  # [N, T] of the network; the linear members have none
 
@@ -47,12 +48,8 @@ class Members:
     def outputs(self, windows: Windows) -> list[MemberOutput]:
         """Return the output of each scored member for these windows."""
         by_name = {member.spec.name: member for member in self.linear}
-        # Once for all members, each of which reads some of the rows.
-        scored = windows.present * windows.present[:, -1:]
         return [
-            _linear_output(by_name[name], windows, scored)
-            if name in by_name
-            else _network_output(self.autoencoder, windows, scored)
+            _linear_output(by_name[name], windows) if name in by_name else _network_output(self.autoencoder, windows)
             for name in self.names
         ]
 
@@ -72,7 +69,9 @@ def restore_members(artifact: Artifact) -> Members:
 
 
 def feature_errors(outputs: list[MemberOutput]) -> tuple[Tensor, Tensor]:
-    """Return the errors e_f [N, M, F] over the rows that have a value, and whether there is such a row [N, M, F].
+    """Return the errors e_f [N, M, F] over the rows that have a value, and whether they count [N, M, F].
+
+    They count where there is such a row, and a newest value; elsewhere the error is 0.
 
     The error is the mean squared residual. For the network it is the root of that, times the absolute mean residual: a shifted
     level makes its residuals err in one direction.
@@ -84,21 +83,21 @@ def feature_errors(outputs: list[MemberOutput]) -> tuple[Tensor, Tensor]:
         square = ops.sum(ops.square(output.residuals), axis=1) / at_least_one
         mean = ops.absolute(ops.sum(output.residuals, axis=1)) / at_least_one
         errors.append(ops.sqrt(square) * mean if output.attention is not None else square)
-    return ops.stack(errors, axis=1), ops.stack(counts, axis=1) > 0
+    newest = ops.expand_dims(outputs[0].newest, 1)
+    return ops.stack(errors, axis=1) * newest, ops.stack(counts, axis=1) * newest > 0
 
 
-def _network_output(autoencoder: MaskedAutoencoder, windows: Windows, scored: Tensor) -> MemberOutput:
-    """`scored` [N, T, F]: 1 where there is a value of a feature whose newest value is there, else 0."""
+def _network_output(autoencoder: MaskedAutoencoder, windows: Windows) -> MemberOutput:
     centre, spread, attention = autoencoder.expect(windows)
-    present = scored[:, -centre.shape[1] :]
+    present = windows.present[:, -centre.shape[1] :]
     residuals = (windows.scaled[:, -centre.shape[1] :] - centre) / spread * present
-    return MemberOutput(residuals, present, centre, attention)
+    return MemberOutput(residuals, present, windows.present[:, -1], centre, attention)
 
 
-def _linear_output(member: LinearMember, windows: Windows, scored: Tensor) -> MemberOutput:
-    """`scored`: see _network_output."""
+def _linear_output(member: LinearMember, windows: Windows) -> MemberOutput:
     actual, expected = member.expect(windows.scaled, ops)
-    present = scored[:, -member.spec.rows_predicted :]
+    present = windows.present[:, -member.spec.rows_predicted :]
     if member.spec.kind == CHANGE:
         present = present * windows.present[:, -member.spec.rows_predicted - 1 : -1]
-    return MemberOutput((actual - expected) * present, present, None if member.spec.kind == CHANGE else expected)
+    shown = None if member.spec.kind == CHANGE else expected
+    return MemberOutput((actual - expected) * present, present, windows.present[:, -1], shown)
