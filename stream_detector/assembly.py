@@ -19,7 +19,6 @@ from stream_detector.detection.rules.incidents import Pace
 from stream_detector.detection.rules.limits import LimitOptions, rule_limits
 from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import SilenceRules
-from stream_detector.detection.transition import FROZEN, MISSING_FEATURE, OUT_OF_RANGE
 from stream_detector.errors import SettingsError
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.ingest.json_decoder import InputLimits
@@ -39,6 +38,7 @@ from stream_detector.settings.schema import (
     time_zone,
 )
 from stream_detector.state.arena import Arena
+from stream_detector.state.record_layout import KEPT_TYPES
 from stream_detector.state.running_scale import MAXIMUM_LEARNED_COUNT, ScaleConfig
 from stream_detector.timestamps import to_ms
 
@@ -97,6 +97,7 @@ def rule_config(model: ModelSpec, healthy: HealthyData, rules: RuleSettings, upd
         frozen_readings=rules.frozen_readings,
         frozen_row_readings=rules.frozen_row_readings,
         missing_readings=rules.missing_readings,
+        flapping_turns=rules.flapping_turns,
         healthy_factor=rules.healthy_factor,
         range_spans=rules.range_spans,
         ranges=rules.limits,
@@ -104,7 +105,7 @@ def rule_config(model: ModelSpec, healthy: HealthyData, rules: RuleSettings, upd
     )
     return RuleConfig(
         limits=rule_limits(healthy, model.features, options),
-        types=frozenset(name for name in (FROZEN, MISSING_FEATURE, OUT_OF_RANGE) if getattr(rules, name)),
+        types=frozenset(name for name in KEPT_TYPES if getattr(rules, name)),
         pace=Pace(rules.quiet_readings or max(1, model.window_length // 2), max(1, round(1000 * update_seconds))),
         healthy_factor=rules.healthy_factor,
     )

@@ -17,10 +17,10 @@ from stream_detector.detection.rules.changes import Closing, build_rule_event, c
 from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence_events import SensorPlace, begins_silence, closing_event, opened_change
 from stream_detector.detection.silence_watch import SilentSensor
-from stream_detector.detection.transition import CLOSED, SILENT, Transition
+from stream_detector.detection.transition import CLOSED, Transition
 from stream_detector.readings import Int64Array, Message, Readings
 from stream_detector.state.arena import Arena
-from stream_detector.state.record_layout import NO_INCIDENT, RULE_TYPES
+from stream_detector.state.record_layout import KEPT_TYPES, NO_INCIDENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ class AlertEvents:
 
     def of_silence(self, silent: SilentSensor, partition: int, rules: DecisionRules, input_topic: str) -> list[Event]:
         """Build the events of a sensor that falls silent: its open incidents close, and one opens."""
-        header, state, silence = silent.record["header"], silent.record["rules"], silent.silence
+        header, state, silence = silent.record["header"], silent.record["rules"]["incidents"], silent.silence
         events: list[Event] = []
         if header["incident_offset"] != NO_INCIDENT:
             at = SensorPlace(silent.sensor_id, input_topic, partition)
             closing = transition_of(header, -1, CLOSED, silence=silence)
             events.append(closing_event(at, closing, self.model, event_rules(rules)))
-        open_types = [name for name in RULE_TYPES if name != SILENT and state[name]["offset"] != NO_INCIDENT]
+        open_types = [name for name in KEPT_TYPES if state[name]["offset"] != NO_INCIDENT]
         changes = [
             closed_by_silence(
                 Closing(name, silent.sensor_id, partition, int(state[name]["offset"]), int(state[name]["time_ms"])), silence

@@ -19,7 +19,6 @@ from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.open_incidents import OpenIncident, write_incident
 from stream_detector.detection.rules.batch import RuleBatch
 from stream_detector.detection.rules.changes import RuleChange
-from stream_detector.detection.rules.clock import clock_changes
 from stream_detector.detection.rules.fold import RuleConfig, fold_rules
 from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import SilenceRules
@@ -144,7 +143,7 @@ class Detector:
         """Reopen incidents that the store has lost; their sensors must be in the arena."""
         slots = np.array([self.arena.slot(partition, incident.sensor_id) for incident in incidents], np.int32)
         for slot, incident in zip(slots.tolist(), incidents, strict=True):
-            write_incident(self.arena.records, slot, incident, self.model.features)
+            write_incident(self.arena, slot, incident, self.model.features)
         self.silences.refresh(slots)
         self.arena.mark_changed(slots, np.ones(len(slots), np.int64))
 
@@ -170,13 +169,15 @@ class Detector:
         changes: tuple[RuleChange, ...] = ()
         if self._rule_config is not None:
             batch = RuleBatch.of(appended, readings, last_time_ms, table_rows, returns)
-            changes = fold_rules(self.arena.records, batch, self.model.features, self._rule_config, emits=scoring)
+            changes = fold_rules(
+                self.arena.records, self.arena.rules, batch, self.model.features, self._rule_config, emits=scoring
+            )
         if not scoring or not len(values):
             return PendingBatch(appended, scales, touched, None, np.zeros(0, np.int64), no_errors, changes)
         fold = self._fold(readings, appended, groups, returns)
         has_incident = self.arena.records["header"]["incident_offset"][touched] != NO_INCIDENT
         started = start_scoring(self._scorer, appended, scales, fold, fold.wanted | has_incident[groups])
-        changes += silence_changes(readings, appended, returns) + clock_changes(self.arena.records, readings, appended)
+        changes += silence_changes(readings, appended, returns)
         return PendingBatch(appended, scales, touched, fold, *started, changes)
 
     def finish(self, pending: PendingBatch) -> Detected:

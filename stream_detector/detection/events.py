@@ -85,7 +85,7 @@ class EventFeature(Struct, frozen=True):
         int | None,
         _about(
             "For how many readings in a row a rule has applied to the feature: for `frozen` since the value last changed, for "
-            "`missing_feature` since the last value. Null in an `anomaly`."
+            "`missing_feature` since the last value; for `flapping` how often it turned in a row. Null in an `anomaly`."
         ),
     ] = None
 
@@ -114,8 +114,9 @@ class EventIncident(Struct, frozen=True):
         str,
         _about(
             "Why the incident closed: `quiet` (the sensor was normal for long enough), `accepted` (its state counts as the new "
-            "normal one), `silent` (the sensor fell silent), `returned` (the silent sensor or the input is back). More reasons "
-            "may follow. Empty while it is open."
+            "normal one), `silent` (the sensor fell silent), `returned` (the silent sensor or the input is back), "
+            "`clock_right` (the clock is right again), `off` (the rule was switched off). More reasons may follow. Empty while "
+            "it is open."
         ),
     ] = ""
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from stream_detector.detection.events import Event, event_time_ms, read_event
 from stream_detector.detection.severity import least_ratio
 from stream_detector.detection.transition import ANOMALY, CLOSED, FROZEN, MISSING_FEATURE, SILENT
-from stream_detector.state.record_layout import MAXIMUM_RUN, RULE_TYPES, Records
+from stream_detector.state.arena import Arena
+from stream_detector.state.record_layout import KEPT_TYPES, MAXIMUM_RUN, RULE_TYPES, Records
 
 _KEPT_TYPES = frozenset({ANOMALY, *RULE_TYPES})
 
@@ -63,25 +66,30 @@ def _open_incident(event: Event) -> OpenIncident:
     )
 
 
-def write_incident(records: Records, position: int, incident: OpenIncident, features: Sequence[str]) -> None:
+def write_incident(arena: Arena, slot: int, incident: OpenIncident, features: Sequence[str]) -> None:
     """Write an open incident into the record of its sensor, in place. `features` [F] are the names of the columns."""
+    header = arena.records["header"]
     if incident.type == ANOMALY:
-        _write_anomaly(records["header"], position, incident)
+        _write_anomaly(header, slot, incident)
         return
     if incident.type == SILENT:
-        _write_silence(records["header"], position, incident)
+        _write_silence(header, slot, incident)
         return
-    state, runs = records["rules"][incident.type], records["runs"]
-    state["offset"][position] = incident.opened_offset
-    state["time_ms"][position] = incident.opened_ms
-    run = {FROZEN: "unchanged", MISSING_FEATURE: "absent"}.get(incident.type)
-    read = int(records["header"]["count"][position])  # since the log was read again
+    slots = np.array([slot], np.int32)
+    state = arena.rules.read(slots)
+    state["incidents"][incident.type]["offset"] = incident.opened_offset
+    state["incidents"][incident.type]["time_ms"] = incident.opened_ms
+    runs = {FROZEN: arena.records["unchanged"][slot], MISSING_FEATURE: state["absent"][0]}.get(incident.type)
+    read = int(header["count"][slot])  # since the log was read again
+    bit = 1 << KEPT_TYPES.index(incident.type)
+    state["involved"][0, 0] |= bit * (not incident.features)
     for name, readings in incident.features:
         if name in features:
-            at = position, features.index(name)
-            runs["involved"][at] |= 1 << RULE_TYPES.index(incident.type)
-            if run is not None and runs[run][at] >= read - 1:  # it has lasted all this time, so it began before
-                runs[run][at] = min(max(int(runs[run][at]), readings), MAXIMUM_RUN)
+            at = features.index(name)
+            state["involved"][0, at] |= bit
+            if runs is not None and runs[at] >= read - 1:  # it has lasted all this time, so it began before
+                runs[at] = min(max(int(runs[at]), readings), MAXIMUM_RUN)
+    arena.rules.write(slots, state)
 
 
 def _write_silence(header: Records, position: int, incident: OpenIncident) -> None:

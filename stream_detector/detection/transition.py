@@ -9,10 +9,12 @@ from stream_detector.state.record_layout import RULE_TYPES
 OPENED, UPDATED, CLOSED = "opened", "updated", "closed"
 #: The types of events: of the model's scores, of rules about a sensor (state.record_layout.RULE_TYPES), and about the input.
 ANOMALY, INPUT_SILENT = "anomaly", "input_silent"
-FROZEN, MISSING_FEATURE, OUT_OF_RANGE, CLOCK, SILENT = RULE_TYPES
+FROZEN, MISSING_FEATURE, OUT_OF_RANGE, CLOCK, FLAPPING, SILENT = RULE_TYPES
 EVENT_TYPES = (ANOMALY, *RULE_TYPES, INPUT_SILENT)
 #: Why an incident closed: the sensor was quiet for long enough, or its state counts as the new normal one.
 QUIET, ACCEPTED, FELL_SILENT, RETURNED = "quiet", "accepted", "silent", "returned"
+#: And for rules only: the clock is right again, or the rule was switched off.
+CLOCK_RIGHT, SWITCHED_OFF = "clock_right", "off"
 
 
 @dataclass(frozen=True, slots=True)

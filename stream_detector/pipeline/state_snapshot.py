@@ -35,7 +35,7 @@ def take_snapshots(
 
     One call serves all partitions, because encoding costs far more per call than per sensor.
     """
-    if arena.records.itemsize > whole_bytes:
+    if arena.layout.itemsize > whole_bytes:
         return [StateSnapshot(position, arena.progress(slots), _changes(arena, slots)) for slots, position in parts]
     slots = np.concatenate([slots for slots, _ in parts]) if parts else np.zeros(0, np.int32)
     stored = encode(arena.copy_records(slots))
@@ -53,25 +53,36 @@ def unsaved_updates(arena: Arena, slots: Int32Array, whole_bytes: int = WHOLE_BY
 
 
 def _changes(arena: Arena, slots: Int32Array) -> Updates:
-    """Return updates with the changed parts of these slots' records: head and new rows, or everything for a new record."""
-    records = arena.records
+    """Return updates with the changed parts of these slots' records: head and new rows, or everything for a new record.
+
+    The rules' state, the last part, is written only to records that have one, or had one since they were loaded.
+    """
+    records = arena.copy_records(slots)
     size, window_length = 1 + records.itemsize, records["rows"].shape[1]
-    row_bytes = records["rows"].dtype.itemsize
-    head_bytes = size - window_length * row_bytes
-    stored, contents = arena.stored_time_ms[slots], encode_uncompressed(arena.copy_records(slots))
+    row_bytes, rules_at = records["rows"].dtype.itemsize, 1 + arena.records.itemsize
+    head_bytes = rules_at - window_length * row_bytes
+    stored, contents = arena.stored_time_ms[slots], encode_uncompressed(records)
+    arena.has_stored_rules[slots] |= arena.rules.have_any(slots)
+    stops = np.where(arena.has_stored_rules[slots], size, rules_at).tolist()
     prefixes = stored.astype("<i8").tobytes()
     new_rows = arena.unsaved_rows[slots]
     is_whole = ((stored < 0) | (new_rows >= window_length)).tolist()
-    ends = (records["header"]["count"][slots] % window_length).tolist()
-    spans = cache(lambda end, rows: ((0, head_bytes), *_ring_spans(head_bytes, end, rows, window_length, row_bytes)))
+    ends = (records["header"]["count"] % window_length).tolist()
+
+    @cache
+    def spans(end: int, rows: int, stop: int) -> tuple[tuple[int, int], ...]:
+        of_rules = ((rules_at, stop),) if stop > rules_at else ()
+        return ((0, head_bytes), *_ring_spans(head_bytes, end, rows, window_length, row_bytes), *of_rules)
+
     whole, changed = dict[str, bytes](), []
-    for number, (slot, all_of_it, end, rows) in enumerate(zip(slots.tolist(), is_whole, ends, new_rows.tolist(), strict=True)):
-        sensor, record = arena.sensors[slot], contents[number * size : (number + 1) * size]
+    parts = zip(slots.tolist(), is_whole, ends, new_rows.tolist(), stops, strict=True)
+    for number, (slot, all_of_it, end, rows, stop) in enumerate(parts):
+        sensor, record = arena.sensors[slot], contents[number * size : number * size + stop]
         if all_of_it:
             whole[sensor] = record
         else:
             prefix = _UNCOMPRESSED_BYTE + prefixes[8 * number : 8 * number + 8]
-            changed.append(SensorUpdate(sensor, record, prefix, spans(end, rows)))
+            changed.append(SensorUpdate(sensor, record, prefix, spans(end, rows, stop)))
     return Updates(whole, changed)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from stream_detector.readings import BoolArray, Int32Array, Int64Array, Readings
 from stream_detector.state.known_sensors import UNKNOWN
-from stream_detector.state.record_layout import Records, new_records, raw
+from stream_detector.state.record_layout import Records, new_records, raw, without_rules
+from stream_detector.state.rule_states import RuleStates
 
 #: A due second that never comes.
 NEVER_DUE = 1 << 60
@@ -39,12 +40,15 @@ class Arena:
         self._unsaved: dict[int, list[Int32Array]] = {}
         self._tick = 0
         self.sensors: list[str] = []
-        self.records: Records = new_records(0, window_length, features, members, counters)  # arbitrary in free slots
+        self.layout = new_records(0, window_length, features, members, counters).dtype  # of a whole record
+        self.records: Records = np.zeros(0, without_rules(self.layout))  # without the rules' state; arbitrary in free slots
+        self.rules = RuleStates(features)
         self.partitions: Int32Array = np.zeros(0, np.int32)  # -1: free
         self.phases: Int64Array = np.zeros(0, np.int64)  # hash of the sensor's name, to spread strides
         self.table_rows: Int32Array = np.zeros(0, np.int32)  # in the model's table of sensors, or UNKNOWN
         self.stored_time_ms: Int64Array = np.zeros(0, np.int64)  # last_time_ms of the stored record; -1: none
         self.unsaved_rows: Int64Array = np.zeros(0, np.int64)  # rows appended since the record was stored
+        self.has_stored_rules: BoolArray = np.zeros(0, np.bool_)  # the stored record may have a state of the rules
         self.due_s: Int64Array = np.zeros(
             0, np.int64
         )  # detection/silence_watch.py: when the sensor has been silent for too long
@@ -124,22 +128,33 @@ class Arena:
         self._slots.setdefault(partition, {}).update(zip(sensors, slots, strict=True))
         for slot, sensor in zip(slots, sensors, strict=True):
             self.sensors[slot] = sensor
-        raw(self.records)[slots] = raw(records)
+        of_slots = np.array(slots, np.int32)
+        raw(self.records)[of_slots] = self._without_rules(records)
+        self.rules.write(of_slots, records["rules"])
+        self.has_stored_rules[of_slots] = self.rules.have_any(of_slots)
         self.partitions[slots] = partition
         self.phases[slots] = [zlib.crc32(sensor.encode()) for sensor in sensors]
         self.table_rows[slots] = table_rows
         self.stored_time_ms[slots] = np.where(stored, records["header"]["last_time_ms"], -1)
         self.unsaved_rows[slots] = 0
         self._last_seen[slots] = self._tick
-        return np.array(slots, np.int32)
+        return of_slots
 
     def held(self, partition: int) -> Int32Array:
         """Return the slots of a partition's sensors."""
         return np.fromiter(self._slots.get(partition, {}).values(), np.int32)
 
     def copy_records(self, slots: Int32Array) -> Records:
-        """Return a copy of these slots' records."""
-        return raw(self.records)[slots].view(self.records.dtype)
+        """Return a copy of these slots' whole records."""
+        copies: Records = np.empty(len(slots), self.layout)
+        self._without_rules(copies)[:] = raw(self.records)[slots]
+        copies["rules"] = self.rules.read(slots)
+        return copies
+
+    def _without_rules(self, records: Records) -> Records:
+        """Return a view of whole records without their last part, as bytes."""
+        size = self.records.dtype.itemsize
+        return np.ndarray(len(records), np.dtype((np.void, size)), records, strides=records.strides)
 
     def unsaved(self, partition: int, most: int | None = None) -> Int32Array:
         """Return a partition's slots with unsaved state, at most `most` of them."""
@@ -187,6 +202,7 @@ class Arena:
         self.partitions[slots] = -1
         self.unsaved_rows[slots] = 0
         self.due_s[slots] = NEVER_DUE
+        self.rules.forget(np.array(slots, np.int32))
         for slot in slots:
             self.sensors[slot] = ""
         self._free += slots
@@ -206,5 +222,7 @@ class Arena:
             for column in (self.phases, self.stored_time_ms, self.unsaved_rows, self._last_seen)
         )
         self.due_s = np.concatenate([self.due_s, np.full(added, NEVER_DUE, np.int64)])
+        self.has_stored_rules = np.concatenate([self.has_stored_rules, np.zeros(added, np.bool_)])
+        self.rules.grow(new)
         self.sensors += [""] * added
         self._free += range(new - 1, old - 1, -1)

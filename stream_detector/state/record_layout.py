@@ -1,5 +1,6 @@
-"""The layout of a sensor's record: a header, running moments, and a ring of the newest T rows, all of fixed size.
+"""The layout of a sensor's record: a header, running moments, a ring of the newest T rows and the rules' state, of fixed size.
 
+The rules' state comes last, because most sensors have none: the arena keeps it apart (rule_states.py), the store may lack it.
 The ring holds raw values, and the rises of counters, so a new model with the same features, counters and window length
 continues with the same windows.
 `append` in windows.py, `learn_pace` in pace.py, `learn` in running_scale.py, `decide` in detection/decision.py and the rules in
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from stream_detector.readings import Int64Array
 from stream_detector.state.counters import COUNTER, clear_counters
 
-LAYOUT_VERSION = 5
+LAYOUT_VERSION = 6
 #: A record has room for so many members' levels, whatever the number of members: training may leave some out.
 MEMBER_SLOTS = 8
 #: An incident's offset when no incident is open.
@@ -68,8 +69,10 @@ INCIDENT = (
 #: Running moments of one feature, for a sensor that the model does not know; see running_scale.py.
 _MOMENTS = np.dtype([("mean", "<f8"), ("squares", "<f8"), ("count", "<u2")])
 
-#: The types of the incidents that rules open (detection/rules/), at most one of each type in a sensor.
-RULE_TYPES = ("frozen", "missing_feature", "out_of_range", "clock", "silent")
+#: The types of incidents that a record holds (detection/rules/), at most one of each in a sensor.
+KEPT_TYPES = ("frozen", "missing_feature", "out_of_range", "clock", "flapping")
+#: The types of the incidents that rules open. A silence needs no room: the header says when the sensor was last heard.
+RULE_TYPES = (*KEPT_TYPES, "silent")
 _RULE_INCIDENT = np.dtype(
     [
         ("offset", "<i8"),  # of the reading that opened the incident, or NO_INCIDENT
@@ -77,27 +80,42 @@ _RULE_INCIDENT = np.dtype(
         ("calm", "<u2"),  # readings since the rule last applied
     ]
 )
-_RULES = np.dtype([(name, _RULE_INCIDENT) for name in RULE_TYPES])
-#: What the rules count of one feature, in readings, at most MAXIMUM_RUN; see detection/rules/runs.py.
-_RUNS = np.dtype(
-    [
-        ("unchanged", "<u2"),  # readings that repeated the value before, since it last changed
-        ("absent", "<u2"),  # readings without a value, since the last with one
-        ("longest", "<u2"),  # longest run of repeated values that ended, for a sensor that the model does not know
-        ("involved", "u1"),  # bit i: the open incident of type i is about this feature too
-    ]
-)
+_INCIDENTS = np.dtype([(name, _RULE_INCIDENT) for name in KEPT_TYPES])
+#: The largest count of readings that rules keep.
 MAXIMUM_RUN = (1 << 16) - 1
+_WORD = 8
+
+
+def rules_dtype(features: int) -> np.dtype[np.void]:
+    """Return the layout of a sensor's state of the rules, a whole number of words: all that most sensors have none of."""
+    fields = [
+        ("incidents", _INCIDENTS),
+        ("absent", "<u2", (features,)),  # rules/runs.py: readings without a value, since the last with one
+        ("longest", "<u2", (features,)),  # rules/runs.py: longest run of repeats that ended, of a sensor unknown to the model
+        ("turns", "<u2", (features,)),  # rules/turns.py: steps back and forth in a row; odd if the last one went up
+        ("since", "u1", (features,)),  # rules/turns.py: readings since the last of them
+        ("involved", "u1", (features,)),  # bit i: the open incident of type i is about this feature too
+    ]
+    size = np.dtype(fields).itemsize
+    return np.dtype([*fields, ("padding", "u1", (-size % _WORD,))])
 
 
 def record_dtype(window_length: int, features: int, members: int, counters: int = 0) -> np.dtype[np.void]:
-    """Return the layout of one sensor's record: first the parts of fixed size, then the ring of rows."""
+    """Return the layout of one sensor's record: first the parts of fixed size, then the ring of rows, then the rules' state."""
     shift = ("shift", "<f4", (member_slots(members),))  # detection/decision.py: drift of the members' levels, then zeros
     header = np.dtype([*_HEADER, shift])
     row = np.dtype([("values", "<f4", (features,)), ("step", "<u2")])  # time since the row before; 0 if there is none
     of_features = [("moments", _MOMENTS, (features,)), ("counters", COUNTER, (counters,))]
-    rules = [("rules", _RULES), ("runs", _RUNS, (features,))]
-    return np.dtype([("header", header), *of_features, *rules, ("rows", row, (window_length,))])
+    unchanged = ("unchanged", "<u2", (features,))  # rules/runs.py: readings that repeated the value before, at most MAXIMUM_RUN
+    rows = ("rows", row, (window_length,))
+    return np.dtype([("header", header), *of_features, unchanged, rows, ("rules", rules_dtype(features))])
+
+
+def without_rules(record: np.dtype[np.void]) -> np.dtype[np.void]:
+    """Return the layout of a record without its last part, the rules' state."""
+    fields = record.fields
+    assert fields is not None
+    return np.dtype([(name, fields[name][0]) for name in fields if name != "rules"])
 
 
 def member_slots(members: int) -> int:
@@ -160,9 +178,16 @@ def new_records(count: int, window_length: int, features: int, members: int, cou
     records["header"]["last_offset"] = NO_OFFSET
     records["header"]["stamp_ms"] = -1
     clear_counters(records["counters"])
-    for name in RULE_TYPES:
-        records["rules"][name]["offset"] = NO_INCIDENT
+    records["rules"] = no_rules(features)
     return records
+
+
+def no_rules(features: int) -> Records:
+    """Return the state of the rules of a sensor in which they have found nothing, as a record."""
+    state = np.zeros(1, rules_dtype(features))
+    for name in KEPT_TYPES:
+        state["incidents"][name]["offset"] = NO_INCIDENT
+    return state
 
 
 def raw(records: Records) -> Records:

@@ -12,6 +12,7 @@ from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.rules.runs import longest_runs
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
 from stream_detector.tables.dataset import Dataset
+from stream_detector.training.turns_fit import fit_turns
 
 
 def fit_healthy(dataset: Dataset, scored: BoolArray) -> HealthyData:
@@ -20,6 +21,8 @@ def fit_healthy(dataset: Dataset, scored: BoolArray) -> HealthyData:
     removed = np.zeros(dataset.values.shape, np.bool_) if dataset.removed is None else dataset.removed
     columns = [_Column(column, sent, codes, sensors) for column, sent in zip(dataset.values.T, removed.T, strict=True)]
     same_row = _repeated_rows(dataset)
+    by_feature = zip(dataset.values.T, columns, strict=True)
+    turns = [fit_turns(values, codes, column.highest - column.lowest) for values, column in by_feature]
     return HealthyData(
         readings=np.bincount(codes, minlength=sensors).astype(np.int64),
         pairs=np.stack([column.pairs for column in columns], axis=1),
@@ -31,6 +34,10 @@ def fit_healthy(dataset: Dataset, scored: BoolArray) -> HealthyData:
         longest_absent=np.stack([column.longest_absent for column in columns], axis=1),
         lowest=np.stack([column.lowest for column in columns], axis=1),
         highest=np.stack([column.highest for column in columns], axis=1),
+        step=np.stack([one.step for one in turns], axis=1),
+        counts_gaps=np.stack([one.counts_gaps for one in turns], axis=1),
+        span=np.stack([one.span for one in turns], axis=1),
+        turns=np.stack([one.turns for one in turns], axis=1),
         scored=scored,
     )
 

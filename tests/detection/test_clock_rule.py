@@ -9,7 +9,7 @@ import pytest
 
 from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.readings import Readings
-from tests.pipeline.replica_config import MINUTE_MS, SECOND_MS, ReplicaConfig
+from tests.pipeline.replica_config import MINUTE_MS, SECOND_MS, ReplicaConfig, some_rules
 
 START_MS = 20_000 * 1440 * MINUTE_MS
 #: One reading a second; the clock is 50 minutes ahead for 20 readings.
@@ -26,7 +26,7 @@ def readings_of(clocks_ms: list[int]) -> Readings:
 
 
 def changes_of(readings: Readings, bounds: list[int], scoring: bool = True) -> list[RuleChange]:
-    detector = ReplicaConfig(quiet_ms=5_000).detector()
+    detector = ReplicaConfig(quiet_ms=5_000, rule_config=some_rules()).detector()
     detector.admit_new(0, ["pump-2"])
     found: list[RuleChange] = []
     for start, stop in itertools.pairwise(bounds):
@@ -47,7 +47,9 @@ def changes_of(readings: Readings, bounds: list[int], scoring: bool = True) -> l
 def test_a_clock_that_jumps_is_one_incident_until_it_is_right_again(bounds: list[int]) -> None:
     readings = readings_of([0] * 40 + [AHEAD_MS + 60_000] * 20 + [0] * 40)
 
-    opened, closed = changes_of(readings, bounds)
+    opened, *updated, closed = changes_of(readings, bounds)
+
+    assert [(one.status, one.offset) for one in updated] == [("updated", 45), ("updated", 50)]
 
     assert (opened.status, opened.offset, opened.incident_offset) == ("opened", 40, 40)
     assert opened.what == "The clock of pump-2 is 51 min ahead of its records"
@@ -57,6 +59,6 @@ def test_a_clock_that_jumps_is_one_incident_until_it_is_right_again(bounds: list
 
 
 def test_a_clock_that_is_lost_says_by_how_much() -> None:
-    (opened,) = changes_of(readings_of([0] * 40 + [-26 * 365 * 1440 * MINUTE_MS] * 40), [0, 80])
+    opened, *updated = changes_of(readings_of([0] * 40 + [-26 * 365 * 1440 * MINUTE_MS] * 40), [0, 80])
 
-    assert opened.what == "The clock of pump-2 is 26 years behind its records"
+    assert {one.what for one in (opened, *updated)} == {"The clock of pump-2 is 26 years behind its records"}

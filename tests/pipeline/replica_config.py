@@ -15,8 +15,9 @@ from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.fold import RuleConfig
 from stream_detector.detection.rules.incidents import Pace
 from stream_detector.detection.rules.limits import NEVER, RuleLimits
+from stream_detector.detection.rules.turns import TurnLimits
 from stream_detector.detection.silence import SilenceRules
-from stream_detector.detection.transition import MISSING_FEATURE, OUT_OF_RANGE
+from stream_detector.detection.transition import CLOCK, FLAPPING, MISSING_FEATURE, OUT_OF_RANGE
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.pipeline.config import AT_ONCE, CommitPolicy, LagBounds, PipelineConfig, RestoreConfig
 from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
@@ -143,7 +144,7 @@ class ReplicaConfig:
 
 
 def some_rules() -> RuleConfig:
-    """Return rules that find a value missing twice in a row, and values of 8 and more."""
+    """Return rules that find a value missing twice in a row, values of 8 and more, steps back and forth, and wrong clocks."""
     shape = len(KNOWN) + 1, len(MODEL.features)
     limits = RuleLimits(
         unchanged=np.full(shape, NEVER),
@@ -157,8 +158,16 @@ def some_rules() -> RuleConfig:
         is_set=np.zeros(shape[1], np.bool_),
         units=("",) * shape[1],
         least_run=int(NEVER),
+        flapping=TurnLimits(
+            step=np.full(shape, 4.0, np.float32),
+            counts_gaps=np.ones(shape, np.bool_),
+            span=np.full(shape, 3, np.int32),
+            turns=np.full(shape, 3, np.int32),
+            most=np.zeros(shape, np.int32),
+        ),
     )
-    return RuleConfig(limits, frozenset({MISSING_FEATURE, OUT_OF_RANGE}), Pace(2, 5 * SECOND_MS), 3.0)
+    types = frozenset({MISSING_FEATURE, OUT_OF_RANGE, FLAPPING, CLOCK})
+    return RuleConfig(limits, types, Pace(2, 5 * SECOND_MS), 3.0)
 
 
 def committing_at_once(config: ReplicaConfig) -> ReplicaConfig:

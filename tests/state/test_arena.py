@@ -55,6 +55,14 @@ def add(arena: Arena, sensors: list[str], times_ms: list[int]) -> None:
     arena.mark_changed(*np.unique(appended.slot, return_counts=True))
 
 
+def set_turns(arena: Arena, sensor: str, turns: int) -> None:
+    """Change the rules' state of a sensor; 0: it has none."""
+    slots = np.array([arena.slot(0, sensor)], np.int32)
+    state = arena.rules.read(slots)
+    state["turns"] = turns
+    arena.rules.write(slots, state)
+
+
 def names(arena: Arena, partition: int = 0) -> set[str]:
     return {arena.sensors[slot] for slot in arena.held(partition).tolist()}
 
@@ -230,11 +238,12 @@ def test_a_slot_used_again_starts_with_the_record_it_is_given() -> None:
     arena = arena_of(1)
     insert(arena, ["a"])
     add(arena, ["a"], [5])
+    set_turns(arena, "a", 3)
     arena.drop(0)
 
     insert(arena, ["b"], stored=False)
 
-    assert arena.records.tobytes() == new_records(1, LENGTH, FEATURES, MEMBERS).tobytes()
+    assert arena.copy_records(arena.held(0)).tobytes() == new_records(1, LENGTH, FEATURES, MEMBERS).tobytes()
     assert (arena.stored_time_ms[0], arena.unsaved_rows[0]) == (-1, 0)
 
 
@@ -250,21 +259,27 @@ def apply(stored: dict[str, bytes], updates: Updates) -> None:
 
 
 @settings(deadline=None)
-@given(batches=st.lists(st.lists(st.sampled_from("abc"), max_size=8), max_size=10), whole_bytes=st.sampled_from([0, 1024]))
-def test_updates_bring_the_store_to_the_arenas_state(batches: list[list[str]], whole_bytes: int) -> None:
+@given(
+    batches=st.lists(st.lists(st.sampled_from("abc"), max_size=8), max_size=10),
+    whole_bytes=st.sampled_from([0, 1024]),
+    turns=st.lists(st.integers(0, 2), min_size=10, max_size=10),
+)
+def test_updates_bring_the_store_to_the_arenas_state(batches: list[list[str]], whole_bytes: int, turns: list[int]) -> None:
     arena, store = arena_of(3), dict[str, bytes]()
     insert(arena, ["a", "b", "c"], stored=False)
     time_ms = 0
 
-    for batch in batches:
+    for batch, turned in zip(batches, turns, strict=False):
         times_ms = list(range(time_ms + 1, time_ms + 1 + len(batch)))
         time_ms += len(batch)
         add(arena, batch, times_ms)
+        for sensor in set(batch):
+            set_turns(arena, sensor, turned)
         slots = arena.unsaved(0)
         apply(store, unsaved_updates(arena, slots, whole_bytes))
         arena.mark_saved(0, arena.progress(slots))
 
-    held = {arena.sensors[slot]: arena.records[slot].tobytes() for slot in arena.held(0).tolist()}
+    held = {arena.sensors[slot]: arena.copy_records(np.array([slot], np.int32)).tobytes() for slot in arena.held(0).tolist()}
     found, is_decoded = decode(list(store.values()), LENGTH, FEATURES, MEMBERS)
     assert is_decoded.all()
     assert {sensor: one.tobytes() for sensor, one in zip(store, found, strict=True)} == {
@@ -279,15 +294,33 @@ def test_an_update_of_a_large_record_writes_only_the_parts_of_fixed_size_and_new
     arena.mark_saved(0, arena.progress(arena.unsaved(0)))
     add(arena, ["a", "a"], [3, 4])  # rows 2 and 0 of the ring
 
-    updates = unsaved_updates(arena, arena.unsaved(0), whole_bytes=arena.records.itemsize - 1)
+    updates = unsaved_updates(arena, arena.unsaved(0), whole_bytes=arena.layout.itemsize - 1)
 
     assert not updates.whole
     (update,) = updates.changed
     # A byte for the format, 144 of header and 8 shifts of 4, 18 of moments,
-    # 18 for each of five rules and 7 of runs; a row is one float32 and a uint16.
-    head, row = 1 + 144 + 8 * 4 + 18 + 5 * 18 + 7, 6
+    # 2 of runs; a row is one float32 and a uint16.
+    head, row = 1 + 144 + 8 * 4 + 18 + 2, 6
     assert update.expected_prefix == b"\xff" + (2).to_bytes(8, "little")
     assert update.spans == ((0, head), (head, head + row), (head + 2 * row, head + 3 * row))
+
+
+def test_the_rules_state_of_a_large_record_is_written_once_there_is_one() -> None:
+    arena = arena_of(1)
+    insert(arena, ["a"], stored=False)
+    spans = []
+    for turns in (0, 3, 0):
+        add(arena, ["a"], [1 + len(spans)])
+        set_turns(arena, "a", turns)
+        arena.mark_saved(0, arena.progress(arena.unsaved(0)))
+        add(arena, ["a"], [10 * (1 + len(spans))])
+        updates = unsaved_updates(arena, arena.unsaved(0), whole_bytes=0)
+        spans.append(updates.changed[0].spans[-1])
+        arena.mark_saved(0, arena.progress(arena.unsaved(0)))
+
+    end = 1 + arena.layout.itemsize
+    assert [stop == end for _, stop in spans] == [False, True, True]
+    assert spans[1] == (1 + arena.records.dtype.itemsize, end)
 
 
 def test_a_record_whose_rows_are_all_new_is_written_in_full_and_uncompressed() -> None:
@@ -297,7 +330,7 @@ def test_a_record_whose_rows_are_all_new_is_written_in_full_and_uncompressed() -
 
     updates = unsaved_updates(arena, arena.unsaved(0), whole_bytes=0)
 
-    assert updates == Updates({"a": encode_uncompressed(arena.records[:1])}, [])
+    assert updates == Updates({"a": encode_uncompressed(arena.copy_records(arena.held(0)))[: 1 + arena.records.itemsize]}, [])
 
 
 def test_a_small_record_is_written_in_full_and_compressed() -> None:
@@ -305,6 +338,6 @@ def test_a_small_record_is_written_in_full_and_compressed() -> None:
     insert(arena, ["a"])
     add(arena, ["a"], [1])
 
-    updates = unsaved_updates(arena, arena.unsaved(0), whole_bytes=arena.records.itemsize)
+    updates = unsaved_updates(arena, arena.unsaved(0), whole_bytes=arena.layout.itemsize)
 
-    assert updates == Updates({"a": encode(arena.records[:1])[0]})
+    assert updates == Updates({"a": encode(arena.copy_records(arena.held(0)))[0]})

@@ -8,9 +8,12 @@ import numpy as np
 
 from stream_detector.detection.events import PROVISIONAL, READY, WARMING
 from stream_detector.detection.silence_watch import Returns
-from stream_detector.readings import Float32Array, Int32Array, Int64Array, Readings
+from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Readings
 from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.windows import Appended
+
+#: Readings whose windows are searched at once for an earlier value.
+_SEARCHED_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,9 @@ class RuleBatch:
     values: Float32Array  # [M, F] for a counter, its rise
     table_rows: Int32Array  # [M] rows of the model's table of sensors, or UNKNOWN
     previous_ms: Int64Array  # [M] event time of the sensor's reading before; -1: there is none
+    previous: Float32Array  # [M, F] the newest values before; NaN where the window has none
     first: Int64Array  # [S] each sensor's first reading
+    last: Int64Array  # [S] its last
     group: Int64Array  # [M] 0 ... S-1
     returns: Returns | None = None  # readings that end a silence of their sensor, which has closed its incidents
 
@@ -38,16 +43,29 @@ class RuleBatch:
         """Describe a batch; `last_ms` [N] was the newest time of each reading's sensor before the batch."""
         is_first = appended.rank == 0
         earlier = np.concatenate([appended.times_ms[:1], appended.times_ms[:-1]])
+        first, values = np.flatnonzero(is_first), appended.newest_values()
         return cls(
             appended=appended,
             readings=readings,
-            values=appended.newest_values(),
+            values=values,
             table_rows=table_rows,
             previous_ms=np.where(is_first, last_ms[appended.reading], earlier),
-            first=np.flatnonzero(is_first),
+            previous=previous_values(appended, values),
+            first=first,
+            last=np.append(first[1:], len(is_first)) - 1 if len(first) else first,
             group=np.cumsum(is_first) - 1,
             returns=returns,
         )
+
+    def was_missing(self) -> BoolArray:
+        """Return which features the sensor's reading before lacked [M, F]."""
+        newest_row = self.appended.window_start + self.appended.window_length - 1
+        return np.isnan(self.appended.extended_values[newest_row - 1])
+
+    @property
+    def slots(self) -> Int32Array:
+        """The sensors' slots [S]."""
+        return self.appended.slot[self.first]
 
     def sensor_state(self, position: int) -> str:
         """Return the state of the sensor as of a reading, as events name it."""
@@ -63,3 +81,28 @@ class RuleBatch:
         """Return the mean time between the readings in the window that ends at a reading; 0 for a single one."""
         steps = int(self.appended.filled[position]) - 1
         return (int(self.appended.times_ms[position]) - self.start_ms(position)) / 1000.0 / steps if steps > 0 else 0.0
+
+
+def previous_values(appended: Appended, values: Float32Array) -> Float32Array:
+    """Return the value of each feature before each accepted reading [M, F]; NaN if its window has none.
+
+    That is the value of the reading before, or, where that is missing, the newest in the window.
+    """
+    newest_row = appended.window_start + appended.window_length - 1
+    previous = appended.extended_values[newest_row - 1]
+    previous[appended.count <= 1] = np.nan
+    gaps = np.flatnonzero((np.isnan(previous) & ~np.isnan(values)).any(axis=1))
+    for start in range(0, len(gaps), _SEARCHED_AT_ONCE):
+        chosen = gaps[start : start + _SEARCHED_AT_ONCE]
+        previous[chosen] = np.where(np.isnan(previous[chosen]), _newest_in_window(appended, chosen), previous[chosen])
+    return previous
+
+
+def _newest_in_window(appended: Appended, chosen: Int64Array) -> Float32Array:
+    """Return the newest value of each feature in the windows before these readings [K, F]; NaN without one."""
+    earlier = appended.windows(chosen)[:, :-1]
+    steps = np.arange(earlier.shape[1])[:, None]
+    is_row = steps >= (appended.window_length - appended.filled[chosen])[:, None, None]
+    at = np.where(is_row & ~np.isnan(earlier), steps, -1).max(axis=1, initial=-1)
+    found = np.take_along_axis(earlier, np.maximum(at, 0)[:, None], axis=1)[:, 0]
+    return np.asarray(np.where(at >= 0, found, np.float32(np.nan)))

@@ -10,6 +10,7 @@ from stream_detector.detection.transition import (
     CLOCK,
     CLOSED,
     FELL_SILENT,
+    FLAPPING,
     FROZEN,
     MISSING_FEATURE,
     OUT_OF_RANGE,
@@ -25,6 +26,7 @@ _SEVERITIES = {
     OUT_OF_RANGE: "high",
     MISSING_FEATURE: "medium",
     CLOCK: "medium",
+    FLAPPING: "medium",
 }
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from stream_detector.detection.rules.batch import RuleBatch
 from stream_detector.detection.rules.incidents import Finding
 from stream_detector.detection.rules.limits import NEVER, RuleLimits
 from stream_detector.detection.rules.runs import Runs
-from stream_detector.detection.transition import FROZEN, MISSING_FEATURE, OUT_OF_RANGE
+from stream_detector.detection.rules.turns import SPANS, Turns
+from stream_detector.detection.transition import FLAPPING, FROZEN, MISSING_FEATURE, OUT_OF_RANGE, SWITCHED_OFF
 from stream_detector.readings import BoolArray, Int32Array, Int64Array
 from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import MAXIMUM_RUN
@@ -34,7 +37,7 @@ def frozen(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: Features,
         has = "has" if len(involved) == 1 else "have"
         return f"{names} {has} not changed for {lasts}; {healthy}"
 
-    return Finding(FROZEN, features, applies, runs.unchanged, describe, "changed again")
+    return Finding(FROZEN, features, applies, _count(runs.unchanged), describe, _recovered(features, "changed again"))
 
 
 def _is_frozen(batch: RuleBatch, runs: Runs, limits: RuleLimits, factor: float) -> tuple[BoolArray, BoolArray]:
@@ -73,7 +76,55 @@ def missing_feature(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: 
         return f"{names} {'has' if len(gone) == 1 else 'have'} given no value for {lasts}; {usual}"
 
     applies = runs.absent >= limits.absent[rows] if runs.absent.any() else np.zeros(runs.absent.shape, np.bool_)
-    return Finding(MISSING_FEATURE, features, applies, runs.absent, describe, "gave values again")
+    return Finding(MISSING_FEATURE, features, applies, _count(runs.absent), describe, _recovered(features, "gave values again"))
+
+
+def flapping(batch: RuleBatch, turns: Turns, limits: RuleLimits, features: Features) -> Finding:
+    """Find features that go back and forth more often in a row than healthy data ever do."""
+    applies = np.zeros(batch.values.shape, np.bool_)
+    if len(turns.position):
+        rows = batch.table_rows[turns.position]
+        is_many = turns.count >= limits.flapping.turns[rows, turns.feature]
+        applies[turns.position[is_many], turns.feature[is_many]] = True
+
+    def count(position: int, feature: int) -> int:
+        return turns.at(batch, position, feature, int(limits.flapping.span[batch.table_rows[position], feature]))
+
+    def describe(position: int, involved: list[int]) -> str:
+        most = max(count(position, one) for one in involved)
+        row = batch.table_rows[position]
+        span = int(limits.flapping.span[row, involved].max())
+        names = ", ".join(features[one] for one in involved)
+        if not most:
+            return f"{names} went back and forth until a moment ago"
+        healthy = int(limits.flapping.most[row, involved].max())
+        usual = f"at most {healthy} times" if healthy > 1 else "once at most"
+        return (
+            f"{names} {'goes' if len(involved) == 1 else 'go'} back and forth: {most} times, each within "
+            f"{_lasts(batch, position, span)} of the time before; healthy data do so {usual}"
+        )
+
+    ended = _recovered(features, "came to rest")
+    return Finding(FLAPPING, features, applies, count, describe, ended, least_quiet=max(SPANS))
+
+
+def switched_off(kind: str, batch: RuleBatch, features: Features) -> Finding:
+    """Close the incidents of a rule that is no longer in force."""
+
+    def sentence(position: int, involved: list[int], lasted: str = "") -> str:  # noqa: ARG001 - a closing sentence's form
+        return "The rule was switched off"
+
+    applies = np.zeros(batch.values.shape, np.bool_)
+    return Finding(kind, features, applies, lambda *_: 0, sentence, sentence, most_quiet=1, reason=SWITCHED_OFF)
+
+
+def _count(runs: Int64Array) -> Callable[[int, int], int]:
+    return lambda position, feature: int(runs[position, feature])
+
+
+def _recovered(features: Features, how: str) -> Callable[[int, list[int], str], str]:
+    """Return the sentence of a closing event."""
+    return lambda _, involved, lasted: f"{', '.join(features[one] for one in involved)} {how}, after {lasted}"
 
 
 def out_of_range(batch: RuleBatch, limits: RuleLimits, features: Features) -> Finding:
@@ -87,7 +138,8 @@ def out_of_range(batch: RuleBatch, limits: RuleLimits, features: Features) -> Fi
     def describe(position: int, involved: list[int]) -> str:
         return "; ".join(_beyond(batch, limits, features, position, one) for one in involved)
 
-    return Finding(OUT_OF_RANGE, features, applies, applies.astype(np.int64), describe, "returned to its range")
+    ended = _recovered(features, "returned to its range")
+    return Finding(OUT_OF_RANGE, features, applies, lambda position, one: int(applies[position, one]), describe, ended)
 
 
 def _beyond(batch: RuleBatch, limits: RuleLimits, features: Features, position: int, feature: int) -> str:

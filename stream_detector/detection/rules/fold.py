@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from stream_detector.detection.rules.batch import RuleBatch
 from stream_detector.detection.rules.changes import RuleChange
-from stream_detector.detection.rules.findings import frozen, missing_feature, out_of_range
+from stream_detector.detection.rules.clock import clock
+from stream_detector.detection.rules.findings import flapping, frozen, missing_feature, out_of_range, switched_off
 from stream_detector.detection.rules.incidents import Finding, Pace, fold_incidents
 from stream_detector.detection.rules.limits import RuleLimits
 from stream_detector.detection.rules.runs import Runs, fold_runs
-from stream_detector.detection.transition import FROZEN, MISSING_FEATURE, OUT_OF_RANGE
-from stream_detector.state.record_layout import Records
+from stream_detector.detection.rules.turns import Turns, fold_turns
+from stream_detector.detection.transition import CLOCK, FLAPPING, FROZEN, MISSING_FEATURE, OUT_OF_RANGE
+from stream_detector.state.record_layout import KEPT_TYPES, NO_INCIDENT, Records
+from stream_detector.state.rule_states import RuleStates
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class RuleConfig:
 
 
 def fold_rules(
-    records: Records, batch: RuleBatch, features: tuple[str, ...], config: RuleConfig, *, emits: bool
+    records: Records, states: RuleStates, batch: RuleBatch, features: tuple[str, ...], config: RuleConfig, *, emits: bool
 ) -> tuple[RuleChange, ...]:
     """Fold accepted readings into the rules' state, in place, and return the changes of incidents.
 
@@ -34,18 +37,32 @@ def fold_rules(
     """
     if not len(batch.values):
         return ()
-    runs = fold_runs(records, batch.appended, batch.values, batch.table_rows)
-    if not emits:
-        return ()
-    found = _findings(batch, runs, features, config)
-    return tuple([change for one in found for change in fold_incidents(records, batch, one, config.pace)])
+    slots = batch.slots
+    state = states.read(slots)
+    runs = fold_runs(records, state, batch)
+    turns = fold_turns(state, batch, config.limits.flapping)
+    changes: list[RuleChange] = []
+    if emits:
+        for found in _findings(state, batch, (runs, turns), features, config):
+            changes += fold_incidents(state, batch, found, config.pace)
+    states.write(slots, state)
+    return tuple(changes)
 
 
-def _findings(batch: RuleBatch, runs: Runs, features: tuple[str, ...], config: RuleConfig) -> Iterator[Finding]:
-    limits = config.limits
+def _findings(
+    state: Records, batch: RuleBatch, counted: tuple[Runs, Turns], features: tuple[str, ...], config: RuleConfig
+) -> Iterator[Finding]:
+    limits, (runs, turns) = config.limits, counted
     if FROZEN in config.types:
         yield frozen(batch, runs, limits, features, config.healthy_factor)
     if MISSING_FEATURE in config.types:
         yield missing_feature(batch, runs, limits, features)
     if OUT_OF_RANGE in config.types:
         yield out_of_range(batch, limits, features)
+    if FLAPPING in config.types:
+        yield flapping(batch, turns, limits, features)
+    if CLOCK in config.types:
+        yield clock(batch, features)
+    for kind in KEPT_TYPES:
+        if kind not in config.types and (state["incidents"][kind]["offset"] != NO_INCIDENT).any():
+            yield switched_off(kind, batch, features)

@@ -26,6 +26,10 @@ class HealthyData:
     longest_absent: Int32Array  # [S, F] longest run of them
     lowest: Float32Array  # [S, F] smallest value; NaN without any
     highest: Float32Array  # [S, F]
+    step: Float32Array  # [S, F] a change by more is a step (turns.py); infinite: no size of steps tells anything
+    counts_gaps: BoolArray  # [S, F] values that vanish and return are steps too
+    span: Int32Array  # [S, F] readings within which the next step must come
+    turns: Int32Array  # [S, F] most turns in a row
     scored: BoolArray  # [F] features that are not mere context
 
     @classmethod
@@ -44,5 +48,9 @@ class HealthyData:
             longest_absent=runs,
             lowest=unknown,
             highest=unknown,
+            step=np.full((sensors, features), np.inf, np.float32),
+            counts_gaps=of_features > 0,
+            span=runs + 1,
+            turns=runs,
             scored=np.ones(features, np.bool_),
         )

@@ -13,8 +13,8 @@ from stream_detector.detection.rules.batch import RuleBatch
 from stream_detector.detection.rules.changes import Closing, RuleChange, closed_by_silence
 from stream_detector.detection.rules.latch import Before, Latched, latch, update_due
 from stream_detector.detection.transition import CLOSED, OPENED, QUIET, UPDATED
-from stream_detector.readings import BoolArray, Int32Array, Int64Array
-from stream_detector.state.record_layout import MAXIMUM_RUN, NO_INCIDENT, RULE_TYPES, Records
+from stream_detector.readings import BoolArray, Int64Array
+from stream_detector.state.record_layout import KEPT_TYPES, MAXIMUM_RUN, NO_INCIDENT, Records
 from stream_detector.timestamps import duration
 
 
@@ -33,34 +33,43 @@ class Finding:
     type: str
     features: tuple[str, ...]  # [F] names
     applies: BoolArray  # [M, F] features that the rule finds faulty
-    readings: Int64Array  # [M, F] for how many readings in a row; 0 if that means nothing
+    readings: Callable[[int, int], int]  # for how many readings in a row, at a reading and feature; 0 if that means nothing
     describe: Callable[[int, list[int]], str]  # a sentence about a reading and the features [..] involved
-    recovered: str  # how the sentence of a closing event continues after the names of the features
+    ended: Callable[[int, list[int], str], str]  # the same of a closing event, after a duration
+    least_quiet: int = 1  # calm readings that close an incident, at least
+    most_quiet: int = MAXIMUM_RUN  # and at most
+    reason: str = QUIET  # of closing
+    is_about_features: bool = True
+    changes: BoolArray | None = None  # [M] at these readings an open incident is updated, whether or not that is due
 
     @property
     def bit(self) -> np.uint8:
         """The bit that marks the features involved."""
-        return np.uint8(1 << RULE_TYPES.index(self.type))
+        return np.uint8(1 << KEPT_TYPES.index(self.type))
 
 
-def fold_incidents(records: Records, batch: RuleBatch, finding: Finding, pace: Pace) -> list[RuleChange]:
-    """Open, update and close a rule's incidents, in place; return the changes. Costs little where nothing is wrong."""
-    state, touched = records["rules"][finding.type], batch.appended.slot[batch.first]
-    was_open = state["offset"][touched] != NO_INCIDENT
+def fold_incidents(state: Records, batch: RuleBatch, finding: Finding, pace: Pace) -> list[RuleChange]:
+    """Open, update and close a rule's incidents in the sensors' state [S], in place; return the changes.
+
+    Costs little where nothing is wrong.
+    """
+    incident = state["incidents"][finding.type]
+    was_open = incident["offset"] != NO_INCIDENT
     if not was_open.any() and not finding.applies.any():
         return []
     concerned = was_open | np.logical_or.reduceat(finding.applies.any(axis=1), batch.first)
-    positions, slots = np.flatnonzero(concerned[batch.group]), touched[concerned]
+    positions, sensors = np.flatnonzero(concerned[batch.group]), np.flatnonzero(concerned)
     first = np.flatnonzero(batch.appended.rank[positions] == 0)
-    involved = (records["runs"]["involved"][slots] & finding.bit) > 0
-    before = Before(was_open[concerned], state["calm"][slots].astype(np.int64), involved)
+    involved = (state["involved"][sensors] & finding.bit) > 0
+    before = Before(was_open[concerned], incident["calm"][sensors].astype(np.int64), involved)
     returned = _returned(batch, positions)
     spans, before_spans = _spans(first, before, returned)
-    latched = latch(finding.applies[positions], spans, before_spans, pace.quiet_readings)
+    quiet_readings = min(max(pace.quiet_readings, finding.least_quiet), finding.most_quiet)
+    latched = latch(finding.applies[positions], spans, before_spans, quiet_readings)
     lengths = np.diff(np.append(first, len(positions)))
-    incidents = _Incidents.of(batch, positions, latched, np.repeat(state[slots], lengths))
-    closed_by_silence = _closed_by_silence(batch, finding, incidents, first, state[slots])
-    _write(records, finding, slots, incidents, np.append(first[1:], len(positions)) - 1)
+    incidents = _Incidents.of(batch, positions, latched, np.repeat(incident[sensors], lengths))
+    closed_by_silence = _closed_by_silence(batch, finding, incidents, first, incident[sensors])
+    _write(state, finding, sensors, incidents, np.append(first[1:], len(positions)) - 1)
     return closed_by_silence + _changes(batch, finding, incidents, pace)
 
 
@@ -102,15 +111,15 @@ class _Incidents:
         )
 
 
-def _write(records: Records, finding: Finding, slots: Int32Array, incidents: _Incidents, last: Int64Array) -> None:
+def _write(state: Records, finding: Finding, sensors: Int64Array, incidents: _Incidents, last: Int64Array) -> None:
     """Write the incidents as of each sensor's last reading [G]; clear those of sensors without one."""
-    state, involved, latched = records["rules"][finding.type], records["runs"]["involved"], incidents.latched
+    incident, involved, latched = state["incidents"][finding.type], state["involved"], incidents.latched
     is_open = latched.is_open[last]
-    state["offset"][slots] = np.where(is_open, incidents.offsets[last], NO_INCIDENT)
-    state["time_ms"][slots] = np.where(is_open, incidents.times_ms[last], 0)
-    state["calm"][slots] = np.where(is_open, np.minimum(latched.calm[last], MAXIMUM_RUN), 0)
-    members, others = latched.involved[last] & is_open[:, None], involved[slots] & ~finding.bit
-    involved[slots] = np.where(members, others | finding.bit, others)
+    incident["offset"][sensors] = np.where(is_open, incidents.offsets[last], NO_INCIDENT)
+    incident["time_ms"][sensors] = np.where(is_open, incidents.times_ms[last], 0)
+    incident["calm"][sensors] = np.where(is_open, np.minimum(latched.calm[last], MAXIMUM_RUN), 0)
+    members, others = latched.involved[last] & is_open[:, None], involved[sensors] & ~finding.bit
+    involved[sensors] = np.where(members, others | finding.bit, others)
 
 
 def _closed_by_silence(
@@ -148,6 +157,8 @@ def _changes(batch: RuleBatch, finding: Finding, incidents: _Incidents, pace: Pa
     latched, opened_ms = incidents.latched, incidents.times_ms
     open_ms = batch.appended.times_ms[incidents.positions] - opened_ms
     is_due = update_due(open_ms, batch.previous_ms[incidents.positions] - opened_ms, pace.update_ms)
+    if finding.changes is not None:
+        is_due = is_due | finding.changes[incidents.positions]
     updated = latched.is_open & ~latched.opened & (is_due | latched.grows)
     changed = np.flatnonzero(latched.opened | latched.closed | updated).tolist()
     statuses = np.where(latched.opened, OPENED, np.where(latched.closed, CLOSED, UPDATED))
@@ -159,8 +170,7 @@ def _change(batch: RuleBatch, finding: Finding, incidents: _Incidents, at: int, 
     appended, readings, position = batch.appended, batch.readings, int(incidents.positions[at])
     reading, time_ms, opened_ms = int(appended.reading[position]), int(appended.times_ms[position]), int(incidents.times_ms[at])
     involved = np.flatnonzero(incidents.latched.involved[at]).tolist()
-    names = ", ".join(finding.features[one] for one in involved)
-    ended = f"{names} {finding.recovered}, after {duration((time_ms - opened_ms) / 1000.0)}"
+    lasted = duration(max(0, time_ms - opened_ms) / 1000.0)
     return RuleChange(
         type=finding.type,
         status=status,
@@ -171,9 +181,9 @@ def _change(batch: RuleBatch, finding: Finding, incidents: _Incidents, at: int, 
         time_ms=time_ms,
         incident_offset=int(incidents.offsets[at]),
         opened_ms=opened_ms,
-        what=ended if status == CLOSED else finding.describe(position, involved),
-        features=tuple([_feature(batch, finding, position, one) for one in involved]),
-        reason=QUIET if status == CLOSED else "",
+        what=finding.ended(position, involved, lasted) if status == CLOSED else finding.describe(position, involved),
+        features=tuple([_feature(batch, finding, position, one) for one in involved if finding.is_about_features]),
+        reason=finding.reason if status == CLOSED else "",
         sensor_state=batch.sensor_state(position),
         start_ms=batch.start_ms(position),
         length=int(appended.filled[position]),
@@ -184,5 +194,5 @@ def _feature(batch: RuleBatch, finding: Finding, position: int, feature: int) ->
     value, digits = float(batch.values[position, feature]), DIGITS
     if feature in batch.appended.counters:  # its own value, not the rise that the window holds
         value, digits = float(batch.readings.values[batch.appended.reading[position], feature]), COUNTER_DIGITS
-    run = int(finding.readings[position, feature])
+    run = finding.readings(position, feature)
     return EventFeature(name=finding.features[feature], value=rounded(value, digits), readings=run)

@@ -12,10 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_detector.detection.rules.healthy import HealthyData
+from stream_detector.detection.rules.turns import TurnLimits
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from stream_detector.state.record_layout import MAXIMUM_RUN
 
@@ -38,6 +41,7 @@ class LimitOptions:
     frozen_readings: int = 20  # fewest repeats of one feature
     frozen_row_readings: int = 8  # fewest repeats of all features
     missing_readings: int = 20
+    flapping_turns: int = 8  # fewest turns back and forth in a row
     healthy_factor: float = 3.0  # times the longest healthy run
     range_spans: float = 5.0  # beyond the healthy range, in widths of it
     ranges: Mapping[str, tuple[float | None, float | None]] | None = None  # limits set by hand, by feature
@@ -59,6 +63,7 @@ class RuleLimits:
     is_set: BoolArray  # [F] the range is set by hand
     units: tuple[str, ...]  # [F]
     least_run: int  # smallest of the limits of repeats
+    flapping: TurnLimits
 
 
 def rule_limits(healthy: HealthyData, features: tuple[str, ...], options: LimitOptions) -> RuleLimits:
@@ -80,14 +85,29 @@ def rule_limits(healthy: HealthyData, features: tuple[str, ...], options: LimitO
         is_set=is_set,
         units=tuple(units.get(name, "") for name in features),
         least_run=int(min(unchanged.min(), row.min())),
+        flapping=_turn_limits(healthy, has_enough, options),
     )
 
 
-def _with_fleet(of_sensor: Int32Array, has_enough: BoolArray) -> Int32Array:
+def _turn_limits(healthy: HealthyData, has_enough: BoolArray, options: LimitOptions) -> TurnLimits:
+    """Derive the limits of steps back and forth. Sensors of other sizes may be unknown, so theirs must be larger."""
+    step = _with_fleet(healthy.step, has_enough)
+    step[-1] *= options.healthy_factor
+    turns = np.ceil(np.maximum(options.flapping_turns, options.healthy_factor * healthy.turns))
+    return TurnLimits(
+        step=step,
+        counts_gaps=~_with_fleet(~healthy.counts_gaps, has_enough),
+        span=-_with_fleet(-healthy.span, has_enough),
+        turns=_with_fleet(turns.astype(np.int32), has_enough),
+        most=_with_fleet(healthy.turns, has_enough),
+    )
+
+
+def _with_fleet(of_sensor: NDArray[Any], has_enough: BoolArray) -> NDArray[Any]:
     """Return limits [S, ...] with the fleet's largest for sensors without enough data, and as a last row [S + 1, ...]."""
     largest = of_sensor.max(axis=0, keepdims=True)
     own = np.where(has_enough.reshape(-1, *[1] * (of_sensor.ndim - 1)), of_sensor, largest)
-    return np.concatenate([own, largest]).astype(np.int32)
+    return np.concatenate([own, largest])
 
 
 def _unchanged_limits(healthy: HealthyData, options: LimitOptions) -> Int32Array:

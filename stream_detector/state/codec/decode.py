@@ -22,9 +22,10 @@ from stream_detector.state.codec.record_format import (
     HAS_INCIDENT,
     HAS_MOMENTS,
     HAS_RULES,
+    HAS_RUNS,
     IS_FILLING,
     MAXIMUM_VALUE_WIDTH,
-    RUN_FIELDS,
+    RUN,
     UNCOMPRESSED,
     CompressedLayout,
     row_ages,
@@ -47,8 +48,10 @@ def decode(
     for (record_format, length), indices in _by_format(stored).items():
         encoded = np.frombuffer(b"".join(stored[index] or b"" for index in indices), np.uint8).reshape(-1, length)
         positions = np.array(indices)
-        if record_format == UNCOMPRESSED and length == 1 + records.itemsize:
-            raw(records)[positions] = _from_bytes(encoded[:, 1:], raw(records).dtype)[:, 0]
+        if record_format == UNCOMPRESSED and length in (1 + records.itemsize, 1 + records.itemsize - layout.rules.itemsize):
+            read = records[positions]
+            read.view(np.uint8).reshape(len(read), -1)[:, : length - 1] = encoded[:, 1:]
+            raw(records)[positions] = raw(read)
         elif value_width(record_format) <= MAXIMUM_VALUE_WIDTH and length == sum(layout.part_lengths(record_format)):
             decompressed = records[positions]
             is_valid = _decompress_into(decompressed, encoded, layout)
@@ -76,7 +79,7 @@ def _decompress_into(records: Records, encoded: ByteArray, layout: CompressedLay
     head = _from_bytes(encoded[:, : layout.head.itemsize], layout.head)[:, 0]
     record_format = int(head["format"][0])
     parts = np.split(encoded, np.cumsum(layout.part_lengths(record_format))[:-1], axis=1)
-    _, filled, incident, moments, counters, rules, *runs, steps, values = parts
+    _, filled, incident, moments, counters, runs, rules, steps, values = parts
     for name in COPIED_FIELDS:
         header[name] = head[name]
     header["last_time_ms"] = head["time_low"] + (head["time_high"].astype(np.int64) << 32)
@@ -88,12 +91,10 @@ def _decompress_into(records: Records, encoded: ByteArray, layout: CompressedLay
         records["moments"] = _from_bytes(moments, records["moments"].dtype)
     if layout.counters.itemsize:
         records["counters"] = _from_bytes(counters, records["counters"].dtype)
+    if record_format & HAS_RUNS:
+        records["unchanged"] = _from_bytes(runs, RUN)
     if record_format & HAS_RULES:
-        of_rules = _from_bytes(rules, layout.rules)[:, 0]
-        records["rules"], records["runs"]["involved"] = of_rules["rules"], of_rules["involved"]
-    for (name, bit), run in zip(RUN_FIELDS, runs, strict=True):
-        if record_format & bit:
-            records["runs"][name] = _from_bytes(run, np.dtype("<u2"))
+        records["rules"] = _from_bytes(rules, layout.rules)[:, 0]
     rows, shape = records["rows"], (len(records), layout.window_length, layout.features)
     age = row_ages(header, layout.window_length)
     is_row = age < header["filled"][:, None]

@@ -23,8 +23,8 @@ from stream_detector.state.codec.record_format import (
     HAS_INCIDENT,
     HAS_MOMENTS,
     HAS_RULES,
+    HAS_RUNS,
     IS_FILLING,
-    RUN_FIELDS,
     STEP_SHIFT,
     UNCOMPRESSED,
     VALUE_SHIFT,
@@ -33,7 +33,7 @@ from stream_detector.state.codec.record_format import (
     step_width,
     value_width,
 )
-from stream_detector.state.record_layout import INCIDENT, NO_INCIDENT, RULE_TYPES, Records, raw
+from stream_detector.state.record_layout import INCIDENT, NO_INCIDENT, Records, no_rules, raw
 
 #: Encoding takes about ten times the memory of the records, so it runs on this many at a time.
 _SLICE_RECORDS = 4096
@@ -114,13 +114,10 @@ def _head(records: Records, rings: _Rings, layout: CompressedLayout) -> Records:
 
 
 def _rule_flags(records: Records) -> Int64Array:
-    """Return the bits of the parts [N] that hold the rules' state."""
-    rules, runs = records["rules"], records["runs"]
-    has_rules = np.logical_or.reduce([rules[name]["offset"] != NO_INCIDENT for name in RULE_TYPES])
-    flags: Int64Array = has_rules * np.int64(HAS_RULES)
-    for name, bit in RUN_FIELDS:
-        flags += (runs[name] > 0).any(axis=1) * np.int64(bit)
-    return flags
+    """Return the bits of the parts [N] that hold what the rules count."""
+    runs = records["unchanged"]
+    has_rules = (_as_bytes(records["rules"]) != _as_bytes(no_rules(runs.shape[1]))).any(axis=1)
+    return np.asarray(has_rules * np.int64(HAS_RULES) + (runs > 0).any(axis=1) * np.int64(HAS_RUNS))
 
 
 def _compress(records: Records, head: Records, rings: _Rings, chosen: Int64Array, layout: CompressedLayout) -> bytes:
@@ -138,11 +135,10 @@ def _compress(records: Records, head: Records, rings: _Rings, chosen: Int64Array
         parts.append(_as_bytes(records["moments"]))
     if layout.counters.itemsize:
         parts.append(_as_bytes(records["counters"]))
+    if record_format & HAS_RUNS:
+        parts.append(_as_bytes(records["unchanged"]))
     if record_format & HAS_RULES:
-        rules = np.zeros(len(records), layout.rules)
-        rules["rules"], rules["involved"] = records["rules"], records["runs"]["involved"]
-        parts.append(_as_bytes(rules))
-    parts += [_as_bytes(records["runs"][name]) for name, bit in RUN_FIELDS if record_format & bit]
+        parts.append(_as_bytes(records["rules"]))
     parts.append(pack(rings.steps.offsets[chosen], step_width(record_format)))
     parts.append(pack(rings.values.offsets[chosen], value_width(record_format)))
     return np.concatenate(parts, axis=1).tobytes()

@@ -1,10 +1,9 @@
 """The stored form of a sensor's record, uncompressed or compressed.
 
-The first byte of a stored record is UNCOMPRESSED before the record as it is in memory. Otherwise the first two bytes are the
-format of a compressed record: a head, parts that few sensors have, then the ring of rows:
+The first byte of a stored record is UNCOMPRESSED before the record as it is in memory; without the rules' state, if there is
+none. Otherwise the first two bytes are the format of a compressed record: a head, parts that few sensors have, ring of rows:
 
-    head | filled, if the window is not full | incident | moments | counters | incidents of rules
-         | runs of unchanged, of missing values [F] each | longest runs [F]
+    head | filled, if the window is not full | incident | moments | counters | runs of unchanged values [F] | rules' state
          | codes of the time steps [T] | values [T, F]
 
 Steps and values are offsets from their minimum. The format has a flag for each optional part and the widths of the offsets in
@@ -25,9 +24,7 @@ from stream_detector.state.record_layout import INCIDENT, Records
 UNCOMPRESSED = 0xFF
 #: The bits of any other format: flags, and between them the widths of steps and values. The low byte is never UNCOMPRESSED,
 #: because the width of values is below 7.
-HAS_INCIDENT, HAS_MOMENTS, STEP_SHIFT, VALUE_SHIFT, IS_FILLING, HAS_RULES = 1, 2, 2, 4, 128, 256
-#: The fields of the runs that are stored if one is not 0 in any feature, and the bit of each.
-RUN_FIELDS = (("unchanged", 512), ("absent", 1024), ("longest", 2048))
+HAS_INCIDENT, HAS_MOMENTS, STEP_SHIFT, VALUE_SHIFT, IS_FILLING, HAS_RULES, HAS_RUNS = 1, 2, 2, 4, 128, 256, 512
 MAXIMUM_VALUE_WIDTH = 4
 #: Header fields that the head copies.
 COPIED_FIELDS = (
@@ -35,7 +32,7 @@ COPIED_FIELDS = (
     *("interval_ms", "pause_ms", "block_ms", "block_longest_ms", "block_steps", "block_gaps", "block_live"),
     *("is_live", "stamp_ms"),
 )
-FILLED = np.dtype("<u2")
+FILLED = RUN = np.dtype("<u2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ class CompressedLayout:
             incident=np.dtype([(name, header[name]) for name in INCIDENT]),
             moments=np.dtype((np.void, moments.itemsize)),
             counters=np.dtype((np.void, counters.itemsize)),
-            rules=np.dtype([("rules", record["rules"]), ("involved", "u1", moments.shape)]),
+            rules=record["rules"],
             window_length=record["rows"].shape[0],
             features=moments.shape[0],
         )
@@ -75,8 +72,8 @@ class CompressedLayout:
             self.incident.itemsize * bool(record_format & HAS_INCIDENT),
             self.moments.itemsize * bool(record_format & HAS_MOMENTS),
             self.counters.itemsize,
+            RUN.itemsize * self.features * bool(record_format & HAS_RUNS),
             self.rules.itemsize * bool(record_format & HAS_RULES),
-            *(2 * self.features * bool(record_format & bit) for _, bit in RUN_FIELDS),
             self.window_length * step_width(record_format),
             self.window_length * self.features * value_width(record_format),
         ]

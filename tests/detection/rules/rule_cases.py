@@ -12,15 +12,15 @@ from stream_detector.detection.rules.fold import RuleConfig, fold_rules
 from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.rules.incidents import Pace
 from stream_detector.detection.rules.limits import LimitOptions, rule_limits
-from stream_detector.detection.transition import FROZEN, MISSING_FEATURE, OUT_OF_RANGE
 from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int64Array, Readings
-from stream_detector.state.record_layout import Records, new_records
+from stream_detector.state.record_layout import KEPT_TYPES, Records, new_records
+from stream_detector.state.rule_states import RuleStates
 from stream_detector.state.windows import append
 from stream_detector.tables.dataset import Dataset
 from stream_detector.training.healthy_fit import fit_healthy
 
 START_MS, SECOND_MS, LENGTH = 1_700_000_000_000, 1000, 8
-ALL_TYPES = frozenset({FROZEN, MISSING_FEATURE, OUT_OF_RANGE})
+ALL_TYPES = frozenset(KEPT_TYPES)
 
 
 def healthy_of(
@@ -55,6 +55,8 @@ class Rules:
         options = options or LimitOptions()
         self.features = tuple("abcdefgh"[: healthy.scored.shape[0]])
         self.records: Records = new_records(len(rows), LENGTH, len(self.features), 1, len(counters))
+        self.states = RuleStates(len(self.features))
+        self.states.grow(len(rows))
         self.config = RuleConfig(
             rule_limits(healthy, self.features, options), ALL_TYPES, Pace(quiet_readings, 60_000), options.healthy_factor
         )
@@ -78,7 +80,12 @@ class Rules:
         last_ms = self.records["header"]["last_time_ms"][slots]
         appended = append(self.records, slots, readings, 60_000, self._counters)
         batch = RuleBatch.of(appended, readings, last_ms, self._rows[appended.slot])
-        return sorted(fold_rules(self.records, batch, self.features, self.config, emits=emits), key=lambda one: one.reading)
+        changes = fold_rules(self.records, self.states, batch, self.features, self.config, emits=emits)
+        return sorted(changes, key=lambda one: one.reading)
+
+    def state(self) -> bytes:
+        """Return all that is kept of the sensors."""
+        return self.records.tobytes() + self.states.read(np.arange(len(self._rows), dtype=np.int32)).tobytes()
 
 
 def noise(count: int, features: int = 2, seed: int = 0) -> Float32Array:

@@ -13,7 +13,7 @@ from stream_detector.readings import Readings
 from stream_detector.state.codec.decode import decode
 from stream_detector.state.codec.encode import encode, encode_uncompressed
 from stream_detector.state.codec.record_format import UNCOMPRESSED
-from stream_detector.state.record_layout import INCIDENT, MAXIMUM_RUN, MEMBER_SLOTS, RULE_TYPES, Records, new_records
+from stream_detector.state.record_layout import INCIDENT, KEPT_TYPES, MAXIMUM_RUN, MEMBER_SLOTS, Records, new_records
 from stream_detector.state.windows import append
 
 MINUTE_MS, START_MS = 60_000, 1_763_000_000_000
@@ -98,12 +98,13 @@ def test_decoding_returns_the_encoded_records(data: st.DataObject, window_length
                 header[name][at] = data.draw(st.integers(0, 2 ** min(40, 8 * header.dtype[name].itemsize - 1)))
         if data.draw(st.booleans()):
             records["moments"]["count"][at], records["moments"]["mean"][at] = 1, data.draw(finite)
-        for name in data.draw(st.sets(st.sampled_from(["unchanged", "absent", "longest"]))):
-            records["runs"][name][at] = data.draw(st.lists(run, min_size=features, max_size=features))
+        for name in data.draw(st.sets(st.sampled_from(["unchanged", "absent", "longest", "turns"]))):
+            of = records if name == "unchanged" else records["rules"]
+            of[name][at] = data.draw(st.lists(run, min_size=features, max_size=features))
         if data.draw(st.booleans()):
-            of_type = records["rules"][data.draw(st.sampled_from(list(RULE_TYPES)))]
+            of_type = records["rules"]["incidents"][data.draw(st.sampled_from(list(KEPT_TYPES)))]
             of_type["offset"][at], of_type["time_ms"][at], of_type["calm"][at] = data.draw(st.tuples(offset, offset, run))
-            records["runs"]["involved"][at] = data.draw(st.lists(st.integers(0, 63), min_size=features, max_size=features))
+            records["rules"]["involved"][at] = data.draw(st.lists(st.integers(0, 63), min_size=features, max_size=features))
 
     stored = encode(records)
 
@@ -183,9 +184,7 @@ def test_a_record_that_would_not_get_smaller_is_stored_uncompressed() -> None:
     records = filled_records([[1e-30, 1e30, -1e30, 0.0]], [MINUTE_MS, 1000, MINUTE_MS, 500_000], window_length=4)
     records["header"]["incident_offset"] = 7
     records["moments"]["count"] = 1
-    records["rules"]["frozen"]["offset"] = 7
-    for name in ("unchanged", "absent", "longest"):
-        records["runs"][name] = 1
+    records["unchanged"], records["rules"]["absent"] = 1, 1
 
     stored = encode(records)
 
