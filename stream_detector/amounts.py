@@ -1,9 +1,11 @@
-"""Words for a measured value beside the one that was expected."""
+"""Words for a measured value beside the one that was expected, and its digits in events."""
 
 from __future__ import annotations
 
 import math
 
+DIGITS = 6
+COUNTER_DIGITS = 12  # their last digits tell how far off they are
 _MOST_DECIMALS = 6
 _LARGE = 1e9
 
@@ -19,6 +21,11 @@ def compared(value: float | None, expected: float | None) -> str:
     if decimals is None or max(abs(value), abs(expected)) >= _LARGE:
         return f"{number(value)}, expected {number(expected)}"
     return f"{value:.{decimals}f}, expected {expected:.{decimals}f} ({difference:+.{decimals}f})"
+
+
+def rounded(value: float, digits: int = DIGITS) -> float | None:
+    """Round to six significant digits, because float32 has no more; return None for a number that is not finite."""
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
 
 
 def number(value: float) -> str:

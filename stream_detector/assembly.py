@@ -73,7 +73,7 @@ def build_detector(
         Arena(state.max_sensors, model.window_length, len(model.features), len(model.members), len(model.counters)),
         scorer,
         model,
-        decision_rules(model, calibration, state, alerts),
+        decision_rules(model, calibration, state, alerts, rules, healthy=scorer.healthy),
         WindowConfig(
             max_gap_ms=max_gap_ms(state),
             scales=ScaleConfig(calibration.sensors, scorer.fallback_deviation, learned_count),
@@ -81,7 +81,6 @@ def build_detector(
             interval_ms=1000.0 * model.sampling_interval_seconds,
             silences=silence_rules(rules),
         ),
-        rule_config=None if rules is None else rule_config(model, scorer.healthy, rules, update_seconds(model, alerts)),
     )
 
 
@@ -118,10 +117,19 @@ def silence_rules(rules: RuleSettings | None) -> SilenceRules | None:
     return SilenceRules(round(1000 * rules.silent_seconds), rules.silent_intervals, rules.silent_pauses)
 
 
-def decision_rules(model: ModelSpec, calibration: Calibration, state: StateSettings, alerts: AlertSettings) -> DecisionRules:
-    """Return the rules: the alarm budget as a margin, times in milliseconds.
+def decision_rules(
+    model: ModelSpec,
+    calibration: Calibration,
+    state: StateSettings,
+    alerts: AlertSettings,
+    of_rules: RuleSettings | None = None,
+    *,
+    healthy: HealthyData | None = None,
+) -> DecisionRules:
+    """Return the rules: the alarm budget as a margin, times in milliseconds; with settings of rules, those that need no model.
 
-    Where the settings leave a time to the window, it follows from each sensor's own interval; so does the margin.
+    Where the settings leave a time to the window, it follows from each sensor's own interval; so does the margin. Raises
+    SettingsError.
     """
     length, interval_seconds = model.window_length, model.sampling_interval_seconds or 1.0
     budget = budget_per_sensor_day(calibration, alerts)
@@ -140,7 +148,8 @@ def decision_rules(model: ModelSpec, calibration: Calibration, state: StateSetti
     )
     return replace(
         rules,
-        rules_version=rules_version(budget, interval_seconds * state.stride, **of_model),
+        rules_version=rules_version(budget, interval_seconds * state.stride, of_rules, **of_model),
+        findings=rule_config(model, healthy, of_rules, update_seconds(model, alerts)) if of_rules and healthy else None,
         budget_per_sensor_day=budget,
         pace=OwnPace.of(calibration, budget, state.stride, times),
     )
@@ -156,7 +165,13 @@ def update_seconds(model: ModelSpec, alerts: AlertSettings) -> float:
 
 
 def rules_version(
-    budget_per_sensor_day: float, reading_interval_seconds: float, *, update_ms: int, quiet_ms: int, accept_ms: int
+    budget_per_sensor_day: float,
+    reading_interval_seconds: float,
+    of_rules: RuleSettings | None = None,
+    *,
+    update_ms: int,
+    quiet_ms: int,
+    accept_ms: int,
 ) -> str:
     """Return a hash of all settings that affect decisions, and of nothing else.
 
@@ -168,6 +183,7 @@ def rules_version(
         "update_ms": update_ms,
         "quiet_ms": quiet_ms,
         "accept_ms": accept_ms,
+        **({} if of_rules is None else {"rules": of_rules.model_dump(mode="json")}),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:VERSION_DIGITS]
 

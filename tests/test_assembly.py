@@ -24,7 +24,7 @@ from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.scorer import WindowErrors
 from stream_detector.readings import Float32Array, Readings
-from stream_detector.settings.schema import AlertSettings, KafkaSettings, Settings, StateSettings
+from stream_detector.settings.schema import AlertSettings, KafkaSettings, RuleSettings, Settings, StateSettings
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.running_scale import Scales
 from tests.fakes.scorer import ChecksumScorer
@@ -100,6 +100,17 @@ def test_a_version_does_not_change_from_run_to_run_nor_with_the_model() -> None:
         b'"quiet_ms": 60000, "update_ms": 300000}'
     )
     assert rules(budget_per_sensor_day=144.0).rules_version == hashlib.sha256(content).hexdigest()[:12]
+
+
+def test_the_settings_of_rules_are_part_of_the_version_and_of_the_rules() -> None:
+    healthy = HealthyData.none(2, 1)
+    found = [
+        decision_rules(MODEL, CALIBRATION, StateSettings(), AlertSettings(), of_rules, healthy=healthy)
+        for of_rules in (RuleSettings(), RuleSettings(), RuleSettings(frozen=False), RuleSettings(limits={"a": (None, 1.0)}))
+    ]
+
+    assert [one.rules_version == found[0].rules_version for one in found] == [True, True, False, False]
+    assert [one.findings is not None and "frozen" in one.findings.types for one in found] == [True, True, False, True]
 
 
 def test_quiet_spell_follows_the_models_window_unless_set() -> None:

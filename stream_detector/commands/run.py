@@ -22,7 +22,7 @@ from stream_detector.model_store.model_directory import is_absent
 from stream_detector.pipeline.executor import no_op
 from stream_detector.service.health import health_pages
 from stream_detector.service.metrics import Metrics
-from stream_detector.service.reload import Reloader, reread_alerts
+from stream_detector.service.reload import Reloader, reread
 from stream_detector.service.service import Service, tune_garbage_collector
 from stream_detector.service.signals import ReloadFlag, StopFlag
 from stream_detector.service.watchdog import Heartbeat, Watchdog, end_process
@@ -118,8 +118,8 @@ def _assembled(start: Start, connections: Connections, watched: Watched, status:
     arrival = None if watched.has_model else arrival_of(parts, loading, metrics)
     reloader = Reloader(
         start.signals.reload,
-        watched.rules_of(settings.alerts),
-        lambda: watched.rules_of(reread_alerts(settings, start.load)),
+        watched.rules_of(settings.alerts, settings.rules),
+        lambda: watched.rules_of(*reread(settings, start.load)),
         metrics,
         on_request=arrival.request if arrival else no_op,
     )

@@ -20,7 +20,7 @@ from stream_detector.logs import OutageLog
 from stream_detector.model_store.model_directory import is_absent, load_artifact
 from stream_detector.pipeline.feature_search import find_shape
 from stream_detector.service.watchdog import Heartbeat
-from stream_detector.settings.schema import AlertSettings, Settings
+from stream_detector.settings.schema import AlertSettings, RuleSettings, Settings
 from stream_detector.state.record_layout import WindowShape
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Watched:
 
     detector: Detector
     decoder: JsonDecoder
-    rules_of: Callable[[AlertSettings], DecisionRules]
+    rules_of: Callable[[AlertSettings, RuleSettings], DecisionRules]
     has_model: bool
 
 
@@ -55,7 +55,7 @@ def load_model(settings: Settings) -> Watched:
     return Watched(
         build_detector(scorer, settings.state, settings.alerts, settings.rules),
         JsonDecoder(spec.features, input_limits(settings.input, spec)),
-        partial(decision_rules, spec, scorer.calibration, settings.state),
+        partial(decision_rules, spec, scorer.calibration, settings.state, healthy=scorer.healthy),
         has_model=True,
     )
 
@@ -66,7 +66,7 @@ def rules_only(settings: Settings, shape: WindowShape) -> Watched:
     return Watched(
         build_detector(scorer, settings.state, settings.alerts, settings.rules),
         JsonDecoder(shape.features, input_limits(settings.input, ignores_unknown=True)),
-        partial(decision_rules, scorer.spec, scorer.calibration, settings.state),
+        partial(decision_rules, scorer.spec, scorer.calibration, settings.state, healthy=scorer.healthy),
         has_model=False,
     )
 

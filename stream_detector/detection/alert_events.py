@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_detector.amounts import rounded
 from stream_detector.detection.decision import Decisions, transition_of
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detected import Detected
-from stream_detector.detection.event_builder import build_event, change_contexts, event_message, rounded
+from stream_detector.detection.event_builder import build_event, change_contexts, event_message
 from stream_detector.detection.events import PROVISIONAL, READY, RELEARNING, WARMING, Event, EventRules
 from stream_detector.detection.explanation import explain_scored
 from stream_detector.detection.model_spec import ModelSpec

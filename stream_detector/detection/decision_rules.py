@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.detection.calibration import Calibration, Tails, alarms_per_reading
+from stream_detector.detection.rules.fold import RuleConfig
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array
 from stream_detector.state.known_sensors import UNKNOWN
 
@@ -78,6 +79,7 @@ class DecisionRules:
     rules_version: str = ""  # hash of the settings that affect decisions, as published in events
     budget_per_sensor_day: float = 0.0  # accepted false alarms per sensor and day; the margin follows from it
     pace: OwnPace | None = None  # margin and times of a sensor whose interval is known; the fields above are the model's
+    findings: RuleConfig | None = None  # of the rules that need no model; None: those in force stay
 
     @classmethod
     def of(

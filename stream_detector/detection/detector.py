@@ -100,6 +100,7 @@ class Detector:
     def use_rules(self, rules: DecisionRules) -> None:
         """Decide by other rules from the next batch on; state, model and open incidents stay as they are."""
         self._rules = rules
+        self._rule_config = rules.findings or self._rule_config
 
     @property
     def slowest_interval_ms(self) -> float:

@@ -6,12 +6,12 @@ replayed reading gives the same bytes.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 
+from stream_detector.amounts import COUNTER_DIGITS, DIGITS, rounded
 from stream_detector.detection.decision import Decisions
 from stream_detector.detection.events import (
     NOT_A_MEMBER,
@@ -32,9 +32,6 @@ from stream_detector.detection.transition import ACCEPTED, CLOSED, QUIET, Transi
 from stream_detector.readings import Float32Array, FloatArray, Int64Array, Message, Readings
 from stream_detector.state.windows import Appended
 from stream_detector.timestamps import iso_time
-
-DIGITS = 6
-COUNTER_DIGITS = 12  # their last digits tell how far off they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +125,6 @@ def _attention_reason(explanation: Explanation | None) -> str:
     if explanation is None:
         return NOT_SCORED
     return "" if len(explanation.attention) else NOT_A_MEMBER
-
-
-def rounded(value: float, digits: int = DIGITS) -> float | None:
-    """Round to six significant digits, because float32 has no more; return None for a number that is not finite."""
-    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
 
 
 def _decimals(shares: Float32Array) -> tuple[float, ...]:

@@ -48,8 +48,8 @@ class EventRules(Struct, frozen=True):
     version: Annotated[
         str,
         _about(
-            "Hash of the settings that affect decisions: budget, update, quiet and accept times, and stride. Equal on replicas "
-            "with equal settings."
+            "Hash of the settings that affect decisions: budget, update, quiet and accept times, stride, and the group "
+            "`rules`. Equal on replicas with equal settings."
         ),
     ] = ""
     budget_per_sensor_day: Annotated[float | None, _about("False alarms accepted per sensor and day.")] = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.detection.event_builder import rounded
+from stream_detector.amounts import rounded
 from stream_detector.detection.events import (
     NOT_SCORED,
     OF_SILENCE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -9,12 +10,15 @@ import numpy as np
 
 from stream_detector.detection.detected import Detected
 from stream_detector.detection.model_spec import ModelSpec
-from stream_detector.detection.transition import ANOMALY
+from stream_detector.detection.transition import ANOMALY, UPDATED
 from stream_detector.pipeline.hour_jumps import hour_jumps
 from stream_detector.pipeline.in_flight import Scored
 from stream_detector.pipeline.late_report import LateReport
 from stream_detector.readings import Lost
 from stream_detector.timestamps import SECONDS_PER_DAY
+
+#: Lines about rules that a report keeps.
+MAXIMUM_LINES = 20
 
 
 @dataclass(slots=True)
@@ -33,6 +37,7 @@ class StepReport:
     scored: int = 0
     sensor_days: float = 0.0  # event time of readings with a full window, by the sensors' own intervals
     alerts: Counter[tuple[str, str]] = field(default_factory=Counter)  # by type and status
+    rule_lines: list[str] = field(default_factory=list)  # about incidents of rules that opened or closed, the first of them
     dead_letters: Counter[str] = field(default_factory=Counter)  # by reason
     example: str = ""  # the place of one of these, and what was wrong with it
     tombstones: int = 0
@@ -78,8 +83,20 @@ def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
         report.alerts.update((ANOMALY, transition.status) for transition in detected.decisions.transitions)
     report.alerts.update((change.type, change.status) for change in detected.rule_changes)
     report.alerts.update((one.event.type, one.event.status) for one in scored.announced)
+    report.rule_lines += _rule_lines(scored, MAXIMUM_LINES - len(report.rule_lines))
     if len(decoded.readings):
         report.newest_time_ms = max(report.newest_time_ms, int(decoded.readings.times_ms.max()))
+
+
+def _rule_lines(scored: Scored, most: int) -> list[str]:
+    """Return what rules found and what is over, a line for each incident of a sensor."""
+    of_readings = ((one.status, one.sensor_id, one.type, one.what) for one in scored.detected.rule_changes)
+    of_silences = ((one.event.status, one.event.sensor_id, one.event.type, one.event.what) for one in scored.announced)
+    told = (one for one in itertools.chain(of_readings, of_silences) if one[0] != UPDATED)
+    return [
+        f"{kind} {status}: {repr(sensor[:100]) if sensor else 'all sensors'}: {what}"
+        for status, sensor, kind, what in itertools.islice(told, max(0, most))
+    ]
 
 
 def _relearning(detected: Detected) -> int:

@@ -14,6 +14,7 @@ from stream_detector.pipeline.late_report import LateReport
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.service.hour_jump_log import HourJumpLog
 from stream_detector.service.lost_values_log import LostValuesLog
+from stream_detector.service.rules_log import RulesLog
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.sensor_names import new_line
 
@@ -39,6 +40,7 @@ class LogMonitors:
         self._new_sensors = NewSensorsLog(known_sensors)
         self._rejected = RejectedReadingsLog(dead_letter_topic, now)
         self._lost = LostValuesLog(now)
+        self._rules = RulesLog(now)
         self._gaps = GapLog(now)
         self._hour_jumps = HourJumpLog()
         self._alarm_rate = AlarmRateLog(now)
@@ -52,6 +54,7 @@ class LogMonitors:
         """Observe a step, with the alarm budget during it and the number of partitions after it."""
         self._rejected.observe(report, now)
         self._lost.observe(report, now)
+        self._rules.observe(report, now)
         self._gaps.observe(report, now)
         self._hour_jumps.observe(report.hour_jumps, now)
         self._new_sensors.observe(report, now)
@@ -63,11 +66,13 @@ class LogMonitors:
         """Observe the last step of an orderly stop."""
         self._rejected.observe(report, now)
         self._lost.observe(report, now)
+        self._rules.observe(report, now)
 
     def flush(self, now: float) -> None:
         """Log the counts that the monitors have not logged yet."""
         self._rejected.flush(now)
         self._lost.flush(now)
+        self._rules.flush(now)
 
 
 class RejectedReadingsLog:

@@ -1,4 +1,4 @@
-"""Reloads the decision rules of a running service: on SIGHUP it rereads the settings and applies the group `alerts`.
+"""Reloads the rules of a running service: on SIGHUP it rereads the settings and applies the groups `alerts` and `rules`.
 
 The rules change only when every partition is restored and stored. So a replay uses the rules that first decided each reading,
 unless the process dies in between; docs/delivery.md explains that case.
@@ -15,10 +15,14 @@ from stream_detector.errors import SettingsError
 from stream_detector.pipeline.executor import no_op
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.signals import ReloadFlag
-from stream_detector.settings.schema import PREFIX, AlertSettings, Settings
+from stream_detector.settings.schema import PREFIX, AlertSettings, RuleSettings, Settings
 from stream_detector.settings.sources import changed_settings
 
 logger = logging.getLogger(__name__)
+
+_RELOADED = (f"{PREFIX}ALERTS__", f"{PREFIX}RULES__")
+_SILENCE = ("silent_seconds", "silent_intervals", "silent_pauses")
+_NOT_RELOADED = frozenset(f"{PREFIX}RULES__{name.upper()}" for name in _SILENCE)
 
 
 class Decider(Protocol):
@@ -97,13 +101,17 @@ class Reloader:
         self._metrics.set("alarm_budget_per_sensor_day", self.rules.budget_per_sensor_day)
 
 
-def reread_alerts(running: Settings, load: Callable[[], Settings]) -> AlertSettings:
-    """Read the settings again and return the group `alerts`; log which others changed. Raises SettingsError."""
+def reread(running: Settings, load: Callable[[], Settings]) -> tuple[AlertSettings, RuleSettings]:
+    """Read the settings again and return the groups that a reload applies; log which others changed. Raises SettingsError.
+
+    For how long a sensor may be silent stays as it is: which silences are announced is known by what was due by then.
+    """
     settings = load()
-    others = [name for name in changed_settings(running, settings) if not name.startswith(f"{PREFIX}ALERTS__")]
+    others = [name for name in changed_settings(running, settings) if not name.startswith(_RELOADED) or name in _NOT_RELOADED]
     if others:
         logger.warning("changed, but takes effect only after a restart: %s", ", ".join(others), extra={"settings": others})
-    return settings.alerts
+    of_silence = {name: getattr(running.rules, name) for name in _SILENCE}
+    return settings.alerts, settings.rules.model_copy(update=of_silence)
 
 
 def describe_rules(rules: DecisionRules) -> str:

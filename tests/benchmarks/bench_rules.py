@@ -19,6 +19,7 @@ import numpy as np
 from stream_detector.assembly import rule_config
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.batch import RuleBatch
+from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.detection.rules.fold import RuleConfig, fold_rules
 from stream_detector.readings import Float32Array, Readings
 from stream_detector.settings.schema import RuleSettings
@@ -62,7 +63,7 @@ class Folded:
         appended = append(self.records, slots, readings, None)
         return RuleBatch.of(appended, readings, last_ms, np.zeros(len(appended.slot), np.int32))
 
-    def fold(self, batch: RuleBatch) -> tuple[object, ...]:
+    def fold(self, batch: RuleBatch) -> tuple[RuleChange, ...]:
         """Fold a batch into the rules."""
         return fold_rules(self.records, self.states, batch, self.features, self.config, emits=True)
 

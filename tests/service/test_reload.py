@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.errors import SettingsError
 from stream_detector.service.metrics import Metrics
-from stream_detector.service.reload import Reloader, reread_alerts
+from stream_detector.service.reload import Reloader, reread
 from stream_detector.service.signals import ReloadFlag
-from stream_detector.settings.schema import AlertSettings, KafkaSettings, RedisSettings, Settings
+from stream_detector.settings.schema import AlertSettings, KafkaSettings, RedisSettings, RuleSettings, Settings
 from stream_detector.settings.sources import load_settings
 from tests.examples import examples
 from tests.pipeline.replica import Replica
@@ -170,19 +170,22 @@ def test_a_change_that_is_reverted_while_it_waits_never_happens() -> None:
 # -- what a reload may change
 
 
-def test_only_alerts_change_and_the_rest_is_named_but_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+def test_only_alerts_and_rules_change_and_the_rest_is_named_but_not_shown(caplog: pytest.LogCaptureFixture) -> None:
     running = Settings(redis=RedisSettings(url="redis://:old-secret@a:6379"), kafka=KafkaSettings(group_id="a"))
     found = Settings(
         redis=RedisSettings(url="redis://:new-secret@a:6379"),
         kafka=KafkaSettings(group_id="b"),
         alerts=AlertSettings(budget_per_sensor_day=3.0),
+        rules=RuleSettings(frozen=False, limits={"a": (None, 7.0)}, silent_seconds=10.0),
     )
 
-    alerts = reread_alerts(running, lambda: found)
+    alerts, of_rules = reread(running, lambda: found)
 
     assert alerts == AlertSettings(budget_per_sensor_day=3.0)
+    assert of_rules == RuleSettings(frozen=False, limits={"a": (None, 7.0)})
     assert caplog.messages == [
-        "changed, but takes effect only after a restart: STREAM_DETECTOR_KAFKA__GROUP_ID, STREAM_DETECTOR_REDIS__URL"
+        "changed, but takes effect only after a restart: STREAM_DETECTOR_KAFKA__GROUP_ID, STREAM_DETECTOR_REDIS__URL, "
+        "STREAM_DETECTOR_RULES__SILENT_SECONDS"
     ]
 
 
@@ -191,12 +194,12 @@ def test_a_broken_file_is_named_with_the_line(tmp_path: Path, caplog: pytest.Log
     toml.write_text("[alerts]\nbudget_per_sensor_day = 0,5\n")
     running, flag = Settings(), ReloadFlag()
 
-    def reread() -> DecisionRules:
-        reread_alerts(running, lambda: load_settings(toml))
+    def reread_rules() -> DecisionRules:
+        reread(running, lambda: load_settings(toml))
         return NEW
 
     flag.is_set = True
-    Reloader(flag, OLD, reread, Metrics()).between_batches(FakeDecider())
+    Reloader(flag, OLD, reread_rules, Metrics()).between_batches(FakeDecider())
 
     (line,) = caplog.messages
     assert line.startswith(f"reload failed, rules old stay in force: settings file {toml} cannot be read: ")
@@ -208,7 +211,7 @@ def test_a_wrong_alert_setting_is_named(tmp_path: Path) -> None:
     toml.write_text("[alerts]\nbudget_per_sensor_day = 0\n")
 
     with pytest.raises(SettingsError, match=rf"^{toml} \[alerts\] budget_per_sensor_day: should be greater"):
-        reread_alerts(Settings(), lambda: load_settings(toml))
+        reread(Settings(), lambda: load_settings(toml))
 
 
 # -- in the stream

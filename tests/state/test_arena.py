@@ -308,7 +308,7 @@ def test_an_update_of_a_large_record_writes_only_the_parts_of_fixed_size_and_new
 def test_the_rules_state_of_a_large_record_is_written_once_there_is_one() -> None:
     arena = arena_of(1)
     insert(arena, ["a"], stored=False)
-    spans = []
+    spans: list[tuple[int, int]] = []
     for turns in (0, 3, 0):
         add(arena, ["a"], [1 + len(spans)])
         set_turns(arena, "a", turns)

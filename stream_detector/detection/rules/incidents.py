@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.detection.event_builder import COUNTER_DIGITS, DIGITS, rounded
+from stream_detector.amounts import COUNTER_DIGITS, DIGITS, rounded
 from stream_detector.detection.events import EventFeature
 from stream_detector.detection.rules.batch import RuleBatch
 from stream_detector.detection.rules.changes import Closing, RuleChange, closed_by_silence

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_detector.detection.rules.batch import RuleBatch
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
@@ -25,7 +26,7 @@ class TurnLimits:
     """What counts as a step, and how many turns are too many: rows as in RuleLimits."""
 
     step: Float32Array  # [S + 1, F] a step is larger; infinite: the feature has none
-    counts_gaps: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]  # [S + 1, F] values that vanish and return are steps too
+    counts_gaps: BoolArray  # [S + 1, F] values that vanish and return are steps too
     span: Int32Array  # [S + 1, F] readings
     turns: Int32Array  # [S + 1, F]
     most: Int32Array  # [S + 1, F] turns in a chain of healthy data, for people
@@ -73,7 +74,7 @@ def fold_turns(state: Records, batch: RuleBatch, limits: TurnLimits) -> Turns:
     return found
 
 
-def _steps(batch: RuleBatch, limits: TurnLimits) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]]:
+def _steps(batch: RuleBatch, limits: TurnLimits) -> NDArray[np.int8]:
     """Return where a feature steps up (1) or down (-1) [M, F]; 0 elsewhere."""
     rows, values = batch.table_rows, batch.values
     with np.errstate(invalid="ignore"):
@@ -108,7 +109,7 @@ def chain_counts(up: BoolArray, gap: Int64Array, span: Int32Array | int, is_firs
 
 def _write(state: Records, batch: RuleBatch, limits: TurnLimits, found: Turns, is_first: BoolArray) -> None:
     """Write the chains as of each sensor's last reading; one that no further step can continue is forgotten."""
-    concerned = found.before.any(axis=1)
+    concerned = np.asarray(found.before.any(axis=1))
     concerned[batch.group[found.position]] = True
     sensors = np.flatnonzero(concerned)
     turns = found.before[sensors]
