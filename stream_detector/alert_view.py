@@ -17,8 +17,18 @@ from rich.text import Text
 
 from stream_detector.amounts import compared
 from stream_detector.detection.events import READY, Event, event_time_ms, read_event
-from stream_detector.detection.rules.clock import RIGHT_AGAIN
-from stream_detector.detection.transition import ACCEPTED, ANOMALY, CLOSED, FELL_SILENT, OPENED, QUIET, RETURNED, UPDATED
+from stream_detector.detection.transition import (
+    ACCEPTED,
+    ANOMALY,
+    CLOCK_RIGHT,
+    CLOSED,
+    FELL_SILENT,
+    OPENED,
+    QUIET,
+    RETURNED,
+    SWITCHED_OFF,
+    UPDATED,
+)
 from stream_detector.readings import Record
 from stream_detector.timestamps import duration, iso_time
 
@@ -37,7 +47,8 @@ _ENDINGS = {
     ACCEPTED: "taken for the new normal",
     FELL_SILENT: "the sensor fell silent",
     RETURNED: "the sensor is back",
-    RIGHT_AGAIN: "the clock is right again",
+    CLOCK_RIGHT: "the clock is right again",
+    SWITCHED_OFF: "the rule was switched off",
 }
 
 
