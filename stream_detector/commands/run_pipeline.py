@@ -135,11 +135,11 @@ class Parts:
             self.status.show(watched, rules)
             tune_garbage_collector()
 
-        def reread() -> DecisionRules:
+        def rules_now() -> DecisionRules:
             return watched.rules_of(*reread(self.settings, self.load))
 
         rules = watched.rules_of(self.settings.alerts, self.settings.rules)
-        return Successor(self.build(watched), rules, reread, begin)
+        return Successor(self.build(watched), rules, rules_now, begin)
 
 
 def arrival_of(parts: Parts, executor: ThreadPoolExecutor, metrics: Metrics) -> ModelArrival:
