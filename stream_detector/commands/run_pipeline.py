@@ -23,7 +23,7 @@ from stream_detector.pipeline.restore import Ports
 from stream_detector.pipeline.state_access import open_state
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.model_arrival import Builder, ModelArrival, Successor
-from stream_detector.service.reload import describe_rules
+from stream_detector.service.reload import describe_rules, reread
 from stream_detector.service.service import tune_garbage_collector
 from stream_detector.service.watchdog import Heartbeat
 from stream_detector.settings.schema import Settings
