@@ -3,7 +3,9 @@
 Each member's log error above the sensor's own level gives a surprise, and their weighted mean is the surprise of the
 reading (calibration.py). A reading is anomalous when its surprise exceeds the typical one by the margin that the alarm
 budget allows. Consecutive anomalous readings are one incident: opened, updated at intervals, and closed after a quiet
-spell, all in the sensor's own event time.
+spell, all in the sensor's own event time. A reading above half the margin does not open an incident, but holds one open, so a
+score that wavers around its limit is one incident (the deadband of ISA-18.2). A reading without a score is no sign that all is
+well: it closes no incident either, unless none is scored for `accept_ms`.
 
 The published score is the mean of the surprise and a slow memory of it. A single reading cannot make it high, so it ranks
 readings better than the surprise alone. The published threshold is the mean of the limit and the same memory, so a score
@@ -29,6 +31,9 @@ from stream_detector.detection.transition import CLOSED, OPENED, UPDATED, Silenc
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import NO_INCIDENT, Records
+
+#: A reading holds an open incident open while its surprise exceeds the normal one by this share of the margin.
+HELD_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Decisions:
     surprises: Float64Array  # [N, M] weighted surprises of the members: they sum to the surprise of the reading
     level_counts: Float64Array  # [N] readings behind the levels as of this reading
     needed: BoolArray  # [N] readings whose errors the fold needed, provided or not
+    holding: BoolArray  # [N] readings that hold an incident open, if one is open; all anomalous ones do
     transitions: list[Transition]  # by position
     acceptances: list[Acceptance]  # in each group by position
 
@@ -105,6 +111,7 @@ class _Fold:
             surprises=np.full((count, members), np.nan),
             level_counts=np.empty(count),
             needed=np.zeros(count, np.bool_),
+            holding=np.zeros(count, np.bool_),
             transitions=[],
             acceptances=[],
         )
@@ -128,10 +135,11 @@ class _Fold:
         found.scores[positions] = score = (surprise + memory) / 2.0
         found.thresholds[positions] = threshold = (limit + memory) / 2.0
         found.anomalous[positions] = anomalous = score > threshold  # False for NaN; surprise > limit, up to rounding
+        found.holding[positions] = anomalous | (surprise > limit - (1.0 - HELD_SHARE) * self._margins[positions])
         found.surprises[positions] = surprises
         found.level_counts[positions] = state["level_count"]
         if anomalous.any() or was_open.any():
-            self._update_incidents(state, positions, levels)
+            self._update_incidents(state, positions, levels, scored)
         normal = scored & ~anomalous & ~was_open
         self._update_levels(state, rows, above_level, normal)
         state["accepted"] = np.where(normal, np.clip(memory - rules.typical, 0.0, state["accepted"]), state["accepted"])
@@ -154,20 +162,23 @@ class _Fold:
         self.decisions.needed[positions] = needed = readings.scorable[positions] & (readings.wanted[positions] | was_open)
         return np.where(needed[:, np.newaxis], readings.errors[positions], np.float32(np.nan)).astype(np.float64)
 
-    def _update_incidents(self, state: Records, positions: Int64Array, levels: Float64Array) -> None:
+    def _update_incidents(self, state: Records, positions: Int64Array, levels: Float64Array, scored: BoolArray) -> None:
         """Close, open, accept and update incidents, in this order."""
         rules, times = self._rules, self._rules.times(self._readings.interval_ms[positions])
         time_ms, anomalous = self._readings.times_ms[positions], self.decisions.anomalous[positions]
+        holding = self.decisions.holding[positions]
         is_open = state["incident_offset"] != NO_INCIDENT
-        closing = is_open & ~anomalous & (time_ms - state["last_anomalous_ms"] >= times.quiet_ms)
+        quiet_for = time_ms - state["last_anomalous_ms"]
+        closing = is_open & ~holding & (quiet_for >= np.where(scored, times.quiet_ms, times.accept_ms))
         self._record(CLOSED, closing, state, positions)
         _clear_incident(state, closing)
         opening = anomalous & ~is_open
         _open_incident(state, opening, self._readings.offsets[positions], time_ms)
-        state["last_anomalous_ms"][anomalous] = time_ms[anomalous]
+        lasting = anomalous | (holding & is_open)
+        state["last_anomalous_ms"][lasting] = time_ms[lasting]
         self._raise_peaks(state, positions, anomalous)
         self._record(OPENED, opening, state, positions)
-        accepting = anomalous & is_open & (time_ms - state["incident_time_ms"] >= times.accept_ms)
+        accepting = holding & is_open & (time_ms - state["incident_time_ms"] >= times.accept_ms)
         self._record(CLOSED, accepting, state, positions, is_accepted=True)
         self._record_acceptances(accepting, positions, levels)
         _clear_incident(state, accepting)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_detector.evaluation.baselines import Detection
 from stream_detector.evaluation.finding import is_found
 from stream_detector.evaluation.segments import find_segments
 from stream_detector.readings import BoolArray, Int64Array
@@ -108,22 +109,27 @@ def count_alarms(labels: BoolArray, alarms: BoolArray, times_ms: Int64Array, inc
     )
 
 
-def find_incidents(alarms: BoolArray, times_ms: Int64Array, late: BoolArray, quiet_ms: int) -> Int64Array:
+def find_incidents(detection: Detection, times_ms: Int64Array, late: BoolArray, quiet_ms: int) -> Int64Array:
     """Return the incidents of one sensor's alarms [N] as [I, 2]: the row of the first alarm, and the row after the last.
 
-    As in the stream, a reading that is not anomalous closes the incident if the last alarm is at least `quiet_ms` ago, and
-    late rows are skipped.
+    As in the stream, an incident lasts while rows hold it open. A scored row that does not closes it if the last that did is at
+    least `quiet_ms` ago. Late rows are skipped. The time limit of the stream for an incident (`accept_ms`) is left out.
     """
     accepted = np.flatnonzero(~late)
-    times_ms, alarmed = times_ms[accepted], np.flatnonzero(alarms[accepted])
-    if not len(alarmed):
+    times_ms, alarms = times_ms[accepted], detection.alarms[accepted]
+    holding = np.flatnonzero(alarms | detection.holding[accepted])
+    if not alarms.any():
         return np.empty((0, 2), np.int64)
-    earlier, later = alarmed[:-1], alarmed[1:]
-    # If any reading between two alarms closes the incident, the last one does. Adjacent alarms have none between them.
-    closes = times_ms[later - 1] - times_ms[earlier] >= max(quiet_ms, 1)
-    first = np.concatenate([alarmed[:1], later[closes]])
-    last = np.concatenate([earlier[closes], alarmed[-1:]])
-    return np.stack([accepted[first], accepted[last] + 1], axis=1)
+    earlier, later = holding[:-1], holding[1:]
+    # If any row between two that hold closes the incident, the last scored one does. Adjacent ones have none between them.
+    scored = np.where(np.isnan(detection.scores[accepted]), 0, np.arange(len(accepted)))
+    last_scored = np.maximum(np.maximum.accumulate(scored)[later - 1], earlier)
+    closes = times_ms[last_scored] - times_ms[earlier] >= max(quiet_ms, 1)
+    alarmed = np.flatnonzero(alarms)
+    spell = np.concatenate([[0], np.cumsum(closes)])[np.searchsorted(holding, alarmed)]
+    is_first = np.diff(spell, prepend=-1) > 0
+    is_last = np.diff(spell, append=spell[-1] + 1) > 0
+    return np.stack([accepted[alarmed[is_first]], accepted[alarmed[is_last]] + 1], axis=1)
 
 
 def watched_days(rows: int, interval_seconds: float) -> float:

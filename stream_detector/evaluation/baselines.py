@@ -35,6 +35,7 @@ class Detection:
     scores: Float64Array  # [N] higher is more anomalous; NaN: not scored
     thresholds: Float64Array  # [N] NaN where not scored
     alarms: BoolArray  # [N]
+    holding: BoolArray  # [N] rows that hold an incident open, if one is open; all alarms do
 
 
 def detect(name: str, training: Float64Array, values: Float64Array, random: np.random.Generator) -> Detection:
@@ -46,7 +47,8 @@ def detect(name: str, training: Float64Array, values: Float64Array, random: np.r
     score = BASELINES[name](training[:fitted], random)
     threshold = float(np.quantile(score(training)[fitted:], THRESHOLD_QUANTILE))
     scores = score(values)
-    return Detection(scores, np.full(len(scores), threshold), scores > threshold)
+    alarms = scores > threshold
+    return Detection(scores, np.full(len(scores), threshold), alarms, alarms)
 
 
 def _windowed_pca(training: Float64Array, _random: np.random.Generator) -> _Score:

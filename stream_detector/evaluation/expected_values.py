@@ -12,8 +12,10 @@ from stream_detector.evaluation.scorecard import LabelledSeries
 from stream_detector.readings import Float32Array, Int64Array
 from stream_detector.state.running_scale import Scales
 
-#: At how many rows the model is asked, and how many features are drawn: those that it blames in some alarm, at least two.
-POINTS, MOST_FEATURES, LEAST_FEATURES = 300, 6, 2
+#: At how many rows the model is asked, and how many features are drawn: all that it blames in some alarm, and at least two. A
+#: picture of more than MOST_FEATURES would be taller than programs show.
+POINTS, MOST_FEATURES, LEAST_FEATURES = 300, 40, 2
+#: A feature is blamed by a window if it has this share of the surprise, or the largest.
 _BLAMED_SHARE = 0.2
 
 
@@ -24,6 +26,7 @@ class Expected:
     rows: Int64Array  # [K]
     values: Float32Array  # [K, F]
     features: tuple[tuple[str, int], ...]
+    left_out: int = 0  # features that were blamed too, but do not fit into the picture
 
 
 def expected_values(
@@ -46,10 +49,13 @@ def expected_values(
     shares = np.stack([one.feature_share.mean(axis=0) for one in errors])  # [K, F]
     in_alarm = series.product.alarms[accepted[chosen]]
     blame = shares[in_alarm].max(axis=0) if in_alarm.any() else shares.mean(axis=0)
+    first = shares[in_alarm].argmax(axis=1)
     order = np.argsort(-blame, kind="stable").tolist()
-    drawn = [at for place, at in enumerate(order) if place < LEAST_FEATURES or (in_alarm.any() and blame[at] >= _BLAMED_SHARE)]
+    is_blamed = in_alarm.any() & ((blame >= _BLAMED_SHARE) | np.isin(np.arange(len(blame)), first))
+    drawn = [at for place, at in enumerate(order) if place < LEAST_FEATURES or is_blamed[at]]
     return Expected(
         accepted[chosen],
         np.stack([one.expected[-1] for one in errors]),
         tuple([(features[at], at) for at in drawn[:MOST_FEATURES]]),
+        max(0, len(drawn) - MOST_FEATURES),
     )

@@ -12,17 +12,26 @@ from stream_detector.evaluation.report_tables import SUMMARY_HEADER, explanation
 from stream_detector.evaluation.verdict import verdict_lines
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #202124; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0; }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #dadce0; }
-th { font-weight: 600; vertical-align: bottom; }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #202124; }
+h1 { font-size: 1.6rem; line-height: 1.25; }
+h2 { font-size: 1.25rem; margin-top: 2.5rem; }
+.wide { overflow-x: auto; margin: 1.25rem 0; border: 1px solid #dadce0; border-radius: .4rem; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .45rem .8rem; text-align: right; white-space: nowrap; }
+th { font-weight: 600; vertical-align: bottom; white-space: normal; background: #f1f3f4; border-bottom: 2px solid #bdc1c6; }
+td { border-top: 1px solid #e8eaed; }
 th:first-child, td:first-child { text-align: left; }
-td.best { font-weight: 600; }
+tbody tr:nth-child(even) { background: #f8f9fa; }
+tbody tr:hover { background: #e8f0fe; }
+table.summary tbody tr:first-child { background: #e6f4ea; }
+td.best { font-weight: 700; }
 .verdict { font-size: 1.1em; }
 figure { margin: 1.5rem 0; }
+figcaption { font-weight: 600; }
 img { max-width: 100%; }
-dt { font-weight: 600; }
+dt { font-weight: 600; margin-top: .75rem; }
+dd { margin-left: 1rem; }
+@media print { .wide { overflow: visible; } }
 """
 _HOW_TO_READ = (
     "An arrow says whether more or less is better. The product's figures are bold where no other detector's is better."
@@ -43,7 +52,8 @@ _GUIDE = (
     (
         "false per sensor day, per 1000 rows",
         "incidents without a single anomalous row. For every detector, alarms that follow each other within the quiet time are "
-        "one incident. An alarm that never ends is a single incident: see false rows %.",
+        "one incident; those of the product last, as in service, while the score stays above half the margin. An alarm that "
+        "never ends is a single incident: see false rows %.",
     ),
     ("delay", "median time from the first anomalous row of a found event to its first alarm."),
     (
@@ -87,7 +97,7 @@ def _facts(report: Mapping[str, Any]) -> str:
         f"Model version {report['model']['version']}. {', '.join(report['inputs'])}: {rows['total']:,} rows of "
         f"{len(report['sensors']):,} sensors, {rows['anomalous']:,} anomalous by {report['labels']}. Alarm budget "
         f"{report['budget_per_sensor_day']:g} per sensor and day. An incident ends after {quiet:.6g} s{slower} without an "
-        "alarm."
+        "alarm or a score that is nearly one."
     )
 
 

@@ -1,14 +1,18 @@
-"""Lists the incidents of a scored file as an operator counts them, from the events that the stream would publish."""
+"""Lists the incidents of a scored file as an operator counts them, from the events that the stream would publish.
+
+A line names the feature that was blamed most when the incident opened, and the farthest that it was off in that direction at
+any of the incident's events. The event with the highest score tells less: a window is often most surprising when a fault ends,
+and by then the value is back while the model expects the fault.
+"""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from stream_detector.amounts import compared
-from stream_detector.detection.events import Event, event_time_ms, read_event
+from stream_detector.detection.events import Event, EventFeature, event_time_ms, read_event
 from stream_detector.detection.severity import least_ratio
 from stream_detector.detection.transition import ANOMALY, CLOSED, OPENED
 from stream_detector.readings import Message
@@ -28,8 +32,19 @@ class FoundIncident:
     opened_at: str
     closed_at: str = ""  # empty: still open at the end
     severity: str = ""
-    what: str = ""  # of the score: what was off and by how much, when it was worst; of a rule: its newest sentence
-    worst: float = -math.inf  # the score then, in thresholds: both keep rising after a fault, so the score alone peaks late
+    what: str = ""  # the newest sentence of a rule; empty in an anomaly
+    off: EventFeature | None = None  # what was blamed most at the opening, where it was farthest off in that direction
+
+    def see(self, event: Event) -> None:
+        """Take in an event of the incident while it is open."""
+        self.severity = event.incident.peak_severity or event.severity or self.severity
+        self.what = event.what or self.what
+        if self.off is None:
+            self.off = event.features[0] if event.features else None
+            return
+        for feature in event.features:
+            if feature.name == self.off.name and _is_farther(feature, self.off):
+                self.off = feature
 
 
 @dataclass(slots=True)
@@ -73,16 +88,22 @@ class IncidentList:
         if event.status == CLOSED:
             found.closed_at, found.severity = event.timestamp, event.severity or found.severity
             del self._open[event.incident_id]
-        elif (ratio := (event.score or 0.0) / (event.threshold or 1.0)) > found.worst or event.score is None:
-            found.worst, found.what = ratio, event.what or _off(event)
-            found.severity = event.incident.peak_severity or event.severity
+        else:
+            found.see(event)
 
 
-def _off(event: Event) -> str:
-    """Return the value that the score blames most, beside what was expected."""
-    if not event.features:
-        return ""
-    feature = event.features[0]
+def _is_farther(feature: EventFeature, other: EventFeature) -> bool:
+    """Return whether a feature is farther from what was expected than another, on the same side."""
+    by, by_other = _difference(feature), _difference(other)
+    return by * by_other > 0 and abs(by) > abs(by_other)
+
+
+def _difference(feature: EventFeature) -> float:
+    return 0.0 if feature.value is None or feature.expected is None else feature.value - feature.expected
+
+
+def _off(feature: EventFeature) -> str:
+    """Return a value beside what was expected."""
     return f"{_shown(feature.name)} {compared(feature.value, feature.expected)}"
 
 
@@ -96,7 +117,8 @@ def _line(one: FoundIncident) -> str:
     else:
         how_long = "open at the end"
     kind = "" if one.type == ANOMALY else f", {one.type}"
-    return f"  {_shown(one.sensor_id)}  {moment}, {how_long}, {one.severity}{kind}: {one.what}".rstrip(": ")
+    what = one.what or (_off(one.off) if one.off else "")
+    return f"  {_shown(one.sensor_id)}  {moment}, {how_long}, {one.severity}{kind}: {what}".rstrip(": ")
 
 
 def _shown(name: str) -> str:

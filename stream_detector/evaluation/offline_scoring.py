@@ -35,6 +35,7 @@ class ScoredRows:
     score: Float64Array
     threshold: Float64Array
     is_anomaly: BoolArray
+    is_holding: BoolArray  # holds an incident open, if one is open; every anomaly does
     is_late: BoolArray  # dropped: not newer than the newest reading of its sensor
     is_warming: BoolArray  # accepted, but the window is not full: at the start or after a gap
     changes: tuple[RuleChange, ...] = ()  # of incidents of rules; their offsets are row numbers
@@ -46,6 +47,7 @@ def join(parts: Sequence[ScoredRows]) -> ScoredRows:
         score=np.concatenate([part.score for part in parts]),
         threshold=np.concatenate([part.threshold for part in parts]),
         is_anomaly=np.concatenate([part.is_anomaly for part in parts]),
+        is_holding=np.concatenate([part.is_holding for part in parts]),
         is_late=np.concatenate([part.is_late for part in parts]),
         is_warming=np.concatenate([part.is_warming for part in parts]),
         changes=tuple([change for part in parts for change in part.changes]),
@@ -102,7 +104,7 @@ def _score_batch(detector: Detector, dataset: Dataset, rows: slice, on_events: O
         on_events(detector.alerts(readings, detected, "", ""))
     score = np.full(count, np.nan)
     threshold = np.full(count, np.nan)
-    is_anomaly = np.zeros(count, np.bool_)
+    is_anomaly, is_holding = np.zeros((2, count), np.bool_)
     is_late = np.ones(count, np.bool_)
     is_late[detected.appended.reading] = False
     is_warming = np.zeros(count, np.bool_)
@@ -113,4 +115,5 @@ def _score_batch(detector: Detector, dataset: Dataset, rows: slice, on_events: O
         score[at] = detected.decisions.scores[scored]
         threshold[at] = detected.decisions.thresholds[scored]
         is_anomaly[at] = detected.decisions.anomalous[scored]
-    return ScoredRows(score, threshold, is_anomaly, is_late, is_warming, detected.rule_changes)
+        is_holding[at] = detected.decisions.holding[scored]
+    return ScoredRows(score, threshold, is_anomaly, is_holding, is_late, is_warming, detected.rule_changes)

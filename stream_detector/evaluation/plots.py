@@ -45,6 +45,9 @@ def plot_series(series: LabelledSeries, expected: Expected | None = None, quiet_
     shown = expected.features if expected else ()
     figure = Figure(figsize=(11.0, 1.2 + 1.5 * (1 + len(shown))), dpi=90, layout="constrained")
     panels = np.atleast_1d(np.asarray(figure.subplots(1 + len(shown), 1, sharex=True)))
+    if expected and expected.left_out:
+        text = f"the {len(shown)} features that were blamed most; {expected.left_out} more were blamed and are not drawn"
+        figure.supxlabel(text, fontsize="small")
     is_true = _rows_of_true_incidents(series, quiet_ms)
     for axes in panels:
         for flags, bar in (
@@ -56,11 +59,12 @@ def plot_series(series: LabelledSeries, expected: Expected | None = None, quiet_
         axes.margins(x=0.0)
         axes.tick_params(labelsize="small")
     if expected:
-        for axes, (name, feature) in zip(panels, shown, strict=False):
+        for axes, (name, feature) in zip(panels[1:], shown, strict=True):
             _draw_values(axes, series, accepted[starts], expected, feature)
             axes.set_title(name.replace("$", r"\$"), loc="left", fontsize="small")
-    _draw_score(panels[-1], series, accepted, starts, edges[:-1])
-    panels[-1].xaxis_date()
+    _draw_score(panels[0], series, accepted, starts, edges[:-1])
+    panels[0].xaxis_date()
+    panels[0].tick_params(labelbottom=True)
     panels[-1].set_xlabel("time (UTC)")
     _add_legend(figure, panels)
     buffer = io.BytesIO()
@@ -71,7 +75,7 @@ def plot_series(series: LabelledSeries, expected: Expected | None = None, quiet_
 def _rows_of_true_incidents(series: LabelledSeries, quiet_ms: int) -> BoolArray:
     """Return the rows [N] of incidents that have at least one row of a fault."""
     is_true = np.zeros(len(series.labels), np.bool_)
-    for first, stop in find_incidents(series.product.alarms, series.times_ms, series.is_late, quiet_ms).tolist():
+    for first, stop in find_incidents(series.product, series.times_ms, series.is_late, quiet_ms).tolist():
         is_true[first:stop] = series.labels[first:stop].any()
     return is_true
 
@@ -96,12 +100,12 @@ def _draw_score(axes: Axes, series: LabelledSeries, accepted: Int64Array, starts
 
 
 def _add_legend(figure: Figure, panels: np.ndarray[tuple[int], np.dtype[np.object_]]) -> None:
-    """Name every kind of line and area once, below the panels."""
+    """Name every kind of line and area once, above the panels."""
     found: dict[str, Artist] = {}
     for axes in panels:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
             found.setdefault(name, handle)
-    figure.legend(handles=list(found.values()), labels=list(found), loc="outside lower left", ncols=4, fontsize="small")
+    figure.legend(handles=list(found.values()), labels=list(found), loc="outside upper left", ncols=4, fontsize="small")
 
 
 def _fill(axes: Axes, edges: Float64Array, flags: BoolArray, bar: _Bar) -> None:

@@ -87,7 +87,9 @@ def split_by_sensor(dataset: Dataset, labels: BoolArray, scored: ScoredRows) -> 
             labels=labels[rows],
             is_late=scored.is_late[rows],
             is_warming=scored.is_warming[rows],
-            product=Detection(scored.score[rows].astype(np.float64), scored.threshold[rows], alarms[rows]),
+            product=Detection(
+                scored.score[rows].astype(np.float64), scored.threshold[rows], alarms[rows], scored.is_holding[rows]
+            ),
         )
 
 
@@ -110,7 +112,7 @@ def make_scorecard(series: LabelledSeries, training: Dataset | None, config: Eva
 
 def _score(series: LabelledSeries, detection: Detection, window: int, interval_seconds: float, quiet_ms: int) -> SensorScore:
     labels = series.labels
-    incidents = find_incidents(detection.alarms, series.times_ms, series.is_late, quiet_ms)
+    incidents = find_incidents(detection, series.times_ms, series.is_late, quiet_ms)
     days = watched_days(len(labels), interval_seconds)
     alarms = count_alarms(labels, detection.alarms, series.times_ms, incidents, days)
     if labels.all() or not labels.any():

@@ -190,6 +190,7 @@ def _decisions(decisions: Decisions, is_accepted: BoolArray) -> Decisions:
         surprises=decisions.surprises[is_accepted],
         level_counts=decisions.level_counts[is_accepted],
         needed=decisions.needed[is_accepted],
+        holding=decisions.holding[is_accepted],
         transitions=[
             replace(one, position=int(place[one.position])) for one in decisions.transitions if is_accepted[one.position]
         ],

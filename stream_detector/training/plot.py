@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import textwrap
 
 import numpy as np
@@ -12,8 +13,9 @@ from matplotlib.figure import Figure
 from stream_detector.training.network_fit import Losses
 from stream_detector.training.trainer import Example
 
-#: More features than this would make the picture too high to look at.
-FEATURES_DRAWN = 12
+#: Features below each other, and columns of them: more would make the picture too large to look at.
+_ROWS, _COLUMNS = 12, 4
+FEATURES_DRAWN = _ROWS * _COLUMNS
 _NAME_CHARACTERS, _TITLE_CHARACTERS = 60, 75
 _MEASURED, _EXPECTED = "#202124", "#e8710a"
 
@@ -21,21 +23,24 @@ _MEASURED, _EXPECTED = "#202124", "#e8710a"
 def draw_training(losses: Losses, example: Example, features: tuple[str, ...]) -> bytes:
     """Return a PNG: a window of typical error, and the losses if the network is part of the model's score."""
     drawn = features[:FEATURES_DRAWN]
-    columns = 2 if example.has_network else 1
-    figure = Figure(figsize=(5.5 * columns + 2.5, 1.3 + 1.35 * max(len(drawn), 2)), layout="constrained")
+    of_features = math.ceil(len(drawn) / _ROWS)
+    rows, columns = math.ceil(len(drawn) / of_features), of_features + example.has_network
+    figure = Figure(figsize=(5.5 * columns + 2.5, 1.3 + 1.35 * max(rows, 2)), layout="constrained")
     figure.suptitle(_title(example, len(drawn), len(features)), fontsize="large")
-    grid = figure.add_gridspec(len(drawn), columns)
+    grid = figure.add_gridspec(rows, columns)
     shared: Axes | None = None
     for position, name in enumerate(drawn):
-        axes = figure.add_subplot(grid[position, 0], sharex=shared)
+        axes = figure.add_subplot(grid[position % rows, position // rows], sharex=shared)
         shared = shared or axes
         _draw_feature(axes, example, position, name)
-        axes.tick_params(labelbottom=position == len(drawn) - 1)
+        is_lowest = position % rows == rows - 1 or position == len(drawn) - 1
+        axes.tick_params(labelbottom=is_lowest)
+        if is_lowest:
+            axes.set_xlabel("reading before the newest one (0)")
     if shared is not None:
-        figure.axes[-1].set_xlabel("reading before the newest one (0)")
         figure.legend(*shared.get_legend_handles_labels(), loc="outside lower left", ncols=2, fontsize="small")
     if example.has_network:
-        _draw_losses(figure.add_subplot(grid[:, 1]), losses, example.dropout)
+        _draw_losses(figure.add_subplot(grid[:, of_features]), losses, example.dropout)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

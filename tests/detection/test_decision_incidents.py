@@ -48,11 +48,44 @@ def test_an_anomalous_reading_after_a_long_silence_continues_the_incident() -> N
     assert transitions(decisions) == [(0, "opened"), (1, "updated")]
 
 
-def test_an_incident_can_be_closed_by_a_reading_that_has_no_score() -> None:
-    decisions = decided(headers(), readings_of([3, NAN], [0, 60], scorable=[True, False]))
+def test_a_reading_that_has_no_score_closes_no_incident() -> None:
+    """A gap starts the window over: the fault is not over because it cannot be seen while the window fills."""
+    scorable = [True, False, False, True]
 
-    assert transitions(decisions) == [(0, "opened"), (1, "closed")]
-    assert decisions.needed.tolist() == [True, False]
+    lasts = decided(headers(), readings_of([3, NAN, NAN, 3], [0, 60, 120, 130], scorable=scorable))
+    over = decided(headers(), readings_of([3, NAN, NAN, 1], [0, 60, 120, 130], scorable=scorable))
+
+    assert transitions(lasts) == [(0, "opened"), (3, "updated")]
+    assert transitions(over) == [(0, "opened"), (3, "closed")]
+    assert lasts.needed.tolist() == scorable
+
+
+def test_an_incident_of_which_nothing_is_scored_closes_when_it_would_be_accepted() -> None:
+    rules = replace(RULES, accept_ms=300)
+    decisions = decided(headers(), readings_of([3, NAN, NAN], [0, 299, 300], scorable=[True, False, False]), rules)
+
+    assert [(t.position, t.status, t.is_accepted) for t in decisions.transitions] == [
+        (0, "opened", False),
+        (2, "closed", False),
+    ]
+
+
+def test_a_reading_above_half_the_margin_holds_an_incident_open_but_opens_none() -> None:
+    """The normal surprise is 1, the limit 2: an incident lasts while the surprise exceeds 1.5."""
+    decisions = decided(headers(), readings_of([1.6, 3, 1.6, 1.6, 1.6, 1.4, 1.4, 1.4], [0, 10, 40, 80, 120, 140, 169, 170]))
+
+    assert transitions(decisions) == [(1, "opened"), (7, "closed")]  # 50 ms after the last that held it
+    assert decisions.anomalous.tolist() == [False, True, *[False] * 6]
+    assert decisions.holding.tolist() == [*[True] * 5, *[False] * 3]
+
+
+def test_the_surprise_that_holds_an_incident_rises_with_what_was_accepted() -> None:
+    header = headers()
+    header["accepted"] = 2.0  # normal is 3 now, the limit 4
+
+    decisions = decided(header, readings_of([5, 3.6, 3.4], [0, 10, 20]))
+
+    assert decisions.holding.tolist() == [True, True, False]
 
 
 def test_after_closing_the_next_anomalous_reading_opens_another_incident() -> None:
@@ -139,13 +172,15 @@ def test_a_surprise_above_the_accepted_one_opens_another_incident() -> None:
     assert [(t.position, t.status, t.incident_offset) for t in decisions.transitions][2:] == [(3, "opened", 3)]
 
 
-def test_an_incident_is_accepted_by_an_anomalous_reading_only() -> None:
+def test_an_incident_is_accepted_by_a_reading_that_holds_it_only() -> None:
     decisions = decided(headers(ACCEPTING), readings_of([5, 1, 5, 1], [0, 30, 31, 90]), ACCEPTING)
 
     assert [(t.position, t.status, t.is_accepted) for t in decisions.transitions] == [
         (0, "opened", False),
         (2, "closed", True),
     ]
+    held = decided(headers(ACCEPTING), readings_of([5, 1.6], [0, 30]), ACCEPTING)
+    assert [(t.position, t.status, t.is_accepted) for t in held.transitions] == [(0, "opened", False), (1, "closed", True)]
     ended = decided(headers(ACCEPTING), readings_of([5, 1], [0, 50]), ACCEPTING)
     assert [(t.status, t.is_accepted) for t in ended.transitions] == [("opened", False), ("closed", False)]
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from stream_detector.detection.transition import OPENED
 from stream_detector.evaluation.alarms import AlarmCounts, count_alarms, find_incidents, pooled, watched_days
+from stream_detector.evaluation.baselines import Detection
 from stream_detector.readings import BoolArray, Readings
 from tests.evaluation.test_offline_scoring import mixed
 from tests.examples import examples
@@ -23,10 +24,17 @@ def flags(text: str) -> BoolArray:
     return np.array([character == "1" for character in text])
 
 
+def detection(alarms: str, holding: str = "", scored: str = "") -> Detection:
+    """Return a detection with these alarms and, if given, these rows that hold an incident and that are scored."""
+    of_alarms = flags(alarms)
+    scores = np.where(flags(scored or "1" * len(alarms)), 1.0, np.nan)
+    return Detection(scores, np.full(len(alarms), 2.0), of_alarms, flags(holding or alarms))
+
+
 def counts(labels: str, alarms: str, quiet_ms: int = 1) -> AlarmCounts:
     """Count the alarms of a sensor with a reading per minute."""
     times_ms = MINUTE_MS * np.arange(len(labels), dtype=np.int64)
-    incidents = find_incidents(flags(alarms), times_ms, np.zeros(len(labels), np.bool_), quiet_ms)
+    incidents = find_incidents(detection(alarms), times_ms, np.zeros(len(labels), np.bool_), quiet_ms)
     return count_alarms(flags(labels), flags(alarms), times_ms, incidents, watched_days(len(labels), 60.0))
 
 
@@ -125,9 +133,35 @@ def test_two_alarms_with_nothing_in_between_are_one_incident_however_long_that_t
     times_ms = np.array([0, 1000, 900_000, 901_000])
     late = np.zeros(4, np.bool_)
 
-    assert find_incidents(flags("0110"), times_ms, late, quiet_ms=2000).tolist() == [[1, 3]]
+    assert find_incidents(detection("0110"), times_ms, late, quiet_ms=2000).tolist() == [[1, 3]]
     # the stream drops the late reading in between
-    assert find_incidents(flags("1010"), np.array([0, -5, 9000, 9001]), flags("0100"), quiet_ms=2000).tolist() == [[0, 3]]
+    assert find_incidents(detection("1010"), np.array([0, -5, 9000, 9001]), flags("0100"), quiet_ms=2000).tolist() == [[0, 3]]
+
+
+@pytest.mark.parametrize(
+    ("holding", "scored", "incidents"),
+    [
+        ("1000000001", "1111111111", [[0, 1], [9, 10]]),
+        ("1100110011", "1111111111", [[0, 10]]),  # never below half the margin for three rows
+        ("1110000001", "1111111111", [[0, 1], [9, 10]]),
+        ("1000000001", "1000000001", [[0, 10]]),  # nothing says that it is over
+        ("1000000001", "1100000001", [[0, 10]]),  # one row after the alarm is too early to close it
+        ("1000000001", "1000010001", [[0, 1], [9, 10]]),
+    ],
+)
+def test_an_incident_lasts_while_rows_hold_it_and_until_a_scored_row_closes_it(
+    holding: str, scored: str, incidents: list[list[int]]
+) -> None:
+    found = find_incidents(
+        detection("1000000001", holding, scored), 1000 * np.arange(10), np.zeros(10, np.bool_), quiet_ms=3000
+    )
+
+    assert found.tolist() == incidents
+
+
+def test_rows_that_hold_without_an_alarm_are_no_incident() -> None:
+    assert not len(find_incidents(detection("0000", "0110"), np.arange(4), np.zeros(4, np.bool_), quiet_ms=1))
+    assert find_incidents(detection("0100", "1110"), np.arange(4), np.zeros(4, np.bool_), quiet_ms=1).tolist() == [[1, 2]]
 
 
 @given(seed=st.integers(0, 1000), quiet_seconds=st.integers(1, 90), stride=st.sampled_from([1, 3]))
@@ -141,14 +175,18 @@ def test_incidents_are_those_of_the_stream(seed: int, quiet_seconds: int, stride
     detected = detector.detect(Readings(sensors, np.zeros(len(rows), np.int32), rows, table.times_ms, table.values))
     assert detected.decisions is not None
     opened = sorted(one.incident_offset for one in detected.decisions.transitions if one.status == OPENED)
-    alarms, late = np.zeros(len(rows), np.bool_), np.ones(len(rows), np.bool_)
+    alarms, holding = np.zeros((2, len(rows)), np.bool_)
+    scores, late = np.full(len(rows), np.nan), np.ones(len(rows), np.bool_)
     alarms[detected.appended.reading] = detected.decisions.anomalous
+    holding[detected.appended.reading] = detected.decisions.holding
+    scores[detected.appended.reading] = detected.decisions.scores
     late[detected.appended.reading] = False
 
     found = []
     for code in range(len(table.sensors)):
         own = np.flatnonzero(table.codes == code)
-        incidents = find_incidents(alarms[own], table.times_ms[own], late[own], plant.quiet_ms)
+        outcome = Detection(scores[own], scores[own], alarms[own], holding[own])
+        incidents = find_incidents(outcome, table.times_ms[own], late[own], plant.quiet_ms)
         found.extend(own[incidents[:, 0]].tolist())
 
     assert len(opened) > 3

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from stream_detector.detection.scorer import WindowErrors
 from stream_detector.evaluation.baselines import Detection
-from stream_detector.evaluation.expected_values import Expected, expected_values
+from stream_detector.evaluation.expected_values import MOST_FEATURES, Expected, expected_values
 from stream_detector.evaluation.scorecard import LabelledSeries
 from stream_detector.readings import BoolArray, Float32Array
 from stream_detector.state.running_scale import Scales
@@ -45,7 +46,7 @@ def series(alarms: BoolArray, sensor: str = "pump-1") -> LabelledSeries:
         labels=alarms,
         is_late=np.arange(ROWS) == 10,
         is_warming=np.arange(ROWS) < WINDOW - 1,
-        product=Detection(scores, np.full(ROWS, 2.0), alarms),
+        product=Detection(scores, np.full(ROWS, 2.0), alarms, alarms),
     )
 
 
@@ -72,6 +73,42 @@ def test_the_features_that_an_alarm_blames_come_first() -> None:
 
     assert found is not None
     assert found.features == (("temperature", 2), ("pressure", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class BlamesInTurn:
+    """Blames a little of every feature, and most another one at each row."""
+
+    features: int
+
+    def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
+        assert len(windows) == len(scales.location)
+        even, none = np.full((1, WINDOW), 1.0 / WINDOW, np.float32), np.zeros(self.features, np.bool_)
+        shares = np.full((len(windows), 1, self.features), 0.1, np.float32)
+        shares[np.arange(len(windows)), 0, np.arange(len(windows)) % self.features] = 0.12
+        return [WindowErrors(even[0], one, share, even, none) for one, share in zip(windows, shares, strict=True)]
+
+
+@pytest.mark.parametrize(("features", "left_out"), [(3, 0), (MOST_FEATURES, 0), (MOST_FEATURES + 2, 2)])
+def test_every_feature_that_an_alarm_blames_is_drawn_up_to_a_bound_that_is_told(features: int, left_out: int) -> None:
+    names = tuple(f"f{number}" for number in range(features))
+    rows = 2 * features
+    model: Any = BlamesInTurn(features)
+    known: Any = Known(table("pump-1"))
+    one = replace(
+        series(np.ones(ROWS, np.bool_)),
+        times_ms=1000 * np.arange(rows, dtype=np.int64),
+        values=np.zeros((rows, features)),
+        is_late=np.zeros(rows, np.bool_),
+        product=Detection(np.ones(rows), np.full(rows, 0.5), np.ones(rows, np.bool_), np.ones(rows, np.bool_)),
+        labels=np.ones(rows, np.bool_),
+    )
+
+    found = expected_values(model, known, one, names, WINDOW)
+
+    assert found is not None
+    assert {name for name, _ in found.features} <= set(names)
+    assert (len(found.features), found.left_out) == (features - left_out, left_out)
 
 
 def test_nothing_is_expected_of_a_sensor_that_the_model_does_not_know() -> None:

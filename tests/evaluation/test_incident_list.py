@@ -25,7 +25,7 @@ def message(number: int, status: str, minute: int, worth: float, **changes: obje
     return Message("", b"", json.dumps(body | changes).encode())
 
 
-def test_each_incident_is_one_line_that_says_what_was_off_when_it_was_worst() -> None:
+def test_each_incident_is_one_line_that_says_how_far_off_it_was() -> None:
     found = IncidentList()
     found.add([message(1, "opened", 0, 3.0), message(2, "opened", 1, 3.0)])
     found.add(
@@ -39,11 +39,27 @@ def test_each_incident_is_one_line_that_says_what_was_off_when_it_was_worst() ->
     ]
 
 
-def test_an_incident_was_worst_when_its_score_had_the_highest_ratio_to_the_threshold() -> None:
-    found = IncidentList()
-    found.add([message(1, "opened", 0, 6.0), message(1, "updated", 50, 8.0, threshold=7.0)])
+def off(name: str, value: float, expected: float) -> dict[str, Any]:
+    return {"name": name, "value": value, "expected": expected, "share": 0.5}
 
-    assert "temperature 56.0, expected 50.0 (+6.0)" in found.lines()[1]
+
+def test_the_line_tells_of_the_fault_and_not_of_its_end() -> None:
+    """The score is highest as the fault leaves the window, where the value is back and the model expects the fault."""
+    found = IncidentList()
+    during = message(1, "updated", 5, 3.0, features=[off("flow", 7.0, 9.0), off("temperature", 70.5, 64.0)])
+    end = message(1, "updated", 20, 9.0, features=[off("temperature", 64.0, 70.9)])
+    opening = message(1, "opened", 0, 2.5, features=[off("temperature", 70.0, 64.0), off("flow", 8.9, 9.0)])
+    found.add([opening, during, end, message(1, "closed", 21, 1.0)])
+
+    assert found.lines()[1].endswith("temperature 70.5, expected 64.0 (+6.5)")
+
+
+def test_a_value_that_is_missing_at_the_opening_is_told_as_missing() -> None:
+    found = IncidentList()
+    missing = {"name": "temperature", "value": None, "expected": 64.0, "share": 0.5}
+    found.add([message(1, "opened", 0, 2.5, features=[missing]), message(1, "updated", 5, 3.0)])
+
+    assert "temperature missing, expected 64" in found.lines()[1]
 
 
 def test_incidents_of_rules_are_counted_by_type_and_told_by_their_sentence() -> None:

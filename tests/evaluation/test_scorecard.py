@@ -42,7 +42,7 @@ def scored(rows: int, anomalous: BoolArray | None = None) -> ScoredRows:
     score[:2] = np.nan
     warming = np.isnan(score)
     alarms = np.zeros(rows, np.bool_) if anomalous is None else anomalous
-    return ScoredRows(score, np.full(rows, 5.0), alarms, np.zeros(rows, np.bool_), warming)
+    return ScoredRows(score, np.full(rows, 5.0), alarms, alarms, np.zeros(rows, np.bool_), warming)
 
 
 def faulty(rows: int = ROWS, first: int = 300) -> BoolArray:

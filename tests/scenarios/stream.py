@@ -76,7 +76,12 @@ def scores_of(scorer: TrainedScorer, dataset: Dataset) -> dict[str, ScoredRows]:
 
 def _take(rows: ScoredRows, chosen: Int64Array) -> ScoredRows:
     return ScoredRows(
-        rows.score[chosen], rows.threshold[chosen], rows.is_anomaly[chosen], rows.is_late[chosen], rows.is_warming[chosen]
+        rows.score[chosen],
+        rows.threshold[chosen],
+        rows.is_anomaly[chosen],
+        rows.is_holding[chosen],
+        rows.is_late[chosen],
+        rows.is_warming[chosen],
     )
 
 

@@ -51,7 +51,9 @@ def test_all_features_are_drawn_with_the_sensors_name_and_the_network_only_if_it
 
 
 def test_many_features_are_cut_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = texts_of(example(40, has_network=True), 40, monkeypatch)
+    texts = texts_of(example(50, has_network=True), 50, monkeypatch)
 
-    assert f"({FEATURES_DRAWN} of 40 features)" in texts[0].replace("\n", " ")
+    assert f"({FEATURES_DRAWN} of 50 features)" in texts[0].replace("\n", " ")
+    assert sum(text.startswith("f") for text in texts) == FEATURES_DRAWN == 48
+    assert texts.count("reading before the newest one (0)") == 4  # below each column
     assert not any("dropout" in text for text in texts)
