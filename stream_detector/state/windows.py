@@ -20,6 +20,9 @@ from stream_detector.state.repeated_hour import settle_times
 
 #: A sensor's count above this is reduced by about half (a multiple of T), so that it always fits in 32 bits.
 _MAXIMUM_COUNT = 1 << 31
+#: After a clock was set back, a window is full again with so many readings: those that were dropped before are missing in it,
+#: so the first new ones do not continue the old ones, and may look like a fault.
+SEAM_READINGS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ def append(
         reading=reading,
         slot=slot,
         rank=rank,
-        filled=_fill(header["filled"][slot], rank, pace.restarts, window_length),
+        filled=_fill(header["filled"][slot], rank, pace.restarts, accepted.is_set_back, window_length),
         count=_count(header["count"][slot], rank, window_length),
         times_ms=time_ms,
         interval_ms=pace.interval_ms,
@@ -191,13 +194,21 @@ def _ranks(slot: Int32Array) -> tuple[Int64Array, Int64Array]:
     return first, np.arange(len(slot)) - first[np.cumsum(starts) - 1] if len(slot) else np.zeros(0, np.int64)
 
 
-def _fill(filled_before: Int32Array, rank: Int64Array, restart: BoolArray, window_length: int) -> Int32Array:
-    """Return how many rows the window has as of each reading [M]."""
+def _fill(
+    filled_before: Int32Array, rank: Int64Array, restart: BoolArray, is_set_back: BoolArray, window_length: int
+) -> Int32Array:
+    """Return how many rows the window has as of each reading [M]; after a clock was set back, some of them do not count."""
+    filled = np.minimum(filled_before + rank + 1, window_length)
+    for since, at_first in ((restart, 1), (is_set_back, max(1, window_length - SEAM_READINGS + 1))):
+        filled = np.minimum(filled, at_first + _readings_since(since, rank, never=window_length))
+    return filled.astype(np.int32)
+
+
+def _readings_since(chosen: BoolArray, rank: Int64Array, never: int) -> Int64Array:
+    """Return how many readings ago [M] the sensor's newest chosen one was; `never` if none of the batch was."""
     position = np.arange(len(rank))
-    group_start = position - rank
-    newest_restart = np.maximum.accumulate(np.where(restart, position, -1)) if len(rank) else position
-    since = np.where(newest_restart >= group_start, position - newest_restart + 1, filled_before + rank + 1)
-    return np.minimum(since, window_length).astype(np.int32)
+    newest = np.maximum.accumulate(np.where(chosen, position, -1)) if len(rank) else position
+    return np.where(newest >= position - rank, position - newest, never)
 
 
 def _count(count_before: NDArray[np.uint32], rank: Int64Array, window_length: int) -> Int64Array:

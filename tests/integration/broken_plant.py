@@ -80,6 +80,13 @@ def found(events: Sequence[Event], start_ms: int) -> dict[str, int]:
     return counts
 
 
+def incidents_of_shifts(events: Sequence[Event]) -> dict[str, int]:
+    """Return for each machine with a shifted value how many incidents of the score opened there."""
+    names = [FLEET.sensor_ids()[sensor] for sensor in GROUPS["a value shifts"]]
+    opened = [event.sensor_id for event in _opened(events) if event.type == "anomaly"]
+    return {name: opened.count(name) for name in names}
+
+
 def false_incidents(events: Sequence[Event], start_ms: int) -> list[Event]:
     """Return the opening events of incidents that no fault explains: of healthy machines, or before the faults."""
     fault_ms = start_ms + 1000 * FAULT_ROW

@@ -14,7 +14,16 @@ from stream_detector.cli import main
 from stream_detector.detection.events import Event, read_event
 from stream_detector.simulation.file_writer import write_files
 from stream_detector.simulation.series import Series
-from tests.integration.broken_plant import FLEET, HISTORY_ROWS, ROWS, false_incidents, found, partition_of, stream
+from tests.integration.broken_plant import (
+    FLEET,
+    HISTORY_ROWS,
+    ROWS,
+    false_incidents,
+    found,
+    incidents_of_shifts,
+    partition_of,
+    stream,
+)
 from tests.integration.service_process import QUICK_START, ServiceProcess, environment
 from tests.integration.topics import Topics, until
 from tests.logging_state import logging_restored
@@ -70,6 +79,10 @@ def test_silent_machines_are_found(events: list[Event]) -> None:
 
 def test_shifted_values_are_found(events: list[Event]) -> None:
     assert found(events, _start_ms())["a value shifts"] == 3
+
+
+def test_one_shift_is_one_incident(events: list[Event]) -> None:
+    assert set(incidents_of_shifts(events).values()) == {1}
 
 
 def test_what_is_well_stays_quiet(events: list[Event]) -> None:
