@@ -21,8 +21,9 @@ from stream_detector.state.repeated_hour import settle_times
 #: A sensor's count above this is reduced by about half (a multiple of T), so that it always fits in 32 bits.
 _MAXIMUM_COUNT = 1 << 31
 #: After a clock was set back, a window is full again with so many readings: those that were dropped before are missing in it,
-#: so the first new ones do not continue the old ones, and may look like a fault.
-SEAM_READINGS = 8
+#: so the first new ones do not continue the old ones, and may look like a fault. Members that expect a reading from those at
+#: least eight before look across the seam until the eighth.
+SEAM_READINGS = 9
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def test_a_clock_that_is_set_back_for_good_costs_seven_readings() -> None:
     appended = add(records_of(), a_minute_apart([0] * 40 + [-26 * 365 * DAY_MS] * 100))
 
     assert dropped(appended) == [*range(40, 47)]
-    assert appended.filled[40:].tolist() == [*range(13, 20), *[20] * 86]  # scored again from the eighth reading on
+    assert appended.filled[40:].tolist() == [*range(12, 20), *[20] * 85]  # scored again from the ninth reading on
     assert appended.restarted == 0
     assert appended.clock_ms[39:42].tolist() == [0, -26 * 365 * DAY_MS, -26 * 365 * DAY_MS]
     assert np.count_nonzero(appended.jump_ms) == 1
@@ -113,7 +113,7 @@ def test_a_clock_that_is_ahead_for_a_while_costs_seven_readings_when_it_is_right
     appended = add(records_of(), a_minute_apart([0] * 40 + [50 * MINUTE_MS] * 10 + [0] * 60))
 
     assert dropped(appended) == [*range(50, 57)]
-    assert appended.filled[40:].tolist() == [*[20] * 10, *range(13, 20), *[20] * 46]  # it is ahead, then right again
+    assert appended.filled[40:].tolist() == [*[20] * 10, *range(12, 20), *[20] * 45]  # it is ahead, then right again
     assert appended.clock_ms[[39, 40, 49, 50]].tolist() == [0, 50 * MINUTE_MS, 50 * MINUTE_MS, 0]
 
 
