@@ -202,7 +202,7 @@ def _fill(
     filled = np.minimum(filled_before + rank + 1, window_length)
     for since, at_first in ((restart, 1), (is_set_back, max(1, window_length - SEAM_READINGS + 1))):
         filled = np.minimum(filled, at_first + _readings_since(since, rank, never=window_length))
-    return filled.astype(np.int32)
+    return np.asarray(filled, np.int32)
 
 
 def _readings_since(chosen: BoolArray, rank: Int64Array, never: int) -> Int64Array:
