@@ -69,7 +69,7 @@ class Detector:
         decision_rules: DecisionRules,
         window_config: WindowConfig,
         *,
-        rule_config: RuleConfig | None = None,  # None: no rules
+        rule_config: RuleConfig | None = None,  # None: those of `decision_rules`
     ) -> None:
         self.arena = arena
         self.model = model
@@ -79,7 +79,7 @@ class Detector:
         self.silences = SilenceWatch(arena, window_config.silences)
         self.unfilled = UnfilledWindows(arena)
         self._events = AlertEvents(scorer, model, arena, window_config.scales.learned_count)
-        self._rule_config = rule_config
+        self._rule_config = rule_config or decision_rules.findings
         self._strangers: list[str] = []
 
     @property
