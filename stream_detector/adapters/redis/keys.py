@@ -13,8 +13,9 @@ import hashlib
 from collections.abc import Sequence
 from urllib.parse import quote
 
-#: The longest sensor id in UTF-8 that is a part of its key; a longer one is hashed, so that keys stay small.
-MAXIMUM_PLAIN_SENSOR_BYTES = 128
+#: The longest sensor id in UTF-8 that is a part of its key: as long as ids may be by default. A longer one is hashed, so that
+#: keys stay small, and a scan does not find it.
+MAXIMUM_PLAIN_SENSOR_BYTES = 256
 
 
 class Keys:

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from stream_detector.adapters.redis.store import RedisStore
 from stream_detector.errors import SettingsError, StoreUnavailableError
 from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict
-from stream_detector.settings.schema import RedisSettings
+from stream_detector.settings.schema import InputSettings, RedisSettings
 from tests.fakes.clock import Clock
 from tests.pipeline.updates import together, whole
 from tests.servers.tls_proxy import TlsProxy, make_certificate
@@ -51,8 +51,17 @@ def own_store(own_valkey: Valkey) -> Iterator[RedisStore]:
         yield store
 
 
+def test_a_scan_finds_sensors_with_names_as_long_as_they_may_be_by_default(redis_url: str, unique_name: str) -> None:
+    name = "s" * InputSettings().max_sensor_id_bytes
+    with closing(RedisStore(settings_for(redis_url), unique_name, "readings")) as store:
+        store.begin(0, meta_at(0))
+        store.persist(0, EPOCH, 0, 1, together(whole(name, b"record")))
+
+        assert store.scan(0, EPOCH, "", 1000).records == {name: b"record"}
+
+
 def test_keys_are_as_documented_and_share_the_hash_tag(redis_url: str, client: redis.Redis, unique_name: str) -> None:
-    long_name = "s" * 129
+    long_name = "s" * 257
     with closing(RedisStore(settings_for(redis_url), f"{unique_name} {{a}}/b:c%", "readings")) as store:
         store.begin(12, meta_at(0))
         store.persist(12, EPOCH, 0, 1, together(whole("pump 7", b"record"), whole(long_name, b"long")))
