@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures_model import FEATURES, tiny_values
-from tests.integration.service_process import QUICK_START, ServiceProcess, environment
+from tests.integration.service_process import QUICK_START, START_SECONDS, ServiceProcess, environment
 from tests.integration.topics import Topics, until
 from tests.pipeline.replica_config import reading
 
@@ -84,7 +84,7 @@ def test_the_rules_watch_survive_a_kill_and_go_on_with_a_model(plant: Plant, tin
     after_kill = plant.events()
     shutil.copytree(tiny_model_directory, plant.directory / "model")
     second.reload()
-    until(lambda: second.metric("rules_only") == 0 and second.get("/readyz")[0] == 200)
+    until(lambda: second.metric("rules_only") == 0 and second.get("/readyz")[0] == 200, START_SECONDS)
     plant.produce(40)
     (_, *later) = plant.events()
 
@@ -130,7 +130,7 @@ def test_a_service_whose_model_is_gone_keeps_its_windows_and_goes_on_with_them_w
     shutil.rmtree(plant.directory / "model")
     shutil.copytree(tiny_model_directory, plant.directory / "model")
     without.reload()
-    until(lambda: without.metric("rules_only") == 0 and without.get("/readyz")[0] == 200)
+    until(lambda: without.metric("rules_only") == 0 and without.get("/readyz")[0] == 200, START_SECONDS)
     plant.produce(1)
     plant.events()
 
