@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream_detector.detection.events import OF_SILENCE, Event, EventIncident, EventModel, EventRules, EventWindow
+from stream_detector.detection.events import (
+    NOT_SCORED,
+    OF_SILENCE,
+    Event,
+    EventIncident,
+    EventModel,
+    EventRules,
+    EventWindow,
+)
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.transition import CLOSED, INPUT_SILENT, OPENED, RETURNED
 from stream_detector.timestamps import iso_time
@@ -43,6 +51,7 @@ def input_event(silence: InputSilence, topic: str, model: ModelSpec, rules: Even
         model=EventModel(model.name, model.version),
         rules=rules,
         window=EventWindow(topic, PARTITION, silence.position - 1, since, iso_time(time_ms), 1),
+        attention_reason=NOT_SCORED,
         incident=EventIncident(
             opened_at=iso_time(silence.opened_ms),
             opened_offset=silence.position,

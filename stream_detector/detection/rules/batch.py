@@ -11,6 +11,7 @@ from stream_detector.detection.silence_watch import Returns
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Readings
 from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.windows import Appended
+from stream_detector.timestamps import duration
 
 #: Readings whose windows are searched at once for an earlier value.
 _SEARCHED_AT_ONCE = 1024
@@ -81,6 +82,11 @@ class RuleBatch:
         """Return the mean time between the readings in the window that ends at a reading; 0 for a single one."""
         steps = int(self.appended.filled[position]) - 1
         return (int(self.appended.times_ms[position]) - self.start_ms(position)) / 1000.0 / steps if steps > 0 else 0.0
+
+    def lasts(self, position: int, run: int) -> str:
+        """Say for how long a run of readings lasts that ends at a reading, by the mean interval of the window."""
+        seconds = run * self.interval_seconds(position)
+        return f"about {duration(seconds)} ({run} readings)" if seconds > 0 else f"{run} readings"
 
 
 def previous_values(appended: Appended, values: Float32Array) -> Float32Array:

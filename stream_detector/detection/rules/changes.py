@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream_detector.detection.events import OF_SILENCE, Event, EventFeature, EventIncident, EventModel, EventRules, EventWindow
+from stream_detector.detection.events import (
+    NOT_SCORED,
+    OF_SILENCE,
+    Event,
+    EventFeature,
+    EventIncident,
+    EventModel,
+    EventRules,
+    EventWindow,
+)
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.transition import (
     CLOCK,
@@ -105,6 +114,7 @@ def build_rule_event(change: RuleChange, topic: str, model: ModelSpec, rules: Ev
             end=iso_time(change.time_ms),
             length=change.length,
         ),
+        attention_reason=NOT_SCORED,
         features=change.features,
         incident=EventIncident(
             opened_at=iso_time(change.opened_ms),

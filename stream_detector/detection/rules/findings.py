@@ -15,7 +15,6 @@ from stream_detector.detection.transition import FLAPPING, FROZEN, MISSING_FEATU
 from stream_detector.readings import BoolArray, Int32Array, Int64Array
 from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import MAXIMUM_RUN
-from stream_detector.timestamps import duration
 
 Features = tuple[str, ...]
 
@@ -28,13 +27,13 @@ def frozen(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: Features,
         applies, is_row = _is_frozen(batch, runs, limits, factor)
 
     def describe(position: int, involved: list[int]) -> str:
-        run = int(runs.unchanged[position, involved].min())
-        lasts = _lasts(batch, position, run)
+        still = [one for one in involved if applies[position, one]]
+        lasts = batch.lasts(position, int(runs.unchanged[position, still].min()))
         if is_row[position]:
             return f"no value has changed for {lasts}; {_healthy('a whole reading', int(limits.row_longest[rows[position]]))}"
-        names = ", ".join(features[one] for one in involved)
-        healthy = _healthy("a value", int(limits.longest[rows[position], involved].max()))
-        has = "has" if len(involved) == 1 else "have"
+        names = ", ".join(features[one] for one in still)
+        healthy = _healthy("a value", int(limits.longest[rows[position], still].max()))
+        has = "has" if len(still) == 1 else "have"
         return f"{names} {has} not changed for {lasts}; {healthy}"
 
     return Finding(FROZEN, features, applies, _count(runs.unchanged), describe, _recovered(features, "changed again"))
@@ -66,16 +65,16 @@ def _row_runs(runs: Runs, present: BoolArray, is_lively: BoolArray) -> Int64Arra
 def missing_feature(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: Features) -> Finding:
     """Find features that give no value for longer than healthy data ever show."""
     rows = batch.table_rows
+    applies = runs.absent >= limits.absent[rows] if runs.absent.any() else np.zeros(runs.absent.shape, np.bool_)
 
     def describe(position: int, involved: list[int]) -> str:
-        gone = [one for one in involved if runs.absent[position, one] > 0] or involved
+        gone = [one for one in involved if applies[position, one]]
         names = ", ".join(features[one] for one in gone)
-        lasts = _lasts(batch, position, int(runs.absent[position, gone].min()))
+        lasts = batch.lasts(position, int(runs.absent[position, gone].min()))
         healthy = int(limits.longest_absent[rows[position], gone].max())
         usual = f"healthy data miss at most {healthy} in a row" if healthy else "healthy data always have one"
         return f"{names} {'has' if len(gone) == 1 else 'have'} given no value for {lasts}; {usual}"
 
-    applies = runs.absent >= limits.absent[rows] if runs.absent.any() else np.zeros(runs.absent.shape, np.bool_)
     return Finding(MISSING_FEATURE, features, applies, _count(runs.absent), describe, _recovered(features, "gave values again"))
 
 
@@ -95,13 +94,11 @@ def flapping(batch: RuleBatch, turns: Turns, limits: RuleLimits, features: Featu
         row = batch.table_rows[position]
         span = int(limits.flapping.span[row, involved].max())
         names = ", ".join(features[one] for one in involved)
-        if not most:
-            return f"{names} went back and forth until a moment ago"
         healthy = int(limits.flapping.most[row, involved].max())
         usual = f"at most {healthy} times" if healthy > 1 else "once at most"
         return (
             f"{names} {'goes' if len(involved) == 1 else 'go'} back and forth: {most} times, each within "
-            f"{_lasts(batch, position, span)} of the time before; healthy data do so {usual}"
+            f"{batch.lasts(position, span)} of the time before; healthy data do so {usual}"
         )
 
     ended = _recovered(features, "came to rest")
@@ -111,7 +108,7 @@ def flapping(batch: RuleBatch, turns: Turns, limits: RuleLimits, features: Featu
 def switched_off(kind: str, batch: RuleBatch, features: Features) -> Finding:
     """Close the incidents of a rule that is no longer in force."""
 
-    def sentence(position: int, involved: list[int], lasted: str = "") -> str:  # noqa: ARG001 - a closing sentence's form
+    def sentence(position: int, involved: list[int], ago: str = "") -> str:  # noqa: ARG001 - a closing sentence's form
         return "The rule was switched off"
 
     applies = np.zeros(batch.values.shape, np.bool_)
@@ -124,7 +121,7 @@ def _count(runs: Int64Array) -> Callable[[int, int], int]:
 
 def _recovered(features: Features, how: str) -> Callable[[int, list[int], str], str]:
     """Return the sentence of a closing event."""
-    return lambda _, involved, lasted: f"{', '.join(features[one] for one in involved)} {how}, after {lasted}"
+    return lambda _, involved, ago: f"{', '.join(features[one] for one in involved)} {how} {ago}"
 
 
 def out_of_range(batch: RuleBatch, limits: RuleLimits, features: Features) -> Finding:
@@ -153,12 +150,6 @@ def _beyond(batch: RuleBatch, limits: RuleLimits, features: Features, position: 
     if value < low:
         return f"{name} is {value:.6g}{unit}, below {low:.6g}{unit}, {source}"
     return f"{name} is {value:.6g}{unit}"
-
-
-def _lasts(batch: RuleBatch, position: int, run: int) -> str:
-    """Say for how long a run of readings lasts, by the mean interval of the sensor's window."""
-    seconds = run * batch.interval_seconds(position)
-    return f"about {duration(seconds)} ({run} readings)" if seconds > 0 else f"{run} readings"
 
 
 def _healthy(what: str, longest: int) -> str:

@@ -15,7 +15,6 @@ from stream_detector.detection.rules.latch import Before, Latched, latch, update
 from stream_detector.detection.transition import CLOSED, OPENED, QUIET, UPDATED
 from stream_detector.readings import BoolArray, Int64Array
 from stream_detector.state.record_layout import KEPT_TYPES, MAXIMUM_RUN, NO_INCIDENT, Records
-from stream_detector.timestamps import duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Finding:
     applies: BoolArray  # [M, F] features that the rule finds faulty
     readings: Callable[[int, int], int]  # for how many readings in a row, at a reading and feature; 0 if that means nothing
     describe: Callable[[int, list[int]], str]  # a sentence about a reading and the features [..] involved
-    ended: Callable[[int, list[int], str], str]  # the same of a closing event, after a duration
+    ended: Callable[[int, list[int], str], str]  # the same where it does not apply any more, since a while ago
     least_quiet: int = 1  # calm readings that close an incident, at least
     most_quiet: int = MAXIMUM_RUN  # and at most
     reason: str = QUIET  # of closing
@@ -170,7 +169,6 @@ def _change(batch: RuleBatch, finding: Finding, incidents: _Incidents, at: int, 
     appended, readings, position = batch.appended, batch.readings, int(incidents.positions[at])
     reading, time_ms, opened_ms = int(appended.reading[position]), int(appended.times_ms[position]), int(incidents.times_ms[at])
     involved = np.flatnonzero(incidents.latched.involved[at]).tolist()
-    lasted = duration(max(0, time_ms - opened_ms) / 1000.0)
     return RuleChange(
         type=finding.type,
         status=status,
@@ -181,13 +179,20 @@ def _change(batch: RuleBatch, finding: Finding, incidents: _Incidents, at: int, 
         time_ms=time_ms,
         incident_offset=int(incidents.offsets[at]),
         opened_ms=opened_ms,
-        what=finding.ended(position, involved, lasted) if status == CLOSED else finding.describe(position, involved),
+        what=_what(batch, finding, position, involved, int(incidents.latched.calm[at])),
         features=tuple([_feature(batch, finding, position, one) for one in involved if finding.is_about_features]),
         reason=finding.reason if status == CLOSED else "",
         sensor_state=batch.sensor_state(position),
         start_ms=batch.start_ms(position),
         length=int(appended.filled[position]),
     )
+
+
+def _what(batch: RuleBatch, finding: Finding, position: int, involved: list[int], calm: int) -> str:
+    """Say what is wrong at a reading, or since when it is well: the rule did not apply to the last `calm` readings."""
+    if not calm:
+        return finding.describe(position, involved)
+    return finding.ended(position, involved, f"{batch.lasts(position, calm)} ago")
 
 
 def _feature(batch: RuleBatch, finding: Finding, position: int, feature: int) -> EventFeature:

@@ -117,7 +117,16 @@ def test_a_feature_without_values_is_named_and_closes_when_it_is_back() -> None:
 
     assert story(changes) == [("missing_feature", "opened", 49, "b"), ("missing_feature", "closed", 73, "b")]
     assert changes[0].what == "b has given no value for about 20 s (20 readings); healthy data always have one"
-    assert changes[1].what == "b gave values again, after 24 s"
+    assert changes[1].what == "b gave values again about 4 s (4 readings) ago"
+
+
+def test_an_update_after_the_last_fault_says_since_when_all_is_well() -> None:
+    values = noise(200, seed=1)
+    values[30:105, 1] = np.nan
+
+    updates = [change.what for change in Rules(HEALTHY, quiet_readings=30).read(values) if change.status == "updated"]
+
+    assert updates == ["b gave values again about 5 s (5 readings) ago"]
 
 
 def test_a_feature_that_is_often_missing_in_healthy_data_needs_a_longer_gap() -> None:
