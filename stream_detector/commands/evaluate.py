@@ -171,6 +171,7 @@ def _config(arguments: argparse.Namespace, scorer: KerasScorer, settings: Settin
         arguments.vus_window,
         arguments.seed,
         decision.pace.quiet_intervals,
+        scorer.spec.window_length,
     )
 
 
@@ -179,7 +180,7 @@ def _scorecards(
 ) -> list[Scorecard]:
     from stream_detector.evaluation.scorecard import make_scorecard, split_by_sensor
 
-    series = track(split_by_sensor(dataset, truth.labels, scored), "measuring", len(dataset.sensors))
+    series = track(split_by_sensor(dataset, truth.labels, scored, truth.silences), "measuring", len(dataset.sensors))
     return [make_scorecard(one, training, config) for one in series]
 
 
@@ -194,6 +195,7 @@ def _about(
 
     return About(
         model=scorer.spec.name,
+        members=scorer.spec.members,
         model_version=scorer.spec.version,
         inputs=tuple(str(path) for path in arguments.input),
         labels=truth.source,
@@ -205,11 +207,11 @@ def _about(
 
 
 def _plots(scorecards: Sequence[Scorecard], limit: int, scorer: KerasScorer, config: EvaluationConfig) -> dict[str, bytes]:
-    """Plot up to `limit` sensors: those with anomalous rows first, otherwise in input order."""
+    """Plot up to `limit` sensors: those with labelled events first, otherwise in input order."""
     from stream_detector.evaluation.expected_values import expected_values
     from stream_detector.evaluation.plots import plot_series
 
-    chosen = sorted(scorecards, key=lambda one: not one.series.labels.any())[:limit]
+    chosen = sorted(scorecards, key=lambda one: not one.series.truth().marked().any())[:limit]
     spec = scorer.spec
     return {
         one.series.sensor: plot_series(

@@ -1,20 +1,19 @@
 """Counts the events that alarms find, their delays, and the false alarms.
 
-Without point adjustment: an anomalous row counts as found only if that row was alarmed. An event counts as found if one of
-the rows of its first half was (finding.py). A false alarm is an incident, as the stream would publish it, without a single
-anomalous row.
+Without point adjustment: an anomalous row counts as found only if that row was alarmed. An event counts as found if it was
+alarmed in its first half (found_events.py). A false alarm is an incident, as the stream would publish it, without a single row
+of an event. An alarm that tells of a silence is about no row: it counts for events and incidents, not for rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from stream_detector.evaluation.baselines import Detection
-from stream_detector.evaluation.finding import is_found
-from stream_detector.evaluation.segments import find_segments
+from stream_detector.evaluation.found_events import NEVER, Truth, find_events
 from stream_detector.readings import BoolArray, Int64Array
 from stream_detector.timestamps import SECONDS_PER_DAY
 
@@ -38,6 +37,8 @@ class AlarmCounts:
     delays_seconds: tuple[float, ...]
     days: float  # of readings, summed over sensors
     events_alarmed_late: int = 0  # with their first alarm in their second half: not found
+    found_by: Mapping[str, int] = field(default_factory=dict)  # events that each cause of alarms finds without the others
+    false_after_events: int = 0  # false incidents that opened right after an event, while the window still held it
 
     def precision(self) -> float | None:
         """Return the share of alarmed rows that are anomalous; 0 without alarms."""
@@ -84,29 +85,40 @@ class AlarmCounts:
         return part / whole if whole else 0.0
 
 
-def count_alarms(labels: BoolArray, alarms: BoolArray, times_ms: Int64Array, incidents: Int64Array, days: float) -> AlarmCounts:
-    """Compare the alarms [N] of one sensor, which form `incidents` [I, 2] (see find_incidents), with its labels [N]."""
-    events = find_segments(labels)
-    alarmed = np.flatnonzero(alarms)
-    first = np.append(alarmed, len(alarms))[np.searchsorted(alarmed, events[:, 0])]  # first alarm at or after each start
-    found = is_found(events[:, 0], events[:, 1], first)
-    late = int((first < events[:, 1]).sum() - found.sum())
-    first, starts = first[found], events[found, 0]
-    anomalous_before = np.concatenate([[0], np.cumsum(labels)])
-    is_false = anomalous_before[incidents[:, 1]] == anomalous_before[incidents[:, 0]]
+def count_alarms(truth: Truth, times_ms: Int64Array, told: Int64Array, incidents: Int64Array, days: float) -> AlarmCounts:
+    """Compare the alarms of one sensor, told at `told` [N] (see told_ms), with its events.
+
+    `incidents` [I, 2] are those that the alarms form (see find_incidents).
+    """
+    labels, marked, found = truth.labels, truth.marked(), find_events(truth, times_ms, told)
+    alarms = told < NEVER
+    of_rows = told == times_ms
     return AlarmCounts(
         true_positives=int((alarms & labels).sum()),
-        false_positives=int((alarms & ~labels).sum()),
+        false_positives=int((of_rows & ~marked).sum()),
         false_negatives=int((~alarms & labels).sum()),
-        true_negatives=int((~alarms & ~labels).sum()),
-        events=len(events),
+        true_negatives=int((~labels).sum() - (of_rows & ~marked).sum()),
+        events=len(found.is_found),
         incidents=len(incidents),
-        false_incidents=int(is_false.sum()),
-        delays_rows=tuple((first - starts).tolist()),
-        delays_seconds=tuple(((times_ms[first] - times_ms[starts]) / 1000.0).tolist()),
+        false_incidents=int(is_false(marked, incidents).sum()),
+        delays_rows=tuple(found.delay_rows[found.is_found].tolist()),
+        delays_seconds=tuple((found.delay_ms[found.is_found] / 1000.0).tolist()),
         days=days,
-        events_alarmed_late=late,
+        events_alarmed_late=int(found.is_late.sum()),
     )
+
+
+def is_false(marked: BoolArray, incidents: Int64Array) -> BoolArray:
+    """Return which incidents [I, 2] have no row of an event; `marked` [N] are the rows of events."""
+    before = np.concatenate([[0], np.cumsum(marked)])
+    return np.asarray(before[incidents[:, 1]] == before[incidents[:, 0]])
+
+
+def opened_after(marked: BoolArray, incidents: Int64Array, window_length: int) -> BoolArray:
+    """Return which incidents [I, 2] opened after an event whose last row was in the window of T rows at their first alarm."""
+    rows = np.arange(len(marked))
+    last = np.maximum.accumulate(np.where(marked, rows, -1 - window_length))
+    return np.asarray(incidents[:, 0] - last[incidents[:, 0]] < window_length)
 
 
 def find_incidents(detection: Detection, times_ms: Int64Array, late: BoolArray, quiet_ms: int) -> Int64Array:
@@ -151,6 +163,8 @@ def pooled(counts: Sequence[AlarmCounts]) -> AlarmCounts:
         delays_seconds=tuple(delay for one in counts for delay in one.delays_seconds),
         days=sum(one.days for one in counts),
         events_alarmed_late=sum(one.events_alarmed_late for one in counts),
+        found_by={name: sum(one.found_by.get(name, 0) for one in counts) for one in counts for name in one.found_by},
+        false_after_events=sum(one.false_after_events for one in counts),
     )
 
 

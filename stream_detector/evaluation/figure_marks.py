@@ -1,4 +1,4 @@
-"""Marks the figures of a report: by an arrow, whether more is better, and those in which the product is not beaten."""
+"""Marks the figures of a report: by an arrow, whether more is better, and those in which the product wins alone."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def with_arrows(header: Sequence[str]) -> tuple[str, ...]:
 
 
 def wins(report: Mapping[str, Any]) -> frozenset[int]:
-    """Return the columns of the summary table in which no other detector is better than the product."""
+    """Return the columns of the summary table in which the product is better than every other detector."""
     ours, others = _split(report)
     found = set()
     for column, (part, key, more) in enumerate(_PLACES, start=1):
         value = ours[part][key]
         rivals = [one[part][key] for one in others.values() if one[part][key] is not None]
-        if value is not None and all(value >= rival if more else value <= rival for rival in rivals):
+        if value is not None and rivals and all(value > rival if more else value < rival for rival in rivals):
             found.add(column)
     return frozenset(found)
 

@@ -10,6 +10,7 @@ from typing import Any
 from stream_detector.evaluation.figure_marks import wins, with_arrows
 from stream_detector.evaluation.report_tables import SUMMARY_HEADER, explanation_lines, sensor_header, sensor_rows, summary_rows
 from stream_detector.evaluation.verdict import verdict_lines
+from stream_detector.model_store.validation import AUTOENCODER
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #202124; }
@@ -34,7 +35,8 @@ dd { margin-left: 1rem; }
 @media print { .wide { overflow: visible; } }
 """
 _HOW_TO_READ = (
-    "An arrow says whether more or less is better. The product's figures are bold where no other detector's is better."
+    "An arrow says whether more or less is better. The product's figures are bold where they are better than all others. "
+    "Below it is how many events its score finds alone, and how many its rules do; both can find the same event."
 )
 _GUIDE = (
     (
@@ -48,12 +50,16 @@ _GUIDE = (
         "that have anomalous rows. VUS-PR also credits rows near an event. Compare with the random scores: chance gives the "
         "share of anomalous rows in AUC-PR, and more in VUS-PR.",
     ),
-    ("events found", "runs of anomalous rows in which at least one row was alarmed."),
+    (
+        "events found",
+        "labelled events with an alarm in their first half; what is alarmed when it is half over counts as missed. An "
+        "event is a run of anomalous rows, or a labelled time in which the sensor was silent.",
+    ),
     (
         "false per sensor day, per 1000 rows",
-        "incidents without a single anomalous row. For every detector, alarms that follow each other within the quiet time are "
-        "one incident; those of the product last, as in service, while the score stays above half the margin. An alarm that "
-        "never ends is a single incident: see false rows %.",
+        "incidents without a single row of an event. For every detector, alarms that follow each other within the quiet time "
+        "are one incident; those of the product last, as in service, while the score stays above half the margin. An alarm "
+        "that never ends is a single incident: see false rows %.",
     ),
     ("delay", "median time from the first anomalous row of a found event to its first alarm."),
     (
@@ -67,11 +73,12 @@ _GUIDE = (
 def to_html(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
     """Return the HTML text; `pictures` holds a PNG by sensor."""
     model = report["model"]
-    title = f"How well {model['name']} finds the faults in these readings"
+    title = "How well the faults in these readings are found"
     parts = [
         "<!doctype html>",
         f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style></head><body>',
         f"<h1>{escape(title)}</h1>",
+        f"<p>{escape(_model(model))}</p>",
         *(f'<p class="verdict">{escape(line)}</p>' for line in verdict_lines(report)),
         f"<p>{escape(_facts(report))}</p>",
         _table(with_arrows(SUMMARY_HEADER), summary_rows(report), "summary", wins(report)),
@@ -89,12 +96,23 @@ def to_html(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
     return "\n".join(filter(None, parts))
 
 
+def _model(model: Mapping[str, Any]) -> str:
+    """Say which model it is and what makes its score."""
+    others = [name for name in model["members"] if name != AUTOENCODER]
+    linear = f"{len(others)} linear model{'s' if len(others) != 1 else ''}"
+    if len(others) == len(model["members"]):
+        parts = f"its score comes from {linear} and the network has no part in it: train found that it did not help"
+    else:
+        parts = f"its score comes from the network{f' and {linear}' if others else ' alone'}"
+    return f"Model {model['name']}, version {model['version']}: {parts}. The rules, such as frozen and silent, alarm beside it."
+
+
 def _facts(report: Mapping[str, Any]) -> str:
     rows = report["rows"]
     quiet, longest = report["quiet_seconds"], report["longest_quiet_seconds"]
     slower = f", up to {longest:.6g} s for a sensor that is read more rarely," if longest > quiet else ""
     return (
-        f"Model version {report['model']['version']}. {', '.join(report['inputs'])}: {rows['total']:,} rows of "
+        f"{', '.join(report['inputs'])}: {rows['total']:,} rows of "
         f"{len(report['sensors']):,} sensors, {rows['anomalous']:,} anomalous by {report['labels']}. Alarm budget "
         f"{report['budget_per_sensor_day']:g} per sensor and day. An incident ends after {quiet:.6g} s{slower} without an "
         "alarm or a score that is nearly one."

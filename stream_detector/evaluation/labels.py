@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
 
 import numpy as np
 
 from stream_detector.errors import InputDataError
+from stream_detector.evaluation.event_rows import rows_of_events
 from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
 from stream_detector.ingest.times import text_time
@@ -31,6 +32,7 @@ class GroundTruth:
     labels: BoolArray  # [N]
     source: str  # where the labels come from, for the report
     notes: tuple[str, ...] = ()
+    silences: Mapping[str, Int64Array] = field(default_factory=dict)  # by sensor: events without a reading (event_rows.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +81,11 @@ def labels_of_events(path: Path, dataset: Dataset, parsing: Parsing = USUAL_PARS
     Times are as in the input. A file without sensor_id belongs to the
     only sensor of a dataset without sensor_id. Raises InputDataError that names the line.
     """
-    labels = np.zeros(len(dataset), np.bool_)
-    rows_of = {sensor: np.flatnonzero(dataset.codes == code) for code, sensor in enumerate(dataset.sensors)}
-    unknown = empty = 0
+    events: dict[str, list[tuple[int, int]]] = {}
     for event in _read_events(path, parsing.zone):
-        rows = rows_of.get(event.sensor)
-        if rows is None:
-            unknown += 1
-            continue
-        inside = (dataset.times_ms[rows] >= event.start_ms) & (dataset.times_ms[rows] < event.end_ms)
-        labels[rows[inside]] = True
-        empty += not inside.any()
-    notes = (
-        f"{unknown:,} events belong to sensors that are not in the input" if unknown else "",
-        f"{empty:,} events contain no reading" if empty else "",
-    )
-    return GroundTruth(labels, f"events of {path}", tuple(filter(None, notes)))
+        events.setdefault(event.sensor, []).append((event.start_ms, event.end_ms))
+    labels, silences, notes = rows_of_events(events, dataset)
+    return GroundTruth(labels, f"events of {path}", notes, silences)
 
 
 def _table(path: Path, column: str, parsing: Parsing = USUAL_PARSING) -> Table:

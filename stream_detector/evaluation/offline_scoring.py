@@ -14,8 +14,10 @@ import numpy as np
 from stream_detector.detection.detector import Detector
 from stream_detector.detection.event_builder import event_message
 from stream_detector.detection.rules.changes import RuleChange
-from stream_detector.detection.transition import CLOSED, OPENED
-from stream_detector.readings import BoolArray, Float64Array, Message, Readings
+from stream_detector.detection.silence_events import opened_change
+from stream_detector.detection.transition import CLOSED, OPENED, SILENT
+from stream_detector.evaluation.found_events import NEVER
+from stream_detector.readings import BoolArray, Float64Array, Int64Array, Message, Readings
 from stream_detector.tables.dataset import Dataset
 
 _BATCH_ROWS = 4096
@@ -67,16 +69,26 @@ def rule_incidents(dataset: Dataset, rows: ScoredRows) -> dict[str, BoolArray]:
     return found
 
 
-def alarmed(dataset: Dataset, rows: ScoredRows) -> BoolArray:
-    """Return the rows [N] that are anomalous, or at which an incident of a rule is open."""
-    return np.asarray(np.logical_or.reduce([rows.is_anomaly, *rule_incidents(dataset, rows).values()]))
+def silences_told(dataset: Dataset, rows: ScoredRows) -> Int64Array:
+    """Return when it was told that a sensor is silent, in ms, at its last row [N] before the silence and at its first after it.
+
+    All other rows have NEVER.
+    """
+    told = np.full(len(dataset), NEVER)
+    silences = [one for one in rows.changes if one.type == SILENT]
+    ends = {(one.sensor_id, one.incident_offset): one.offset for one in silences if one.status == CLOSED}
+    for one in silences:
+        if one.status == OPENED:
+            around = [one.offset, ends.get((one.sensor_id, one.incident_offset), one.offset)]
+            told[around] = np.minimum(told[around], one.opened_ms)
+    return told
 
 
 def score_dataset(detector: Detector, dataset: Dataset, on_events: OnEvents | None = None) -> Iterator[ScoredRows]:
     """Score a dataset in order and yield the outcome batch by batch; raise ValueError if its sensors exceed the arena.
 
     `on_events` gets the events that the stream would publish, batch by batch, and at the end those of the sensors that have
-    fallen silent by the clock of the others.
+    fallen silent by the clock of the others. If there are such sensors, the last outcome is of no row and has their silences.
     """
     if not detector.arena.make_room(len(dataset.sensors)):
         msg = f"{len(dataset.sensors)} sensors do not fit into an arena of {detector.arena.max_sensors}"
@@ -84,9 +96,19 @@ def score_dataset(detector: Detector, dataset: Dataset, on_events: OnEvents | No
     detector.admit_new(_PARTITION, dataset.sensors)
     for first in range(0, len(dataset), _BATCH_ROWS):
         yield _score_batch(detector, dataset, slice(first, min(first + _BATCH_ROWS, len(dataset))), on_events)
-    if on_events is not None and detector.silences.is_on:
-        silent = detector.announce(_PARTITION, len(dataset), detector.silences.of(_PARTITION).clock.second, "")
-        on_events([event_message(event, "") for event in silent])
+    if detector.silences.is_on:
+        second = detector.silences.of(_PARTITION).clock.second
+        due = detector.silences.due_in_memory(_PARTITION, second)
+        events = detector.announce(_PARTITION, len(dataset), second, "")
+        if on_events is not None:
+            on_events([event_message(event, "") for event in events])
+        if due:
+            yield _of_no_row(tuple([opened_change(one.sensor_id, _PARTITION, one.silence) for one in due]))
+
+
+def _of_no_row(changes: tuple[RuleChange, ...]) -> ScoredRows:
+    score, flag = np.empty(0), np.empty(0, np.bool_)
+    return ScoredRows(score, score, flag, flag, flag, flag, changes)
 
 
 def _score_batch(detector: Detector, dataset: Dataset, rows: slice, on_events: OnEvents | None) -> ScoredRows:

@@ -28,12 +28,13 @@ class About:
     quiet_seconds: tuple[float, float]  # without an alarm, after which an incident ends: of the fastest and the slowest sensor
     seed: int
     notes: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()  # the models whose errors make the score
 
 
 def build_report(about: About, scorecards: Sequence[Scorecard]) -> dict[str, Any]:
     """Return the report on at least one sensor."""
     return {
-        "model": {"name": about.model, "version": about.model_version},
+        "model": {"name": about.model, "version": about.model_version, "members": list(about.members)},
         "inputs": list(about.inputs),
         "labels": about.labels,
         "budget_per_sensor_day": about.budget_per_sensor_day,
@@ -94,11 +95,13 @@ def _figures(alarms: AlarmCounts) -> dict[str, Any]:
         "events": alarms.events,
         "events_found": len(alarms.delays_rows),
         "events_alarmed_late": alarms.events_alarmed_late,
+        **({"events_found_by": dict(alarms.found_by)} if alarms.found_by else {}),
         "event_recall": alarms.event_recall(),
         "delay_rows_median": alarms.median_delay_rows(),
         "delay_seconds_median": alarms.median_delay_seconds(),
         "incidents": alarms.incidents,
         "false_incidents": alarms.false_incidents,
+        "false_incidents_after_events": alarms.false_after_events,
         "sensor_days": alarms.days,
         "false_alarms_per_sensor_day": alarms.false_alarms_per_sensor_day(),
         "false_alarms_per_1000_rows": alarms.false_alarms_per_1000_rows(),
@@ -145,9 +148,22 @@ def _notes(scorecards: Sequence[Scorecard]) -> list[str]:
             f"{without:,} of {len(scorecards):,} sensors have no baselines: "
             f"fewer than {LEAST_TRAINING_ROWS} rows to fit them to"
         )
-    if unlabelled := sum(not one.series.labels.any() for one in scorecards):
+    if unlabelled := sum(not one.series.truth().marked().any() for one in scorecards):
         notes.append(f"{unlabelled:,} of {len(scorecards):,} sensors have no anomalous row: they give false-alarm figures only")
+    after, false = (
+        sum(getattr(one.scores[PRODUCT].alarms, name) for one in scorecards)
+        for name in ("false_after_events", "false_incidents")
+    )
+    if after:
+        notes.append(
+            f"{after:,} of {_counted(false, 'false alarm')} opened right after a labelled event, while the window held it: "
+            "what an event leaves behind, such as a jump back, counts as false unless its rows are labelled too"
+        )
     return notes
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _mean(scores: Sequence[SensorScore], figure: Callable[[SensorScore], float | None]) -> float | None:

@@ -5,23 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from stream_detector.evaluation.found_events import BY_RULES, BY_SCORE
 from stream_detector.evaluation.scorecard import PRODUCT
 from stream_detector.timestamps import duration
 
 _NONE = "-"
 FIGURES = ("VUS-PR", "AUC-PR", "events found", "false per sensor day", "false per 1000 rows", "delay", "F1", "false rows %")
 SUMMARY_HEADER = ("detector", *FIGURES)
-_EXPECTED = (
-    "a faithful explanation makes the score fall, and further than random cells do in far more than 50 % of the "
-    "comparisons; about 50 % is chance"
-)
+#: How the summary names what alone finds events, below the product.
+CAUSE_ROWS = ((BY_SCORE, "  its score alone"), (BY_RULES, "  its rules alone"))
+_RIGHT_SHARE, _CHANCE_SHARE = 0.75, 0.6
 
 
 def summary_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Return a row of cells under SUMMARY_HEADER for each detector, over all sensors."""
-    return [
-        (name, *_cells(summary["mean_of_labelled_sensors"], summary["pooled"])) for name, summary in report["detectors"].items()
-    ]
+    """Return a row of cells under SUMMARY_HEADER for each detector, over all sensors, and what the product finds by."""
+    rows = []
+    for name, summary in report["detectors"].items():
+        rows.append((name, *_cells(summary["mean_of_labelled_sensors"], summary["pooled"])))
+        for title, found in cause_cells(summary["pooled"]):
+            rows.append((title.strip(), *(found if figure == "events found" else "" for figure in FIGURES)))
+    return rows
+
+
+def cause_cells(pooled: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return how many events the score finds alone and how many the rules do, as a title and a cell each; none if not known."""
+    by = pooled.get("events_found_by") or {}
+    return [(title, f"{by[cause]:,}/{pooled['events']:,}") for cause, title in CAUSE_ROWS if cause in by and pooled["events"]]
 
 
 def sensor_header(report: Mapping[str, Any]) -> tuple[str, ...]:
@@ -42,25 +51,41 @@ def sensor_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def explanation_lines(report: Mapping[str, Any]) -> list[str]:
-    """Return a line on the faithfulness of each kind of explanation, then how to read them; no lines if not measured."""
+    """Return a line on the faithfulness of each kind of explanation; no lines if not measured."""
     names = {
-        "shares": "cells with the highest shares",
-        "step_shares": "steps with the highest shares",
-        "attention": "steps with the most attention",
+        "shares": "the features and readings that it blames most",
+        "step_shares": "the readings that it blames most",
+        "attention": "the readings that the network attends to most",
     }
-    found = report.get("explanations") or {}
-    lines = [
-        f"explanations, {names[kind]}: with expected values in their place the score {_change(one['blamed_fall'])}; "
-        f"with as many at random it {_change(one['random_fall'])}. Lower than at random in {100 * one['win_rate']:.0f} % "
-        f"of the comparisons, {one['windows']} windows"
-        for kind, one in found.items()
-        if one is not None
-    ]
-    return [*lines, _EXPECTED] if lines else []
+    found = {kind: one for kind, one in (report.get("explanations") or {}).items() if one is not None}
+    if not found:
+        return []
+    windows = max(one["windows"] for one in found.values())
+    how = (
+        f"Does the model blame the right values? In the {windows:,} most surprising windows, 5 % of the values were taken "
+        "away, and what the model expects was put in their place. If the right ones were taken, the score falls."
+    )
+    return [how, *(_told(names[kind], one) for kind, one in found.items())]
+
+
+def _told(what: str, one: Mapping[str, Any]) -> str:
+    """Say what happened to the score when blamed values were taken away, and what that shows."""
+    share = one["win_rate"]
+    if share >= _RIGHT_SHARE:
+        shows = "it blames the right ones"
+    elif share > _CHANCE_SHARE:
+        shows = "it blames better than chance, with errors"
+    else:
+        shows = "no better than chance: do not rely on them"
+    return (
+        f"Without {what}, the score {_change(one['blamed_fall'])}; "
+        f"without as many drawn by lot, it {_change(one['random_fall'])}. "
+        f"It was lower without the blamed ones {100 * share:.0f} times in 100 (by chance: 50): {shows}."
+    )
 
 
 def _change(fall: float) -> str:
-    """Return in words which way a score changes, and how far."""
+    """Return in words which way a score changes on average, and how far."""
     return f"{'rises' if fall < 0.0 else 'falls'} by {abs(fall):.2f}"
 
 

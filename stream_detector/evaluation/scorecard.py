@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from stream_detector.evaluation.alarms import AlarmCounts, count_alarms, find_incidents, watched_days
+from stream_detector.detection.transition import SILENT
+from stream_detector.evaluation.alarms import AlarmCounts, count_alarms, find_incidents, is_false, opened_after, watched_days
 from stream_detector.evaluation.baselines import BASELINES, LEAST_TRAINING_ROWS, Detection, detect
 from stream_detector.evaluation.dominant_period import vus_window
-from stream_detector.evaluation.offline_scoring import ScoredRows, alarmed
+from stream_detector.evaluation.found_events import BY_RULES, BY_SCORE, NEVER, Truth, found_by, told_ms, truth_of
+from stream_detector.evaluation.offline_scoring import ScoredRows, rule_incidents, silences_told
 from stream_detector.evaluation.ranking import average_precision, lowest_where_absent, vus_pr
 from stream_detector.readings import BoolArray, Float64Array, Int64Array
 from stream_detector.tables.dataset import Dataset
@@ -30,10 +32,15 @@ class EvaluationConfig:
     vus_window: int | None = None  # rows; None: the dominant period of each sensor's first feature
     seed: int = 0
     quiet_intervals: float = 0.0  # of the sensor, after which an incident closes, at least
+    window_length: int = 1  # of the model, in rows
 
     def quiet_of(self, interval_seconds: float) -> int:
         """Return how long a sensor with this interval is without an alarm before its incident closes, in milliseconds."""
         return max(self.quiet_ms, round(1000.0 * self.quiet_intervals * interval_seconds))
+
+
+def _no_silences() -> Int64Array:
+    return np.empty((0, 2), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,23 @@ class LabelledSeries:
     is_late: BoolArray  # [N] dropped by the stream
     is_warming: BoolArray  # [N] before the sensor's first full window
     product: Detection
+    silences_ms: Int64Array = field(default_factory=_no_silences)  # [S, 2] start and end of labelled events without a reading
+    causes: Mapping[str, Int64Array] = field(default_factory=dict)  # when each row tells an alarm [N]: of BY_SCORE, and a rule
+
+    def truth(self) -> Truth:
+        """Return the labelled events."""
+        return truth_of(self.labels, self.silences_ms, self.times_ms, self.is_late)
+
+    def told(self) -> Int64Array:
+        """Return when each row [N] tells an alarm of the product (see told_ms)."""
+        told = np.minimum.reduce([np.full(len(self.labels), NEVER), *self.causes.values()])
+        return np.where(self.product.alarms, np.where(told < NEVER, told, self.times_ms), NEVER)
+
+    def causes_with_rules(self) -> dict[str, Int64Array]:
+        """Return the causes, and as BY_RULES all rules together, if there are any causes."""
+        rules = [told for name, told in self.causes.items() if name != BY_SCORE]
+        together = np.minimum.reduce([np.full(len(self.labels), NEVER), *rules])
+        return {**self.causes, BY_RULES: together} if self.causes else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +100,39 @@ class Scorecard:
     scores: Mapping[str, SensorScore]  # by the detector's name, PRODUCT first
 
 
-def split_by_sensor(dataset: Dataset, labels: BoolArray, scored: ScoredRows) -> Iterator[LabelledSeries]:
-    """Yield the series of each sensor that has rows; labels and scores are indexed by the dataset's rows."""
-    order, alarms = np.argsort(dataset.codes, kind="stable"), alarmed(dataset, scored)
+def split_by_sensor(
+    dataset: Dataset, labels: BoolArray, scored: ScoredRows, silences: Mapping[str, Int64Array] | None = None
+) -> Iterator[LabelledSeries]:
+    """Yield the series of each sensor that has rows; labels and scores are indexed by the dataset's rows.
+
+    `silences` has the labelled events without a reading of a sensor, [S, 2] start and end in ms.
+    """
+    order, rules, silent_ms = (
+        np.argsort(dataset.codes, kind="stable"),
+        rule_incidents(dataset, scored),
+        silences_told(dataset, scored),
+    )
+    alarmed = {BY_SCORE: scored.is_anomaly, **{name: is_open for name, is_open in sorted(rules.items()) if name != SILENT}}
     for rows in np.split(order, np.flatnonzero(np.diff(dataset.codes[order])) + 1):
+        sensor, times_ms = dataset.sensors[dataset.codes[rows[0]]], dataset.times_ms[rows]
+        causes = {name: told_ms(times_ms, alarms[rows]) for name, alarms in alarmed.items()}
+        causes[SILENT] = silent_ms[rows]
+        at_reading = np.logical_or.reduce([alarms[rows] for alarms in alarmed.values()])
         yield LabelledSeries(
-            sensor=dataset.sensors[dataset.codes[rows[0]]],
-            times_ms=dataset.times_ms[rows],
+            sensor=sensor,
+            times_ms=times_ms,
             values=dataset.values[rows].astype(np.float64),
             labels=labels[rows],
             is_late=scored.is_late[rows],
             is_warming=scored.is_warming[rows],
             product=Detection(
-                scored.score[rows].astype(np.float64), scored.threshold[rows], alarms[rows], scored.is_holding[rows]
+                scored.score[rows].astype(np.float64),
+                scored.threshold[rows],
+                at_reading | (silent_ms[rows] < NEVER),
+                scored.is_holding[rows],
             ),
+            silences_ms=(silences or {}).get(sensor, _no_silences()),
+            causes={name: told for name, told in causes.items() if name == BY_SCORE or (told < NEVER).any()},
         )
 
 
@@ -107,6 +150,7 @@ def make_scorecard(series: LabelledSeries, training: Dataset | None, config: Eva
     interval_seconds = _interval_seconds(series.times_ms) or config.interval_seconds
     quiet_ms = config.quiet_of(interval_seconds)
     scores = {name: _score(series, detection, window, interval_seconds, quiet_ms) for name, detection in detections.items()}
+    scores[PRODUCT] = replace(scores[PRODUCT], alarms=_with_causes(series, scores[PRODUCT].alarms, quiet_ms, config))
     return Scorecard(series, interval_seconds, window, source, scores)
 
 
@@ -114,11 +158,21 @@ def _score(series: LabelledSeries, detection: Detection, window: int, interval_s
     labels = series.labels
     incidents = find_incidents(detection, series.times_ms, series.is_late, quiet_ms)
     days = watched_days(len(labels), interval_seconds)
-    alarms = count_alarms(labels, detection.alarms, series.times_ms, incidents, days)
+    told = series.told() if detection is series.product else told_ms(series.times_ms, detection.alarms)
+    alarms = count_alarms(series.truth(), series.times_ms, told, incidents, days)
     if labels.all() or not labels.any():
         return SensorScore(None, alarms)
     scores = lowest_where_absent(detection.scores)
     return SensorScore(Ranking(vus_pr(labels, scores, window), average_precision(labels, scores)), alarms)
+
+
+def _with_causes(series: LabelledSeries, alarms: AlarmCounts, quiet_ms: int, config: EvaluationConfig) -> AlarmCounts:
+    """Count besides the product's alarms what each cause finds, and the false incidents that opened right after an event."""
+    truth = series.truth()
+    by = found_by(truth, series.times_ms, series.causes_with_rules())
+    incidents, marked = find_incidents(series.product, series.times_ms, series.is_late, quiet_ms), truth.marked()
+    after = is_false(marked, incidents) & opened_after(marked, incidents, config.window_length)
+    return replace(alarms, found_by={name: int(found.sum()) for name, found in by.items()}, false_after_events=int(after.sum()))
 
 
 def _healthy(series: LabelledSeries, training: Dataset | None) -> tuple[Float64Array, str | None]:
@@ -126,7 +180,8 @@ def _healthy(series: LabelledSeries, training: Dataset | None) -> tuple[Float64A
     if training is not None and series.sensor in training.sensors:
         known = training.values[training.codes == training.sensors.index(series.sensor)]
         return known.astype(np.float64), FROM_TRAINING if len(known) >= LEAST_TRAINING_ROWS else None
-    first = int(series.labels.argmax()) if series.labels.any() else len(series.labels)
+    marked = series.truth().marked()
+    first = int(marked.argmax()) if marked.any() else len(marked)
     count = min(first, len(series.labels) // 2)
     return series.values[:count], FROM_START if count >= LEAST_TRAINING_ROWS else None
 

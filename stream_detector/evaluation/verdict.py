@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from stream_detector.evaluation.found_events import BY_RULES, BY_SCORE
+from stream_detector.evaluation.report_tables import cause_cells
 from stream_detector.evaluation.scorecard import PRODUCT
 from stream_detector.timestamps import duration
 
@@ -24,7 +26,7 @@ def terminal_table(report: Mapping[str, Any]) -> list[str]:
         f"{'':<17}{'VUS-PR':>9}{'events':>10}{'delay':>12}{'false alarms':>15}{'false rows':>13}",
         f"{'detector':<17}{'1 is best':>9}{'found':>10}{'(median)':>12}{'a sensor day':>15}{'':>13}",
     ]
-    rows = [_row(name, summary) for name, summary in report["detectors"].items()]
+    rows = [line for name, summary in report["detectors"].items() for line in _rows(name, summary)]
     budget = f"{'budget':<17}{'':>9}{'':>10}{'':>12}{report['budget_per_sensor_day']:>15.3g}"
     return [*head, *rows, budget]
 
@@ -37,6 +39,12 @@ def verdict_lines(report: Mapping[str, Any]) -> list[str]:
             f"`{CHANCE}` scores by dice: that is what chance gets with these labels. It finds events too, by alarming often."
         )
     return [line for line in lines if line]
+
+
+def _rows(name: str, summary: Mapping[str, Any]) -> list[str]:
+    """Return the line of a detector, and how many events the product's score and its rules find."""
+    causes = cause_cells(summary["pooled"])
+    return [_row(name, summary), *(f"{title:<17}{'':>9}{found:>10}" for title, found in causes)]
 
 
 def _row(name: str, summary: Mapping[str, Any]) -> str:
@@ -71,8 +79,36 @@ def _better(report: Mapping[str, Any]) -> str:
     elif max(theirs.values()) >= ours - SMALLEST_DIFFERENCE:
         text = f"Better than simple detectors? As good (VUS-PR {ours:.3f}; {figures})."
     else:
-        text = f"Better than simple detectors? Yes: it told faults from healthy readings best (VUS-PR {ours:.3f}; {figures})."
+        but = _but(report)
+        text = (
+            f"Better than simple detectors? {'In part' if but else 'Yes'}: its score told faults from healthy readings best "
+            f"(VUS-PR {ours:.3f}; {figures}){but}."
+        )
     return f"{text} {_found(report)}"
+
+
+def _but(report: Mapping[str, Any]) -> str:
+    """Say what a better ranking hides: a score that found no event itself, or a simple detector that finds as many."""
+    ours = report["detectors"][PRODUCT]["pooled"]
+    by_score = (ours.get("events_found_by") or {}).get(BY_SCORE)
+    text = (
+        f", but in none of the {ours['events']} events did it reach its limit in time"
+        if by_score == 0 and ours["events"]
+        else ""
+    )
+    as_many = {
+        name: one["pooled"]
+        for name, one in report["detectors"].items()
+        if name not in (PRODUCT, CHANCE) and one["pooled"]["events_found"] >= max(ours["events_found"], 1)
+    }
+    if as_many:
+        name, best = min(as_many.items(), key=lambda one: one[1]["false_incidents"])
+        many = "more" if best["events_found"] > ours["events_found"] else "as many"
+        text += (
+            f"{'; ' if text else ', but '}{name} found {many} events ({best['events_found']} of {best['events']}), with "
+            f"{best['false_incidents']:,} false alarms where this had {ours['false_incidents']:,}"
+        )
+    return text
 
 
 def _found(report: Mapping[str, Any]) -> str:
@@ -81,10 +117,22 @@ def _found(report: Mapping[str, Any]) -> str:
     found, events, late = alarms["events_found"], alarms["events"], alarms["events_alarmed_late"]
     budget = report["budget_per_sensor_day"]
     text = f"At the budget of {budget:g} it found {found} of {events} events in their first half"
-    text += f", {late} more too late." if late else "."
+    text += f", {late} more too late{_by(alarms)}." if late else f"{_by(alarms)}."
     if found < events / 2 and not _is_over(report):
         text += f" A larger budget lets it alarm sooner; try {BUDGET_VARIABLE}={10 * budget:g}."
     return text
+
+
+def _by(alarms: Mapping[str, Any]) -> str:
+    """Say how many events the score found and how many the rules did, and which."""
+    by = dict(alarms.get("events_found_by") or {})
+    if not alarms["events_found"] or BY_SCORE not in by:
+        return ""
+    score, rules = by.pop(BY_SCORE), by.pop(BY_RULES, 0)
+    both = score + rules - alarms["events_found"]
+    which = ", ".join(f"{name} {count}" for name, count in by.items() if count)
+    text = f": the score {score}, the rules {rules}"
+    return f"{text}{f' ({which})' if which else ''}{f', of them both {both}' if both > 0 else ''}"
 
 
 def _false_alarms(report: Mapping[str, Any]) -> str:
