@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.detection.transition import OPENED
-from stream_detector.evaluation.alarms import AlarmCounts, count_alarms, find_incidents, pooled, watched_days
+from stream_detector.evaluation.alarms import AlarmCounts, count_alarms, find_incidents, opened_after, pooled, watched_days
 from stream_detector.evaluation.baselines import Detection
+from stream_detector.evaluation.found_events import Truth, told_ms
 from stream_detector.readings import BoolArray, Readings
 from tests.evaluation.test_offline_scoring import mixed
 from tests.examples import examples
@@ -35,7 +36,8 @@ def counts(labels: str, alarms: str, quiet_ms: int = 1) -> AlarmCounts:
     """Count the alarms of a sensor with a reading per minute."""
     times_ms = MINUTE_MS * np.arange(len(labels), dtype=np.int64)
     incidents = find_incidents(detection(alarms), times_ms, np.zeros(len(labels), np.bool_), quiet_ms)
-    return count_alarms(flags(labels), flags(alarms), times_ms, incidents, watched_days(len(labels), 60.0))
+    truth = Truth(flags(labels), np.empty((0, 3), np.int64))
+    return count_alarms(truth, times_ms, told_ms(times_ms, flags(alarms)), incidents, watched_days(len(labels), 60.0))
 
 
 @pytest.mark.parametrize(
@@ -191,3 +193,12 @@ def test_incidents_are_those_of_the_stream(seed: int, quiet_seconds: int, stride
 
     assert len(opened) > 3
     assert sorted(found) == opened
+
+
+def test_an_incident_that_opens_while_the_window_still_holds_an_event_is_right_after_it() -> None:
+    #                 event
+    marked = flags("0001100000000")
+    incidents = np.array([[0, 1], [4, 6], [5, 7], [7, 8], [8, 9]])
+
+    # A window of four rows that ends at row 7 begins with row 4, the event's last.
+    assert opened_after(marked, incidents, 4).tolist() == [False, True, True, True, False]

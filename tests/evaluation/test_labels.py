@@ -88,7 +88,11 @@ def test_events_include_their_start_and_not_their_end(dataset: Dataset, tmp_path
     truth = labels_of_events(path, dataset)
 
     assert truth.labels.tolist() == [True, False, False, True]
-    assert truth.notes == ("1 events belong to sensors that are not in the input", "1 events contain no reading")
+    assert truth.notes == (
+        "1 event of sensors that are not in the input: left out",
+        "1 event before the sensor's first reading or after the end of the input: left out "
+        "(b 2027-01-15T09:23:20Z to 2027-01-15T09:40:00Z)",
+    )
 
 
 def test_times_of_events_are_iso_or_epoch_and_utc(tmp_path: Path) -> None:

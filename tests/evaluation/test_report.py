@@ -43,6 +43,7 @@ ABOUT = About(
     quiet_seconds=(5.0, 5.0),
     seed=0,
     notes=("a note",),
+    members=("pca-8", "autoencoder"),
 )
 PNG = b"\x89PNG"
 
@@ -125,7 +126,13 @@ def test_equal_evaluations_give_equal_reports() -> None:
 def test_tables_have_a_cell_under_each_header() -> None:
     whole = build_report(ABOUT, evaluate(faulty(), np.zeros(ROWS, np.bool_)))
 
-    assert [len(row) for row in summary_rows(whole)] == [len(SUMMARY_HEADER)] * (1 + len(BASELINES))
+    rows = summary_rows(whole)
+    assert [len(row) for row in rows] == [len(SUMMARY_HEADER)] * (3 + len(BASELINES))
+    assert [(row[0], row[SUMMARY_HEADER.index("events found")]) for row in rows[:3]] == [
+        (PRODUCT, "1/1"),
+        ("its score alone", "1/1"),
+        ("its rules alone", "0/1"),
+    ]
     assert [len(row) for row in sensor_rows(whole)] == [len(sensor_header(whole))] * 2
     first, second = (dict(zip(sensor_header(whole), row, strict=True)) for row in sensor_rows(whole))
     assert (first["sensor"], first["rows"], first["not scored"], first["events found"]) == ("s0", "400", "1", "1/1")
@@ -140,14 +147,14 @@ def test_explanations_are_told_by_which_way_the_score_goes_and_what_to_expect() 
 
     lines = explanation_lines({"explanations": {"shares": shares, "step_shares": None, "attention": attention}})
 
-    assert lines[:2] == [
-        "explanations, cells with the highest shares: with expected values in their place the score falls by 1.80; "
-        "with as many at random it rises by 0.16. Lower than at random in 92 % of the comparisons, 9 windows",
-        "explanations, steps with the most attention: with expected values in their place the score rises by 1.10; "
-        "with as many at random it rises by 1.50. Lower than at random in 50 % of the comparisons, 9 windows",
+    assert lines[0].startswith("Does the model blame the right values? In the 9 most surprising windows, 5 % of the values")
+    assert lines[1:] == [
+        "Without the features and readings that it blames most, the score falls by 1.80; without as many drawn by lot, it "
+        "rises by 0.16. It was lower without the blamed ones 92 times in 100 (by chance: 50): it blames the right ones.",
+        "Without the readings that the network attends to most, the score rises by 1.10; without as many drawn by lot, it "
+        "rises by 1.50. It was lower without the blamed ones 50 times in 100 (by chance: 50): no better than chance: do not "
+        "rely on them.",
     ]
-    assert lines[2].startswith("a faithful explanation makes the score fall, and further than random cells do in far more")
-    assert len(lines) == 3
 
 
 def test_explanations_that_were_not_measured_are_not_told_of() -> None:
@@ -161,11 +168,25 @@ def test_the_page_needs_nothing_else_and_escapes_names() -> None:
 
     text = to_html(build_report(ABOUT, [renamed]), {'<b>"s"': PNG})
 
-    assert "How well pumps &lt;1&gt; finds the faults" in text
+    assert "<h1>How well the faults in these readings are found</h1>" in text
+    assert "Model pumps &lt;1&gt;, version v1: its score comes from the network and 1 linear model." in text
     assert "<b>" not in text
     assert re.findall(r'(?:src|href)="(?!data:image/png;base64,)', text) == []
     assert not re.search(r"https?:|<script|@import|url\(", text)
     assert all(name in text for name in (*FIGURES, *BASELINES, "a note"))
+
+
+def test_the_page_says_that_the_network_has_no_part_in_a_score_without_it() -> None:
+    text = to_html(build_report(replace(ABOUT, members=("pca-8", "change-32")), evaluate(faulty())), {})
+
+    assert "its score comes from 2 linear models and the network has no part in it" in text
+
+
+def test_the_page_and_the_counts_define_a_found_event_in_the_same_way() -> None:
+    text = to_html(build_report(ABOUT, evaluate(faulty())), {})
+
+    assert "labelled events with an alarm in their first half" in text
+    assert "at least one row was alarmed" not in text
 
 
 def test_the_page_says_how_many_sensors_are_not_drawn() -> None:
