@@ -100,7 +100,8 @@ def test_a_small_variation_beside_a_large_value_looks_as_without_that_value(offs
     large = (offset + plain).astype(np.float32)
 
     mean, deviation = mean_and_deviation(large)
-    without = scale(plain[np.newaxis].astype(np.float32), *(one[np.newaxis] for one in mean_and_deviation(plain)))
+    plain_mean, plain_deviation = mean_and_deviation(plain)
+    without = scale(plain[np.newaxis].astype(np.float32), plain_mean[np.newaxis], plain_deviation[np.newaxis])
 
     assert mean == pytest.approx([offset + plain.mean()], abs=0.02)
     assert deviation == pytest.approx(plain.std(axis=0), rel=0.01)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 
@@ -17,7 +18,8 @@ import numpy as np
 
 from stream_detector.assembly import SCALE_WINDOWS
 from stream_detector.commands.connections import connect
-from stream_detector.commands.run import _build_pipeline, _load_model
+from stream_detector.commands.run_model import load_model
+from stream_detector.commands.run_pipeline import Pipelines
 from stream_detector.detection.decision import ScoredReadings, decide
 from stream_detector.detection.detected import Detected
 from stream_detector.model_store.model_directory import load_artifact
@@ -26,7 +28,6 @@ from stream_detector.pipeline.pipeline import Pipeline
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Float32Array, Int64Array
-from stream_detector.service.metrics import Metrics
 from stream_detector.service.service import tune_garbage_collector
 from stream_detector.service.watchdog import Heartbeat
 from stream_detector.settings.schema import KafkaSettings, ModelSettings, RedisSettings, Settings
@@ -127,9 +128,10 @@ class _Bench:
     def __init__(self, kafka: KafkaSettings, valkey: Valkey, model: ModelSettings, resources: ExitStack) -> None:
         redis = RedisSettings.model_validate({"url": valkey.url})
         self.settings = Settings(kafka=kafka, redis=redis, model=model)
-        detector, _ = _load_model(self.settings, Metrics())
+        watched = load_model(self.settings)
         connections = connect(self.settings, resources)
-        self.pipeline: Pipeline = _build_pipeline(self.settings, detector, connections, resources, Heartbeat(0.0))
+        storing = resources.enter_context(ThreadPoolExecutor(1, "storing"))
+        self.pipeline: Pipeline = Pipelines(self.settings, connections, storing, Heartbeat(0.0))(watched)
         self.batches = self.events = 0
         self.cost = Cost()
 
