@@ -12,7 +12,7 @@ readings better than the surprise alone. The published threshold is the mean of 
 exceeds its threshold if and only if the surprise exceeds its limit.
 
 The levels follow normal errors slowly. They stand still while an incident is open, and never leave a band around their
-initial values, so they do not learn an anomaly. An incident that lasts longer than `accept_ms` counts as a new normal
+initial values, so they do not learn an anomaly. An incident still anomalous after `accept_ms` counts as a new normal
 state: the fold closes it as accepted and raises the limit by the memory's excess over the typical surprise, until the surprise
 falls again. It falls soon if the shifted features are learned again (acceptance.py), which batch_decision.py sees to.
 """
@@ -178,7 +178,8 @@ class _Fold:
         state["last_anomalous_ms"][lasting] = time_ms[lasting]
         self._raise_peaks(state, positions, anomalous)
         self._record(OPENED, opening, state, positions)
-        accepting = holding & is_open & (time_ms - state["incident_time_ms"] >= times.accept_ms)
+        open_ms = time_ms - state["incident_time_ms"]
+        accepting = is_open & np.where(anomalous, open_ms >= times.accept_ms, holding & (open_ms >= 2 * times.accept_ms))
         self._record(CLOSED, accepting, state, positions, is_accepted=True)
         self._record_acceptances(accepting, positions, levels)
         _clear_incident(state, accepting)

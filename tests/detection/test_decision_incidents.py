@@ -172,15 +172,15 @@ def test_a_surprise_above_the_accepted_one_opens_another_incident() -> None:
     assert [(t.position, t.status, t.incident_offset) for t in decisions.transitions][2:] == [(3, "opened", 3)]
 
 
-def test_an_incident_is_accepted_by_a_reading_that_holds_it_only() -> None:
+def test_an_incident_is_accepted_by_an_anomalous_reading_or_after_twice_the_time_by_one_that_holds_it() -> None:
     decisions = decided(headers(ACCEPTING), readings_of([5, 1, 5, 1], [0, 30, 31, 90]), ACCEPTING)
 
     assert [(t.position, t.status, t.is_accepted) for t in decisions.transitions] == [
         (0, "opened", False),
         (2, "closed", True),
     ]
-    held = decided(headers(ACCEPTING), readings_of([5, 1.6], [0, 30]), ACCEPTING)
-    assert [(t.position, t.status, t.is_accepted) for t in held.transitions] == [(0, "opened", False), (1, "closed", True)]
+    held = decided(headers(ACCEPTING), readings_of([5, 1.6, 1.6], [0, 39, 40]), ACCEPTING)
+    assert [(t.position, t.status, t.is_accepted) for t in held.transitions] == [(0, "opened", False), (2, "closed", True)]
     ended = decided(headers(ACCEPTING), readings_of([5, 1], [0, 50]), ACCEPTING)
     assert [(t.status, t.is_accepted) for t in ended.transitions] == [("opened", False), ("closed", False)]
 
