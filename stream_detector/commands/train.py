@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import textwrap
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from stream_detector.commands.argument_types import count, moment, share
 from stream_detector.commands.column_options import add_column_options, choices_of, names
@@ -22,9 +25,11 @@ from stream_detector.commands.train_replace import (
     check_features,
     describe_comparison,
     describe_decision,
+    describe_doubt,
     in_its_order,
     look_at,
 )
+from stream_detector.errors import InputDataError
 from stream_detector.files import check_writable
 from stream_detector.model.artifact import Artifact, NetworkSpec
 from stream_detector.model_store.model_directory import save_artifact
@@ -53,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_model_options(parser.add_argument_group("model"))
     training = parser.add_argument_group("training")
     training.add_argument("--steps", type=count, metavar="N", help="gradient steps (default: 250 to 1000, depending on data)")
+    training.add_argument("--part-of-demo", action="store_true", help=argparse.SUPPRESS)  # its directory is removed after it
     training.add_argument("--seed", type=int, default=0, metavar="N", help="equal seeds and data give equal models")
 
 
@@ -122,16 +128,32 @@ def main(arguments: argparse.Namespace) -> int:
     for repair in repairs:
         console.print(f"repaired: {repair}", soft_wrap=True)
     inspection = inspect(dataset, choices_of(arguments))
-    warnings = first_warnings(inspection.dataset, arguments.window_length)
-    for warning in filter(None, (*warnings, windowless_warning(inspection.dataset, arguments.window_length))):
-        console.print(textwrap.fill(warning, WIDTH), style="yellow", soft_wrap=True)
     for note in (*inspection.notes, *notes_for_run(arguments, inspection.left_out)):
         console.print(note, soft_wrap=True)
     console.print(describe_data(inspection.dataset), soft_wrap=True)
     check_features(place, inspection.dataset.features, replace=arguments.replace)
-    prepared = prepare(in_its_order(place, inspection.dataset), _config(arguments, inspection))
+    prepared = _prepare(place, inspection, arguments, console)
     trained = _train(prepared, place, settings, console)
     return _save(trained, place, arguments, console)
+
+
+def _prepare(place: Place, inspection: Inspection, arguments: argparse.Namespace, console: Console) -> Prepared:
+    """Prepare the training, then warn: what makes a training impossible is an error, and said alone, but for gaps."""
+    dataset, length = inspection.dataset, arguments.window_length
+    try:
+        prepared = prepare(in_its_order(place, dataset), _config(arguments, inspection))
+    except InputDataError:
+        if int(np.bincount(dataset.codes).max(initial=0)) >= length:
+            _warn([windowless_warning(dataset, length)], console)
+        raise
+    if not arguments.part_of_demo:
+        _warn([*first_warnings(dataset, length), windowless_warning(dataset, length)], console)
+    return prepared
+
+
+def _warn(warnings: Iterable[str], console: Console) -> None:
+    for warning in filter(None, warnings):
+        console.print(textwrap.fill(warning, WIDTH), style="yellow", soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +181,15 @@ def _train(prepared: Prepared, place: Place, settings: Settings, console: Consol
         progress(JUDGING, 0, 2, None)
         verdict = judge(prepared, training.artifact, settings)
         progress(JUDGING, 1, 2, None)
-        there, comparison = place.there, None
+        judged, there, comparison = with_verdict(training.artifact, verdict), place.there, None
         if there is not None and there.spec.features == prepared.dataset.features:
-            comparison = compare(prepared, there, training.artifact, settings)
+            comparison = compare(prepared, there, judged, settings)
         progress(JUDGING, 2, 2, None)
     seconds = round(time.monotonic() - started, 1)
-    report = {**training.artifact.report, "seconds": seconds, "trained_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    report = {**judged.report, "seconds": seconds, "trained_at": datetime.now(UTC).isoformat(timespec="seconds")}
     if comparison is not None:
         report["comparison"] = comparison.as_json()
-    artifact = with_verdict(replace(training.artifact, report=report), verdict)
+    artifact = replace(judged, report=report)
     picture = draw_training(training.losses, training.example, prepared.dataset.features)
     return _Trained(artifact, picture, training.gate_result, verdict, comparison)
 
@@ -180,11 +202,15 @@ def _save(trained: _Trained, place: Place, arguments: argparse.Namespace, consol
     is_rejected = comparison is not None and comparison.why_worse() is not None and not arguments.replace
     directory = place.rejected if is_rejected else place.output
     save_artifact(trained.artifact, directory, trained.picture, None if is_rejected else place.previous)
+    doubt = describe_doubt(place, comparison) if comparison else None
     decision = describe_decision(place, comparison, replace=arguments.replace)
     for text in (
-        describe_model(trained.artifact, directory),
-        describe_verdict(trained.verdict, trained.gate_result, directory, arguments.input or ()),
+        describe_model(trained.artifact, directory, stays=not arguments.part_of_demo),
+        describe_verdict(
+            trained.verdict, trained.gate_result, directory, arguments.input or (), what_next=not arguments.part_of_demo
+        ),
         describe_comparison(comparison) if comparison else "",
+        f"\n{doubt}" if doubt else "",
         f"\n{decision}" if decision else "",
     ):
         if text:

@@ -60,16 +60,18 @@ def describe_data(dataset: Dataset) -> str:
     return f"data: {len(dataset):,} readings of {sensors}, {features} ({names})\n      {first} to {last} UTC"
 
 
-def describe_model(artifact: Artifact, directory: Path) -> str:
-    """Describe the trained model in a few lines; report.json has everything else."""
+def describe_model(artifact: Artifact, directory: Path, *, stays: bool = True) -> str:
+    """Describe the trained model in a few lines; report.json has everything else. Unless it `stays`, no path is named."""
     report, spec = artifact.report, artifact.spec
     interval_seconds = spec.sampling_interval_seconds
+    name = f"{directory} (name {spec.name}" if stays else f"{spec.name} (in a temporary directory"
     lines = [
-        f"model: {directory} (name {spec.name}, version {spec.version})",
+        f"model: {name}, version {spec.version})",
         f"  windows of {spec.window_length} readings ({duration(spec.window_length * interval_seconds)}), one every "
         f"{interval_seconds:g} s; trained in {report['seconds']:.0f} s",
-        f"  all figures: {directory / REPORT}; picture: {directory / PICTURE}",
     ]
+    if stays:
+        lines.append(f"  all figures: {directory / REPORT}; picture: {directory / PICTURE}")
     if context := report["data"]["context_features"]:
         lines.insert(2, f"  context, never scored: {', '.join(context)}")
     return "\n".join(lines)

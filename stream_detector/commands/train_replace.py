@@ -17,6 +17,7 @@ from stream_detector.tables.dataset import Dataset
 
 if TYPE_CHECKING:
     from stream_detector.training.comparison import Comparison
+    from stream_detector.training.own_figures import OwnFigures
 
 #: Exit code of a training whose model is worse than the one there.
 REJECTED = 3
@@ -97,8 +98,46 @@ def describe_comparison(comparison: Comparison) -> str:
     ]
     if rankings := comparison.rankings():
         rows.append(("faulty told from healthy readings (1 is best)", f"{rankings[0]:.3f}", f"{rankings[1]:.3f}"))
+    rows += _own_rows(there.own, new.own)
     lines = [f"  {what:<48}{left:>12}{right:>12}".rstrip() for what, left, right in rows]
     return "\n".join(["", *textwrap.wrap(about, WIDTH), "", *lines])
+
+
+def _own_rows(there: OwnFigures, new: OwnFigures) -> list[tuple[str, str, str]]:
+    """Return the rows of what each model showed in its own training, as far as anything is known of the one there."""
+    rows = []
+    if there.faults and new.faults:
+        counts = [f"{one.found} of {one.faults}" for one in (there, new)]
+        at = "" if there.budget == new.budget else f" (at {there.budget:g} a day)"
+        rows.append((f"in its own training: faults alarmed{at}", *counts))
+    if there.ranking is not None and new.ranking is not None:
+        rows.append(("in its own training: faulty told from healthy", f"{there.ranking:.3f}", f"{new.ranking:.3f}"))
+    return rows
+
+
+def describe_doubt(place: Place, comparison: Comparison) -> str | None:
+    """Say what it may mean that the model there alarms far beyond its budget on the new data; None if it does not."""
+    if not comparison.there_alarms_too_often():
+        return None
+    there = comparison.there
+    text = (
+        f"MIND: on healthy readings of the new history the model there raises {_alarms(there.false_alarms)} in "
+        f"{comparison.healthy_days:.3g} sensor-days, where its budget allows {comparison.allowed:.2g}, and is in alarm "
+        f"{there.alarmed_share:.0%} of the time. Either the plant has changed, or something is wrong with this history. "
+    )
+    if comparison.new.own.why_weaker_than(there.own):
+        return _filled(
+            f"{text}After a mere change the new model should be about as good as the old one was. It is clearly weaker, so "
+            "look at the history first: values multiplied, negated, or in other units? Other columns, a fault in it?"
+        )
+    return _filled(
+        f"{text}The new model is no weaker by its own training than that one was by its own, as after a change. If "
+        f"nothing has changed at the plant, look at the history before you use this model; the old one is {place.previous}."
+    )
+
+
+def _alarms(count: int) -> str:
+    return "1 false alarm" if count == 1 else f"{count} false alarms"
 
 
 def describe_decision(place: Place, comparison: Comparison | None, *, replace: bool) -> str | None:

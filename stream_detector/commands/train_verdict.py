@@ -8,15 +8,15 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from stream_detector.commands.fault_table import budget_text, fault_table
 from stream_detector.commands.train_output import WIDTH
 from stream_detector.gate.baseline_comparison import BASELINE, MODEL, GateResult
-from stream_detector.gate.drill_run import KindResult
 from stream_detector.gate.missing_drill import MissingCheck
 from stream_detector.settings.schema import PREFIX
 from stream_detector.timestamps import duration
 from stream_detector.training.alarm_drill import AlarmDrill
 from stream_detector.training.budget_check import BudgetCheck
-from stream_detector.training.history import LISTED_MODES, History
+from stream_detector.training.history import LISTED_MODES, History, empty_text
 from stream_detector.training.verdict import Verdict
 
 BUDGET_VARIABLE = f"{PREFIX}ALERTS__BUDGET_PER_SENSOR_DAY"
@@ -25,36 +25,40 @@ _WARNED = f"`run` warns of that, and refuses the model if {PREFIX}MODEL__REFUSE_
 RELIABLE, HARDLY = 0.8, 0.2
 
 
-def describe_verdict(verdict: Verdict, result: GateResult, model: Path, inputs: Sequence[Path]) -> str:
-    """Return the table and the three answers, at most WIDTH wide."""
-    answers = [history_answer(verdict), faults_answer(verdict.alarms, result), next_answer(model, inputs)]
-    return "\n".join([*_table(verdict), "", *answers])
+def describe_verdict(
+    verdict: Verdict, result: GateResult, model: Path, inputs: Sequence[Path], *, what_next: bool = True
+) -> str:
+    """Return the table and the answers, at most WIDTH wide; without the third where there is nothing to type."""
+    answers = [history_answer(verdict), faults_answer(verdict.alarms, result, verdict.has_network)]
+    answers += [next_answer(model, inputs)] if what_next else []
+    return "\n".join([*fault_table(verdict), "", *answers])
 
 
 def history_answer(verdict: Verdict) -> str:
-    """Say whether the history is enough, and for which budget."""
+    """Say whether the history is enough, what follows, and what to set."""
     history, alarms = verdict.history, verdict.alarms
+    empty = f"{empty_text(history)}, so fewer faults are found than with all values. " if history.has_empty else ""
     extent = f"{duration(history.span_seconds)}, {history.readings:,} readings a sensor"
-    if history.is_short:
-        found = float(alarms.result.found.mean()) if len(verdict.drill) else 0.0
-        hope = " and will probably find little" if found < 0.5 else ""
+    if history.is_far_too_short:
+        text = f"No: {extent}. This model is guessing: give it {duration(history.enough_seconds)} or more{_trial(alarms)}."
+    elif history.is_short:
         text = (
-            f"No: {extent}. At {_budget(verdict.budget)} this model is guessing{hope}: give it "
-            f"{duration(history.enough_seconds)} or more{_trial(alarms)}."
+            f"For a trial, yes: {extent}. To run a plant, give it {duration(history.enough_seconds)} or more: what is normal "
+            f"at other times of the day it has not seen, and may alarm{_trial(alarms)}."
         )
     elif verdict.budget.is_checked:
-        text = f"Yes: {extent}. It is also enough to check {_budget(verdict.budget)}."
+        text = f"Yes: {extent}. The budget in force, {budget_text(verdict.budget.budget)}, is checked too: set nothing."
     else:
-        text = f"Yes, to learn from: {extent}. {_unchecked(verdict.budget)}"
-    return _answer(1, "Is the history enough?", f"{text} {_seen(history)}")
+        text = f"Yes: {extent}. {_unchecked(verdict.budget, alarms.trial_budget)}"
+    return _answer(1, "Is the history enough?", f"{empty}{text} {_modes(history)}")
 
 
-def faults_answer(alarms: AlarmDrill, result: GateResult) -> str:
+def faults_answer(alarms: AlarmDrill, result: GateResult, has_network: bool = True) -> str:
     """Say what the model finds and misses, and whether it beats a simple detector."""
     kinds = alarms.result.by_kind()
     if not kinds:
         text = "Nobody knows: no faults could be injected, since the held-back readings are too few or never change."
-        return _answer(2, "What will it find?", f"{text} {_promotion(result)}")
+        return _answer(2, "What will it find?", f"{text} {_promotion(result)} {_network(has_network)}")
     injected, found = sum(one.injected for one in kinds), sum(one.found for one in kinds)
     good = [one.text for one in kinds if one.found >= RELIABLE * one.injected]
     bad = [one.text for one in kinds if one.found <= HARDLY * one.injected]
@@ -64,6 +68,7 @@ def faults_answer(alarms: AlarmDrill, result: GateResult) -> str:
         f"Hardly or never: {'; '.join(bad)}." if bad else "",
         _without_features(alarms.missing),
         _promotion(result, alarms.missing),
+        _network(has_network),
     ]
     return _answer(2, "What will it find?", " ".join(filter(None, parts)))
 
@@ -87,35 +92,6 @@ def next_answer(model: Path, inputs: Sequence[Path]) -> str:
     )
 
 
-def _table(verdict: Verdict) -> list[str]:
-    """Return the faults by kind, with how many were alarmed and how soon."""
-    alarms, drill = verdict.alarms, verdict.drill
-    kinds = alarms.result.by_kind()
-    if not kinds:
-        return []
-    seconds = drill.fault_rows * verdict.history.interval_seconds
-    about = (
-        f"Faults were put into readings held back from training. Alarmed means: at {_budget(verdict.budget)}, and before "
-        f"the fault, of {drill.fault_rows} readings ({duration(seconds)}), is half over. Sizes are in standard deviations."
-    )
-    trial = alarms.trial_result.by_kind() if alarms.trial_result else None
-    head = f"  {'fault':<24}{'alarmed':>10}   {'delay (median)':<16}"
-    head += f"at {alarms.trial_budget:g} a day" if trial else ""
-    rows = [_row(one, trial[at] if trial else None) for at, one in enumerate(kinds)]
-    return ["", *textwrap.wrap(about, WIDTH), "", head.rstrip(), *rows]
-
-
-def _row(result: KindResult, trial: KindResult | None) -> str:
-    delay = result.median_delay_seconds
-    after = "-" if delay is None else "at once" if delay == 0.0 else f"after {duration(delay)}"
-    line = f"  {result.text:<24}{f'{result.found} of {result.injected}':>10}   {after:<16}"
-    return (line + (f"{trial.found} of {trial.injected}" if trial else "")).rstrip()
-
-
-def _budget(check: BudgetCheck) -> str:
-    return f"{check.budget:g} false alarms a sensor and day"
-
-
 def _trial(alarms: AlarmDrill) -> str:
     if alarms.trial_budget is None or alarms.trial_result is None:
         return ""
@@ -126,23 +102,30 @@ def _trial(alarms: AlarmDrill) -> str:
     )
 
 
-def _unchecked(check: BudgetCheck) -> str:
-    text = (
-        f"Too little to check {_budget(check)}: real ones may be several times as many, or far fewer. It can check "
-        f"budgets from {check.smallest_checked:g} on"
-    )
+def _unchecked(check: BudgetCheck, trial: float | None) -> str:
+    """Say what it means that the budget in force cannot be checked, and what to set for one that can."""
+    smallest = check.smallest_checked
+    also = f" ({trial:g} a day is not checked either)" if trial is not None and trial < smallest else ""
     if check.needed_days is None:
-        return f"{text}; at this sampling interval no history can check budgets below {check.smallest_possible:g}."
-    return f"{text}; for {check.budget:g} give about {check.needed_days:.0f} days a sensor."
+        longer = f"no history with such readings can check less than {check.smallest_possible:g}"
+    else:
+        longer = f"to check {check.budget:g}, give about {check.needed_days:.0f} days a sensor"
+    return (
+        f"You need to set nothing. {_sentence(budget_text(check.budget))} are too few to be counted in it, so real ones may be "
+        f"several times as many, or far fewer. For a budget that it has checked, set {BUDGET_VARIABLE}={smallest:g}{also}; "
+        f"{longer}."
+    )
 
 
-def _seen(history: History) -> str:
-    """Say what else a reader must know about the data: empty cells and operating modes."""
-    empty = f"{history.empty_share:.0%} of the cells are empty." if history.empty_share >= 0.005 else ""
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _modes(history: History) -> str:
+    """Say which operating modes were seen."""
     listed = [f"{mode.text} ({mode.share:.0%})" for mode in history.modes[:LISTED_MODES]]
     more = len(history.modes) - len(listed)
-    modes = f"Operating modes seen: {'; '.join(listed)}{f'; {more} more' if more > 0 else ''}." if listed else ""
-    return " ".join(filter(None, [empty, modes]))
+    return f"Operating modes seen: {'; '.join(listed)}{f'; {more} more' if more > 0 else ''}." if listed else ""
 
 
 def _without_features(missing: MissingCheck | None) -> str:
@@ -168,6 +151,16 @@ def _promotion(result: GateResult, missing: MissingCheck | None = None) -> str:
     if result.promoted:
         return f"Promoted: it tells faulty from healthy readings no worse than a simple detector, windowed PCA {figures}."
     return f"NOT PROMOTED: a simple detector, windowed PCA, tells faulty from healthy readings better {figures}. {_WARNED}"
+
+
+def _network(has_network: bool) -> str:
+    """Say so if the network, after which the model is named, has no part in the score."""
+    if has_network:
+        return ""
+    return (
+        "The network (LSTM with attention) has no part in the score: on this history the linear members alone tell faulty "
+        "from healthy readings as well or better. So events of this model have no attention."
+    )
 
 
 def _answer(number: int, question: str, text: str) -> str:

@@ -69,7 +69,7 @@ def run_demo(plan: DemoPlan, brokers: str | None, redis_url: str | None, directo
         _announce(
             console,
             2,
-            f"a model of {plan.fleet.sensors} healthy pumps, trained on {duration(plan.history_seconds)} of readings",
+            f"a model of {plan.fleet.sensors} healthy pumps, trained on {duration(plan.history_seconds)} of readings of each",
         )
         model = directory / "model"
         _train(plan, start_ms, model, directory)
@@ -110,7 +110,12 @@ def _train(plan: DemoPlan, start_ms: int, model: Path, directory: Path) -> None:
     history = directory / "history.parquet"
     write_files(Series(plan.fleet, start_ms - steps * 1000, iter(())), steps, history, None)
     options = {"--name": "pumps", "--window-length": WINDOW_LENGTH, "--steps": plan.training_steps}
-    train(history, model, plan.budget_per_sensor_day, [str(word) for option in options.items() for word in option])
+    train(
+        history,
+        model,
+        plan.budget_per_sensor_day,
+        ["--part-of-demo", *(str(word) for option in options.items() for word in option)],
+    )
 
 
 def _stream(plan: DemoPlan, start_ms: int, servers: DemoServers, service: RunningService, console: Console) -> DemoOutcome:

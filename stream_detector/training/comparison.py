@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,16 @@ from stream_detector.model.artifact import Artifact
 from stream_detector.readings import BoolArray, Float64Array
 from stream_detector.settings.schema import Settings
 from stream_detector.training.alarm_drill import held_back_stretches, plan_for, trial_scorer
+from stream_detector.training.own_figures import NO_FIGURES, OwnFigures, own_figures
 from stream_detector.training.preparation import Prepared
 
 #: Healthy readings in which false alarms are counted, at most.
 HEALTHY_READINGS = 20_000
 #: A difference counts from this many standard errors on, and from this share of the faults.
 ERRORS, SMALLEST_SHARE = 2.0, 0.02
+#: A model that is above its limit in this share of the healthy readings, and in so many times that of the other model, alarms
+#: far too often, however few its incidents: one may last for days.
+ALARMED_SHARE, TIMES_THE_OTHER = 0.05, 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Rating:
     ranking: Float64Array  # [K] average precision of its score; NaN: not comparable
     false_alarms: int  # incidents in healthy readings
     promoted: bool | None  # by its own training
+    own: OwnFigures = NO_FIGURES  # of its own training
+    alarmed_share: float = 0.0  # of the healthy readings, above its limit
 
     def as_json(self, mean_ranking: float | None) -> dict[str, Any]:
         """Return the figures for the training report."""
@@ -42,7 +48,9 @@ class Rating:
             "found": int(self.found.sum()),
             "mean_average_precision": mean_ranking,
             "false_alarms": self.false_alarms,
+            "alarmed_share": self.alarmed_share,
             "promoted": self.promoted,
+            "own_training": asdict(self.own),
         }
 
 
@@ -66,7 +74,23 @@ class Comparison:
         """Return the figures for the training report."""
         there, new = self.rankings() or (None, None)
         figures = {"budget_per_sensor_day": self.budget, "healthy_sensor_days": self.healthy_days}
-        return figures | {"there": self.there.as_json(there), "new": self.new.as_json(new), "worse": self.why_worse()}
+        judged = {"worse": self.why_worse(), "model_there_alarms_too_often": self.there_alarms_too_often()}
+        return figures | {"there": self.there.as_json(there), "new": self.new.as_json(new)} | judged
+
+    @property
+    def allowed(self) -> float:
+        """How many false alarms the budget allows in the healthy readings."""
+        return self.budget * self.healthy_days
+
+    def there_alarms_too_often(self) -> bool:
+        """Whether the model there alarms far beyond the budget on healthy readings, and the new one does not.
+
+        Then the plant has changed, or the new data are bad, and what the model there finds in them proves nothing.
+        """
+        there, new = self.there, self.new
+        if there.alarmed_share > max(ALARMED_SHARE, TIMES_THE_OTHER * new.alarmed_share):
+            return True
+        return _clearly_more(there.false_alarms, new.false_alarms) and there.false_alarms > self.allowed
 
     def why_worse(self) -> str | None:
         """Say why the new model is worse, as the end of a sentence that it begins; None if it is not, beyond chance."""
@@ -75,11 +99,11 @@ class Comparison:
             return "could not be compared: no fault could be put into its held-back readings"
         if there.promoted and new.promoted is False:
             return "loses to windowed PCA, a simple detector, which the model there did not"
-        allowed = self.budget * self.healthy_days
-        if _clearly_more(new.false_alarms, there.false_alarms) and new.false_alarms > allowed:
+        if _clearly_more(new.false_alarms, there.false_alarms) and new.false_alarms > self.allowed:
             return f"raises more false alarms ({new.false_alarms} against {there.false_alarms})"
-        if _clearly_more(there.false_alarms, new.false_alarms) and there.false_alarms > allowed:
-            return None  # what the model there finds more, it finds by alarming too often
+        if self.there_alarms_too_often():  # what it finds more, it finds by alarming too often
+            weaker = new.own.why_weaker_than(there.own)
+            return f"is weaker by its own training than the model there was by its own ({weaker})" if weaker else None
         lost, gained = int((there.found & ~new.found).sum()), int((new.found & ~there.found).sum())
         if _clearly_more(lost, gained) and lost - gained > SMALLEST_SHARE * len(new.found):
             return f"finds fewer faults ({int(new.found.sum())} of {len(new.found)} against {int(there.found.sum())})"
@@ -116,8 +140,15 @@ def _rate(artifact: Artifact, drill: Drill, healthy: Drill, settings: Settings) 
     result, calm = (
         run_drill(one, build_detector(scorer, settings.state, settings.alerts, settings.rules)) for one in (drill, healthy)
     )
-    gate = artifact.report.get(REPORT_KEY) or {}
-    return Rating(result.found, _rankings(result), int(calm.opened.sum()), gate.get("promoted"))
+    scored = ~np.isnan(calm.excess)
+    return Rating(
+        found=result.found,
+        ranking=_rankings(result),
+        false_alarms=int(calm.opened.sum()),
+        promoted=(artifact.report.get(REPORT_KEY) or {}).get("promoted"),
+        own=own_figures(artifact.report),
+        alarmed_share=float((calm.excess[scored] > 0.0).mean()) if scored.any() else 0.0,
+    )
 
 
 def _clearly_more(count: int, other: int) -> bool:

@@ -8,13 +8,18 @@ import numpy as np
 
 from stream_detector.errors import InputDataError
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, FloatArray, Int32Array, Int64Array
-from stream_detector.tables.dataset import Dataset
+from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
 from stream_detector.tables.sampling import window_ends
+from stream_detector.timestamps import SECONDS_PER_DAY, duration
 
 FIT_SHARE = 0.7
 VALIDATION_SHARE = 0.1
 #: Windows in a run: enough to show the level of a sensor's errors, and how they cluster.
 RUN_WINDOWS = 200
+#: Plants follow the day, so less than a day has not shown every normal state.
+ENOUGH_SECONDS = SECONDS_PER_DAY
+#: The held-back 30 % of this many windows have five: one to fill, four to meet faults in and to learn the usual errors from.
+ENOUGH_WINDOWS = 16
 #: Lower limit of the windows to fit, and of those to calibrate.
 FEWEST_WINDOWS = 16
 
@@ -73,14 +78,22 @@ def split_by_time(dataset: Dataset, window_length: int, gap_limits_ms: Float64Ar
     calibration = ends[~in_fit[ends]]
     if len(fit) < FEWEST_WINDOWS or len(calibration) < FEWEST_WINDOWS:
         needed = int(np.ceil(max((window_length + FEWEST_WINDOWS) / FIT_SHARE, FEWEST_WINDOWS / (1.0 - FIT_SHARE))))
+        interval_seconds = sampling_interval_seconds(dataset)
         msg = (
             f"too little data: {len(dataset)} readings of {len(dataset.sensors)} sensors give {len(fit)} windows of "
-            f"{window_length} readings to fit and {len(calibration)} to calibrate. Give {needed} readings or more of a "
-            f"sensor without gaps over {np.median(gap_limits_ms) / 1000.0:g} s, or choose a shorter --window-length"
+            f"{window_length} readings to fit and {len(calibration)} to calibrate. The least is {needed} readings of a sensor "
+            f"({duration(needed * interval_seconds)}) without gaps over {np.median(gap_limits_ms) / 1000.0:g} s; for a model "
+            f"that is worth running, give {duration(enough_seconds(window_length, interval_seconds))} or more. A shorter "
+            "--window-length needs fewer"
         )
         raise InputDataError(msg)
     late = _is_last_tenth(dataset.codes[fit])
     return Split(in_fit, fit[~late], fit[late], calibration, dataset.codes)
+
+
+def enough_seconds(window_length: int, interval_seconds: float) -> float:
+    """Return the span from which a history is called enough: a day, or more where readings are rare."""
+    return max(ENOUGH_SECONDS, ENOUGH_WINDOWS * window_length * interval_seconds)
 
 
 def gather(values: FloatArray, ends: Int64Array, window_length: int) -> Float32Array:

@@ -14,6 +14,7 @@ from stream_detector.training.far_values import (
     CODE_GAP,
     FAR_GAP,
     FEWEST_DISTINCT,
+    Rest,
     far_mask,
     has_gap,
     is_far_from_levels,
@@ -26,6 +27,8 @@ from stream_detector.training.jumps import find_jumps
 FEWEST_REPEATS = 3
 #: Most of a column's values that may be repeated ones, and of a sensor's that may be different ones: more are of the process.
 REPEATED_SHARE, SINGLE_SHARE = 0.05, 0.01
+#: Failed reads of a sensor have this many values at most, but for single ones.
+FAILED_LEVELS = 5
 #: A failed read lasts this many readings at most, unless its value is an error code or far away; in this share of the cases.
 _SHORT_READINGS, _SHORT_SHARE = 3, 0.9
 #: A gap, in ranges of the rest, beside which a value that repeats this often is a failed read if nearly every step to it is
@@ -49,8 +52,21 @@ class FarColumn:
     single: list[float] = field(default_factory=list)
     jumps: list[float] = field(default_factory=list)  # single values that jump away from their neighbours and back
     doubtful: dict[float, int] = field(default_factory=dict)  # kept
+    beside: dict[float, tuple[float, float]] = field(default_factory=dict)  # by value: the range of the rest of its sensor
     low: float = np.inf  # the range of the rest
     high: float = -np.inf
+    crowd: int = 0  # values far from the rest, come and gone, that are too many and too different for failed reads; kept
+
+    def known(self) -> frozenset[float]:
+        """Return the values that were sorted so far."""
+        return frozenset((*self.codes, *self.repeated, *self.doubtful))
+
+    def remember_rest(self, of_sensor: Float64Array, before: frozenset[float]) -> None:
+        """Keep the range of the rest of a sensor for the values that were found far from it, and were not known before."""
+        known = self.known()
+        rest = of_sensor[~np.isnan(of_sensor) & ~np.isin(of_sensor, list(known))]
+        if len(rest):
+            self.beside |= dict.fromkeys(known - before, (float(rest.min()), float(rest.max())))
 
 
 def find_far(values: Float64Array, sensors: Int32Array) -> FarColumn:
@@ -82,6 +98,7 @@ def _sort_far(values: Float64Array, part: slice, repeats: Callable[[float], int]
     levels, counts = np.unique(ordered, return_counts=True)
     edges = {*levels[:_EDGE_LEVELS].tolist(), *levels[-_EDGE_LEVELS:].tolist()}
     codes = [value for value in edges if looks_like_code(value) and repeats(value) >= FEWEST_REPEATS]
+    before = found.known()
     ordered = ordered[~np.isin(ordered, codes)]
     near = rest_of(ordered, CODE_GAP)
     if near is None:
@@ -97,11 +114,14 @@ def _sort_far(values: Float64Array, part: slice, repeats: Callable[[float], int]
         left[:] = False
     found.single += of_sensor[left].tolist()
     drops = rest_of(ordered, DROP_GAP) or near
+    is_crowded = {rest: _is_crowded(ordered, rest) for rest in (near, wide, drops)}
     for value in sorted(edges - {*codes, *found.codes, *_ENDS, *seldom.tolist()}):
         here, count = of_sensor == value, repeats(value)
-        is_near, is_very_far = not far_mask(np.array(value), near), bool(far_mask(np.array(value), wide))
-        is_drop = count >= FEWEST_DROPS and far_mask(np.array(value), drops) and _is_drop(of_sensor, here)
-        if count < FEWEST_REPEATS or (is_near and not is_drop):
+        is_far, is_very_far, is_beyond = (
+            bool(far_mask(np.array(value), rest)) and not is_crowded[rest] for rest in (near, wide, drops)
+        )
+        is_drop = count >= FEWEST_DROPS and is_beyond and _is_drop(of_sensor, here)
+        if count < FEWEST_REPEATS or not (is_far or is_very_far or is_drop):
             continue
         is_failed = is_drop or _is_short(here) or (is_very_far and value != 0.0)  # 0 for long: switched off
         kept = not is_failed or count > REPEATED_SHARE * len(values)
@@ -109,6 +129,15 @@ def _sort_far(values: Float64Array, part: slice, repeats: Callable[[float], int]
         sorted_into[value] = sorted_into.get(value, 0) + int(here.sum())
         left |= here & (not kept)
     found.mask[part] |= left
+    found.remember_rest(of_sensor[~left], before)
+    if is_crowded[drops] and _is_short(far_mask(of_sensor, drops) & ~left):
+        found.crowd += int(np.count_nonzero(far_mask(of_sensor, drops) & ~left))
+
+
+def _is_crowded(ordered: Float64Array, rest: Rest) -> bool:
+    """Return whether the values outside the rest are so many different ones that they are no failed reads."""
+    _, counts = np.unique(ordered[far_mask(ordered, rest)], return_counts=True)
+    return int(np.sort(counts)[:-FAILED_LEVELS].sum()) > SINGLE_SHARE * len(ordered)
 
 
 def _leave_out_jumps(values: Float64Array, part: slice, found: FarColumn) -> None:
@@ -153,42 +182,3 @@ def _is_short(mask: BoolArray) -> bool:
     edges = np.diff(mask.astype(np.int8), prepend=0, append=0)
     lengths = np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)
     return bool(np.count_nonzero(lengths <= _SHORT_READINGS) >= _SHORT_SHARE * len(lengths))
-
-
-def notes_on_far(name: str, found: FarColumn, total: int) -> list[str]:
-    """Return sentences on the far values of a column of `total` readings: what was done, and how to decide otherwise."""
-    beside = f"all else is from {found.low:.6g} to {found.high:.6g}"
-    measured = "if it is a measurement, --missing-values ''"
-    notes = [
-        f"column {name}: {value:.10g} {_times(count, total)} looks like an error code ({beside}). Taken as missing, in "
-        f"training and in operation; {measured}"
-        for value, count in found.codes.items()
-    ]
-    notes += [
-        f"column {name}: {value:.10g} {_times(count, total)} is far from the rest ({beside}). Left out of the training, so an "
-        f"alarm when it comes again; if it stands for a failed read, --missing-values {name}={value:.10g}; {measured}"
-        for value, count in found.repeated.items()
-    ]
-    if found.single:
-        low, high = min(found.single), max(found.single)
-        what = f"{low:.10g}" if low == high else f"{len(found.single):,} values from {low:.10g} to {high:.10g}"
-        notes.append(
-            f"column {name}: {what} far from the rest ({beside}). Left out of the training, so an alarm when such a value "
-            f"comes again; {measured}"
-        )
-    if found.jumps:
-        notes.append(
-            f"column {name}: {len(found.jumps):,} single values ({100.0 * len(found.jumps) / total:.2g} % of the readings) "
-            f"from {min(found.jumps):.6g} to {max(found.jumps):.6g} jump away from those around them and back. Left out of the "
-            f"training, so an alarm when that happens again; {measured}"
-        )
-    notes += [
-        f"column {name}: {value:.10g} {_times(count, total)}, far from the rest ({beside}). Kept as a measurement; "
-        f"if it stands for a failed read, --missing-values {name}={value:.10g}"
-        for value, count in found.doubtful.items()
-    ]
-    return notes
-
-
-def _times(count: int, total: int) -> str:
-    return f"{'once' if count == 1 else f'{count:,} times'} ({100.0 * count / total:.2g} % of the readings)"

@@ -8,20 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from stream_detector.readings import BoolArray
+from stream_detector.readings import BoolArray, Float64Array
 from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
 from stream_detector.timestamps import SECONDS_PER_DAY, duration
-from stream_detector.training.data_split import FIT_SHARE
+from stream_detector.training.data_split import ENOUGH_WINDOWS, FIT_SHARE, enough_seconds
 from stream_detector.training.preparation import Prepared
 
-#: Plants follow the day, so less than a day has not shown every normal state.
-ENOUGH_SECONDS = SECONDS_PER_DAY
-#: The held-back 30 % of this many windows have five: one to fill, four to meet faults in and to learn the usual errors from.
-ENOUGH_WINDOWS = 16
+#: A model of less has hardly seen anything; one of more, but less than a day, is for a trial.
+TRIAL_SECONDS = 1800.0
 #: Longer pauses are no part of a history: one reading of a clock that says 1970 makes no history of decades.
 _LONGEST_PAUSE_MS = 30 * 86_400_000
 #: From this share of empty cells on, most of what a window shows is filled in.
 MANY_EMPTY = 0.5
+#: Fewer empty cells than this, of all or of one feature, are not worth a word.
+FEW_EMPTY, FEW_EMPTY_OF_A_FEATURE = 0.03, 0.1
+#: Features with empty cells beyond this are counted, not listed.
+LISTED_EMPTY = 4
 #: Operating modes beyond this are counted, not listed.
 LISTED_MODES = 4
 
@@ -47,17 +49,27 @@ class History:
     lonely_share: float  # of the readings that hold one feature's value and no other; 0 for a single feature
     features: int
     modes: tuple[Mode, ...]  # the commonest first; empty if no feature tells them
+    empty_of: tuple[tuple[str, float], ...] = ()  # share of empty cells by feature, the most first; none with hardly any
 
     @property
     def enough_seconds(self) -> float:
         """The span from which the history is called enough: a day, or more where readings are rare."""
-        return max(ENOUGH_SECONDS, ENOUGH_WINDOWS * self.window_length * self.interval_seconds)
+        return enough_seconds(self.window_length, self.interval_seconds)
+
+    @property
+    def is_far_too_short(self) -> bool:
+        """Whether a model hardly learns anything from it: not enough for a trial."""
+        return self.readings < ENOUGH_WINDOWS * self.window_length or self.span_seconds < TRIAL_SECONDS
 
     @property
     def is_short(self) -> bool:
         """Whether the history is shorter than that, or has too few readings."""
-        too_few = self.readings < ENOUGH_WINDOWS * self.window_length
-        return self.span_seconds < 0.99 * self.enough_seconds or too_few
+        return self.span_seconds < 0.99 * self.enough_seconds or self.is_far_too_short
+
+    @property
+    def has_empty(self) -> bool:
+        """Whether so many cells are empty that fewer faults are found."""
+        return bool(self.empty_of)
 
     @property
     def is_sparse(self) -> bool:
@@ -78,6 +90,7 @@ def history_of(dataset: Dataset, scored: BoolArray, interval_seconds: float, win
     spans = np.add.reduceat(np.where(steps_ms > _LONGEST_PAUSE_MS, 0, steps_ms), first) / 1000.0 + interval_seconds
     present = ~np.isnan(dataset.values)
     lonely = float((present.sum(axis=1) == 1).mean()) if len(dataset.features) > 1 else 0.0
+    empty = 1.0 - present.mean(axis=0)
     return History(
         sensors=len(dataset.sensors),
         span_seconds=float(np.median(spans)),
@@ -88,6 +101,7 @@ def history_of(dataset: Dataset, scored: BoolArray, interval_seconds: float, win
         lonely_share=lonely,
         features=len(dataset.features),
         modes=_modes(dataset, scored),
+        empty_of=_empty_features(dataset.features, empty),
     )
 
 
@@ -105,9 +119,10 @@ def first_warnings(dataset: Dataset, window_length: int) -> list[str]:
     history = history_of(dataset, everything, sampling_interval_seconds(dataset), window_length)
     warnings = []
     if history.is_short:
+        what = "expect little of this model" if history.is_far_too_short else "take this model for a trial"
         warnings.append(
-            f"TOO SHORT: {duration(history.span_seconds)} of history, {history.readings:,} readings a sensor. Give it "
-            f"{duration(history.enough_seconds)} or more, or expect little of this model."
+            f"{'TOO SHORT' if history.is_far_too_short else 'SHORT'}: {duration(history.span_seconds)} of history, "
+            f"{history.readings:,} readings a sensor. Give it {duration(history.enough_seconds)} or more, or {what}."
         )
     if history.is_sparse:
         warnings.append(
@@ -116,7 +131,28 @@ def first_warnings(dataset: Dataset, window_length: int) -> list[str]:
             + " What is missing is filled in, so this model sees little of how the features belong together. If they come at "
             "times of their own, bring them to common times first: a row every so many seconds, with the last value of each."
         )
+    elif history.has_empty:
+        warnings.append(
+            f"EMPTY CELLS: {empty_text(history)}. What is missing is filled in from the other values, so fewer faults are "
+            "found, and later. The table at the end is measured with these gaps."
+        )
     return warnings
+
+
+def empty_text(history: History) -> str:
+    """Say which share of the cells is empty, and of which features."""
+    listed = [f"{name} {share:.0%}" for name, share in history.empty_of[:LISTED_EMPTY]]
+    more = len(history.empty_of) - len(listed)
+    rest = f", {more} more" if more > 0 else ""
+    return f"{history.empty_share:.0%} of the cells are empty ({', '.join(listed)}{rest})"
+
+
+def _empty_features(features: Sequence[str], empty: Float64Array) -> tuple[tuple[str, float], ...]:
+    """Return the features with many empty cells, the most first; none if there are hardly any in all."""
+    if empty.mean() < FEW_EMPTY and empty.max() < FEW_EMPTY_OF_A_FEATURE:
+        return ()
+    order = np.argsort(-empty, kind="stable").tolist()
+    return tuple((features[at], float(empty[at])) for at in order if empty[at] >= FEW_EMPTY)
 
 
 def needed_days(readings: float, interval_seconds: float, sensors: int) -> float:

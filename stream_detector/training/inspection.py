@@ -35,7 +35,8 @@ from stream_detector.training.column_kinds import (
     code_kind,
     kind_of,
 )
-from stream_detector.training.far_columns import FarColumn, find_far, notes_on_far
+from stream_detector.training.far_columns import FarColumn, find_far
+from stream_detector.training.far_notes import notes_on_far
 from stream_detector.training.far_values import FEWEST_DISTINCT
 
 #: What a column of a kind is, and why it is left out.
@@ -117,7 +118,7 @@ def _kinds(dataset: Dataset, choices: Choices, far: Mapping[str, FarColumn]) -> 
 
 def _codes_only(found: FarColumn) -> FarColumn:
     """Return only the error codes of a counter: it may restart far from where it was."""
-    return replace(found, mask=found.code_mask, repeated={}, single=[], jumps=[], doubtful={})
+    return replace(found, mask=found.code_mask, repeated={}, single=[], jumps=[], doubtful={}, crowd=0)
 
 
 def _far_cells(dataset: Dataset, far: Mapping[str, FarColumn]) -> BoolArray:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from stream_detector.gate.drill import Drill
 from stream_detector.gate.promotion import MISSING_KEY, VERDICT_KEY
 from stream_detector.model.artifact import Artifact
+from stream_detector.model_store.validation import AUTOENCODER
 from stream_detector.settings.schema import Settings
 from stream_detector.training.alarm_drill import AlarmDrill, plan_alarm_drill, run_alarm_drill
 from stream_detector.training.budget_check import BudgetCheck, check_budget
 from stream_detector.training.history import History, history_of_training
 from stream_detector.training.preparation import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """What one standard deviation of a feature is in the drill: the median of the sensors in it."""
+
+    feature: str
+    size: float
+    unit: str  # "" if the user has named none
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +35,8 @@ class Verdict:
     budget: BudgetCheck
     alarms: AlarmDrill
     drill: Drill
+    deviations: tuple[Deviation, ...] = ()  # of the features that faults may be put into
+    has_network: bool = True  # it has a part in the score
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures for the training report."""
@@ -33,6 +47,7 @@ class Verdict:
             "expected_incidents": self.budget.expected_incidents,
             "is_budget_checked": self.budget.is_checked,
             "fault_readings": self.drill.fault_rows,
+            "deviations": [asdict(one) for one in self.deviations],
             "alarmed": [one.as_json() for one in self.alarms.result.by_kind()],
             MISSING_KEY: self.alarms.missing.as_json() if self.alarms.missing else None,
             "budget_to_try": self.alarms.trial_budget,
@@ -53,7 +68,22 @@ def judge(prepared: Prepared, artifact: Artifact, settings: Settings) -> Verdict
         interval_seconds,
         prepared.config.max_calibration_windows,
     )
-    return Verdict(history_of_training(prepared), budget, alarms, drill)
+    has_network = AUTOENCODER in artifact.spec.members
+    return Verdict(history_of_training(prepared), budget, alarms, drill, _deviations(prepared, drill, settings), has_network)
+
+
+def _deviations(prepared: Prepared, drill: Drill, settings: Settings) -> tuple[Deviation, ...]:
+    """Return the deviations of the scored features; a counter's is of its rise."""
+    if not len(drill):
+        return ()
+    of_sensors = prepared.scales.deviation[[prepared.dataset.sensors.index(sensor) for sensor in sorted(set(drill.sensors))]]
+    sizes, units = np.median(of_sensors.astype(np.float64), axis=0), settings.rules.units
+    per_hour = set(prepared.config.counters)
+    return tuple(
+        Deviation(name, float(sizes[at]), " ".join(filter(None, [units.get(name, ""), "per hour" if name in per_hour else ""])))
+        for at, name in enumerate(prepared.dataset.features)
+        if prepared.scored[at]
+    )
 
 
 def with_verdict(artifact: Artifact, verdict: Verdict) -> Artifact:

@@ -52,7 +52,7 @@ def test_a_file_becomes_a_model_with_a_report_and_a_picture(tmp_path: Path) -> N
         "windows of 8 readings (8 s), one every 1 s",
         "judging",
         "shift by 4 deviations",
-        "1. Is the history enough? No: 5 min, 300 readings a sensor. At 0.1 false",
+        "1. Is the history enough? No: 5 min, 300 readings a sensor. This model",
         "2. What will it find?",
         "3. What next?",
         f"score --model {output} --input FILE.csv",
@@ -119,6 +119,30 @@ def test_its_report_is_plain_json_with_the_gates_result(tiny_model_directory: Pa
 def _too_short() -> str:
     rows = [f"{1_767_225_600 + second},{second % 7}.{second % 3}\n" for second in range(60)]
     return "timestamp,x\n" + "".join(rows)
+
+
+@pytest.mark.parametrize(
+    ("value", "rows", "message"),
+    [
+        (
+            "1.5",
+            60,
+            "The least is 115 readings of a sensor (115 s) without gaps over 10 s; for a model that is worth running, ",
+        ),
+        ("", 300, "column x has no value in the first 70 % of the readings"),
+    ],
+)
+def test_what_makes_a_training_impossible_is_said_alone(
+    tmp_path: Path, value: str, rows: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [f"{1_767_225_600 + second},{value},{second % 7}.{second % 3}\n" for second in range(rows)]
+    (tmp_path / "readings.csv").write_text("timestamp,x,y\n" + "".join(lines))
+
+    assert main(["train", "--input", str(tmp_path / "readings.csv"), "--output", str(tmp_path / "model")]) == 1
+
+    told = capsys.readouterr()
+    assert message in told.err
+    assert not any(word in told.out for word in ("SHORT", "EMPTY", "NEVER SCORED"))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from stream_detector.commands.train_replace import (
     check_features,
     describe_comparison,
     describe_decision,
+    describe_doubt,
     in_its_order,
     look_at,
 )
@@ -20,9 +22,10 @@ from stream_detector.errors import ModelError
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.model_directory import load_artifact, save_artifact
 from stream_detector.training.comparison import Comparison
+from stream_detector.training.own_figures import OwnFigures
 from tests.commands.test_train import SMALL, write_csv
 from tests.fixtures_model import tiny_dataset
-from tests.training.test_comparison import rating
+from tests.training.test_comparison import GOOD, SPOILT, rating
 
 BETTER = Comparison(0.1, 3.6, rating(60), rating(80))
 WORSE = Comparison(0.1, 3.6, rating(60), rating(40))
@@ -51,6 +54,40 @@ def test_the_table_shows_both_models_and_fits_the_terminal() -> None:
     assert told[-2].split()[-3:] == ["sensor-days", "0", "0"]
     assert told[-1].split()[-2:] == ["0.900", "0.900"]
     assert max(map(len, told)) <= 78
+
+
+def test_the_table_has_what_each_model_showed_in_its_own_training() -> None:
+    told = describe_comparison(
+        Comparison(0.1, 4.6, replace(rating(62), own=GOOD), replace(rating(80), own=SPOILT))
+    ).splitlines()
+
+    assert told[-2] == "  in its own training: faults alarmed               100 of 156   80 of 156"
+    assert told[-1] == "  in its own training: faulty told from healthy          0.870       0.550"
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        (SPOILT, "It is clearly weaker, so look at the history first: values multiplied"),
+        (GOOD, "no weaker by its own training than that one was by its own, as after a change. If nothing has changed"),
+    ],
+)
+def test_a_model_there_that_alarms_too_often_is_said_to_mean_a_changed_plant_or_a_bad_history(
+    tmp_path: Path, own: OwnFigures, expected: str
+) -> None:
+    there = replace(rating(62, false_alarms=14), own=GOOD, alarmed_share=0.31)
+    comparison, place = Comparison(0.1, 4.6, there, replace(rating(80), own=own)), look_at(tmp_path / "model")
+
+    told = describe_doubt(place, comparison)
+
+    assert in_a_line(told).startswith(
+        "MIND: on healthy readings of the new history the model there raises 14 false alarms in 4.6 sensor-days, where its "
+        "budget allows 0.46, and is in alarm 31% of the time. Either the plant has changed, or something is wrong with this "
+        "history."
+    )
+    assert expected in in_a_line(told)
+    assert max(map(len, (told or "").splitlines())) <= 78
+    assert describe_doubt(place, BETTER) is None
 
 
 def test_where_there_was_no_model_nothing_is_said(tmp_path: Path) -> None:

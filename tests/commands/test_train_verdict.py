@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stream_detector.commands.fault_table import fault_table
 from stream_detector.commands.train_verdict import describe_verdict, faults_answer, history_answer
 from stream_detector.gate.baseline_comparison import BASELINE, MODEL, GateResult, Quality
 from stream_detector.gate.drill_run import NEVER, DrillResult
@@ -15,7 +16,7 @@ from stream_detector.gate.missing_drill import MissingCheck
 from stream_detector.training.alarm_drill import AlarmDrill
 from stream_detector.training.budget_check import check_budget
 from stream_detector.training.history import History, Mode
-from stream_detector.training.verdict import Verdict
+from stream_detector.training.verdict import Deviation, Verdict
 from tests.gate.test_drill_run import drill_of
 
 DAY = 86_400.0
@@ -58,11 +59,20 @@ def in_a_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_a_short_history_is_called_guessing_with_what_is_needed_and_a_budget_to_try() -> None:
+def test_a_history_of_minutes_is_called_guessing_with_what_is_needed_and_a_budget_to_try() -> None:
     assert in_a_line(history_answer(verdict(SHORT, found=1, readings=360, trial=9))) == (
-        "1. Is the history enough? No: 6.67 min, 400 readings a sensor. At 0.1 false alarms a sensor and day this model is "
-        "guessing and will probably find little: give it 24 h or more, or accept 100 a day while you try, where it finds 9 of "
-        "10 of the faults above: STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=100."
+        "1. Is the history enough? No: 6.67 min, 400 readings a sensor. This model is guessing: give it 24 h or more, "
+        "or accept 100 a day while you try, where it finds 9 of 10 of the faults above: "
+        "STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=100."
+    )
+
+
+def test_a_short_history_of_many_readings_is_enough_for_a_trial() -> None:
+    minutes = replace(SHORT, span_seconds=5_400.0, readings=5_400)
+
+    assert in_a_line(history_answer(verdict(minutes, found=9, readings=16_200, budget=5.0))) == (
+        "1. Is the history enough? For a trial, yes: 90 min, 5,400 readings a sensor. To run a plant, give it 24 h or more: "
+        "what is normal at other times of the day it has not seen, and may alarm."
     )
 
 
@@ -70,23 +80,93 @@ def test_a_long_history_is_enough_for_the_budgets_it_can_check_and_no_others() -
     # 4 sensors, 10,080 readings, 30 % held back: 12,096 readings a minute apart, 8.4 sensor-days.
     yes, no = (in_a_line(history_answer(verdict(WEEK, 9, 12_096, budget))) for budget in (2.0, 0.1))
 
-    assert yes.endswith("Yes: 7 days, 10,080 readings a sensor. It is also enough to check 2 false alarms a sensor and day.")
-    assert "Yes, to learn from: 7 days" in no
-    assert "Too little to check 0.1 false alarms a sensor and day" in no
-    assert "It can check budgets from 2 on; at this sampling interval no history can check budgets below 0.3." in no
+    assert yes.endswith(
+        "Yes: 7 days, 10,080 readings a sensor. The budget in force, 2 false alarms a sensor and day, is checked too: set "
+        "nothing."
+    )
+    assert no.endswith(
+        "Yes: 7 days, 10,080 readings a sensor. You need to set nothing. 0.1 false alarms a sensor and day are too few to be "
+        "counted in it, so real ones may be several times as many, or far fewer. For a budget that it has checked, set "
+        "STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=2; no history with such readings can check less than 0.3."
+    )
+
+
+def test_a_column_of_the_table_at_a_budget_that_is_not_checked_either_is_said_to_be() -> None:
+    tried = verdict(WEEK, 1, 12_096, trial=9)
+
+    at_1, at_100 = (
+        in_a_line(history_answer(replace(tried, alarms=replace(tried.alarms, trial_budget=one)))) for one in (1.0, 100.0)
+    )
+
+    assert "BUDGET_PER_SENSOR_DAY=2 (1 a day is not checked either); no history" in at_1
+    assert "BUDGET_PER_SENSOR_DAY=2; no history" in at_100
 
 
 def test_a_budget_that_a_longer_history_could_check_is_told_how_long() -> None:
     # 10 alarms at 1 a day are ten sensor-days, 30 % of what four sensors give in 8.3 days.
-    assert "for 1 give about 8 days a sensor." in in_a_line(history_answer(verdict(WEEK, 9, 12_096, 1.0)))
+    assert "to check 1, give about 8 days a sensor." in in_a_line(history_answer(verdict(WEEK, 9, 12_096, 1.0)))
 
 
-def test_empty_cells_and_operating_modes_are_named() -> None:
-    history = replace(WEEK, empty_share=0.12, modes=tuple(Mode(f"on {n}", 0.2) for n in range(5)))
+def test_empty_cells_are_said_first_with_what_follows_and_operating_modes_last() -> None:
+    empty = tuple((name, 0.3) for name in ("flow", "pressure", "temperature", "vibration", "current"))
+    history = replace(WEEK, empty_share=0.3, empty_of=empty, modes=tuple(Mode(f"on {n}", 0.2) for n in range(5)))
 
     told = in_a_line(history_answer(verdict(history, 9, 12_096)))
 
-    assert "12% of the cells are empty. Operating modes seen: on 0 (20%); on 1 (20%); on 2 (20%); on 3 (20%); 1 more." in told
+    assert told.startswith(
+        "1. Is the history enough? 30% of the cells are empty (flow 30%, pressure 30%, temperature 30%, vibration 30%, 1 "
+        "more), so fewer faults are found than with all values. Yes: 7 days"
+    )
+    assert told.endswith("Operating modes seen: on 0 (20%); on 1 (20%); on 2 (20%); on 3 (20%); 1 more.")
+
+
+def test_a_network_without_a_part_in_the_score_is_said_to_have_none() -> None:
+    alarms = AlarmDrill(0.1, result(10))
+
+    assert "The network (LSTM with attention) has no part in the score" in in_a_line(
+        faults_answer(alarms, gate(0.9, 0.8), has_network=False)
+    )
+    assert "network" not in faults_answer(alarms, gate(0.9, 0.8))
+
+
+def test_a_deviation_is_said_in_the_units_of_the_user_and_the_list_is_bounded() -> None:
+    many = tuple(Deviation(f"tag-{n}", 12.345, "") for n in range(15))
+    known = replace(verdict(WEEK, 9, 12_096), deviations=(Deviation("pressure", 0.8712, "bar"), *many))
+
+    told = in_a_line("\n".join(fault_table(known)))
+
+    assert (
+        "1 deviation, the standard deviation of healthy readings, is (each sensor has its own; these are medians): pressure "
+        in told
+    )
+    assert "pressure 0.871 bar, tag-0 12.3, tag-1 12.3" in told
+    assert told.endswith("tag-10 12.3, and 4 more in report.json.")
+
+
+def test_faults_that_began_while_a_false_alarm_was_open_are_marked_and_explained() -> None:
+    at_budget = verdict(WEEK, 9, 12_096, trial=8)
+    assert at_budget.alarms.trial_result is not None
+    covered = replace(at_budget.alarms.trial_result, open_at_start=frozenset([9]))
+    told = fault_table(replace(at_budget, alarms=replace(at_budget.alarms, trial_result=covered)))
+
+    (row,) = (line for line in told if "shift by 4" in line)
+    assert row.split()[-3:] == ["8", "of", "10*"]
+    assert "* Some of the others began while a false alarm was open already" in in_a_line("\n".join(told))
+    assert not any("*" in line for line in fault_table(at_budget))
+
+
+def test_a_silence_that_must_last_longer_than_the_other_faults_is_said_to() -> None:
+    silent = result(0, ("silent",) * 2)
+    late, soon = (
+        replace(verdict(SHORT, 0, 360), alarms=AlarmDrill(0.1, replace(silent, silent_seconds={0: after, 1: after})))
+        for after in (59.0, 2.0)
+    )
+
+    told = in_a_line("\n".join(fault_table(late)))
+
+    assert "A silence lasts longer: until its limit is passed." in told
+    assert "silent: no readings 2 of 2 after 59 s" in told
+    assert "lasts longer" not in in_a_line("\n".join(fault_table(soon)))
 
 
 def test_what_is_found_and_what_is_not_is_named_by_kind() -> None:
@@ -126,6 +206,7 @@ def test_the_table_has_a_row_a_kind_and_nothing_is_too_wide(trial: int | None) -
     assert "Alarmed means: at 0.1 false alarms a sensor and day" in in_a_line(told)
     assert "stream-detector score --model model --input FILE.csv" in told
     assert "--baseline-training history.csv" in told
+    assert "What next?" not in describe_verdict(verdict(SHORT, 7, 360), gate(0.9, 0.8), Path("model"), [], what_next=False)
     assert told.splitlines()[-1] == "   STREAM_DETECTOR_MODEL__DIRECTORY=model stream-detector run"
 
 

@@ -63,6 +63,18 @@ def test_an_incident_that_is_open_before_the_fault_does_not_find_it() -> None:
     result = ran({7: 0.95, 8: 0.95, 9: 0.95, 10: 0.95, 11: 0.95, 12: 0.95, 13: 0.95, 14: 0.95, 15: 0.95})
 
     assert result.alarms.tolist() == [NEVER]
+    assert result.covered.tolist() == [True]
+    assert result.by_kind()[0].covered == 1
+
+
+def test_a_fault_is_not_covered_by_an_incident_that_closed_before_it_nor_if_a_new_one_opens() -> None:
+    again = {2: 0.95, 9: 0.95}
+
+    result = ran({2: 0.95}, again, {})
+
+    assert result.early.tolist() == [1, 1, 0]
+    assert result.found.tolist() == [False, True, False]
+    assert result.covered.tolist() == [False, False, False]
 
 
 def test_the_results_of_a_kind_count_what_was_found_and_its_median_delay() -> None:
@@ -97,6 +109,17 @@ def test_a_silent_sensor_is_alarmed_when_its_next_reading_is_overdue() -> None:
     # Its last reading is that of row 7, so by row 10 it has been silent for three seconds.
     assert result.alarms.tolist() == [NEVER, 10]
     assert result.delays_seconds()[1] == 2.0
+
+
+def test_a_silence_lasts_until_its_limit_has_passed_however_short_the_other_faults_are() -> None:
+    drill = drill_of({}, {}, silent=1)
+
+    result = run_drill(drill, ReplicaConfig(silent_s=60).detector(NewestScorer()))
+
+    # Readings stop at row 8, a second after the last one, and 60 s after that one the next is overdue; the faults last 8 s.
+    assert result.found.tolist() == [False, True]
+    assert result.delays_seconds()[1] == 59.0
+    assert not run_drill(drill, ReplicaConfig(silent_s=0).detector(NewestScorer())).found.any()
 
 
 def test_without_trials_there_is_no_result() -> None:

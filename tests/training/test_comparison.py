@@ -7,8 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from stream_detector.training.comparison import Comparison, Rating
+from stream_detector.training.own_figures import OwnFigures, own_figures
 
 FAULTS = 100
+
+
+GOOD = OwnFigures(found=100, faults=156, budget=0.1, ranking=0.87)
+#: As a training on a history of which 30 % of the cells were multiplied by 1, 3 or -1.
+SPOILT = OwnFigures(found=80, faults=156, budget=0.1, ranking=0.55)
 
 
 def rating(found: int = 60, false_alarms: int = 0, ranking: float = 0.9, *, promoted: bool | None = True) -> Rating:
@@ -35,6 +41,44 @@ def test_a_model_that_alarms_too_often_is_worse_and_one_there_that_did_is_no_mea
     assert why(rating(), rating(found=90, false_alarms=9)) == "raises more false alarms (9 against 0)"
     assert why(rating(), rating(false_alarms=2)) is None
     assert why(rating(found=90, false_alarms=9), rating(found=40)) is None
+
+
+def test_where_the_model_there_alarms_too_often_the_new_one_must_be_as_strong_by_its_own_training_as_that_one_was() -> None:
+    noisy, new = replace(rating(62, false_alarms=14), own=GOOD), rating(80)
+
+    assert why(noisy, replace(new, own=SPOILT)) == (
+        "is weaker by its own training than the model there was by its own (it finds 80 of 156 faults there, that one 100 of "
+        "156)"
+    )
+    assert why(noisy, replace(new, own=GOOD)) is None
+    assert why(noisy, replace(new, own=replace(GOOD, found=93))) is None  # a difference of .045
+    assert why(noisy, replace(new, own=OwnFigures())) is None
+    assert why(replace(noisy, false_alarms=0), replace(new, own=SPOILT)) is None  # a quiet one is measured on the same data
+
+
+def test_training_figures_at_other_budgets_are_compared_by_the_ranking_only() -> None:
+    other_budget = replace(SPOILT, budget=10.0)
+
+    assert other_budget.why_weaker_than(GOOD) == "it tells faulty from healthy readings by 0.550 there, that one by 0.870"
+    assert replace(other_budget, ranking=0.8).why_weaker_than(GOOD) is None
+
+
+def test_a_model_there_that_is_in_alarm_all_the_time_alarms_too_often_though_its_incidents_are_few() -> None:
+    always = replace(rating(10, false_alarms=1), own=GOOD, alarmed_share=0.9)
+
+    assert Comparison(0.1, 10.0, always, rating(5)).there_alarms_too_often()
+    assert why(always, replace(rating(80), own=SPOILT)) is not None
+    assert why(always, replace(rating(5), own=GOOD)) is None
+    assert not Comparison(0.1, 10.0, always, replace(rating(5), alarmed_share=0.5)).there_alarms_too_often()
+
+
+def test_the_figures_of_a_training_are_read_from_its_report_and_a_strange_one_has_none() -> None:
+    kinds = [{"found": 3, "injected": 12}, {"found": 9, "injected": 12}]
+    verdict = {"alarmed": kinds, "budget_per_sensor_day": 0.1}
+
+    assert own_figures({"verdict": verdict, "gate": {"overall": {"model": {"auc_pr": 0.8}}}}) == OwnFigures(12, 24, 0.1, 0.8)
+    for strange in ({}, {"verdict": None}, {"verdict": {"alarmed": [3]}}, {"gate": "x"}, {"verdict": {"alarmed": kinds}}):
+        assert own_figures(strange) == OwnFigures()
 
 
 def test_a_model_that_ranks_faults_worse_is_worse_though_neither_finds_any() -> None:

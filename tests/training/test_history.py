@@ -57,6 +57,26 @@ def test_seven_minutes_are_called_too_short_with_what_is_needed() -> None:
     assert warning.startswith("TOO SHORT: 7 min of history, 420 readings a sensor. Give it 24 h or more")
 
 
+def test_ninety_minutes_of_a_reading_a_second_are_called_a_trial() -> None:
+    (warning,) = first_warnings(tiny_dataset(sensors=1, readings=5_400), window_length=64)
+
+    assert warning == "SHORT: 90 min of history, 5,400 readings a sensor. Give it 24 h or more, or take this model for a trial."
+
+
+def test_empty_cells_are_said_first_by_feature_and_hardly_any_are_not() -> None:
+    dataset = tiny_dataset(sensors=1, readings=7_200)
+    history = replace(dataset, times_ms=dataset.times_ms * 60)
+    history.values[::3, 1] = np.nan
+
+    (warning,) = first_warnings(history, window_length=8)
+
+    assert warning.startswith("EMPTY CELLS: 17% of the cells are empty (pressure 33%). What is missing is filled in")
+    assert "fewer faults are found, and later" in warning
+    history.values[:] = 1.0
+    history.values[::50] = np.nan
+    assert first_warnings(history, window_length=8) == []
+
+
 def test_a_table_of_values_at_times_of_their_own_is_called_mostly_empty() -> None:
     dataset = tiny_dataset(sensors=1, readings=400)
     dataset.values[::2, 0] = np.nan

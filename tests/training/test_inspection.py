@@ -152,6 +152,44 @@ def test_reads_that_failed_with_0_are_left_out_and_a_machine_that_is_off_is_kept
     assert "Kept as a measurement" in off.notes[0]
 
 
+@pytest.mark.parametrize("digits", [3, 2])
+def test_a_history_of_which_many_cells_were_multiplied_is_doubted_in_a_line_a_column(digits: int) -> None:
+    random = np.random.default_rng(5)
+    spoilt = np.where(random.random(2 * ROWS) < 0.3, random.choice([1.0, 3.0, -1.0], 2 * ROWS), 1.0)
+    pressure = np.round((6.0 + random.normal(0, 0.1, 2 * ROWS)) * spoilt, digits)
+    flow = np.round((40.0 + random.normal(0, 1.0, 2 * ROWS)) * spoilt, digits)
+
+    found = inspected(pressure=pressure, flow=flow)
+
+    assert not np.isnan(found.dataset.values).any()
+    assert [note.split(":")[0] for note in found.notes] == ["column pressure", "column flow"]
+    changed = np.count_nonzero(spoilt != 1.0)
+    assert (
+        f"column pressure: {changed:,} times ({changed / 30:.2g} % of the readings) a value jumps far from the rest"
+        in (found.notes[0])
+    )
+    assert "Is this history sound?" in found.notes[0]
+
+
+def test_a_value_is_compared_with_the_rest_of_its_own_sensor_and_a_column_has_few_lines() -> None:
+    low = np.where(COUNT < 2 * ROWS, TEMPERATURE, 0.0)
+    low[ROWS:] -= 5000.0  # the second sensor runs where values are far for the first
+    low[[7, 80, 90, 101, 300]] = -4990.5
+    low[[8, 81, 91, 102, 301]] = 7000.0
+    low[[9, 82, 92, 103, 302]] = 7100.0
+    low[[10, 83, 93, 104, 303]] = 7200.0
+    low[[11, 84, 94, 105, 304]] = 7300.0
+
+    notes = inspected(temperature=low).notes
+
+    assert len(notes) == 4
+    assert notes[0].startswith("column temperature: -4990.5 5 times (0.17 % of the readings) is far from the rest")
+    assert "(all else of its sensor is from 3" in notes[0]
+    assert notes[3] == (
+        "column temperature: 2 more such values, from 7200 to 7300, 10 times (0.33 % of the readings), treated alike"
+    )
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -163,7 +163,9 @@ def test_impossible_context_columns_are_refused(context: tuple[str, ...], why: s
 
 
 def test_too_little_data_says_how_much_is_needed() -> None:
-    with pytest.raises(InputDataError, match=r"too little data: 40 readings of 1 sensors.*Give 54 readings or more"):
+    with pytest.raises(
+        InputDataError, match=r"too little data: 40 readings of 1 sensors.*The least is 54 readings of a sensor"
+    ):
         prepare(tiny_dataset(sensors=1, readings=40), SHORT)
     prepare(tiny_dataset(sensors=1, readings=54), SHORT)
 

@@ -1,0 +1,83 @@
+"""Formats the table of injected faults that `stream-detector train` ends with, and what a reader needs to understand it."""
+
+from __future__ import annotations
+
+import textwrap
+
+from stream_detector.commands.train_output import WIDTH
+from stream_detector.gate.drill import SILENT
+from stream_detector.gate.drill_run import KindResult
+from stream_detector.timestamps import duration
+from stream_detector.training.verdict import Verdict
+
+#: Features whose deviation is listed.
+LISTED_DEVIATIONS = 12
+
+
+def budget_text(budget: float) -> str:
+    """Return a budget in words."""
+    return f"{budget:g} false alarms a sensor and day"
+
+
+def fault_table(verdict: Verdict) -> list[str]:
+    """Return the faults by kind, with how many were alarmed and how soon; nothing without any fault."""
+    alarms, drill = verdict.alarms, verdict.drill
+    kinds = alarms.result.by_kind()
+    if not kinds:
+        return []
+    seconds = drill.fault_rows * verdict.history.interval_seconds
+    about = (
+        f"Faults were put into readings held back from training. Alarmed means: at {budget_text(verdict.budget.budget)}, and "
+        f"before the fault, of {drill.fault_rows} readings ({duration(seconds)}), is half over. {_silence_text(kinds, seconds)}"
+    )
+    trial = alarms.trial_result.by_kind() if alarms.trial_result else None
+    head = f"  {'fault':<24}{'alarmed':>10}   {'delay (median)':<16}"
+    head += f"at {alarms.trial_budget:g} a day" if trial else ""
+    rows = [_row(one, trial[at] if trial else None) for at, one in enumerate(kinds)]
+    notes = [*_filled(_covered_text(kinds, trial)), *_filled(_deviation_text(verdict))]
+    return ["", *textwrap.wrap(about, WIDTH), "", head.rstrip(), *rows, *notes]
+
+
+def _silence_text(kinds: list[KindResult], seconds: float) -> str:
+    """Say that a silence lasts longer, if it must."""
+    late = [one.median_delay_seconds for one in kinds if one.kind == SILENT and one.median_delay_seconds is not None]
+    if not late or 2.0 * late[0] <= seconds:
+        return ""
+    return "A silence lasts longer: until its limit is passed."
+
+
+def _covered_text(kinds: list[KindResult], trial: list[KindResult] | None) -> str:
+    """Say what the mark means, if there is one."""
+    if not any(one.covered for one in [*kinds, *(trial or [])]):
+        return ""
+    return (
+        "* Some of the others began while a false alarm was open already: nothing new is said of them, so they do not count. "
+        "A larger budget has more false alarms, so it may show fewer here."
+    )
+
+
+def _deviation_text(verdict: Verdict) -> str:
+    """Say in the user's units what sizes mean."""
+    known = verdict.deviations
+    if not known:
+        return ""
+    listed = ", ".join(f"{one.feature} {one.size:.3g}{one.unit and ' '}{one.unit}" for one in known[:LISTED_DEVIATIONS])
+    more = len(known) - LISTED_DEVIATIONS
+    several = " (each sensor has its own; these are medians)" if verdict.history.sensors > 1 else ""
+    rest = f", and {more} more in report.json" if more > 0 else ""
+    return f"1 deviation, the standard deviation of healthy readings, is{several}: {listed}{rest}."
+
+
+def _filled(text: str) -> list[str]:
+    return ["", *textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)] if text else []
+
+
+def _row(result: KindResult, trial: KindResult | None) -> str:
+    delay = result.median_delay_seconds
+    after = "-" if delay is None else "at once" if delay == 0.0 else f"after {duration(delay)}"
+    line = f"  {result.text:<24}{_count(result):>10}{' ' if result.covered else '  '} {after:<16}"
+    return (line + (_count(trial) if trial else "")).rstrip()
+
+
+def _count(result: KindResult) -> str:
+    return f"{result.found} of {result.injected}{'*' if result.covered else ''}"
