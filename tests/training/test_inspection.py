@@ -156,7 +156,7 @@ def test_reads_that_failed_with_0_are_left_out_and_a_machine_that_is_off_is_kept
 def test_a_history_of_which_many_cells_were_multiplied_is_doubted_in_a_line_a_column(digits: int) -> None:
     random = np.random.default_rng(5)
     spoilt = np.where(random.random(2 * ROWS) < 0.3, random.choice([1.0, 3.0, -1.0], 2 * ROWS), 1.0)
-    pressure = np.round((6.0 + random.normal(0, 0.1, 2 * ROWS)) * spoilt, digits)
+    pressure = np.round((6.0 + random.normal(0, 0.2, 2 * ROWS)) * spoilt, digits)
     flow = np.round((40.0 + random.normal(0, 1.0, 2 * ROWS)) * spoilt, digits)
 
     found = inspected(pressure=pressure, flow=flow)
