@@ -107,9 +107,9 @@ def _own_rows(there: OwnFigures, new: OwnFigures) -> list[tuple[str, str, str]]:
     """Return the rows of what each model showed in its own training, as far as anything is known of the one there."""
     rows = []
     if there.faults and new.faults:
-        counts = [f"{one.found} of {one.faults}" for one in (there, new)]
         at = "" if there.budget == new.budget else f" (at {there.budget:g} a day)"
-        rows.append((f"in its own training: faults alarmed{at}", *counts))
+        left, right = f"{there.found} of {there.faults}", f"{new.found} of {new.faults}"
+        rows.append((f"in its own training: faults alarmed{at}", left, right))
     if there.ranking is not None and new.ranking is not None:
         rows.append(("in its own training: faulty told from healthy", f"{there.ranking:.3f}", f"{new.ranking:.3f}"))
     return rows

@@ -17,6 +17,7 @@ from stream_detector.timestamps import duration
 from stream_detector.training.alarm_drill import AlarmDrill
 from stream_detector.training.budget_check import BudgetCheck
 from stream_detector.training.history import LISTED_MODES, History, empty_text
+from stream_detector.training.two_levels import LISTED as LISTED_LEVELS
 from stream_detector.training.verdict import Verdict
 
 BUDGET_VARIABLE = f"{PREFIX}ALERTS__BUDGET_PER_SENSOR_DAY"
@@ -122,10 +123,18 @@ def _sentence(text: str) -> str:
 
 
 def _modes(history: History) -> str:
-    """Say which operating modes were seen."""
+    """Say which operating modes were seen: by the flags, and by features that run at two levels."""
     listed = [f"{mode.text} ({mode.share:.0%})" for mode in history.modes[:LISTED_MODES]]
     more = len(history.modes) - len(listed)
-    return f"Operating modes seen: {'; '.join(listed)}{f'; {more} more' if more > 0 else ''}." if listed else ""
+    by_flags = f"Operating modes seen: {'; '.join(listed)}{f'; {more} more' if more > 0 else ''}." if listed else ""
+    at_levels = [
+        f"{one.feature} near {one.high:.3g} ({1.0 - one.low_share:.0%}) or {one.low:.3g} ({one.low_share:.0%})"
+        for one in history.two_levels[:LISTED_LEVELS]
+    ]
+    others = len(history.two_levels) - len(at_levels)
+    alike = f"; {others} more feature{'s' if others > 1 else ''} alike" if others > 0 else ""
+    by_levels = f"Two levels seen: {'; '.join(at_levels)}{alike}." if at_levels else ""
+    return " ".join(filter(None, [by_flags, by_levels]))
 
 
 def _without_features(missing: MissingCheck | None) -> str:

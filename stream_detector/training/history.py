@@ -13,6 +13,7 @@ from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
 from stream_detector.timestamps import SECONDS_PER_DAY, duration
 from stream_detector.training.data_split import ENOUGH_WINDOWS, FIT_SHARE, enough_seconds
 from stream_detector.training.preparation import Prepared
+from stream_detector.training.two_levels import TwoLevels, find_two_levels
 
 #: A model of less has hardly seen anything; one of more, but less than a day, is for a trial.
 TRIAL_SECONDS = 1800.0
@@ -49,6 +50,7 @@ class History:
     lonely_share: float  # of the readings that hold one feature's value and no other; 0 for a single feature
     features: int
     modes: tuple[Mode, ...]  # the commonest first; empty if no feature tells them
+    two_levels: tuple[TwoLevels, ...] = ()  # features without a flag that are mostly near one of two levels
     empty_of: tuple[tuple[str, float], ...] = ()  # share of empty cells by feature, the most first; none with hardly any
 
     @property
@@ -101,6 +103,7 @@ def history_of(dataset: Dataset, scored: BoolArray, interval_seconds: float, win
         lonely_share=lonely,
         features=len(dataset.features),
         modes=_modes(dataset, scored),
+        two_levels=find_two_levels(dataset, scored),
         empty_of=_empty_features(dataset.features, empty),
     )
 

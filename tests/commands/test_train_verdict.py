@@ -16,6 +16,7 @@ from stream_detector.gate.missing_drill import MissingCheck
 from stream_detector.training.alarm_drill import AlarmDrill
 from stream_detector.training.budget_check import check_budget
 from stream_detector.training.history import History, Mode
+from stream_detector.training.two_levels import TwoLevels
 from stream_detector.training.verdict import Deviation, Verdict
 from tests.gate.test_drill_run import drill_of
 
@@ -118,6 +119,16 @@ def test_empty_cells_are_said_first_with_what_follows_and_operating_modes_last()
         "more), so fewer faults are found than with all values. Yes: 7 days"
     )
     assert told.endswith("Operating modes seen: on 0 (20%); on 1 (20%); on 2 (20%); on 3 (20%); 1 more.")
+
+
+def test_features_that_run_at_two_levels_are_named_with_the_time_at_each() -> None:
+    levels = tuple(TwoLevels(name, 0.3, 11.94, 0.13) for name in ("current", "flow", "vibration"))
+
+    told = in_a_line(history_answer(verdict(replace(WEEK, two_levels=levels), 9, 12_096)))
+
+    assert told.endswith(
+        "Two levels seen: current near 11.9 (87%) or 0.3 (13%); flow near 11.9 (87%) or 0.3 (13%); 1 more feature alike."
+    )
 
 
 def test_a_network_without_a_part_in_the_score_is_said_to_have_none() -> None:
