@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from stream_detector.cli import main
+from stream_detector.commands.train_output import describe_model
 from stream_detector.commands.train_replace import (
     check_features,
     describe_comparison,
@@ -88,6 +89,17 @@ def test_a_model_there_that_alarms_too_often_is_said_to_mean_a_changed_plant_or_
     assert expected in in_a_line(told)
     assert max(map(len, (told or "").splitlines())) <= 78
     assert describe_doubt(place, BETTER) is None
+
+
+def test_a_model_that_is_removed_soon_is_described_without_its_directory(tiny_artifact: Artifact) -> None:
+    report = {"seconds": 3.0, "data": {"context_features": []}}
+    artifact, directory = replace(tiny_artifact, report=report), Path("/tmp/demo-x/model")
+
+    stays, goes = describe_model(artifact, directory), describe_model(artifact, directory, stays=False)
+
+    assert stays.count("/tmp/demo-x/model") == 3
+    assert "demo-x" not in goes
+    assert goes.splitlines()[0] == (f"model: {artifact.spec.name} (in a temporary directory, version {artifact.spec.version})")
 
 
 def test_where_there_was_no_model_nothing_is_said(tmp_path: Path) -> None:

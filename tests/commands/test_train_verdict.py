@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 
 from stream_detector.commands.fault_table import fault_table
-from stream_detector.commands.train_output import describe_model
 from stream_detector.commands.train_verdict import describe_verdict, faults_answer, history_answer
 from stream_detector.gate.baseline_comparison import BASELINE, MODEL, GateResult, Quality
 from stream_detector.gate.drill_run import NEVER, DrillResult
 from stream_detector.gate.missing_drill import MissingCheck
-from stream_detector.model.artifact import Artifact
 from stream_detector.training.alarm_drill import AlarmDrill
 from stream_detector.training.budget_check import check_budget
 from stream_detector.training.history import History, Mode
@@ -180,17 +178,6 @@ def test_a_silence_that_must_last_longer_than_the_other_faults_is_said_to() -> N
     assert "A silence lasts longer: until its limit is passed." in told
     assert "silent: no readings 2 of 2 after 59 s" in told
     assert "lasts longer" not in in_a_line("\n".join(fault_table(soon)))
-
-
-def test_a_model_that_is_removed_soon_is_described_without_its_directory(tiny_artifact: Artifact) -> None:
-    report = {"seconds": 3.0, "data": {"context_features": []}}
-    artifact, directory = replace(tiny_artifact, report=report), Path("/tmp/demo-x/model")
-
-    stays, goes = describe_model(artifact, directory), describe_model(artifact, directory, stays=False)
-
-    assert stays.count("/tmp/demo-x/model") == 3
-    assert "demo-x" not in goes
-    assert goes.splitlines()[0] == (f"model: {artifact.spec.name} (in a temporary directory, version {artifact.spec.version})")
 
 
 def test_what_is_found_and_what_is_not_is_named_by_kind() -> None:
