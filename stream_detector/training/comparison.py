@@ -27,7 +27,7 @@ HEALTHY_READINGS = 20_000
 ERRORS, SMALLEST_SHARE = 2.0, 0.02
 #: A model that is above its limit in this share of the healthy readings, and in so many times that of the other model, alarms
 #: far too often, however few its incidents: one may last for days.
-ALARMED_SHARE, TIMES_THE_OTHER = 0.05, 4.0
+ALARMED_SHARE, TIMES_THE_OTHER = 0.5, 4.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def test_a_model_there_that_is_in_alarm_all_the_time_alarms_too_often_though_its
     assert Comparison(0.1, 10.0, always, rating(5)).there_alarms_too_often()
     assert why(always, replace(rating(80), own=SPOILT)) is not None
     assert why(always, replace(rating(5), own=GOOD)) is None
-    assert not Comparison(0.1, 10.0, always, replace(rating(5), alarmed_share=0.5)).there_alarms_too_often()
+    assert not Comparison(0.1, 10.0, always, replace(rating(5), alarmed_share=0.3)).there_alarms_too_often()
 
 
 def test_the_figures_of_a_training_are_read_from_its_report_and_a_strange_one_has_none() -> None:
