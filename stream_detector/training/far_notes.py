@@ -53,7 +53,7 @@ def _note_on_jumps(name: str, found: FarColumn, total: int, then: str) -> list[s
 
 
 def _note_on_crowd(name: str, found: FarColumn, total: int) -> list[str]:
-    if not found.crowd:
+    if not found.crowd or found.jumps:  # the jumps are left out
         return []
     return [
         f"column {name}: {_times(found.crowd, total)} a value jumps far from the rest of its sensor and back. Kept, for that "
