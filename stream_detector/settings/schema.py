@@ -296,7 +296,7 @@ class RuleSettings(Group):
     frozen_readings: Count = Field(20, description="Fewest repeats of one feature's value that are frozen.")
     frozen_row_readings: Count = Field(8, description="Fewest repeats of all values of a reading that are frozen.")
     missing_readings: Count = Field(20, description="Fewest readings in a row without a value of a feature that count.")
-    flapping_turns: Count = Field(16, description="Fewest turns back and forth in a row that are flapping.")
+    flapping_turns: Count = Field(32, description="Fewest turns back and forth in a row that are flapping.")
     healthy_factor: float = Field(
         3.0, ge=1.0, le=1000.0, description="A limit is at least this many times the longest run that healthy data show."
     )

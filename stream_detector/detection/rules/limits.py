@@ -41,7 +41,7 @@ class LimitOptions:
     frozen_readings: int = 20  # fewest repeats of one feature
     frozen_row_readings: int = 8  # fewest repeats of all features
     missing_readings: int = 20
-    flapping_turns: int = 8  # fewest turns back and forth in a row
+    flapping_turns: int = 32  # fewest turns back and forth in a row
     healthy_factor: float = 3.0  # times the longest healthy run
     range_spans: float = 5.0  # beyond the healthy range, in widths of it
     ranges: Mapping[str, tuple[float | None, float | None]] | None = None  # limits set by hand, by feature

@@ -52,7 +52,7 @@ class Rules:
         quiet_readings: int = 4,
         counters: Sequence[int] = (),
     ) -> None:
-        options = options or LimitOptions()
+        options = options or LimitOptions(flapping_turns=8)  # streams of tests are short
         self.features = tuple("abcdefgh"[: healthy.scored.shape[0]])
         self.records: Records = new_records(len(rows), LENGTH, len(self.features), 1, len(counters))
         self.states = RuleStates(len(self.features))
