@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stream_detector.amounts import number
 from stream_detector.training.network_fit import Losses
 from stream_detector.training.trainer import Example
 
@@ -18,6 +19,10 @@ _ROWS, _COLUMNS = 12, 4
 FEATURES_DRAWN = _ROWS * _COLUMNS
 _NAME_CHARACTERS, _TITLE_CHARACTERS = 60, 75
 _MEASURED, _EXPECTED = "#202124", "#e8710a"
+_HOW_TO_READ = (
+    "Nine in ten healthy readings of this sensor lie in the band. A line that leaves it for a few readings is no fault: the "
+    "score alarms on errors that are far rarer."
+)
 
 
 def draw_training(losses: Losses, example: Example, features: tuple[str, ...]) -> bytes:
@@ -38,7 +43,7 @@ def draw_training(losses: Losses, example: Example, features: tuple[str, ...]) -
         if is_lowest:
             axes.set_xlabel("reading before the newest one (0)")
     if shared is not None:
-        figure.legend(*shared.get_legend_handles_labels(), loc="outside lower left", ncols=2, fontsize="small")
+        figure.legend(*shared.get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize="small")
     if example.has_network:
         _draw_losses(figure.add_subplot(grid[:, of_features]), losses, example.dropout)
     buffer = io.BytesIO()
@@ -49,7 +54,7 @@ def draw_training(losses: Losses, example: Example, features: tuple[str, ...]) -
 def _title(example: Example, drawn: int, features: int) -> str:
     some = f" ({drawn} of {features} features)" if drawn < features else ""
     text = f"{_name(example.sensor)}: healthy readings that were kept back, and what the model expected{some}"
-    return "\n".join(textwrap.wrap(text, _TITLE_CHARACTERS))
+    return "\n".join([*textwrap.wrap(text, _TITLE_CHARACTERS), *textwrap.wrap(_HOW_TO_READ, _TITLE_CHARACTERS)])
 
 
 def _draw_feature(axes: Axes, example: Example, position: int, name: str) -> None:
@@ -57,9 +62,23 @@ def _draw_feature(axes: Axes, example: Example, position: int, name: str) -> Non
     newest = steps[-len(example.expected) :]
     axes.plot(steps, example.window[:, position], color=_MEASURED, linewidth=1.2, label="measured")
     axes.plot(newest, example.expected[:, position], color=_EXPECTED, linewidth=1.4, marker=".", label="expected by the model")
-    axes.set_title(_name(name), loc="left", fontsize="small")
+    wide = example.wide_error[position]
+    if math.isfinite(wide):
+        low, high = example.expected[:, position] - wide, example.expected[:, position] + wide
+        axes.fill_between(newest, low, high, color=_EXPECTED, alpha=0.2, linewidth=0.0, label="nine in ten healthy readings")
+    axes.set_title(f"{_name(name)}{_told_error(example, position)}", loc="left", fontsize="small")
     axes.tick_params(labelsize="small")
     axes.margins(x=0.01)
+
+
+def _told_error(example: Example, position: int) -> str:
+    """Say how far a feature is off in the picture, and usually."""
+    measured = example.window[-len(example.expected) :, position].astype(np.float64)
+    distances = np.abs(measured - example.expected[:, position])
+    usual = example.usual_error[position]
+    if not (np.isfinite(distances).any() and math.isfinite(usual)):
+        return ""
+    return f": off by {number(float(np.nanmedian(distances)))} here, usually by {number(float(usual))}"
 
 
 def _draw_losses(axes: Axes, losses: Losses, dropout: float) -> None:

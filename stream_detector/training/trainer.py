@@ -36,6 +36,8 @@ from stream_detector.training.network_fit import CALIBRATING, Losses, Progress, 
 from stream_detector.training.preparation import Prepared
 from stream_detector.training.report import training_report
 
+#: Windows of the example's sensor that tell how large its errors usually are.
+_COMPARED = 32
 #: Upper limit of the windows per forward pass.
 TILE_ROWS = 256
 
@@ -49,6 +51,8 @@ class Example:
     expected: Float32Array  # [H, F] of the newest H rows, as events have it
     has_network: bool  # it is a member of the score
     dropout: float
+    usual_error: Float64Array  # [F] median distance from what was expected, in other calibration windows of the sensor
+    wide_error: Float64Array  # [F] nine in ten distances are smaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +218,28 @@ def _example(members: Members, normalization: ErrorNormalization, prepared: Prep
     dataset, config = prepared.dataset, prepared.config
     window = gather(dataset.values, typical, config.window_length)
     tiles = Tiles(config.window_length, len(dataset.features), 1, prepared.imputation)
-    scales = prepared.scales.of(dataset.codes[typical])
-    _, expected, *_ = tiles.run(compile_explanations(members, tiles, normalization), window, scales)
+    compiled, newest = compile_explanations(members, tiles, normalization), hidden_rows(config.window_length)
+    _, expected, *_ = tiles.run(compiled, window, prepared.scales.of(dataset.codes[typical]))
+    of_sensor = ends[dataset.codes[ends] == dataset.codes[typical[0]]]
+    others = of_sensor[np.unique(np.linspace(0, len(of_sensor) - 1, min(_COMPARED, len(of_sensor))).astype(np.int64))]
+    windows = gather(dataset.values, others, config.window_length)
+    _, of_others, *_ = tiles.run(compiled, windows, prepared.scales.of(dataset.codes[others]))
+    usual_error, wide_error = _distances(windows[:, -newest:], of_others[:, -newest:])
     return Example(
         sensor=dataset.sensors[int(dataset.codes[typical[0]])],
         window=window[0],
-        expected=expected[0, -hidden_rows(config.window_length) :],
+        expected=expected[0, -newest:],
         has_network=AUTOENCODER in members.names,
         dropout=config.network.dropout,
+        usual_error=usual_error,
+        wide_error=wide_error,
     )
+
+
+def _distances(values: Float32Array, expected: Float32Array) -> tuple[Float64Array, Float64Array]:
+    """Return per feature the median and the .9 quantile of the distances of values [W, H, F] from those expected; NaN: none."""
+    distances = np.abs(values.astype(np.float64) - expected).reshape(-1, values.shape[2])
+    known = np.isfinite(distances).any(axis=0)
+    found = np.full((2, values.shape[2]), np.nan)
+    found[:, known] = np.nanquantile(distances[:, known], [0.5, 0.9], axis=0)
+    return found[0], found[1]

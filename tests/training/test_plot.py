@@ -34,7 +34,9 @@ def texts_of(example: Example, features: int, monkeypatch: pytest.MonkeyPatch) -
 
 def example(features: int, *, has_network: bool, dropout: float = 0.0) -> Example:
     window = np.random.default_rng(0).normal(size=(8, features)).astype(np.float32)
-    return Example("pump-$2", window, window[-2:], has_network, dropout)
+    usual = np.full(features, 0.25)
+    usual[1] = np.nan
+    return Example("pump-$2", window, window[-2:] + 1.5, has_network, dropout, usual, 3.0 * usual)
 
 
 def test_all_features_are_drawn_with_the_sensors_name_and_the_network_only_if_it_is_scored(
@@ -43,8 +45,14 @@ def test_all_features_are_drawn_with_the_sensors_name_and_the_network_only_if_it
     linear_only = texts_of(example(3, has_network=False), 3, monkeypatch)
     with_network = texts_of(example(3, has_network=True, dropout=0.2), 3, monkeypatch)
 
-    assert linear_only[0].replace("\n", " ") == r"pump-\$2: healthy readings that were kept back, and what the model expected"
-    assert [rf"f{number} [\$]" in linear_only for number in range(3)] == [True] * 3
+    title = linear_only[0].replace("\n", " ")
+    assert title.startswith(r"pump-\$2: healthy readings that were kept back, and what the model expected Nine in ten healthy")
+    assert [text for text in linear_only if text.startswith("f")] == [
+        r"f0 [\$]: off by 1.5 here, usually by 0.25",
+        r"f1 [\$]",  # never measured
+        r"f2 [\$]: off by 1.5 here, usually by 0.25",
+    ]
+    assert "nine in ten healthy readings" in linear_only
     assert not any("loss" in text or "dropout" in text for text in linear_only)
     assert "loss (lower is better)" in with_network
     assert "on the readings it learns from (with dropout)" in with_network
