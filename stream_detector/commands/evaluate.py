@@ -218,6 +218,7 @@ def _plots(scorecards: Sequence[Scorecard], limit: int, scorer: KerasScorer, con
             one.series,
             expected_values(scorer, scorer.calibration, one.series, spec.features, spec.window_length),
             config.quiet_of(one.interval_seconds),
+            spec.window_length,
         )
         for one in chosen
     }

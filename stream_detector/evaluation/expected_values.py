@@ -1,4 +1,4 @@
-"""What a model expected of one sensor's rows, for a picture: at some of them, of the features that it blames."""
+"""What a model expected of one sensor's rows, for a picture: of features that it blames or that missed events show."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import numpy as np
 
 from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.scorer import Scorer
+from stream_detector.evaluation.found_events import find_events
 from stream_detector.evaluation.scorecard import LabelledSeries
-from stream_detector.readings import Float32Array, Int64Array
+from stream_detector.readings import Float32Array, Float64Array, Int64Array
 from stream_detector.state.running_scale import Scales
 
 #: At how many rows the model is asked, and how many features are drawn: all that it blames in some alarm, and at least two. A
 #: picture of more than MOST_FEATURES would be taller than programs show.
 POINTS, MOST_FEATURES, LEAST_FEATURES = 300, 40, 2
+#: Features that are drawn for missed events, at most.
+MOST_OF_MISSED = 6
 #: A feature is blamed by a window if it has this share of the surprise, or the largest.
 _BLAMED_SHARE = 0.2
 
@@ -27,6 +30,7 @@ class Expected:
     values: Float32Array  # [K, F]
     features: tuple[tuple[str, int], ...]
     left_out: int = 0  # features that were blamed too, but do not fit into the picture
+    of_missed: frozenset[int] = frozenset()  # columns of drawn features that no alarm blames: off most in a missed event
 
 
 def expected_values(
@@ -41,7 +45,9 @@ def expected_values(
         return None
     chosen = scored[np.unique(np.linspace(0, len(scored) - 1, min(POINTS, len(scored))).astype(np.int64))]
     alarmed = scored[series.product.alarms[accepted[scored]]]
-    chosen = np.unique(np.concatenate([chosen, alarmed[:: max(1, len(alarmed) // POINTS)]]))
+    missed = _missed(series)[accepted]
+    of_missed = scored[missed[scored] > 0]
+    chosen = np.unique(np.concatenate([chosen, *(rows[:: max(1, len(rows) // POINTS)] for rows in (alarmed, of_missed))]))
     windows = np.stack([series.values[accepted[end - window_length + 1 : end + 1]] for end in chosen]).astype(np.float32)
     table = calibration.sensors
     scales = Scales(np.repeat(table.location[[row]], len(chosen), 0), np.repeat(table.deviation[[row]], len(chosen), 0))
@@ -52,10 +58,35 @@ def expected_values(
     first = shares[in_alarm].argmax(axis=1)
     order = np.argsort(-blame, kind="stable").tolist()
     is_blamed = in_alarm.any() & ((blame >= _BLAMED_SHARE) | np.isin(np.arange(len(blame)), first))
-    drawn = [at for place, at in enumerate(order) if place < LEAST_FEATURES or is_blamed[at]]
+    values = np.stack([one.expected[-1] for one in errors])
+    off = _off_most(np.abs(series.values[accepted[chosen]] - values), missed[chosen])
+    wanted = [*(at for at in order if is_blamed[at]), *(at for at in off if not is_blamed[at])]
+    drawn = [*wanted, *[at for at in order if at not in wanted][: max(0, LEAST_FEATURES - len(wanted))]]
     return Expected(
         accepted[chosen],
-        np.stack([one.expected[-1] for one in errors]),
+        values,
         tuple([(features[at], at) for at in drawn[:MOST_FEATURES]]),
         max(0, len(drawn) - MOST_FEATURES),
+        frozenset([at for at in off if not is_blamed[at]]),
     )
+
+
+def _missed(series: LabelledSeries) -> Int64Array:
+    """Return for each row [N] the number of the missed event that it is in, from 1; 0: in none."""
+    found = find_events(series.truth(), series.times_ms, series.told())
+    number = np.zeros(len(series.labels), np.int64)
+    for at in np.flatnonzero(~found.is_found).tolist():
+        number[slice(*found.rows[at])] = at + 1
+    return number
+
+
+def _off_most(errors: Float64Array, missed: Int64Array) -> list[int]:
+    """Return up to MOST_OF_MISSED features that are off most in missed events, compared with how far they usually are.
+
+    `errors` [K, F] are distances of values from those expected, `missed` [K] the event of each. Two features an event.
+    """
+    filled = np.nan_to_num(errors)
+    usual = np.maximum(np.median(filled, axis=0), 1e-12)
+    ratios = [filled[missed == event].mean(axis=0) / usual for event in np.unique(missed[missed > 0]).tolist()]
+    ranked = [(float(-ratio[at]), at) for ratio in ratios for at in np.argsort(-ratio, kind="stable")[:2].tolist()]
+    return list(dict.fromkeys(at for _, at in sorted(ranked)))[:MOST_OF_MISSED]

@@ -1,20 +1,19 @@
-"""Plots one sensor: its values beside what the model expected, its score in parts of the limit, true faults and alarms."""
+"""Plots one sensor: faults and alarms in words, its score in parts of the limit, its values beside what the model expected."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stream_detector.evaluation.alarms import find_incidents
 from stream_detector.evaluation.expected_values import Expected
+from stream_detector.evaluation.picture_marks import FALSE, FOUND, MISSED, TRUE, Mark, alarm_marks, event_marks, pauses
 from stream_detector.evaluation.scorecard import LabelledSeries
-from stream_detector.evaluation.segments import find_segments
-from stream_detector.readings import BoolArray, Float64Array, Int64Array
+from stream_detector.readings import Float64Array, Int64Array
 from stream_detector.timestamps import SECONDS_PER_DAY
 
 #: Points per curve; with more readings, each point is the highest score of several.
@@ -23,48 +22,40 @@ POINTS = 1500
 MOST_RATIO = 6.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Bar:
-    """How to shade one kind of rows, from the bottom to a share of the height."""
-
-    name: str
-    color: str
-    height: float
-
-
-_FAULT = _Bar("labelled fault", "#fde2c8", 1.0)
-_TRUE, _FALSE = _Bar("alarm in a fault", "#188038", 0.07), _Bar("false alarm", "#c5221f", 0.07)
+#: Colours of the marks, and how they are named.
+_COLORS = {FOUND: "#fde2c8", MISSED: "#c58af9", TRUE: "#188038", FALSE: "#c5221f"}
+_NAMES = {FOUND: "labelled fault, found", MISSED: "labelled fault, missed", TRUE: "alarm in a fault", FALSE: "false alarm"}
+#: The width of a character of the marks' text, as a share of the picture's; texts that would overlap are left out.
+_CHARACTER = 0.0062
+_IN_DAYS = 1000.0 * SECONDS_PER_DAY  # matplotlib counts time in days
 
 
-def plot_series(series: LabelledSeries, expected: Expected | None = None, quiet_ms: int = 0) -> bytes:
+def plot_series(series: LabelledSeries, expected: Expected | None = None, quiet_ms: int = 0, window_length: int = 1) -> bytes:
     """Return a PNG. Omits late rows. Draws the features that `expected` names, in its order."""
     accepted = np.flatnonzero(~series.is_late)
     starts = np.unique(np.linspace(0, len(accepted), min(POINTS, len(accepted)), endpoint=False).astype(np.int64))
-    days = series.times_ms[accepted] / (1000.0 * SECONDS_PER_DAY)  # matplotlib counts time in days
-    edges = np.append(days[starts], days[-1])
     shown = expected.features if expected else ()
-    figure = Figure(figsize=(11.0, 1.2 + 1.5 * (1 + len(shown))), dpi=90, layout="constrained")
-    panels = np.atleast_1d(np.asarray(figure.subplots(1 + len(shown), 1, sharex=True)))
+    figure = Figure(figsize=(11.0, 2.3 + 1.5 * (1 + len(shown))), dpi=90, layout="constrained")
+    panels = figure.subplots(2 + len(shown), 1, sharex=True, height_ratios=[0.8, *[1.0] * (1 + len(shown))])
     if expected and expected.left_out:
         text = f"the {len(shown)} features that were blamed most; {expected.left_out} more were blamed and are not drawn"
         figure.supxlabel(text, fontsize="small")
-    is_true = _rows_of_true_incidents(series, quiet_ms)
+    of_events, of_alarms = event_marks(series), alarm_marks(series, quiet_ms, window_length)
+    for axes in panels[1:]:
+        _shade(axes, of_events, (0.0, 1.0))
+        _shade(axes, of_alarms, (0.0, 0.07))
     for axes in panels:
-        for flags, bar in (
-            (series.labels, _FAULT),
-            (series.product.alarms & is_true, _TRUE),
-            (series.product.alarms & ~is_true, _FALSE),
-        ):
-            _fill(axes, edges, np.logical_or.reduceat(flags[accepted], starts), bar)
         axes.margins(x=0.0)
         axes.tick_params(labelsize="small")
-    if expected:
-        for axes, (name, feature) in zip(panels[1:], shown, strict=True):
-            _draw_values(axes, series, accepted[starts], expected, feature)
-            axes.set_title(name.replace("$", r"\$"), loc="left", fontsize="small")
-    _draw_score(panels[0], series, accepted, starts, edges[:-1])
-    panels[0].xaxis_date()
-    panels[0].tick_params(labelbottom=True)
+    for axes, (name, feature) in zip(panels[2:], shown, strict=True):
+        assert expected is not None
+        _draw_values(axes, series, accepted[starts], expected, feature)
+        off = " (not blamed; off most in a missed fault)" if feature in expected.of_missed else ""
+        axes.set_title(name.replace("$", r"\$") + off, loc="left", fontsize="small")
+    _draw_score(panels[1], series, accepted, starts)
+    _draw_marks(panels[0], of_events, of_alarms)
+    panels[1].xaxis_date()
+    panels[1].tick_params(labelbottom=True)
     panels[-1].set_xlabel("time (UTC)")
     _add_legend(figure, panels)
     buffer = io.BytesIO()
@@ -72,26 +63,60 @@ def plot_series(series: LabelledSeries, expected: Expected | None = None, quiet_
     return buffer.getvalue()
 
 
-def _rows_of_true_incidents(series: LabelledSeries, quiet_ms: int) -> BoolArray:
-    """Return the rows [N] of incidents that have at least one row of a fault."""
-    is_true = np.zeros(len(series.labels), np.bool_)
-    for first, stop in find_incidents(series.product, series.times_ms, series.is_late, quiet_ms).tolist():
-        is_true[first:stop] = series.labels[first:stop].any()
-    return is_true
+def _shade(axes: Axes, marks: Sequence[Mark], extent: tuple[float, float]) -> None:
+    """Shade the times of the marks, from a share of the height upwards by another."""
+    for kind, color in _COLORS.items():
+        if ranges := [(one.start_ms / _IN_DAYS, (one.end_ms - one.start_ms) / _IN_DAYS) for one in marks if one.kind == kind]:
+            axes.broken_barh(
+                ranges,
+                extent,
+                transform=axes.get_xaxis_transform(),
+                color=color,
+                alpha=0.45 if kind == MISSED else 1.0,
+                linewidth=0.8,
+                label=_NAMES[kind],
+                zorder=0,
+            )
+
+
+def _draw_marks(axes: Axes, of_events: Sequence[Mark], of_alarms: Sequence[Mark]) -> None:
+    """Draw events above alarms, with what became of them in words."""
+    axes.set_ylim(0.0, 1.0)
+    axes.set_yticks([0.15, 0.65], labels=["alarms", "faults"])
+    low, high = axes.get_xlim()
+    for marks, bottom in ((of_alarms, 0.05), (of_events, 0.55)):
+        _shade(axes, marks, (bottom, 0.15))
+        free = -1.0
+        for one in sorted(marks, key=lambda mark: mark.start_ms):
+            width = _CHARACTER * len(one.text)
+            place = min((one.start_ms / _IN_DAYS - low) / max(high - low, 1e-12), 1.0 - width)
+            if place >= free:
+                axes.text(place, bottom + 0.19, one.text, transform=axes.transAxes, fontsize="x-small")
+                free = place + width + _CHARACTER
 
 
 def _draw_values(axes: Axes, series: LabelledSeries, rows: Int64Array, expected: Expected, feature: int) -> None:
-    in_days = 1000.0 * SECONDS_PER_DAY
-    axes.plot(series.times_ms[rows] / in_days, series.values[rows, feature], color="#202124", linewidth=0.9, label="measured")
-    times = series.times_ms[expected.rows] / in_days
-    axes.plot(times, expected.values[:, feature], color="#e8710a", linewidth=1.0, linestyle="--", label="expected by the model")
+    measured = _broken(series, rows, series.values[rows, feature])
+    axes.plot(*measured, color="#202124", linewidth=0.9, label="measured")
+    usual = _broken(series, expected.rows, expected.values[:, feature].astype(np.float64))
+    axes.plot(*usual, color="#e8710a", linewidth=1.0, linestyle="--", label="expected by the model")
 
 
-def _draw_score(axes: Axes, series: LabelledSeries, accepted: Int64Array, starts: Int64Array, days: Float64Array) -> None:
+def _broken(series: LabelledSeries, rows: Int64Array, values: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Return the times of rows in days, and their values, with a missing value wherever the sensor paused."""
+    times_ms = series.times_ms[rows]
+    before = np.asarray(pauses(series), np.int64)
+    places = np.unique(np.searchsorted(times_ms, before, side="right"))
+    places = places[(places > 0) & (places < len(rows))]
+    return np.insert(times_ms / _IN_DAYS, places, times_ms[places - 1] / _IN_DAYS), np.insert(values, places, np.nan)
+
+
+def _draw_score(axes: Axes, series: LabelledSeries, accepted: Int64Array, starts: Int64Array) -> None:
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = series.product.scores[accepted] / np.fmax(series.product.thresholds[accepted], 1e-12)
     highest = np.fmax.reduceat(ratio, starts)
-    axes.plot(days, np.minimum(highest, MOST_RATIO), color="#1a4f8b", linewidth=0.9, label="score")
+    drawn = _broken(series, accepted[starts], np.minimum(highest, MOST_RATIO))
+    axes.plot(*drawn, color="#1a4f8b", linewidth=0.9, label="score")
     axes.axhline(1.0, color="black", linewidth=1.0, linestyle=":", label="limit: above it is an alarm")
     known = highest[np.isfinite(highest)]
     axes.set_ylim(0.0, min(MOST_RATIO, max(2.0, 1.1 * float(known.max(initial=0.0)))) * 1.02)
@@ -106,17 +131,3 @@ def _add_legend(figure: Figure, panels: np.ndarray[tuple[int], np.dtype[np.objec
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
             found.setdefault(name, handle)
     figure.legend(handles=list(found.values()), labels=list(found), loc="outside upper left", ncols=4, fontsize="small")
-
-
-def _fill(axes: Axes, edges: Float64Array, flags: BoolArray, bar: _Bar) -> None:
-    """Shade the times where a flag [P] is set; edges [P + 1] are the start times of the points, and the end."""
-    ranges = [(edges[first], edges[stop] - edges[first]) for first, stop in find_segments(flags)]
-    axes.broken_barh(
-        ranges,
-        (0.0, bar.height),
-        transform=axes.get_xaxis_transform(),
-        color=bar.color,
-        linewidth=0.8,
-        label=bar.name,
-        zorder=0,
-    )
