@@ -11,7 +11,15 @@ from stream_detector.detection.events import Event, event_time_ms, read_event
 from stream_detector.detection.severity import least_ratio
 from stream_detector.detection.transition import ANOMALY, CLOSED, FROZEN, MISSING_FEATURE, SILENT
 from stream_detector.state.arena import Arena
-from stream_detector.state.record_layout import KEPT_TYPES, MAXIMUM_RUN, RULE_TYPES, Records
+from stream_detector.state.record_layout import (
+    FOUND_GONE,
+    FOUND_ROW,
+    FOUND_STILL,
+    KEPT_TYPES,
+    MAXIMUM_RUN,
+    RULE_TYPES,
+    Records,
+)
 
 _KEPT_TYPES = frozenset({ANOMALY, *RULE_TYPES})
 
@@ -83,12 +91,15 @@ def write_incident(arena: Arena, slot: int, incident: OpenIncident, features: Se
     read = int(header["count"][slot])  # since the log was read again
     bit = 1 << KEPT_TYPES.index(incident.type)
     state["involved"][0, 0] |= bit * (not incident.features)
+    is_row = incident.type == FROZEN and len(incident.features) == len(features) > 1
+    found = {FROZEN: FOUND_ROW if is_row else FOUND_STILL, MISSING_FEATURE: FOUND_GONE}.get(incident.type, 0)
     for name, readings in incident.features:
         if name in features:
             at = features.index(name)
             state["involved"][0, at] |= bit
             if runs is not None and runs[at] >= read - 1:  # it has lasted all this time, so it began before
                 runs[at] = min(max(int(runs[at]), readings), MAXIMUM_RUN)
+                state["involved"][0, at] |= found
     arena.rules.write(slots, state)
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stream_detector.readings import Int64Array
 from stream_detector.state.counters import COUNTER, clear_counters
 
-LAYOUT_VERSION = 6
+LAYOUT_VERSION = 7
 #: A record has room for so many members' levels, whatever the number of members: training may leave some out.
 MEMBER_SLOTS = 8
 #: An incident's offset when no incident is open.
@@ -81,6 +81,9 @@ _RULE_INCIDENT = np.dtype(
     ]
 )
 _INCIDENTS = np.dtype([(name, _RULE_INCIDENT) for name in KEPT_TYPES])
+#: Bits of a feature beside those of incidents (rules/unlearned.py): it changed often before its run of repeats began, or that
+#: of the whole reading, or had values before they were missing.
+INCIDENT_BITS, FOUND_STILL, FOUND_GONE, FOUND_ROW = (np.uint8(bits) for bits in (0b11111, 1 << 5, 1 << 6, 1 << 7))
 #: The largest count of readings that rules keep.
 MAXIMUM_RUN = (1 << 16) - 1
 _WORD = 8
@@ -92,9 +95,10 @@ def rules_dtype(features: int) -> np.dtype[np.void]:
         ("incidents", _INCIDENTS),
         ("absent", "<u2", (features,)),  # rules/runs.py: readings without a value, since the last with one
         ("longest", "<u2", (features,)),  # rules/runs.py: longest run of repeats that ended, of a sensor unknown to the model
+        ("longest_absent", "<u2", (features,)),  # rules/unlearned.py: the same without a value, while there is no model
         ("turns", "<u2", (features,)),  # rules/turns.py: steps back and forth in a row; odd if the last one went up
         ("since", "u1", (features,)),  # rules/turns.py: readings since the last of them
-        ("involved", "u1", (features,)),  # bit i: the open incident of type i is about this feature too
+        ("involved", "u1", (features,)),  # bit i: the open incident of type i is about this feature too; and the bits above
     ]
     size = np.dtype(fields).itemsize
     return np.dtype([*fields, ("padding", "u1", (-size % _WORD,))])

@@ -115,3 +115,30 @@ def test_windows_are_filled_from_an_hour_of_history_where_no_interval_is_known()
     scorer = RulesOnly(SHAPE)
     rules = decision_rules(scorer.spec, scorer.calibration, StateSettings(), AlertSettings())
     assert rules.budget_per_sensor_day == pytest.approx(0.1)
+
+
+def stuck() -> Readings:
+    """Return readings a second apart of a and b: the flow of a stands still for long, and b as a whole, later."""
+    count = 480
+    at = np.arange(count)
+    values = np.random.default_rng(5).normal(10.0, 1.0, (count, 2))
+    values[(at % 2 == 0) & (at >= 200) & (at < 440), 0] = 7.0
+    values[(at % 2 == 1) & (at >= 240) & (at < 420)] = 8.0
+    names = [SENSORS[one % 2] for one in at.tolist()]
+    return Readings(names, np.zeros(count, np.int32), at.astype(np.int64), 1_700_000_000_000 + 1000 * at, values)
+
+
+@settings(max_examples=examples(10), deadline=None)
+@given(st.lists(st.integers(1, 479), unique=True, max_size=8))
+def test_values_that_stand_still_are_found_without_a_model_however_the_log_was_cut(cuts: list[int]) -> None:
+    shape = WindowShape(SHAPE.features, 64)
+    whole, cut = detector(shape), detector(shape)
+
+    found = events_of(whole, stuck(), [])
+
+    assert events_of(cut, stuck(), cuts) == found
+    changes = [(one["sensor_id"], one["status"], one["window"]["last_offset"]) for one in found if one["type"] == "frozen"]
+    assert changes == [("a", "opened", 240), ("b", "opened", 257), ("b", "closed", 427), ("a", "closed", 446)]
+    assert raw(cut.arena.records)[:2].tobytes() == raw(whole.arena.records)[:2].tobytes()
+    slots = np.arange(2, dtype=np.int32)
+    assert cut.arena.rules.read(slots).tobytes() == whole.arena.rules.read(slots).tobytes()

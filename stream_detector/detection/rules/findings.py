@@ -11,6 +11,7 @@ from stream_detector.detection.rules.incidents import Finding
 from stream_detector.detection.rules.limits import NEVER, RuleLimits
 from stream_detector.detection.rules.runs import Runs
 from stream_detector.detection.rules.turns import SPANS, Turns
+from stream_detector.detection.rules.unlearned import Unlearned
 from stream_detector.detection.transition import FLAPPING, FROZEN, MISSING_FEATURE, OUT_OF_RANGE, SWITCHED_OFF
 from stream_detector.readings import BoolArray, Int32Array, Int64Array
 from stream_detector.state.known_sensors import UNKNOWN
@@ -35,6 +36,24 @@ def frozen(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: Features,
         healthy = _healthy("a value", int(limits.longest[rows[position], still].max()))
         has = "has" if len(still) == 1 else "have"
         return f"{names} {has} not changed for {lasts}; {healthy}"
+
+    return Finding(FROZEN, features, applies, _count(runs.unchanged), describe, _recovered(features, "changed again"))
+
+
+def frozen_unlearned(batch: RuleBatch, runs: Runs, unlearned: Unlearned, features: Features) -> Finding:
+    """Find the same without learned limits: features that do not change for longer than the sensor itself ever showed."""
+    is_row = unlearned.row
+    applies = unlearned.still | (is_row[:, None] & ~np.isnan(batch.values))
+
+    def describe(position: int, involved: list[int]) -> str:
+        still = [one for one in involved if applies[position, one]]
+        lasts = batch.lasts(position, int(runs.unchanged[position, still].min()))
+        if is_row[position]:
+            return f"no value has changed for {lasts}; before, nearly every reading brought other values"
+        names, shown = ", ".join(features[one] for one in still), int(runs.longest[position, still].max())
+        times = "once" if shown == 1 else f"{shown} times"
+        before = f"values repeated at most {times} in a row" if shown else "no value repeated"
+        return f"{names} {'has' if len(still) == 1 else 'have'} not changed for {lasts}; before, {before}"
 
     return Finding(FROZEN, features, applies, _count(runs.unchanged), describe, _recovered(features, "changed again"))
 
@@ -76,6 +95,21 @@ def missing_feature(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: 
         return f"{names} {'has' if len(gone) == 1 else 'have'} given no value for {lasts}; {usual}"
 
     return Finding(MISSING_FEATURE, features, applies, _count(runs.absent), describe, _recovered(features, "gave values again"))
+
+
+def missing_unlearned(batch: RuleBatch, runs: Runs, unlearned: Unlearned, features: Features) -> Finding:
+    """Find the same without learned limits: features that had a value in nearly every reading before."""
+
+    def describe(position: int, involved: list[int]) -> str:
+        gone = [one for one in involved if unlearned.gone[position, one]]
+        names = ", ".join(features[one] for one in gone)
+        lasts = batch.lasts(position, int(runs.absent[position, gone].min()))
+        shown = int(unlearned.longest_absent[position, gone].max())
+        usual = f"before, at most {shown} readings in a row lacked one" if shown else "before, every reading had one"
+        return f"{names} {'has' if len(gone) == 1 else 'have'} given no value for {lasts}; {usual}"
+
+    ended = _recovered(features, "gave values again")
+    return Finding(MISSING_FEATURE, features, unlearned.gone, _count(runs.absent), describe, ended)
 
 
 def flapping(batch: RuleBatch, turns: Turns, limits: RuleLimits, features: Features) -> Finding:

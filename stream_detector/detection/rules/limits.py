@@ -25,7 +25,7 @@ from stream_detector.state.record_layout import MAXIMUM_RUN
 #: The limit of what is never reported.
 NEVER = np.int32(2**31 - 1)
 #: How rarely a run of repeats, or of missing values, reaches its limit by chance, per reading.
-_CHANCE = 1e-8
+CHANCE = 1e-8
 #: A sensor with fewer readings uses the fleet's limits.
 _ENOUGH_READINGS = 1000
 #: A feature that changes at fewer readings than this, or in a smaller share of them, is a flag or a set point.
@@ -135,7 +135,7 @@ def _run_limits(hits: Int64Array, trials: Int64Array, longest: Int32Array, floor
     """Return how long a run must be: so long that it does not happen by chance, and longer than any healthy one."""
     share: Float64Array = (hits + 3.0) / (trials + 3.0)  # 3: an upper bound where none was seen
     with np.errstate(divide="ignore"):
-        by_chance = np.where(share < 1.0, math.log(_CHANCE) / np.log(share), np.inf)
+        by_chance = np.where(share < 1.0, math.log(CHANCE) / np.log(share), np.inf)
     limit = np.maximum(np.maximum(floor, factor * longest), np.ceil(by_chance))
     return np.where(limit < MAXIMUM_RUN, limit, NEVER).astype(np.int32)
 

@@ -26,6 +26,7 @@ class Runs:
     unchanged: Int64Array  # [M, F] repeats of the value, since it last changed
     absent: Int64Array  # [M, F] readings without a value, this one included, since the last with one
     longest: Int64Array  # [M, F] longest run of repeats that ended; 0 if no sensor is unknown to the model
+    absent_before: Int64Array  # [S, F] `absent` before the batch
 
 
 def fold_runs(records: Records, state: Records, batch: RuleBatch) -> Runs:
@@ -49,11 +50,17 @@ def fold_runs(records: Records, state: Records, batch: RuleBatch) -> Runs:
         before[first] = unchanged_before
         ended = np.where(changes & is_unknown[:, None], before, 0)
         ended[first] = np.where(is_unknown[first, None], np.maximum(ended[first], state["longest"]), 0)
-        base = group[:, None] * _GROUP_STEP
-        longest = np.maximum.accumulate(ended + base, axis=0) - base
+        longest = longest_ended(ended, np.zeros((len(first), 1), np.int64), first, group)
     state["longest"] = longest[batch.last]
     records["unchanged"][touched] = unchanged[batch.last]
-    return Runs(unchanged, absent, longest)
+    return Runs(unchanged, absent, longest, absent_before)
+
+
+def longest_ended(ended: Int64Array, before: Int64Array, first: Int64Array, group: Int64Array) -> Int64Array:
+    """Return the longest run so far [M, F], given those that end at readings [M, F], else 0, and those `before` [S, F]."""
+    ended[first] = np.maximum(ended[first], before)
+    base = group[:, None] * _GROUP_STEP
+    return np.asarray(np.maximum.accumulate(ended + base, axis=0) - base)
 
 
 def run_lengths(extends: BoolArray, ends: BoolArray, before: Int64Array, first: Int64Array, group: Int64Array) -> Int64Array:

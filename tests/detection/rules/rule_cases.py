@@ -12,6 +12,7 @@ from stream_detector.detection.rules.fold import RuleConfig, fold_rules
 from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.rules.incidents import Pace
 from stream_detector.detection.rules.limits import LimitOptions, rule_limits
+from stream_detector.detection.rules.unlearned import OwnLimits
 from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int64Array, Readings
 from stream_detector.state.record_layout import KEPT_TYPES, Records, new_records
 from stream_detector.state.rule_states import RuleStates
@@ -51,14 +52,16 @@ class Rules:
         rows: Sequence[int] = (0,),
         quiet_readings: int = 4,
         counters: Sequence[int] = (),
+        length: int = LENGTH,
+        own: OwnLimits | None = None,
     ) -> None:
         options = options or LimitOptions(flapping_turns=8)  # streams of tests are short
         self.features = tuple("abcdefgh"[: healthy.scored.shape[0]])
-        self.records: Records = new_records(len(rows), LENGTH, len(self.features), 1, len(counters))
+        self.records: Records = new_records(len(rows), length, len(self.features), 1, len(counters))
         self.states = RuleStates(len(self.features))
         self.states.grow(len(rows))
         self.config = RuleConfig(
-            rule_limits(healthy, self.features, options), ALL_TYPES, Pace(quiet_readings, 60_000), options.healthy_factor
+            rule_limits(healthy, self.features, options), ALL_TYPES, Pace(quiet_readings, 60_000), options.healthy_factor, own
         )
         self._rows = np.array(rows, np.int32)
         self._counters = counters
