@@ -8,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.detection.rules.fold import RuleConfig
+from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.rules.incidents import Pace
 from stream_detector.detection.rules.limits import LimitOptions, rule_limits
+from stream_detector.detection.rules.unlearned import OwnLimits
 from stream_detector.detection.transition import FROZEN, MISSING_FEATURE
 from tests.detection.rules.rule_cases import healthy_of, noise
 from tests.detection.test_event_builder import VALIDATOR
 from tests.pipeline.replica import Replica
-from tests.pipeline.replica_config import SECOND_MS, START_MS, ReplicaConfig
+from tests.pipeline.replica_config import MODEL, SECOND_MS, START_MS, ReplicaConfig
 from tests.pipeline.world import World
 
 RULES = RuleConfig(
@@ -110,3 +112,81 @@ def test_incidents_of_several_types_outlive_the_loss_of_process_and_store() -> N
 
     assert story(world) == EXPECTED
     assert len({one["incident_id"] for one in world.events()}) == 2
+
+
+#: As without a model: nothing was learned, and no sensor is known.
+UNLEARNED = replace(
+    QUIET,
+    model=replace(MODEL, window_length=48),
+    known=(),
+    rule_config=replace(
+        RULES,
+        limits=rule_limits(HealthyData.none(1, 2), ("a", "b"), LimitOptions()),
+        own=OwnLimits(frozen_readings=20, row_readings=8, missing_readings=20, factor=3.0, chance=1e-8),
+    ),
+)
+FOUND = [
+    ("x", "frozen", "closed", 144),
+    ("x", "frozen", "opened", 0),
+    ("y", "missing_feature", "closed", 73),
+    ("y", "missing_feature", "opened", 0),
+    ("z", "frozen", "closed", 132),
+    ("z", "frozen", "opened", 0),
+]
+
+
+def produce_unlearned(world: World, first: int, last: int) -> None:
+    """Write a reading a second: from second 60, x freezes and y loses b, both for longer than a window, and a of z freezes."""
+    values = noise(240, 2, seed=3).astype(float)
+    for second in range(first, last):
+        a, b = values[second].tolist()
+        stops = values[60].tolist()
+        time_ms = START_MS + second * SECOND_MS
+        world.produce("x", time_ms, *(stops if 60 <= second < 210 else (a, b)))
+        world.produce("y", time_ms, a, None if 60 <= second < 150 else b)
+        world.produce("z", time_ms, stops[0] if 60 <= second < 210 else a, b)
+
+
+def found_unlearned(world: World) -> list[tuple[str, str, str, int]]:
+    found = [
+        (one["sensor_id"], one["type"], one["status"], (one["window"]["last_offset"] - one["incident"]["opened_offset"]) // 3)
+        for one in world.events()
+        if one["status"] != "updated"
+    ]
+    return sorted(found)
+
+
+@settings(deadline=None, max_examples=10)
+@given(polls=st.lists(st.integers(1, 90), min_size=1, max_size=12), crashes=st.sets(st.integers(0, 12), max_size=3))
+def test_without_a_model_the_same_events_are_sent_once_whatever_the_batches_and_crashes(
+    polls: list[int], crashes: set[int]
+) -> None:
+    whole, world = World(), World()
+    produce_unlearned(whole, 0, 240)
+    produce_unlearned(world, 0, 240)
+    Replica(whole, UNLEARNED).run()
+
+    replica = Replica(world, UNLEARNED)
+    for number, records in enumerate(polls):
+        if number in crashes:
+            replica.crash()
+            replica = Replica(world, UNLEARNED)
+        replica.turn(records)
+    replica.run()
+
+    assert sorted(world.alerts()) == sorted(whole.alerts())
+    assert found_unlearned(world) == FOUND
+
+
+def test_without_a_model_incidents_outlive_the_loss_of_process_and_store_until_their_runs_end() -> None:
+    world = World()
+    produce_unlearned(world, 0, 130)
+    replica = Replica(world, UNLEARNED)
+    replica.run()
+    replica.crash()
+    world.store.wipe()
+
+    produce_unlearned(world, 130, 240)
+    Replica(world, replace(UNLEARNED, lookback_ms=4 * SECOND_MS)).run()
+
+    assert found_unlearned(world) == FOUND

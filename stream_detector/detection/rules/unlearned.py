@@ -122,7 +122,7 @@ def _lively(batch: RuleBatch, run: Int64Array, limits: OwnLimits) -> BoolArray:
 def _lively_rows(batch: RuleBatch, run: Int64Array, limits: OwnLimits) -> BoolArray:
     """Return the lively features [M, F] of readings that repeat all values for longer than the change before lets expect."""
     found = np.zeros(batch.values.shape, np.bool_)
-    if found.shape[1] == 1:
+    if batch.values.shape[1] == 1:
         return found
     position, _ = _candidates(run[:, None], limits.row_readings, _longest_judged(batch))
     for part in _parts(position):
