@@ -285,7 +285,7 @@ def test_later_batches_do_not_change_windows_of_earlier_ones() -> None:
 
 
 def test_the_layout_is_named_by_window_length_room_for_members_and_features_in_order() -> None:
-    assert layout_name(64, ("temperature", "pressure"), 3) == "6:64:8:temperature,pressure"
+    assert layout_name(64, ("temperature", "pressure"), 3) == "7:64:8:temperature,pressure"
     assert layout_name(64, ("pressure", "temperature"), 3) != layout_name(64, ("temperature", "pressure"), 3)
 
 
@@ -312,7 +312,7 @@ def test_a_record_is_a_header_with_room_for_shifts_moments_per_feature_rules_and
 
 def test_counters_add_their_state_to_a_record_and_their_names_to_the_layout() -> None:
     assert record_dtype(5, 2, 3, counters=2).itemsize == record_dtype(5, 2, 3).itemsize + 2 * 24
-    assert layout_name(64, ("power", "energy"), 3, ("energy",)) == "6:64:8:power,energy:rise of energy"
+    assert layout_name(64, ("power", "energy"), 3, ("energy",)) == "7:64:8:power,energy:rise of energy"
 
 
 ENERGY = 18_228_934.25
