@@ -12,7 +12,7 @@ from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.assembly import build_detector
 from stream_detector.detection.detector import Detector
 from stream_detector.readings import Float32Array
-from stream_detector.settings.schema import AlertSettings, ModelSettings, StateSettings
+from stream_detector.settings.schema import AlertSettings, ModelSettings, RuleSettings, StateSettings
 from tests.chaos.checker import Findings, Leniency, compare_alerts, compare_dead_letters, expected_by, longest_stall_seconds
 from tests.chaos.feed import Feed
 from tests.chaos.round import SETTLE_SECONDS, Places, RoundResult
@@ -51,7 +51,7 @@ def records_for_model(partition: int, second: int, sensors: int) -> list[tuple[s
 def make_detector(model: Path) -> Detector:
     """Return a detector as the service builds it."""
     scorer = KerasScorer(model, ModelSettings().tile_rows)
-    return build_detector(scorer, StateSettings(), AlertSettings(update_seconds=UPDATE_SECONDS))
+    return build_detector(scorer, StateSettings(), AlertSettings(update_seconds=UPDATE_SECONDS), RuleSettings())
 
 
 def model_kills(name: str, places: Places, chance: Random, count: int, model: Path) -> RoundResult:

@@ -14,7 +14,7 @@ import psutil
 from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.assembly import build_detector
 from stream_detector.detection.detector import Detector
-from stream_detector.settings.schema import AlertSettings, StateSettings
+from stream_detector.settings.schema import AlertSettings, RuleSettings, StateSettings
 from tests.fixtures_model import FEATURES, tiny_values
 from tests.integration.expectation import expected_alerts
 from tests.integration.service_process import QUICK_START, ServiceProcess, environment
@@ -134,7 +134,8 @@ class Away:
         """Return the events that an uninterrupted service would have published by now."""
 
         def detector() -> Detector:
-            return build_detector(self._scorer, StateSettings(), AlertSettings(update_seconds=UPDATE_SECONDS))
+            alerts, rules = AlertSettings(update_seconds=UPDATE_SECONDS), RuleSettings(silent_seconds=0)
+            return build_detector(self._scorer, StateSettings(), alerts, rules)
 
         records: list[Any] = self.topics.input()
         return expected_alerts(detector, records, self._starts)

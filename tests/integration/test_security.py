@@ -18,7 +18,7 @@ import pytest
 from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.assembly import build_detector
 from stream_detector.detection.detector import Detector
-from stream_detector.settings.schema import PREFIX, AlertSettings, StateSettings
+from stream_detector.settings.schema import PREFIX, AlertSettings, RuleSettings, StateSettings
 from tests.fixtures_model import FEATURES, tiny_values
 from tests.integration.expectation import expected_alerts
 from tests.integration.rights import Grants, Right, rights_of
@@ -152,7 +152,7 @@ def move_secrets_to_files(environ: dict[str, str], directory: Path) -> Path:
 
 def test_alerts_are_those_of_the_readings_that_were_committed(story: Story, tiny_scorer: KerasScorer) -> None:
     def detector() -> Detector:
-        return build_detector(tiny_scorer, StateSettings(), AlertSettings())
+        return build_detector(tiny_scorer, StateSettings(), AlertSettings(), RuleSettings())
 
     processed = [record for record in story.input if record.offset < story.committed]
     statuses = [json.loads(alert.value)["status"] for alert in story.alerts]

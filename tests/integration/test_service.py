@@ -18,7 +18,7 @@ import pytest
 from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.assembly import build_detector
 from stream_detector.detection.detector import Detector
-from stream_detector.settings.schema import AlertSettings, StateSettings
+from stream_detector.settings.schema import AlertSettings, RuleSettings, StateSettings
 from tests.fixtures_model import FEATURES, WINDOW_LENGTH, tiny_values
 from tests.integration.expectation import expected_alerts
 from tests.integration.service_process import STOP_SECONDS, ServiceProcess, environment
@@ -185,7 +185,7 @@ def test_stops_and_changes_of_owner_neither_lose_nor_double_nor_change_an_event(
     alerts = AlertSettings(update_seconds=UPDATE_SECONDS)
 
     def detector() -> Detector:
-        return build_detector(tiny_scorer, StateSettings(), alerts)
+        return build_detector(tiny_scorer, StateSettings(), alerts, RuleSettings(silent_seconds=0))
 
     expected = expected_alerts(detector, story.input, story.history_ends)
 
