@@ -74,10 +74,11 @@ def test_the_table_has_what_each_model_showed_in_its_own_training() -> None:
     ],
 )
 def test_a_model_there_that_alarms_too_often_is_said_to_mean_a_changed_plant_or_a_bad_history(
-    tmp_path: Path, own: OwnFigures, expected: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: OwnFigures, expected: str
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     there = replace(rating(62, false_alarms=14), own=GOOD, alarmed_share=0.31)
-    comparison, place = Comparison(0.1, 4.6, there, replace(rating(80), own=own)), look_at(tmp_path / "model")
+    comparison, place = Comparison(0.1, 4.6, there, replace(rating(80), own=own)), look_at(Path("model"))
 
     told = describe_doubt(place, comparison)
 
