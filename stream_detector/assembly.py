@@ -16,8 +16,7 @@ from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.fold import RuleConfig
 from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.rules.incidents import Pace
-from stream_detector.detection.rules.limits import CHANCE, LimitOptions, rule_limits
-from stream_detector.detection.rules.unlearned import OwnLimits
+from stream_detector.detection.rules.limits import LimitOptions, rule_limits
 from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import SilenceRules
 from stream_detector.errors import SettingsError
@@ -108,18 +107,7 @@ def rule_config(model: ModelSpec, healthy: HealthyData, rules: RuleSettings, upd
         types=frozenset(name for name in KEPT_TYPES if getattr(rules, name)),
         pace=Pace(rules.quiet_readings or max(1, model.window_length // 2), max(1, round(1000 * update_seconds))),
         healthy_factor=rules.healthy_factor,
-        own=None if healthy.readings.any() else _own_limits(rules),
-    )
-
-
-def _own_limits(rules: RuleSettings) -> OwnLimits:
-    """Return what decides where nothing was learned."""
-    return OwnLimits(
-        frozen_readings=rules.frozen_readings,
-        row_readings=rules.frozen_row_readings,
-        missing_readings=rules.missing_readings,
-        factor=rules.healthy_factor,
-        chance=CHANCE,
+        own=None if healthy.readings.any() else options,
     )
 
 

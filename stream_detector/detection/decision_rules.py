@@ -79,7 +79,7 @@ class DecisionRules:
     rules_version: str = ""  # hash of the settings that affect decisions, as published in events
     budget_per_sensor_day: float = 0.0  # accepted false alarms per sensor and day; the margin follows from it
     pace: OwnPace | None = None  # margin and times of a sensor whose interval is known; the fields above are the model's
-    findings: RuleConfig | None = None  # of the rules that need no model; None: those in force stay
+    findings: RuleConfig | None = None  # of the rules that need no model; None: there are none
 
     @classmethod
     def of(

@@ -19,7 +19,7 @@ from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.open_incidents import OpenIncident, write_incident
 from stream_detector.detection.rules.batch import RuleBatch
 from stream_detector.detection.rules.changes import RuleChange
-from stream_detector.detection.rules.fold import RuleConfig, fold_rules
+from stream_detector.detection.rules.fold import fold_rules
 from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import SilenceRules
 from stream_detector.detection.silence_events import silence_changes
@@ -68,8 +68,6 @@ class Detector:
         model: ModelSpec,
         decision_rules: DecisionRules,
         window_config: WindowConfig,
-        *,
-        rule_config: RuleConfig | None = None,  # None: those of `decision_rules`
     ) -> None:
         self.arena = arena
         self.model = model
@@ -79,7 +77,6 @@ class Detector:
         self.silences = SilenceWatch(arena, window_config.silences)
         self.unfilled = UnfilledWindows(arena)
         self._events = AlertEvents(scorer, model, arena, window_config.scales.learned_count)
-        self._rule_config = rule_config or decision_rules.findings
         self._strangers: list[str] = []
 
     @property
@@ -100,7 +97,6 @@ class Detector:
     def use_rules(self, rules: DecisionRules) -> None:
         """Decide by other rules from the next batch on; state, model and open incidents stay as they are."""
         self._rules = rules
-        self._rule_config = rules.findings or self._rule_config
 
     @property
     def slowest_interval_ms(self) -> float:
@@ -168,10 +164,10 @@ class Detector:
         values, table_rows = appended.newest_values(), self.arena.table_rows[appended.slot]
         scales = learn(self.arena.records, appended, values, table_rows, self._windows.scales)
         changes: tuple[RuleChange, ...] = ()
-        if self._rule_config is not None:
+        if self._rules.findings is not None:
             batch = RuleBatch.of(appended, readings, last_time_ms, table_rows, returns)
             changes = fold_rules(
-                self.arena.records, self.arena.rules, batch, self.model.features, self._rule_config, emits=scoring
+                self.arena.records, self.arena.rules, batch, self.model.features, self._rules.findings, emits=scoring
             )
         if not scoring or not len(values):
             return PendingBatch(appended, scales, touched, None, np.zeros(0, np.int64), no_errors, changes)

@@ -114,6 +114,7 @@ class ReplicaConfig:
             provisional_shift_limit=0.2,
             memory_share=0.25,
             ready_count=8.0,
+            findings=self.rule_config,
         )
 
     def pipeline(self) -> PipelineConfig:
@@ -139,7 +140,6 @@ class ReplicaConfig:
             self.model,
             self.rules(),
             WindowConfig(self.max_gap_ms, scales, self.stride, silences),
-            rule_config=self.rule_config,
         )
 
 

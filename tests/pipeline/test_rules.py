@@ -11,7 +11,6 @@ from stream_detector.detection.rules.fold import RuleConfig
 from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.rules.incidents import Pace
 from stream_detector.detection.rules.limits import LimitOptions, rule_limits
-from stream_detector.detection.rules.unlearned import OwnLimits
 from stream_detector.detection.transition import FROZEN, MISSING_FEATURE
 from tests.detection.rules.rule_cases import healthy_of, noise
 from tests.detection.test_event_builder import VALIDATOR
@@ -88,15 +87,20 @@ def test_whatever_the_batches_and_crashes_the_same_events_are_sent_once(polls: l
     produce(world, 0, 70)
     Replica(whole, QUIET).run()
 
-    replica = Replica(world, QUIET)
+    run_with_crashes(world, QUIET, polls, crashes)
+
+    assert sorted(world.alerts()) == sorted(whole.alerts())
+
+
+def run_with_crashes(world: World, config: ReplicaConfig, polls: list[int], crashes: set[int]) -> None:
+    """Read so many records at a time, with a crash before some turns, and then the rest."""
+    replica = Replica(world, config)
     for number, records in enumerate(polls):
         if number in crashes:
             replica.crash()
-            replica = Replica(world, QUIET)
+            replica = Replica(world, config)
         replica.turn(records)
     replica.run()
-
-    assert sorted(world.alerts()) == sorted(whole.alerts())
 
 
 def test_incidents_of_several_types_outlive_the_loss_of_process_and_store() -> None:
@@ -122,7 +126,7 @@ UNLEARNED = replace(
     rule_config=replace(
         RULES,
         limits=rule_limits(HealthyData.none(1, 2), ("a", "b"), LimitOptions()),
-        own=OwnLimits(frozen_readings=20, row_readings=8, missing_readings=20, factor=3.0, chance=1e-8),
+        own=LimitOptions(),
     ),
 )
 FOUND = [
@@ -166,13 +170,7 @@ def test_without_a_model_the_same_events_are_sent_once_whatever_the_batches_and_
     produce_unlearned(world, 0, 240)
     Replica(whole, UNLEARNED).run()
 
-    replica = Replica(world, UNLEARNED)
-    for number, records in enumerate(polls):
-        if number in crashes:
-            replica.crash()
-            replica = Replica(world, UNLEARNED)
-        replica.turn(records)
-    replica.run()
+    run_with_crashes(world, UNLEARNED, polls, crashes)
 
     assert sorted(world.alerts()) == sorted(whole.alerts())
     assert found_unlearned(world) == FOUND

@@ -18,10 +18,10 @@ from stream_detector.detection.rules.findings import (
     switched_off,
 )
 from stream_detector.detection.rules.incidents import Finding, Pace, fold_incidents
-from stream_detector.detection.rules.limits import RuleLimits
+from stream_detector.detection.rules.limits import LimitOptions, RuleLimits
 from stream_detector.detection.rules.runs import Runs, fold_runs
 from stream_detector.detection.rules.turns import Turns, fold_turns
-from stream_detector.detection.rules.unlearned import OwnLimits, Unlearned, fold_unlearned, forget_runs
+from stream_detector.detection.rules.unlearned import Unlearned, fold_unlearned, forget_runs
 from stream_detector.detection.transition import CLOCK, FLAPPING, FROZEN, MISSING_FEATURE, OUT_OF_RANGE
 from stream_detector.state.record_layout import KEPT_TYPES, NO_INCIDENT, Records
 from stream_detector.state.rule_states import RuleStates
@@ -35,7 +35,7 @@ class RuleConfig:
     types: frozenset[str]  # the rules in force
     pace: Pace
     healthy_factor: float  # a stranger's limit is this many times its own longest run
-    own: OwnLimits | None = None  # for lack of a training: the limits of runs are then those that each sensor's window shows
+    own: LimitOptions | None = None  # for lack of a training: the limits of runs are then those that each sensor's window shows
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,6 @@ from stream_detector.state.record_layout import MAXIMUM_RUN
 
 #: The limit of what is never reported.
 NEVER = np.int32(2**31 - 1)
-#: How rarely a run of repeats, or of missing values, reaches its limit by chance, per reading.
-CHANCE = 1e-8
 #: A sensor with fewer readings uses the fleet's limits.
 _ENOUGH_READINGS = 1000
 #: A feature that changes at fewer readings than this, or in a smaller share of them, is a flag or a set point.
@@ -46,6 +44,7 @@ class LimitOptions:
     range_spans: float = 5.0  # beyond the healthy range, in widths of it
     ranges: Mapping[str, tuple[float | None, float | None]] | None = None  # limits set by hand, by feature
     units: Mapping[str, str] | None = None
+    chance: float = 1e-8  # how rarely a run of repeats, or of missing values, reaches its limit by chance, per reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,31 +112,34 @@ def _with_fleet(of_sensor: NDArray[Any], has_enough: BoolArray) -> NDArray[Any]:
 def _unchanged_limits(healthy: HealthyData, options: LimitOptions) -> Int32Array:
     changes = healthy.pairs - healthy.repeats
     is_lively = (changes >= _FEWEST_CHANGES) & (changes >= _SMALLEST_CHANGING_SHARE * healthy.pairs) & healthy.scored
-    limits = _run_limits(healthy.repeats, healthy.pairs, healthy.longest, options.frozen_readings, options.healthy_factor)
+    limits = _run_limits(healthy.repeats, healthy.pairs, healthy.longest, options.frozen_readings, options)
     return np.where(is_lively, limits, NEVER)
 
 
 def _row_limits(healthy: HealthyData, options: LimitOptions) -> Int32Array:
     pairs = np.maximum(healthy.readings - 1, 0)
-    floor, factor = options.frozen_row_readings, options.healthy_factor
-    limits = _run_limits(healthy.row_repeats, pairs, healthy.row_longest, floor, factor)
+    limits = _run_limits(healthy.row_repeats, pairs, healthy.row_longest, options.frozen_row_readings, options)
     return np.where(pairs - healthy.row_repeats >= _FEWEST_CHANGES, limits, NEVER)
 
 
 def _absent_limits(healthy: HealthyData, options: LimitOptions) -> Int32Array:
     readings = np.broadcast_to(healthy.readings[:, None], healthy.missing.shape)
-    floor, factor = options.missing_readings, options.healthy_factor
-    limits = _run_limits(healthy.missing, readings, healthy.longest_absent, floor, factor)
+    limits = _run_limits(healthy.missing, readings, healthy.longest_absent, options.missing_readings, options)
     return np.where(healthy.missing <= _LARGEST_MISSING_SHARE * readings, limits, NEVER)
 
 
-def _run_limits(hits: Int64Array, trials: Int64Array, longest: Int32Array, floor: int, factor: float) -> Int32Array:
+def _run_limits(hits: Int64Array, trials: Int64Array, longest: Int32Array, floor: int, options: LimitOptions) -> Int32Array:
     """Return how long a run must be: so long that it does not happen by chance, and longer than any healthy one."""
+    by_chance = run_by_chance(hits, trials, options.chance)
+    limit = np.maximum(np.maximum(floor, options.healthy_factor * longest), np.ceil(by_chance))
+    return np.where(limit < MAXIMUM_RUN, limit, NEVER).astype(np.int32)
+
+
+def run_by_chance(hits: Int64Array, trials: Int64Array, chance: float) -> Float64Array:
+    """Return the run that chance reaches so rarely, where this share of readings extends it."""
     share: Float64Array = (hits + 3.0) / (trials + 3.0)  # 3: an upper bound where none was seen
     with np.errstate(divide="ignore"):
-        by_chance = np.where(share < 1.0, math.log(CHANCE) / np.log(share), np.inf)
-    limit = np.maximum(np.maximum(floor, factor * longest), np.ceil(by_chance))
-    return np.where(limit < MAXIMUM_RUN, limit, NEVER).astype(np.int32)
+        return np.where(share < 1.0, math.log(chance) / np.log(share), np.inf)
 
 
 def _ranges(

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.detection.rules.batch import RuleBatch
+from stream_detector.detection.rules.limits import LimitOptions, run_by_chance
 from stream_detector.detection.rules.runs import Runs, longest_ended
-from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
+from stream_detector.readings import BoolArray, Float32Array, Int64Array
 from stream_detector.state.record_layout import FOUND_GONE, FOUND_ROW, FOUND_STILL, INCIDENT_BITS, Records
 
 #: A window shows nothing of a feature that changed at fewer readings before its run, or had a value at fewer.
@@ -24,17 +25,6 @@ _LARGEST_MISSING_SHARE = 0.05
 #: Readings whose windows are looked at together.
 _AT_ONCE = 1024
 _ENDLESS = np.iinfo(np.int64).max
-
-
-@dataclass(frozen=True, slots=True)
-class OwnLimits:
-    """The settings that decide without training."""
-
-    frozen_readings: int
-    row_readings: int
-    missing_readings: int
-    factor: float  # times the longest run that the sensor showed
-    chance: float  # how rarely a run may happen by chance, per reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +43,10 @@ def forget_runs(state: Records) -> None:
     state["longest_absent"] = 0
 
 
-def fold_unlearned(state: Records, batch: RuleBatch, runs: Runs, limits: OwnLimits) -> Unlearned:
+def fold_unlearned(state: Records, batch: RuleBatch, runs: Runs, options: LimitOptions) -> Unlearned:
     """Fold a batch into what the windows of its sensors' state showed before their runs [S], in place."""
     involved, last = state["involved"], batch.last
-    least = min(limits.frozen_readings, limits.row_readings)
+    least = min(options.frozen_readings, options.frozen_row_readings)
     if (involved <= INCIDENT_BITS).all() and runs.unchanged.max() < least and not _any_absent(state, runs):
         none = np.zeros(runs.unchanged.shape, np.bool_)
         return Unlearned(none, none[:, 0], none, runs.absent)
@@ -65,19 +55,19 @@ def fold_unlearned(state: Records, batch: RuleBatch, runs: Runs, limits: OwnLimi
     row_run[~present.any(axis=1)] = 0
     row_lasts = np.broadcast_to(((row_run > 0) | ~present.any(axis=1))[:, None], present.shape)
     absent = _longest_absent(state, batch, runs)
-    still = _held(_lively(batch, runs.unchanged, limits), runs.unchanged > 0, (involved & FOUND_STILL) > 0, batch)
-    row = _held(_lively_rows(batch, row_run, limits), row_lasts, (involved & FOUND_ROW) > 0, batch)
-    gone = _held(_expected(batch, runs.absent, limits), runs.absent > 0, (involved & FOUND_GONE) > 0, batch)
+    still = _held(_lively(batch, runs.unchanged, options), runs.unchanged > 0, (involved & FOUND_STILL) > 0, batch)
+    row = _held(_lively_rows(batch, row_run, options), row_lasts, (involved & FOUND_ROW) > 0, batch)
+    gone = _held(_expected(batch, runs.absent, options), runs.absent > 0, (involved & FOUND_GONE) > 0, batch)
     bits = (involved & INCIDENT_BITS) | still[last] * FOUND_STILL | row[last] * FOUND_ROW | gone[last] * FOUND_GONE
     state["involved"], state["longest_absent"] = bits, absent[last]
     is_row = np.zeros(len(row), np.bool_)
     if row.any():  # no row repeats for longer than any of its lively features
         shown = np.where(row, runs.longest, _ENDLESS).min(axis=1)
-        is_row = row.any(axis=1) & (row_run >= limits.row_readings) & (row_run >= limits.factor * shown)
+        is_row = row.any(axis=1) & (row_run >= options.frozen_row_readings) & (row_run >= options.healthy_factor * shown)
     return Unlearned(
-        still=still & (runs.unchanged >= limits.factor * runs.longest) if still.any() else still,
+        still=still & (runs.unchanged >= options.healthy_factor * runs.longest) if still.any() else still,
         row=is_row,
-        gone=gone & (runs.absent >= limits.factor * absent) if gone.any() else gone,
+        gone=gone & (runs.absent >= options.healthy_factor * absent) if gone.any() else gone,
         longest_absent=absent,
     )
 
@@ -107,45 +97,45 @@ def _held(found: BoolArray, lasts: BoolArray, before: BoolArray, batch: RuleBatc
     return np.asarray(newest >= np.maximum(ended + 1, first[batch.group][:, None]))
 
 
-def _lively(batch: RuleBatch, run: Int64Array, limits: OwnLimits) -> BoolArray:
+def _lively(batch: RuleBatch, run: Int64Array, options: LimitOptions) -> BoolArray:
     """Return which features repeat their value for longer than the change before lets expect [M, F]."""
     found = np.zeros(run.shape, np.bool_)
-    position, feature = _candidates(run, limits.frozen_readings, _longest_judged(batch))
+    position, feature = _candidates(run, options.frozen_readings, _longest_judged(batch))
     for part in _parts(position):
         at, one = position[part], feature[part]
         pairs, changes = _steps(batch, at, run[at, one] + 1, one)
         count, changed = pairs[:, :, 0].sum(axis=1), changes[:, :, 0].sum(axis=1)
-        found[at, one] = (changed >= _FEWEST) & (run[at, one] >= _by_chance(count - changed, count, limits))
+        found[at, one] = (changed >= _FEWEST) & (run[at, one] >= run_by_chance(count - changed, count, options.chance))
     return found
 
 
-def _lively_rows(batch: RuleBatch, run: Int64Array, limits: OwnLimits) -> BoolArray:
+def _lively_rows(batch: RuleBatch, run: Int64Array, options: LimitOptions) -> BoolArray:
     """Return the lively features [M, F] of readings that repeat all values for longer than the change before lets expect."""
     found = np.zeros(batch.values.shape, np.bool_)
     if batch.values.shape[1] == 1:
         return found
-    position, _ = _candidates(run[:, None], limits.row_readings, _longest_judged(batch))
+    position, _ = _candidates(run[:, None], options.frozen_row_readings, _longest_judged(batch))
     for part in _parts(position):
         at = position[part]
         pairs, changes = _steps(batch, at, run[at] + 1)
         is_lively = changes.sum(axis=1) >= _FEWEST
         is_complete = ~(is_lively & np.isnan(batch.values[at])).any(axis=1)
         rows, changed = pairs.any(axis=2).sum(axis=1), changes.any(axis=2).sum(axis=1)
-        is_long = run[at] >= _by_chance(rows - changed, rows, limits)
+        is_long = run[at] >= run_by_chance(rows - changed, rows, options.chance)
         found[at] = is_lively & ((is_lively.sum(axis=1) > 1) & is_complete & is_long)[:, None]
     return found
 
 
-def _expected(batch: RuleBatch, run: Int64Array, limits: OwnLimits) -> BoolArray:
+def _expected(batch: RuleBatch, run: Int64Array, options: LimitOptions) -> BoolArray:
     """Return which features give no value, and had one in nearly every reading before [M, F]."""
     found = np.zeros(run.shape, np.bool_)
-    position, feature = _candidates(run, limits.missing_readings, _longest_judged(batch) + 1)
+    position, feature = _candidates(run, options.missing_readings, _longest_judged(batch) + 1)
     for part in _parts(position):
         at, one = position[part], feature[part]
         is_before = _before(batch, at, run[at, one])
         missing = (np.isnan(_values(batch, at, one)[:, :, 0]) & is_before).sum(axis=1)
         rows = is_before.sum(axis=1)
-        is_rare = (missing <= _LARGEST_MISSING_SHARE * rows) & (run[at, one] >= _by_chance(missing, rows, limits))
+        is_rare = (missing <= _LARGEST_MISSING_SHARE * rows) & (run[at, one] >= run_by_chance(missing, rows, options.chance))
         found[at, one] = (rows - missing >= _FEWEST) & is_rare
     return found
 
@@ -187,9 +177,3 @@ def _steps(batch: RuleBatch, at: Int64Array, run: Int64Array, feature: Int64Arra
     earlier, later = values[:, :-1], values[:, 1:]
     pairs = (is_before[:, :-1] & is_before[:, 1:])[:, :, None] & ~np.isnan(earlier) & ~np.isnan(later)
     return pairs, pairs & (earlier != later)
-
-
-def _by_chance(hits: Int64Array, trials: Int64Array, limits: OwnLimits) -> Float64Array:
-    """Return the run that chance reaches rarely enough, where this share of readings extends it; 3: an upper bound for none."""
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(limits.chance) / np.log((hits + 3.0) / (trials + 3.0)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,7 +13,6 @@ from stream_detector.detection.rules.fold import RuleConfig, fold_rules
 from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.rules.incidents import Pace
 from stream_detector.detection.rules.limits import LimitOptions, rule_limits
-from stream_detector.detection.rules.unlearned import OwnLimits
 from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int64Array, Readings
 from stream_detector.state.record_layout import KEPT_TYPES, Records, new_records
 from stream_detector.state.rule_states import RuleStates
@@ -53,7 +53,7 @@ class Rules:
         quiet_readings: int = 4,
         counters: Sequence[int] = (),
         length: int = LENGTH,
-        own: OwnLimits | None = None,
+        own: LimitOptions | None = None,
     ) -> None:
         options = options or LimitOptions(flapping_turns=8)  # streams of tests are short
         self.features = tuple("abcdefgh"[: healthy.scored.shape[0]])
@@ -94,3 +94,23 @@ class Rules:
 def noise(count: int, features: int = 2, seed: int = 0) -> Float32Array:
     """Return readings [N, F] of continuous signals."""
     return np.random.default_rng(seed).normal(10.0, 1.0, (count, features)).astype(np.float32)
+
+
+def read_in_turn(rows: list[tuple[int, list[float]]]) -> tuple[Float32Array, Int64Array]:
+    """Return the values [N, 2] and the sensors [N] of rows (sensor, two values)."""
+    values = np.array([row for _, row in rows]).reshape(-1, 2)
+    return values.astype(np.float32), np.array([sensor for sensor, _ in rows], np.int64)
+
+
+def assert_cuts_change_nothing(whole: Rules, parts: Rules, values: Float32Array, sensors: Int64Array, cuts: set[int]) -> None:
+    """Read readings [N, F] in one batch, and cut before some of them: changes and state must be the same."""
+    expected = [(one.what, one.offset, one.features) for one in whole.read(values, sensors)]
+    bounds = sorted({0, *(cut for cut in cuts if cut < len(values)), len(values)})
+    found = [
+        (one.what, one.offset, one.features)
+        for first, last in pairwise(bounds)
+        for one in parts.read(values[first:last], sensors[first:last])
+    ]
+
+    assert found == expected
+    assert parts.state() == whole.state()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 from stream_detector.detection.rules.limits import LimitOptions, rule_limits
 from stream_detector.readings import Float32Array
 from stream_detector.state.known_sensors import UNKNOWN
-from tests.detection.rules.rule_cases import Rules, healthy_of, noise
+from tests.detection.rules.rule_cases import Rules, assert_cuts_change_nothing, healthy_of, noise, read_in_turn
 
 
 def opened_at(rules: Rules, values: Float32Array) -> list[int]:
@@ -115,15 +113,5 @@ value = st.sampled_from([0.0, 0.5, 1.0, np.nan])
 def test_the_outcome_does_not_depend_on_the_batches(rows: list[tuple[int, list[float]]], cuts: set[int]) -> None:
     healthy, options = healthy_of(with_switch(3000, held=20)), LimitOptions(flapping_turns=3, healthy_factor=1.0)
     whole, parts = (Rules(healthy, options, rows=[0, 0, UNKNOWN], quiet_readings=3) for _ in range(2))
-    sensors, values = np.array([sensor for sensor, _ in rows], np.int64), np.array([row for _, row in rows]).reshape(-1, 2)
 
-    expected = [(one.what, one.offset, one.features) for one in whole.read(values.astype(np.float32), sensors)]
-    bounds = sorted({0, *(cut for cut in cuts if cut < len(rows)), len(rows)})
-    found = [
-        (one.what, one.offset, one.features)
-        for first, last in pairwise(bounds)
-        for one in parts.read(values[first:last].astype(np.float32), sensors[first:last])
-    ]
-
-    assert found == expected
-    assert parts.state() == whole.state()
+    assert_cuts_change_nothing(whole, parts, *read_in_turn(rows), cuts)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +11,7 @@ from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.detection.rules.limits import NEVER, LimitOptions, rule_limits
 from stream_detector.readings import Float32Array
 from stream_detector.state.known_sensors import UNKNOWN
-from tests.detection.rules.rule_cases import Rules, healthy_of, noise
+from tests.detection.rules.rule_cases import Rules, assert_cuts_change_nothing, healthy_of, noise, read_in_turn
 
 HEALTHY = healthy_of(noise(2000))
 
@@ -216,19 +214,9 @@ def test_the_outcome_does_not_depend_on_the_batches(
     rows: list[tuple[int, list[float]]], cuts: set[int], rows_of: list[int]
 ) -> None:
     options = LimitOptions(frozen_readings=5, frozen_row_readings=4, missing_readings=4, ranges={"a": (0.0, 40.0)})
-    sensors, values = np.array([sensor for sensor, _ in rows], np.int64), np.array([row for _, row in rows]).reshape(-1, 2)
     whole, parts = (Rules(HEALTHY, options, rows=rows_of, quiet_readings=3) for _ in range(2))
 
-    expected = [(one.what, one.offset, one.features) for one in whole.read(values.astype(np.float32), sensors)]
-    bounds = sorted({0, *(cut for cut in cuts if cut < len(rows)), len(rows)})
-    found = [
-        (one.what, one.offset, one.features)
-        for first, last in pairwise(bounds)
-        for one in parts.read(values[first:last].astype(np.float32), sensors[first:last])
-    ]
-
-    assert found == expected
-    assert parts.state() == whole.state()
+    assert_cuts_change_nothing(whole, parts, *read_in_turn(rows), cuts)
 
 
 @settings(deadline=None, max_examples=25)

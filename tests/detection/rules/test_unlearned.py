@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,17 +14,17 @@ from numpy.typing import NDArray
 
 from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.detection.rules.healthy import HealthyData
-from stream_detector.detection.rules.unlearned import OwnLimits
+from stream_detector.detection.rules.limits import LimitOptions
 from stream_detector.readings import Float32Array, Int64Array
 from stream_detector.state.known_sensors import UNKNOWN
-from tests.detection.rules.rule_cases import Rules, healthy_of, noise
+from tests.detection.rules.rule_cases import Rules, assert_cuts_change_nothing, healthy_of, noise
 from tests.examples import examples
 
-OWN = OwnLimits(frozen_readings=20, row_readings=8, missing_readings=20, factor=3.0, chance=1e-8)
+OWN = LimitOptions()
 WINDOW = 64
 
 
-def rules(features: int = 2, own: OwnLimits = OWN, sensors: int = 1) -> Rules:
+def rules(features: int = 2, own: LimitOptions = OWN, sensors: int = 1) -> Rules:
     return Rules(HealthyData.none(1, features), rows=[UNKNOWN] * sensors, length=WINDOW, own=own)
 
 
@@ -168,7 +167,7 @@ def test_runs_that_were_read_again_without_emitting_are_found_too() -> None:
     assert story(again.read(values[290:])) == [("frozen", "opened", 290, "a")]
 
 
-SOON = OwnLimits(frozen_readings=5, row_readings=4, missing_readings=4, factor=1.0, chance=0.5)
+SOON = LimitOptions(frozen_readings=5, frozen_row_readings=4, missing_readings=4, healthy_factor=1.0, chance=0.5)
 
 
 @st.composite
@@ -190,18 +189,8 @@ def streams(draw: st.DrawFn) -> tuple[Float32Array, Int64Array]:
 @settings(deadline=None, max_examples=examples(60))
 @given(stream=streams(), cuts=st.sets(st.integers(0, 320)), limits=st.sampled_from([OWN, SOON]))
 def test_the_outcome_does_not_depend_on_the_batches(
-    stream: tuple[Float32Array, Int64Array], cuts: set[int], limits: OwnLimits
+    stream: tuple[Float32Array, Int64Array], cuts: set[int], limits: LimitOptions
 ) -> None:
-    values, sensors = stream
     whole, parts = (rules(3, limits, sensors=2) for _ in range(2))
 
-    expected = [(one.what, one.offset, one.features) for one in whole.read(values, sensors)]
-    bounds = sorted({0, *(cut for cut in cuts if cut < len(values)), len(values)})
-    found = [
-        (one.what, one.offset, one.features)
-        for first, last in pairwise(bounds)
-        for one in parts.read(values[first:last], sensors[first:last])
-    ]
-
-    assert found == expected
-    assert parts.state() == whole.state()
+    assert_cuts_change_nothing(whole, parts, *stream, cuts)
