@@ -132,14 +132,9 @@ def decision_rules(
     Where the settings leave a time to the window, it follows from each sensor's own interval; so does the margin. Raises
     SettingsError.
     """
-    length, interval_seconds = model.window_length, model.sampling_interval_seconds or 1.0
+    interval_seconds = model.sampling_interval_seconds or 1.0
     budget = budget_per_sensor_day(calibration, alerts)
-    #: The least time in milliseconds, and the least in intervals of the sensor.
-    times = {
-        "update": _least(alerts.update_seconds or UPDATE_SECONDS, 0 if alerts.update_seconds else length),
-        "quiet": _least(alerts.quiet_seconds or 0.001, 0 if alerts.quiet_seconds else length / 2),
-        "accept": _least(alerts.accept_seconds, ACCEPT_WINDOWS * length),
-    }
+    times = _times(alerts, model.window_length)
     of_model = {f"{name}_ms": round(max(least, 1000 * share * interval_seconds)) for name, (least, share) in times.items()}
     rules = DecisionRules.of(
         calibration,
@@ -154,6 +149,15 @@ def decision_rules(
         budget_per_sensor_day=budget,
         pace=OwnPace.of(calibration, budget, state.stride, times),
     )
+
+
+def _times(alerts: AlertSettings, window_length: int) -> dict[str, tuple[int, float]]:
+    """Return the times of an incident: each the least in milliseconds, and the least in intervals of the sensor."""
+    return {
+        "update": _least(alerts.update_seconds or UPDATE_SECONDS, 0 if alerts.update_seconds else window_length),
+        "quiet": _least(alerts.quiet_seconds or 0.001, 0 if alerts.quiet_seconds else window_length / 2),
+        "accept": _least(alerts.accept_seconds, ACCEPT_WINDOWS * window_length),
+    }
 
 
 def _least(seconds: float, intervals: float) -> tuple[int, float]:

@@ -43,11 +43,8 @@ def expected_values(
     scored = scored[scored >= window_length - 1]
     if row < 0 or not len(scored):
         return None
-    chosen = scored[np.unique(np.linspace(0, len(scored) - 1, min(POINTS, len(scored))).astype(np.int64))]
-    alarmed = scored[series.product.alarms[accepted[scored]]]
     missed = _missed(series)[accepted]
-    of_missed = scored[missed[scored] > 0]
-    chosen = np.unique(np.concatenate([chosen, *(rows[:: max(1, len(rows) // POINTS)] for rows in (alarmed, of_missed))]))
+    chosen = _spread(scored, scored[series.product.alarms[accepted[scored]]], scored[missed[scored] > 0])
     windows = np.stack([series.values[accepted[end - window_length + 1 : end + 1]] for end in chosen]).astype(np.float32)
     table = calibration.sensors
     scales = Scales(np.repeat(table.location[[row]], len(chosen), 0), np.repeat(table.deviation[[row]], len(chosen), 0))
@@ -69,6 +66,12 @@ def expected_values(
         max(0, len(drawn) - MOST_FEATURES),
         frozenset([at for at in off if not is_blamed[at]]),
     )
+
+
+def _spread(scored: Int64Array, *others: Int64Array) -> Int64Array:
+    """Return about POINTS of the scored rows, evenly, and as many of each of the others, in order."""
+    evenly = scored[np.unique(np.linspace(0, len(scored) - 1, min(POINTS, len(scored))).astype(np.int64))]
+    return np.unique(np.concatenate([evenly, *(rows[:: max(1, len(rows) // POINTS)] for rows in others)]))
 
 
 def _missed(series: LabelledSeries) -> Int64Array:
