@@ -1,6 +1,6 @@
 # The commands of the project. `make` lists them. Works with GNU make 3.81 and later.
 .DEFAULT_GOAL := help
-.PHONY: help install check test test-fast audit demo kafka soak chaos bench bench-quick clean
+.PHONY: help install check test test-fast audit demo kafka soak chaos bench bench-quick judge clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -53,6 +53,10 @@ bench: $(VENV)/.installed-dev ## Measure speed on an otherwise idle machine and 
 
 bench-quick: $(VENV)/.installed-dev ## The same table on fewer points; a quarter of an hour
 	$(BIN)/python -m tests.benchmarks.performance --quick $(ARGS)
+
+# A directory of labelled series: ARGS="--data DIR", or STREAM_DETECTOR_TEST_SERIES=DIR.
+judge: $(VENV)/.installed-dev ## Judge detection on labelled series and simulated fleets; a quarter of an hour, ARGS="--set all" for all
+	@$(BIN)/python -m tests.judge $(ARGS)
 
 clean: ## Remove what the other commands made: .venv, build, caches
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

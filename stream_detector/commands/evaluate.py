@@ -114,7 +114,7 @@ def main(arguments: argparse.Namespace) -> int:
     if unknown := [name for name in dataset.unread if name != arguments.label_column]:
         print_to_stderr(f"ignored, unknown to the model: {', '.join(unknown)}")
     training = clean(read(arguments.baseline_training))[0] if arguments.baseline_training else None
-    config = _config(arguments, scorer, settings)
+    config = evaluation_config(scorer, settings, arguments.vus_window, arguments.seed)
     scored = score_with_progress(scorer, dataset, settings)
     if counters := scorer.spec.counters:
         dataset = with_rises(dataset, counters, _gap_limits_ms(dataset, settings))
@@ -160,7 +160,10 @@ def _gap_limits_ms(dataset: Dataset, settings: Settings) -> Float64Array:
     return limits
 
 
-def _config(arguments: argparse.Namespace, scorer: KerasScorer, settings: Settings) -> EvaluationConfig:
+def evaluation_config(
+    scorer: KerasScorer, settings: Settings, vus_window: int | None = None, seed: int = 0
+) -> EvaluationConfig:
+    """Return what is measured of every detector: incidents close as the model and the settings say."""
     from stream_detector.evaluation.scorecard import EvaluationConfig
 
     decision = decision_rules(scorer.spec, scorer.calibration, settings.state, settings.alerts)
@@ -168,8 +171,8 @@ def _config(arguments: argparse.Namespace, scorer: KerasScorer, settings: Settin
     return EvaluationConfig(
         decision.pace.quiet_ms,
         scorer.spec.sampling_interval_seconds,
-        arguments.vus_window,
-        arguments.seed,
+        vus_window,
+        seed,
         decision.pace.quiet_intervals,
         scorer.spec.window_length,
     )

@@ -1,0 +1,86 @@
+"""Judges detection quality by the product's own commands, on labelled series and on simulated fleets.
+
+    make judge ARGS="--data DIR [--set all] [--only SKAB NAB]"
+
+A directory of labelled series (see cases.py) may also be named by STREAM_DETECTOR_TEST_SERIES. Each case is trained on and
+scored as `train` and `score` do, and decided on at three budgets. Its result is kept in RESULTS/LABEL as soon as it is there; a
+rerun judges only what is missing. Without --label, results belong to the product's code, the settings and the options of train.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from stream_detector.files import write_texts
+from stream_detector.settings.sources import load_settings
+from tests.judge.cases import CaseRef, labelled_series, select
+from tests.judge.results import Result, code_version, load, missing, other_versions
+from tests.judge.runner import Plan, judge_case, processes, run
+from tests.judge.tables import read_published, report
+
+DATA = "STREAM_DETECTOR_TEST_SERIES"
+RESULTS = Path("build/judge")
+
+
+def _options() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="make judge", description=__doc__, formatter_class=raw)
+    add, data = parser.add_argument, os.environ.get(DATA)
+    add("--data", type=Path, default=Path(data) if data else None, metavar="DIR", help=f"labelled series (default: {DATA})")
+    add("--set", choices=("small", "all"), default="small", help="small: a few cases of each family")
+    add("--only", nargs="+", default=[], metavar="FAMILY", help="only these families")
+    add("--results", type=Path, default=RESULTS, metavar="DIR", help="results, a directory for each label")
+    add("--label", help="name of the results (default: a hash of code, settings and options)")
+    add("--train-options", default="", metavar="TEXT", help='further options of train, such as "--steps 100"')
+    add("--jobs", type=int, default=2, help="processes")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Judge, and print the tables; return 1 without a case."""
+    options = _options().parse_args(argv)
+    refs = select(all_cases(options.data), options.only, small=options.set == "small")
+    if not refs:
+        print(f"No cases: name a directory of labelled series with --data or {DATA}, or another family.")
+        return 1
+    version = code_version(load_settings(None, None), options.train_options)
+    plan = Plan(options.results / (options.label or version), version, options.train_options)
+    _judge_missing(refs, plan, options.jobs)
+    results = load(plan.directory, refs)
+    text = report(results, read_published(options.data) if options.data else {})
+    _write(plan.directory, text, results)
+    print(f"\n{text}")
+    if others := other_versions(results, version):
+        print(f"Some of these results were measured with other code or settings: {', '.join(sorted(others))}; now {version}.")
+    print(f"Results: {plan.directory}, {plan.directory}.md and {plan.directory}.json")
+    return 0
+
+
+def all_cases(data: Path | None) -> list[CaseRef]:
+    """Return all cases, in the order of their names."""
+    return labelled_series(data) if data else []
+
+
+def _judge_missing(refs: Sequence[CaseRef], plan: Plan, jobs: int) -> None:
+    waiting = missing(plan.directory, refs)
+    print(f"{len(refs)} cases, {len(refs) - len(waiting)} of them done in {plan.directory}", flush=True)
+    started = time.monotonic()
+    if waiting:
+        with processes(jobs) as pool:
+            run(waiting, plan, judge_case, pool, partial(print, flush=True))
+        print(f"{len(waiting)} cases took {(time.monotonic() - started) / 60:.1f} minutes", flush=True)
+
+
+def _write(directory: Path, text: str, results: Sequence[Result]) -> None:
+    figures = json.dumps(list(results), allow_nan=False)
+    write_texts(directory.parent, {f"{directory.name}.md": text, f"{directory.name}.json": figures})
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
