@@ -5,6 +5,9 @@
 A directory of labelled series (see cases.py) may also be named by STREAM_DETECTOR_TEST_SERIES. Each case is trained on and
 scored as `train` and `score` do, and decided on at three budgets. Its result is kept in RESULTS/LABEL as soon as it is there; a
 rerun judges only what is missing. Without --label, results belong to the product's code, the settings and the options of train.
+
+    make judge ARGS="--data DIR --compare build/judge/BEFORE"
+    make judge ARGS="--choose build/judge/ONE build/judge/OTHER"
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from pathlib import Path
 from stream_detector.files import write_texts
 from stream_detector.settings.sources import load_settings
 from tests.judge.cases import CaseRef, labelled_series, select
+from tests.judge.compare import FIGURES, VUS, choose, compare
+from tests.judge.fleets import fleets
 from tests.judge.results import Result, code_version, load, missing, other_versions
 from tests.judge.runner import Plan, judge_case, processes, run
 from tests.judge.tables import read_published, report
@@ -39,12 +44,25 @@ def _options() -> argparse.ArgumentParser:
     add("--label", help="name of the results (default: a hash of code, settings and options)")
     add("--train-options", default="", metavar="TEXT", help='further options of train, such as "--steps 100"')
     add("--jobs", type=int, default=2, help="processes")
+    add(
+        "--compare",
+        type=Path,
+        metavar="DIR",
+        help="then say what is better than in these results, and whether the change stays",
+    )
+    add(
+        "--choose", type=Path, nargs="+", metavar="DIR", help="judge nothing: leave each family out of the choice among results"
+    )
+    add("--figure", choices=FIGURES, default=VUS, help="what --choose goes by")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Judge, and print the tables; return 1 without a case."""
     options = _options().parse_args(argv)
+    if options.choose:
+        print(choose({str(path): load(path) for path in options.choose}, options.figure))
+        return 0
     refs = select(all_cases(options.data), options.only, small=options.set == "small")
     if not refs:
         print(f"No cases: name a directory of labelled series with --data or {DATA}, or another family.")
@@ -56,6 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = report(results, read_published(options.data) if options.data else {})
     _write(plan.directory, text, results)
     print(f"\n{text}")
+    if options.compare:
+        print(compare(load(options.compare, refs), results))
     if others := other_versions(results, version):
         print(f"Some of these results were measured with other code or settings: {', '.join(sorted(others))}; now {version}.")
     print(f"Results: {plan.directory}, {plan.directory}.md and {plan.directory}.json")
@@ -63,8 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def all_cases(data: Path | None) -> list[CaseRef]:
-    """Return all cases, in the order of their names."""
-    return labelled_series(data) if data else []
+    """Return the labelled series of a directory, and the simulated fleets."""
+    return [*(labelled_series(data) if data else []), *fleets()]
 
 
 def _judge_missing(refs: Sequence[CaseRef], plan: Plan, jobs: int) -> None:

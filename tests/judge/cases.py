@@ -18,8 +18,8 @@ from stream_detector.readings import BoolArray, Float64Array, Int64Array
 START_MS = 1_600_000_000_000
 #: Readings from before the test that fill the windows, as in a stream that was there before.
 WARM_ROWS = 200
-#: Series of each family in the small set.
-SMALL = 2
+#: Series of each family in the small set, and simulated fleets, which have several sensors.
+SMALL, SMALL_FLEETS = 2, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class CaseRef:
     name: str
     load: Callable[[CaseRef], Case]
     source: str = ""  # of a labelled series: its file
+    seed: int = 0  # of a simulated fleet
     cost: float = 0.0  # long ones are judged first
 
     @property
@@ -75,7 +76,7 @@ def labelled_series(directory: Path) -> list[CaseRef]:
     found = []
     for path in sorted(directory.rglob("*.npz")):
         family, _, name = path.stem.partition("__")
-        found.append(CaseRef(family, name or path.stem, read_series, str(path), float(path.stat().st_size)))
+        found.append(CaseRef(family, name or path.stem, read_series, str(path), cost=float(path.stat().st_size)))
     return found
 
 
@@ -107,7 +108,7 @@ def _small(refs: Sequence[CaseRef]) -> Iterator[CaseRef]:
     for family in sorted({ref.family for ref in refs}):
         of_family = [ref for ref in refs if ref.family == family]
         drawn = sorted(of_family, key=lambda ref: hashlib.sha256(ref.key.encode()).digest())
-        yield from [ref for ref in drawn if is_labelled(ref)][:SMALL]
+        yield from [ref for ref in drawn if is_labelled(ref)][: SMALL if drawn[0].source else SMALL_FLEETS]
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,17 +55,21 @@ def judge_case(ref: CaseRef, plan: Plan) -> Result:
 
     settings: Settings = load_settings(None, None)
     result: Result = {"format": FORMAT, "family": ref.family, "name": ref.name, "version": plan.version, "error": None}
-    started = time.monotonic()
+    started, used = time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory(prefix="judge-") as directory:
         try:
             case = ref.load(ref)
             outcome = run_product(case, settings, Path(directory), plan.train_options)
             result |= {"members": list(outcome.members), "sensors": measure(case, outcome), "seconds": outcome.seconds}
-            result["seconds"]["all"] = round(time.monotonic() - started, 1)
+            result["seconds"] |= {"all": _since(started, time.monotonic()), "processor": _since(used, time.process_time())}
         except RefusedError as error:
             result |= {"error": str(error), "members": [], "sensors": [], "seconds": {}}
     save(plan.directory, ref, result)
     return result
+
+
+def _since(start: float, now: float) -> float:
+    return round(now - start, 1)
 
 
 def _line(result: Result) -> str:
