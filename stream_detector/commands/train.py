@@ -141,7 +141,7 @@ def _prepare(place: Place, inspection: Inspection, arguments: argparse.Namespace
     """Prepare the training, then warn: what makes a training impossible is an error, and said alone, but for gaps."""
     dataset, length = inspection.dataset, arguments.window_length
     try:
-        prepared = prepare(in_its_order(place, dataset), _config(arguments, inspection))
+        prepared = prepare(in_its_order(place, dataset), training_config(arguments, inspection))
     except InputDataError:
         if int(np.bincount(dataset.codes).max(initial=0)) >= length:
             _warn([windowless_warning(dataset, length)], console)
@@ -218,7 +218,8 @@ def _save(trained: _Trained, place: Place, arguments: argparse.Namespace, consol
     return REJECTED if is_rejected else 0
 
 
-def _config(arguments: argparse.Namespace, inspection: Inspection) -> TrainingConfig:
+def training_config(arguments: argparse.Namespace, inspection: Inspection) -> TrainingConfig:
+    """Return what the options say of a training, and what was found in its data."""
     network = NetworkSpec(
         units=arguments.units,
         dropout=arguments.dropout,

@@ -92,6 +92,15 @@ def kinds_found(sensors: Sequence[Sensor], budget: str) -> dict[str, tuple[int, 
     return {kind: (sum(of_kind), len(of_kind), _median(delays[kind])) for kind, of_kind in sorted(found.items()) if kind}
 
 
+def drills_of(results: Iterable[Result], budget: str) -> dict[str, tuple[int, int]]:
+    """Return for each kind of `train`'s injected faults how many were found, and of how many."""
+    found: dict[str, tuple[int, int]] = {}
+    for kind in [kind for one in results for kind in one["drill"].get(budget, ())]:
+        before = found.get(kind["text"], (0, 0))
+        found[kind["text"]] = before[0] + kind["found"], before[1] + kind["injected"]
+    return found
+
+
 def published_mean(sensors: Mapping[str, Mapping[str, float]], keys: Sequence[str], column: str) -> float | None:
     """Return the mean of a column of published figures, of the series that have it."""
     return mean(sensors[key][column] for key in keys if column in sensors.get(key, {}))

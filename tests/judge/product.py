@@ -9,26 +9,28 @@ from __future__ import annotations
 import contextlib
 import io
 import shlex
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from stream_detector import cli
-from stream_detector.assembly import TrainedScorer, input_parsing
+from stream_detector.assembly import TrainedScorer, budget_per_sensor_day, input_parsing
 from stream_detector.commands.evaluate import evaluation_config
 from stream_detector.commands.progress import score_with_progress
 from stream_detector.errors import StreamDetectorError
 from stream_detector.evaluation.offline_scoring import ScoredRows
 from stream_detector.evaluation.scorecard import EvaluationConfig
 from stream_detector.readings import Float32Array
-from stream_detector.settings.schema import Settings
+from stream_detector.settings.schema import AlertSettings, Settings
 from stream_detector.state.running_scale import Scales
 from stream_detector.tables.dataset import Dataset, read_dataset
 from tests.judge.cases import Case, Rows, rows_to_score, rows_to_train
+
+if TYPE_CHECKING:
+    from stream_detector.adapters.keras_scorer import KerasScorer
 
 #: By name, the budgets that everything is decided at, per sensor and day; None: as the settings have it.
 BUDGETS: dict[str, float | None] = {"default": None, "1": 1.0, "10": 10.0}
@@ -47,28 +49,55 @@ class Outcome:
     budgets: dict[str, float]  # per sensor and day
     config: EvaluationConfig
     members: tuple[str, ...]
-    seconds: dict[str, float]
 
 
-def run_product(case: Case, settings: Settings, directory: Path, train_options: str = "") -> Outcome:
-    """Train and score; raise RefusedError. Blocks for minutes."""
-    train_file, test_file, model = directory / "train.csv", directory / "test.csv", directory / "model"
-    write_csv(train_file, case, rows_to_train(case))
-    write_csv(test_file, case, rows_to_score(case))
-    started = time.monotonic()
-    train(["--input", str(train_file), "--output", str(model), *shlex.split(train_options)])
-    trained = time.monotonic()
-    from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads  # imports TensorFlow
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where a case's files are, and the options of the training."""
 
+    test: Path
+    model: Path
+    options: tuple[str, ...]
+
+    @classmethod
+    def write(cls, case: Case, directory: Path, train_options: str) -> Files:
+        """Write the readings of a case."""
+        train_file, test_file, model = directory / "train.csv", directory / "test.csv", directory / "model"
+        write_csv(train_file, case, rows_to_train(case))
+        write_csv(test_file, case, rows_to_score(case))
+        return cls(test_file, model, ("--input", str(train_file), "--output", str(model), *shlex.split(train_options)))
+
+
+def alerts_at_budgets(settings: Settings) -> dict[str, AlertSettings]:
+    """Return the settings of each of BUDGETS, with names in its order."""
+    changes = {"budget_per_fleet_day": None, "fleet_size": None}
+    return {
+        name: settings.alerts.model_copy(update={} if budget is None else {"budget_per_sensor_day": budget, **changes})
+        for name, budget in BUDGETS.items()
+    }
+
+
+def score(files: Files, scorer: KerasScorer, settings: Settings) -> Outcome:
+    """Score the test as the command does, and decide on it at each of BUDGETS; raise RefusedError."""
     try:
-        scorer = KerasScorer(model, settings.model.tile_rows, settings.model.threads or usual_threads())
-        dataset = read_dataset([test_file], scorer.spec.features, parsing=input_parsing(settings.input, scorer.spec))
-        config = evaluation_config(scorer, settings)
-        rows, budgets = decide_at_budgets(scorer, dataset, settings)
+        dataset = read_dataset([files.test], scorer.spec.features, parsing=input_parsing(settings.input, scorer.spec))
+        remembering = RememberingScorer(scorer)
+        rows = {}
+        for name, alerts in alerts_at_budgets(settings).items():
+            remembering.rewind()
+            changed = settings.model_copy(update={"alerts": alerts})
+            rows[name] = score_with_progress(cast("TrainedScorer", remembering), dataset, changed)
     except StreamDetectorError as error:
         raise RefusedError(str(error)) from None
-    seconds = {"train": round(trained - started, 1), "score": round(time.monotonic() - trained, 1)}
-    return Outcome(dataset, rows, budgets, config, scorer.spec.members, seconds)
+    budgets = {name: budget_per_sensor_day(scorer.calibration, alerts) for name, alerts in alerts_at_budgets(settings).items()}
+    return Outcome(dataset, rows, budgets, evaluation_config(scorer, settings), scorer.spec.members)
+
+
+def open_scorer(files: Files, settings: Settings) -> KerasScorer:
+    """Load and compile the model as the commands do."""
+    from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads  # imports TensorFlow
+
+    return KerasScorer(files.model, settings.model.tile_rows, settings.model.threads or usual_threads())
 
 
 def train(options: Sequence[str]) -> None:
@@ -78,24 +107,6 @@ def train(options: Sequence[str]) -> None:
         code = cli.main(["train", *options])
     if code:
         raise RefusedError((said.getvalue().strip().splitlines() or ["no message"])[-1])
-
-
-def decide_at_budgets(
-    scorer: TrainedScorer, dataset: Dataset, settings: Settings
-) -> tuple[dict[str, ScoredRows], dict[str, float]]:
-    """Return the outcome at each of BUDGETS, and what each is."""
-    remembering = RememberingScorer(scorer)
-    rows, budgets = {}, {}
-    for name, budget in BUDGETS.items():
-        alerts = settings.alerts
-        if budget is not None:
-            changes = {"budget_per_sensor_day": budget, "budget_per_fleet_day": None, "fleet_size": None}
-            alerts = alerts.model_copy(update=changes)
-        remembering.rewind()
-        changed = settings.model_copy(update={"alerts": alerts})
-        rows[name] = score_with_progress(cast("TrainedScorer", remembering), dataset, changed)
-        budgets[name] = alerts.budget_per_sensor_day
-    return rows, budgets
 
 
 class RememberingScorer:

@@ -20,6 +20,8 @@ _OUTSIDE = ("adapters/kafka", "adapters/redis", "demo", "pipeline", "service")
 _DIGITS = 12
 
 Result = dict[str, Any]
+#: By budget, of each kind of the faults of `train` how many were injected and found, and the delay.
+Drills = dict[str, list[dict[str, Any]]]
 
 
 def code_version(settings: Settings, train_options: str, package: Path = Path(stream_detector.__file__).parent) -> str:

@@ -50,26 +50,57 @@ def run(refs: Sequence[CaseRef], plan: Plan, judge: Judge, pool: Executor, say: 
 
 def judge_case(ref: CaseRef, plan: Plan) -> Result:
     """Judge a case and keep the result; what the product refuses is a result with an error."""
-    from tests.judge.measures import measure
-    from tests.judge.product import RefusedError, run_product
+    from tests.judge.product import RefusedError
 
-    settings: Settings = load_settings(None, None)
     result: Result = {"format": FORMAT, "family": ref.family, "name": ref.name, "version": plan.version, "error": None}
-    started, used = time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory(prefix="judge-") as directory:
         try:
-            case = ref.load(ref)
-            outcome = run_product(case, settings, Path(directory), plan.train_options)
-            result |= {"members": list(outcome.members), "sensors": measure(case, outcome), "seconds": outcome.seconds}
-            result["seconds"] |= {"all": _since(started, time.monotonic()), "processor": _since(used, time.process_time())}
+            result |= _judged(ref, plan, Path(directory))
         except RefusedError as error:
-            result |= {"error": str(error), "members": [], "sensors": [], "seconds": {}}
+            result |= {"error": str(error), "members": [], "sensors": [], "drill": {}, "seconds": {}}
     save(plan.directory, ref, result)
     return result
 
 
-def _since(start: float, now: float) -> float:
-    return round(now - start, 1)
+def _judged(ref: CaseRef, plan: Plan, directory: Path) -> Result:
+    """Train, score, repeat the injected faults, and measure."""
+    from tests.judge.measures import measure
+    from tests.judge.product import Files, alerts_at_budgets, open_scorer, score, train
+
+    settings: Settings = load_settings(None, None)
+    timing = _Timing()
+    case = ref.load(ref)
+    files = Files.write(case, directory, plan.train_options)
+    train(files.options)
+    timing.lap("train")
+    from tests.judge.drills import drill_at_budgets  # imports TensorFlow: what is refused before is told quickly
+
+    scorer = open_scorer(files, settings)
+    outcome = score(files, scorer, settings)
+    timing.lap("score")
+    drill = drill_at_budgets(files.options, scorer, settings, alerts_at_budgets(settings))
+    timing.lap("drill")
+    sensors = measure(case, outcome)
+    timing.lap("measure")
+    return {"members": list(outcome.members), "sensors": sensors, "drill": drill, "seconds": timing.summary()}
+
+
+class _Timing:
+    """Measures the seconds of each step, and those of the processor in all."""
+
+    def __init__(self) -> None:
+        self._last, self._processor = time.monotonic(), time.process_time()
+        self._seconds: dict[str, float] = {}
+
+    def lap(self, step: str) -> None:
+        """Record the time since the last lap."""
+        now = time.monotonic()
+        self._seconds[step], self._last = round(now - self._last, 1), now
+
+    def summary(self) -> dict[str, float]:
+        """Return the seconds of each step, of all, and of the processor."""
+        processor = round(time.process_time() - self._processor, 1)
+        return {**self._seconds, "all": round(sum(self._seconds.values()), 1), "processor": processor}
 
 
 def _line(result: Result) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.judge.results import FORMAT, Result
+from tests.judge.results import FORMAT, Drills, Result
 
 
 def alarms(found: list[bool], *, false: int = 0, alarmed: int = 0, delays: list[int] | None = None) -> dict[str, Any]:
@@ -46,7 +46,9 @@ def sensor(vus: float, pca: float, of_alarms: dict[str, Any], kinds: tuple[str, 
     }
 
 
-def result(family: str, name: str, *sensors: dict[str, Any], error: str | None = None, version: str = "v1") -> Result:
+def result(
+    family: str, name: str, *sensors: dict[str, Any], error: str | None = None, version: str = "v1", drill: Drills | None = None
+) -> Result:
     """Return the result of a case."""
     return {
         "format": FORMAT,
@@ -55,6 +57,7 @@ def result(family: str, name: str, *sensors: dict[str, Any], error: str | None =
         "version": version,
         "error": error,
         "members": [],
+        "drill": drill or {},
         "sensors": list(sensors),
         "seconds": {"train": 1.0, "score": 1.0, "all": 2.0},
     }

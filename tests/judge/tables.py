@@ -12,6 +12,7 @@ from tests.judge.families import (
     ahead,
     alarms_of,
     by_family,
+    drills_of,
     kinds_found,
     mean,
     mean_ranking,
@@ -51,6 +52,8 @@ def report(results: Sequence[Result], published: Published) -> str:
     lines += ["", "Simple detectors, found / normal rows alarmed:", "", *_simple(families, results, published)]
     if kinds := list(_kinds(families)):
         lines += ["", "Injected faults, found in their first half, by budget, with the median delay:", "", *kinds]
+    if drills := list(_drills(results)):
+        lines += ["", "Injected faults of `train` in its held-back readings, share found by budget:", "", *drills]
     errors = [f"- {one['family']} {one['name']}: {one['error']}" for one in results if one["error"]]
     return "\n".join([*lines, *(["", "Not judged:", "", *errors] if errors else [])]) + "\n"
 
@@ -130,6 +133,22 @@ def _kinds(families: Mapping[str, Sequence[Sensor]]) -> Iterator[str]:
         by_budget = [kinds_found(sensors, budget) for budget in BUDGETS]
         for kind in by_budget[0]:
             yield _row([family, kind.replace("_", " "), *(_found(*one[kind]) for one in by_budget)])
+
+
+def _drills(results: Sequence[Result]) -> Iterator[str]:
+    by_budget = {budget: drills_of(results, budget) for budget in BUDGETS}
+    families = sorted({one["family"] for one in results if one["drill"]})
+    of_families = [drills_of([one for one in results if one["family"] == family], "default") for family in families]
+    kinds = list(by_budget["default"])
+    if kinds:
+        yield _row(["fault", *BUDGETS, *(f"{family}, default" for family in families)])
+        yield _row(["---"] * (1 + len(BUDGETS) + len(families)))
+    for kind in kinds:
+        yield _row([kind, *(_of(one.get(kind)) for one in (*by_budget.values(), *of_families))])
+
+
+def _of(found: tuple[int, int] | None) -> str:
+    return "-" if found is None or not found[1] else f"{found[0] / found[1]:.0%}"
 
 
 def _found(found: int, count: int, delay_seconds: float | None) -> str:

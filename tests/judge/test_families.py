@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.judge.families import ahead, alarms_of, by_family, kinds_found, mean_ranking
+from tests.judge.families import ahead, alarms_of, by_family, drills_of, kinds_found, mean_ranking
+from tests.judge.product import BUDGETS
+from tests.judge.results import Drills
 from tests.judge.samples import alarms, result, sensor
 from tests.judge.tables import report
 
@@ -43,6 +45,17 @@ def test_events_that_no_sensor_has_are_no_share() -> None:
 
 def test_each_kind_of_fault_has_its_own_delays() -> None:
     assert kinds_found([ONE, TWO], "1") == {"drift": (1, 2, 360.0), "shift": (2, 2, 360.0)}
+
+
+def drill(text: str, found: int) -> Drills:
+    return {budget: [{"kind": "x", "text": text, "injected": 4, "found": found}] for budget in BUDGETS}
+
+
+def test_injected_faults_are_added_up_by_kind() -> None:
+    results = [result("A", "1", ONE, drill=drill("a shift", 3)), result("B", "1", ONE, drill=drill("a shift", 1))]
+
+    assert drills_of(results, "1") == {"a shift": (4, 8)}
+    assert "| a shift | 50% | 50% | 50% | 75% | 25% |" in report(results, {})
 
 
 def test_the_report_has_a_row_for_each_family_and_says_what_was_not_judged() -> None:

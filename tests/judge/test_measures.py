@@ -33,7 +33,7 @@ def scored(case: Case, alarmed: list[int]) -> Outcome:
     outcome = ScoredRows(alarms.astype(np.float64), np.full(len(alarms), 0.5), alarms, alarms, none, none)
     dataset = Dataset(("f0",), ("s",), rows.codes.astype(np.int32), rows.times_ms, rows.values, np.arange(len(alarms)))
     config = EvaluationConfig(quiet_ms=120_000, interval_seconds=60.0)
-    return Outcome(dataset, {"default": outcome, "1": outcome}, {"default": 0.1, "1": 1.0}, config, (), {})
+    return Outcome(dataset, {"default": outcome, "1": outcome}, {"default": 0.1, "1": 1.0}, config, ())
 
 
 def test_what_is_found_missed_and_alarmed_falsely() -> None:
