@@ -43,6 +43,7 @@ def _options() -> argparse.ArgumentParser:
     add("--results", type=Path, default=RESULTS, metavar="DIR", help="results, a directory for each label")
     add("--label", help="name of the results (default: a hash of code, settings and options)")
     add("--train-options", default="", metavar="TEXT", help='further options of train, such as "--steps 100"')
+    add("--models", type=Path, metavar="DIR", help="take the models of these results, for a change that no training knows")
     add("--jobs", type=int, default=2, help="processes")
     add(
         "--compare",
@@ -67,9 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not refs:
         print(f"No cases: name a directory of labelled series with --data or {DATA}, or another family.")
         return 1
-    version = code_version(load_settings(None, None), options.train_options)
-    plan = Plan(options.results / (options.label or version), version, options.train_options)
-    _judge_missing(refs, plan, options.jobs)
+    what_else = f"{options.train_options} {options.models or ''}".strip()
+    version = code_version(load_settings(None, None), what_else)
+    plan = Plan(options.results / (options.label or version), version, options.train_options, options.models)
+    failed = _judge_missing(refs, plan, options.jobs)
     results = load(plan.directory, refs)
     text = report(results, read_published(options.data) if options.data else {})
     _write(plan.directory, text, results)
@@ -79,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if others := other_versions(results, version):
         print(f"Some of these results were measured with other code or settings: {', '.join(sorted(others))}; now {version}.")
     print(f"Results: {plan.directory}, {plan.directory}.md and {plan.directory}.json")
-    return 0
+    return 1 if failed else 0
 
 
 def all_cases(data: Path | None) -> list[CaseRef]:
@@ -87,14 +89,16 @@ def all_cases(data: Path | None) -> list[CaseRef]:
     return [*(labelled_series(data) if data else []), *fleets()]
 
 
-def _judge_missing(refs: Sequence[CaseRef], plan: Plan, jobs: int) -> None:
+def _judge_missing(refs: Sequence[CaseRef], plan: Plan, jobs: int) -> int:
+    """Judge what has no result yet; return how many cases failed by a defect."""
     waiting = missing(plan.directory, refs)
     print(f"{len(refs)} cases, {len(refs) - len(waiting)} of them done in {plan.directory}", flush=True)
-    started = time.monotonic()
+    started, failed = time.monotonic(), 0
     if waiting:
         with processes(jobs) as pool:
-            run(waiting, plan, judge_case, pool, partial(print, flush=True))
+            failed = run(waiting, plan, judge_case, pool, partial(print, flush=True))
         print(f"{len(waiting)} cases took {(time.monotonic() - started) / 60:.1f} minutes", flush=True)
+    return failed
 
 
 def _write(directory: Path, text: str, results: Sequence[Result]) -> None:

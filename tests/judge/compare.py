@@ -14,7 +14,9 @@ from tests.judge.results import Result
 
 #: No family may lose more than this by a change that stays.
 LARGEST_LOSS = 0.01
-VUS = "VUS-PR"
+#: And no more than this of its events, at the default budget.
+LARGEST_LOSS_OF_EVENTS = 0.05
+VUS, RECALL = "VUS-PR", "events found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,14 @@ def compare(before: Sequence[Result], after: Sequence[Result]) -> str:
     lines.append(_row(["---"] * (1 + len(shown))))
     for family in families:
         lines.append(_row([family, *(_difference(*pairs[name], family) for name in shown)]))
-    return "\n".join([*lines, "", verdict(*pairs[VUS])]) + "\n"
+    return "\n".join([*lines, "", verdict(*pairs[VUS]), recall_verdict(*pairs[RECALL])]) + "\n"
+
+
+def recall_verdict(before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    """Say in which families events are lost at the default budget."""
+    changes = {family: after[family] - before[family] for family in after if family in before}
+    losers = [f"{family} {change:+.3f}" for family, change in changes.items() if change < -LARGEST_LOSS_OF_EVENTS]
+    return f"Events found fall by more than {LARGEST_LOSS_OF_EVENTS} in {', '.join(losers) or 'no family'}."
 
 
 def verdict(before: Mapping[str, float], after: Mapping[str, float]) -> str:

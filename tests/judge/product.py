@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import shlex
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,12 +61,19 @@ class Files:
     options: tuple[str, ...]
 
     @classmethod
-    def write(cls, case: Case, directory: Path, train_options: str) -> Files:
-        """Write the readings of a case."""
+    def write(cls, case: Case, directory: Path, train_options: str, known_model: Path | None = None) -> Files:
+        """Write the readings of a case, whose model is there already or will be."""
         train_file, test_file, model = directory / "train.csv", directory / "test.csv", directory / "model"
         write_csv(train_file, case, rows_to_train(case))
         write_csv(test_file, case, rows_to_score(case))
-        return cls(test_file, model, ("--input", str(train_file), "--output", str(model), *shlex.split(train_options)))
+        options = ("--input", str(train_file), "--output", str(model), *shlex.split(train_options))
+        return cls(test_file, known_model or model, options)
+
+
+def keep(model: Path, place: Path) -> None:
+    """Copy a model to a place, instead of one that is there."""
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(model, place)
 
 
 def alerts_at_budgets(settings: Settings) -> dict[str, AlertSettings]:

@@ -17,6 +17,8 @@ from tests.judge.results import FORMAT, Result, save
 
 #: A process is replaced after so many cases, since TensorFlow keeps what it compiled.
 CASES_PER_PROCESS = 8
+#: The folder of the models beside the results.
+MODELS = "models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,16 @@ class Plan:
     directory: Path  # of the results
     version: str
     train_options: str = ""
+    models: Path | None = None  # results whose models are used again instead of training
+
+    def kept_model(self, ref: CaseRef) -> Path:
+        """Return where the model of a case is kept."""
+        return self.directory / MODELS / ref.key
+
+    def known_model(self, ref: CaseRef) -> Path | None:
+        """Return a model that is used again, if there is one."""
+        path = self.models / MODELS / ref.key if self.models else None
+        return path if path and path.is_dir() else None
 
 
 #: Judges one case, in another process.
@@ -37,15 +49,19 @@ def processes(jobs: int) -> Executor:
     return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=CASES_PER_PROCESS)
 
 
-def run(refs: Sequence[CaseRef], plan: Plan, judge: Judge, pool: Executor, say: Callable[[str], None]) -> None:
-    """Judge the cases; what is done stays if one fails or the run is interrupted."""
-    coming = [pool.submit(judge, ref, plan) for ref in refs]
+def run(refs: Sequence[CaseRef], plan: Plan, judge: Judge, pool: Executor, say: Callable[[str], None]) -> int:
+    """Judge the cases; what is done stays if one fails or the run is interrupted. Return how many failed by a defect."""
+    coming = {pool.submit(judge, ref, plan): ref.key for ref in refs}
+    failed = 0
     try:
         for number, done in enumerate(as_completed(coming), 1):
-            say(f"{number}/{len(refs)} {_line(done.result())}")
+            defect = done.exception()
+            failed += defect is not None
+            say(f"{number}/{len(refs)} {f'{coming[done]} failed: {defect!r}' if defect else _line(done.result())}")
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
+    return failed
 
 
 def judge_case(ref: CaseRef, plan: Plan) -> Result:
@@ -65,13 +81,15 @@ def judge_case(ref: CaseRef, plan: Plan) -> Result:
 def _judged(ref: CaseRef, plan: Plan, directory: Path) -> Result:
     """Train, score, repeat the injected faults, and measure."""
     from tests.judge.measures import measure
-    from tests.judge.product import Files, alerts_at_budgets, open_scorer, score, train
+    from tests.judge.product import Files, alerts_at_budgets, keep, open_scorer, score, train
 
     settings: Settings = load_settings(None, None)
     timing = _Timing()
     case = ref.load(ref)
-    files = Files.write(case, directory, plan.train_options)
-    train(files.options)
+    files = Files.write(case, directory, plan.train_options, plan.known_model(ref))
+    if not plan.known_model(ref):
+        train(files.options)
+        keep(files.model, plan.kept_model(ref))
     timing.lap("train")
     from tests.judge.drills import drill_at_budgets  # imports TensorFlow: what is refused before is told quickly
 

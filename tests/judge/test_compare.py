@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.judge.compare import FIGURES, Choice, choose, compare, figures, leave_one_out, verdict
+from tests.judge.compare import FIGURES, Choice, choose, compare, figures, leave_one_out, recall_verdict, verdict
 from tests.judge.results import Result
 from tests.judge.samples import alarms, result, sensor
 
@@ -16,6 +16,11 @@ def test_a_change_stays_if_the_mean_gains_and_no_family_loses_more_than_a_hundre
     assert "does not stay" in verdict(before, {"A": 0.6, "B": 0.48})
     assert "B -0.020 lose more than 0.01" in verdict(before, {"A": 0.6, "B": 0.48})
     assert "does not stay" in verdict(before, before)
+
+
+def test_families_that_lose_events_are_named() -> None:
+    assert recall_verdict({"A": 0.9, "B": 0.9}, {"A": 0.8, "B": 0.86}) == "Events found fall by more than 0.05 in A -0.100."
+    assert recall_verdict({"A": 0.9}, {"A": 0.9}) == "Events found fall by more than 0.05 in no family."
 
 
 def test_only_families_that_both_have_are_compared() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stream_detector.settings.schema import Settings
 from tests.judge.cases import CaseRef, read_series
+from tests.judge.product import keep
 from tests.judge.results import Result, code_version, load, missing, other_versions, save
 from tests.judge.runner import Plan, judge_case, run
 from tests.judge.samples import alarms, result, sensor, series_file
@@ -50,6 +51,38 @@ def test_a_run_judges_each_case_and_says_so(tmp_path: Path) -> None:
 
     assert sorted(said) == [f"{n}/2 A {n}: VUS-PR 0.500, 2 false incidents, 2 s" for n in (1, 2)]
     assert missing(tmp_path, refs("1", "2")) == []
+
+
+def test_a_defect_in_one_case_does_not_stop_the_others_and_is_said(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def judge(ref: CaseRef, _plan: Plan) -> Result:
+        if ref.name == "1":
+            raise ValueError("no such member")
+        return result(ref.family, ref.name, sensor(0.5, 0.4, alarms([True])))
+
+    with ThreadPoolExecutor(1) as pool:
+        assert run(refs("1", "2"), Plan(tmp_path, "v1"), judge, pool, said.append) == 1
+
+    assert sorted(line[4:] for line in said) == [
+        "A 2: VUS-PR 0.500, 0 false incidents, 2 s",
+        "A__1 failed: ValueError('no such member')",
+    ]
+
+
+def test_a_model_is_used_again_only_where_there_is_one(tmp_path: Path) -> None:
+    one, two = refs("1", "2")
+    plan = Plan(tmp_path / "now", "v1", models=tmp_path / "before")
+    before = Plan(tmp_path / "before", "v1")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").write_text("{}")
+    for _ in range(2):
+        keep(tmp_path / "model", before.kept_model(one))
+
+    assert plan.known_model(one) == before.kept_model(one)
+    assert (before.kept_model(one) / "model.json").read_text() == "{}"
+    assert plan.known_model(two) is None
+    assert before.known_model(one) is None
 
 
 def test_what_the_product_refuses_is_a_result_with_the_reason(tmp_path: Path) -> None:
