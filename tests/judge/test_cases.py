@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.judge.cases import START_MS, labelled_series, read_series, rows_to_score, rows_to_train, select
+from tests.judge.cases import START_MS, CaseRef, labelled_series, read_series, rows_to_score, rows_to_train, select
 from tests.judge.samples import series_file
 
 
@@ -34,6 +34,12 @@ def test_the_test_starts_with_the_last_two_hundred_healthy_readings(tmp_path: Pa
     assert len(rows.times_ms) == 220
     assert rows.values[0].tolist() == [200.0, 201.0]  # row 100 of the training
     assert rows.labels.nonzero()[0].tolist() == [204, 205, 206, 207]
+
+
+def test_the_small_set_has_one_series_of_a_family_that_takes_long() -> None:
+    refs = [CaseRef("A", str(number), read_series, cost=5e6) for number in range(3)]
+
+    assert len(select(refs, [], small=True)) == 1
 
 
 def test_the_small_set_has_as_many_series_of_each_family_always_the_same_and_with_events(tmp_path: Path) -> None:
