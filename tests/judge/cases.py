@@ -20,7 +20,7 @@ START_MS = 1_600_000_000_000
 WARM_ROWS = 200
 #: Series of each family in the small set; one of those that take long: large files, and fleets.
 SMALL = 2
-LONG_COST = 4e6
+LONG_COST = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class CaseRef:
     load: Callable[[CaseRef], Case]
     source: str = ""  # of a labelled series: its file
     seed: int = 0  # of a simulated fleet
-    cost: float = 0.0  # bytes of readings; those that take long are judged first
+    cost: float = 0.0  # bytes of its file or readings; what takes long is judged first
 
     @property
     def key(self) -> str:
