@@ -11,6 +11,7 @@ from typing import Protocol
 
 from stream_detector.detection.calibration import Calibration, alarms_per_reading
 from stream_detector.detection.decision_rules import DecisionRules, OwnPace
+from stream_detector.detection.departure import HealthyRange
 from stream_detector.detection.detector import Detector, WindowConfig
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.fold import RuleConfig
@@ -147,6 +148,7 @@ def decision_rules(
         rules_version=rules_version(budget, interval_seconds * state.stride, of_rules, **of_model),
         findings=rule_config(model, healthy, of_rules, update_seconds(model, alerts)) if of_rules and healthy else None,
         budget_per_sensor_day=budget,
+        healthy_range=HealthyRange.of(healthy, calibration.sensors) if healthy else None,
         pace=OwnPace.of(calibration, budget, state.stride, times),
     )
 

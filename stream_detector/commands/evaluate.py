@@ -120,7 +120,7 @@ def main(arguments: argparse.Namespace) -> int:
         dataset = with_rises(dataset, counters, _gap_limits_ms(dataset, settings))
         training = with_rises(training, counters, _gap_limits_ms(training, settings)) if training else None
     scorecards = _scorecards(dataset, truth, scored, training, config)
-    quiet_seconds = [config.quiet_of(one.interval_seconds) / 1000.0 for one in scorecards]
+    quiet_seconds = [config.times_of(one.interval_seconds).quiet_ms / 1000.0 for one in scorecards]
     about = _about(arguments, scorer, settings, truth, (min(quiet_seconds), max(quiet_seconds)))
     evaluation = build_report(about, scorecards)
     evaluation["explanations"] = check_explanations(
@@ -175,6 +175,8 @@ def evaluation_config(
         seed,
         decision.pace.quiet_intervals,
         scorer.spec.window_length,
+        decision.pace.accept_ms,
+        decision.pace.accept_intervals,
     )
 
 
@@ -220,7 +222,7 @@ def _plots(scorecards: Sequence[Scorecard], limit: int, scorer: KerasScorer, con
         one.series.sensor: plot_series(
             one.series,
             expected_values(scorer, scorer.calibration, one.series, spec.features, spec.window_length),
-            config.quiet_of(one.interval_seconds),
+            config.times_of(one.interval_seconds),
             spec.window_length,
         )
         for one in chosen

@@ -1,8 +1,8 @@
 """Finds the features whose new normal an accepted incident shows: only these are learned again, the others keep their limit.
 
-The features are hidden one after the other, each time the one without which the newest window is least surprising, until it is
-no longer anomalous. If that takes more than half of the features, the whole sensor has another point of operation, and all of
-them are learned again.
+Those that are away from where healthy data have them are hidden first. Then the features are hidden one after the other, each
+time the one without which the newest window is least surprising, until it is no longer anomalous. If that takes more than half
+of the features, the whole sensor has another point of operation, and all of them are learned again.
 """
 
 from __future__ import annotations
@@ -41,24 +41,40 @@ def scored_windows(appended: Appended, scales: Scales, chosen: Int64Array) -> Fl
     return windows
 
 
-def shifted_features(
-    log_errors: LogErrors, window: Float32Array, scales: Scales, accepted: Acceptance, rules: DecisionRules
-) -> BoolArray:
-    """Return the features [F] to learn again, from the window [1, T, F] of the accepted reading and its scale; blocks."""
-    measured = ~np.isnan(window[0, -1])
-    left, hidden = np.flatnonzero(measured).tolist(), np.zeros(len(measured), np.bool_)
-    while left and hidden.sum() <= len(measured) // 2:
-        trials = np.repeat(window, len(left), axis=0)
-        trials[:, :, hidden] = np.nan
-        trials[np.arange(len(left)), :, left] = np.nan
-        errors = log_errors(trials, scales.take(np.zeros(len(left), np.int64))).astype(np.float64)
-        surprises = (rules.tails.surprise(errors - accepted.levels) * rules.weights).sum(axis=1)
-        surprises = np.where(np.isnan(surprises), np.inf, surprises)  # nothing is left to score
-        best = int(surprises.argmin())
-        hidden[left.pop(best)] = True
-        if surprises[best] <= accepted.limit:
-            return np.asarray(hidden)
-    return np.asarray(measured)
+@dataclass(frozen=True, slots=True)
+class AcceptedWindow:
+    """The newest window [1, T, F] of an accepted incident, and what it is judged with."""
+
+    window: Float32Array
+    scale: Scales
+    accepted: Acceptance
+    log_errors: LogErrors
+    rules: DecisionRules
+
+    def shifted_features(self, away: BoolArray) -> BoolArray:
+        """Return the features [F] to learn again; blocks. `away` [F] are those that have left the range of healthy data."""
+        measured = ~np.isnan(self.window[0, -1])
+        hidden = measured & away
+        trials = hidden[np.newaxis] if hidden.any() else _one_more(hidden, measured)
+        while len(trials) and hidden.sum() <= len(measured) // 2:
+            surprises = self._surprises_without(trials)
+            hidden = trials[surprises.argmin()]
+            if surprises.min() <= self.accepted.limit:
+                return np.asarray(hidden)
+            trials = _one_more(hidden, measured)
+        return np.asarray(measured)
+
+    def _surprises_without(self, hidden: BoolArray) -> Float64Array:
+        """Return the surprise [K] without the features [K, F]; infinite if nothing is left to score."""
+        windows = np.where(hidden[:, np.newaxis], np.float32(np.nan), self.window)
+        errors = self.log_errors(windows, self.scale.take(np.zeros(len(hidden), np.int64))).astype(np.float64)
+        surprises = (self.rules.tails.surprise(errors - self.accepted.levels) * self.rules.weights).sum(axis=1)
+        return np.where(np.isnan(surprises), np.inf, surprises)
+
+
+def _one_more(hidden: BoolArray, measured: BoolArray) -> BoolArray:
+    """Return the features [F] with each one [K] of the measured others."""
+    return hidden | np.eye(len(hidden), dtype=np.bool_)[measured & ~hidden]
 
 
 def is_still_there(window: Float32Array, scales: Scales, features: BoolArray) -> bool:

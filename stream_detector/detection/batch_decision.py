@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.detection.acceptance import Acceptance, is_still_there, scored_windows, shifted_features
+from stream_detector.detection.acceptance import Acceptance, AcceptedWindow, is_still_there, scored_windows
 from stream_detector.detection.decision import Decisions, ScoredReadings, decide
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.scorer import Scorer
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
 from stream_detector.state.arena import Arena
 from stream_detector.state.known_sensors import UNKNOWN
-from stream_detector.state.running_scale import ScaleConfig, Scales, start_again
+from stream_detector.state.running_scale import ScaleConfig, Scales, quantile, start_again
 from stream_detector.state.windows import Appended
 
 
@@ -61,25 +61,38 @@ class BatchDecision:
         at = np.array([accepted.position])
         slot, scale = int(self.appended.slot[accepted.position]), self.scales.take(at)
         window = scored_windows(self.appended, self.scales, at)
-        features = shifted_features(self._log_errors, window, scale, accepted, self.rules)
+        table_row = self.arena.table_rows[[slot]]
+        accepted_window = AcceptedWindow(window, scale, accepted, self._log_errors, self.rules)
+        features = accepted_window.shifted_features(self._are_away(window, scale, table_row))
         counts = self.arena.records["moments"]["count"][slot]
-        is_known = bool(self.arena.table_rows[slot] != UNKNOWN)
+        is_known = bool(table_row[0] != UNKNOWN)
         if is_known and bool((counts[features] > 0).all()) and is_still_there(window, scale, features):
             return  # these were learned again already, and are not elsewhere but different: the limit rises
         later = np.flatnonzero(self.fold.groups == accepted.group)
         later = later[later > accepted.position]
+        values = self.appended.newest_values()[later]
         start_again(
             self.arena.records,
             slot,
             features,
             window[0].astype(np.float64),
-            later=(later, self.appended.newest_values()[later]),
+            later=(later, values),
             scales=self.scales,
             rules=self.config,
             is_known=is_known,
         )
+        if self.fold.is_outside is not None:
+            rows = np.repeat(table_row, len(later))
+            self.fold.is_outside[later] = self.rules.are_outside(values, self.scales.take(later), rows)
         self.fold.errors[later] = np.nan
         self.fold.scorable[later] = self.appended.filled[later] == self.appended.window_length
+
+    def _are_away(self, window: Float32Array, scale: Scales, table_row: Int32Array) -> BoolArray:
+        """Return the features [F] whose median in a window [1, T, F] is where healthy data have none."""
+        if self.rules.healthy_range is None:
+            return np.zeros(window.shape[2], np.bool_)
+        middle = quantile(window.astype(np.float64), 0.5)[:, 0]
+        return np.asarray(self.rules.healthy_range.outside(middle, scale, table_row)[0])
 
     def _log_errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
         return self.scorer.start(windows, scales)()

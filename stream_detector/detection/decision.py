@@ -4,8 +4,9 @@ Each member's log error above the sensor's own level gives a surprise, and their
 reading (calibration.py). A reading is anomalous when its surprise exceeds the typical one by the margin that the alarm
 budget allows. Consecutive anomalous readings are one incident: opened, updated at intervals, and closed after a quiet
 spell, all in the sensor's own event time. A reading above half the margin does not open an incident, but holds one open, so a
-score that wavers around its limit is one incident (the deadband of ISA-18.2). A reading without a score is no sign that all is
-well: it closes no incident either, unless none is scored for `accept_ms`.
+score that wavers around its limit is one incident (the deadband of ISA-18.2). So does a value where healthy data have none, to
+which a window may have got used (departure.py). A reading without a score is no sign that all is well: it closes no incident
+either, unless none is scored for `accept_ms`.
 
 The published score is the mean of the surprise and a slow memory of it. A single reading cannot make it high, so it ranks
 readings better than the surprise alone. The published threshold is the mean of the limit and the same memory, so a score
@@ -50,6 +51,7 @@ class ScoredReadings:
     interval_ms: Float32Array  # [N] the sensor's usual time between readings; 0: not known
     jump_ms: Int64Array  # [N] by how much the sensor's clock jumped forwards at this reading
     returns: Returns | None = None  # which readings [N] end a silence; None: none does
+    is_outside: BoolArray | None = None  # [N] a value is where healthy data have none (departure.py); None: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ class _Fold:
         found.thresholds[positions] = threshold = (limit + memory) / 2.0
         found.anomalous[positions] = anomalous = score > threshold  # False for NaN; surprise > limit, up to rounding
         found.holding[positions] = anomalous | (surprise > limit - (1.0 - HELD_SHARE) * self._margins[positions])
+        if self._readings.is_outside is not None:
+            found.holding[positions] |= self._readings.is_outside[positions]
         found.surprises[positions] = surprises
         found.level_counts[positions] = state["level_count"]
         if anomalous.any() or was_open.any():

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.detection.calibration import Calibration, Tails, alarms_per_reading
+from stream_detector.detection.departure import HealthyRange
 from stream_detector.detection.rules.fold import RuleConfig
-from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array
+from stream_detector.readings import BoolArray, Float32Array, Float64Array, FloatArray, Int32Array
 from stream_detector.state.known_sensors import UNKNOWN
+from stream_detector.state.running_scale import Scales
 
 LEVEL_MEMORY_COUNT = 2_000.0
 #: The intervals, in milliseconds, for which margins are computed: a quarter of an octave apart, from 1 ms to 34 years.
@@ -79,6 +81,7 @@ class DecisionRules:
     rules_version: str = ""  # hash of the settings that affect decisions, as published in events
     budget_per_sensor_day: float = 0.0  # accepted false alarms per sensor and day; the margin follows from it
     pace: OwnPace | None = None  # margin and times of a sensor whose interval is known; the fields above are the model's
+    healthy_range: HealthyRange | None = None  # None: not known
     findings: RuleConfig | None = None  # of the rules that need no model; None: there are none
 
     @classmethod
@@ -124,6 +127,12 @@ class DecisionRules:
             np.where(known, np.maximum(pace.quiet_ms, pace.quiet_intervals * interval), self.quiet_ms),
             np.where(known, np.maximum(pace.accept_ms, pace.accept_intervals * interval), self.accept_ms),
         )
+
+    def are_outside(self, values: FloatArray, scales: Scales, table_rows: Int32Array) -> BoolArray | None:
+        """Return whether a value of each reading, values [N, F], is where healthy data have none; None: not known."""
+        if self.healthy_range is None:
+            return None
+        return np.asarray(self.healthy_range.outside(values, scales, table_rows).any(axis=1))
 
     def is_ready(self, table_rows: Int32Array, level_count: Float64Array, is_scale_learned: BoolArray) -> BoolArray:
         """Return for sensors [N] whether scale and levels rest on enough of the sensor's readings, in training or since."""

@@ -19,6 +19,14 @@ from stream_detector.timestamps import SECONDS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)
+class IncidentTimes:
+    """When incidents close, in milliseconds."""
+
+    quiet_ms: int  # without a row that holds it open
+    accept_ms: int = NEVER  # after it opened, as the new normal
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmCounts:
     """Counts of alarms, which add up over sensors, and the figures computed from them.
 
@@ -121,11 +129,12 @@ def opened_after(marked: BoolArray, incidents: Int64Array, window_length: int) -
     return np.asarray(incidents[:, 0] - last[incidents[:, 0]] < window_length)
 
 
-def find_incidents(detection: Detection, times_ms: Int64Array, late: BoolArray, quiet_ms: int) -> Int64Array:
+def find_incidents(detection: Detection, times_ms: Int64Array, late: BoolArray, limits: IncidentTimes) -> Int64Array:
     """Return the incidents of one sensor's alarms [N] as [I, 2]: the row of the first alarm, and the row after the last.
 
     As in the stream, an incident lasts while rows hold it open. A scored row that does not closes it if the last that did is at
-    least `quiet_ms` ago. Late rows are skipped. The time limit of the stream for an incident (`accept_ms`) is left out.
+    least `quiet_ms` ago, and one without a score after `accept_ms`. An alarm after `accept_ms` also closes it, as the new
+    normal, or any row that holds it after twice that time. Late rows are skipped.
     """
     accepted = np.flatnonzero(~late)
     times_ms, alarms = times_ms[accepted], detection.alarms[accepted]
@@ -133,15 +142,28 @@ def find_incidents(detection: Detection, times_ms: Int64Array, late: BoolArray, 
     if not alarms.any():
         return np.empty((0, 2), np.int64)
     earlier, later = holding[:-1], holding[1:]
-    # If any row between two that hold closes the incident, the last scored one does. Adjacent ones have none between them.
-    scored = np.where(np.isnan(detection.scores[accepted]), 0, np.arange(len(accepted)))
-    last_scored = np.maximum(np.maximum.accumulate(scored)[later - 1], earlier)
-    closes = times_ms[last_scored] - times_ms[earlier] >= max(quiet_ms, 1)
-    alarmed = np.flatnonzero(alarms)
-    spell = np.concatenate([[0], np.cumsum(closes)])[np.searchsorted(holding, alarmed)]
-    is_first = np.diff(spell, prepend=-1) > 0
-    is_last = np.diff(spell, append=spell[-1] + 1) > 0
-    return np.stack([accepted[alarmed[is_first]], accepted[alarmed[is_last]] + 1], axis=1)
+    closes = np.zeros(len(later), np.bool_)
+    is_scored = ~np.isnan(detection.scores[accepted])
+    for chosen, after_ms in ((is_scored, limits.quiet_ms), (~is_scored, limits.accept_ms)):
+        # If any chosen row between two that hold closes the incident, the last one does. Adjacent ones have none between them.
+        rows = np.maximum.accumulate(np.where(chosen, np.arange(len(accepted)), 0))
+        closes |= times_ms[np.maximum(rows[later - 1], earlier)] - times_ms[earlier] >= max(after_ms, 1)
+    found = []
+    for spell in np.split(holding, np.flatnonzero(closes) + 1):
+        found += _incidents_of(spell, alarms[spell], times_ms[spell], limits.accept_ms)
+    return np.asarray(accepted[np.array(found)] + np.array([0, 1]))
+
+
+def _incidents_of(rows: Int64Array, alarms: BoolArray, times_ms: Int64Array, accept_ms: int) -> list[tuple[int, int]]:
+    """Return the first and the last alarm of each incident of a spell, of rows [K] that hold one open."""
+    found, left = [], np.flatnonzero(alarms)
+    while len(left):
+        open_ms = times_ms - times_ms[left[0]]
+        accepting = (alarms & (open_ms >= accept_ms)) | (open_ms >= 2 * accept_ms)
+        end = int(accepting.argmax()) if accepting.any() else len(rows) - 1
+        found.append((int(rows[left[0]]), int(rows[left[left <= end][-1]])))
+        left = left[left > end]
+    return found
 
 
 def watched_days(rows: int, interval_seconds: float) -> float:

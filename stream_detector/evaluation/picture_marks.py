@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.evaluation.alarms import find_incidents, is_false, opened_after
+from stream_detector.evaluation.alarms import IncidentTimes, find_incidents, is_false, opened_after
 from stream_detector.evaluation.found_events import BY_SCORE, NEVER, find_events, found_by
 from stream_detector.evaluation.scorecard import LabelledSeries
 
@@ -39,9 +39,9 @@ def event_marks(series: LabelledSeries) -> list[Mark]:
     return marks
 
 
-def alarm_marks(series: LabelledSeries, quiet_ms: int, window_length: int) -> list[Mark]:
+def alarm_marks(series: LabelledSeries, times: IncidentTimes, window_length: int) -> list[Mark]:
     """Return a mark for each incident: of what it is, and whether it is false."""
-    incidents, told = find_incidents(series.product, series.times_ms, series.is_late, quiet_ms), series.told()
+    incidents, told = find_incidents(series.product, series.times_ms, series.is_late, times), series.told()
     marked = series.truth().marked()
     false, after = is_false(marked, incidents), opened_after(marked, incidents, window_length)
     marks = []

@@ -10,6 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stream_detector.evaluation.alarms import IncidentTimes
 from stream_detector.evaluation.expected_values import Expected
 from stream_detector.evaluation.picture_marks import FALSE, FOUND, MISSED, TRUE, Mark, alarm_marks, event_marks, pauses
 from stream_detector.evaluation.scorecard import LabelledSeries
@@ -27,10 +28,13 @@ _COLORS = {FOUND: "#fde2c8", MISSED: "#c58af9", TRUE: "#188038", FALSE: "#c5221f
 _NAMES = {FOUND: "labelled fault, found", MISSED: "labelled fault, missed", TRUE: "alarm in a fault", FALSE: "false alarm"}
 #: The width of a character of the marks' text, as a share of the picture's; texts that would overlap are left out.
 _CHARACTER = 0.0062
+_NO_TIMES = IncidentTimes(0)
 _IN_DAYS = 1000.0 * SECONDS_PER_DAY  # matplotlib counts time in days
 
 
-def plot_series(series: LabelledSeries, expected: Expected | None = None, quiet_ms: int = 0, window_length: int = 1) -> bytes:
+def plot_series(
+    series: LabelledSeries, expected: Expected | None = None, times: IncidentTimes = _NO_TIMES, window_length: int = 1
+) -> bytes:
     """Return a PNG. Omits late rows. Draws the features that `expected` names, in its order."""
     accepted = np.flatnonzero(~series.is_late)
     starts = np.unique(np.linspace(0, len(accepted), min(POINTS, len(accepted)), endpoint=False).astype(np.int64))
@@ -40,7 +44,7 @@ def plot_series(series: LabelledSeries, expected: Expected | None = None, quiet_
     if expected and expected.left_out:
         text = f"the {len(shown)} features that were blamed most; {expected.left_out} more were blamed and are not drawn"
         figure.supxlabel(text, fontsize="small")
-    of_events, of_alarms = event_marks(series), alarm_marks(series, quiet_ms, window_length)
+    of_events, of_alarms = event_marks(series), alarm_marks(series, times, window_length)
     for axes in panels[1:]:
         _shade(axes, of_events, (0.0, 1.0))
         _shade(axes, of_alarms, (0.0, 0.07))

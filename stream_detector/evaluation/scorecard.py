@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from stream_detector.detection.transition import SILENT
-from stream_detector.evaluation.alarms import AlarmCounts, count_alarms, find_incidents, is_false, opened_after, watched_days
+from stream_detector.evaluation.alarms import (
+    AlarmCounts,
+    IncidentTimes,
+    count_alarms,
+    find_incidents,
+    is_false,
+    opened_after,
+    watched_days,
+)
 from stream_detector.evaluation.baselines import BASELINES, LEAST_TRAINING_ROWS, Detection, detect
 from stream_detector.evaluation.dominant_period import vus_window
 from stream_detector.evaluation.found_events import BY_RULES, BY_SCORE, NEVER, Truth, found_by, told_ms, truth_of
@@ -33,10 +41,16 @@ class EvaluationConfig:
     seed: int = 0
     quiet_intervals: float = 0.0  # of the sensor, after which an incident closes, at least
     window_length: int = 1  # of the model, in rows
+    accept_ms: int = NEVER  # after which an incident is accepted as the new normal, at least
+    accept_intervals: float = 0.0
 
-    def quiet_of(self, interval_seconds: float) -> int:
-        """Return how long a sensor with this interval is without an alarm before its incident closes, in milliseconds."""
-        return max(self.quiet_ms, round(1000.0 * self.quiet_intervals * interval_seconds))
+    def times_of(self, interval_seconds: float) -> IncidentTimes:
+        """Return when the incidents of a sensor with this interval close."""
+        interval_ms = 1000.0 * interval_seconds
+        return IncidentTimes(
+            max(self.quiet_ms, round(self.quiet_intervals * interval_ms)),
+            max(self.accept_ms, round(self.accept_intervals * interval_ms)),
+        )
 
 
 def _no_silences() -> Int64Array:
@@ -148,15 +162,17 @@ def make_scorecard(series: LabelledSeries, training: Dataset | None, config: Eva
         detections[name] = detect(name, healthy, series.values, np.random.default_rng([config.seed, number]))
     window = config.vus_window or vus_window(series.values[:, 0])
     interval_seconds = _interval_seconds(series.times_ms) or config.interval_seconds
-    quiet_ms = config.quiet_of(interval_seconds)
-    scores = {name: _score(series, detection, window, interval_seconds, quiet_ms) for name, detection in detections.items()}
-    scores[PRODUCT] = replace(scores[PRODUCT], alarms=_with_causes(series, scores[PRODUCT].alarms, quiet_ms, config))
+    times = config.times_of(interval_seconds)
+    scores = {name: _score(series, detection, window, interval_seconds, times) for name, detection in detections.items()}
+    scores[PRODUCT] = replace(scores[PRODUCT], alarms=_with_causes(series, scores[PRODUCT].alarms, times, config))
     return Scorecard(series, interval_seconds, window, source, scores)
 
 
-def _score(series: LabelledSeries, detection: Detection, window: int, interval_seconds: float, quiet_ms: int) -> SensorScore:
+def _score(
+    series: LabelledSeries, detection: Detection, window: int, interval_seconds: float, times: IncidentTimes
+) -> SensorScore:
     labels = series.labels
-    incidents = find_incidents(detection, series.times_ms, series.is_late, quiet_ms)
+    incidents = find_incidents(detection, series.times_ms, series.is_late, times)
     days = watched_days(len(labels), interval_seconds)
     told = series.told() if detection is series.product else told_ms(series.times_ms, detection.alarms)
     alarms = count_alarms(series.truth(), series.times_ms, told, incidents, days)
@@ -166,11 +182,11 @@ def _score(series: LabelledSeries, detection: Detection, window: int, interval_s
     return SensorScore(Ranking(vus_pr(labels, scores, window), average_precision(labels, scores)), alarms)
 
 
-def _with_causes(series: LabelledSeries, alarms: AlarmCounts, quiet_ms: int, config: EvaluationConfig) -> AlarmCounts:
+def _with_causes(series: LabelledSeries, alarms: AlarmCounts, times: IncidentTimes, config: EvaluationConfig) -> AlarmCounts:
     """Count besides the product's alarms what each cause finds, and the false incidents that opened right after an event."""
     truth = series.truth()
     by = found_by(truth, series.times_ms, series.causes_with_rules())
-    incidents, marked = find_incidents(series.product, series.times_ms, series.is_late, quiet_ms), truth.marked()
+    incidents, marked = find_incidents(series.product, series.times_ms, series.is_late, times), truth.marked()
     after = is_false(marked, incidents) & opened_after(marked, incidents, config.window_length)
     return replace(alarms, found_by={name: int(found.sum()) for name, found in by.items()}, false_after_events=int(after.sum()))
 

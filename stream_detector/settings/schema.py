@@ -268,7 +268,9 @@ class AlertSettings(Group):
         description="Event time between updates of an incident. Unset: 300, or a window if longer.",
     )
     quiet_seconds: Seconds | None = Field(
-        None, description="Event time below half the margin of an alarm that closes an incident. Unset: half a window."
+        None,
+        description="Event time below half the margin of an alarm, and within healthy values, that closes an incident. "
+        "Unset: half a window.",
     )
     accept_seconds: Seconds = Field(
         43_200.0,

@@ -170,9 +170,9 @@ def _add(moments: Records, values: Float64Array, rules: ScaleConfig, learning: B
 
 def _without_far_values(moments: Records, windows: Float64Array) -> Records:
     """Return the moments [K, F] of windows [K, T, F] without their far values, where there are any; else those given."""
-    distance = np.abs(windows - _quantile(windows, 0.5))
-    far = distance > FAR * _quantile(distance, 1.0 - QUARTER)
-    far &= _quantile(distance, 1.0 - QUARTER) > 0.0
+    distance = np.abs(windows - quantile(windows, 0.5))
+    far = distance > FAR * quantile(distance, 1.0 - QUARTER)
+    far &= quantile(distance, 1.0 - QUARTER) > 0.0
     kept = ~np.isnan(windows) & ~far
     count = kept.sum(axis=1)
     near = np.where(kept, windows, 0.0)
@@ -184,7 +184,7 @@ def _without_far_values(moments: Records, windows: Float64Array) -> Records:
     return result
 
 
-def _quantile(values: Float64Array, share: float) -> Float64Array:
+def quantile(values: Float64Array, share: float) -> Float64Array:
     """Return the quantile of the present values of windows [K, T, F], as [K, 1, F]; NaN without any."""
     ordered = np.sort(values, axis=1)  # NaN last
     last = np.maximum((~np.isnan(values)).sum(axis=1, keepdims=True) - 1, 0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from stream_detector.detection.calibration import Calibration, Tails
 from stream_detector.detection.decision_rules import DecisionRules
+from stream_detector.detection.departure import HealthyRange
 from stream_detector.detection.detector import Detector, WindowConfig
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.scorer import WindowErrors
@@ -58,7 +59,11 @@ class Run:
     relearning: list[bool]  # [N] whether features are learned again
 
 
-def detector(*, known: bool = True) -> Detector:
+#: Healthy values lie within half a deviation.
+RANGE = HealthyRange(np.full((2, FEATURES), -0.6, np.float32), np.full((2, FEATURES), 0.6, np.float32))
+
+
+def detector(*, known: bool = True, healthy_range: HealthyRange | None = None, scorer: FarScorer | None = None) -> Detector:
     table = SensorTable(
         rows={"pump": 0} if known else {},
         location=np.zeros((int(known), FEATURES), np.float32),
@@ -84,8 +89,9 @@ def detector(*, known: bool = True) -> Detector:
     rules = DecisionRules.of(
         calibration, 1.0, update_ms=10**9, quiet_ms=2 * MINUTE_MS, accept_ms=ACCEPT * MINUTE_MS, model_tag=7
     )
+    rules = replace(rules, healthy_range=healthy_range)
     scales = ScaleConfig(table, np.ones(FEATURES, np.float32), LEARNED)
-    return Detector(Arena(8, STEPS, FEATURES, 1), FarScorer(), SPEC, rules, WindowConfig(10 * MINUTE_MS, scales))
+    return Detector(Arena(8, STEPS, FEATURES, 1), scorer or FarScorer(), SPEC, rules, WindowConfig(10 * MINUTE_MS, scales))
 
 
 def pace(sensors: int) -> dict[str, Float32Array]:
@@ -103,8 +109,8 @@ def values(count: int, **shifts: tuple[int, float]) -> Float32Array:
     return found
 
 
-def run(rows: Float32Array, batch: int = 1000, *, known: bool = True) -> Run:
-    one = detector(known=known)
+def run(rows: Float32Array, batch: int = 1000, *, known: bool = True, healthy_range: HealthyRange | None = None) -> Run:
+    one = detector(known=known, healthy_range=healthy_range)
     one.arena.make_room(1)
     one.admit_new(0, ["pump"])
     anomalous, scored, location = [], [], []
@@ -175,10 +181,11 @@ def test_if_all_features_shift_the_sensor_is_not_scored_until_they_are_learnt() 
 
 @pytest.mark.parametrize("batch", [1, 2, 7, 31])
 @pytest.mark.parametrize("known", [True, False])
-def test_the_state_does_not_depend_on_how_the_log_was_cut(batch: int, known: bool) -> None:
+@pytest.mark.parametrize("healthy_range", [None, RANGE])
+def test_the_state_does_not_depend_on_how_the_log_was_cut(batch: int, known: bool, healthy_range: HealthyRange | None) -> None:
     shifted = values(150, temperature=(40, 8.0), flow=(90, -9.0))
 
-    whole, cut = run(shifted, known=known), run(shifted, batch, known=known)
+    whole, cut = (run(shifted, size, known=known, healthy_range=healthy_range) for size in (1000, batch))
 
     assert cut.moments == whole.moments
     assert cut.header == whole.header

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.detection.transition import OPENED
-from stream_detector.evaluation.alarms import AlarmCounts, count_alarms, find_incidents, opened_after, pooled, watched_days
+from stream_detector.evaluation.alarms import (
+    AlarmCounts,
+    IncidentTimes,
+    count_alarms,
+    find_incidents,
+    opened_after,
+    pooled,
+    watched_days,
+)
 from stream_detector.evaluation.baselines import Detection
 from stream_detector.evaluation.found_events import Truth, told_ms
 from stream_detector.readings import BoolArray, Readings
@@ -35,7 +43,7 @@ def detection(alarms: str, holding: str = "", scored: str = "") -> Detection:
 def counts(labels: str, alarms: str, quiet_ms: int = 1) -> AlarmCounts:
     """Count the alarms of a sensor with a reading per minute."""
     times_ms = MINUTE_MS * np.arange(len(labels), dtype=np.int64)
-    incidents = find_incidents(detection(alarms), times_ms, np.zeros(len(labels), np.bool_), quiet_ms)
+    incidents = find_incidents(detection(alarms), times_ms, np.zeros(len(labels), np.bool_), IncidentTimes(quiet_ms))
     truth = Truth(flags(labels), np.empty((0, 3), np.int64))
     return count_alarms(truth, times_ms, told_ms(times_ms, flags(alarms)), incidents, watched_days(len(labels), 60.0))
 
@@ -135,9 +143,11 @@ def test_two_alarms_with_nothing_in_between_are_one_incident_however_long_that_t
     times_ms = np.array([0, 1000, 900_000, 901_000])
     late = np.zeros(4, np.bool_)
 
-    assert find_incidents(detection("0110"), times_ms, late, quiet_ms=2000).tolist() == [[1, 3]]
+    assert find_incidents(detection("0110"), times_ms, late, IncidentTimes(2000)).tolist() == [[1, 3]]
     # the stream drops the late reading in between
-    assert find_incidents(detection("1010"), np.array([0, -5, 9000, 9001]), flags("0100"), quiet_ms=2000).tolist() == [[0, 3]]
+    assert find_incidents(detection("1010"), np.array([0, -5, 9000, 9001]), flags("0100"), IncidentTimes(2000)).tolist() == [
+        [0, 3]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -155,21 +165,44 @@ def test_an_incident_lasts_while_rows_hold_it_and_until_a_scored_row_closes_it(
     holding: str, scored: str, incidents: list[list[int]]
 ) -> None:
     found = find_incidents(
-        detection("1000000001", holding, scored), 1000 * np.arange(10), np.zeros(10, np.bool_), quiet_ms=3000
+        detection("1000000001", holding, scored), 1000 * np.arange(10), np.zeros(10, np.bool_), IncidentTimes(3000)
     )
 
     assert found.tolist() == incidents
 
 
+@pytest.mark.parametrize(
+    ("alarms", "holding", "incidents"),
+    [
+        ("1000000100", "1111111111", [[0, 8]]),  # an alarm after five seconds accepts it
+        ("1001000001", "1111111111", [[0, 10]]),
+        ("1001000000", "1111111111", [[0, 4]]),  # not accepted yet: twice as long without an alarm
+        ("1101000000001", "1111111111111", [[0, 4], [12, 13]]),
+        ("1111111111111", "1111111111111", [[0, 6], [6, 12], [12, 13]]),
+    ],
+)
+def test_an_incident_that_lasts_is_accepted(alarms: str, holding: str, incidents: list[list[int]]) -> None:
+    times_ms, late = 1000 * np.arange(len(alarms)), np.zeros(len(alarms), np.bool_)
+    found = find_incidents(detection(alarms, holding), times_ms, late, IncidentTimes(quiet_ms=3000, accept_ms=5000))
+
+    assert found.tolist() == incidents
+
+
 def test_rows_that_hold_without_an_alarm_are_no_incident() -> None:
-    assert not len(find_incidents(detection("0000", "0110"), np.arange(4), np.zeros(4, np.bool_), quiet_ms=1))
-    assert find_incidents(detection("0100", "1110"), np.arange(4), np.zeros(4, np.bool_), quiet_ms=1).tolist() == [[1, 2]]
+    assert not len(find_incidents(detection("0000", "0110"), np.arange(4), np.zeros(4, np.bool_), IncidentTimes(1)))
+    assert find_incidents(detection("0100", "1110"), np.arange(4), np.zeros(4, np.bool_), IncidentTimes(1)).tolist() == [[1, 2]]
 
 
-@given(seed=st.integers(0, 1000), quiet_seconds=st.integers(1, 90), stride=st.sampled_from([1, 3]))
+@given(
+    seed=st.integers(0, 1000),
+    quiet_seconds=st.integers(1, 90),
+    accept_seconds=st.sampled_from([2, 10, 3600]),
+    stride=st.sampled_from([1, 3]),
+)
 @settings(deadline=None, max_examples=examples(40))
-def test_incidents_are_those_of_the_stream(seed: int, quiet_seconds: int, stride: int) -> None:
-    plant, table = ReplicaConfig(quiet_ms=quiet_seconds * SECOND_MS, stride=stride), mixed(sensors=3, rows=400, seed=seed)
+def test_incidents_are_those_of_the_stream(seed: int, quiet_seconds: int, accept_seconds: int, stride: int) -> None:
+    plant = ReplicaConfig(quiet_ms=quiet_seconds * SECOND_MS, accept_ms=accept_seconds * SECOND_MS, stride=stride)
+    table = mixed(sensors=3, rows=400, seed=seed)
     detector = plant.detector()
     detector.admit_new(0, table.sensors)
     sensors = [table.sensors[code] for code in table.codes]
@@ -188,7 +221,7 @@ def test_incidents_are_those_of_the_stream(seed: int, quiet_seconds: int, stride
     for code in range(len(table.sensors)):
         own = np.flatnonzero(table.codes == code)
         outcome = Detection(scores[own], scores[own], alarms[own], holding[own])
-        incidents = find_incidents(outcome, table.times_ms[own], late[own], plant.quiet_ms)
+        incidents = find_incidents(outcome, table.times_ms[own], late[own], IncidentTimes(plant.quiet_ms, plant.accept_ms))
         found.extend(own[incidents[:, 0]].tolist())
 
     assert len(opened) > 3

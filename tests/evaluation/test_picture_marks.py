@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from stream_detector.evaluation.alarms import IncidentTimes
 from stream_detector.evaluation.baselines import Detection
 from stream_detector.evaluation.expected_values import _off_most
 from stream_detector.evaluation.found_events import told_ms
@@ -43,7 +44,7 @@ def test_each_event_says_by_what_it_was_found_or_that_it_was_missed() -> None:
 
 
 def test_each_alarm_says_what_it_is_of_and_whether_it_came_right_after_a_fault() -> None:
-    texts = [mark.text for mark in alarm_marks(series(), 1, 8)]
+    texts = [mark.text for mark in alarm_marks(series(), IncidentTimes(1), 8)]
 
     assert texts == [
         "the score",
@@ -58,7 +59,7 @@ def test_lines_break_where_the_sensor_paused() -> None:
 
     assert pauses(series()) == []
     assert pauses(paused) == [29_000]
-    assert plot_series(paused, None, 1, 8).startswith(b"\x89PNG")
+    assert plot_series(paused, None, IncidentTimes(1), 8).startswith(b"\x89PNG")
 
 
 def test_a_missed_fault_shows_the_features_that_are_off_most_against_their_usual_error() -> None:

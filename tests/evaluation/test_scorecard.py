@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stream_detector.evaluation.alarms import IncidentTimes
 from stream_detector.evaluation.baselines import BASELINES, LEAST_TRAINING_ROWS
 from stream_detector.evaluation.offline_scoring import ScoredRows
 from stream_detector.evaluation.ranking import average_precision, vus_pr
@@ -105,11 +106,12 @@ def test_days_are_by_the_sensors_own_interval() -> None:
     assert single.interval_seconds == 7.0
 
 
-def test_the_quiet_time_is_by_the_sensors_own_interval_unless_it_is_set() -> None:
-    by_window = EvaluationConfig(quiet_ms=1, interval_seconds=7.0, quiet_intervals=4.0)
+def test_the_times_of_an_incident_are_by_the_sensors_own_interval_unless_they_are_set() -> None:
+    by_window = replace(CONFIG, quiet_ms=1, quiet_intervals=4.0, accept_ms=60_000, accept_intervals=8.0)
 
-    assert [by_window.quiet_of(seconds) for seconds in (1.0, 600.0)] == [4_000, 2_400_000]
-    assert CONFIG.quiet_of(600.0) == 5_000
+    assert by_window.times_of(1.0) == IncidentTimes(quiet_ms=4_000, accept_ms=60_000)
+    assert by_window.times_of(600.0) == IncidentTimes(quiet_ms=2_400_000, accept_ms=4_800_000)
+    assert CONFIG.times_of(600.0).quiet_ms == 5_000
 
 
 def test_alarms_of_a_slow_sensor_are_one_incident_within_half_of_its_own_window() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from stream_detector.evaluation.alarms import count_alarms, find_incidents, is_false, watched_days
+from stream_detector.evaluation.alarms import IncidentTimes, count_alarms, find_incidents, is_false, watched_days
 from stream_detector.evaluation.baselines import LEAST_TRAINING_ROWS, Detection, detect
 from stream_detector.evaluation.dominant_period import vus_window
 from stream_detector.evaluation.found_events import FoundEvents, find_events, told_ms
@@ -33,7 +33,7 @@ class _Watch:
     """What the alarms of a sensor are measured against."""
 
     series: LabelledSeries
-    quiet_ms: int
+    times: IncidentTimes
     interval_seconds: float
     budget: float  # per sensor and day
 
@@ -51,9 +51,9 @@ def measure(case: Case, outcome: Outcome) -> list[dict[str, Any]]:
 
 def _of_sensor(sensor: SensorCase, by_budget: Mapping[str, LabelledSeries], outcome: Outcome) -> dict[str, Any]:
     first_ms, interval = int(sensor.test_ms[0]), sensor.interval_seconds
-    quiet_ms = outcome.config.quiet_of(interval)
+    times = outcome.config.times_of(interval)
     watches = {
-        name: _Watch(since(series, first_ms), quiet_ms, interval, outcome.budgets[name]) for name, series in by_budget.items()
+        name: _Watch(since(series, first_ms), times, interval, outcome.budgets[name]) for name, series in by_budget.items()
     }
     watch = watches["default"]
     window, detections = vus_window(sensor.test[:, 0]), {PRODUCT: watch.series.product}
@@ -104,7 +104,7 @@ def ranking(labels: BoolArray, scores: Float64Array, window: int) -> dict[str, f
 def of_alarms(watch: _Watch, detection: Detection, told: Int64Array) -> dict[str, Any]:
     """Return what a detector's alarms, told at [N] (see told_ms), find and miss, and how they keep the budget."""
     series, truth = watch.series, watch.series.truth()
-    incidents = find_incidents(detection, series.times_ms, series.is_late, watch.quiet_ms)
+    incidents = find_incidents(detection, series.times_ms, series.is_late, watch.times)
     days = watched_days(len(series.labels), watch.interval_seconds)
     counts = count_alarms(truth, series.times_ms, told, incidents, days)
     found = find_events(truth, series.times_ms, told)
