@@ -52,8 +52,7 @@ for _budget in BUDGETS:
 
 def common(candidates: Mapping[str, Sequence[Result]]) -> dict[str, list[Result]]:
     """Return the results of the cases that every candidate has, without an error."""
-    keys = [{_key(one) for one in results if not one["error"]} for results in candidates.values()]
-    shared = set.intersection(*keys)
+    shared = set.intersection(*(_judged(results) for results in candidates.values()))
     return {name: [one for one in results if _key(one) in shared] for name, results in candidates.items()}
 
 
@@ -73,7 +72,9 @@ def compare(before: Sequence[Result], after: Sequence[Result]) -> str:
     lines.append(_row(["---"] * (1 + len(shown))))
     for family in families:
         lines.append(_row([family, *(_difference(*pairs[name], family) for name in shown)]))
-    return "\n".join([*lines, "", verdict(*pairs[VUS]), recall_verdict(*pairs[RECALL])]) + "\n"
+    lost = sorted(map(" ".join, _judged(before) - _judged(after)))
+    lines += ["", verdict(*pairs[VUS]), recall_verdict(*pairs[RECALL])]
+    return "\n".join([*lines, *([f"Before, but not now: {', '.join(lost)}."] if lost else [])]) + "\n"
 
 
 def recall_verdict(before: Mapping[str, float], after: Mapping[str, float]) -> str:
@@ -145,6 +146,10 @@ def _mean(values: Mapping[str, float], families: Sequence[str], without: str = "
 
 def _difference(before: Mapping[str, float], after: Mapping[str, float], family: str) -> str:
     return f"{after[family] - before[family]:+.3f}" if family in before and family in after else "-"
+
+
+def _judged(results: Sequence[Result]) -> set[tuple[str, str]]:
+    return {_key(one) for one in results if not one["error"]}
 
 
 def _key(result: Result) -> tuple[str, str]:

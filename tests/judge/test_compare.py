@@ -37,6 +37,13 @@ def test_only_cases_that_both_have_are_compared() -> None:
     assert "The change stays" in text
 
 
+def test_cases_that_are_no_longer_judged_are_named() -> None:
+    text = compare(results(A=0.5, B=0.5), [*results(A=0.6), result("B", "1", error="too few readings")])
+
+    assert "1 cases that both have" in text
+    assert text.endswith("Before, but not now: B 1.\n")
+
+
 def test_a_family_has_no_say_in_the_choice_of_its_own_figure() -> None:
     values = {"one": {"A": 0.9, "B": 0.4, "C": 0.4}, "two": {"A": 0.5, "B": 0.5, "C": 0.5}}
 
