@@ -15,8 +15,8 @@ from itertools import pairwise
 from rich.console import Console
 from rich.text import Text
 
-from stream_detector.amounts import compared
-from stream_detector.detection.events import READY, Event, event_time_ms, read_event
+from stream_detector.amounts import compared, told_apart
+from stream_detector.detection.events import READY, Event, EventFeature, event_time_ms, read_event
 from stream_detector.detection.transition import (
     ACCEPTED,
     ANOMALY,
@@ -169,7 +169,7 @@ def _score_lines(event: Event) -> list[Text]:
         return []
     if event.score is None or event.threshold is None:
         return [Text(f"{_INDENT}not scored", style="dim")] if event.status else []
-    return [Text(f"{_INDENT}score {event.score:.3g}, threshold {event.threshold:.3g}")]
+    return [Text(f"{_INDENT}score {', threshold '.join(told_apart(event.score, event.threshold))}")]
 
 
 def _charts(event: Event, palette: Palette, width: int) -> list[Text]:
@@ -199,11 +199,18 @@ def _feature_lines(event: Event, palette: Palette, width: int) -> list[Text]:
     lines = []
     for feature in shown:
         name = palette.printable(feature.name, min(40, width - len(_INDENT)))
-        amounts = compared(feature.value, feature.expected) + (" (imputed)" if feature.imputed else "")
+        amounts = amounts_of(feature) + (" (imputed)" if feature.imputed else "")
         share = f"{100.0 * min(max(feature.share or 0.0, 0.0), 1.0):.0f} % of the score"
         first, *others = _flow([Text(name, style="bold"), Text(amounts, style="red"), Text(share, style="dim")], width - 4)
         lines += [Text(_INDENT).append(first), *[Text(_INDENT).append(other) for other in others]]
     return lines
+
+
+def amounts_of(feature: EventFeature) -> str:
+    """Return what was read beside what was expected; of a counter, how fast it rose."""
+    if feature.expected_rise_per_hour is None:
+        return compared(feature.value, feature.expected)
+    return f"rise per hour {compared(feature.rise_per_hour, feature.expected_rise_per_hour)}"
 
 
 Show = Callable[[Record], None]

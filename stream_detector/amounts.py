@@ -23,6 +23,15 @@ def compared(value: float | None, expected: float | None) -> str:
     return f"{value:.{decimals}f}, expected {expected:.{decimals}f} ({difference:+.{decimals}f})"
 
 
+def told_apart(value: float, other: float) -> tuple[str, str]:
+    """Return both to three significant digits, or to as many more as it takes to see which is larger."""
+    for digits in range(3, DIGITS + 1):
+        shown = f"{value:.{digits}g}", f"{other:.{digits}g}"
+        if shown[0] != shown[1]:
+            break
+    return shown
+
+
 def rounded(value: float, digits: int = DIGITS) -> float | None:
     """Round to six significant digits, because float32 has no more; return None for a number that is not finite."""
     return float(f"{value:.{digits}g}") if math.isfinite(value) else None

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from stream_detector.amounts import compared, number
+from stream_detector.amounts import compared, number, told_apart
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,16 @@ def test_both_have_the_digits_that_their_difference_needs(value: float | None, e
 
 def test_a_number_has_an_exponent_only_if_it_needs_one() -> None:
     assert [number(value) for value in (0.5, 1234.5, 123456.7, 1.5e-7)] == ["0.5", "1234", "123457", "1.5e-07"]
+
+
+@pytest.mark.parametrize(
+    ("value", "other", "shown"),
+    [
+        (4.213, 2.0, ("4.21", "2")),
+        (3.2512, 3.2498, ("3.251", "3.25")),
+        (3.79001, 3.79, ("3.79001", "3.79")),
+        (2.0, 2.0, ("2", "2")),
+    ],
+)
+def test_two_values_have_the_digits_by_which_they_differ(value: float, other: float, shown: tuple[str, str]) -> None:
+    assert told_apart(value, other) == shown

@@ -40,6 +40,7 @@ class ChangeContext:
 
     sensor_id: str
     values: FloatArray  # [F]
+    in_window: FloatArray  # [F] the same as windows hold them: of counters, the rises per hour
     window: EventWindow
     score: float  # NaN: not scored
     threshold: float
@@ -50,11 +51,12 @@ def change_contexts(
     readings: Readings, appended: Appended, decisions: Decisions, positions: Int64Array, *, states: list[str], topic: str
 ) -> list[ChangeContext]:
     """Describe accepted readings [K] of a topic, whose sensors are in these states [K], for their events."""
-    starts_ms = appended.starts_ms(positions).tolist()
+    starts_ms, rows = appended.starts_ms(positions).tolist(), appended.newest_values()[positions]
     return [
         ChangeContext(
             sensor_id=readings.sensors[reading],
             values=readings.values[reading],
+            in_window=newest,
             window=EventWindow(
                 topic=topic,
                 partition=int(readings.partitions[reading]),
@@ -67,8 +69,8 @@ def change_contexts(
             threshold=float(decisions.thresholds[position]),
             sensor_state=state,
         )
-        for position, reading, start_ms, state in zip(
-            positions.tolist(), appended.reading[positions].tolist(), starts_ms, states, strict=True
+        for position, reading, newest, start_ms, state in zip(
+            positions.tolist(), appended.reading[positions].tolist(), rows, starts_ms, states, strict=True
         )
     ]
 
@@ -102,7 +104,7 @@ def build_event(
         attention=_decimals(explanation.attention) if explanation else (),
         attention_reason=_attention_reason(explanation),
         step_shares=_decimals(explanation.step_share) if explanation else (),
-        features=_features(at.values, explanation, model) if explanation else (),
+        features=_features(at, explanation, model) if explanation else (),
         members=_members(explanation, model.members) if explanation else (),
         incident=EventIncident(
             opened_at=iso_time(transition.opened_ms),
@@ -131,21 +133,24 @@ def _decimals(shares: Float32Array) -> tuple[float, ...]:
     return tuple([round(share, DIGITS) for share in shares.tolist()])
 
 
-def _features(values: FloatArray, explanation: Explanation, model: ModelSpec) -> tuple[EventFeature, ...]:
+def _features(at: ChangeContext, explanation: Explanation, model: ModelSpec) -> tuple[EventFeature, ...]:
     """Describe the features, largest share first; equal shares are in the model's order."""
     order = np.argsort(-explanation.feature_share, kind="stable").tolist()
     return tuple(
         [
             EventFeature(
                 name=name,
-                value=rounded(float(values[feature]), digits),
+                value=rounded(float(at.values[feature]), digits),
                 expected=rounded(float(explanation.expected[feature]), digits),
                 share=rounded(float(explanation.feature_share[feature])),
                 imputed=bool(explanation.imputed[feature]),
+                rise_per_hour=rounded(float(at.in_window[feature])) if is_counter else None,
+                expected_rise_per_hour=rounded(float(explanation.in_window[feature])) if is_counter else None,
             )
             for feature in order
             for name in [model.features[feature]]
-            for digits in [COUNTER_DIGITS if name in model.counters else DIGITS]
+            for is_counter in [name in model.counters]
+            for digits in [COUNTER_DIGITS if is_counter else DIGITS]
         ]
     )
 

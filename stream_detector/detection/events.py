@@ -88,6 +88,10 @@ class EventFeature(Struct, frozen=True):
             "`missing_feature` since the last value; for `flapping` how often it turned in a row. Null in an `anomaly`."
         ),
     ] = None
+    rise_per_hour: Annotated[
+        float | None, _about("Of a counter in an `anomaly`: how fast it rose, which is what is scored; null if unknown.")
+    ] = None
+    expected_rise_per_hour: Annotated[float | None, _about("How fast the model expected it to rise.")] = None
 
 
 class EventMember(Struct, frozen=True):

@@ -20,6 +20,7 @@ class Explanation:
 
     attention: Float32Array  # [T] see WindowErrors
     expected: FloatArray  # [F] values that the model expected at the newest step, in the features' own units
+    in_window: FloatArray  # [F] the same as windows hold them: of counters, the expected rises per hour
     feature_share: Float32Array  # [F] share of the surprise by feature; sums to 1
     step_share: Float32Array  # [T] share of the surprise by step, oldest first; sums to 1
     member_share: Float32Array  # [M] share of the surprise by member; sums to 1
@@ -33,6 +34,7 @@ def explain(errors: WindowErrors, surprises: Float64Array) -> Explanation:
     return Explanation(
         attention=errors.attention,
         expected=errors.expected[-1],
+        in_window=errors.expected[-1],
         feature_share=(member_share @ errors.feature_share).astype(np.float32),
         step_share=(member_share @ errors.step_share).astype(np.float32),
         member_share=member_share.astype(np.float32),

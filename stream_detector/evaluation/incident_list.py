@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from stream_detector.amounts import compared
+from stream_detector.alert_view import amounts_of
 from stream_detector.detection.events import Event, EventFeature, event_time_ms, read_event
 from stream_detector.detection.severity import least_ratio
 from stream_detector.detection.transition import ANOMALY, CLOSED, OPENED
@@ -99,12 +99,15 @@ def _is_farther(feature: EventFeature, other: EventFeature) -> bool:
 
 
 def _difference(feature: EventFeature) -> float:
-    return 0.0 if feature.value is None or feature.expected is None else feature.value - feature.expected
+    value, expected = feature.value, feature.expected
+    if feature.expected_rise_per_hour is not None:
+        value, expected = feature.rise_per_hour, feature.expected_rise_per_hour
+    return 0.0 if value is None or expected is None else value - expected
 
 
 def _off(feature: EventFeature) -> str:
     """Return a value beside what was expected."""
-    return f"{_shown(feature.name)} {compared(feature.value, feature.expected)}"
+    return f"{_shown(feature.name)} {amounts_of(feature)}"
 
 
 def _line(one: FoundIncident) -> str:

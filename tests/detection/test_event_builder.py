@@ -35,16 +35,19 @@ WINDOW = EventWindow(
 CONTEXT = ChangeContext(
     sensor_id="pump-7",
     values=np.array([61.25, np.nan, 3.0], np.float32),
+    in_window=np.array([61.25, np.nan, 3.0], np.float32),
     window=WINDOW,
     score=4.0000001,
     threshold=2.0,
     sensor_state="ready",
 )
 RULES = EventRules("5e1f00d5", 0.25)
+NO_RISE = {"rise_per_hour": None, "expected_rise_per_hour": None}
 SPEC = ModelSpec("pumps", "abc123", ("temperature", "pressure", "flow"), 3, 1.25, ("pca", "autoencoder"))
 EXPLANATION = Explanation(
     attention=np.array([0.25, 0.25, 0.5], np.float32),
     expected=np.array([60.0, 1.0 / 3.0, 3.0], np.float32),
+    in_window=np.array([60.0, 1.0 / 3.0, 3.0], np.float32),
     feature_share=np.array([0.125, 0.75, 0.125], np.float32),
     step_share=np.array([0.0, 0.25, 0.75], np.float32),
     member_share=np.array([0.375, 0.625], np.float32),
@@ -98,9 +101,25 @@ def test_an_event_as_it_is_written() -> None:
         "attention_reason": "",
         "step_shares": [0.0, 0.25, 0.75],
         "features": [
-            {"name": "pressure", "value": None, "expected": 0.333333, "share": 0.75, "imputed": True, "readings": None},
-            {"name": "temperature", "value": 61.25, "expected": 60.0, "share": 0.125, "imputed": False, "readings": None},
-            {"name": "flow", "value": 3.0, "expected": 3.0, "share": 0.125, "imputed": False, "readings": None},
+            {
+                "name": "pressure",
+                "value": None,
+                "expected": 0.333333,
+                "share": 0.75,
+                "imputed": True,
+                "readings": None,
+                **NO_RISE,
+            },
+            {
+                "name": "temperature",
+                "value": 61.25,
+                "expected": 60.0,
+                "share": 0.125,
+                "imputed": False,
+                "readings": None,
+                **NO_RISE,
+            },
+            {"name": "flow", "value": 3.0, "expected": 3.0, "share": 0.125, "imputed": False, "readings": None, **NO_RISE},
         ],
         "members": [{"name": "autoencoder", "share": 0.625}, {"name": "pca", "share": 0.375}],
         "incident": {
@@ -198,6 +217,7 @@ OPENED_CONTEXT = replace(
 OPENED_EXPLANATION = Explanation(
     attention=np.array([THIRD, THIRD, 1 - 2 * THIRD], np.float32),
     expected=np.array([np.inf, -np.inf, 16777217.0], np.float32),
+    in_window=np.array([np.inf, -np.inf, 16777217.0], np.float32),
     feature_share=np.array([THIRD, THIRD, THIRD], np.float32),
     step_share=np.array([1e-7, 4.9e-7, 0.9999995], np.float32),
     member_share=np.array([0.5, 0.5], np.float32),
@@ -219,8 +239,11 @@ UPDATED_BYTES = (
     '"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25},"window":{"topic":"plant","partition":4,'
     '"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.250Z","length":3},'
     '"attention":[0.25,0.25,0.5],"attention_reason":"","step_shares":[0.0,0.25,0.75],"features":[{"name":"pressure","value":null,'
-    '"expected":0.333333,"share":0.75,"imputed":true,"readings":null},{"name":"temperature","value":61.25,"expected":60.0,'
-    '"share":0.125,"imputed":false,"readings":null},{"name":"flow","value":3.0,"expected":3.0,"share":0.125,"imputed":false,"readings":null}],'
+    '"expected":0.333333,"share":0.75,"imputed":true,"readings":null,'
+    '"rise_per_hour":null,"expected_rise_per_hour":null},{"name":"temperature","value":61.25,"expected":60.0,'
+    '"share":0.125,"imputed":false,"readings":null,'
+    '"rise_per_hour":null,"expected_rise_per_hour":null},{"name":"flow","value":3.0,"expected":3.0,"share":0.125,"imputed":false,"readings":null,'
+    '"rise_per_hour":null,"expected_rise_per_hour":null}],'
     '"members":[{"name":"autoencoder","share":0.625},{"name":"pca","share":0.375}],'
     '"incident":{"opened_at":"2026-11-23T07:11:50.000Z","opened_offset":990,"peak_score":7.5,"peak_severity":"critical","accepted":false,"reason":""}}'
 )
@@ -232,9 +255,12 @@ OPENED_BYTES = (
     '"version":"abc123"},"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25},"window":{"topic":"plant",'
     '"partition":4,"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.000Z",'
     '"length":3},"attention":[0.333333,0.333333,0.333333],"attention_reason":"","step_shares":[0.0,0.0,1.0],'
-    '"features":[{"name":"temperature","value":3.33333e-10,"expected":null,"share":0.333333,"imputed":false,"readings":null},'
-    '{"name":"pressure","value":3.33333e19,"expected":null,"share":0.333333,"imputed":false,"readings":null},{"name":"flow",'
-    '"value":-0.0,"expected":16777200.0,"share":0.333333,"imputed":true,"readings":null}],"members":[{"name":"pca","share":0.5},'
+    '"features":[{"name":"temperature","value":3.33333e-10,"expected":null,"share":0.333333,"imputed":false,"readings":null,'
+    '"rise_per_hour":null,"expected_rise_per_hour":null},'
+    '{"name":"pressure","value":3.33333e19,"expected":null,"share":0.333333,"imputed":false,"readings":null,'
+    '"rise_per_hour":null,"expected_rise_per_hour":null},{"name":"flow",'
+    '"value":-0.0,"expected":16777200.0,"share":0.333333,"imputed":true,"readings":null,'
+    '"rise_per_hour":null,"expected_rise_per_hour":null}],"members":[{"name":"pca","share":0.5},'
     '{"name":"autoencoder","share":0.5}],"incident":{"opened_at":"2026-11-23T07:12:00.250Z","opened_offset":1000,'
     '"peak_score":123457.0,"peak_severity":"high","accepted":false,"reason":""}}'
 )
@@ -254,8 +280,11 @@ ACCEPTED_BYTES = (
     '"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25},"window":{"topic":"plant","partition":4,'
     '"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.250Z","length":3},'
     '"attention":[0.25,0.25,0.5],"attention_reason":"","step_shares":[0.0,0.25,0.75],"features":[{"name":"pressure","value":null,'
-    '"expected":0.333333,"share":0.75,"imputed":true,"readings":null},{"name":"temperature","value":61.25,"expected":60.0,'
-    '"share":0.125,"imputed":false,"readings":null},{"name":"flow","value":3.0,"expected":3.0,"share":0.125,"imputed":false,"readings":null}],'
+    '"expected":0.333333,"share":0.75,"imputed":true,"readings":null,'
+    '"rise_per_hour":null,"expected_rise_per_hour":null},{"name":"temperature","value":61.25,"expected":60.0,'
+    '"share":0.125,"imputed":false,"readings":null,'
+    '"rise_per_hour":null,"expected_rise_per_hour":null},{"name":"flow","value":3.0,"expected":3.0,"share":0.125,"imputed":false,"readings":null,'
+    '"rise_per_hour":null,"expected_rise_per_hour":null}],'
     '"members":[{"name":"autoencoder","share":0.625},{"name":"pca","share":0.375}],'
     '"incident":{"opened_at":"1970-01-01T00:00:00.000Z","opened_offset":990,"peak_score":7.5,"peak_severity":"critical","accepted":true,"reason":"accepted"}}'
 )
