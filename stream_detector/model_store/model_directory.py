@@ -41,9 +41,14 @@ _RECOVERY = "copy the directory again, or train the model again"
 def save_artifact(artifact: Artifact, directory: Path, picture: bytes, previous: Path | None = None) -> None:
     """Write the directory completely or not at all; replace an existing model, which becomes `previous` unless that is None.
 
-    Raises ModelError if the directory holds anything else or cannot be written.
+    Raises ModelError if the directory holds anything else or cannot be written, or if the model could not be read again.
     """
     files = {**pack(artifact), PICTURE: picture}
+    try:
+        unpack(files)
+    except PARSE_ERRORS as error:
+        msg = f"model {directory}: not written, because it could not be read again ({error}); please report this"
+        raise ModelError(msg) from None
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     manifest = {"kind": KIND, "schema_version": SCHEMA_VERSION, "files": digests}
     replace_directory(directory, {**files, MANIFEST: as_json(manifest)}, is_replaceable=is_model, previous=previous)

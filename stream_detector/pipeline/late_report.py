@@ -25,7 +25,7 @@ class LateReport:
     looked_at: int = 0
     orderly: int = 0  # newer than the late one before
     other_features: int = 0  # at the time of a reading of the sensor in the batch, with values of other features
-    other_values: int = 0  # at the time of a reading of the sensor in the batch, with other values of the same features
+    other_values: int = 0  # at the time of the sensor's newest reading, with other values of the same features
     behind_ms: list[int] = field(default_factory=list)
 
     def add(self, readings: Readings, late: Late) -> None:
@@ -39,7 +39,8 @@ class LateReport:
         self.behind_ms += late.behind_ms[:_LOOKED_AT].tolist()
         of_time = [(at, before) for at in chosen if (before := _at_same_time(readings, at)) is not None]
         self.other_features += sum(_adds_features(readings, *pair) for pair in of_time)
-        self.other_values += sum(_differs(readings, *pair) for pair in of_time)
+        newest = set(late.reading[late.behind_ms == 0].tolist())  # an older time that comes again is of a clock set back
+        self.other_values += sum(_differs(readings, *pair) for pair in of_time if pair[0] in newest)
 
     def __add__(self, other: LateReport) -> LateReport:
         """Return both reports as one."""

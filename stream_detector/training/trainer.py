@@ -186,6 +186,8 @@ def _artifact(
     names = tuple(name for name, is_kept in zip(members.names, kept.tolist(), strict=True) if is_kept)
     errors_of_kept = replace(held_out, log_errors=held_out.log_errors[:, kept])
     config, features = prepared.config, prepared.dataset.features
+    calibration = _calibrate(prepared, errors_of_kept, names, weights[kept])
+    known = [prepared.dataset.sensors.index(sensor) for sensor in calibration.sensors.rows]  # others fill no window
     return Artifact(
         spec=ModelSpec(
             config.name,
@@ -204,8 +206,8 @@ def _artifact(
         normalization=ErrorNormalization(normalization.usual_errors[kept], normalization.scored),
         row_moments=prepared.imputation.moments,
         missing_levels=held_out.missing_levels.take(kept),
-        calibration=_calibrate(prepared, errors_of_kept, names, weights[kept]),
-        healthy=fit_healthy(prepared.dataset, prepared.scored),
+        calibration=calibration,
+        healthy=fit_healthy(prepared.dataset, prepared.scored).take(np.array(known)),
         report={},
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.errors import ModelError
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.model_directory import MANIFEST, is_absent, load_artifact, save_artifact
@@ -169,6 +170,15 @@ def test_a_model_is_replaced_whole(artifact: Artifact, directory: Path) -> None:
     assert load_artifact(directory).report == {"new": True}
     assert {path.name for path in directory.iterdir()} == FILES
     assert [path.name for path in directory.parent.iterdir()] == ["model"]
+
+
+def test_a_model_that_could_not_be_read_again_is_not_written(artifact: Artifact, tmp_path: Path) -> None:
+    broken = replace(artifact, healthy=HealthyData.none(7, len(artifact.spec.features)))
+
+    with pytest.raises(ModelError, match="not written, because it could not be read again"):
+        save_artifact(broken, tmp_path / "model", b"")
+
+    assert not (tmp_path / "model").exists()
 
 
 def test_what_is_not_a_model_is_not_overwritten(artifact: Artifact, tmp_path: Path) -> None:

@@ -38,6 +38,12 @@ def test_readings_of_one_time_with_other_values_are_named_with_the_cure() -> Non
     assert report.can_be_mended
 
 
+def test_an_hour_that_comes_twice_is_not_taken_for_times_cut_to_seconds() -> None:
+    report = report_of(["a"] * 6, [1000, 2000, 3000, 1000, 2000, 2500], [(number, 2) for number in range(6)])
+
+    assert report.describe().startswith("of a; 0.5 s to 2 s late; most are newer than the late one before")
+
+
 def test_repetitions_are_called_so() -> None:
     report = report_of(["a"] * 3, [1000, 1000, 1000], [(1, 2)] * 3)
 

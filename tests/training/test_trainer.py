@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from stream_detector.gate.baseline_comparison import BASELINE, MODEL
 from stream_detector.gate.fault_kinds import KINDS
 from stream_detector.model.artifact import Artifact, NetworkSpec
 from stream_detector.model.network import build_network
+from stream_detector.model_store.model_directory import load_artifact, save_artifact
 from stream_detector.model_store.validation import AUTOENCODER
 from stream_detector.readings import Float32Array, Float64Array
 from stream_detector.state.running_scale import Scales
@@ -76,6 +78,25 @@ def test_a_model_has_its_members_its_sensors_and_weights_that_sum_to_one(short_r
     assert (artifact.calibration.weights > 0).all()
     assert dict(artifact.calibration.sensors.rows) == {"pump-0": 0, "pump-1": 1}
     assert artifact.calibration.sensors.location == pytest.approx(np.array([[60.0, 3.0]] * 2), abs=1.0)
+
+
+def test_a_model_of_a_fleet_with_a_sensor_that_fills_no_window_can_be_read_again(tmp_path: Path) -> None:
+    whole = tiny_dataset()
+    late = Dataset(
+        whole.features,
+        ("late", *whole.sensors),
+        np.concatenate([np.zeros(5, np.int32), whole.codes + 1]).astype(np.int32),
+        np.concatenate([whole.times_ms[:5], whole.times_ms]),
+        np.concatenate([whole.values[:5] + 40, whole.values]),
+        np.arange(5 + len(whole)),
+    )
+
+    save_artifact(quietly(late, SHORT).artifact, tmp_path / "model", b"")
+    read = load_artifact(tmp_path / "model")
+
+    assert list(read.calibration.sensors.rows) == ["pump-0", "pump-1"]
+    assert read.healthy.readings.tolist() == [400, 400]
+    assert read.healthy.highest.max() < 80
 
 
 def test_the_report_tells_data_windows_losses_versions_and_configuration(short_run: Run) -> None:

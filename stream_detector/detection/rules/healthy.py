@@ -32,6 +32,11 @@ class HealthyData:
     turns: Int32Array  # [S, F] most turns in a row
     scored: BoolArray  # [F] features that are not mere context
 
+    def take(self, sensors: Int64Array) -> HealthyData:
+        """Return that of these sensors [K] only."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return HealthyData(**{name: array if name == "scored" else array[sensors] for name, array in values.items()})
+
     @classmethod
     def none(cls, sensors: int, features: int) -> HealthyData:
         """Return that of no readings: nothing is known, so only limits that are set by hand apply."""
