@@ -27,8 +27,8 @@ class HourJumpLog:
         self._next_at = now + _PAUSE_SECONDS
         minutes, count = max(found.values()), len(found)
         logger.warning(
-            "the times of %s went back by %s: %s. If that is the end of summer time, they have no zone, and an hour of readings "
-            "is dropped as late or counts on another clock: set %sINPUT__TIME_ZONE, such as Europe/Berlin (train and score: "
+            "the times of %s went back by %s: %s. If that is the end of summer time, they have no zone, and an hour is "
+            "dropped as late or counts on another clock: set %sINPUT__TIME_ZONE, such as Europe/Berlin (train and score: "
             "--time-zone). Otherwise a clock was set back",
             "a sensor" if count == 1 else f"{count} sensors",
             "an hour" if minutes == 60 else "half an hour",
