@@ -30,7 +30,7 @@ from stream_detector.detection.transition import (
     UPDATED,
 )
 from stream_detector.readings import Record
-from stream_detector.timestamps import duration, iso_time
+from stream_detector.timestamps import duration, shown_time
 
 _MAX_FEATURES = 3
 _MIN_SHARE = 0.05  # smallest share of a feature that gets a line; the first feature always gets one
@@ -140,8 +140,8 @@ def _flow(parts: Sequence[Text], width: int) -> list[Text]:
 
 
 def _time(event: Event) -> str:
-    """Return the event's time in UTC, with milliseconds only if it has any."""
-    return iso_time(event_time_ms(event.timestamp)).replace("T", " ").replace(".000Z", "Z")
+    """Return the event's time in UTC."""
+    return shown_time(event_time_ms(event.timestamp))
 
 
 def _ending(event: Event, palette: Palette) -> list[str]:

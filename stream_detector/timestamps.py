@@ -26,6 +26,11 @@ def iso_time(time_ms: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03d}Z"
 
 
+def shown_time(time_ms: int) -> str:
+    """Format a time for people: 2026-11-26 08:59:00Z, with milliseconds only if it has any."""
+    return iso_time(time_ms).replace("T", " ").replace(".000Z", "Z")
+
+
 def duration(seconds: float) -> str:
     """Format a duration for people: 8.5 s, 12 min, 3.2 h, 3 days, 56.2 years."""
     if seconds < 120.0:

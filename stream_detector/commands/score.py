@@ -49,6 +49,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Score the file; return the exit code."""
     from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
     from stream_detector.evaluation.incident_list import IncidentList
+    from stream_detector.evaluation.incident_past import FileRows
     from stream_detector.tables.dataset import read_dataset
     from stream_detector.tables.time_checks import check_order
 
@@ -69,7 +70,7 @@ def main(arguments: argparse.Namespace) -> int:
     incidents = IncidentList()
     rows = score_with_progress(scorer, dataset, settings, incidents.add)
     _write(_table(dataset, rows), output)
-    for line in incidents.lines():
+    for line in incidents.lines(FileRows(dataset, rows, scorer.spec.counters)):
         print_to_stderr(line)
     print_to_stderr(_summary(rows))
     return 0

@@ -1,5 +1,7 @@
 """Lists the incidents of a scored file as an operator counts them, from the events that the stream would publish.
 
+With the file's rows, a line tells of the whole incident: for how long a value stood still, when the last anomalous reading was.
+
 A line names the feature that was blamed most when the incident opened, and the farthest that it was off in that direction at
 any of the incident's events. The event with the highest score tells less: a window is often most surprising when a fault ends,
 and by then the value is back while the model expects the fault.
@@ -13,13 +15,15 @@ from dataclasses import dataclass, field
 
 from stream_detector.alert_view import amounts_of
 from stream_detector.detection.events import Event, EventFeature, event_time_ms, read_event
+from stream_detector.detection.rules.findings import AGO
 from stream_detector.detection.severity import least_ratio
 from stream_detector.detection.transition import ANOMALY, CLOSED, OPENED
+from stream_detector.evaluation.incident_past import FileRows, Stretch, in_past
 from stream_detector.readings import Message
-from stream_detector.timestamps import duration, iso_time
+from stream_detector.timestamps import duration, shown_time
 
 #: How many incidents are listed.
-LISTED = 10
+LISTED = 100
 _NAME_CHARACTERS = 40
 
 
@@ -32,13 +36,17 @@ class FoundIncident:
     opened_at: str
     closed_at: str = ""  # empty: still open at the end
     severity: str = ""
-    what: str = ""  # the newest sentence of a rule; empty in an anomaly
+    opened_row: int = -1
+    closed_row: int | None = None
+    features: tuple[str, ...] = ()  # that the incident is about, as of its newest event
+    what: str = ""  # the newest sentence of a rule on what is wrong; empty in an anomaly
     off: EventFeature | None = None  # what was blamed most at the opening, where it was farthest off in that direction
 
     def see(self, event: Event) -> None:
         """Take in an event of the incident while it is open."""
         self.severity = event.incident.peak_severity or event.severity or self.severity
-        self.what = event.what or self.what
+        if not event.what.endswith(f" {AGO}"):
+            self.what = event.what or self.what
         if self.off is None:
             self.off = event.features[0] if event.features else None
             return
@@ -46,10 +54,15 @@ class FoundIncident:
             if feature.name == self.off.name and _is_farther(feature, self.off):
                 self.off = feature
 
+    @property
+    def stretch(self) -> Stretch:
+        """Where the incident lies in the file."""
+        return Stretch(self.sensor_id, self.type, self.opened_row, self.closed_row, self.features)
+
 
 @dataclass(slots=True)
 class IncidentList:
-    """All incidents of a file, in the order in which they opened."""
+    """All incidents of a file."""
 
     found: list[FoundIncident] = field(default_factory=list)
     _open: dict[str, FoundIncident] = field(default_factory=dict)
@@ -59,8 +72,11 @@ class IncidentList:
         for message in messages:
             self._take(read_event(message.value or b""))
 
-    def lines(self) -> list[str]:
-        """Return how many there are, and a line for each of the most severe, in the order in which they opened."""
+    def lines(self, rows: FileRows | None = None) -> list[str]:
+        """Return how many there are, and a line for each, or for the most severe, in the order in which they opened.
+
+        `rows` are those of the file, of which the offsets in the events are the numbers.
+        """
         if not self.found:
             return ["no incident"]
         sensors = len({one.sensor_id for one in self.found})
@@ -70,22 +86,26 @@ class IncidentList:
         counted = f"{_counted(len(self.found), 'incident')}{kinds} in {_counted(sensors, 'sensor')}:"
         more = len(self.found) - LISTED
         rest = [f"  and {more:,} more, no more severe"] if more > 0 else []
-        return [counted, *map(_line, self._most_severe()), *rest]
+        return [counted, *[_line(one, rows) for one in self._most_severe()], *rest]
 
     def _most_severe(self) -> list[FoundIncident]:
         """Return the incidents to list: of equal severity, those of the score first, because they are rarer."""
         ranks = [(-least_ratio(one.severity), one.type != ANOMALY, at) for at, one in enumerate(self.found)]
-        return [self.found[at] for at in sorted(at for *_, at in sorted(ranks)[:LISTED])]
+        listed = [self.found[at] for at in sorted(at for *_, at in sorted(ranks)[:LISTED])]
+        return sorted(listed, key=lambda one: event_time_ms(one.opened_at))
 
     def _take(self, event: Event) -> None:
         if event.status == OPENED:
-            incident = FoundIncident(event.sensor_id, event.type, event.timestamp)
+            row = event.incident.opened_offset
+            incident = FoundIncident(event.sensor_id, event.type, event.timestamp, opened_row=row)
             self.found.append(incident)
             self._open[event.incident_id] = incident
         found = self._open.get(event.incident_id)
         if found is None:
             return
+        found.features = tuple([one.name for one in event.features]) or found.features
         if event.status == CLOSED:
+            found.closed_row = event.window.last_offset
             found.closed_at, found.severity = event.timestamp, event.severity or found.severity
             del self._open[event.incident_id]
         else:
@@ -110,18 +130,30 @@ def _off(feature: EventFeature) -> str:
     return f"{_shown(feature.name)} {amounts_of(feature)}"
 
 
-def _line(one: FoundIncident) -> str:
+def _line(one: FoundIncident, rows: FileRows | None) -> str:
     """Describe an incident in one line: sensor, time, how long, how bad, what was off."""
     opened_ms = event_time_ms(one.opened_at)
-    moment = iso_time(opened_ms).replace("T", " ").replace(".000Z", "Z")
-    if one.closed_at:
-        seconds = (event_time_ms(one.closed_at) - opened_ms) / 1000.0
-        how_long = f"closed after {duration(seconds)}" if seconds >= 0 else "closed, when its clock had gone back"
-    else:
-        how_long = "open at the end"
     kind = "" if one.type == ANOMALY else f", {one.type}"
-    what = one.what or (_off(one.off) if one.off else "")
-    return f"  {_shown(one.sensor_id)}  {moment}, {how_long}, {one.severity}{kind}: {what}".rstrip(": ")
+    what = in_past(one.what) or (_off(one.off) if one.off else "")
+    if rows is not None:
+        what = rows.what(one.stretch) or what
+    how_long = f"{_last_anomalous(one, opened_ms, rows)}{_closed(one, opened_ms)}"
+    return f"  {_shown(one.sensor_id)}  {shown_time(opened_ms)}, {how_long}, {one.severity}{kind}: {what}".rstrip(": ")
+
+
+def _last_anomalous(one: FoundIncident, opened_ms: int, rows: FileRows | None) -> str:
+    """Say when the last anomalous reading was: an incident of the score stays open for a while after it."""
+    last_ms = rows.last_anomalous_ms(one.stretch) if rows is not None and one.type == ANOMALY else None
+    if last_ms is None or last_ms < opened_ms:
+        return ""
+    return f"last anomalous after {duration((last_ms - opened_ms) / 1000.0)}, " if last_ms > opened_ms else "anomalous once, "
+
+
+def _closed(one: FoundIncident, opened_ms: int) -> str:
+    if not one.closed_at:
+        return "open at the end"
+    seconds = (event_time_ms(one.closed_at) - opened_ms) / 1000.0
+    return f"closed after {duration(seconds)}" if seconds >= 0 else "closed, when its clock had gone back"
 
 
 def _shown(name: str) -> str:

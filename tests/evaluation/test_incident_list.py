@@ -90,6 +90,26 @@ def test_an_incident_that_closes_on_a_clock_that_was_set_back_has_no_duration() 
     assert "11:50:00Z, closed, when its clock had gone back, " in found.lines()[1]
 
 
+def test_the_list_is_in_order_of_time_even_if_events_are_not() -> None:
+    found = IncidentList()
+    found.add([message(1, "opened", 10, 3.0), message(2, "opened", 4, 3.0)])
+
+    assert [line.split()[0] for line in found.lines()[1:]] == ["pump-2", "pump-1"]
+
+
+def test_a_rule_tells_what_was_wrong_and_not_that_it_is_over() -> None:
+    found = IncidentList()
+    rule: dict[str, Any] = {"type": "out_of_range", "score": None, "incident": {}, "incident_id": "x"}
+    found.add(
+        [
+            message(1, "opened", 2, 0.0, what="t is 90, above 80, the limit that is set for it", **rule),
+            message(1, "updated", 9, 0.0, what="t returned to range about 12 s (12 readings) ago", **rule),
+        ]
+    )
+
+    assert found.lines()[1].endswith("out_of_range: t was 90, above 80, the limit that is set for it")
+
+
 def test_the_most_severe_are_listed_in_the_order_in_which_they_opened() -> None:
     found = IncidentList()
     found.add([message(number, "opened", 0, 3.0, incident={"peak_severity": "low"}) for number in range(LISTED)])

@@ -23,7 +23,7 @@ def clock(batch: RuleBatch, features: tuple[str, ...]) -> Finding:
         side = "ahead of" if ahead > 0 else "behind"
         return f"The clock of {batch.readings.sensors[reading]} is {duration(abs(ahead) / 1000.0)} {side} {reference}"
 
-    def ended(position: int, involved: list[int], ago: str) -> str:  # noqa: ARG001 - the clock was wrong meanwhile
+    def ended(position: int, involved: list[int], calm: int) -> str:  # noqa: ARG001 - the clock was wrong meanwhile
         sensor, jump = batch.readings.sensors[int(batch.appended.reading[position])], int(jump_ms[position])
         went = f": it went {'on' if jump > 0 else 'back'} by {duration(abs(jump) / 1000.0)}" if jump else ""
         return f"The clock of {sensor} is right again{went}"

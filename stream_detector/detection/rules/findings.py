@@ -18,6 +18,9 @@ from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import MAXIMUM_RUN
 
 Features = tuple[str, ...]
+Ended = Callable[[int, list[int], int], str]
+#: The last word of a sentence on a rule that does not apply any more.
+AGO = "ago"
 
 
 def frozen(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: Features, factor: float) -> Finding:
@@ -37,7 +40,7 @@ def frozen(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: Features,
         has = "has" if len(still) == 1 else "have"
         return f"{names} {has} not changed for {lasts}; {healthy}"
 
-    return Finding(FROZEN, features, applies, _count(runs.unchanged), describe, _recovered(features, "changed again"))
+    return Finding(FROZEN, features, applies, _count(runs.unchanged), describe, _changed_again(batch, features, runs))
 
 
 def frozen_unlearned(batch: RuleBatch, runs: Runs, unlearned: Unlearned, features: Features) -> Finding:
@@ -55,7 +58,7 @@ def frozen_unlearned(batch: RuleBatch, runs: Runs, unlearned: Unlearned, feature
         before = f"values repeated at most {times} in a row" if shown else "no value repeated"
         return f"{names} {'has' if len(still) == 1 else 'have'} not changed for {lasts}; before, {before}"
 
-    return Finding(FROZEN, features, applies, _count(runs.unchanged), describe, _recovered(features, "changed again"))
+    return Finding(FROZEN, features, applies, _count(runs.unchanged), describe, _changed_again(batch, features, runs))
 
 
 def _is_frozen(batch: RuleBatch, runs: Runs, limits: RuleLimits, factor: float) -> tuple[BoolArray, BoolArray]:
@@ -94,7 +97,7 @@ def missing_feature(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: 
         usual = f"healthy data miss at most {healthy} in a row" if healthy else "healthy data always have one"
         return f"{names} {'has' if len(gone) == 1 else 'have'} given no value for {lasts}; {usual}"
 
-    return Finding(MISSING_FEATURE, features, applies, _count(runs.absent), describe, _recovered(features, "gave values again"))
+    return Finding(MISSING_FEATURE, features, applies, _count(runs.absent), describe, _has_values(batch, features, runs))
 
 
 def missing_unlearned(batch: RuleBatch, runs: Runs, unlearned: Unlearned, features: Features) -> Finding:
@@ -108,8 +111,7 @@ def missing_unlearned(batch: RuleBatch, runs: Runs, unlearned: Unlearned, featur
         usual = f"before, at most {shown} readings in a row lacked one" if shown else "before, every reading had one"
         return f"{names} {'has' if len(gone) == 1 else 'have'} given no value for {lasts}; {usual}"
 
-    ended = _recovered(features, "gave values again")
-    return Finding(MISSING_FEATURE, features, unlearned.gone, _count(runs.absent), describe, ended)
+    return Finding(MISSING_FEATURE, features, unlearned.gone, _count(runs.absent), describe, _has_values(batch, features, runs))
 
 
 def flapping(batch: RuleBatch, turns: Turns, limits: RuleLimits, features: Features) -> Finding:
@@ -135,14 +137,14 @@ def flapping(batch: RuleBatch, turns: Turns, limits: RuleLimits, features: Featu
             f"{batch.lasts(position, span)} of the time before; healthy data do so {usual}"
         )
 
-    ended = _recovered(features, "came to rest")
+    ended = _recovered(batch, features, "came to rest", lambda *_: True)
     return Finding(FLAPPING, features, applies, count, describe, ended, least_quiet=max(SPANS))
 
 
 def switched_off(kind: str, batch: RuleBatch, features: Features) -> Finding:
     """Close the incidents of a rule that is no longer in force."""
 
-    def sentence(position: int, involved: list[int], ago: str = "") -> str:  # noqa: ARG001 - a closing sentence's form
+    def sentence(position: int, involved: list[int], calm: int = 0) -> str:  # noqa: ARG001 - a closing sentence's form
         return "The rule was switched off"
 
     applies = np.zeros(batch.values.shape, np.bool_)
@@ -153,9 +155,24 @@ def _count(runs: Int64Array) -> Callable[[int, int], int]:
     return lambda position, feature: int(runs[position, feature])
 
 
-def _recovered(features: Features, how: str) -> Callable[[int, list[int], str], str]:
-    """Return the sentence of a closing event."""
-    return lambda _, involved, ago: f"{', '.join(features[one] for one in involved)} {how} {ago}"
+def _changed_again(batch: RuleBatch, features: Features, runs: Runs) -> Ended:
+    """Return the sentence on features that stood still. A flag that was still before too, and is, did not change."""
+    return _recovered(batch, features, "changed again", lambda position, one, calm: runs.unchanged[position, one] < calm)
+
+
+def _has_values(batch: RuleBatch, features: Features, runs: Runs) -> Ended:
+    return _recovered(batch, features, "gave values again", lambda position, one, calm: runs.absent[position, one] < calm)
+
+
+def _recovered(batch: RuleBatch, features: Features, how: str, has: Callable[[int, int, int], bool]) -> Ended:
+    """Return the sentence of a closing event about those features that have recovered."""
+
+    def ended(position: int, involved: list[int], calm: int) -> str:
+        names = ", ".join(features[one] for one in involved if has(position, one, calm))
+        since = f"{batch.lasts(position, calm)} {AGO}"
+        return f"{names} {how} {since}" if names else f"The rule last applied {since}"
+
+    return ended
 
 
 def out_of_range(batch: RuleBatch, limits: RuleLimits, features: Features) -> Finding:
@@ -169,7 +186,9 @@ def out_of_range(batch: RuleBatch, limits: RuleLimits, features: Features) -> Fi
     def describe(position: int, involved: list[int]) -> str:
         return "; ".join(_beyond(batch, limits, features, position, one) for one in involved)
 
-    ended = _recovered(features, "returned to its range")
+    ended = _recovered(
+        batch, features, "returned to range", lambda position, one, _: bool(np.isfinite(batch.values[position, one]))
+    )
     return Finding(OUT_OF_RANGE, features, applies, lambda position, one: int(applies[position, one]), describe, ended)
 
 

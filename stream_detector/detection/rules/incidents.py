@@ -34,7 +34,7 @@ class Finding:
     applies: BoolArray  # [M, F] features that the rule finds faulty
     readings: Callable[[int, int], int]  # for how many readings in a row, at a reading and feature; 0 if that means nothing
     describe: Callable[[int, list[int]], str]  # a sentence about a reading and the features [..] involved
-    ended: Callable[[int, list[int], str], str]  # the same where it does not apply any more, since a while ago
+    ended: Callable[[int, list[int], int], str]  # the same where it did not apply to so many readings, the last one included
     least_quiet: int = 1  # calm readings that close an incident, at least
     most_quiet: int = MAXIMUM_RUN  # and at most
     reason: str = QUIET  # of closing
@@ -179,7 +179,7 @@ def _change(batch: RuleBatch, finding: Finding, incidents: _Incidents, at: int, 
         time_ms=time_ms,
         incident_offset=int(incidents.offsets[at]),
         opened_ms=opened_ms,
-        what=_what(batch, finding, position, involved, int(incidents.latched.calm[at])),
+        what=_what(finding, position, involved, int(incidents.latched.calm[at])),
         features=tuple([_feature(batch, finding, position, one) for one in involved if finding.is_about_features]),
         reason=finding.reason if status == CLOSED else "",
         sensor_state=batch.sensor_state(position),
@@ -188,11 +188,9 @@ def _change(batch: RuleBatch, finding: Finding, incidents: _Incidents, at: int, 
     )
 
 
-def _what(batch: RuleBatch, finding: Finding, position: int, involved: list[int], calm: int) -> str:
+def _what(finding: Finding, position: int, involved: list[int], calm: int) -> str:
     """Say what is wrong at a reading, or since when it is well: the rule did not apply to the last `calm` readings."""
-    if not calm:
-        return finding.describe(position, involved)
-    return finding.ended(position, involved, f"{batch.lasts(position, calm)} ago")
+    return finding.ended(position, involved, calm) if calm else finding.describe(position, involved)
 
 
 def _feature(batch: RuleBatch, finding: Finding, position: int, feature: int) -> EventFeature:

@@ -118,6 +118,28 @@ def test_a_feature_without_values_is_named_and_closes_when_it_is_back() -> None:
     assert changes[1].what == "b gave values again about 4 s (4 readings) ago"
 
 
+def test_only_what_changed_is_said_to_have_changed_again() -> None:
+    """A flag is 1 before, while and after the machine stands still."""
+    values = np.column_stack([noise(2100), np.repeat([0.0, 1.0], 1050)]).astype(np.float32)
+    later = values[2000:]
+    later[50:80] = later[50]
+
+    changes = Rules(healthy_of(values[:2000])).read(later)
+
+    assert story(changes) == [("frozen", "opened", 58, "a b c"), ("frozen", "closed", 83, "a b c")]
+    assert changes[-1].what == "a, b changed again about 4 s (4 readings) ago"
+
+
+def test_a_value_that_is_missing_is_not_said_to_be_back_in_range() -> None:
+    values = noise(60, seed=1)
+    values[30:40, 0] = 500.0
+    values[40:, 0] = np.nan
+
+    closed = next(one for one in Rules(HEALTHY).read(values) if one.type == "out_of_range" and one.status == "closed")
+
+    assert closed.what == "The rule last applied about 4 s (4 readings) ago"
+
+
 def test_an_update_after_the_last_fault_says_since_when_all_is_well() -> None:
     values = noise(200, seed=1)
     values[30:105, 1] = np.nan
