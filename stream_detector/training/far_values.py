@@ -25,7 +25,9 @@ CODE_GAP, FAR_GAP = 1.0, 10.0
 _LEVEL_GAP = 5.0
 #: Largest and smallest 16- and 32-bit integers, and the largest of 12 bits are not measured values when they are far away.
 _BINARY = (32767, -32768, 65535, 65534, 2147483647, -2147483648, 4294967295)
-_CODES = frozenset(float(f"{number / scale:.6g}") for number in _BINARY for scale in (1.0, 10.0, 100.0, 1000.0))
+#: Absolute zero, in degrees, is what a temperature becomes whose raw value is 0.
+_TEMPERATURES = frozenset({-273.15, -273.1, -273.2, -273.0, -459.67, -459.7})
+_CODES = _TEMPERATURES | frozenset(float(f"{number / scale:.6g}") for number in _BINARY for scale in (1.0, 10.0, 100.0, 1000.0))
 _HUGE = 1.0e20
 
 
@@ -42,7 +44,10 @@ class Rest:
 
 
 def looks_like_code(value: float) -> bool:
-    """Return whether a value is one that programs write for a failed read: all nines or eights, the end of an integer type."""
+    """Return whether a value is one that programs write for a failed read.
+
+    All nines or eights, the end of an integer type, or a temperature that there is not.
+    """
     if not math.isfinite(value) or abs(value) >= _HUGE:
         return True
     shown = f"{abs(value):.6g}"

@@ -48,7 +48,7 @@ def missing(inspection: Inspection) -> list[int]:
     return np.flatnonzero(np.isnan(inspection.dataset.column("temperature"))).tolist()
 
 
-@pytest.mark.parametrize("code", [-9999.0, 999.0, 9999.9, 65535.0, 32767.0, -32768.0, 3276.7, -8888.0, 1e30])
+@pytest.mark.parametrize("code", [-9999.0, 999.0, 9999.9, 65535.0, 32767.0, -32768.0, 3276.7, -8888.0, -273.15, 1e30])
 def test_an_error_code_is_missing_in_training_and_for_the_model(code: float) -> None:
     where = [7, 500, 501, 502, 900, 2900]
 
