@@ -221,7 +221,7 @@ def _plots(scorecards: Sequence[Scorecard], limit: int, scorer: KerasScorer, con
     return {
         one.series.sensor: plot_series(
             one.series,
-            expected_values(scorer, scorer.calibration, one.series, spec.features, spec.window_length),
+            expected_values(scorer, scorer.calibration, one.series, spec.titles, spec.window_length),
             config.times_of(one.interval_seconds),
             spec.window_length,
         )

@@ -190,7 +190,7 @@ def _train(prepared: Prepared, place: Place, settings: Settings, console: Consol
     if comparison is not None:
         report["comparison"] = comparison.as_json()
     artifact = replace(judged, report=report)
-    picture = draw_training(training.losses, training.example, prepared.dataset.features)
+    picture = draw_training(training.losses, training.example, training.artifact.spec.titles)
     return _Trained(artifact, picture, training.gate_result, verdict, comparison)
 
 

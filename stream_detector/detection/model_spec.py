@@ -21,6 +21,11 @@ class ModelSpec:
     counters: tuple[str, ...] = ()  # features whose windows hold how fast they rise, in the features' order
 
     @property
+    def titles(self) -> tuple[str, ...]:
+        """What windows hold, for pictures."""
+        return tuple(f"{name}, rise per hour" if name in self.counters else name for name in self.features)
+
+    @property
     def counter_positions(self) -> tuple[int, ...]:
         """Where the counters are among the features."""
         return tuple(self.features.index(name) for name in self.counters)
