@@ -33,7 +33,7 @@ class Acceptance:
 
 def scored_windows(appended: Appended, scales: Scales, chosen: Int64Array) -> Float32Array:
     """Return the windows [K, T, F] as of these accepted readings, without the features that are hidden there."""
-    windows = appended.windows(chosen)
+    windows = appended.timed_windows(chosen)
     if scales.hidden is not None:
         hidden = scales.hidden[chosen]
         some = np.flatnonzero(hidden.any(axis=1))

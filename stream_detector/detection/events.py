@@ -207,7 +207,10 @@ class Event(Struct, frozen=True, kw_only=True):
     ] = ""
     step_shares: Annotated[
         tuple[Annotated[float, Meta(extra_json_schema={"minimum": 0})], ...],
-        _about("When the anomaly occurred: share of the surprise per step, oldest first, with sum 1. Empty if not scored."),
+        _about(
+            "When the anomaly occurred: share of the surprise per step, oldest first, with sum 1. A reading that was "
+            "lost within the window has a step too. Empty if not scored."
+        ),
     ] = ()
     features: Annotated[tuple[EventFeature, ...], _about("Largest share of the surprise first. Empty if not scored.")] = ()
     members: Annotated[

@@ -11,6 +11,7 @@ from stream_detector.detection.scorer import Scorer
 from stream_detector.evaluation.found_events import find_events
 from stream_detector.evaluation.scorecard import LabelledSeries
 from stream_detector.readings import Float32Array, Float64Array, Int64Array
+from stream_detector.state.lost_readings import timed
 from stream_detector.state.running_scale import Scales
 
 #: At how many rows the model is asked, and how many features are drawn: all that it blames in some alarm, and at least two. A
@@ -45,7 +46,8 @@ def expected_values(
         return None
     missed = _missed(series)[accepted]
     chosen = _spread(scored, scored[series.product.alarms[accepted[scored]]], scored[missed[scored] > 0])
-    windows = np.stack([series.values[accepted[end - window_length + 1 : end + 1]] for end in chosen]).astype(np.float32)
+    rows = accepted[chosen[:, np.newaxis] + np.arange(1 - window_length, 1)]
+    windows = timed(series.values[rows].astype(np.float32), series.times_ms[rows])
     table = calibration.sensors
     scales = Scales(np.repeat(table.location[[row]], len(chosen), 0), np.repeat(table.deviation[[row]], len(chosen), 0))
     errors = scorer.explain(windows, scales)

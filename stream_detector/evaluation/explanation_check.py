@@ -15,6 +15,7 @@ from stream_detector.detection.explanation import Explanation, explain
 from stream_detector.detection.scorer import Scorer
 from stream_detector.evaluation.faithfulness import Comparison, faithfulness
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
+from stream_detector.state.lost_readings import timed
 from stream_detector.state.running_scale import Scales
 from stream_detector.tables.dataset import Dataset
 
@@ -87,9 +88,9 @@ def _most_surprising(calibration: Calibration, dataset: Dataset, scores: Float64
 
 
 def _window(dataset: Dataset, end: int, window_length: int) -> Float32Array:
-    """Return the last T rows [T, F] of the sensor up to `end`. A scored row always has that many."""
+    """Return the last T rows [T, F] of the sensor up to `end`, as they are scored. A scored row always has that many."""
     of_sensor = np.flatnonzero(dataset.codes[: end + 1] == dataset.codes[end])[-window_length:]
-    return np.asarray(dataset.values[of_sensor])
+    return timed(np.asarray(dataset.values[of_sensor], np.float32)[np.newaxis], dataset.times_ms[of_sensor][np.newaxis])[0]
 
 
 def _as_json(comparison: Comparison | None) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from stream_detector.model.tiles import Compiled, Tiles
 
 
 def compile_feature_errors(members: Members, tiles: Tiles) -> Compiled:
-    """Compile: windows to (errors e_f [N, M, F], seen [N, M, F])."""
+    """Compile: windows to (errors e_f [N, M, F], how much they count [N, M, F]); see feature_errors."""
 
     def errors(filled: Tensor, present: Tensor, location: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
         outputs = members.outputs(Windows.of(filled, present, location, deviation))

@@ -6,6 +6,9 @@
 
 A log error of about 0 is usual. Only the largest quarter counts because most faults show in few features. F is the number of
 scored features: context features (commands, flags) are inputs of every member and are never scored.
+
+A lost row, one without any value, counts with an error of b_f: of the 8 rows that a member predicts, the one that came after 7
+lost ones counts an eighth, as it does beside 7 usual ones.
 """
 
 from __future__ import annotations
@@ -41,16 +44,18 @@ class ErrorNormalization:
     def ratios(self, errors: Tensor, seen: Tensor, xp: Namespace = np) -> Tensor:
         """Return e_f / b_f [N, M, F], 0 where a feature is not scored or not seen.
 
-        `seen` [N, M, F]: the member had a value of the feature. `xp` is numpy or keras.ops.
+        `seen` [N, M, F]: the share of the member's rows that were not lost, 0 if it had no value of the feature; a lost row
+        counts as usual. `xp` is numpy or keras.ops.
         """
-        return xp.where(xp.logical_and(seen, self.scored), errors / self.usual_errors, 0.0)
+        with_lost = seen * (errors / self.usual_errors) + (1.0 - seen)
+        return xp.where(xp.logical_and(seen > 0, self.scored), with_lost, 0.0)
 
     def log_errors(self, errors: Tensor, seen: Tensor, xp: Namespace = np) -> Tensor:
-        """Return log errors [N, M] of errors e_f [N, M, F]. `xp` is numpy or keras.ops.
+        """Return log errors [N, M] of errors e_f [N, M, F]; see `ratios`. `xp` is numpy or keras.ops.
 
         A member that sees no scored feature has the usual error (0); if no member sees any, all are NaN.
         """
-        counts = xp.logical_and(seen, self.scored)
+        counts = xp.logical_and(seen > 0, self.scored)
         seen_count = xp.sum(xp.where(counts, np.float32(1.0), np.float32(0.0)), axis=-1)
         top = xp.sort(self.ratios(errors, seen, xp), axis=-1)[..., -self.top_count :]
         mean = xp.sum(top, axis=-1) / xp.clip(seen_count, np.float32(1.0), np.float32(self.top_count))
@@ -59,10 +64,13 @@ class ErrorNormalization:
         return xp.where(any_seen, logs, np.float32(np.nan))
 
 
-def fit_error_normalization(errors: Float32Array, seen: BoolArray, scored: BoolArray) -> ErrorNormalization:
-    """Fit to errors e_f [N, M, F] of the calibration part. A feature never seen there gets the mean of the others."""
-    count = seen.sum(0)
-    mean = np.where(seen, errors, 0.0).sum(0, dtype=np.float64) / np.maximum(count, 1)
+def fit_error_normalization(errors: Float32Array, seen: Float32Array, scored: BoolArray) -> ErrorNormalization:
+    """Fit to errors e_f [N, M, F] of the calibration part, `seen` as in `ratios`.
+
+    A feature never seen there gets the mean of the others.
+    """
+    count = (seen > 0).sum(0)
+    mean = np.where(seen > 0, errors, 0.0).sum(0, dtype=np.float64) / np.maximum(count, 1)
     known = scored & (count > 0)
     typical = np.where(known, mean, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     typical = np.where(known.any(axis=1), typical, 1.0)[:, np.newaxis]

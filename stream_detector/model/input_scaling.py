@@ -18,14 +18,35 @@ LARGEST = 1.0e30
 def fill(windows: Float32Array, location: Float32Array) -> tuple[Float32Array, BoolArray]:
     """Fill missing values (NaN) of windows [N, T, F]; return the filled windows and which values were present.
 
-    A missing value becomes the last one before it in the window, or else the sensor's `location` [N, F]. The input is not
-    changed.
+    A missing value becomes the last one before it in the window, or else the sensor's `location` [N, F]. A row without any
+    value lies on the line between the rows around it. The input is not changed.
     """
     present = ~np.isnan(windows)
     if present.all():
         return windows, present
     filled = forward_fill(windows, present, axis=-2)
-    return np.where(np.isnan(filled), location[:, np.newaxis, :], filled), present
+    filled = np.where(np.isnan(filled), location[:, np.newaxis, :], filled)
+    lost = lost_rows(present)
+    some = np.flatnonzero(lost.any(axis=1))
+    if len(some):
+        filled[some] = _interpolated(filled[some], lost[some])
+    return filled, present
+
+
+def lost_rows(present: BoolArray) -> BoolArray:
+    """Return which rows [N, T] of windows [N, T, F] have no value at all: their readings were lost."""
+    return np.asarray(~present.any(axis=2))
+
+
+def _interpolated(filled: Float32Array, lost: BoolArray) -> Float32Array:
+    """Return windows [K, T, F] whose lost rows [K, T] lie on a line between the rows around; at an end, they repeat one."""
+    steps = np.arange(lost.shape[1])
+    before = np.maximum.accumulate(np.where(lost, -1, steps), axis=1)
+    after = np.minimum.accumulate(np.where(lost, len(steps), steps)[:, ::-1], axis=1)[:, ::-1]
+    first, last = np.where(before < 0, after, before), np.where(after == len(steps), before, after)
+    share = ((steps - first) / np.maximum(last - first, 1)).astype(np.float32)[:, :, np.newaxis]
+    ends = [np.take_along_axis(filled, np.clip(end, 0, len(steps) - 1)[:, :, np.newaxis], axis=1) for end in (first, last)]
+    return np.asarray(np.where(lost[:, :, np.newaxis], ends[0] * (1 - share) + ends[1] * share, filled))
 
 
 def scale(filled: Tensor, location: Tensor, deviation: Tensor, xp: Namespace = np) -> Tensor:

@@ -52,6 +52,8 @@ class MaskedAutoencoder:
         carried = ops.where(shown > 0, scaled, last)
         covariates = self.fleet.covariates(windows.location, windows.deviation, ops)
         observed = ops.max(windows.present, axis=-1)
-        head, attention = self.forward(carried, windows.present * shown, observed, covariates)
+        # What lies on a line is read like what was measured, of features that have a value.
+        on_line = (1.0 - observed[:, :, np.newaxis]) * ops.max(windows.present, axis=1, keepdims=True)
+        head, attention = self.forward(carried, (windows.present + on_line) * shown, observed, covariates)
         newest = head[:, -self.hidden_rows :]
         return newest[:, :, :features], newest[:, :, features:], attention

@@ -26,6 +26,7 @@ class MemberOutput:
 
     residuals: Tensor  # [N, R, F] 0 where a value is missing
     present: Tensor  # [N, R, F] 1 where there is a value, else 0
+    known: Tensor  # [N, R] 1 where the row has any value, else 0: its reading was lost
     newest: Tensor  # [N, F] 1 where there is a newest value, else 0; without it a feature has no error
     expected: Tensor | None  # [N, R, F] scaled values; None: the member expects changes, not values
     attention: Tensor | None = None  # [N, T] of the network; the linear members have none
@@ -69,14 +70,16 @@ def restore_members(artifact: Artifact) -> Members:
 
 
 def feature_errors(outputs: list[MemberOutput]) -> tuple[Tensor, Tensor]:
-    """Return the errors e_f [N, M, F] over the rows that have a value, and whether they count [N, M, F].
+    """Return the errors e_f [N, M, F] over the rows that have a value, and how much they count [N, M, F].
 
-    They count where there is such a row, and a newest value; elsewhere the error is 0.
+    They count where there is such a row, and a newest value, by the share of the member's rows that were not lost; elsewhere
+    both are 0.
 
     The error is the mean squared residual. For the network it is the root of that, times the absolute mean residual: a shifted
     level makes its residuals err in one direction.
     """
     counts = [ops.sum(output.present, axis=1) for output in outputs]
+    known = [ops.sum(output.known, axis=1, keepdims=True) / float(output.known.shape[1]) for output in outputs]
     errors = []
     for output, count in zip(outputs, counts, strict=True):
         at_least_one = ops.maximum(count, 1.0)
@@ -84,20 +87,23 @@ def feature_errors(outputs: list[MemberOutput]) -> tuple[Tensor, Tensor]:
         mean = ops.absolute(ops.sum(output.residuals, axis=1)) / at_least_one
         errors.append(ops.sqrt(square) * mean if output.attention is not None else square)
     newest = ops.expand_dims(outputs[0].newest, 1)
-    return ops.stack(errors, axis=1) * newest, ops.stack(counts, axis=1) * newest > 0
+    seen = [ops.where(count > 0, share, 0.0) for count, share in zip(counts, known, strict=True)]
+    return ops.stack(errors, axis=1) * newest, ops.stack(seen, axis=1) * newest
 
 
 def _network_output(autoencoder: MaskedAutoencoder, windows: Windows) -> MemberOutput:
     centre, spread, attention = autoencoder.expect(windows)
     present = windows.present[:, -centre.shape[1] :]
     residuals = (windows.scaled[:, -centre.shape[1] :] - centre) / spread * present
-    return MemberOutput(residuals, present, windows.present[:, -1], centre, attention)
+    return MemberOutput(residuals, present, ops.max(present, axis=2), windows.present[:, -1], centre, attention)
 
 
 def _linear_output(member: LinearMember, windows: Windows) -> MemberOutput:
     actual, expected = member.expect(windows.scaled, ops)
     present = windows.present[:, -member.spec.rows_predicted :]
+    known = ops.max(present, axis=2)
     if member.spec.kind == CHANGE:
-        present = present * windows.present[:, -member.spec.rows_predicted - 1 : -1]
+        before = windows.present[:, -member.spec.rows_predicted - 1 : -1]
+        present, known = present * before, known * ops.max(before, axis=2)
     shown = None if member.spec.kind == CHANGE else expected
-    return MemberOutput((actual - expected) * present, present, windows.present[:, -1], shown)
+    return MemberOutput((actual - expected) * present, present, known, windows.present[:, -1], shown)

@@ -11,6 +11,9 @@ the residual's autocorrelation to the power of its age (the expectation of a pro
 the last one read and moves to what the other features say. A linear member reads expectations in place of missing inputs, and
 so gives the expectation of its own output.
 
+A row without any value is a reading that was lost (state/lost_readings.py), not an instrument that died: it lies on the line
+between the rows around it (input_scaling.py), and makes no feature gone.
+
 The arithmetic of a window never depends on the other windows in the call, so results are the same bit for bit.
 """
 
@@ -118,13 +121,21 @@ def fit_row_moments(scaled: Float32Array) -> RowMoments:
 
 
 def gone_features(present: BoolArray) -> BoolArray:
-    """Return which features [N, F] of windows [N, T, F] miss GAP_ROWS rows or more in a row (all rows, if there are fewer)."""
+    """Return which features [N, F] of windows [N, T, F] miss GAP_ROWS rows or more in a row (all rows, if there are fewer).
+
+    A row without any value tells nothing of a single feature.
+    """
     rows = min(GAP_ROWS, present.shape[1])
-    missing = ~present
+    missing = only_features(~present)
     run = missing[:, rows - 1 :].copy()
     for back in range(1, rows):
         run &= missing[:, rows - 1 - back : present.shape[1] - back]
     return np.asarray(run.any(axis=1))
+
+
+def only_features(missing: BoolArray) -> BoolArray:
+    """Return what is missing in windows [N, T, F] in rows that have some value."""
+    return np.asarray(missing & ~missing.all(axis=2, keepdims=True))
 
 
 def _decayed_residual(residual: Float32Array, seen: BoolArray, decay: Float32Array) -> Float32Array:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.model.missing_features import gone_features
+from stream_detector.model.missing_features import gone_features, only_features
 from stream_detector.readings import BoolArray, Float32Array, Int64Array
 
 
@@ -34,7 +34,7 @@ class MissingLevels:
 
     def correct(self, log_errors: Float32Array, windows: Float32Array) -> Float32Array:
         """Return the log errors [N, M] of raw windows [N, T, F] as if no feature were gone; other windows are unchanged."""
-        missing = np.isnan(windows)
+        missing = only_features(np.isnan(windows))
         chosen = np.flatnonzero(missing.any(axis=(1, 2)))
         gone = gone_features(~missing[chosen])
         chosen, gone = chosen[gone.any(axis=1)], gone[gone.any(axis=1)]

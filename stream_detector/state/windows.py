@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int32Array, Int64Array, Readings
 from stream_detector.state.counters import Rises, fold_rises
 from stream_detector.state.lateness import Accepted, Late, accept
+from stream_detector.state.lost_readings import with_lost_rows
 from stream_detector.state.pace import Steps, fold_clocks, learn_pace
 from stream_detector.state.record_layout import NO_INCIDENT, Records, UInt16Array, step_codes, steps_of
 from stream_detector.state.repeated_hour import settle_times
@@ -77,6 +78,11 @@ class Appended:
         """Return the windows [K, T, F] as of the chosen accepted readings; rows before a restart are meaningless."""
         steps = np.arange(self.window_length)
         return np.asarray(self.extended_values[self.window_start[chosen, None] + steps])
+
+    def timed_windows(self, chosen: Int64Array) -> Float32Array:
+        """Return the windows [K, T, F] as of the chosen readings with a row of NaN for each lost one (lost_readings.py)."""
+        rows = self.window_start[chosen, None] + np.arange(self.window_length)
+        return with_lost_rows(np.asarray(self.extended_values[rows]), self.extended_steps[rows])
 
     def newest_values(self) -> Float32Array:
         """Return the newest row [M, F] of the window as of each accepted reading: its values, and the rises of counters."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from stream_detector.errors import InputDataError
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, FloatArray, Int32Array, Int64Array
+from stream_detector.state.lost_readings import timed
 from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
 from stream_detector.tables.sampling import window_ends
 from stream_detector.timestamps import SECONDS_PER_DAY, duration
@@ -100,6 +101,12 @@ def gather(values: FloatArray, ends: Int64Array, window_length: int) -> Float32A
     """Return the windows [W, T, F] of values [N, F] that end at these rows."""
     windows = values[ends[:, np.newaxis] + np.arange(1 - window_length, 1)]
     return np.asarray(windows, np.float32)
+
+
+def timed_windows(dataset: Dataset, ends: Int64Array, window_length: int) -> Float32Array:
+    """Return the windows [W, T, F] that end at these rows as the stream scores them: with a row of NaN for a lost reading."""
+    times_ms = dataset.times_ms[ends[:, np.newaxis] + np.arange(1 - window_length, 1)]
+    return timed(gather(dataset.values, ends, window_length), times_ms)
 
 
 def _is_last_tenth(codes: Int32Array) -> BoolArray:

@@ -10,7 +10,7 @@ import numpy as np
 from stream_detector.model.missing_levels import MissingLevels
 from stream_detector.readings import Float32Array, Float64Array, Int64Array
 from stream_detector.state.running_scale import Scales
-from stream_detector.training.data_split import gather
+from stream_detector.training.data_split import timed_windows
 from stream_detector.training.preparation import Prepared
 
 #: From raw windows [N, T, F] and their scales to log errors [N, M].
@@ -29,7 +29,7 @@ CHUNK_WINDOWS = 4096
 def measure_missing_levels(log_errors: LogErrors, prepared: Prepared, runs: Int64Array, rows_read: Int64Array) -> MissingLevels:
     """Measure what missing features do to the log errors, on windows spread evenly over the runs."""
     chosen = runs[np.unique(np.linspace(0, len(runs) - 1, min(WINDOWS, len(runs))).astype(np.int64))]
-    windows = gather(prepared.dataset.values, chosen, prepared.config.window_length)
+    windows = timed_windows(prepared.dataset, chosen, prepared.config.window_length)
     scales = prepared.scales.of(prepared.dataset.codes[chosen])
     return fit_missing_levels(log_errors, windows, scales, prepared.imputation.moments.covariance, rows_read)
 
@@ -42,7 +42,7 @@ def corrected(prepared: Prepared, levels: MissingLevels, ends: Int64Array, log_e
     found = log_errors.copy()
     for start in range(0, len(affected), CHUNK_WINDOWS):
         chosen = affected[start : start + CHUNK_WINDOWS]
-        windows = gather(prepared.dataset.values, ends[chosen], prepared.config.window_length)
+        windows = timed_windows(prepared.dataset, ends[chosen], prepared.config.window_length)
         found[chosen] = levels.correct(log_errors[chosen], windows)
     return found
 

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from stream_detector.model.input_scaling import lost_rows
 from stream_detector.model.network import decoded_rows, hidden_rows, negative_log_likelihood
 from stream_detector.model.tensor_types import Tensor
 from stream_detector.readings import BoolArray, Float32Array, Int64Array
@@ -103,10 +104,11 @@ def batch_of(prepared: Prepared, ends: Int64Array, rng: np.random.Generator) -> 
     hidden = np.zeros((count, steps, features), np.bool_)
     late = np.arange(steps) >= steps - depth[:, np.newaxis]
     hidden[:, :, candidates] = late[:, :, np.newaxis] & chosen[:, np.newaxis, :]
+    on_line = lost_rows(present)[:, :, np.newaxis] & present.any(axis=1, keepdims=True)
     last = np.take_along_axis(scaled, (steps - depth - 1)[:, np.newaxis, np.newaxis], axis=1)
     return Batch(
         values=np.where(hidden, last, scaled),
-        visible=(present & ~hidden).astype(np.float32),
+        visible=((present | on_line) & ~hidden).astype(np.float32),
         observed=np.asarray(present.any(axis=2), np.float32),
         covariates=prepared.covariates(ends),
         target=scaled[:, -rows:],

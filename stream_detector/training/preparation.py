@@ -18,7 +18,7 @@ from stream_detector.state.running_scale import Scales
 from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
 from stream_detector.tables.rises import with_rises
 from stream_detector.tables.sampling import Paces, sensor_paces
-from stream_detector.training.data_split import Split, gather, split_by_time
+from stream_detector.training.data_split import Split, gather, split_by_time, timed_windows
 from stream_detector.values import NO_MISSING_VALUES, MissingValues
 
 SHORTEST_WINDOW = 2
@@ -99,7 +99,7 @@ class Prepared:
         The features `lost` [N, F] count as missing in the whole window.
         """
         scales = self.scales.of(self.dataset.codes[ends])
-        windows = gather(self.dataset.values, ends, self.config.window_length)
+        windows = timed_windows(self.dataset, ends, self.config.window_length)
         if lost is not None:
             windows = np.where(lost[:, np.newaxis], np.float32(np.nan), windows)
         filled, present = self.imputation.fill(windows, scales)

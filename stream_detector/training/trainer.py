@@ -28,7 +28,7 @@ from stream_detector.model_store.validation import AUTOENCODER
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
 from stream_detector.state.running_scale import Scales
 from stream_detector.training.calibration_fit import fit_calibration
-from stream_detector.training.data_split import gather
+from stream_detector.training.data_split import gather, timed_windows
 from stream_detector.training.gate_run import CompiledMembers, run_gate
 from stream_detector.training.healthy_fit import fit_healthy
 from stream_detector.training.missing_fit import corrected, measure_missing_levels
@@ -153,12 +153,12 @@ def _log_errors(
 
 def _errors(
     compiled: Compiled, tiles: Tiles, prepared: Prepared, ends: Int64Array, progress: Progress
-) -> Iterator[tuple[Float32Array, BoolArray]]:
-    """Yield, in chunks of windows, the errors [W, M, F] and which features were seen [W, M, F]."""
+) -> Iterator[tuple[Float32Array, Float32Array]]:
+    """Yield, in chunks of windows, the errors [W, M, F] and how much they count [W, M, F] (members.feature_errors)."""
     for start in range(0, len(ends), 16 * tiles.rows):
         chosen = ends[start : start + 16 * tiles.rows]
         scales = prepared.scales.of(prepared.dataset.codes[chosen])
-        errors, seen = tiles.run(compiled, gather(prepared.dataset.values, chosen, tiles.window_length), scales)
+        errors, seen = tiles.run(compiled, timed_windows(prepared.dataset, chosen, tiles.window_length), scales)
         progress(CALIBRATING, min(start + 16 * tiles.rows, len(ends)), len(ends), None)
         yield errors, seen
 

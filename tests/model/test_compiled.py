@@ -19,7 +19,7 @@ from stream_detector.model.network import build_network, hidden_rows
 from stream_detector.model.static_covariates import Fleet
 from stream_detector.model.tiles import Tiles
 from stream_detector.model.xla_forward import forward
-from stream_detector.readings import BoolArray, Float32Array
+from stream_detector.readings import Float32Array
 from stream_detector.state.running_scale import Scales
 
 NAN = math.nan
@@ -54,7 +54,7 @@ def unit(count: int) -> Scales:
     return Scales(np.zeros((count, FEATURES), np.float32), np.ones((count, FEATURES), np.float32))
 
 
-def feature_errors(members: Members, windows: Float32Array) -> tuple[Float32Array, BoolArray]:
+def feature_errors(members: Members, windows: Float32Array) -> tuple[Float32Array, Float32Array]:
     errors, seen = TILES.run(compile_feature_errors(members, TILES), windows, unit(len(windows)))
     return errors, seen
 
@@ -89,6 +89,15 @@ def test_log_errors_are_of_the_largest_ratios(members: Members) -> None:
 
     # e / b: 5 / 1 and 2 / 4; 4 / 2 and 4 / 1
     assert logs == pytest.approx(np.array([[math.log(5.0), math.log(4.0)]]), abs=1e-5)
+
+
+def test_a_row_without_any_value_counts_as_usual(members: Members) -> None:
+    compiled = compile_log_errors(members, TILES, NORMALIZATION)
+
+    (logs,) = TILES.run(compiled, windows_of([(0.0, 0.0), (0.0, 0.0), (NAN, NAN), (3.0, 2.0)]), unit(1))
+
+    # The first member: one of two rows with 9 / 1 and 4 / 4, the other as usual, so 5 and 1. The second sees no change.
+    assert logs == pytest.approx(np.array([[math.log(5.0), 0.0]]), abs=1e-5)
 
 
 def test_shares_are_of_the_squares_that_make_the_error(members: Members) -> None:

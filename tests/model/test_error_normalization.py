@@ -46,6 +46,13 @@ def test_no_error_at_all_has_a_logarithm() -> None:
     assert normalization.log_errors(of_one_member(*[0.0] * 5), SEEN) == pytest.approx(np.array([[math.log(1e-6)]]))
 
 
+def test_lost_rows_count_as_usual() -> None:
+    normalization = ErrorNormalization(usual([1.0] * 5), ALL_SCORED)
+    quarter_lost = np.full((1, 1, 5), 0.75, np.float32)
+
+    assert normalization.ratios(of_one_member(9.0, 1.0, 0.0, 1.0, 5.0), quarter_lost).tolist() == [[[7.0, 1.0, 0.25, 1.0, 4.0]]]
+
+
 def test_context_features_are_never_scored() -> None:
     normalization = ErrorNormalization(usual([1.0] * 5), np.array([True, False, True, True, True]))
     errors = of_one_member(3.0, 1000.0, 2.0, 1.0, 1.0)
@@ -83,8 +90,9 @@ def test_where_no_member_sees_a_scored_feature_there_is_no_error() -> None:
 def test_the_graph_computes_the_same() -> None:
     rng = np.random.default_rng(3)
     normalization = ErrorNormalization(rng.uniform(0.5, 2.0, (3, 7)).astype(np.float32), rng.random(7) < 0.8)
-    errors, seen = rng.uniform(0.0, 9.0, (20, 3, 7)).astype(np.float32), rng.random((20, 3, 7)) < 0.4
-    seen[0] = False
+    errors, seen = rng.uniform(0.0, 9.0, (20, 3, 7)).astype(np.float32), rng.random((20, 3, 7)).astype(np.float32)
+    seen[seen > 0.4] = 0.0
+    seen[0] = 0.0
 
     in_graph = ops.convert_to_numpy(normalization.log_errors(ops.convert_to_tensor(errors), ops.convert_to_tensor(seen), ops))
 

@@ -20,21 +20,32 @@ def single(*values: float) -> Float32Array:
 
 
 def test_a_missing_value_is_the_last_one_before_it_or_else_the_sensors_mean() -> None:
-    window = np.array([[[NAN, 1.0], [2.0, NAN], [NAN, NAN], [5.0, 6.0]]], np.float32)
+    window = np.array([[[NAN, 1.0], [2.0, NAN], [NAN, 3.0], [5.0, 6.0]]], np.float32)
 
     filled, present = fill(window, single(7.0, 8.0))
 
-    assert filled.tolist() == [[[7.0, 1.0], [2.0, 1.0], [2.0, 1.0], [5.0, 6.0]]]
-    assert present.tolist() == [[[False, True], [True, False], [False, False], [True, True]]]
+    assert filled.tolist() == [[[7.0, 1.0], [2.0, 1.0], [2.0, 3.0], [5.0, 6.0]]]
+    assert present.tolist() == [[[False, True], [True, False], [False, True], [True, True]]]
     assert np.isnan(window[0, 0, 0])
 
 
 def test_each_window_is_filled_by_its_own_values_and_its_own_sensor() -> None:
-    windows = np.array([[[1.0], [2.0]], [[NAN], [3.0]], [[NAN], [NAN]]], np.float32)
+    windows = np.array([[[1.0, 1.0], [2.0, 2.0]], [[NAN, 0.0], [3.0, 0.0]], [[NAN, NAN], [NAN, NAN]]], np.float32)
 
-    filled, _ = fill(windows, np.array([[7.0], [8.0], [9.0]], np.float32))
+    filled, _ = fill(windows, np.array([[7.0, 0.0], [8.0, 0.0], [9.0, 0.0]], np.float32))
 
-    assert filled.tolist() == [[[1.0], [2.0]], [[8.0], [3.0]], [[9.0], [9.0]]]
+    assert filled[:, :, 0].tolist() == [[1.0, 2.0], [8.0, 3.0], [9.0, 9.0]]
+
+
+def test_rows_without_any_value_lie_on_the_line_between_those_around_and_repeat_one_at_an_end() -> None:
+    columns = [NAN, 1.0, NAN, NAN, 4.0, NAN, 0.0, NAN], [NAN, 2.0, NAN, NAN, NAN, NAN, 6.0, NAN]
+    window = np.array(columns, np.float32).T[np.newaxis]
+
+    filled, present = fill(window, single(7.0, 8.0))
+
+    assert filled[0, :, 0].tolist() == [1.0, 1.0, 2.0, 3.0, 4.0, 2.0, 0.0, 0.0]
+    assert filled[0, :, 1].tolist() == [2.0, 2.0, 2.0, 2.0, 2.0, 4.0, 6.0, 6.0]
+    assert present.sum() == 5
 
 
 def test_scaling_is_near_linear_in_the_middle_and_logarithmic_far_out() -> None:

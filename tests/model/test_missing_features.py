@@ -93,15 +93,31 @@ def test_expectations_are_on_the_sensors_own_scale() -> None:
     assert filled[0, :, 1] == pytest.approx([2.0 * 5.0 * math.sinh(expected / 5.0) - 5.0] * 4, rel=1e-5)
 
 
-def test_without_any_feature_all_take_the_mean_in_time() -> None:
-    windows = np.full((1, 6, 3), NAN, np.float32)
+def test_without_any_feature_that_is_not_gone_each_takes_the_mean_in_time() -> None:
+    windows = np.full((1, 10, 3), NAN, np.float32)
     windows[0, 0] = 2.0
+    for row in range(1, 10):
+        windows[0, row, row // 4] = 2.0  # rows 1 to 3 have the first feature only, 4 to 7 the second, 8 and 9 the third
 
     filled, _ = Imputation(MOMENTS).fill(windows, unit(1))
 
-    assert np.abs(filled[0, -1]).tolist() == sorted(np.abs(filled[0, -1]), reverse=True)
-    assert (np.diff(filled[0], axis=0) < 0).all()
+    assert filled[0, 3].tolist() == sorted(filled[0, 3], reverse=True)
+    assert (np.diff(filled[0, :4, 1:], axis=0) < 0).all()
     assert np.isfinite(filled).all()
+
+
+def test_lost_rows_lie_on_a_line_and_a_gone_feature_takes_there_what_the_others_let_expect() -> None:
+    windows = window(*[(0.0, 1.0, 1.0)] * 3, *[(NAN, NAN, NAN)] * 3, (4.0, 1.0, -3.0))
+    dead = windows.copy()
+    dead[0, :, 1] = NAN
+
+    filled, present = Imputation(MOMENTS).fill(windows, unit(1))
+    without, _ = Imputation(MOMENTS).fill(dead, unit(1))
+
+    assert filled[0, 2:].tolist() == [[float(row), 1.0, 1.0 - row] for row in range(5)]
+    assert present[0].sum(axis=1).tolist() == [3, 3, 3, 0, 0, 0, 3]
+    assert without[0, :, [0, 2]].tolist() == filled[0, :, [0, 2]].tolist()
+    assert (np.diff(without[0, 2:, 1]) > 0).all()  # it follows the first feature, as if no reading had been lost
 
 
 def test_a_feature_is_gone_from_three_missing_rows_in_a_row() -> None:
@@ -110,7 +126,15 @@ def test_a_feature_is_gone_from_three_missing_rows_in_a_row() -> None:
     present[1, ::2, 1] = False
 
     assert gone_features(present).tolist() == [[True, False], [False, False]]
-    assert gone_features(np.zeros((1, 2, 1), np.bool_)).tolist() == [[True]]
+    assert gone_features(np.array([[[True, False], [True, False]]])).tolist() == [[False, True]]
+
+
+def test_rows_without_any_value_make_no_feature_gone() -> None:
+    present = np.ones((1, 9, 2), np.bool_)
+    present[0, 2:7] = False
+    present[0, 1, 0] = False
+
+    assert gone_features(present).tolist() == [[False, False]]
 
 
 def test_a_filled_window_is_the_same_bits_whatever_else_is_in_the_call() -> None:
