@@ -7,7 +7,8 @@ that is scored has a row without values for each lost reading, and its oldest ro
 How many were lost follows from the window's own steps, so no state is needed, and what counts is what this sensor does:
 
 - A step is longer than usual beyond LOST_RATIO times the step that USUAL_SHARE of the window's steps do not exceed. So a sensor
-  that reports when something changed, or every fifth of whose readings gets lost, has hardly any lost ones: that is its pace. A single lost reading is none.
+  that reports when something changed, or every fifth of whose readings gets lost, has hardly any lost ones: that is its pace.
+  A single lost reading is none.
 - So many readings were lost as the window's median step fits into it, but for the one that came.
 - At most MOST_LOST_SHARE of a window's rows are lost ones, the newest first: what is left must show what is usual.
 """
