@@ -28,7 +28,7 @@ def window_of(times_ms: Int64Array) -> Float32Array:
 
 def lost_at(steps: Float64Array, interval_ms: float = 1000.0) -> Int64Array:
     """Return how many readings were lost before each row of a window, by steps [T] in intervals."""
-    return lost_before(np.rint(interval_ms * steps).astype(np.int64)[np.newaxis])[0]
+    return np.asarray(lost_before(np.rint(interval_ms * steps).astype(np.int64)[np.newaxis])[0])
 
 
 def minutes(*lost: int) -> Int64Array:
