@@ -18,6 +18,7 @@ from stream_detector.commands.column_options import add_column_options, choices_
 from stream_detector.commands.parsing_options import add_time_zone_option
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.commands.train_input import notes_for_run, read_files, read_topic, train_parsing
+from stream_detector.commands.train_next import Outcome, next_answer
 from stream_detector.commands.train_output import WIDTH, describe_data, describe_model, progress_bars
 from stream_detector.commands.train_replace import (
     REJECTED,
@@ -26,6 +27,7 @@ from stream_detector.commands.train_replace import (
     describe_comparison,
     describe_decision,
     describe_doubt,
+    describe_short,
     in_its_order,
     look_at,
 )
@@ -35,6 +37,7 @@ from stream_detector.model.artifact import Artifact, NetworkSpec
 from stream_detector.model_store.model_directory import save_artifact
 from stream_detector.tables.dataset import clean
 from stream_detector.tables.windowless import windowless_warning
+from stream_detector.training.extent import extent_of
 from stream_detector.training.history import first_warnings
 from stream_detector.training.inspection import Inspection, inspect
 from stream_detector.training.preparation import Prepared, TrainingConfig, prepare
@@ -147,11 +150,14 @@ def _prepare(place: Place, inspection: Inspection, arguments: argparse.Namespace
             _warn([windowless_warning(dataset, length)], console)
         raise
     if not arguments.part_of_demo:
-        _warn([*first_warnings(dataset, length), windowless_warning(dataset, length)], console)
+        short = (
+            "" if arguments.replace else describe_short(place, extent_of(prepared.dataset, prepared.interval_seconds, length))
+        )
+        _warn([*first_warnings(dataset, length), short, windowless_warning(dataset, length)], console)
     return prepared
 
 
-def _warn(warnings: Iterable[str], console: Console) -> None:
+def _warn(warnings: Iterable[str | None], console: Console) -> None:
     for warning in filter(None, warnings):
         console.print(textwrap.fill(warning, WIDTH), style="yellow", soft_wrap=True)
 
@@ -206,16 +212,28 @@ def _save(trained: _Trained, place: Place, arguments: argparse.Namespace, consol
     decision = describe_decision(place, comparison, replace=arguments.replace)
     for text in (
         describe_model(trained.artifact, directory, stays=not arguments.part_of_demo),
-        describe_verdict(
-            trained.verdict, trained.gate_result, directory, arguments.input or (), what_next=not arguments.part_of_demo
-        ),
+        describe_verdict(trained.verdict, trained.gate_result),
         describe_comparison(comparison) if comparison else "",
         f"\n{doubt}" if doubt else "",
-        f"\n{decision}" if decision else "",
+        f"\n{decision}\n" if decision else "",
+        "" if arguments.part_of_demo else next_answer(_outcome(trained, place, arguments, is_rejected=is_rejected)),
     ):
         if text:
             console.print(text, soft_wrap=True)
     return REJECTED if is_rejected else 0
+
+
+def _outcome(trained: _Trained, place: Place, arguments: argparse.Namespace, *, is_rejected: bool) -> Outcome:
+    comparison, missing = trained.comparison, trained.verdict.alarms.missing
+    return Outcome(
+        directory=place.rejected if is_rejected else place.output,
+        inputs=arguments.input or (),
+        extent=trained.verdict.history.extent,
+        is_promoted=False if missing is not None and missing.why_failed() else trained.gate_result.promoted,
+        stays=place.output if is_rejected else None,
+        is_too_short=comparison is not None and comparison.why_too_short() is not None,
+        previous=place.previous if place.there is not None and not is_rejected else None,
+    )
 
 
 def training_config(arguments: argparse.Namespace, inspection: Inspection) -> TrainingConfig:

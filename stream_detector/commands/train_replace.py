@@ -14,6 +14,8 @@ from stream_detector.files import check_replaceable
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.model_directory import is_model, load_artifact
 from stream_detector.tables.dataset import Dataset
+from stream_detector.timestamps import duration
+from stream_detector.training.extent import Extent, extent_of_model
 
 if TYPE_CHECKING:
     from stream_detector.training.comparison import Comparison
@@ -89,6 +91,7 @@ def describe_comparison(comparison: Comparison) -> str:
     )
     rows = [
         ("", "model there", "this one"),
+        *_history_row(there.extent, new.extent),
         (f"faults alarmed in time, of {len(new.found)}", f"{int(there.found.sum())}", f"{int(new.found.sum())}"),
         (
             f"false alarms in {comparison.healthy_days:.3g} healthy sensor-days",
@@ -101,6 +104,25 @@ def describe_comparison(comparison: Comparison) -> str:
     rows += _own_rows(there.own, new.own)
     lines = [f"  {what:<48}{left:>12}{right:>12}".rstrip() for what, left, right in rows]
     return "\n".join(["", *textwrap.wrap(about, WIDTH), "", *lines])
+
+
+def _history_row(there: Extent | None, new: Extent | None) -> list[tuple[str, str, str]]:
+    """Return the row of how much history each model was trained on."""
+    if new is None:
+        return []
+    left = duration(there.span_seconds) if there else "unknown"
+    return [(f"history (enough is {duration(new.enough_seconds)})", left, duration(new.span_seconds))]
+
+
+def describe_short(place: Place, extent: Extent) -> str | None:
+    """Say before a training that its history is too short to replace the model there; None if it may be enough."""
+    there = extent_of_model(place.there) if place.there else None
+    if there is None or not extent.is_far_too_short or not extent.why_less_than(there):
+        return None
+    return (
+        f"The model in {place.output} was trained on {duration(there.span_seconds)}, so this one will not take its place, "
+        f"unless you add --replace: it goes to {place.rejected}."
+    )
 
 
 def _own_rows(there: OwnFigures, new: OwnFigures) -> list[tuple[str, str, str]]:
@@ -144,10 +166,7 @@ def describe_decision(place: Place, comparison: Comparison | None, *, replace: b
     """Say in a sentence what happened to the model there and to the new one; None if there was none."""
     worse = comparison.why_worse() if comparison else None
     if worse and not replace:
-        return _filled(
-            f"REJECTED: this model {worse}. The model in {place.output} stays, this one is in {place.rejected}. "
-            "To use it all the same, run the same command with --replace."
-        )
+        return _filled(f"REJECTED: this model {worse}. The model in {place.output} stays, this one is in {place.rejected}.")
     if place.unreadable:
         return _filled(f"REPLACED without a comparison: {place.unreadable}. It is kept as {place.previous}.")
     if place.there is None:

@@ -1,12 +1,8 @@
-"""Formats what `stream-detector train` ends with: a table of faults, and three answers in plain words."""
+"""Formats what `stream-detector train` ends with: a table of faults, and its first two answers in plain words."""
 
 from __future__ import annotations
 
-import shutil
-import sys
 import textwrap
-from collections.abc import Sequence
-from pathlib import Path
 
 from stream_detector.commands.fault_table import budget_text, fault_table
 from stream_detector.commands.train_output import WIDTH
@@ -26,12 +22,9 @@ _WARNED = f"`run` warns of that, and refuses the model if {PREFIX}MODEL__REFUSE_
 RELIABLE, HARDLY = 0.8, 0.2
 
 
-def describe_verdict(
-    verdict: Verdict, result: GateResult, model: Path, inputs: Sequence[Path], *, what_next: bool = True
-) -> str:
-    """Return the table and the answers, at most WIDTH wide; without the third where there is nothing to type."""
+def describe_verdict(verdict: Verdict, result: GateResult) -> str:
+    """Return the table and the two answers, at most WIDTH wide; train_next.py has the third."""
     answers = [history_answer(verdict), faults_answer(verdict.alarms, result, verdict.has_network)]
-    answers += [next_answer(model, inputs)] if what_next else []
     return "\n".join([*fault_table(verdict), "", *answers])
 
 
@@ -40,11 +33,12 @@ def history_answer(verdict: Verdict) -> str:
     history, alarms = verdict.history, verdict.alarms
     empty = f"{empty_text(history)}, so fewer faults are found than with all values. " if history.has_empty else ""
     extent = f"{duration(history.span_seconds)}, {history.readings:,} readings a sensor"
-    if history.is_far_too_short:
-        text = f"No: {extent}. This model is guessing: give it {duration(history.enough_seconds)} or more{_trial(alarms)}."
-    elif history.is_short:
+    enough = duration(history.extent.enough_seconds)
+    if history.extent.is_far_too_short:
+        text = f"No: {extent}. This model is guessing: give it {enough} or more{_trial(alarms)}."
+    elif history.extent.is_short:
         text = (
-            f"For a trial, yes: {extent}. To run a plant, give it {duration(history.enough_seconds)} or more: what is normal "
+            f"For a trial, yes: {extent}. To run a plant, give it {enough} or more: what is normal "
             f"at other times of the day it has not seen, and may alarm{_trial(alarms)}."
         )
     elif verdict.budget.is_checked:
@@ -72,25 +66,6 @@ def faults_answer(alarms: AlarmDrill, result: GateResult, has_network: bool = Tr
         _network(has_network),
     ]
     return _answer(2, "What will it find?", " ".join(filter(None, parts)))
-
-
-def next_answer(model: Path, inputs: Sequence[Path]) -> str:
-    """Say what to type next, with this model's paths."""
-    program, history = _program(), " ".join(map(str, inputs))
-    lines = [
-        "3. What next? See what it says about readings that it was not trained on, measure it if you know the faults in "
-        "them, then run it:"
-    ]
-    lines = textwrap.wrap(lines[0], WIDTH, subsequent_indent="   ")
-    baseline = f" --baseline-training {history}" if history else ""
-    return "\n".join(
-        [
-            *lines,
-            f"   {program} score --model {model} --input FILE.csv --output scored.csv",
-            f"   {program} evaluate --model {model} --input LABELLED.csv \\\n     --output report{baseline}",
-            f"   {PREFIX}MODEL__DIRECTORY={model} {program} run",
-        ]
-    )
 
 
 def _trial(alarms: AlarmDrill) -> str:
@@ -176,11 +151,3 @@ def _answer(number: int, question: str, text: str) -> str:
     return textwrap.fill(
         f"{number}. {question} {text}".strip(), WIDTH, subsequent_indent="   ", break_long_words=False, break_on_hyphens=False
     )
-
-
-def _program() -> str:
-    """Return what the user types for this program."""
-    typed = sys.argv[0]
-    if shutil.which("stream-detector") or not typed.endswith("stream-detector"):
-        return "stream-detector"
-    return typed

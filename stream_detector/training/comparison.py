@@ -18,6 +18,7 @@ from stream_detector.model.artifact import Artifact
 from stream_detector.readings import BoolArray, Float64Array
 from stream_detector.settings.schema import Settings
 from stream_detector.training.alarm_drill import held_back_stretches, plan_for, trial_scorer
+from stream_detector.training.extent import Extent, extent_of_model
 from stream_detector.training.own_figures import NO_FIGURES, OwnFigures, own_figures
 from stream_detector.training.preparation import Prepared
 
@@ -40,6 +41,7 @@ class Rating:
     promoted: bool | None  # by its own training
     own: OwnFigures = NO_FIGURES  # of its own training
     alarmed_share: float = 0.0  # of the healthy readings, above its limit
+    extent: Extent | None = None  # of the history that it was trained on; None: unknown
 
     def as_json(self, mean_ranking: float | None) -> dict[str, Any]:
         """Return the figures for the training report."""
@@ -51,6 +53,7 @@ class Rating:
             "alarmed_share": self.alarmed_share,
             "promoted": self.promoted,
             "own_training": asdict(self.own),
+            "history": self.extent.as_json() if self.extent else None,
         }
 
 
@@ -92,9 +95,22 @@ class Comparison:
             return True
         return _clearly_more(there.false_alarms, new.false_alarms) and there.false_alarms > self.allowed
 
+    def why_too_short(self) -> str | None:
+        """Say why the history of the new model is too short beside that of the one there; None if it is not.
+
+        Held-back readings of a short history do not show what it lacks, so no figure of theirs makes up for it. A history for
+        a trial may be all that there is since the plant has changed.
+        """
+        there, new = self.there.extent, self.new.extent
+        if there is None or new is None or (not new.is_far_too_short and self.there_alarms_too_often()):
+            return None
+        return new.why_less_than(there)
+
     def why_worse(self) -> str | None:
         """Say why the new model is worse, as the end of a sentence that it begins; None if it is not, beyond chance."""
         there, new = self.there, self.new
+        if short := self.why_too_short():
+            return short
         if not len(new.found):
             return "could not be compared: no fault could be put into its held-back readings"
         if there.promoted and new.promoted is False:
@@ -147,6 +163,7 @@ def _rate(artifact: Artifact, drill: Drill, healthy: Drill, settings: Settings) 
         false_alarms=int(calm.opened.sum()),
         promoted=(artifact.report.get(REPORT_KEY) or {}).get("promoted"),
         own=own_figures(artifact.report),
+        extent=extent_of_model(artifact),
         alarmed_share=float((calm.excess[scored] > 0.0).mean()) if scored.any() else 0.0,
     )
 

@@ -11,14 +11,11 @@ import numpy as np
 from stream_detector.readings import BoolArray, Float64Array
 from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
 from stream_detector.timestamps import SECONDS_PER_DAY, duration
-from stream_detector.training.data_split import ENOUGH_WINDOWS, FIT_SHARE, enough_seconds
+from stream_detector.training.data_split import FIT_SHARE
+from stream_detector.training.extent import Extent, extent_of
 from stream_detector.training.preparation import Prepared
 from stream_detector.training.two_levels import TwoLevels, find_two_levels
 
-#: A model of less has hardly seen anything; one of more, but less than a day, is for a trial.
-TRIAL_SECONDS = 1800.0
-#: Longer pauses are no part of a history: one reading of a clock that says 1970 makes no history of decades.
-_LONGEST_PAUSE_MS = 30 * 86_400_000
 #: From this share of empty cells on, most of what a window shows is filled in.
 MANY_EMPTY = 0.5
 #: Fewer empty cells than this, of all or of one feature, are not worth a word.
@@ -54,19 +51,9 @@ class History:
     empty_of: tuple[tuple[str, float], ...] = ()  # share of empty cells by feature, the most first; none with hardly any
 
     @property
-    def enough_seconds(self) -> float:
-        """The span from which the history is called enough: a day, or more where readings are rare."""
-        return enough_seconds(self.window_length, self.interval_seconds)
-
-    @property
-    def is_far_too_short(self) -> bool:
-        """Whether a model hardly learns anything from it: not enough for a trial."""
-        return self.readings < ENOUGH_WINDOWS * self.window_length or self.span_seconds < TRIAL_SECONDS
-
-    @property
-    def is_short(self) -> bool:
-        """Whether the history is shorter than that, or has too few readings."""
-        return self.span_seconds < 0.99 * self.enough_seconds or self.is_far_too_short
+    def extent(self) -> Extent:
+        """Its extent, and what that is enough for."""
+        return Extent(self.span_seconds, self.readings, self.interval_seconds, self.window_length)
 
     @property
     def has_empty(self) -> bool:
@@ -80,23 +67,21 @@ class History:
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures for the training report."""
-        return asdict(self) | {"enough_seconds": self.enough_seconds, "is_short": self.is_short, "is_sparse": self.is_sparse}
+        extent = self.extent
+        known = {"enough_seconds": extent.enough_seconds, "is_short": extent.is_short, "is_sparse": self.is_sparse}
+        return asdict(self) | known
 
 
 def history_of(dataset: Dataset, scored: BoolArray, interval_seconds: float, window_length: int) -> History:
     """Measure a cleaned dataset; the features that are not `scored` [F] and hold only 0 and 1 tell the operating modes."""
-    codes = np.arange(len(dataset.sensors))
-    first, last = np.searchsorted(dataset.codes, codes), np.searchsorted(dataset.codes, codes, side="right") - 1
-    steps_ms = np.diff(dataset.times_ms, prepend=dataset.times_ms[0])
-    steps_ms[first] = 0  # from another sensor
-    spans = np.add.reduceat(np.where(steps_ms > _LONGEST_PAUSE_MS, 0, steps_ms), first) / 1000.0 + interval_seconds
+    extent = extent_of(dataset, interval_seconds, window_length)
     present = ~np.isnan(dataset.values)
     lonely = float((present.sum(axis=1) == 1).mean()) if len(dataset.features) > 1 else 0.0
     empty = 1.0 - present.mean(axis=0)
     return History(
         sensors=len(dataset.sensors),
-        span_seconds=float(np.median(spans)),
-        readings=int(np.median(last - first + 1)),
+        span_seconds=extent.span_seconds,
+        readings=extent.readings,
         interval_seconds=interval_seconds,
         window_length=window_length,
         empty_share=float(1.0 - present.mean()),
@@ -120,12 +105,12 @@ def first_warnings(dataset: Dataset, window_length: int) -> list[str]:
     """
     everything = np.ones(len(dataset.features), np.bool_)
     history = history_of(dataset, everything, sampling_interval_seconds(dataset), window_length)
-    warnings = []
-    if history.is_short:
-        what = "expect little of this model" if history.is_far_too_short else "take this model for a trial"
+    extent, warnings = history.extent, []
+    if extent.is_short:
+        what = "expect little of this model" if extent.is_far_too_short else "take this model for a trial"
         warnings.append(
-            f"{'TOO SHORT' if history.is_far_too_short else 'SHORT'}: {duration(history.span_seconds)} of history, "
-            f"{history.readings:,} readings a sensor. Give it {duration(history.enough_seconds)} or more, or {what}."
+            f"{'TOO SHORT' if extent.is_far_too_short else 'SHORT'}: {duration(extent.span_seconds)} of history, "
+            f"{extent.readings:,} readings a sensor. Give it {duration(extent.enough_seconds)} or more, or {what}."
         )
     if history.is_sparse:
         warnings.append(

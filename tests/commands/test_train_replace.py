@@ -12,10 +12,12 @@ import pytest
 from stream_detector.cli import main
 from stream_detector.commands.train_output import describe_model
 from stream_detector.commands.train_replace import (
+    Place,
     check_features,
     describe_comparison,
     describe_decision,
     describe_doubt,
+    describe_short,
     in_its_order,
     look_at,
 )
@@ -23,6 +25,7 @@ from stream_detector.errors import ModelError
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.model_directory import load_artifact, save_artifact
 from stream_detector.training.comparison import Comparison
+from stream_detector.training.extent import Extent
 from stream_detector.training.own_figures import OwnFigures
 from tests.commands.test_train import SMALL, write_csv
 from tests.fixtures_model import tiny_dataset
@@ -42,7 +45,7 @@ def test_a_worse_model_is_rejected_with_the_command_that_takes_it_anyway(tmp_pat
 
     assert in_a_line(describe_decision(place, WORSE, replace=False)) == (
         f"REJECTED: this model finds fewer faults (40 of 100 against 60). The model in {tmp_path}/model stays, this one is in "
-        f"{tmp_path}/model.rejected. To use it all the same, run the same command with --replace."
+        f"{tmp_path}/model.rejected."
     )
     assert in_a_line(describe_decision(place, WORSE, replace=True)).startswith("REPLACED: although this one finds fewer faults")
     assert in_a_line(describe_decision(place, BETTER, replace=False)).startswith("REPLACED: this one is not worse. The model")
@@ -55,6 +58,39 @@ def test_the_table_shows_both_models_and_fits_the_terminal() -> None:
     assert told[-2].split()[-3:] == ["sensor-days", "0", "0"]
     assert told[-1].split()[-2:] == ["0.900", "0.900"]
     assert max(map(len, told)) <= 78
+
+
+DAYS, HOURS = Extent(259_200.0, 4_320, 60.0, 64), Extent(36_960.0, 616, 60.0, 64)
+
+
+def test_a_model_of_too_little_history_is_rejected_however_much_it_finds_and_the_table_says_how_much_each_has(
+    tmp_path: Path, tiny_model_directory: Path
+) -> None:
+    shutil.copytree(tiny_model_directory, tmp_path / "model")
+    comparison = replace(BETTER, there=replace(rating(60), extent=DAYS), new=replace(rating(80), extent=HOURS))
+    place = look_at(tmp_path / "model")
+
+    assert in_a_line(describe_decision(place, comparison, replace=False)).startswith(
+        "REJECTED: this model is trained on too little history: 10.3 h (enough is 24 h; the model there has 3 days). The model"
+    )
+    assert in_a_line(describe_decision(place, comparison, replace=True)).startswith("REPLACED: although this one is trained on")
+    assert describe_comparison(comparison).splitlines()[-4].split() == (
+        ["history", "(enough", "is", "24", "h)", "3", "days", "10.3", "h"]
+    )
+    unknown = describe_comparison(replace(comparison, there=rating(60)))
+    assert unknown.splitlines()[-4].split()[-3:] == ["unknown", "10.3", "h"]
+
+
+def test_a_model_that_will_be_too_short_is_said_so_before_the_training(tiny_artifact: Artifact) -> None:
+    known = {"verdict": {"history": {"span_seconds": 259_200.0, "readings": 259_200}}}
+    place = Place(Path("model"), replace(tiny_artifact, report=known), None)
+
+    assert describe_short(place, HOURS) == (
+        "The model in model was trained on 3 days, so this one will not take its place, unless you add --replace: it goes to "
+        "model.rejected."
+    )
+    assert describe_short(place, DAYS) is None
+    assert describe_short(replace(place, there=None), HOURS) is None
 
 
 def test_the_table_has_what_each_model_showed_in_its_own_training() -> None:
@@ -161,8 +197,12 @@ def test_a_training_that_is_worse_leaves_the_model_there_and_ends_with_code_3(
 
     assert main(command) == 3
 
-    told = capsys.readouterr().out
-    assert "REJECTED: this model finds fewer faults (40 of 100 against 60)" in in_a_line(told)
+    told = in_a_line(capsys.readouterr().out)
+    assert "REJECTED: this model finds fewer faults (40 of 100 against 60)" in told
+    assert told.index("REJECTED") < told.index("3. What next? Keep running the model in")
+    assert f"score --model {output} --input {source}" in told
+    assert f"MODEL__DIRECTORY={output}" not in told
+    assert "the same command with --replace takes it all the same." in told
     assert load_artifact(output).spec.version == before
     rejected = load_artifact(tmp_path / "model.rejected").spec.version
     assert rejected != before
@@ -196,3 +236,24 @@ def test_a_training_on_a_spoilt_history_is_rejected_by_what_it_finds(
     assert "faults alarmed in time" in told
     assert load_artifact(output).spec.version == before
     assert load_artifact(tmp_path / "model.rejected").spec.version != before
+
+
+def test_a_training_on_a_fraction_of_the_history_does_not_replace_the_model_of_all_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is substituted: the figures of the short one may be as good."""
+    long, output = write_csv(tmp_path / "long.csv", 2_000), tmp_path / "model"
+    command = ["train", "--output", str(output), *map(str, SMALL), "--input"]
+    assert main([*command, str(long)]) == 0
+    before = load_artifact(output).spec.version
+    rows = long.read_text().splitlines()
+    (tmp_path / "newest.csv").write_text("\n".join([rows[0], *rows[-110:]]) + "\n")
+    capsys.readouterr()
+
+    assert main([*command, str(tmp_path / "newest.csv")]) == 3
+
+    told = in_a_line(capsys.readouterr().out)
+    assert "so this one will not take its place, unless you add --replace" in told
+    assert "REJECTED: this model is trained on too little history" in told
+    assert "For a model that may take its place, train on" in told
+    assert load_artifact(output).spec.version == before

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from stream_detector.model.artifact import Artifact
 from stream_detector.training.comparison import Comparison, Rating
+from stream_detector.training.extent import Extent, extent_of_model
 from stream_detector.training.own_figures import OwnFigures, own_figures
 
 FAULTS = 100
@@ -54,6 +56,42 @@ def test_where_the_model_there_alarms_too_often_the_new_one_must_be_as_strong_by
     assert why(noisy, replace(new, own=replace(GOOD, found=93))) is None  # a difference of .045
     assert why(noisy, replace(new, own=OwnFigures())) is None
     assert why(replace(noisy, false_alarms=0), replace(new, own=SPOILT)) is None  # a quiet one is measured on the same data
+
+
+DAYS, HOURS, TRIAL = (Extent(span, int(span) // 60, 60.0, 64) for span in (259_200.0, 36_960.0, 64_800.0))
+
+
+def test_a_history_that_is_too_short_is_worse_than_a_longer_one_whatever_its_model_finds() -> None:
+    there, new = replace(rating(60), extent=DAYS), rating(90, ranking=0.95)
+
+    assert why(there, replace(new, extent=HOURS)) == (
+        "is trained on too little history: 10.3 h (enough is 24 h; the model there has 3 days)"
+    )
+    assert why(replace(there, extent=HOURS), replace(new, extent=replace(HOURS, span_seconds=20_000.0))) is not None
+    assert why(replace(there, extent=HOURS), replace(new, extent=replace(HOURS, span_seconds=36_000.0))) is None
+    assert why(replace(there, extent=HOURS), replace(new, extent=DAYS)) is None
+    assert why(replace(there, extent=None), replace(new, extent=HOURS)) is None
+
+
+def test_a_history_for_a_trial_is_worse_than_one_for_a_plant_unless_the_plant_has_changed() -> None:
+    there, new = replace(rating(60), extent=DAYS), replace(rating(90, ranking=0.95), extent=TRIAL)
+    noisy = replace(there, false_alarms=14)
+
+    assert "is trained on history for a trial only: 18 h" in (why(there, new) or "")
+    assert why(noisy, new) is None
+    assert why(noisy, replace(new, extent=HOURS)) is not None
+    assert why(replace(there, extent=TRIAL), new) is None
+
+
+def test_the_history_of_a_model_is_read_from_its_report_and_of_an_older_one_from_its_data(tiny_artifact: Artifact) -> None:
+    data = {"first_time_ms": 0, "last_time_ms": 3_599_000, "readings": 7_200, "sensors": 2}
+    verdict = {"history": {"span_seconds": 3_000.0, "readings": 3_000}}
+    found = [
+        extent_of_model(replace(tiny_artifact, report=report))
+        for report in ({"data": data, "verdict": verdict}, {"data": data}, {"data": {}, "verdict": None}, {})
+    ]
+
+    assert [one and (one.span_seconds, one.readings) for one in found] == [(3_000.0, 3_000), (3_600.0, 3_600), None, None]
 
 
 def test_training_figures_at_other_budgets_are_compared_by_the_ranking_only() -> None:

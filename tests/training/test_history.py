@@ -48,7 +48,7 @@ def test_a_day_or_sixteen_windows_are_enough(span_seconds: float, readings: int,
 
     changed = replace(history, span_seconds=span_seconds, readings=readings, interval_seconds=interval)
 
-    assert changed.is_short is is_short
+    assert changed.extent.is_short is is_short
 
 
 def test_seven_minutes_are_called_too_short_with_what_is_needed() -> None:
