@@ -217,11 +217,11 @@ def _plots(scorecards: Sequence[Scorecard], limit: int, scorer: KerasScorer, con
     from stream_detector.evaluation.plots import plot_series
 
     chosen = sorted(scorecards, key=lambda one: not one.series.truth().marked().any())[:limit]
-    spec = scorer.spec
+    spec, scored = scorer.spec, scorer.healthy.scored
     return {
         one.series.sensor: plot_series(
             one.series,
-            expected_values(scorer, scorer.calibration, one.series, spec.titles, spec.window_length),
+            expected_values(scorer, scorer.calibration, one.series, spec.titles, spec.window_length, is_scored=scored),
             config.times_of(one.interval_seconds),
             spec.window_length,
         )

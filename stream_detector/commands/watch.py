@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import select
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 
@@ -94,7 +95,10 @@ def _report_missing_topic(topic: str, brokers: str, *, follow: bool) -> None:
 
 
 def _warn(text: str) -> None:
-    print(f"stream-detector watch: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the command line prints
+    text = f"stream-detector watch: {text}"
+    if sys.stderr.isatty():
+        text = textwrap.fill(text, 79, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command line prints
 
 
 def _last(text: str) -> int:

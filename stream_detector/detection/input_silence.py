@@ -15,7 +15,7 @@ from stream_detector.detection.events import (
 )
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.transition import CLOSED, INPUT_SILENT, OPENED, RETURNED
-from stream_detector.timestamps import iso_time
+from stream_detector.timestamps import iso_time, shown_time
 
 #: The partition whose owner tells of the input, and the sensor id of such an event: no sensor has an empty one.
 PARTITION, NO_SENSOR = 0, ""
@@ -35,7 +35,7 @@ def input_event(silence: InputSilence, topic: str, model: ModelSpec, rules: Even
     """Build the event that opens a silence of the input, or closes it if readings are back, at an event time."""
     place = f"{topic}-{PARTITION}-{silence.position}-{silence.total}-{INPUT_SILENT}"
     status, time_ms = (OPENED, silence.opened_ms) if back_ms is None else (CLOSED, back_ms)
-    since = iso_time(silence.newest_ms)
+    since = shown_time(silence.newest_ms)
     return Event(
         event_id=f"{place}-{model.version}-{status}",
         type=INPUT_SILENT,
@@ -50,7 +50,7 @@ def input_event(silence: InputSilence, topic: str, model: ModelSpec, rules: Even
         sensor_state=OF_SILENCE,
         model=EventModel(model.name, model.version),
         rules=rules,
-        window=EventWindow(topic, PARTITION, silence.position - 1, since, iso_time(time_ms), 1),
+        window=EventWindow(topic, PARTITION, silence.position - 1, iso_time(silence.newest_ms), iso_time(time_ms), 1),
         attention_reason=NOT_SCORED,
         incident=EventIncident(
             opened_at=iso_time(silence.opened_ms),

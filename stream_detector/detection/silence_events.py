@@ -27,7 +27,7 @@ from stream_detector.detection.silence_watch import Returns
 from stream_detector.detection.transition import ANOMALY, CLOSED, FELL_SILENT, OPENED, RETURNED, SILENT, Silence, Transition
 from stream_detector.readings import Readings
 from stream_detector.state.windows import Appended
-from stream_detector.timestamps import duration, iso_time
+from stream_detector.timestamps import duration, iso_time, shown_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def closed_change(readings: Readings, reading: int, silence: Silence) -> RuleCha
         time_ms=time_ms,
         incident_offset=silence.offset,
         opened_ms=silence.due_ms,
-        what=f"It speaks again; its last reading before was at {iso_time(silence.time_ms)}",
+        what=f"It speaks again; its last reading before was at {shown_time(silence.time_ms)}",
         reason=RETURNED,
         sensor_state=OF_SILENCE,
         start_ms=time_ms,

@@ -10,7 +10,7 @@ from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.scorer import Scorer
 from stream_detector.evaluation.found_events import find_events
 from stream_detector.evaluation.scorecard import LabelledSeries
-from stream_detector.readings import Float32Array, Float64Array, Int64Array
+from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
 from stream_detector.state.lost_readings import timed
 from stream_detector.state.running_scale import Scales
 
@@ -31,13 +31,22 @@ class Expected:
     values: Float32Array  # [K, F]
     features: tuple[tuple[str, int], ...]
     left_out: int = 0  # features that were blamed too, but do not fit into the picture
-    of_missed: frozenset[int] = frozenset()  # columns of drawn features that no alarm blames: off most in a missed event
+    of_missed: frozenset[int] = frozenset()  # columns of drawn features that no alarm blames: off most in an event not found
 
 
 def expected_values(
-    scorer: Scorer, calibration: Calibration, series: LabelledSeries, features: tuple[str, ...], window_length: int
+    scorer: Scorer,
+    calibration: Calibration,
+    series: LabelledSeries,
+    features: tuple[str, ...],
+    window_length: int,
+    *,
+    is_scored: BoolArray | None = None,
 ) -> Expected | None:
-    """Ask the model; None if it does not know the sensor, or scored no row."""
+    """Ask the model; None if it does not know the sensor, or scored no row.
+
+    `is_scored` [F] are the features that are not mere context; None: all.
+    """
     (row,) = calibration.sensors.find([series.sensor]).tolist()
     accepted = np.flatnonzero(~series.is_late)
     scored = np.flatnonzero(np.isfinite(series.product.scores[accepted]))
@@ -50,15 +59,16 @@ def expected_values(
     windows = timed(series.values[rows].astype(np.float32), series.times_ms[rows])
     table = calibration.sensors
     scales = Scales(np.repeat(table.location[[row]], len(chosen), 0), np.repeat(table.deviation[[row]], len(chosen), 0))
-    errors = scorer.explain(windows, scales)
-    shares = np.stack([one.feature_share.mean(axis=0) for one in errors])  # [K, F]
+    explained = scorer.explain(windows, scales)
+    shares = np.stack([one.feature_share.mean(axis=0) for one in explained])  # [K, F]
     in_alarm = series.product.alarms[accepted[chosen]]
     blame = shares[in_alarm].max(axis=0) if in_alarm.any() else shares.mean(axis=0)
     first = shares[in_alarm].argmax(axis=1)
     order = np.argsort(-blame, kind="stable").tolist()
     is_blamed = in_alarm.any() & ((blame >= _BLAMED_SHARE) | np.isin(np.arange(len(blame)), first))
-    values = np.stack([one.expected[-1] for one in errors])
-    off = _off_most(np.abs(series.values[accepted[chosen]] - values), missed[chosen])
+    values = np.stack([one.expected[-1] for one in explained])
+    errors = np.abs(series.values[accepted[chosen]] - values) / np.maximum(table.deviation[[row]], 1e-12)
+    off = _off_most(errors if is_scored is None else np.where(is_scored, errors, np.nan), missed[chosen])
     wanted = [*(at for at in order if is_blamed[at]), *(at for at in off if not is_blamed[at])]
     drawn = [*wanted, *[at for at in order if at not in wanted][: max(0, LEAST_FEATURES - len(wanted))]]
     return Expected(
@@ -86,12 +96,12 @@ def _missed(series: LabelledSeries) -> Int64Array:
 
 
 def _off_most(errors: Float64Array, missed: Int64Array) -> list[int]:
-    """Return up to MOST_OF_MISSED features that are off most in missed events, compared with how far they usually are.
+    """Return up to MOST_OF_MISSED features, of each missed event the one that is off most there.
 
-    `errors` [K, F] are distances of values from those expected, `missed` [K] the event of each. Two features an event.
+    `errors` [K, F] are distances of values from those expected, in deviations; NaN: missing, or mere context. `missed` [K] is
+    the event of each. What noise alone makes, the median, does not count.
     """
-    filled = np.nan_to_num(errors)
-    usual = np.maximum(np.median(filled, axis=0), 1e-12)
-    ratios = [filled[missed == event].mean(axis=0) / usual for event in np.unique(missed[missed > 0]).tolist()]
-    ranked = [(float(-ratio[at]), at) for ratio in ratios for at in np.argsort(-ratio, kind="stable")[:2].tolist()]
-    return list(dict.fromkeys(at for _, at in sorted(ranked)))[:MOST_OF_MISSED]
+    above = np.nan_to_num(errors - np.nanmedian(np.where(np.isnan(errors).all(axis=0), 0.0, errors), axis=0))
+    means = [above[missed == event].mean(axis=0) for event in np.unique(missed[missed > 0]).tolist()]
+    ranked = sorted((-float(mean.max()), int(mean.argmax())) for mean in means if mean.max() > 0.0)
+    return list(dict.fromkeys(at for _, at in ranked))[:MOST_OF_MISSED]

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from stream_detector.evaluation.alarms import IncidentTimes
 from stream_detector.evaluation.expected_values import Expected
-from stream_detector.evaluation.picture_marks import FALSE, FOUND, MISSED, TRUE, Mark, alarm_marks, event_marks, pauses
+from stream_detector.evaluation.picture_marks import FALSE, FOUND, LATE, MISSED, TRUE, Mark, alarm_marks, event_marks, pauses
 from stream_detector.evaluation.scorecard import LabelledSeries
 from stream_detector.readings import Float64Array, Int64Array
 from stream_detector.timestamps import SECONDS_PER_DAY
@@ -21,12 +21,23 @@ from stream_detector.timestamps import SECONDS_PER_DAY
 POINTS = 1500
 #: Scores above this many times the threshold are drawn there.
 MOST_RATIO = 6.0
+#: Values this many times the width of the others' range beyond it are cut off, if no more than this share of them are so far.
+MOST_SPANS, _FAR_SHARE = 10.0, 0.002
 
 
 #: Colours of the marks, and how they are named.
-_COLORS = {FOUND: "#fde2c8", MISSED: "#c58af9", TRUE: "#188038", FALSE: "#c5221f"}
-_NAMES = {FOUND: "labelled fault, found", MISSED: "labelled fault, missed", TRUE: "alarm in a fault", FALSE: "false alarm"}
-#: The width of a character of the marks' text, as a share of the picture's; texts that would overlap are left out.
+_COLORS = {FOUND: "#fde2c8", LATE: "#f6c945", MISSED: "#c58af9", TRUE: "#188038", FALSE: "#c5221f"}
+_NAMES = {
+    FOUND: "labelled fault, found",
+    LATE: "labelled fault, found too late",
+    MISSED: "labelled fault, missed",
+    TRUE: "alarm in a fault, until it closed",
+    FALSE: "false alarm, until it closed",
+}
+#: Where the marks of events and of alarms are in their panel, and where their texts are, in two lines.
+_EVENTS, _ALARMS, _TEXTS = 0.53, 0.03, (0.14, 0.28)
+#: The width of a character of the marks' text, as a share of the picture's. Of texts that would overlap, those on what went
+#: wrong come first.
 _CHARACTER = 0.0062
 _NO_TIMES = IncidentTimes(0)
 _IN_DAYS = 1000.0 * SECONDS_PER_DAY  # matplotlib counts time in days
@@ -40,7 +51,7 @@ def plot_series(
     starts = np.unique(np.linspace(0, len(accepted), min(POINTS, len(accepted)), endpoint=False).astype(np.int64))
     shown = expected.features if expected else ()
     figure = Figure(figsize=(11.0, 2.3 + 1.5 * (1 + len(shown))), dpi=90, layout="constrained")
-    panels = figure.subplots(2 + len(shown), 1, sharex=True, height_ratios=[0.8, *[1.0] * (1 + len(shown))])
+    panels = figure.subplots(2 + len(shown), 1, sharex=True, height_ratios=[1.0, *[1.0] * (1 + len(shown))])
     if expected and expected.left_out:
         text = f"the {len(shown)} features that were blamed most; {expected.left_out} more were blamed and are not drawn"
         figure.supxlabel(text, fontsize="small")
@@ -53,9 +64,9 @@ def plot_series(
         axes.tick_params(labelsize="small")
     for axes, (name, feature) in zip(panels[2:], shown, strict=True):
         assert expected is not None
-        _draw_values(axes, series, accepted[starts], expected, feature)
-        off = " (not blamed; off most in a missed fault)" if feature in expected.of_missed else ""
-        axes.set_title(name.replace("$", r"\$") + off, loc="left", fontsize="small")
+        cut = _draw_values(axes, series, accepted[starts], expected, feature)
+        off = " (blamed by no alarm; off most in a fault that was not found)" if feature in expected.of_missed else ""
+        axes.set_title(name.replace("$", r"\$") + off + cut, loc="left", fontsize="small")
     _draw_score(panels[1], series, accepted, starts)
     _draw_marks(panels[0], of_events, of_alarms)
     panels[1].xaxis_date()
@@ -76,7 +87,7 @@ def _shade(axes: Axes, marks: Sequence[Mark], extent: tuple[float, float]) -> No
                 extent,
                 transform=axes.get_xaxis_transform(),
                 color=color,
-                alpha=0.45 if kind == MISSED else 1.0,
+                alpha=0.45 if kind in (MISSED, LATE) else 1.0,
                 linewidth=0.8,
                 label=_NAMES[kind],
                 zorder=0,
@@ -86,24 +97,38 @@ def _shade(axes: Axes, marks: Sequence[Mark], extent: tuple[float, float]) -> No
 def _draw_marks(axes: Axes, of_events: Sequence[Mark], of_alarms: Sequence[Mark]) -> None:
     """Draw events above alarms, with what became of them in words."""
     axes.set_ylim(0.0, 1.0)
-    axes.set_yticks([0.15, 0.65], labels=["alarms", "faults"])
+    axes.set_yticks([_ALARMS + 0.06, _EVENTS + 0.06], labels=["alarms", "faults"])
     low, high = axes.get_xlim()
-    for marks, bottom in ((of_alarms, 0.05), (of_events, 0.55)):
-        _shade(axes, marks, (bottom, 0.15))
-        free = -1.0
-        for one in sorted(marks, key=lambda mark: mark.start_ms):
-            width = _CHARACTER * len(one.text)
+    for marks, bottom in ((of_alarms, _ALARMS), (of_events, _EVENTS)):
+        _shade(axes, marks, (bottom, 0.12))
+        taken: list[list[tuple[float, float]]] = [[] for _ in _TEXTS]
+        for one in sorted(marks, key=lambda mark: (mark.kind in (FOUND, TRUE), mark.start_ms)):
+            width = _CHARACTER * (len(one.text) + 1)
             place = min((one.start_ms / _IN_DAYS - low) / max(high - low, 1e-12), 1.0 - width)
-            if place >= free:
-                axes.text(place, bottom + 0.19, one.text, transform=axes.transAxes, fontsize="x-small")
-                free = place + width + _CHARACTER
+            for height, line in zip(_TEXTS, taken, strict=True):
+                if all(place >= end or place + width <= start for start, end in line):
+                    axes.text(place, bottom + height, one.text, transform=axes.transAxes, fontsize="x-small")
+                    line.append((place, place + width))
+                    break
 
 
-def _draw_values(axes: Axes, series: LabelledSeries, rows: Int64Array, expected: Expected, feature: int) -> None:
+def _draw_values(axes: Axes, series: LabelledSeries, rows: Int64Array, expected: Expected, feature: int) -> str:
+    """Draw a feature; return what to say of its panel: that far values are cut off, such as a counter's step after a pause."""
     measured = _broken(series, rows, series.values[rows, feature])
     axes.plot(*measured, color="#202124", linewidth=0.9, label="measured")
     usual = _broken(series, expected.rows, expected.values[:, feature].astype(np.float64))
     axes.plot(*usual, color="#e8710a", linewidth=1.0, linestyle="--", label="expected by the model")
+    known = measured[1][np.isfinite(measured[1])]
+    if not len(known):
+        return ""
+    low, high = np.quantile(known, [_FAR_SHARE, 1.0 - _FAR_SHARE])
+    margin = MOST_SPANS * max(float(high - low), 1e-12)
+    if float(known.min()) >= low - margin and float(known.max()) <= high + margin:
+        return ""
+    near = known[(known >= low - margin) & (known <= high + margin)]
+    room = 0.05 * max(float(near.max() - near.min()), 1e-12)
+    axes.set_ylim(float(near.min()) - room, float(near.max()) + room)
+    return f"; far values are cut off, up to {known[np.abs(known - low).argmax()]:.4g}"
 
 
 def _broken(series: LabelledSeries, rows: Int64Array, values: Float64Array) -> tuple[Float64Array, Float64Array]:

@@ -145,11 +145,13 @@ def _notes(scorecards: Sequence[Scorecard]) -> list[str]:
         )
     if without := sum(one.baselines_from is None for one in scorecards):
         notes.append(
-            f"{without:,} of {len(scorecards):,} sensors have no baselines: "
-            f"fewer than {LEAST_TRAINING_ROWS} rows to fit them to"
+            f"{_of_sensors(without, len(scorecards))} no baselines: fewer than {LEAST_TRAINING_ROWS} rows to fit them to"
         )
     if unlabelled := sum(not one.series.truth().marked().any() for one in scorecards):
-        notes.append(f"{unlabelled:,} of {len(scorecards):,} sensors have no anomalous row: they give false-alarm figures only")
+        notes.append(
+            f"{_of_sensors(unlabelled, len(scorecards))} no anomalous row: "
+            f"{'it gives' if unlabelled == 1 else 'they give'} false-alarm figures only"
+        )
     after, false = (
         sum(getattr(one.scores[PRODUCT].alarms, name) for one in scorecards)
         for name in ("false_after_events", "false_incidents")
@@ -160,6 +162,11 @@ def _notes(scorecards: Sequence[Scorecard]) -> list[str]:
             "what an event leaves behind, such as a jump back, counts as false unless its rows are labelled too"
         )
     return notes
+
+
+def _of_sensors(count: int, total: int) -> str:
+    """Return a subject and its verb: `1 of 5 sensors has`."""
+    return f"{count:,} of {total:,} sensors {'has' if count == 1 else 'have'}"
 
 
 def _counted(count: int, noun: str) -> str:

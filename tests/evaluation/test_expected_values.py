@@ -75,6 +75,22 @@ def test_the_features_that_an_alarm_blames_come_first() -> None:
     assert found.features == (("temperature", 2), ("pressure", 1))
 
 
+def test_a_context_feature_is_never_the_one_that_is_off_in_a_missed_fault() -> None:
+    labels = np.zeros(ROWS, np.bool_)
+    labels[30:35] = True
+    values = np.ones((ROWS, 3))
+    values[30:35:2, 0], values[30:35:2, 1] = 9.0, 5.0
+    one = replace(series(np.zeros(ROWS, np.bool_)), values=values, labels=labels)
+    model: Any = OneBehind()
+    known: Any = Known(table("pump-1"))
+
+    found = expected_values(model, known, one, FEATURES, WINDOW, is_scored=np.array([False, True, True]))
+
+    assert found is not None
+    assert found.of_missed == {1}
+    assert ("pressure", 1) in found.features
+
+
 @dataclass(frozen=True, slots=True)
 class BlamesInTurn:
     """Blames a little of every feature, and most another one at each row."""

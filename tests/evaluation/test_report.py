@@ -105,8 +105,8 @@ def test_what_a_reader_must_know_is_noted() -> None:
     assert notes[0] == "a note"
     assert notes[1].startswith("3 of 1,200 rows were not scored and rank last: 2 while warming, 1 late")
     assert notes[2].startswith("the baselines of 2 of 3 sensors are fitted to rows that they are also tested on")
-    assert notes[3] == "1 of 3 sensors have no baselines: fewer than 64 rows to fit them to"
-    assert notes[4] == "1 of 3 sensors have no anomalous row: they give false-alarm figures only"
+    assert notes[3] == "1 of 3 sensors has no baselines: fewer than 64 rows to fit them to"
+    assert notes[4] == "1 of 3 sensors has no anomalous row: it gives false-alarm figures only"
     assert len(notes) == 5
 
 
