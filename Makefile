@@ -55,7 +55,7 @@ bench-quick: $(VENV)/.installed-dev ## The same table on fewer points; a quarter
 	$(BIN)/python -m tests.benchmarks.performance --quick $(ARGS)
 
 # A directory of labelled series: ARGS="--data DIR", or STREAM_DETECTOR_TEST_SERIES=DIR.
-judge: $(VENV)/.installed-dev ## Judge detection on labelled series and simulated fleets; a quarter of an hour, ARGS="--set all" for all
+judge: $(VENV)/.installed-dev ## Judge detection on labelled series and simulated fleets; about 20 minutes, ARGS="--set all" for all
 	@$(BIN)/python -m tests.judge $(ARGS)
 
 clean: ## Remove what the other commands made: .venv, build, caches
