@@ -142,8 +142,8 @@ def _line(one: FoundIncident, rows: FileRows | None) -> str:
 
 
 def _last_anomalous(one: FoundIncident, opened_ms: int, rows: FileRows | None) -> str:
-    """Say when the last anomalous reading was: an incident of the score stays open for a while after it."""
-    last_ms = rows.last_anomalous_ms(one.stretch) if rows is not None and one.type == ANOMALY else None
+    """Say when the last anomalous reading was: an incident stays open for a while after it."""
+    last_ms = rows.last_anomalous_ms(one.stretch) if rows is not None else None
     if last_ms is None or last_ms < opened_ms:
         return ""
     return f"last anomalous after {duration((last_ms - opened_ms) / 1000.0)}, " if last_ms > opened_ms else "anomalous once, "

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stream_detector.detection.transition import FROZEN, MISSING_FEATURE, SILENT
+from stream_detector.detection.rules.changes import RuleChange
+from stream_detector.detection.transition import ANOMALY, FROZEN, MISSING_FEATURE, QUIET, SILENT
 from stream_detector.evaluation.offline_scoring import ScoredRows
 from stream_detector.evaluation.segments import find_segments
 from stream_detector.readings import BoolArray, Int64Array
@@ -74,11 +75,20 @@ class FileRows:
         )
 
     def last_anomalous_ms(self, one: Stretch) -> int | None:
-        """Return the time of the last anomalous reading of an incident of the score."""
+        """Return the time of the last reading that the score or the rule found; None where that means nothing."""
         rows = self._of(one.sensor_id)
         first, last = self._span(one, rows)
+        if one.type != ANOMALY:
+            place = last - self._calm(one)
+            return int(self.dataset.times_ms[rows[place]]) if first <= place < last else None
         anomalous = np.flatnonzero(self.scored.is_anomaly[rows[first : last + 1]])
         return int(self.dataset.times_ms[rows[first + anomalous[-1]]]) if len(anomalous) else None
+
+    def _calm(self, one: Stretch) -> int:
+        """Return to how many readings a rule did not apply before its incident closed; 0: it did not close so."""
+        key = (one.type, one.sensor_id, one.opened_row)
+        found = [change.calm for change in self.scored.changes if change.reason == QUIET and key == _key(change)]
+        return found[0] if found else 0
 
     def _silence(self, one: Stretch) -> str:
         times_ms = self.dataset.times_ms
@@ -89,7 +99,7 @@ class FileRows:
     def _run(self, one: Stretch, name: str) -> list[_Run]:
         """Return the feature's longest run of one value, or without a value, that the incident meets; none without one.
 
-        It lasts from its first reading until the first that is different.
+        It lasts from its first reading until the one after its last.
         """
         rows = self._of(one.sensor_id)
         values = self.dataset.values[rows, self.dataset.features.index(name)]
@@ -107,8 +117,8 @@ class FileRows:
             return []
         start, stop = max(found, key=lambda run: run[1] - run[0])
         ended = stop < len(places) and bool(places[stop] <= last)
-        times_ms = self.dataset.times_ms[rows[places]]
-        milliseconds = times_ms[min(stop, len(places) - 1)] - times_ms[start - lead]
+        times_ms = self.dataset.times_ms[rows]
+        milliseconds = times_ms[min(places[stop - 1] + 1, len(rows) - 1)] - times_ms[places[start - lead]]
         return [_Run(name, stop - start + lead, float(milliseconds) / 1000.0, ended)]
 
     def _span(self, one: Stretch, rows: Int64Array) -> tuple[int, int]:
@@ -129,6 +139,10 @@ def in_past(sentence: str) -> str:
     for pattern, replacement in _IN_PAST:
         sentence = re.sub(pattern, replacement, sentence)
     return sentence
+
+
+def _key(change: RuleChange) -> tuple[str, str, int]:
+    return change.type, change.sensor_id, change.incident_offset
 
 
 def _repeats(values: np.ndarray[tuple[int], np.dtype[np.floating]]) -> BoolArray:

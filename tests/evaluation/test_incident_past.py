@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.evaluation.incident_past import FileRows, Stretch, in_past
 from stream_detector.evaluation.offline_scoring import ScoredRows
 from stream_detector.readings import Float64Array
@@ -110,6 +112,23 @@ def test_the_last_anomalous_reading_is_that_of_the_incident() -> None:
 
     assert rows.last_anomalous_ms(stretch("anomaly", 100, 156)) == 108 * MINUTE_MS
     assert rows.last_anomalous_ms(stretch("anomaly", 240, 250)) is None
+
+
+def test_a_rule_last_applied_before_the_calm_readings_that_closed_it() -> None:
+    rows = file_rows(wandering(300))
+    closed = RuleChange("out_of_range", "closed", "pump-1", 0, 0, 280, 0, 200, 0, "", reason="quiet", calm=32)
+    switched_off = replace(closed, reason="off", incident_offset=240)
+    rows = replace(rows, scored=replace(rows.scored, changes=(switched_off, closed)))
+
+    assert rows.last_anomalous_ms(stretch("out_of_range", 100, 140)) == 108 * MINUTE_MS
+    assert rows.last_anomalous_ms(stretch("out_of_range", 120, 140)) is None
+
+
+def test_a_value_that_vanishes_after_it_stood_still_did_not_go_on_standing_still() -> None:
+    values = wandering(300)
+    values[100:130, 0], values[130:160, 0] = 7.0, np.nan
+
+    assert file_rows(values).what(stretch("frozen", 120, 190, ["a"])) == "a did not change for 30 min (30 readings)"
 
 
 @pytest.mark.parametrize("kind", ["frozen", "missing_feature", "out_of_range", "flapping", "clock"])

@@ -58,6 +58,7 @@ class RuleChange:
     sensor_state: str = ""
     start_ms: int = 0  # of the sensor's window
     length: int = 1  # readings in it
+    calm: int = 0  # readings, this one included, to which the rule did not apply; its event does not have them
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,6 +185,7 @@ def _change(batch: RuleBatch, finding: Finding, incidents: _Incidents, at: int, 
         sensor_state=batch.sensor_state(position),
         start_ms=batch.start_ms(position),
         length=int(appended.filled[position]),
+        calm=int(incidents.latched.calm[at]),
     )
 
 
