@@ -90,7 +90,8 @@ def _most_surprising(calibration: Calibration, dataset: Dataset, scores: Float64
 def _window(dataset: Dataset, end: int, window_length: int) -> Float32Array:
     """Return the last T rows [T, F] of the sensor up to `end`, as they are scored. A scored row always has that many."""
     of_sensor = np.flatnonzero(dataset.codes[: end + 1] == dataset.codes[end])[-window_length:]
-    return timed(np.asarray(dataset.values[of_sensor], np.float32)[np.newaxis], dataset.times_ms[of_sensor][np.newaxis])[0]
+    rows = np.asarray(dataset.values[of_sensor], np.float32)
+    return np.asarray(timed(rows[np.newaxis], dataset.times_ms[of_sensor][np.newaxis])[0])
 
 
 def _as_json(comparison: Comparison | None) -> dict[str, Any] | None:

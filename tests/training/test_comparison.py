@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -86,10 +87,9 @@ def test_a_history_for_a_trial_is_worse_than_one_for_a_plant_unless_the_plant_ha
 def test_the_history_of_a_model_is_read_from_its_report_and_of_an_older_one_from_its_data(tiny_artifact: Artifact) -> None:
     data = {"first_time_ms": 0, "last_time_ms": 3_599_000, "readings": 7_200, "sensors": 2}
     verdict = {"history": {"span_seconds": 3_000.0, "readings": 3_000}}
-    found = [
-        extent_of_model(replace(tiny_artifact, report=report))
-        for report in ({"data": data, "verdict": verdict}, {"data": data}, {"data": {}, "verdict": None}, {})
-    ]
+    reports: list[dict[str, Any]] = [{"data": data, "verdict": verdict}, {"data": data}, {"data": {}, "verdict": None}, {}]
+
+    found = [extent_of_model(replace(tiny_artifact, report=report)) for report in reports]
 
     assert [one and (one.span_seconds, one.readings) for one in found] == [(3_000.0, 3_000), (3_600.0, 3_600), None, None]
 
