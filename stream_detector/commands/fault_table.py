@@ -31,9 +31,10 @@ def fault_table(verdict: Verdict) -> list[str]:
         f"before the fault, of {drill.fault_rows} readings ({duration(seconds)}), is half over. {_silence_text(kinds, seconds)}"
     )
     trial = alarms.trial_result.by_kind() if alarms.trial_result else None
-    head = f"  {'fault':<24}{'alarmed':>10}   {'delay (median)':<16}"
+    head = f"  {'fault':<24}{'alarmed':>9}   {'delay: median, longest':<26}"
     head += f"at {alarms.trial_budget:g} a day" if trial else ""
     rows = [_row(one, trial[at] if trial else None) for at, one in enumerate(kinds)]
+    rows += [f"  {one.text:<24}  not tried: {one.why}" for one in drill.left_out]
     notes = [*_filled(_covered_text(kinds, trial)), *_filled(_deviation_text(verdict))]
     return ["", *textwrap.wrap(about, WIDTH), "", head.rstrip(), *rows, *notes]
 
@@ -73,11 +74,21 @@ def _filled(text: str) -> list[str]:
 
 
 def _row(result: KindResult, trial: KindResult | None) -> str:
-    delay = result.median_delay_seconds
-    after = "-" if delay is None else "at once" if delay == 0.0 else f"after {duration(delay)}"
-    line = f"  {result.text:<24}{_count(result):>10}{' ' if result.covered else '  '} {after:<16}"
-    return (line + (_count(trial) if trial else "")).rstrip()
+    line = f"  {result.text:<24}{_count(result, 9)}  {_delay(result):<26}"
+    return (line + (_count(trial, 8) if trial else "")).rstrip()
 
 
-def _count(result: KindResult) -> str:
-    return f"{result.found} of {result.injected}{'*' if result.covered else ''}"
+def _delay(result: KindResult) -> str:
+    """Return the median of the delays, and the longest where it differs."""
+    median, longest = result.median_delay_seconds, result.longest_delay_seconds
+    if median is None:
+        return "-"
+    usual = "at once" if median == 0.0 else duration(median)
+    if longest is None or duration(longest) == duration(median):
+        return usual
+    return f"{usual}, at most {duration(longest)}"
+
+
+def _count(result: KindResult, width: int) -> str:
+    """Return how many are found, aligned to the right; the mark has a column of its own."""
+    return f"{f'{result.found} of {result.injected}':>{width}}{'*' if result.covered else ' '}"

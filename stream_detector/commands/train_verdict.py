@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from stream_detector.commands.fault_table import budget_text, fault_table
+from stream_detector.commands.oddity_lines import describe_oddities
 from stream_detector.commands.train_output import WIDTH
 from stream_detector.gate.baseline_comparison import BASELINE, MODEL, GateResult
 from stream_detector.gate.missing_drill import MissingCheck
@@ -20,11 +21,14 @@ BUDGET_VARIABLE = f"{PREFIX}ALERTS__BUDGET_PER_SENSOR_DAY"
 _WARNED = f"`run` warns of that, and refuses the model if {PREFIX}MODEL__REFUSE_UNPROMOTED is true."
 #: Shares of a kind's faults from which it counts as found, and below which it counts as missed.
 RELIABLE, HARDLY = 0.8, 0.2
+#: A model that finds a smaller share of all faults than this finds few.
+FEW = 0.6
 
 
 def describe_verdict(verdict: Verdict, result: GateResult) -> str:
     """Return the table and the two answers, at most WIDTH wide; train_next.py has the third."""
-    answers = [history_answer(verdict), faults_answer(verdict.alarms, result, verdict.has_network)]
+    odd = describe_oddities(verdict.oddities)
+    answers = [history_answer(verdict), *odd, faults_answer(verdict.alarms, result, verdict.has_network)]
     return "\n".join([*fault_table(verdict), "", *answers])
 
 
@@ -41,10 +45,12 @@ def history_answer(verdict: Verdict) -> str:
             f"For a trial, yes: {extent}. To run a plant, give it {enough} or more: what is normal "
             f"at other times of the day it has not seen, and may alarm{_trial(alarms)}."
         )
+    elif few := _found_few(verdict.alarms):
+        text = f"In length, yes: {extent}. {few}"
     elif verdict.budget.is_checked:
         text = f"Yes: {extent}. The budget in force, {budget_text(verdict.budget.budget)}, is checked too: set nothing."
     else:
-        text = f"Yes: {extent}. {_unchecked(verdict.budget, alarms.trial_budget)}"
+        text = f"Yes: {extent}. {_unchecked(verdict.budget)}"
     return _answer(1, "Is the history enough?", f"{empty}{text} {_modes(history)}")
 
 
@@ -57,9 +63,11 @@ def faults_answer(alarms: AlarmDrill, result: GateResult, has_network: bool = Tr
     injected, found = sum(one.injected for one in kinds), sum(one.found for one in kinds)
     good = [one.text for one in kinds if one.found >= RELIABLE * one.injected]
     bad = [one.text for one in kinds if one.found <= HARDLY * one.injected]
+    some = [f"{one.text} ({one.found} of {one.injected})" for one in kinds if one.text not in (*good, *bad)]
     parts = [
         f"{found} of {injected} of these faults, in time.",
         "All kinds reliably." if len(good) == len(kinds) else f"Reliably: {'; '.join(good) or 'none'}.",
+        f"Sometimes: {'; '.join(some)}." if some else "",
         f"Hardly or never: {'; '.join(bad)}." if bad else "",
         _without_features(alarms.missing),
         _promotion(result, alarms.missing),
@@ -78,23 +86,36 @@ def _trial(alarms: AlarmDrill) -> str:
     )
 
 
-def _unchecked(check: BudgetCheck, trial: float | None) -> str:
-    """Say what it means that the budget in force cannot be checked, and what to set for one that can."""
-    smallest = check.smallest_checked
-    also = f" ({trial:g} a day is not checked either)" if trial is not None and trial < smallest else ""
+def _found_few(alarms: AlarmDrill) -> str:
+    """Say so if the model finds few of the faults, with the usual cause, and what to do; else nothing."""
+    kinds = alarms.result.by_kind()
+    injected, found = sum(one.injected for one in kinds), sum(one.found for one in kinds)
+    if found >= FEW * injected:
+        return ""
+    healthy = "this is what the model can do with it"
+    if alarms.trial_budget is not None and alarms.trial_result is not None:
+        at_trial = int(alarms.trial_result.found.sum())
+        healthy = (
+            f"accept {alarms.trial_budget:g} false alarms a day, where it finds {at_trial}: "
+            f"{BUDGET_VARIABLE}={alarms.trial_budget:g}"
+        )
+    return (
+        f"But at {budget_text(alarms.budget)} the model finds only {found} of the {injected} faults above. The usual cause is "
+        "a history with faults in it, which the model takes for normal: look for them, leave those hours out, and train "
+        f"again. If there are none, {healthy}."
+    )
+
+
+def _unchecked(check: BudgetCheck) -> str:
+    """Say what it means that the budget in force cannot be checked, and which can."""
     if check.needed_days is None:
         longer = f"no history with such readings can check less than {check.smallest_possible:g}"
     else:
         longer = f"to check {check.budget:g}, give about {check.needed_days:.0f} days a sensor"
     return (
-        f"You need to set nothing. {_sentence(budget_text(check.budget))} are too few to be counted in it, so real ones may be "
-        f"several times as many, or far fewer. For a budget that it has checked, set {BUDGET_VARIABLE}={smallest:g}{also}; "
-        f"{longer}."
+        f"You need to set nothing. But {budget_text(check.budget)} are too few to be counted in it: real ones may be several "
+        f"times as many, or far fewer. It can check {check.smallest_checked:g} or more; {longer}."
     )
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _modes(history: History) -> str:

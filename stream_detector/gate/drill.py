@@ -15,6 +15,7 @@ import numpy as np
 
 from stream_detector.gate.fault_injection import MINIMUM_CHANGE, HealthyRun, inject
 from stream_detector.gate.fault_kinds import CHANGED_PERIOD, DRIFT, LEVEL_SHIFT, LOST_CORRELATION, NOISE, SPIKE, STUCK
+from stream_detector.gate.left_out import why_left_out
 from stream_detector.readings import BoolArray, Float64Array, Int64Array
 
 #: A fault lasts this many windows, after healthy readings of half a window that raise an alarm only by mistake.
@@ -65,6 +66,14 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A kind of fault that fits nowhere."""
+
+    text: str  # for tables
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Drill:
     """K trials of L rows and F features; each ends with its fault, or soon after a spike."""
 
@@ -77,6 +86,7 @@ class Drill:
     ends: Int64Array  # [K] the row after its last
     fault_rows: int  # of all kinds but spikes
     at_fault: tuple[int | None, ...] = ()  # [K] feature that an injected fault is in; None: all, or it gives no readings
+    left_out: tuple[LeftOut, ...] = ()  # kinds without trials, where others have some
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -98,7 +108,13 @@ def plan_drill(stretches: Sequence[Stretch], window_length: int, seed: int, tria
         for position, kind in enumerate(DRILL_KINDS)
         if (trial := _trial(long_enough, number * len(DRILL_KINDS) + position, kind, shape, seed)) is not None
     ]
-    return _stack(trials, shape, stretches)
+    return replace(_stack(trials, shape, stretches), left_out=_left_out(trials, [one.run for one in long_enough]))
+
+
+def _left_out(trials: Sequence[_Trial], runs: Sequence[HealthyRun]) -> tuple[LeftOut, ...]:
+    tried = {trial.kind.name for trial in trials}
+    others = [kind for kind in DRILL_KINDS if tried and kind.name not in tried]
+    return tuple(LeftOut(kind.text, why_left_out(kind.effect, runs, MISSING, FROZEN_ALL)) for kind in others)
 
 
 def healthy_drill(stretches: Sequence[Stretch], most_readings: int) -> Drill:

@@ -70,21 +70,30 @@ class DrillResult:
             of_kind = kinds == kind.name
             if of_kind.any():
                 known = delays[of_kind & found]
-                delay = float(np.median(known)) if len(known) else None
-                counts = (int(of_kind.sum()), int(found[of_kind].sum()))
-                results.append(KindResult(kind.name, kind.text, *counts, delay, int(covered[of_kind].sum())))
+                results.append(
+                    KindResult(
+                        kind.name,
+                        kind.text,
+                        injected=int(of_kind.sum()),
+                        found=int(found[of_kind].sum()),
+                        median_delay_seconds=float(np.median(known)) if len(known) else None,
+                        longest_delay_seconds=float(known.max()) if len(known) else None,
+                        covered=int(covered[of_kind].sum()),
+                    )
+                )
         return results
 
 
 @dataclass(frozen=True, slots=True)
 class KindResult:
-    """How many faults of a kind were injected and found, and the median delay of the found ones."""
+    """How many faults of a kind were injected and found, and the median and the longest delay of the found ones."""
 
     kind: str
     text: str
     injected: int
     found: int
     median_delay_seconds: float | None
+    longest_delay_seconds: float | None = None
     covered: int = 0  # not found while a false alarm from before was open
 
     def as_json(self) -> dict[str, Any]:

@@ -26,6 +26,14 @@ from stream_detector.state.running_scale import Scales
 
 logger = logging.getLogger(__name__)
 
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Refuse TensorFlow's warning of repeated tracing: each model is compiled for itself, so the same code is traced again."""
+    return "tf.function retracing" not in record.getMessage()
+
+
+tf.get_logger().addFilter(_is_worth_a_line)
+
 #: The number of windows in a tile is a multiple of this. Depending on the processor, matrix products take 4, 6, 8, 12, 16, 24
 #: or 48 rows at a time; the remainder is computed by another kernel, whose results differ in their last bits.
 KERNEL_ROWS = 48

@@ -15,6 +15,7 @@ from stream_detector.settings.schema import Settings
 from stream_detector.training.alarm_drill import AlarmDrill, plan_alarm_drill, run_alarm_drill
 from stream_detector.training.budget_check import BudgetCheck, check_budget
 from stream_detector.training.history import History, history_of_training
+from stream_detector.training.oddities import Oddity, find_oddities
 from stream_detector.training.preparation import Prepared
 
 
@@ -37,17 +38,20 @@ class Verdict:
     drill: Drill
     deviations: tuple[Deviation, ...] = ()  # of the features that faults may be put into
     has_network: bool = True  # it has a part in the score
+    oddities: tuple[Oddity, ...] = ()  # in the history
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures for the training report."""
         trial = self.alarms.trial_result
         return {
             "history": self.history.as_json(),
+            "oddities": [one.as_json() for one in self.oddities],
             "budget_per_sensor_day": self.budget.budget,
             "expected_incidents": self.budget.expected_incidents,
             "is_budget_checked": self.budget.is_checked,
             "fault_readings": self.drill.fault_rows,
             "deviations": [asdict(one) for one in self.deviations],
+            "not_tried": [asdict(one) for one in self.drill.left_out],
             "alarmed": [one.as_json() for one in self.alarms.result.by_kind()],
             MISSING_KEY: self.alarms.missing.as_json() if self.alarms.missing else None,
             "budget_to_try": self.alarms.trial_budget,
@@ -69,7 +73,9 @@ def judge(prepared: Prepared, artifact: Artifact, settings: Settings) -> Verdict
         prepared.config.max_calibration_windows,
     )
     has_network = AUTOENCODER in artifact.spec.members
-    return Verdict(history_of_training(prepared), budget, alarms, drill, _deviations(prepared, drill, settings), has_network)
+    oddities = find_oddities(prepared.dataset, prepared.scored, prepared.paces)
+    deviations = _deviations(prepared, drill, settings)
+    return Verdict(history_of_training(prepared), budget, alarms, drill, deviations, has_network, oddities)
 
 
 def _deviations(prepared: Prepared, drill: Drill, settings: Settings) -> tuple[Deviation, ...]:

@@ -125,3 +125,21 @@ def test_stretches_take_turns_and_equal_seeds_give_equal_drills() -> None:
     assert set(drill.sensors) == {"a", "b"}
     assert drill.values.tobytes() == again.values.tobytes()
     assert plan_drill(stretches, WINDOW, seed=4).values.tobytes() != drill.values.tobytes()
+
+
+def test_a_kind_that_fits_nowhere_is_named_with_the_reason() -> None:
+    noise = np.random.default_rng(2).normal(size=(400, 2))
+    short = np.tile(np.sin(np.arange(30) / 3.0)[:, None], (1, 2))  # all of its rows are in a trial
+
+    unrelated, single, few = (
+        {one.text: one.why for one in planned(values)[0].left_out} for values in (noise, noise[:, :1], short)
+    )
+
+    assert unrelated == {
+        "lost correlation": "no two features move together there",
+        "twice as fast or slow": "no feature has a course there",
+    }
+    assert single["one feature missing"] == "the only feature is the whole reading"
+    assert few["lost correlation"] == "too few held-back readings for it"
+    assert planned()[0].left_out == ()
+    assert planned(noise[:4])[0].left_out == ()  # nothing fits: there is no table

@@ -81,7 +81,7 @@ def test_the_results_of_a_kind_count_what_was_found_and_its_median_delay() -> No
     (kind,) = ran({8: 0.95}, {10: 0.95}, {11: 0.95}, {15: 0.95}).by_kind()
 
     assert (kind.kind, kind.text, kind.injected, kind.found) == ("shift_1", "shift by 1 deviation", 4, 3)
-    assert kind.median_delay_seconds == 2.0
+    assert (kind.median_delay_seconds, kind.longest_delay_seconds) == (2.0, 3.0)
     assert ran({}).by_kind()[0].median_delay_seconds is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -204,3 +205,21 @@ def test_tiles_give_each_window_its_result_however_many_there_are(count: int) ->
     assert filled[0, 0].tolist() == [5.0, 5.0]
     assert np.where(present, filled, np.nan).tobytes() == windows.tobytes()
     assert location.tobytes() == scales.location.tobytes()
+
+
+def test_compiling_for_many_models_logs_no_warning_of_tensorflow_that_only_frightens() -> None:
+    lines, log = io.StringIO(), tf.get_logger()
+    handler = logging.StreamHandler(lines)
+    log.addHandler(handler)
+    try:
+        for _ in range(8):
+            ONE_SIZE.run(ONE_SIZE.compile(_presence), *sample_windows(1, STEPS, FEATURES))
+        log.warning("another warning")
+    finally:
+        log.removeHandler(handler)
+
+    assert lines.getvalue() == "another warning\n"
+
+
+def _presence(filled: Tensor, present: Tensor, location: Tensor, deviation: Tensor) -> tuple[Tensor]:  # noqa: ARG001 - as compiled
+    return (present,)

@@ -88,7 +88,6 @@ def test_the_history_of_a_model_is_read_from_its_report_and_of_an_older_one_from
     data = {"first_time_ms": 0, "last_time_ms": 3_599_000, "readings": 7_200, "sensors": 2}
     verdict = {"history": {"span_seconds": 3_000.0, "readings": 3_000}}
     reports: list[dict[str, Any]] = [{"data": data, "verdict": verdict}, {"data": data}, {"data": {}, "verdict": None}, {}]
-
     found = [extent_of_model(replace(tiny_artifact, report=report)) for report in reports]
 
     assert [one and (one.span_seconds, one.readings) for one in found] == [(3_000.0, 3_000), (3_600.0, 3_600), None, None]
