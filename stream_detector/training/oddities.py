@@ -1,7 +1,7 @@
 """Finds what stands out in a history itself: a value that does not change, a pause, empty cells, each far longer than usual.
 
 The rules learn from the same history what is usual, so a fault in it teaches them that it is healthy. Here each sensor's two
-longest runs are held against its other readings instead: two, because a fault may have come twice.
+longest runs are compared with its other readings instead: two, because a fault may have come twice.
 """
 
 from __future__ import annotations
