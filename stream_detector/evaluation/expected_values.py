@@ -31,7 +31,7 @@ class Expected:
     values: Float32Array  # [K, F]
     features: tuple[tuple[str, int], ...]
     left_out: int = 0  # features that were blamed too, but do not fit into the picture
-    of_missed: frozenset[int] = frozenset()  # columns of drawn features that no alarm blames: off most in an event not found
+    of_missed: frozenset[int] = frozenset()  # columns of the features that are off most in an event not found in time
 
 
 def expected_values(
@@ -76,7 +76,7 @@ def expected_values(
         values,
         tuple([(features[at], at) for at in drawn[:MOST_FEATURES]]),
         max(0, len(drawn) - MOST_FEATURES),
-        frozenset([at for at in off if not is_blamed[at]]),
+        frozenset(off),
     )
 
 

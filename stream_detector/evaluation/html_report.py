@@ -52,8 +52,8 @@ _GUIDE = (
     ),
     (
         "events found",
-        "labelled events with an alarm in their first half; what is alarmed when it is half over counts as missed. An "
-        "event is a run of anomalous rows, or a labelled time in which the sensor was silent.",
+        "labelled events with an alarm in their first half; one that is alarmed when it is half over is found too late, "
+        "and does not count. An event is a run of anomalous rows, or a labelled time in which the sensor was silent.",
     ),
     (
         "false per sensor day, per 1000 rows",
@@ -61,6 +61,12 @@ _GUIDE = (
         "are one incident; those of the product last, as in service, while the score stays above half the margin or a value "
         "outside the range of healthy training data, until they are accepted as the new normal. An alarm that lasts is a "
         "single incident: see false rows %.",
+    ),
+    (
+        "pictures",
+        "what became of each labelled fault and of each alarm, in words. The bar of an alarm lasts until its incident closed, "
+        "which is a while after its last anomalous reading. One that opened while the window still held a fault says so. For "
+        "each fault that was not found in time a panel shows the feature that was farthest from what the model expected.",
     ),
     ("delay", "median time from the first anomalous row of a found event to its first alarm."),
     (

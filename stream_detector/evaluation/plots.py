@@ -39,6 +39,8 @@ _EVENTS, _ALARMS, _TEXTS = 0.53, 0.03, (0.14, 0.28)
 #: The width of a character of the marks' text, as a share of the picture's. Of texts that would overlap, those on what went
 #: wrong come first.
 _CHARACTER = 0.0062
+#: The least width of a mark, as a share of the picture's.
+_LEAST_SHARE = 0.002
 _NO_TIMES = IncidentTimes(0)
 _IN_DAYS = 1000.0 * SECONDS_PER_DAY  # matplotlib counts time in days
 
@@ -56,19 +58,20 @@ def plot_series(
         text = f"the {len(shown)} features that were blamed most; {expected.left_out} more were blamed and are not drawn"
         figure.supxlabel(text, fontsize="small")
     of_events, of_alarms = event_marks(series), alarm_marks(series, times, window_length)
+    least_days = _LEAST_SHARE * float(np.ptp(series.times_ms[accepted]) if len(accepted) else 0) / _IN_DAYS
     for axes in panels[1:]:
-        _shade(axes, of_events, (0.0, 1.0))
-        _shade(axes, of_alarms, (0.0, 0.07))
+        _shade(axes, of_events, (0.0, 1.0), least_days)
+        _shade(axes, of_alarms, (0.0, 0.07), least_days)
     for axes in panels:
         axes.margins(x=0.0)
         axes.tick_params(labelsize="small")
     for axes, (name, feature) in zip(panels[2:], shown, strict=True):
         assert expected is not None
         cut = _draw_values(axes, series, accepted[starts], expected, feature)
-        off = " (blamed by no alarm; off most in a fault that was not found)" if feature in expected.of_missed else ""
+        off = " (off most in a fault that was not found in time)" if feature in expected.of_missed else ""
         axes.set_title(name.replace("$", r"\$") + off + cut, loc="left", fontsize="small")
     _draw_score(panels[1], series, accepted, starts)
-    _draw_marks(panels[0], of_events, of_alarms)
+    _draw_marks(panels[0], of_events, of_alarms, least_days)
     panels[1].xaxis_date()
     panels[1].tick_params(labelbottom=True)
     panels[-1].set_xlabel("time (UTC)")
@@ -78,10 +81,14 @@ def plot_series(
     return buffer.getvalue()
 
 
-def _shade(axes: Axes, marks: Sequence[Mark], extent: tuple[float, float]) -> None:
-    """Shade the times of the marks, from a share of the height upwards by another."""
+def _shade(axes: Axes, marks: Sequence[Mark], extent: tuple[float, float], least_days: float = 0.0) -> None:
+    """Shade the times of the marks, from a share of the height upwards by another. A single reading is wide enough to see."""
     for kind, color in _COLORS.items():
-        if ranges := [(one.start_ms / _IN_DAYS, (one.end_ms - one.start_ms) / _IN_DAYS) for one in marks if one.kind == kind]:
+        if ranges := [
+            (one.start_ms / _IN_DAYS, max((one.end_ms - one.start_ms) / _IN_DAYS, least_days))
+            for one in marks
+            if one.kind == kind
+        ]:
             axes.broken_barh(
                 ranges,
                 extent,
@@ -94,13 +101,13 @@ def _shade(axes: Axes, marks: Sequence[Mark], extent: tuple[float, float]) -> No
             )
 
 
-def _draw_marks(axes: Axes, of_events: Sequence[Mark], of_alarms: Sequence[Mark]) -> None:
+def _draw_marks(axes: Axes, of_events: Sequence[Mark], of_alarms: Sequence[Mark], least_days: float) -> None:
     """Draw events above alarms, with what became of them in words."""
     axes.set_ylim(0.0, 1.0)
     axes.set_yticks([_ALARMS + 0.06, _EVENTS + 0.06], labels=["alarms", "faults"])
     low, high = axes.get_xlim()
     for marks, bottom in ((of_alarms, _ALARMS), (of_events, _EVENTS)):
-        _shade(axes, marks, (bottom, 0.12))
+        _shade(axes, marks, (bottom, 0.12), least_days)
         taken: list[list[tuple[float, float]]] = [[] for _ in _TEXTS]
         for one in sorted(marks, key=lambda mark: (mark.kind in (FOUND, TRUE), mark.start_ms)):
             width = _CHARACTER * (len(one.text) + 1)
