@@ -59,6 +59,7 @@ class FileRows:
     scored: ScoredRows
     counters: Collection[str] = ()
     _rows: dict[str, Int64Array] = field(default_factory=dict)
+    _calms: dict[tuple[str, str, int], int] = field(default_factory=dict)
 
     def what(self, one: Stretch) -> str:
         """Say what a rule found, and for how long in all; empty if the rows do not tell."""
@@ -86,9 +87,9 @@ class FileRows:
 
     def _calm(self, one: Stretch) -> int:
         """Return to how many readings a rule did not apply before its incident closed; 0: it did not close so."""
-        key = (one.type, one.sensor_id, one.opened_row)
-        found = [change.calm for change in self.scored.changes if change.reason == QUIET and key == _key(change)]
-        return found[0] if found else 0
+        if not self._calms:
+            self._calms.update({_key(change): change.calm for change in self.scored.changes if change.reason == QUIET})
+        return self._calms.get((one.type, one.sensor_id, one.opened_row), 0)
 
     def _silence(self, one: Stretch) -> str:
         times_ms = self.dataset.times_ms

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import pytest
 from kafka import KafkaAdminClient, KafkaProducer
+
+from stream_detector.commands.watch import _report_missing_topic
 
 COMMAND = [sys.executable, "-m", "stream_detector", "watch"]
 SECONDS = 60.0
@@ -31,6 +35,24 @@ def watch(brokers: str, topic: str, *options: str) -> subprocess.CompletedProces
 
 def event(number: int) -> bytes:
     return json.dumps({"sensor_id": f"pump-{number}", "timestamp": "2026-11-23T07:12:00Z", "status": "opened"}).encode()
+
+
+class Terminal(io.StringIO):
+    """Stderr on a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_of_80_columns_shows_what_it_waits_for_in_whole_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+
+    _report_missing_topic("anomaly-events-of-plant-2", "kafka-1.plant.example:9092", follow=True)
+
+    lines = terminal.getvalue().splitlines()
+    assert [len(line) < 80 for line in lines] == [True, True]
+    assert "kafka-1.plant.example:9092" in terminal.getvalue()
 
 
 def make_topic(brokers: str, topic: str, partitions: int = 2) -> None:
