@@ -6,9 +6,10 @@ that is scored has a row without values for each lost reading, and its oldest ro
 
 How many were lost follows from the window's own steps, so no state is needed, and what counts is what this sensor does:
 
-- A step is longer than usual beyond LOST_RATIO times the step that USUAL_SHARE of the window's steps do not exceed. So a sensor
-  that reports when something changed, or every fifth of whose readings gets lost, has hardly any lost ones: that is its pace.
-  A single lost reading is none.
+- A sensor is read at an even pace if the step that USUAL_SHARE of the window's steps do not exceed is less than EVEN_RATIO
+  times their median. One that reports when something changed, or every fifth of whose readings gets lost, has none: that is its
+  pace.
+- A step is a pause beyond LOST_RATIO times that usual step. A single lost reading is none.
 - So many readings were lost as the window's median step fits into it, but for the one that came.
 - At most MOST_LOST_SHARE of a window's rows are lost ones, the newest first: what is left must show what is usual.
 """
@@ -20,7 +21,7 @@ import numpy as np
 from stream_detector.readings import BoolArray, Float32Array, Int64Array
 from stream_detector.state.record_layout import UInt16Array, step_codes, steps_of
 
-LOST_RATIO = 2.0
+LOST_RATIO, EVEN_RATIO = 2.0, 1.5
 USUAL_SHARE = 7 / 8
 MOST_LOST_SHARE = 0.5
 #: Fewer steps between rows do not tell what is usual.
@@ -64,7 +65,8 @@ def lost_before(steps_ms: Int64Array) -> Int64Array:
     median = np.maximum(ordered[:, (length - 2) // 2], 1)[:, np.newaxis]
     usual = ordered[:, int(USUAL_SHARE * (length - 2))][:, np.newaxis]
     readings = (steps_ms[:, 1:] + median // 2) // median
-    lost[:, 1:] = np.where(steps_ms[:, 1:] > LOST_RATIO * usual, np.maximum(readings - 1, 0), 0)
+    is_pause = (steps_ms[:, 1:] > LOST_RATIO * usual) & (usual < EVEN_RATIO * median)
+    lost[:, 1:] = np.where(is_pause, np.maximum(readings - 1, 0), 0)
     after = np.cumsum(lost[:, ::-1], axis=1)[:, ::-1] - lost
     return np.asarray(np.clip(int(MOST_LOST_SHARE * length) - after, 0, lost))
 

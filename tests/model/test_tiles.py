@@ -197,12 +197,12 @@ def test_tiles_have_multiples_of_48_rows_at_most_as_many_as_asked_for(asked: int
 @pytest.mark.parametrize("count", [1, 47, 48, 49, 100])
 def test_tiles_give_each_window_its_result_however_many_there_are(count: int) -> None:
     windows = np.arange(count * STEPS * FEATURES, dtype=np.float32).reshape(count, STEPS, FEATURES)
-    windows[0, 0] = np.nan
+    windows[0, 0, 0] = np.nan
     scales = Scales(np.full((count, FEATURES), 5.0, np.float32), np.ones((count, FEATURES), np.float32))
 
     filled, present, location = ONE_SIZE.run(ONE_SIZE.compile(lambda *given: given[:3]), windows, scales)
 
-    assert filled[0, 0].tolist() == [5.0, 5.0]
+    assert filled[0, 0].tolist() == [5.0, 1.0]
     assert np.where(present, filled, np.nan).tobytes() == windows.tobytes()
     assert location.tobytes() == scales.location.tobytes()
 
