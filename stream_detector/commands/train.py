@@ -232,6 +232,7 @@ def _outcome(trained: _Trained, place: Place, arguments: argparse.Namespace, *, 
         is_promoted=False if missing is not None and missing.why_failed() else trained.gate_result.promoted,
         stays=place.output if is_rejected else None,
         is_too_short=comparison is not None and comparison.why_too_short() is not None,
+        has_oddities=bool(trained.verdict.oddities),
         previous=place.previous if place.there is not None and not is_rejected else None,
     )
 

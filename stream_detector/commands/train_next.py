@@ -27,6 +27,7 @@ class Outcome:
     is_promoted: bool | None  # None: it could not be compared
     stays: Path | None = None  # directory of the model that it was rejected for; None: it was not
     is_too_short: bool = False  # it was rejected for the length of its history
+    has_oddities: bool = False  # something stands out in the history, and the first answer names it
     previous: Path | None = None  # where the model is that it replaced
 
 
@@ -44,9 +45,10 @@ def _after_rejection(outcome: Outcome, stays: Path) -> str:
             "history that you have, not its newest part only."
         )
     else:
+        named = ", beginning with the hours named under 1" if outcome.has_oddities else ""
         cure = (
-            "Then look at the history that this one was trained on: a fault in it, values in other units or of other "
-            "machines. Leave such hours out, and train again."
+            f"Then look at the history that this one was trained on{named}: a fault in it, values in other units or of other "
+            "machines? Leave such hours out, and train again."
         )
     override = "Only if you know that this one is right: the same command with --replace takes it all the same."
     if not outcome.inputs:

@@ -95,10 +95,7 @@ def _found_few(alarms: AlarmDrill) -> str:
     healthy = "this is what the model can do with it"
     if alarms.trial_budget is not None and alarms.trial_result is not None:
         at_trial = int(alarms.trial_result.found.sum())
-        healthy = (
-            f"accept {alarms.trial_budget:g} false alarms a day, where it finds {at_trial}: "
-            f"{BUDGET_VARIABLE}={alarms.trial_budget:g}"
-        )
+        healthy = f"accept {alarms.trial_budget:g} a day, where it finds {at_trial}: {BUDGET_VARIABLE}={alarms.trial_budget:g}"
     return (
         f"But at {budget_text(alarms.budget)} the model finds only {found} of the {injected} faults above. The usual cause is "
         "a history with faults in it, which the model takes for normal: look for them, leave those hours out, and train "

@@ -44,7 +44,9 @@ def test_after_a_rejection_the_model_there_goes_on_and_nothing_says_to_run_the_n
 
     assert told.startswith("3. What next? Keep running the model in model; nothing has to be restarted.")
     assert "stream-detector score --model model --input history.csv --output scored.csv" in told
-    assert "look at the history that this one was trained on" in told
+    assert "look at the history that this one was trained on: a fault in it" in told
+    odd = in_a_line(next_answer(replace(REJECTED, has_oddities=True)))
+    assert "trained on, beginning with the hours named under 1: a fault in it" in odd
     assert told.endswith("the same command with --replace takes it all the same.")
     assert "model.rejected" not in told
     assert "file by file" in in_a_line(next_answer(replace(REJECTED, inputs=[Path("a.csv"), Path("b.csv")])))

@@ -99,8 +99,8 @@ def test_a_long_history_whose_model_finds_few_faults_is_said_to_hold_some_and_na
     assert tried == (
         "1. Is the history enough? In length, yes: 7 days, 10,080 readings a sensor. But at 0.1 false alarms a sensor and day "
         "the model finds only 5 of the 10 faults above. The usual cause is a history with faults in it, which the model takes "
-        "for normal: look for them, leave those hours out, and train again. If there are none, accept 100 false alarms a day, "
-        "where it finds 9: STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=100."
+        "for normal: look for them, leave those hours out, and train again. If there are none, accept 100 a day, where it "
+        "finds 9: STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=100."
     )
     assert untried.endswith("If there are none, this is what the model can do with it.")
     assert "only" not in history_answer(verdict(WEEK, 6, 12_096))
