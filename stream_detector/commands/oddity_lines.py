@@ -23,7 +23,7 @@ def describe_oddities(oddities: Sequence[Oddity]) -> list[str]:
     more = len(oddities) - len(listed)
     if more > 0:
         lines.append(f"in the history: {more} more such, in report.json (oddities)")
-    lines.append("If these are faults, leave those hours out and train again: the model takes them for normal.")
+    lines.append("If these are faults, leave those hours out and train again: the model may take them for normal.")
     return [line for text in lines for line in _wrapped(text)]
 
 

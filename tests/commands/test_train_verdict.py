@@ -126,7 +126,7 @@ def test_what_stands_out_in_the_history_follows_the_first_answer() -> None:
         "in the history: P-1 gave no flow for 1 s (60 readings), from 2026-11-26 07:00:00 UTC "
         "in the history: P-1 gave no flow for 1 s (60 readings), from 2026-11-26 07:00:00 UTC "
         "in the history: 3 more such, in report.json (oddities) "
-        "If these are faults, leave those hours out and train again: the model takes them for normal."
+        "If these are faults, leave those hours out and train again: the model may take them for normal."
     )
     assert "in the history" not in describe_verdict(verdict(WEEK, 9, 12_096), gate(0.9, 0.8))
 
