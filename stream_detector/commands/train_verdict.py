@@ -110,8 +110,8 @@ def _unchecked(check: BudgetCheck) -> str:
     else:
         longer = f"to check {check.budget:g}, give about {check.needed_days:.0f} days a sensor"
     return (
-        f"You need to set nothing. But {budget_text(check.budget)} are too few to be counted in it: real ones may be several "
-        f"times as many, or far fewer. It can check {check.smallest_checked:g} or more; {longer}."
+        f"You need to set nothing: start with {budget_text(check.budget)}. So few cannot be counted in it, so real ones may be "
+        f"several times as many, or far fewer. It can check {check.smallest_checked:g} or more; {longer}."
     )
 
 

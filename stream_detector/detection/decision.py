@@ -2,11 +2,11 @@
 
 Each member's log error above the sensor's own level gives a surprise, and their weighted mean is the surprise of the
 reading (calibration.py). A reading is anomalous when its surprise exceeds the typical one by the margin that the alarm
-budget allows. Consecutive anomalous readings are one incident: opened, updated at intervals, and closed after a quiet
-spell, all in the sensor's own event time. A reading above half the margin does not open an incident, but holds one open, so a
-score that wavers around its limit is one incident (the deadband of ISA-18.2). So does a value where healthy data have none, to
-which a window may have got used (departure.py). A reading without a score is no sign that all is well: it closes no incident
-either, unless none is scored for `accept_ms`.
+budget allows. Consecutive anomalous readings are one incident: opened, updated at intervals and when it becomes high or
+critical, and closed after a quiet spell, all in the sensor's own event time. A reading above half the margin does not open an
+incident, but holds one open, so a score that wavers around its limit is one incident (the deadband of ISA-18.2). So does a
+value where healthy data have none, to which a window may have got used (departure.py). A reading without a score is no sign
+that all is well: it closes no incident either, unless none is scored for `accept_ms`.
 
 The published score is the mean of the surprise and a slow memory of it. A single reading cannot make it high, so it ranks
 readings better than the surprise alone. The published threshold is the mean of the limit and the same memory, so a score
@@ -26,7 +26,7 @@ import numpy as np
 
 from stream_detector.detection.acceptance import Acceptance
 from stream_detector.detection.decision_rules import DecisionRules
-from stream_detector.detection.severity import ratio_of
+from stream_detector.detection.severity import ratio_of, urgency
 from stream_detector.detection.silence_watch import Returns
 from stream_detector.detection.transition import CLOSED, OPENED, UPDATED, Silence, Transition
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
@@ -180,7 +180,9 @@ class _Fold:
         _open_incident(state, opening, self._readings.offsets[positions], time_ms)
         lasting = anomalous | (holding & is_open)
         state["last_anomalous_ms"][lasting] = time_ms[lasting]
+        before = urgency(state["incident_ratio"])
         self._raise_peaks(state, positions, anomalous)
+        is_worse = urgency(state["incident_ratio"]) > before
         self._record(OPENED, opening, state, positions)
         open_ms = time_ms - state["incident_time_ms"]
         accepting = is_open & np.where(anomalous, open_ms >= times.accept_ms, holding & (open_ms >= 2 * times.accept_ms))
@@ -188,7 +190,8 @@ class _Fold:
         self._record_acceptances(accepting, positions, levels)
         _clear_incident(state, accepting)
         state["accepted"] = np.where(accepting, np.fmax(state["memory"] - rules.typical, 0.0), state["accepted"])
-        updating = anomalous & is_open & ~accepting & (time_ms - state["last_update_ms"] >= times.update_ms)
+        is_due = time_ms - state["last_update_ms"] >= times.update_ms
+        updating = anomalous & is_open & ~accepting & (is_due | is_worse)
         state["last_update_ms"][updating] = time_ms[updating]
         self._record(UPDATED, updating, state, positions)
 

@@ -3,8 +3,9 @@
 With the file's rows, a line tells of the whole incident: for how long a value stood still, when the last anomalous reading was.
 
 A line names the feature that was blamed most when the incident opened, and the farthest that it was off in that direction at
-any of the incident's events. The event with the highest score tells less: a window is often most surprising when a fault ends,
-and by then the value is back while the model expects the fault.
+any of the incident's events; then the feature that was blamed most when the incident became more severe, if it is another.
+The event with the highest score tells less: a window is often most surprising when a fault ends, and by then the value is back
+while the model expects the fault.
 """
 
 from __future__ import annotations
@@ -41,10 +42,13 @@ class FoundIncident:
     features: tuple[str, ...] = ()  # that the incident is about, as of its newest event
     what: str = ""  # the newest sentence of a rule on what is wrong; empty in an anomaly
     off: EventFeature | None = None  # what was blamed most at the opening, where it was farthest off in that direction
+    told_ratio: float = 0.0  # the least ratio of score to threshold of the worst severity that an event had
+    then: EventFeature | None = None  # what was blamed most when the severity rose, if something else
 
     def see(self, event: Event) -> None:
         """Take in an event of the incident while it is open."""
         self.severity = event.incident.peak_severity or event.severity or self.severity
+        self._see_rise(event)
         if not event.what.endswith(f" {AGO}"):
             self.what = event.what or self.what
         if self.off is None:
@@ -53,6 +57,12 @@ class FoundIncident:
         for feature in event.features:
             if feature.name == self.off.name and _is_farther(feature, self.off):
                 self.off = feature
+
+    def _see_rise(self, event: Event) -> None:
+        ratio = least_ratio(event.severity)
+        if self.off is not None and ratio > self.told_ratio and event.features and event.features[0].name != self.off.name:
+            self.then = event.features[0]
+        self.told_ratio = max(self.told_ratio, ratio)
 
     @property
     def stretch(self) -> Stretch:
@@ -134,7 +144,7 @@ def _line(one: FoundIncident, rows: FileRows | None) -> str:
     """Describe an incident in one line: sensor, time, how long, how bad, what was off."""
     opened_ms = event_time_ms(one.opened_at)
     kind = "" if one.type == ANOMALY else f", {one.type}"
-    what = in_past(one.what) or (_off(one.off) if one.off else "")
+    what = in_past(one.what) or "; then ".join(_off(feature) for feature in (one.off, one.then) if feature)
     if rows is not None:
         what = rows.what(one.stretch) or what
     how_long = f"{_last_anomalous(one, opened_ms, rows)}{_closed(one, opened_ms)}"

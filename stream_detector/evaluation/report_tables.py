@@ -62,8 +62,9 @@ def explanation_lines(report: Mapping[str, Any]) -> list[str]:
         return []
     windows = max(one["windows"] for one in found.values())
     how = (
-        f"Does the model blame the right values? In the {windows:,} most surprising windows, 5 % of the values were taken "
-        "away, and what the model expects was put in their place. If the right ones were taken, the score falls."
+        f"Does the model blame the values that make its score? In the {windows:,} most surprising windows, 5 % of the values "
+        "were taken away, and what the model expects was put in their place. If they made it, the score falls. Whether the "
+        "fault is there, your labels tell."
     )
     return [how, *(_told(names[kind], one) for kind, one in found.items())]
 
@@ -72,7 +73,7 @@ def _told(what: str, one: Mapping[str, Any]) -> str:
     """Say what happened to the score when blamed values were taken away, and what that shows."""
     share = one["win_rate"]
     if share >= _RIGHT_SHARE:
-        shows = "it blames the right ones"
+        shows = "what it blames is what makes the score"
     elif share > _CHANCE_SHARE:
         shows = "it blames better than chance, with errors"
     else:

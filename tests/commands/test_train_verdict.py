@@ -87,9 +87,9 @@ def test_a_long_history_is_enough_for_the_budgets_it_can_check_and_no_others() -
         "nothing."
     )
     assert no.endswith(
-        "Yes: 7 days, 10,080 readings a sensor. You need to set nothing. But 0.1 false alarms a sensor and day are too few to "
-        "be counted in it: real ones may be several times as many, or far fewer. It can check 2 or more; no history with such "
-        "readings can check less than 0.3."
+        "Yes: 7 days, 10,080 readings a sensor. You need to set nothing: start with 0.1 false alarms a sensor and day. So few "
+        "cannot be counted in it, so real ones may be several times as many, or far fewer. It can check 2 or more; no history "
+        "with such readings can check less than 0.3."
     )
 
 

@@ -115,6 +115,13 @@ def test_every_event_has_the_incidents_peak_so_far() -> None:
     assert [(t.status, t.peak_score) for t in decisions.transitions] == [("opened", 2.0), ("updated", 5.0), ("closed", 5.0)]
 
 
+def test_an_incident_that_becomes_high_or_critical_is_updated_at_once() -> None:
+    """The threshold is 1.5, a score half of the surprise and 1: it is high from a surprise of 3.8, critical from 6.5."""
+    decisions = decided(headers(), readings_of([2.5, 3, 5, 4, 7, 9, 5, 9], [0, 10, 20, 30, 40, 50, 60, 70]))
+
+    assert transitions(decisions) == [(0, "opened"), (2, "updated"), (4, "updated")]
+
+
 def test_an_incident_keeps_the_largest_ratio_of_score_to_threshold_by_the_thresholds_of_their_moments() -> None:
     """The memory lifts score and threshold alike, so the ratio falls while the score still rises."""
     rules = replace(RULES, memory_share=0.5)

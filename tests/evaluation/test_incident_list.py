@@ -54,6 +54,16 @@ def test_the_line_tells_of_the_fault_and_not_of_its_end() -> None:
     assert found.lines()[1].endswith("temperature 70.5, expected 64.0 (+6.5)")
 
 
+def test_a_fault_that_joins_an_incident_of_less_is_named_too() -> None:
+    found = IncidentList()
+    opening = message(1, "opened", 0, 2.5, severity="low", features=[off("energy", 62.4, 54.9)])
+    joined = message(1, "updated", 15, 6.0, severity="critical", features=[off("temperature", 88.0, 75.0)])
+    later = message(1, "updated", 30, 4.0, severity="high", features=[off("flow", 3.0, 4.0)])
+    found.add([opening, joined, later])
+
+    assert found.lines()[1].endswith("energy 62.4, expected 54.9 (+7.5); then temperature 88.0, expected 75.0 (+13.0)")
+
+
 def test_a_value_that_is_missing_at_the_opening_is_told_as_missing() -> None:
     found = IncidentList()
     missing = {"name": "temperature", "value": None, "expected": 64.0, "share": 0.5}

@@ -147,10 +147,11 @@ def test_explanations_are_told_by_which_way_the_score_goes_and_what_to_expect() 
 
     lines = explanation_lines({"explanations": {"shares": shares, "step_shares": None, "attention": attention}})
 
-    assert lines[0].startswith("Does the model blame the right values? In the 9 most surprising windows, 5 % of the values")
+    assert lines[0].startswith("Does the model blame the values that make its score? In the 9 most surprising windows, 5 %")
     assert lines[1:] == [
         "Without the features and readings that it blames most, the score falls by 1.80; without as many drawn by lot, it "
-        "rises by 0.16. It was lower without the blamed ones 92 times in 100 (by chance: 50): it blames the right ones.",
+        "rises by 0.16. It was lower without the blamed ones 92 times in 100 (by chance: 50): what it blames is what "
+        "makes the score.",
         "Without the readings that the network attends to most, the score rises by 1.10; without as many drawn by lot, it "
         "rises by 1.50. It was lower without the blamed ones 50 times in 100 (by chance: 50): no better than chance: do not "
         "rely on them.",
