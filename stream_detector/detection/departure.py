@@ -15,9 +15,6 @@ from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int32A
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.running_scale import Scales
 
-#: The range of a sensor with fewer readings is not known.
-_ENOUGH_READINGS = 1000
-
 
 @dataclass(frozen=True, slots=True)
 class HealthyRange:
@@ -32,7 +29,7 @@ class HealthyRange:
     @classmethod
     def of(cls, healthy: HealthyData, sensors: SensorTable) -> HealthyRange:
         """Take the range of each sensor with enough data, else the widest of the fleet; of a context feature, no range."""
-        known = (healthy.readings >= _ENOUGH_READINGS)[:, np.newaxis] & healthy.scored
+        known = healthy.has_enough[:, np.newaxis] & healthy.scored
         below = np.where(known, (healthy.lowest - sensors.location) / sensors.deviation, np.nan)
         above = np.where(known, (healthy.highest - sensors.location) / sensors.deviation, np.nan)
         return cls(_completed(below, np.fmin, -np.inf), _completed(above, np.fmax, np.inf))

@@ -265,7 +265,8 @@ class AlertSettings(Group):
     )
     update_seconds: Seconds | None = Field(
         None,
-        description="Event time between updates of an incident. Unset: 300, or a window if longer.",
+        description="Event time between updates of an incident. Unset: 300, or a window if longer. One that becomes `high` or "
+        "`critical` is updated at once.",
     )
     quiet_seconds: Seconds | None = Field(
         None,

@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from stream_detector.detection.rules.limits import LimitOptions, run_by_chance
+from stream_detector.detection.rules.limits import (
+    FEWEST_CHANGES,
+    LARGEST_MISSING_SHARE,
+    SMALLEST_CHANGING_SHARE,
+    LimitOptions,
+    run_by_chance,
+)
 from stream_detector.readings import BoolArray, Float64Array, Int32Array, Int64Array
 from stream_detector.tables.dataset import Dataset
 from stream_detector.tables.sampling import Paces
@@ -22,9 +28,6 @@ FROZEN, SILENT, EMPTY = "frozen", "silent", "empty"
 _LOOKED_AT = 2
 #: What so many sensors show, each at its own time, or this share of them, is usual.
 _SEVERAL, _SHARE_OF_FLEET = 4, 0.2
-#: A feature that changes at fewer readings than this, or in a smaller share of them, may stand still; one that is missing in a
-#: larger share than this may be.
-_FEWEST_CHANGES, _SMALLEST_CHANGING_SHARE, _LARGEST_MISSING_SHARE = 20, 0.02, 0.5
 #: Runs that begin this many readings apart, and whose lengths differ by this share, are one.
 _APART, _LENGTH_SHARE = 2, 0.1
 
@@ -85,7 +88,7 @@ def _repeats(dataset: Dataset, paces: Paces, feature: int) -> Iterator[Oddity]:
     follows = np.append(False, codes[1:] == codes[:-1])[: len(rows)]
     repeats = follows & np.append(False, np.diff(values[rows]) == 0)[: len(rows)]
     pairs, hits = (np.bincount(codes[one], minlength=sensors) for one in (follows, repeats))
-    may_not = (pairs - hits >= _FEWEST_CHANGES) & (pairs - hits >= _SMALLEST_CHANGING_SHARE * pairs)
+    may_not = (pairs - hits >= FEWEST_CHANGES) & (pairs - hits >= SMALLEST_CHANGING_SHARE * pairs)
     runs = _Runs.of(repeats, rows, codes)
     starts = rows[np.searchsorted(rows, runs.first) - 1]  # the value that is repeated is one of them
     with_it = replace(runs, first=starts, lengths=runs.lengths + 1)
@@ -100,7 +103,7 @@ def _gaps_of_feature(dataset: Dataset, paces: Paces, feature: int) -> Iterator[O
         return
     hits, readings = (np.bincount(codes, minlength=sensors) for codes in (dataset.codes[absent], dataset.codes))
     runs = _Runs.of(absent, np.arange(len(absent)), dataset.codes)
-    odd = _odd(runs, dataset, paces, _Share(hits, readings, hits <= _LARGEST_MISSING_SHARE * readings))
+    odd = _odd(runs, dataset, paces, _Share(hits, readings, hits <= LARGEST_MISSING_SHARE * readings))
     yield from _oddities(EMPTY, feature, odd, dataset, paces)
 
 

@@ -11,6 +11,9 @@ import numpy as np
 
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
 
+#: What fewer readings show of a sensor is not enough; it goes by what the fleet shows.
+ENOUGH_READINGS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class HealthyData:
@@ -31,6 +34,11 @@ class HealthyData:
     span: Int32Array  # [S, F] readings within which the next step must come
     turns: Int32Array  # [S, F] most turns in a row
     scored: BoolArray  # [F] features that are not mere context
+
+    @property
+    def has_enough(self) -> BoolArray:
+        """Which sensors [S] have enough readings to go by their own."""
+        return np.asarray(self.readings >= ENOUGH_READINGS)
 
     def take(self, sensors: Int64Array) -> HealthyData:
         """Return that of these sensors [K] only."""

@@ -24,12 +24,10 @@ from stream_detector.state.record_layout import MAXIMUM_RUN
 
 #: The limit of what is never reported.
 NEVER = np.int32(2**31 - 1)
-#: A sensor with fewer readings uses the fleet's limits.
-_ENOUGH_READINGS = 1000
 #: A feature that changes at fewer readings than this, or in a smaller share of them, is a flag or a set point.
-_FEWEST_CHANGES, _SMALLEST_CHANGING_SHARE = 20, 0.02
+FEWEST_CHANGES, SMALLEST_CHANGING_SHARE = 20, 0.02
 #: A feature that is missing in a larger share of healthy readings is not expected.
-_LARGEST_MISSING_SHARE = 0.5
+LARGEST_MISSING_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ class RuleLimits:
 
 def rule_limits(healthy: HealthyData, features: tuple[str, ...], options: LimitOptions) -> RuleLimits:
     """Derive the limits from healthy data and settings."""
-    has_enough = healthy.readings >= _ENOUGH_READINGS
+    has_enough = healthy.has_enough
     unchanged = _with_fleet(_unchanged_limits(healthy, options), has_enough)
     row = np.where((unchanged < NEVER).sum(axis=1) > 1, _with_fleet(_row_limits(healthy, options), has_enough), NEVER)
     low, high, is_set = _ranges(healthy, features, options)
@@ -111,7 +109,7 @@ def _with_fleet(of_sensor: NDArray[Any], has_enough: BoolArray) -> NDArray[Any]:
 
 def _unchanged_limits(healthy: HealthyData, options: LimitOptions) -> Int32Array:
     changes = healthy.pairs - healthy.repeats
-    is_lively = (changes >= _FEWEST_CHANGES) & (changes >= _SMALLEST_CHANGING_SHARE * healthy.pairs) & healthy.scored
+    is_lively = (changes >= FEWEST_CHANGES) & (changes >= SMALLEST_CHANGING_SHARE * healthy.pairs) & healthy.scored
     limits = _run_limits(healthy.repeats, healthy.pairs, healthy.longest, options.frozen_readings, options)
     return np.where(is_lively, limits, NEVER)
 
@@ -119,13 +117,13 @@ def _unchanged_limits(healthy: HealthyData, options: LimitOptions) -> Int32Array
 def _row_limits(healthy: HealthyData, options: LimitOptions) -> Int32Array:
     pairs = np.maximum(healthy.readings - 1, 0)
     limits = _run_limits(healthy.row_repeats, pairs, healthy.row_longest, options.frozen_row_readings, options)
-    return np.where(pairs - healthy.row_repeats >= _FEWEST_CHANGES, limits, NEVER)
+    return np.where(pairs - healthy.row_repeats >= FEWEST_CHANGES, limits, NEVER)
 
 
 def _absent_limits(healthy: HealthyData, options: LimitOptions) -> Int32Array:
     readings = np.broadcast_to(healthy.readings[:, None], healthy.missing.shape)
     limits = _run_limits(healthy.missing, readings, healthy.longest_absent, options.missing_readings, options)
-    return np.where(healthy.missing <= _LARGEST_MISSING_SHARE * readings, limits, NEVER)
+    return np.where(healthy.missing <= LARGEST_MISSING_SHARE * readings, limits, NEVER)
 
 
 def _run_limits(hits: Int64Array, trials: Int64Array, longest: Int32Array, floor: int, options: LimitOptions) -> Int32Array:
@@ -146,13 +144,13 @@ def _ranges(
     healthy: HealthyData, features: tuple[str, ...], options: LimitOptions
 ) -> tuple[Float32Array, Float32Array, BoolArray]:
     """Return the limits of the values [S + 1, F], and which features' are set by hand [F]."""
-    enough = (healthy.readings >= _ENOUGH_READINGS)[:, None]
+    enough = healthy.has_enough[:, None]
     with np.errstate(invalid="ignore"):
         lowest, highest = np.fmin.reduce(healthy.lowest), np.fmax.reduce(healthy.highest)
     low = np.concatenate([np.where(enough, healthy.lowest, lowest), lowest[None]]).astype(np.float64)
     high = np.concatenate([np.where(enough, healthy.highest, highest), highest[None]]).astype(np.float64)
     width = options.range_spans * (high - low)
-    learns = (width > 0) & healthy.scored & (_changing_share(healthy) >= _SMALLEST_CHANGING_SHARE)
+    learns = (width > 0) & healthy.scored & (_changing_share(healthy) >= SMALLEST_CHANGING_SHARE)
     low, high = np.where(learns, low - width, -np.inf), np.where(learns, high + width, np.inf)
     is_set = np.zeros(len(features), np.bool_)
     for name, (least, most) in (options.ranges or {}).items():
