@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from stream_detector.detection.acceptance import Acceptance, AcceptedWindow, is_still_there, scored_windows
-from stream_detector.detection.decision import Decisions, ScoredReadings, decide
+from stream_detector.detection.decision import Decisions, Fold, ScoredReadings, steps_of
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.scorer import Scorer
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
 from stream_detector.state.arena import Arena
 from stream_detector.state.known_sensors import UNKNOWN
+from stream_detector.state.record_layout import Records
 from stream_detector.state.running_scale import ScaleConfig, Scales, quantile, start_again
 from stream_detector.state.windows import Appended
+
+#: Readings of a sensor that are decided on together: of a batch with many readings of one sensor, only so many are decided
+#: again when scores turn out to be missing.
+STEPS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +40,40 @@ class BatchDecision:
         """Decide, and change the sensors' records. Blocks.
 
         An incident that opens between two strides needs scores of the sensor's later readings. One that is accepted makes
-        the sensor learn its shifted features again, so its later readings get other scores. Then the batch is decided again.
+        the sensor learn its shifted features again, so its later readings get other scores. Then the steps since the last
+        multiple of STEPS are decided again.
         """
-        header, table_rows = self.arena.records["header"], self.arena.table_rows[self.touched]
-        before = header[self.touched]
-        handled: set[int] = set()
+        records, table_rows = self.arena.records["header"], self.arena.table_rows[self.touched]
+        header, handled = records[self.touched], set[int]()
+        fold, steps = Fold(self.rules, self.fold), steps_of(self.fold.ranks)
+        for first in range(0, len(steps), STEPS):
+            header = self._decide(fold, header, table_rows, steps[first : first + STEPS], handled)
+        records[self.touched] = header
+        return fold.finished()
+
+    def _decide(
+        self, fold: Fold, before: Records, table_rows: Int32Array, steps: Sequence[Int64Array], handled: set[int]
+    ) -> Records:
+        """Take these steps from the headers [S] of before them, until no score is missing; return the headers after them."""
+        positions, start = np.concatenate(steps), fold.position
         while True:
             after = before.copy()
-            decisions = decide(after, table_rows, self.fold, self.rules)
-            missing = decisions.needed & np.isnan(self.fold.errors[:, 0])
+            fold.undo(start)
+            for step in steps:
+                fold.step(after, table_rows, step)
+            missing = fold.decisions.needed[positions] & np.isnan(self.fold.errors[positions, 0])
             if missing.any():
-                requested = np.isin(self.fold.groups, self.fold.groups[missing])
+                requested = np.zeros(len(self.fold.groups), np.bool_)
+                requested[positions] = np.isin(self.fold.groups[positions], self.fold.groups[positions[missing]])
                 fill_in(self.fold, *start_scoring(self.scorer, self.appended, self.scales, self.fold, requested))
                 continue
-            fresh = {one.group: one for one in reversed(decisions.acceptances) if one.position not in handled}
-            for accepted in fresh.values():  # the first of each sensor: later ones depend on it
-                handled.add(accepted.position)
-                self._relearn(accepted)
+            accepted = fold.decisions.acceptances[start[1] :]
+            fresh = {one.group: one for one in reversed(accepted) if one.position not in handled}
+            for one in fresh.values():  # the first of each sensor: later ones depend on it
+                handled.add(one.position)
+                self._relearn(one)
             if not fresh:
-                header[self.touched] = after
-                return decisions
+                return after
 
     def _relearn(self, accepted: Acceptance) -> None:
         """Begin to learn the shifted features of an accepted incident again; the sensor's later readings lose their errors."""

@@ -89,17 +89,23 @@ def decide(header: Records, table_rows: Int32Array, readings: ScoredReadings, ru
     The fold uses the errors of full windows that the stride selects or that fall into an open incident. It ignores all
     others, so surplus errors change nothing. If needed errors are NaN, provide them and decide again from the old headers.
     """
-    fold = _Fold(rules, readings)
-    order = np.argsort(readings.ranks, kind="stable")
-    bounds = np.flatnonzero(np.diff(readings.ranks[order])) + 1
-    for positions in np.split(order, bounds) if len(order) else ():
+    fold = Fold(rules, readings)
+    for positions in steps_of(readings.ranks):
         fold.step(header, table_rows, positions)
-    fold.decisions.transitions.sort(key=lambda transition: transition.position)
-    return fold.decisions
+    return fold.finished()
 
 
-class _Fold:
-    """The fold and its results so far. A step takes one reading of each of G sensors."""
+def steps_of(ranks: Int64Array) -> list[Int64Array]:
+    """Split readings of these ranks [N] into steps: the positions of the first readings of all groups, of the second, ..."""
+    order = np.argsort(ranks, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(ranks[order])) + 1) if len(order) else []
+
+
+class Fold:
+    """The fold and its results so far. A step takes one reading of each of G sensors.
+
+    Steps may be taken again, from the headers of before, after `undo`.
+    """
 
     def __init__(self, rules: DecisionRules, readings: ScoredReadings) -> None:
         count, members = readings.errors.shape
@@ -117,6 +123,22 @@ class _Fold:
             transitions=[],
             acceptances=[],
         )
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Where the fold is, for `undo`."""
+        return len(self.decisions.transitions), len(self.decisions.acceptances)
+
+    def undo(self, position: tuple[int, int]) -> None:
+        """Forget the transitions and acceptances of the steps since; the steps themselves must be taken again."""
+        transitions, acceptances = position
+        del self.decisions.transitions[transitions:]
+        del self.decisions.acceptances[acceptances:]
+
+    def finished(self) -> Decisions:
+        """Return the decisions, after the last step."""
+        self.decisions.transitions.sort(key=lambda transition: transition.position)
+        return self.decisions
 
     def step(self, header: Records, table_rows: Int32Array, positions: Int64Array) -> None:
         """Advance G sensors by one reading each: those at `positions` [G], of different groups."""

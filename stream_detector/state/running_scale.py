@@ -112,9 +112,13 @@ def start_again(
     squares = np.where(kept, np.square(window - mean), 0.0).sum(axis=0)
     for name, values in (("mean", mean), ("squares", squares), ("count", np.maximum(count, 1))):
         moments[name][0] = np.where(features, values, moments[name][0])
-    for position, value in zip(*later, strict=True):
+    positions, values = later
+    for at, value in enumerate(values):
+        if (moments["count"][0][features] >= rules.learned_count).all():  # frozen: the rest has one scale
+            _use(moments, positions[at:], np.array([is_known]), scales, rules, features=features)
+            break
         _add(moments, value[np.newaxis].astype(np.float64), rules, features[np.newaxis])
-        _use(moments, np.array([position]), np.array([is_known]), scales, rules, features=features)
+        _use(moments, positions[[at]], np.array([is_known]), scales, rules, features=features)
     records["moments"][slot] = moments[0]
 
 
