@@ -70,6 +70,7 @@ def build_detector(
     """Build the detector that these settings describe; without settings of rules, it finds anomalies only."""
     model, calibration = scorer.spec, scorer.calibration
     learned_count = min(SCALE_WINDOWS * model.window_length, MAXIMUM_LEARNED_COUNT)
+    usual = HealthyRange.of(scorer.healthy, calibration.sensors)
     return Detector(
         Arena(state.max_sensors, model.window_length, len(model.features), len(model.members), len(model.counters)),
         scorer,
@@ -77,7 +78,7 @@ def build_detector(
         decision_rules(model, calibration, state, alerts, rules, healthy=scorer.healthy),
         WindowConfig(
             max_gap_ms=max_gap_ms(state),
-            scales=ScaleConfig(calibration.sensors, scorer.fallback_deviation, learned_count),
+            scales=ScaleConfig(calibration.sensors, scorer.fallback_deviation, learned_count, usual.low, usual.high),
             stride=state.stride,
             interval_ms=1000.0 * model.sampling_interval_seconds,
             silences=silence_rules(rules),

@@ -3,6 +3,9 @@
 Those that are away from where healthy data have them are hidden first. Then the features are hidden one after the other, each
 time the one without which the newest window is least surprising, until it is no longer anomalous. If that takes more than half
 of the features, the whole sensor has another point of operation, and all of them are learned again.
+
+Nothing is learned again unless the newest window is as usual but for its level: a value that stands still, or a river in
+spring, is no new normal. The limit rises then (decision.py).
 """
 
 from __future__ import annotations
@@ -64,10 +67,30 @@ class AcceptedWindow:
             trials = _one_more(hidden, measured)
         return np.asarray(measured)
 
+    def is_new_level(self, features: BoolArray) -> bool:
+        """Return whether the window is as usual but for the level of these features [F]; blocks.
+
+        A feature must vary as much as it does in healthy data: one that stands still or drifts away has no level to learn.
+        """
+        values = self.window[0].astype(np.float64)
+        present = ~np.isnan(values)
+        count = np.maximum(present.sum(axis=0), 1)
+        level = np.where(present, values, 0.0).sum(axis=0) / count
+        deviation = np.sqrt(np.where(present, np.square(values - level), 0.0).sum(axis=0) / count)
+        least, most = (share * self.scale.deviation[0, features] for share in self.rules.usual_spread)
+        if not ((deviation[features] >= least) & (deviation[features] <= most)).all():
+            return False
+        location = np.where(features, level, self.scale.location).astype(np.float32)
+        moved = Scales(location, self.scale.deviation, self.scale.hidden)
+        return bool(self._surprises(self.window, moved)[0] <= self.accepted.limit)
+
     def _surprises_without(self, hidden: BoolArray) -> Float64Array:
         """Return the surprise [K] without the features [K, F]; infinite if nothing is left to score."""
         windows = np.where(hidden[:, np.newaxis], np.float32(np.nan), self.window)
-        errors = self.log_errors(windows, self.scale.take(np.zeros(len(hidden), np.int64))).astype(np.float64)
+        return self._surprises(windows, self.scale.take(np.zeros(len(hidden), np.int64)))
+
+    def _surprises(self, windows: Float32Array, scales: Scales) -> Float64Array:
+        errors = self.log_errors(windows, scales).astype(np.float64)
         surprises = (self.rules.tails.surprise(errors - self.accepted.levels) * self.rules.weights).sum(axis=1)
         return np.where(np.isnan(surprises), np.inf, surprises)
 

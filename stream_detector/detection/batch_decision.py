@@ -83,6 +83,8 @@ class BatchDecision:
         table_row = self.arena.table_rows[[slot]]
         accepted_window = AcceptedWindow(window, scale, accepted, self._log_errors, self.rules)
         features = accepted_window.shifted_features(self._are_away(window, scale, table_row))
+        if not accepted_window.is_new_level(features):
+            return
         counts = self.arena.records["moments"]["count"][slot]
         is_known = bool(table_row[0] != UNKNOWN)
         if is_known and bool((counts[features] > 0).all()) and is_still_there(window, scale, features):
@@ -96,9 +98,10 @@ class BatchDecision:
             features,
             window[0].astype(np.float64),
             later=(later, values),
+            appended=self.appended,
+            table_row=int(table_row[0]),
             scales=self.scales,
             rules=self.config,
-            is_known=is_known,
         )
         if self.fold.is_outside is not None:
             rows = np.repeat(table_row, len(later))

@@ -7,7 +7,8 @@ learned.
 
 For a sensor that the model knows, moments of a feature that count something mean that the feature is learned again, because an
 incident was accepted as its new normal (`start_again`): its location is that of the readings since, its deviation the model's.
-Until `hidden_count` readings it is hidden from the members, as if it were missing.
+Until `hidden_count` readings it is hidden from the members, as if it were missing. Once a whole window is back where healthy
+data are, and closer to the model's location than to the one learned since, the model's scale holds again.
 
 A failed read written as -9999 must not widen the scale for good. So values far from the rest of the first full window are taken
 out of the moments again, and from then on a value counts as at most FAR deviations from the mean: a sensor that truly changes
@@ -44,6 +45,8 @@ class ScaleConfig:
     sensors: SensorTable
     fallback: Float32Array  # [F] > 0: the fleet's typical deviation, for a feature that has not varied yet
     learned_count: int  # readings after which a running scale is frozen; at most MAXIMUM_LEARNED_COUNT
+    lowest: Float32Array | None = None  # [S, F] of healthy data, in deviations from the location; None: not known
+    highest: Float32Array | None = None  # [S, F]
 
     @property
     def hidden_count(self) -> int:
@@ -84,6 +87,8 @@ def learn(records: Records, appended: Appended, values: FloatArray, table_rows: 
         full = np.flatnonzero((appended.count[positions] == appended.window_length) & ~is_known)
         if len(full) and appended.window_length >= FEWEST_VALUES:
             moments[full] = _without_far_values(moments[full], appended.windows(positions[full]).astype(np.float64))
+        if is_known.any():
+            moments[is_known] = _without_returned(moments[is_known], appended, positions[is_known], table_rows, rules)
         records["moments"][slots] = moments
         _use(moments, positions, is_known, scales, rules)
     return scales
@@ -96,9 +101,10 @@ def start_again(
     window: Float64Array,
     *,
     later: tuple[Int64Array, FloatArray],
+    appended: Appended,
+    table_row: int,
     scales: Scales,
     rules: ScaleConfig,
-    is_known: bool,
 ) -> None:
     """Learn the location of these features [F] of one sensor again, from its newest window [T, F] on, in place.
 
@@ -112,13 +118,12 @@ def start_again(
     squares = np.where(kept, np.square(window - mean), 0.0).sum(axis=0)
     for name, values in (("mean", mean), ("squares", squares), ("count", np.maximum(count, 1))):
         moments[name][0] = np.where(features, values, moments[name][0])
-    positions, values = later
-    for at, value in enumerate(values):
-        if (moments["count"][0][features] >= rules.learned_count).all():  # frozen: the rest has one scale
-            _use(moments, positions[at:], np.array([is_known]), scales, rules, features=features)
-            break
-        _add(moments, value[np.newaxis].astype(np.float64), rules, features[np.newaxis])
-        _use(moments, positions[[at]], np.array([is_known]), scales, rules, features=features)
+    is_known, table_rows = np.array([table_row != UNKNOWN]), np.full(len(appended.slot), table_row, np.int32)
+    for position, value in zip(later[0][:, np.newaxis], later[1][:, np.newaxis], strict=True):
+        _add(moments, value.astype(np.float64), rules, features & (moments["count"] > 0))
+        if is_known[0]:
+            moments = _without_returned(moments, appended, position, table_rows, rules)
+        _use(moments, position, is_known, scales, rules, features=features)
     records["moments"][slot] = moments[0]
 
 
@@ -185,6 +190,27 @@ def _without_far_values(moments: Records, windows: Float64Array) -> Records:
     result, changed = moments.copy(), far.any(axis=1)
     for name, values in (("mean", mean), ("squares", squares), ("count", count)):
         result[name] = np.where(changed, values, moments[name])
+    return result
+
+
+def _without_returned(
+    moments: Records, appended: Appended, positions: Int64Array, table_rows: Int32Array, rules: ScaleConfig
+) -> Records:
+    """Return the moments [K, F] of known sensors at these positions [K], without those of features that have returned."""
+    if rules.lowest is None or rules.highest is None:
+        return moments
+    rows = table_rows[positions]
+    location, deviation = rules.sensors.location[rows, np.newaxis], rules.sensors.deviation[rows, np.newaxis]
+    windows = appended.windows(positions).astype(np.float64)
+    present = ~np.isnan(windows)
+    mean = np.where(present, windows, 0.0).sum(axis=1) / np.maximum(present.sum(axis=1), 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        distance = (windows - location) / deviation
+        outside = (distance < rules.lowest[rows, np.newaxis]) | (distance > rules.highest[rows, np.newaxis])
+    returned = present.any(axis=1) & ~outside.any(axis=1) & (appended.filled[positions] == windows.shape[1])[:, np.newaxis]
+    returned &= np.abs(mean - location[:, 0]) < np.abs(mean - moments["mean"])
+    result = moments.copy()
+    result[returned & (moments["count"] > 0)] = 0
     return result
 
 

@@ -14,7 +14,7 @@ from stream_detector.detection.transition import OPENED
 from stream_detector.readings import Float32Array, Readings
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.running_scale import Scales
-from tests.detection.test_relearning import ACCEPT, FEATURES, MINUTE_MS, RANGE, FarScorer, detector, values
+from tests.detection.test_relearning import ACCEPT, DEVIATION, FEATURES, MINUTE_MS, RANGE, FarScorer, detector, values
 
 PUMP, UNKNOWN = 0, -1
 
@@ -24,7 +24,7 @@ class StepScorer(FarScorer):
 
     def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
         """See ports.Scorer."""
-        step = np.abs(windows[:, -1] - windows[:, -2]) / scales.deviation
+        step = np.abs(windows[:, -1] - windows[:, -2]) / scales.deviation * DEVIATION
         found = np.where(np.isnan(step).all(axis=1), np.nan, np.nanmax(np.where(np.isnan(step), -1.0, step), axis=1))
         return lambda: found[:, np.newaxis].astype(np.float32)
 

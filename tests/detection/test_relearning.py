@@ -17,6 +17,7 @@ from stream_detector.detection.scorer import WindowErrors
 from stream_detector.readings import BoolArray, Float32Array, Readings
 from stream_detector.state.arena import Arena
 from stream_detector.state.known_sensors import SensorTable
+from stream_detector.state.record_layout import new_records
 from stream_detector.state.running_scale import ScaleConfig, Scales
 
 STEPS, FEATURES, LEARNED = 4, 3, 64
@@ -24,15 +25,17 @@ STEPS, FEATURES, LEARNED = 4, 3, 64
 HIDDEN = LEARNED // 4 - STEPS
 MINUTE_MS = 60_000
 ACCEPT = 20
+#: Of healthy values, which lie within half a unit of 0.
+DEVIATION = np.float32(0.3)
 SPEC = ModelSpec("m", "v", ("flow", "pressure", "temperature"), STEPS, 60.0, ("far",))
 
 
 class FarScorer:
-    """One error: how far the newest row lies from its location at most, of features that are there."""
+    """One error: how far the newest row lies from its location at most, in units, of features that are there."""
 
     def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
         """See ports.Scorer."""
-        distance = np.abs(windows[:, -1] - scales.location) / scales.deviation
+        distance = np.abs(windows[:, -1] - scales.location) / scales.deviation * DEVIATION
         found = np.where(
             np.isnan(distance).all(axis=1), np.nan, np.nanmax(np.where(np.isnan(distance), -1.0, distance), axis=1)
         )
@@ -59,15 +62,15 @@ class Run:
     relearning: list[bool]  # [N] whether features are learned again
 
 
-#: Healthy values lie within half a deviation.
-RANGE = HealthyRange(np.full((2, FEATURES), -0.6, np.float32), np.full((2, FEATURES), 0.6, np.float32))
+#: Healthy values, in deviations.
+RANGE = HealthyRange(np.full((2, FEATURES), -2.0, np.float32), np.full((2, FEATURES), 2.0, np.float32))
 
 
 def detector(*, known: bool = True, healthy_range: HealthyRange | None = None, scorer: FarScorer | None = None) -> Detector:
     table = SensorTable(
         rows={"pump": 0} if known else {},
         location=np.zeros((int(known), FEATURES), np.float32),
-        deviation=np.ones((int(known), FEATURES), np.float32),
+        deviation=np.full((int(known), FEATURES), DEVIATION),
         levels=np.zeros((int(known), 1)),
         counts=np.full(int(known), 100.0),
         **pace(int(known)),
@@ -90,7 +93,8 @@ def detector(*, known: bool = True, healthy_range: HealthyRange | None = None, s
         calibration, 1.0, update_ms=10**9, quiet_ms=2 * MINUTE_MS, accept_ms=ACCEPT * MINUTE_MS, model_tag=7
     )
     rules = replace(rules, healthy_range=healthy_range)
-    scales = ScaleConfig(table, np.ones(FEATURES, np.float32), LEARNED)
+    usual = (None, None) if healthy_range is None else (healthy_range.low, healthy_range.high)
+    scales = ScaleConfig(table, np.full(FEATURES, DEVIATION), LEARNED, *usual)
     return Detector(Arena(8, STEPS, FEATURES, 1), scorer or FarScorer(), SPEC, rules, WindowConfig(10 * MINUTE_MS, scales))
 
 
@@ -226,3 +230,37 @@ def test_another_model_forgets_where_the_features_of_a_known_sensor_were() -> No
 
     assert same.arena.records["moments"]["count"][same.arena.slot(0, "pump")].tolist() == [9, 9, 9]
     assert moved.arena.records["moments"]["count"][moved.arena.slot(0, "pump")].tolist() == [0, 0, 0]
+
+
+def moments_left(found: Run) -> list[int]:
+    """Return how many readings each feature's learned location rests on; 0: the model's holds."""
+    return np.frombuffer(found.moments, new_records(1, STEPS, FEATURES, 1)["moments"].dtype.base)["count"].tolist()
+
+
+def test_a_value_that_stands_still_is_no_new_normal() -> None:
+    still = values(300)
+    still[10:, 2] = 8.0
+
+    found = run(still, healthy_range=RANGE)
+
+    assert moments_left(found) == [0, 0, 0]
+    assert found.accepted_excess > 5.0  # the limit rises instead
+
+
+def test_a_drift_is_no_new_normal() -> None:
+    drifting = values(300)
+    drifting[10:, 2] += 8.0 + np.arange(290, dtype=np.float32)
+
+    assert moments_left(run(drifting, healthy_range=RANGE)) == [0, 0, 0]
+
+
+def test_a_feature_that_returns_is_scored_where_it_was_before() -> None:
+    shifted = values(400, temperature=(10, 8.0))
+    shifted[200:, 2] -= 8.0
+
+    found, stayed = run(shifted, healthy_range=RANGE), run(values(400, temperature=(10, 8.0)), healthy_range=RANGE)
+
+    assert moments_left(found) == [0, 0, 0]
+    assert moments_left(stayed)[2] > 0
+    assert found.location[-1].tolist() == [0.0, 0.0, 0.0]
+    assert not found.anomalous[-100:].any()

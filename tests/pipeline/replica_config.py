@@ -114,6 +114,7 @@ class ReplicaConfig:
             provisional_shift_limit=0.2,
             memory_share=0.25,
             ready_count=8.0,
+            usual_spread=(0.0, np.inf),
             findings=self.rule_config,
         )
 
