@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
+from stream_detector.detection.budget_resolution import resolution_of
 from stream_detector.detection.calibration import Calibration, alarms_per_reading
 from stream_detector.detection.decision_rules import DecisionRules, OwnPace
 from stream_detector.detection.departure import HealthyRange
@@ -151,6 +152,7 @@ def decision_rules(
         budget_per_sensor_day=budget,
         healthy_range=HealthyRange.of(healthy, calibration.sensors) if healthy else None,
         pace=OwnPace.of(calibration, budget, state.stride, times),
+        resolution=resolution_of(calibration, budget, state.stride, interval_seconds),
     )
 
 

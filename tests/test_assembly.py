@@ -18,6 +18,7 @@ from stream_detector.assembly import (
     model_tag,
     restore_config,
 )
+from stream_detector.detection.alert_events import event_rules
 from stream_detector.detection.calibration import Calibration, Tails
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.model_spec import ModelSpec
@@ -57,6 +58,16 @@ def test_the_budget_per_day_becomes_a_margin_by_how_often_a_sensor_is_read() -> 
     assert rules(budget_per_sensor_day=144.0).margin == 0.5
     # A tenth of it: ln(10) scales further up.
     assert rules(budget_per_sensor_day=14.4).margin == pytest.approx(0.5 + 0.25 * math.log(10.0))
+
+
+def test_the_rules_and_their_events_say_whether_the_models_training_resolves_the_budget() -> None:
+    # 10,000 readings, 6 s apart, are .694 days: ten incidents at 14.4 a day; half of that where one of two readings is scored.
+    few, enough = rules(budget_per_sensor_day=14.3), rules(budget_per_sensor_day=14.5)
+    strided = rules(StateSettings(stride=2), budget_per_sensor_day=7.3)
+
+    assert [event_rules(one).budget_resolved for one in (few, enough, strided)] == [False, True, True]
+    assert few.resolution is not None
+    assert few.resolution.smallest_resolved == 20.0
 
 
 def test_with_a_stride_fewer_readings_share_the_budget() -> None:

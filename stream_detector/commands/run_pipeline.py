@@ -23,7 +23,7 @@ from stream_detector.pipeline.restore import Ports
 from stream_detector.pipeline.state_access import open_state
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.model_arrival import Builder, ModelArrival, Successor
-from stream_detector.service.reload import describe_rules, reread
+from stream_detector.service.reload import describe_rules, log_resolution, reread
 from stream_detector.service.service import tune_garbage_collector
 from stream_detector.service.watchdog import Heartbeat
 from stream_detector.settings.schema import Settings
@@ -99,6 +99,7 @@ class Status:
         logger.info(text, spec.name, spec.version, features, spec.window_length, extra=extra)
         logger.info("%s", knows_line(table))
         logger.info("%s", describe_rules(rules), extra={"rules": rules.rules_version})
+        log_resolution(rules)
 
 
 def no_model(settings: Settings) -> str:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stream_detector.assembly import decision_rules
 from stream_detector.commands.parsing_options import add_time_zone_option, parsing_of
 from stream_detector.commands.progress import print_to_stderr, score_with_progress
 from stream_detector.commands.settings_options import add_settings_options, settings_of
@@ -72,6 +73,9 @@ def main(arguments: argparse.Namespace) -> int:
     _write(_table(dataset, rows), output)
     for line in incidents.lines(FileRows(dataset, rows, scorer.spec.counters)):
         print_to_stderr(line)
+    rules = decision_rules(scorer.spec, scorer.calibration, settings.state, settings.alerts)
+    if rules.resolution is not None:
+        print_to_stderr(f"the {rules.resolution.in_words()}")
     print_to_stderr(_summary(rows))
     return 0
 

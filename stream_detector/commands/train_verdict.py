@@ -12,7 +12,6 @@ from stream_detector.gate.missing_drill import MissingCheck
 from stream_detector.settings.schema import PREFIX
 from stream_detector.timestamps import duration
 from stream_detector.training.alarm_drill import AlarmDrill
-from stream_detector.training.budget_check import BudgetCheck
 from stream_detector.training.history import LISTED_MODES, History, empty_text
 from stream_detector.training.two_levels import LISTED as LISTED_LEVELS
 from stream_detector.training.verdict import Verdict
@@ -47,11 +46,9 @@ def history_answer(verdict: Verdict) -> str:
         )
     elif few := _found_few(verdict.alarms):
         text = f"In length, yes: {extent}. {few}"
-    elif verdict.budget.is_checked:
-        text = f"Yes: {extent}. The budget in force, {budget_text(verdict.budget.budget)}, is checked too: set nothing."
     else:
-        text = f"Yes: {extent}. {_unchecked(verdict.budget)}"
-    return _answer(1, "Is the history enough?", f"{empty}{text} {_modes(history)}")
+        text = f"Yes: {extent}. You need to set nothing."
+    return _answer(1, "Is the history enough?", f"{empty}{text} The {verdict.budget.in_words()}. {_modes(history)}")
 
 
 def faults_answer(alarms: AlarmDrill, result: GateResult, has_network: bool = True) -> str:
@@ -100,18 +97,6 @@ def _found_few(alarms: AlarmDrill) -> str:
         f"But at {budget_text(alarms.budget)} the model finds only {found} of the {injected} faults above. The usual cause is "
         "a history with faults in it, which the model takes for normal: look for them, leave those hours out, and train "
         f"again. If there are none, {healthy}."
-    )
-
-
-def _unchecked(check: BudgetCheck) -> str:
-    """Say what it means that the budget in force cannot be checked, and which can."""
-    if check.needed_days is None:
-        longer = f"no history with such readings can check less than {check.smallest_possible:g}"
-    else:
-        longer = f"to check {check.budget:g}, give about {check.needed_days:.0f} days a sensor"
-    return (
-        f"You need to set nothing: start with {budget_text(check.budget)}. So few cannot be counted in it, so real ones may be "
-        f"several times as many, or far fewer. It can check {check.smallest_checked:g} or more; {longer}."
     )
 
 

@@ -122,4 +122,5 @@ class AlertEvents:
 
 def event_rules(rules: DecisionRules) -> EventRules:
     """Return what an event tells of the rules."""
-    return EventRules(rules.rules_version, rounded(rules.budget_per_sensor_day))
+    is_resolved = rules.resolution.is_resolved if rules.resolution else None
+    return EventRules(rules.rules_version, rounded(rules.budget_per_sensor_day), is_resolved)

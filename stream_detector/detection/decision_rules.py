@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_detector.detection.budget_resolution import BudgetResolution
 from stream_detector.detection.calibration import Calibration, Tails, alarms_per_reading
 from stream_detector.detection.departure import HealthyRange
 from stream_detector.detection.rules.fold import RuleConfig
@@ -84,6 +85,7 @@ class DecisionRules:
     pace: OwnPace | None = None  # margin and times of a sensor whose interval is known; the fields above are the model's
     healthy_range: HealthyRange | None = None  # None: not known
     findings: RuleConfig | None = None  # of the rules that need no model; None: there are none
+    resolution: BudgetResolution | None = None  # how well the budget is known to be kept; None: there is no model
 
     @classmethod
     def of(

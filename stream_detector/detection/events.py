@@ -18,7 +18,7 @@ from stream_detector.timestamps import to_ms
 
 SCHEMA_VERSION = 1
 #: Fields added to version 1 later, also of its objects. Older events do not have them, so the schema does not require them.
-ADDED_FIELDS = frozenset({"rules", "what", "readings", "reason", "peak_severity", "attention_reason"})
+ADDED_FIELDS = frozenset({"rules", "what", "readings", "reason", "peak_severity", "attention_reason", "budget_resolved"})
 #: Why an event has no attention: training left the network out of the model's score, or there is no score.
 NOT_A_MEMBER, NOT_SCORED = "not_a_member", "not_scored"
 WARMING, PROVISIONAL, READY, OF_SILENCE = "warming", "provisional", "ready", "silent"
@@ -53,6 +53,13 @@ class EventRules(Struct, frozen=True):
         ),
     ] = ""
     budget_per_sensor_day: Annotated[float | None, _about("False alarms accepted per sensor and day.")] = None
+    budget_resolved: Annotated[
+        bool | None,
+        _about(
+            "Whether training saw enough healthy readings to know that the budget is kept, to a factor of about two. False: "
+            "the threshold rests on how the tail of healthy scores goes on. Null without a model."
+        ),
+    ] = None
 
 
 class EventWindow(Struct, frozen=True):

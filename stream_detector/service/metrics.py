@@ -100,6 +100,17 @@ METRICS = (
         Kind.GAUGE,
         "False alarms accepted per day by this replica: the budget times its ready sensors in memory, silent ones included.",
     ),
+    Metric(
+        "alarm_budget_resolved",
+        Kind.GAUGE,
+        "1 if the model's training saw enough healthy readings to know that the budget is kept, to a factor of about two; 0 if "
+        "the threshold rests on how the tail of their scores goes on; NaN without a model.",
+    ),
+    Metric(
+        "alarm_budget_smallest_resolved_per_sensor_day",
+        Kind.GAUGE,
+        "The smallest budget that the model's training resolves, rounded up to one digit; NaN without a model.",
+    ),
     Metric("rules", Kind.GAUGE, "1, labelled with the version of the rules in force.", ("version",)),
     Metric("model", Kind.GAUGE, "1, labelled with the model in use; `none` while there is none.", ("name", "version")),
     Metric("rules_only", Kind.GAUGE, "1 while there is no model and only the rules watch, else 0."),

@@ -7,6 +7,7 @@ unless the process dies in between; docs/delivery.md explains that case.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -77,6 +78,8 @@ class Reloader:
             before, self.rules, self._waiting = self.rules, self._waiting, None
             self._show()
             logger.info("%s; previously: %s", describe_rules(self.rules), before.rules_version, extra=_fields(self.rules))
+            if self.rules.resolution != before.resolution:
+                log_resolution(self.rules)
 
     def _reload(self) -> None:
         """Read the settings. Invalid ones change nothing, not even rules that are waiting."""
@@ -99,6 +102,9 @@ class Reloader:
     def _show(self) -> None:
         self._metrics.set_only("rules", 1, self.rules.rules_version)
         self._metrics.set("alarm_budget_per_sensor_day", self.rules.budget_per_sensor_day)
+        known = self.rules.resolution
+        self._metrics.set("alarm_budget_resolved", known.is_resolved if known else math.nan)
+        self._metrics.set("alarm_budget_smallest_resolved_per_sensor_day", known.smallest_resolved if known else math.nan)
 
 
 def reread(running: Settings, load: Callable[[], Settings]) -> tuple[AlertSettings, RuleSettings]:
@@ -121,6 +127,14 @@ def describe_rules(rules: DecisionRules) -> str:
         f"updates every {rules.update_ms / 1000:g} s, closed after {rules.quiet_ms / 1000:g} s without anomalies, "
         f"accepted as normal after {rules.accept_ms / 1000:g} s"
     )
+
+
+def log_resolution(rules: DecisionRules) -> None:
+    """Say in one line whether the readings that the limit was fitted to resolve the budget; nothing without a model."""
+    known = rules.resolution
+    if known is not None:
+        extra = {**_fields(rules), "budget_resolved": known.is_resolved, "smallest_resolved": known.smallest_resolved}
+        logger.log(logging.INFO if known.is_resolved else logging.WARNING, "the %s", known.in_words(), extra=extra)
 
 
 def _fields(rules: DecisionRules) -> dict[str, object]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stream_detector.detection.budget_resolution import RESOLVING_INCIDENTS
 from stream_detector.detection.calibration import alarms_per_reading
 
 #: The budgets that a training report lists, in false alarms per sensor and day.
 BUDGETS_PER_SENSOR_DAY = (0.01, 0.1, 1.0, 10.0)
-#: Expected incidents from which a rate is resolved, to a factor of about two: the exact 95 % Poisson limits of a count of 10
-#: are 4.8 and 18.4 (Garwood 1936). Incidents that come in bursts resolve less.
-RESOLVING_INCIDENTS = 10.0
 RESOLVED, EXTRAPOLATED = "resolved", "extrapolated"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_detector.detection.budget_resolution import FIT_SHARE
 from stream_detector.errors import InputDataError
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, FloatArray, Int32Array, Int64Array
 from stream_detector.state.lost_readings import timed
@@ -13,7 +14,6 @@ from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
 from stream_detector.tables.sampling import window_ends
 from stream_detector.timestamps import SECONDS_PER_DAY, duration
 
-FIT_SHARE = 0.7
 VALIDATION_SHARE = 0.1
 #: Windows in a run: enough to show the level of a sensor's errors, and how they cluster.
 RUN_WINDOWS = 200

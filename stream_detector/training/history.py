@@ -10,8 +10,7 @@ import numpy as np
 
 from stream_detector.readings import BoolArray, Float64Array
 from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
-from stream_detector.timestamps import SECONDS_PER_DAY, duration
-from stream_detector.training.data_split import FIT_SHARE
+from stream_detector.timestamps import duration
 from stream_detector.training.extent import Extent, extent_of
 from stream_detector.training.preparation import Prepared
 from stream_detector.training.two_levels import TwoLevels, find_two_levels
@@ -141,11 +140,6 @@ def _empty_features(features: Sequence[str], empty: Float64Array) -> tuple[tuple
         return ()
     order = np.argsort(-empty, kind="stable").tolist()
     return tuple((features[at], float(empty[at])) for at in order if empty[at] >= FEW_EMPTY)
-
-
-def needed_days(readings: float, interval_seconds: float, sensors: int) -> float:
-    """Return how long a history must be for this many readings in the part that is held back for calibration, in days."""
-    return readings * interval_seconds / SECONDS_PER_DAY / (1.0 - FIT_SHARE) / sensors
 
 
 def _modes(dataset: Dataset, scored: BoolArray) -> tuple[Mode, ...]:

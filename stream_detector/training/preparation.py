@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from stream_detector.detection.budget_resolution import MOST_FITTED
 from stream_detector.errors import InputDataError
 from stream_detector.model.artifact import NetworkSpec
 from stream_detector.model.input_scaling import fill, mean_and_deviation, scale
@@ -44,7 +45,7 @@ class TrainingConfig:
     max_windows: int = 32_000  # distinct windows in the fit
     max_linear_windows: int = 8_000  # for fitting the linear members
     max_validation_windows: int = 1_024
-    max_calibration_windows: int = 60_000
+    max_calibration_windows: int = MOST_FITTED
     max_level_windows: int = 1_000_000  # of the other sensors, for their levels
     max_gap_intervals: float = 10.0  # of the sensor; a longer gap, beyond its usual pauses, ends a window
     context_features: tuple[str, ...] | None = None  # never scored; None: those that hold only 0 and 1, and
@@ -78,15 +79,6 @@ class Prepared:
     scales: SensorScales
     scored: BoolArray  # [F]
     imputation: Imputation
-
-    @property
-    def calibration_interval_seconds(self) -> float:
-        """The mean time between readings, over those of the calibration, by their own sensors' intervals.
-
-        So many seconds are watched per reading there: fast sensors have most readings, slow ones most of the time.
-        """
-        codes = self.dataset.codes[self.split.calibration]
-        return float(self.paces.interval_ms[codes].mean()) / 1000.0 if len(codes) else self.interval_seconds
 
     def covariates(self, ends: Int64Array) -> Float32Array:
         """Return the static covariates [N, 2F] of the sensors of the windows that end at these rows."""

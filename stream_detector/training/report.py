@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 import stream_detector
+from stream_detector.detection.budget_resolution import mean_interval_seconds
 from stream_detector.gate.promotion import REPORT_KEY
 from stream_detector.model.artifact import Artifact
 from stream_detector.training.alarm_budgets import budget_table
@@ -32,7 +33,8 @@ def training_report(
     best = int(np.argmin(losses.validation))
     context = [name for name, is_scored in zip(dataset.features, prepared.scored.tolist(), strict=True) if not is_scored]
     calibration = artifact.calibration
-    budgets = budget_table(calibration.readings, len(calibration.sensors), prepared.calibration_interval_seconds)
+    interval_seconds = mean_interval_seconds(calibration.sensors, artifact.spec.sampling_interval_seconds)
+    budgets = budget_table(calibration.readings, len(calibration.sensors), interval_seconds)
     return {
         "data": {
             "readings": len(dataset),

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from stream_detector.detection.budget_resolution import BudgetResolution, resolution_of
 from stream_detector.gate.drill import Drill
 from stream_detector.gate.promotion import MISSING_KEY, VERDICT_KEY
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.validation import AUTOENCODER
 from stream_detector.settings.schema import Settings
 from stream_detector.training.alarm_drill import AlarmDrill, plan_alarm_drill, run_alarm_drill
-from stream_detector.training.budget_check import BudgetCheck, check_budget
 from stream_detector.training.history import History, history_of_training
 from stream_detector.training.oddities import Oddity, find_oddities
 from stream_detector.training.preparation import Prepared
@@ -33,7 +33,7 @@ class Verdict:
     """What the user is told about a model at the end of its training."""
 
     history: History
-    budget: BudgetCheck
+    budget: BudgetResolution  # in force
     alarms: AlarmDrill
     drill: Drill
     deviations: tuple[Deviation, ...] = ()  # of the features that faults may be put into
@@ -48,7 +48,8 @@ class Verdict:
             "oddities": [one.as_json() for one in self.oddities],
             "budget_per_sensor_day": self.budget.budget,
             "expected_incidents": self.budget.expected_incidents,
-            "is_budget_checked": self.budget.is_checked,
+            "is_budget_resolved": self.budget.is_resolved,
+            "smallest_resolved_budget": self.budget.smallest_resolved,
             "fault_readings": self.drill.fault_rows,
             "deviations": [asdict(one) for one in self.deviations],
             "not_tried": [asdict(one) for one in self.drill.left_out],
@@ -63,15 +64,9 @@ def judge(prepared: Prepared, artifact: Artifact, settings: Settings) -> Verdict
     """Judge a model by the settings that the service would run it with. Blocks; compiles the model."""
     drill = plan_alarm_drill(prepared)
     alarms = run_alarm_drill(artifact, drill, settings)
-    calibration = artifact.calibration
-    interval_seconds = prepared.calibration_interval_seconds * settings.state.stride
-    budget = check_budget(
-        alarms.budget,
-        calibration.readings,
-        len(calibration.sensors),
-        interval_seconds,
-        prepared.config.max_calibration_windows,
-    )
+    usual_seconds = artifact.spec.sampling_interval_seconds
+    budget = resolution_of(artifact.calibration, alarms.budget, settings.state.stride, usual_seconds)
+    assert budget is not None  # a model that was just trained knows a sensor
     has_network = AUTOENCODER in artifact.spec.members
     oddities = find_oddities(prepared.dataset, prepared.scored, prepared.paces)
     deviations = _deviations(prepared, drill, settings)

@@ -188,6 +188,28 @@ def test_the_last_line_counts_the_rows_that_were_not_scored_and_says_why(
     )
 
 
+def test_a_budget_that_training_does_not_resolve_is_told_before_the_last_line(
+    score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_readings(tmp_path / "in.csv", 30)
+
+    told = []
+    for budget in ("0.1", "80000"):
+        monkeypatch.setenv("STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY", budget)
+        assert score(tmp_path / "in.csv", tmp_path / "out.csv") == 0
+        told.append(capsys.readouterr().err.splitlines()[-2])
+
+    # The tiny model's limit was fitted to 240 readings, a second apart.
+    assert told[0].startswith(
+        "the budget of 0.1 false alarms per sensor and day is NOT RESOLVED: it allows one incident in 864,000 readings, but "
+        "the limit was fitted to 240: it rests on how the tail of healthy scores goes on, 3,600 times beyond what was seen"
+    )
+    assert told[1] == (
+        "the budget of 80000 false alarms per sensor and day is resolved: it allows 220 incidents in the 240 readings that "
+        "the limit was fitted to"
+    )
+
+
 def test_an_output_of_an_unknown_kind_is_refused_before_anything_is_scored(
     score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,12 +9,12 @@ import pytest
 
 from stream_detector.commands.fault_table import fault_table
 from stream_detector.commands.train_verdict import describe_verdict, faults_answer, history_answer
+from stream_detector.detection.budget_resolution import resolve_budget
 from stream_detector.gate.baseline_comparison import BASELINE, MODEL, GateResult, Quality
 from stream_detector.gate.drill import LeftOut
 from stream_detector.gate.drill_run import NEVER, DrillResult
 from stream_detector.gate.missing_drill import MissingCheck
 from stream_detector.training.alarm_drill import AlarmDrill
-from stream_detector.training.budget_check import check_budget
 from stream_detector.training.history import History, Mode
 from stream_detector.training.oddities import EMPTY, FROZEN, SILENT, Oddity
 from stream_detector.training.two_levels import TwoLevels
@@ -53,8 +53,12 @@ def verdict(history: History, found: int, readings: int, budget: float = 0.1, tr
     alarms = AlarmDrill(budget, at_budget)
     if trial is not None:
         alarms = replace(alarms, trial_budget=100.0, trial_result=result(trial))
-    check = check_budget(budget, readings, history.sensors, history.interval_seconds, 60_000)
-    return Verdict(history, check, alarms, at_budget.drill)
+    known = resolve_budget(budget, readings, history.sensors, history.interval_seconds)
+    return Verdict(history, known, alarms, at_budget.drill)
+
+
+def resolution(budget: float, readings: int, history: History = WEEK) -> str:
+    return f"The {resolve_budget(budget, readings, history.sensors, history.interval_seconds).in_words()}."
 
 
 def in_a_line(text: str) -> str:
@@ -65,7 +69,7 @@ def test_a_history_of_minutes_is_called_guessing_with_what_is_needed_and_a_budge
     assert in_a_line(history_answer(verdict(SHORT, found=1, readings=360, trial=9))) == (
         "1. Is the history enough? No: 6.67 min, 400 readings a sensor. This model is guessing: give it 24 h or more, "
         "or accept 100 a day while you try, where it finds 9 of 10 of the faults above: "
-        "STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=100."
+        "STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=100. " + resolution(0.1, 360, SHORT)
     )
 
 
@@ -74,35 +78,29 @@ def test_a_short_history_of_many_readings_is_enough_for_a_trial() -> None:
 
     assert in_a_line(history_answer(verdict(minutes, found=9, readings=16_200, budget=5.0))) == (
         "1. Is the history enough? For a trial, yes: 90 min, 5,400 readings a sensor. To run a plant, give it 24 h or more: "
-        "what is normal at other times of the day it has not seen, and may alarm."
+        "what is normal at other times of the day it has not seen, and may alarm. " + resolution(5.0, 16_200, SHORT)
     )
 
 
-def test_a_long_history_is_enough_for_the_budgets_it_can_check_and_no_others() -> None:
+def test_a_long_history_is_enough_for_the_budgets_that_it_resolves_and_no_others() -> None:
     # 4 sensors, 10,080 readings, 30 % held back: 12,096 readings a minute apart, 8.4 sensor-days.
     yes, no = (in_a_line(history_answer(verdict(WEEK, 9, 12_096, budget))) for budget in (2.0, 0.1))
 
-    assert yes.endswith(
-        "Yes: 7 days, 10,080 readings a sensor. The budget in force, 2 false alarms a sensor and day, is checked too: set "
-        "nothing."
-    )
-    assert no.endswith(
-        "Yes: 7 days, 10,080 readings a sensor. You need to set nothing: start with 0.1 false alarms a sensor and day. So few "
-        "cannot be counted in it, so real ones may be several times as many, or far fewer. It can check 2 or more; no history "
-        "with such readings can check less than 0.3."
-    )
+    assert yes.endswith("Yes: 7 days, 10,080 readings a sensor. You need to set nothing. " + resolution(2.0, 12_096))
+    assert no.endswith("Yes: 7 days, 10,080 readings a sensor. You need to set nothing. " + resolution(0.1, 12_096))
 
 
 def test_a_long_history_whose_model_finds_few_faults_is_said_to_hold_some_and_names_one_setting_at_most() -> None:
     tried, untried = (in_a_line(history_answer(verdict(WEEK, 5, 12_096, trial=trial))) for trial in (9, None))
 
+    unresolved = resolution(0.1, 12_096)
     assert tried == (
         "1. Is the history enough? In length, yes: 7 days, 10,080 readings a sensor. But at 0.1 false alarms a sensor and day "
         "the model finds only 5 of the 10 faults above. The usual cause is a history with faults in it, which the model takes "
         "for normal: look for them, leave those hours out, and train again. If there are none, accept 100 a day, where it "
-        "finds 9: STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=100."
+        "finds 9: STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=100. " + unresolved
     )
-    assert untried.endswith("If there are none, this is what the model can do with it.")
+    assert untried.endswith("If there are none, this is what the model can do with it. " + unresolved)
     assert "only" not in history_answer(verdict(WEEK, 6, 12_096))
 
 
@@ -155,9 +153,11 @@ def test_the_delays_of_a_kind_are_the_median_and_the_longest() -> None:
     assert any("delay: median, longest" in line for line in told)
 
 
-def test_a_budget_that_a_longer_history_could_check_is_told_how_long() -> None:
+def test_a_budget_that_a_longer_history_would_resolve_is_told_how_long() -> None:
     # 10 alarms at 1 a day are ten sensor-days, 30 % of what four sensors give in 8.3 days.
-    assert "to check 1, give about 8 days a sensor." in in_a_line(history_answer(verdict(WEEK, 9, 12_096, 1.0)))
+    assert "To know that it is kept, train on about 9 days of each sensor, or set a budget of 2 or more." in in_a_line(
+        history_answer(verdict(WEEK, 9, 12_096, 1.0))
+    )
 
 
 def test_empty_cells_are_said_first_with_what_follows_and_operating_modes_last() -> None:

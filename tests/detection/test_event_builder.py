@@ -41,7 +41,7 @@ CONTEXT = ChangeContext(
     threshold=2.0,
     sensor_state="ready",
 )
-RULES = EventRules("5e1f00d5", 0.25)
+RULES = EventRules("5e1f00d5", 0.25, budget_resolved=False)
 NO_RISE = {"rise_per_hour": None, "expected_rise_per_hour": None}
 SPEC = ModelSpec("pumps", "abc123", ("temperature", "pressure", "flow"), 3, 1.25, ("pca", "autoencoder"))
 EXPLANATION = Explanation(
@@ -88,7 +88,7 @@ def test_an_event_as_it_is_written() -> None:
         "severity": "high",
         "sensor_state": "ready",
         "model": {"name": "pumps", "version": "abc123"},
-        "rules": {"version": "5e1f00d5", "budget_per_sensor_day": 0.25},
+        "rules": {"version": "5e1f00d5", "budget_per_sensor_day": 0.25, "budget_resolved": False},
         "window": {
             "topic": "plant",
             "partition": 4,
@@ -236,7 +236,8 @@ UPDATED_BYTES = (
     '{"schema_version":1,"event_id":"plant-4-1000-0-abc123-updated","type":"anomaly","status":"updated",'
     '"incident_id":"plant-4-990-0","what":"","sensor_id":"pump-7","timestamp":"2026-11-23T07:12:00.250Z","score":4.0,'
     '"threshold":2.0,"severity":"high","sensor_state":"ready","model":{"name":"pumps","version":"abc123"},'
-    '"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25},"window":{"topic":"plant","partition":4,'
+    '"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25,"budget_resolved":false},'
+    '"window":{"topic":"plant","partition":4,'
     '"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.250Z","length":3},'
     '"attention":[0.25,0.25,0.5],"attention_reason":"","step_shares":[0.0,0.25,0.75],"features":[{"name":"pressure","value":null,'
     '"expected":0.333333,"share":0.75,"imputed":true,"readings":null,'
@@ -252,7 +253,8 @@ OPENED_BYTES = (
     r'"incident_id":"plant-4-1000-0","what":"",'
     r'"sensor_id":"泵 \"7\"\n","timestamp":"2026-11-23T07:12:00.000Z","score":123457.0,'
     '"threshold":3.33333e-8,"severity":"critical","sensor_state":"provisional","model":{"name":"pumps",'
-    '"version":"abc123"},"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25},"window":{"topic":"plant",'
+    '"version":"abc123"},"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25,"budget_resolved":false},'
+    '"window":{"topic":"plant",'
     '"partition":4,"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.000Z",'
     '"length":3},"attention":[0.333333,0.333333,0.333333],"attention_reason":"","step_shares":[0.0,0.0,1.0],'
     '"features":[{"name":"temperature","value":3.33333e-10,"expected":null,"share":0.333333,"imputed":false,"readings":null,'
@@ -268,7 +270,8 @@ CLOSED_BYTES = (
     '{"schema_version":1,"event_id":"plant-4-1000-0-abc123-closed","type":"anomaly","status":"closed",'
     '"incident_id":"plant-4-990-0","what":"","sensor_id":"pump-7","timestamp":"2026-11-23T07:12:00.250Z","score":null,'
     '"threshold":2.0,"severity":"critical","sensor_state":"warming","model":{"name":"pumps","version":"abc123"},'
-    '"rules":{"version":"","budget_per_sensor_day":null},"window":{"topic":"plant","partition":4,"last_offset":1000,'
+    '"rules":{"version":"","budget_per_sensor_day":null,"budget_resolved":null},'
+    '"window":{"topic":"plant","partition":4,"last_offset":1000,'
     '"start":"2026-11-23T07:12:00.250Z","end":"2026-11-23T07:12:00.250Z","length":1},"attention":[],"attention_reason":"not_scored","step_shares":[],'
     '"features":[],"members":[],"incident":{"opened_at":"2026-11-23T07:11:50.001Z","opened_offset":990,'
     '"peak_score":7.5,"peak_severity":"critical","accepted":false,"reason":"quiet"}}'
@@ -277,7 +280,8 @@ ACCEPTED_BYTES = (
     '{"schema_version":1,"event_id":"plant-4-1000-0-abc123-closed","type":"anomaly","status":"closed",'
     '"incident_id":"plant-4-990-0","what":"","sensor_id":"pump-7","timestamp":"2026-11-23T07:12:00.250Z","score":2.0,'
     '"threshold":null,"severity":"critical","sensor_state":"ready","model":{"name":"pumps","version":"abc123"},'
-    '"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25},"window":{"topic":"plant","partition":4,'
+    '"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25,"budget_resolved":false},'
+    '"window":{"topic":"plant","partition":4,'
     '"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.250Z","length":3},'
     '"attention":[0.25,0.25,0.5],"attention_reason":"","step_shares":[0.0,0.25,0.75],"features":[{"name":"pressure","value":null,'
     '"expected":0.333333,"share":0.75,"imputed":true,"readings":null,'

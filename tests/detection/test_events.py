@@ -23,6 +23,14 @@ def test_the_schema_requires_every_field_except_those_that_version_1_gained_late
     assert schema["properties"]["window"]["required"] == ["topic", "partition", "last_offset", "start", "end", "length"]
 
 
+def test_events_from_before_the_budget_was_said_to_be_resolved_are_read() -> None:
+    schema = json.loads(event_schema.schema_text())
+    rules = '"rules": {"version": "5e1f00d5", "budget_per_sensor_day": 0.1}'
+
+    assert read_event(f"{LEAST}, {rules}}}".encode()).rules.budget_resolved is None
+    assert schema["properties"]["rules"]["required"] == ["version", "budget_per_sensor_day"]
+
+
 def test_an_event_needs_a_sensor_and_a_time_only() -> None:
     event = read_event(f"{LEAST}}}".encode())
 

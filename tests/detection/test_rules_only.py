@@ -115,6 +115,7 @@ def test_windows_are_filled_from_an_hour_of_history_where_no_interval_is_known()
     scorer = RulesOnly(SHAPE)
     rules = decision_rules(scorer.spec, scorer.calibration, StateSettings(), AlertSettings())
     assert rules.budget_per_sensor_day == pytest.approx(0.1)
+    assert rules.resolution is None
 
 
 def stuck() -> Readings:

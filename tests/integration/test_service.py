@@ -235,6 +235,15 @@ def test_a_stop_ends_the_process_in_good_order_and_leaves_the_group(story: Story
     assert story.first_log[-1]["message"] == "stopping: the last batch is committed"
 
 
+def test_a_start_says_whether_the_models_training_resolves_the_budget_and_events_and_metrics_agree(story: Story) -> None:
+    (said,) = [line for line in story.first_log if "budget_resolved" in line]
+
+    assert said["budget_resolved"] is False
+    assert said["message"].startswith("the budget of ")
+    assert {json.loads(record.value)["rules"]["budget_resolved"] for record in story.first_alerts} == {False}
+    assert "stream_detector_alarm_budget_resolved 0.0" in story.metrics.splitlines()
+
+
 def test_replicas_share_the_partitions_and_take_over_from_one_that_stops(story: Story) -> None:
     assert story.shared == [1, 1]
     assert story.taken_over == PARTITIONS

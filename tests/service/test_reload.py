@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from stream_detector.detection.budget_resolution import resolve_budget
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.errors import SettingsError
 from stream_detector.service.metrics import Metrics
@@ -32,6 +34,7 @@ def rules(version: str, budget: float = 1.0, *, margin: float = ALWAYS) -> Decis
     return replace(ReplicaConfig().rules(), rules_version=version, budget_per_sensor_day=budget, margin=margin)
 
 
+BUDGETS = (("few", 0.1), ("many", 5.0))
 OLD, NEW = rules("old", 0.1), rules("new", 2.0)
 
 
@@ -105,6 +108,33 @@ def test_one_signal_reads_the_settings_once_and_puts_the_new_rules_in_force(
     assert caplog.messages == [
         "rules new: budget 2 false alarms per sensor and day, updates every 3 s, closed after 2 s without "
         "anomalies, accepted as normal after 3600 s; previously: old"
+    ]
+
+
+def test_whether_the_budget_is_resolved_is_logged_when_that_changes_and_shown_all_the_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    # Of 6,048 readings, one a minute: 4.2 days.
+    few, many = (replace(rules(name, budget), resolution=resolve_budget(budget, 6_048, 1, 60.0)) for name, budget in BUDGETS)
+    slower = replace(many, rules_version="slower", update_ms=many.update_ms + 1)
+    reload, flag, metrics = reloader(few, many, slower)
+    names = ("alarm_budget_resolved", "alarm_budget_smallest_resolved_per_sensor_day")
+    assert all(math.isnan(value) for value in shown(metrics, *names).values())  # OLD has no model
+    told = []
+
+    for _ in range(3):
+        caplog.clear()
+        flag.is_set = True
+        reload.between_batches(FakeDecider())
+        is_resolved, smallest = (shown(metrics, name)[name, ""] for name in names)
+        assert smallest == 3.0
+        told.append(([(one.levelname, one.message.partition(":")[0]) for one in caplog.records[1:]], is_resolved))
+
+    assert told == [
+        ([("WARNING", "the budget of 0.1 false alarms per sensor and day is NOT RESOLVED")], 0.0),
+        ([("INFO", "the budget of 5 false alarms per sensor and day is resolved")], 1.0),
+        ([], 1.0),
     ]
 
 
@@ -242,8 +272,8 @@ def test_new_rules_decide_from_the_next_batch_on_and_are_named_in_its_events() -
     replica.run()
 
     assert opened_by(world.events()) == [
-        ("first", {"version": "old", "budget_per_sensor_day": 0.1}),
-        ("second", {"version": "new", "budget_per_sensor_day": 2.0}),
+        ("first", {"version": "old", "budget_per_sensor_day": 0.1, "budget_resolved": None}),
+        ("second", {"version": "new", "budget_per_sensor_day": 2.0, "budget_resolved": None}),
     ]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stream_detector.tables.dataset import Dataset
-from stream_detector.training.history import first_warnings, history_of, needed_days
+from stream_detector.training.history import first_warnings, history_of
 from tests.fixtures_model import tiny_dataset
 
 DAY = 86_400
@@ -101,8 +101,3 @@ def test_flags_tell_the_operating_modes() -> None:
     history = history_of(dataset, np.array([True, False]), 1.0, window_length=8)
 
     assert [(mode.text, mode.share) for mode in history.modes] == [("pressure 1", 0.75), ("pressure 0", 0.25)]
-
-
-def test_the_held_back_part_needs_a_longer_history() -> None:
-    # 86,400 readings, one a second, are a day; 30 % of the history of two sensors.
-    assert needed_days(86_400, 1.0, sensors=2) == pytest.approx(1 / 0.3 / 2)

@@ -53,18 +53,6 @@ def test_windows_are_split_by_time_and_never_cross_sensors_gaps_or_the_split() -
     assert split.validation.tolist() == [*range(64, 70), *range(163, 170)]
 
 
-def test_the_calibrations_interval_is_the_mean_of_its_readings_own() -> None:
-    """Of 100 readings a second apart and 100 ten minutes apart, 30 each calibrate: 300.5 s are watched per reading."""
-    dataset = tiny_dataset(sensors=2, readings=100)
-    times_ms = dataset.times_ms.copy()
-    times_ms[100:] = times_ms[100] + 600_000 * np.arange(100)
-
-    prepared = prepare(replace(dataset, times_ms=times_ms), SHORT)
-
-    assert prepared.calibration_interval_seconds == pytest.approx(300.5)
-    assert prepare(dataset, SHORT).calibration_interval_seconds == pytest.approx(1.0)
-
-
 def test_calibration_keeps_whole_runs_when_there_is_too_much() -> None:
     split = split_by_time(tiny_dataset(sensors=4, readings=1000), window_length=8, gap_limits_ms=np.full(4, 10_000.0))
 
