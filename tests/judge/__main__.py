@@ -26,7 +26,7 @@ from tests.judge.cases import CaseRef, labelled_series, select
 from tests.judge.compare import FIGURES, VUS, choose, compare
 from tests.judge.fleets import fleets
 from tests.judge.results import Result, code_version, load, missing, other_versions
-from tests.judge.runner import Plan, judge_case, processes, run
+from tests.judge.runner import ONE_THREAD, Plan, judge_case, processes, run
 from tests.judge.tables import read_published, report
 
 DATA = "STREAM_DETECTOR_TEST_SERIES"
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not refs:
         print(f"No cases: name a directory of labelled series with --data or {DATA}, or another family.")
         return 1
-    what_else = f"{options.train_options} {options.models or ''}".strip()
+    what_else = f"{options.train_options} {options.models or ''} {' '.join(ONE_THREAD)}".strip()
     version = code_version(load_settings(None, None), what_else)
     plan = Plan(options.results / (options.label or version), version, options.train_options, options.models)
     failed = _judge_missing(refs, plan, options.jobs)

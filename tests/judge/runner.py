@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,10 @@ from tests.judge.results import FORMAT, Result, save
 
 #: A process is replaced after so many cases, since TensorFlow keeps what it compiled.
 CASES_PER_PROCESS = 8
+#: One thread each, for TensorFlow and for NumPy: how an operation is split among threads decides the last bits of its result.
+#: So a model depends neither on the number of processors nor on which case a process judged before. And processes that share
+#: processors lose no time to threads that wait.
+ONE_THREAD = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 #: The folder of the models beside the results.
 MODELS = "models"
 
@@ -45,7 +50,8 @@ Judge = Callable[[CaseRef, Plan], Result]
 
 
 def processes(jobs: int) -> Executor:
-    """Return a pool of processes of their own."""
+    """Return a pool of processes of their own, which begin with the environment of this one and ONE_THREAD."""
+    os.environ.update(ONE_THREAD)
     return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=CASES_PER_PROCESS)
 
 

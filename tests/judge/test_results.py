@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
 
 from stream_detector.settings.schema import Settings
 from tests.judge.cases import CaseRef, read_series
 from tests.judge.product import keep
 from tests.judge.results import Result, code_version, load, missing, other_versions, save
-from tests.judge.runner import Plan, judge_case, run
+from tests.judge.runner import ONE_THREAD, Plan, judge_case, processes, run
 from tests.judge.samples import alarms, result, sensor, series_file
 
 
@@ -51,6 +54,16 @@ def test_a_run_judges_each_case_and_says_so(tmp_path: Path) -> None:
 
     assert sorted(said) == [f"{n}/2 A {n}: VUS-PR 0.500, 2 false incidents, 2 s" for n in (1, 2)]
     assert missing(tmp_path, refs("1", "2")) == []
+
+
+def test_a_process_that_judges_has_one_thread_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ONE_THREAD:
+        monkeypatch.setenv(name, "2")
+
+    with processes(1) as pool:
+        found = list(pool.map(os.getenv, ONE_THREAD))
+
+    assert found == ["1"] * len(ONE_THREAD)
 
 
 def test_a_defect_in_one_case_does_not_stop_the_others_and_is_said(tmp_path: Path) -> None:
