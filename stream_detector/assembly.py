@@ -14,6 +14,7 @@ from stream_detector.detection.calibration import Calibration, alarms_per_readin
 from stream_detector.detection.decision_rules import DecisionRules, OwnPace
 from stream_detector.detection.departure import HealthyRange
 from stream_detector.detection.detector import Detector, WindowConfig
+from stream_detector.detection.governor import Governor
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.fold import RuleConfig
 from stream_detector.detection.rules.healthy import HealthyData
@@ -150,6 +151,7 @@ def decision_rules(
         rules_version=rules_version(budget, interval_seconds * state.stride, of_rules, **of_model),
         findings=rule_config(model, healthy, of_rules, update_seconds(model, alerts)) if of_rules and healthy else None,
         budget_per_sensor_day=budget,
+        governor=Governor.of(budget),
         healthy_range=HealthyRange.of(healthy, calibration.sensors) if healthy else None,
         pace=OwnPace.of(calibration, budget, state.stride, times),
         resolution=resolution_of(calibration, budget, state.stride, interval_seconds),

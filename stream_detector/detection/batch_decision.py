@@ -103,9 +103,11 @@ class BatchDecision:
             scales=self.scales,
             rules=self.config,
         )
-        if self.fold.is_outside is not None:
+        if self.fold.beyond is not None:
             rows = np.repeat(table_row, len(later))
-            self.fold.is_outside[later] = self.rules.are_outside(values, self.scales.take(later), rows)
+            found = self.rules.beyond(values, self.scales.take(later), rows)
+            assert found is not None
+            self.fold.beyond.put(later, found)
         self.fold.errors[later] = np.nan
         self.fold.scorable[later] = self.appended.filled[later] == self.appended.window_length
 
@@ -114,7 +116,7 @@ class BatchDecision:
         if self.rules.healthy_range is None:
             return np.zeros(window.shape[2], np.bool_)
         middle = quantile(window.astype(np.float64), 0.5)[:, 0]
-        return np.asarray(self.rules.healthy_range.outside(middle, scale, table_row)[0])
+        return np.asarray(self.rules.healthy_range.widths_beyond(middle, scale, table_row)[0] > 0)
 
     def _log_errors(self, windows: Float32Array, scales: Scales) -> Float32Array:
         return self.scorer.start(windows, scales)()

@@ -3,7 +3,7 @@
 Each member's log error above the sensor's own level gives a surprise, and their weighted mean is the surprise of the
 reading (calibration.py). A reading is anomalous when its surprise exceeds the typical one by the margin that the alarm
 budget allows. Consecutive anomalous readings are one incident: opened, updated at intervals and when it becomes high or
-critical, and closed after a quiet spell, all in the sensor's own event time. A reading above half the margin does not open an
+critical, and closed after a quiet spell, all in the sensor's own event time. A reading above a quarter of the margin opens no
 incident, but holds one open, so a score that wavers around its limit is one incident (the deadband of ISA-18.2). So does a
 value where healthy data have none, to which a window may have got used (departure.py). A reading without a score is no sign
 that all is well: it closes no incident either, unless none is scored for `accept_ms`.
@@ -26,6 +26,7 @@ import numpy as np
 
 from stream_detector.detection.acceptance import Acceptance
 from stream_detector.detection.decision_rules import DecisionRules
+from stream_detector.detection.departure import Beyond
 from stream_detector.detection.severity import ratio_of, urgency
 from stream_detector.detection.silence_watch import Returns
 from stream_detector.detection.transition import CLOSED, OPENED, UPDATED, Silence, Transition
@@ -34,7 +35,7 @@ from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import NO_INCIDENT, Records
 
 #: A reading holds an open incident open while its surprise exceeds the normal one by this share of the margin.
-HELD_SHARE = 0.5
+HELD_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class ScoredReadings:
     interval_ms: Float32Array  # [N] the sensor's usual time between readings; 0: not known
     jump_ms: Int64Array  # [N] by how much the sensor's clock jumped forwards at this reading
     returns: Returns | None = None  # which readings [N] end a silence; None: none does
-    is_outside: BoolArray | None = None  # [N] a value is where healthy data have none (departure.py); None: not known
+    beyond: Beyond | None = None  # how far the readings [N] are beyond what healthy data show; None: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,20 @@ class Decisions:
     scores: Float64Array  # [N] NaN: not scored
     thresholds: Float64Array  # [N] on the scale of the score
     anomalous: BoolArray  # [N]
-    surprises: Float64Array  # [N, M] weighted surprises of the members: they sum to the surprise of the reading
+    surprises: Float64Array  # [N, M] weighted surprises of the members: with that of the range they sum to that of the reading
+    factors: Float64Array  # [N] of the margin (governor.py)
     level_counts: Float64Array  # [N] readings behind the levels as of this reading
     needed: BoolArray  # [N] readings whose errors the fold needed, provided or not
     holding: BoolArray  # [N] readings that hold an incident open, if one is open; all anomalous ones do
     transitions: list[Transition]  # by position
     acceptances: list[Acceptance]  # in each group by position
+    beyond: Beyond | None = None  # as in the readings
+
+    def beyond_at(self, position: int) -> tuple[float, int]:
+        """Return the surprise of the range of a reading, and the feature that is beyond it."""
+        if self.beyond is None:
+            return 0.0, 0
+        return float(self.beyond.surprise[position]), int(self.beyond.feature[position])
 
 
 def reset_for_model(header: Records, table_rows: Int32Array, rules: DecisionRules) -> None:
@@ -78,6 +87,7 @@ def reset_for_model(header: Records, table_rows: Int32Array, rules: DecisionRule
         ("level_count", count),
         ("memory", rules.typical),
         ("accepted", 0.0),
+        ("balance", 0.0),
         ("shift", 0.0),
     ):
         header[name][other] = value
@@ -112,16 +122,19 @@ class Fold:
         self._rules = rules
         self._readings = readings
         self._margins = np.broadcast_to(rules.margins(readings.interval_ms), count)
+        self._rates = np.broadcast_to(rules.rates(readings.interval_ms), count)
         self.decisions = Decisions(
             scores=np.full(count, np.nan),
             thresholds=np.empty(count),
             anomalous=np.zeros(count, np.bool_),
             surprises=np.full((count, members), np.nan),
+            factors=np.ones(count),
             level_counts=np.empty(count),
             needed=np.zeros(count, np.bool_),
             holding=np.zeros(count, np.bool_),
             transitions=[],
             acceptances=[],
+            beyond=readings.beyond,
         )
 
     @property
@@ -152,24 +165,44 @@ class Fold:
         above_level = self._needed_errors(positions, was_open) - levels
         surprises = rules.tails.surprise(above_level) * rules.weights
         surprise = surprises.sum(axis=1)
+        if self._readings.beyond is not None:
+            surprise += self._readings.beyond.surprise[positions]
         scored = ~np.isnan(surprise)
-        limit = rules.typical + self._margins[positions] + state["accepted"]
+        margin = self._governed_margins(state, positions)
+        limit = rules.typical + margin + state["accepted"]
         memory = state["memory"] + rules.memory_share * np.where(scored, surprise - state["memory"], 0.0)
         state["memory"] = memory
         found.scores[positions] = score = (surprise + memory) / 2.0
         found.thresholds[positions] = threshold = (limit + memory) / 2.0
         found.anomalous[positions] = anomalous = score > threshold  # False for NaN; surprise > limit, up to rounding
-        found.holding[positions] = anomalous | (surprise > limit - (1.0 - HELD_SHARE) * self._margins[positions])
-        if self._readings.is_outside is not None:
-            found.holding[positions] |= self._readings.is_outside[positions]
+        found.holding[positions] = anomalous | (surprise > limit - (1.0 - HELD_SHARE) * margin)
+        if self._readings.beyond is not None:
+            found.holding[positions] |= self._readings.beyond.surprise[positions] > 0
         found.surprises[positions] = surprises
         found.level_counts[positions] = state["level_count"]
         if anomalous.any() or was_open.any():
             self._update_incidents(state, positions, levels, scored)
+        self._balance(
+            state, positions, scored & anomalous & (state["incident_offset"] == self._readings.offsets[positions]), scored
+        )
         normal = scored & ~anomalous & ~was_open
         self._update_levels(state, rows, above_level, normal)
         state["accepted"] = np.where(normal, np.clip(memory - rules.typical, 0.0, state["accepted"]), state["accepted"])
         header[sensors] = state
+
+    def _governed_margins(self, state: Records, positions: Int64Array) -> Float64Array:
+        """Return the margin of each sensor at these readings [G]."""
+        margins = self._margins[positions]
+        if self._rules.governor is None:
+            return margins
+        self.decisions.factors[positions] = factors = self._rules.governor.factor(state["balance"])
+        return np.asarray(margins * factors)
+
+    def _balance(self, state: Records, positions: Int64Array, opened: BoolArray, scored: BoolArray) -> None:
+        """Count the incidents that opened, and those that the budget allows, at the scored ones of these readings [G]."""
+        if self._rules.governor is not None:
+            after = self._rules.governor.after(state["balance"], opened, self._rates[positions])
+            state["balance"] = np.where(scored, after, state["balance"])
 
     def _close_silent(self, state: Records, positions: Int64Array) -> None:
         """Close the incidents of sensors that had fallen silent before these readings."""

@@ -11,7 +11,8 @@ import numpy as np
 
 from stream_detector.detection.budget_resolution import BudgetResolution
 from stream_detector.detection.calibration import Calibration, Tails, alarms_per_reading
-from stream_detector.detection.departure import HealthyRange
+from stream_detector.detection.departure import Beyond, HealthyRange
+from stream_detector.detection.governor import Governor
 from stream_detector.detection.rules.fold import RuleConfig
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, FloatArray, Int32Array
 from stream_detector.state.known_sensors import UNKNOWN
@@ -32,6 +33,7 @@ class OwnPace:
 
     intervals_ms: Float64Array  # [K] ascending
     margins: Float64Array  # [K]
+    rate_per_ms: float  # accepted incidents per scored reading and millisecond of its sensor's interval
     update_intervals: float
     quiet_intervals: float
     accept_intervals: float
@@ -44,10 +46,10 @@ class OwnPace:
         cls, calibration: Calibration, budget_per_sensor_day: float, stride: int, times: dict[str, tuple[int, float]]
     ) -> OwnPace:
         """Compute the margins of a budget. `times` has the least time in ms and in intervals for update, quiet and accept."""
-        rates = alarms_per_reading(budget_per_sensor_day, 1.0) * stride / 1000.0 * _INTERVALS_MS
+        rate_per_ms = alarms_per_reading(budget_per_sensor_day, 1.0) * stride / 1000.0
         (update_ms, update), (quiet_ms, quiet), (accept_ms, accept) = (times[name] for name in ("update", "quiet", "accept"))
-        margins = np.array([calibration.margin(rate) for rate in rates.tolist()])
-        return cls(_INTERVALS_MS, margins, update, quiet, accept, update_ms, quiet_ms, accept_ms)
+        margins = np.array([calibration.margin(rate) for rate in (rate_per_ms * _INTERVALS_MS).tolist()])
+        return cls(_INTERVALS_MS, margins, rate_per_ms, update, quiet, accept, update_ms, quiet_ms, accept_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class DecisionRules:
     quiet_ms: int
     accept_ms: int
     model_tag: int  # identifies the model whose errors the levels describe
+    rate: float = 0.0  # accepted incidents per scored reading; see `pace`
+    governor: Governor | None = None  # None: the margin is the same for all
     level_memory_count: float = LEVEL_MEMORY_COUNT  # weight limit of a level's history, in readings: older ones fade
     level_shift_limit: float = 0.7  # furthest a level may move from its initial value (0.7: a factor of 2 in error)
     provisional_shift_limit: float = 2.0  # the same limit for a sensor that the model does not know
@@ -111,6 +115,7 @@ class DecisionRules:
             quiet_ms=quiet_ms,
             accept_ms=accept_ms,
             model_tag=model_tag,
+            rate=alarms_per_reading,
         )
 
     def margins(self, interval_ms: Float32Array) -> Float64Array | float:
@@ -118,6 +123,12 @@ class DecisionRules:
         if self.pace is None:
             return self.margin
         return np.where(interval_ms > 0, np.interp(interval_ms, self.pace.intervals_ms, self.pace.margins), self.margin)
+
+    def rates(self, interval_ms: Float32Array) -> Float64Array | float:
+        """Return the accepted incidents per scored reading of sensors with these intervals [N], 0 if not known."""
+        if self.pace is None:
+            return self.rate
+        return np.where(interval_ms > 0, self.pace.rate_per_ms * interval_ms.astype(np.float64), self.rate)
 
     def times(self, interval_ms: Float32Array) -> SensorTimes:
         """Return the times for sensors with these intervals [G], 0 if not known."""
@@ -131,11 +142,11 @@ class DecisionRules:
             np.where(known, np.maximum(pace.accept_ms, pace.accept_intervals * interval), self.accept_ms),
         )
 
-    def are_outside(self, values: FloatArray, scales: Scales, table_rows: Int32Array) -> BoolArray | None:
-        """Return whether a value of each reading, values [N, F], is where healthy data have none; None: not known."""
+    def beyond(self, values: FloatArray, scales: Scales, table_rows: Int32Array) -> Beyond | None:
+        """Return how far each reading, values [N, F], lies beyond what healthy data show; None: not known."""
         if self.healthy_range is None:
             return None
-        return np.asarray(self.healthy_range.outside(values, scales, table_rows).any(axis=1))
+        return Beyond.of(self.healthy_range.widths_beyond(values, scales, table_rows))
 
     def is_ready(self, table_rows: Int32Array, level_count: Float64Array, is_scale_learned: BoolArray) -> BoolArray:
         """Return for sensors [N] whether scale and levels rest on enough of the sensor's readings, in training or since."""

@@ -171,9 +171,7 @@ class Detector:
             )
         if not scoring or not len(values):
             return PendingBatch(appended, scales, touched, None, np.zeros(0, np.int64), no_errors, changes)
-        fold = replace(
-            self._fold(readings, appended, groups, returns), is_outside=self._rules.are_outside(values, scales, table_rows)
-        )
+        fold = replace(self._fold(readings, appended, groups, returns), beyond=self._rules.beyond(values, scales, table_rows))
         has_incident = self.arena.records["header"]["incident_offset"][touched] != NO_INCIDENT
         started = start_scoring(self._scorer, appended, scales, fold, fold.wanted | has_incident[groups])
         changes += silence_changes(readings, appended, returns)

@@ -44,6 +44,7 @@ class ChangeContext:
     window: EventWindow
     score: float  # NaN: not scored
     threshold: float
+    margin_factor: float
     sensor_state: str
 
 
@@ -67,6 +68,7 @@ def change_contexts(
             ),
             score=float(decisions.scores[position]),
             threshold=float(decisions.thresholds[position]),
+            margin_factor=float(decisions.factors[position]),
             sensor_state=state,
         )
         for position, reading, newest, start_ms, state in zip(
@@ -96,6 +98,7 @@ def build_event(
         timestamp=window.end,
         score=rounded(at.score),
         threshold=rounded(at.threshold),
+        margin_factor=rounded(at.margin_factor),
         severity=severity_of(ratio),
         sensor_state=at.sensor_state,
         model=EventModel(model.name, model.version),

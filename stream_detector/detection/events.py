@@ -18,7 +18,9 @@ from stream_detector.timestamps import to_ms
 
 SCHEMA_VERSION = 1
 #: Fields added to version 1 later, also of its objects. Older events do not have them, so the schema does not require them.
-ADDED_FIELDS = frozenset({"rules", "what", "readings", "reason", "peak_severity", "attention_reason", "budget_resolved"})
+ADDED_FIELDS = frozenset(
+    {"rules", "what", "readings", "reason", "peak_severity", "attention_reason", "budget_resolved", "margin_factor"}
+)
 #: Why an event has no attention: training left the network out of the model's score, or there is no score.
 NOT_A_MEMBER, NOT_SCORED = "not_a_member", "not_scored"
 WARMING, PROVISIONAL, READY, OF_SILENCE = "warming", "provisional", "ready", "silent"
@@ -166,8 +168,8 @@ class Event(Struct, frozen=True, kw_only=True):
         _about(
             "How unusual the window ending at this reading is: the mean of its surprise and of a slow memory of the sensor's "
             "surprise. The surprise is the weighted mean over the members of -ln of the share of readings with a larger error: "
-            "for one member, one reading in 150 has 5 or more. Null if not scored: a sensor that returns after a gap closes "
-            "its incident while its window fills."
+            "for one member, one reading in 150 has 5 or more; a value beyond the healthy range adds to it. Null if not "
+            "scored: a sensor that returns after a gap closes its incident while its window fills."
         ),
     ] = None
     threshold: Annotated[
@@ -175,6 +177,14 @@ class Event(Struct, frozen=True, kw_only=True):
         _about(
             "A reading with a higher score is anomalous. The mean of the largest surprise that the budget allows and of the "
             "same memory."
+        ),
+    ] = None
+    margin_factor: Annotated[
+        float | None,
+        _about(
+            "By what the sensor's own incidents have moved its threshold, as a share of the margin over usual scores: above 1 "
+            "after more than a week's budget of incidents, at most 1.5; below 1 where there were fewer than the budget allows, "
+            "at least 0.8. Null in events of rules."
         ),
     ] = None
     severity: Annotated[

@@ -58,8 +58,8 @@ _GUIDE = (
     (
         "false per sensor day, per 1000 rows",
         "incidents without a single row of an event. For every detector, alarms that follow each other within the quiet time "
-        "are one incident; those of the product last, as in service, while the score stays above half the margin or a value "
-        "outside the range of healthy training data, until they are accepted as the new normal. An alarm that lasts is a "
+        "are one incident; those of the product last, as in service, while the score stays above a quarter of the margin or a "
+        "value outside the range of healthy training data, until they are accepted as the new normal. An alarm that lasts is a "
         "single incident: see false rows %.",
     ),
     (

@@ -188,6 +188,7 @@ def _decisions(decisions: Decisions, is_accepted: BoolArray) -> Decisions:
         thresholds=decisions.thresholds[is_accepted],
         anomalous=decisions.anomalous[is_accepted],
         surprises=decisions.surprises[is_accepted],
+        factors=decisions.factors[is_accepted],
         level_counts=decisions.level_counts[is_accepted],
         needed=decisions.needed[is_accepted],
         holding=decisions.holding[is_accepted],
@@ -195,4 +196,5 @@ def _decisions(decisions: Decisions, is_accepted: BoolArray) -> Decisions:
             replace(one, position=int(place[one.position])) for one in decisions.transitions if is_accepted[one.position]
         ],
         acceptances=[],  # they were applied when the batch was decided
+        beyond=decisions.beyond.take(is_accepted) if decisions.beyond else None,
     )

@@ -34,6 +34,7 @@ class StepReport:
     hour_jumps: Counter[str] = field(default_factory=Counter)  # sensors whose times went back, and by how many minutes
     restarted_windows: int = 0
     relearning: int = 0  # readings of sensors that learn features again
+    raised: int = 0  # readings of sensors whose incidents have raised their limit
     scored: int = 0
     sensor_days: float = 0.0  # event time of readings with a full window, by the sensors' own intervals
     alerts: Counter[tuple[str, str]] = field(default_factory=Counter)  # by type and status
@@ -70,6 +71,8 @@ def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
     report.hour_jumps |= Counter(hour_jumps(decoded.readings, detected.appended))
     report.restarted_windows += detected.appended.restarted
     report.relearning += _relearning(detected)
+    if detected.decisions is not None:
+        report.raised += int((detected.decisions.factors > 1.0).sum())
     report.scored += detected.scored
     report.sensor_days += _sensor_days(detected, model)
     report.tombstones += decoded.tombstones.total()

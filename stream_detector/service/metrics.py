@@ -40,6 +40,11 @@ METRICS = (
     Metric("late_readings", Kind.COUNTER, "Readings dropped: not newer than their sensor's newest."),
     Metric("restarted_windows", Kind.COUNTER, "Windows restarted after a gap."),
     Metric("relearning_readings", Kind.COUNTER, "Readings of sensors that learn features again after an accepted incident."),
+    Metric(
+        "raised_limit_readings",
+        Kind.COUNTER,
+        "Readings of sensors whose incidents exceed the budget and so raised their limit.",
+    ),
     Metric("scored_windows", Kind.COUNTER, "Windows scored."),
     Metric(
         "sensor_days",
@@ -123,6 +128,7 @@ _PLAIN = {
     "late_readings": "late",
     "restarted_windows": "restarted_windows",
     "relearning_readings": "relearning",
+    "raised_limit_readings": "raised",
     "scored_windows": "scored",
     "sensor_days": "sensor_days",
     "tombstones": "tombstones",

@@ -270,7 +270,7 @@ class AlertSettings(Group):
     )
     quiet_seconds: Seconds | None = Field(
         None,
-        description="Event time below half the margin of an alarm, and within healthy values, that closes an incident. "
+        description="Event time below a quarter of the margin of an alarm, and within healthy values, that closes an incident. "
         "Unset: half a window.",
     )
     accept_seconds: Seconds = Field(

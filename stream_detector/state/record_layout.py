@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stream_detector.readings import Int64Array
 from stream_detector.state.counters import COUNTER, clear_counters
 
-LAYOUT_VERSION = 7
+LAYOUT_VERSION = 8
 #: A record has room for so many members' levels, whatever the number of members: training may leave some out.
 MEMBER_SLOTS = 8
 #: An incident's offset when no incident is open.
@@ -59,6 +59,7 @@ _HEADER = (
     ("late_run", "<u2"),  # lateness.py: orderly late readings
     ("late_live", "<u2"),  # lateness.py: those whose records came as far apart
     ("clock_ms", "<i8"),  # pace.py: how far the sensor's clock is ahead of what it was before it jumped
+    ("balance", "<f8"),  # detection/governor.py: incidents less those that the budget allowed
     ("incident_ratio", "<f4"),  # detection/decision.py: the incident's largest ratio of score to threshold
 )
 #: Header fields that keep their initial values for most sensors.

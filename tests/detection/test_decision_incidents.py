@@ -70,9 +70,9 @@ def test_an_incident_of_which_nothing_is_scored_closes_when_it_would_be_accepted
     ]
 
 
-def test_a_reading_above_half_the_margin_holds_an_incident_open_but_opens_none() -> None:
-    """The normal surprise is 1, the limit 2: an incident lasts while the surprise exceeds 1.5."""
-    decisions = decided(headers(), readings_of([1.6, 3, 1.6, 1.6, 1.6, 1.4, 1.4, 1.4], [0, 10, 40, 80, 120, 140, 169, 170]))
+def test_a_reading_above_a_quarter_of_the_margin_holds_an_incident_open_but_opens_none() -> None:
+    """The normal surprise is 1, the limit 2: an incident lasts while the surprise exceeds 1.25."""
+    decisions = decided(headers(), readings_of([1.3, 3, 1.3, 1.3, 1.3, 1.2, 1.2, 1.2], [0, 10, 40, 80, 120, 140, 169, 170]))
 
     assert transitions(decisions) == [(1, "opened"), (7, "closed")]  # 50 ms after the last that held it
     assert decisions.anomalous.tolist() == [False, True, *[False] * 6]
@@ -83,7 +83,7 @@ def test_the_surprise_that_holds_an_incident_rises_with_what_was_accepted() -> N
     header = headers()
     header["accepted"] = 2.0  # normal is 3 now, the limit 4
 
-    decisions = decided(header, readings_of([5, 3.6, 3.4], [0, 10, 20]))
+    decisions = decided(header, readings_of([5, 3.3, 3.2], [0, 10, 20]))
 
     assert decisions.holding.tolist() == [True, True, False]
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from stream_detector.detection.calibration import Tails
 from stream_detector.detection.decision import ScoredReadings, decide
+from stream_detector.detection.departure import Beyond
+from stream_detector.detection.governor import Governor
 from stream_detector.state.known_sensors import UNKNOWN
 from tests.detection.decision_cases import NAN, RULES, headers
 
@@ -30,6 +32,8 @@ ANY = replace(
     provisional_shift_limit=0.5,
     level_memory_count=8.0,
     memory_share=0.25,
+    rate=0.05,
+    governor=Governor(spare=1.0),
 )
 
 
@@ -38,6 +42,7 @@ class SensorReading:
     sensor: int
     errors: tuple[float, float, float]
     step_ms: int
+    beyond: float  # surprise of the range
     wanted: bool
     scorable: bool
 
@@ -49,6 +54,7 @@ _readings = st.lists(
         sensor=st.integers(0, 2),
         errors=st.one_of(st.just((NAN, NAN, NAN)), *[st.tuples(_error, _error, _error)] * 6),
         step_ms=st.sampled_from([1, 10, 30, 60, 120]),
+        beyond=st.sampled_from([0.0, 0.0, 0.0, 0.5, 20.0]),
         wanted=st.sampled_from([True, True, False]),
         scorable=st.sampled_from([True, True, True, False]),
     ),
@@ -71,6 +77,7 @@ def grouped(readings: list[SensorReading], first: int, stop: int) -> ScoredReadi
         scorable=np.array([readings[place].scorable for place in order], np.bool_),
         interval_ms=np.zeros(len(order), np.float32),
         jump_ms=np.zeros(len(order), np.int64),
+        beyond=Beyond(np.array([readings[place].beyond for place in order]), np.zeros(len(order), np.int64)),
     )
 
 
@@ -124,8 +131,10 @@ def test_a_reading_is_anomalous_if_and_only_if_its_score_is_above_its_threshold(
     scored = ~np.isnan(decisions.scores)
     assert decisions.anomalous.tolist() == (decisions.scores > decisions.thresholds).tolist()
     assert not decisions.anomalous[~scored].any()
-    surprise = decisions.surprises.sum(axis=1)
-    assert (surprise[decisions.anomalous] > ANY.typical + ANY.margin).all()
+    assert decisions.beyond is not None
+    surprise = decisions.surprises.sum(axis=1) + decisions.beyond.surprise
+    limit = ANY.typical + ANY.margin * decisions.factors
+    assert (surprise[decisions.anomalous] > limit[decisions.anomalous]).all()
     assert (decisions.surprises[scored] >= 0.0).all()
 
 
@@ -134,7 +143,8 @@ def test_a_reading_is_anomalous_if_and_only_if_its_score_is_above_its_threshold(
 def test_the_memory_is_the_running_mean_of_a_sensors_surprises(readings: list[SensorReading]) -> None:
     header, batch = headers(ANY, ROWS), grouped(readings, 0, len(readings))
 
-    surprises = decide(header, ROWS, batch, ANY).surprises.sum(axis=1)
+    assert batch.beyond is not None
+    surprises = decide(header, ROWS, batch, ANY).surprises.sum(axis=1) + batch.beyond.surprise
 
     for sensor in range(3):
         mine = surprises[(batch.groups == sensor) & ~np.isnan(surprises)]

@@ -96,7 +96,8 @@ TABLE = SensorTable(
 def outside(found: HealthyRange, row: int, *reading: float, hidden: bool = False) -> list[bool]:
     """Return which values lie outside, of a sensor whose scale is that of the pump."""
     scales = Scales(TABLE.location[:1], TABLE.deviation[:1], np.full((1, FEATURES), hidden))
-    return list(found.outside(np.array([reading], np.float32), scales, np.array([row], np.int32))[0].tolist())
+    beyond = found.widths_beyond(np.array([reading], np.float32), scales, np.array([row], np.int32))
+    return list((beyond[0] > 0).tolist())
 
 
 def test_a_range_is_the_sensors_own_in_its_own_deviations_and_an_unknown_sensor_has_the_widest() -> None:

@@ -39,6 +39,7 @@ CONTEXT = ChangeContext(
     window=WINDOW,
     score=4.0000001,
     threshold=2.0,
+    margin_factor=1.15,
     sensor_state="ready",
 )
 RULES = EventRules("5e1f00d5", 0.25, budget_resolved=False)
@@ -85,6 +86,7 @@ def test_an_event_as_it_is_written() -> None:
         "timestamp": "2026-11-23T07:12:00.250Z",
         "score": 4.0,
         "threshold": 2.0,
+        "margin_factor": 1.15,
         "severity": "high",
         "sensor_state": "ready",
         "model": {"name": "pumps", "version": "abc123"},
@@ -235,7 +237,7 @@ ACCEPTED_CONTEXT = replace(CONTEXT, score=2.0, threshold=math.inf)
 UPDATED_BYTES = (
     '{"schema_version":1,"event_id":"plant-4-1000-0-abc123-updated","type":"anomaly","status":"updated",'
     '"incident_id":"plant-4-990-0","what":"","sensor_id":"pump-7","timestamp":"2026-11-23T07:12:00.250Z","score":4.0,'
-    '"threshold":2.0,"severity":"high","sensor_state":"ready","model":{"name":"pumps","version":"abc123"},'
+    '"threshold":2.0,"margin_factor":1.15,"severity":"high","sensor_state":"ready","model":{"name":"pumps","version":"abc123"},'
     '"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25,"budget_resolved":false},'
     '"window":{"topic":"plant","partition":4,'
     '"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.250Z","length":3},'
@@ -252,7 +254,7 @@ OPENED_BYTES = (
     '{"schema_version":1,"event_id":"plant-4-1000-0-abc123-opened","type":"anomaly","status":"opened",'
     r'"incident_id":"plant-4-1000-0","what":"",'
     r'"sensor_id":"泵 \"7\"\n","timestamp":"2026-11-23T07:12:00.000Z","score":123457.0,'
-    '"threshold":3.33333e-8,"severity":"critical","sensor_state":"provisional","model":{"name":"pumps",'
+    '"threshold":3.33333e-8,"margin_factor":1.15,"severity":"critical","sensor_state":"provisional","model":{"name":"pumps",'
     '"version":"abc123"},"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25,"budget_resolved":false},'
     '"window":{"topic":"plant",'
     '"partition":4,"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.000Z",'
@@ -269,7 +271,7 @@ OPENED_BYTES = (
 CLOSED_BYTES = (
     '{"schema_version":1,"event_id":"plant-4-1000-0-abc123-closed","type":"anomaly","status":"closed",'
     '"incident_id":"plant-4-990-0","what":"","sensor_id":"pump-7","timestamp":"2026-11-23T07:12:00.250Z","score":null,'
-    '"threshold":2.0,"severity":"critical","sensor_state":"warming","model":{"name":"pumps","version":"abc123"},'
+    '"threshold":2.0,"margin_factor":1.15,"severity":"critical","sensor_state":"warming","model":{"name":"pumps","version":"abc123"},'
     '"rules":{"version":"","budget_per_sensor_day":null,"budget_resolved":null},'
     '"window":{"topic":"plant","partition":4,"last_offset":1000,'
     '"start":"2026-11-23T07:12:00.250Z","end":"2026-11-23T07:12:00.250Z","length":1},"attention":[],"attention_reason":"not_scored","step_shares":[],'
@@ -279,7 +281,7 @@ CLOSED_BYTES = (
 ACCEPTED_BYTES = (
     '{"schema_version":1,"event_id":"plant-4-1000-0-abc123-closed","type":"anomaly","status":"closed",'
     '"incident_id":"plant-4-990-0","what":"","sensor_id":"pump-7","timestamp":"2026-11-23T07:12:00.250Z","score":2.0,'
-    '"threshold":null,"severity":"critical","sensor_state":"ready","model":{"name":"pumps","version":"abc123"},'
+    '"threshold":null,"margin_factor":1.15,"severity":"critical","sensor_state":"ready","model":{"name":"pumps","version":"abc123"},'
     '"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25,"budget_resolved":false},'
     '"window":{"topic":"plant","partition":4,'
     '"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.250Z","length":3},'

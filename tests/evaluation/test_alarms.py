@@ -154,7 +154,7 @@ def test_two_alarms_with_nothing_in_between_are_one_incident_however_long_that_t
     ("holding", "scored", "incidents"),
     [
         ("1000000001", "1111111111", [[0, 1], [9, 10]]),
-        ("1100110011", "1111111111", [[0, 10]]),  # never below half the margin for three rows
+        ("1100110011", "1111111111", [[0, 10]]),  # never below a quarter of the margin for three rows
         ("1110000001", "1111111111", [[0, 1], [9, 10]]),
         ("1000000001", "1000000001", [[0, 10]]),  # nothing says that it is over
         ("1000000001", "1100000001", [[0, 10]]),  # one row after the alarm is too early to close it

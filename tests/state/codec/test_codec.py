@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from stream_detector.readings import Readings
 from stream_detector.state.codec.decode import decode
 from stream_detector.state.codec.encode import encode, encode_uncompressed
-from stream_detector.state.codec.record_format import UNCOMPRESSED
+from stream_detector.state.codec.record_format import COPIED_FIELDS, UNCOMPRESSED
 from stream_detector.state.record_layout import INCIDENT, KEPT_TYPES, MAXIMUM_RUN, MEMBER_SLOTS, Records, new_records
 from stream_detector.state.windows import append
 
 MINUTE_MS, START_MS = 60_000, 1_763_000_000_000
 MEMBERS = 3
 MAX_GAP_MS = 600_000
-#: Of the head: format (2 bytes), time, place, count, model, level_count, memory, pace, minimum step; and per slot of a member.
-HEAD_BYTES = 2 + 6 + 8 + 4 + 4 + 4 + 4 + 4 + 28 + 2 + 4 * MEMBER_SLOTS
+#: Of the head: format (2 bytes), time, place, count, model, level_count, memory, pace, minimum step, balance; and per slot
+#: of a member.
+HEAD_BYTES = 2 + 6 + 8 + 4 + 4 + 4 + 4 + 4 + 28 + 2 + 8 + 4 * MEMBER_SLOTS
 FEATURE_BYTES = 1 + 4
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -168,6 +169,12 @@ def test_a_missing_value_takes_no_more_than_another() -> None:
 
     assert len(stored) == HEAD_BYTES + FEATURE_BYTES + 4
     assert restored([stored], records).tobytes() == records.tobytes()
+
+
+def test_the_stored_form_has_a_place_for_every_field_of_the_header() -> None:
+    names = set(new_records(1, 4, 1, MEMBERS)["header"].dtype.names or ())
+
+    assert names == {*COPIED_FIELDS, *INCIDENT, "last_time_ms", "filled"}
 
 
 def test_rows_before_the_window_are_not_stored() -> None:
