@@ -234,7 +234,8 @@ def test_another_model_forgets_where_the_features_of_a_known_sensor_were() -> No
 
 def moments_left(found: Run) -> list[int]:
     """Return how many readings each feature's learned location rests on; 0: the model's holds."""
-    return np.frombuffer(found.moments, new_records(1, STEPS, FEATURES, 1)["moments"].dtype.base)["count"].tolist()
+    moments = np.frombuffer(found.moments, new_records(1, STEPS, FEATURES, 1)["moments"].dtype.base)
+    return list(moments["count"].tolist())
 
 
 def test_a_value_that_stands_still_is_no_new_normal() -> None:
