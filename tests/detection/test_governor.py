@@ -20,9 +20,8 @@ STORM = [2.5, 1.0]
 
 def factors(surprises: list[float]) -> list[float]:
     """Return by what the margin is multiplied at each reading of a sensor."""
-    return decided(
-        headers(GOVERNED), readings_of(surprises, list(range(0, 10 * len(surprises), 10))), GOVERNED
-    ).factors.tolist()
+    decisions = decided(headers(GOVERNED), readings_of(surprises, list(range(0, 10 * len(surprises), 10))), GOVERNED)
+    return list(decisions.factors.tolist())
 
 
 def test_the_limit_stays_for_a_weeks_budget_of_incidents_and_then_rises_with_each() -> None:
