@@ -49,7 +49,7 @@ from stream_detector.timestamps import to_ms
 UPDATE_SECONDS = 300.0
 #: An incident lasts at least this many windows before it is accepted as the new normal: by then it fills the window.
 ACCEPT_WINDOWS = 2
-#: A sensor that the model does not know learns its scale from this many windows of readings.
+#: A sensor that the model does not know learns its scale from this many windows of readings, and from more until it settles.
 SCALE_WINDOWS = 16
 #: History that fills the windows where it is not known how often sensors are read.
 LOOKBACK_SECONDS = 1800.0
@@ -80,7 +80,9 @@ def build_detector(
         decision_rules(model, calibration, state, alerts, rules, healthy=scorer.healthy),
         WindowConfig(
             max_gap_ms=max_gap_ms(state),
-            scales=ScaleConfig(calibration.sensors, scorer.fallback_deviation, learned_count, usual.low, usual.high),
+            scales=ScaleConfig(
+                calibration.sensors, scorer.fallback_deviation, learned_count, usual.low, usual.high, scorer.healthy.scored
+            ),
             stride=state.stride,
             interval_ms=1000.0 * model.sampling_interval_seconds,
             silences=silence_rules(rules),

@@ -31,7 +31,6 @@ class AlertEvents:
     scorer: Scorer
     model: ModelSpec
     arena: Arena
-    learned_count: int  # readings from which the scale of a sensor that the model does not know is learned
 
     def of_batch(
         self, readings: Readings, detected: Detected, rules: DecisionRules, input_topic: str, alerts_topic: str
@@ -110,12 +109,12 @@ class AlertEvents:
     ) -> list[str]:
         """Return the state of the sensor at each of these accepted readings [K]."""
         appended = detected.appended
-        is_learned = appended.count[positions] >= self.learned_count
+        settling, hidden = detected.scales.are_settling, detected.scales.hidden
+        is_learned = np.ones(len(positions), np.bool_) if settling is None else ~settling[positions]
         table_rows = self.arena.table_rows[appended.slot[positions]]
         is_ready = rules.is_ready(table_rows, decisions.level_counts[positions], is_learned)
         is_full = appended.filled[positions] >= self.model.window_length
         states = np.where(is_full, np.where(is_ready, READY, PROVISIONAL), WARMING)
-        hidden = detected.scales.hidden
         is_relearning = is_full & (hidden is not None and hidden[positions].any(axis=1))
         return [str(state) for state in np.where(is_relearning, RELEARNING, states)]
 

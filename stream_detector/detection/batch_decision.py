@@ -108,6 +108,9 @@ class BatchDecision:
             found = self.rules.beyond(values, self.scales.take(later), rows)
             assert found is not None
             self.fold.beyond.put(later, found)
+        settling = self.scales.are_settling
+        if self.fold.settling is not None and settling is not None:
+            self.fold.settling[later] = settling[later]
         self.fold.errors[later] = np.nan
         self.fold.scorable[later] = self.appended.filled[later] == self.appended.window_length
 

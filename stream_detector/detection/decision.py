@@ -12,8 +12,8 @@ The published score is the mean of the surprise and a slow memory of it. A singl
 readings better than the surprise alone. The published threshold is the mean of the limit and the same memory, so a score
 exceeds its threshold if and only if the surprise exceeds its limit.
 
-The levels follow normal errors slowly. They stand still while an incident is open, and never leave a band around their
-initial values, so they do not learn an anomaly. An incident still anomalous after `accept_ms` counts as a new normal
+The levels follow normal errors slowly (levels.py). They stand still while an incident is open, and never leave a band around
+their initial values, so they do not learn an anomaly. An incident still anomalous after `accept_ms` counts as a new normal
 state: the fold closes it as accepted and raises the limit by the memory's excess over the typical surprise, until the surprise
 falls again. It falls soon if the shifted features are learned again (acceptance.py), which batch_decision.py sees to.
 """
@@ -27,11 +27,11 @@ import numpy as np
 from stream_detector.detection.acceptance import Acceptance
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.departure import Beyond
+from stream_detector.detection.levels import start_levels, update_levels
 from stream_detector.detection.severity import ratio_of, urgency
 from stream_detector.detection.silence_watch import Returns
 from stream_detector.detection.transition import CLOSED, OPENED, UPDATED, Silence, Transition
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
-from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import NO_INCIDENT, Records
 
 #: A reading holds an open incident open while its surprise exceeds the normal one by this share of the margin.
@@ -53,6 +53,7 @@ class ScoredReadings:
     jump_ms: Int64Array  # [N] by how much the sensor's clock jumped forwards at this reading
     returns: Returns | None = None  # which readings [N] end a silence; None: none does
     beyond: Beyond | None = None  # how far the readings [N] are beyond what healthy data show; None: not known
+    settling: BoolArray | None = None  # [N] the sensor's scale still moves (settling.py); None: no scale does
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class Fold:
         count, members = readings.errors.shape
         self._rules = rules
         self._readings = readings
+        self._settling = np.zeros(count, np.bool_) if readings.settling is None else readings.settling
         self._margins = np.broadcast_to(rules.margins(readings.interval_ms), count)
         self._rates = np.broadcast_to(rules.rates(readings.interval_ms), count)
         self.decisions = Decisions(
@@ -161,8 +163,10 @@ class Fold:
         self._close_silent(state, positions)
         was_open = state["incident_offset"] != NO_INCIDENT
         _follow_clock(state, self._readings.jump_ms[positions])
+        errors = self._needed_errors(positions, was_open)
+        start_levels(state, rows, errors, rules)
         levels = rules.starts[rows] + state["shift"][:, : rules.starts.shape[1]]
-        above_level = self._needed_errors(positions, was_open) - levels
+        above_level = errors - levels
         surprises = rules.tails.surprise(above_level) * rules.weights
         surprise = surprises.sum(axis=1)
         if self._readings.beyond is not None:
@@ -186,7 +190,8 @@ class Fold:
             state, positions, scored & anomalous & (state["incident_offset"] == self._readings.offsets[positions]), scored
         )
         normal = scored & ~anomalous & ~was_open
-        self._update_levels(state, rows, above_level, normal)
+        settling = self._settling[positions]
+        update_levels(state, rows, above_level, normal=normal | (scored & settling), settling=settling, rules=rules)
         state["accepted"] = np.where(normal, np.clip(memory - rules.typical, 0.0, state["accepted"]), state["accepted"])
         header[sensors] = state
 
@@ -271,17 +276,6 @@ class Fold:
             limit = self._rules.typical + float(self._margins[position])
             group = int(self._readings.groups[position])
             self.decisions.acceptances.append(Acceptance(position, group, levels[at], limit))
-
-    def _update_levels(self, state: Records, table_rows: Int32Array, above_level: Float64Array, normal: BoolArray) -> None:
-        """Move the levels towards normal errors: a running mean of bounded memory, step and range."""
-        rules = self._rules
-        count = np.minimum(state["level_count"] + 1.0, rules.level_memory_count)
-        step = np.clip(above_level, -rules.level_step_limit, rules.level_step_limit)
-        farthest = np.where(table_rows == UNKNOWN, rules.provisional_shift_limit, rules.level_shift_limit)[:, np.newaxis]
-        shift = state["shift"][:, : step.shape[1]]  # a view: the record may have room for more members
-        shifted = np.clip(shift + step / count[:, np.newaxis], -farthest, farthest)
-        shift[:] = np.where(normal[:, np.newaxis], shifted, shift)
-        state["level_count"] = np.where(normal, count, state["level_count"])
 
 
 def transition_of(

@@ -80,6 +80,7 @@ class DecisionRules:
     level_memory_count: float = LEVEL_MEMORY_COUNT  # weight limit of a level's history, in readings: older ones fade
     level_shift_limit: float = 0.7  # furthest a level may move from its initial value (0.7: a factor of 2 in error)
     provisional_shift_limit: float = 2.0  # the same limit for a sensor that the model does not know
+    start_rise_limit: float = 6.0  # how far above the fleet's such a sensor's levels may start (6: an error of 400 times)
     level_step_limit: float = 1.0  # a single reading counts as at most this far above or below the level
     memory_share: float = 2.0 / 65.0  # share of a new surprise in the memory: a running mean over about 64 readings
     ready_count: float = 128.0  # readings behind its levels from which a sensor is no longer provisional

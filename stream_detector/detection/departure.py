@@ -73,14 +73,16 @@ class HealthyRange:
     def widths_beyond(self, values: FloatArray, scales: Scales, table_rows: Int32Array) -> Float64Array:
         """Return how far the values [N, F] lie outside, in widths of the range; 0 inside, and for a missing or hidden one.
 
-        The range of a feature that hardly varies counts as one deviation wide.
+        On a scale that still moves, none is outside. The range of a feature that hardly varies counts as one deviation wide.
         """
         low, high = self.low[table_rows].astype(np.float64), self.high[table_rows].astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
             distance = (values - scales.location.astype(np.float64)) / scales.deviation
             found = np.fmax(np.fmax(low - distance, distance - high), 0.0) / np.fmax(high - low, 1.0)
         found = np.where(np.isnan(values), 0.0, np.minimum(np.nan_to_num(found, nan=0.0, posinf=MOST_WIDTHS), MOST_WIDTHS))
-        return found if scales.hidden is None else np.where(scales.hidden, 0.0, found)
+        for unknown in (scales.hidden, scales.settling):
+            found = found if unknown is None else np.where(unknown, 0.0, found)
+        return found
 
 
 def _completed(of_sensors: Float32Array, farthest: np.ufunc, nowhere: float) -> Float32Array:

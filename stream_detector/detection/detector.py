@@ -76,7 +76,7 @@ class Detector:
         self._windows = window_config
         self.silences = SilenceWatch(arena, window_config.silences)
         self.unfilled = UnfilledWindows(arena)
-        self._events = AlertEvents(scorer, model, arena, window_config.scales.learned_count)
+        self._events = AlertEvents(scorer, model, arena)
         self._strangers: list[str] = []
 
     @property
@@ -171,7 +171,8 @@ class Detector:
             )
         if not scoring or not len(values):
             return PendingBatch(appended, scales, touched, None, np.zeros(0, np.int64), no_errors, changes)
-        fold = replace(self._fold(readings, appended, groups, returns), beyond=self._rules.beyond(values, scales, table_rows))
+        fold = self._fold(readings, appended, groups, returns, scales)
+        fold = replace(fold, beyond=self._rules.beyond(values, scales, table_rows))
         has_incident = self.arena.records["header"]["incident_offset"][touched] != NO_INCIDENT
         started = start_scoring(self._scorer, appended, scales, fold, fold.wanted | has_incident[groups])
         changes += silence_changes(readings, appended, returns)
@@ -187,7 +188,9 @@ class Detector:
         scored = int((~np.isnan(decisions.scores)).sum())
         return Detected(pending.appended, pending.scales, scored, decisions, pending.rule_changes)
 
-    def _fold(self, readings: Readings, appended: Appended, groups: Int64Array, returns: Returns | None) -> ScoredReadings:
+    def _fold(
+        self, readings: Readings, appended: Appended, groups: Int64Array, returns: Returns | None, scales: Scales
+    ) -> ScoredReadings:
         """Return accepted readings in the form that `decide` takes, without errors yet."""
         return ScoredReadings(
             groups=groups,
@@ -200,6 +203,7 @@ class Detector:
             interval_ms=appended.interval_ms,
             jump_ms=appended.jump_ms,
             returns=returns,
+            settling=scales.are_settling,
         )
 
     def alerts(self, readings: Readings, detected: Detected, input_topic: str, alerts_topic: str) -> list[Message]:

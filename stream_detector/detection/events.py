@@ -198,9 +198,9 @@ class Event(Struct, frozen=True, kw_only=True):
     sensor_state: Annotated[
         str,
         _about(
-            "`warming`: the window is not full. `provisional`: the sensor was not in training and still learns its scale and "
-            "level. `relearning`: features that shifted in an accepted incident are learned again, and not scored meanwhile. "
-            "`silent`: it was silent until this event.",
+            "`warming`: the window is not full. `provisional`: the sensor was not in training and still learns its scale or "
+            "levels: spikes and jumps are found, slow changes may be learned. `relearning`: features that shifted in an "
+            "accepted incident are learned again, and not scored meanwhile. `silent`: it was silent until this event.",
             enum=[WARMING, PROVISIONAL, RELEARNING, READY, OF_SILENCE],
         ),
     ] = ""

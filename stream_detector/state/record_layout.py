@@ -68,7 +68,12 @@ INCIDENT = (
     *("late_time_ms", "late_stamp_ms", "late_run", "late_live", "clock_ms", "incident_ratio"),
 )
 #: Running moments of one feature, for a sensor that the model does not know; see running_scale.py.
-_MOMENTS = np.dtype([("mean", "<f8"), ("squares", "<f8"), ("count", "<u2")])
+_MOMENTS = np.dtype(
+    [
+        *(("mean", "<f8"), ("squares", "<f8"), ("count", "<u2")),
+        *(("earlier_mean", "<f4"), ("earlier_deviation", "<f4")),  # settling.py: when the count last was at a checkpoint
+    ]
+)
 
 #: The types of incidents that a record holds (detection/rules/), at most one of each in a sensor.
 KEPT_TYPES = ("frozen", "missing_feature", "out_of_range", "clock", "flapping")

@@ -2,8 +2,8 @@
 
 One model serves a fleet of sensors that differ in scale. The model contains the scales of the sensors in its training data.
 For any other sensor, a pure fold over its readings learns the scale (Welford 1962): each reading is scaled by all readings up
-to and including it. After `learned_count` readings of a feature its scale is frozen, so that a later slow fault is not
-learned.
+to and including it. From `learned_count` readings of a feature on its scale is frozen once it has settled (settling.py), so
+that a later slow fault is not learned.
 
 For a sensor that the model knows, moments of a feature that count something mean that the feature is learned again, because an
 incident was accepted as its new normal (`start_again`): its location is that of the readings since, its deviation the model's.
@@ -24,6 +24,7 @@ import numpy as np
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, FloatArray, Int32Array, Int64Array
 from stream_detector.state.known_sensors import UNKNOWN, SensorTable
 from stream_detector.state.record_layout import Records
+from stream_detector.state.settling import MOST_DOUBLINGS, deviation_of, have_settled, keep_checkpoints
 from stream_detector.state.windows import Appended
 
 #: A deviation below this share of the mean is a rounding error: the feature is constant. Windows hold single precision, whose
@@ -44,14 +45,20 @@ class ScaleConfig:
 
     sensors: SensorTable
     fallback: Float32Array  # [F] > 0: the fleet's typical deviation, for a feature that has not varied yet
-    learned_count: int  # readings after which a running scale is frozen; at most MAXIMUM_LEARNED_COUNT
+    learned_count: int  # readings after which a running scale is frozen if it has settled; at most MAXIMUM_LEARNED_COUNT
     lowest: Float32Array | None = None  # [S, F] of healthy data, in deviations from the location; None: not known
     highest: Float32Array | None = None  # [S, F]
+    scored: BoolArray | None = None  # [F] False: whether its scale has settled does not matter; None: all do
 
     @property
     def hidden_count(self) -> int:
         """Readings before which a feature that is learned again is hidden: a quarter of those that it is learnt from."""
         return max(1, self.learned_count // 4)
+
+    @property
+    def most_count(self) -> int:
+        """Readings after which a running scale is frozen even if it has not settled."""
+        return min(self.learned_count << MOST_DOUBLINGS, MAXIMUM_LEARNED_COUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +68,17 @@ class Scales:
     location: Float32Array  # [M, F] in the features' units
     deviation: Float32Array  # [M, F] > 0
     hidden: BoolArray | None = None  # [M, F] learned again, and not to be read by the members; None: none
+    settling: BoolArray | None = None  # [M, F] scored, of a sensor that the model does not know, and still moving; None: none
+
+    @property
+    def are_settling(self) -> BoolArray | None:
+        """Of which readings [M] a scale still moves; None: of none."""
+        return None if self.settling is None else np.asarray(self.settling.any(axis=1))
 
     def take(self, chosen: Int64Array | BoolArray | slice) -> Scales:
         """Return the scales of the chosen readings."""
-        return Scales(self.location[chosen], self.deviation[chosen], None if self.hidden is None else self.hidden[chosen])
+        hidden, settling = (None if flags is None else flags[chosen] for flags in (self.hidden, self.settling))
+        return Scales(self.location[chosen], self.deviation[chosen], hidden, settling)
 
 
 def learn(records: Records, appended: Appended, values: FloatArray, table_rows: Int32Array, rules: ScaleConfig) -> Scales:
@@ -75,14 +89,14 @@ def learn(records: Records, appended: Appended, values: FloatArray, table_rows: 
     """
     location = np.empty(values.shape, np.float32)
     deviation = np.empty(values.shape, np.float32)
-    scales = Scales(location, deviation, np.zeros(values.shape, np.bool_))
+    scales = Scales(location, deviation, np.zeros(values.shape, np.bool_), np.zeros(values.shape, np.bool_))
     known = table_rows != UNKNOWN
     location[known] = rules.sensors.location[table_rows[known]]
     deviation[known] = rules.sensors.deviation[table_rows[known]]
     for positions in _by_rank(np.flatnonzero(~known | _learns_again(records, appended)), appended.rank):
         slots, is_known = appended.slot[positions], known[positions]
         moments = records["moments"][slots]
-        learning = ~is_known[:, np.newaxis] | (moments["count"] > 0)
+        learning = (~is_known[:, np.newaxis] | (moments["count"] > 0)) & ~_are_frozen(moments, is_known, rules)
         _add(moments, values[positions].astype(np.float64), rules, learning)
         full = np.flatnonzero((appended.count[positions] == appended.window_length) & ~is_known)
         if len(full) and appended.window_length >= FEWEST_VALUES:
@@ -120,7 +134,8 @@ def start_again(
         moments[name][0] = np.where(features, values, moments[name][0])
     is_known, table_rows = np.array([table_row != UNKNOWN]), np.full(len(appended.slot), table_row, np.int32)
     for position, value in zip(later[0][:, np.newaxis], later[1][:, np.newaxis], strict=True):
-        _add(moments, value.astype(np.float64), rules, features & (moments["count"] > 0))
+        learning = features & (moments["count"] > 0) & ~_are_frozen(moments, is_known, rules)
+        _add(moments, value.astype(np.float64), rules, learning)
         if is_known[0]:
             moments = _without_returned(moments, appended, position, table_rows, rules)
         _use(moments, position, is_known, scales, rules, features=features)
@@ -145,6 +160,7 @@ def _use(
 ) -> None:
     """Set the scales of readings at these positions [G] to those of their moments [G, F], for some features or all."""
     assert scales.hidden is not None
+    assert scales.settling is not None
     known, learnt = is_known[:, np.newaxis], moments["count"] >= rules.hidden_count
     chosen = np.ones(moments.shape, np.bool_) if features is None else np.broadcast_to(features, moments.shape)
     located = chosen & (~known | learnt)
@@ -153,6 +169,16 @@ def _use(
     scales.deviation[positions] = np.where(chosen & ~known, deviation, scales.deviation[positions])
     is_hidden = known & (moments["count"] > 0) & ~learnt
     scales.hidden[positions] = np.where(chosen, is_hidden, scales.hidden[positions])
+    is_settling = ~known & (moments["count"] > 0) & ~_are_frozen(moments, is_known, rules)
+    if rules.scored is not None:
+        is_settling &= rules.scored
+    scales.settling[positions] = np.where(chosen, is_settling, scales.settling[positions])
+
+
+def _are_frozen(moments: Records, is_known: BoolArray, rules: ScaleConfig) -> BoolArray:
+    """Return which moments [G, F] learn no more."""
+    most = np.where(is_known, rules.learned_count, rules.most_count)[:, np.newaxis]
+    return have_settled(moments, rules.learned_count, most)
 
 
 def _by_rank(positions: Int64Array, rank: Int64Array) -> list[Int64Array]:
@@ -164,8 +190,9 @@ def _by_rank(positions: Int64Array, rank: Int64Array) -> list[Int64Array]:
 
 
 def _add(moments: Records, values: Float64Array, rules: ScaleConfig, learning: BoolArray) -> None:
-    """Add one value to each of these moments [G, F] that are `learning`, unless it is missing or they are frozen."""
-    counts = learning & ~np.isnan(values) & (moments["count"] < rules.learned_count)
+    """Add one value to each of these moments [G, F] that are `learning`, unless it is missing."""
+    counts = learning & ~np.isnan(values)
+    keep_checkpoints(moments, counts, rules.learned_count)
     count = moments["count"] + counts
     most = np.where(
         moments["count"] < FEWEST_VALUES, np.inf, FAR * np.maximum(_deviation(moments, rules.fallback), rules.fallback)
@@ -223,7 +250,7 @@ def quantile(values: Float64Array, share: float) -> Float64Array:
 
 def _deviation(moments: Records, fallback: Float32Array) -> Float32Array:
     """Return the standard deviations [G, F]; the fallback for a feature that has not varied."""
-    deviation = np.sqrt(moments["squares"] / np.maximum(moments["count"], 1.0))
+    deviation = deviation_of(moments)
     constant = deviation <= np.maximum(1e-9, NEGLIGIBLE_SHARE * np.abs(moments["mean"]))
     limited = np.minimum(deviation, float(np.finfo(np.float32).max))
     return np.where(constant, fallback, limited).astype(np.float32)

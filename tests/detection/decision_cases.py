@@ -37,6 +37,7 @@ RULES = DecisionRules(
     model_tag=7,
     level_shift_limit=0.0,
     provisional_shift_limit=0.0,
+    start_rise_limit=0.0,
     memory_share=0.0,
 )
 

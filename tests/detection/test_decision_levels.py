@@ -40,6 +40,51 @@ def test_the_level_is_the_running_mean_of_normal_errors() -> None:
     assert level(header) == pytest.approx((-1 / 60, 6.0), abs=1e-7)
 
 
+STARTING = replace(MOVING, start_rise_limit=2.0)
+
+
+def test_an_unknown_sensors_level_starts_with_its_first_error_if_that_is_above_the_fleets() -> None:
+    """A scale learnt from part of a slow cycle is too small, and all errors on it are too large."""
+    header = headers(STARTING)
+
+    decisions = decided(header, readings_of([2.8, 2.8], [0, 10]), STARTING)
+
+    assert decisions.surprises[:, 0].tolist() == pytest.approx([1.0, 1.0])
+    assert level(header) == pytest.approx((1.8, 6.0))
+
+
+def test_an_unknown_sensors_level_starts_no_lower_and_not_too_far_above_the_fleets() -> None:
+    low, high = headers(STARTING), headers(STARTING)
+
+    decided(low, readings_of([0.5], [0]), STARTING)
+    decided(high, readings_of([9.0], [0]), STARTING)
+
+    assert level(low) == pytest.approx((-0.5 / 5, 5.0))
+    assert level(high) == pytest.approx((2.0, 4.0))  # anomalous
+
+
+def test_a_known_sensors_level_starts_where_training_had_it() -> None:
+    rules = replace(STARTING, starts=np.zeros((2, 1)), start_counts=np.array([4.0, 4.0]))
+    header = headers(rules, np.array([0], np.int32))
+
+    decide(header, np.array([0], np.int32), readings_of([2.8], [0]), rules)
+
+    assert level(header) == (0.0, 4.0)
+
+
+def test_while_the_scale_settles_the_level_follows_anomalous_errors_too_and_forgets_sooner() -> None:
+    rules = replace(MOVING, provisional_shift_limit=5.0, level_memory_count=1000.0)
+    header = headers(rules)
+    count = 600
+    settling = replace(readings_of([4.0] * count, list(range(0, 10 * count, 10))), settling=np.ones(count, np.bool_))
+
+    decisions = decided(header, settling, rules)
+
+    statuses = [status for _, status in transitions(decisions)]
+    assert (statuses[0], statuses[-1]) == ("opened", "closed")
+    assert level(header) == pytest.approx((3.0, 128.0), abs=0.2)
+
+
 def test_each_member_has_a_level_of_its_own() -> None:
     rules = replace(MOVING, tails=straight_tails(2), weights=np.array([0.5, 0.5]), starts=np.zeros((1, 2)))
     header = headers(rules)

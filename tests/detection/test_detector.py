@@ -23,7 +23,7 @@ from tests.fakes.scorer import ChecksumScorer, checksum_error
 from tests.pipeline.replica_config import MODEL, SECOND_MS, START_MS, UNKNOWN_ABOVE, ReplicaConfig
 
 #: Surprises of ChecksumScorer are below 1: with this margin none is anomalous, with that one all are.
-NEVER = ReplicaConfig(margin=50.0)
+NEVER = ReplicaConfig(margin=50.0, start_rise_limit=0.0)
 ALWAYS = ReplicaConfig(margin=-50.0)
 
 

@@ -55,6 +55,7 @@ class ReplicaConfig:
     known: tuple[str, ...] = KNOWN
     margin: float = 0.25  # over the typical 0.5: anomalous from 0.75, one reading in four
     learned_count: int = 8
+    start_rise_limit: float = 0.05
     accept_ms: int = 60 * MINUTE_MS
     update_ms: int = 3 * SECOND_MS
     quiet_ms: int = 2 * SECOND_MS
@@ -112,6 +113,7 @@ class ReplicaConfig:
             level_memory_count=50.0,
             level_shift_limit=0.1,
             provisional_shift_limit=0.2,
+            start_rise_limit=self.start_rise_limit,
             memory_share=0.25,
             ready_count=8.0,
             usual_spread=(0.0, np.inf),

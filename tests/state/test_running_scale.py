@@ -73,14 +73,48 @@ def test_a_missing_value_does_not_count() -> None:
     assert scales.deviation.tolist() == [[5.0, 7.0], [5.0, 7.0], [1.0, 7.0], [1.0, 1.0]]
 
 
-def test_the_scale_of_a_feature_freezes_after_the_learned_count() -> None:
-    records, rules = records_of(1), replace(RULES, learned_count=2)
+def test_the_scale_of_a_feature_that_has_settled_freezes_after_the_learned_count() -> None:
+    records, rules = records_of(1), replace(RULES, learned_count=4)
+    even = [(1.0, NAN), (3.0, 4.0), (1.0, 4.0), (3.0, 8.0), (1000.0, 8.0), (1000.0, 1000.0)]
 
-    _, scales = learn_from(records, [0] * 4, [(1.0, NAN), (3.0, 4.0), (1000.0, 8.0), (1000.0, 1000.0)], rules)
+    _, scales = learn_from(records, [0] * len(even), even, rules)
 
-    assert scales.location.tolist() == [[1.0, 0.0], [2.0, 4.0], [2.0, 6.0], [2.0, 6.0]]
-    assert scales.deviation.tolist() == [[5.0, 7.0], [1.0, 7.0], [1.0, 2.0], [1.0, 2.0]]
-    assert records["moments"]["count"].tolist() == [[2.0, 2.0]]
+    # The first feature has mean 2 and deviation 1 after two values, and after four; the second has 4, 0 and then 6, 2.
+    assert scales.location[3:, 0].tolist() == [2.0] * 3
+    assert scales.deviation[3:, 0].tolist() == [1.0] * 3
+    assert records["moments"]["count"].tolist() == [[4, 5]]
+    assert scales.location[4:, 1].tolist() == [6.0, pytest.approx(1024 / 5)]
+
+
+def test_the_scale_of_a_feature_that_never_settles_freezes_in_the_end() -> None:
+    records = records_of(1)
+
+    _, scales = learn_from(records, [0] * 100, [(float(row), 0.0) for row in range(100)], replace(RULES, learned_count=4))
+
+    assert records["moments"]["count"].tolist() == [[4 * 16, 4]]
+    assert scales.are_settling is not None
+    assert scales.are_settling.tolist() == [True] * 63 + [False] * 37
+
+
+def test_a_slow_cycle_is_learned_until_the_scale_has_settled() -> None:
+    """The cycle has 400 readings; a scale of the first 100 would have a third of its deviation."""
+    cycle = np.cos(2 * np.pi * np.arange(1600) / 400)
+
+    scales = of_one([(float(value), 0.0) for value in cycle], replace(RULES, learned_count=100))
+
+    assert scales.deviation[99, 0] < 0.36
+    assert scales.deviation[-1, 0] == pytest.approx(np.sqrt(0.5), rel=0.05)
+    assert scales.are_settling is not None
+    assert np.flatnonzero(~scales.are_settling).tolist() == list(range(399, 1600))
+
+
+def test_a_feature_that_is_not_scored_need_not_settle() -> None:
+    rules = replace(RULES, learned_count=4, scored=np.array([True, False]))
+
+    scales = of_one([(float(row % 2), float(row)) for row in range(8)], rules)
+
+    assert scales.are_settling is not None
+    assert scales.are_settling.tolist() == [True] * 3 + [False] * 5
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-3, -5.0, 3.3e7])
@@ -195,24 +229,22 @@ _value = st.one_of(st.just(NAN), st.integers(-9, 9).map(float), st.floats(-1e6, 
 _readings = st.lists(st.tuples(st.integers(0, 2), st.tuples(_value, _value)), max_size=31)  # too few to tell what is far
 
 
-def seen(readings: list[tuple[int, tuple[float, float]]], sensor: int, upto: int, feature: int, most: int) -> Float32Array:
-    """Return the first values of one feature of a sensor, up to a reading, and at most a given number."""
+def seen(readings: list[tuple[int, tuple[float, float]]], sensor: int, upto: int, feature: int) -> Float32Array:
+    """Return the values of one feature of a sensor, up to a reading."""
     values = np.array([values[feature] for slot, values in readings[: upto + 1] if slot == sensor], np.float32)
-    return values[~np.isnan(values)][:most]
+    return values[~np.isnan(values)]
 
 
 @settings(deadline=None)
-@given(readings=_readings, learned_count=st.sampled_from([1, 4, 1000]))
-def test_location_and_deviation_equal_numpys_of_the_values_seen(
-    readings: list[tuple[int, tuple[float, float]]], learned_count: int
-) -> None:
+@given(readings=_readings)
+def test_location_and_deviation_equal_numpys_of_the_values_seen(readings: list[tuple[int, tuple[float, float]]]) -> None:
     slots, values = [slot for slot, _ in readings], [of_reading for _, of_reading in readings]
 
-    places, scales = learn_from(records_of(3), slots, values, replace(RULES, learned_count=learned_count))
+    places, scales = learn_from(records_of(3), slots, values)
 
     for at, place in enumerate(places):
         for feature in range(FEATURES):
-            known = seen(readings, slots[place], place, feature, learned_count).astype(np.float64)
+            known = seen(readings, slots[place], place, feature).astype(np.float64)
             mean, deviation = (known.mean(), known.std()) if len(known) else (0.0, 0.0)
             assert scales.location[at, feature] == pytest.approx(mean, rel=1e-6, abs=1e-6)
             if deviation > 2e-6 * abs(mean) + 1e-6:  # well above where a feature counts as constant
@@ -238,7 +270,8 @@ def test_any_division_into_batches_learns_the_same_bits(
             places, scales = learn_from(
                 records, slots[first:stop], values[first:stop], rules, table_rows=(UNKNOWN, 1, UNKNOWN), first=first
             )
-            both = np.concatenate([scales.location, scales.deviation], axis=1)
+            assert scales.settling is not None
+            both = np.concatenate([scales.location, scales.deviation, scales.settling], axis=1)
             by_reading |= {first + place: row.tobytes() for place, row in zip(places, both, strict=True)}
         outcomes.append((records.tobytes(), by_reading))
 

@@ -300,14 +300,15 @@ def test_models_of_other_members_have_the_same_layout_as_long_as_there_is_room()
 def test_a_record_is_a_header_with_room_for_shifts_moments_per_feature_rules_and_a_ring_of_rows() -> None:
     record = record_dtype(window_length=5, features=2, members=3)
 
-    # 12 columns of 8 bytes, 12 of 4, 2 of 2, 4 of 1, 8 float32; two float64 and a uint16 per feature; a uint16 per feature;
-    # 2 float32 and a uint16 per row; two int64 and a uint16 per rule, three uint16 and two bytes per feature, full words.
+    # 12 columns of 8 bytes, 12 of 4, 2 of 2, 4 of 1, 8 float32; two float64, a uint16 and two float32 per feature; a uint16
+    # per feature; 2 float32 and a uint16 per row; two int64 and a uint16 per rule, three uint16 and two bytes per feature,
+    # full words.
     header = 12 * 8 + 12 * 4 + 2 * 2 + 4 + 8 * 4
-    sizes = [header, 2 * 18, 0, 2 * 2, 5 * 10, 5 * 18 + 2 * 8 + 6]
+    sizes = [header, 2 * 26, 0, 2 * 2, 5 * 10, 5 * 18 + 2 * 8 + 6]
     assert [record[name].itemsize for name in record.names or ()] == sizes
     assert record.itemsize == sum(sizes)
     assert record.fields is not None
-    assert [record.fields[name][1] for name in ("header", "moments", "rows")] == [0, header, header + 36 + 4]
+    assert [record.fields[name][1] for name in ("header", "moments", "rows")] == [0, header, header + 52 + 4]
 
 
 def test_counters_add_their_state_to_a_record_and_their_names_to_the_layout() -> None:

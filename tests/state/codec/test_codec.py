@@ -158,7 +158,7 @@ def test_incident_and_moments_take_bytes_of_a_sensor_that_has_them_only() -> Non
     stored = encode(records)
 
     shortest = HEAD_BYTES + FEATURE_BYTES
-    assert [len(one) for one in stored] == [shortest, shortest + 76, shortest + 76, shortest + 18]
+    assert [len(one) for one in stored] == [shortest, shortest + 76, shortest + 76, shortest + 26]
     assert restored(stored, records).tobytes() == records.tobytes()
 
 
