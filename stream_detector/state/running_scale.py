@@ -130,7 +130,8 @@ def start_again(
     count = kept.sum(axis=0)
     mean = np.where(kept, window, 0.0).sum(axis=0) / np.maximum(count, 1)
     squares = np.where(kept, np.square(window - mean), 0.0).sum(axis=0)
-    for name, values in (("mean", mean), ("squares", squares), ("count", np.maximum(count, 1))):
+    fresh = ("mean", mean), ("squares", squares), ("count", np.maximum(count, 1)), ("earlier_mean", 0), ("earlier_deviation", 0)
+    for name, values in fresh:
         moments[name][0] = np.where(features, values, moments[name][0])
     is_known, table_rows = np.array([table_row != UNKNOWN]), np.full(len(appended.slot), table_row, np.int32)
     for position, value in zip(later[0][:, np.newaxis], later[1][:, np.newaxis], strict=True):
