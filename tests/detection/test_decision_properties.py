@@ -164,6 +164,6 @@ def test_levels_never_leave_their_band_and_nothing_negative_is_accepted(readings
 
     decide(header, ROWS, grouped(readings, 0, len(readings)), ANY)
 
-    assert (np.abs(header["shift"]).max(axis=1) <= np.float32([0.25, 0.25, 0.7])).all()
+    assert (np.abs(header["shift"]).max(axis=1) <= np.array([0.25, 0.25, 0.7], np.float32)).all()
     assert (header["accepted"] >= 0.0).all()
     assert (header["level_count"] <= 8.0).all()
