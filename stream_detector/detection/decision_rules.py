@@ -84,7 +84,7 @@ class DecisionRules:
     level_step_limit: float = 1.0  # a single reading counts as at most this far above or below the level
     memory_share: float = 2.0 / 65.0  # share of a new surprise in the memory: a running mean over about 64 readings
     ready_count: float = 128.0  # readings behind its levels from which a sensor is no longer provisional
-    usual_spread: tuple[float, float] = (0.5, 1.5)  # a level is learnt again from windows with so many usual deviations
+    usual_spread: tuple[float, float] = (0.05, 1.5)  # a level is learnt again from windows with so many usual deviations
     rules_version: str = ""  # hash of the settings that affect decisions, as published in events
     budget_per_sensor_day: float = 0.0  # accepted false alarms per sensor and day; the margin follows from it
     pace: OwnPace | None = None  # margin and times of a sensor whose interval is known; the fields above are the model's
