@@ -70,7 +70,7 @@ class AcceptedWindow:
     def is_new_level(self, features: BoolArray) -> bool:
         """Return whether the window is as usual but for the level of these features [F]; blocks.
 
-        A feature must vary as much as it does in healthy data: one that stands still or drifts away has no level to learn.
+        A feature must vary, and not much more than in healthy data: one that stands still or drifts has no level to learn.
         """
         values = self.window[0].astype(np.float64)
         present = ~np.isnan(values)
