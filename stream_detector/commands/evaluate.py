@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_detector.assembly import budget_per_sensor_day, decision_rules
+from stream_detector.assembly import decision_rules
 from stream_detector.commands.argument_types import count
 from stream_detector.commands.parsing_options import add_time_zone_option, parsing_of
 from stream_detector.commands.progress import print_to_stderr, score_with_progress, track
@@ -198,16 +198,18 @@ def _about(
 ) -> About:
     from stream_detector.evaluation.report import About
 
+    rules = decision_rules(scorer.spec, scorer.calibration, settings.state, settings.alerts)
     return About(
         model=scorer.spec.name,
         members=scorer.spec.members,
         model_version=scorer.spec.version,
         inputs=tuple(str(path) for path in arguments.input),
         labels=truth.source,
-        budget_per_sensor_day=budget_per_sensor_day(scorer.calibration, settings.alerts),
+        budget_per_sensor_day=rules.budget_per_sensor_day,
         quiet_seconds=quiet_seconds,
         seed=arguments.seed,
         notes=truth.notes,
+        resolution=rules.resolution,
     )
 
 

@@ -75,7 +75,7 @@ def main(arguments: argparse.Namespace) -> int:
         print_to_stderr(line)
     rules = decision_rules(scorer.spec, scorer.calibration, settings.state, settings.alerts)
     if rules.resolution is not None:
-        print_to_stderr(f"the {rules.resolution.in_words()}")
+        print_to_stderr("\n".join(rules.resolution.lines()))
     print_to_stderr(_summary(rows))
     return 0
 

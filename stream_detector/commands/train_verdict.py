@@ -47,8 +47,11 @@ def history_answer(verdict: Verdict) -> str:
     elif few := _found_few(verdict.alarms):
         text = f"In length, yes: {extent}. {few}"
     else:
-        text = f"Yes: {extent}. You need to set nothing."
-    return _answer(1, "Is the history enough?", f"{empty}{text} The {verdict.budget.in_words()}. {_modes(history)}")
+        set_nothing = "You need to set nothing. " if verdict.budget.is_resolved else ""
+        text = f"Yes: {extent}. {set_nothing}{' '.join(verdict.budget.lines())}"
+    if not text.startswith("Yes"):  # what to do is said already
+        text = f"{text} The {verdict.budget.finding()}."
+    return _answer(1, "Is the history enough?", f"{empty}{text} {_modes(history)}")
 
 
 def faults_answer(alarms: AlarmDrill, result: GateResult, has_network: bool = True) -> str:

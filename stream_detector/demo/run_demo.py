@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +15,8 @@ from stream_detector.alert_view import event_printer
 from stream_detector.demo.environment import DemoServers, demo_servers
 from stream_detector.demo.service_process import RunningService, running_service, train
 from stream_detector.demo.stream import AlertListener, Pace, alert_listener, stream_readings
+from stream_detector.detection.budget_resolution import BudgetResolution, resolution_of
+from stream_detector.model_store.model_directory import load_artifact
 from stream_detector.simulation.fault_matching import MatchResult, match_faults
 from stream_detector.simulation.faults import Fault, describe, plan_faults
 from stream_detector.simulation.file_writer import write_files
@@ -44,11 +46,12 @@ class DemoPlan:
 
 @dataclass(frozen=True, slots=True)
 class DemoOutcome:
-    """How the alerts match the faults, and how many alerts and readings there were."""
+    """How the alerts match the faults, how many alerts and readings there were, and what is known of the budget."""
 
     match: MatchResult
     alerts: int
     readings: int
+    resolution: BudgetResolution | None = None  # how well the budget is known to be kept
 
 
 def run_demo(plan: DemoPlan, brokers: str | None, redis_url: str | None, directory: Path, console: Console) -> DemoOutcome:
@@ -73,12 +76,14 @@ def run_demo(plan: DemoPlan, brokers: str | None, redis_url: str | None, directo
         )
         model = directory / "model"
         _train(plan, start_ms, model, directory)
+        artifact, budget = load_artifact(model), plan.budget_per_sensor_day
+        known = resolution_of(artifact.calibration, budget, 1, artifact.spec.sampling_interval_seconds)
         _announce(console, 3, "the service, stream-detector run")
         started = time.monotonic()
-        service = stack.enter_context(running_service(servers, model, plan.budget_per_sensor_day, directory))
+        service = stack.enter_context(running_service(servers, model, budget, directory))
         service.wait_until_ready()
         console.print(f"ready after {duration(time.monotonic() - started)}; metrics at {service.url}/metrics", soft_wrap=True)
-        return _stream(plan, start_ms, servers, service, console)
+        return replace(_stream(plan, start_ms, servers, service, console), resolution=known)
 
 
 def _announce(console: Console, number: int, text: str) -> None:

@@ -47,6 +47,7 @@ def summary(plan: DemoPlan, outcome: DemoOutcome) -> dict[str, Any]:
         "false_alarms": [{"sensor_id": opened.sensor_id, "at": iso_time(opened.time_ms)} for opened in match.false_alarms],
         "median_delay_seconds": match.median_delay_seconds(),
         "budget_per_sensor_day": plan.budget_per_sensor_day,
+        "is_budget_resolved": outcome.resolution.is_resolved if outcome.resolution else None,
         "alerts": outcome.alerts,
         "readings": outcome.readings,
     }
@@ -78,10 +79,12 @@ def _lines(plan: DemoPlan, outcome: DemoOutcome) -> list[str]:
     late = sum(finding.opened is not None for finding in match.findings) - found
     delay = match.median_delay_seconds()
     sensor_days = plan.fleet.sensors * plan.stream_seconds / SECONDS_PER_DAY
+    known = outcome.resolution.lines() if outcome.resolution else ()
     return [
         f"found    {found} of {total}" + (f", after {duration(delay)} of event time (median)" if delay is not None else ""),
         f"missed   {total - found}" + (f", {late} of them alarmed after more than half of the fault" if late else ""),
         f"false    {len(match.false_alarms)}; the budget of {plan.budget_per_sensor_day:g} per sensor and day allows"
         f" {plan.budget_per_sensor_day * sensor_days:.1f} in this stream",
+        *(f"{'' if number else 'budget':<9}{line}" for number, line in enumerate(known)),
         f"blame    the faulty feature came first in {correct} of {found}",
     ]

@@ -13,13 +13,15 @@ import numpy as np
 
 from stream_detector.detection.calibration import Calibration, alarms_per_reading
 from stream_detector.state.known_sensors import SensorTable
-from stream_detector.timestamps import SECONDS_PER_DAY
+from stream_detector.timestamps import SECONDS_PER_DAY, duration
 
 #: Expected incidents from which a rate is resolved, to a factor of about two: the exact 95 % Poisson limits of a count of 10
 #: are 4.8 and 18.4 (Garwood 1936). Incidents that come in bursts resolve less.
 RESOLVING_INCIDENTS = 10.0
 #: The share of a history that the members are fitted to. The limit is fitted to the rest, but to at most so many readings.
 FIT_SHARE, MOST_FITTED = 0.7, 60_000
+#: Where a user reads more.
+PAGE = "docs/false-alarms.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,44 +30,44 @@ class BudgetResolution:
 
     budget: float
     fitted: int  # readings that the limit was fitted to, of all sensors
+    interval_seconds: float  # mean time between two of them at a sensor
     expected_incidents: float  # that the budget allows in these
     smallest_resolved: float  # budget that these readings resolve, rounded up to one digit
     needed_days: float | None  # of history per sensor that would resolve the budget; None: no history can
-    smallest_possible: float  # budget that any history resolves at this sampling interval, rounded up
+    most_fitted: int  # readings that the limit can be fitted to, of any history
 
     @property
     def is_resolved(self) -> bool:
         """Whether the budget allows enough incidents in the fitted readings to know their rate to a factor of about two."""
         return self.expected_incidents >= RESOLVING_INCIDENTS
 
-    def in_words(self) -> str:
-        """Say in one line whether the budget is resolved and, if not, what follows and what to do."""
-        return f"budget of {self.budget:g} false alarms per sensor and day is {self._finding()}"
+    def lines(self) -> tuple[str, ...]:
+        """Say whether the limit was checked against the budget; if not, in a second line what follows and what to do."""
+        return (f"The {self.finding()}.",) if self.is_resolved else (f"The {self.finding()}.", self.advice())
 
-    def evidence(self) -> str:
-        """Say what the limit of the budget rests on, without an end."""
-        expected = self.expected_incidents
-        if expected >= 1.0:
-            return f"it allows {_digits(expected, 2)} incidents in the {self.fitted:,} readings that the limit was fitted to"
+    def finding(self) -> str:
+        """Say whether the limit was checked against the budget, and on what it was set, without an end."""
+        fitted = duration(self.fitted * self.interval_seconds)
+        if self.is_resolved:
+            return (
+                f"budget of {_in_words(self.budget)} is checked: its limit was set on {fitted} of readings, all sensors "
+                f"together, which allow {_digits(self.expected_incidents, 2)}"
+            )
+        needed = duration(SECONDS_PER_DAY * RESOLVING_INCIDENTS / self.budget)
         return (
-            f"it allows one incident in {_digits(self.fitted / expected, 3)} readings, but the limit was fitted to "
-            f"{self.fitted:,}: it rests on how the tail of healthy scores goes on, {_digits(1.0 / expected, 2)} times beyond "
-            "what was seen, which nothing has checked"
+            f"budget of {_in_words(self.budget)} is an estimate: a check takes {needed} of readings, all sensors together; its "
+            f"limit was set on {fitted}"
         )
 
-    def _finding(self) -> str:
-        if self.is_resolved:
-            return f"resolved: {self.evidence()}"
-        return f"NOT RESOLVED: {self.evidence()}. Real ones may be many more, or far fewer. {self._cure()}"
-
-    def _cure(self) -> str:
-        larger = f"set a budget of {self.smallest_resolved:g} or more"
+    def advice(self) -> str:
+        """Say what follows if the limit was not checked, and what would be."""
+        checks = f"checks a budget of {self.smallest_resolved:g} or more ({PAGE})"
         if self.needed_days is None:
-            return (
-                f"To know that it is kept, {larger}, or count the incidents of healthy days; no history of such readings "
-                f"resolves less than {self.smallest_possible:g}"
-            )
-        return f"To know that it is kept, train on about {math.ceil(self.needed_days):,} days of each sensor, or {larger}"
+            most, interval = (duration(count * self.interval_seconds) for count in (self.most_fitted, 1))
+            more = f"With a reading every {interval} training uses {most} at most: no fault of your history, which {checks}"
+        else:
+            more = f"About {math.ceil(self.needed_days):,} days of history would check it; this one {checks}"
+        return f"You need to set nothing: alarms may be more or fewer, and each sensor's own then move its limit. {more}."
 
 
 def resolve_budget(
@@ -80,10 +82,11 @@ def resolve_budget(
     return BudgetResolution(
         budget=budget,
         fitted=fitted,
+        interval_seconds=interval_seconds,
         expected_incidents=alarms_per_reading(budget, interval_seconds) * fitted,
         smallest_resolved=round_up(RESOLVING_INCIDENTS / (fitted * per_reading)),
         needed_days=needed_days(needed, interval_seconds, sensors) if needed <= most_fitted else None,
-        smallest_possible=round_up(RESOLVING_INCIDENTS / (most_fitted * per_reading)),
+        most_fitted=most_fitted,
     )
 
 
@@ -117,6 +120,12 @@ def round_up(value: float) -> float:
     """Return the next number with one digit that is not 0."""
     unit = 10.0 ** math.floor(math.log10(value))
     return float(f"{math.ceil(value / unit - 1e-9) * unit:.1g}")
+
+
+def _in_words(budget: float) -> str:
+    """Return a budget; one below 1 a day also as how often that is."""
+    often = f" (one in {_digits(1.0 / budget, 2)} days)" if budget < 1.0 else ""
+    return f"{budget:g} false alarm{'' if budget == 1.0 else 's'} per sensor and day{often}"
 
 
 def _digits(value: float, digits: int) -> str:

@@ -59,7 +59,7 @@ class EventRules(Struct, frozen=True):
         bool | None,
         _about(
             "Whether training saw enough healthy readings to know that the budget is kept, to a factor of about two. False: "
-            "the threshold rests on how the tail of healthy scores goes on. Null without a model."
+            "the threshold is an estimate (docs/false-alarms.md). Null without a model."
         ),
     ] = None
 

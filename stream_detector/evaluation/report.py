@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from stream_detector.detection.budget_resolution import BudgetResolution
 from stream_detector.evaluation.alarms import AlarmCounts, pooled
 from stream_detector.evaluation.baselines import BASELINES, LEAST_TRAINING_ROWS
 from stream_detector.evaluation.scorecard import FROM_START, PRODUCT, Scorecard, SensorScore
@@ -29,6 +30,7 @@ class About:
     seed: int
     notes: tuple[str, ...] = ()
     members: tuple[str, ...] = ()  # the models whose errors make the score
+    resolution: BudgetResolution | None = None  # how well the budget is known to be kept; None: not known
 
 
 def build_report(about: About, scorecards: Sequence[Scorecard]) -> dict[str, Any]:
@@ -38,6 +40,7 @@ def build_report(about: About, scorecards: Sequence[Scorecard]) -> dict[str, Any
         "inputs": list(about.inputs),
         "labels": about.labels,
         "budget_per_sensor_day": about.budget_per_sensor_day,
+        "budget_resolution": _resolution(about.resolution),
         "quiet_seconds": about.quiet_seconds[0],
         "longest_quiet_seconds": about.quiet_seconds[1],
         "seed": about.seed,
@@ -51,6 +54,17 @@ def build_report(about: About, scorecards: Sequence[Scorecard]) -> dict[str, Any
 def to_json(report: dict[str, Any]) -> str:
     """Return the report as JSON text; raise ValueError if it holds NaN or an infinity."""
     return json.dumps(report, indent=2, allow_nan=False) + "\n"
+
+
+def _resolution(known: BudgetResolution | None) -> dict[str, Any] | None:
+    if known is None:
+        return None
+    return {
+        "is_resolved": known.is_resolved,
+        "smallest_resolved": known.smallest_resolved,
+        "finding": known.lines()[0],
+        "advice": " ".join(known.lines()[1:]),
+    }
 
 
 def _summary(name: str, scorecards: Sequence[Scorecard]) -> dict[str, Any] | None:

@@ -32,8 +32,11 @@ def terminal_table(report: Mapping[str, Any]) -> list[str]:
 
 
 def verdict_lines(report: Mapping[str, Any]) -> list[str]:
-    """Return a paragraph on each question: is it better, are there too many false alarms, and what `random` means."""
+    """Return a paragraph on each: is it better, are there too many false alarms, is the budget checked, what `random` means."""
     lines = [_better(report), _false_alarms(report)]
+    if known := report.get("budget_resolution"):
+        is_advised = any(BUDGET_VARIABLE in line for line in lines)
+        lines.append(known["finding"] if is_advised else f"{known['finding']} {known['advice']}".rstrip())
     if CHANCE in report["detectors"] and _events(report):
         lines.append(
             f"`{CHANCE}` scores by dice: that is what chance gets with these labels. It finds events too, by alarming often."

@@ -109,7 +109,7 @@ METRICS = (
         "alarm_budget_resolved",
         Kind.GAUGE,
         "1 if the model's training saw enough healthy readings to know that the budget is kept, to a factor of about two; 0 if "
-        "the threshold rests on how the tail of their scores goes on; NaN without a model.",
+        "the threshold is an estimate; NaN without a model.",
     ),
     Metric(
         "alarm_budget_smallest_resolved_per_sensor_day",

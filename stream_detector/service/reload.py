@@ -130,11 +130,14 @@ def describe_rules(rules: DecisionRules) -> str:
 
 
 def log_resolution(rules: DecisionRules) -> None:
-    """Say in one line whether the readings that the limit was fitted to resolve the budget; nothing without a model."""
+    """Say whether the readings that the limit was fitted to resolve the budget; nothing without a model.
+
+    An estimate needs no action, so it is no warning; when incidents exceed the budget, that is one.
+    """
     known = rules.resolution
     if known is not None:
         extra = {**_fields(rules), "budget_resolved": known.is_resolved, "smallest_resolved": known.smallest_resolved}
-        logger.log(logging.INFO if known.is_resolved else logging.WARNING, "the %s", known.in_words(), extra=extra)
+        logger.info("%s", " ".join(known.lines()), extra=extra)
 
 
 def _fields(rules: DecisionRules) -> dict[str, object]:

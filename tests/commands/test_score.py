@@ -188,7 +188,7 @@ def test_the_last_line_counts_the_rows_that_were_not_scored_and_says_why(
     )
 
 
-def test_a_budget_that_training_does_not_resolve_is_told_before_the_last_line(
+def test_whether_training_checked_the_budget_is_told_before_the_last_line(
     score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_readings(tmp_path / "in.csv", 30)
@@ -197,16 +197,17 @@ def test_a_budget_that_training_does_not_resolve_is_told_before_the_last_line(
     for budget in ("0.1", "80000"):
         monkeypatch.setenv("STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY", budget)
         assert score(tmp_path / "in.csv", tmp_path / "out.csv") == 0
-        told.append(capsys.readouterr().err.splitlines()[-2])
+        told.append(capsys.readouterr().err.splitlines()[-3:-1])
 
     # The tiny model's limit was fitted to 240 readings, a second apart.
-    assert told[0].startswith(
-        "the budget of 0.1 false alarms per sensor and day is NOT RESOLVED: it allows one incident in 864,000 readings, but "
-        "the limit was fitted to 240: it rests on how the tail of healthy scores goes on, 3,600 times beyond what was seen"
+    assert told[0][0] == (
+        "The budget of 0.1 false alarms per sensor and day (one in 10 days) is an estimate: a check takes 100 days of "
+        "readings, all sensors together; its limit was set on 4 min."
     )
-    assert told[1] == (
-        "the budget of 80000 false alarms per sensor and day is resolved: it allows 220 incidents in the 240 readings that "
-        "the limit was fitted to"
+    assert told[0][1].startswith("You need to set nothing: ")
+    assert told[1][1] == (
+        "The budget of 80000 false alarms per sensor and day is checked: its limit was set on 4 min of readings, all sensors "
+        "together, which allow 220."
     )
 
 

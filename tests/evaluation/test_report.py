@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stream_detector.detection.budget_resolution import resolve_budget
 from stream_detector.evaluation.baselines import BASELINES
 from stream_detector.evaluation.html_report import to_html
 from stream_detector.evaluation.plots import plot_series
@@ -86,6 +87,23 @@ def test_a_baseline_is_summed_up_over_the_sensors_that_it_judged() -> None:
 
     assert (detectors[PRODUCT]["sensors"], detectors["random"]["sensors"]) == (2, 1)
     assert list(build_report(ABOUT, evaluate(faulty(first=10)))["detectors"]) == [PRODUCT]
+
+
+def test_the_report_says_whether_the_budget_is_checked() -> None:
+    judged = evaluate(faulty(), faulty(first=340))
+    estimate, checked = (resolve_budget(budget, 14_400, 1, 60.0) for budget in (0.5, 1.0))
+
+    whole, other = (build_report(replace(ABOUT, resolution=known), judged) for known in (estimate, checked))
+
+    assert whole["budget_resolution"] == {
+        "is_resolved": False,
+        "smallest_resolved": 1.0,
+        "finding": estimate.lines()[0],
+        "advice": estimate.lines()[1],
+    }
+    assert (other["budget_resolution"]["is_resolved"], other["budget_resolution"]["advice"]) == (True, "")
+    assert f'<p class="verdict">{checked.lines()[0]}</p>' in to_html(other, {})
+    assert build_report(ABOUT, judged)["budget_resolution"] is None
 
 
 def test_rows_are_counted_by_what_became_of_them() -> None:

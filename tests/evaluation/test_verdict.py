@@ -70,6 +70,15 @@ def test_a_short_file_proves_nothing() -> None:
     assert "less than one in so short a time" in verdict_lines(report(detector(0.745, days=2.0)))[1]
 
 
+def test_whether_the_budget_is_checked_is_said_and_nothing_against_other_advice() -> None:
+    known = {"budget_resolution": {"finding": "The budget is an estimate.", "advice": "You need to set nothing."}}
+
+    good, over = (verdict_lines(report(detector(0.745, false=false)) | known)[2] for false in (0, 47))
+
+    assert good == "The budget is an estimate. You need to set nothing."
+    assert over == "The budget is an estimate."
+
+
 def test_without_labels_nobody_knows() -> None:
     lines = verdict_lines(report(detector(None, 0, events=0)))
 
