@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.text import Text
 
 from stream_detector.amounts import compared, told_apart
-from stream_detector.detection.events import READY, Event, EventFeature, event_time_ms, read_event
+from stream_detector.detection.event_words import is_accepted, limit_in_words, state_in_words
+from stream_detector.detection.events import Event, EventFeature, event_time_ms, read_event
 from stream_detector.detection.transition import (
     ACCEPTED,
     ANOMALY,
@@ -44,7 +45,7 @@ _STYLES = {"low": "yellow", "medium": "yellow", "high": "bold red", "critical": 
 #: How an incident ended, by the reason in its closing event.
 _ENDINGS = {
     QUIET: "the score is normal again",
-    ACCEPTED: "taken for the new normal",
+    ACCEPTED: "accepted as the new normal",
     FELL_SILENT: "the sensor fell silent",
     RETURNED: "the sensor is back",
     CLOCK_RIGHT: "the clock is right again",
@@ -83,7 +84,7 @@ def render_event(event: Event, palette: Palette, width: int = _USUAL_WIDTH) -> T
     if event.status != CLOSED:
         if not event.what:
             lines += _feature_lines(event, palette, width)
-        lines += [*_score_lines(event), *_charts(event, palette, width)]
+        lines += [*_score_lines(event, width), *_charts(event, palette, width)]
     return Text("\n").join(lines)
 
 
@@ -121,8 +122,9 @@ def _headline(event: Event, palette: Palette, width: int) -> list[Text]:
         parts.append(Text(palette.printable(event.type, 20), style=style))
     parts.append(Text(f"{palette.printable(event.sensor_id, min(40, width - len(_INDENT))):<9}", style="bold"))
     parts.append(Text(_time(event)))
-    if event.sensor_state not in ("", READY) and event.incident.reason != RETURNED:
-        parts.append(Text(f"({palette.printable(event.sensor_state, 20)})", style="dim"))
+    state = palette.printable(state_in_words(event.sensor_state), 40)
+    if state and event.incident.reason != RETURNED:
+        parts.append(Text(f"({state})", style="dim"))
     if event.status == CLOSED:
         parts += [Text(text) for text in _ending(event, palette)]
     return _flow(parts, width)
@@ -148,7 +150,7 @@ def _ending(event: Event, palette: Palette) -> list[str]:
     """Return for how long, how bad and why it ended."""
     opened_at, peak = event.incident.opened_at, event.incident.peak_score
     seconds = (event_time_ms(event.timestamp) - event_time_ms(opened_at)) / 1000.0 if opened_at else None
-    reason = event.incident.reason or (ACCEPTED if event.incident.accepted else "")
+    reason = ACCEPTED if is_accepted(event) else event.incident.reason
     how = "over" if reason == QUIET and event.type != ANOMALY else _ENDINGS.get(reason, palette.printable(reason, 20))
     parts = [
         f"after {duration(seconds)}" if seconds is not None and seconds >= 0 else "",  # a clock may have gone back
@@ -164,12 +166,14 @@ def _sentence(text: str, palette: Palette, width: int) -> list[Text]:
     return [Text(line) for line in textwrap.wrap(shown, width, initial_indent=_INDENT, subsequent_indent=_INDENT)]
 
 
-def _score_lines(event: Event) -> list[Text]:
+def _score_lines(event: Event, width: int) -> list[Text]:
     if event.type != ANOMALY:
         return []
     if event.score is None or event.threshold is None:
         return [Text(f"{_INDENT}not scored", style="dim")] if event.status else []
-    return [Text(f"{_INDENT}score {', threshold '.join(told_apart(event.score, event.threshold))}")]
+    moved = limit_in_words(event.margin_factor)
+    text = f"score {', threshold '.join(told_apart(event.score, event.threshold))}{moved and ', '}{moved}"
+    return [Text(line) for line in textwrap.wrap(text, width, initial_indent=_INDENT, subsequent_indent=2 * _INDENT)]
 
 
 def _charts(event: Event, palette: Palette, width: int) -> list[Text]:

@@ -86,6 +86,7 @@ def test_every_line_fits_the_terminal(width: int, status: str) -> None:
         sensor_id="a sensor with a long name at the north gate",
         severity="critical",
         sensor_state="provisional",
+        margin_factor=1.5,
         features=features,
         attention=[0.015625] * 64,
         step_shares=[0.015625] * 64,
@@ -138,7 +139,7 @@ def test_missing_fields_are_left_out() -> None:
     ("reason", "shown"),
     [
         ("quiet", "the score is normal again"),
-        ("accepted", "taken for the new normal"),
+        ("accepted", "accepted as the new normal"),
         ("silent", "the sensor fell silent"),
         ("clock_right", "the clock is right again"),
         ("new", "new"),
@@ -182,7 +183,22 @@ def test_times_are_shown_in_utc() -> None:
 
 
 def test_a_sensor_not_ready_is_marked() -> None:
-    assert drawn(event(sensor_state="provisional"))[0].endswith("07:12:00.250Z (provisional)")
+    assert drawn(event(sensor_state="provisional"))[0].endswith("07:12:00.250Z (still being learned)")
+    assert drawn(event(sensor_state="relearning"))[0].endswith("(being learned again)")
+    assert "(later)" in drawn(event(sensor_state="later"))[0]
+
+
+@pytest.mark.parametrize(
+    ("factor", "shown"),
+    [
+        (1.15, "  score 4.21, threshold 2, limit raised by its own alarms (margin 1.15 x)"),
+        (0.8, "  score 4.21, threshold 2, limit lowered, as alarms were few (margin 0.8 x)"),
+        (1.02, "  score 4.21, threshold 2"),
+        (None, "  score 4.21, threshold 2"),
+    ],
+)
+def test_a_limit_that_the_sensors_own_alarms_moved_is_told(factor: float | None, shown: str) -> None:
+    assert drawn(event(margin_factor=factor))[3] == shown
 
 
 def test_control_characters_of_a_topic_do_not_reach_the_terminal() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,7 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Evaluate; return the exit code."""
     from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
+    from stream_detector.evaluation.adaptation import adaptation_notes
     from stream_detector.evaluation.explanation_check import check_explanations
     from stream_detector.evaluation.report import build_report
     from stream_detector.evaluation.verdict import verdict_lines
@@ -121,6 +123,7 @@ def main(arguments: argparse.Namespace) -> int:
         training = with_rises(training, counters, _gap_limits_ms(training, settings)) if training else None
     scorecards = _scorecards(dataset, truth, scored, training, config)
     quiet_seconds = [config.times_of(one.interval_seconds).quiet_ms / 1000.0 for one in scorecards]
+    truth = replace(truth, notes=(*truth.notes, *adaptation_notes(dataset, scored)))
     about = _about(arguments, scorer, settings, truth, (min(quiet_seconds), max(quiet_seconds)))
     evaluation = build_report(about, scorecards)
     evaluation["explanations"] = check_explanations(

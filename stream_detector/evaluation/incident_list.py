@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from stream_detector.alert_view import amounts_of
+from stream_detector.detection.event_words import is_accepted, limit_in_words, state_in_words
 from stream_detector.detection.events import Event, EventFeature, event_time_ms, read_event
 from stream_detector.detection.rules.findings import AGO
 from stream_detector.detection.severity import least_ratio
@@ -39,6 +40,9 @@ class FoundIncident:
     severity: str = ""
     opened_row: int = -1
     closed_row: int | None = None
+    is_accepted: bool = False  # it closed as the new normal
+    sensor_state: str = ""  # at the opening
+    margin_factor: float | None = None  # at the opening
     features: tuple[str, ...] = ()  # that the incident is about, as of its newest event
     what: str = ""  # the newest sentence of a rule on what is wrong; empty in an anomaly
     off: EventFeature | None = None  # what was blamed most at the opening, where it was farthest off in that direction
@@ -108,6 +112,7 @@ class IncidentList:
         if event.status == OPENED:
             row = event.incident.opened_offset
             incident = FoundIncident(event.sensor_id, event.type, event.timestamp, opened_row=row)
+            incident.sensor_state, incident.margin_factor = event.sensor_state, event.margin_factor
             self.found.append(incident)
             self._open[event.incident_id] = incident
         found = self._open.get(event.incident_id)
@@ -115,7 +120,7 @@ class IncidentList:
             return
         found.features = tuple([one.name for one in event.features]) or found.features
         if event.status == CLOSED:
-            found.closed_row = event.window.last_offset
+            found.closed_row, found.is_accepted = event.window.last_offset, is_accepted(event)
             found.closed_at, found.severity = event.timestamp, event.severity or found.severity
             del self._open[event.incident_id]
         else:
@@ -148,7 +153,17 @@ def _line(one: FoundIncident, rows: FileRows | None) -> str:
     if rows is not None:
         what = rows.what(one.stretch) or what
     how_long = f"{_last_anomalous(one, opened_ms, rows)}{_closed(one, opened_ms)}"
-    return f"  {_shown(one.sensor_id)}  {shown_time(opened_ms)}, {how_long}, {one.severity}{kind}: {what}".rstrip(": ")
+    return f"  {_shown(one.sensor_id)}  {shown_time(opened_ms)}, {how_long}, {one.severity}{kind}{_told(one)}: {what}".rstrip(
+        ": "
+    )
+
+
+def _told(one: FoundIncident) -> str:
+    """Say what else a reader must know of the sensor to judge the incident: not ready yet, or a limit of its own."""
+    if one.type != ANOMALY:
+        return ""
+    raised = limit_in_words(one.margin_factor) if (one.margin_factor or 0.0) > 1.0 else ""
+    return "".join(f", {text}" for text in (_shown(state_in_words(one.sensor_state)), raised) if text)
 
 
 def _last_anomalous(one: FoundIncident, opened_ms: int, rows: FileRows | None) -> str:
@@ -163,7 +178,8 @@ def _closed(one: FoundIncident, opened_ms: int) -> str:
     if not one.closed_at:
         return "open at the end"
     seconds = (event_time_ms(one.closed_at) - opened_ms) / 1000.0
-    return f"closed after {duration(seconds)}" if seconds >= 0 else "closed, when its clock had gone back"
+    how = "accepted as the new normal" if one.is_accepted else "closed"
+    return f"{how} after {duration(seconds)}" if seconds >= 0 else f"{how}, when its clock had gone back"
 
 
 def _shown(name: str) -> str:

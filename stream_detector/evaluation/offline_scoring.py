@@ -7,7 +7,7 @@ a dataset gets the same scores as the full dataset, and the stream gives the sam
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class ScoredRows:
     is_late: BoolArray  # dropped: not newer than the newest reading of its sensor
     is_warming: BoolArray  # accepted, but the window is not full: at the start or after a gap
     changes: tuple[RuleChange, ...] = ()  # of incidents of rules; their offsets are row numbers
+    margin_factor: Float64Array = field(default_factory=lambda: np.empty(0))  # that moved the threshold; NaN if not scored
+    accepted: tuple[int, ...] = ()  # rows at which an incident of the score was accepted as the new normal
 
 
 def join(parts: Sequence[ScoredRows]) -> ScoredRows:
@@ -53,6 +55,8 @@ def join(parts: Sequence[ScoredRows]) -> ScoredRows:
         is_late=np.concatenate([part.is_late for part in parts]),
         is_warming=np.concatenate([part.is_warming for part in parts]),
         changes=tuple([change for part in parts for change in part.changes]),
+        margin_factor=np.concatenate([part.margin_factor for part in parts]),
+        accepted=tuple([row for part in parts for row in part.accepted]),
     )
 
 
@@ -124,8 +128,8 @@ def _score_batch(detector: Detector, dataset: Dataset, rows: slice, on_events: O
     detected = detector.detect(readings)
     if on_events is not None:
         on_events(detector.alerts(readings, detected, "", ""))
-    score = np.full(count, np.nan)
-    threshold = np.full(count, np.nan)
+    score, threshold, factor = np.full((3, count), np.nan)
+    accepted: tuple[int, ...] = ()
     is_anomaly, is_holding = np.zeros((2, count), np.bool_)
     is_late = np.ones(count, np.bool_)
     is_late[detected.appended.reading] = False
@@ -138,4 +142,7 @@ def _score_batch(detector: Detector, dataset: Dataset, rows: slice, on_events: O
         threshold[at] = detected.decisions.thresholds[scored]
         is_anomaly[at] = detected.decisions.anomalous[scored]
         is_holding[at] = detected.decisions.holding[scored]
-    return ScoredRows(score, threshold, is_anomaly, is_holding, is_late, is_warming, detected.rule_changes)
+        factor[at] = detected.decisions.factors[scored]
+        places = [one.position for one in detected.decisions.transitions if one.is_accepted]
+        accepted = tuple(readings.offsets[detected.appended.reading[places]].tolist())
+    return ScoredRows(score, threshold, is_anomaly, is_holding, is_late, is_warming, detected.rule_changes, factor, accepted)

@@ -126,6 +126,12 @@ def compare_dead_letters(
     findings.dead_letters_doubled += (seen - expected).total()
 
 
+def check_limits_moved(found: Iterable[Record], findings: Findings) -> None:
+    """Check that some sensor's own incidents had moved its limit, so that the balance was not at its start."""
+    if not any(read_event(record.value or b"").margin_factor not in (None, 1.0) for record in found):
+        findings.note("missing", "any limit that incidents moved")
+
+
 def longest_stall_seconds(inputs: Iterable[Record], alerts: Iterable[Record]) -> float:
     """Return the longest time for which a partition with events to publish published none.
 

@@ -13,7 +13,15 @@ from stream_detector.assembly import build_detector
 from stream_detector.detection.detector import Detector
 from stream_detector.readings import Float32Array
 from stream_detector.settings.schema import AlertSettings, ModelSettings, RuleSettings, StateSettings
-from tests.chaos.checker import Findings, Leniency, compare_alerts, compare_dead_letters, expected_by, longest_stall_seconds
+from tests.chaos.checker import (
+    Findings,
+    Leniency,
+    check_limits_moved,
+    compare_alerts,
+    compare_dead_letters,
+    expected_by,
+    longest_stall_seconds,
+)
 from tests.chaos.feed import Feed
 from tests.chaos.round import SETTLE_SECONDS, Places, RoundResult
 from tests.fixtures_model import FEATURES, tiny_values
@@ -134,6 +142,7 @@ def _row(topics: Topics, model: Path, count: int, began: float, crashes: Sequenc
     findings = Findings()
     inputs, alerts = topics.input(), topics.alerts()
     compare_alerts(expected_by(inputs, lambda: make_detector(model)), alerts, Leniency(), findings)
+    check_limits_moved(alerts, findings)
     compare_dead_letters(inputs, FEATURES, topics.dead_letters(), findings)
     return RoundResult(
         fault="kill -9 of the service at any moment",

@@ -13,6 +13,7 @@ from stream_detector.readings import Message, Record
 from tests.chaos.checker import (
     Findings,
     Leniency,
+    check_limits_moved,
     compare_alerts,
     compare_dead_letters,
     expected_events,
@@ -212,7 +213,10 @@ class Round:
         findings = Findings()
         inputs, alerts = self.topics.input(), self.topics.alerts()
         compare(expected_events(inputs, self.setup.plant, alerts), alerts, leniency, findings)
-        features = plant_of(self.setup.plant).model.features
+        plant = plant_of(self.setup.plant)
+        if plant.governor is not None:
+            check_limits_moved(alerts, findings)
+        features = plant.model.features
         compare_dead_letters(inputs, features, self.topics.dead_letters(), findings)
         return RoundResult(
             fault=fault,

@@ -14,6 +14,7 @@ from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
 from tests.chaos.checker import (
     Findings,
     Leniency,
+    check_limits_moved,
     compare_alerts,
     compare_dead_letters,
     expected_events,
@@ -115,6 +116,26 @@ def test_where_levels_may_differ_windows_may_not() -> None:
 
     assert findings(lambda found: found.__setitem__(5, edited(found[5], lambda event: event.update(score=9.0))), lenient) == {}
     assert findings(lambda found: found.__setitem__(5, edited(found[5], set_expected)), lenient) == {"wrong_window": 1}
+
+
+def test_a_run_in_which_no_limit_moved_is_found() -> None:
+    found = published(records(range(12)))
+    moved = edited(found[3], lambda event: event.update(margin_factor=1.15))
+    still, some = Findings(), Findings()
+
+    check_limits_moved(found, still)
+    check_limits_moved([*found, moved], some)
+
+    assert (still.missing, some.missing) == (1, 0)
+
+
+def test_the_limits_of_the_plant_some_move_up_and_down_while_scales_settle_and_after() -> None:
+    events = [json.loads(event.value or b"") for event in expected_events(records(range(200)), "some", [])]
+
+    factors = [event["margin_factor"] for event in events]
+
+    assert min(factors) < 1.0 < max(factors)
+    assert {event["sensor_state"] for event in events} == {"provisional", "ready"}
 
 
 def test_missing_and_doubled_dead_letters_are_found() -> None:

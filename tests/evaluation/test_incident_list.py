@@ -72,6 +72,23 @@ def test_a_value_that_is_missing_at_the_opening_is_told_as_missing() -> None:
     assert "temperature missing, expected 64" in found.lines()[1]
 
 
+def test_an_incident_that_was_accepted_and_a_sensor_that_is_not_as_usual_are_told() -> None:
+    found = IncidentList()
+    opened = message(1, "opened", 0, 3.0, sensor_state="provisional", margin_factor=1.3)
+    accepted = {"opened_at": "2026-03-05T11:00:00.000Z", "accepted": True, "reason": "accepted"}
+    closed = message(1, "closed", 50, 3.0, incident=accepted, sensor_state="ready", margin_factor=1.45)
+    lowered = message(2, "opened", 5, 3.0, sensor_state="relearning", margin_factor=0.8)
+    usual = message(3, "opened", 6, 3.0, sensor_state="ready", margin_factor=1.0)
+    found.add([opened, closed, lowered, usual])
+
+    assert found.lines()[1:] == [
+        "  pump-1  2026-03-05 11:00:00Z, accepted as the new normal after 50 min, medium, still being learned, limit raised by "
+        "its own alarms (margin 1.3 x): temperature 53.0, expected 50.0 (+3.0)",
+        "  pump-2  2026-03-05 11:05:00Z, open at the end, high, being learned again: temperature 53.0, expected 50.0 (+3.0)",
+        "  pump-3  2026-03-05 11:06:00Z, open at the end, high: temperature 53.0, expected 50.0 (+3.0)",
+    ]
+
+
 def test_incidents_of_rules_are_counted_by_type_and_told_by_their_sentence() -> None:
     found = IncidentList()
     rule: dict[str, Any] = {"type": "frozen", "what": "temperature stands still", "score": None, "features": [], "incident": {}}

@@ -11,6 +11,7 @@ import numpy as np
 from stream_detector.detection.calibration import Tails
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector, WindowConfig
+from stream_detector.detection.governor import Governor
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.fold import RuleConfig
 from stream_detector.detection.rules.incidents import Pace
@@ -54,6 +55,8 @@ class ReplicaConfig:
     model: ModelSpec = MODEL
     known: tuple[str, ...] = KNOWN
     margin: float = 0.25  # over the typical 0.5: anomalous from 0.75, one reading in four
+    governor: Governor | None = None  # moves the margin; None: it stays
+    rate: float = 0.1  # incidents per scored reading that the governor's budget allows
     learned_count: int = 8
     start_rise_limit: float = 0.05
     accept_ms: int = 60 * MINUTE_MS
@@ -118,6 +121,8 @@ class ReplicaConfig:
             ready_count=8.0,
             usual_spread=(0.0, np.inf),
             findings=self.rule_config,
+            governor=self.governor,
+            rate=self.rate,
         )
 
     def pipeline(self) -> PipelineConfig:

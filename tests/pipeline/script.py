@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from stream_detector.detection.governor import Governor
 from stream_detector.pipeline.activity import Activity
 from stream_detector.pipeline.config import CommitPolicy
 from stream_detector.state.codec.decode import decode
@@ -28,6 +29,8 @@ from tests.pipeline.world import World
 SENSORS = 5
 SHAPE = MODEL.window_length, len(MODEL.features), len(MODEL.members)
 ACCEPT_MS = 6 * SECOND_MS
+#: Of so small a budget that a few incidents raise the limit.
+GOVERNOR = Governor(spare=0.5)
 #: Turns after the last reading in which all silences are found, also those of sensors that are not in memory.
 SETTLED_TURNS = 70
 #: How long a sensor may be without a reading; about one pause in five is longer.
@@ -200,7 +203,9 @@ def quiet_run(script: Script) -> Outcome:
     replica = Replica(
         world,
         every_batch_in_flight(
-            ReplicaConfig(stride=script.stride, accept_ms=ACCEPT_MS, silent_s=SILENT_S, rule_config=some_rules())
+            ReplicaConfig(
+                stride=script.stride, accept_ms=ACCEPT_MS, silent_s=SILENT_S, rule_config=some_rules(), governor=GOVERNOR
+            )
         ),
     )
     ignore_idle_time(replica)
@@ -225,6 +230,7 @@ class Stage:
             accept_ms=ACCEPT_MS,
             silent_s=SILENT_S,
             rule_config=some_rules(),
+            governor=GOVERNOR,
             max_sensors=max_sensors,
             slice_records=slice_records,
             overlap_records=pace.overlap_records,

@@ -70,6 +70,9 @@ def test_quiet_runs_have_all_that_can_happen_to_a_sensor() -> None:
     assert (counts == ReplicaConfig().learned_count).any()  # learned, and standing still
     assert ((counts > 0) & (counts < ReplicaConfig().learned_count)).any()
     assert any(record["header"]["accepted"] > 0 for record in stored)
+    factors = [event["margin_factor"] for event in events if event["margin_factor"] is not None]
+    assert min(factors) < 1.0 < max(factors)
+    assert {np.sign(record["header"]["balance"]) for record in stored} >= {-1.0, 1.0}
 
 
 _replica = st.integers(0, 1)

@@ -1,0 +1,33 @@
+"""Says in words what an event tells of its sensor and its limit, for people who read incidents in a terminal."""
+
+from __future__ import annotations
+
+from stream_detector.detection.events import PROVISIONAL, READY, RELEARNING, WARMING, Event
+from stream_detector.detection.transition import ACCEPTED
+
+_STATES = {
+    READY: "",
+    WARMING: "its window is filling",
+    PROVISIONAL: "still being learned",
+    RELEARNING: "being learned again",
+}
+#: Changes of the margin by a smaller share are not told.
+LEAST_MOVE = 0.05
+
+
+def is_accepted(event: Event) -> bool:
+    """Return whether an incident closed because its state counts as the new normal."""
+    return event.incident.accepted or event.incident.reason == ACCEPTED
+
+
+def state_in_words(sensor_state: str) -> str:
+    """Say what the state of a sensor means for its alarms; empty if it is ready, and the state itself if it is not known."""
+    return _STATES.get(sensor_state, sensor_state)
+
+
+def limit_in_words(margin_factor: float | None) -> str:
+    """Say that the sensor's own incidents have moved its limit; empty if they have not."""
+    if margin_factor is None or abs(margin_factor - 1.0) < LEAST_MOVE:
+        return ""
+    moved = "raised by its own alarms" if margin_factor > 1.0 else "lowered, as alarms were few"
+    return f"limit {moved} (margin {margin_factor:.3g} x)"
