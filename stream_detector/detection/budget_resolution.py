@@ -66,7 +66,8 @@ class BudgetResolution:
             most, interval = (duration(count * self.interval_seconds) for count in (self.most_fitted, 1))
             more = f"With a reading every {interval} training uses {most} at most: no fault of your history, which {checks}"
         else:
-            more = f"About {math.ceil(self.needed_days):,} days of history would check it; this one {checks}"
+            days = math.ceil(self.needed_days)
+            more = f"About {days:,} day{'' if days == 1 else 's'} of history would check it; this one {checks}"
         return f"You need to set nothing: alarms may be more or fewer, and each sensor's own then move its limit. {more}."
 
 

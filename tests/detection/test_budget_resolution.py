@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stream_detector.detection.budget_resolution import (
+    PAGE,
     BudgetResolution,
     mean_interval_seconds,
     needed_days,
@@ -123,6 +125,18 @@ def test_nothing_is_said_of_what_was_fitted_to_no_sensor() -> None:
 )
 def test_words_say_what_the_limit_rests_on_and_what_to_do(known: BudgetResolution, said: tuple[str, ...]) -> None:
     assert known.lines() == said
+
+
+def test_a_day_of_a_large_fleet_is_one_day() -> None:
+    # Ten alarms at 1 a day are ten sensor-days, 30 % of what 40 sensors give in .83 days.
+    assert "About 1 day of history would check it" in resolve_budget(1.0, 5_000, 40, 60.0).advice()
+
+
+def test_the_page_quotes_what_is_said() -> None:
+    # 30 % of three days of four sensors that are read once a minute.
+    page = (Path(__file__).parents[2] / PAGE).read_text()
+
+    assert "".join(f"> {line}\n" for line in resolve_budget(0.1, 5_184, 4, 60.0).lines()) in page
 
 
 @pytest.mark.parametrize(("value", "rounded"), [(0.24, 0.3), (0.3, 0.3), (1.0, 1.0), (1.01, 2.0), (14.4, 20.0), (99.0, 100.0)])
