@@ -3,7 +3,8 @@
 A known sensor's levels start from training, and move slowly within a narrow band, so they do not learn an anomaly. A sensor
 that the model does not know has a scale that is still being learnt. A scale learnt from part of a slow cycle is too small, and
 every error on it too large: by the noise alone, the first window then seems a fault. So the levels of such a sensor start with
-its own first reading, if that is above the fleet's, and while its scale settles they follow it as fast as it moves.
+its own first reading, if that is above the fleet's, and while its scale settles they follow it as fast as it moves. That first
+reading may be faulty, so at first levels also fall at once to not far above each new error.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from stream_detector.state.record_layout import Records
 
 #: While a sensor's scale settles, its levels are a running mean over this many readings.
 SETTLING_MEMORY_COUNT = 128.0
+#: In the first START_COUNT readings of a level that started with its sensor's error, it is at most FALL_TO above each error.
+START_COUNT, FALL_TO = 64.0, 2.0
 
 
 def start_levels(state: Records, table_rows: Int32Array, errors: Float64Array, rules: DecisionRules) -> None:
@@ -46,11 +49,14 @@ def update_levels(
     """
     memory_count = np.where(settling, min(SETTLING_MEMORY_COUNT, rules.level_memory_count), rules.level_memory_count)
     count = np.minimum(state["level_count"] + 1.0, memory_count)
-    step = np.clip(above_level, -rules.level_step_limit, rules.level_step_limit)
+    step = np.clip(above_level, -rules.level_step_limit, rules.level_step_limit) / count[:, np.newaxis]
     is_unknown = table_rows == UNKNOWN
     farthest = np.where(is_unknown, rules.provisional_shift_limit, rules.level_shift_limit)[:, np.newaxis]
     shift = state["shift"][:, : step.shape[1]]
     farthest = np.where(is_unknown[:, np.newaxis], np.maximum(farthest, np.abs(shift)), farthest)
-    shifted = np.clip(shift + step / count[:, np.newaxis], -farthest, farthest)
+    is_start = is_unknown & settling & (state["level_count"] < rules.start_counts[UNKNOWN] + START_COUNT)
+    fall = np.maximum(np.minimum(above_level + FALL_TO, 0.0), -np.maximum(shift, 0.0))  # not below the fleet's
+    step = np.where(is_start[:, np.newaxis], np.minimum(step, fall), step)
+    shifted = np.clip(shift + step, -farthest, farthest)
     shift[:] = np.where(normal[:, np.newaxis], shifted, shift)
     state["level_count"] = np.where(normal, count, state["level_count"])

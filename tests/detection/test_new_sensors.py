@@ -38,3 +38,21 @@ def test_spikes_of_new_sensors_are_found_while_their_scale_settles(scorer: Linea
     found = [incidents.opened[row : row + FOUND_WITHIN + 1, sensor].any() for row, sensor in spikes]
     assert len(spikes) >= 5
     assert sum(found) >= 0.8 * len(spikes)
+
+
+def test_a_new_sensor_whose_first_scored_reading_is_a_spike_is_not_blind_afterwards(scorer: LinearScorer) -> None:
+    """Its levels started with the error of the spike, and hid what followed for more than a hundred readings."""
+    healthy, first = new_fleet(), WINDOW - 1
+    deviation = healthy.values.std(axis=0)
+    values, later = healthy.values.copy(), first + 3 * WINDOW
+    values[later, :, 1] += 16 * deviation[:, 1]
+    spiked = values.copy()
+    spiked[first, :, 0] += 16 * deviation[:, 0]
+
+    found = [
+        detect(scorer, Fleet(one, healthy.spikes), NAMES).opened[later : later + FOUND_WITHIN + 1].any(axis=0).sum()
+        for one in (values, spiked)
+    ]
+
+    assert found[0] >= 0.8 * NEW
+    assert found[1] >= found[0] - 1

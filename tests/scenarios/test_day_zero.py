@@ -44,7 +44,7 @@ def test_events_of_a_new_sensor_are_provisional_until_its_scale_is_learned(
 @pytest.mark.parametrize("unit", [1000.0, 0.01])
 def test_a_new_sensor_in_other_units_is_scored_alike(scorer: KerasScorer, unit: float) -> None:
     """Not exactly: the network also reads how a sensor's scale differs from the fleet's, and levels follow its errors."""
-    jump_at, readings = 400, 440
+    jump_at, readings = READY_AT + 40, READY_AT + 80
     judged = {}
     for factor in (1.0, unit):
         sensors = [
@@ -56,8 +56,8 @@ def test_a_new_sensor_in_other_units_is_scored_alike(scorer: KerasScorer, unit: 
 
     (events, rows), (other_events, other_rows) = judged[1.0], judged[unit]
     for name in rows:
-        assert peak(other_rows[name], jump_at) == pytest.approx(peak(rows[name], jump_at), rel=0.3)
+        assert peak(other_rows[name], jump_at) == pytest.approx(peak(rows[name], jump_at), rel=0.2)
         assert abs(len(of(events, name, "opened")) - len(of(other_events, name, "opened"))) <= 1
     opened, other_opened = (len([one for one in found if one["status"] == "opened"]) for found in (events, other_events))
-    assert opened >= FLEET.sensors - 2
+    assert opened >= FLEET.sensors
     assert abs(opened - other_opened) <= 3
