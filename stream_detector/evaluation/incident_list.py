@@ -169,7 +169,7 @@ def _told(one: FoundIncident) -> str:
 def _last_anomalous(one: FoundIncident, opened_ms: int, rows: FileRows | None) -> str:
     """Say when the last anomalous reading was: an incident stays open for a while after it."""
     last_ms = rows.last_anomalous_ms(one.stretch) if rows is not None else None
-    if last_ms is None or last_ms < opened_ms:
+    if last_ms is None or last_ms < opened_ms or (one.is_accepted and last_ms == event_time_ms(one.closed_at)):
         return ""
     return f"last anomalous after {duration((last_ms - opened_ms) / 1000.0)}, " if last_ms > opened_ms else "anomalous once, "
 

@@ -9,6 +9,7 @@ import numpy as np
 from stream_detector.detection.governor import Governor
 from stream_detector.evaluation.adaptation import adaptation_notes
 from stream_detector.evaluation.incident_list import IncidentList
+from stream_detector.evaluation.incident_past import FileRows
 from stream_detector.evaluation.offline_scoring import join, score_dataset
 from tests.evaluation.test_offline_scoring import mixed
 from tests.pipeline.replica_config import SECOND_MS, ReplicaConfig
@@ -31,6 +32,16 @@ def test_what_was_accepted_and_whose_limit_was_raised_is_named() -> None:
     assert raised.startswith("own alarms raised the limit of s0, s1, s2 and ")
     assert raised.endswith(f"to a margin of {np.nanmax(rows.margin_factor):.3g} x at most (docs/false-alarms.md)")
     assert np.isnan(rows.margin_factor).tolist() == np.isnan(rows.score).tolist()
+
+
+def test_an_incident_accepted_at_an_anomalous_reading_is_not_said_to_be_last_anomalous_then() -> None:
+    table, found = mixed(sensors=6, rows=1_200), IncidentList()
+    rows = join(list(score_dataset(PLANT.detector(), table, found.add)))
+
+    accepted = [line for line in found.lines(FileRows(table, rows)) if "accepted as the new normal" in line]
+
+    assert len(accepted) == len(rows.accepted) > 1
+    assert not any("last anomalous" in line for line in accepted)
 
 
 def test_nothing_is_said_where_nothing_moved() -> None:
