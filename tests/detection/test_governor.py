@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from stream_detector.detection.governor import LEAST, MOST, STEP_UP, Governor
 from tests.detection.decision_cases import RULES, decided, headers, readings_of
+from tests.docs_tables import DOCS
 
 #: Two incidents are free. The budget allows one in ten readings.
 GOVERNED = replace(RULES, rate=0.1, governor=Governor(spare=2.0), quiet_ms=1)
@@ -50,6 +52,19 @@ def test_quiet_readings_undo_it_and_where_there_are_fewer_incidents_than_allowed
     assert max(found) > 1.3
     assert found[-1] == pytest.approx(LEAST)
     assert min(found) >= LEAST
+
+
+@pytest.mark.parametrize(("budget", "days"), [(0.1, 34), (1.0, 4)])
+def test_the_page_says_in_how_many_days_the_highest_limit_comes_down(budget: float, days: int) -> None:
+    governor, balance, took = Governor.of(budget), np.array([100.0]), 0
+    balance = governor.after(balance, np.array([True]), np.array([0.0]))
+
+    while governor.factor(balance)[0] > 1.0:
+        balance = governor.after(balance, np.array([False]), np.array([budget]))
+        took += 1
+
+    assert took == days
+    assert re.search(rf"from its highest in .*\b{days} (days )?at ", (DOCS / "false-alarms.md").read_text())
 
 
 def test_without_a_budget_to_keep_nothing_moves() -> None:
