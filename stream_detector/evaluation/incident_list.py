@@ -20,6 +20,7 @@ from stream_detector.detection.events import Event, EventFeature, event_time_ms,
 from stream_detector.detection.rules.findings import AGO
 from stream_detector.detection.severity import least_ratio
 from stream_detector.detection.transition import ANOMALY, CLOSED, OPENED
+from stream_detector.evaluation.adaptation import adaptation_notes
 from stream_detector.evaluation.incident_past import FileRows, Stretch, in_past
 from stream_detector.readings import Message
 from stream_detector.timestamps import duration, shown_time
@@ -99,7 +100,8 @@ class IncidentList:
         kinds = "" if list(types) == [ANOMALY] else f" ({kinds})"
         counted = f"{_counted(len(self.found), 'incident')}{kinds} in {_counted(sensors, 'sensor')}:"
         more = len(self.found) - LISTED
-        rest = [f"  and {more:,} more, no more severe"] if more > 0 else []
+        notes = adaptation_notes(rows.dataset, rows.scored) if rows is not None else []  # those not listed included
+        rest = [f"  and {more:,} more, no more severe", *(f"  {note}" for note in notes)] if more > 0 else []
         return [counted, *[_line(one, rows) for one in self._most_severe()], *rest]
 
     def _most_severe(self) -> list[FoundIncident]:

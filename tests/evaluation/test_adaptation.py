@@ -8,7 +8,7 @@ import numpy as np
 
 from stream_detector.detection.governor import Governor
 from stream_detector.evaluation.adaptation import adaptation_notes
-from stream_detector.evaluation.incident_list import IncidentList
+from stream_detector.evaluation.incident_list import LISTED, IncidentList
 from stream_detector.evaluation.incident_past import FileRows
 from stream_detector.evaluation.offline_scoring import join, score_dataset
 from tests.evaluation.test_offline_scoring import mixed
@@ -42,6 +42,19 @@ def test_an_incident_accepted_at_an_anomalous_reading_is_not_said_to_be_last_ano
 
     assert len(accepted) == len(rows.accepted) > 1
     assert not any("last anomalous" in line for line in accepted)
+
+
+def test_a_list_that_is_cut_ends_with_what_concerns_all_incidents() -> None:
+    table, found = mixed(sensors=20, rows=4_000), IncidentList()
+    rows = join(list(score_dataset(PLANT.detector(), table, found.add)))
+
+    lines = found.lines(FileRows(table, rows))
+
+    assert len(found.found) > LISTED
+    assert lines[-3:] == [
+        f"  and {len(found.found) - LISTED} more, no more severe",
+        *(f"  {note}" for note in adaptation_notes(table, rows)),
+    ]
 
 
 def test_nothing_is_said_where_nothing_moved() -> None:
