@@ -85,6 +85,6 @@ def _lines(plan: DemoPlan, outcome: DemoOutcome) -> list[str]:
         f"missed   {total - found}" + (f", {late} of them alarmed after more than half of the fault" if late else ""),
         f"false    {len(match.false_alarms)}; the budget of {plan.budget_per_sensor_day:g} per sensor and day allows"
         f" {plan.budget_per_sensor_day * sensor_days:.1f} in this stream",
-        *(f"{'' if number else 'budget':<9}{line}" for number, line in enumerate(known)),
+        *(f"{'' if number else 'limit':<9}{line}" for number, line in enumerate(known)),
         f"blame    the faulty feature came first in {correct} of {found}",
     ]

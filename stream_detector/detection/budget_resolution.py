@@ -47,16 +47,14 @@ class BudgetResolution:
 
     def finding(self) -> str:
         """Say whether the limit was checked against the budget, and on what it was set, without an end."""
-        fitted = duration(self.fitted * self.interval_seconds)
+        fitted, limit = duration(self.fitted * self.interval_seconds), f"alarm limit for {_in_words(self.budget)}"
         if self.is_resolved:
-            return (
-                f"budget of {_in_words(self.budget)} is checked: its limit was set on {fitted} of readings, all sensors "
-                f"together, which allow {_digits(self.expected_incidents, 2)}"
-            )
+            allowed = _digits(self.expected_incidents, 2)
+            return f"{limit} is checked: training set it on {fitted} of readings, all sensors together, which allow {allowed}"
         needed = duration(SECONDS_PER_DAY * RESOLVING_INCIDENTS / self.budget)
         return (
-            f"budget of {_in_words(self.budget)} is an estimate: a check takes {needed} of readings, all sensors together; its "
-            f"limit was set on {fitted}"
+            f"{limit} is an estimate: training set it on {fitted} of readings, all sensors together, and would need {needed} "
+            "of them to check it"
         )
 
     def advice(self) -> str:

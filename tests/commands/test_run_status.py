@@ -20,8 +20,8 @@ from tests.pipeline.replica_config import MODEL, ReplicaConfig
 @pytest.mark.parametrize(
     ("budget", "said"),
     [
-        (0.1, "The budget of 0.1 false alarms per sensor and day (one in 10 days) is an estimate: "),
-        (5.0, "The budget of 5 false alarms per sensor and day is checked: "),
+        (0.1, "The alarm limit for 0.1 false alarms per sensor and day (one in 10 days) is an estimate: "),
+        (5.0, "The alarm limit for 5 false alarms per sensor and day is checked: "),
     ],
 )
 def test_a_model_that_begins_to_watch_says_whether_its_training_checked_the_budget(
@@ -35,4 +35,4 @@ def test_a_model_that_begins_to_watch_says_whether_its_training_checked_the_budg
     Status(Settings(), Metrics(), Heartbeat(0.0)).show(watched, rules)
 
     assert [one.levelno for one in caplog.records if one.message.startswith(said)] == [logging.INFO]
-    assert len([one for one in caplog.records if one.message.startswith("The budget of")]) == 1
+    assert len([one for one in caplog.records if one.message.startswith("The alarm limit for")]) == 1

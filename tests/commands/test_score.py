@@ -201,13 +201,13 @@ def test_whether_training_checked_the_budget_is_told_before_the_last_line(
 
     # The tiny model's limit was fitted to 240 readings, a second apart.
     assert told[0][0] == (
-        "The budget of 0.1 false alarms per sensor and day (one in 10 days) is an estimate: a check takes 100 days of "
-        "readings, all sensors together; its limit was set on 4 min."
+        "The alarm limit for 0.1 false alarms per sensor and day (one in 10 days) is an estimate: training set it on 4 min of "
+        "readings, all sensors together, and would need 100 days of them to check it."
     )
     assert told[0][1].startswith("You need to set nothing: ")
     assert told[1][1] == (
-        "The budget of 80000 false alarms per sensor and day is checked: its limit was set on 4 min of readings, all sensors "
-        "together, which allow 220."
+        "The alarm limit for 80000 false alarms per sensor and day is checked: training set it on 4 min of readings, all "
+        "sensors together, which allow 220."
     )
 
 

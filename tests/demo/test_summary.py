@@ -26,14 +26,14 @@ def printed(outcome: DemoOutcome) -> list[str]:
     return page.getvalue().splitlines()
 
 
-def test_whether_the_budget_is_checked_follows_the_false_alarms() -> None:
+def test_whether_the_limit_is_checked_follows_the_false_alarms() -> None:
     # 4 pumps, a reading a second: 1,080 readings are 18 minutes, in which 5 a day allow .06.
     known = resolve_budget(5.0, 1_080, 4, 1.0)
 
     lines = printed(replace(OUTCOME, resolution=known))
 
     at = next(number for number, line in enumerate(lines) if line.startswith("false "))
-    assert lines[at + 1] == f"budget   {known.lines()[0]}"
+    assert lines[at + 1] == f"limit    {known.lines()[0]}"
     assert lines[at + 2] == f"         {known.lines()[1]}"
     assert summary(PLAN, replace(OUTCOME, resolution=known))["is_budget_resolved"] is False
-    assert not any(line.startswith("budget") for line in printed(OUTCOME))
+    assert not any(line.startswith("limit") for line in printed(OUTCOME))

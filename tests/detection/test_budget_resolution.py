@@ -97,8 +97,8 @@ def test_nothing_is_said_of_what_was_fitted_to_no_sensor() -> None:
         (
             resolve_budget(0.1, 2_592, 1, 1.0),
             (
-                "The budget of 0.1 false alarms per sensor and day (one in 10 days) is an estimate: a check takes 100 days of "
-                "readings, all sensors together; its limit was set on 43.2 min.",
+                "The alarm limit for 0.1 false alarms per sensor and day (one in 10 days) is an estimate: training set it on "
+                "43.2 min of readings, all sensors together, and would need 100 days of them to check it.",
                 "You need to set nothing: alarms may be more or fewer, and each sensor's own then move its limit. With a "
                 "reading every 1 s training uses 16.7 h at most: no fault of your history, which checks a budget of 400 or "
                 "more (docs/false-alarms.md).",
@@ -108,8 +108,8 @@ def test_nothing_is_said_of_what_was_fitted_to_no_sensor() -> None:
         (
             resolve_budget(1.0, 4_320, 1, 60.0),
             (
-                "The budget of 1 false alarm per sensor and day is an estimate: a check takes 10 days of readings, all sensors "
-                "together; its limit was set on 3 days.",
+                "The alarm limit for 1 false alarm per sensor and day is an estimate: training set it on 3 days of readings, "
+                "all sensors together, and would need 10 days of them to check it.",
                 "You need to set nothing: alarms may be more or fewer, and each sensor's own then move its limit. About 34 "
                 "days of history would check it; this one checks a budget of 4 or more (docs/false-alarms.md).",
             ),
@@ -117,7 +117,7 @@ def test_nothing_is_said_of_what_was_fitted_to_no_sensor() -> None:
         (
             resolve_budget(5.0, 4_320, 1, 60.0),
             (
-                "The budget of 5 false alarms per sensor and day is checked: its limit was set on 3 days of readings, all "
+                "The alarm limit for 5 false alarms per sensor and day is checked: training set it on 3 days of readings, all "
                 "sensors together, which allow 15.",
             ),
         ),

@@ -71,12 +71,12 @@ def test_a_short_file_proves_nothing() -> None:
 
 
 def test_whether_the_budget_is_checked_is_said_and_nothing_against_other_advice() -> None:
-    known = {"budget_resolution": {"finding": "The budget is an estimate.", "advice": "You need to set nothing."}}
+    known = {"budget_resolution": {"finding": "The limit is an estimate.", "advice": "You need to set nothing."}}
 
     good, over = (verdict_lines(report(detector(0.745, false=false)) | known)[2] for false in (0, 47))
 
-    assert good == "The budget is an estimate. You need to set nothing."
-    assert over == "The budget is an estimate."
+    assert good == "The limit is an estimate. You need to set nothing."
+    assert over == "The limit is an estimate."
 
 
 def test_without_labels_nobody_knows() -> None:

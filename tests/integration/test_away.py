@@ -78,7 +78,7 @@ def test_a_service_that_finds_neither_kafka_nor_redis_at_its_start_waits_for_bot
 
     assert matches(troubles[-1:], ["ERROR the state store is away: Redis at .*[^.]\\. Sensors in memory continue, others wait"])
     assert {line.split(":")[0] for line in troubles[:-1]} == {"WARNING waiting for Kafka"}
-    assert any(line.startswith("INFO The budget of 0.1 false alarms per sensor and day") for line in away.at_start)
+    assert any(line.startswith("INFO The alarm limit for 0.1 false alarms per sensor and day") for line in away.at_start)
     goes_on(away)
 
 

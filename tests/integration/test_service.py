@@ -240,7 +240,7 @@ def test_a_start_says_whether_the_models_training_resolves_the_budget_and_events
     (said,) = [line for line in story.first_log if "budget_resolved" in line]
 
     assert said["budget_resolved"] is False
-    assert said["message"].startswith("the budget of ")
+    assert said["message"].startswith("The alarm limit for ")
     assert {json.loads(record.value)["rules"]["budget_resolved"] for record in story.first_alerts} == {False}
     assert "stream_detector_alarm_budget_resolved 0.0" in story.metrics.splitlines()
 

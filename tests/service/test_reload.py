@@ -132,8 +132,8 @@ def test_whether_the_budget_is_resolved_is_logged_when_that_changes_and_shown_al
         told.append(([(one.levelname, one.message.partition(":")[0]) for one in caplog.records[1:]], is_resolved))
 
     assert told == [
-        ([("INFO", "The budget of 0.1 false alarms per sensor and day (one in 10 days) is an estimate")], 0.0),
-        ([("INFO", "The budget of 5 false alarms per sensor and day is checked")], 1.0),
+        ([("INFO", "The alarm limit for 0.1 false alarms per sensor and day (one in 10 days) is an estimate")], 0.0),
+        ([("INFO", "The alarm limit for 5 false alarms per sensor and day is checked")], 1.0),
         ([], 1.0),
     ]
 
