@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from stream_detector.alert_view import printable
 from stream_detector.evaluation.found_events import BY_RULES, BY_SCORE
 from stream_detector.evaluation.report_tables import cause_cells
 from stream_detector.evaluation.scorecard import PRODUCT
@@ -18,6 +19,8 @@ BUDGET_VARIABLE = "STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY"
 #: Differences of VUS-PR below this are none.
 SMALLEST_DIFFERENCE = 0.01
 _NONE = "-"
+#: Sensors that are named, and the characters of a name.
+_WORST, _CHARACTERS = 3, 40
 
 
 def terminal_table(report: Mapping[str, Any]) -> list[str]:
@@ -146,12 +149,22 @@ def _false_alarms(report: Mapping[str, Any]) -> str:
     extent = f"{count} in {days:.3g} sensor-days, {per_day:.3g} a day; the budget is {budget:g}"
     if _is_over(report):
         return (
-            f"Too many false alarms? Yes: {extent}. For {budget:g} in fact, train on more healthy history like this file, "
-            f"or set {BUDGET_VARIABLE}={_digit(budget * budget / per_day):g}."
+            f"Too many false alarms? Yes: {extent}.{_where(report)} For {budget:g} in fact, train on more healthy "
+            f"history like this file, or set {BUDGET_VARIABLE}={_digit(budget * budget / per_day):g}."
         )
     if budget * days < 1.0:
         return f"Too many false alarms? Not that this file shows: {extent}, which is less than one in so short a time."
     return f"Too many false alarms? No: {extent}."
+
+
+def _where(report: Mapping[str, Any]) -> str:
+    """Name the sensors with the most false alarms, if there are several sensors: a storm of one is another matter."""
+    counts = [(one["detectors"][PRODUCT]["false_incidents"], one["sensor_id"]) for one in report.get("sensors", ())]
+    worst = sorted((one for one in counts if one[0]), key=lambda one: -one[0])[:_WORST]
+    if len(counts) < 2 or not worst:
+        return ""
+    named = [f"{printable(sensor, _CHARACTERS)} ({count:,})" for count, sensor in worst]
+    return f" Sensors with the most: {', '.join(named)}."
 
 
 def _is_over(report: Mapping[str, Any]) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from stream_detector.evaluation.scorecard import PRODUCT
 from stream_detector.evaluation.verdict import terminal_table, verdict_lines
 
 
@@ -58,6 +59,18 @@ def test_too_many_false_alarms_come_with_the_budget_to_set() -> None:
     # 47 in 100 days are 4.7 times the budget: .1 / 4.7 = .021.
     assert "Yes: 47 in 100 sensor-days, 0.47 a day; the budget is 0.1." in alarms
     assert "set STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=0.02." in alarms
+
+
+def test_too_many_false_alarms_are_those_of_a_few_sensors() -> None:
+    counts = {"pump-1": 5, "pump-2": 0, "pump-3": 40, "pump-4": 1, "pump-5": 1}
+    sensors = [{"sensor_id": name, "detectors": {PRODUCT: {"false_incidents": count}}} for name, count in counts.items()]
+
+    of_five, of_one = (
+        verdict_lines(report(detector(0.745, false=47)) | {"sensors": some})[1] for some in (sensors, sensors[:1])
+    )
+
+    assert "the budget is 0.1. Sensors with the most: pump-3 (40), pump-1 (5), pump-4 (1). For 0.1 in fact" in of_five
+    assert "Sensors" not in of_one
 
 
 @pytest.mark.parametrize(("false", "is_over"), [(15, False), (17, True)])
