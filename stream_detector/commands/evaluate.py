@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from stream_detector.assembly import decision_rules
 from stream_detector.commands.argument_types import count
 from stream_detector.commands.parsing_options import add_time_zone_option, parsing_of
@@ -126,8 +128,9 @@ def main(arguments: argparse.Namespace) -> int:
     truth = replace(truth, notes=(*truth.notes, *adaptation_notes(dataset, scored)))
     about = _about(arguments, scorer, settings, truth, (min(quiet_seconds), max(quiet_seconds)))
     evaluation = build_report(about, scorecards)
+    of_full_windows = np.where(scored.is_partial, np.nan, scored.score)
     evaluation["explanations"] = check_explanations(
-        scorer, scorer.calibration, dataset, scored.score, window_length=scorer.spec.window_length, seed=arguments.seed
+        scorer, scorer.calibration, dataset, of_full_windows, window_length=scorer.spec.window_length, seed=arguments.seed
     )
     evaluation["verdict"] = verdict_lines(evaluation)
     _write(arguments.output, evaluation, _plots(scorecards, arguments.pictures, scorer, config))

@@ -10,6 +10,7 @@ import numpy as np
 from stream_detector.detection.acceptance import Acceptance, AcceptedWindow, is_still_there, scored_windows
 from stream_detector.detection.decision import Decisions, Fold, ScoredReadings, steps_of
 from stream_detector.detection.decision_rules import DecisionRules
+from stream_detector.detection.partial_windows import is_scorable
 from stream_detector.detection.scorer import Scorer
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
 from stream_detector.state.arena import Arena
@@ -112,7 +113,8 @@ class BatchDecision:
         if self.fold.settling is not None and settling is not None:
             self.fold.settling[later] = settling[later]
         self.fold.errors[later] = np.nan
-        self.fold.scorable[later] = self.appended.filled[later] == self.appended.window_length
+        length, present = self.appended.window_length, self.appended.rows[later]
+        self.fold.scorable[later] = is_scorable(present, length, table_row, self.rules.partial)
 
     def _are_away(self, window: Float32Array, scale: Scales, table_row: Int32Array) -> BoolArray:
         """Return the features [F] whose median in a window [1, T, F] is where healthy data have none."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_detector.detection.partial_windows import PartialLevels
 from stream_detector.readings import Float64Array
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.timestamps import SECONDS_PER_DAY
@@ -58,6 +59,7 @@ class Calibration:
     readings: int  # readings that were fitted
     sensors: SensorTable
     prior_count: float = 64.0  # a sensor's own readings from which its level outweighs the fleet's
+    partial: PartialLevels | None = None  # of windows with few rows; None: these are not scored
 
     def margin(self, alarms_per_reading: float) -> float:
         """Return how far above the typical surprise the limit must be for incidents to start at this rate. Finite.

@@ -30,7 +30,7 @@ from stream_detector.detection.departure import Beyond
 from stream_detector.detection.levels import start_levels, update_levels
 from stream_detector.detection.severity import ratio_of, urgency
 from stream_detector.detection.silence_watch import Returns
-from stream_detector.detection.transition import CLOSED, OPENED, UPDATED, Silence, Transition
+from stream_detector.detection.transition import CLOSED, OPENED, UPDATED, Transition, transition_of
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from stream_detector.state.record_layout import NO_INCIDENT, Records
 
@@ -48,12 +48,13 @@ class ScoredReadings:
     offsets: Int64Array  # [N]
     errors: Float32Array  # [N, M] NaN: not scored
     wanted: BoolArray  # [N] the stride selects it for scoring
-    scorable: BoolArray  # [N] the window is full
+    scorable: BoolArray  # [N] the window is full, or has rows enough (partial_windows.py)
     interval_ms: Float32Array  # [N] the sensor's usual time between readings; 0: not known
     jump_ms: Int64Array  # [N] by how much the sensor's clock jumped forwards at this reading
     returns: Returns | None = None  # which readings [N] end a silence; None: none does
     beyond: Beyond | None = None  # how far the readings [N] are beyond what healthy data show; None: not known
     settling: BoolArray | None = None  # [N] the sensor's scale still moves (settling.py); None: no scale does
+    rows: Int64Array | None = None  # [N] of the window that belong together; None: all windows are full
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def reset_for_model(header: Records, table_rows: Int32Array, rules: DecisionRule
 def decide(header: Records, table_rows: Int32Array, readings: ScoredReadings, rules: DecisionRules) -> Decisions:
     """Fold readings [N] into the headers [G] of their sensors, in place; `table_rows` [G] are rows of the table of sensors.
 
-    The fold uses the errors of full windows that the stride selects or that fall into an open incident. It ignores all
+    The fold uses the errors of windows that the stride selects or that fall into an open incident. It ignores all
     others, so surplus errors change nothing. If needed errors are NaN, provide them and decide again from the old headers.
     """
     fold = Fold(rules, readings)
@@ -123,6 +124,7 @@ class Fold:
         self._rules = rules
         self._readings = readings
         self._settling = np.zeros(count, np.bool_) if readings.settling is None else readings.settling
+        self._rows = _partial_rows(readings, rules)
         self._margins = np.broadcast_to(rules.margins(readings.interval_ms), count)
         self._rates = np.broadcast_to(rules.rates(readings.interval_ms), count)
         self.decisions = Decisions(
@@ -166,7 +168,7 @@ class Fold:
         errors = self._needed_errors(positions, was_open)
         start_levels(state, rows, errors, rules)
         levels = rules.starts[rows] + state["shift"][:, : rules.starts.shape[1]]
-        above_level = errors - levels
+        above_level, is_full = self._as_if_full(errors - levels, positions)
         surprises = rules.tails.surprise(above_level) * rules.weights
         surprise = surprises.sum(axis=1)
         if self._readings.beyond is not None:
@@ -185,15 +187,22 @@ class Fold:
         found.surprises[positions] = surprises
         found.level_counts[positions] = state["level_count"]
         if anomalous.any() or was_open.any():
-            self._update_incidents(state, positions, levels, scored)
+            self._update_incidents(state, positions, levels, scored & is_full)
         self._balance(
             state, positions, scored & anomalous & (state["incident_offset"] == self._readings.offsets[positions]), scored
         )
-        normal = scored & ~anomalous & ~was_open
+        normal = scored & is_full & ~anomalous & ~was_open
         settling = self._settling[positions]
         update_levels(state, rows, above_level, normal=normal | (scored & settling), settling=settling, rules=rules)
         state["accepted"] = np.where(normal, np.clip(memory - rules.typical, 0.0, state["accepted"]), state["accepted"])
         header[sensors] = state
+
+    def _as_if_full(self, above_level: Float64Array, positions: Int64Array) -> tuple[Float64Array, BoolArray]:
+        """Return log errors above their level [G, M], as if all windows were full, and which are."""
+        if self._rows is None or self._rules.partial is None:
+            return above_level, np.ones(len(positions), np.bool_)
+        rows = self._rows[positions]
+        return self._rules.partial.correct(above_level, rows), rows == len(self._rules.partial.share)
 
     def _governed_margins(self, state: Records, positions: Int64Array) -> Float64Array:
         """Return the margin of each sensor at these readings [G]."""
@@ -226,14 +235,17 @@ class Fold:
         self.decisions.needed[positions] = needed = readings.scorable[positions] & (readings.wanted[positions] | was_open)
         return np.where(needed[:, np.newaxis], readings.errors[positions], np.float32(np.nan)).astype(np.float64)
 
-    def _update_incidents(self, state: Records, positions: Int64Array, levels: Float64Array, scored: BoolArray) -> None:
-        """Close, open, accept and update incidents, in this order."""
+    def _update_incidents(self, state: Records, positions: Int64Array, levels: Float64Array, seen: BoolArray) -> None:
+        """Close, open, accept and update incidents, in this order.
+
+        Only a full window with a score, `seen` [G], shows that a fault is over, or that it has become normal.
+        """
         rules, times = self._rules, self._rules.times(self._readings.interval_ms[positions])
         time_ms, anomalous = self._readings.times_ms[positions], self.decisions.anomalous[positions]
         holding = self.decisions.holding[positions]
         is_open = state["incident_offset"] != NO_INCIDENT
         quiet_for = time_ms - state["last_anomalous_ms"]
-        closing = is_open & ~holding & (quiet_for >= np.where(scored, times.quiet_ms, times.accept_ms))
+        closing = is_open & ~holding & (quiet_for >= np.where(seen, times.quiet_ms, times.accept_ms))
         self._record(CLOSED, closing, state, positions)
         _clear_incident(state, closing)
         opening = anomalous & ~is_open
@@ -245,7 +257,8 @@ class Fold:
         is_worse = urgency(state["incident_ratio"]) > before
         self._record(OPENED, opening, state, positions)
         open_ms = time_ms - state["incident_time_ms"]
-        accepting = is_open & np.where(anomalous, open_ms >= times.accept_ms, holding & (open_ms >= 2 * times.accept_ms))
+        is_old = np.where(anomalous, open_ms >= times.accept_ms, holding & (open_ms >= 2 * times.accept_ms))
+        accepting = is_open & is_old & seen
         self._record(CLOSED, accepting, state, positions, is_accepted=True)
         self._record_acceptances(accepting, positions, levels)
         _clear_incident(state, accepting)
@@ -278,20 +291,11 @@ class Fold:
             self.decisions.acceptances.append(Acceptance(position, group, levels[at], limit))
 
 
-def transition_of(
-    header: np.void, position: int, status: str, *, is_accepted: bool = False, silence: Silence | None = None
-) -> Transition:
-    """Describe a change of the incident in a header."""
-    return Transition(
-        position=position,
-        status=status,
-        incident_offset=int(header["incident_offset"]),
-        opened_ms=int(header["incident_time_ms"]),
-        peak_score=float(header["incident_peak"]),
-        peak_ratio=float(header["incident_ratio"]),
-        is_accepted=is_accepted,
-        silence=silence,
-    )
+def _partial_rows(readings: ScoredReadings, rules: DecisionRules) -> Int64Array | None:
+    """Return the rows of the windows [N]; None if all that can be scored are full."""
+    if readings.rows is None or rules.partial is None or not (readings.rows < len(rules.partial.share)).any():
+        return None
+    return readings.rows
 
 
 def _open_incident(state: Records, which: BoolArray, offsets: Int64Array, times_ms: Int64Array) -> None:

@@ -13,6 +13,7 @@ from stream_detector.detection.budget_resolution import BudgetResolution
 from stream_detector.detection.calibration import Calibration, Tails, alarms_per_reading
 from stream_detector.detection.departure import Beyond, HealthyRange
 from stream_detector.detection.governor import Governor
+from stream_detector.detection.partial_windows import PartialTable
 from stream_detector.detection.rules.fold import RuleConfig
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, FloatArray, Int32Array
 from stream_detector.state.known_sensors import UNKNOWN
@@ -90,6 +91,7 @@ class DecisionRules:
     pace: OwnPace | None = None  # margin and times of a sensor whose interval is known; the fields above are the model's
     healthy_range: HealthyRange | None = None  # None: not known
     findings: RuleConfig | None = None  # of the rules that need no model; None: there are none
+    partial: PartialTable | None = None  # of windows with few rows; None: these are not scored
     resolution: BudgetResolution | None = None  # how well the budget is known to be kept; None: there is no model
 
     @classmethod
@@ -117,6 +119,7 @@ class DecisionRules:
             accept_ms=accept_ms,
             model_tag=model_tag,
             rate=alarms_per_reading,
+            partial=calibration.partial.by_rows() if calibration.partial else None,
         )
 
     def margins(self, interval_ms: Float32Array) -> Float64Array | float:

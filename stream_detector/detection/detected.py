@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from stream_detector.detection.decision import Decisions
 from stream_detector.detection.rules.changes import RuleChange
+from stream_detector.readings import BoolArray
 from stream_detector.state.running_scale import Scales
 from stream_detector.state.windows import Appended
 
@@ -19,3 +20,4 @@ class Detected:
     scored: int  # readings that have a score
     decisions: Decisions | None  # None: scoring was off
     rule_changes: tuple[RuleChange, ...] = ()  # in any order
+    scorable: BoolArray | None = None  # [N] the window is full, or of a sensor that is scored before; None: not known

@@ -17,6 +17,7 @@ from stream_detector.detection.input_silence import PARTITION as INPUT_PARTITION
 from stream_detector.detection.input_silence import InputSilence, input_event
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.open_incidents import OpenIncident, write_incident
+from stream_detector.detection.partial_windows import is_scorable
 from stream_detector.detection.rules.batch import RuleBatch
 from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.detection.rules.fold import fold_rules
@@ -45,6 +46,7 @@ class PendingBatch:
     chosen: Int64Array  # [K] positions of the accepted readings that are being scored
     errors: Callable[[], Float32Array]  # waits for the log errors [K, M] of the chosen readings
     rule_changes: tuple[RuleChange, ...] = ()
+    scorable: BoolArray | None = None  # [N] as in Detected
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,18 +167,21 @@ class Detector:
         scales = learn(self.arena.records, appended, values, table_rows, self._windows.scales)
         changes: tuple[RuleChange, ...] = ()
         if self._rules.findings is not None:
-            batch = RuleBatch.of(appended, readings, last_time_ms, table_rows, returns)
+            batch = RuleBatch.of(
+                appended, readings, last_time_ms, table_rows, returns, scores_partial=self._rules.partial is not None
+            )
             changes = fold_rules(
                 self.arena.records, self.arena.rules, batch, self.model.features, self._rules.findings, emits=scoring
             )
         if not scoring or not len(values):
             return PendingBatch(appended, scales, touched, None, np.zeros(0, np.int64), no_errors, changes)
         fold = self._fold(readings, appended, groups, returns, scales)
+        scorable = fold.scorable.copy()  # the decision finds windows without a value
         fold = replace(fold, beyond=self._rules.beyond(values, scales, table_rows))
         has_incident = self.arena.records["header"]["incident_offset"][touched] != NO_INCIDENT
         started = start_scoring(self._scorer, appended, scales, fold, fold.wanted | has_incident[groups])
         changes += silence_changes(readings, appended, returns)
-        return PendingBatch(appended, scales, touched, fold, *started, changes)
+        return PendingBatch(appended, scales, touched, fold, *started, changes, scorable)
 
     def finish(self, pending: PendingBatch) -> Detected:
         """Wait for the scores of a batch, and decide. Slots may have been released since: their new state is then lost."""
@@ -186,12 +191,13 @@ class Detector:
         batch = pending.appended, pending.scales, pending.touched, pending.fold
         decisions = BatchDecision(self.arena, self._scorer, self._rules, self._windows.scales, *batch).run()
         scored = int((~np.isnan(decisions.scores)).sum())
-        return Detected(pending.appended, pending.scales, scored, decisions, pending.rule_changes)
+        return Detected(pending.appended, pending.scales, scored, decisions, pending.rule_changes, pending.scorable)
 
     def _fold(
         self, readings: Readings, appended: Appended, groups: Int64Array, returns: Returns | None, scales: Scales
     ) -> ScoredReadings:
         """Return accepted readings in the form that `decide` takes, without errors yet."""
+        rows, table_rows = appended.rows, self.arena.table_rows[appended.slot]
         return ScoredReadings(
             groups=groups,
             ranks=appended.rank,
@@ -199,11 +205,12 @@ class Detector:
             offsets=readings.offsets[appended.reading],
             errors=np.full((len(appended.reading), len(self.model.members)), np.nan, np.float32),
             wanted=(appended.count + self.arena.phases[appended.slot]) % self._windows.stride == 0,
-            scorable=appended.filled == self.model.window_length,
+            scorable=is_scorable(rows, self.model.window_length, table_rows, self._rules.partial),
             interval_ms=appended.interval_ms,
             jump_ms=appended.jump_ms,
             returns=returns,
             settling=scales.are_settling,
+            rows=rows,
         )
 
     def alerts(self, readings: Readings, detected: Detected, input_topic: str, alerts_topic: str) -> list[Message]:

@@ -52,7 +52,9 @@ def change_contexts(
     readings: Readings, appended: Appended, decisions: Decisions, positions: Int64Array, *, states: list[str], topic: str
 ) -> list[ChangeContext]:
     """Describe accepted readings [K] of a topic, whose sensors are in these states [K], for their events."""
-    starts_ms, rows = appended.starts_ms(positions).tolist(), appended.newest_values()[positions]
+    is_scored = ~np.isnan(decisions.scores[positions])
+    lengths = np.where(is_scored, appended.rows[positions], appended.filled[positions])
+    starts_ms, rows = appended.starts_ms(positions, lengths).tolist(), appended.newest_values()[positions]
     return [
         ChangeContext(
             sensor_id=readings.sensors[reading],
@@ -64,15 +66,15 @@ def change_contexts(
                 last_offset=int(readings.offsets[reading]),
                 start=iso_time(start_ms),
                 end=iso_time(int(readings.times_ms[reading])),
-                length=int(appended.filled[position]),
+                length=length,
             ),
             score=float(decisions.scores[position]),
             threshold=float(decisions.thresholds[position]),
             margin_factor=float(decisions.factors[position]),
             sensor_state=state,
         )
-        for position, reading, newest, start_ms, state in zip(
-            positions.tolist(), appended.reading[positions].tolist(), rows, starts_ms, states, strict=True
+        for position, reading, newest, start_ms, length, state in zip(
+            positions.tolist(), appended.reading[positions].tolist(), rows, starts_ms, lengths.tolist(), states, strict=True
         )
     ]
 

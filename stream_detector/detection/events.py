@@ -169,7 +169,7 @@ class Event(Struct, frozen=True, kw_only=True):
             "How unusual the window ending at this reading is: the mean of its surprise and of a slow memory of the sensor's "
             "surprise. The surprise is the weighted mean over the members of -ln of the share of readings with a larger error: "
             "for one member, one reading in 150 has 5 or more; a value beyond the healthy range adds to it. Null if not "
-            "scored: a sensor that returns after a gap closes its incident while its window fills."
+            "scored, as when a sensor that the model does not know closes its incident while its window fills."
         ),
     ] = None
     threshold: Annotated[
@@ -198,9 +198,11 @@ class Event(Struct, frozen=True, kw_only=True):
     sensor_state: Annotated[
         str,
         _about(
-            "`warming`: the window is not full. `provisional`: the sensor was not in training and still learns its scale or "
-            "levels: spikes and jumps are found, slow changes may be learned. `relearning`: features that shifted in an "
-            "accepted incident are learned again, and not scored meanwhile. `silent`: it was silent until this event.",
+            "`warming`: the window is not full, and the model does not know the sensor, so it is not scored. `provisional`: "
+            "the evidence is weaker. Either the window is not full (`window.length`); or the sensor was not in training and "
+            "still learns its scale or levels: spikes and jumps are found, slow changes may be learned. `relearning`: features "
+            "that shifted in an accepted incident are learned again, and not scored meanwhile. `silent`: it was silent until "
+            "this event.",
             enum=[WARMING, PROVISIONAL, RELEARNING, READY, OF_SILENCE],
         ),
     ] = ""
@@ -226,7 +228,7 @@ class Event(Struct, frozen=True, kw_only=True):
         tuple[Annotated[float, Meta(extra_json_schema={"minimum": 0})], ...],
         _about(
             "When the anomaly occurred: share of the surprise per step, oldest first, with sum 1. A reading that was "
-            "lost within the window has a step too. Empty if not scored."
+            "lost within the window has a step too; steps before the window's first reading have 0. Empty if not scored."
         ),
     ] = ()
     features: Annotated[tuple[EventFeature, ...], _about("Largest share of the surprise first. Empty if not scored.")] = ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from stream_detector.state.record_layout import RULE_TYPES
 
 OPENED, UPDATED, CLOSED = "opened", "updated", "closed"
@@ -43,3 +45,19 @@ class Transition:
     peak_ratio: float  # the largest ratio of score to threshold in the incident so far
     is_accepted: bool  # closed because it counts as a new normal state
     silence: Silence | None = None  # closed because the sensor fell silent
+
+
+def transition_of(
+    header: np.void, position: int, status: str, *, is_accepted: bool = False, silence: Silence | None = None
+) -> Transition:
+    """Describe a change of the incident in a header."""
+    return Transition(
+        position=position,
+        status=status,
+        incident_offset=int(header["incident_offset"]),
+        opened_ms=int(header["incident_time_ms"]),
+        peak_score=float(header["incident_peak"]),
+        peak_ratio=float(header["incident_ratio"]),
+        is_accepted=is_accepted,
+        silence=silence,
+    )

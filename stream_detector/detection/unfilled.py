@@ -1,4 +1,4 @@
-"""Finds sensors whose gaps restart their windows before these are full, so that they are never scored."""
+"""Finds sensors whose gaps restart their windows before these are full, so that they are scored by few rows, or never."""
 
 from __future__ import annotations
 

@@ -51,6 +51,8 @@ def check_explanations(
 ) -> dict[str, Any] | None:
     """Measure faithfulness on the windows with the highest scores [N] of a dataset, of sensors known to the model.
 
+    The scores are NaN where a window is not full.
+
     Returns JSON-like data; None if there is no such window.
     """
     ends = _most_surprising(calibration, dataset, scores, window_length)
@@ -88,7 +90,7 @@ def _most_surprising(calibration: Calibration, dataset: Dataset, scores: Float64
 
 
 def _window(dataset: Dataset, end: int, window_length: int) -> Float32Array:
-    """Return the last T rows [T, F] of the sensor up to `end`, as they are scored. A scored row always has that many."""
+    """Return the last T rows [T, F] of the sensor up to `end`, as they are scored, of a row whose window is full."""
     of_sensor = np.flatnonzero(dataset.codes[: end + 1] == dataset.codes[end])[-window_length:]
     rows = np.asarray(dataset.values[of_sensor], np.float32)
     return np.asarray(timed(rows[np.newaxis], dataset.times_ms[of_sensor][np.newaxis])[0])

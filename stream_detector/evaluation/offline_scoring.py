@@ -31,7 +31,8 @@ OnEvents = Callable[[list[Message]], object]
 class ScoredRows:
     """The outcome of each row [N]; score and threshold are NaN where the row was not scored.
 
-    A row is not scored if it is late, its window is not full or holds no value, or it falls between two strides.
+    A row is not scored if it is late, its window holds no value, or is not full and its sensor not known to the model, or if it
+    falls between two strides.
     """
 
     score: Float64Array
@@ -39,10 +40,11 @@ class ScoredRows:
     is_anomaly: BoolArray
     is_holding: BoolArray  # holds an incident open, if one is open; every anomaly does
     is_late: BoolArray  # dropped: not newer than the newest reading of its sensor
-    is_warming: BoolArray  # accepted, but the window is not full: at the start or after a gap
+    is_warming: BoolArray  # accepted, but not scored, for its window is not full: at the start or after a gap
     changes: tuple[RuleChange, ...] = ()  # of incidents of rules; their offsets are row numbers
     margin_factor: Float64Array = field(default_factory=lambda: np.empty(0))  # that moved the threshold; NaN if not scored
     accepted: tuple[int, ...] = ()  # rows at which an incident of the score was accepted as the new normal
+    is_partial: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_))  # the window is not full; empty: none is
 
 
 def join(parts: Sequence[ScoredRows]) -> ScoredRows:
@@ -57,6 +59,7 @@ def join(parts: Sequence[ScoredRows]) -> ScoredRows:
         changes=tuple([change for part in parts for change in part.changes]),
         margin_factor=np.concatenate([part.margin_factor for part in parts]),
         accepted=tuple([row for part in parts for row in part.accepted]),
+        is_partial=np.concatenate([part.is_partial for part in parts]),
     )
 
 
@@ -133,8 +136,8 @@ def _score_batch(detector: Detector, dataset: Dataset, rows: slice, on_events: O
     is_anomaly, is_holding = np.zeros((2, count), np.bool_)
     is_late = np.ones(count, np.bool_)
     is_late[detected.appended.reading] = False
-    is_warming = np.zeros(count, np.bool_)
-    is_warming[detected.appended.reading] = detected.appended.filled < detector.model.window_length
+    is_partial = np.zeros(count, np.bool_)
+    is_partial[detected.appended.reading] = detected.appended.filled < detector.model.window_length
     if detected.decisions is not None:
         scored = ~np.isnan(detected.decisions.scores)
         at = detected.appended.reading[scored]
@@ -145,4 +148,15 @@ def _score_batch(detector: Detector, dataset: Dataset, rows: slice, on_events: O
         factor[at] = detected.decisions.factors[scored]
         places = [one.position for one in detected.decisions.transitions if one.is_accepted]
         accepted = tuple(readings.offsets[detected.appended.reading[places]].tolist())
-    return ScoredRows(score, threshold, is_anomaly, is_holding, is_late, is_warming, detected.rule_changes, factor, accepted)
+    return ScoredRows(
+        score,
+        threshold,
+        is_anomaly,
+        is_holding,
+        is_late,
+        is_partial & np.isnan(score),
+        detected.rule_changes,
+        factor,
+        accepted,
+        is_partial,
+    )

@@ -66,7 +66,7 @@ class LabelledSeries:
     values: Float64Array  # [N, F]; NaN = missing
     labels: BoolArray  # [N]
     is_late: BoolArray  # [N] dropped by the stream
-    is_warming: BoolArray  # [N] before the sensor's first full window
+    is_warming: BoolArray  # [N] not scored, for the window is not full
     product: Detection
     silences_ms: Int64Array = field(default_factory=_no_silences)  # [S, 2] start and end of labelled events without a reading
     causes: Mapping[str, Int64Array] = field(default_factory=dict)  # when each row tells an alarm [N]: of BY_SCORE, and a rule

@@ -47,7 +47,7 @@ def compile_explanations(members: Members, tiles: Tiles, normalization: ErrorNor
         outputs = members.outputs(windows)
         found = [output.attention for output in outputs if output.attention is not None]
         attention = found[0] if found else ops.zeros((tiles.rows, 0))
-        by_feature, by_step = _error_shares(outputs, normalization, tiles)
+        by_feature, by_step = _error_shares(outputs, windows, normalization, tiles)
         expected = unscale(_mean_expected(outputs, windows.scaled), location, deviation, ops)
         imputed = ops.logical_not(present[:, -1])
         return attention, expected, by_feature, by_step, imputed
@@ -60,15 +60,18 @@ def as_window_errors(outputs: list[NDArray[Any]]) -> list[WindowErrors]:
     return [WindowErrors(*fields) for fields in zip(*outputs, strict=True)]
 
 
-def _error_shares(outputs: list[MemberOutput], normalization: ErrorNormalization, tiles: Tiles) -> tuple[Tensor, Tensor]:
+def _error_shares(
+    outputs: list[MemberOutput], windows: Windows, normalization: ErrorNormalization, tiles: Tiles
+) -> tuple[Tensor, Tensor]:
     """Return each member's error as shares of the features [N, M, F] and of the steps [N, M, T]; each sums to 1.
 
     The error is the sum of cells: the squared residual of step t, feature f, divided by (rows of f times b_f), for the features
-    with the largest ratios. Without any error, all shares are equal.
+    with the largest ratios. Without any error, the shares of all rows that have a value are equal.
     """
     scored = np.asarray(normalization.scored, np.float32) * outputs[0].newest  # [N, F]
     equal_features = scored / ops.maximum(ops.sum(scored, axis=-1, keepdims=True), 1.0)
-    equally = np.full(tiles.window_length, 1.0 / tiles.window_length, np.float32)
+    has_value = ops.max(windows.present, axis=2)
+    equally = has_value / ops.maximum(ops.sum(has_value, axis=1, keepdims=True), 1.0)
     ratios = normalization.ratios(*feature_errors(outputs), ops)
     _, largest = ops.top_k(ratios, normalization.top_count)
     selected = ops.sum(ops.one_hot(largest, tiles.features), axis=2)  # [N, M, F]

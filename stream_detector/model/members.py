@@ -26,7 +26,8 @@ class MemberOutput:
 
     residuals: Tensor  # [N, R, F] 0 where a value is missing
     present: Tensor  # [N, R, F] 1 where there is a value, else 0
-    known: Tensor  # [N, R] 1 where the row has any value, else 0: its reading was lost
+    known: Tensor  # [N, R] 1 where the row has any value, else 0: its reading was lost, or it is before the first
+    begun: Tensor  # [N, R] 1 from the first row of the window on that has any value
     newest: Tensor  # [N, F] 1 where there is a newest value, else 0; without it a feature has no error
     expected: Tensor | None  # [N, R, F] scaled values; None: the member expects changes, not values
     attention: Tensor | None = None  # [N, T] of the network; the linear members have none
@@ -72,14 +73,17 @@ def restore_members(artifact: Artifact) -> Members:
 def feature_errors(outputs: list[MemberOutput]) -> tuple[Tensor, Tensor]:
     """Return the errors e_f [N, M, F] over the rows that have a value, and how much they count [N, M, F].
 
-    They count where there is such a row, and a newest value, by the share of the member's rows that were not lost; elsewhere
-    both are 0.
+    They count where there is such a row, and a newest value, by the share of the member's rows that were not lost, of those
+    since the window's first; elsewhere both are 0.
 
     The error is the mean squared residual. For the network it is the root of that, times the absolute mean residual: a shifted
     level makes its residuals err in one direction.
     """
     counts = [ops.sum(output.present, axis=1) for output in outputs]
-    known = [ops.sum(output.known, axis=1, keepdims=True) / float(output.known.shape[1]) for output in outputs]
+    known = [
+        ops.sum(output.known, axis=1, keepdims=True) / ops.maximum(ops.sum(output.begun, axis=1, keepdims=True), 1.0)
+        for output in outputs
+    ]
     errors = []
     for output, count in zip(outputs, counts, strict=True):
         at_least_one = ops.maximum(count, 1.0)
@@ -95,15 +99,22 @@ def _network_output(autoencoder: MaskedAutoencoder, windows: Windows) -> MemberO
     centre, spread, attention = autoencoder.expect(windows)
     present = windows.present[:, -centre.shape[1] :]
     residuals = (windows.scaled[:, -centre.shape[1] :] - centre) / spread * present
-    return MemberOutput(residuals, present, ops.max(present, axis=2), windows.present[:, -1], centre, attention)
+    begun = _begun(windows)[:, -centre.shape[1] :]
+    return MemberOutput(residuals, present, ops.max(present, axis=2), begun, windows.present[:, -1], centre, attention)
 
 
 def _linear_output(member: LinearMember, windows: Windows) -> MemberOutput:
     actual, expected = member.expect(windows.scaled, ops)
     present = windows.present[:, -member.spec.rows_predicted :]
-    known = ops.max(present, axis=2)
+    known, begun = ops.max(present, axis=2), _begun(windows)[:, -member.spec.rows_predicted :]
     if member.spec.kind == CHANGE:
         before = windows.present[:, -member.spec.rows_predicted - 1 : -1]
         present, known = present * before, known * ops.max(before, axis=2)
+        begun = _begun(windows)[:, -member.spec.rows_predicted - 1 : -1]
     shown = None if member.spec.kind == CHANGE else expected
-    return MemberOutput((actual - expected) * present, present, known, windows.present[:, -1], shown)
+    return MemberOutput((actual - expected) * present, present, known, begun, windows.present[:, -1], shown)
+
+
+def _begun(windows: Windows) -> Tensor:
+    """Return 1 [N, T] from the first row on that has any value, else 0."""
+    return ops.minimum(ops.cumsum(ops.max(windows.present, axis=2), axis=1), 1.0)

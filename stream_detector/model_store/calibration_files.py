@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.detection.calibration import Calibration, Tails
+from stream_detector.detection.partial_windows import PartialLevels
 from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.readings import Float32Array
 from stream_detector.state.known_sensors import SensorTable
@@ -19,17 +20,24 @@ _HEALTHY = "healthy/"
 
 def calibration_to_json(calibration: Calibration) -> dict[str, Any]:
     """Return the calibration without its table of sensors."""
-    content = {name: getattr(calibration, name) for name in Calibration.__slots__ if name not in ("sensors", "tails")}
+    apart = ("sensors", "tails", "partial")
+    content = {name: getattr(calibration, name) for name in Calibration.__slots__ if name not in apart}
     tails = {name: getattr(calibration.tails, name).tolist() for name in Tails.__slots__}
     arrays = {"weights": calibration.weights.tolist(), "pooled_level": calibration.pooled_level.tolist()}
-    return {**content, **arrays, "members": list(calibration.members), "tails": tails}
+    partial = calibration.partial and {name: getattr(calibration.partial, name).tolist() for name in PartialLevels.__slots__}
+    return {**content, **arrays, "members": list(calibration.members), "tails": tails, "partial": partial}
 
 
 def parse_calibration(data: Mapping[str, Any], sensors: SensorTable) -> Calibration:
     """Rebuild a calibration from the output of calibration_to_json; raise KeyError or TypeError for other data."""
     arrays = {name: np.array(data[name], np.float64) for name in ("weights", "pooled_level")}
     tails = Tails(**{name: np.array(values, np.float64) for name, values in data["tails"].items()})
-    return Calibration(**{**data, **arrays, "tails": tails, "members": tuple(data["members"]), "sensors": sensors})
+    partial = data["partial"] and PartialLevels(
+        rows=np.array(data["partial"]["rows"], np.int64),
+        **{name: np.array(data["partial"][name], np.float64) for name in ("shift", "share")},
+    )
+    members = tuple(data["members"])
+    return Calibration(**{**data, **arrays, "tails": tails, "partial": partial, "members": members, "sensors": sensors})
 
 
 def sensor_arrays(table: SensorTable) -> dict[str, NDArray[Any]]:

@@ -51,7 +51,7 @@ from stream_detector.model_store.validation import (
 from stream_detector.readings import Float32Array
 from stream_detector.values import MissingValues
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 SPEC, WEIGHTS, SCORING, CALIBRATION, SENSORS, REPORT = (
     "spec.json",
     "weights.safetensors",

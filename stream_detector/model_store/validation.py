@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.partial_windows import PartialLevels
 from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.model.artifact import NetworkSpec
 from stream_detector.model.error_normalization import ErrorNormalization
@@ -122,6 +123,19 @@ def check_calibration(calibration: Calibration, spec: ModelSpec) -> None:
     )
     _require(calibration.readings > 0 and calibration.prior_count > 0, "the calibration has no readings")
     _check_table(calibration.sensors, spec)
+    if calibration.partial:
+        check_partial(calibration.partial, spec)
+
+
+def check_partial(partial: PartialLevels, spec: ModelSpec) -> None:
+    """Check what windows with few rows do to the members' errors."""
+    knots = len(partial.rows)
+    is_ascending = knots > 1 and partial.rows[0] == 1 and bool((np.diff(partial.rows) > 0).all())
+    _require(is_ascending and partial.rows[-1] == spec.window_length, "partial windows: their rows are not those of a window")
+    _numbers("partial windows: shifts", partial.shift, knots, len(spec.members))
+    _numbers("partial windows: shares", partial.share, knots, len(spec.members))
+    in_range = ((partial.share >= 0) & (partial.share <= 1)).all() and (partial.share[-1] == 1).all()
+    _require(bool(in_range) and bool((partial.shift[-1] == 0).all()), "partial windows: a full one is not as it is")
 
 
 def check_healthy(healthy: HealthyData, sensors: int, features: int) -> None:

@@ -138,6 +138,7 @@ def drop_partitions(lost: Collection[int], decoded: Decoded, detected: Detected)
         0 if decisions is None else int((~np.isnan(decisions.scores)).sum()),
         decisions,
         _rule_changes(lost, detected.rule_changes, is_kept),
+        None if detected.scorable is None else detected.scorable[is_accepted],
     )
 
 

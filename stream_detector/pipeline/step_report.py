@@ -36,7 +36,7 @@ class StepReport:
     relearning: int = 0  # readings of sensors that learn features again
     raised: int = 0  # readings of sensors whose incidents have raised their limit
     scored: int = 0
-    sensor_days: float = 0.0  # event time of readings with a full window, by the sensors' own intervals
+    sensor_days: float = 0.0  # event time of readings whose window can be scored, by the sensors' own intervals
     alerts: Counter[tuple[str, str]] = field(default_factory=Counter)  # by type and status
     rule_lines: list[str] = field(default_factory=list)  # about incidents of rules that opened or closed, the first of them
     dead_letters: Counter[str] = field(default_factory=Counter)  # by reason
@@ -108,8 +108,9 @@ def _relearning(detected: Detected) -> int:
 
 
 def _sensor_days(detected: Detected, model: ModelSpec) -> float:
-    """Return the event time of the readings with a full window, each by the interval of its sensor, or else the model's."""
+    """Return the event time of readings whose window can be scored, each by the interval of its sensor, or else the model's."""
     appended = detected.appended
-    own_ms = appended.interval_ms[appended.filled == model.window_length]
+    is_full = appended.filled == model.window_length
+    own_ms = appended.interval_ms[is_full if detected.scorable is None else detected.scorable]
     interval_ms = np.where(own_ms > 0, own_ms, 1000.0 * model.sampling_interval_seconds)
     return float(interval_ms.sum(dtype=np.float64)) / 1000.0 / SECONDS_PER_DAY

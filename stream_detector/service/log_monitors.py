@@ -162,7 +162,8 @@ class GapLog:
     def _warn(self, seconds: float) -> None:
         logger.warning(
             "%d of %d readings in the last %.0f s restarted their sensor's window because they came too long after the "
-            "previous reading; a sensor is not scored until its window is full. Check that sensors send as often as they "
+            "previous reading; until its window is full, a sensor is scored by the few readings since, or not at all if the "
+            "model does not know it. Check that sensors send as often as they "
             "did in training and that all readings of a sensor have the same key; "
             "STREAM_DETECTOR_STATE__MAX_GAP_SECONDS allows longer gaps",
             self._restarted,

@@ -49,7 +49,7 @@ METRICS = (
     Metric(
         "sensor_days",
         Kind.COUNTER,
-        "Event time monitored, in sensor-days: readings with a full window times their sensor's interval.",
+        "Event time monitored, in sensor-days: readings whose window can be scored times their sensor's interval.",
     ),
     Metric(
         "alerts",
@@ -95,7 +95,7 @@ METRICS = (
     Metric(
         "unfilled_sensors",
         Kind.GAUGE,
-        "Sensors in memory that are never scored: they have sent four windows of readings, and gaps restarted each window.",
+        "Sensors in memory that never have a full window: they have sent four windows of readings, and gaps restarted each.",
     ),
     Metric("silent_sensors", Kind.GAUGE, "Sensors in memory that are silent: announced, and not heard again."),
     Metric("newest_reading_timestamp_seconds", Kind.GAUGE, "Event time of the newest reading."),

@@ -1,4 +1,4 @@
-"""Warns of sensors that are never scored, because gaps restart their windows before these are full."""
+"""Warns of sensors that never have a full window, because gaps restart it before: they are scored by few readings, or never."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class UnfilledLog:
         self._logged, self._next_at = found.count, now + _HOUR_SECONDS
         names = [f"{listed([name], 1)} (a reading about every {duration(seconds)})" for name, seconds in found.some]
         logger.warning(
-            "%s never scored, because gaps restart %s before there are %d readings in a row: %s. "
+            "%s a full window, because gaps restart it before there are %d readings in a row: %s. A sensor that the model "
+            "knows is scored by the few that there are, any other is never scored. "
             "STREAM_DETECTOR_STATE__MAX_GAP_SECONDS allows longer gaps; a model trained with a shorter --window-length needs "
             "fewer readings. Check that all readings of a sensor have the same key",
-            "1 sensor is" if found.count == 1 else f"{found.count:,} sensors are",
-            "its window" if found.count == 1 else "their windows",
+            "1 sensor never has" if found.count == 1 else f"{found.count:,} sensors never have",
             found.window_length,
             listed(names, found.count, are_shown=True),
             extra={"unfilled_sensors": found.count},

@@ -28,11 +28,14 @@ MOST_LOST_SHARE = 0.5
 FEWEST_STEPS = 7
 
 
-def with_lost_rows(windows: Float32Array, codes: UInt16Array) -> Float32Array:
+def with_lost_rows(windows: Float32Array, codes: UInt16Array, rows: Int64Array | None = None) -> Float32Array:
     """Return windows [K, T, F] with rows of NaN for the readings that were lost in them; the given ones if none was.
 
-    `codes` [K, T]: of the times since the row before; a window's first one is not read.
+    `codes` [K, T]: of the times since the row before; a window's first one is not read. Only the newest `rows` [K] of a window
+    are there (None: all).
     """
+    if rows is not None:
+        return _partial_with_lost_rows(windows, codes, rows)
     some = np.flatnonzero(_may_have_lost(codes[:, 1:]))
     if not len(some):
         return windows
@@ -48,6 +51,16 @@ def with_lost_rows(windows: Float32Array, codes: UInt16Array) -> Float32Array:
     result[some] = np.nan
     window = np.broadcast_to(some[:, np.newaxis], row.shape)
     result[window[kept], row[kept]] = windows[some][kept]
+    return result
+
+
+def _partial_with_lost_rows(windows: Float32Array, codes: UInt16Array, rows: Int64Array) -> Float32Array:
+    """Do it for windows of which only the newest `rows` [K] are there: those with as many rows at a time."""
+    result = windows.copy()
+    for count in np.unique(rows).tolist():
+        same = np.flatnonzero(rows == count)
+        found = with_lost_rows(windows[same][:, -count:], codes[same][:, -count:])
+        result[same, -count:] = found
     return result
 
 

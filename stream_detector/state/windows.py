@@ -79,10 +79,28 @@ class Appended:
         steps = np.arange(self.window_length)
         return np.asarray(self.extended_values[self.window_start[chosen, None] + steps])
 
+    @property
+    def rows(self) -> Int64Array:
+        """The newest rows [M] of the window as of each accepted reading that belong together: all, if it is full.
+
+        A window that is nearly full may follow a clock that was set back: then only the rows since are sure to.
+        """
+        filled = self.filled.astype(np.int64)
+        before = max(0, self.window_length - SEAM_READINGS)
+        return np.where((filled > before) & (filled < self.window_length), filled - before, filled)
+
     def timed_windows(self, chosen: Int64Array) -> Float32Array:
-        """Return the windows [K, T, F] as of the chosen readings with a row of NaN for each lost one (lost_readings.py)."""
-        rows = self.window_start[chosen, None] + np.arange(self.window_length)
-        return with_lost_rows(np.asarray(self.extended_values[rows]), self.extended_steps[rows])
+        """Return the windows [K, T, F] as of the chosen readings with a row of NaN for each lost one (lost_readings.py).
+
+        The rows before the `rows` that belong together are NaN too.
+        """
+        position = self.window_start[chosen, None] + np.arange(self.window_length)
+        values, steps = np.asarray(self.extended_values[position]), self.extended_steps[position]
+        rows = self.rows[chosen]
+        if (rows == self.window_length).all():
+            return with_lost_rows(values, steps)
+        values[np.arange(self.window_length) < (self.window_length - rows)[:, np.newaxis]] = np.nan
+        return with_lost_rows(values, steps, rows)
 
     def newest_values(self) -> Float32Array:
         """Return the newest row [M, F] of the window as of each accepted reading: its values, and the rises of counters."""
@@ -97,11 +115,15 @@ class Appended:
             values[feature] = self.rises.value_at(position, number, float(expected[feature]))
         return values
 
-    def starts_ms(self, chosen: Int64Array) -> Int64Array:
-        """Return the event times of the windows' first rows [K], to within a 1024th of the longest step between rows."""
+    def starts_ms(self, chosen: Int64Array, rows: Int64Array | None = None) -> Int64Array:
+        """Return the event times of the first of the windows' newest `rows` [K], to within a 1024th of their longest step.
+
+        Without `rows`, of all that the windows have.
+        """
+        counted = self.filled[chosen].astype(np.int64) if rows is None else rows
         steps = np.arange(self.window_length)
         between = steps_of(self.extended_steps[self.window_start[chosen, None] + steps])  # [K, T]
-        inside = steps > self.window_length - self.filled[chosen, None]
+        inside = steps > self.window_length - counted[:, np.newaxis]
         return np.asarray(self.times_ms[chosen] - (between * inside).sum(axis=1))
 
 

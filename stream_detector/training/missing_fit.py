@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from stream_detector.model.missing_levels import MissingLevels
-from stream_detector.readings import Float32Array, Float64Array, Int64Array
+from stream_detector.readings import Float32Array, Float64Array, FloatArray, Int64Array
 from stream_detector.state.running_scale import Scales
 from stream_detector.training.data_split import timed_windows
 from stream_detector.training.preparation import Prepared
@@ -82,11 +82,17 @@ def _pairs(correlation: Float64Array) -> list[tuple[int, int]]:
     return ranked[:MOST_PAIRS]
 
 
-def _moments(log_errors: Float32Array) -> Float64Array:
-    """Return mean and log spread [2, M] of log errors [N, M]; NaN if none is scored."""
+def mean_and_excess(log_errors: FloatArray) -> Float64Array:
+    """Return the mean of log errors [N, M], and how far that of the largest tenth is above it [2, M]; NaN if none is scored."""
     scored = log_errors[~np.isnan(log_errors[:, 0])].astype(np.float64)
     if not len(scored):
         return np.full((2, log_errors.shape[1]), np.nan)
     mean = scored.mean(axis=0)
     largest = np.sort(scored, axis=0)[-max(1, int(TAIL_SHARE * len(scored))) :].mean(axis=0)
-    return np.stack([mean, np.log(np.maximum(largest - mean, 1e-6))])
+    return np.stack([mean, largest - mean])
+
+
+def _moments(log_errors: Float32Array) -> Float64Array:
+    """Return mean and log spread [2, M] of log errors [N, M]; NaN if none is scored."""
+    mean, excess = mean_and_excess(log_errors)
+    return np.stack([mean, np.log(np.maximum(excess, 1e-6))])

@@ -33,6 +33,7 @@ from stream_detector.training.gate_run import CompiledMembers, run_gate
 from stream_detector.training.healthy_fit import fit_healthy
 from stream_detector.training.missing_fit import corrected, measure_missing_levels
 from stream_detector.training.network_fit import CALIBRATING, Losses, Progress, fit, sample
+from stream_detector.training.partial_fit import PartialErrors, fit_partial_levels, score_partial
 from stream_detector.training.preparation import Prepared
 from stream_detector.training.report import training_report
 
@@ -95,6 +96,7 @@ class _HeldOut:
     normalization: ErrorNormalization
     missing_levels: MissingLevels
     log_errors: Float32Array  # [W, M]
+    of_few_rows: PartialErrors  # of some of the windows
 
 
 class _Timing:
@@ -135,13 +137,15 @@ def _score_held_out(
     runs = split.calibration_ends(config.max_calibration_windows, config.seed)
     errors, seen = (np.concatenate(all_of) for all_of in zip(*_errors(compiled, tiles, prepared, runs, progress), strict=True))
     normalization = fit_error_normalization(errors, seen, prepared.scored)
-    levels = measure_missing_levels(partial(_log_errors, compiled, tiles, normalization), prepared, runs, rows_read)
+    score = partial(_log_errors, compiled, tiles, normalization)
+    levels = measure_missing_levels(score, prepared, runs, rows_read)
     others = split.level_ends(runs, config.max_level_windows)
     of_others = [normalization.log_errors(*part) for part in _errors(compiled, tiles, prepared, others, progress)]
     ends, log_errors = np.concatenate([runs, others]), np.concatenate([normalization.log_errors(errors, seen), *of_others])
     order = np.argsort(ends)
     ends, log_errors = ends[order], corrected(prepared, levels, ends[order], log_errors[order])
-    return _HeldOut(ends, np.isin(ends, runs), normalization, levels, log_errors)
+    of_few_rows = score_partial(score, levels, prepared, runs)
+    return _HeldOut(ends, np.isin(ends, runs), normalization, levels, log_errors, of_few_rows)
 
 
 def _log_errors(
@@ -187,6 +191,8 @@ def _artifact(
     errors_of_kept = replace(held_out, log_errors=held_out.log_errors[:, kept])
     config, features = prepared.config, prepared.dataset.features
     calibration = _calibrate(prepared, errors_of_kept, names, weights[kept])
+    levels = calibration.start_levels()[calibration.sensors.find(_sensors_of(prepared, held_out.of_few_rows.ends))]
+    calibration = replace(calibration, partial=fit_partial_levels(held_out.of_few_rows.take(kept), levels, calibration))
     known = [prepared.dataset.sensors.index(sensor) for sensor in calibration.sensors.rows]  # others fill no window
     return Artifact(
         spec=ModelSpec(
@@ -210,6 +216,10 @@ def _artifact(
         healthy=fit_healthy(prepared.dataset, prepared.scored).take(np.array(known)),
         report={},
     )
+
+
+def _sensors_of(prepared: Prepared, ends: Int64Array) -> list[str]:
+    return [prepared.dataset.sensors[code] for code in prepared.dataset.codes[ends].tolist()]
 
 
 def _example(members: Members, normalization: ErrorNormalization, prepared: Prepared, held_out: _HeldOut) -> Example:

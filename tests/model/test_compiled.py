@@ -100,6 +100,15 @@ def test_a_row_without_any_value_counts_as_usual(members: Members) -> None:
     assert logs == pytest.approx(np.array([[math.log(5.0), 0.0]]), abs=1e-5)
 
 
+def test_rows_before_the_first_value_do_not_count(members: Members) -> None:
+    compiled = compile_log_errors(members, TILES, NORMALIZATION)
+
+    (logs,) = TILES.run(compiled, windows_of([(NAN, NAN)] * 3 + [(3.0, 2.0)]), unit(1))
+
+    # The first member: 9 / 1 and 4 / 4, of the one row that is there. The second sees no change.
+    assert logs == pytest.approx(np.array([[math.log(9.0), 0.0]]), abs=1e-5)
+
+
 def test_shares_are_of_the_squares_that_make_the_error(members: Members) -> None:
     (found,) = explained(members, windows_of([(0.0, 0.0), (0.0, 0.0), (1.0, 0.0), (3.0, 2.0)]))
 
@@ -113,6 +122,13 @@ def test_a_window_without_any_error_shares_equally(members: Members) -> None:
 
     assert found.feature_share.tolist() == [[0.5, 0.5]] * 2
     assert found.step_share.tolist() == [[0.25] * 4] * 2
+
+
+def test_rows_that_are_not_there_have_no_share(members: Members) -> None:
+    calm, wild = explained(members, windows_of(*[[(NAN, NAN)] * 2 + [newest] * 2 for newest in ((0.0, 0.0), (3.0, 2.0))]))
+
+    assert calm.step_share.tolist() == [[0.0, 0.0, 0.5, 0.5]] * 2
+    assert wild.step_share[:, :2].tolist() == [[0.0, 0.0]] * 2
 
 
 def test_expected_is_what_the_members_that_speak_of_a_row_expect_in_the_features_units(members: Members) -> None:

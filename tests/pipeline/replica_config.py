@@ -13,6 +13,7 @@ from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector, WindowConfig
 from stream_detector.detection.governor import Governor
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.partial_windows import PartialTable
 from stream_detector.detection.rules.fold import RuleConfig
 from stream_detector.detection.rules.incidents import Pace
 from stream_detector.detection.rules.limits import NEVER, RuleLimits
@@ -72,6 +73,7 @@ class ReplicaConfig:
     stores_late: bool = False  # when it is waited for, or when World.in_transit is told to arrive
     model_tag: int = 1
     rule_config: RuleConfig | None = None
+    scores_partial: bool = False  # windows that are not full, of known sensors: their errors count less
     start: str | int = "earliest"
     lookback_ms: int = 10 * MINUTE_MS
     slice_records: int = 3
@@ -123,7 +125,14 @@ class ReplicaConfig:
             findings=self.rule_config,
             governor=self.governor,
             rate=self.rate,
+            partial=self._partial() if self.scores_partial else None,
         )
+
+    def _partial(self) -> PartialTable:
+        shape = self.model.window_length, len(self.model.members)
+        shift, share = np.full(shape, 0.0625), np.full(shape, 0.9375)
+        shift[-1], share[-1] = 0.0, 1.0
+        return PartialTable(shift, share)
 
     def pipeline(self) -> PipelineConfig:
         """Return topics and bounds of the pipeline."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -46,6 +46,18 @@ class Script:
     records: int
     partitions: int
     stride: int
+    scores_partial: bool = False
+
+    def plant(self) -> ReplicaConfig:
+        """Return the configuration of a replica that reads it."""
+        return ReplicaConfig(
+            stride=self.stride,
+            accept_ms=ACCEPT_MS,
+            silent_s=SILENT_S,
+            rule_config=some_rules(),
+            governor=GOVERNOR,
+            scores_partial=self.scores_partial,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,14 +212,7 @@ def normalized(stored: bytes) -> bytes:
 def quiet_run(script: Script) -> Outcome:
     world = World(script.partitions)
     fill(world, script)
-    replica = Replica(
-        world,
-        every_batch_in_flight(
-            ReplicaConfig(
-                stride=script.stride, accept_ms=ACCEPT_MS, silent_s=SILENT_S, rule_config=some_rules(), governor=GOVERNOR
-            )
-        ),
-    )
+    replica = Replica(world, every_batch_in_flight(script.plant()))
     ignore_idle_time(replica)
     replica.run(records=1)
     for _ in range(3):
@@ -225,12 +230,8 @@ class Stage:
         self.remembered: Snapshot | None = None
         self.most_records = min(max_sensors, 500)
         slice_records = min(3, max_sensors)
-        plant = ReplicaConfig(
-            stride=script.stride,
-            accept_ms=ACCEPT_MS,
-            silent_s=SILENT_S,
-            rule_config=some_rules(),
-            governor=GOVERNOR,
+        plant = replace(
+            script.plant(),
             max_sensors=max_sensors,
             slice_records=slice_records,
             overlap_records=pace.overlap_records,

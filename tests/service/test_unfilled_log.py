@@ -1,4 +1,4 @@
-"""The warning about sensors that are never scored."""
+"""The warning about sensors that never have a full window."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ def test_it_names_some_with_their_interval_and_warns_again_only_of_more_and_afte
 
     first, second = [record.getMessage() for record in caplog.records]
     assert first.startswith(
-        "1 sensor is never scored, because gaps restart its window before there are 64 readings in a row: "
-        "valve (a reading about every 10 min). STREAM_DETECTOR_STATE__MAX_GAP_SECONDS allows longer gaps"
+        "1 sensor never has a full window, because gaps restart it before there are 64 readings in a row: "
+        "valve (a reading about every 10 min). A sensor that the model knows is scored by the few that there are, any other is "
+        "never scored. STREAM_DETECTOR_STATE__MAX_GAP_SECONDS allows longer gaps"
     )
-    assert "7 sensors are never scored" in second
+    assert "7 sensors never have a full window" in second
     assert "valve-4 (a reading about every 10 min) and 2 more" in second
 
 

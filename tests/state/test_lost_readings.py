@@ -49,6 +49,19 @@ def test_two_pauses_are_both_filled() -> None:
     assert found.tolist() == pytest.approx([5, 6, 7, 8, 9, 10, 11, 12, NAN, NAN, NAN, 13, 14, NAN, NAN, 15], nan_ok=True)
 
 
+def test_in_a_window_that_is_not_full_only_the_rows_that_are_there_have_lost_ones_between_them() -> None:
+    times_ms, rows = minutes(3, 4, 5), 10
+    values = np.arange(LENGTH, dtype=np.float32)[np.newaxis, :, np.newaxis]
+    values[:, : LENGTH - rows] = NAN
+    codes = step_codes(np.concatenate([times_ms[:1], times_ms[:-1]]), times_ms)
+    codes[: LENGTH - rows + 1] = 50_000  # of rows that are not there
+
+    found = with_lost_rows(values, codes[np.newaxis], np.array([rows]))[0, :, 0]
+
+    kept = [9, 10, 11, 12, NAN, NAN, NAN, 13, 14, 15]
+    assert found.tolist() == pytest.approx([NAN] * (LENGTH - rows) + kept, nan_ok=True)
+
+
 def test_a_single_lost_reading_is_none() -> None:
     assert window_of(minutes(3)).tolist() == list(range(LENGTH))
 
