@@ -36,4 +36,4 @@ def test_more_within_the_hour_wait_for_its_end(caplog: pytest.LogCaptureFixture)
         for count, now in ((1, 0.0), (2, 60.0), (2, 3700.0)):
             log.observe(Unfilled(count, (("valve", 600.0),), 64), now)
 
-    assert [record.getMessage().split(" never")[0] for record in caplog.records] == ["1 sensor is", "2 sensors are"]
+    assert [record.getMessage().split(" never")[0] for record in caplog.records] == ["1 sensor", "2 sensors"]
