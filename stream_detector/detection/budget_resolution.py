@@ -19,7 +19,7 @@ from stream_detector.timestamps import SECONDS_PER_DAY, duration
 #: are 4.8 and 18.4 (Garwood 1936). Incidents that come in bursts resolve less.
 RESOLVING_INCIDENTS = 10.0
 #: The share of a history that the members are fitted to. The limit is fitted to the rest, but to at most so many readings.
-FIT_SHARE, MOST_FITTED = 0.7, 60_000
+FIT_SHARE, MOST_FITTED = 0.7, 200_000
 #: Where a user reads more.
 PAGE = "docs/false-alarms.md"
 

@@ -56,10 +56,10 @@ def test_ten_expected_incidents_resolve_a_budget() -> None:
 
 
 def test_a_budget_below_what_the_most_readings_resolve_needs_more_than_any_history() -> None:
-    default = resolve_budget(0.1, 60_000, 12, 60.0)
+    default = resolve_budget(0.1, 200_000, 12, 10.0)
 
     assert default.needed_days is None
-    assert default.smallest_resolved == 0.3  # 10 in 60,000 minutes are .24 a day
+    assert default.smallest_resolved == 0.5  # 10 in 2,000,000 seconds are .43 a day
     assert resolve_budget(1.0, 5_000, 4, 60.0).needed_days == pytest.approx(10 / 0.3 / 4)
 
 
@@ -93,15 +93,15 @@ def test_nothing_is_said_of_what_was_fitted_to_no_sensor() -> None:
 @pytest.mark.parametrize(
     ("known", "said"),
     [
-        # A reading a second: 2,592 are 43.2 min, and the most that training uses, 60,000, are 16.7 h.
+        # A reading a second: 2,592 are 43.2 min, and the most that training uses, 200,000, are 2.3 days.
         (
             resolve_budget(0.1, 2_592, 1, 1.0),
             (
                 "The alarm limit for 0.1 false alarms per sensor and day (one in 10 days) is an estimate: training set it on "
                 "43.2 min of readings, all sensors together, and would need 100 days of them to check it.",
                 "You need to set nothing: alarms may be more or fewer, and each sensor's own then move its limit. With a "
-                "reading every 1 s training uses 16.7 h at most: no fault of your history, which checks a budget of 400 or "
-                "more (docs/false-alarms.md).",
+                "reading every 1 s training uses 2.31 days at most: no fault of your history, which checks a budget of 400 "
+                "or more (docs/false-alarms.md).",
             ),
         ),
         # A reading a minute: 4,320 are three days, so three incidents; ten need ten days, 30 % of 33.3.
