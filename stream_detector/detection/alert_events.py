@@ -21,7 +21,6 @@ from stream_detector.detection.silence_watch import SilentSensor
 from stream_detector.detection.transition import CLOSED, Transition, transition_of
 from stream_detector.readings import Int64Array, Message, Readings
 from stream_detector.state.arena import Arena
-from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import KEPT_TYPES, NO_INCIDENT
 
 
@@ -115,9 +114,8 @@ class AlertEvents:
         table_rows = self.arena.table_rows[appended.slot[positions]]
         is_ready = rules.is_ready(table_rows, decisions.level_counts[positions], is_learned)
         is_full = appended.filled[positions] >= self.model.window_length
-        is_watched = is_full | ((table_rows != UNKNOWN) & (rules.partial is not None))
-        states = np.where(is_full & is_ready, READY, np.where(is_watched, PROVISIONAL, WARMING))
-        is_relearning = is_watched & (hidden is not None and hidden[positions].any(axis=1))
+        states = np.where(is_full, np.where(is_ready, READY, PROVISIONAL), WARMING)
+        is_relearning = is_full & (hidden is not None and hidden[positions].any(axis=1))
         return [str(state) for state in np.where(is_relearning, RELEARNING, states)]
 
 

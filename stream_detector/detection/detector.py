@@ -167,9 +167,7 @@ class Detector:
         scales = learn(self.arena.records, appended, values, table_rows, self._windows.scales)
         changes: tuple[RuleChange, ...] = ()
         if self._rules.findings is not None:
-            batch = RuleBatch.of(
-                appended, readings, last_time_ms, table_rows, returns, scores_partial=self._rules.partial is not None
-            )
+            batch = RuleBatch.of(appended, readings, last_time_ms, table_rows, returns)
             changes = fold_rules(
                 self.arena.records, self.arena.rules, batch, self.model.features, self._rules.findings, emits=scoring
             )

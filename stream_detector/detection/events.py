@@ -198,8 +198,8 @@ class Event(Struct, frozen=True, kw_only=True):
     sensor_state: Annotated[
         str,
         _about(
-            "`warming`: the window is not full, and the model does not know the sensor, so it is not scored. `provisional`: "
-            "the evidence is weaker. Either the window is not full (`window.length`); or the sensor was not in training and "
+            "`warming`: the window is not full. A sensor that the model knows is scored by the `window.length` readings that "
+            "there are, so the evidence is weaker; any other is not scored. `provisional`: the sensor was not in training and "
             "still learns its scale or levels: spikes and jumps are found, slow changes may be learned. `relearning`: features "
             "that shifted in an accepted incident are learned again, and not scored meanwhile. `silent`: it was silent until "
             "this event.",

@@ -121,7 +121,7 @@ def fit_row_moments(scaled: Float32Array) -> RowMoments:
 
 
 def gone_features(present: BoolArray) -> BoolArray:
-    """Return which features [N, F] of windows [N, T, F] miss GAP_ROWS rows or more in a row (all rows, if there are fewer).
+    """Return which features [N, F] of windows [N, T, F] miss GAP_ROWS rows or more in a row (all rows, if fewer have values).
 
     A row without any value tells nothing of a single feature.
     """
@@ -130,7 +130,8 @@ def gone_features(present: BoolArray) -> BoolArray:
     run = missing[:, rows - 1 :].copy()
     for back in range(1, rows):
         run &= missing[:, rows - 1 - back : present.shape[1] - back]
-    return np.asarray(run.any(axis=1))
+    never = missing.any(axis=1) & ~present.any(axis=1)
+    return np.asarray(run.any(axis=1) | never)
 
 
 def only_features(missing: BoolArray) -> BoolArray:

@@ -10,7 +10,8 @@ error x moves. For the gone features S of a window
 
 so x' is distributed as x is without gone features, and the limit holds. a_g and c_g were measured without g; a_gh and c_gh are
 what hiding both adds to the sum. `centre` is the mean log error of healthy windows. A feature that is missing in a share of the
-rows that a member reads counts with that share, or with that of the newest eighth of the window if it is larger.
+rows that a member reads counts with that share, or with that of the newest eighth of the window if it is larger. Rows before
+the window's first are none.
 """
 
 from __future__ import annotations
@@ -36,11 +37,12 @@ class MissingLevels:
         """Return the log errors [N, M] of raw windows [N, T, F] as if no feature were gone; other windows are unchanged."""
         missing = only_features(np.isnan(windows))
         chosen = np.flatnonzero(missing.any(axis=(1, 2)))
-        gone = gone_features(~missing[chosen])
+        gone = gone_features(~np.isnan(windows[chosen]))
         chosen, gone = chosen[gone.any(axis=1)], gone[gone.any(axis=1)]
         if not len(chosen):
             return log_errors
-        shares = _shares(missing[chosen], self.rows_read) * gone[:, np.newaxis]
+        begun = np.logical_or.accumulate(~np.isnan(windows[chosen]).all(axis=2), axis=1)
+        shares = _shares(missing[chosen], begun, self.rows_read) * gone[:, np.newaxis]
         shift, log_spread = self._sums(shares, np.flatnonzero(gone.any(axis=0)).tolist())
         spread = np.exp(np.maximum(log_spread, np.float32(0.0)))
         corrected = log_errors.copy()
@@ -65,8 +67,16 @@ class MissingLevels:
         return total[0], total[1]
 
 
-def _shares(missing: BoolArray, rows_read: Int64Array) -> Float32Array:
-    """Return the share of the rows that each member reads, or of the newest eighth, in which features are missing [K, M, F]."""
-    newest = missing[:, -max(1, missing.shape[1] // 8) :].mean(axis=1, dtype=np.float32)
-    read = [np.maximum(missing[:, -rows:].mean(axis=1, dtype=np.float32), newest) for rows in rows_read.tolist()]
-    return np.stack(read, axis=1)
+def _shares(missing: BoolArray, begun: BoolArray, rows_read: Int64Array) -> Float32Array:
+    """Return the share of the rows that each member reads, or of the newest eighth, in which features are missing [K, M, F].
+
+    `begun` [K, T]: the row is not before the window's first.
+    """
+    newest = _share(missing, begun, max(1, missing.shape[1] // 8))
+    return np.stack([np.maximum(_share(missing, begun, rows), newest) for rows in rows_read.tolist()], axis=1)
+
+
+def _share(missing: BoolArray, begun: BoolArray, rows: int) -> Float32Array:
+    """Return the share of the newest rows in which features are missing [K, F]."""
+    count = np.maximum(begun[:, -rows:].sum(axis=1, dtype=np.float32), np.float32(1.0))
+    return np.asarray(missing[:, -rows:].sum(axis=1, dtype=np.float32) / count[:, np.newaxis])

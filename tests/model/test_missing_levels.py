@@ -67,6 +67,13 @@ def test_a_feature_that_has_just_died_counts_as_gone() -> None:
     assert corrected(3.0, 4.0, {1: slice(13, None)}) == pytest.approx([2.0, 4.0])
 
 
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_of_a_window_that_is_not_full_only_the_rows_that_are_there_count(rows: int) -> None:
+    assert corrected(3.0, 4.0, {0: slice(0, STEPS - rows), 1: slice(None), 2: slice(0, STEPS - rows)}) == pytest.approx(
+        [2.0, 4.0]
+    )
+
+
 def test_a_log_error_that_is_not_known_stays_unknown() -> None:
     assert np.isnan(corrected(NAN, NAN, {0: slice(None)})).all()
 

@@ -59,7 +59,7 @@ def test_quiet_runs_have_events_of_windows_that_are_not_full() -> None:
     of_few_rows = [one for one in events if one["type"] == "anomaly" and one["window"]["length"] < MODEL.window_length]
 
     assert {one["status"] for one in of_few_rows if one["score"] is not None} >= {"opened", "updated"}
-    assert {one["sensor_state"] for one in of_few_rows if one["score"] is not None} == {"provisional"}
+    assert {one["sensor_state"] for one in of_few_rows if one["score"] is not None} == {"warming"}
 
 
 def test_quiet_runs_have_all_that_can_happen_to_a_sensor() -> None:

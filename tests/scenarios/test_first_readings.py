@@ -43,12 +43,12 @@ def test_healthy_first_readings_raise_no_alarm(scorer: KerasScorer) -> None:
 
 
 @pytest.mark.parametrize("at", [2, 9, 40])
-def test_a_spike_among_the_first_readings_is_found_at_once_and_provisional(scorer: KerasScorer, at: int) -> None:
+def test_a_spike_among_the_first_readings_is_found_at_once(scorer: KerasScorer, at: int) -> None:
     values = shifted(healthy(WINDOW - 1), "pressure", 8.0 * spread("pressure"), at, at + 1)
 
     opened = of(anomalies(run_stream(scorer, table(Sensor(PUMPS[0], values)))), PUMPS[0], "opened")
 
-    assert [(one["incident"]["opened_offset"], one["sensor_state"]) for one in opened] == [(at, "provisional")]
+    assert [(one["incident"]["opened_offset"], one["sensor_state"]) for one in opened] == [(at, "warming")]
     (event,) = opened
     assert event["window"]["length"] == at + 1
     assert event["features"][0]["name"] == "pressure"

@@ -31,7 +31,6 @@ class RuleBatch:
     last: Int64Array  # [S] its last
     group: Int64Array  # [M] 0 ... S-1
     returns: Returns | None = None  # readings that end a silence of their sensor, which has closed its incidents
-    scores_partial: bool = False  # a sensor that the model knows is scored before its window is full
 
     @classmethod
     def of(
@@ -41,8 +40,6 @@ class RuleBatch:
         last_ms: Int64Array,
         table_rows: Int32Array,
         returns: Returns | None = None,
-        *,
-        scores_partial: bool = False,
     ) -> RuleBatch:
         """Describe a batch; `last_ms` [N] was the newest time of each reading's sensor before the batch."""
         is_first = appended.rank == 0
@@ -59,7 +56,6 @@ class RuleBatch:
             last=np.append(first[1:], len(is_first)) - 1 if len(first) else first,
             group=np.cumsum(is_first) - 1,
             returns=returns,
-            scores_partial=scores_partial,
         )
 
     def was_missing(self) -> BoolArray:
@@ -74,10 +70,9 @@ class RuleBatch:
 
     def sensor_state(self, position: int) -> str:
         """Return the state of the sensor as of a reading, as events name it."""
-        is_known = bool(self.table_rows[position] != UNKNOWN)
         if self.appended.filled[position] < self.appended.window_length:
-            return PROVISIONAL if is_known and self.scores_partial else WARMING
-        return READY if is_known else PROVISIONAL
+            return WARMING
+        return PROVISIONAL if self.table_rows[position] == UNKNOWN else READY
 
     def start_ms(self, position: int) -> int:
         """Return the event time of the first reading in the window that ends at a reading."""
