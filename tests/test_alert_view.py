@@ -193,6 +193,7 @@ def test_a_sensor_not_ready_is_marked() -> None:
     [
         (1.15, "  score 4.21, threshold 2, limit raised by its own alarms (margin 1.15 x)"),
         (0.8, "  score 4.21, threshold 2, limit lowered, as alarms were few (margin 0.8 x)"),
+        (0.75, "  score 4.21, threshold 2, limit lowered: small, but lasting (margin 0.75 x)"),
         (1.02, "  score 4.21, threshold 2"),
         (None, "  score 4.21, threshold 2"),
     ],

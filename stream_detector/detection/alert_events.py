@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.amounts import rounded
-from stream_detector.detection.decision import Decisions
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detected import Detected
 from stream_detector.detection.event_builder import build_event, change_contexts, event_message
@@ -15,6 +14,7 @@ from stream_detector.detection.events import PROVISIONAL, READY, RELEARNING, WAR
 from stream_detector.detection.explanation import explain_scored
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.changes import Closing, build_rule_event, closed_by_silence
+from stream_detector.detection.scored_readings import Decisions
 from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence_events import SensorPlace, begins_silence, closing_event, opened_change
 from stream_detector.detection.silence_watch import SilentSensor

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.detection.acceptance import Acceptance, AcceptedWindow, is_still_there, scored_windows
-from stream_detector.detection.decision import Decisions, Fold, ScoredReadings, steps_of
+from stream_detector.detection.decision import Fold, steps_of
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.partial_windows import is_scorable
+from stream_detector.detection.scored_readings import Decisions, ScoredReadings
 from stream_detector.detection.scorer import Scorer
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
 from stream_detector.state.arena import Arena

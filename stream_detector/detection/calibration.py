@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.detection.partial_windows import PartialLevels
+from stream_detector.detection.sustained import ENOUGH_INCIDENTS, NEVER
 from stream_detector.readings import Float64Array
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.timestamps import SECONDS_PER_DAY
@@ -44,6 +45,36 @@ class Tails:
 
 
 @dataclass(frozen=True, slots=True)
+class SurpriseTail:
+    """A generalised Pareto tail of a surprise above the typical one."""
+
+    start: float  # where the tail begins
+    rate: float  # clusters of excesses over it, per reading
+    scale: float  # sigma
+    shape: float  # xi
+
+    def margin(self, alarms_per_reading: float) -> float:
+        """Return how far above the typical surprise the limit must be for incidents to start at this rate. Finite.
+
+        Inverts rate(x) = rate * (1 + xi (x - u) / sigma) ** (-1 / xi). Rates above that of the start u give u.
+        """
+        ratio = self.rate / alarms_per_reading
+        if ratio <= 1.0:
+            return self.start
+        if abs(self.shape) < 1e-6:
+            return self.start + self.scale * math.log(ratio)
+        return self.start + self.scale / self.shape * (math.pow(ratio, self.shape) - 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """How far above the typical surprise the limits of one rate are."""
+
+    single: float  # of one reading
+    sustained: float  # of the running mean (sustained.py); NEVER: it is not used
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """The tails of the members, the tail of their mean, and the sensors' levels. M members."""
 
@@ -60,18 +91,23 @@ class Calibration:
     sensors: SensorTable
     prior_count: float = 64.0  # a sensor's own readings from which its level outweighs the fleet's
     partial: PartialLevels | None = None  # of windows with few rows; None: these are not scored
+    sustained: SurpriseTail | None = None  # of the running mean of the surprise; None: it is not used
+
+    @property
+    def tail(self) -> SurpriseTail:
+        """The tail of the surprise of one reading."""
+        return SurpriseTail(self.tail_start, self.tail_rate, self.tail_scale, self.tail_shape)
 
     def margin(self, alarms_per_reading: float) -> float:
-        """Return how far above the typical surprise the limit must be for incidents to start at this rate. Finite.
+        """Return the margin of one reading, if all of this rate of incidents goes to single readings. Finite."""
+        return self.tail.margin(alarms_per_reading)
 
-        Inverts rate(x) = tail_rate * (1 + xi (x - u) / sigma) ** (-1 / xi). Rates above tail_rate give u.
-        """
-        ratio = self.tail_rate / alarms_per_reading
-        if ratio <= 1.0:
-            return self.tail_start
-        if abs(self.tail_shape) < 1e-6:
-            return self.tail_start + self.tail_scale * math.log(ratio)
-        return self.tail_start + self.tail_scale / self.tail_shape * (math.pow(ratio, self.tail_shape) - 1.0)
+    def margins(self, alarms_per_reading: float) -> Margins:
+        """Return the margins that share a rate of incidents. A rate that the readings show belongs to single readings alone."""
+        if self.sustained is None or alarms_per_reading * self.readings >= ENOUGH_INCIDENTS:
+            return Margins(self.margin(alarms_per_reading), NEVER)
+        half = alarms_per_reading / 2.0
+        return Margins(self.margin(half), self.sustained.margin(half))
 
     def start_levels(self) -> Float64Array:
         """Return the initial levels [S + 1, M]: each sensor's own, shrunk towards the fleet's; the last row is the fleet's."""

@@ -20,64 +20,20 @@ falls again. It falls soon if the shifted features are learned again (acceptance
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from stream_detector.detection.acceptance import Acceptance
 from stream_detector.detection.decision_rules import DecisionRules
-from stream_detector.detection.departure import Beyond
 from stream_detector.detection.levels import start_levels, update_levels
+from stream_detector.detection.scored_readings import Decisions, ScoredReadings
 from stream_detector.detection.severity import ratio_of, urgency
-from stream_detector.detection.silence_watch import Returns
-from stream_detector.detection.transition import CLOSED, OPENED, UPDATED, Transition, transition_of
-from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
+from stream_detector.detection.sustained import LOWERED, after
+from stream_detector.detection.transition import CLOSED, OPENED, UPDATED, transition_of
+from stream_detector.readings import BoolArray, Float64Array, Int32Array, Int64Array
 from stream_detector.state.record_layout import NO_INCIDENT, Records
 
 #: A reading holds an open incident open while its surprise exceeds the normal one by this share of the margin.
 HELD_SHARE = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredReadings:
-    """Accepted readings [N] with the log errors of M members; the readings of a group are in log order."""
-
-    groups: Int64Array  # [N] position of the sensor's header
-    ranks: Int64Array  # [N] 0, 1, 2... within the group
-    times_ms: Int64Array  # [N]
-    offsets: Int64Array  # [N]
-    errors: Float32Array  # [N, M] NaN: not scored
-    wanted: BoolArray  # [N] the stride selects it for scoring
-    scorable: BoolArray  # [N] the window is full, or has rows enough (partial_windows.py)
-    interval_ms: Float32Array  # [N] the sensor's usual time between readings; 0: not known
-    jump_ms: Int64Array  # [N] by how much the sensor's clock jumped forwards at this reading
-    returns: Returns | None = None  # which readings [N] end a silence; None: none does
-    beyond: Beyond | None = None  # how far the readings [N] are beyond what healthy data show; None: not known
-    settling: BoolArray | None = None  # [N] the sensor's scale still moves (settling.py); None: no scale does
-    rows: Int64Array | None = None  # [N] of the window that belong together; None: all windows are full
-
-
-@dataclass(frozen=True, slots=True)
-class Decisions:
-    """The decisions on N accepted readings."""
-
-    scores: Float64Array  # [N] NaN: not scored
-    thresholds: Float64Array  # [N] on the scale of the score
-    anomalous: BoolArray  # [N]
-    surprises: Float64Array  # [N, M] weighted surprises of the members: with that of the range they sum to that of the reading
-    factors: Float64Array  # [N] of the margin (governor.py)
-    level_counts: Float64Array  # [N] readings behind the levels as of this reading
-    needed: BoolArray  # [N] readings whose errors the fold needed, provided or not
-    holding: BoolArray  # [N] readings that hold an incident open, if one is open; all anomalous ones do
-    transitions: list[Transition]  # by position
-    acceptances: list[Acceptance]  # in each group by position
-    beyond: Beyond | None = None  # as in the readings
-
-    def beyond_at(self, position: int) -> tuple[float, int]:
-        """Return the surprise of the range of a reading, and the feature that is beyond it."""
-        if self.beyond is None:
-            return 0.0, 0
-        return float(self.beyond.surprise[position]), int(self.beyond.feature[position])
 
 
 def reset_for_model(header: Records, table_rows: Int32Array, rules: DecisionRules) -> None:
@@ -90,6 +46,7 @@ def reset_for_model(header: Records, table_rows: Int32Array, rules: DecisionRule
         ("memory", rules.typical),
         ("accepted", 0.0),
         ("balance", 0.0),
+        ("sustained", 0.0),
         ("shift", 0.0),
     ):
         header[name][other] = value
@@ -126,6 +83,7 @@ class Fold:
         self._settling = np.zeros(count, np.bool_) if readings.settling is None else readings.settling
         self._rows = _partial_rows(readings, rules)
         self._margins = np.broadcast_to(rules.margins(readings.interval_ms), count)
+        self._sustained = np.broadcast_to(rules.sustained_margins(readings.interval_ms), count)
         self._rates = np.broadcast_to(rules.rates(readings.interval_ms), count)
         self.decisions = Decisions(
             scores=np.full(count, np.nan),
@@ -174,14 +132,16 @@ class Fold:
         if self._readings.beyond is not None:
             surprise += self._readings.beyond.surprise[positions]
         scored = ~np.isnan(surprise)
-        margin = self._governed_margins(state, positions)
+        excess = np.where(is_full, surprise - rules.typical, np.nan)
+        state["sustained"] = after(state["sustained"], excess, rules.sustained_cap)
+        full, margin = self._margins_of(state, positions, was_open)
         limit = rules.typical + margin + state["accepted"]
         memory = state["memory"] + rules.memory_share * np.where(scored, surprise - state["memory"], 0.0)
         state["memory"] = memory
         found.scores[positions] = score = (surprise + memory) / 2.0
         found.thresholds[positions] = threshold = (limit + memory) / 2.0
         found.anomalous[positions] = anomalous = score > threshold  # False for NaN; surprise > limit, up to rounding
-        found.holding[positions] = anomalous | (surprise > limit - (1.0 - HELD_SHARE) * margin)
+        found.holding[positions] = anomalous | (surprise > limit - margin + HELD_SHARE * full)
         if self._readings.beyond is not None:
             found.holding[positions] |= self._readings.beyond.surprise[positions] > 0
         found.surprises[positions] = surprises
@@ -204,13 +164,15 @@ class Fold:
         rows = self._rows[positions]
         return self._rules.partial.correct(above_level, rows), rows == len(self._rules.partial.share)
 
-    def _governed_margins(self, state: Records, positions: Int64Array) -> Float64Array:
-        """Return the margin of each sensor at these readings [G]."""
-        margins = self._margins[positions]
-        if self._rules.governor is None:
-            return margins
-        self.decisions.factors[positions] = factors = self._rules.governor.factor(state["balance"])
-        return np.asarray(margins * factors)
+    def _margins_of(self, state: Records, positions: Int64Array, was_open: BoolArray) -> tuple[Float64Array, Float64Array]:
+        """Return the margin of each sensor at these readings [G], and what is left of it where surprise has lasted."""
+        full, factors = self._margins[positions], np.ones(len(positions))
+        if self._rules.governor is not None:
+            factors = self._rules.governor.factor(state["balance"])
+        lasts = state["sustained"] > self._sustained[positions] * factors + state["accepted"]
+        lowered = np.where(lasts & ~was_open, LOWERED, 1.0)
+        self.decisions.factors[positions] = factors * lowered
+        return full * factors, full * factors * lowered
 
     def _balance(self, state: Records, positions: Int64Array, opened: BoolArray, scored: BoolArray) -> None:
         """Count the incidents that opened, and those that the budget allows, at the scored ones of these readings [G]."""
@@ -319,5 +281,5 @@ def _follow_clock(state: Records, jump_ms: Int64Array) -> None:
 def _clear_incident(state: Records, which: BoolArray) -> None:
     """Clear the incidents of these sensors [N], in place; a record without one is stored smaller."""
     state["incident_offset"][which] = NO_INCIDENT
-    for name in ("incident_time_ms", "incident_peak", "incident_ratio", "last_anomalous_ms", "last_update_ms"):
+    for name in ("incident_time_ms", "incident_peak", "incident_ratio", "last_anomalous_ms", "last_update_ms", "sustained"):
         state[name][which] = 0

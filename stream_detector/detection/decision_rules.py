@@ -15,6 +15,7 @@ from stream_detector.detection.departure import Beyond, HealthyRange
 from stream_detector.detection.governor import Governor
 from stream_detector.detection.partial_windows import PartialTable
 from stream_detector.detection.rules.fold import RuleConfig
+from stream_detector.detection.sustained import CAP_STARTS, NEVER
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, FloatArray, Int32Array
 from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.running_scale import Scales
@@ -34,6 +35,7 @@ class OwnPace:
 
     intervals_ms: Float64Array  # [K] ascending
     margins: Float64Array  # [K]
+    sustained_margins: Float64Array  # [K]
     rate_per_ms: float  # accepted incidents per scored reading and millisecond of its sensor's interval
     update_intervals: float
     quiet_intervals: float
@@ -49,8 +51,9 @@ class OwnPace:
         """Compute the margins of a budget. `times` has the least time in ms and in intervals for update, quiet and accept."""
         rate_per_ms = alarms_per_reading(budget_per_sensor_day, 1.0) * stride / 1000.0
         (update_ms, update), (quiet_ms, quiet), (accept_ms, accept) = (times[name] for name in ("update", "quiet", "accept"))
-        margins = np.array([calibration.margin(rate) for rate in (rate_per_ms * _INTERVALS_MS).tolist()])
-        return cls(_INTERVALS_MS, margins, rate_per_ms, update, quiet, accept, update_ms, quiet_ms, accept_ms)
+        margins = [calibration.margins(rate) for rate in (rate_per_ms * _INTERVALS_MS).tolist()]
+        single, sustained = np.array([(one.single, one.sustained) for one in margins]).T
+        return cls(_INTERVALS_MS, single, sustained, rate_per_ms, update, quiet, accept, update_ms, quiet_ms, accept_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class DecisionRules:
     model_tag: int  # identifies the model whose errors the levels describe
     rate: float = 0.0  # accepted incidents per scored reading; see `pace`
     governor: Governor | None = None  # None: the margin is the same for all
+    sustained_margin: float = NEVER  # the same of the running mean of the surprise (sustained.py); see `pace`
+    sustained_cap: float = 0.0  # excess over the typical surprise that counts at most in the running mean
     level_memory_count: float = LEVEL_MEMORY_COUNT  # weight limit of a level's history, in readings: older ones fade
     level_shift_limit: float = 0.7  # furthest a level may move from its initial value (0.7: a factor of 2 in error)
     provisional_shift_limit: float = 2.0  # the same limit for a sensor that the model does not know
@@ -106,8 +111,11 @@ class DecisionRules:
         model_tag: int,
     ) -> DecisionRules:
         """Derive the rules from a model's calibration and a budget."""
+        margins = calibration.margins(alarms_per_reading)
         return cls(
-            margin=calibration.margin(alarms_per_reading),
+            margin=margins.single,
+            sustained_margin=margins.sustained,
+            sustained_cap=CAP_STARTS * calibration.tail_start,
             typical=calibration.typical,
             tails=calibration.tails,
             weights=calibration.weights,
@@ -127,6 +135,13 @@ class DecisionRules:
         if self.pace is None:
             return self.margin
         return np.where(interval_ms > 0, np.interp(interval_ms, self.pace.intervals_ms, self.pace.margins), self.margin)
+
+    def sustained_margins(self, interval_ms: Float32Array) -> Float64Array | float:
+        """Return the margin of the running mean at readings of sensors with these intervals [N], 0 if not known."""
+        if self.pace is None:
+            return self.sustained_margin
+        of_pace = np.interp(interval_ms, self.pace.intervals_ms, self.pace.sustained_margins)
+        return np.where(interval_ms > 0, of_pace, self.sustained_margin)
 
     def rates(self, interval_ms: Float32Array) -> Float64Array | float:
         """Return the accepted incidents per scored reading of sensors with these intervals [N], 0 if not known."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream_detector.detection.decision import Decisions
 from stream_detector.detection.rules.changes import RuleChange
+from stream_detector.detection.scored_readings import Decisions
 from stream_detector.readings import BoolArray
 from stream_detector.state.running_scale import Scales
 from stream_detector.state.windows import Appended

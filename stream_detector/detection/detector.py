@@ -9,7 +9,7 @@ import numpy as np
 
 from stream_detector.detection.alert_events import AlertEvents, event_rules
 from stream_detector.detection.batch_decision import BatchDecision, fill_in, no_errors, start_scoring
-from stream_detector.detection.decision import ScoredReadings, reset_for_model
+from stream_detector.detection.decision import reset_for_model
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detected import Detected
 from stream_detector.detection.events import Event
@@ -21,6 +21,7 @@ from stream_detector.detection.partial_windows import is_scorable
 from stream_detector.detection.rules.batch import RuleBatch
 from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.detection.rules.fold import fold_rules
+from stream_detector.detection.scored_readings import ScoredReadings
 from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import SilenceRules
 from stream_detector.detection.silence_events import silence_changes

@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 
 from stream_detector.amounts import COUNTER_DIGITS, DIGITS, rounded
-from stream_detector.detection.decision import Decisions
 from stream_detector.detection.events import (
     NOT_A_MEMBER,
     NOT_SCORED,
@@ -27,6 +26,7 @@ from stream_detector.detection.events import (
 )
 from stream_detector.detection.explanation import Explanation
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.scored_readings import Decisions
 from stream_detector.detection.severity import ratio_of, severity_of
 from stream_detector.detection.transition import ACCEPTED, CLOSED, QUIET, Transition
 from stream_detector.readings import Float32Array, FloatArray, Int64Array, Message, Readings

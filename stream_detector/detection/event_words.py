@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stream_detector.detection.events import PROVISIONAL, READY, RELEARNING, WARMING, Event
+from stream_detector.detection.governor import LEAST
 from stream_detector.detection.transition import ACCEPTED
 
 _STATES = {
@@ -13,6 +14,8 @@ _STATES = {
 }
 #: Changes of the margin by a smaller share are not told.
 LEAST_MOVE = 0.05
+#: Below this factor of the margin small deviations had lasted: a sensor's own incidents, or their absence, lower it less.
+LASTING_BELOW = LEAST - 0.01
 
 
 def is_accepted(event: Event) -> bool:
@@ -26,8 +29,12 @@ def state_in_words(sensor_state: str) -> str:
 
 
 def limit_in_words(margin_factor: float | None) -> str:
-    """Say that the sensor's own incidents have moved its limit; empty if they have not."""
+    """Say that the sensor's own incidents, or deviations that lasted, have moved its limit; empty if they have not."""
     if margin_factor is None or abs(margin_factor - 1.0) < LEAST_MOVE:
         return ""
-    moved = "raised by its own alarms" if margin_factor > 1.0 else "lowered, as alarms were few"
-    return f"limit {moved} (margin {margin_factor:.3g} x)"
+    why = "lowered, as alarms were few"
+    if margin_factor > 1.0:
+        why = "raised by its own alarms"
+    elif margin_factor < LASTING_BELOW:
+        why = "lowered: small, but lasting"
+    return f"limit {why} (margin {margin_factor:.3g} x)"

@@ -184,7 +184,7 @@ class Event(Struct, frozen=True, kw_only=True):
         _about(
             "By what the sensor's own incidents have moved its threshold, as a share of the margin over usual scores: above 1 "
             "after more than a week's budget of incidents, at most 1.5; below 1 where there were fewer than the budget allows, "
-            "at least 0.8. Null in events of rules."
+            "at least 0.8; half of that where small deviations have lasted. Null in events of rules."
         ),
     ] = None
     severity: Annotated[

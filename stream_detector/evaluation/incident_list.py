@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from stream_detector.alert_view import amounts_of
-from stream_detector.detection.event_words import is_accepted, limit_in_words, state_in_words
+from stream_detector.detection.event_words import LASTING_BELOW, is_accepted, limit_in_words, state_in_words
 from stream_detector.detection.events import Event, EventFeature, event_time_ms, read_event
 from stream_detector.detection.rules.findings import AGO
 from stream_detector.detection.severity import least_ratio
@@ -164,7 +164,8 @@ def _told(one: FoundIncident) -> str:
     """Say what else a reader must know of the sensor to judge the incident: not ready yet, or a limit of its own."""
     if one.type != ANOMALY:
         return ""
-    raised = limit_in_words(one.margin_factor) if (one.margin_factor or 0.0) > 1.0 else ""
+    factor = one.margin_factor or 1.0
+    raised = limit_in_words(factor) if factor > 1.0 or factor < LASTING_BELOW else ""
     return "".join(f", {text}" for text in (_shown(state_in_words(one.sensor_state)), raised) if text)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_detector.detection.calibration import Calibration, Tails
+from stream_detector.detection.calibration import Calibration, SurpriseTail, Tails
 from stream_detector.detection.partial_windows import PartialLevels
 from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.readings import Float32Array
@@ -20,12 +21,13 @@ _HEALTHY = "healthy/"
 
 def calibration_to_json(calibration: Calibration) -> dict[str, Any]:
     """Return the calibration without its table of sensors."""
-    apart = ("sensors", "tails", "partial")
+    apart = ("sensors", "tails", "partial", "sustained")
     content = {name: getattr(calibration, name) for name in Calibration.__slots__ if name not in apart}
     tails = {name: getattr(calibration.tails, name).tolist() for name in Tails.__slots__}
     arrays = {"weights": calibration.weights.tolist(), "pooled_level": calibration.pooled_level.tolist()}
     partial = calibration.partial and {name: getattr(calibration.partial, name).tolist() for name in PartialLevels.__slots__}
-    return {**content, **arrays, "members": list(calibration.members), "tails": tails, "partial": partial}
+    parts = {"tails": tails, "partial": partial, "sustained": calibration.sustained and asdict(calibration.sustained)}
+    return {**content, **arrays, "members": list(calibration.members), **parts}
 
 
 def parse_calibration(data: Mapping[str, Any], sensors: SensorTable) -> Calibration:
@@ -36,8 +38,9 @@ def parse_calibration(data: Mapping[str, Any], sensors: SensorTable) -> Calibrat
         rows=np.array(data["partial"]["rows"], np.int64),
         **{name: np.array(data["partial"][name], np.float64) for name in ("shift", "share")},
     )
-    members = tuple(data["members"])
-    return Calibration(**{**data, **arrays, "tails": tails, "partial": partial, "members": members, "sensors": sensors})
+    sustained = data["sustained"] and SurpriseTail(**{name: float(value) for name, value in data["sustained"].items()})
+    parts = {"tails": tails, "partial": partial, "sustained": sustained, "members": tuple(data["members"]), "sensors": sensors}
+    return Calibration(**{**data, **arrays, **parts})
 
 
 def sensor_arrays(table: SensorTable) -> dict[str, NDArray[Any]]:

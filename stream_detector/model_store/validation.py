@@ -7,6 +7,7 @@ which names the part. Needs no TensorFlow.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from itertools import pairwise
 from typing import Any
 
@@ -121,6 +122,13 @@ def check_calibration(calibration: Calibration, spec: ModelSpec) -> None:
         bool(np.isfinite(tail).all()) and calibration.tail_rate > 0 and calibration.tail_scale > 0,
         "tail of the surprise: not finite or not above 0",
     )
+    if calibration.sustained is not None:
+        _require(
+            bool(np.isfinite(astuple(calibration.sustained)).all())
+            and calibration.sustained.rate > 0
+            and calibration.sustained.scale > 0,
+            "tail of the lasting surprise: not finite or not above 0",
+        )
     _require(calibration.readings > 0 and calibration.prior_count > 0, "the calibration has no readings")
     _check_table(calibration.sensors, spec)
     if calibration.partial:

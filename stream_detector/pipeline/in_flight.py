@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from stream_detector.detection.decision import Decisions
 from stream_detector.detection.detected import Detected
 from stream_detector.detection.detector import Detector, PendingBatch
 from stream_detector.detection.events import Event
 from stream_detector.detection.rules.changes import RuleChange
+from stream_detector.detection.scored_readings import Decisions
 from stream_detector.pipeline.partition import Partition
 from stream_detector.ports import Chunk
 from stream_detector.readings import BoolArray, Decoded

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stream_detector.readings import Int64Array
 from stream_detector.state.counters import COUNTER, clear_counters
 
-LAYOUT_VERSION = 8
+LAYOUT_VERSION = 9
 #: A record has room for so many members' levels, whatever the number of members: training may leave some out.
 MEMBER_SLOTS = 8
 #: An incident's offset when no incident is open.
@@ -44,6 +44,7 @@ _HEADER = (
     ("model", "<u4"),  # tag of the model that the fields below came from
     ("level_count", "<f4"),  # detection/decision.py: readings behind the levels
     ("memory", "<f4"),  # slow running mean of the surprise
+    ("sustained", "<f4"),  # detection/sustained.py: running mean of the surprise above the typical one
     ("accepted", "<f4"),  # surprise that was accepted as normal
     ("interval_ms", "<f4"),  # pace.py: usual time between the sensor's readings; 0 before it is admitted
     ("pause_ms", "<f4"),  # pace.py: its usual longest pause, at least the interval

@@ -111,9 +111,9 @@ def budget_to_try(result: DrillResult, artifact: Artifact, budget: float, stride
     if not len(result.drill):
         return None
     calibration, interval = artifact.calibration, artifact.spec.sampling_interval_seconds * stride
-    margin = calibration.margin(alarms_per_reading(budget, interval))
+    margin = calibration.margins(alarms_per_reading(budget, interval)).single
     larger = [candidate for candidate in TRIAL_BUDGETS if candidate > budget]
-    lower = {one: margin - calibration.margin(alarms_per_reading(one, interval)) for one in larger}
+    lower = {one: margin - calibration.margins(alarms_per_reading(one, interval)).single for one in larger}
     found = {one: float((result.found | result.found_by_score(by)).mean()) for one, by in lower.items()}
     now = float(result.found.mean())
     best = max(found.values(), default=0.0)

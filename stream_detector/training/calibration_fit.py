@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from scipy.signal import lfilter
 from scipy.stats import genpareto
 
-from stream_detector.detection.calibration import Calibration, Tails
+from stream_detector.detection.calibration import Calibration, SurpriseTail, Tails
+from stream_detector.detection.sustained import CAP_STARTS, HORIZON_COUNT, SHARE
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int32Array
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.tables.sampling import Paces
@@ -32,6 +33,8 @@ PRIOR_SCALE, PRIOR_CLUSTERS = 0.5, 10
 LARGEST_SHAPE = 0.2
 #: Lower limit of the scale: the calibration part is short and calm compared with the operation that follows.
 SMALLEST_SCALE = 0.3
+#: Lower limit of what the running mean of the surprise varies by, as a share of what the surprise does.
+LEAST_UNIT = 0.05
 PRIOR_COUNT = 64.0
 
 
@@ -88,25 +91,35 @@ def fit_calibration(
         readings=len(surprise),
         sensors=table,
         prior_count=PRIOR_COUNT,
+        sustained=_fit_sustained_tail(runs, tail, quiet_readings),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _SurpriseTail:
-    start: float
-    rate: float  # clusters per reading
-    scale: float
-    shape: float
+def _fit_sustained_tail(runs: Sequence[Float64Array], tail: SurpriseTail, quiet_readings: int) -> SurpriseTail:
+    """Fit the tail of the running mean of the surprise above typical, from the runs of the sensors.
+
+    The fit's limits are those of a surprise, so it is made in units of which the mean varies as much as the surprise.
+    """
+    means = [running_means(np.minimum(run, CAP_STARTS * tail.start)) for run in runs]
+    spread = float(np.concatenate(runs).std())
+    unit = max(float(np.concatenate(means).std()) / spread, LEAST_UNIT) if spread > 0 else 1.0
+    fitted = _fit_surprise_tail([mean / unit for mean in means], max(quiet_readings, HORIZON_COUNT))
+    return SurpriseTail(unit * fitted.start, fitted.rate, unit * fitted.scale, fitted.shape)
 
 
-def _fit_surprise_tail(runs: Sequence[Float64Array], quiet_readings: int) -> _SurpriseTail:
+def running_means(excess: Float64Array) -> Float64Array:
+    """Return the running mean of sustained.py after each reading [N] of one sensor, without a cap."""
+    return np.asarray(lfilter([SHARE], [1.0, SHARE - 1.0], excess), np.float64)
+
+
+def _fit_surprise_tail(runs: Sequence[Float64Array], quiet_readings: int) -> SurpriseTail:
     """Fit the tail of the surprise above typical, from the runs of the sensors."""
     surprise = np.concatenate(runs)
     share = min(TAIL_SHARE[1], max(TAIL_SHARE[0], TAIL_READINGS / len(surprise)))
     start = float(np.quantile(surprise, 1.0 - share))
     excesses = np.concatenate([cluster_excesses(run, start, quiet_readings) for run in runs])
     scale, shape = fit_excesses(excesses)
-    return _SurpriseTail(start, max(len(excesses), 1) / len(surprise), scale, shape)
+    return SurpriseTail(start, max(len(excesses), 1) / len(surprise), scale, shape)
 
 
 def fit_tails(above_level: Float64Array) -> Tails:

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from stream_detector.detection.calibration import Tails
-from stream_detector.detection.decision import Decisions, ScoredReadings, decide, reset_for_model
+from stream_detector.detection.decision import decide, reset_for_model
 from stream_detector.detection.decision_rules import DecisionRules
+from stream_detector.detection.scored_readings import Decisions, ScoredReadings
 from stream_detector.readings import Float32Array, Int32Array
 from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import Records, new_records

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.detection.calibration import Tails
-from stream_detector.detection.decision import ScoredReadings, decide
+from stream_detector.detection.decision import decide
 from stream_detector.detection.departure import Beyond
 from stream_detector.detection.governor import Governor
+from stream_detector.detection.scored_readings import ScoredReadings
 from stream_detector.state.known_sensors import UNKNOWN
 from tests.detection.decision_cases import NAN, RULES, headers
 
@@ -35,6 +36,8 @@ ANY = replace(
     memory_share=0.25,
     rate=0.05,
     governor=Governor(spare=1.0),
+    sustained_margin=0.01,
+    sustained_cap=1.0,
 )
 
 

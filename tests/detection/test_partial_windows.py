@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stream_detector.detection.decision import Decisions, decide
+from stream_detector.detection.decision import decide
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.partial_windows import PartialLevels, PartialTable, is_scorable
+from stream_detector.detection.scored_readings import Decisions
 from stream_detector.state.known_sensors import UNKNOWN
 from tests.detection.decision_cases import RULES, headers, readings_of, transitions
 

@@ -79,13 +79,16 @@ def test_an_incident_that_was_accepted_and_a_sensor_that_is_not_as_usual_are_tol
     closed = message(1, "closed", 50, 3.0, incident=accepted, sensor_state="ready", margin_factor=1.45)
     lowered = message(2, "opened", 5, 3.0, sensor_state="relearning", margin_factor=0.8)
     usual = message(3, "opened", 6, 3.0, sensor_state="ready", margin_factor=1.0)
-    found.add([opened, closed, lowered, usual])
+    lasting = message(4, "opened", 7, 3.0, sensor_state="ready", margin_factor=0.5)
+    found.add([opened, closed, lowered, usual, lasting])
 
     assert found.lines()[1:] == [
         "  pump-1  2026-03-05 11:00:00Z, accepted as the new normal after 50 min, medium, still being learned, limit raised by "
         "its own alarms (margin 1.3 x): temperature 53.0, expected 50.0 (+3.0)",
         "  pump-2  2026-03-05 11:05:00Z, open at the end, high, being learned again: temperature 53.0, expected 50.0 (+3.0)",
         "  pump-3  2026-03-05 11:06:00Z, open at the end, high: temperature 53.0, expected 50.0 (+3.0)",
+        "  pump-4  2026-03-05 11:07:00Z, open at the end, high, limit lowered: small, but lasting (margin 0.5 x): "
+        "temperature 53.0, expected 50.0 (+3.0)",
     ]
 
 

@@ -16,8 +16,9 @@ from tests.pipeline.replica_config import KNOWN, SECOND_MS, ReplicaConfig, chang
 
 #: Every scored reading is anomalous and yields one event, which identifies its window; incidents last 20 s of event time.
 EVERY = ReplicaConfig(margin=-10.0, update_ms=0, accept_ms=20 * SECOND_MS, max_sensors=4000)
-#: One reading in four is anomalous: incidents open, close and lapse, levels move, and so do limits, up and down.
-SOME = ReplicaConfig(max_sensors=4000, governor=Governor(spare=1.0))
+#: One reading in four is anomalous: incidents open, close and lapse, levels move, and so do limits, up and down, also
+#: where surprise has lasted.
+SOME = ReplicaConfig(max_sensors=4000, governor=Governor(spare=1.0), sustained_margin=0.005)
 #: One in thirty: most batches say nothing, and wait to be committed.
 FEW = replace(SOME, margin=0.4)
 #: The same as some with fewer places in memory than sensors.

@@ -19,6 +19,7 @@ from stream_detector.detection.rules.incidents import Pace
 from stream_detector.detection.rules.limits import NEVER, RuleLimits
 from stream_detector.detection.rules.turns import TurnLimits
 from stream_detector.detection.silence import SilenceRules
+from stream_detector.detection.sustained import NEVER as NEVER_SUSTAINED
 from stream_detector.detection.transition import CLOCK, FLAPPING, MISSING_FEATURE, OUT_OF_RANGE
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.pipeline.config import AT_ONCE, CommitPolicy, LagBounds, PipelineConfig, RestoreConfig
@@ -58,6 +59,7 @@ class ReplicaConfig:
     margin: float = 0.25  # over the typical 0.5: anomalous from 0.75, one reading in four
     governor: Governor | None = None  # moves the margin; None: it stays
     rate: float = 0.1  # incidents per scored reading that the governor's budget allows
+    sustained_margin: float = NEVER_SUSTAINED  # over the typical 0.5, of the running mean
     learned_count: int = 8
     start_rise_limit: float = 0.05
     accept_ms: int = 60 * MINUTE_MS
@@ -126,6 +128,8 @@ class ReplicaConfig:
             governor=self.governor,
             rate=self.rate,
             partial=self._partial() if self.scores_partial else None,
+            sustained_margin=self.sustained_margin,
+            sustained_cap=0.5,
         )
 
     def _partial(self) -> PartialTable:

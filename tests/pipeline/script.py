@@ -31,6 +31,8 @@ SHAPE = MODEL.window_length, len(MODEL.features), len(MODEL.members)
 ACCEPT_MS = 6 * SECOND_MS
 #: Of so small a budget that a few incidents raise the limit.
 GOVERNOR = Governor(spare=0.5)
+#: Margin of the running mean of the surprise.
+SUSTAINED = 0.002
 #: Turns after the last reading in which all silences are found, also those of sensors that are not in memory.
 SETTLED_TURNS = 70
 #: How long a sensor may be without a reading; about one pause in five is longer.
@@ -56,6 +58,7 @@ class Script:
             silent_s=SILENT_S,
             rule_config=some_rules(),
             governor=GOVERNOR,
+            sustained_margin=SUSTAINED,
             scores_partial=self.scores_partial,
         )
 

@@ -30,7 +30,7 @@ MAXIMUM_VALUE_WIDTH = 4
 COPIED_FIELDS = (
     *("count", "model", "level_count", "memory", "shift", "last_offset", "heard"),
     *("interval_ms", "pause_ms", "block_ms", "block_longest_ms", "block_steps", "block_gaps", "block_live"),
-    *("is_live", "stamp_ms", "balance"),
+    *("is_live", "stamp_ms", "balance", "sustained"),
 )
 FILLED = RUN = np.dtype("<u2")
 

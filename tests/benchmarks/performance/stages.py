@@ -20,8 +20,9 @@ from stream_detector.assembly import SCALE_WINDOWS
 from stream_detector.commands.connections import connect
 from stream_detector.commands.run_model import load_model
 from stream_detector.commands.run_pipeline import Pipelines
-from stream_detector.detection.decision import ScoredReadings, decide
+from stream_detector.detection.decision import decide
 from stream_detector.detection.detected import Detected
+from stream_detector.detection.scored_readings import ScoredReadings
 from stream_detector.model_store.model_directory import load_artifact
 from stream_detector.pipeline.in_flight import Batch, Scored
 from stream_detector.pipeline.pipeline import Pipeline

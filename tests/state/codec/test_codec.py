@@ -19,9 +19,9 @@ from stream_detector.state.windows import append
 MINUTE_MS, START_MS = 60_000, 1_763_000_000_000
 MEMBERS = 3
 MAX_GAP_MS = 600_000
-#: Of the head: format (2 bytes), time, place, count, model, level_count, memory, pace, minimum step, balance; and per slot
-#: of a member.
-HEAD_BYTES = 2 + 6 + 8 + 4 + 4 + 4 + 4 + 4 + 28 + 2 + 8 + 4 * MEMBER_SLOTS
+#: Of the head: format (2 bytes), time, place, count, model, level_count, memory, pace, minimum step, balance,
+#: sustained; and per slot of a member.
+HEAD_BYTES = 2 + 6 + 8 + 4 + 4 + 4 + 4 + 4 + 28 + 2 + 8 + 4 + 4 * MEMBER_SLOTS
 FEATURE_BYTES = 1 + 4
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
