@@ -27,7 +27,7 @@ class MemberOutput:
     residuals: Tensor  # [N, R, F] 0 where a value is missing
     present: Tensor  # [N, R, F] 1 where there is a value, else 0
     known: Tensor  # [N, R] 1 where the row has any value, else 0: its reading was lost, or it is before the first
-    begun: Tensor  # [N, R] 1 from the first row of the window on that has any value
+    begun: Tensor  # [N, 1] how many of the rows are not before the window's first with a value; at least 1
     newest: Tensor  # [N, F] 1 where there is a newest value, else 0; without it a feature has no error
     expected: Tensor | None  # [N, R, F] scaled values; None: the member expects changes, not values
     attention: Tensor | None = None  # [N, T] of the network; the linear members have none
@@ -49,9 +49,11 @@ class Members:
 
     def outputs(self, windows: Windows) -> list[MemberOutput]:
         """Return the output of each scored member for these windows."""
-        by_name = {member.spec.name: member for member in self.linear}
+        by_name, rows = {member.spec.name: member for member in self.linear}, _rows_there(windows)
         return [
-            _linear_output(by_name[name], windows) if name in by_name else _network_output(self.autoencoder, windows)
+            _linear_output(by_name[name], windows, rows)
+            if name in by_name
+            else _network_output(self.autoencoder, windows, rows)
             for name in self.names
         ]
 
@@ -80,10 +82,7 @@ def feature_errors(outputs: list[MemberOutput]) -> tuple[Tensor, Tensor]:
     level makes its residuals err in one direction.
     """
     counts = [ops.sum(output.present, axis=1) for output in outputs]
-    known = [
-        ops.sum(output.known, axis=1, keepdims=True) / ops.maximum(ops.sum(output.begun, axis=1, keepdims=True), 1.0)
-        for output in outputs
-    ]
+    known = [ops.sum(output.known, axis=1, keepdims=True) / output.begun for output in outputs]
     errors = []
     for output, count in zip(outputs, counts, strict=True):
         at_least_one = ops.maximum(count, 1.0)
@@ -95,26 +94,28 @@ def feature_errors(outputs: list[MemberOutput]) -> tuple[Tensor, Tensor]:
     return ops.stack(errors, axis=1) * newest, ops.stack(seen, axis=1) * newest
 
 
-def _network_output(autoencoder: MaskedAutoencoder, windows: Windows) -> MemberOutput:
+def _network_output(autoencoder: MaskedAutoencoder, windows: Windows, rows: Tensor) -> MemberOutput:
     centre, spread, attention = autoencoder.expect(windows)
     present = windows.present[:, -centre.shape[1] :]
     residuals = (windows.scaled[:, -centre.shape[1] :] - centre) / spread * present
-    begun = _begun(windows)[:, -centre.shape[1] :]
+    begun = ops.clip(rows, 1.0, float(centre.shape[1]))
     return MemberOutput(residuals, present, ops.max(present, axis=2), begun, windows.present[:, -1], centre, attention)
 
 
-def _linear_output(member: LinearMember, windows: Windows) -> MemberOutput:
+def _linear_output(member: LinearMember, windows: Windows, rows: Tensor) -> MemberOutput:
     actual, expected = member.expect(windows.scaled, ops)
     present = windows.present[:, -member.spec.rows_predicted :]
-    known, begun = ops.max(present, axis=2), _begun(windows)[:, -member.spec.rows_predicted :]
+    known = ops.max(present, axis=2)
     if member.spec.kind == CHANGE:
         before = windows.present[:, -member.spec.rows_predicted - 1 : -1]
         present, known = present * before, known * ops.max(before, axis=2)
-        begun = _begun(windows)[:, -member.spec.rows_predicted - 1 : -1]
+        rows = rows - 1.0
     shown = None if member.spec.kind == CHANGE else expected
+    begun = ops.clip(rows, 1.0, float(member.spec.rows_predicted))
     return MemberOutput((actual - expected) * present, present, known, begun, windows.present[:, -1], shown)
 
 
-def _begun(windows: Windows) -> Tensor:
-    """Return 1 [N, T] from the first row on that has any value, else 0."""
-    return ops.minimum(ops.cumsum(ops.max(windows.present, axis=2), axis=1), 1.0)
+def _rows_there(windows: Windows) -> Tensor:
+    """Return how many rows [N, 1] there are from the first on that has any value; all, if none has."""
+    first = ops.argmax(ops.max(windows.present, axis=2), axis=1, keepdims=True)
+    return float(windows.present.shape[1]) - ops.cast(first, "float32")
