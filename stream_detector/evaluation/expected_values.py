@@ -43,13 +43,14 @@ def expected_values(
     *,
     is_scored: BoolArray | None = None,
 ) -> Expected | None:
-    """Ask the model; None if it does not know the sensor, or scored no row.
+    """Ask the model about full windows; None if it does not know the sensor, or scored no row.
 
     `is_scored` [F] are the features that are not mere context; None: all.
     """
     (row,) = calibration.sensors.find([series.sensor]).tolist()
     accepted = np.flatnonzero(~series.is_late)
-    scored = np.flatnonzero(np.isfinite(series.product.scores[accepted]))
+    is_full = ~series.is_partial[accepted] if len(series.is_partial) else np.ones(len(accepted), np.bool_)
+    scored = np.flatnonzero(np.isfinite(series.product.scores[accepted]) & is_full)
     scored = scored[scored >= window_length - 1]
     if row < 0 or not len(scored):
         return None

@@ -57,6 +57,10 @@ def _no_silences() -> Int64Array:
     return np.empty((0, 2), np.int64)
 
 
+def _none() -> BoolArray:
+    return np.empty(0, np.bool_)
+
+
 @dataclass(frozen=True, slots=True)
 class LabelledSeries:
     """The N rows of one sensor in input order, with labels and the product's output."""
@@ -70,6 +74,7 @@ class LabelledSeries:
     product: Detection
     silences_ms: Int64Array = field(default_factory=_no_silences)  # [S, 2] start and end of labelled events without a reading
     causes: Mapping[str, Int64Array] = field(default_factory=dict)  # when each row tells an alarm [N]: of BY_SCORE, and a rule
+    is_partial: BoolArray = field(default_factory=_none)  # [N] the window is not full, scored or not; empty: none is
 
     def truth(self) -> Truth:
         """Return the labelled events."""
@@ -139,6 +144,7 @@ def split_by_sensor(
             labels=labels[rows],
             is_late=scored.is_late[rows],
             is_warming=scored.is_warming[rows],
+            is_partial=scored.is_partial[rows] if len(scored.is_partial) else _none(),
             product=Detection(
                 scored.score[rows].astype(np.float64),
                 scored.threshold[rows],

@@ -65,6 +65,17 @@ def test_scored_rows_get_the_newest_expected_values_and_late_rows_are_in_no_wind
     assert found.values[:, 0].tolist() == [3.0 * row for row in before]
 
 
+def test_rows_whose_window_is_not_full_are_not_asked_about() -> None:
+    """After a gap, the rows before do not belong to the window."""
+    after_a_gap = np.arange(ROWS) >= 20
+    after_a_gap[20 + WINDOW - 1 :] = False
+
+    found = asked(replace(series(np.zeros(ROWS, np.bool_)), is_partial=after_a_gap))
+
+    assert found is not None
+    assert not set(found.rows.tolist()) & set(range(20, 20 + WINDOW - 1))
+
+
 def test_the_features_that_an_alarm_blames_come_first() -> None:
     alarms = np.zeros(ROWS, np.bool_)
     alarms[20:25] = True
