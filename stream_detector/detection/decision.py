@@ -127,25 +127,8 @@ class Fold:
         start_levels(state, rows, errors, rules)
         levels = rules.starts[rows] + state["shift"][:, : rules.starts.shape[1]]
         above_level, is_full = self._as_if_full(errors - levels, positions)
-        surprises = rules.tails.surprise(above_level) * rules.weights
-        surprise = surprises.sum(axis=1)
-        if self._readings.beyond is not None:
-            surprise += self._readings.beyond.surprise[positions]
-        scored = ~np.isnan(surprise)
-        excess = np.where(is_full, surprise - rules.typical, np.nan)
-        state["sustained"] = after(state["sustained"], excess, rules.sustained_cap)
-        full, margin = self._margins_of(state, positions, was_open)
-        limit = rules.typical + margin + state["accepted"]
-        memory = state["memory"] + rules.memory_share * np.where(scored, surprise - state["memory"], 0.0)
-        state["memory"] = memory
-        found.scores[positions] = score = (surprise + memory) / 2.0
-        found.thresholds[positions] = threshold = (limit + memory) / 2.0
-        found.anomalous[positions] = anomalous = score > threshold  # False for NaN; surprise > limit, up to rounding
-        found.holding[positions] = anomalous | (surprise > limit - margin + HELD_SHARE * full)
-        if self._readings.beyond is not None:
-            found.holding[positions] |= self._readings.beyond.surprise[positions] > 0
-        found.surprises[positions] = surprises
-        found.level_counts[positions] = state["level_count"]
+        memory = self._judge(state, above_level, positions, was_open=was_open, is_full=is_full)
+        scored, anomalous = ~np.isnan(found.scores[positions]), found.anomalous[positions]
         if anomalous.any() or was_open.any():
             self._update_incidents(state, positions, levels, scored & is_full)
         self._balance(
@@ -156,6 +139,31 @@ class Fold:
         update_levels(state, rows, above_level, normal=normal | (scored & settling), settling=settling, rules=rules)
         state["accepted"] = np.where(normal, np.clip(memory - rules.typical, 0.0, state["accepted"]), state["accepted"])
         header[sensors] = state
+
+    def _judge(
+        self, state: Records, above_level: Float64Array, positions: Int64Array, *, was_open: BoolArray, is_full: BoolArray
+    ) -> Float64Array:
+        """Score these readings [G], and say which are anomalous, and which hold an incident open; return the memory [G]."""
+        rules, found, beyond = self._rules, self.decisions, self._readings.beyond
+        surprises = rules.tails.surprise(above_level) * rules.weights
+        surprise = surprises.sum(axis=1)
+        if beyond is not None:
+            surprise += beyond.surprise[positions]
+        excess = np.where(is_full, surprise - rules.typical, np.nan)
+        state["sustained"] = after(state["sustained"], excess, rules.sustained_cap)
+        full, margin = self._margins_of(state, positions, was_open)
+        limit = rules.typical + margin + state["accepted"]
+        memory = state["memory"] + rules.memory_share * np.where(np.isnan(surprise), 0.0, surprise - state["memory"])
+        state["memory"] = memory
+        found.scores[positions] = score = (surprise + memory) / 2.0
+        found.thresholds[positions] = threshold = (limit + memory) / 2.0
+        found.anomalous[positions] = anomalous = score > threshold  # False for NaN; surprise > limit, up to rounding
+        found.holding[positions] = anomalous | (surprise > limit - margin + HELD_SHARE * full)
+        if beyond is not None:
+            found.holding[positions] |= beyond.surprise[positions] > 0
+        found.surprises[positions] = surprises
+        found.level_counts[positions] = state["level_count"]
+        return np.asarray(memory)
 
     def _as_if_full(self, above_level: Float64Array, positions: Int64Array) -> tuple[Float64Array, BoolArray]:
         """Return log errors above their level [G, M], as if all windows were full, and which are."""
