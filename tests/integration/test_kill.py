@@ -9,10 +9,11 @@ from collections import Counter
 from pathlib import Path
 
 from tests.integration.expectation import expected_alerts, expected_dead_letters, headers_of
+from tests.integration.plants import SOME
 from tests.integration.replica_process import ReplicaProcess
 from tests.integration.topics import Topics, by_sensor, until
 from tests.integration.worker import STEPS, Fate
-from tests.pipeline.replica_config import MODEL, START_MS, ReplicaConfig, reading
+from tests.pipeline.replica_config import MODEL, START_MS, reading
 
 PARTITIONS = 4
 SENSORS_PER_PARTITION = 3
@@ -59,7 +60,7 @@ def open_topics(brokers: str, name: str, partitions: int) -> Topics:
 
 
 def assert_as_uninterrupted(topics: Topics, sensors: int) -> None:
-    alerts = expected_alerts(lambda: ReplicaConfig().detector(), topics.input())
+    alerts = expected_alerts(SOME.detector, topics.input())
     assert len(alerts) == sensors
     assert by_sensor(topics.alerts()) == alerts
     assert headers_of(topics.dead_letters()) == expected_dead_letters(topics.input(), MODEL.features)
