@@ -66,7 +66,7 @@ class BudgetResolution:
         else:
             days = math.ceil(self.needed_days)
             more = f"About {days:,} day{'' if days == 1 else 's'} of history would check it; this one {checks}"
-        return f"You need to set nothing: alarms may be more or fewer, and each sensor's own then move its limit. {more}."
+        return f"You need to set nothing: alarms may be more or fewer, and a sensor's own alarms then move its limit. {more}."
 
 
 def resolve_budget(

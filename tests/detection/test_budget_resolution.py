@@ -99,7 +99,7 @@ def test_nothing_is_said_of_what_was_fitted_to_no_sensor() -> None:
             (
                 "The alarm limit for 0.1 false alarms per sensor and day (one in 10 days) is an estimate: training set it on "
                 "43.2 min of readings, all sensors together, and would need 100 days of them to check it.",
-                "You need to set nothing: alarms may be more or fewer, and each sensor's own then move its limit. With a "
+                "You need to set nothing: alarms may be more or fewer, and a sensor's own alarms then move its limit. With a "
                 "reading every 1 s training uses 2.31 days at most: no fault of your history, which checks a budget of 400 "
                 "or more (docs/false-alarms.md).",
             ),
@@ -110,7 +110,7 @@ def test_nothing_is_said_of_what_was_fitted_to_no_sensor() -> None:
             (
                 "The alarm limit for 1 false alarm per sensor and day is an estimate: training set it on 3 days of readings, "
                 "all sensors together, and would need 10 days of them to check it.",
-                "You need to set nothing: alarms may be more or fewer, and each sensor's own then move its limit. About 34 "
+                "You need to set nothing: alarms may be more or fewer, and a sensor's own alarms then move its limit. About 34 "
                 "days of history would check it; this one checks a budget of 4 or more (docs/false-alarms.md).",
             ),
         ),
