@@ -47,6 +47,7 @@ def build_report(about: About, scorecards: Sequence[Scorecard]) -> dict[str, Any
         "rows": _rows(scorecards),
         "notes": [*about.notes, *_notes(scorecards)],
         "detectors": {name: summary for name in DETECTORS if (summary := _summary(name, scorecards))},
+        "compared": _compared(scorecards),
         "sensors": [_sensor(one) for one in scorecards],
     }
 
@@ -83,6 +84,12 @@ def _summary(name: str, scorecards: Sequence[Scorecard]) -> dict[str, Any] | Non
         },
         "pooled": _figures(pooled([score.alarms for score in scores])),
     }
+
+
+def _compared(scorecards: Sequence[Scorecard]) -> dict[str, Any]:
+    """Return the product's ranking on the sensors that have baselines: only there can they be compared."""
+    scores = [one.scores[PRODUCT] for one in scorecards if one.baselines_from is not None]
+    return {"sensors": len(scores), "vus_pr": _mean(scores, lambda score: score.ranking.vus_pr if score.ranking else None)}
 
 
 def _sensor(scorecard: Scorecard) -> dict[str, Any]:

@@ -69,7 +69,8 @@ def _row(name: str, summary: Mapping[str, Any]) -> str:
 
 def _better(report: Mapping[str, Any]) -> str:
     rivals = [name for name in RIVALS if name in report["detectors"]]
-    ours = report["detectors"][PRODUCT]["mean_of_labelled_sensors"]["vus_pr"]
+    compared = report["compared"]
+    ours = compared["vus_pr"]
     if ours is None or not rivals:
         return (
             "Better than simple detectors? Nobody knows: no faults are labelled, or readings are too few to fit a simple one."
@@ -77,6 +78,8 @@ def _better(report: Mapping[str, Any]) -> str:
     theirs = {name: report["detectors"][name]["mean_of_labelled_sensors"]["vus_pr"] or 0.0 for name in rivals}
     better = [name for name, value in theirs.items() if value > ours + SMALLEST_DIFFERENCE]
     figures = ", ".join(f"{name} {value:.3f}" for name, value in theirs.items())
+    if compared["sensors"] < report["detectors"][PRODUCT]["sensors"]:
+        figures += f"; all on the {compared['sensors']:,} sensors that have simple ones"
     if better:
         text = (
             f"Better than simple detectors? No: {' and '.join(better)} told faults from healthy readings better on this file "

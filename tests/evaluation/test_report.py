@@ -236,3 +236,15 @@ def test_the_figures_and_detectors_in_the_documents_are_those_of_a_report() -> N
     assert {name for name in documented if name not in sensor["detectors"][PRODUCT]} == set()
     assert len(documented) > 8
     assert [name for name in BASELINES if f"| {name} |" not in text] == []
+
+
+def test_the_product_is_compared_on_the_sensors_that_have_baselines() -> None:
+    judged = evaluate(faulty(), faulty(first=10))  # too few rows before the second label to fit baselines to
+    judged[1] = replace(judged[1], scores={PRODUCT: judged[0].scores["random"]})
+
+    report = build_report(ABOUT, judged)
+
+    first = judged[0].scores[PRODUCT].ranking
+    assert first is not None
+    assert report["compared"] == {"sensors": 1, "vus_pr": first.vus_pr}
+    assert report["detectors"][PRODUCT]["mean_of_labelled_sensors"]["vus_pr"] < first.vus_pr
