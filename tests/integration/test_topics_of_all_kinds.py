@@ -16,6 +16,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove
 
 from stream_detector.readings import Membership, Message
 from tests.integration.expectation import expected_alerts
+from tests.integration.plants import SOME
 from tests.integration.replica import Replica, run_all
 from tests.integration.replica_process import ReplicaProcess
 from tests.integration.topics import PATIENCE_SECONDS, Topics, by_sensor, until
@@ -323,6 +324,6 @@ def test_a_broker_that_is_killed_and_started_again_costs_no_reading(
         topics.await_all_committed()
 
         assert replica.stop() == 0
-        assert_alerts(topics, plain_alerts(topics))
+        assert_alerts(topics, expected_alerts(SOME.detector, topics.input()))
     finally:
         replica.kill()
