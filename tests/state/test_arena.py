@@ -298,9 +298,9 @@ def test_an_update_of_a_large_record_writes_only_the_parts_of_fixed_size_and_new
 
     assert not updates.whole
     (update,) = updates.changed
-    # A byte for the format, 152 of header and 8 shifts of 4, 26 of moments,
+    # A byte for the format, 156 of header and 8 shifts of 4, 26 of moments,
     # 2 of runs; a row is one float32 and a uint16.
-    head, row = 1 + 152 + 8 * 4 + 26 + 2, 6
+    head, row = 1 + 156 + 8 * 4 + 26 + 2, 6
     assert update.expected_prefix == b"\xff" + (2).to_bytes(8, "little")
     assert update.spans == ((0, head), (head, head + row), (head + 2 * row, head + 3 * row))
 

@@ -285,7 +285,7 @@ def test_later_batches_do_not_change_windows_of_earlier_ones() -> None:
 
 
 def test_the_layout_is_named_by_window_length_room_for_members_and_features_in_order() -> None:
-    assert layout_name(64, ("temperature", "pressure"), 3) == "8:64:8:temperature,pressure"
+    assert layout_name(64, ("temperature", "pressure"), 3) == "9:64:8:temperature,pressure"
     assert layout_name(64, ("pressure", "temperature"), 3) != layout_name(64, ("temperature", "pressure"), 3)
 
 
@@ -300,10 +300,10 @@ def test_models_of_other_members_have_the_same_layout_as_long_as_there_is_room()
 def test_a_record_is_a_header_with_room_for_shifts_moments_per_feature_rules_and_a_ring_of_rows() -> None:
     record = record_dtype(window_length=5, features=2, members=3)
 
-    # 12 columns of 8 bytes, 12 of 4, 2 of 2, 4 of 1, 8 float32; two float64, a uint16 and two float32 per feature; a uint16
+    # 12 columns of 8 bytes, 13 of 4, 2 of 2, 4 of 1, 8 float32; two float64, a uint16 and two float32 per feature; a uint16
     # per feature; 2 float32 and a uint16 per row; two int64 and a uint16 per rule, three uint16 and two bytes per feature,
     # full words.
-    header = 12 * 8 + 12 * 4 + 2 * 2 + 4 + 8 * 4
+    header = 12 * 8 + 13 * 4 + 2 * 2 + 4 + 8 * 4
     sizes = [header, 2 * 26, 0, 2 * 2, 5 * 10, 5 * 18 + 2 * 8 + 6]
     assert [record[name].itemsize for name in record.names or ()] == sizes
     assert record.itemsize == sum(sizes)
@@ -313,7 +313,7 @@ def test_a_record_is_a_header_with_room_for_shifts_moments_per_feature_rules_and
 
 def test_counters_add_their_state_to_a_record_and_their_names_to_the_layout() -> None:
     assert record_dtype(5, 2, 3, counters=2).itemsize == record_dtype(5, 2, 3).itemsize + 2 * 24
-    assert layout_name(64, ("power", "energy"), 3, ("energy",)) == "8:64:8:power,energy:rise of energy"
+    assert layout_name(64, ("power", "energy"), 3, ("energy",)) == "9:64:8:power,energy:rise of energy"
 
 
 ENERGY = 18_228_934.25
