@@ -1,12 +1,13 @@
 """Decides from errors which readings are anomalous, and opens and closes incidents: the last pure fold over the readings.
 
-Each member's log error above the sensor's own level gives a surprise, and their weighted mean is the surprise of the
-reading (calibration.py). A reading is anomalous when its surprise exceeds the typical one by the margin that the alarm
-budget allows. Consecutive anomalous readings are one incident: opened, updated at intervals and when it becomes high or
-critical, and closed after a quiet spell, all in the sensor's own event time. A reading above a quarter of the margin opens no
-incident, but holds one open, so a score that wavers around its limit is one incident (the deadband of ISA-18.2). So does a
-value where healthy data have none, to which a window may have got used (departure.py). A reading without a score is no sign
-that all is well: it closes no incident either, unless none is scored for `accept_ms`.
+Each member's log error above the sensor's own level gives a surprise, and their weighted mean is the surprise of the reading
+(calibration.py). A reading is anomalous when its surprise exceeds the typical one by the margin that the alarm budget allows;
+where small deviations have lasted, half of it is enough (sustained.py). Consecutive anomalous readings are one incident:
+opened, updated at intervals and when it becomes high or critical, and closed after a quiet spell, all in the sensor's own
+event time. A reading above a quarter of the margin opens no incident, but holds one open, so a score that wavers around its
+limit is one incident (the deadband of ISA-18.2). So does a value where healthy data have none, to which a window may have got
+used (departure.py). A reading without a score is no sign that all is well: it closes no incident either, unless none is scored
+for `accept_ms`.
 
 The published score is the mean of the surprise and a slow memory of it. A single reading cannot make it high, so it ranks
 readings better than the surprise alone. The published threshold is the mean of the limit and the same memory, so a score

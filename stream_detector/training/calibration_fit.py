@@ -108,7 +108,7 @@ def _fit_sustained_tail(runs: Sequence[Float64Array], tail: SurpriseTail, quiet_
 
 
 def running_means(excess: Float64Array) -> Float64Array:
-    """Return the running mean of sustained.py after each reading [N] of one sensor, without a cap."""
+    """Return what `sustained.after` makes of the readings [N] of one sensor, all at once; the caller has capped them."""
     return np.asarray(lfilter([SHARE], [1.0, SHARE - 1.0], excess), np.float64)
 
 

@@ -15,7 +15,7 @@ from stream_detector.state.known_sensors import UNKNOWN
 from tests.detection.decision_cases import RULES, headers, readings_of, transitions
 
 KNOWN = np.zeros(1, np.int32)
-#: Windows of four rows. With two rows, an error is 1 larger and varies twice as much; with one, it says nothing.
+#: Windows hold four rows. When only two are there, errors are larger by 1 and vary twice as much; a single row tells nothing.
 TABLE = PartialTable(np.array([[0.0], [1.0], [0.0], [0.0]]), np.array([[0.0], [0.5], [1.0], [1.0]]))
 PARTIAL = replace(RULES, partial=TABLE, starts=np.zeros((2, 1)), start_counts=np.array([4.0, 4.0]))
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from stream_detector.detection.calibration import Calibration
+from stream_detector.detection.sustained import after
 from stream_detector.model.static_covariates import fit_fleet
 from stream_detector.readings import BoolArray, Float32Array, Float64Array
 from stream_detector.tables.sampling import Paces
-from stream_detector.training.calibration_fit import cluster_excesses, fit_calibration, fit_excesses, fit_tails
+from stream_detector.training.calibration_fit import cluster_excesses, fit_calibration, fit_excesses, fit_tails, running_means
 from stream_detector.training.preparation import SensorScales
 from tests.examples import examples
 
@@ -53,6 +54,16 @@ def surprises(calibration: Calibration, sensor: int, log_errors: Float64Array) -
     """Return the surprise [N] of a sensor's readings."""
     above_level = log_errors - calibration.start_levels()[sensor]
     return np.asarray((calibration.tails.surprise(above_level) * calibration.weights).sum(axis=1))
+
+
+def test_training_and_the_stream_have_the_same_running_mean() -> None:
+    excess = np.random.default_rng(0).normal(0.2, 1.0, 300)
+    folded, mean = [], np.zeros(1)
+    for one in excess:
+        mean = after(mean, np.array([one]), math.inf)
+        folded.append(float(mean[0]))
+
+    np.testing.assert_allclose(running_means(excess), folded, rtol=1e-9)
 
 
 def test_readings_beyond_the_runs_say_at_what_level_their_sensors_are_and_nothing_else() -> None:
