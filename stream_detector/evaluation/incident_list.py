@@ -3,7 +3,8 @@
 With the file's rows, a line tells of the whole incident: for how long a value stood still, when the last anomalous reading was.
 
 A line names the feature that was blamed most when the incident opened, and the farthest that it was off in that direction at
-any of the incident's events; then the feature that was blamed most when the incident became more severe, if it is another.
+any of the incident's events, and when; then the feature that was blamed most when the incident became more severe, if it is
+another, and when.
 The event with the highest score tells less: a window is often most surprising when a fault ends, and by then the value is back
 while the model expects the fault.
 """
@@ -47,8 +48,10 @@ class FoundIncident:
     features: tuple[str, ...] = ()  # that the incident is about, as of its newest event
     what: str = ""  # the newest sentence of a rule on what is wrong; empty in an anomaly
     off: EventFeature | None = None  # what was blamed most at the opening, where it was farthest off in that direction
+    off_at: str = ""  # time of that event
     told_ratio: float = 0.0  # the least ratio of score to threshold of the worst severity that an event had
     then: EventFeature | None = None  # what was blamed most when the severity rose, if something else
+    then_at: str = ""
 
     def see(self, event: Event) -> None:
         """Take in an event of the incident while it is open."""
@@ -57,16 +60,16 @@ class FoundIncident:
         if not event.what.endswith(f" {AGO}"):
             self.what = event.what or self.what
         if self.off is None:
-            self.off = event.features[0] if event.features else None
+            self.off, self.off_at = event.features[0] if event.features else None, event.timestamp
             return
         for feature in event.features:
             if feature.name == self.off.name and _is_farther(feature, self.off):
-                self.off = feature
+                self.off, self.off_at = feature, event.timestamp
 
     def _see_rise(self, event: Event) -> None:
         ratio = least_ratio(event.severity)
         if self.off is not None and ratio > self.told_ratio and event.features and event.features[0].name != self.off.name:
-            self.then = event.features[0]
+            self.then, self.then_at = event.features[0], event.timestamp
         self.told_ratio = max(self.told_ratio, ratio)
 
     @property
@@ -142,16 +145,20 @@ def _difference(feature: EventFeature) -> float:
     return 0.0 if value is None or expected is None else value - expected
 
 
-def _off(feature: EventFeature) -> str:
-    """Return a value beside what was expected."""
-    return f"{_shown(feature.name)} {amounts_of(feature)}"
+def _off(feature: EventFeature, at: str, opened_ms: int) -> str:
+    """Return a value beside what was expected, and how long after the opening it was read."""
+    seconds = (event_time_ms(at) - opened_ms) / 1000.0
+    later = f" after {duration(seconds)}" if seconds > 0 else ""
+    return f"{_shown(feature.name)} {amounts_of(feature)}{later}"
 
 
 def _line(one: FoundIncident, rows: FileRows | None) -> str:
     """Describe an incident in one line: sensor, time, how long, how bad, what was off."""
     opened_ms = event_time_ms(one.opened_at)
     kind = "" if one.type == ANOMALY else f", {one.type}"
-    what = in_past(one.what) or "; then ".join(_off(feature) for feature in (one.off, one.then) if feature)
+    what = in_past(one.what) or "; then ".join(
+        _off(feature, at, opened_ms) for feature, at in ((one.off, one.off_at), (one.then, one.then_at)) if feature
+    )
     if rows is not None:
         what = rows.what(one.stretch) or what
     how_long = f"{_last_anomalous(one, opened_ms, rows)}{_closed(one, opened_ms)}"

@@ -34,7 +34,7 @@ def test_each_incident_is_one_line_that_says_how_far_off_it_was() -> None:
 
     assert found.lines() == [
         "2 incidents in 2 sensors:",
-        "  pump-1  2026-03-05 11:00:00Z, closed after 45 min, critical: temperature 59.0, expected 50.0 (+9.0)",
+        "  pump-1  2026-03-05 11:00:00Z, closed after 45 min, critical: temperature 59.0, expected 50.0 (+9.0) after 5 min",
         "  pump-2  2026-03-05 11:01:00Z, open at the end, high: temperature 53.0, expected 50.0 (+3.0)",
     ]
 
@@ -51,7 +51,7 @@ def test_the_line_tells_of_the_fault_and_not_of_its_end() -> None:
     opening = message(1, "opened", 0, 2.5, features=[off("temperature", 70.0, 64.0), off("flow", 8.9, 9.0)])
     found.add([opening, during, end, message(1, "closed", 21, 1.0)])
 
-    assert found.lines()[1].endswith("temperature 70.5, expected 64.0 (+6.5)")
+    assert found.lines()[1].endswith("temperature 70.5, expected 64.0 (+6.5) after 5 min")
 
 
 def test_a_fault_that_joins_an_incident_of_less_is_named_too() -> None:
@@ -61,7 +61,9 @@ def test_a_fault_that_joins_an_incident_of_less_is_named_too() -> None:
     later = message(1, "updated", 30, 4.0, severity="high", features=[off("flow", 3.0, 4.0)])
     found.add([opening, joined, later])
 
-    assert found.lines()[1].endswith("energy 62.4, expected 54.9 (+7.5); then temperature 88.0, expected 75.0 (+13.0)")
+    assert found.lines()[1].endswith(
+        "energy 62.4, expected 54.9 (+7.5); then temperature 88.0, expected 75.0 (+13.0) after 15 min"
+    )
 
 
 def test_a_value_that_is_missing_at_the_opening_is_told_as_missing() -> None:
