@@ -46,6 +46,7 @@ class AlarmCounts:
     days: float  # of readings, summed over sensors
     events_alarmed_late: int = 0  # with their first alarm in their second half: not found
     found_by: Mapping[str, int] = field(default_factory=dict)  # events that each cause of alarms finds without the others
+    events_alarmed_before: int = 0  # found, by an incident that had opened before, on a row of no event
     false_after_events: int = 0  # false incidents that opened right after an event, while the window still held it
 
     def precision(self) -> float | None:
@@ -113,6 +114,7 @@ def count_alarms(truth: Truth, times_ms: Int64Array, told: Int64Array, incidents
         delays_seconds=tuple((found.delay_ms[found.is_found] / 1000.0).tolist()),
         days=days,
         events_alarmed_late=int(found.is_late.sum()),
+        events_alarmed_before=int(was_open(marked, incidents, found.rows[found.is_found, 0]).sum()),
     )
 
 
@@ -120,6 +122,18 @@ def is_false(marked: BoolArray, incidents: Int64Array) -> BoolArray:
     """Return which incidents [I, 2] have no row of an event; `marked` [N] are the rows of events."""
     before = np.concatenate([[0], np.cumsum(marked)])
     return np.asarray(before[incidents[:, 1]] == before[incidents[:, 0]])
+
+
+def was_open(marked: BoolArray, incidents: Int64Array, rows: Int64Array) -> BoolArray:
+    """Return in which rows [E] one of the incidents [I, 2] was open that had opened before, on a row of no event.
+
+    Such an alarm tells nobody that something new is wrong. `marked` [N] are the rows of events.
+    """
+    if not len(incidents):
+        return np.zeros(len(rows), np.bool_)
+    newest = np.searchsorted(incidents[:, 0], rows) - 1  # the last one that opened before the row
+    opened, end = incidents[np.maximum(newest, 0)].T
+    return np.asarray((newest >= 0) & (end > rows) & ~marked[opened])
 
 
 def opened_after(marked: BoolArray, incidents: Int64Array, window_length: int) -> BoolArray:
@@ -185,6 +199,7 @@ def pooled(counts: Sequence[AlarmCounts]) -> AlarmCounts:
         delays_seconds=tuple(delay for one in counts for delay in one.delays_seconds),
         days=sum(one.days for one in counts),
         events_alarmed_late=sum(one.events_alarmed_late for one in counts),
+        events_alarmed_before=sum(one.events_alarmed_before for one in counts),
         found_by={name: sum(one.found_by.get(name, 0) for one in counts) for one in counts for name in one.found_by},
         false_after_events=sum(one.false_after_events for one in counts),
     )

@@ -116,6 +116,7 @@ def _figures(alarms: AlarmCounts) -> dict[str, Any]:
         "events": alarms.events,
         "events_found": len(alarms.delays_rows),
         "events_alarmed_late": alarms.events_alarmed_late,
+        "events_alarmed_before": alarms.events_alarmed_before,
         **({"events_found_by": dict(alarms.found_by)} if alarms.found_by else {}),
         "event_recall": alarms.event_recall(),
         "delay_rows_median": alarms.median_delay_rows(),

@@ -127,6 +127,8 @@ def _found(report: Mapping[str, Any]) -> str:
     budget = report["budget_per_sensor_day"]
     text = f"At the budget of {budget:g} it found {found} of {events} events in their first half"
     text += f", {late} more too late{_by(alarms)}." if late else f"{_by(alarms)}."
+    if before := alarms["events_alarmed_before"]:
+        text += f" In {before} of those found the alarm had been on before, so it told nothing new."
     if found < events / 2 and not _is_over(report):
         text += f" A larger budget lets it alarm sooner; try {BUDGET_VARIABLE}={10 * budget:g}."
     return text

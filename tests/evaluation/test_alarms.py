@@ -114,6 +114,24 @@ def test_an_incident_that_begins_before_an_event_and_reaches_into_it_is_not_fals
     assert found.false_alarm_rate_percent() == pytest.approx(20.0)
 
 
+@pytest.mark.parametrize(
+    ("labels", "alarms", "before"),
+    [
+        ("0011000", "0111000", 1),  # on since a healthy row
+        ("0011000", "0011000", 0),
+        ("1100110", "1111110", 0),  # on since the event before
+        ("0011011", "0111111", 2),
+        ("0011000", "0100000", 0),  # not found
+        ("0000111111", "1110000000", 0),
+    ],
+)
+def test_an_event_in_which_an_alarm_has_been_on_for_no_reason_is_counted(labels: str, alarms: str, before: int) -> None:
+    found = counts(labels, alarms)
+
+    assert found.events_alarmed_before == before
+    assert pooled([found, found]).events_alarmed_before == 2 * before
+
+
 def test_without_anomalous_rows_there_are_false_alarm_figures_only() -> None:
     found = counts("0000", "0100")
 

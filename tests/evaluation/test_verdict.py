@@ -18,6 +18,7 @@ def detector(vus: float | None, found: int = 9, false: int = 0, days: float = 10
             "events": events,
             "events_found": found,
             "events_alarmed_late": 1,
+            "events_alarmed_before": 0,
             "delay_seconds_median": 2.0 if found else None,
             "false_incidents": false,
             "sensor_days": days,
@@ -53,6 +54,15 @@ def test_a_model_that_beats_the_simple_detectors_is_said_to() -> None:
     )
     assert alarms == "Too many false alarms? No: 0 in 100 sensor-days, 0 a day; the budget is 0.1."
     assert chance.startswith("`random` scores by dice")
+
+
+def test_an_alarm_that_was_on_before_the_event_is_said_to_tell_nothing_new() -> None:
+    told = report(detector(0.745))
+    told["detectors"]["stream-detector"]["pooled"]["events_alarmed_before"] = 2
+
+    assert verdict_lines(told)[0].endswith(
+        "1 more too late. In 2 of those found the alarm had been on before, so it told nothing new."
+    )
 
 
 def test_a_model_that_loses_is_said_to_and_by_which() -> None:
