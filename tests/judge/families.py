@@ -20,6 +20,7 @@ class Alarms:
     events_found: float | None  # mean share, of the sensors with events
     found: int
     events: int
+    alarmed_before: int  # of the found ones; results from before this was counted have none
     delay_rows: float | None  # median of the found events
     delay_seconds: float | None
     false_incidents: int
@@ -67,6 +68,7 @@ def alarms_of(sensors: Sequence[Sensor], name: str) -> Alarms | None:
         events_found=mean(sum(one["found"]) / one["events"] for one in found if one["events"]),
         found=sum(sum(one["found"]) for one in found),
         events=sum(one["events"] for one in found),
+        alarmed_before=sum(one.get("before", 0) for one in found),
         delay_rows=_median([rows for one in found for rows in one["delay_rows"]]),
         delay_seconds=_median([seconds for one in found for seconds in one["delay_seconds"]]),
         false_incidents=false,

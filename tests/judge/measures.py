@@ -116,6 +116,7 @@ def of_alarms(watch: _Watch, detection: Detection, told: Int64Array) -> dict[str
         "events": counts.events,
         "found": found.is_found.tolist(),
         "late": int(found.is_late.sum()),
+        "before": counts.events_alarmed_before,
         "delay_rows": [int(rows) for rows in found.delay_rows[found.is_found]],
         "delay_seconds": [ms / 1000.0 for ms in found.delay_ms[found.is_found].tolist()],
         "incidents": counts.incidents,

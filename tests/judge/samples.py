@@ -10,7 +10,9 @@ import numpy as np
 from tests.judge.results import FORMAT, Drills, Result
 
 
-def alarms(found: list[bool], *, false: int = 0, alarmed: int = 0, delays: list[int] | None = None) -> dict[str, Any]:
+def alarms(
+    found: list[bool], *, false: int = 0, alarmed: int = 0, before: int = 0, delays: list[int] | None = None
+) -> dict[str, Any]:
     """Return the alarms of a sensor at a budget of 1 a day, over ten days; the first of two weeks is kept."""
     rows = delays or [4] * sum(found)
     return {
@@ -18,6 +20,7 @@ def alarms(found: list[bool], *, false: int = 0, alarmed: int = 0, delays: list[
         "events": len(found),
         "found": found,
         "late": 0,
+        "before": before,
         "delay_rows": rows,
         "delay_seconds": [60.0 * one for one in rows],
         "incidents": sum(found) + false,

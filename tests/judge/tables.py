@@ -96,7 +96,8 @@ def _alarms(families: Mapping[str, Sequence[Sensor]], budget: str) -> Iterator[s
 
 
 def _alarm_cells(alarms: Alarms) -> list[str]:
-    found = "-" if alarms.events_found is None else f"{alarms.events_found:.0%} ({alarms.found} of {alarms.events})"
+    before = f"; {alarms.alarmed_before} alarmed before" if alarms.alarmed_before else ""
+    found = "-" if alarms.events_found is None else f"{alarms.events_found:.0%} ({alarms.found} of {alarms.events}{before})"
     delay = "-" if alarms.delay_rows is None else f"{alarms.delay_rows:g} rows"
     return [
         found,

@@ -9,7 +9,7 @@ from tests.judge.samples import alarms, result, sensor
 from tests.judge.tables import report
 
 ONE = sensor(0.6, 0.5, alarms([True, True], alarmed=10, delays=[2, 6]), ("shift", "drift"))
-TWO = sensor(0.4, 0.5, alarms([True, False], false=6, alarmed=50, delays=[10]), ("shift", "drift"))
+TWO = sensor(0.4, 0.5, alarms([True, False], false=6, alarmed=50, before=1, delays=[10]), ("shift", "drift"))
 
 
 def test_sensors_are_summed_up_by_family() -> None:
@@ -27,6 +27,7 @@ def test_alarms_of_a_family() -> None:
 
     assert found is not None
     assert (found.found, found.events, found.events_found) == (3, 4, 0.75)
+    assert found.alarmed_before == 1
     assert found.delay_rows == 6.0
     assert found.false_incidents == 6
     assert found.times_budget == pytest.approx(6 / 20)  # a budget of 1 over 20 days
@@ -65,7 +66,7 @@ def test_the_report_has_a_row_for_each_family_and_says_what_was_not_judged() -> 
     )
 
     assert "| A | 2 | .500 | .500 | .100 | .050 | .250 | 1 of 2 |" in text
-    assert "| A | 75% (3 of 4) | 6 rows | 6 | 0.3 | 3 | 3.0% (3.0%) | 50% | 75% | 1.5 |" in text
+    assert "| A | 75% (3 of 4; 1 alarmed before) | 6 rows | 6 | 0.3 | 3 | 3.0% (3.0%) | 50% | 75% | 1.5 |" in text
     assert "| A | 75.0% / 3.0% | 75.0% / 3.0% | 75.0% / 3.0% | 50.0% / - |" in text
     assert "| A | shift | 2 of 2, 6 min | 2 of 2, 6 min | 2 of 2, 6 min |" in text
     assert "- B 1: too few readings" in text

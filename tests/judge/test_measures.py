@@ -45,6 +45,7 @@ def test_what_is_found_missed_and_alarmed_falsely() -> None:
     assert figures["events"] == [{"kind": "shift", "size": 2.0}, {"kind": "", "size": None}]
     assert alarms["found"] == [True, False]  # the second is alarmed in its second half
     assert (alarms["late"], alarms["delay_rows"], alarms["delay_seconds"]) == (1, [2], [120.0])
+    assert alarms["before"] == 0
     assert (alarms["incidents"], alarms["false_incidents"], alarms["normal_rows_alarmed"]) == (3, 1, 2)
     assert alarms["normal_days"] == 26 / 1440
     assert (alarms["weeks"], alarms["weeks_kept"], alarms["worst_week"]) == (1, 1, 1)
@@ -58,3 +59,10 @@ def test_simple_detectors_are_ranked_and_their_alarms_counted() -> None:
     assert list(figures["ranking"]) == ["product", "windowed PCA", "robust z-score", "random"]
     assert figures["ranking"]["product"]["auc_pr"] == 1.0
     assert list(figures["alarms"]) == ["default", "1", "windowed PCA", "robust z-score"]
+
+
+def test_an_event_in_which_the_alarm_was_on_before_is_counted() -> None:
+    (figures,) = measure(one_sensor(), scored(one_sensor(), [8, 9, 10, 11, 31]))
+
+    alarms = figures["alarms"]["default"]
+    assert (alarms["found"], alarms["before"]) == ([True, True], 1)
