@@ -26,7 +26,7 @@ from tests.judge.cases import CaseRef, labelled_series, select
 from tests.judge.compare import FIGURES, VUS, choose, compare
 from tests.judge.fleets import fleets
 from tests.judge.results import Result, code_version, load, missing, other_versions
-from tests.judge.runner import ONE_THREAD, Plan, judge_case, processes, run
+from tests.judge.runner import ONE_THREAD, Plan, judge_case, run_all
 from tests.judge.tables import read_published, report
 
 DATA = "STREAM_DETECTOR_TEST_SERIES"
@@ -95,8 +95,7 @@ def _judge_missing(refs: Sequence[CaseRef], plan: Plan, jobs: int) -> int:
     print(f"{len(refs)} cases, {len(refs) - len(waiting)} of them done in {plan.directory}", flush=True)
     started, failed = time.monotonic(), 0
     if waiting:
-        with processes(jobs) as pool:
-            failed = run(waiting, plan, judge_case, pool, partial(print, flush=True))
+        failed = run_all(waiting, plan, judge_case, jobs, partial(print, flush=True))
         print(f"{len(waiting)} cases took {(time.monotonic() - started) / 60:.1f} minutes", flush=True)
     return failed
 

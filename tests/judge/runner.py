@@ -16,7 +16,8 @@ from stream_detector.settings.sources import load_settings
 from tests.judge.cases import CaseRef
 from tests.judge.results import FORMAT, Result, save
 
-#: A process is replaced after so many cases, since TensorFlow keeps what it compiled.
+#: Processes are replaced after so many cases each, since TensorFlow keeps what it compiled. Not by `max_tasks_per_child`: a
+#: pool of Python 3.11 to 3.13 then stops for ever when its processes have had their share (cpython issue 115634).
 CASES_PER_PROCESS = 8
 #: One thread each, for TensorFlow and for NumPy: how an operation is split among threads decides the last bits of its result.
 #: So a model depends neither on the number of processors nor on which case a process judged before. And processes that share
@@ -52,18 +53,39 @@ Judge = Callable[[CaseRef, Plan], Result]
 def processes(jobs: int) -> Executor:
     """Return a pool of processes of their own, which begin with the environment of this one and ONE_THREAD."""
     os.environ.update(ONE_THREAD)
-    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=CASES_PER_PROCESS)
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
 
 
-def run(refs: Sequence[CaseRef], plan: Plan, judge: Judge, pool: Executor, say: Callable[[str], None]) -> int:
-    """Judge the cases; what is done stays if one fails or the run is interrupted. Return how many failed by a defect."""
+def run_all(refs: Sequence[CaseRef], plan: Plan, judge: Judge, jobs: int, say: Callable[[str], None]) -> int:
+    """Judge the cases as `run` does, in pools of so many processes, one pool after the other."""
+    failed, step = 0, jobs * CASES_PER_PROCESS
+    for first in range(0, len(refs), step):
+        with processes(jobs) as pool:
+            failed += run(refs[first : first + step], plan, judge, pool, say, progress=(first, len(refs)))
+    return failed
+
+
+def run(
+    refs: Sequence[CaseRef],
+    plan: Plan,
+    judge: Judge,
+    pool: Executor,
+    say: Callable[[str], None],
+    *,
+    progress: tuple[int, int] | None = None,
+) -> int:
+    """Judge the cases; what is done stays if one fails or the run is interrupted. Return how many failed by a defect.
+
+    `progress`: how many cases were done before these, and how many there are in all.
+    """
+    before, count = progress or (0, len(refs))
     coming = {pool.submit(judge, ref, plan): ref.key for ref in refs}
     failed = 0
     try:
-        for number, done in enumerate(as_completed(coming), 1):
+        for number, done in enumerate(as_completed(coming), before + 1):
             defect = done.exception()
             failed += defect is not None
-            say(f"{number}/{len(refs)} {f'{coming[done]} failed: {defect!r}' if defect else _line(done.result())}")
+            say(f"{number}/{count} {f'{coming[done]} failed: {defect!r}' if defect else _line(done.result())}")
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         raise

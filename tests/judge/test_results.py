@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from stream_detector.settings.schema import Settings
 from tests.judge.cases import CaseRef, read_series
 from tests.judge.product import keep
 from tests.judge.results import Result, code_version, load, missing, other_versions, save
-from tests.judge.runner import ONE_THREAD, Plan, judge_case, processes, run
+from tests.judge.runner import CASES_PER_PROCESS, ONE_THREAD, Plan, judge_case, processes, run, run_all
 from tests.judge.samples import alarms, result, sensor, series_file
 
 
@@ -54,6 +55,24 @@ def test_a_run_judges_each_case_and_says_so(tmp_path: Path) -> None:
 
     assert sorted(said) == [f"{n}/2 A {n}: VUS-PR 0.500, 2 false incidents, 2 s" for n in (1, 2)]
     assert missing(tmp_path, refs("1", "2")) == []
+
+
+def quickly(ref: CaseRef, _plan: Plan) -> Result:
+    """Judge nothing, in another process."""
+    return result(ref.family, f"{ref.name} by {os.getpid()}", sensor(0.5, 0.4, alarms([True])))
+
+
+@pytest.mark.timeout(120)
+def test_more_cases_than_a_process_may_judge_are_all_judged_by_further_processes(tmp_path: Path) -> None:
+    """A pool that replaced its processes stopped for ever after 16 of 19 cases."""
+    said: list[str] = []
+    count = 2 * CASES_PER_PROCESS + 1
+
+    assert run_all(refs(*map(str, range(count))), Plan(tmp_path, "v1"), quickly, 1, said.append) == 0
+
+    judged_by = Counter(line.split(" by ")[1].split(":")[0] for line in said)
+    assert sorted(judged_by.values()) == [1, CASES_PER_PROCESS, CASES_PER_PROCESS]
+    assert [line.split()[0] for line in said] == [f"{number}/{count}" for number in range(1, count + 1)]
 
 
 def test_a_process_that_judges_has_one_thread_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
