@@ -86,6 +86,7 @@ def test_the_rules_watch_survive_a_kill_and_go_on_with_a_model(plant: Plant, tin
     second.reload()
     until(lambda: second.metric("rules_only") == 0 and second.get("/readyz")[0] == 200, START_SECONDS)
     plant.produce(40)
+    until(lambda: any(event["status"] == "closed" for event in plant.events()))  # may be seen after the group's position
     (_, *later) = plant.events()
 
     assert (opened["type"], opened["status"], opened["sensor_id"]) == ("out_of_range", "opened", "pump-0")
