@@ -28,17 +28,15 @@ from stream_detector.ingest.json_decoder import InputLimits
 from stream_detector.ingest.parsing import Parsing
 from stream_detector.pipeline.config import CommitPolicy, PipelineConfig, RestoreConfig
 from stream_detector.readings import Float32Array
+from stream_detector.settings.group import PREFIX
+from stream_detector.settings.input_settings import InputSettings, missing_values, time_zone
 from stream_detector.settings.schema import (
-    PREFIX,
     AlertSettings,
     DeadLetterSettings,
-    InputSettings,
     KafkaSettings,
     RuleSettings,
     Settings,
     StateSettings,
-    missing_values,
-    time_zone,
 )
 from stream_detector.state.arena import Arena
 from stream_detector.state.record_layout import KEPT_TYPES

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from stream_detector.service.metrics import METRICS, PREFIX, Kind
-from stream_detector.settings.schema import PREFIX as SETTING_PREFIX
+from stream_detector.settings.group import PREFIX as SETTING_PREFIX
 from stream_detector.settings.schema import Settings
 from tests import event_schema
 

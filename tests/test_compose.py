@@ -15,7 +15,8 @@ from dotenv import dotenv_values
 
 from stream_detector import __version__
 from stream_detector.cli import _parser
-from stream_detector.settings.schema import PREFIX, Settings
+from stream_detector.settings.group import PREFIX
+from stream_detector.settings.schema import Settings
 from stream_detector.settings.sources import load_settings
 
 ROOT = Path(__file__).parents[1]

@@ -6,7 +6,7 @@ import argparse
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from stream_detector.settings.schema import time_zone
+from stream_detector.settings.input_settings import time_zone
 from stream_detector.values import MissingValues
 
 

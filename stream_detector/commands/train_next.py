@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream_detector.commands.train_output import WIDTH
-from stream_detector.settings.schema import PREFIX
+from stream_detector.settings.group import PREFIX
 from stream_detector.timestamps import duration
 from stream_detector.training.extent import Extent
 

@@ -9,7 +9,7 @@ from stream_detector.commands.oddity_lines import describe_oddities
 from stream_detector.commands.train_output import WIDTH
 from stream_detector.gate.baseline_comparison import BASELINE, MODEL, GateResult
 from stream_detector.gate.missing_drill import MissingCheck
-from stream_detector.settings.schema import PREFIX
+from stream_detector.settings.group import PREFIX
 from stream_detector.timestamps import duration
 from stream_detector.training.alarm_drill import AlarmDrill
 from stream_detector.training.history import LISTED_MODES, History, empty_text

@@ -16,7 +16,7 @@ from pathlib import Path
 from stream_detector.demo.embedded_servers import Process, free_port, running
 from stream_detector.demo.environment import DemoServers
 from stream_detector.errors import StreamDetectorError
-from stream_detector.settings.schema import PREFIX
+from stream_detector.settings.group import PREFIX
 
 TRAINING_SECONDS = 900.0
 READY_SECONDS = 240.0

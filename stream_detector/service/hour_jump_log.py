@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from stream_detector.settings.schema import PREFIX
+from stream_detector.settings.group import PREFIX
 from stream_detector.state.sensor_names import listed
 
 logger = logging.getLogger(__name__)

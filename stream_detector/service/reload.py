@@ -16,7 +16,8 @@ from stream_detector.errors import SettingsError
 from stream_detector.pipeline.executor import no_op
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.signals import ReloadFlag
-from stream_detector.settings.schema import PREFIX, AlertSettings, RuleSettings, Settings
+from stream_detector.settings.group import PREFIX
+from stream_detector.settings.schema import AlertSettings, RuleSettings, Settings
 from stream_detector.settings.sources import changed_settings
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from stream_detector.settings.schema import PREFIX, Settings
+from stream_detector.settings.group import PREFIX
+from stream_detector.settings.schema import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -20,38 +19,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from stream_detector.values import MissingValues
+from stream_detector.settings.group import PREFIX, Count, Group, Seconds
+from stream_detector.settings.input_settings import InputSettings
 
-PREFIX = "STREAM_DETECTOR_"
-Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
-Count = Annotated[int, Field(ge=1)]
 #: A wait short enough not to disturb the consumer group or an orderly stop.
 ShortWait = Annotated[float, Field(ge=0, le=1)]
 
 _BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[\w.-]+):(?P<port>[0-9]{1,5})", re.ASCII)
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
-
-
-def missing_values(setting: object) -> MissingValues:
-    """Return what the setting INPUT__MISSING_VALUES or an option names. Raises ValueError."""
-    return MissingValues.parse(setting) if isinstance(setting, str) else MissingValues.of(setting)
-
-
-def time_zone(name: str) -> ZoneInfo:
-    """Return a time zone of the IANA database; raise ValueError if there is none of this name."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        msg = (
-            f"there is no time zone {name[:60]!r}; give one such as Europe/Berlin (if it is right, install the package tzdata)"
-        )
-        raise ValueError(msg) from None
-
-
-class Group(BaseModel):
-    """A group of settings. An unknown name in it is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class KafkaSettings(Group):
@@ -204,41 +179,6 @@ class StateSettings(Group):
     stride: Count = Field(1, description="Score every n-th reading of a sensor, but all during an incident.")
     lookback_margin: float = Field(2.0, ge=1.0, description="History read from the topic to fill windows, in windows.")
     max_lookback_records: Count = Field(5_000_000, description="Limit for that history, in records per partition.")
-
-
-class InputSettings(Group):
-    """Limits for a reading."""
-
-    max_record_bytes: Count = Field(65_536, description="A larger record becomes a dead letter.")
-    max_sensor_id_bytes: Count = Field(256, description="A reading with a longer sensor ID becomes a dead letter.")
-    max_future_seconds: Seconds = Field(
-        3600.0, description="A reading dated more than this after its record becomes a dead letter."
-    )
-    unknown_features: Literal["dead_letter", "ignore"] = Field(
-        "dead_letter",
-        description="Unknown features: dead_letter rejects the reading, ignore drops them. "
-        "Without any known feature a reading is always rejected.",
-    )
-    missing_values: list[Any] | dict[str, Any] | str | float = Field(
-        default_factory=list,
-        description='Words and numbers that mean missing, beside the usual: `["Stale", -9999, {"temperature": [-1]}]`, '
-        "or `Stale,-9999,temperature=-1`.",
-    )
-
-    time_zone: str | None = Field(None, description="Time zone of times without one, such as `Europe/Berlin`. Unset: UTC.")
-
-    @field_validator("time_zone")
-    @classmethod
-    def _time_zone_is_known(cls, value: str | None) -> str | None:
-        if value is not None:
-            time_zone(value)
-        return value
-
-    @field_validator("missing_values")
-    @classmethod
-    def _missing_values_are_words_and_numbers(cls, value: object) -> object:
-        missing_values(value)
-        return value
 
 
 class DeadLetterSettings(Group):

@@ -16,8 +16,9 @@ from pydantic_settings import SettingsConfigDict
 from pydantic_settings import SettingsError as NotJsonError
 
 from stream_detector.errors import SettingsError
+from stream_detector.settings.group import PREFIX
 from stream_detector.settings.messages import Sources, describe, describe_unknown
-from stream_detector.settings.schema import PREFIX, Settings
+from stream_detector.settings.schema import Settings
 
 
 def load_settings(config_file: Path | None = None, secrets_directory: Path | None = None) -> Settings:

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stream_detector.settings.schema import PREFIX, KafkaSettings
+from stream_detector.settings.group import PREFIX
+from stream_detector.settings.schema import KafkaSettings
 from tests.integration.topics import until
 
 START_SECONDS = 120.0

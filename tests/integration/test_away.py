@@ -16,7 +16,7 @@ import pytest
 from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.cli import main
 from stream_detector.service.watchdog import STALLED_EXIT_CODE
-from stream_detector.settings.schema import PREFIX
+from stream_detector.settings.group import PREFIX
 from tests.integration.away import PARTITIONS, SESSION_SECONDS, WATCHDOG_SECONDS, Away
 from tests.integration.expectation import expected_alerts
 from tests.integration.replica import Replica

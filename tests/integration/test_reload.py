@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stream_detector.settings.schema import PREFIX
+from stream_detector.settings.group import PREFIX
 from tests.fixtures_model import FEATURES, WINDOW_LENGTH, tiny_values
 from tests.integration.service_process import QUICK_START, ServiceProcess, environment
 from tests.integration.topics import Topics, until

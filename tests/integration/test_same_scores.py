@@ -20,7 +20,8 @@ from stream_detector.assembly import build_detector
 from stream_detector.cli import main
 from stream_detector.model_store.model_directory import load_artifact, save_artifact
 from stream_detector.model_store.serialization import with_version
-from stream_detector.settings.schema import PREFIX, AlertSettings, StateSettings
+from stream_detector.settings.group import PREFIX
+from stream_detector.settings.schema import AlertSettings, StateSettings
 from stream_detector.timestamps import iso_time
 from tests.fixtures_model import FEATURES, WINDOW_LENGTH, tiny_values
 from tests.integration.replica import Replica

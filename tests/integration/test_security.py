@@ -18,7 +18,8 @@ import pytest
 from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.assembly import build_detector
 from stream_detector.detection.detector import Detector
-from stream_detector.settings.schema import PREFIX, AlertSettings, RuleSettings, StateSettings
+from stream_detector.settings.group import PREFIX
+from stream_detector.settings.schema import AlertSettings, RuleSettings, StateSettings
 from tests.fixtures_model import FEATURES, tiny_values
 from tests.integration.expectation import expected_alerts
 from tests.integration.rights import Grants, Right, rights_of

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stream_detector.cli import main
-from stream_detector.settings.schema import PREFIX
+from stream_detector.settings.group import PREFIX
 from tests.integration.rights import Grants, Right, rights_of
 from tests.integration.service_process import environment
 from tests.integration.topics import Topics

@@ -18,7 +18,8 @@ from stream_detector.adapters.kafka.topics import KafkaTopics, ensure_topics
 from stream_detector.cli import main
 from stream_detector.errors import PermanentDeliveryError
 from stream_detector.readings import Membership, Message
-from stream_detector.settings.schema import PREFIX, KafkaSettings
+from stream_detector.settings.group import PREFIX
+from stream_detector.settings.schema import KafkaSettings
 from tests.integration.rights import PAGE, Grants, Right, documented, rights_of
 from tests.integration.topics import Topics, until
 from tests.logging_state import logging_restored

@@ -11,7 +11,7 @@ import pytest
 
 from stream_detector.cli import main
 from stream_detector.model_store.model_directory import load_artifact
-from stream_detector.settings.schema import PREFIX
+from stream_detector.settings.group import PREFIX
 from tests.fixtures_model import tiny_values
 from tests.integration.topics import Topics
 from tests.logging_state import logging_restored

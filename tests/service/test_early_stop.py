@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_detector.settings.schema import PREFIX
+from stream_detector.settings.group import PREFIX
 from tests.integration.topics import until
 from tests.servers.processes import free_port
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stream_detector.errors import SettingsError
-from stream_detector.settings.schema import PREFIX
+from stream_detector.settings.group import PREFIX
 from stream_detector.settings.sources import load_settings
 
 

@@ -9,7 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from stream_detector.errors import SettingsError
-from stream_detector.settings.schema import PREFIX, Settings
+from stream_detector.settings.group import PREFIX
+from stream_detector.settings.schema import Settings
 from stream_detector.settings.sources import changed_settings, load_settings
 
 

@@ -12,7 +12,8 @@ from stream_detector.adapters.redis.client import checked_address
 from stream_detector.cli import main
 from stream_detector.errors import SettingsError
 from stream_detector.logs import set_up_logging
-from stream_detector.settings.schema import PREFIX, KafkaSettings, RedisSettings
+from stream_detector.settings.group import PREFIX
+from stream_detector.settings.schema import KafkaSettings, RedisSettings
 from tests.logging_state import logging_restored
 
 SECRET = "hidden-7f3a9c"

@@ -13,7 +13,7 @@ from stream_detector.errors import (
     SettingsError,
     StreamDetectorError,
 )
-from stream_detector.settings.schema import PREFIX
+from stream_detector.settings.group import PREFIX
 
 #: Errors that a retry cannot resolve: an operator has to act.
 PERMANENT = (

@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stream_detector.errors import SettingsError
-from stream_detector.settings.schema import PREFIX, KafkaSettings
+from stream_detector.settings.group import PREFIX
+from stream_detector.settings.schema import KafkaSettings
 
 SETTING = f"{PREFIX}KAFKA__"
 

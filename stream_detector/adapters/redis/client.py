@@ -14,7 +14,8 @@ from redis.exceptions import AskError
 from redis.retry import Retry
 
 from stream_detector.errors import RIGHTS_PAGE, SettingsError
-from stream_detector.settings.schema import PREFIX, RedisSettings
+from stream_detector.settings.group import PREFIX
+from stream_detector.settings.schema import RedisSettings
 
 
 class Client(Protocol):

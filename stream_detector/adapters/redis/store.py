@@ -21,7 +21,8 @@ from stream_detector.adapters.redis.keys import Keys
 from stream_detector.adapters.redis.ttl_renewal import Renewals
 from stream_detector.errors import StoreRefusedError, StoreUnavailableError
 from stream_detector.ports import PartitionMeta, Scanned, SensorUpdate, StoreVerdict, Updates
-from stream_detector.settings.schema import PREFIX, RedisSettings
+from stream_detector.settings.group import PREFIX
+from stream_detector.settings.schema import RedisSettings
 
 logger = logging.getLogger(__name__)
 

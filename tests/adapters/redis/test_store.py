@@ -16,7 +16,8 @@ from pydantic import SecretStr
 from stream_detector.adapters.redis.store import RedisStore
 from stream_detector.errors import SettingsError, StoreUnavailableError
 from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict
-from stream_detector.settings.schema import InputSettings, RedisSettings
+from stream_detector.settings.input_settings import InputSettings
+from stream_detector.settings.schema import RedisSettings
 from tests.fakes.clock import Clock
 from tests.pipeline.updates import together, whole
 from tests.servers.tls_proxy import TlsProxy, make_certificate

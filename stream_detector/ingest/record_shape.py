@@ -1,0 +1,34 @@
+"""What a record holds before its times and values are checked: the readings in it, and the port of whatever finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from stream_detector.readings import Record
+
+#: The most readings that one record may hold: places.py has room for so many.
+MAXIMUM_READINGS = 1 << 15
+
+
+class RawReading(NamedTuple):
+    """A reading as its producer wrote it. The decoder checks the time and the values.
+
+    `stamp` is a time as text or a number, as the native format has it; None: the time of the record.
+    A value may be anything that JSON has: what is not a number goes through the rules of docs/input.md#values.
+    """
+
+    sensor: str
+    stamp: str | float | None
+    values: Mapping[str, object]
+
+
+class RecordShape(Protocol):
+    """Finds the readings in a record of one format."""
+
+    def read(self, record: Record) -> Sequence[RawReading]:
+        """Return the readings of a record that has a value, in their order; none if it rightly holds none.
+
+        Raises RejectionError (ingest/document.py) with a reason code and a sentence if the record is not of this format.
+        Raises nothing else because of a record's content.
+        """
