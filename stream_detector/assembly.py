@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -24,11 +25,15 @@ from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import SilenceRules
 from stream_detector.errors import SettingsError
 from stream_detector.ingest.dead_letters import DeadLetterLimit
-from stream_detector.ingest.json_decoder import InputLimits
+from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.ingest.parsing import Parsing
+from stream_detector.ingest.reading_checks import InputLimits
+from stream_detector.ingest.shaped_decoder import ShapedDecoder
 from stream_detector.pipeline.config import CommitPolicy, PipelineConfig, RestoreConfig
+from stream_detector.ports import Decoder
 from stream_detector.readings import Float32Array
 from stream_detector.settings.group import PREFIX
+from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.input_settings import InputSettings, missing_values, time_zone
 from stream_detector.settings.schema import (
     AlertSettings,
@@ -215,6 +220,12 @@ def model_tag(model: ModelSpec) -> int:
 def max_gap_ms(state: StateSettings) -> int | None:
     """Return the longest pause within a window, or None if it follows from each sensor's own pace."""
     return None if state.max_gap_seconds is None else round(1000 * state.max_gap_seconds)
+
+
+def build_decoder(settings: InputSettings, features: Sequence[str], limits: InputLimits) -> Decoder:
+    """Return the decoder of these settings for values of these features: the native format has a faster one."""
+    reader = input_reader(settings)
+    return JsonDecoder(features, limits) if reader.is_native else ShapedDecoder(features, limits, reader)
 
 
 def input_parsing(settings: InputSettings, model: ModelSpec | None = None) -> Parsing:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from stream_detector.detection.open_incidents import OpenIncident
+from stream_detector.ingest.reading_checks import ReadingChecks
 from stream_detector.readings import Decoded, Membership, Message, Record
 
 
@@ -214,8 +215,11 @@ class IncidentLog(Protocol):
 class Decoder(Protocol):
     """Decodes batches of records into readings.
 
-    JsonDecoder is the only implementation. The pipeline's tests use it too, so there is no fake and no contract suite.
+    JsonDecoder reads the native format, ShapedDecoder all others. The pipeline's tests use them too, so there is no fake and no
+    contract suite.
     """
 
+    checks: ReadingChecks
+
     def decode(self, records: Sequence[Record]) -> Decoded:
-        """Turn every record into one reading or one rejection. Never raises because of a record's content."""
+        """Turn every record into readings, a rejection, both, or nothing. Never raises because of a record's content."""

@@ -48,7 +48,7 @@ class Readings:
 
     sensors: list[str]  # [N]
     partitions: Int32Array  # [N]
-    offsets: Int64Array  # [N]
+    offsets: Int64Array  # [N] places in the log (places.py): of the only reading of a record, the record's offset
     times_ms: Int64Array  # [N] event time, within timestamps.MINIMUM_TIME_MS and MAXIMUM_TIME_MS
     values: FloatArray  # [N, F]; NaN = missing. Counters need double precision
     stamps_ms: Int64Array | None = None  # [N] time of the record itself; negative: it has none. None: there are no records
@@ -90,15 +90,18 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The result of decoding some records: every record is one reading, one rejection or one tombstone."""
+    """The result of decoding some records: every record is one or more readings, a rejection, both, nothing or a tombstone."""
 
     readings: Readings
     rejected: list[Rejected]
     tombstones: Counter[int] = field(default_factory=Counter)  # records without a value, by partition
     lost: Mapping[int, Counter[Lost]] = field(default_factory=dict)  # by partition: what stood where a value is missing
+    excluded: Mapping[int, Counter[str]] = field(default_factory=dict)  # by partition: readings and values left out by settings
+    surplus: Counter[int] = field(default_factory=Counter)  # by partition: readings and rejections beyond one a record
 
     def __len__(self) -> int:
-        return len(self.readings) + len(self.rejected) + self.tombstones.total()
+        """Return the number of records."""
+        return len(self.readings) + len(self.rejected) + self.tombstones.total() - self.surplus.total()
 
 
 @dataclass(frozen=True, slots=True)

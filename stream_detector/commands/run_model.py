@@ -8,18 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from stream_detector.assembly import build_detector, decision_rules, input_limits, input_parsing
+from stream_detector.assembly import build_decoder, build_detector, decision_rules, input_limits, input_parsing
 from stream_detector.commands.connections import Connections
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector
 from stream_detector.detection.rules_only import RulesOnly
 from stream_detector.errors import RetriableError
 from stream_detector.gate.promotion import promotion_warning
-from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.logs import OutageLog
 from stream_detector.model_store.model_directory import is_absent, load_artifact
 from stream_detector.pipeline.feature_search import find_shape
+from stream_detector.ports import Decoder
 from stream_detector.service.watchdog import Heartbeat
+from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.schema import AlertSettings, RuleSettings, Settings
 from stream_detector.state.record_layout import WindowShape
 
@@ -34,7 +35,7 @@ class Watched:
     """A detector and its decoder, and how its decision rules follow from settings."""
 
     detector: Detector
-    decoder: JsonDecoder
+    decoder: Decoder
     rules_of: Callable[[AlertSettings, RuleSettings], DecisionRules]
     has_model: bool
 
@@ -54,7 +55,7 @@ def load_model(settings: Settings) -> Watched:
     spec = scorer.spec
     return Watched(
         build_detector(scorer, settings.state, settings.alerts, settings.rules),
-        JsonDecoder(spec.features, input_limits(settings.input, spec)),
+        build_decoder(settings.input, spec.features, input_limits(settings.input, spec)),
         partial(decision_rules, spec, scorer.calibration, settings.state, healthy=scorer.healthy),
         has_model=True,
     )
@@ -65,7 +66,7 @@ def rules_only(settings: Settings, shape: WindowShape) -> Watched:
     scorer = RulesOnly(shape)
     return Watched(
         build_detector(scorer, settings.state, settings.alerts, settings.rules),
-        JsonDecoder(shape.features, input_limits(settings.input, ignores_unknown=True)),
+        build_decoder(settings.input, shape.features, input_limits(settings.input, ignores_unknown=True)),
         partial(decision_rules, scorer.spec, scorer.calibration, settings.state, healthy=scorer.healthy),
         has_model=False,
     )
@@ -77,6 +78,7 @@ def shape_now(settings: Settings, connections: Connections) -> WindowShape | Non
         connections.source,
         connections.store,
         input_parsing(settings.input).missing,
+        input_reader(settings.input),
         given=settings.model.features,
         also=(*settings.rules.limits, *settings.rules.units),
     )

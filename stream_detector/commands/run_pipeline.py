@@ -157,9 +157,9 @@ def arrival_of(parts: Parts, executor: ThreadPoolExecutor, metrics: Metrics) -> 
     def widen() -> Builder | None:
         before = parts.watched
         is_full = len(before.detector.model.features) >= MOST_FEATURES
-        if before.has_model or not before.decoder.met_unknown or settings.model.features or is_full:
+        if before.has_model or not before.decoder.checks.met_unknown or settings.model.features or is_full:
             return None
-        before.decoder.met_unknown = False
+        before.decoder.checks.met_unknown = False
         shape = shape_now(settings, parts.build.connections)
         if shape is None or set(shape.features) <= set(before.detector.model.features):
             return None

@@ -9,13 +9,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from stream_detector.assembly import input_limits
+from stream_detector.assembly import build_decoder, input_limits
 from stream_detector.commands.parsing_options import parsing_of
 from stream_detector.commands.settings_options import settings_of
 from stream_detector.errors import InputDataError, SettingsError
-from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.ingest.parsing import Parsing
 from stream_detector.logs import silence_kafka_client
+from stream_detector.settings.input_reading import input_reader
 from stream_detector.tables.dataset import Dataset, read_dataset
 from stream_detector.tables.topic_span import find_features, find_span, read_topic_span
 from stream_detector.timestamps import to_ms
@@ -54,13 +54,13 @@ def read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
         raise InputDataError(msg)
     with closing(KafkaReader(settings.kafka, topic)) as reader:
         span = find_span(reader, description.partitions, _to_ms(arguments.since), _to_ms(arguments.until))
-        features = arguments.features or find_features(reader, span)
+        features = arguments.features or find_features(reader, span, input_reader(settings.input))
         kept = _without(features, arguments.ignore_columns)
         limits = replace(input_limits(settings.input), parsing=train_parsing(arguments))
         if arguments.features:
             limits = replace(limits, ignore_unknown_features=True)
         with console.status(f"reading {span.length:,} records of {topic}"):
-            dataset, notes = read_topic_span(reader, span, JsonDecoder(features, limits), features)
+            dataset, notes = read_topic_span(reader, span, build_decoder(settings.input, features, limits), features)
     for note in notes:
         console.print(note, soft_wrap=True)
     return dataset if kept == tuple(features) else dataset.select(kept)

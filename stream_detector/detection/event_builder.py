@@ -29,6 +29,7 @@ from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.scored_readings import Decisions
 from stream_detector.detection.severity import ratio_of, severity_of
 from stream_detector.detection.transition import ACCEPTED, CLOSED, QUIET, Transition
+from stream_detector.places import place_name, place_of, places_of
 from stream_detector.readings import Float32Array, FloatArray, Int64Array, Message, Readings
 from stream_detector.state.windows import Appended
 from stream_detector.timestamps import iso_time
@@ -55,6 +56,8 @@ def change_contexts(
     is_scored = ~np.isnan(decisions.scores[positions])
     lengths = np.where(is_scored, appended.rows[positions], appended.filled[positions])
     starts_ms, rows = appended.starts_ms(positions, lengths).tolist(), appended.newest_values()[positions]
+    at = appended.reading[positions]
+    places = [place_of(place) for place in readings.offsets[at].tolist()]
     return [
         ChangeContext(
             sensor_id=readings.sensors[reading],
@@ -63,7 +66,8 @@ def change_contexts(
             window=EventWindow(
                 topic=topic,
                 partition=int(readings.partitions[reading]),
-                last_offset=int(readings.offsets[reading]),
+                last_offset=place.offset,
+                last_index=place.index,
                 start=iso_time(start_ms),
                 end=iso_time(int(readings.times_ms[reading])),
                 length=length,
@@ -73,8 +77,8 @@ def change_contexts(
             margin_factor=float(decisions.factors[position]),
             sensor_state=state,
         )
-        for position, reading, newest, start_ms, length, state in zip(
-            positions.tolist(), appended.reading[positions].tolist(), rows, starts_ms, lengths.tolist(), states, strict=True
+        for position, reading, place, newest, start_ms, length, state in zip(
+            positions.tolist(), at.tolist(), places, rows, starts_ms, lengths.tolist(), states, strict=True
         )
     ]
 
@@ -90,12 +94,13 @@ def build_event(
 ) -> Event:
     """Build an event. Without an explanation, the reading was not scored: attention, shares, features and members are empty."""
     window = at.window
-    place = f"{window.topic}-{window.partition}"
+    place = places_of(window.last_offset, window.last_index)
+    opened = place_of(transition.incident_offset)
     ratio = transition.peak_ratio if transition.status == CLOSED else float(ratio_of(at.score, at.threshold))
     return Event(
-        event_id=f"{place}-{window.last_offset}-0-{model.version}-{transition.status}",
+        event_id=f"{place_name(window.topic, window.partition, place)}-{model.version}-{transition.status}",
         status=transition.status,
-        incident_id=f"{place}-{transition.incident_offset}-0",
+        incident_id=place_name(window.topic, window.partition, transition.incident_offset),
         sensor_id=at.sensor_id,
         timestamp=window.end,
         score=rounded(at.score),
@@ -113,7 +118,8 @@ def build_event(
         members=_members(explanation, model.members) if explanation else (),
         incident=EventIncident(
             opened_at=iso_time(transition.opened_ms),
-            opened_offset=transition.incident_offset,
+            opened_offset=opened.offset,
+            opened_index=opened.index,
             peak_score=rounded(transition.peak_score),
             peak_severity=severity_of(transition.peak_ratio),
             accepted=transition.is_accepted,

@@ -19,7 +19,10 @@ from stream_detector.timestamps import to_ms
 SCHEMA_VERSION = 1
 #: Fields added to version 1 later, also of its objects. Older events do not have them, so the schema does not require them.
 ADDED_FIELDS = frozenset(
-    {"rules", "what", "readings", "reason", "peak_severity", "attention_reason", "budget_resolved", "margin_factor"}
+    (
+        *("rules", "what", "readings", "reason", "peak_severity", "attention_reason", "budget_resolved", "margin_factor"),
+        *("last_index", "opened_index"),
+    )
 )
 #: Why an event has no attention: training left the network out of the model's score, or there is no score.
 NOT_A_MEMBER, NOT_SCORED = "not_a_member", "not_scored"
@@ -80,6 +83,7 @@ class EventWindow(Struct, frozen=True):
     ] = ""
     end: Annotated[str, _about("Event time of the last reading.", format="date-time")] = ""
     length: Annotated[int, _about("Number of readings.", minimum=1)] = 0
+    last_index: Annotated[int, _about("Index in its record of the reading at `last_offset`.", minimum=0)] = 0
 
 
 class EventFeature(Struct, frozen=True):
@@ -115,6 +119,7 @@ class EventIncident(Struct, frozen=True):
 
     opened_at: Annotated[str, _about("Event time of the reading that opened it.", format="date-time")] = ""
     opened_offset: Annotated[int, _about("Offset of the reading that opened it.")] = -1
+    opened_index: Annotated[int, _about("Index of that reading in its record.", minimum=0)] = 0
     peak_score: Annotated[float | None, _about("Its highest score so far.")] = None
     peak_severity: Annotated[
         str, _about("Its worst severity so far; empty if it has no score.", enum=["", *_SEVERITY_NAMES])

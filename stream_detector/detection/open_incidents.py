@@ -10,6 +10,7 @@ import numpy as np
 from stream_detector.detection.events import Event, event_time_ms, read_event
 from stream_detector.detection.severity import least_ratio
 from stream_detector.detection.transition import ANOMALY, CLOSED, FROZEN, MISSING_FEATURE, SILENT
+from stream_detector.places import places_of
 from stream_detector.state.arena import Arena
 from stream_detector.state.record_layout import (
     FOUND_GONE,
@@ -29,7 +30,7 @@ class OpenIncident:
     """An incident whose newest event did not close it."""
 
     sensor_id: str
-    opened_offset: int  # of the reading that opened it
+    opened_offset: int  # place of the reading that opened it
     opened_ms: int
     peak_score: float
     last_event_ms: int
@@ -64,7 +65,7 @@ def open_incidents(values: Iterable[bytes | None], topic: str, partition: int, p
 def _open_incident(event: Event) -> OpenIncident:
     return OpenIncident(
         sensor_id=event.sensor_id,
-        opened_offset=event.incident.opened_offset,
+        opened_offset=places_of(event.incident.opened_offset, event.incident.opened_index),
         opened_ms=event_time_ms(event.incident.opened_at),
         peak_score=event.incident.peak_score or 0.0,
         last_event_ms=event_time_ms(event.timestamp),

@@ -16,6 +16,7 @@ from dataclasses import astuple, dataclass, field
 import numpy as np
 
 from stream_detector.detection.input_silence import InputSilence
+from stream_detector.places import offsets_of
 from stream_detector.readings import BoolArray, Float32Array, Int64Array
 from stream_detector.state.arena import NEVER_DUE
 from stream_detector.state.partition_clock import FIRST_ACTIVE_MS, PartitionClock
@@ -65,18 +66,19 @@ class PartitionSilence:
     marks: list[Mark] = field(default_factory=list)
     input: InputSilence | None = None  # of the whole topic, in the partition whose owner tells of it
 
-    def are_announced(self, offsets: Int64Array, due_s: Int64Array) -> BoolArray:
-        """Return which sensors [N] are announced, by the offsets of their newest readings and the seconds they are due."""
-        found = np.asarray(due_s <= self.announced_s)
+    def are_announced(self, places: Int64Array, due_s: Int64Array) -> BoolArray:
+        """Return which sensors [N] are announced, by the places of their newest readings and the seconds they are due."""
+        found, at = np.asarray(due_s <= self.announced_s), offsets_of(places)
         for mark in self.marks:
-            found = found | ((offsets < mark.position) & (due_s <= mark.until_s))
+            found = found | ((at < mark.position) & (due_s <= mark.until_s))
         return found
 
-    def are_marked(self, offsets: Int64Array, due_s: Int64Array, at: Int64Array) -> BoolArray:
-        """Return which sensors [N] were announced in a mark before their return at these offsets [N]."""
-        found = np.zeros(len(offsets), np.bool_)
+    def are_marked(self, places: Int64Array, due_s: Int64Array, returns: Int64Array) -> BoolArray:
+        """Return which sensors [N] were announced in a mark before their return at these places [N]."""
+        found = np.zeros(len(places), np.bool_)
+        before, at = offsets_of(places), offsets_of(returns)
         for mark in self.marks:
-            found |= (offsets < mark.position) & (mark.position <= at) & (due_s <= mark.until_s)
+            found |= (before < mark.position) & (mark.position <= at) & (due_s <= mark.until_s)
         return found
 
     def announce(self, position: int, until_s: int) -> None:

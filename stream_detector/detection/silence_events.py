@@ -25,6 +25,7 @@ from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.detection.severity import severity_of
 from stream_detector.detection.silence_watch import Returns
 from stream_detector.detection.transition import ANOMALY, CLOSED, FELL_SILENT, OPENED, RETURNED, SILENT, Silence, Transition
+from stream_detector.places import place_name, place_of
 from stream_detector.readings import Readings
 from stream_detector.state.windows import Appended
 from stream_detector.timestamps import duration, iso_time, shown_time
@@ -100,23 +101,32 @@ def closing_event(at: SensorPlace, transition: Transition, model: ModelSpec, rul
     """Build the event of an incident of the score that closes because its sensor fell silent."""
     silence = transition.silence
     assert silence is not None
-    place = f"{at.topic}-{at.partition}"
+    newest, opened = place_of(silence.offset), place_of(transition.incident_offset)
     return Event(
-        event_id=f"{place}-{silence.offset}-0-{model.version}-{CLOSED}",
+        event_id=f"{place_name(at.topic, at.partition, silence.offset)}-{model.version}-{CLOSED}",
         type=ANOMALY,
         status=CLOSED,
-        incident_id=f"{place}-{transition.incident_offset}-0",
+        incident_id=place_name(at.topic, at.partition, transition.incident_offset),
         sensor_id=at.sensor_id,
         timestamp=iso_time(silence.due_ms),
         severity=severity_of(transition.peak_ratio),
         sensor_state=OF_SILENCE,
         model=EventModel(model.name, model.version),
         rules=rules,
-        window=EventWindow(at.topic, at.partition, silence.offset, iso_time(silence.time_ms), iso_time(silence.due_ms), 1),
+        window=EventWindow(
+            topic=at.topic,
+            partition=at.partition,
+            last_offset=newest.offset,
+            last_index=newest.index,
+            start=iso_time(silence.time_ms),
+            end=iso_time(silence.due_ms),
+            length=1,
+        ),
         attention_reason=NOT_SCORED,
         incident=EventIncident(
             opened_at=iso_time(transition.opened_ms),
-            opened_offset=transition.incident_offset,
+            opened_offset=opened.offset,
+            opened_index=opened.index,
             peak_score=rounded(transition.peak_score),
             peak_severity=severity_of(transition.peak_ratio),
             reason=FELL_SILENT,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stream_detector.errors import DeadLetterLimitError
+from stream_detector.places import offsets_of
 from stream_detector.readings import Decoded, Header, Int64Array, Message, Readings, Rejected
 
 #: Prefix of the headers that this module adds.
@@ -61,7 +62,7 @@ class DeadLetterLimit:
         bad_partition = np.array([one.record.partition for one in bad])
         bad_offset = np.array([one.record.offset for one in bad])
         for partition in np.unique(bad_partition).tolist():
-            good = readings.offsets[readings.partitions == partition]
+            good = offsets_of(readings.offsets[readings.partitions == partition])
             runs = _run_lengths(good, bad_offset[bad_partition == partition])
             runs[0] += self._runs.get(partition, 0)
             self._runs[partition] = int(runs[-1])

@@ -18,17 +18,21 @@ _MOST_DIGITS = 400
 
 def read_leniently(value: bytes) -> Document:
     """Return the document in a record's value, with values of any type; raise RejectionError if there is none."""
-    try:
-        text = value.decode("utf-8-sig")
-        document = json.loads(text, parse_int=_parse_int)
-    except (ValueError, RecursionError) as error:
-        raise RejectionError("not_json", _joined(str(error)[:200], describe_bytes(value))) from None
+    document = parse_json(value)
     if not isinstance(document, dict):
         raise RejectionError(
             "wrong_type", _joined(f"a reading is an object, not {_kind(document)}", describe_document(document))
         )
     values = _values(document)
     return Document(sensor_id=_sensor(document), values=values, timestamp=_timestamp(document.get("timestamp")))
+
+
+def parse_json(value: bytes) -> object:
+    """Return the document in a record's value, also after a byte order mark and with bare NaN; raise RejectionError."""
+    try:
+        return json.loads(value.decode("utf-8-sig"), parse_int=_parse_int)
+    except (ValueError, RecursionError) as error:
+        raise RejectionError("not_json", _joined(str(error)[:200], describe_bytes(value))) from None
 
 
 def _parse_int(digits: str) -> float:

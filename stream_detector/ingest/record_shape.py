@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from stream_detector.ingest.document import RejectionError
 from stream_detector.readings import Record
-
-#: The most readings that one record may hold: places.py has room for so many.
-MAXIMUM_READINGS = 1 << 15
 
 
 class RawReading(NamedTuple):
@@ -26,9 +24,10 @@ class RawReading(NamedTuple):
 class RecordShape(Protocol):
     """Finds the readings in a record of one format."""
 
-    def read(self, record: Record) -> Sequence[RawReading]:
+    def read(self, record: Record) -> Sequence[RawReading | RejectionError]:
         """Return the readings of a record that has a value, in their order; none if it rightly holds none.
 
-        Raises RejectionError (ingest/document.py) with a reason code and a sentence if the record is not of this format.
+        A part of the record that is no reading is there as the error that says why, beside its neighbours.
+        Raises RejectionError with a reason code and a sentence if the record as a whole is not of this format.
         Raises nothing else because of a record's content.
         """

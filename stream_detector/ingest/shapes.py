@@ -1,6 +1,6 @@
 """Says what a record is that is no reading: the names in it, and whether it has the shape of a known tool.
 
-None of these shapes is read. Everything that comes out is short, whatever the record holds.
+Everything that comes out is short, whatever the record holds.
 """
 
 from __future__ import annotations
@@ -43,30 +43,51 @@ def _is_debezium(document: Mapping[str, Any]) -> bool:
     return isinstance(payload, dict) and payload.keys() >= {"op", "after"}
 
 
+def _is_sitewise(document: Mapping[str, Any]) -> bool:
+    payload = document.get("payload")
+    return isinstance(payload, dict) and payload.keys() >= {"assetId", "propertyId", "values"}
+
+
+def _is_shadow(document: Mapping[str, Any]) -> bool:
+    state = document.get("state")
+    return isinstance(state, dict) and "reported" in state
+
+
 def _is_thingsboard(document: Mapping[str, Any]) -> bool:
     first = next(iter(document.values()), None)
     of_devices = isinstance(first, list) and bool(first) and isinstance(first[0], dict) and first[0].keys() >= {"ts", "values"}
     return document.keys() >= {"ts", "values"} or of_devices
 
 
-#: Shapes of other tools; the first that fits is named.
-_SHAPES: tuple[tuple[str, Callable[[Mapping[str, Any]], bool]], ...] = (
-    ("JSON of Telegraf", _has("fields", "tags")),
-    ("JSON of Telegraf, several metrics in a record", _has_list("metrics", "fields", "tags")),
-    ("a Sparkplug payload as JSON", _has_list("metrics", "name", "value")),
-    ("a Sparkplug payload as JSON", _has_list("metrics", "name", "datatype")),
-    ("a Sparkplug payload as JSON", _has_list("metrics", "name", "dataType")),
-    ("JSON of the Kepware IoT gateway", _has_list("values", "id", "v")),
-    ("JSON of ThingsBoard", _is_thingsboard),
-    ("an OPC UA PubSub message", _has("MessageType", "Messages")),
-    ("an OPC UA PubSub message", _has_list("Messages", "Payload")),
-    ("an OPC UA PubSub message", _has("DataSetWriterId", "Payload")),
-    ("a change event of Debezium", _is_debezium),
-    ("a record of Kafka Connect with its schema", _has("schema", "payload")),
-    ("a CloudEvent", _has("specversion", "type", "source")),
-    ("OpenTelemetry metrics", _has("resourceMetrics")),
-    ("a message with topic and payload, as of an MQTT bridge", _has("topic", "payload")),
+#: Shapes of other tools, with the preset that reads them, if there is one; the first that fits is named.
+_SHAPES: tuple[tuple[str, str, Callable[[Mapping[str, Any]], bool]], ...] = (
+    ("JSON of Telegraf", "telegraf", _has("fields", "tags")),
+    ("JSON of Telegraf, several metrics in a record", "telegraf", _has_list("metrics", "fields", "tags")),
+    ("a Sparkplug payload as JSON", "", _has_list("metrics", "name", "value")),
+    ("a Sparkplug payload as JSON", "", _has_list("metrics", "name", "datatype")),
+    ("a Sparkplug payload as JSON", "", _has_list("metrics", "name", "dataType")),
+    ("JSON of the Kepware IoT gateway", "kepware", _has_list("values", "id", "v")),
+    ("JSON of ThingsBoard", "thingsboard", _is_thingsboard),
+    ("an OPC UA PubSub message", "opcua", _has("MessageType", "Messages")),
+    ("an OPC UA PubSub message", "opcua", _has_list("Messages", "Payload")),
+    ("an OPC UA PubSub message", "opcua", _has("DataSetWriterId", "Payload")),
+    ("a notification of AWS IoT SiteWise", "sitewise", _is_sitewise),
+    ("a shadow of AWS IoT", "aws-iot", _is_shadow),
+    ("a message of Azure IoT Hub", "azure-iot", _has("Body", "SystemProperties")),
+    ("a change event of Debezium", "debezium", _is_debezium),
+    ("a record of Kafka Connect with its schema", "connect", _has("schema", "payload")),
+    ("a CloudEvent", "cloudevents", _has("specversion", "type", "source")),
+    ("OpenTelemetry metrics", "", _has("resourceMetrics")),
+    ("a message with topic and payload, as of an MQTT bridge", "", _has("topic", "payload")),
 )
+
+
+def _cure(preset: str) -> str:
+    return (
+        f"STREAM_DETECTOR_INPUT__PRESET={preset} reads that"
+        if preset
+        else "settings of a mapping may read it (docs/formats.md)"
+    )
 
 
 def describe_document(document: object) -> str:
@@ -74,7 +95,7 @@ def describe_document(document: object) -> str:
     if isinstance(document, list):
         inner = document[0] if document and isinstance(document[0], dict) else {}
         if "sensor_id" in inner:
-            return "a list of readings: send each as a record of its own"
+            return "a list of readings: STREAM_DETECTOR_INPUT__VALUES=values reads such a list"
         known = (
             "it looks like SenML, which is not read yet"
             if inner.keys() & {"bn", "n"} and inner.keys() & {"v", "bv", "u"}
@@ -101,7 +122,7 @@ def describe_bytes(value: bytes) -> str:
 
 def sensor_hint(document: Mapping[str, Any]) -> str:
     """Return which of a document's names may be meant for sensor_id; empty if none, or if the document is of another tool."""
-    if any(fits(document) for _, fits in _SHAPES):
+    if any(fits(document) for _, _, fits in _SHAPES):
         return ""
     like = [name for name in document if _LIKE_SENSOR.fullmatch(str(name))]
     return f"is it {_cut(like[0])!r}? " if like else ""
@@ -127,11 +148,14 @@ def explain_record(value: bytes) -> str:
 
 
 def _known_shape(document: Mapping[str, Any]) -> str:
-    for name, fits in _SHAPES:
+    for name, preset, fits in _SHAPES:
         if fits(document):
-            return f"it looks like {name}, which is not read yet"
+            return f"it looks like {name}: {_cure(preset)}"
+    is_single = "value" in document and "values" not in document
     return (
-        "it looks like one value in a record, which is not read yet" if "value" in document and "values" not in document else ""
+        "it looks like one value in a record: STREAM_DETECTOR_INPUT__VALUE=value reads that (docs/formats.md)"
+        if is_single
+        else ""
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from stream_detector.errors import StoreUnavailableError
 from stream_detector.ingest.feature_names import MOST_FEATURES, feature_names
+from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ports import Source, StateStore
 from stream_detector.readings import Record
 from stream_detector.state.record_layout import WindowShape, shape_of_layout
@@ -25,7 +26,13 @@ _OF_PARTITION, _OF_TOPIC = 1_000, 50_000
 
 
 def find_shape(
-    source: Source, store: StateStore, missing: MissingValues, *, given: Sequence[str] = (), also: Iterable[str] = ()
+    source: Source,
+    store: StateStore,
+    missing: MissingValues,
+    reader: InputReader,
+    *,
+    given: Sequence[str] = (),
+    also: Iterable[str] = (),
 ) -> WindowShape | None:
     """Return what windows hold: the features `given` by a setting, or else those stored, those sent, and `also` these.
 
@@ -36,7 +43,7 @@ def find_shape(
     if given:
         features = tuple(given)
         return stored if stored and stored.features == features else WindowShape(features, length)
-    sent = feature_names(_newest(source), missing)
+    sent = feature_names(_newest(source), missing, reader)
     if not sent and not stored:
         return None
     before = stored.features if stored else ()

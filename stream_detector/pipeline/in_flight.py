@@ -152,6 +152,8 @@ def _decoded(lost: Collection[int], decoded: Decoded, is_kept: BoolArray) -> Dec
         [one for one in decoded.rejected if one.record.partition not in lost],
         Counter({number: count for number, count in decoded.tombstones.items() if number not in lost}),
         {number: values for number, values in decoded.lost.items() if number not in lost},
+        {number: counts for number, counts in decoded.excluded.items() if number not in lost},
+        Counter({number: count for number, count in decoded.surplus.items() if number not in lost}),
     )
 
 

@@ -42,6 +42,7 @@ class StepReport:
     dead_letters: Counter[str] = field(default_factory=Counter)  # by reason
     example: str = ""  # the place of one of these, and what was wrong with it
     tombstones: int = 0
+    excluded: Counter[str] = field(default_factory=Counter)  # readings and values that settings leave out
     lost_values: Counter[Lost] = field(default_factory=Counter)  # of readings that had other values
     committed_batches: int = 0
     failed_commits: int = 0
@@ -76,6 +77,8 @@ def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
     report.scored += detected.scored
     report.sensor_days += _sensor_days(detected, model)
     report.tombstones += decoded.tombstones.total()
+    for excluded in decoded.excluded.values():
+        report.excluded.update(excluded)
     for lost in decoded.lost.values():
         report.lost_values.update(lost)
     report.dead_letters.update(rejected.reason for rejected in decoded.rejected)

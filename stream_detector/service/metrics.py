@@ -62,6 +62,13 @@ METRICS = (
     Metric("dead_letters", Kind.COUNTER, "Records on the dead-letter topic, by reason.", ("reason",)),
     Metric("tombstones", Kind.COUNTER, "Records without a value, skipped."),
     Metric(
+        "excluded",
+        Kind.COUNTER,
+        "What the settings leave out: readings of sensors, and values of features, that are not to be read.",
+        ("what",),
+        (("reading",), ("value",)),
+    ),
+    Metric(
         "unusable_values",
         Kind.COUNTER,
         "Values taken as missing in usable readings, by feature and reason: says_missing (a word or code for it), "
@@ -141,7 +148,7 @@ _PLAIN = {
     "store_errors": "store_errors",
 }
 #: Counters fed from counts by label in StepReport: metric -> field.
-_LABELLED = {"alerts": "alerts", "dead_letters": "dead_letters", "restored_partitions": "restores"}
+_LABELLED = {"alerts": "alerts", "excluded": "excluded", "dead_letters": "dead_letters", "restored_partitions": "restores"}
 
 
 class Metrics:

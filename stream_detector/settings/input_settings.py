@@ -27,17 +27,79 @@ def time_zone(name: str) -> ZoneInfo:
         raise ValueError(msg) from None
 
 
-class InputSettings(Group):
-    """Limits for a reading."""
+#: The presets of ingest/presets/catalog.py; a test compares them.
+Preset = Literal[
+    "native",
+    "telegraf",
+    "kepware",
+    "thingsboard",
+    "opcua",
+    "sitewise",
+    "aws-iot",
+    "azure-iot",
+    "debezium",
+    "connect",
+    "cloudevents",
+    "flat",
+]
 
+
+class InputSettings(Group):
+    """What a record looks like ([formats.md](formats.md)), and limits for a reading."""
+
+    preset: Preset = Field(
+        "native",
+        description="The shape of the records: `native`, or that of another tool. The settings up to `bad_quality` replace "
+        "parts of it; with `native` they describe the shape alone.",
+    )
+    sensor: str | None = Field(
+        None,
+        description="Where the sensor's ID is: a path, `$key`, `$topic`, `$header.NAME`, or a template such as "
+        "`{plant}/{tags.host}`.",
+    )
+    time: str | None = Field(None, description="Path of the time. Empty: the record's own time.")
+    time_unit: Literal["auto", "s", "ms", "us", "ns"] = Field(
+        "auto", description="Unit of a time that is a number. auto: by its size."
+    )
+    time_format: str | None = Field(
+        None, description="How a time that is text is written, as in Python's strptime: `%d.%m.%Y %H:%M:%S`. Unset: ISO 8601."
+    )
+    readings: str | None = Field(None, description="Path of a list of readings, if a record has several.")
+    values: str | None = Field(None, description="Path of an object whose members are the features; `.` is the reading itself.")
+    features: dict[str, str] = Field(
+        default_factory=dict, description='Path of each feature, as JSON: `{"temperature": "motor.temp"}`.'
+    )
+    items: str | None = Field(None, description="Path of a list of name-value pairs.")
+    feature: str | None = Field(
+        None, description="Path of the feature's name in such a pair, or in a record of one value. Unset: it is called `value`."
+    )
+    value: str | None = Field(None, description="Path of the value in such a pair, or in a record of one value.")
+    feature_prefix: str | None = Field(None, description="What comes before each feature's name: `{name}.`.")
+    tag_pattern: str | None = Field(
+        None,
+        description="Regular expression that splits the name of a value, with groups sensor, feature or both: "
+        r"`(?P<sensor>.+)\.(?P<feature>[^.]+)`.",
+    )
+    quality: str | None = Field(None, description="Path of a quality; a value of bad quality is missing.")
+    good_quality: list[str] = Field(
+        default_factory=list, description='Good qualities, as JSON: `["192", "good*"]`. All others are bad.'
+    )
+    bad_quality: list[str] = Field(default_factory=list, description="Bad qualities. All others are good.")
+    include_sensors: list[str] = Field(
+        default_factory=list,
+        description='Sensors to read, as patterns: `["press-*"]`. Unset: all. What is left out is counted.',
+    )
+    exclude_sensors: list[str] = Field(default_factory=list, description="Sensors not to read, as patterns.")
+    include_features: list[str] = Field(default_factory=list, description="Features to read, as patterns. Unset: all.")
+    exclude_features: list[str] = Field(default_factory=list, description="Features not to read, as patterns.")
     max_record_bytes: Count = Field(65_536, description="A larger record becomes a dead letter.")
     max_sensor_id_bytes: Count = Field(256, description="A reading with a longer sensor ID becomes a dead letter.")
     max_future_seconds: Seconds = Field(
         3600.0, description="A reading dated more than this after its record becomes a dead letter."
     )
     unknown_features: Literal["dead_letter", "ignore"] = Field(
-        "dead_letter",
-        description="Unknown features: dead_letter rejects the reading, ignore drops them. "
+        "ignore",
+        description="Features that the model does not know: ignore drops them and says so once, dead_letter rejects the reading. "
         "Without any known feature a reading is always rejected.",
     )
     missing_values: list[Any] | dict[str, Any] | str | float = Field(

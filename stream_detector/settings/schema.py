@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from stream_detector.settings.group import PREFIX, Count, Group, Seconds
+from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.input_settings import InputSettings
 
 #: A wait short enough not to disturb the consumer group or an orderly stop.
@@ -300,6 +301,18 @@ class Settings(BaseSettings):
     rules: RuleSettings = RuleSettings()
     http: HttpSettings = HttpSettings()
     service: ServiceSettings = ServiceSettings()
+
+    @model_validator(mode="after")
+    def _the_mapping_can_be_compiled(self) -> Self:
+        try:
+            input_reader(self.input)
+        except re.error as error:
+            msg = f"{PREFIX}INPUT__TAG_PATTERN is not a regular expression: {error}"
+            raise ValueError(msg) from None
+        except ValueError as error:
+            msg = f"the settings of group input: {error}"
+            raise ValueError(msg) from None
+        return self
 
     @model_validator(mode="after")
     def _a_batch_fits_in_memory(self) -> Self:

@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import msgspec
 import numpy as np
 
 from stream_detector.errors import InputDataError
+from stream_detector.ingest.feature_names import is_number
+from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ingest.local_time import second_pass
 from stream_detector.ingest.shapes import READING, explain_record
 from stream_detector.ports import Chunk, Decoder
 from stream_detector.readings import Lost, Readings, Record
 from stream_detector.tables.dataset import Dataset
-from stream_detector.values import describe_lost
+from stream_detector.values import NO_MISSING_VALUES, describe_lost
 
 #: Records per partition that are searched for feature names.
 RECORDS_TO_FIND_FEATURES = 1_000
@@ -66,13 +67,13 @@ def find_span(reader: TopicReader, partitions: Sequence[int], start_ms: int | No
     return TopicSpan(positions)
 
 
-def find_features(reader: TopicReader, span: TopicSpan) -> tuple[str, ...]:
+def find_features(reader: TopicReader, span: TopicSpan, of_input: InputReader) -> tuple[str, ...]:
     """Return the sorted feature names in the first records of each partition; raise InputDataError if there are none."""
     found: set[str] = set()
     other: Record | None = None
     for partition, (start, stop) in span.positions.items():
         for record in reader.read(partition, start, stop, RECORDS_TO_FIND_FEATURES).records:
-            names = _feature_names(record)
+            names = _names_in(record, of_input)
             found |= names
             other = record if record.value and not names else other
     if not found:
@@ -145,11 +146,11 @@ def _to_dataset(parts: Sequence[Readings], features: Sequence[str]) -> Dataset:
     )
 
 
-def _feature_names(record: Record) -> set[str]:
-    """Return the feature names under `values` in a record that is a JSON object; none for any other record."""
-    try:
-        reading = msgspec.json.decode(record.value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return set()
-    values = reading.get("values") if isinstance(reading, dict) else None
-    return set(values) if isinstance(values, dict) else set()
+def _names_in(record: Record, of_input: InputReader) -> set[str]:
+    """Return the feature names of a record; of a foreign one, which may have any text beside them, those of numbers."""
+    pairs = ((name, value) for one in of_input.readings_in(record) for name, value in one.values.items())
+    return {
+        name
+        for name, value in pairs
+        if of_input.selection.has_feature(name) and (of_input.is_native or is_number(value, name, NO_MISSING_VALUES))
+    }

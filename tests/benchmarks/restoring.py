@@ -15,7 +15,8 @@ from pydantic import SecretStr
 from stream_detector.adapters.kafka.incident_log import KafkaIncidentLog
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.ingest.dead_letters import DeadLetterLimit
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.pipeline.build import build_pipeline
 from stream_detector.pipeline.config import LagBounds, PipelineConfig, RestoreConfig
 from stream_detector.pipeline.restore import Ports

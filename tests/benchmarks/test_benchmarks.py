@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.readings import Decoded, Record
 from tests.benchmarks.performance import pages, report
 from tests.benchmarks.performance.figures import LESS, MORE, NEITHER, Figure

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from stream_detector.adapters.kafka.span_reader import KafkaReader
 from stream_detector.ingest.dead_letters import dead_letter
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.pipeline.config import PipelineConfig
 from stream_detector.readings import Float32Array, Message, Readings, Record
 from stream_detector.settings.schema import KafkaSettings

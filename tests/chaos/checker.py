@@ -17,7 +17,8 @@ from stream_detector.detection.detector import Detector
 from stream_detector.detection.events import read_event
 from stream_detector.detection.silence_events import begins_silence
 from stream_detector.ingest.dead_letters import dead_letter
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.pipeline.sensor_loader import decode_stored
 from stream_detector.pipeline.state_snapshot import unsaved_updates
 from stream_detector.readings import Message, Record

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from stream_detector.ingest.dead_letters import dead_letter
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from tests.chaos.checker import (
     Findings,
     Leniency,

@@ -10,7 +10,8 @@ import pytest
 from stream_detector.commands.run_model import Watched
 from stream_detector.commands.run_pipeline import Status
 from stream_detector.detection.budget_resolution import resolve_budget
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.watchdog import Heartbeat
 from stream_detector.settings.schema import Settings

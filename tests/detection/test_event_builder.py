@@ -98,6 +98,7 @@ def test_an_event_as_it_is_written() -> None:
             "start": "2026-11-23T07:11:57.750Z",
             "end": "2026-11-23T07:12:00.250Z",
             "length": 3,
+            "last_index": 0,
         },
         "attention": [0.25, 0.25, 0.5],
         "attention_reason": "",
@@ -127,6 +128,7 @@ def test_an_event_as_it_is_written() -> None:
         "incident": {
             "opened_at": "2026-11-23T07:11:50.000Z",
             "opened_offset": 990,
+            "opened_index": 0,
             "peak_score": 7.5,
             "peak_severity": "critical",
             "accepted": False,
@@ -145,6 +147,7 @@ def test_the_event_that_closes_an_incident_as_the_new_normal_state_is_marked_and
     assert body["incident"] == {
         "opened_at": "2026-11-23T07:11:50.000Z",
         "opened_offset": 990,
+        "opened_index": 0,
         "peak_score": 7.5,
         "peak_severity": "critical",
         "accepted": True,
@@ -240,7 +243,7 @@ UPDATED_BYTES = (
     '"threshold":2.0,"margin_factor":1.15,"severity":"high","sensor_state":"ready","model":{"name":"pumps","version":"abc123"},'
     '"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25,"budget_resolved":false},'
     '"window":{"topic":"plant","partition":4,'
-    '"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.250Z","length":3},'
+    '"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.250Z","length":3,"last_index":0},'
     '"attention":[0.25,0.25,0.5],"attention_reason":"","step_shares":[0.0,0.25,0.75],"features":[{"name":"pressure","value":null,'
     '"expected":0.333333,"share":0.75,"imputed":true,"readings":null,'
     '"rise_per_hour":null,"expected_rise_per_hour":null},{"name":"temperature","value":61.25,"expected":60.0,'
@@ -248,7 +251,7 @@ UPDATED_BYTES = (
     '"rise_per_hour":null,"expected_rise_per_hour":null},{"name":"flow","value":3.0,"expected":3.0,"share":0.125,"imputed":false,"readings":null,'
     '"rise_per_hour":null,"expected_rise_per_hour":null}],'
     '"members":[{"name":"autoencoder","share":0.625},{"name":"pca","share":0.375}],'
-    '"incident":{"opened_at":"2026-11-23T07:11:50.000Z","opened_offset":990,"peak_score":7.5,"peak_severity":"critical","accepted":false,"reason":""}}'
+    '"incident":{"opened_at":"2026-11-23T07:11:50.000Z","opened_offset":990,"opened_index":0,"peak_score":7.5,"peak_severity":"critical","accepted":false,"reason":""}}'
 )
 OPENED_BYTES = (
     '{"schema_version":1,"event_id":"plant-4-1000-0-abc123-opened","type":"anomaly","status":"opened",'
@@ -258,14 +261,14 @@ OPENED_BYTES = (
     '"version":"abc123"},"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25,"budget_resolved":false},'
     '"window":{"topic":"plant",'
     '"partition":4,"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.000Z",'
-    '"length":3},"attention":[0.333333,0.333333,0.333333],"attention_reason":"","step_shares":[0.0,0.0,1.0],'
+    '"length":3,"last_index":0},"attention":[0.333333,0.333333,0.333333],"attention_reason":"","step_shares":[0.0,0.0,1.0],'
     '"features":[{"name":"temperature","value":3.33333e-10,"expected":null,"share":0.333333,"imputed":false,"readings":null,'
     '"rise_per_hour":null,"expected_rise_per_hour":null},'
     '{"name":"pressure","value":3.33333e19,"expected":null,"share":0.333333,"imputed":false,"readings":null,'
     '"rise_per_hour":null,"expected_rise_per_hour":null},{"name":"flow",'
     '"value":-0.0,"expected":16777200.0,"share":0.333333,"imputed":true,"readings":null,'
     '"rise_per_hour":null,"expected_rise_per_hour":null}],"members":[{"name":"pca","share":0.5},'
-    '{"name":"autoencoder","share":0.5}],"incident":{"opened_at":"2026-11-23T07:12:00.250Z","opened_offset":1000,'
+    '{"name":"autoencoder","share":0.5}],"incident":{"opened_at":"2026-11-23T07:12:00.250Z","opened_offset":1000,"opened_index":0,'
     '"peak_score":123457.0,"peak_severity":"high","accepted":false,"reason":""}}'
 )
 CLOSED_BYTES = (
@@ -274,8 +277,8 @@ CLOSED_BYTES = (
     '"threshold":2.0,"margin_factor":1.15,"severity":"critical","sensor_state":"warming","model":{"name":"pumps","version":"abc123"},'
     '"rules":{"version":"","budget_per_sensor_day":null,"budget_resolved":null},'
     '"window":{"topic":"plant","partition":4,"last_offset":1000,'
-    '"start":"2026-11-23T07:12:00.250Z","end":"2026-11-23T07:12:00.250Z","length":1},"attention":[],"attention_reason":"not_scored","step_shares":[],'
-    '"features":[],"members":[],"incident":{"opened_at":"2026-11-23T07:11:50.001Z","opened_offset":990,'
+    '"start":"2026-11-23T07:12:00.250Z","end":"2026-11-23T07:12:00.250Z","length":1,"last_index":0},"attention":[],"attention_reason":"not_scored","step_shares":[],'
+    '"features":[],"members":[],"incident":{"opened_at":"2026-11-23T07:11:50.001Z","opened_offset":990,"opened_index":0,'
     '"peak_score":7.5,"peak_severity":"critical","accepted":false,"reason":"quiet"}}'
 )
 ACCEPTED_BYTES = (
@@ -284,7 +287,7 @@ ACCEPTED_BYTES = (
     '"threshold":null,"margin_factor":1.15,"severity":"critical","sensor_state":"ready","model":{"name":"pumps","version":"abc123"},'
     '"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25,"budget_resolved":false},'
     '"window":{"topic":"plant","partition":4,'
-    '"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.250Z","length":3},'
+    '"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.250Z","length":3,"last_index":0},'
     '"attention":[0.25,0.25,0.5],"attention_reason":"","step_shares":[0.0,0.25,0.75],"features":[{"name":"pressure","value":null,'
     '"expected":0.333333,"share":0.75,"imputed":true,"readings":null,'
     '"rise_per_hour":null,"expected_rise_per_hour":null},{"name":"temperature","value":61.25,"expected":60.0,'
@@ -292,7 +295,7 @@ ACCEPTED_BYTES = (
     '"rise_per_hour":null,"expected_rise_per_hour":null},{"name":"flow","value":3.0,"expected":3.0,"share":0.125,"imputed":false,"readings":null,'
     '"rise_per_hour":null,"expected_rise_per_hour":null}],'
     '"members":[{"name":"autoencoder","share":0.625},{"name":"pca","share":0.375}],'
-    '"incident":{"opened_at":"1970-01-01T00:00:00.000Z","opened_offset":990,"peak_score":7.5,"peak_severity":"critical","accepted":true,"reason":"accepted"}}'
+    '"incident":{"opened_at":"1970-01-01T00:00:00.000Z","opened_offset":990,"opened_index":0,"peak_score":7.5,"peak_severity":"critical","accepted":true,"reason":"accepted"}}'
 )
 
 

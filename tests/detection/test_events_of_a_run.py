@@ -158,10 +158,12 @@ def test_an_incident_may_be_closed_by_a_reading_that_was_not_scored() -> None:
         "start": iso_time(START_MS + 500_000),
         "end": iso_time(START_MS + 500_000),
         "length": 1,
+        "last_index": 0,
     }
     assert closed["incident"] == {
         "opened_at": opened["timestamp"],
         "opened_offset": opened["window"]["last_offset"],
+        "opened_index": 0,
         "peak_score": opened["score"],
         "peak_severity": opened["severity"],
         "accepted": False,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.readings import Decoded
 from tests.fakes.memory_log import MemoryRecord
 

@@ -47,7 +47,7 @@ def test_it_notes_when_it_meets_a_number_of_a_feature_that_it_does_not_know(valu
 
     decoder.decode([record(document(values=values))])
 
-    assert decoder.met_unknown == met
+    assert decoder.checks.met_unknown == met
 
 
 def test_no_records_are_no_readings() -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from stream_detector.detection.detector import Detector
 from stream_detector.ingest.dead_letters import dead_letter
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.readings import Record
 from tests.integration.topics import by_sensor
 

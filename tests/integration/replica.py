@@ -16,7 +16,8 @@ from stream_detector.adapters.redis.store import RedisStore
 from stream_detector.assembly import start_position
 from stream_detector.detection.detector import Detector
 from stream_detector.ingest.dead_letters import DeadLetterLimit
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.pipeline.build import build_pipeline as put_together
 from stream_detector.pipeline.config import AT_ONCE, CommitPolicy, PipelineConfig, RestoreConfig
 from stream_detector.pipeline.executor import Executor

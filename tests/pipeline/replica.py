@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Callable
 from dataclasses import fields
 
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.pipeline.build import build_pipeline
 from stream_detector.pipeline.executor import no_op
 from stream_detector.pipeline.restore import Ports

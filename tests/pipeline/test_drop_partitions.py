@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from stream_detector.detection.detected import Detected
 from stream_detector.detection.detector import Detector
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.pipeline.in_flight import drop_partitions
 from stream_detector.readings import Decoded, Record
 from tests.fakes.memory_log import MemoryRecord

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from stream_detector.ingest.input_reader import InputReader
 from stream_detector.pipeline.feature_search import WINDOW_LENGTH, find_shape
 from stream_detector.ports import PartitionMeta
 from stream_detector.state.record_layout import LAYOUT_VERSION, WindowShape, layout_name, shape_of_layout
@@ -18,7 +19,7 @@ from tests.pipeline.world import World
 def found(
     world: World, *, missing: MissingValues = NO_MISSING_VALUES, given: tuple[str, ...] = (), also: tuple[str, ...] = ()
 ) -> WindowShape | None:
-    return find_shape(MemorySource(world.log, INPUT, GROUP), world.store, missing, given=given, also=also)
+    return find_shape(MemorySource(world.log, INPUT, GROUP), world.store, missing, InputReader(), given=given, also=also)
 
 
 def send(world: World, partition: int = 0, **values: object) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from stream_detector.assembly import TrainedScorer, build_detector
 from stream_detector.evaluation.offline_scoring import ScoredRows, join, score_dataset
 from stream_detector.ingest.dead_letters import DeadLetterLimit
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.pipeline.build import build_pipeline
 from stream_detector.pipeline.config import LagBounds, PipelineConfig, RestoreConfig
 from stream_detector.pipeline.pipeline import Pipeline

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.ingest.parsing import Parsing
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.state.repeated_hour import settle_times
 from tests.examples import examples
 from tests.fakes.memory_log import MemoryRecord

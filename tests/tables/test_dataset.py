@@ -13,7 +13,8 @@ import pytest
 from pyarrow import parquet
 
 from stream_detector.errors import InputDataError
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.tables.dataset import clean, read_dataset, sampling_interval_seconds
 from tests.fakes.memory_log import MemoryRecord
 from tests.fixtures_model import tiny_dataset

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from stream_detector.errors import InputDataError
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.input_reader import InputReader
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.tables.dataset import clean
 from stream_detector.tables.topic_span import find_features, find_span, read_topic_span
 from tests.fakes.memory_log import MemoryLog
@@ -39,7 +41,7 @@ def test_a_topic_becomes_a_dataset_and_what_is_left_out_is_said(log: MemoryLog) 
     passed: list[int] = []
 
     span = find_span(source, [0, 1, 2], None, None)
-    features = find_features(source, span)
+    features = find_features(source, span, InputReader())
     dataset, notes = read_topic_span(source, span, JsonDecoder(features, InputLimits()), features, passed.append)
 
     assert features == FEATURES
@@ -67,7 +69,7 @@ def test_an_empty_span_and_one_without_readings_are_refused(log: MemoryLog) -> N
     with pytest.raises(InputDataError, match="no records in this span"):
         find_span(source, [0, 1, 2], 1000 * START + 9000, None)
     with pytest.raises(InputDataError, match="no record at the start of the span is a reading"):
-        find_features(source, find_span(source, [1], 1000 * START + 2500, None))
+        find_features(source, find_span(source, [1], 1000 * START + 2500, None), InputReader())
     with pytest.raises(InputDataError, match=r"no record of the span could be used \(1 records were left out: not_json, Exp"):
         read_topic_span(
             source, find_span(source, [1], 1000 * START + 2500, None), JsonDecoder(FEATURES, InputLimits()), FEATURES
@@ -91,4 +93,4 @@ def test_a_topic_of_another_shape_is_refused_with_what_it_holds(log: MemoryLog) 
     with pytest.raises(
         InputDataError, match=r"Partition 2 offset 0: found fields \(temperature\), name, tags \(host\), timestamp; it"
     ):
-        find_features(source, find_span(source, [2], None, None))
+        find_features(source, find_span(source, [2], None, None), InputReader())

@@ -26,6 +26,7 @@ from stream_detector.detection.transition import (
     SILENT,
     Silence,
 )
+from stream_detector.places import place_name, place_of
 from stream_detector.timestamps import iso_time
 
 #: How urgent an incident of each type is.
@@ -94,12 +95,12 @@ def closed_by_silence(closing: Closing, silence: Silence) -> RuleChange:
 
 def build_rule_event(change: RuleChange, topic: str, model: ModelSpec, rules: EventRules) -> Event:
     """Build the event of a change. It has no score, so what explains a score is empty."""
-    place = f"{topic}-{change.partition}"
+    newest, opened = place_of(change.offset), place_of(change.incident_offset)
     return Event(
-        event_id=f"{place}-{change.offset}-0-{change.type}-{model.version}-{change.status}",
+        event_id=f"{place_name(topic, change.partition, change.offset)}-{change.type}-{model.version}-{change.status}",
         type=change.type,
         status=change.status,
-        incident_id=f"{place}-{change.incident_offset}-0-{change.type}",
+        incident_id=f"{place_name(topic, change.partition, change.incident_offset)}-{change.type}",
         what=change.what,
         sensor_id=change.sensor_id,
         timestamp=iso_time(change.time_ms),
@@ -110,7 +111,8 @@ def build_rule_event(change: RuleChange, topic: str, model: ModelSpec, rules: Ev
         window=EventWindow(
             topic=topic,
             partition=change.partition,
-            last_offset=change.offset,
+            last_offset=newest.offset,
+            last_index=newest.index,
             start=iso_time(change.start_ms),
             end=iso_time(change.time_ms),
             length=change.length,
@@ -119,7 +121,8 @@ def build_rule_event(change: RuleChange, topic: str, model: ModelSpec, rules: Ev
         features=change.features,
         incident=EventIncident(
             opened_at=iso_time(change.opened_ms),
-            opened_offset=change.incident_offset,
+            opened_offset=opened.offset,
+            opened_index=opened.index,
             reason=change.reason,
         ),
     )

@@ -1,0 +1,3 @@
+"""The record shapes of other tools, as mappings."""
+
+from __future__ import annotations

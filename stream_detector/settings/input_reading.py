@@ -1,0 +1,65 @@
+"""Turns the settings of group `input` into what reads a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from stream_detector.ingest.input_reader import InputReader
+from stream_detector.ingest.mapping import MappedShape, RecordMapping
+from stream_detector.ingest.payload import JsonPayload, Payload
+from stream_detector.ingest.presets.catalog import NATIVE, PRESETS
+from stream_detector.ingest.quality import Quality
+from stream_detector.ingest.selection import Selection
+from stream_detector.ingest.stamps import StampFormat
+from stream_detector.settings.input_settings import InputSettings
+
+#: Settings that say where the values are: one of them replaces all that a preset says about it.
+_FORMS = ("values", "features", "items", "feature", "value")
+_PARTS = ("sensor", "time", "readings", "tag_pattern")
+_OTHERS = ("feature_prefix", "time_format", "quality")
+
+
+def input_reader(settings: InputSettings, payload: Payload | None = None) -> InputReader:
+    """Return what reads records as the settings say; a payload other than JSON may be given. Raises ValueError."""
+    selection = Selection(
+        settings.include_sensors, settings.exclude_sensors, settings.include_features, settings.exclude_features
+    )
+    if settings.preset == NATIVE and payload is None and not _is_mapped(settings):
+        return InputReader(selection=selection)
+    preset = PRESETS.get(settings.preset)
+    base = preset.mapping if preset else RecordMapping()
+    unfold = preset.unfold if preset else None
+    mapping = _mapping(settings, base)
+    if not preset and not (mapping.values or mapping.features or mapping.items or mapping.value):
+        mapping = replace(mapping, values="values")
+    return InputReader(MappedShape(mapping, payload or JsonPayload(), unfold), selection)
+
+
+def _is_mapped(settings: InputSettings) -> bool:
+    return any(getattr(settings, name) for name in (*_FORMS, *_OTHERS)) or any(
+        getattr(settings, name) is not None for name in _PARTS
+    )
+
+
+def _mapping(settings: InputSettings, base: RecordMapping) -> RecordMapping:
+    """Return a mapping with what the settings replace."""
+    given: dict[str, object] = {name: value for name in _PARTS if (value := getattr(settings, name)) is not None}
+    forms = {name: value for name in _FORMS if (value := getattr(settings, name))}
+    if forms:
+        empty: Mapping[str, object] = {name: {} if name == "features" else "" for name in _FORMS}
+        kept = {name: getattr(base, name) for name in ("items", "feature", "value")} if _is_of_items(forms, base) else {}
+        given |= {**empty, **kept, **forms}
+    if settings.feature_prefix:
+        given["prefix"] = settings.feature_prefix
+    quality = base.quality
+    if settings.quality or settings.good_quality or settings.bad_quality:
+        good, bad = tuple(settings.good_quality), tuple(settings.bad_quality)
+        quality = Quality(settings.quality or quality.path, good or (() if bad else quality.good), bad)
+    stamp = StampFormat(settings.time_unit, settings.time_format or "")
+    return replace(base, **given, stamp=stamp, quality=quality)  # type: ignore[arg-type]  # the names are the mapping's
+
+
+def _is_of_items(forms: Mapping[str, object], base: RecordMapping) -> bool:
+    """Return whether the settings change a part of a preset's list of name-value pairs only."""
+    return bool(base.items) and not ({"values", "features"} & forms.keys())

@@ -1,0 +1,99 @@
+"""A mapping of one's own: the forms of values, times, qualities, and several readings in a record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.ingest.foreign import read, reason
+
+PAIRS = {
+    "plant": "north",
+    "at": 1795417920,
+    "metrics": [
+        {"asset": "p1", "name": "t", "value": 1.5, "q": 192},
+        {"asset": "p2", "name": "t", "value": 2.5, "q": 0},
+        {"asset": "p1", "name": "f", "value": 3.5, "q": 216},
+    ],
+}
+
+
+def test_the_forms_of_values() -> None:
+    document = {"id": "p1", "ts": 5, "motor": {"t": 1.5, "inner": {"f": 2}}, "state": "on"}
+    at: dict[str, Any] = {"sensor": "id", "time": "ts"}
+
+    assert read(document, **at, values="motor") == [("p1", 5, {"t": 1.5, "inner.f": 2})]
+    assert read(document, **at, values=".") == [("p1", 5, {"motor.t": 1.5, "motor.inner.f": 2, "state": "on"})]
+    assert read(document, **at, features={"temp": "motor.t", "gone": "nothing"}) == [("p1", 5, {"temp": 1.5})]
+    assert read({"tag": "p1.t", "ts": 5, "v": 1.5}, sensor="tag", time="ts", value="v") == [("p1.t", 5, {"value": 1.5})]
+    assert read({"asset": "p1", "tag": "t", "v": 1.5}, sensor="asset", feature="tag", value="v") == [("p1", None, {"t": 1.5})]
+
+
+def test_pairs_of_one_sensor_and_time_are_one_reading_and_take_what_the_record_has() -> None:
+    found = read(PAIRS, sensor="{plant}/{asset}", time="at", items="metrics", feature="name", value="value")
+
+    assert found == [("north/p1", 1795417920, {"t": 1.5, "f": 3.5}), ("north/p2", 1795417920, {"t": 2.5})]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "bad"),
+    [({}, True), ({"good_quality": ["0", "192"]}, False), ({"bad_quality": ["0"]}, True), ({"bad_quality": ["1"]}, False)],
+)
+def test_a_value_of_bad_quality_is_a_word_that_means_missing(patterns: dict[str, Any], bad: bool) -> None:
+    found = read(PAIRS, sensor="asset", time="at", items="metrics", feature="name", value="value", quality="q", **patterns)
+
+    assert found[1] == ("p2", 1795417920, {"t": "Bad: quality 0" if bad else 2.5})
+
+
+def test_qualities_by_feature() -> None:
+    document = {"sensor_id": "p1", "values": {"t": 1, "f": 2}, "quality": {"t": "Bad", "f": "Good"}}
+
+    assert read(document, quality="quality") == [("p1", None, {"t": "Bad: quality Bad", "f": 2})]
+
+
+def test_several_readings_of_a_record_and_the_one_that_is_none() -> None:
+    document = {"site": "n", "rows": [{"id": "p1", "values": {"t": 1}}, {"values": {"t": 2}}, {"id": "p3", "values": {"t": 3}}]}
+
+    assert read(document, sensor="{site}-{id}", readings="rows") == [
+        ("n-p1", None, {"t": 1}),
+        "sensor_missing",
+        ("n-p3", None, {"t": 3}),
+    ]
+    assert read([{"sensor_id": 7, "values": {"t": 1}}], readings="rows") == [("7", None, {"t": 1})]
+
+
+@pytest.mark.parametrize(
+    ("stamp", "settings", "found"),
+    [
+        (1795417920, {"time_unit": "s"}, 1795417920000),
+        (1795417920.25, {"time_unit": "s"}, 1795417920250),
+        ("1795417920250000001", {"time_unit": "ns"}, 1795417920250),
+        (1795417920250999, {"time_unit": "us"}, 1795417920250),
+        ("23.11.2026 07:12:00", {"time_format": "%d.%m.%Y %H:%M:%S"}, "2026-11-23T07:12:00"),
+        (1795417920, {}, 1795417920),
+    ],
+)
+def test_a_time_of_any_unit_or_format(stamp: object, settings: dict[str, Any], found: object) -> None:
+    assert read({"sensor_id": "p", "timestamp": stamp, "values": {"t": 1}}, values="values", **settings) == [
+        ("p", found, {"t": 1})
+    ]
+
+
+def test_a_time_that_does_not_fit_is_said() -> None:
+    document = {"sensor_id": "p", "timestamp": "7:12", "values": {"t": 1}}
+
+    assert reason(document, time_format="%d.%m.%Y") == ("wrong_type", "the time '7:12' is not written as '%d.%m.%Y'")
+    assert reason(document, values="values", time_unit="s") == ("wrong_type", "the time '7:12' is not a number of s")
+    assert reason({**document, "timestamp": [1]}, values="values")[0] == "wrong_type"
+
+
+def test_what_is_missing_is_named_with_its_setting() -> None:
+    assert reason({"a": 1}, sensor="id", values=".") == (
+        "sensor_missing",
+        "the sensor is not there: nothing at 'id' (STREAM_DETECTOR_INPUT__SENSOR); found a",
+    )
+    assert reason({"id": "p"}, sensor="id", values="v")[0] == "values_missing"
+    assert reason({"id": "p", "m": [{"v": 1}]}, sensor="id", items="m", feature="n", value="v")[0] == "values_missing"
+    assert reason(3, sensor="id", values=".")[0] == "wrong_type"
+    assert reason(b"no json", sensor="id", values=".")[0] == "not_json"
