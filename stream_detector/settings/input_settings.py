@@ -99,8 +99,8 @@ class InputSettings(Group):
     )
     unknown_features: Literal["dead_letter", "ignore"] = Field(
         "ignore",
-        description="Features that the model does not know: ignore drops them and says so once, dead_letter rejects the reading. "
-        "Without any known feature a reading is always rejected.",
+        description="Features that the model does not know: ignore drops them and says so once, dead_letter rejects the "
+        "reading. Without any known feature a reading is always rejected.",
     )
     missing_values: list[Any] | dict[str, Any] | str | float = Field(
         default_factory=list,

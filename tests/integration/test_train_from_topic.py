@@ -55,7 +55,9 @@ def records(sensor: str, readings: int, seed: int) -> list[tuple[str, bytes]]:
     ]
 
 
-def test_a_span_of_the_topic_becomes_a_model(topics: Topics, train: Train, tmp_path: Path) -> None:
+def test_a_span_of_the_topic_becomes_a_model(
+    topics: Topics, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     topics.produce(0, records("pump-0", 200, seed=0))
     topics.produce(1, [*records("pump-1", 200, seed=1), ("pump-1", b"no reading")])
     small = ("--window-length", 8, "--units", 4, "--steps", 3)
@@ -70,6 +72,7 @@ def test_a_span_of_the_topic_becomes_a_model(topics: Topics, train: Train, tmp_p
     assert artifact.report["data"]["sensors"] == 2
     assert "UNKNOWN_FEATURES" not in shown
 
+    monkeypatch.setenv(f"{PREFIX}INPUT__UNKNOWN_FEATURES", "dead_letter")
     code, shown, errors = train("--output", tmp_path / "fewer", *small, "--features", "temperature")
 
     assert (code, errors) == (0, "")
