@@ -23,7 +23,7 @@ LAYERS = (
     "settings",
     "detection",
     "ports alert_view model",
-    "pipeline tables model_store",
+    "pipeline tables model_store discovery",
     "adapters assembly service evaluation",
     "gate simulation",
     "training demo",

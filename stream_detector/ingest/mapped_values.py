@@ -20,7 +20,7 @@ ONLY_FEATURE = "value"
 #: The reading itself, as a path.
 ITSELF = "."
 _DEEPEST = 6
-_FIRST_NAME = re.compile(r"[^.\[\s{$]+")
+_FIRST_NAME = re.compile(r"\"([^\"]+)\"|([^.\[\s{$\"]+)")
 
 
 class Head:
@@ -64,7 +64,7 @@ class Head:
         """Return the names that the paths of sensor, time and quality begin with: they are no features."""
         paths = (self._sensor_path, self._time_path, self._quality.path)
         parts = [part for path in paths for part in (re.findall(r"\{([^{}]+)\}", path) or [path])]
-        return frozenset(found[0] for part in parts if (found := _FIRST_NAME.match(part.strip())))
+        return frozenset(found[1] or found[2] for part in parts if (found := _FIRST_NAME.match(part.strip())))
 
 
 def form_of(

@@ -1,0 +1,95 @@
+"""What the documents of a sample have in common: which paths, with what kinds of values."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from stream_detector.ingest.document import RejectionError
+from stream_detector.ingest.times import number_time, text_time
+from stream_detector.values import Unusable, parse_value
+
+#: Names that need no quotes in a path.
+_PLAIN = re.compile(r"@?[\w-]+")
+_DEEPEST, _MOST_PATHS, _MOST_VALUES, _LONGEST = 5, 500, 5_000, 200
+
+
+@dataclass(slots=True)
+class PathStats:
+    """The values at one path of many documents."""
+
+    count: int = 0
+    numbers: int = 0  # numbers, also as text
+    texts: int = 0  # text that is no number, and whole numbers: what may name something
+    times: int = 0  # what can be read as a time
+    distinct: Counter[str] = field(default_factory=Counter)
+
+    def add(self, value: object) -> None:
+        """Count a value."""
+        self.count += 1
+        parsed = parse_value(value, frozenset())
+        is_number = not isinstance(parsed, Unusable) and not isinstance(value, bool)
+        self.numbers += is_number and value is not None
+        self.texts += isinstance(value, str) and not is_number
+        self.times += _is_time(value)
+        if isinstance(value, str | int) and len(self.distinct) < _MOST_VALUES:
+            self.distinct[str(value)[:_LONGEST]] += 1
+
+
+@dataclass(slots=True)
+class DocumentStats:
+    """The paths of a sample of documents, in the order in which they were met."""
+
+    documents: int = 0
+    paths: dict[tuple[str, ...], PathStats] = field(default_factory=dict)
+    lists: Counter[tuple[str, ...]] = field(default_factory=Counter)  # of objects
+
+    def share(self, path: tuple[str, ...]) -> float:
+        """Return in which share of the documents a path has a value."""
+        return self.paths[path].count / max(1, self.documents)
+
+
+def document_stats(documents: Iterable[object]) -> DocumentStats:
+    """Count the paths of documents; those within a list of objects are those of its elements."""
+    stats = DocumentStats()
+    for document in documents:
+        for one in document if isinstance(document, list) else [document]:
+            stats.documents += 1
+            for path, value in _leaves(one, (), stats):
+                found = stats.paths.get(path)
+                if found is None and len(stats.paths) < _MOST_PATHS:
+                    found = stats.paths[path] = PathStats()
+                if found is not None:
+                    found.add(value)
+    return stats
+
+
+def _leaves(value: object, path: tuple[str, ...], stats: DocumentStats) -> Iterator[tuple[tuple[str, ...], object]]:
+    if isinstance(value, dict) and len(path) < _DEEPEST:
+        for name, inner in value.items():
+            yield from _leaves(inner, (*path, name), stats)
+    elif isinstance(value, list):
+        if value and isinstance(value[0], dict):
+            stats.lists[path] += 1
+    elif path and value is not None:
+        yield path, value
+
+
+def _is_time(value: object) -> bool:
+    try:
+        if isinstance(value, str):
+            text_time(value, None)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            number_time(value)
+        else:
+            return False
+    except RejectionError:
+        return False
+    return True
+
+
+def path_text(path: tuple[str, ...]) -> str:
+    """Return a path as a mapping has it: names with signs that mean something are quoted."""
+    return ".".join(name if _PLAIN.fullmatch(name) else f'"{name}"' for name in path)
