@@ -106,7 +106,7 @@ class Profile:
         return 2 * sum(len(one.partitions) > 1 for one in self.sensors.values()) > len(self.sensors)
 
     def bucket_seconds(self) -> float:
-        """Return the time in which most features of a sensor say something once, as a number that people choose."""
+        """Return the time in which most features of a sensor give a value once, as a number that people choose."""
         steps = [_median_step(times) for one in self.sensors.values() for times in one.feature_times.values()]
         usual = float(np.median([step for step in steps if step > 0] or [1.0]))
         return float(min(_BUCKETS, key=lambda seconds: abs(np.log(seconds / usual))))
