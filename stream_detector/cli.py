@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "train a model on files or on the topic",
     "score": "score a file offline, exactly as the service would",
     "evaluate": "evaluate a model on labelled readings, next to simple detectors",
+    "rekey": "copy a topic's readings to another topic, keyed by sensor",
     "watch": "show alerts as they arrive",
     "simulate": "generate readings of a fleet of pumps, with faults, in a topic or a file",
     "demo": "run everything in one terminal, on embedded servers",

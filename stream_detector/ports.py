@@ -77,7 +77,10 @@ class Source(Protocol):
         """Set the next position to read in an assigned partition, and resume it."""
 
     def pause(self, partitions: Sequence[int]) -> None:
-        """Stop reading assigned partitions until the next `seek`."""
+        """Stop reading assigned partitions until the next `seek` or `resume`."""
+
+    def resume(self, partitions: Sequence[int]) -> None:
+        """Go on reading assigned partitions that were paused, where they were. Each has been sought since it was assigned."""
 
     def read(self, partition: int, start: int, stop: int, max_records: int) -> Chunk:
         """Read from `start`, at most to `stop` and at most `max_records`, outside the group, to restore state.

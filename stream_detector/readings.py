@@ -112,6 +112,7 @@ class Message:
     key: bytes | None
     value: bytes | None
     headers: tuple[Header, ...] = ()
+    timestamp_ms: int | None = None  # None: the time at which it is sent
 
 
 #: Opaque proof of group membership (in Kafka, group metadata). A source makes it; only a sink of the same client reads it.

@@ -23,7 +23,7 @@ LAYERS = (
     "settings",
     "detection",
     "ports alert_view model",
-    "pipeline tables model_store discovery",
+    "pipeline tables model_store discovery rekey",
     "adapters assembly service evaluation",
     "gate simulation",
     "training demo",
@@ -45,6 +45,7 @@ PURE_ROOMS = {
     "detection",
     "ports",
     "pipeline",
+    "rekey",
 }
 OUTSIDE_WORLD = {"tensorflow", "keras", "kafka", "redis", "prometheus_client", "pydantic", "pydantic_settings"}
 OUTSIDE_WORLD |= {"os", "time", "random", "socket", "threading"}

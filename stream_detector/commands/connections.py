@@ -35,13 +35,13 @@ def connect(settings: Settings, resources: ExitStack) -> Connections:
     kafka, start_seconds = settings.kafka, settings.service.start_seconds
     patience = min(kafka.request_timeout_seconds, start_seconds)
     first = kafka.model_copy(update={"request_timeout_seconds": patience})  # one attempt must not exceed the start limit
-    _wait_for_kafka(lambda: ensure_topics(first), start_seconds)
+    wait_for_kafka(lambda: ensure_topics(first), start_seconds)
     store = RedisStore(settings.redis, kafka.group_id, kafka.input_topic)
     resources.callback(store.close)
     _check_access(store)
-    source = _wait_for_kafka(lambda: KafkaSource(kafka), start_seconds)
+    source = wait_for_kafka(lambda: KafkaSource(kafka), start_seconds)
     resources.callback(source.close)
-    sink = _wait_for_kafka(lambda: KafkaSink(kafka), start_seconds)
+    sink = wait_for_kafka(lambda: KafkaSink(kafka), start_seconds)
     resources.callback(sink.close)
     return Connections(source, sink, store)
 
@@ -56,7 +56,7 @@ def _check_access(store: RedisStore) -> None:
         logger.debug("Redis does not answer yet: %s", error)
 
 
-def _wait_for_kafka(build: Callable[[], _Built], limit_seconds: float) -> _Built:
+def wait_for_kafka(build: Callable[[], _Built], limit_seconds: float) -> _Built:
     """Call `build` until it succeeds. Raises its last error after the limit."""
     until = time.monotonic() + limit_seconds
     while True:

@@ -8,18 +8,21 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stream_detector import __version__
 from stream_detector.adapters.http_server import serve_pages
 from stream_detector.commands.connections import Connections, connect
+from stream_detector.commands.rekey_engine import behind
 from stream_detector.commands.run_model import Watched, await_watched, load_model
 from stream_detector.commands.run_pipeline import Parts, Pipelines, Status, arrival_of, waiting_for_features
+from stream_detector.commands.run_rekeying import begin_rekeying, refuse_unkeyed, rekey_command
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import StreamDetectorError
 from stream_detector.logs import set_up_logging
 from stream_detector.model_store.model_directory import is_absent
 from stream_detector.pipeline.executor import no_op
+from stream_detector.service.companion import Companion
 from stream_detector.service.health import health_pages
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.reload import Reloader, reread
@@ -46,7 +49,7 @@ def main(arguments: argparse.Namespace) -> int:
     signals = Signals(StopFlag(), ReloadFlag())
     try:
         with ExitStack() as handlers, signals.reload.installed(), ExitStack() as resources:
-            run = assemble(settings, lambda: settings_of(arguments), signals, resources)
+            run = assemble(settings, lambda: settings_of(arguments), signals, resources, rekey_command(arguments))
             handlers.enter_context(signals.stop.installed())
             run()
     except StreamDetectorError as error:
@@ -64,11 +67,14 @@ class Signals:
     reload: ReloadFlag
 
 
-def assemble(settings: Settings, load: Callable[[], Settings], signals: Signals, resources: ExitStack) -> Callable[[], None]:
+def assemble(
+    settings: Settings, read: Callable[[], Settings], signals: Signals, resources: ExitStack, command: list[str]
+) -> Callable[[], None]:
     """Assemble the service; return the function that joins the group and runs it until it is asked to stop.
 
-    `resources` closes its parts in reverse order; `load` reads the settings again.
+    `resources` closes its parts in reverse order; `read` reads the settings again; `command` re-keys the input topic.
     """
+    plant, settings = settings, behind(settings)
     metrics = Metrics()
     heartbeat = Heartbeat(time.monotonic())
     limit_seconds = settings.service.watchdog_seconds
@@ -79,13 +85,13 @@ def assemble(settings: Settings, load: Callable[[], Settings], signals: Signals,
     if settings.model.required or not is_absent(settings.model.directory):
         _begin(heartbeat, f"loading the model in {settings.model.directory} and compiling it")
         watched = load_model(settings)
-    _begin(heartbeat, f"connecting to Kafka at {settings.kafka.brokers} and to Redis")
-    connections = connect(settings, resources)
+    status = Status(settings, metrics, heartbeat)
+    start = Start(settings, lambda: behind(read()), signals, resources)
+    connections, start = _connect(start, plant, watched, status, command)
     if watched is None:
         _begin(heartbeat, waiting_for_features(settings))
         watched = await_watched(settings, connections, heartbeat)
-    status = Status(settings, metrics, heartbeat)
-    service, reloader = _assembled(Start(settings, load, signals, resources), connections, watched, status)
+    service, reloader = _assembled(start, connections, watched, status)
     tune_garbage_collector()
 
     def run() -> None:
@@ -105,6 +111,24 @@ class Start:
     load: Callable[[], Settings]  # reads the settings again
     signals: Signals
     resources: ExitStack
+    companion: Companion | None = None  # re-keys what is read
+
+
+def _connect(
+    start: Start, plant: Settings, watched: Watched | None, status: Status, command: list[str]
+) -> tuple[Connections, Start]:
+    """Connect. Where the plant's topic is re-keyed first, begin that, and wait until what it holds now has come through."""
+    heartbeat, resources = status.heartbeat, start.resources
+    _begin(heartbeat, f"connecting to Kafka at {plant.kafka.brokers} and to Redis")
+    if not plant.input.repartition:
+        connections = connect(start.settings, resources)
+        refuse_unkeyed(plant, connections.source)
+        return connections, start
+    rekeying = begin_rekeying(plant, watched, command, resources, metrics=status.metrics, heartbeat=heartbeat)
+    connections = connect(start.settings, resources)
+    _begin(heartbeat, f"re-keying what is in topic {rekeying.route.from_topic}")
+    rekeying.await_history(connections)
+    return connections, replace(start, companion=rekeying.companion)
 
 
 def _assembled(start: Start, connections: Connections, watched: Watched, status: Status) -> tuple[Service, Reloader]:
@@ -132,6 +156,7 @@ def _assembled(start: Start, connections: Connections, watched: Watched, status:
         settings.kafka.dead_letter_topic,
         gather_seconds=settings.service.target_latency_seconds / 2,
         arrival=arrival,
+        companion=start.companion,
     )
     return service, reloader
 

@@ -102,6 +102,10 @@ class Pipeline:
         detector = self._ports.detector
         return detector.unfilled.find(detector.model.window_length)
 
+    def divided_sensors(self) -> int:
+        """Return how many sensors were found in a second partition, of those that were looked at since the start."""
+        return self._ports.state.loader.divided
+
     def silent_sensors(self) -> int:
         """Count the sensors in memory whose silence is announced. Scans all of them."""
         return self._ports.detector.silences.count_announced()

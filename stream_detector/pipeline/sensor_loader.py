@@ -30,6 +30,7 @@ class SensorLoader:
         self._detector = detector
         self._clock = clock
         self._warn_at = 0.0
+        self.divided = 0  # sensors found in a second partition since the start
 
     def load_sensors_of(self, readings: Readings, partitions: Mapping[int, Partition]) -> frozenset[int]:
         """Bring the readings' sensors into memory; return the partitions for which that is not possible now."""
@@ -58,26 +59,29 @@ class SensorLoader:
             return False
         if not self._detector.arena.make_room(len(sensors)):  # only sensors whose state the store has may be evicted
             return False
-        self._warn_about_divided_sensors(partition.number, sensors)
+        self._look_for_divided_sensors(partition.number, sensors)
         self._detector.admit(partition.number, sensors, *decode_stored(self._detector, stored))
         return True
 
-    def _warn_about_divided_sensors(self, partition: int, sensors: list[str]) -> None:
-        """Log, at most once a minute, that a sensor is in two partitions. Checks only a few of the loaded sensors."""
-        if self._clock() < self._warn_at:
-            return
+    def _look_for_divided_sensors(self, partition: int, sensors: list[str]) -> None:
+        """Count the sensors that are in two partitions; log one at most once a minute. Checks only a few of the loaded."""
         for sensor in sensors[:_CHECKED_SENSORS]:
             other = self._detector.arena.other_partition(partition, sensor)
-            if other is not None:
+            if other is None:
+                continue
+            self.divided += 1
+            if self._clock() >= self._warn_at:
                 self._warn_at = self._clock() + _WARN_SECONDS
                 logger.warning(
-                    "sensor %r is read from partition %d and from %d: it has a window in each, which may never fill. All "
-                    "readings of a sensor need the same key (after adding partitions, this warning is temporary)",
+                    "sensor %r is read from partition %d and from %d: it has a window in each, which lacks the readings of the "
+                    "other and may never fill. Key all records of a sensor by its id, or set "
+                    "STREAM_DETECTOR_INPUT__REPARTITION=true and restart (docs/unkeyed.md). If partitions were just added, "
+                    "sensors move once, and this warning passes",
                     sensor[:100],
                     other,
                     partition,
+                    extra={"divided_sensors": self.divided},
                 )
-                return
 
 
 def decode_stored(detector: Detector, stored: Sequence[bytes | None]) -> tuple[Records, BoolArray]:

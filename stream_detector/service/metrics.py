@@ -88,6 +88,11 @@ METRICS = (
         Kind.COUNTER,
         "Offsets lost to retention or damage before they were read.",
     ),
+    Metric(
+        "rekeyed_readings",
+        Kind.COUNTER,
+        "With INPUT__REPARTITION: readings written, by sensor, to the topic that the detector reads.",
+    ),
     Metric("rewritten_partitions", Kind.COUNTER, "Partitions that the state store had lost, rewritten from memory."),
     Metric("source_errors", Kind.COUNTER, "Polls that failed and are retried."),
     Metric("store_errors", Kind.COUNTER, "Requests that the state store did not answer."),
@@ -97,6 +102,16 @@ METRICS = (
     Metric("assigned_partitions", Kind.GAUGE, "Partitions assigned to this replica."),
     Metric("held_partitions", Kind.GAUGE, "Partitions on hold until the state store answers."),
     Metric("store_lag", Kind.GAUGE, "Offsets committed but not stored yet, normally those of one commit."),
+    Metric(
+        "rekey_lag",
+        Kind.GAUGE,
+        "With INPUT__REPARTITION: offsets of the input topic that are not re-keyed yet. 0 in a replica that stands by.",
+    ),
+    Metric(
+        "divided_sensors",
+        Kind.GAUGE,
+        "Sensors seen in a second partition, where they have another window, of those looked at since the start.",
+    ),
     Metric("sensors", Kind.GAUGE, "Sensors in memory, by state: warming (window not full) or ready.", ("state",)),
     Metric("open_incidents", Kind.GAUGE, "Sensors in memory with an open incident."),
     Metric(
@@ -186,8 +201,12 @@ class Metrics:
 
     def count(self, name: str, *labels: str) -> None:
         """Add one to a counter that no step report feeds."""
+        self.add(name, 1, *labels)
+
+    def add(self, name: str, amount: float, *labels: str) -> None:
+        """Add to a counter. Any thread may."""
         counter = self._counters[name]
-        (counter.labels(*labels) if labels else counter).inc()
+        (counter.labels(*labels) if labels else counter).inc(amount)
 
     def set_only(self, name: str, value: float, *labels: str) -> None:
         """Set a gauge for these labels and remove its other labels."""

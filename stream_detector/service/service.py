@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from stream_detector.pipeline.pipeline import Pipeline
 from stream_detector.pipeline.step_report import StepReport
+from stream_detector.service.companion import Companion
 from stream_detector.service.log_monitors import LogMonitors
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.model_arrival import ModelArrival
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 _GAUGE_SECONDS = 5.0
 #: Why a replica that has been ready is not, on the readiness page.
-WAITING = "restoring partitions, or waiting for Kafka or Redis: the log says which"
+WAITING = "restoring partitions, or waiting for Kafka, Redis or re-keying: the log says which"
 _RETRY_SECONDS = 0.5
 _COLLECTOR_THRESHOLD = 50_000  # objects: more than a batch of records and the readings decoded from it
 
@@ -54,10 +55,11 @@ class Service:
         gather_seconds: float = 0.0,
         sleep: Callable[[float], None] = time.sleep,
         arrival: ModelArrival | None = None,
+        companion: Companion | None = None,
     ) -> None:
         """At low load, steps begin at least `gather_seconds` apart, so that readings are processed in larger batches.
 
-        `arrival` brings a model to a service that runs without one.
+        `arrival` brings a model to a service that runs without one. `companion` re-keys what the pipeline reads.
         """
         self._pipeline = pipeline
         self._metrics = metrics
@@ -68,6 +70,7 @@ class Service:
         self._sleep = sleep
         self._gauges_at = 0.0
         self._arrival = arrival
+        self._companion = companion
         self._unfilled_log = UnfilledLog()
 
     def run(self, stop: StopFlag, reloader: Reloader) -> None:
@@ -75,6 +78,8 @@ class Service:
         monitors = LogMonitors(self._dead_letter_topic, self._clock(), self._pipeline.sensor_table)
         try:
             while not stop.is_set:
+                if self._companion:
+                    self._companion.check()
                 budget = reloader.rules.budget_per_sensor_day
                 report = self._step(budget)
                 monitors.observe(report, budget, self._pipeline.assigned, self._heartbeat.beat_at)
@@ -122,7 +127,7 @@ class Service:
         return report
 
     def _show_readiness(self) -> None:
-        is_ready = self._pipeline.is_ready
+        is_ready = self._pipeline.is_ready and (self._companion is None or self._companion.is_ready)
         if is_ready != self._heartbeat.is_ready:
             logger.info("ready" if is_ready else "not ready", extra={"partitions": self._pipeline.assigned})
             self._heartbeat.is_ready = is_ready
@@ -140,6 +145,7 @@ class Service:
         unfilled = self._pipeline.unfilled()
         self._metrics.set("unfilled_sensors", unfilled.count)
         self._unfilled_log.observe(unfilled, self._heartbeat.beat_at)
+        self._metrics.set("divided_sensors", self._pipeline.divided_sensors())
         self._metrics.set("silent_sensors", self._pipeline.silent_sensors())
         self._metrics.set("open_incidents", counts.open_incidents)
         self._metrics.set("alarm_budget_per_day", counts.ready * budget_per_sensor_day)

@@ -18,6 +18,7 @@ from stream_detector.settings.input_settings import InputSettings
 _FORMS = ("values", "features", "items", "feature", "value")
 _PARTS = ("sensor", "time", "readings", "tag_pattern")
 _OTHERS = ("feature_prefix", "time_format", "quality")
+_SELECTION = ("include_sensors", "exclude_sensors", "include_features", "exclude_features")
 
 
 def input_reader(settings: InputSettings, payload: Payload | None = None) -> InputReader:
@@ -34,6 +35,13 @@ def input_reader(settings: InputSettings, payload: Payload | None = None) -> Inp
     if not preset and not (mapping.values or mapping.features or mapping.items or mapping.value):
         mapping = replace(mapping, values="values")
     return InputReader(MappedShape(mapping, payload or JsonPayload(), unfold), selection)
+
+
+def native_again(settings: InputSettings) -> InputSettings:
+    """Return the settings for readings that were brought into the native format and selected before."""
+    names = (*_FORMS, *_OTHERS, *_PARTS, *_SELECTION, "preset", "time_unit", "good_quality", "bad_quality")
+    usual = InputSettings()
+    return settings.model_copy(update={name: getattr(usual, name) for name in names})
 
 
 def _is_mapped(settings: InputSettings) -> bool:

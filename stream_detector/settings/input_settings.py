@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
-from stream_detector.settings.group import Count, Group, Seconds
+from stream_detector.settings.group import Count, Group, Seconds, legal_topic
 from stream_detector.values import MissingValues
 
 
@@ -109,6 +109,28 @@ class InputSettings(Group):
     )
 
     time_zone: str | None = Field(None, description="Time zone of times without one, such as `Europe/Berlin`. Unset: UTC.")
+    repartition: bool = Field(
+        False,
+        description="Copy the readings, by sensor, to a topic of the detector's own first: for a topic whose records are not "
+        "keyed by sensor. See [unkeyed.md](unkeyed.md).",
+    )
+    repartition_topic: str | None = Field(
+        None, description="Name of that topic. Unset: group ID, input topic and `by-sensor`, joined by hyphens."
+    )
+    repartition_partitions: Count | None = Field(
+        None, description="Its partitions, when it is created. Unset: as many as the input topic has."
+    )
+    repartition_retention_seconds: Seconds | None = Field(
+        None, description="For how long it keeps readings, when it is created. Unset: a day, or twice the look-back if longer."
+    )
+    allow_unkeyed: bool = Field(
+        False, description="Start although sensors come from several partitions, with a window in each, instead of refusing."
+    )
+
+    @field_validator("repartition_topic")
+    @classmethod
+    def _topic_is_legal(cls, value: str | None) -> str | None:
+        return value if value is None else legal_topic(value)
 
     @field_validator("time_zone")
     @classmethod

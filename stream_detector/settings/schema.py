@@ -19,7 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from stream_detector.settings.group import PREFIX, Count, Group, Seconds
+from stream_detector.settings.group import PREFIX, Count, Group, Seconds, legal_topic
 from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.input_settings import InputSettings
 
@@ -27,7 +27,6 @@ from stream_detector.settings.input_settings import InputSettings
 ShortWait = Annotated[float, Field(ge=0, le=1)]
 
 _BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[\w.-]+):(?P<port>[0-9]{1,5})", re.ASCII)
-_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
 class KafkaSettings(Group):
@@ -84,10 +83,7 @@ class KafkaSettings(Group):
     @field_validator("input_topic", "alerts_topic", "dead_letter_topic")
     @classmethod
     def _topic_is_legal(cls, value: str) -> str:
-        if not _TOPIC.fullmatch(value) or value in (".", ".."):
-            msg = "not a topic name: use 1 to 249 letters, digits, dots, underscores and hyphens, and not . or .. alone"
-            raise ValueError(msg)
-        return value
+        return legal_topic(value)
 
     @model_validator(mode="after")
     def _topics_differ(self) -> Self:
@@ -321,6 +317,14 @@ class Settings(BaseSettings):
                 f"STATE__MAX_SENSORS ({self.state.max_sensors}) must not be smaller than KAFKA__MAX_POLL_RECORDS "
                 f"({self.kafka.max_poll_records}): all sensors of a batch must fit in memory"
             )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _the_topic_between_is_another(self) -> Self:
+        kafka = self.kafka
+        if self.input.repartition_topic in (kafka.input_topic, kafka.alerts_topic, kafka.dead_letter_topic):
+            msg = f"INPUT__REPARTITION_TOPIC ({self.input.repartition_topic}) is a topic of group KAFKA too: name another"
             raise ValueError(msg)
         return self
 

@@ -155,11 +155,31 @@ def test_paused_partitions_wait_until_they_are_sought(world: Broker) -> None:
     assert reader.values(0) == [b"a"]
 
 
+def test_a_paused_partition_goes_on_where_it_was_when_it_is_resumed(world: Broker) -> None:
+    world.produce(0, [b"%d" % place for place in range(20)])
+    source = world.source(max_poll_records=5)
+    reader = reader_of(world, source)
+    reader.poll_until(lambda: reader.position(0) >= 5)
+    source.pause([0])
+    world.produce(1, [b"other"])
+    reader.poll_until(lambda: reader.position(1) == 1)
+    before = reader.position(0)
+    reader.poll()
+    waited = reader.position(0) == before
+
+    source.resume([0])
+    reader.poll_until(lambda: reader.position(0) == 20)
+
+    assert waited
+    assert reader.values(0) == [b"%d" % place for place in range(20)]
+
+
 def test_a_partition_that_is_not_held_cannot_be_steered(world: Broker) -> None:
     source = world.source()
 
     source.seek(0, 5)
     source.pause([0])
+    source.resume([0])
 
     assert source.poll(0.1).chunks == ()
 

@@ -249,7 +249,14 @@ class MemoryLog:
             self._check(message)
         touched = dict.fromkeys((message.topic, self._place(message)) for message in messages)
         for message in messages:
-            self.append(message.topic, self._place(message), message.value, key=message.key, headers=message.headers)
+            self.append(
+                message.topic,
+                self._place(message),
+                message.value,
+                key=message.key,
+                timestamp=message.timestamp_ms or 0,
+                headers=message.headers,
+            )
         for topic, partition in touched:
             self.append_gap(topic, partition)
 

@@ -105,6 +105,10 @@ class MemorySource:
         """See ports.Source."""
         self._paused.update(partition for partition in partitions if partition in self._positions)
 
+    def resume(self, partitions: Sequence[int]) -> None:
+        """See ports.Source."""
+        self._paused.difference_update(p for p in partitions if self._positions.get(p) is not None)
+
     def read(self, partition: int, start: int, stop: int, max_records: int) -> Chunk:
         """See ports.Source."""
         if start >= stop:

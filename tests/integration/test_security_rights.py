@@ -21,7 +21,8 @@ from stream_detector.readings import Membership, Message
 from stream_detector.settings.group import PREFIX
 from stream_detector.settings.schema import KafkaSettings
 from tests.integration.rights import PAGE, Grants, Right, documented, rights_of
-from tests.integration.topics import Topics, until
+from tests.integration.topics import Topics, headers, until
+from tests.integration.unkeyed import STOP_SECONDS, rekey, rekey_environment
 from tests.logging_state import logging_restored
 from tests.servers.kafka_java import run_tool
 from tests.servers.kafka_secure import USER, SecureKafka
@@ -243,3 +244,28 @@ def test_the_commands_of_the_page_make_a_user_with_the_rights_of_the_page(secure
 def test_a_user_without_any_right_sees_no_topic(place: Place) -> None:
     with KafkaTopics(place.settings) as topics, pytest.raises(PermanentDeliveryError, match=place.settings.input_topic):
         topics.describe(place.settings.input_topic)
+
+
+def test_re_keying_needs_the_rights_that_the_page_says(place: Place, tmp_path: Path) -> None:
+    settings = place.settings
+    group, copy = f"{settings.group_id}-rekey", f"{settings.group_id}.copy"
+    named = settings.model_copy(update={"group_id": group, "alerts_topic": copy})
+    rights = [
+        Right("rekey", "topic", "input_topic", "Read"),
+        *(Right("rekey", "topic", "alerts_topic", operation) for operation in ("Create", "Read", "Write")),
+        Right("rekey", "topic", "dead_letter_topic", "Write"),
+        Right("rekey", "group", "group_id", "Read"),
+        Right("rekey", "transactional id", "group_id", "Write"),
+    ]
+    options = ["--to", copy, "--group", group, "--until-end"]
+    log = tmp_path / "log"
+    with Grants(place.topics.settings.brokers, USER, named) as grants:
+        grants.give(rights)
+        assert rekey(rekey_environment(settings), log, options).wait(STOP_SECONDS) == 0, log.read_text()
+        grants.take(rights[0])
+        assert rekey(rekey_environment(settings), log, options).wait(STOP_SECONDS) == 1
+    place.topics.admin.delete_topics([copy])
+
+    assert "0 readings of 1 records" in log.read_text()
+    assert "docs/security.md" in log.read_text()
+    assert [headers(one)["stream_detector.reason"] for one in place.topics.dead_letters()] == [b"sensor_missing"]

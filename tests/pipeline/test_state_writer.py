@@ -137,20 +137,20 @@ def test_a_sensor_in_two_partitions_is_warned_of_once_a_minute(caplog: pytest.Lo
     feed(world, "ab", partition=0)
     feed(world, "cd", partition=1)
     replica.run()
-    assert not [line for line in caplog.messages if "need the same key" in line]
+    assert not [line for line in caplog.messages if "Key all records of a sensor" in line]
 
     feed(world, "a", partition=1)
     replica.step()
     feed(world, "b", first_second=1, partition=1)
     replica.step()
-    lines = [line for line in caplog.messages if "need the same key" in line]
+    lines = [line for line in caplog.messages if "Key all records of a sensor" in line]
     assert len(lines) == 1
     assert lines[0].startswith("sensor 'a' is read from partition 0 and from 1: it has a window in each")
 
     world.clock.advance(60.0)
     feed(world, "c", partition=0)
     replica.step()
-    assert len([line for line in caplog.messages if "need the same key" in line]) == 2
+    assert len([line for line in caplog.messages if "Key all records of a sensor" in line]) == 2
 
 
 def test_no_sensor_makes_room_when_the_writing_anew_cannot_begin(monkeypatch: pytest.MonkeyPatch) -> None:

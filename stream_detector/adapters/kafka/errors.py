@@ -23,6 +23,7 @@ PERMANENT = (
     kafka_errors.MessageSizeTooLargeError,
     kafka_errors.RecordListTooLargeError,
     kafka_errors.InvalidRecordError,
+    kafka_errors.InvalidTimestampError,
     kafka_errors.InvalidTopicError,
     kafka_errors.InvalidGroupIdError,
     kafka_errors.InconsistentGroupProtocolError,
@@ -67,6 +68,8 @@ def advice(error: Exception) -> str:
         return f". Grant this Kafka user the right that it lacks: {RIGHTS_PAGE} lists all that are needed"
     if isinstance(error, kafka_errors.SaslAuthenticationFailedError):
         return f". {remedy(type(error).__name__)}"
+    if isinstance(error, kafka_errors.InvalidTimestampError):
+        return ". Raise message.timestamp.after.max.ms of the topic: records keep the time that they had in the plant's topic"
     if isinstance(error, kafka_errors.MessageSizeTooLargeError):
         return ". Raise max.message.bytes of the topic, or make the record smaller"
     return ""

@@ -67,7 +67,9 @@ class TransactionalProducer:
         if value is None and message.key is None:
             value = b""  # the client refuses a record with neither
         headers = [(name, b"" if content is None else content) for name, content in message.headers]
-        return self._producer.send(message.topic, value=value, key=message.key, headers=headers)
+        return self._producer.send(
+            message.topic, value=value, key=message.key, headers=headers, timestamp_ms=message.timestamp_ms
+        )
 
     def await_sent(self, futures: Sequence[Any], deadline: Deadline) -> None:
         """Wait until the brokers have acknowledged every record.

@@ -43,11 +43,13 @@ BROKEN_SECONDS = 0.2
 class KafkaSource:
     """ports.Source on Kafka. Not thread-safe: one thread uses it."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, assignor: type | None = None) -> None:
+        """Connect. `assignor` divides the partitions among the members, instead of the usual one, the same in all of them."""
         self._settings = settings
         self._topic = settings.input_topic
         self._timeout_ms = settings.request_timeout_seconds * 1000
-        self._consumer: KafkaConsumer = open_client(KafkaConsumer, consumer_options(settings))
+        own = {"partition_assignment_strategy": (assignor,)} if assignor else {}
+        self._consumer: KafkaConsumer = open_client(KafkaConsumer, consumer_options(settings) | own)
         self._fetcher = PatchedFetcher(self._consumer)
         self._rebalances = RebalanceListener(self._consumer)
         self._consumer.subscribe([self._topic], listener=self._rebalances)
@@ -125,6 +127,11 @@ class KafkaSource:
         """See ports.Source."""
         assignment = self._consumer.assignment()
         self._consumer.pause(*(tp for tp in map(self._of, partitions) if tp in assignment))
+
+    def resume(self, partitions: Sequence[int]) -> None:
+        """See ports.Source. Ignores a partition that was revoked meanwhile, or has no position yet."""
+        assignment = self._consumer.assignment()
+        self._consumer.resume(*(self._of(p) for p in partitions if p in self._next and self._of(p) in assignment))
 
     def read(self, partition: int, start: int, stop: int, max_records: int) -> Chunk:
         """See ports.Source."""

@@ -65,21 +65,24 @@ class KafkaTopics:
         alert or the first restore from the log would discover.
         """
         settings = self._settings
-        wanted = {
-            settings.input_topic: ("INPUT_TOPIC", settings.partitions, ("READ",)),
-            settings.alerts_topic: ("ALERTS_TOPIC", -1, ("WRITE", "READ")),
-            settings.dead_letter_topic: ("DEAD_LETTER_TOPIC", -1, ("WRITE",)),
-        }
-        for topic, (name, partitions, operations) in wanted.items():
+        self._ensure(settings.input_topic, "INPUT_TOPIC", settings.partitions, ("READ",))
+        self._ensure(settings.alerts_topic, "ALERTS_TOPIC", -1, ("WRITE", "READ"))
+        self.ensure_dead_letters()
+
+    def ensure_dead_letters(self) -> None:
+        """Do so for the topic of dead letters alone."""
+        self._ensure(self._settings.dead_letter_topic, "DEAD_LETTER_TOPIC", -1, ("WRITE",))
+
+    def _ensure(self, topic: str, name: str, partitions: int, operations: Sequence[str]) -> None:
+        found = self.describe(topic)
+        if found is None and not self._settings.create_topics:
+            msg = f"{SETTING}{name}: there is no topic {topic}; create it, or set {SETTING}CREATE_TOPICS=true"
+            raise SettingsError(msg)
+        if found is None:
+            self.create(topic, partitions)
             found = self.describe(topic)
-            if found is None and not settings.create_topics:
-                msg = f"{SETTING}{name}: there is no topic {topic}; create it, or set {SETTING}CREATE_TOPICS=true"
-                raise SettingsError(msg)
-            if found is None:
-                self.create(topic, partitions)
-                found = self.describe(topic)
-            if found is not None:
-                _check_rights(found, name, operations)
+        if found is not None:
+            check_rights(found, f"{SETTING}{name}", operations)
 
     def create(self, topic: str, partitions: int, configuration: dict[str, str] | None = None) -> None:
         """Create a topic and wait until it can be used. Succeeds if somebody else has created it meanwhile."""
@@ -111,12 +114,12 @@ class KafkaTopics:
         self.close()
 
 
-def _check_rights(topic: TopicDescription, setting: str, operations: Sequence[str]) -> None:
-    """Raise PermanentDeliveryError for an operation that the brokers would refuse."""
+def check_rights(topic: TopicDescription, setting: str, operations: Sequence[str]) -> None:
+    """Raise PermanentDeliveryError for an operation on the topic of a setting that the brokers would refuse."""
     for operation in operations:
         if topic.allowed is not None and operation not in topic.allowed:
             msg = (
-                f"this Kafka user may not {operation} topic {topic.name} ({SETTING}{setting}): grant it that operation;"
+                f"this Kafka user may not {operation} topic {topic.name} ({setting}): grant it that operation;"
                 f" {RIGHTS_PAGE} lists all that are needed"
             )
             raise PermanentDeliveryError(msg)
