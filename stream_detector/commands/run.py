@@ -90,7 +90,8 @@ def assemble(
     connections, start = _connect(start, plant, watched, status, command)
     if watched is None:
         _begin(heartbeat, waiting_for_features(settings))
-        watched = await_watched(settings, connections, heartbeat)
+        check = start.companion.check if start.companion else no_op
+        watched = await_watched(settings, connections, heartbeat, check)
     service, reloader = _assembled(start, connections, watched, status)
     tune_garbage_collector()
 

@@ -17,6 +17,7 @@ from stream_detector.errors import RetriableError
 from stream_detector.gate.promotion import promotion_warning
 from stream_detector.logs import OutageLog
 from stream_detector.model_store.model_directory import is_absent, load_artifact
+from stream_detector.pipeline.executor import no_op
 from stream_detector.pipeline.feature_search import find_shape
 from stream_detector.ports import Decoder
 from stream_detector.service.watchdog import Heartbeat
@@ -84,13 +85,16 @@ def shape_now(settings: Settings, connections: Connections) -> WindowShape | Non
     )
 
 
-def await_watched(settings: Settings, connections: Connections, heartbeat: Heartbeat) -> Watched:
-    """Wait until sensors have sent a reading, which shows the features, or there is a model.
+def await_watched(
+    settings: Settings, connections: Connections, heartbeat: Heartbeat, check: Callable[[], None] = no_op
+) -> Watched:
+    """Wait until sensors have sent a reading, which shows the features, or there is a model. `check` may end the wait.
 
     Nothing is read as a member of the group meanwhile, and the signals that stop the process end it at once.
     """
     outage = OutageLog(logger, time.monotonic, "the input topic can be read")
     while is_absent(settings.model.directory):
+        check()
         try:
             shape = shape_now(settings, connections)
             outage.ended()
