@@ -1,0 +1,65 @@
+"""A finding: what was looked at, how it stands, one sentence, and what to type; and the exit code of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["ok", "warning", "error", "unchecked"]
+
+#: Exit codes of `check`.
+ALL_WELL, WRONG, NOT_CHECKED = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `unchecked`: it could not be found out."""
+
+    level: Level
+    topic: str  # what it is about, in one word or two
+    text: str  # one sentence
+    what_to_do: tuple[str, ...] = ()  # commands, settings, or a sentence
+
+    def as_json(self) -> dict[str, object]:
+        """Return the finding as JSON has it."""
+        return {"level": self.level, "about": self.topic, "text": self.text, "what_to_do": list(self.what_to_do)}
+
+
+def ok(topic: str, text: str) -> Finding:
+    """Return a finding of something that is as it should be."""
+    return Finding("ok", topic, text)
+
+
+def warning(topic: str, text: str, *what_to_do: str) -> Finding:
+    """Return a finding of something that works, and may not be what was meant."""
+    return Finding("warning", topic, text, what_to_do)
+
+
+def wrong(topic: str, text: str, *what_to_do: str) -> Finding:
+    """Return a finding of something that keeps `run` from working."""
+    return Finding("error", topic, text, what_to_do)
+
+
+def unchecked(topic: str, text: str, *what_to_do: str) -> Finding:
+    """Return a finding of something that could not be found out."""
+    return Finding("unchecked", topic, text, what_to_do)
+
+
+def exit_code(findings: Sequence[Finding]) -> int:
+    """Return 1 if anything is wrong, else 2 if anything could not be found out, else 0. Warnings do not count."""
+    levels = {finding.level for finding in findings}
+    if "error" in levels:
+        return WRONG
+    return NOT_CHECKED if "unchecked" in levels else ALL_WELL
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun: `1 reading`, `2,000 readings`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """Return the first names, and how many more there are."""
+    shown = ", ".join(name[:60] for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
