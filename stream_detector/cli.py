@@ -1,7 +1,8 @@
 """The command line: runs a command, and turns an error into one message and an exit code.
 
 Exit codes: 0 success, 1 an error (a message on stderr, no traceback), 2 wrong usage, 3 a trained model that is worse than the
-one it would replace, 130 interrupted, 143 ended by SIGTERM. `run` ends with 0 on SIGTERM and on Ctrl-C.
+one it would replace, 130 interrupted, 143 ended by SIGTERM. `run` ends with 0 on SIGTERM and on Ctrl-C. Of `check`, 1 also
+means that something is wrong, and 2 that something could not be found out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from stream_detector import __version__
 from stream_detector.errors import StreamDetectorError
@@ -24,7 +26,9 @@ COMMANDS = {
     "score": "score a file offline, exactly as the service would",
     "evaluate": "evaluate a model on labelled readings, next to simple detectors",
     "rekey": "copy a topic's readings to another topic, keyed by sensor",
+    "check": "look at Kafka, Redis, model and readings before a run, and say what to mend",
     "watch": "show alerts as they arrive",
+    "dead-letters": "list the records that could not be used, by reason, and write them back after a fix",
     "simulate": "generate readings of a fleet of pumps, with faults, in a topic or a file",
     "demo": "run everything in one terminal, on embedded servers",
 }
@@ -45,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     parsed = _parse(requested, arguments)
     try:
-        return int(importlib.import_module(f"stream_detector.commands.{parsed.command}").main(parsed))
+        return int(_module(parsed.command).main(parsed))
     except StreamDetectorError as error:
         print(f"stream-detector {parsed.command}: {error}", file=sys.stderr)  # noqa: T201 - the command line prints
         return 1
@@ -89,5 +93,9 @@ def _parser(requested: str | None) -> argparse.ArgumentParser:
             formatter_class=_HelpFormatter,
         )
         if name == requested:
-            importlib.import_module(f"stream_detector.commands.{name}").add_arguments(command)
+            _module(name).add_arguments(command)
     return parser
+
+
+def _module(command: str) -> ModuleType:
+    return importlib.import_module(f"stream_detector.commands.{command.replace('-', '_')}")

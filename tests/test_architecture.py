@@ -22,7 +22,7 @@ LAYERS = (
     "ingest state",
     "settings",
     "detection",
-    "ports alert_view model",
+    "ports alert_view model checkup",
     "pipeline tables model_store discovery rekey",
     "adapters assembly service evaluation",
     "gate simulation",
@@ -46,6 +46,7 @@ PURE_ROOMS = {
     "ports",
     "pipeline",
     "rekey",
+    "checkup",
 }
 OUTSIDE_WORLD = {"tensorflow", "keras", "kafka", "redis", "prometheus_client", "pydantic", "pydantic_settings"}
 OUTSIDE_WORLD |= {"os", "time", "random", "socket", "threading"}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Level = Literal["ok", "warning", "error", "unchecked"]
@@ -17,33 +17,40 @@ class Finding:
     """One thing that was looked at. `unchecked`: it could not be found out."""
 
     level: Level
-    topic: str  # what it is about, in one word or two
+    about: str  # what it is about, in one word or two
     text: str  # one sentence
     what_to_do: tuple[str, ...] = ()  # commands, settings, or a sentence
 
     def as_json(self) -> dict[str, object]:
         """Return the finding as JSON has it."""
-        return {"level": self.level, "about": self.topic, "text": self.text, "what_to_do": list(self.what_to_do)}
+        return {"level": self.level, "about": self.about, "text": self.text, "what_to_do": list(self.what_to_do)}
+
+    def typed(self, words: Mapping[str, str]) -> Finding:
+        """Return the finding with words such as HOST:PORT in what to type replaced by this plant's."""
+        commands = self.what_to_do
+        for word, own in words.items():
+            commands = tuple(command.replace(word, own) for command in commands)
+        return replace(self, what_to_do=commands)
 
 
-def ok(topic: str, text: str) -> Finding:
+def ok(about: str, text: str) -> Finding:
     """Return a finding of something that is as it should be."""
-    return Finding("ok", topic, text)
+    return Finding("ok", about, text)
 
 
-def warning(topic: str, text: str, *what_to_do: str) -> Finding:
+def warning(about: str, text: str, *what_to_do: str) -> Finding:
     """Return a finding of something that works, and may not be what was meant."""
-    return Finding("warning", topic, text, what_to_do)
+    return Finding("warning", about, text, what_to_do)
 
 
-def wrong(topic: str, text: str, *what_to_do: str) -> Finding:
+def wrong(about: str, text: str, *what_to_do: str) -> Finding:
     """Return a finding of something that keeps `run` from working."""
-    return Finding("error", topic, text, what_to_do)
+    return Finding("error", about, text, what_to_do)
 
 
-def unchecked(topic: str, text: str, *what_to_do: str) -> Finding:
+def unchecked(about: str, text: str, *what_to_do: str) -> Finding:
     """Return a finding of something that could not be found out."""
-    return Finding("unchecked", topic, text, what_to_do)
+    return Finding("unchecked", about, text, what_to_do)
 
 
 def exit_code(findings: Sequence[Finding]) -> int:

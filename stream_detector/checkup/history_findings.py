@@ -29,9 +29,7 @@ def retention_findings(topic: TopicFacts, log: LogFacts | None, lookback_ms: int
             longer,
         )
     elif 0 <= retention_ms < 2 * lookback_ms:
-        yield warning(
-            _ABOUT, f"{topic.name} keeps {kept}, hardly more than the {needed} that a restart may read back", longer
-        )
+        yield warning(_ABOUT, f"{topic.name} keeps {kept}, hardly more than the {needed} that a restart may read back", longer)
     elif retention_bytes >= 0 and log is not None and _span_ms(log) < lookback_ms:
         yield warning(
             _ABOUT,

@@ -16,7 +16,7 @@ NAMES = {"input_topic": "input topic", "alerts_topic": "alerts topic", "dead_let
 
 def broker_findings(facts: KafkaFacts, address: str, how: str) -> Iterator[Finding]:
     """Say that the brokers answer, and whether what they hold survives the loss of one."""
-    yield ok("Kafka", f"{counted(facts.brokers, 'broker')} answer at {address}, {how}")
+    yield ok("Kafka", f"{counted(facts.brokers, 'broker')} {'answers' if facts.brokers == 1 else 'answer'} at {address}, {how}")
     if facts.brokers == 1:
         yield warning(
             "Kafka",
@@ -67,7 +67,9 @@ def _lacking_elsewhere(facts: KafkaFacts, group: str) -> Iterator[Finding]:
 
 
 def _grant(operation: str, resource: str) -> str:
-    return f"kafka-acls.sh --bootstrap-server HOST:PORT --add --allow-principal User:NAME --operation {operation} {resource}"
+    return (
+        f"kafka-acls.sh --bootstrap-server HOST:PORT --add --allow-principal User:DETECTOR --operation {operation} {resource}"
+    )
 
 
 def topic_findings(facts: KafkaFacts, *, creates: bool) -> Iterator[Finding]:
@@ -91,9 +93,7 @@ def _missing(setting: str, topic: TopicFacts, *, creates: bool) -> Finding:
     if not creates:
         return wrong(about, f"there is no topic {topic.name}", create, f"or export {_SETTING}CREATE_TOPICS=true")
     if topic.creation_refused:
-        return wrong(
-            about, f"there is no topic {topic.name}, and run could not create it: {topic.creation_refused}", create
-        )
+        return wrong(about, f"there is no topic {topic.name}, and run could not create it: {topic.creation_refused}", create)
     if setting == "input_topic":
         return wrong(
             about,

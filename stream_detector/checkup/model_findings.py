@@ -23,7 +23,7 @@ from stream_detector.timestamps import duration
 _SIMILAR = 0.6
 #: The intervals of topic and model may differ by this factor.
 _FACTOR = 2.0
-_TRAIN = "stream-detector train --from-topic --output model"
+_TRAIN = "stream-detector train --from-topic --output DIRECTORY"
 _IGNORE = "export STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore"
 
 
@@ -62,7 +62,7 @@ def feature_findings(model: ModelFacts, sample: Sample, *, ignores_unknown: bool
     elif strangers:
         yield ok(about, f"the model does not know {some(strangers)}, which the settings let it ignore")
     if not lacking:
-        yield ok(about, f"all {counted(len(wanted), 'feature')} of the model have values")
+        yield ok(about, f"every feature of the model has values ({len(wanted)})")
     for name, share in zip(sample.features, sample.counts.tolist(), strict=True):
         if name in wanted and 0 < share < 0.5:
             yield warning(
@@ -75,9 +75,7 @@ def feature_findings(model: ModelFacts, sample: Sample, *, ignores_unknown: bool
 def renamings(lacking: Sequence[str], unknown: Sequence[str]) -> dict[str, str]:
     """Return for each lacking feature the unknown one that most likely is the same, each used once."""
     plain = {name: re.sub(r"[\W_]+", "", name).lower() for name in (*lacking, *unknown)}
-    pairs = sorted(
-        ((_similarity(plain[one], plain[other]), one, other) for one in lacking for other in unknown), reverse=True
-    )
+    pairs = sorted(((_similarity(plain[one], plain[other]), one, other) for one in lacking for other in unknown), reverse=True)
     found: dict[str, str] = {}
     for similarity, one, other in pairs:
         if similarity >= _SIMILAR and one not in found and other not in found.values():
@@ -165,7 +163,7 @@ def sensor_findings(model: ModelFacts, sample: Sample) -> Iterator[Finding]:
     rows = model.sensors.find(sample.sensors)
     strangers = [name for name, row in zip(sample.sensors, rows.tolist(), strict=True) if row == UNKNOWN]
     if not strangers:
-        yield ok(about, f"the model knows all {counted(len(sample.sensors), 'sensor')}")
+        yield ok(about, f"the model knows every sensor of the sample ({len(sample.sensors):,})")
         return
     text = (
         f"the model does not know {len(strangers):,} of {counted(len(sample.sensors), 'sensor')}: {some(strangers)}; it learns "

@@ -1,4 +1,4 @@
-"""What a sample of the newest records shows: sensors, their partitions, intervals and values, and records that are no readings."""
+"""What a sample of the newest records shows: sensors, partitions, intervals, values, and records that are no readings."""
 
 from __future__ import annotations
 

@@ -59,9 +59,7 @@ def record_findings(sample: Sample, topic: str, max_share: float) -> Iterator[Fi
     for reason, (count, example) in sample.rejected.items():
         record = example.record
         place = f"partition {record.partition} offset {record.offset}"
-        text = (
-            f"{count:,} of {of_all} would become dead letters: {reason}, for example {place}: {example.detail[:_DETAIL]}"
-        )
+        text = f"{count:,} of {of_all} would become dead letters: {reason}, for example {place}: {example.detail[:_DETAIL]}"
         advice = _advice(reason)
         yield (wrong if stops else warning)(_RECORDS, text, *advice)
     if stops:

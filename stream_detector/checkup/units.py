@@ -80,9 +80,7 @@ def misfit(medians: Float64Array, low: Float64Array, high: Float64Array) -> Misf
     fitting = next(
         (one for one in CONVERSIONS if _within(one.back(medians), low, high, _CONVERTED_WIDTHS)[outside].mean() > 0.5), None
     )
-    return Misfit(
-        int(outside.sum()), len(medians), float(np.median(medians)), float(low.min()), float(high.max()), fitting
-    )
+    return Misfit(int(outside.sum()), len(medians), float(np.median(medians)), float(low.min()), float(high.max()), fitting)
 
 
 def _within(values: Float64Array, low: Float64Array, high: Float64Array, widths: float) -> BoolArray:

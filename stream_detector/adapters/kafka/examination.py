@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -20,6 +21,16 @@ from stream_detector.settings.schema import KafkaSettings
 
 #: The settings that name topics.
 TOPICS = ("input_topic", "alerts_topic", "dead_letter_topic")
+
+#: How often a coordinator is asked that is not available yet.
+ATTEMPTS, PAUSE_SECONDS = 6, 0.5
+UNAVAILABLE = (
+    kafka_errors.CoordinatorNotAvailableError,
+    kafka_errors.CoordinatorLoadInProgressError,
+    kafka_errors.NotCoordinatorError,
+    kafka_errors.KafkaConnectionError,
+    kafka_errors.KafkaTimeoutError,
+)
 
 
 class KafkaExamination:
@@ -109,12 +120,20 @@ class KafkaExamination:
             return None
 
 
-def _refusal(ask: Callable[[], type[Exception]]) -> str | None:
-    """Return why the brokers refuse; "" if they do not; None if they do not answer."""
-    try:
-        answer = ask()
-    except kafka_errors.AuthorizationError as error:
-        return explain(error)
-    except KafkaError:
-        return None
-    return explain(answer()) if issubclass(answer, kafka_errors.AuthorizationError) else ""
+def _refusal(ask: Callable[[], type[KafkaError]]) -> str | None:
+    """Return why the brokers refuse; "" if they do not; None if they do not answer.
+
+    A coordinator that has just been asked for the first time is not available for a moment.
+    """
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(PAUSE_SECONDS)
+        try:
+            answer: KafkaError = ask()()
+        except KafkaError as error:
+            answer = error
+        if isinstance(answer, kafka_errors.AuthorizationError):
+            return explain(answer)
+        if not isinstance(answer, UNAVAILABLE):
+            return ""
+    return None

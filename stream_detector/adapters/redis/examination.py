@@ -27,10 +27,8 @@ def examine_store(settings: RedisSettings, group: str, topic: str) -> StoreFacts
     address = checked_address(settings)
     try:
         client = connect(settings)
-        try:
+        with suppress(NoPermissionError):  # the documented user has no right to ping, and has answered by that
             client.execute_command("PING")
-        except NoPermissionError:  # the documented user has no right to ping, and has answered by that
-            pass
         refusals, is_readonly = _refusals(client, Keys(group, topic))
         return StoreFacts(address, _nodes(client, settings), refusals, readonly=is_readonly)
     except (RedisError, RedisClusterException, OSError) as error:
@@ -86,7 +84,7 @@ def _nodes(client: Client, settings: RedisSettings) -> tuple[NodeFacts, ...]:
     return tuple(_node(info, snapshots) for info in of_nodes)
 
 
-def _node(info: dict[str, Any], snapshots: bool | None) -> NodeFacts:  # noqa: FBT001 - one of the node's facts
+def _node(info: dict[str, Any], snapshots: bool | None) -> NodeFacts:
     is_valkey = info.get("server_name") == "valkey" or "valkey_version" in info
     version = f"Valkey {info.get('valkey_version')}" if is_valkey else f"Redis {info.get('redis_version')}"
     return NodeFacts(
