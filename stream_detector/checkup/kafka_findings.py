@@ -67,9 +67,8 @@ def _lacking_elsewhere(facts: KafkaFacts, group: str) -> Iterator[Finding]:
 
 
 def _grant(operation: str, resource: str) -> str:
-    return (
-        f"kafka-acls.sh --bootstrap-server HOST:PORT --add --allow-principal User:DETECTOR --operation {operation} {resource}"
-    )
+    before = "kafka-acls.sh --bootstrap-server HOST:PORT --add --allow-principal User:DETECTOR"
+    return f"{before} --operation {operation} {resource}"
 
 
 def topic_findings(facts: KafkaFacts, *, creates: bool) -> Iterator[Finding]:

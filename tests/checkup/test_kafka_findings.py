@@ -126,8 +126,6 @@ def test_errors_count_more_than_what_could_not_be_found_out_and_warnings_not_at_
 
 
 def test_what_to_type_names_this_plants_brokers() -> None:
-    finding = wrong("a", "b", "kafka-topics.sh --bootstrap-server HOST:PORT --list")
+    finding = wrong("a", "b", "kafka-topics.sh --b HOST:PORT")
 
-    assert finding.typed({"HOST:PORT": "kafka-1:9092"}).what_to_do == (
-        "kafka-topics.sh --bootstrap-server kafka-1:9092 --list",
-    )
+    assert finding.typed({"HOST:PORT": "kafka-1:9092"}).what_to_do == ("kafka-topics.sh --b kafka-1:9092",)
