@@ -113,6 +113,7 @@ class Message:
     value: bytes | None
     headers: tuple[Header, ...] = ()
     timestamp_ms: int | None = None  # None: the time at which it is sent
+    partition: int | None = None  # None: that of the key
 
 
 #: Opaque proof of group membership (in Kafka, group metadata). A source makes it; only a sink of the same client reads it.

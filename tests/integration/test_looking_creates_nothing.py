@@ -11,6 +11,8 @@ import pytest
 from kafka import KafkaAdminClient
 
 from stream_detector.adapters.kafka.alerts_reader import AlertsReader
+from stream_detector.adapters.kafka.examination import KafkaExamination
+from stream_detector.adapters.kafka.newest import NewestRecords
 from stream_detector.adapters.kafka.sink import KafkaSink
 from stream_detector.adapters.kafka.source import KafkaSource
 from stream_detector.adapters.kafka.span_reader import KafkaReader
@@ -65,7 +67,23 @@ def write_an_alert(settings: KafkaSettings) -> None:
         sink.commit([Message(settings.alerts_topic, b"key", b"value")], {}, object())
 
 
-@pytest.mark.parametrize("look", [look_for_partitions, look_for_alerts, read_as_a_member, write_an_alert])
+def check(settings: KafkaSettings) -> None:
+    with KafkaExamination(settings) as examination:
+        facts = examination.facts()
+    assert [topic.exists for topic in facts.topics.values()] == [False] * 3
+    with closing(NewestRecords(settings, settings.input_topic)) as newest:
+        assert newest.of_each_partition(10) == []
+
+
+def look_for_dead_letters(settings: KafkaSettings) -> None:
+    with closing(NewestRecords(settings, settings.dead_letter_topic)) as newest:
+        assert newest.last(10) == newest.since(0) == []
+
+
+LOOKS = [look_for_partitions, look_for_alerts, read_as_a_member, write_an_alert, check, look_for_dead_letters]
+
+
+@pytest.mark.parametrize("look", LOOKS)
 def test_no_client_creates_the_topic_that_it_looks_for(
     obliging_kafka: str, unique_name: str, look: Callable[[KafkaSettings], None]
 ) -> None:
@@ -73,6 +91,7 @@ def test_no_client_creates_the_topic_that_it_looks_for(
         brokers=obliging_kafka,
         input_topic=f"{unique_name}.in",
         alerts_topic=f"{unique_name}.out",
+        dead_letter_topic=f"{unique_name}.dead",
         group_id=unique_name,
         session_timeout_seconds=6,
         request_timeout_seconds=2,
@@ -82,7 +101,8 @@ def test_no_client_creates_the_topic_that_it_looks_for(
 
     time.sleep(1.0)
     with KafkaTopics(settings) as topics:
-        assert [topics.describe(name) for name in (settings.input_topic, settings.alerts_topic)] == [None, None]
+        names = (settings.input_topic, settings.alerts_topic, settings.dead_letter_topic)
+        assert [topics.describe(name) for name in names] == [None] * 3
 
 
 def produce(topics: Topics, first: int, count: int) -> None:

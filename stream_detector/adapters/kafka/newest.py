@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from stream_detector.adapters.kafka.span_reader import KafkaReader, PositionLostError
 from stream_detector.checkup.kafka_facts import LogFacts
@@ -12,6 +12,11 @@ from stream_detector.readings import Record
 from stream_detector.settings.schema import KafkaSettings
 
 Bounds = Mapping[int, tuple[int, int]]
+Keep = Callable[[Record], Record]
+
+
+def _whole(record: Record) -> Record:
+    return record
 
 
 class NewestRecords:
@@ -28,15 +33,15 @@ class NewestRecords:
         partitions = self._reader.partitions()
         self.bounds: Bounds = self._reader.bounds_of(partitions) if partitions else {}
 
-    def last(self, count: int) -> list[Record]:
-        """Return the last `count` records, oldest first.
+    def last(self, count: int, keep: Keep = _whole) -> list[Record]:
+        """Return what is kept of the last `count` records, oldest first.
 
         Searches further and further back: transaction markers and gaps use up offsets too.
         """
         back = 2 * count + 8
         while True:
             starts = {partition: max(begin, end - back) for partition, (begin, end) in self.bounds.items()}
-            records = self.read(starts) if count else []
+            records = self.read(starts, keep=keep) if count else []
             if len(records) >= count or all(starts[partition] == begin for partition, (begin, _) in self.bounds.items()):
                 return sorted(records, key=_place_in_time)[-count:] if count else []
             back *= 8
@@ -46,17 +51,28 @@ class NewestRecords:
         share = max(1, count // max(1, len(self.bounds)))
         return self.read({partition: max(begin, end - share) for partition, (begin, end) in self.bounds.items()})
 
-    def since(self, time_ms: int) -> list[Record]:
-        """Return the records that were written at or after a time, oldest first."""
+    def since(self, time_ms: int, most: int | None = None, keep: Keep = _whole) -> list[Record]:
+        """Return what is kept of the records that were written at or after a time, oldest first, about `most` of them."""
         starts = {partition: self._reader.position_at(partition, time_ms) for partition in self.bounds}
-        return sorted(self.read(starts), key=_place_in_time)
+        return sorted(self.read(starts, most, keep), key=_place_in_time)
 
-    def read(self, starts: Mapping[int, int], most: int | None = None) -> list[Record]:
-        """Return the records from these positions up to the ends that the partitions had; stop after about `most`."""
-        positions = {partition: start for partition, start in starts.items() if start < self.bounds[partition][1]}
+    def read(self, starts: Mapping[int, int], most: int | None = None, keep: Keep = _whole) -> list[Record]:
+        """Return what is kept of the records from these positions up to the ends that the partitions had.
+
+        Stops after about `most`.
+        """
         records: list[Record] = []
+        for part in self.stream(starts):
+            records += map(keep, part)
+            if most is not None and len(records) >= most:
+                break
+        return records
+
+    def stream(self, starts: Mapping[int, int]) -> Iterator[list[Record]]:
+        """Yield the records from these positions up to the ends that the partitions had, each partition in order."""
+        positions = {partition: start for partition, start in starts.items() if start < self.bounds[partition][1]}
         deadline = self._now() + self._timeout_seconds
-        while positions and (most is None or len(records) < most):
+        while positions:
             chunks = self._reader.poll(positions)
             if chunks:
                 deadline = self._now() + self._timeout_seconds
@@ -65,11 +81,10 @@ class NewestRecords:
                 raise RetriableError(msg)
             for chunk in chunks:
                 end = self.bounds[chunk.partition][1]
-                records += [record for record in chunk.records if record.offset < end]
                 positions[chunk.partition] = chunk.stop
                 if chunk.stop >= end:
                     del positions[chunk.partition]
-        return records
+                yield [record for record in chunk.records if record.offset < end]
 
     def log(self) -> LogFacts:
         """Return how much the topic holds, and the times of its first and last records."""

@@ -68,7 +68,12 @@ class TransactionalProducer:
             value = b""  # the client refuses a record with neither
         headers = [(name, b"" if content is None else content) for name, content in message.headers]
         return self._producer.send(
-            message.topic, value=value, key=message.key, headers=headers, timestamp_ms=message.timestamp_ms
+            message.topic,
+            value=value,
+            key=message.key,
+            headers=headers,
+            timestamp_ms=message.timestamp_ms,
+            partition=message.partition,
         )
 
     def await_sent(self, futures: Sequence[Any], deadline: Deadline) -> None:
@@ -90,6 +95,19 @@ class TransactionalProducer:
         if not isinstance(membership, ConsumerGroupMetadata) or membership.generation_id < 0 or not membership.member_id:
             # Without generation and member ID, the broker would let the commit overwrite a live member's positions.
             raise kafka_errors.CommitFailedError("not a member of the group")
+        self._send_positions(positions, membership, deadline, notes)
+
+    def send_positions_alone(self, positions: Mapping[TopicPartition, int], group: str, deadline: Deadline) -> None:
+        """Add the positions of a group that never has members: only this producer's id writes them, and so fences others."""
+        self._send_positions(positions, ConsumerGroupMetadata(group, -1, "", None), deadline, NO_NOTES)
+
+    def _send_positions(
+        self,
+        positions: Mapping[TopicPartition, int],
+        membership: ConsumerGroupMetadata,
+        deadline: Deadline,
+        notes: Mapping[int, str],
+    ) -> None:
         offsets = {
             partition: OffsetAndMetadata(position, notes.get(partition.partition, ""), -1)
             for partition, position in positions.items()

@@ -1,6 +1,6 @@
 """Asks the brokers whether a user may join a group and write in transactions, without doing either.
 
-Missing: Kafka tells the operations that are allowed on a topic, but on a group only once it exists, and never on a
+Defect: Kafka tells the operations that are allowed on a topic, but on a group only once it exists, and never on a
 transactional id; and the client's admin has no request that would show it. Brokers check the right before all else, so these
 requests show it and change nothing: the heartbeat of a member that does not exist, and the end of a transaction of a producer
 that never was. A cluster without any group yet sets up its internal topics when it is first asked for a coordinator.

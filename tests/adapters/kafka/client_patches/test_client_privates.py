@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.cluster import ClusterMetadata
 from kafka.consumer.fetcher import Fetcher
 from kafka.consumer.subscription_state import SubscriptionState, TopicPartitionState
@@ -32,6 +32,7 @@ ROOM = PACKAGE / "adapters" / "kafka" / "client_patches"
 
 #: Every name with an underscore that the room reads of the client, by the class that has it.
 PRIVATE: dict[type, set[str]] = {
+    KafkaAdminClient: {"_find_coordinator_ids", "_manager"},
     KafkaConsumer: {"_cluster", "_coordinator", "_fetcher", "_manager", "_net", "_subscription"},
     KafkaProducer: {"_sender", "_transaction_manager"},
     Fetcher: {
@@ -56,7 +57,7 @@ INTERNAL: dict[type, set[str]] = {
         "request_update",
     },
     NetworkSelector: {"call_soon_with_future", "run", "sleep"},
-    KafkaConnectionManager: {"wait_for"},
+    KafkaConnectionManager: {"run", "send", "wait_for"},
     SubscriptionState: {"assignment", "is_paused", "position"},
     TopicPartitionState: {"highwater"},
     Fetcher: {"PartitionRecords", "send_fetches"},

@@ -1,0 +1,110 @@
+"""`stream-detector dead-letters replay`: send dead letters back to the input topic after a fix, exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from stream_detector.adapters.kafka.newest import NewestRecords
+from stream_detector.adapters.kafka.replay import Positions, Replay, replayed
+from stream_detector.adapters.kafka.span_reader import KafkaReader
+from stream_detector.checkup.replay_choice import Choice, Tally
+from stream_detector.errors import StreamDetectorError
+from stream_detector.ingest.dead_letter_origin import DeadLetter, read_dead_letter, returned
+from stream_detector.readings import Message
+from stream_detector.settings.schema import KafkaSettings
+
+#: Records that go back in one transaction, at most.
+BATCH = 500
+BATCH_BYTES = 4_000_000
+Say = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The letters that go back next, and the positions after them and after those that stay."""
+
+    letters: list[DeadLetter]
+    positions: Positions
+
+
+def replay(settings: KafkaSettings, choice: Choice, *, does_it: bool, sent: Say) -> Tally:
+    """Send the chosen letters back that are in the topic now, or only count them; `sent` is told after each transaction.
+
+    Blocks; every wait is bounded. Raises StreamDetectorError: what was committed before stays, and another call goes on.
+    """
+    tally = Tally()
+    with closing(NewestRecords(settings, settings.dead_letter_topic)) as source:
+        if not source.bounds:
+            msg = f"there is no topic {settings.dead_letter_topic} at {settings.brokers}"
+            raise StreamDetectorError(msg)
+        if not does_it:
+            for _ in _batches(source, choice, _starts(settings, source, choice), tally):
+                pass
+            return tally
+        partitions = _input_partitions(settings)
+        with closing(Replay(settings)) as target:  # before the positions are read: see adapters/kafka/replay.py
+            for batch in _batches(source, choice, _starts(settings, source, choice), tally):
+                target.commit(_messages(batch.letters, settings.input_topic, partitions), batch.positions)
+                sent(tally.fates["sent"])
+    return tally
+
+
+def _input_partitions(settings: KafkaSettings) -> frozenset[int]:
+    with closing(KafkaReader(settings, settings.input_topic)) as reader:
+        partitions = frozenset(reader.partitions())
+    if not partitions:
+        msg = f"there is no topic {settings.input_topic} at {settings.brokers}"
+        raise StreamDetectorError(msg)
+    return partitions
+
+
+def _starts(settings: KafkaSettings, source: NewestRecords, choice: Choice) -> Positions:
+    """Return where each reason goes on: at its position, or at the log's start; also if the topic was created again."""
+    known = replayed(settings, sorted(choice.reasons), source.bounds)
+    return {
+        reason: {
+            partition: begin if not begin <= found.get(partition, -1) <= end else found[partition]
+            for partition, (begin, end) in source.bounds.items()
+        }
+        for reason, found in known.items()
+    }
+
+
+def _batches(source: NewestRecords, choice: Choice, starts: Positions, tally: Tally) -> Iterator[Batch]:
+    """Yield the letters that go back, at most BATCH at a time; each partition in order, each letter once."""
+    first = {partition: min(of[partition] for of in starts.values()) for partition in source.bounds}
+    letters: list[DeadLetter] = []
+    moved: Positions = {}
+    size = 0
+    for records in source.stream(first):
+        for record in records:
+            letter = read_dead_letter(record)
+            position = starts.get(letter.reason, {}).get(record.partition, 0)
+            fate = choice.fate(letter, position)
+            tally.count(letter, fate)
+            if fate in ("another reason", "sent before"):
+                continue
+            moved.setdefault(letter.reason, {})[record.partition] = record.offset + 1
+            if fate == "sent":
+                letters.append(letter)
+                size += letter.value_bytes
+            if len(letters) >= BATCH or size >= BATCH_BYTES:
+                yield Batch(letters, moved)
+                letters, moved, size = [], {}, 0
+    if moved:
+        yield Batch(letters, moved)
+
+
+def _messages(letters: Sequence[DeadLetter], topic: str, partitions: frozenset[int]) -> list[Message]:
+    """Return the records as they were, in the order in which they were in the input topic, each to its partition."""
+    ordered = sorted(letters, key=lambda letter: (letter.partition, letter.offset))
+    return [
+        replace(
+            returned(letter, topic),
+            timestamp_ms=letter.timestamp if letter.timestamp >= 0 else None,
+            partition=letter.partition if letter.partition in partitions else None,
+        )
+        for letter in ordered
+    ]
