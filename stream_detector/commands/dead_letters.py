@@ -24,7 +24,7 @@ from stream_detector.checkup.replay_choice import Tally, choice
 from stream_detector.commands.argument_types import count, moment
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import StreamDetectorError
-from stream_detector.ingest.dead_letter_origin import DeadLetter, read_dead_letter
+from stream_detector.ingest.dead_letter_origin import SHOWN_OF, DeadLetter, read_dead_letter
 from stream_detector.ingest.document import REASONS
 from stream_detector.logs import silence_kafka_client
 from stream_detector.readings import Header, Record
