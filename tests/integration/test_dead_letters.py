@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -17,12 +18,14 @@ from kafka import KafkaProducer
 
 from stream_detector.ingest.dead_letters import dead_letter
 from stream_detector.readings import Rejected
-from tests.checkup.test_model_findings import START_MS, Sent
+from tests.checkup.test_model_findings import Sent
 from tests.integration.service_process import environment
 from tests.integration.topics import Topics, headers, until
 
 COMMAND = [sys.executable, "-m", "stream_detector", "dead-letters"]
 SECONDS = 120.0
+#: Recent: the brokers remove a record that is older than the topic's retention, whenever it was written.
+FIRST_MS = 1000 * int(time.time()) - 3_600_000
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def reject(topics: Topics, records: Sequence[tuple[str, Sent]], limit: int = 100
 def record(topics: Topics, offset: int, value: bytes = b"{}") -> Sent:
     """A record that was in partition 1 of the input topic."""
     own = (("trace", str(offset).encode()),)
-    return Sent(value, 1, offset, b"pump-7", topics.settings.input_topic, START_MS + offset, own)
+    return Sent(value, 1, offset, b"pump-7", topics.settings.input_topic, FIRST_MS + offset, own)
 
 
 def run(topics: Topics, *options: str) -> subprocess.CompletedProcess[str]:
@@ -106,8 +109,8 @@ def test_without_yes_nothing_is_sent_and_with_it_records_return_as_they_were(top
     assert (again["sent"], again["sent_before"]) == (0, 3)
     found = topics.input()
     assert [(one.key, one.value, one.timestamp, one.partition) for one in found] == [
-        (b"pump-7", b"a", START_MS, 1),
-        (b"pump-7", b"b", START_MS + 1, 1),
+        (b"pump-7", b"a", FIRST_MS, 1),
+        (b"pump-7", b"b", FIRST_MS + 1, 1),
     ]
     assert [name for name, _ in found[0].headers] == ["trace", "stream_detector.replayed_from"]
     assert (headers(found[0])["stream_detector.replayed_from"] or b"").startswith(topics.settings.dead_letter_topic.encode())
@@ -124,7 +127,7 @@ def test_reasons_go_back_one_after_the_other(topics: Topics) -> None:
 
 
 def test_letters_of_another_input_topic_and_older_ones_stay(topics: Topics) -> None:
-    elsewhere = Sent(b"{}", 0, 5, b"k", "another-topic", START_MS, (("trace", b"5"),))
+    elsewhere = Sent(b"{}", 0, 5, b"k", "another-topic", FIRST_MS, (("trace", b"5"),))
     reject(topics, [("not_json", elsewhere), ("not_json", record(topics, 6))])
 
     later = answer(topics, "replay", "--since", "2100-01-01T00:00:00Z")
