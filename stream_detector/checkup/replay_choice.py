@@ -19,6 +19,11 @@ class Choice:
     input_topic: str
     reasons: frozenset[str]
     since_ms: int | None = None  # leave out what was written before
+    kept_since_ms: int | None = None  # the input topic keeps records from this time on only; None: for ever, or unknown
+
+    def is_removed(self, letter: DeadLetter) -> bool:
+        """Whether the brokers would remove its record soon after it was sent, since it keeps its time."""
+        return self.kept_since_ms is not None and 0 <= letter.timestamp < self.kept_since_ms
 
     def fate(self, letter: DeadLetter, position: int) -> Fate:
         """Return what becomes of a letter, where a replay of its reason goes on at `position` of its partition."""
@@ -33,9 +38,9 @@ class Choice:
         return "cannot return" if letter.cannot_return else "sent"
 
 
-def choice(input_topic: str, reasons: list[str] | None, since_ms: int | None) -> Choice:
+def choice(input_topic: str, reasons: list[str] | None, since_ms: int | None, kept_since_ms: int | None = None) -> Choice:
     """Return a choice: of all reasons if none is named."""
-    return Choice(input_topic, frozenset(reasons or REASONS), since_ms)
+    return Choice(input_topic, frozenset(reasons or REASONS), since_ms, kept_since_ms)
 
 
 @dataclass(slots=True)
@@ -44,12 +49,14 @@ class Tally:
 
     fates: Counter[Fate] = field(default_factory=Counter)
     sent: Counter[str] = field(default_factory=Counter)  # by reason
+    removed: int = 0  # of those sent, older than the input topic keeps records
     kept_back: DeadLetter | None = None
 
-    def count(self, letter: DeadLetter, fate: Fate) -> None:
+    def count(self, letter: DeadLetter, fate: Fate, *, is_removed: bool = False) -> None:
         """Count one letter."""
         self.fates[fate] += 1
         if fate == "sent":
             self.sent[letter.reason] += 1
+            self.removed += is_removed
         if fate == "cannot return" and self.kept_back is None:
             self.kept_back = letter

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -156,12 +157,12 @@ def _show_each(letters: Sequence[DeadLetter], *, as_json: bool) -> None:
 
 
 def _replay(settings: KafkaSettings, arguments: argparse.Namespace, since_ms: int | None) -> int:
-    from stream_detector.commands.dead_letters_replay import replay
+    from stream_detector.commands.dead_letters_replay import kept_since_ms, replay
 
     if arguments.last is not None or arguments.show:
         msg = "replay takes --reason and --since: --last and --show belong to the list"
         raise StreamDetectorError(msg)
-    chosen = choice(settings.input_topic, arguments.reason, since_ms)
+    chosen = choice(settings.input_topic, arguments.reason, since_ms, kept_since_ms(settings, int(1000 * time.time())))
     tally = replay(settings, chosen, does_it=arguments.yes, sent=_progress)
     if arguments.json:
         _print(json.dumps(_tally_json(tally, done=arguments.yes)))
@@ -181,6 +182,7 @@ def _tally_json(tally: Tally, *, done: bool) -> dict[str, object]:
         "done": done,
         "sent": tally.fates["sent"],
         "by_reason": dict(tally.sent),
+        "older_than_retention": tally.removed,
         "sent_before": tally.fates["sent before"],
         "older_than_since": tally.fates["older"],
         "of_another_topic": tally.fates["of another topic"],
@@ -193,6 +195,11 @@ def _tally_lines(tally: Tally, settings: KafkaSettings, *, done: bool) -> list[s
     verb = "sent" if done else "would send"
     lines = [f"{verb} {counted(fates['sent'], 'record')} back to {settings.input_topic}"]
     lines += [f"  {number:,} {reason}" for reason, number in tally.sent.most_common()]
+    if tally.removed:
+        lines.append(
+            f"{tally.removed:,} of them are older than {settings.input_topic} keeps records: Kafka removes them soon. "
+            "Raise retention.ms of the topic first"
+        )
     if fates["sent before"]:
         lines.append(f"{fates['sent before']:,} were sent back before, and are not sent twice")
     if fates["cannot return"] and tally.kept_back is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+from stream_detector.adapters.kafka.examination import KafkaExamination
 from stream_detector.adapters.kafka.newest import NewestRecords
 from stream_detector.adapters.kafka.replay import Positions, Replay, replayed
 from stream_detector.adapters.kafka.span_reader import KafkaReader
@@ -51,6 +52,14 @@ def replay(settings: KafkaSettings, choice: Choice, *, does_it: bool, sent: Say)
     return tally
 
 
+def kept_since_ms(settings: KafkaSettings, now_ms: int) -> int | None:
+    """Return from which time on the input topic keeps records; None if for ever, or if this user may not know."""
+    with KafkaExamination(settings) as examination:
+        configs = examination.topic("input_topic").configs or {}
+    retention_ms = int(configs.get("retention.ms", "-1"))
+    return None if retention_ms < 0 else now_ms - retention_ms
+
+
 def _input_partitions(settings: KafkaSettings) -> frozenset[int]:
     with closing(KafkaReader(settings, settings.input_topic)) as reader:
         partitions = frozenset(reader.partitions())
@@ -83,7 +92,7 @@ def _batches(source: NewestRecords, choice: Choice, starts: Positions, tally: Ta
             letter = read_dead_letter(record)
             position = starts.get(letter.reason, {}).get(record.partition, 0)
             fate = choice.fate(letter, position)
-            tally.count(letter, fate)
+            tally.count(letter, fate, is_removed=choice.is_removed(letter))
             if fate in ("another reason", "sent before"):
                 continue
             moved.setdefault(letter.reason, {})[record.partition] = record.offset + 1

@@ -71,9 +71,11 @@ def test_without_a_reason_all_that_the_service_gives_are_chosen() -> None:
 
 def test_a_tally_keeps_one_that_cannot_return() -> None:
     tally = Tally()
-    tally.count(letter("not_json"), "sent")
+    kept = choice("readings", None, None, 10 * START_MS)
+    tally.count(letter("not_json"), "sent", is_removed=kept.is_removed(letter("not_json")))
     tally.count(letter("not_json", 7), "cannot return")
 
     assert (tally.fates["sent"], tally.sent["not_json"], tally.fates["cannot return"]) == (1, 1, 1)
+    assert tally.removed == 1
     assert tally.kept_back is not None
     assert tally.kept_back.record.offset == 7

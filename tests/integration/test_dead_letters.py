@@ -138,6 +138,17 @@ def test_letters_of_another_input_topic_and_older_ones_stay(topics: Topics) -> N
     assert traces(topics) == [6]
 
 
+def test_records_that_retention_would_remove_are_said_before_they_are_sent(topics: Topics) -> None:
+    old = Sent(b"{}", 0, 5, b"k", topics.settings.input_topic, FIRST_MS - 30 * 86_400_000)
+    reject(topics, [("not_json", old), ("not_json", record(topics, 6))])
+
+    planned = answer(topics, "replay")
+    said = run(topics, "replay").stdout
+
+    assert (planned["sent"], planned["older_than_retention"]) == (2, 1)
+    assert f"1 of them are older than {topics.settings.input_topic} keeps records" in said
+
+
 def test_a_replay_that_is_killed_and_run_again_sends_each_record_once(topics: Topics) -> None:
     count = 6000
     reject(topics, [("not_json", record(topics, number)) for number in range(count)])
