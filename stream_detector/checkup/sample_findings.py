@@ -73,7 +73,7 @@ def record_findings(sample: Sample, topic: str, max_share: float) -> Iterator[Fi
 
 def _advice(reason: str) -> tuple[str, ...]:
     if reason == "unknown_features":
-        return (_IGNORE, "or train with the features that the topic has")
+        return (f"{_IGNORE} (then a reading needs one feature that the model knows)", "or train with what the topic has")
     if reason == "time_in_future":
         return ("set the sensors' clocks, or export STREAM_DETECTOR_INPUT__TIME_ZONE=ZONE if the times are local",)
     if reason == "too_large":

@@ -10,7 +10,7 @@ from typing import TypeVar
 from stream_detector.adapters.kafka.examination import KafkaExamination
 from stream_detector.adapters.kafka.newest import NewestRecords
 from stream_detector.adapters.redis.examination import examine_store
-from stream_detector.assembly import decision_rules, input_parsing, restore_config
+from stream_detector.assembly import build_decoder, decision_rules, input_limits, input_parsing, restore_config
 from stream_detector.checkup.findings import Finding, counted, ok, unchecked, warning, wrong
 from stream_detector.checkup.history_findings import retention_findings
 from stream_detector.checkup.kafka_facts import KafkaFacts, LogFacts
@@ -25,7 +25,6 @@ from stream_detector.checkup.model_findings import (
 from stream_detector.checkup.sample import Sample, sample_of
 from stream_detector.checkup.sample_findings import key_findings, record_findings
 from stream_detector.checkup.store_findings import BYTES_BESIDE, not_reached, store_findings
-from stream_detector.commands.run_model import decoder_of
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules_only import RulesOnly
 from stream_detector.errors import RetriableError, StoreRefusedError, StreamDetectorError
@@ -34,6 +33,7 @@ from stream_detector.ingest.feature_names import feature_names
 from stream_detector.model_store.model_directory import is_absent, load_artifact
 from stream_detector.pipeline.feature_search import WINDOW_LENGTH
 from stream_detector.readings import Record
+from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.schema import KafkaSettings, Settings
 from stream_detector.state.record_layout import WindowShape, record_dtype, without_rules
 
@@ -147,11 +147,13 @@ def _topic_holds(settings: Settings, kafka: KafkaFacts | None, model: ModelFacts
 def _sample(settings: Settings, model: ModelFacts | None, records: Sequence[Record]) -> Sample:
     """Decode the records twice: with all their features, to see what there is, and as the stream would."""
     spec = model.spec if model else None
-    sent = feature_names(records, input_parsing(settings.input, spec).missing)
+    sent = feature_names(records, input_parsing(settings.input, spec).missing, input_reader(settings.input))
     wanted = spec.features if spec else ()
     features = (*wanted, *(name for name in sent if name not in wanted))
-    everything = decoder_of(settings, features, spec, ignores_unknown=True).decode(records)
-    rejected = decoder_of(settings, spec.features, spec).decode(records).rejected if spec else everything.rejected
+    limits, lenient = (input_limits(settings.input, spec, ignores_unknown=ignores) for ignores in (False, True))
+    everything = build_decoder(settings.input, features, lenient).decode(records)
+    as_run = build_decoder(settings.input, spec.features, limits).decode(records) if spec else everything
+    rejected = as_run.rejected
     return sample_of(records, features, everything, rejected)
 
 

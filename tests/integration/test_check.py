@@ -124,9 +124,11 @@ def test_a_topic_with_other_features_than_the_model_is_wrong(
     produce(topics, features=("Temperature_C", "pressure"))
 
     code, findings, _ = check(topics.settings, steady_valkey.url, tiny_model_directory)
+    _, strict, _ = check(topics.settings, steady_valkey.url, tiny_model_directory, INPUT__UNKNOWN_FEATURES="dead_letter")
 
     assert code == 1
-    assert set(errors(findings)) == {"features", "records"}
+    assert set(errors(findings)) == {"features"}
+    assert set(errors(strict)) == {"features", "records"}
     assert "the topic has Temperature_C, which the model does not know: renamed?" in errors(findings)["features"]
 
 
