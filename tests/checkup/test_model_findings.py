@@ -23,7 +23,8 @@ from stream_detector.checkup.sample import Sample, sample_of
 from stream_detector.checkup.sample_findings import key_findings, record_findings
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.healthy import HealthyData
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.state.known_sensors import SensorTable
 
 START_MS = 1_767_225_600_000
