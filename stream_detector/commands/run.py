@@ -5,25 +5,28 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 from stream_detector import __version__
 from stream_detector.adapters.http_server import serve_pages
 from stream_detector.commands.connections import Connections, connect
 from stream_detector.commands.rekey_engine import behind
+from stream_detector.commands.run_learning import Learner
 from stream_detector.commands.run_model import Watched, await_watched, load_model
 from stream_detector.commands.run_pipeline import Parts, Pipelines, Status, arrival_of, waiting_for_features
 from stream_detector.commands.run_rekeying import begin_rekeying, refuse_unkeyed, rekey_command
-from stream_detector.commands.settings_options import add_settings_options, settings_of
+from stream_detector.commands.settings_options import add_settings_options, settings_arguments, settings_of
 from stream_detector.errors import StreamDetectorError
 from stream_detector.logs import set_up_logging
 from stream_detector.model_store.model_directory import is_absent
 from stream_detector.pipeline.executor import no_op
 from stream_detector.service.companion import Companion
 from stream_detector.service.health import health_pages
+from stream_detector.service.learning_status import LearningStatus
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.reload import Reloader, reread
 from stream_detector.service.service import Service, tune_garbage_collector
@@ -49,7 +52,9 @@ def main(arguments: argparse.Namespace) -> int:
     signals = Signals(StopFlag(), ReloadFlag())
     try:
         with ExitStack() as handlers, signals.reload.installed(), ExitStack() as resources:
-            run = assemble(settings, lambda: settings_of(arguments), signals, resources, rekey_command(arguments))
+            read = partial(settings_of, arguments)
+            tools = ChildCommands(rekey_command(arguments), settings_arguments(arguments))
+            run = assemble(settings, read, signals, resources, tools)
             handlers.enter_context(signals.stop.installed())
             run()
     except StreamDetectorError as error:
@@ -67,12 +72,20 @@ class Signals:
     reload: ReloadFlag
 
 
+@dataclass(frozen=True, slots=True)
+class ChildCommands:
+    """How the processes that `run` starts are called."""
+
+    rekey: list[str]  # the command that re-keys the input topic
+    settings_options: Sequence[str] = ()  # the options with which a training finds the settings
+
+
 def assemble(
-    settings: Settings, read: Callable[[], Settings], signals: Signals, resources: ExitStack, command: list[str]
+    settings: Settings, read: Callable[[], Settings], signals: Signals, resources: ExitStack, commands: ChildCommands
 ) -> Callable[[], None]:
     """Assemble the service; return the function that joins the group and runs it until it is asked to stop.
 
-    `resources` closes its parts in reverse order; `read` reads the settings again; `command` re-keys the input topic.
+    `resources` closes its parts in reverse order; `read` reads the settings again.
     """
     plant, settings = settings, behind(settings)
     metrics = Metrics()
@@ -87,12 +100,14 @@ def assemble(
         watched = load_model(settings)
     status = Status(settings, metrics, heartbeat)
     start = Start(settings, lambda: behind(read()), signals, resources)
-    connections, start = _connect(start, plant, watched, status, command)
+    connections, start = _connect(start, plant, watched, status, commands.rekey)
+    learner = None
     if watched is None:
+        learner = _learner(settings, commands.settings_options, LearningStatus(heartbeat, metrics, time.monotonic), resources)
         _begin(heartbeat, waiting_for_features(settings))
         check = start.companion.check if start.companion else no_op
         watched = await_watched(settings, connections, heartbeat, check)
-    service, reloader = _assembled(start, connections, watched, status)
+    service, reloader = _assembled(start, connections, watched, status, learner)
     tune_garbage_collector()
 
     def run() -> None:
@@ -132,7 +147,19 @@ def _connect(
     return connections, replace(start, companion=rekeying.companion)
 
 
-def _assembled(start: Start, connections: Connections, watched: Watched, status: Status) -> tuple[Service, Reloader]:
+def _learner(settings: Settings, options: Sequence[str], status: LearningStatus, resources: ExitStack) -> Learner | None:
+    """Begin to learn, if the settings say so."""
+    if not settings.learning.enabled:
+        return None
+    learner = Learner(settings, options, status)
+    resources.callback(learner.close)
+    learner.start()
+    return learner
+
+
+def _assembled(
+    start: Start, connections: Connections, watched: Watched, status: Status, learner: Learner | None
+) -> tuple[Service, Reloader]:
     """Build the loop, and what changes its rules on request."""
     settings, resources, metrics = start.settings, start.resources, status.metrics
     storing = resources.enter_context(ThreadPoolExecutor(1, "storing"))
@@ -141,6 +168,9 @@ def _assembled(start: Start, connections: Connections, watched: Watched, status:
     build = Pipelines(settings, connections, storing, status.heartbeat)
     parts = Parts(settings, start.load, build, status, watched)
     arrival = None if watched.has_model else arrival_of(parts, loading, metrics)
+    if arrival is not None and learner is not None:
+        learner.attach(arrival.request)
+        parts.on_model = learner.end
     reloader = Reloader(
         start.signals.reload,
         watched.rules_of(settings.alerts, settings.rules),

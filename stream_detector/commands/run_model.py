@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +16,7 @@ from stream_detector.detection.rules_only import RulesOnly
 from stream_detector.errors import RetriableError
 from stream_detector.gate.promotion import promotion_warning
 from stream_detector.logs import OutageLog
+from stream_detector.model_store.candidate import LEARNED_KEY
 from stream_detector.model_store.model_directory import is_absent, load_artifact
 from stream_detector.pipeline.executor import no_op
 from stream_detector.pipeline.feature_search import find_shape
@@ -45,7 +46,7 @@ def load_model(settings: Settings) -> Watched:
     """Load the model and warm it up, which takes seconds. Raises ModelError.
 
     That happens before the replica joins the group, so that a slow start delays no rebalance. A model that the settings refuse
-    is refused before it is compiled.
+    is refused before it is compiled. A model that `run` learned ignores the features that it left out: nobody chose them.
     """
     from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
 
@@ -56,7 +57,11 @@ def load_model(settings: Settings) -> Watched:
     spec = scorer.spec
     return Watched(
         build_detector(scorer, settings.state, settings.alerts, settings.rules),
-        build_decoder(settings.input, spec.features, input_limits(settings.input, spec)),
+        build_decoder(
+            settings.input,
+            spec.features,
+            input_limits(settings.input, spec, ignores_unknown=bool(artifact.report.get(LEARNED_KEY))),
+        ),
         partial(decision_rules, spec, scorer.calibration, settings.state, healthy=scorer.healthy),
         has_model=True,
     )
@@ -67,10 +72,15 @@ def rules_only(settings: Settings, shape: WindowShape) -> Watched:
     scorer = RulesOnly(shape)
     return Watched(
         build_detector(scorer, settings.state, settings.alerts, settings.rules),
-        build_decoder(settings.input, shape.features, input_limits(settings.input, ignores_unknown=True)),
+        topic_decoder(settings, shape.features),
         partial(decision_rules, scorer.spec, scorer.calibration, settings.state, healthy=scorer.healthy),
         has_model=False,
     )
+
+
+def topic_decoder(settings: Settings, features: Sequence[str]) -> Decoder:
+    """Return what decodes readings of these features without a model. Other features are ignored."""
+    return build_decoder(settings.input, tuple(features), input_limits(settings.input, ignores_unknown=True))
 
 
 def shape_now(settings: Settings, connections: Connections) -> WindowShape | None:

@@ -18,6 +18,7 @@ from stream_detector.ingest.feature_names import MOST_FEATURES
 from stream_detector.model_store.model_directory import is_absent
 from stream_detector.pipeline.build import build_pipeline
 from stream_detector.pipeline.config import LagBounds
+from stream_detector.pipeline.executor import no_op
 from stream_detector.pipeline.pipeline import Pipeline
 from stream_detector.pipeline.restore import Ports
 from stream_detector.pipeline.state_access import open_state
@@ -105,6 +106,11 @@ class Status:
 def no_model(settings: Settings) -> str:
     """Say that there is no model, and what to do."""
     directory = settings.model.directory
+    if settings.learning.enabled:
+        return (
+            f"no model in {directory}: only the rules watch until one is learned from topic {settings.kafka.input_topic}. "
+            f"One of your own: `stream-detector train --output {directory} --input FILE`, then send SIGHUP or restart"
+        )
     return (
         f"no model in {directory}: only the rules watch. Train one with `stream-detector train --from-topic --output "
         f"{directory}` (or --input FILE), then send SIGHUP or restart"
@@ -127,6 +133,7 @@ class Parts:
     build: Pipelines
     status: Status
     watched: Watched  # what watches now
+    on_model: Callable[[], None] = no_op  # called when a model has taken over
 
     def successor(self, watched: Watched) -> Successor:
         """Build what goes on with another detector."""
@@ -134,6 +141,8 @@ class Parts:
         def begin() -> None:
             self.watched = watched
             self.status.show(watched, rules)
+            if watched.has_model:
+                self.on_model()
             tune_garbage_collector()
 
         def rules_now() -> DecisionRules:

@@ -6,6 +6,7 @@ import argparse
 import textwrap
 import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +18,10 @@ from stream_detector.commands.argument_types import count, moment, share
 from stream_detector.commands.column_options import add_column_options, choices_of, names
 from stream_detector.commands.parsing_options import add_time_zone_option
 from stream_detector.commands.settings_options import add_settings_options, settings_of
+from stream_detector.commands.train_bounded import bound
 from stream_detector.commands.train_input import notes_for_run, read_files, read_topic, train_parsing
 from stream_detector.commands.train_next import Outcome, next_answer
-from stream_detector.commands.train_output import WIDTH, describe_data, describe_model, progress_bars
+from stream_detector.commands.train_output import WIDTH, describe_data, describe_model, progress_bars, progress_lines
 from stream_detector.commands.train_replace import (
     REJECTED,
     Place,
@@ -34,6 +36,7 @@ from stream_detector.commands.train_replace import (
 from stream_detector.errors import InputDataError
 from stream_detector.files import check_writable
 from stream_detector.model.artifact import Artifact, NetworkSpec
+from stream_detector.model_store.candidate import marked_as_learned
 from stream_detector.model_store.model_directory import save_artifact
 from stream_detector.tables.dataset import clean
 from stream_detector.tables.windowless import windowless_warning
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from stream_detector.gate.baseline_comparison import GateResult
     from stream_detector.settings.schema import Settings
     from stream_detector.training.comparison import Comparison
+    from stream_detector.training.network_fit import Progress
     from stream_detector.training.verdict import Verdict
 
 #: Name of the last progress bar.
@@ -62,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     training = parser.add_argument_group("training")
     training.add_argument("--steps", type=count, metavar="N", help="gradient steps (default: 250 to 1000, depending on data)")
     training.add_argument("--part-of-demo", action="store_true", help=argparse.SUPPRESS)  # its directory is removed after it
+    training.add_argument("--part-of-run", default="", help=argparse.SUPPRESS)  # its bounds; `run` judges and promotes it
     training.add_argument("--seed", type=int, default=0, metavar="N", help="equal seeds and data give equal models")
 
 
@@ -121,6 +126,8 @@ def main(arguments: argparse.Namespace) -> int:
     """Train, save, and print the results."""
     from rich.console import Console
 
+    if arguments.part_of_run:
+        bound(arguments.part_of_run)
     settings = settings_of(arguments)
     place = look_at(arguments.output)
     check_writable(arguments.output)
@@ -136,7 +143,10 @@ def main(arguments: argparse.Namespace) -> int:
     console.print(describe_data(inspection.dataset), soft_wrap=True)
     check_features(place, inspection.dataset.features, replace=arguments.replace)
     prepared = _prepare(place, inspection, arguments, console)
-    trained = _train(prepared, place, settings, console)
+    bars = nullcontext(progress_lines(console)) if arguments.part_of_run else progress_bars(console)
+    trained = _train(prepared, place, settings, bars)
+    if arguments.part_of_run:
+        trained = replace(trained, artifact=marked_as_learned(trained.artifact))
     return _save(trained, place, arguments, console)
 
 
@@ -173,8 +183,8 @@ class _Trained:
     comparison: Comparison | None  # with the model there; None: there is none, or it cannot be compared
 
 
-def _train(prepared: Prepared, place: Place, settings: Settings, console: Console) -> _Trained:
-    """Train with a progress bar, judge the model, and compare it with the one there."""
+def _train(prepared: Prepared, place: Place, settings: Settings, bars: AbstractContextManager[Progress]) -> _Trained:
+    """Train and show the progress, judge the model, and compare it with the one there."""
     # TensorFlow loads here, slowly, so errors in the data are reported before it.
     from stream_detector.training.comparison import compare
     from stream_detector.training.plot import draw_training
@@ -182,7 +192,7 @@ def _train(prepared: Prepared, place: Place, settings: Settings, console: Consol
     from stream_detector.training.verdict import judge, with_verdict
 
     started = time.monotonic()
-    with progress_bars(console) as progress:
+    with bars as progress:
         training = train(prepared, progress)
         progress(JUDGING, 0, 2, None)
         verdict = judge(prepared, training.artifact, settings)
@@ -204,7 +214,7 @@ def _save(trained: _Trained, place: Place, arguments: argparse.Namespace, consol
     """Write the directory, or the one beside it if the model is worse; print the results, and return the exit code."""
     from stream_detector.commands.train_verdict import describe_verdict
 
-    comparison = trained.comparison
+    comparison, is_part = trained.comparison, arguments.part_of_demo or arguments.part_of_run
     is_rejected = comparison is not None and comparison.why_worse() is not None and not arguments.replace
     directory = place.rejected if is_rejected else place.output
     save_artifact(trained.artifact, directory, trained.picture, None if is_rejected else place.previous)
@@ -216,7 +226,7 @@ def _save(trained: _Trained, place: Place, arguments: argparse.Namespace, consol
         describe_comparison(comparison) if comparison else "",
         f"\n{doubt}" if doubt else "",
         f"\n{decision}\n" if decision else "",
-        "" if arguments.part_of_demo else next_answer(_outcome(trained, place, arguments, is_rejected=is_rejected)),
+        "" if is_part else next_answer(_outcome(trained, place, arguments, is_rejected=is_rejected)),
     ):
         if text:
             console.print(text, soft_wrap=True)

@@ -57,7 +57,7 @@ def read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
         features = arguments.features or find_features(reader, span, input_reader(settings.input))
         kept = _without(features, arguments.ignore_columns)
         limits = replace(input_limits(settings.input), parsing=train_parsing(arguments))
-        if arguments.features:
+        if arguments.features or arguments.part_of_run:
             limits = replace(limits, ignore_unknown_features=True)
         with console.status(f"reading {span.length:,} records of {topic}"):
             dataset, notes = read_topic_span(reader, span, build_decoder(settings.input, features, limits), features)
@@ -70,7 +70,7 @@ def notes_for_run(arguments: argparse.Namespace, left_out: Collection[str]) -> t
     """Return a note on the setting that `run` needs if features of the topic were left out, by options or by themselves."""
     if not arguments.from_topic or not (arguments.features or arguments.ignore_columns or left_out):
         return ()
-    if settings_of(arguments).input.unknown_features == "ignore":
+    if arguments.part_of_run or settings_of(arguments).input.unknown_features == "ignore":
         return ()
     return ("run accepts records with the features left out here only with STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore",)
 

@@ -23,6 +23,23 @@ if TYPE_CHECKING:
 WIDTH = 78
 
 
+#: What a line of progress begins with.
+PROGRESS = "progress: "
+
+
+def progress_lines(console: Console) -> Progress:
+    """Return what prints a line for every tenth of a phase, for a program to read."""
+    shown: set[tuple[str, int]] = set()
+
+    def update(phase: str, done: int, total: int, loss: float | None) -> None:  # noqa: ARG001 - as the bars take it
+        tenth = 10 * done // max(1, total)
+        if (phase, tenth) not in shown:
+            shown.add((phase, tenth))
+            console.print(f"{PROGRESS}{phase}, {10 * tenth} %", soft_wrap=True)
+
+    return update
+
+
 @contextmanager
 def progress_bars(console: Console) -> Iterator[Progress]:
     """Show a progress bar per phase of the training."""

@@ -23,10 +23,11 @@ def health_pages(
         return _json(is_alive, {"status": "ok" if is_alive else "stalled", "seconds_since_step": round(idle_seconds, 3)})
 
     def ready() -> tuple[int, str, bytes]:
+        learning = {"learning": heartbeat.learning} if heartbeat.learning else {}
         if heartbeat.is_ready:
             restriction = {"restriction": heartbeat.restriction} if heartbeat.restriction else {}
-            return _json(True, {"status": "ready", **restriction})
-        return _json(False, {"status": "not ready", "doing": heartbeat.stage})
+            return _json(True, {"status": "ready", **restriction, **learning})
+        return _json(False, {"status": "not ready", "doing": heartbeat.stage, **learning})
 
     return {"/metrics": metrics_page, "/healthz": alive, "/readyz": ready}
 

@@ -141,6 +141,16 @@ METRICS = (
     Metric("rules", Kind.GAUGE, "1, labelled with the version of the rules in force.", ("version",)),
     Metric("model", Kind.GAUGE, "1, labelled with the model in use; `none` while there is none.", ("name", "version")),
     Metric("rules_only", Kind.GAUGE, "1 while there is no model and only the rules watch, else 0."),
+    Metric("learning", Kind.GAUGE, "1, by stage, while there is no model: collecting, training or waiting.", ("stage",)),
+    Metric("learning_readings", Kind.GAUGE, "Readings counted in the topic, at most until there are enough to learn from."),
+    Metric("learning_readings_needed", Kind.GAUGE, "Readings that a training of the sensors seen so far needs."),
+    Metric(
+        "learning_attempts",
+        Kind.COUNTER,
+        "Trainings by `run`, by outcome: promoted, rejected (by the gate) or failed.",
+        ("outcome",),
+        (("promoted",), ("rejected",), ("failed",)),
+    ),
 )
 
 #: Counters fed from a number in StepReport: metric -> field.
@@ -207,6 +217,10 @@ class Metrics:
         """Add to a counter. Any thread may."""
         counter = self._counters[name]
         (counter.labels(*labels) if labels else counter).inc(amount)
+
+    def clear(self, name: str) -> None:
+        """Remove all labels of a gauge."""
+        self._gauges[name].clear()
 
     def set_only(self, name: str, value: float, *labels: str) -> None:
         """Set a gauge for these labels and remove its other labels."""

@@ -26,6 +26,7 @@ class Heartbeat:
     is_ready: bool = False
     stage: str = "starting"  # what the start is doing; once it reads the topic, the log says why it is not ready
     restriction: str = ""  # what a ready service does not do
+    learning: str = ""  # how far the learning of a model is, while there is none
 
     def beat(self, now: float) -> None:
         """Record progress."""

@@ -22,6 +22,7 @@ from pydantic_settings import (
 from stream_detector.settings.group import PREFIX, Count, Group, Seconds, legal_topic
 from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.input_settings import InputSettings
+from stream_detector.settings.learning_settings import LearningSettings
 
 #: A wait short enough not to disturb the consumer group or an orderly stop.
 ShortWait = Annotated[float, Field(ge=0, le=1)]
@@ -290,6 +291,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
     model: ModelSettings = ModelSettings()
+    learning: LearningSettings = LearningSettings()
     state: StateSettings = StateSettings()
     input: InputSettings = InputSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()

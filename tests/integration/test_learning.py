@@ -1,0 +1,167 @@
+"""`run` without a model, on a real Kafka and Valkey: it learns one from the topic, and goes on with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stream_detector.model_store.model_directory import load_artifact
+from tests.fixtures_model import FEATURES, tiny_values
+from tests.integration.service_process import QUICK_START, ServiceProcess, environment
+from tests.integration.topics import Topics, until
+from tests.pipeline.replica_config import reading
+
+START_MS = 1_767_300_000_000
+#: A training of few steps, with its judgement, on a busy machine.
+TRAINING_SECONDS = 300.0
+#: A tiny history resolves no budget of one false alarm in ten days.
+QUICK = {
+    **QUICK_START,
+    "LEARNING__READINGS": 1_200,
+    "LEARNING__STEPS": 3,
+    "LEARNING__CORES": 1,
+    "ALERTS__BUDGET_PER_SENSOR_DAY": 500,
+    "RULES__SILENT_SECONDS": 0,
+}
+
+
+@dataclass(slots=True)
+class Plant:
+    """Two sensors, and the services that read them, one after the other."""
+
+    topics: Topics
+    environ: dict[str, str]
+    directory: Path
+    services: list[ServiceProcess] = field(default_factory=list)
+    produced: int = 0
+
+    @property
+    def model(self) -> Path:
+        return self.directory / "model"
+
+    def start(self) -> ServiceProcess:
+        service = ServiceProcess(self.environ, self.directory / f"log-{len(self.services)}")
+        self.services.append(service)
+        return service
+
+    def produce(self, count: int, *, pressure_off: float = 0.0) -> None:
+        """Append readings of both sensors; the pressure of the first is off by so much."""
+        values = tiny_values(self.produced + count, 0)[self.produced :].tolist()
+        self.topics.produce(
+            0,
+            [
+                (sensor, reading(sensor, START_MS + 1000 * second, temperature, pressure + off, features=FEATURES))
+                for second, (temperature, pressure) in enumerate(values, start=self.produced)
+                for sensor, off in (("pump-0", pressure_off), ("pump-1", 0.0))
+            ],
+        )
+        self.produced += count
+
+    def events(self) -> list[dict[str, Any]]:
+        self.topics.await_all_committed()
+        return [json.loads(record.value) for record in self.topics.alerts()]
+
+
+@pytest.fixture
+def plant(kafka_brokers: str, redis_url: str, unique_name: str, tmp_path: Path) -> Iterator[Plant]:
+    topics = Topics(kafka_brokers, unique_name, 1, start="earliest")
+    plant = Plant(topics, environment(topics.settings, redis_url, tmp_path / "model", **QUICK), tmp_path)
+    try:
+        yield plant
+    finally:
+        for service in plant.services:
+            service.kill()
+        topics.close()
+
+
+def readiness(service: ServiceProcess) -> dict[str, Any]:
+    return dict(json.loads(service.get("/readyz")[1] or "{}"))
+
+
+def messages(service: ServiceProcess) -> list[str]:
+    return [line["message"] for line in service.lines()]
+
+
+def trainings() -> list[int]:
+    """Return the processes of trainings of this test's topics, by what their command line says."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if b"--part-of-run" in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
+def trainings_of(plant: Plant) -> list[int]:
+    workplace = str(plant.directory).encode()
+    return [pid for pid in trainings() if workplace in _command(pid)]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def test_too_few_readings_are_collected_and_said_while_the_rules_watch(plant: Plant) -> None:
+    plant.produce(100)
+    service = plant.start()
+    service.await_ready()
+    until(lambda: "collecting: 200 of 1,200 readings of 2 sensors" in readiness(service).get("learning", ""))
+
+    assert readiness(service)["status"] == "ready"
+    assert readiness(service)["learning"].endswith("about 9 minutes")
+    assert any(message.startswith("learning: collecting: 200 of 1,200") for message in messages(service))
+    assert service.metric('learning{stage="collecting"}') == 1
+    assert service.metric("learning_readings") == 200
+    assert service.metric("learning_readings_needed") == 1_200
+    assert not trainings_of(plant)
+    assert service.stop() == 0
+
+
+def test_a_model_is_learned_takes_over_and_finds_a_fault_although_everything_was_killed_in_between(plant: Plant) -> None:
+    plant.produce(800)
+    killed = plant.start()
+    until(lambda: bool(trainings_of(plant)), TRAINING_SECONDS)
+    killed.kill()
+    until(lambda: not trainings_of(plant))
+    assert not plant.model.exists()
+    (plant.directory / "model.learning" / "candidate").mkdir(exist_ok=True)
+    (plant.directory / "model.learning" / "candidate" / "half").write_text("written")
+
+    service = plant.start()
+    until(lambda: service.metric("rules_only") == 0 and service.get("/readyz")[0] == 200, TRAINING_SECONDS)
+    plant.produce(70)
+    plant.produce(30, pressure_off=3.0)
+
+    assert any(event["type"] == "anomaly" and event["sensor_id"] == "pump-0" for event in plant.events())
+    assert load_artifact(plant.model).report["learned_by_run"] is True
+    assert service.metric('learning_attempts_total{outcome="promoted"}') == 1
+    assert service.metric("rules_only") == 0
+    assert readiness(service) == {"status": "ready"}
+    assert any("training: from records of" in message for message in messages(service))
+    assert service.stop() == 0
+
+
+def test_a_training_that_is_killed_is_said_and_tried_again_later(plant: Plant) -> None:
+    plant.produce(800)
+    service = plant.start()
+    until(lambda: bool(trainings_of(plant)), TRAINING_SECONDS)
+    os.kill(trainings_of(plant)[0], signal.SIGKILL)
+    until(lambda: readiness(service).get("learning", "").startswith("waiting: there is no model"))
+
+    assert "signal 9" in readiness(service)["learning"]
+    assert "Next attempt in 30 minutes" in readiness(service)["learning"]
+    assert service.metric('learning_attempts_total{outcome="failed"}') == 1
+    assert service.get("/readyz")[0] == 200
+    assert not plant.model.exists()
+    assert service.stop() == 0
