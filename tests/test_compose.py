@@ -205,7 +205,7 @@ def test_persistent_data_is_in_named_volumes(project: dict[str, Any], services: 
     mounted = {name: service.get("volumes", []) for name, service in services.items()}
 
     assert mounted == {
-        "detector": ["models:/models:ro"],
+        "detector": ["models:/models"],
         "train": ["models:/models"],
         "kafka": ["kafka:/var/lib/kafka/data"],
         "redis": ["redis:/data"],
@@ -281,7 +281,7 @@ def test_settings_of_the_users_own_kafka_reach_the_detector(monkeypatch: pytest.
     assert settings.kafka.brokers == "kafka-1.plant.example:9092"
     assert settings.kafka.sasl_password is not None
     assert settings.kafka.sasl_password.get_secret_value() == "secret"
-    assert project["services"]["detector"]["volumes"] == ["/srv/models:/models:ro"]
+    assert project["services"]["detector"]["volumes"] == ["/srv/models:/models"]
 
 
 def test_simulated_fleet_is_the_one_trained_on(services: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -94,9 +95,16 @@ class TrainProcess:
     def _ended(self, code: int, last: Sequence[str], *, is_late: bool) -> Ended:
         settings = self.settings
         if is_late:
-            return Ended(f"it was not done within LEARNING__TRAIN_SECONDS ({settings.train_seconds:g})", needs_less=True)
+            return Ended(
+                f"it was not done within STREAM_DETECTOR_LEARNING__TRAIN_SECONDS ({settings.train_seconds:g})", needs_less=True
+            )
         if code == MEMORY_EXIT_CODE:
-            return Ended(f"it took more memory than LEARNING__MEMORY_MB ({settings.memory_mb})", needs_less=True)
+            return Ended(
+                f"it took more memory than STREAM_DETECTOR_LEARNING__MEMORY_MB ({settings.memory_mb})", needs_less=True
+            )
+        if code == -signal.SIGKILL:
+            why = "it was killed (signal 9): the system does that when memory ends, and STREAM_DETECTOR_LEARNING__MEMORY_MB bounds it"
+            return Ended(why, needs_less=True)
         if code:
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             return Ended(f"{' '.join(last) or 'it said nothing'} ({how})")

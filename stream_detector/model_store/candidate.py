@@ -19,7 +19,7 @@ from pathlib import Path
 from stream_detector.errors import ModelError
 from stream_detector.files import UnsuitableFileError, read_inside
 from stream_detector.model.artifact import Artifact
-from stream_detector.model_store.model_directory import MAXIMUM_JSON_BYTES, is_model
+from stream_detector.model_store.model_directory import MAXIMUM_JSON_BYTES, is_absent, is_model
 from stream_detector.model_store.serialization import REPORT
 
 #: In report.json of a model that `run` learned by itself.
@@ -77,7 +77,7 @@ class CandidatePlace:
                 yield None
                 return
             except OSError as error:
-                msg = f"{self.workplace / 'lock'}: cannot be locked ({error.strerror}); set LEARNING__ENABLED=false, and train"
+                msg = f"{self.workplace / 'lock'}: cannot be locked ({error.strerror}); set STREAM_DETECTOR_LEARNING__ENABLED=false, and train"
                 raise ModelError(msg) from None
             with _explained(self.model):
                 self._remove_remains()
@@ -87,6 +87,9 @@ class CandidatePlace:
 
     def promote(self) -> None:
         """Make the candidate the model, in one step. Raises ModelError if something else is there meanwhile."""
+        if self.model.exists() and not is_absent(self.model):
+            msg = f"there is another model in {self.model} meanwhile; what was learned is in {self.candidate}"
+            raise ModelError(msg)
         with _explained(self.model):
             if self.model.is_dir() and not any(self.model.iterdir()):
                 self.model.rmdir()
