@@ -103,7 +103,7 @@ class TrainProcess:
                 f"it took more memory than STREAM_DETECTOR_LEARNING__MEMORY_MB ({settings.memory_mb})", needs_less=True
             )
         if code == -signal.SIGKILL:
-            why = "it was killed (signal 9): the system does that when memory ends, and STREAM_DETECTOR_LEARNING__MEMORY_MB bounds it"
+            why = "it was killed (signal 9), as the system does when memory ends; lower STREAM_DETECTOR_LEARNING__MEMORY_MB"
             return Ended(why, needs_less=True)
         if code:
             how = f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -77,7 +77,7 @@ class CandidatePlace:
                 yield None
                 return
             except OSError as error:
-                msg = f"{self.workplace / 'lock'}: cannot be locked ({error.strerror}); set STREAM_DETECTOR_LEARNING__ENABLED=false, and train"
+                msg = f"{self.workplace / 'lock'}: cannot be locked ({error.strerror}): train with `stream-detector train`"
                 raise ModelError(msg) from None
             with _explained(self.model):
                 self._remove_remains()
