@@ -72,6 +72,8 @@ class TrainProcess:
         finally:
             _end(process)
             reading.join(_END_SECONDS)
+            if process.stdout is not None and not reading.is_alive():
+                process.stdout.close()
         return self._ended(process.returncode, last, is_late=is_late)
 
     def _wait(self, process: subprocess.Popen[str], stop: threading.Event) -> bool:
