@@ -18,6 +18,7 @@ from stream_detector.model_store.candidate import CandidatePlace, is_learned
 from stream_detector.model_store.model_directory import is_absent, load_artifact
 from stream_detector.service.collection import Amount, Enough, describe_collection
 from stream_detector.service.learning_status import COLLECTING, TRAINING, WAITING, LearningStatus
+from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.schema import Settings
 from stream_detector.tables.topic_count import TimeSpan, TopicCount, choose_span
 
@@ -119,7 +120,11 @@ class Learner:
     def _opened(self) -> tuple[KafkaReader, TopicCount]:
         if self._reader is None or self._count is None:
             self._reader = KafkaReader(self._settings.kafka, self._settings.kafka.input_topic)
-            self._count = TopicCount(self._reader, lambda features: topic_decoder(self._settings, features))
+            self._count = TopicCount(
+                self._reader,
+                lambda features: topic_decoder(self._settings, features),
+                input_reader(self._settings.input),
+            )
         return self._reader, self._count
 
     def _counted(self, count: TopicCount, partitions: Sequence[int]) -> Amount:

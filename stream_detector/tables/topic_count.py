@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ports import Decoder
 from stream_detector.readings import Readings
 from stream_detector.tables.topic_span import RECORDS_PER_READ, TopicReader, find_features, find_span
@@ -85,6 +86,7 @@ class TopicCount:
 
     reader: TopicReader
     decoder_of: Callable[[tuple[str, ...]], Decoder]  # returns what decodes readings of these features
+    of_input: InputReader  # says where a record has its features
     sensors: dict[str, SensorCount] = field(default_factory=dict)
     records: int = 0
     _positions: dict[int, int] = field(default_factory=dict)
@@ -126,7 +128,7 @@ class TopicCount:
             if newest is not None:
                 self._positions[partition] = self.reader.position_at(partition, max(0, newest - longest_ms))
         if self._decoder is None and self._positions:
-            features = find_features(self.reader, find_span(self.reader, tuple(self._positions), None, None))
+            features = find_features(self.reader, find_span(self.reader, tuple(self._positions), None, None), self.of_input)
             self._decoder = self.decoder_of(features)
 
     def _count(self, partition: int, end: int) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from stream_detector.errors import InputDataError
+from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
 from stream_detector.tables.topic_count import TimeSpan, TopicCount, choose_span
 from tests.fakes.memory_log import MemoryLog
@@ -29,7 +30,7 @@ def log() -> MemoryLog:
 
 def count_of(log: MemoryLog) -> TopicCount:
     source = MemorySource(log, TOPIC, "none")
-    return TopicCount(source, lambda features: JsonDecoder(features, InputLimits()))
+    return TopicCount(source, lambda features: JsonDecoder(features, InputLimits()), InputReader())
 
 
 def test_every_record_is_counted_once_however_often_one_looks(log: MemoryLog) -> None:
