@@ -6,7 +6,8 @@ import pytest
 
 from stream_detector.errors import InputDataError
 from stream_detector.ingest.input_reader import InputReader
-from stream_detector.ingest.json_decoder import InputLimits, JsonDecoder
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.tables.topic_count import TimeSpan, TopicCount, choose_span
 from tests.fakes.memory_log import MemoryLog
 from tests.fakes.memory_source import MemorySource
