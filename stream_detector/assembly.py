@@ -74,8 +74,6 @@ def build_detector(
 ) -> Detector:
     """Build the detector that these settings describe; without settings of rules, it finds anomalies only."""
     model, calibration = scorer.spec, scorer.calibration
-    learned_count = min(SCALE_WINDOWS * model.window_length, MAXIMUM_LEARNED_COUNT)
-    usual = HealthyRange.of(scorer.healthy, calibration.sensors)
     return Detector(
         Arena(state.max_sensors, model.window_length, len(model.features), len(model.members), len(model.counters)),
         scorer,
@@ -83,14 +81,19 @@ def build_detector(
         decision_rules(model, calibration, state, alerts, rules, healthy=scorer.healthy),
         WindowConfig(
             max_gap_ms=max_gap_ms(state),
-            scales=ScaleConfig(
-                calibration.sensors, scorer.fallback_deviation, learned_count, usual.low, usual.high, scorer.healthy.scored
-            ),
+            scales=scale_config(model, calibration, scorer.healthy, scorer.fallback_deviation),
             stride=state.stride,
             interval_ms=1000.0 * model.sampling_interval_seconds,
             silences=silence_rules(rules),
         ),
     )
+
+
+def scale_config(model: ModelSpec, calibration: Calibration, healthy: HealthyData, fallback: Float32Array) -> ScaleConfig:
+    """Return on what the scales of sensors depend; `fallback` [F] > 0 is the fleet's typical deviation."""
+    learned_count = min(SCALE_WINDOWS * model.window_length, MAXIMUM_LEARNED_COUNT)
+    usual = HealthyRange.of(healthy, calibration.sensors)
+    return ScaleConfig(calibration.sensors, fallback, learned_count, usual.low, usual.high, healthy.scored)
 
 
 def rule_config(model: ModelSpec, healthy: HealthyData, rules: RuleSettings, update_seconds: float) -> RuleConfig:

@@ -23,7 +23,7 @@ LAYERS = (
     "settings",
     "detection",
     "ports alert_view model checkup",
-    "pipeline tables model_store discovery rekey",
+    "pipeline tables model_store discovery rekey inspection",
     "adapters assembly service evaluation",
     "gate simulation",
     "training demo",
@@ -47,6 +47,7 @@ PURE_ROOMS = {
     "pipeline",
     "rekey",
     "checkup",
+    "inspection",
 }
 OUTSIDE_WORLD = {"tensorflow", "keras", "kafka", "redis", "prometheus_client", "pydantic", "pydantic_settings"}
 OUTSIDE_WORLD |= {"os", "time", "random", "socket", "threading"}

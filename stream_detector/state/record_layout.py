@@ -181,6 +181,12 @@ def shape_of_layout(name: str) -> WindowShape | None:
     return WindowShape(tuple(names.split(",")), int(length), tuple(rising.split(",")) if rising else ())
 
 
+def slots_of_layout(name: str) -> int:
+    """Return for how many members' levels the records of a layout have room; MEMBER_SLOTS if its name does not say."""
+    slots = name.split(":")[2:3]
+    return int(slots[0]) if slots and slots[0].isdigit() else MEMBER_SLOTS
+
+
 def new_records(count: int, window_length: int, features: int, members: int, counters: int = 0) -> Records:
     """Return records of sensors that were never seen."""
     records = np.zeros(count, record_dtype(window_length, features, members, counters))

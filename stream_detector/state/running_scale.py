@@ -143,6 +143,18 @@ def start_again(
     records["moments"][slot] = moments[0]
 
 
+def stored_scales(records: Records, table_rows: Int32Array, rules: ScaleConfig) -> Scales:
+    """Return the scales [N] on which the next readings of these sensors [N] would be scored. Changes nothing."""
+    shape = records["moments"].shape
+    known = table_rows != UNKNOWN
+    location, deviation = np.zeros(shape, np.float32), np.ones(shape, np.float32)
+    location[known] = rules.sensors.location[table_rows[known]]
+    deviation[known] = rules.sensors.deviation[table_rows[known]]
+    scales = Scales(location, deviation, np.zeros(shape, np.bool_), np.zeros(shape, np.bool_))
+    _use(records["moments"], np.arange(len(records)), known, scales, rules)
+    return scales
+
+
 def _learns_again(records: Records, appended: Appended) -> BoolArray:
     """Return the accepted readings [M] of sensors with moments that count something."""
     is_first = appended.rank == 0

@@ -40,7 +40,16 @@ class RedisStore:
     Raises SettingsError for an unusable URL. A persist is one script call, measured with up to 4096 sensors.
     """
 
-    def __init__(self, settings: RedisSettings, group: str, topic: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: RedisSettings,
+        group: str,
+        topic: str,
+        now: Callable[[], float] = time.time,
+        *,
+        is_reader: bool = False,
+    ) -> None:
+        """A reader only reads: `meta` does not check first, by writing, whether Redis can be written."""
         self._settings = settings
         self._address = checked_address(settings)
         self._keys = Keys(group, topic)
@@ -48,8 +57,7 @@ class RedisStore:
         self._script = resources.files(__package__).joinpath(_SCRIPT).read_bytes()
         self._script_sha = hashlib.sha1(self._script, usedforsecurity=False).hexdigest()
         self._lazy_client: Client | None = None
-        self._is_eviction_checked = False
-        self._is_proven = False
+        self._is_eviction_checked = self._is_proven = is_reader
 
     def meta(self, partition: int) -> PartitionMeta | None:
         """Read a partition's metadata; None if there is none.

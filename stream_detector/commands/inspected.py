@@ -1,0 +1,170 @@
+"""What `status` and `show` look at: the model of the settings, without running it, and the clients, which only read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from stream_detector.adapters.kafka.group_view import GroupView
+from stream_detector.adapters.kafka.span_reader import KafkaReader
+from stream_detector.adapters.kafka.topic_tail import TopicTail
+from stream_detector.adapters.redis.client import checked_address
+from stream_detector.adapters.redis.store import RedisStore
+from stream_detector.assembly import budget_per_sensor_day, decision_rules, scale_config, silence_rules
+from stream_detector.errors import ModelError, StreamDetectorError
+from stream_detector.inspection.alarms import NewestRecords, alarms_of
+from stream_detector.inspection.dead_letters import dead_letters_of
+from stream_detector.inspection.judge import Judge, Model
+from stream_detector.inspection.progress import GroupProgress, PartitionProgress, speed_between
+from stream_detector.inspection.status import KafkaPart, Subject
+from stream_detector.inspection.stored import Bounds, Note, StoredSensors, look_through
+from stream_detector.model.artifact import Artifact
+from stream_detector.model_store.model_directory import is_absent, load_artifact
+from stream_detector.settings.schema import Settings
+from stream_detector.state.record_layout import WindowShape
+
+#: As many of the newest records of the alerts and of the dead-letter topic are read.
+MOST_ALERTS, MOST_DEAD_LETTERS = 20_000, 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What the settings name, and the model among it."""
+
+    subject: Subject
+    model: Model | None
+    artifact: Artifact | None
+
+
+def inspected(settings: Settings) -> Inspected:
+    """Read the model of the settings, if there is one. Raises SettingsError for settings that do not fit it."""
+    artifact, problem = _artifact(settings)
+    model = model_of(artifact, settings) if artifact else None
+    spec = artifact.spec if artifact else None
+    kafka, alerts = settings.kafka, settings.alerts
+    budget = budget_per_sensor_day(artifact.calibration, alerts) if artifact else alerts.budget_per_sensor_day
+    subject = Subject(
+        brokers=kafka.brokers,
+        input_topic=kafka.input_topic,
+        group_id=kafka.group_id,
+        alerts_topic=kafka.alerts_topic,
+        dead_letter_topic=kafka.dead_letter_topic,
+        redis=checked_address(settings.redis),
+        model=str(settings.model.directory),
+        model_name=f"{spec.name} {spec.version}" if spec else "",
+        model_problem=problem,
+        budget_per_sensor_day=budget,
+    )
+    return Inspected(subject, model, artifact)
+
+
+def model_of(artifact: Artifact, settings: Settings) -> Model:
+    """Return what is needed of a model to judge records."""
+    spec, calibration, healthy = artifact.spec, artifact.calibration, artifact.healthy
+    return Model(
+        shape=WindowShape(spec.features, spec.window_length, spec.counters),
+        members=len(spec.members),
+        rules=decision_rules(spec, calibration, settings.state, settings.alerts, settings.rules, healthy=healthy),
+        scales=scale_config(spec, calibration, healthy, artifact.fleet.deviation),
+    )
+
+
+def _artifact(settings: Settings) -> tuple[Artifact | None, str]:
+    """Return the model, or why there is none that can be used; without any, no reason."""
+    try:
+        if is_absent(settings.model.directory):
+            return None, ""
+        return load_artifact(settings.model.directory), ""
+    except ModelError as error:
+        return None, str(error)
+
+
+@dataclass(slots=True)
+class KafkaLook:
+    """Looks at the group and the topics, with clients that it opens when needed. For one thread."""
+
+    settings: Settings
+    clock_ms: Callable[[], int]
+    _group: GroupView | None = None
+    _input: KafkaReader | None = None
+    _alerts: TopicTail | None = None
+    _dead: TopicTail | None = None
+    _before: GroupProgress | None = None
+    _moved_s: float | None = None  # when a position last moved, or there was nothing to read
+    notes: dict[int, Note] = field(default_factory=dict)  # as of the last look; read by another thread
+
+    def look(self) -> KafkaPart:
+        """Look once. Blocks, bounded; raises StreamDetectorError, and begins with new clients the next time."""
+        try:
+            return self._look()
+        except StreamDetectorError:
+            self.close()
+            raise
+
+    def _look(self) -> KafkaPart:
+        kafka = self.settings.kafka
+        now = self.progress()
+        speed = speed_between(self._before, now)
+        if self._before is None or speed.committed is not None or self._before.partitions != now.partitions:
+            self._before = now
+        self._alerts = self._alerts or TopicTail(kafka, kafka.alerts_topic, MOST_ALERTS)
+        self._dead = self._dead or TopicTail(kafka, kafka.dead_letter_topic, MOST_DEAD_LETTERS)
+        alerts, dead = _newest(self._alerts), _newest(self._dead)
+        return KafkaPart(
+            group=now,
+            speed=speed,
+            standing_s=now.at_s - (self._moved_s or now.at_s),
+            alarms=alarms_of(alerts, kafka.input_topic, self.clock_ms()),
+            dead_letters=dead_letters_of(dead, kafka.input_topic, self.clock_ms()),
+        )
+
+    def progress(self) -> GroupProgress:
+        """Look at the positions only."""
+        kafka = self.settings.kafka
+        self._group = self._group or GroupView(kafka)
+        self._input = self._input or KafkaReader(kafka, kafka.input_topic)
+        numbers = self._input.partitions()
+        described, committed = self._group.describe(), self._group.committed()
+        ends = self._input.ends_of(numbers) if numbers else {}
+        self.notes = {number: Note(one.position, one.note) for number, one in committed.items()}
+        partitions = tuple([PartitionProgress(number, ends[number], self.notes.get(number)) for number in numbers])
+        found = GroupProgress(time.monotonic(), partitions, described.members, described.state)
+        if self._before is None or not found.lag or found.total_committed != self._before.total_committed:
+            self._moved_s = found.at_s
+        return found
+
+    def close(self) -> None:
+        """Close the clients. Idempotent, bounded."""
+        for client in (self._group, self._input, self._alerts, self._dead):
+            if client is not None:
+                client.close()
+        self._group = self._input = self._alerts = self._dead = None
+
+
+def _newest(tail: TopicTail) -> NewestRecords:
+    records = tail.refresh()
+    return NewestRecords(records, tail.is_cut, tail.exists)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLook:
+    """Looks through the stored sensors."""
+
+    settings: Settings
+    model: Model | None
+    store: RedisStore
+    bounds: Bounds
+    notes: Callable[[], dict[int, Note]]
+
+    def look(self) -> StoredSensors:
+        """Look once. Blocks, bounded; raises StoreUnavailableError."""
+        silences = silence_rules(self.settings.rules)
+        judge_of = partial(Judge.of, model=self.model, silences=silences)
+        return look_through(self.store, judge_of, self.notes(), self.bounds, time.monotonic)
+
+
+def open_store(settings: Settings) -> RedisStore:
+    """Return the store as a reader; it connects at the first call."""
+    return RedisStore(settings.redis, settings.kafka.group_id, settings.kafka.input_topic, is_reader=True)

@@ -1,0 +1,1 @@
+"""What an operator sees of a running detector: reports of stored state, positions and events. It reads and changes nothing."""

@@ -1,0 +1,149 @@
+"""Puts together what is known of a running detector, and says what is wrong with it and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stream_detector.inspection.alarms import Alarms, OpenIncident, with_stored
+from stream_detector.inspection.dead_letters import DeadLetters
+from stream_detector.inspection.progress import GroupProgress, Speed
+from stream_detector.inspection.stored import StoredSensors
+from stream_detector.timestamps import duration
+
+#: A service that reads commits within so many seconds, whatever the settings say.
+STANDING_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is looked at, by the settings."""
+
+    brokers: str
+    input_topic: str
+    group_id: str
+    alerts_topic: str
+    dead_letter_topic: str
+    redis: str  # its address, without secrets
+    model: str  # directory
+    model_name: str  # empty: there is no model that can be used
+    model_problem: str  # why there is none
+    budget_per_sensor_day: float
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaPart:
+    """What Kafka said."""
+
+    group: GroupProgress
+    speed: Speed
+    standing_s: float  # for so long no position has moved although there is something to read; 0: it moves, or is at the end
+    alarms: Alarms
+    dead_letters: DeadLetters
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Why something does not answer, and since when."""
+
+    seconds: float  # since it last answered, or since it was first asked
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole. A part is None as long as it was never known; with an outage it is what was known last."""
+
+    at_ms: int
+    subject: Subject
+    kafka: KafkaPart | None
+    kafka_outage: Outage | None
+    stored: StoredSensors | None
+    redis_outage: Outage | None
+
+    @property
+    def open_incidents(self) -> tuple[OpenIncident, ...]:
+        """Return the open incidents, the newest first."""
+        if self.kafka is None:
+            empty = Alarms(0, 0, is_complete=False, open=())
+            return with_stored(empty, self.stored.sensors) if self.stored else ()
+        return with_stored(self.kafka.alarms, self.stored.sensors if self.stored else ())
+
+    @property
+    def allowed_alarms(self) -> float | None:
+        """Return how many alarms of the score the budget allows all sensors in a day; None if that is not known."""
+        if self.stored is None or not self.subject.model_name:
+            return None
+        return self.stored.total * self.subject.budget_per_sensor_day
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is wrong with the detector, not with the sensors: what, and what to do."""
+
+    code: str
+    text: str
+
+
+def problems_of(status: Status) -> list[Problem]:
+    """Return what is wrong, the most fundamental first. `no_model` is in the list only if the model cannot be used."""
+    found = [*_away(status), *_of_kafka(status)]
+    if status.stored is not None:
+        found += _of_store(status)
+    if status.subject.model_problem and not status.subject.model_name:
+        found.append(Problem("model", status.subject.model_problem))
+    return found
+
+
+def _away(status: Status) -> list[Problem]:
+    found = []
+    for code, name, outage in (("kafka", "Kafka", status.kafka_outage), ("redis", "Redis", status.redis_outage)):
+        if outage is not None:
+            text = f"{name} has not answered for {duration(outage.seconds)}: {outage.reason}"
+            found.append(Problem(code, text))
+    return found
+
+
+def _of_kafka(status: Status) -> list[Problem]:
+    part, subject = status.kafka, status.subject
+    if part is None:
+        return []
+    if not part.group.partitions:
+        text = f"there is no topic {subject.input_topic} at {subject.brokers}: check STREAM_DETECTOR_KAFKA__INPUT_TOPIC"
+        return [Problem("no_topic", text)]
+    if not part.group.members:
+        how = "has no members" if part.group.has_committed else "has no members and never committed a position"
+        text = f"no detector seems to run: group {subject.group_id} {how}. Start `stream-detector run` with these settings"
+        return [Problem("no_detector", text)]
+    if part.standing_s >= STANDING_SECONDS:
+        text = (
+            f"no position has moved for {duration(part.standing_s)}, though {part.group.lag:,} records wait: read the "
+            "detector's log and /readyz; it may be starting, restoring, or waiting for Redis"
+        )
+        return [Problem("standing", text)]
+    return []
+
+
+def _of_store(status: Status) -> list[Problem]:
+    stored, subject = status.stored, status.subject
+    assert stored is not None
+    if not stored.persisted:
+        text = (
+            f"Redis at {subject.redis} holds no state of group {subject.group_id} and topic {subject.input_topic}: either no "
+            "detector has run yet, or it uses another Redis, group or topic. Compare STREAM_DETECTOR_REDIS__URL, "
+            "STREAM_DETECTOR_KAFKA__GROUP_ID and STREAM_DETECTOR_KAFKA__INPUT_TOPIC with its settings"
+        )
+        return [Problem("no_state", text)]
+    found = []
+    if stored.foreign_layouts:
+        text = (
+            f"stored state has layout {stored.foreign_layouts[0]}, which this version cannot read: use the version that "
+            "the detector runs"
+        )
+        found.append(Problem("layout", text))
+    if subject.model_name and not stored.fits_model:
+        text = (
+            f"the model in {subject.model} has other features or another window than the stored state: the detector may run "
+            "with another model, or not have started with this one yet. Set STREAM_DETECTOR_MODEL__DIRECTORY as it has it"
+        )
+        found.append(Problem("other_model", text))
+    return found

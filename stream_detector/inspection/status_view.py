@@ -1,0 +1,174 @@
+"""Draws a status for the terminal, in lines that fit it. Control characters in names and texts from topics are escaped."""
+
+from __future__ import annotations
+
+import textwrap
+
+from rich.text import Text
+
+from stream_detector.alert_view import Palette
+from stream_detector.amounts import number
+from stream_detector.detection.transition import ANOMALY, OPENED
+from stream_detector.inspection.sensors import FILLING, IN_INCIDENT, LEARNING, READY, SILENT, STATES, SensorStatus
+from stream_detector.inspection.status import KafkaPart, Status, problems_of
+from stream_detector.inspection.stored import StoredSensors
+from stream_detector.timestamps import duration, shown_time
+
+_LABEL = 11  # columns of a line's first word
+_LEAST_WIDTH = 40
+_NAME = 28
+_WORDS = {
+    IN_INCIDENT: "in an incident",
+    SILENT: "silent",
+    FILLING: "filling",
+    LEARNING: "learning its scale",
+    READY: "ready",
+}
+_STYLES = {IN_INCIDENT: "bold red", SILENT: "bold yellow", FILLING: "cyan", LEARNING: "cyan", READY: "green"}
+_MOST_ABOUT = 300
+
+
+def render_status(status: Status, palette: Palette, width: int, limit: int) -> list[Text]:
+    """Return lines of at most `width` columns, with at most `limit` sensors, open incidents, and dead letters each."""
+    view = _View(status, palette, max(width, _LEAST_WIDTH), limit)
+    return view.lines()
+
+
+class _View:
+    """Builds the lines."""
+
+    def __init__(self, status: Status, palette: Palette, width: int, limit: int) -> None:
+        self._status, self._palette, self._width, self._limit = status, palette, width, limit
+        self._lines: list[Text] = []
+
+    def lines(self) -> list[Text]:
+        """Return all lines."""
+        status = self._status
+        title = f"{status.subject.input_topic}, group {status.subject.group_id}"
+        self._wrapped("status of", f"{self._shown(title, 120)} at {shown_time(status.at_ms // 1000 * 1000)}", "bold")
+        for problem in problems_of(status):
+            self._wrapped("problem", self._shown(problem.text, 600), "bold red")
+        self._model()
+        if status.kafka is not None:
+            self._detector(status.kafka)
+        if status.stored is not None:
+            self._sensors(status.stored)
+        if status.kafka is not None:
+            self._alarms(status.kafka)
+        self._incidents()
+        if status.kafka is not None:
+            self._dead_letters(status.kafka)
+        return self._lines
+
+    def _model(self) -> None:
+        subject = self._status.subject
+        if subject.model_name:
+            self._wrapped("model", self._shown(subject.model_name, 80))
+        elif not subject.model_problem:
+            self._wrapped("model", f"none yet in {self._shown(subject.model, 80)}: only the rules watch", "yellow")
+
+    def _detector(self, part: KafkaPart) -> None:
+        group, speed = part.group, part.speed
+        members = f"{group.members} running" if group.members else "none running"
+        self._wrapped("detectors", members if group.members else "none running", "" if group.members else "bold red")
+        if not group.partitions:
+            return
+        parts = [_plural(len(group.partitions), "partition")]
+        if speed.arriving is not None:
+            parts.append(f"{number(speed.arriving)} readings/s arrive")
+        if speed.committed is not None:
+            parts.append(f"{number(speed.committed)}/s are dealt with")
+        parts.append(f"lag {group.lag:,}" if group.has_committed else "no position committed yet")
+        self._wrapped("input", ", ".join(parts))
+
+    def _sensors(self, stored: StoredSensors) -> None:
+        counts = [f"{stored.counts[state]:,} {_WORDS[state]}" for state in STATES if stored.counts.get(state)]
+        first = f"the first {stored.total:,} (there are more): " if stored.is_cut else f"{stored.total:,}: "
+        text = first + ", ".join(counts) if stored.total else "none stored yet"
+        if stored.unknown and self._status.subject.model_name:
+            text += f"; {stored.unknown:,} unknown to the model"
+        if stored.unreadable:
+            text += f"; {stored.unreadable:,} that cannot be read"
+        self._wrapped("sensors", text)
+        shown = stored.sensors[: self._limit]
+        for one in shown:
+            self._sensor(one)
+        if stored.total > len(shown):
+            self._wrapped("", f"... and {stored.total - len(shown):,} more; --limit N shows more", "dim")
+
+    def _sensor(self, one: SensorStatus) -> None:
+        name_width = min(_NAME, self._width // 3)
+        state = self._state(one) + ("" if one.is_known else ", unknown")
+        line = Text("  ").append(f"{self._shown(one.sensor, name_width):<{name_width}} ", "bold")
+        room = self._width - line.cell_len - 13
+        line.append(f"{self._shown(state, room):<{room}} ", _STYLES[one.state])
+        line.append(self._ago(one.last_ms)[:12])
+        line.rstrip()
+        self._lines.append(line)
+
+    def _state(self, one: SensorStatus) -> str:
+        if one.state == FILLING:
+            return f"filling {one.filled} of {one.window_length}"
+        if one.state == LEARNING:
+            return f"learning its scale, {one.learned:,} of {one.to_learn:,}" if one.to_learn > one.learned else "learning"
+        if one.state == IN_INCIDENT:
+            return "in an incident: " + ", ".join(kind.type for kind in one.incidents)
+        return _WORDS[one.state]
+
+    def _alarms(self, part: KafkaPart) -> None:
+        alarms, allowed = part.alarms, self._status.allowed_alarms
+        least = "" if alarms.is_complete else "at least "
+        text = f"{least}{alarms.anomalies:,} of the score in 24 h"
+        if allowed is not None:
+            more = "or more " if self._status.stored and self._status.stored.is_cut else ""
+            budget = self._status.subject.budget_per_sensor_day
+            text += f", {number(allowed)} {more}allowed ({budget:g} per sensor and day)"
+        text += f"; {least}{alarms.of_rules:,} of the rules"
+        is_over = allowed is not None and alarms.anomalies > max(1.0, allowed)
+        self._wrapped("alarms", text, "yellow" if is_over else "")
+
+    def _incidents(self) -> None:
+        found = self._status.open_incidents
+        self._wrapped("open", _plural(len(found), "incident") if found else "no incident")
+        for one in found[: self._limit]:
+            kind = one.severity if one.type == ANOMALY else " ".join(filter(None, (one.severity, one.type)))
+            name = self._shown(one.sensor, _NAME) or "the whole input"
+            head = f"{self._palette.marks[OPENED]} {name} {kind} since {shown_time(one.since_ms // 1000 * 1000)}"
+            self._block(head, "bold" if one.severity != "critical" else "bold red", indent=2)
+            self._block(self._shown(one.about, _MOST_ABOUT), "", indent=4)
+        if len(found) > self._limit:
+            self._wrapped("", f"... and {len(found) - self._limit:,} more", "dim")
+
+    def _dead_letters(self, part: KafkaPart) -> None:
+        found = part.dead_letters
+        least = "" if found.is_complete else "at least "
+        self._wrapped("unusable", f"{least}{_plural(found.last_hour, 'record')} in the last hour (dead letters)")
+        for one in found.newest[: min(self._limit, 3)]:
+            text = f"{self._ago(one.at_ms)}: {one.reason}, {one.detail} ({one.place})"
+            self._block(self._shown(text, 240), "dim", indent=2)
+
+    def _ago(self, time_ms: int) -> str:
+        if time_ms < 0:
+            return "never"
+        seconds = (self._status.at_ms - time_ms) / 1000.0
+        if seconds < 0:
+            return f"{duration(-seconds)} ahead"
+        return f"{duration(round(seconds) if seconds >= 1 else 0)} ago"
+
+    def _shown(self, text: str, length: int) -> str:
+        return self._palette.printable(text, length)
+
+    def _wrapped(self, label: str, text: str, style: str = "") -> None:
+        """Add a labelled line, and where it does not fit others below its text."""
+        lines = textwrap.wrap(text, self._width - _LABEL) or [""]
+        for at, line in enumerate(lines):
+            self._lines.append(Text(f"{label if at == 0 else '':<{_LABEL}}", "dim").append(line, style))
+
+    def _block(self, text: str, style: str, indent: int) -> None:
+        space = " " * indent
+        lines = textwrap.wrap(text, self._width, initial_indent=space, subsequent_indent=space)
+        self._lines += [Text(line, style) for line in lines]
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

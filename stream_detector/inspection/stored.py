@@ -1,0 +1,149 @@
+"""Looks through the stored state of all sensors: a bounded number of them, for a bounded time, a page at a time."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from stream_detector.detection.silence import PartitionSilence, read_note
+from stream_detector.inspection.judge import Judge
+from stream_detector.inspection.sensors import SensorStatus, sensors_of
+from stream_detector.ports import PartitionMeta, Scanned
+
+_PAGE = 1_000
+#: Partitions are looked for by number, until so many in a row have no state.
+_MOST_MISSING = 32
+
+
+class StateReader(Protocol):
+    """The part of ports.StateStore that only reads."""
+
+    def meta(self, partition: int) -> PartitionMeta | None:
+        """Read a partition's metadata; None if there is none."""
+
+    def load(self, partition: int, epoch: bytes, sensors: list[str]) -> list[bytes | None]:
+        """Read the state of sensors, in order; None where absent or of another epoch."""
+
+    def scan(self, partition: int, epoch: bytes, cursor: str, count: int) -> Scanned:
+        """Read some of a partition's stored sensors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much is looked at."""
+
+    sensors: int = 100_000
+    seconds: float = 10.0
+    shown: int = 1_000  # sensors that the result names
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What was committed with a position in Kafka: it may know of more silences than the stored note."""
+
+    position: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSensors:
+    """What the store holds."""
+
+    persisted: Mapping[int, int]  # position of each partition; negative: its state is being rebuilt
+    counts: Mapping[str, int]  # sensors by state
+    unknown: int  # sensors that the model does not know
+    sensors: tuple[SensorStatus, ...]  # the first ones, what needs attention first
+    is_cut: bool  # there are more sensors than were looked at
+    unreadable: int = 0  # records of another layout than their partition says
+    foreign_layouts: tuple[str, ...] = ()  # layouts that this program cannot read
+    fits_model: bool = True  # all of it is of the layout of the model
+
+    @property
+    def total(self) -> int:
+        """How many sensors were looked at."""
+        return sum(self.counts.values())
+
+
+def metas_of(store: StateReader) -> dict[int, PartitionMeta]:
+    """Return the metadata of all partitions with stored state. Blocks; raises StoreUnavailableError."""
+    found: dict[int, PartitionMeta] = {}
+    number = 0
+    while number <= max(found, default=-1) + _MOST_MISSING:
+        meta = store.meta(number)
+        if meta is not None:
+            found[number] = meta
+        number += 1
+    return found
+
+
+@dataclass(slots=True)
+class _Tally:
+    counts: Counter[str] = field(default_factory=Counter)
+    unknown: int = 0
+    unreadable: int = 0
+    first: list[SensorStatus] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)  # of the partition: a scan may find a sensor twice
+
+    def add(self, found: list[SensorStatus], shown: int) -> None:
+        self.counts.update(one.state for one in found)
+        self.unknown += sum(not one.is_known for one in found)
+        self.first = heapq.nsmallest(shown, [*self.first, *found], key=lambda one: one.order)
+
+
+def look_through(
+    store: StateReader,
+    judge_of: Callable[[str], Judge | None],
+    notes: Mapping[int, Note],
+    bounds: Bounds,
+    now: Callable[[], float],
+) -> StoredSensors:
+    """Look through the stored sensors of all partitions. Blocks for about `bounds.seconds`; raises StoreUnavailableError.
+
+    `judge_of` returns the judge of a layout, None for one that this program cannot read.
+    """
+    until, tally, is_cut = now() + bounds.seconds, _Tally(), False
+    metas = metas_of(store)
+    judges = {number: judge_of(meta.layout) for number, meta in metas.items()}
+    for number, meta in metas.items():
+        judge = judges[number]
+        if judge is None or meta.next_position < 0:
+            continue
+        tally.seen.clear()
+        known = [note for note in (read_note(meta.note, meta.next_position), _committed(notes.get(number))) if note]
+        for page in _pages(store, number, meta.epoch):
+            if is_cut := now() > until or sum(tally.counts.values()) >= bounds.sensors:
+                break
+            fresh = {name: record for name, record in page.items() if name not in tally.seen}
+            tally.seen.update(fresh)
+            found, unreadable = sensors_of(number, fresh, judge, known)
+            tally.unreadable += unreadable
+            tally.add(found, bounds.shown)
+        if is_cut:
+            break
+    return StoredSensors(
+        persisted={number: meta.next_position for number, meta in metas.items()},
+        counts=dict(tally.counts),
+        unknown=tally.unknown,
+        sensors=tuple(tally.first),
+        is_cut=is_cut,
+        unreadable=tally.unreadable,
+        foreign_layouts=tuple(sorted({metas[number].layout for number, judge in judges.items() if judge is None})),
+        fits_model=all(judge is None or judge.model is not None for judge in judges.values()),
+    )
+
+
+def _pages(store: StateReader, partition: int, epoch: bytes) -> Iterator[Mapping[str, bytes]]:
+    cursor = ""
+    while True:
+        page = store.scan(partition, epoch, cursor, _PAGE)
+        yield page.records
+        cursor = page.cursor
+        if not cursor:
+            return
+
+
+def _committed(note: Note | None) -> PartitionSilence | None:
+    return None if note is None else read_note(note.text, note.position)
