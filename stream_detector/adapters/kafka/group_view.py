@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
+from kafka.errors import GroupIdNotFoundError, KafkaError
 
 from stream_detector.adapters.kafka.connect import open_client
 from stream_detector.adapters.kafka.errors import translate
@@ -44,6 +44,8 @@ class GroupView:
         name = self._settings.group_id
         try:
             found = self._admin.describe_groups([name])[name]
+        except GroupIdNotFoundError:  # what newer brokers say of a group without members or positions
+            return GroupDescription("Dead", 0)
         except KafkaError as error:
             raise translate(error, f"looking up group {name}") from error
         return GroupDescription(str(found.get("group_state") or found.get("state") or ""), len(found.get("members") or ()))
@@ -53,6 +55,8 @@ class GroupView:
         name, topic = self._settings.group_id, self._settings.input_topic
         try:
             found = self._admin.list_group_offsets(name)[name]
+        except GroupIdNotFoundError:
+            return {}
         except KafkaError as error:
             raise translate(error, f"looking up the positions of group {name}") from error
         return {
