@@ -96,9 +96,12 @@ def problems_of(status: Status) -> list[Problem]:
 
 def _away(status: Status) -> list[Problem]:
     found = []
-    for code, name, outage in (("kafka", "Kafka", status.kafka_outage), ("redis", "Redis", status.redis_outage)):
-        if outage is not None:
-            text = f"{name} has not answered for {duration(outage.seconds)}: {outage.reason}"
+    parts = (("kafka", "Kafka", status.kafka_outage, status.kafka), ("redis", "Redis", status.redis_outage, status.stored))
+    for code, name, outage, part in parts:
+        if outage is not None and part is None:
+            found.append(Problem(code, f"{name} does not answer: {outage.reason}"))
+        elif outage is not None:
+            text = f"{name} has not answered for {duration(outage.seconds)}, and what it said then is shown: {outage.reason}"
             found.append(Problem(code, text))
     return found
 

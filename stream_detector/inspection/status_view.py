@@ -55,7 +55,8 @@ class _View:
             self._sensors(status.stored)
         if status.kafka is not None:
             self._alarms(status.kafka)
-        self._incidents()
+        if status.kafka is not None or status.stored is not None:
+            self._incidents()
         if status.kafka is not None:
             self._dead_letters(status.kafka)
         return self._lines
@@ -153,7 +154,7 @@ class _View:
         seconds = (self._status.at_ms - time_ms) / 1000.0
         if seconds < 0:
             return f"{duration(-seconds)} ahead"
-        return f"{duration(round(seconds) if seconds >= 1 else 0)} ago"
+        return f"{duration(float(round(seconds)))} ago"
 
     def _shown(self, text: str, length: int) -> str:
         return self._palette.printable(text, length)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from kafka import KafkaAdminClient
-from kafka.errors import GroupIdNotFoundError, KafkaError
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    GroupIdNotFoundError,
+    KafkaError,
+    NotCoordinatorError,
+)
 
 from stream_detector.adapters.kafka.connect import open_client
 from stream_detector.adapters.kafka.errors import translate
 from stream_detector.adapters.kafka.options import admin_options
 from stream_detector.settings.schema import KafkaSettings
+
+_PAUSE_SECONDS = 0.25
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,7 @@ class GroupView:
         """Return the group's state and how many members it has."""
         name = self._settings.group_id
         try:
-            found = self._admin.describe_groups([name])[name]
+            found = self._patiently(lambda: self._admin.describe_groups([name])[name])
         except GroupIdNotFoundError:  # what newer brokers say of a group without members or positions
             return GroupDescription("Dead", 0)
         except KafkaError as error:
@@ -54,7 +66,7 @@ class GroupView:
         """Return the group's position in each partition of the input topic that has one."""
         name, topic = self._settings.group_id, self._settings.input_topic
         try:
-            found = self._admin.list_group_offsets(name)[name]
+            found = self._patiently(lambda: self._admin.list_group_offsets(name)[name])
         except GroupIdNotFoundError:
             return {}
         except KafkaError as error:
@@ -64,6 +76,17 @@ class GroupView:
             for tp, one in found.items()
             if tp.topic == topic and one.offset >= 0
         }
+
+    def _patiently(self, ask: Callable[[], _Answer]) -> _Answer:
+        """Ask until the group has a coordinator, bounded: new brokers have none for a moment."""
+        deadline = time.monotonic() + self._settings.request_timeout_seconds
+        while True:
+            try:
+                return ask()
+            except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
 
     def close(self) -> None:
         """Release the connections. Idempotent."""
