@@ -30,6 +30,7 @@ COMMANDS = {
     "watch": "show alerts as they arrive",
     "dead-letters": "list the records that could not be used, by reason, and write them back after a fix",
     "status": "show what the detector watches, and how it does, live or as JSON",
+    "show": "show a sensor's last window beside what was expected",
     "simulate": "generate readings of a fleet of pumps, with faults, in a topic or a file",
     "demo": "run everything in one terminal, on embedded servers",
 }

@@ -135,6 +135,19 @@ def look_through(
     )
 
 
+def stored_names(
+    store: StateReader, metas: Mapping[int, PartitionMeta], most: int, now: Callable[[], float], seconds: float
+) -> list[str]:
+    """Return names of stored sensors, at most so many, looked for as long. Blocks; raises StoreUnavailableError."""
+    until, found = now() + seconds, dict[str, None]()
+    for number, meta in metas.items():
+        for page in _pages(store, number, meta.epoch):
+            found.update(dict.fromkeys(page))
+            if len(found) >= most or now() > until:
+                return list(found)
+    return list(found)
+
+
 def _pages(store: StateReader, partition: int, epoch: bytes) -> Iterator[Mapping[str, bytes]]:
     cursor = ""
     while True:
