@@ -137,11 +137,11 @@ def _follow(looks: Looks, arguments: argparse.Namespace) -> Status:
     threads = [threading.Thread(target=_repeat, args=(look, every), daemon=True) for look in (looks.kafka, looks.store)]
     for thread in threads:
         thread.start()
-    console = Console(highlight=False, markup=False, emoji=False)
+    console, palette = Console(highlight=False, markup=False, emoji=False), _palette()
     with Live(console=console, auto_refresh=False, screen=False, vertical_overflow="crop") as live:
         while True:
             limit = arguments.limit or max(3, (console.height - _OTHER_LINES) // 2)
-            lines = render_status(looks.status(3 * every + 1.0), _palette(), console.width - 1, limit)
+            lines = render_status(looks.status(3 * every + 1.0), palette, console.width - 1, limit)
             live.update(Text("\n").join(lines[: max(1, console.height - 1)]), refresh=True)
             time.sleep(0.5)
 

@@ -31,8 +31,8 @@ def stored_window(records: Records) -> StoredWindow:
     rows = int(appended.rows[0])
     values = appended.timed_windows(only)[0]
     seconds = _seconds_before(appended, rows)
-    times_ms = int(records["header"]["last_time_ms"][0]) - np.rint(1000.0 * seconds).astype(np.int64)
-    is_row = np.arange(len(values)) >= np.flatnonzero(~np.isnan(seconds))[0] if rows else np.zeros(len(values), np.bool_)
+    is_row = ~np.isnan(seconds)
+    times_ms = int(records["header"]["last_time_ms"][0]) - np.rint(1000.0 * np.where(is_row, seconds, 0.0)).astype(np.int64)
     return StoredWindow(values, times_ms, is_row, rows, appended.newest_values()[0])
 
 
