@@ -17,6 +17,7 @@ from stream_detector.timestamps import duration, shown_time
 _LABEL = 11  # columns of a line's first word
 _LEAST_WIDTH = 40
 _NAME = 28
+_JOINED = "\xa0"  # a space at which no line is broken
 _WORDS = {
     IN_INCIDENT: "in an incident",
     SILENT: "silent",
@@ -83,7 +84,11 @@ class _View:
         self._wrapped("input", ", ".join(parts))
 
     def _sensors(self, stored: StoredSensors) -> None:
-        counts = [f"{stored.counts[state]:,} {_WORDS[state]}" for state in STATES if stored.counts.get(state)]
+        counts = [
+            f"{stored.counts[state]:,}{_JOINED}{_WORDS[state].replace(' ', _JOINED)}"
+            for state in STATES
+            if stored.counts.get(state)
+        ]
         first = f"the first {stored.total:,} (there are more): " if stored.is_cut else f"{stored.total:,}: "
         text = first + ", ".join(counts) if stored.total else "none stored yet"
         if stored.unknown and self._status.subject.model_name:
@@ -99,7 +104,7 @@ class _View:
 
     def _sensor(self, one: SensorStatus) -> None:
         name_width = min(_NAME, self._width // 3)
-        state = self._state(one) + ("" if one.is_known else ", unknown")
+        state = self._state(one) + ("" if one.is_known or one.state == LEARNING else ", unknown")
         line = Text("  ").append(f"{self._shown(one.sensor, name_width):<{name_width}} ", "bold")
         room = self._width - line.cell_len - 13
         line.append(f"{self._shown(state, room):<{room}} ", _STYLES[one.state])
@@ -163,7 +168,8 @@ class _View:
         """Add a labelled line, and where it does not fit others below its text."""
         lines = textwrap.wrap(text, self._width - _LABEL) or [""]
         for at, line in enumerate(lines):
-            self._lines.append(Text(f"{label if at == 0 else '':<{_LABEL}}", "dim").append(line, style))
+            shown = line.replace(_JOINED, " ")
+            self._lines.append(Text(f"{label if at == 0 else '':<{_LABEL}}", "dim").append(shown, style))
 
     def _block(self, text: str, style: str, indent: int) -> None:
         space = " " * indent

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+import redis
 from kafka import KafkaAdminClient
 
 from stream_detector.adapters.kafka.alerts_reader import AlertsReader
@@ -103,6 +106,39 @@ def test_no_client_creates_the_topic_that_it_looks_for(
     with KafkaTopics(settings) as topics:
         names = (settings.input_topic, settings.alerts_topic, settings.dead_letter_topic)
         assert [topics.describe(name) for name in names] == [None] * 3
+
+
+@pytest.mark.parametrize("command", [("status", "--json"), ("show", "pump-1")])
+def test_status_and_show_create_no_topic_and_no_key(
+    obliging_kafka: str, redis_url: str, unique_name: str, tmp_path: Path, command: Sequence[str]
+) -> None:
+    settings = KafkaSettings(
+        brokers=obliging_kafka,
+        input_topic=f"{unique_name}.in",
+        alerts_topic=f"{unique_name}.out",
+        dead_letter_topic=f"{unique_name}.dead",
+        group_id=unique_name,
+        request_timeout_seconds=5,
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-m", "stream_detector", *command],
+        env=environment(settings, redis_url, tmp_path / "no-model"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == {"status": 4, "show": 1}[command[0]], done.stderr
+    time.sleep(1.0)
+    with KafkaTopics(settings) as topics:
+        names = settings.input_topic, settings.alerts_topic, settings.dead_letter_topic
+        assert [topics.describe(name) for name in names] == [None, None, None]
+    with closing(KafkaAdminClient(bootstrap_servers=obliging_kafka)) as admin:
+        assert unique_name not in {group["group_id"] for group in admin.list_groups()}
+    with closing(redis.Redis.from_url(redis_url)) as client:
+        assert list(client.scan_iter(f"*{unique_name}*")) == []
 
 
 def produce(topics: Topics, first: int, count: int) -> None:

@@ -67,6 +67,11 @@ class Story:
     redis_away: Done
     kafka_away: Done
     no_model: Done
+    show: dict[str, Done]
+    show_text: Done
+    show_strange: Done
+    show_no_model: Done
+    page: str
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +95,7 @@ def story(
         told = run(environ, "status", "--json"), run(environ, "status", "--once"), run(environ, "status", "--limit", "1")
         live, live_seconds = watch_live(environ)
         service.stop()
+        without_model = environ | {"STREAM_DETECTOR_MODEL__DIRECTORY": str(directory / "none")}
         closed = "redis://127.0.0.1:1/0"
         yield Story(
             environ,
@@ -100,8 +106,20 @@ def story(
             after=run(environ, "status", "--json"),
             redis_away=run(environ | {"STREAM_DETECTOR_REDIS__URL": closed}, "status", "--json"),
             kafka_away=run(environ | {"STREAM_DETECTOR_KAFKA__BROKERS": "127.0.0.1:1"}, "status"),
-            no_model=run(environ | {"STREAM_DETECTOR_MODEL__DIRECTORY": str(directory / "none")}, "status", "--json"),
+            no_model=run(without_model, "status", "--json"),
+            show={sensor: run(environ, "show", sensor, "--json") for sensor in (FAULTY, NEW)},
+            show_text=run(environ, "show", FAULTY),
+            show_strange=run(environ, "show", "pmp-1"),
+            show_no_model=run(without_model, "show", READY, "--json"),
+            page=page_of(environ, directory / "page.html"),
         )
+
+
+def page_of(environ: Mapping[str, str], path: Path) -> str:
+    """Return the page of the faulty sensor."""
+    done = run(environ, "show", FAULTY, "--html", str(path))
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    return path.read_text(encoding="utf-8")
 
 
 def watch_live(environ: Mapping[str, str]) -> tuple[str, float]:
@@ -216,3 +234,51 @@ def test_without_a_model_the_sensors_are_shown_as_far_as_they_can_be_judged(stor
     assert told["model"] is None
     assert sensors(story.no_model)[NEW]["state"] == "filling"
     assert codes(story.no_model) == ["no_detector"]  # and no model is no error
+
+
+def test_show_tells_the_values_the_expected_values_and_what_is_blamed(story: Story) -> None:
+    told = json.loads(story.show[FAULTY].stdout)
+    first = told["features"][0]
+    heated = [tiny_values(READINGS, 1)[second, 0] + 60.0 for second in range(READINGS - WINDOW_LENGTH, READINGS)]
+
+    assert (told["state"], told["is_anomalous"], first["name"], first["unit"]) == ("in_incident", True, "temperature", "°C")
+    assert first["values"] == pytest.approx(heated, rel=1e-5)
+    assert first["values"][-1] - first["expected"][-1] > 10.0
+    assert first["marked"]
+    assert told["times"][-1] == "2026-01-01T20:40:59.000Z"
+    assert "temperature" in told["incidents"][0]["about"]
+
+
+def test_show_says_why_a_filling_window_has_no_score(story: Story) -> None:
+    told = json.loads(story.show[NEW].stdout)
+
+    assert (told["score"], told["not_scored"]) == (None, "its window is filling, 3 of 8 readings")
+    assert len(told["features"][0]["values"]) == 3
+
+
+def test_show_draws_in_80_columns(story: Story) -> None:
+    lines = story.show_text.stdout.splitlines()
+
+    assert story.show_text.returncode == 0
+    assert max(map(len, lines)) <= 80
+    assert "temperature [°C]" in lines
+
+
+def test_a_sensor_that_does_not_exist_brings_the_nearest_names(story: Story) -> None:
+    assert story.show_strange.returncode == 1
+    assert "there is no sensor pmp-1 among the 4 stored ones; did you mean pump-1" in story.show_strange.stderr
+    assert "Traceback" not in story.show_strange.stderr
+
+
+def test_without_a_model_show_has_the_values_only(story: Story) -> None:
+    told = json.loads(story.show_no_model.stdout)
+
+    assert told["score"] is None
+    assert "there is no model in" in told["not_scored"]
+    assert [len(one["values"]) for one in told["features"]] == [WINDOW_LENGTH] * 2
+
+
+def test_the_page_has_a_chart_of_each_feature(story: Story) -> None:
+    assert story.page.count("<svg") == len(FEATURES)
+    assert 'class="expected"' in story.page
+    assert '<section class="marked"><h2>temperature [°C]</h2>' in story.page

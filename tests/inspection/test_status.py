@@ -1,0 +1,181 @@
+"""A status: what is wrong, and how it looks in a terminal and as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_detector.alert_view import ASCII, UNICODE, Palette
+from stream_detector.inspection.alarms import Alarms, OpenIncident
+from stream_detector.inspection.dead_letters import DeadLetter, DeadLetters
+from stream_detector.inspection.progress import GroupProgress, PartitionProgress, Speed, speed_between
+from stream_detector.inspection.sensors import FILLING, IN_INCIDENT, LEARNING, READY, SILENT, OpenType, SensorStatus
+from stream_detector.inspection.status import KafkaPart, Outage, Status, Subject, problems_of
+from stream_detector.inspection.status_json import status_document
+from stream_detector.inspection.status_view import render_status
+from stream_detector.inspection.stored import Note, StoredSensors
+
+NOW_MS = 1_796_000_000_000
+SUBJECT = Subject(
+    brokers="kafka:9092",
+    input_topic="plant",
+    group_id="detectors",
+    alerts_topic="alerts",
+    dead_letter_topic="dead",
+    redis="redis:6379",
+    model="model",
+    model_name="pumps v1",
+    model_problem="",
+    budget_per_sensor_day=0.5,
+)
+PARTITIONS = PartitionProgress(0, 100, Note(90, "")), PartitionProgress(1, 50, Note(50, "")), PartitionProgress(2, 7, None)
+GROUP = GroupProgress(10.0, PARTITIONS, members=2, group_state="Stable")
+SENSORS = (
+    SensorStatus(
+        "pump-1", 0, IN_INCIDENT, NOW_MS - 2_000, 64, 64, is_known=True, incidents=(OpenType("anomaly", 5, NOW_MS - 60_000),)
+    ),
+    SensorStatus("pump-2", 0, SILENT, NOW_MS - 600_000, 64, 64, is_known=True),
+    SensorStatus("pump-3", 1, FILLING, NOW_MS - 1_000, 12, 64, is_known=False),
+    SensorStatus("pump-4", 1, LEARNING, NOW_MS - 1_000, 64, 64, is_known=False, learned=300, to_learn=1024),
+    SensorStatus("pump-5", 1, READY, NOW_MS, 64, 64, is_known=True),
+)
+STORED = StoredSensors(
+    persisted={0: 90, 1: 50},
+    counts={IN_INCIDENT: 1, SILENT: 1, FILLING: 1, LEARNING: 1, READY: 1},
+    unknown=2,
+    sensors=SENSORS,
+    is_cut=False,
+)
+KAFKA = KafkaPart(
+    group=GROUP,
+    speed=Speed(412.0, 400.0),
+    standing_s=0.0,
+    alarms=Alarms(3, 1, is_complete=True, open=(OpenIncident("pump-1", "anomaly", NOW_MS - 60_000, "high", "flow 3, not 1"),)),
+    dead_letters=DeadLetters(
+        2, is_complete=True, newest=(DeadLetter(NOW_MS - 5_000, "not_json", "ends early", "plant partition 0 offset 3"),)
+    ),
+)
+STATUS = Status(NOW_MS, SUBJECT, KAFKA, None, STORED, None)
+
+
+def drawn(status: Status, palette: Palette = UNICODE, width: int = 80, limit: int = 20) -> list[str]:
+    return [line.plain for line in render_status(status, palette, width, limit)]
+
+
+def codes(status: Status) -> list[str]:
+    return [one.code for one in problems_of(status)]
+
+
+def test_all_is_well_draws_what_is_watched_in_lines_of_80_columns() -> None:
+    assert drawn(STATUS) == [
+        "status of  plant, group detectors at 2026-11-30 00:53:20Z",
+        "model      pumps v1",
+        "detectors  2 running",
+        "input      3 partitions, 412 readings/s arrive, 400/s are dealt with, lag 10",
+        "sensors    5: 1 in an incident, 1 silent, 1 filling, 1 learning its scale,",
+        "           1 ready; 2 unknown to the model",
+        "  pump-1                     in an incident: anomaly                2 s ago",
+        "  pump-2                     silent                                 10 min ago",
+        "  pump-3                     filling 12 of 64, unknown              1 s ago",
+        "  pump-4                     learning its scale, 300 of 1,024       1 s ago",
+        "  pump-5                     ready                                  0 s ago",
+        "alarms     3 of the score in 24 h, 2.5 allowed (0.5 per sensor and day); 1 of",
+        "           the rules",
+        "open       1 incident",
+        "  ● pump-1 high since 2026-11-30 00:52:20Z",
+        "    flow 3, not 1",
+        "unusable   2 records in the last hour (dead letters)",
+        "  5 s ago: not_json, ends early (plant partition 0 offset 3)",
+    ]
+
+
+def test_a_limit_names_what_needs_attention_and_counts_the_rest() -> None:
+    lines = drawn(STATUS, limit=1)
+
+    assert "... and 4 more; --limit N shows more" in "\n".join(lines)
+    assert not any("pump-2" in line for line in lines)
+
+
+def test_a_look_that_was_cut_says_so() -> None:
+    lines = " ".join(drawn(replace(STATUS, stored=replace(STORED, is_cut=True))))
+
+    assert "the first 5 (there are more)" in lines
+    assert "2.5 or more allowed" in lines
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (STATUS, []),
+        (replace(STATUS, kafka=None, kafka_outage=Outage(3.0, "no broker")), ["kafka"]),
+        (replace(STATUS, redis_outage=Outage(12.0, "refused")), ["redis"]),
+        (replace(STATUS, kafka=replace(KAFKA, group=replace(GROUP, partitions=()))), ["no_topic"]),
+        (replace(STATUS, kafka=replace(KAFKA, group=replace(GROUP, members=0))), ["no_detector"]),
+        (replace(STATUS, kafka=replace(KAFKA, standing_s=20.0)), ["standing"]),
+        (replace(STATUS, stored=replace(STORED, persisted={}, counts={}, sensors=())), ["no_state"]),
+        (replace(STATUS, stored=replace(STORED, foreign_layouts=("8:64:8:a",))), ["layout"]),
+        (replace(STATUS, stored=replace(STORED, fits_model=False)), ["other_model"]),
+        (replace(STATUS, subject=replace(SUBJECT, model_name="", model_problem="damaged")), ["model"]),
+        (replace(STATUS, subject=replace(SUBJECT, model_name="")), []),
+    ],
+)
+def test_what_is_wrong_with_the_detector_is_a_problem_and_what_is_wrong_with_a_sensor_is_not(
+    status: Status, expected: list[str]
+) -> None:
+    assert codes(status) == expected
+
+
+def test_while_redis_is_away_what_it_said_last_is_shown_with_for_how_long() -> None:
+    text = " ".join(" ".join(drawn(replace(STATUS, redis_outage=Outage(12.0, "refused")))).split())
+
+    assert "Redis has not answered for 12 s, and what it said then is shown: refused" in text
+    assert "pump-1" in text
+
+
+def test_nothing_known_yet_draws_a_title_only() -> None:
+    assert drawn(Status(NOW_MS, SUBJECT, None, None, None, None)) == [
+        "status of  plant, group detectors at 2026-11-30 00:53:20Z",
+        "model      pumps v1",
+    ]
+
+
+def test_the_document_has_the_same_facts() -> None:
+    told = json.loads(json.dumps(status_document(STATUS, 2)))
+
+    assert told["detector"]["lag"] == 10
+    assert [one["lag"] for one in told["detector"]["partitions"]] == [10, 0, None]
+    assert told["sensors"]["states"] == {"in_incident": 1, "silent": 1, "filling": 1, "learning": 1, "ready": 1}
+    assert [one["sensor_id"] for one in told["sensors"]["sensors"]] == ["pump-1", "pump-2"]
+    assert told["sensors"]["sensors"][1]["seconds_ago"] == 600.0
+    assert told["alarms"]["allowed_in_24_hours"] == 2.5
+    assert told["open_incidents"][0]["about"] == "flow 3, not 1"
+
+
+def test_the_speed_is_that_between_two_looks() -> None:
+    later = replace(GROUP, at_s=12.0, partitions=(replace(PARTITIONS[0], end=120, committed=Note(96, "")), *PARTITIONS[1:]))
+
+    assert speed_between(GROUP, later) == Speed(10.0, 3.0)
+    assert speed_between(None, later) == Speed(None, None)
+    assert speed_between(GROUP, replace(later, at_s=10.1)) == Speed(None, None)
+
+
+@given(
+    width=st.integers(40, 200),
+    name=st.text(max_size=60),
+    about=st.text(max_size=500),
+    is_plain=st.booleans(),
+)
+def test_no_line_is_wider_than_the_terminal_whatever_sensors_are_called(
+    width: int, name: str, about: str, is_plain: bool
+) -> None:
+    sensors = tuple(replace(one, sensor=name) for one in SENSORS)
+    incident = OpenIncident(name, "frozen", NOW_MS, "high", about)
+    kafka = replace(KAFKA, alarms=replace(KAFKA.alarms, open=(incident,)))
+    lines = drawn(replace(STATUS, kafka=kafka, stored=replace(STORED, sensors=sensors)), ASCII if is_plain else UNICODE, width)
+
+    assert max(map(len, lines)) <= width
+    assert all(line.isprintable() for line in lines)
