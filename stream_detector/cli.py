@@ -3,6 +3,8 @@
 Exit codes: 0 success, 1 an error (a message on stderr, no traceback), 2 wrong usage, 3 a trained model that is worse than the
 one it would replace, 130 interrupted, 143 ended by SIGTERM. `run` ends with 0 on SIGTERM and on Ctrl-C. Of `check`, 1 also
 means that something is wrong, and 2 that something could not be found out.
+one it would replace, 4 a problem that `status` found, 130 interrupted, 143 ended by SIGTERM. `run` ends with 0 on SIGTERM and on
+Ctrl-C.
 """
 
 from __future__ import annotations

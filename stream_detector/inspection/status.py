@@ -99,7 +99,7 @@ def _away(status: Status) -> list[Problem]:
     parts = (("kafka", "Kafka", status.kafka_outage, status.kafka), ("redis", "Redis", status.redis_outage, status.stored))
     for code, name, outage, part in parts:
         if outage is not None and part is None:
-            found.append(Problem(code, f"{name} does not answer: {outage.reason}"))
+            found.append(Problem(code, f"{name} cannot be read: {outage.reason}"))
         elif outage is not None:
             text = f"{name} has not answered for {duration(outage.seconds)}, and what it said then is shown: {outage.reason}"
             found.append(Problem(code, text))

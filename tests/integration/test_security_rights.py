@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,10 +16,12 @@ from stream_detector.adapters.kafka.source import KafkaSource
 from stream_detector.adapters.kafka.span_reader import KafkaReader
 from stream_detector.adapters.kafka.topics import KafkaTopics, ensure_topics
 from stream_detector.cli import main
+from stream_detector.commands.inspected import KafkaLook
 from stream_detector.errors import PermanentDeliveryError
 from stream_detector.readings import Membership, Message
 from stream_detector.settings.group import PREFIX
 from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.sources import load_settings
 from tests.integration.rights import PAGE, Grants, Right, documented, rights_of
 from tests.integration.topics import Topics, headers, until
 from tests.integration.unkeyed import STOP_SECONDS, rekey, rekey_environment
@@ -171,6 +173,28 @@ def test_watch_needs_the_listed_right_and_no_other(place: Place, command: Callab
     assert len(refused.splitlines()) == 1
 
 
+@pytest.mark.parametrize("right", rights_of("status"), ids=str)
+def test_status_needs_each_of_the_listed_rights_and_no_other(
+    right: Right, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in place.environment.items():
+        monkeypatch.setenv(name, value)
+    place.grants.give(rights_of("status"))
+    with closing(KafkaLook(load_settings(None, None), lambda: 0)) as looking:
+        allowed = looking.look()
+    place.grants.take(right)
+
+    with closing(KafkaLook(load_settings(None, None), lambda: 0)) as looking, pytest.raises(PermanentDeliveryError) as caught:
+        looking.look()
+
+    assert [one.end for one in allowed.group.partitions] == [1]
+    assert getattr(place.settings, right.setting) in str(caught.value)
+
+
+def test_show_needs_the_right_of_watch(place: Place) -> None:
+    assert rights_of("show") == [replace(right, command="show") for right in rights_of("watch")]
+
+
 def test_simulate_needs_the_listed_right_and_no_other(place: Place, command: Callable[..., str]) -> None:
     simulate = ("simulate", "--sensors", 1, "--duration-seconds", 3, "--speed", 100)
     refused = command(*simulate)
@@ -214,6 +238,7 @@ def test_training_from_the_topic_needs_the_listed_right_and_no_other(
 
 def test_every_listed_command_is_tried_here() -> None:
     tried = {"run", "run, topics missing", "watch", "simulate", "simulate, topic missing", "train --from-topic"}
+    tried |= {"status", "show"}
 
     assert {right.command for right in documented()} == tried
     assert {str(right) for right in rights_of("run")} == REFUSED.keys()

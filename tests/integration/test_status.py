@@ -223,7 +223,7 @@ def test_when_redis_is_away_the_rest_is_shown(story: Story) -> None:
 
 def test_when_kafka_is_away_the_sensors_are_shown(story: Story) -> None:
     assert story.kafka_away.returncode == 4
-    assert "Kafka does not answer: no Kafka broker at 127.0.0.1:1" in " ".join(story.kafka_away.stdout.split())
+    assert "Kafka cannot be read: no Kafka broker at 127.0.0.1:1" in " ".join(story.kafka_away.stdout.split())
     assert READY in story.kafka_away.stdout
     assert story.kafka_away.stderr == ""
 
