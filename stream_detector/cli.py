@@ -5,6 +5,8 @@ one it would replace, 130 interrupted, 143 ended by SIGTERM. `run` ends with 0 o
 means that something is wrong, and 2 that something could not be found out.
 one it would replace, 4 a problem that `status` found, 130 interrupted, 143 ended by SIGTERM. `run` ends with 0 on SIGTERM and on
 Ctrl-C.
+one it would replace, 4 a problem that `status` found, 130 interrupted, 143 ended by SIGTERM. `run` ends with 0 on SIGTERM and
+on Ctrl-C.
 """
 
 from __future__ import annotations

@@ -191,7 +191,7 @@ def test_status_needs_each_of_the_listed_rights_and_no_other(
     assert getattr(place.settings, right.setting) in str(caught.value)
 
 
-def test_show_needs_the_right_of_watch(place: Place) -> None:
+def test_show_needs_the_right_of_watch() -> None:
     assert rights_of("show") == [replace(right, command="show") for right in rights_of("watch")]
 
 
