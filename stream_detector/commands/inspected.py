@@ -10,6 +10,7 @@ from functools import partial
 from stream_detector.adapters.kafka.group_view import GroupView
 from stream_detector.adapters.kafka.span_reader import KafkaReader
 from stream_detector.adapters.kafka.topic_tail import TopicTail
+from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.adapters.redis.client import checked_address
 from stream_detector.adapters.redis.store import RedisStore
 from stream_detector.assembly import budget_per_sensor_day, decision_rules, scale_config, silence_rules
@@ -22,7 +23,7 @@ from stream_detector.inspection.status import KafkaPart, Subject
 from stream_detector.inspection.stored import Bounds, Note, StoredSensors, look_through
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.model_directory import is_absent, load_artifact
-from stream_detector.settings.schema import Settings
+from stream_detector.settings.schema import KafkaSettings, Settings
 from stream_detector.state.record_layout import WindowShape
 
 #: As many of the newest records of the alerts and of the dead-letter topic are read.
@@ -111,7 +112,7 @@ class KafkaLook:
             self._before = now
         self._alerts = self._alerts or TopicTail(kafka, kafka.alerts_topic, MOST_ALERTS)
         self._dead = self._dead or TopicTail(kafka, kafka.dead_letter_topic, MOST_DEAD_LETTERS)
-        alerts, dead = _newest(self._alerts), _newest(self._dead)
+        alerts, dead = newest_of(kafka, self._alerts), newest_of(kafka, self._dead)
         return KafkaPart(
             group=now,
             speed=speed,
@@ -126,6 +127,8 @@ class KafkaLook:
         self._group = self._group or GroupView(kafka)
         self._input = self._input or KafkaReader(kafka, kafka.input_topic)
         numbers = self._input.partitions()
+        if not numbers:
+            check_hidden(kafka, kafka.input_topic)
         described, committed = self._group.describe(), self._group.committed()
         ends = self._input.ends_of(numbers) if numbers else {}
         self.notes = {number: Note(one.position, one.note) for number, one in committed.items()}
@@ -143,8 +146,17 @@ class KafkaLook:
         self._group = self._input = self._alerts = self._dead = None
 
 
-def _newest(tail: TopicTail) -> NewestRecords:
+def check_hidden(kafka: KafkaSettings, topic: str) -> None:
+    """Raise PermanentDeliveryError if a topic seems not to exist because this user may not see it."""
+    with KafkaTopics(kafka) as topics:
+        topics.describe(topic)
+
+
+def newest_of(kafka: KafkaSettings, tail: TopicTail) -> NewestRecords:
+    """Return the newest records of a topic. Raises PermanentDeliveryError if the user may not read it."""
     records = tail.refresh()
+    if not tail.exists:
+        check_hidden(kafka, tail.topic)
     return NewestRecords(records, tail.is_cut, tail.exists)
 
 

@@ -17,12 +17,12 @@ from stream_detector.adapters.kafka.topic_tail import TopicTail
 from stream_detector.alert_view import Palette, printable
 from stream_detector.assembly import silence_rules
 from stream_detector.commands.argument_types import count
-from stream_detector.commands.inspected import MOST_ALERTS, Inspected, inspected, open_store
+from stream_detector.commands.inspected import MOST_ALERTS, Inspected, inspected, newest_of, open_store
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.detection.silence import read_note
 from stream_detector.errors import InputDataError, RetriableError, StreamDetectorError
 from stream_detector.files import replaced_file
-from stream_detector.inspection.alarms import NewestRecords, OpenIncident, alarms_of
+from stream_detector.inspection.alarms import OpenIncident, alarms_of
 from stream_detector.inspection.judge import Judge
 from stream_detector.inspection.scored_window import Scored, score_window
 from stream_detector.inspection.sensor_view import Found, SensorView, names_like, sensor_view
@@ -150,9 +150,7 @@ def _open_incidents(kafka: KafkaSettings, now_ms: int) -> tuple[Sequence[OpenInc
     """Return the open incidents by their events; without Kafka none, and what that means."""
     try:
         with contextlib.closing(TopicTail(kafka, kafka.alerts_topic, MOST_ALERTS)) as tail:
-            records = tail.refresh()
-            newest = NewestRecords(records, tail.is_cut, tail.exists)
-            return alarms_of(newest, kafka.input_topic, now_ms).open, []
+            return alarms_of(newest_of(kafka, tail), kafka.input_topic, now_ms).open, []
     except RetriableError as error:
         return (), [f"Kafka does not answer, so incidents are without their sentences: {error}"]
     except StreamDetectorError as error:
