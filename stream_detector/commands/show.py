@@ -132,6 +132,8 @@ def _scored(found: Found, window: StoredWindow, settings: Settings, known: Inspe
         return None, subject.model_problem or f"there is no model in {subject.model}; the rules watch"
     if found.judge.model is None:
         return None, f"the model in {subject.model} has other features or another window than the stored state"
+    if status.filled < status.window_length and not status.is_known:
+        return None, f"its window is filling, {status.filled} of {status.window_length} readings"
     from stream_detector.adapters.keras_scorer import KerasScorer
 
     scorer = KerasScorer(known.artifact, settings.model.tile_rows)
@@ -139,11 +141,7 @@ def _scored(found: Found, window: StoredWindow, settings: Settings, known: Inspe
     table_rows = model.sensors.find([status.sensor])
     records = found.judge.as_of_model(found.records, table_rows)
     scored = score_window(scorer, model, records, table_rows, window)
-    if scored is not None:
-        return scored, ""
-    if status.filled < status.window_length and not status.is_known:
-        return None, f"its window is filling, {status.filled} of {status.window_length} readings"
-    return None, "its newest reading has no value that the model scores"
+    return scored, "" if scored else "its newest reading has no value that the model scores"
 
 
 def _open_incidents(kafka: KafkaSettings, now_ms: int) -> tuple[Sequence[OpenIncident], list[str]]:

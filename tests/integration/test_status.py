@@ -108,7 +108,7 @@ def story(
             kafka_away=run(environ | {"STREAM_DETECTOR_KAFKA__BROKERS": "127.0.0.1:1"}, "status"),
             no_model=run(without_model, "status", "--json"),
             show={sensor: run(environ, "show", sensor, "--json") for sensor in (FAULTY, NEW)},
-            show_text=run(environ, "show", FAULTY),
+            show_text=run(without_model, "show", FAULTY),
             show_strange=run(environ, "show", "pmp-1"),
             show_no_model=run(without_model, "show", READY, "--json"),
             page=page_of(environ, directory / "page.html"),
