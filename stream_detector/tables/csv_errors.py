@@ -21,8 +21,8 @@ class CsvHead:
         return next(csv.reader(self.lines[:1], delimiter=self.delimiter), [])
 
 
-def explain(error: str) -> str:
-    """Translate an error of Arrow's CSV reader, which counts the header as row 1, into the user's terms."""
+def explain(error: str, lines_before: int = 0) -> str:
+    """Translate an error of Arrow's CSV reader, which counts lines before the header and the header, into the user's terms."""
     if match := _WIDTH_ERROR.search(error):
-        return f"data row {int(match[1]) - 1} has {match[3]} cells, the header {match[2]}"
+        return f"data row {int(match[1]) - 1 - lines_before} has {match[3]} cells, the header {match[2]}"
     return error.splitlines()[0]

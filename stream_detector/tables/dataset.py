@@ -92,6 +92,15 @@ def read_dataset(
     if not tables:
         msg = "no input file was given"
         raise InputDataError(msg)
+    return dataset_of(tables, paths, features, ignore)
+
+
+def dataset_of(
+    tables: Sequence[Table], paths: Sequence[Path], features: Sequence[str] | None = None, ignore: Collection[str] = ()
+) -> Dataset:
+    """Put tables that were read from `paths` together, as `read_dataset` describes it. Raises InputDataError."""
+    for table in tables:
+        _check_features(table, tables[0] if features is None else None, features)
     where = str(paths[0]) if len(paths) == 1 else "the files"
     found = ", ".join(dict.fromkeys(name for table in tables for name in table.names))
     dataset = _concatenate(tables, tuple(features) if features is not None else tables[0].features)

@@ -74,7 +74,7 @@ def read_table(
     if not table.num_rows:
         msg = f"{path}: the file has a header but no rows"
         raise InputDataError(msg)
-    return _to_table(path, table, names, parsing, partial(selection.advice_on_text, kept=table.column_names))
+    return to_table(path, table, names, parsing, partial(selection.advice_on_text, kept=table.column_names))
 
 
 def _read_parquet(path: Path, selection: Selection) -> tuple[pa.Table, list[str]]:
@@ -88,7 +88,11 @@ def _read_parquet(path: Path, selection: Selection) -> tuple[pa.Table, list[str]
         raise InputDataError(msg) from None
 
 
-def _to_table(path: Path, table: pa.Table, names: list[str], parsing: Parsing, advice: Callable[[str], str]) -> Table:
+def to_table(path: Path, table: pa.Table, names: list[str], parsing: Parsing, advice: Callable[[str], str]) -> Table:
+    """Make arrays of the columns of an Arrow table that has a column for the time, perhaps one for the sensor, and features.
+
+    `names` are all columns of the file, `advice` says what to do about a column of text. Raises InputDataError.
+    """
     sensors, codes = _sensors(path, table)
     features = tuple(name for name in table.column_names if name not in (TIME_COLUMN, SENSOR_COLUMN))
     columns = {

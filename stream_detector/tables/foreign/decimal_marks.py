@@ -1,0 +1,119 @@
+"""Decides, by all numbers of a file, whether the comma or the point is the decimal mark, and writes them with a point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stream_detector.errors import InputDataError
+
+_BLANKS = r"[\s'\x{a0}\x{202f}]"
+#: What only a decimal comma explains: 61,2 0,234 12345,678 1.234,5 and the like; and the same for the point.
+_SURE = r"^[+-]?(?:\d+M(?:\d{1,2}|\d{4,})?|M\d+|0+M\d+|\d{4,}M\d+|\d{1,3}(?:O\d{3})+M\d+|\d+M\d+[eE][+-]?\d+|\d{1,3}(?:O\d{3}){2,}|(?:\d{1,3})(?:_\d{3})+M\d+)$"
+#: What may be a decimal mark or one of thousands: 1,234.
+_DOUBTFUL = r"^[+-]?[1-9]\d{0,2}M\d{3}$"
+_NUMERIC = r"^[+-]?\d[\d.,]*(?:[eE][+-]?\d{1,3})?$"
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """The first rows of a column that tell of a mark: for sure, or perhaps; -1: none."""
+
+    comma: int
+    point: int
+    doubtful_comma: int
+    doubtful_point: int
+
+
+def with_points(path: Path, columns: dict[str, pa.ChunkedArray], mark: str | None) -> tuple[dict[str, pa.ChunkedArray], str]:
+    """Return text columns whose numbers have a decimal point and no mark of thousands, and the mark that they had.
+
+    `mark` is what the user says. Columns that are not text stay as they are. Raises InputDataError if a column has both marks,
+    or if its numbers can be read in two ways and no other column tells in which.
+    """
+    texts = {name: column for name, column in columns.items() if pa.types.is_string(column.type)}
+    evidence = {name: _evidence(column) for name, column in texts.items()} if mark is None else {}
+    marks = dict.fromkeys(texts, mark) if mark else _marks(path, texts, evidence)
+    changed = {name: _rewritten(column, marks[name] or ".") for name, column in texts.items()}
+    used = {marks[name] for name in texts if mark or marks[name]}
+    shown = "comma" if used == {","} else "point" if used <= {"."} else "comma in some columns, point in others"
+    return columns | changed, shown
+
+
+def _evidence(column: pa.ChunkedArray) -> _Evidence:
+    has_comma = pc.any(pc.match_substring(column, ",")).as_py()
+    if not has_comma:  # the usual case, and fast
+        return _Evidence(-1, _first(column, _SURE.replace("M", r"\.").replace("O", ",")), -1, _doubtful(column, r"\."))
+    plain = _without_blanks(column)
+    comma, point = (_first(plain, _SURE.replace("M", mark).replace("O", other)) for mark, other in ((",", r"\."), (r"\.", ",")))
+    return _Evidence(comma, point, _doubtful(plain, ","), _doubtful(plain, r"\."))
+
+
+def _doubtful(column: pa.ChunkedArray, mark: str) -> int:
+    return _first(column, _DOUBTFUL.replace("M", mark))
+
+
+def _first(column: pa.ChunkedArray, pattern: str) -> int:
+    """Return the first row that matches, or -1."""
+    at = 0
+    for chunk in column.chunks:
+        found = pc.index(pc.match_substring_regex(chunk, pattern), True).as_py()
+        if found >= 0:
+            return int(at + found)
+        at += len(chunk)
+    return -1
+
+
+def _marks(path: Path, texts: dict[str, pa.ChunkedArray], evidence: dict[str, _Evidence]) -> dict[str, str | None]:
+    marks: dict[str, str | None] = {}
+    for name, found in evidence.items():
+        if found.comma >= 0 and found.point >= 0:
+            one, other = sorted((found.comma, found.point))
+            msg = (
+                f"{path}: column {name} has decimal commas and decimal points: {_cell(texts, name, one)} in data row {one + 1}, "
+                f"{_cell(texts, name, other)} in data row {other + 1}. Write all alike, or say --decimal comma or --decimal point"
+            )
+            raise InputDataError(msg)
+        marks[name] = "," if found.comma >= 0 else "." if found.point >= 0 else None
+    of_file = {one for one in marks.values() if one}
+    for name, found in evidence.items():
+        row = found.doubtful_comma if found.doubtful_comma >= 0 else found.doubtful_point if "," in of_file else -1
+        if marks[name] is None and row >= 0:
+            if len(of_file) != 1:
+                raise InputDataError(_doubt(path, name, _cell(texts, name, row), row))
+            marks[name] = next(iter(of_file))
+        elif marks[name] is None and found.doubtful_point >= 0:
+            marks[name] = "."  # as numbers with three decimals are usually written
+    return marks
+
+
+def _cell(texts: dict[str, pa.ChunkedArray], name: str, row: int) -> str:
+    return repr(texts[name][row].as_py().strip())
+
+
+def _doubt(path: Path, name: str, shown: str, row: int) -> str:
+    return (
+        f"{path}: data row {row + 1}, column {name}: {shown} may have a decimal mark or one of thousands, and no other number of "
+        f"the file tells which. Say it with --decimal comma or --decimal point"
+    )
+
+
+def _without_blanks(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return numbers without the blanks and quotes that separate thousands, and all other text as it is."""
+    trimmed = pc.utf8_trim_whitespace(column)
+    if not pc.any(pc.match_substring_regex(trimmed, rf"\d{_BLANKS}\d")).as_py():
+        return trimmed
+    joined = pc.replace_substring_regex(trimmed, _BLANKS, "")
+    return pc.if_else(pc.match_substring_regex(joined, _NUMERIC), joined, trimmed)
+
+
+def _rewritten(column: pa.ChunkedArray, mark: str) -> pa.ChunkedArray:
+    plain = _without_blanks(column)
+    thousands = "." if mark == "," else ","
+    if not pc.any(pc.match_substring(plain, ",")).as_py() and mark == ".":
+        return plain
+    points = pc.replace_substring(pc.replace_substring(plain, thousands, ""), mark, ".")
+    return pc.if_else(pc.match_substring_regex(plain, _NUMERIC), points, plain)
