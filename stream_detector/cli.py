@@ -1,12 +1,8 @@
 """The command line: runs a command, and turns an error into one message and an exit code.
 
 Exit codes: 0 success, 1 an error (a message on stderr, no traceback), 2 wrong usage, 3 a trained model that is worse than the
-one it would replace, 130 interrupted, 143 ended by SIGTERM. `run` ends with 0 on SIGTERM and on Ctrl-C. Of `check`, 1 also
-means that something is wrong, and 2 that something could not be found out.
-one it would replace, 4 a problem that `status` found, 130 interrupted, 143 ended by SIGTERM. `run` ends with 0 on SIGTERM and on
-Ctrl-C.
 one it would replace, 4 a problem that `status` found, 130 interrupted, 143 ended by SIGTERM. `run` ends with 0 on SIGTERM and
-on Ctrl-C.
+on Ctrl-C. Of `check`, 1 also means that something is wrong, and 2 that something could not be found out.
 """
 
 from __future__ import annotations
@@ -27,6 +23,7 @@ COMMANDS = {
     "init": "look at a topic and write settings for it",
     "run": "read the sensor topic and publish anomaly events (the service)",
     "train": "train a model on files or on the topic",
+    "convert": "write files of any form as one table, and say what was understood",
     "score": "score a file offline, exactly as the service would",
     "evaluate": "evaluate a model on labelled readings, next to simple detectors",
     "rekey": "copy a topic's readings to another topic, keyed by sensor",

@@ -78,11 +78,16 @@ def write_texts(directory: Path, texts: Mapping[str, str]) -> None:
 
 def check_output_file(output: Path, source: Path, model: Path) -> None:
     """Raise InputDataError if --output cannot be written, is the input file, or is inside the model's directory."""
+    _check_outside_model(output, model)
+    check_new_file(output, source)
+
+
+def check_new_file(output: Path, source: Path) -> None:
+    """Raise InputDataError if --output cannot be written, or is the input file."""
     place = output.resolve()
     if place == source.resolve() or (output.exists() and source.exists() and output.samefile(source)):
         msg = f"--output {output}: is the input file, which would be lost; choose another name"
         raise InputDataError(msg)
-    _check_outside_model(output, model)
     if output.is_dir():
         msg = f"--output {output}: is a directory; choose another name"
         raise InputDataError(msg)

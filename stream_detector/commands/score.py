@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_detector.assembly import decision_rules
+from stream_detector.commands.file_options import add_file_options, condition, file_options
 from stream_detector.commands.parsing_options import add_time_zone_option, parsing_of
 from stream_detector.commands.progress import print_to_stderr, score_with_progress
+from stream_detector.commands.score_rows import in_row_order, state_of, with_rows_left_out
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError
 from stream_detector.files import check_output_file, replaced_file
@@ -31,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="CSV or Parquet, sorted by time: sensor_id, timestamp, the model's features; other columns are ignored",
+        help="CSV or Parquet, sorted by time: sensor_id, timestamp, the model's features; other columns are ignored. "
+        "Other tables are read as `convert` reads them",
     )
     parser.add_argument(
         "--output",
@@ -42,16 +46,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "rule (the types of the open incidents of rules, such as frozen); "
         "score and threshold are empty in a row that is not scored",
     )
+    parser.add_argument(
+        "--only-while",
+        type=condition,
+        metavar="CONDITION",
+        help="score only readings in this state (default: that of the training)",
+    )
     add_time_zone_option(parser)
     add_settings_options(parser)
+    add_file_options(parser.add_argument_group("form of the file (default: as it looks)"))
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Score the file; return the exit code."""
+    import numpy as np
+
     from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
     from stream_detector.evaluation.incident_list import IncidentList
     from stream_detector.evaluation.incident_past import FileRows
-    from stream_detector.tables.dataset import read_dataset
+    from stream_detector.tables.foreign.read import read_files
+    from stream_detector.tables.row_choice import while_true
     from stream_detector.tables.time_checks import check_order
 
     output: Path = arguments.output
@@ -61,16 +75,26 @@ def main(arguments: argparse.Namespace) -> int:
     check_output_file(output, arguments.input, arguments.model)
     settings = settings_of(arguments)
     scorer = KerasScorer(arguments.model, settings.model.tile_rows, settings.model.threads or usual_threads())
-    dataset = read_dataset([arguments.input], scorer.spec.features, parsing=parsing_of(arguments, settings, scorer.spec))
-    out_of_order = check_order(str(arguments.input), dataset.codes, dataset.times_ms, dataset.sensors)
-    for note in (*dataset.notes, *out_of_order):
+    state = arguments.only_while or state_of(scorer.report)
+    features = tuple(dict.fromkeys((*scorer.spec.features, *(state.features() if state else ()))))
+    parsing = parsing_of(arguments, settings, scorer.spec)
+    read = read_files([arguments.input], features, parsing=parsing, options=file_options(arguments))
+    everything = in_row_order(read.dataset) if read.joined else read.dataset
+    out_of_order = check_order(str(arguments.input), everything.codes, everything.times_ms, everything.sensors)
+    for note in (*read.lines(), *everything.notes, *out_of_order):
         print_to_stderr(note)
-    if dataset.unread:
-        print_to_stderr(f"ignored, unknown to the model: {', '.join(dataset.unread)}")
-    print_to_stderr(coverage_line(dataset.sensors, scorer.calibration.sensors))
+    if everything.unread:
+        print_to_stderr(f"ignored, unknown to the model: {', '.join(everything.unread)}")
+    print_to_stderr(coverage_line(everything.sensors, scorer.calibration.sensors))
     incidents = IncidentList()
+    kept, note = while_true(everything, state) if state else (None, "")
+    dataset = everything.take(kept) if kept is not None else everything
+    if note:
+        print_to_stderr(note)
+    dataset = replace(dataset, rows=np.arange(len(dataset))).select(scorer.spec.features)
     rows = score_with_progress(scorer, dataset, settings, incidents.add)
-    _write(_table(dataset, rows), output)
+    table = _table(dataset, rows)
+    _write(table if kept is None else with_rows_left_out(table, kept, _names_and_times(everything)), output)
     for line in incidents.lines(FileRows(dataset, rows, scorer.spec.counters)):
         print_to_stderr(line)
     rules = decision_rules(scorer.spec, scorer.calibration, settings.state, settings.alerts)
@@ -83,19 +107,26 @@ def main(arguments: argparse.Namespace) -> int:
 def _table(dataset: Dataset, rows: ScoredRows) -> pa.Table:
     import numpy as np
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    names = pa.DictionaryArray.from_arrays(dataset.codes, list(dataset.sensors)).cast(pa.string())
     return pa.table(
         {
-            "sensor_id": names,
-            "timestamp": pc.strftime(pa.array(dataset.times_ms, pa.timestamp("ms", "UTC")), "%Y-%m-%dT%H:%M:%SZ"),
+            **_names_and_times(dataset),
             "score": pa.array(rows.score, mask=np.isnan(rows.score)),
             "threshold": pa.array(rows.threshold, mask=np.isnan(rows.threshold)),
             "is_anomaly": pa.array(rows.is_anomaly.astype(np.int8)),
             "rule": pa.array(_rules_of(dataset, rows)),
         }
     )
+
+
+def _names_and_times(dataset: Dataset) -> dict[str, pa.Array]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return {
+        "sensor_id": pa.DictionaryArray.from_arrays(dataset.codes, list(dataset.sensors)).cast(pa.string()),
+        "timestamp": pc.strftime(pa.array(dataset.times_ms, pa.timestamp("ms", "UTC")), "%Y-%m-%dT%H:%M:%SZ"),
+    }
 
 
 def _rules_of(dataset: Dataset, rows: ScoredRows) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,11 @@ import numpy as np
 
 from stream_detector.commands.argument_types import count, moment, share
 from stream_detector.commands.column_options import add_column_options, choices_of, names
+from stream_detector.commands.file_options import ONLY_WHILE, add_file_options, add_row_options
 from stream_detector.commands.parsing_options import add_time_zone_option
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.commands.train_bounded import bound
-from stream_detector.commands.train_input import notes_for_run, read_files, read_topic, train_parsing
+from stream_detector.commands.train_input import chosen_rows, notes_for_run, read_files, read_topic, train_parsing
 from stream_detector.commands.train_next import Outcome, next_answer
 from stream_detector.commands.train_output import WIDTH, describe_data, describe_model, progress_bars, progress_lines
 from stream_detector.commands.train_replace import (
@@ -38,6 +40,7 @@ from stream_detector.files import check_writable
 from stream_detector.model.artifact import Artifact, NetworkSpec
 from stream_detector.model_store.candidate import marked_as_learned
 from stream_detector.model_store.model_directory import save_artifact
+from stream_detector.tables.condition import Condition
 from stream_detector.tables.dataset import clean
 from stream_detector.tables.windowless import windowless_warning
 from stream_detector.training.extent import extent_of
@@ -61,7 +64,10 @@ JUDGING = "judging"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    _add_data_options(parser.add_argument_group("data"))
+    data = parser.add_argument_group("data")
+    _add_data_options(data)
+    add_row_options(data)
+    add_file_options(parser.add_argument_group("form of the files (default: as they look)"))
     _add_model_options(parser.add_argument_group("model"))
     training = parser.add_argument_group("training")
     training.add_argument("--steps", type=count, metavar="N", help="gradient steps (default: 250 to 1000, depending on data)")
@@ -77,7 +83,8 @@ def _add_data_options(data: argparse._ArgumentGroup) -> None:
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="CSV or Parquet with columns timestamp (ISO 8601 or epoch), sensor_id (optional for one sensor), then features",
+        help="CSV or Parquet with columns timestamp, sensor_id (optional for one sensor), then features; or other tables, "
+        "archives and folders, as `convert` reads them",
     )
     source.add_argument("--from-topic", action="store_true", help="read the input topic of the settings instead")
     data.add_argument("--since", type=moment, metavar="TIME", help="with --from-topic: first record time (default: all)")
@@ -132,11 +139,11 @@ def main(arguments: argparse.Namespace) -> int:
     place = look_at(arguments.output)
     check_writable(arguments.output)
     console = Console(highlight=False, markup=False)
-    dataset, repairs = clean(read_topic(arguments, console) if arguments.from_topic else read_files(arguments))
-    for note in dataset.notes:
-        console.print(note, soft_wrap=True)
-    for repair in repairs:
-        console.print(f"repaired: {repair}", soft_wrap=True)
+    say = partial(console.print, soft_wrap=True)
+    dataset, repairs = clean(read_topic(arguments, console) if arguments.from_topic else read_files(arguments, say))
+    dataset, left_out = chosen_rows(dataset, arguments)
+    for note in (*dataset.notes, *(f"repaired: {repair}" for repair in repairs), *left_out):
+        say(note)
     inspection = inspect(dataset, choices_of(arguments))
     for note in (*inspection.notes, *notes_for_run(arguments, inspection.left_out)):
         console.print(note, soft_wrap=True)
@@ -144,7 +151,7 @@ def main(arguments: argparse.Namespace) -> int:
     check_features(place, inspection.dataset.features, replace=arguments.replace)
     prepared = _prepare(place, inspection, arguments, console)
     bars = nullcontext(progress_lines(console)) if arguments.part_of_run else progress_bars(console)
-    trained = _train(prepared, place, settings, bars)
+    trained = _train(prepared, place, settings, bars, arguments.only_while)
     if arguments.part_of_run:
         trained = replace(trained, artifact=marked_as_learned(trained.artifact))
     return _save(trained, place, arguments, console)
@@ -183,7 +190,13 @@ class _Trained:
     comparison: Comparison | None  # with the model there; None: there is none, or it cannot be compared
 
 
-def _train(prepared: Prepared, place: Place, settings: Settings, bars: AbstractContextManager[Progress]) -> _Trained:
+def _train(
+    prepared: Prepared,
+    place: Place,
+    settings: Settings,
+    bars: AbstractContextManager[Progress],
+    only_while: Condition | None = None,
+) -> _Trained:
     """Train and show the progress, judge the model, and compare it with the one there."""
     # TensorFlow loads here, slowly, so errors in the data are reported before it.
     from stream_detector.training.comparison import compare
@@ -205,6 +218,8 @@ def _train(prepared: Prepared, place: Place, settings: Settings, bars: AbstractC
     report = {**judged.report, "seconds": seconds, "trained_at": datetime.now(UTC).isoformat(timespec="seconds")}
     if comparison is not None:
         report["comparison"] = comparison.as_json()
+    if only_while is not None:
+        report[ONLY_WHILE] = only_while.text
     artifact = replace(judged, report=report)
     picture = draw_training(training.losses, training.example, training.artifact.spec.titles)
     return _Trained(artifact, picture, training.gate_result, verdict, comparison)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from stream_detector.assembly import build_decoder, input_limits
+from stream_detector.commands.file_options import file_options
 from stream_detector.commands.parsing_options import parsing_of
 from stream_detector.commands.settings_options import settings_of
 from stream_detector.errors import InputDataError, SettingsError
 from stream_detector.ingest.parsing import Parsing
 from stream_detector.logs import silence_kafka_client
 from stream_detector.settings.input_reading import input_reader
-from stream_detector.tables.dataset import Dataset, read_dataset
+from stream_detector.tables.dataset import Dataset
+from stream_detector.tables.foreign.read import read_files as files_in_any_form
+from stream_detector.tables.row_choice import while_true, without_spans
 from stream_detector.tables.topic_span import find_features, find_span, read_topic_span
 from stream_detector.timestamps import to_ms
 from stream_detector.values import NO_MISSING_VALUES
@@ -25,12 +28,28 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def read_files(arguments: argparse.Namespace) -> Dataset:
-    """Read the input files. Raises SettingsError for options that only apply to the topic."""
+def read_files(arguments: argparse.Namespace, say: Callable[[str], object] = lambda _: None) -> Dataset:
+    """Read the input files, and say how those were understood that are not in the product's own form.
+
+    Raises SettingsError for options that only apply to the topic.
+    """
     if arguments.since or arguments.until or arguments.features:
         msg = "--since, --until and --features are for --from-topic"
         raise SettingsError(msg)
-    return read_dataset(arguments.input, ignore=arguments.ignore_columns, parsing=train_parsing(arguments))
+    read = files_in_any_form(arguments.input, None, arguments.ignore_columns, train_parsing(arguments), file_options(arguments))
+    for line in read.lines():
+        say(line)
+    return read.dataset
+
+
+def chosen_rows(dataset: Dataset, arguments: argparse.Namespace) -> tuple[Dataset, list[str]]:
+    """Return the rows of a cleaned dataset that --exclude and --only-while leave, and a sentence on each."""
+    dataset, notes = without_spans(dataset, arguments.exclude, train_parsing(arguments).zone)
+    if arguments.only_while is None:
+        return dataset, notes
+    kept, note = while_true(dataset, arguments.only_while)
+    known = "score leaves the same out; the stream does not know this state and judges every reading (docs/files.md)"
+    return dataset.take(kept), [*notes, f"{note}; {known}"]
 
 
 def train_parsing(arguments: argparse.Namespace) -> Parsing:

@@ -141,7 +141,7 @@ def _texts(column: pa.StringArray | None, count: int) -> np.ndarray[tuple[int, .
 def _month_words(column: pa.StringArray) -> Int64Array:
     encoded = pc.utf8_lower(pc.fill_null(column, "")).dictionary_encode()
     numbers = np.array([_MONTH_OF.get(word, 0) for word in encoded.dictionary.to_pylist()] or [0], np.int64)
-    return numbers[encoded.indices.to_numpy(zero_copy_only=False)]
+    return np.asarray(numbers[encoded.indices.to_numpy(zero_copy_only=False)], np.int64)
 
 
 def _fraction_ns(column: pa.StringArray | None, count: int) -> Int64Array:

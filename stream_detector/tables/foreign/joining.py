@@ -153,7 +153,9 @@ def _at_interval(series: _Series, every: int, hold: int, notes: list[str], *, ch
     }
     notes.append(f"held: {held / max(1, filled):.0%} of the values are from an earlier row, for the tag did not report again")
     if unused:
-        notes.append(f"{unused:,} values came before another of their tag in the same {duration(every / 1000)}: the last was used")
+        notes.append(
+            f"{unused:,} values came before another of their tag in the same {duration(every / 1000)}: the last was used"
+        )
     notes += _rare(series, hold)
     return Joined(*joined, facts, tuple(notes))
 
@@ -206,7 +208,8 @@ def _rare(series: _Series, hold: int) -> list[str]:
     if not rare:
         return []
     named = [
-        f"{series.name(tag)} ({'one value' if pause == np.inf else 'every ' + duration(pause / 1000)})" for pause, tag in rare[:5]
+        f"{series.name(tag)} ({'one value' if pause == np.inf else 'every ' + duration(pause / 1000)})"
+        for pause, tag in rare[:5]
     ]
     more = f" and {len(rare) - 5:,} more" if len(rare) > 5 else ""
     longest = max((pause for pause, _ in rare if pause < np.inf), default=0.0)

@@ -42,7 +42,13 @@ class Values:
 
 
 def long_values(
-    source: Source, raw: pa.Table, roles: Roles, columns: LongColumns, options: FileOptions, understood: Understood, parsing: Parsing
+    source: Source,
+    raw: pa.Table,
+    roles: Roles,
+    columns: LongColumns,
+    options: FileOptions,
+    understood: Understood,
+    parsing: Parsing,
 ) -> Values:
     """Return the values of a long table. Raises InputDataError."""
     understood.facts["shape"] = f"long: {columns.tag} names what {columns.value} holds"
@@ -63,7 +69,11 @@ def long_values(
         bad = int((~is_good & ~np.isnan(values)).sum())
         values = np.where(is_good, values, np.nan)
         understood.notes.append(f"quality: column {columns.quality} ({how}); {bad:,} values of bad quality are missing")
-    unread = [name for name in raw.column_names if name not in (*roles.times, columns.tag, columns.value, columns.sensor, columns.quality)]
+    unread = [
+        name
+        for name in raw.column_names
+        if name not in (*roles.times, columns.tag, columns.value, columns.sensor, columns.quality)
+    ]
     if unread:
         understood.notes.append(f"not read: column {', '.join(unread)}")
     kept = _of_numbers(tags, tag_codes, values, is_text, understood)
@@ -100,7 +110,11 @@ def reports_of(parts: Sequence[Values], pattern: str | None, ignore: Collection[
         of_tag = np.array([feature_code.get(split.features[at] or "", -1) for at in own], np.int32)
         by_pattern = [split.sensors[at] or "" for at in own]
         of_row = part.sensors if pattern is None else tuple(dict.fromkeys(by_pattern))
-        local = part.sensor_codes if pattern is None else np.array([of_row.index(one) for one in by_pattern], np.int32)[part.tag_codes]
+        local = (
+            part.sensor_codes
+            if pattern is None
+            else np.array([of_row.index(one) for one in by_pattern], np.int32)[part.tag_codes]
+        )
         names += [name for name in of_row if name not in names]
         of_part.append((np.array([names.index(name) for name in of_row], np.int32)[local], of_tag[part.tag_codes]))
     feature_codes = np.concatenate([codes for _, codes in of_part])
@@ -145,11 +159,15 @@ def _encoded(source: Source, raw: pa.Table, name: str) -> tuple[list[str], Int32
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int32, copy=False)
 
 
-def _numbers(source: Source, name: str, column: pa.ChunkedArray, parsing: Parsing) -> tuple[Float64Array, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+def _numbers(
+    source: Source, name: str, column: pa.ChunkedArray, parsing: Parsing
+) -> tuple[Float64Array, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
     """Return the values [N], NaN where there is none, and where other text stands that is no word for missing."""
     missing = parsing.missing.of_feature(name)
     if not pa.types.is_string(column.type):
-        return read_numbers(source.name, name, column, missing, lambda _: "numbers are needed").values, np.zeros(len(column), np.bool_)
+        return read_numbers(source.name, name, column, missing, lambda _: "numbers are needed").values, np.zeros(
+            len(column), np.bool_
+        )
     encoded = column.combine_chunks().dictionary_encode()
     encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
     words = encoded.dictionary.to_pylist()
@@ -161,7 +179,11 @@ def _numbers(source: Source, name: str, column: pa.ChunkedArray, parsing: Parsin
 
 
 def _of_numbers(
-    tags: list[str], codes: Int32Array, values: Float64Array, is_text: np.ndarray[tuple[int], np.dtype[np.bool_]], understood: Understood
+    tags: list[str],
+    codes: Int32Array,
+    values: Float64Array,
+    is_text: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    understood: Understood,
 ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Return which rows are of tags that hold numbers, and say which tags hold text instead."""
     texts = np.bincount(codes[is_text], minlength=len(tags))

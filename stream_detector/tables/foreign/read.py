@@ -21,7 +21,7 @@ from stream_detector.tables.foreign.quality import quality_of
 from stream_detector.tables.foreign.roles import find_roles, is_long
 from stream_detector.tables.foreign.sources import PARQUET, Source, find_sources
 from stream_detector.tables.foreign.text_table import read_any
-from stream_detector.tables.foreign.understanding import Understood
+from stream_detector.tables.foreign.understanding import Understood, shared_lines
 from stream_detector.tables.foreign.wide_table import wide
 from stream_detector.tables.table import Table, read_table
 
@@ -33,6 +33,14 @@ class ReadFiles:
     dataset: Dataset
     files: tuple[Understood, ...]
     joined: Understood | None  # of rows that were made of tags; None: the rows are the files'
+
+    def lines(self) -> list[str]:
+        """Return short sentences on the files that are not in the product's own form, and on rows that were made of tags."""
+        foreign = [one for one in self.files if not one.is_own]
+        lines = shared_lines(foreign) + [note for one in foreign for note in one.notes]
+        if self.joined is not None:
+            lines += [f"{about}: {what}" for about, what in self.joined.facts.items()] + self.joined.notes
+        return lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ def _own_form(source: Source, options: FileOptions) -> Understood | None:
         return None
     if source.member is not None or source.compression() == "zstd":
         return None
-    understood = Understood(source.name)
+    understood = Understood(source.name, is_own=True)
     if source.head().startswith(PARQUET):
         from pyarrow import parquet
 
@@ -122,7 +130,9 @@ def _own_form(source: Source, options: FileOptions) -> Understood | None:
         return understood if has_own_names else None
     form = text_form(source, AS_IT_LOOKS)
     names = list(form.names)
-    is_own = form.encoding in ("utf-8", "utf-8-sig") and form.delimiter != "|" and form.header_line == 0 and TIME_COLUMN in names
+    is_own = (
+        form.encoding in ("utf-8", "utf-8-sig") and form.delimiter != "|" and form.header_line == 0 and TIME_COLUMN in names
+    )
     if not is_own or is_long(names) or quality_of(names, names) or (form.delimiter != "," and form.has_decimal_commas()):
         return None
     if source.compression() == "gzip" and source.path.suffix != ".gz":

@@ -11,18 +11,89 @@ from stream_detector.errors import InputDataError
 from stream_detector.tables.columns import SENSOR_COLUMN
 from stream_detector.tables.foreign.options import FileOptions, LongColumns
 
-_TIMES = (
-    "timestamp time_stamp datetime date_time time ts _time zeitstempel zeitpunkt datumzeit datum_zeit datum_uhrzeit "
-    "messzeit zeit datum date horodatage utc utc_time local_time server_timestamp source_timestamp sourcetimestamp"
-).split()
+_TIMES = [
+    "timestamp",
+    "time_stamp",
+    "datetime",
+    "date_time",
+    "time",
+    "ts",
+    "_time",
+    "zeitstempel",
+    "zeitpunkt",
+    "datumzeit",
+    "datum_zeit",
+    "datum_uhrzeit",
+    "messzeit",
+    "zeit",
+    "datum",
+    "date",
+    "horodatage",
+    "utc",
+    "utc_time",
+    "local_time",
+    "server_timestamp",
+    "source_timestamp",
+    "sourcetimestamp",
+]
 _DATES, _CLOCKS = ("datum", "date", "day", "tag_datum"), ("uhrzeit", "zeit", "time", "time_of_day")
-_TAGS = (
-    "tag tagname tag_name tag_id point point_name pointname variable variable_name metric metric_name signal signal_name "
-    "messstelle kanal channel item item_id itemid node_id nodeid _field series kks tag_path tagpath name"
-).split()
-_VALUES = "value val wert messwert _value reading tag_value valeur".split()
-_QUALITIES = "quality qualität qualitaet quality_code qualitycode opc_quality status status_code statuscode güte guete q validity".split()
-_SENSORS = (SENSOR_COLUMN, "sensorid", "machine", "maschine", "machine_id", "asset", "asset_id", "anlage", "equipment", "equipment_id")
+_TAGS = [
+    "tag",
+    "tagname",
+    "tag_name",
+    "tag_id",
+    "point",
+    "point_name",
+    "pointname",
+    "variable",
+    "variable_name",
+    "metric",
+    "metric_name",
+    "signal",
+    "signal_name",
+    "messstelle",
+    "kanal",
+    "channel",
+    "item",
+    "item_id",
+    "itemid",
+    "node_id",
+    "nodeid",
+    "_field",
+    "series",
+    "kks",
+    "tag_path",
+    "tagpath",
+    "name",
+]
+_VALUES = ["value", "val", "wert", "messwert", "_value", "reading", "tag_value", "valeur"]
+_QUALITIES = [
+    "quality",
+    "qualität",
+    "qualitaet",
+    "quality_code",
+    "qualitycode",
+    "opc_quality",
+    "status",
+    "status_code",
+    "statuscode",
+    "güte",
+    "guete",
+    "q",
+    "validity",
+]
+_SENSORS = (
+    SENSOR_COLUMN,
+    "sensorid",
+    "machine",
+    "maschine",
+    "machine_id",
+    "asset",
+    "asset_id",
+    "anlage",
+    "equipment",
+    "equipment_id",
+)
 _TIME_LIKE = re.compile(r"\d{1,4}[./-]\w{1,9}[./-]\d{2,4}([ T,].*)?$|\d{4}-\d\d-\d\d([T ].*)?$")
 
 
@@ -55,9 +126,7 @@ def find_roles(path: Path, names: Sequence[str], first_row: Sequence[str], optio
 
 def is_long(names: Sequence[str]) -> bool:
     """Return whether a table whose time is `timestamp` is long without doubt, by the names of its columns."""
-    return (
-        _by_alias(names, _TAGS[:-1]) is not None and _by_alias(names, _VALUES) is not None and len(names) <= 6
-    )
+    return _by_alias(names, _TAGS[:-1]) is not None and _by_alias(names, _VALUES) is not None and len(names) <= 6
 
 
 def plain(name: str) -> str:

@@ -101,7 +101,9 @@ def _named(source: Source, table: pa.Table, names: tuple[str, ...], understood: 
 def _is_disposable(column: pa.ChunkedArray) -> bool:
     if not pc.any(pc.not_equal(column, "")).as_py():
         return True
-    return bool(column.slice(0, 3).to_pylist() in ([str(row + start) for row in range(min(3, len(column)))] for start in (0, 1)))
+    return bool(
+        column.slice(0, 3).to_pylist() in ([str(row + start) for row in range(min(3, len(column)))] for start in (0, 1))
+    )
 
 
 def _without_empty_rows(table: pa.Table, understood: Understood) -> pa.Table:
@@ -122,7 +124,7 @@ def _without_units(table: pa.Table, understood: Understood) -> pa.Table:
         return table
     first, second = ([column[row].as_py().strip() for column in table.columns] for row in (0, 1))
     has_digit = [any(character.isdigit() for character in cell) for cell in second]
-    is_unit = not any(cell[:1].isdigit() or any(map(str.isdigit, cell[1:])) and len(cell) > 5 for cell in first)
+    is_unit = not any(cell[:1].isdigit() or (any(map(str.isdigit, cell[1:])) and len(cell) > 5) for cell in first)
     texts = [cell for cell, digit in zip(first, has_digit, strict=True) if digit and cell]
     of_time = [cell for cell in (first[0],) if cell]
     if not is_unit or not sum(has_digit) or not texts or _are_values(texts, of_time):

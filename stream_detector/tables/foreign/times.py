@@ -30,7 +30,11 @@ def normal_times(path: Path, column: pa.ChunkedArray, time_format: str | None) -
     Raises InputDataError with the data row, or if day and month cannot be told apart.
     """
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        return (_of_unit(path, column, time_format), f"numbers ({time_format})") if time_format in UNITS else (column, "timestamps")
+        return (
+            (_of_unit(path, column, time_format), f"numbers ({time_format})")
+            if time_format in UNITS
+            else (column, "timestamps")
+        )
     texts = pc.utf8_trim_whitespace(column.combine_chunks().cast(pa.string()))
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
@@ -90,7 +94,9 @@ def _in_format(path: Path, texts: pa.StringArray, *formats: DateFormat) -> tuple
         msg = f"{path}: data row {row + 1}: time {texts[row]} has no zone, others have one: write all times alike"
         raise InputDataError(msg)
     if np.abs(dates.ns).max(initial=0) > MAXIMUM_TIME_MS * 1_000_000:
-        msg = f"{path}: data row {int(np.abs(dates.ns).argmax()) + 1}: time {texts[int(np.abs(dates.ns).argmax())]} is after 2100"
+        msg = (
+            f"{path}: data row {int(np.abs(dates.ns).argmax()) + 1}: time {texts[int(np.abs(dates.ns).argmax())]} is after 2100"
+        )
         raise InputDataError(msg)
     zone = "UTC" if not unzoned else None
     return pa.chunked_array([pa.array(dates.ns, pa.timestamp("ns", zone))]), f"{form.shown}{why} ({texts[0]})"

@@ -13,6 +13,7 @@ class Understood:
 
     name: Path
     facts: dict[str, str] = field(default_factory=dict)  # by what it is about, in the order in which they are printed
+    is_own: bool = False  # in the product's own form
     notes: list[str] = field(default_factory=list)  # what was dropped or changed, and why
 
     def as_json(self) -> dict[str, object]:

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stream_detector.errors import InputDataError
 from stream_detector.ingest.parsing import Parsing
 from stream_detector.readings import BoolArray
 from stream_detector.tables.columns import SENSOR_COLUMN, TIME_COLUMN, Selection
@@ -96,5 +95,3 @@ def _hint_at_sparse(table: Table, understood: Understood) -> None:
         understood.notes.append(
             f"{empty:.0%} of the cells are empty: if each column reports at times of its own, --every 10s joins them into rows"
         )
-
-
