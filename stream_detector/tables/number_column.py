@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stream_detector.errors import InputDataError
 from stream_detector.readings import Float64Array, Int32Array, Int64Array
@@ -25,6 +26,8 @@ from stream_detector.values import (
 
 _NUMBER_WITH_COMMA = re.compile(r"[+-]?[\d.,'\s]*\d,\d[\d.,'\s]*([eE][+-]?\d+)?")
 _NUMBER_WITH_UNIT = re.compile(r"[+-]?\d+([.,]\d+)?\s*(?![eE][+-]?\d)[^\W\d][^\d]{0,9}|[+-]?\d+([.,]\d+)?\s*[%°][^\d]{0,9}")
+#: Numbers that Arrow and our parser read alike, and that a 32-bit number can hold.
+_PLAIN_NUMBER = r"^-?[0-9]{1,30}(\.[0-9]{1,30})?$"
 _COMMA_ADVICE = "write numbers with a decimal point, not a comma, and without thousands separators"
 _UNIT_ADVICE = "write numbers without their unit"
 _UNITS_ADVICE = "the rows below have numbers there: if this is a row of units, delete it"
@@ -78,16 +81,30 @@ def _from_text(
     """Parse each distinct text once. Return the numbers [N], and the rows of what is no number."""
     encoded = texts.combine_chunks().dictionary_encode()
     codes: Int32Array = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    parsed = [parse_text(text, missing.texts) for text in encoded.dictionary.to_pylist()]
-    of_text = np.array([np.nan if isinstance(one, Unusable) else one for one in parsed] + [np.nan])
+    of_text, unusable = _parsed(encoded.dictionary, missing)
     numbers = of_text[codes]
-    unusable = {code: one for code, one in enumerate(parsed) if isinstance(one, Unusable)}
     strange = np.isin(codes, [code for code, one in unusable.items() if one.reason == NOT_A_NUMBER])
     if strange.any() and (found := _doubt(texts, np.flatnonzero(strange), numbers, lambda: on_text(name))):
         row, advice = found
         msg = f"{path}: data row {row + 1}, column {name}: {texts[row].as_py().strip()[:40]!r} is not a number ({advice})"
         raise InputDataError(msg)
     return numbers, [(one, np.flatnonzero(codes == code)) for code, one in unusable.items()]
+
+
+def _parsed(texts: pa.StringArray, missing: MissingValues) -> tuple[Float64Array, dict[int, Unusable]]:
+    """Return the number of each distinct text and NaN behind the last, and those that are no number."""
+    is_plain = pc.fill_null(pc.match_substring_regex(texts, _PLAIN_NUMBER), False)
+    numbers = np.append(
+        pc.if_else(is_plain, texts, pa.scalar(None, pa.string())).cast(pa.float64()).to_numpy(zero_copy_only=False), np.nan
+    )
+    unusable = {}
+    for code in np.flatnonzero(~is_plain.to_numpy(zero_copy_only=False)).tolist():
+        one = parse_text(texts[code].as_py(), missing.texts)
+        if isinstance(one, Unusable):
+            unusable[code] = one
+        else:
+            numbers[code] = one
+    return numbers, unusable
 
 
 def _doubt(

@@ -12,7 +12,10 @@ from stream_detector.errors import InputDataError
 
 _BLANKS = r"[\s'\x{a0}\x{202f}]"
 #: What only a decimal comma explains: 61,2 0,234 12345,678 1.234,5 and the like; and the same for the point.
-_SURE = r"^[+-]?(?:\d+M(?:\d{1,2}|\d{4,})?|M\d+|0+M\d+|\d{4,}M\d+|\d{1,3}(?:O\d{3})+M\d+|\d+M\d+[eE][+-]?\d+|\d{1,3}(?:O\d{3}){2,}|(?:\d{1,3})(?:_\d{3})+M\d+)$"
+_SURE = (
+    r"^[+-]?(?:\d+M(?:\d{1,2}|\d{4,})?|M\d+|0+M\d+|\d{4,}M\d+|\d{1,3}(?:O\d{3})+M\d+|\d+M\d+[eE][+-]?\d+"
+    r"|\d{1,3}(?:O\d{3}){2,})$"
+)
 #: What may be a decimal mark or one of thousands: 1,234.
 _DOUBTFUL = r"^[+-]?[1-9]\d{0,2}M\d{3}$"
 _NUMERIC = r"^[+-]?\d[\d.,]*(?:[eE][+-]?\d{1,3})?$"
@@ -29,7 +32,7 @@ class _Evidence:
 
 
 def with_points(path: Path, columns: dict[str, pa.ChunkedArray], mark: str | None) -> tuple[dict[str, pa.ChunkedArray], str]:
-    """Return text columns whose numbers have a decimal point and no mark of thousands, and the mark that they had.
+    """Return text columns as numbers, or as text whose numbers have a decimal point, and the mark that they had.
 
     `mark` is what the user says. Columns that are not text stay as they are. Raises InputDataError if a column has both marks,
     or if its numbers can be read in two ways and no other column tells in which.
@@ -37,23 +40,25 @@ def with_points(path: Path, columns: dict[str, pa.ChunkedArray], mark: str | Non
     texts = {name: column for name, column in columns.items() if pa.types.is_string(column.type)}
     evidence = {name: _evidence(column) for name, column in texts.items()} if mark is None else {}
     marks = dict.fromkeys(texts, mark) if mark else _marks(path, texts, evidence)
-    changed = {name: _rewritten(column, marks[name] or ".") for name, column in texts.items()}
+    changed = {name: _converted(column, marks[name] or ".") for name, column in texts.items()}
     used = {marks[name] for name in texts if mark or marks[name]}
     shown = "comma" if used == {","} else "point" if used <= {"."} else "comma in some columns, point in others"
     return columns | changed, shown
 
 
 def _evidence(column: pa.ChunkedArray) -> _Evidence:
-    has_comma = pc.any(pc.match_substring(column, ",")).as_py()
-    if not has_comma:  # the usual case, and fast
-        return _Evidence(-1, _first(column, _SURE.replace("M", r"\.").replace("O", ",")), -1, _doubtful(column, r"\."))
-    plain = _without_blanks(column)
-    comma, point = (_first(plain, _SURE.replace("M", mark).replace("O", other)) for mark, other in ((",", r"\."), (r"\.", ",")))
-    return _Evidence(comma, point, _doubtful(plain, ","), _doubtful(plain, r"\."))
+    marks = [one for one in ",." if pc.any(pc.match_substring(column, one)).as_py()]
+    plain = column if len(marks) < 2 else _without_blanks(column)
+    sure = {one: _first(plain, _pattern(_SURE, one)) if one in marks else -1 for one in ",."}
+    is_open = max(sure.values()) < 0
+    doubtful = {one: _first(plain, _pattern(_DOUBTFUL, one)) if one in marks and is_open else -1 for one in ",."}
+    return _Evidence(sure[","], sure["."], doubtful[","], doubtful["."])
 
 
-def _doubtful(column: pa.ChunkedArray, mark: str) -> int:
-    return _first(column, _DOUBTFUL.replace("M", mark))
+def _pattern(of: str, mark: str) -> str:
+    """Return a pattern for a decimal mark; the other one separates thousands."""
+    point = r"\."
+    return of.replace("M", "," if mark == "," else point).replace("O", point if mark == "," else ",")
 
 
 def _first(column: pa.ChunkedArray, pattern: str) -> int:
@@ -73,8 +78,9 @@ def _marks(path: Path, texts: dict[str, pa.ChunkedArray], evidence: dict[str, _E
         if found.comma >= 0 and found.point >= 0:
             one, other = sorted((found.comma, found.point))
             msg = (
-                f"{path}: column {name} has decimal commas and decimal points: {_cell(texts, name, one)} in data row {one + 1}, "
-                f"{_cell(texts, name, other)} in data row {other + 1}. Write all alike, or say --decimal comma or --decimal point"
+                f"{path}: column {name} has decimal commas and decimal points: {_cell(texts, name, one)} in data row "
+                f"{one + 1}, {_cell(texts, name, other)} in data row {other + 1}. Write all alike, or say --decimal comma or "
+                f"--decimal point"
             )
             raise InputDataError(msg)
         marks[name] = "," if found.comma >= 0 else "." if found.point >= 0 else None
@@ -96,8 +102,8 @@ def _cell(texts: dict[str, pa.ChunkedArray], name: str, row: int) -> str:
 
 def _doubt(path: Path, name: str, shown: str, row: int) -> str:
     return (
-        f"{path}: data row {row + 1}, column {name}: {shown} may have a decimal mark or one of thousands, and no other number of "
-        f"the file tells which. Say it with --decimal comma or --decimal point"
+        f"{path}: data row {row + 1}, column {name}: {shown} may have a decimal mark or one of thousands, and no other number "
+        f"of the file tells which. Say it with --decimal comma or --decimal point"
     )
 
 
@@ -108,6 +114,18 @@ def _without_blanks(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return trimmed
     joined = pc.replace_substring_regex(trimmed, _BLANKS, "")
     return pc.if_else(pc.match_substring_regex(joined, _NUMERIC), joined, trimmed)
+
+
+def _converted(column: pa.ChunkedArray, mark: str) -> pa.ChunkedArray:
+    """Return a column as numbers if each cell is one or empty, without marks of thousands; otherwise as text with points."""
+    thousands = "." if mark == "," else ","
+    if not pc.any(pc.match_substring(column, thousands)).as_py():
+        points = pc.replace_substring(column, ",", ".") if mark == "," else column
+        try:
+            return pc.if_else(pc.equal(points, ""), pa.scalar(None, pa.string()), points).cast(pa.float64())
+        except pa.ArrowInvalid:
+            pass  # some cell is text
+    return _rewritten(column, mark)
 
 
 def _rewritten(column: pa.ChunkedArray, mark: str) -> pa.ChunkedArray:

@@ -46,8 +46,9 @@ class Joined:
 
 def join(reports: Reports, every_ms: int | None, hold_ms: int | None) -> Joined:
     """Join reports into rows: by equal times if the tags share them, otherwise at an interval. Raises InputDataError."""
-    order = np.lexsort((np.arange(len(reports.values)), reports.times_ms, reports.feature_codes, reports.sensor_codes))
-    tags, times, values = _tags(reports)[order], reports.times_ms[order], reports.values[order]
+    tags = _tags(reports)
+    order = _by_tag_and_time(tags, reports.times_ms)
+    tags, times, values = tags[order], reports.times_ms[order], reports.values[order]
     starts = np.flatnonzero(np.diff(tags, prepend=-1))
     series = _Series(reports, tags[starts], starts, np.append(starts[1:], len(tags)), times, values)
     repeated = int(((np.diff(times) == 0) & (np.diff(tags) == 0)).sum())
@@ -96,6 +97,14 @@ def _tags(reports: Reports) -> Int64Array:
     return reports.sensor_codes.astype(np.int64) * len(reports.features) + reports.feature_codes
 
 
+def _by_tag_and_time(tags: Int64Array, times_ms: Int64Array) -> Int64Array:
+    """Return the stable order by tag, then time; numbers of 16 bits, in files that are in order of time, are sorted fastest."""
+    if (np.diff(times_ms) >= 0).all():
+        few = tags.astype(np.uint16) if tags.max(initial=0) < 1 << 16 else tags
+        return np.argsort(few, kind="stable").astype(np.int64)
+    return np.lexsort((times_ms, tags)).astype(np.int64)
+
+
 def _filled_share(series: _Series) -> float:
     """Return the share of filled cells if the reports were joined by equal times."""
     cells = filled = 0
@@ -133,7 +142,8 @@ def _at_interval(series: _Series, every: int, hold: int, notes: list[str], *, ch
         last = max(int(times[-1]) for _, times, _ in of_sensor) + every - 1
         grid = np.arange(first, last // every + 1, dtype=np.int64) * every
         if len(grid) * count > _MOST_CELLS:
-            msg = f"rows every {duration(every / 1000)} would be {len(grid):,} for one machine: name a longer interval, as --every 10s"
+            per = duration(every / 1000)
+            msg = f"rows every {per} would be {len(grid):,} for one machine: name a longer interval, as --every 10s"
             raise InputDataError(msg)
         block = np.full((len(grid), count), np.nan)
         for feature, times, values in of_sensor:

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 
 from stream_detector.errors import InputDataError
 from stream_detector.ingest.parsing import Parsing
-from stream_detector.readings import Float64Array, Int32Array, Int64Array
+from stream_detector.readings import BoolArray, Float64Array, Int32Array, Int64Array
 from stream_detector.state.known_sensors import ONLY_SENSOR
 from stream_detector.tables.foreign.decimal_marks import with_points
 from stream_detector.tables.foreign.joining import Joined, Reports
-from stream_detector.tables.foreign.options import FileOptions, LongColumns
+from stream_detector.tables.foreign.options import Wanted
 from stream_detector.tables.foreign.quality import good
 from stream_detector.tables.foreign.roles import Roles
 from stream_detector.tables.foreign.sources import Source
@@ -41,31 +41,21 @@ class Values:
     values: Float64Array  # [N]
 
 
-def long_values(
-    source: Source,
-    raw: pa.Table,
-    roles: Roles,
-    columns: LongColumns,
-    options: FileOptions,
-    understood: Understood,
-    parsing: Parsing,
-) -> Values:
+def long_values(source: Source, raw: pa.Table, roles: Roles, understood: Understood, wanted: Wanted) -> Values:
     """Return the values of a long table. Raises InputDataError."""
+    columns, options, parsing = roles.long, wanted.options, wanted.parsing
+    assert columns is not None
     understood.facts["shape"] = f"long: {columns.tag} names what {columns.value} holds"
     tags, tag_codes = _encoded(source, raw, columns.tag)
     sensors, sensor_codes = _encoded(source, raw, columns.sensor) if columns.sensor else ([], np.zeros(raw.num_rows, np.int32))
-    times = read_times(source.name, time_of(source, raw, roles, options, understood))
+    times = read_times(source.name, time_of(source, raw, roles, understood, wanted))
     times_ms, notes = in_utc(times, tag_codes, parsing.zone)
     understood.notes += notes
     text, mark = with_points(source.name, {columns.value: raw.column(columns.value)}, options.decimal)
     understood.facts["decimal mark"] = mark
     values, is_text = _numbers(source, columns.value, text[columns.value], parsing)
     if columns.quality:
-        found = good(raw.column(columns.quality), options.good_quality)
-        if found is None:
-            msg = f"{source.name}: column {columns.quality} does not look like a quality: say which values are good, as --good-quality 192,Good"
-            raise InputDataError(msg)
-        is_good, how = found
+        is_good, how = _quality(source, raw.column(columns.quality), columns.quality, options.good_quality)
         bad = int((~is_good & ~np.isnan(values)).sum())
         values = np.where(is_good, values, np.nan)
         understood.notes.append(f"quality: column {columns.quality} ({how}); {bad:,} values of bad quality are missing")
@@ -80,6 +70,17 @@ def long_values(
     return Values(
         tuple(sensors or [ONLY_SENSOR]), tuple(tags), sensor_codes[kept], tag_codes[kept], times_ms[kept], values[kept]
     )
+
+
+def _quality(source: Source, column: pa.ChunkedArray, name: str, good_codes: tuple[str, ...]) -> tuple[BoolArray, str]:
+    found = good(column, good_codes)
+    if found is None:
+        msg = (
+            f"{source.name}: column {name} does not look like a quality: say which values are good, as --good-quality "
+            f"192,Good, or name the columns without it, with --long"
+        )
+        raise InputDataError(msg)
+    return found
 
 
 def values_of_wide(table: Table) -> Values:
@@ -159,9 +160,7 @@ def _encoded(source: Source, raw: pa.Table, name: str) -> tuple[list[str], Int32
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int32, copy=False)
 
 
-def _numbers(
-    source: Source, name: str, column: pa.ChunkedArray, parsing: Parsing
-) -> tuple[Float64Array, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+def _numbers(source: Source, name: str, column: pa.ChunkedArray, parsing: Parsing) -> tuple[Float64Array, BoolArray]:
     """Return the values [N], NaN where there is none, and where other text stands that is no word for missing."""
     missing = parsing.missing.of_feature(name)
     if not pa.types.is_string(column.type):
@@ -182,9 +181,9 @@ def _of_numbers(
     tags: list[str],
     codes: Int32Array,
     values: Float64Array,
-    is_text: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    is_text: BoolArray,
     understood: Understood,
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+) -> BoolArray:
     """Return which rows are of tags that hold numbers, and say which tags hold text instead."""
     texts = np.bincount(codes[is_text], minlength=len(tags))
     numbers = np.bincount(codes[~np.isnan(values)], minlength=len(tags))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+
+from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
 
 #: The decimal marks by their names on the command line.
 DECIMAL_MARKS = {"point": ".", "comma": ","}
@@ -41,3 +44,13 @@ class FileOptions:
 
 
 AS_IT_LOOKS = FileOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is read of files, and how."""
+
+    ignore: Collection[str] = ()  # columns and features that are left out
+    features: Sequence[str] | None = None  # a model's; None: all
+    parsing: Parsing = USUAL_PARSING
+    options: FileOptions = AS_IT_LOOKS

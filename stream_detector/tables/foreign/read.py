@@ -16,7 +16,7 @@ from stream_detector.tables.dataset import Dataset, dataset_of
 from stream_detector.tables.foreign.form import DELIMITERS, ENCODING_NAMES, text_form
 from stream_detector.tables.foreign.joining import join
 from stream_detector.tables.foreign.long_table import Values, long_values, reports_of, table_of, values_of_wide
-from stream_detector.tables.foreign.options import AS_IT_LOOKS, FileOptions
+from stream_detector.tables.foreign.options import AS_IT_LOOKS, FileOptions, Wanted
 from stream_detector.tables.foreign.quality import quality_of
 from stream_detector.tables.foreign.roles import find_roles, is_long
 from stream_detector.tables.foreign.sources import PARQUET, Source, find_sources
@@ -43,16 +43,6 @@ class ReadFiles:
         return lines
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What is read, and how."""
-
-    ignore: Collection[str]
-    features: Sequence[str] | None
-    parsing: Parsing
-    options: FileOptions
-
-
 def read_files(
     paths: Sequence[Path],
     features: Sequence[str] | None = None,
@@ -65,7 +55,7 @@ def read_files(
     A long table, and any table if an interval is named, gives rows by sensor and time; other tables keep their rows. Raises
     InputDataError, which names the file and, where possible, row and column.
     """
-    wanted = _Wanted(ignore, features, parsing, options)
+    wanted = Wanted(ignore, features, parsing, options)
     tables: list[Table] = []
     values: list[Values] = []
     understood: list[Understood] = []
@@ -79,7 +69,8 @@ def read_files(
         else:
             values.append(part)
     if values and tables:
-        msg = f"{tables[0].path} has a column for each feature, other files a row for each value: read them apart, or name --every"
+        where = tables[0].path
+        msg = f"{where} has a column for each feature, other files a row for each value: read them apart, or name --every"
         raise InputDataError(msg)
     joined = None
     if values:
@@ -91,7 +82,7 @@ def read_files(
     return ReadFiles(dataset, tuple(understood), joined)
 
 
-def _read_one(source: Source, wanted: _Wanted) -> tuple[Table | Values, Understood]:
+def _read_one(source: Source, wanted: Wanted) -> tuple[Table | Values, Understood]:
     """Read one file in the product's own form if it looks like that, otherwise, or if that fails, by how it looks."""
     own_error = None
     about = _own_form(source, wanted.options)
@@ -103,12 +94,12 @@ def _read_one(source: Source, wanted: _Wanted) -> tuple[Table | Values, Understo
     try:
         return _read_foreign(source, wanted)
     except InputDataError as error:
-        raise (own_error if own_error is not None and _is_better(own_error, error) else error) from None
+        raise (error if own_error is None or _names_a_cure(error) else own_error) from None
 
 
-def _is_better(own: InputDataError, foreign: InputDataError) -> bool:
-    """Return whether the error of the product's own form tells more: all but those about commas, dates and encodings do."""
-    return not any(word in str(foreign) for word in ("--decimal", "--time-format", "--good-quality", "--time-column"))
+def _names_a_cure(error: InputDataError) -> bool:
+    """Return whether an error says which option decides; otherwise that of the product's own form tells more."""
+    return any(option in str(error) for option in ("--decimal", "--time-format", "--good-quality", "--time-column"))
 
 
 def _own_form(source: Source, options: FileOptions) -> Understood | None:
@@ -146,17 +137,16 @@ def _own_form(source: Source, options: FileOptions) -> Understood | None:
     return understood
 
 
-def _read_foreign(source: Source, wanted: _Wanted) -> tuple[Table | Values, Understood]:
+def _read_foreign(source: Source, wanted: Wanted) -> tuple[Table | Values, Understood]:
     raw, understood = read_any(source, wanted.options)
     first_row = [str(column[0].as_py()) for column in raw.columns]
     roles = find_roles(source.name, raw.column_names, first_row, wanted.options)
     if roles.long is not None:
-        return long_values(source, raw, roles, roles.long, wanted.options, understood, wanted.parsing), understood
-    table = wide(source, raw, roles, wanted.options, understood, wanted.ignore, wanted.features, wanted.parsing)
-    return table, understood
+        return long_values(source, raw, roles, understood, wanted), understood
+    return wide(source, raw, roles, understood, wanted), understood
 
 
-def _join(values: list[Values], wanted: _Wanted, files: list[Understood]) -> tuple[Table, Understood]:
+def _join(values: list[Values], wanted: Wanted, files: list[Understood]) -> tuple[Table, Understood]:
     name = files[0].name if len(files) == 1 else Path("the files")
     about = Understood(name)
     reports = reports_of(values, wanted.options.sensor_from, wanted.ignore, about)

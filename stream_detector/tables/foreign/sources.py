@@ -115,6 +115,7 @@ def _members(path: Path) -> list[Source]:
         raise InputDataError(f"{path}: {_EXCEL}")
     members = [name for name in names if Path(name).suffix.lower() in _ENDINGS - {".zip", ".gz", ".zst"}]
     if not members:
-        msg = f"{path}: the archive has no file that ends in .csv, .txt, .tsv, .dat, .asc or .parquet (found: {', '.join(names[:5])})"
+        found = ", ".join(names[:5])
+        msg = f"{path}: the archive has no file that ends in .csv, .txt, .tsv, .dat, .asc or .parquet (found: {found})"
         raise InputDataError(msg)
     return [Source(path, member) for member in members]

@@ -54,7 +54,7 @@ def normal_times(path: Path, column: pa.ChunkedArray, time_format: str | None) -
 
 
 def _all(texts: pa.StringArray, pattern: str) -> bool:
-    return bool(pc.all(pc.match_substring_regex(texts, pattern)).as_py())
+    return all(pc.all(pc.match_substring_regex(part, pattern)).as_py() for part in (texts.slice(0, 8), texts))
 
 
 def _candidates(texts: pa.StringArray) -> list[DateFormat]:
@@ -114,8 +114,8 @@ def _decide(path: Path, texts: pa.StringArray, fitting: list[tuple[DateFormat, D
         return (*fitting[int(order[0])], ", by the order of the rows")
     row = int((fitting[0][1].ns != fitting[1][1].ns).argmax())
     msg = (
-        f"{path}: data row {row + 1}: {texts[row].as_py()!r} may have the day or the month first, and no other row tells which. "
-        f"Say it with --time-format, such as {_EXAMPLE} or '%m/%d/%Y %H:%M:%S'"
+        f"{path}: data row {row + 1}: {texts[row].as_py()!r} may have the day or the month first, and no row tells which: "
+        f"say it with --time-format, such as {_EXAMPLE} or '%m/%d/%Y %H:%M:%S'"
     )
     raise InputDataError(msg)
 
@@ -133,14 +133,15 @@ def _misfit(path: Path, texts: pa.StringArray, tried: list[tuple[DateFormat, Dat
     if len(tried) > 1 and len(set(firsts)) > 1 and all(_fits(texts.slice(row, 1), tried[0][0]) for row in firsts):
         one, other = sorted(firsts)[-2:]
         return (
-            f"{path}: data row {one + 1} ({texts[one].as_py()!r}) and data row {other + 1} ({texts[other].as_py()!r}) have day and "
-            f"month in different orders: write all times alike"
+            f"{path}: data row {one + 1} ({texts[one].as_py()!r}) and data row {other + 1} ({texts[other].as_py()!r}) have day "
+            f"and month in different orders: write all times alike"
         )
     row = max(firsts)
     shown = texts[row].as_py()
     if not shown:
         return f"{path}: data row {row + 1} has no time: give it one, or delete the row"
-    return f"{path}: data row {row + 1}: {shown!r} is not a time as {tried[firsts.index(row)][0].shown}: mend it, or name the form with {_EXAMPLE}"
+    form = tried[firsts.index(row)][0].shown
+    return f"{path}: data row {row + 1}: {shown!r} is not a time as {form}: mend it, or name the form with {_EXAMPLE}"
 
 
 def _of_unit(path: Path, column: pa.ChunkedArray, unit: str) -> pa.ChunkedArray:

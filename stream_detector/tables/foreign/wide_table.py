@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
+from datetime import tzinfo
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stream_detector.ingest.parsing import Parsing
 from stream_detector.readings import BoolArray
 from stream_detector.tables.columns import SENSOR_COLUMN, TIME_COLUMN, Selection
 from stream_detector.tables.foreign.decimal_marks import with_points
-from stream_detector.tables.foreign.options import FileOptions
+from stream_detector.tables.foreign.options import FileOptions, Wanted
 from stream_detector.tables.foreign.quality import good, quality_of
 from stream_detector.tables.foreign.roles import Roles
 from stream_detector.tables.foreign.sources import Source
@@ -25,34 +26,40 @@ from stream_detector.tables.table import Table, to_table
 _SPARSE_SHARE = 0.5
 
 
-def time_of(source: Source, table: pa.Table, roles: Roles, options: FileOptions, understood: Understood) -> pa.ChunkedArray:
+def time_of(source: Source, table: pa.Table, roles: Roles, understood: Understood, wanted: Wanted) -> pa.ChunkedArray:
     """Return the time of each row; a date and a time of day are joined. Raises InputDataError."""
     columns = [table.column(name) for name in roles.times]
     if len(columns) == 2:
         columns = [pc.binary_join_element_wise(*(pc.utf8_trim_whitespace(column.cast(pa.string())) for column in columns), " ")]
-    times, how = normal_times(source.name, columns[0], options.time_format)
+    times, how = normal_times(source.name, columns[0], wanted.options.time_format)
     understood.facts["time"] = f"column {' and '.join(roles.times)}, {how}"
+    understood.facts["zone"] = zone_of(times, wanted.parsing.zone)
     return times
 
 
-def wide(
-    source: Source,
-    raw: pa.Table,
-    roles: Roles,
-    options: FileOptions,
-    understood: Understood,
-    ignore: Collection[str],
-    features: Collection[str] | None,
-    parsing: Parsing,
-) -> Table:
+def zone_of(times: pa.ChunkedArray, zone: tzinfo | None) -> str:
+    """Return how the zone of times is said, by the first one."""
+    first = times[0].as_py() if pa.types.is_string(times.type) else None
+    is_local = (
+        not re.search(r"([Zz]|UTC|GMT|[+-]\d\d:?\d\d)$", first)
+        if first
+        else pa.types.is_timestamp(times.type) and not times.type.tz
+    )
+    if not is_local or (first and not re.search(r"[-T:]", first)):
+        return "in the times themselves"
+    return f"{zone}" if zone else "none in the file: taken as UTC; --time-zone Europe/Berlin names another"
+
+
+def wide(source: Source, raw: pa.Table, roles: Roles, understood: Understood, wanted: Wanted) -> Table:
     """Return a wide table in the product's own form. Raises InputDataError."""
+    options, ignore, features = wanted.options, wanted.ignore, wanted.features
     others = [name for name in raw.column_names if name not in (*roles.times, roles.sensor)]
     qualities = _qualities(raw, others, options, ignore)
-    wanted = [name for name in others if name not in qualities and name not in ignore]
-    kept = [name for name in wanted if features is None or name in features]
+    measured = [name for name in others if name not in qualities and name not in ignore]
+    kept = [name for name in measured if features is None or name in features]
     numbers, mark = with_points(source.name, {name: raw.column(name) for name in kept}, options.decimal)
     understood.facts["decimal mark"] = mark
-    columns = {TIME_COLUMN: time_of(source, raw, roles, options, understood)}
+    columns = {TIME_COLUMN: time_of(source, raw, roles, understood, wanted)}
     if roles.sensor:
         columns[SENSOR_COLUMN] = raw.column(roles.sensor)
         understood.facts["sensors"] = f"column {roles.sensor}"
@@ -64,7 +71,7 @@ def wide(
     unread = [name for name in raw.column_names if name not in kept and name not in (*roles.times, roles.sensor)]
     names = [*columns, *kept, *unread]
     advice = partial(Selection(ignore, features).advice_on_text, kept=table.column_names)
-    done = to_table(source.name, table, names, parsing, advice)
+    done = to_table(source.name, table, names, wanted.parsing, advice)
     _hint_at_sparse(done, understood)
     return done
 
