@@ -18,6 +18,10 @@ _SURE = (
 )
 #: What may be a decimal mark or one of thousands: 1,234.
 _DOUBTFUL = r"^[+-]?[1-9]\d{0,2}M\d{3}$"
+#: A number with this decimal mark, and perhaps with marks of thousands.
+_WRITTEN = r"^[+-]?(?:\d{1,3}(?:O\d{3})+|\d+)(?:M\d*)?(?:[eE][+-]?\d{1,3})?$|^[+-]?M\d+$"
+_BLANK_CHARACTERS = (" ", "'", "\u00a0", "\u202f")
+_GROUPED_BY_BLANKS = rf"^[+-]?\d{{1,3}}(?:{_BLANKS}\d{{3}})*(?:[.,]\d+)?$"
 _NUMERIC = r"^[+-]?\d[\d.,]*(?:[eE][+-]?\d{1,3})?$"
 
 
@@ -48,7 +52,7 @@ def with_points(path: Path, columns: dict[str, pa.ChunkedArray], mark: str | Non
 
 def _evidence(column: pa.ChunkedArray) -> _Evidence:
     marks = [one for one in ",." if pc.any(pc.match_substring(column, one)).as_py()]
-    plain = column if len(marks) < 2 else _without_blanks(column)
+    plain = _without_blanks(column) if marks else column
     sure = {one: _first(plain, _pattern(_SURE, one)) if one in marks else -1 for one in ",."}
     is_open = max(sure.values()) < 0
     doubtful = {one: _first(plain, _pattern(_DOUBTFUL, one)) if one in marks and is_open else -1 for one in ",."}
@@ -109,11 +113,12 @@ def _doubt(path: Path, name: str, shown: str, row: int) -> str:
 
 def _without_blanks(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return numbers without the blanks and quotes that separate thousands, and all other text as it is."""
+    if not any(pc.any(pc.match_substring(column, blank)).as_py() for blank in _BLANK_CHARACTERS):
+        return column
     trimmed = pc.utf8_trim_whitespace(column)
-    if not pc.any(pc.match_substring_regex(trimmed, rf"\d{_BLANKS}\d")).as_py():
-        return trimmed
     joined = pc.replace_substring_regex(trimmed, _BLANKS, "")
-    return pc.if_else(pc.match_substring_regex(joined, _NUMERIC), joined, trimmed)
+    is_number = pc.and_(pc.match_substring_regex(joined, _NUMERIC), pc.match_substring_regex(trimmed, _GROUPED_BY_BLANKS))
+    return pc.if_else(is_number, joined, trimmed)
 
 
 def _converted(column: pa.ChunkedArray, mark: str) -> pa.ChunkedArray:
@@ -130,8 +135,7 @@ def _converted(column: pa.ChunkedArray, mark: str) -> pa.ChunkedArray:
 
 def _rewritten(column: pa.ChunkedArray, mark: str) -> pa.ChunkedArray:
     plain = _without_blanks(column)
-    thousands = "." if mark == "," else ","
-    if not pc.any(pc.match_substring(plain, ",")).as_py() and mark == ".":
-        return plain
-    points = pc.replace_substring(pc.replace_substring(plain, thousands, ""), mark, ".")
-    return pc.if_else(pc.match_substring_regex(plain, _NUMERIC), points, plain)
+    other = "." if mark == "," else ","
+    is_number = pc.match_substring_regex(plain, _pattern(_WRITTEN, mark))
+    points = pc.replace_substring(pc.replace_substring(plain, other, ""), mark, ".")
+    return pc.if_else(is_number, points, plain)

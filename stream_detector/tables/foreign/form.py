@@ -24,6 +24,8 @@ ENCODING_NAMES = {
     "utf-16-be": "UTF-16",
     "cp1252": "Windows-1252",
 }
+#: Of the bytes of a text in UTF-16, so many are zero at least, in Latin letters.
+_LEAST_ZEROS = 0.2
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
@@ -82,10 +84,11 @@ def _encoding(source: Source, head: bytes) -> str:
 
 def _utf16_without_mark(source: Source, head: bytes) -> str:
     even, odd = head[0:4096:2].count(0), head[1:4096:2].count(0)
-    if odd > 0.4 * len(head[1:4096:2]) and even == 0:
-        return "utf-16-le"
-    if even > 0.4 * len(head[0:4096:2]) and odd == 0:
-        return "utf-16-be"
+    for name, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        if others == 0 and zeros > _LEAST_ZEROS * min(len(head), 4096):
+            text = head[: min(len(head), 4096) & ~1].decode(name, errors="replace")
+            if "\n" in text and not any(character < " " and character not in "\t\r\n" for character in text):
+                return name
     msg = f"{source.name}: neither a table in text nor Parquet (it holds binary data)"
     raise InputDataError(msg)
 
@@ -107,7 +110,8 @@ def _header_line(lines: list[str], delimiter: str) -> int:
     """Return the first line that has as many cells as most lines have; lines before it are a title or remarks."""
     counts = [len(next(csv.reader([line], delimiter=delimiter), [])) for line in lines]
     filled = [count for count, line in zip(counts, lines, strict=True) if line.strip()]
-    usual = Counter(filled[-max(1, len(filled) // 2) :]).most_common(1)[0][0]
+    often = Counter(filled)
+    usual = max(often, key=lambda count: (count > 1, often[count]))  # the first of equal ones
     first = next((at for at, count in enumerate(counts) if lines[at].strip()), 0)
     wide = next((at for at, count in enumerate(counts[:_MOST_PREAMBLE]) if count == usual and lines[at].strip()), first)
     return wide if usual > 1 else first

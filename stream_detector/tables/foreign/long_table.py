@@ -96,7 +96,15 @@ def values_of_wide(table: Table) -> Values:
 
 def reports_of(parts: Sequence[Values], pattern: str | None, ignore: Collection[str], understood: Understood) -> Reports:
     """Put the values of several tables together, and split their tags into sensors and features. Raises InputDataError."""
-    tags = tuple(dict.fromkeys(tag for part in parts for tag in part.tags))
+    used = [np.bincount(part.tag_codes, minlength=len(part.tags)) > 0 for part in parts]
+    tags = tuple(
+        dict.fromkeys(
+            tag for part, is_used in zip(parts, used, strict=True) for tag in np.compress(is_used, part.tags).tolist()
+        )
+    )
+    if not tags:
+        msg = f"{understood.name}: no tag has a value"
+        raise InputDataError(msg)
     split = split_tags(tags, pattern)
     if split.unmatched:
         shown = ", ".join(split.unmatched[:5]) + (", ..." if len(split.unmatched) > 5 else "")
@@ -107,7 +115,7 @@ def reports_of(parts: Sequence[Values], pattern: str | None, ignore: Collection[
     feature_code = {name: code for code, name in enumerate(features)}
     place = {tag: at for at, tag in enumerate(tags)}
     for part in parts:
-        own = [place[tag] for tag in part.tags]
+        own = [place.get(tag, 0) for tag in part.tags]  # unused ones have no rows
         of_tag = np.array([feature_code.get(split.features[at] or "", -1) for at in own], np.int32)
         by_pattern = [split.sensors[at] or "" for at in own]
         of_row = part.sensors if pattern is None else tuple(dict.fromkeys(by_pattern))

@@ -39,7 +39,8 @@ class Source:
         """Return `gzip`, `zstd`, `zip` or nothing."""
         if self.member is not None:
             return "zip"
-        head = self.path.open("rb").read(4)
+        with self.path.open("rb") as file:
+            head = file.read(4)
         return "gzip" if head.startswith(_GZIP) else "zstd" if head == _ZSTD else ""
 
     @contextmanager
