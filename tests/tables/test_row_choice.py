@@ -82,7 +82,7 @@ def test_before_a_sensors_first_value_a_condition_does_not_hold() -> None:
     ],
 )
 def test_what_is_no_condition_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="condition|comparison|understood|longer"):
+    with pytest.raises(ValueError, match=r"condition|comparison|understood|longer"):
         Condition.parse(text)
 
 
@@ -121,5 +121,5 @@ def test_a_span_without_readings_is_doubted_and_one_of_all_is_refused() -> None:
 
 @pytest.mark.parametrize("text", ["2026-11-28", "/", "now/then", "2026-11-29/2026-11-28", "../.."])
 def test_what_is_no_span_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="FROM/TO|isoformat|before"):
+    with pytest.raises(ValueError, match=r"FROM/TO|isoformat|before"):
         Span.parse(text)

@@ -96,11 +96,8 @@ def values_of_wide(table: Table) -> Values:
 
 def reports_of(parts: Sequence[Values], pattern: str | None, ignore: Collection[str], understood: Understood) -> Reports:
     """Put the values of several tables together, and split their tags into sensors and features. Raises InputDataError."""
-    used = [np.bincount(part.tag_codes, minlength=len(part.tags)) > 0 for part in parts]
     tags = tuple(
-        dict.fromkeys(
-            tag for part, is_used in zip(parts, used, strict=True) for tag in np.compress(is_used, part.tags).tolist()
-        )
+        dict.fromkeys(part.tags[code] for part in parts for code in np.flatnonzero(np.bincount(part.tag_codes)).tolist())
     )
     if not tags:
         msg = f"{understood.name}: no tag has a value"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from stream_detector.tables.foreign.options import FileOptions
 from stream_detector.tables.foreign.read import ReadFiles, read_files
 
 
-def read(path: Path, content: str | bytes, **options: object) -> ReadFiles:
+def read(path: Path, content: str | bytes, **options: Any) -> ReadFiles:
     """Write a file and read it; `options` are those of FileOptions."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return read_files([path], options=FileOptions(**options))  # type: ignore[arg-type] - the tests name fields of any type
+    return read_files([path], options=FileOptions(**options))
 
 
 def notes(files: ReadFiles) -> str:

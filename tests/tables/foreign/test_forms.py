@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +60,8 @@ def test_the_encoding_is_seen_from_the_bytes(path: Path, encoding: str, said: st
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstd, archive])
-def test_packed_files_are_known_by_their_content_and_not_by_their_name(path: Path, pack: object) -> None:
-    found = read(path, pack(GERMAN.encode()))  # type: ignore[operator] - one of three functions
+def test_packed_files_are_known_by_their_content_and_not_by_their_name(path: Path, pack: Callable[[bytes], bytes]) -> None:
+    found = read(path, pack(GERMAN.encode()))
 
     assert found.dataset.values.tolist() == [[61.2, 1234.5], [-0.5, 1234.625]]
     assert " in " in found.files[0].facts["format"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream_detector.errors import InputDataError
@@ -22,7 +23,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "long.csv"
 
 
-def table(rows: list[tuple[object, ...]], header: str = "timestamp,tag,value") -> str:
+def table(rows: Sequence[tuple[object, ...]], header: str = "timestamp,tag,value") -> str:
     return "\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n"
 
 
@@ -150,6 +151,7 @@ def test_a_wide_table_with_few_filled_cells_is_joined_if_an_interval_is_named(pa
     assert found.dataset.values.tolist() == [[0, 0], [1, 1], [2, 2]]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50_000), st.integers(-5, 5)), min_size=1, max_size=40),
     st.sampled_from([500, 1000, 7000]),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream_detector.errors import InputDataError
@@ -18,7 +19,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "numbers.csv"
 
 
-def column(path: Path, cells: list[str], other: list[str] | None = None, **options: object) -> list[float]:
+def column(path: Path, cells: list[str], other: list[str] | None = None, **options: Any) -> list[float]:
     """Read a column of cells, beside another one."""
     beside = other or ["1"] * len(cells)
     rows = [f"28.11.2026 10:00:{second:02};{a};{b}" for second, (a, b) in enumerate(zip(cells, beside, strict=True))]
@@ -68,7 +69,7 @@ def test_words_for_missing_stay_missing_beside_decimal_commas(path: Path) -> Non
     np.testing.assert_array_equal(column(path, ["1,5", "Bad", "", "2,25"]), [1.5, np.nan, np.nan, 2.25])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     values=st.lists(st.lists(st.integers(-10_000_000, 10_000_000), min_size=3, max_size=3), min_size=2, max_size=12),
     delimiter=st.sampled_from([";", "\t", "|"]),
@@ -79,6 +80,7 @@ def test_words_for_missing_stay_missing_beside_decimal_commas(path: Path) -> Non
 )
 def test_what_is_written_in_any_dialect_is_read_as_the_same_numbers(
     tmp_path_factory: pytest.TempPathFactory,
+    *,
     values: list[list[int]],
     delimiter: str,
     comma: bool,

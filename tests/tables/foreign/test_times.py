@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,7 +20,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "times.csv"
 
 
-def times(path: Path, *texts: str, **options: object) -> list[str]:
+def times(path: Path, *texts: str, **options: Any) -> list[str]:
     """Read rows of these times, and return them in UTC."""
     rows = [f"{text};{row}" for row, text in enumerate(texts)]
     return [iso_time(int(ms)) for ms in read(path, "\n".join(["Zeit;x", *rows]), **options).dataset.times_ms]
