@@ -9,7 +9,7 @@ from stream_detector.tables.foreign.options import FileOptions
 from stream_detector.tables.foreign.read import ReadFiles, read_files
 
 
-def read(path: Path, content: str | bytes, **options: Any) -> ReadFiles:
+def read(path: Path, content: str | bytes, **options: Any) -> ReadFiles:  # noqa: ANN401 - fields of FileOptions
     """Write a file and read it; `options` are those of FileOptions."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return read_files([path], options=FileOptions(**options))

@@ -19,7 +19,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "numbers.csv"
 
 
-def column(path: Path, cells: list[str], other: list[str] | None = None, **options: Any) -> list[float]:
+def column(path: Path, cells: list[str], other: list[str] | None = None, **options: Any) -> list[float]:  # noqa: ANN401 - fields
     """Read a column of cells, beside another one."""
     beside = other or ["1"] * len(cells)
     rows = [f"28.11.2026 10:00:{second:02};{a};{b}" for second, (a, b) in enumerate(zip(cells, beside, strict=True))]

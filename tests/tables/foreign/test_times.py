@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "times.csv"
 
 
-def times(path: Path, *texts: str, **options: Any) -> list[str]:
+def times(path: Path, *texts: str, **options: Any) -> list[str]:  # noqa: ANN401 - fields of FileOptions
     """Read rows of these times, and return them in UTC."""
     rows = [f"{text};{row}" for row, text in enumerate(texts)]
     return [iso_time(int(ms)) for ms in read(path, "\n".join(["Zeit;x", *rows]), **options).dataset.times_ms]
