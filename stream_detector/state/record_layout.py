@@ -3,7 +3,7 @@
 The rules' state comes last, because most sensors have none: the arena keeps it apart (rule_states.py), the store may lack it.
 The ring holds raw values, and the rises of counters, so a new model with the same features, counters and window length
 continues with the same windows.
-`append` in windows.py, `learn_pace` in pace.py, `learn` in running_scale.py, `decide` in detection/decision.py and the rules in
+`assemble` in assembling.py, `append` in windows.py, `learn_pace` in pace.py, `learn` in running_scale.py, `decide` in detection/decision.py and the rules in
 detection/rules/ change records. codec/ defines their stored form.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_detector.readings import Int64Array
+from stream_detector.state.bucket_state import Assembly, bucket_dtype, clear_buckets
 from stream_detector.state.counters import COUNTER, clear_counters
 
 LAYOUT_VERSION = 9
@@ -94,6 +95,8 @@ INCIDENT_BITS, FOUND_STILL, FOUND_GONE, FOUND_ROW = (np.uint8(bits) for bits in 
 #: The largest count of readings that rules keep.
 MAXIMUM_RUN = (1 << 16) - 1
 _WORD = 8
+#: In the name of a layout, before the bucket of assembled readings.
+_ASSEMBLED = ":assembled by "
 
 
 def rules_dtype(features: int) -> np.dtype[np.void]:
@@ -111,15 +114,21 @@ def rules_dtype(features: int) -> np.dtype[np.void]:
     return np.dtype([*fields, ("padding", "u1", (-size % _WORD,))])
 
 
-def record_dtype(window_length: int, features: int, members: int, counters: int = 0) -> np.dtype[np.void]:
-    """Return the layout of one sensor's record: first the parts of fixed size, then the ring of rows, then the rules' state."""
+def record_dtype(
+    window_length: int, features: int, members: int, counters: int = 0, *, assembles: bool = False
+) -> np.dtype[np.void]:
+    """Return the layout of one sensor's record: first the parts of fixed size, then the ring of rows, then the rules' state.
+
+    Where readings are not assembled, the pending bucket takes no bytes.
+    """
     shift = ("shift", "<f4", (member_slots(members),))  # detection/decision.py: drift of the members' levels, then zeros
     header = np.dtype([*_HEADER, shift])
     row = np.dtype([("values", "<f4", (features,)), ("step", "<u2")])  # time since the row before; 0 if there is none
     of_features = [("moments", _MOMENTS, (features,)), ("counters", COUNTER, (counters,))]
     unchanged = ("unchanged", "<u2", (features,))  # rules/runs.py: readings that repeated the value before, at most MAXIMUM_RUN
+    assembly = ("assembly", bucket_dtype(features), (int(assembles),))
     rows = ("rows", row, (window_length,))
-    return np.dtype([("header", header), *of_features, unchanged, rows, ("rules", rules_dtype(features))])
+    return np.dtype([("header", header), *of_features, unchanged, assembly, rows, ("rules", rules_dtype(features))])
 
 
 def without_rules(record: np.dtype[np.void]) -> np.dtype[np.void]:
@@ -153,13 +162,20 @@ def steps_of(codes: UInt16Array) -> Int64Array:
     return np.asarray((whole & ((1 << _COUNT_BITS) - 1)) << (whole >> _COUNT_BITS))
 
 
-def layout_name(window_length: int, features: tuple[str, ...], members: int, counters: tuple[str, ...] = ()) -> str:
+def layout_name(
+    window_length: int,
+    features: tuple[str, ...],
+    members: int,
+    counters: tuple[str, ...] = (),
+    assembly: Assembly | None = None,
+) -> str:
     """Name the layout and the meaning of its columns; state stored under another name cannot be used.
 
     Models of other members have the same name, so that they go on with the same windows: levels start over with each model.
     """
     rising = f":rise of {','.join(counters)}" if counters else ""
-    return f"{LAYOUT_VERSION}:{window_length}:{member_slots(members)}:{','.join(features)}{rising}"
+    assembled = f"{_ASSEMBLED}{assembly.bucket_ms} ms" if assembly else ""
+    return f"{LAYOUT_VERSION}:{window_length}:{member_slots(members)}:{','.join(features)}{rising}{assembled}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +191,7 @@ def shape_of_layout(name: str) -> WindowShape | None:
     """Return the windows that `layout_name` named so; None for those of another version of the layout."""
     version, _, rest = name.partition(":")
     length, _, rest = rest.partition(":")
-    names, _, rising = rest.partition(":")[2].partition(":rise of ")
+    names, _, rising = rest.partition(":")[2].partition(_ASSEMBLED)[0].partition(":rise of ")
     if version != str(LAYOUT_VERSION) or not length.isdigit() or not names:
         return None
     return WindowShape(tuple(names.split(",")), int(length), tuple(rising.split(",")) if rising else ())
@@ -187,14 +203,17 @@ def slots_of_layout(name: str) -> int:
     return int(slots[0]) if slots and slots[0].isdigit() else MEMBER_SLOTS
 
 
-def new_records(count: int, window_length: int, features: int, members: int, counters: int = 0) -> Records:
+def new_records(
+    count: int, window_length: int, features: int, members: int, counters: int = 0, *, assembles: bool = False
+) -> Records:
     """Return records of sensors that were never seen."""
-    records = np.zeros(count, record_dtype(window_length, features, members, counters))
+    records = np.zeros(count, record_dtype(window_length, features, members, counters, assembles=assembles))
     records["header"]["last_time_ms"] = -1
     records["header"]["incident_offset"] = NO_INCIDENT
     records["header"]["last_offset"] = NO_OFFSET
     records["header"]["stamp_ms"] = -1
     clear_counters(records["counters"])
+    clear_buckets(records["assembly"])
     records["rules"] = no_rules(features)
     return records
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_detector.readings import Int32Array, Readings
-from stream_detector.state.record_layout import Records
+from stream_detector.readings import Int32Array, Int64Array, Readings
 
 #: A record is written at most this much before, by its clock, and this much after the reading, unless it was held up.
 _EARLY_MS, _PROMPT_MS = 300_000, 1_800_000
 
 
-def settle_times(header: Records, slots: Int32Array, readings: Readings) -> None:
+def settle_times(newest_ms: Int64Array, slots: Int32Array, readings: Readings) -> None:
     """Set the readings' times, in place, to the meaning that the record's time tells, or else the order of the sensor.
+
+    `newest_ms` has the newest time of each sensor, by slot.
 
     By order, the second meaning begins where a sensor's times go back by at least half of the repeated time. This is a fold
     over a sensor's readings in log order. Readings whose time comes once are left alone.
@@ -21,7 +22,7 @@ def settle_times(header: Records, slots: Int32Array, readings: Readings) -> None
     if later is None or not later.any():
         return
     touched = np.isin(slots, slots[later > 0])
-    newest = {slot: int(header["last_time_ms"][slot]) for slot in np.unique(slots[touched]).tolist()}
+    newest = {slot: int(newest_ms[slot]) for slot in np.unique(slots[touched]).tolist()}
     for row in np.flatnonzero(touched).tolist():
         slot, time_ms = int(slots[row]), int(readings.times_ms[row])
         if later[row] > 0:

@@ -139,7 +139,7 @@ def append(
     """
     header, rows = records["header"], records["rows"]
     window_length = rows.shape[1]
-    settle_times(header, slots, readings)
+    settle_times(header["last_time_ms"], slots, readings)
     accepted = accept(header, slots, readings, window_length)
     reading, slot = accepted.reading, accepted.slot
     first, rank = _ranks(slot)

@@ -40,7 +40,7 @@ def settled(records: list[MemoryRecord], cuts: list[int]) -> list[int]:
     found: list[int] = []
     for part in np.split(np.arange(len(records)), sorted(cuts)):
         readings = DECODER.decode([records[place] for place in part]).readings
-        settle_times(header, np.zeros(len(readings), np.int32), readings)
+        settle_times(header["last_time_ms"], np.zeros(len(readings), np.int32), readings)
         times = readings.times_ms.tolist()
         header["last_time_ms"] = max([int(header["last_time_ms"][0]), *times])
         found += [(time_ms - START_MS) // 60_000 for time_ms in times]
@@ -68,7 +68,7 @@ def test_times_that_come_once_or_have_a_zone_are_left_alone() -> None:
 
     assert readings.later_ms is None
     plain = replace(readings, later_ms=np.zeros(2, np.int64))
-    settle_times(np.zeros(1, HEADER), np.zeros(2, np.int32), plain)
+    settle_times(np.zeros(1, np.int64), np.zeros(2, np.int32), plain)
     assert plain.times_ms.tolist() == [START_MS, START_MS + 200 * 60_000]
 
 

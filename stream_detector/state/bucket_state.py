@@ -1,0 +1,52 @@
+"""What a sensor's record keeps while messages of single features are assembled into readings: its pending bucket.
+
+Records have it only where readings are assembled (assembling.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: The bucket of a sensor of which no message came yet, and the time of a feature without a value.
+NO_BUCKET = -1
+NO_TIME = -(1 << 43)
+
+BucketStates = NDArray[np.void]
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """How messages become readings."""
+
+    bucket_ms: int  # one reading per so much event time
+    hold_ms: int  # a value stands for so long if its feature says nothing new
+
+
+def bucket_dtype(features: int) -> np.dtype[np.void]:
+    """Return the layout of a sensor's pending bucket."""
+    return np.dtype(
+        [
+            ("bucket", "<i8"),  # its number: event time in milliseconds / bucket_ms; or NO_BUCKET
+            ("newest_ms", "<i8"),  # newest event time of a message
+            ("stamp_ms", "<i8"),  # time of the newest record that was not late; -1: it had none
+            ("late_bucket", "<i8"),  # bucket_clock.py: of the newest late message since the last one in time
+            ("late_time_ms", "<i8"),  # of the first message of that bucket
+            ("late_stamp_ms", "<i8"),  # time of its record
+            ("late_run", "<u2"),  # orderly late buckets
+            ("late_live", "<u2"),  # those whose records came as far apart
+            ("is_set_back", "<u2"),  # the pending bucket is the first on a clock that was set back
+            ("padding", "<u2"),
+            ("values", "<f8", (features,)),  # newest value of each feature; NaN: none that still stands
+            ("times_ms", "<i8", (features,)),  # when it was measured, or NO_TIME
+        ]
+    )
+
+
+def clear_buckets(states: BucketStates) -> None:
+    """Make these the states of sensors of which no message came yet, in place."""
+    states["bucket"] = states["newest_ms"] = states["stamp_ms"] = NO_BUCKET
+    states["values"] = np.nan
+    states["times_ms"] = NO_TIME

@@ -1,0 +1,61 @@
+"""Measures what it costs to assemble messages of one feature each into readings, beside appending as many readings.
+
+python -m tests.benchmarks.bench_assembling
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from stream_detector.readings import Readings
+from stream_detector.state.assembling import assemble
+from stream_detector.state.bucket_state import Assembly
+from stream_detector.state.record_layout import new_records
+from stream_detector.state.windows import append
+
+START_MS, LENGTH, BATCH, BUCKET_MS, BATCHES = 1_700_000_000_000, 64, 4096, 1000, 60
+
+
+def messages(number: int, sensors: int, features: int, *, late: bool) -> tuple[np.ndarray, Readings]:  # type: ignore[type-arg]
+    """Return the slots and messages of a batch: all features of all sensors in turn, one a message, a bucket a turn."""
+    place = number * BATCH + np.arange(BATCH, dtype=np.int64)
+    turn, of_turn = np.divmod(place, sensors * features)
+    slots, feature = (of_turn // features).astype(np.int32), of_turn % features
+    values = np.full((BATCH, features), np.nan)
+    values[np.arange(BATCH), feature] = np.random.default_rng(number).normal(size=BATCH)
+    times_ms = START_MS + BUCKET_MS * turn + feature
+    if late:
+        times_ms[::97] -= 5 * BUCKET_MS
+    names = [f"s{slot}" for slot in slots.tolist()]
+    return slots, Readings(names, np.zeros(BATCH, np.int32), place, times_ms, values, times_ms + 5)
+
+
+def measure(sensors: int, features: int, *, late: bool = False) -> tuple[float, float]:
+    """Return the microseconds a message of assembling, and of appending the messages themselves."""
+    plain = new_records(sensors, LENGTH, features, 1)
+    records = new_records(sensors, LENGTH, features, 1, assembles=True)
+    assembling, appending = [], []
+    for number in range(BATCHES):
+        slots, batch = messages(number, sensors, features, late=late)
+        began = time.process_time()
+        assemble(records["assembly"][:, 0], slots, batch, Assembly(BUCKET_MS, 60 * BUCKET_MS), LENGTH)
+        assembling.append(time.process_time() - began)
+        began = time.process_time()
+        append(plain, slots, batch, None)
+        appending.append(time.process_time() - began)
+    return 1e6 * float(np.median(assembling)) / BATCH, 1e6 * float(np.median(appending)) / BATCH
+
+
+def main() -> None:
+    """Print a line for each fleet."""
+    for sensors, features in ((10, 3), (100, 8), (1000, 8), (4096, 8), (100, 40), (1000, 40)):
+        assembled, appended = measure(sensors, features)
+        late, _ = measure(sensors, features, late=True)
+        text = f"{sensors} sensors, {features} features: {assembled:.2f} us a message ({late:.2f} with late ones)"
+        print(f"{text}; append itself {appended:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""The assembly of readings in plain Python, a message at a time, and messages to try it with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from hypothesis import strategies as st
+
+from stream_detector.readings import Readings
+from stream_detector.state.bucket_state import Assembly, BucketStates, bucket_dtype, clear_buckets
+
+RULE = Assembly(bucket_ms=10, hold_ms=35)
+FEATURES, SENSORS = 2, 3
+#: Orderly late buckets that are a clock that was set back: with records that came in time, and without.
+LIVE, ENOUGH = 8, 16
+NAN = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message."""
+
+    sensor: int
+    time_ms: int
+    values: tuple[float, ...]
+    stamp_ms: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A reading, and the message that completed it."""
+
+    at: int
+    sensor: int
+    time_ms: int
+    values: tuple[float, ...]
+    held: tuple[bool, ...]
+    stamp_ms: int = -1
+    is_set_back: bool = False
+
+
+@dataclass(slots=True)
+class Sensor:
+    """What is known of a sensor."""
+
+    bucket: int | None = None
+    stamp_ms: int = -1
+    is_set_back: bool = False
+    times_ms: list[int | None] = field(default_factory=lambda: [None] * FEATURES)
+    values: list[float] = field(default_factory=lambda: [NAN] * FEATURES)
+    late: list[tuple[int, int, int]] = field(default_factory=list)  # bucket, time and stamp of the first message
+    late_live: int = 0
+
+    def take(self, at: int, sent: Sent) -> tuple[Made | None, bool]:
+        """Take a message; return the reading that it completes, and whether it is late."""
+        bucket, made = sent.time_ms // RULE.bucket_ms, None
+        is_back = False
+        if self.bucket is not None and bucket < self.bucket:
+            is_back = self._is_set_back(bucket, sent)
+            if not is_back:
+                self._keep(sent)
+                return None, True
+        if self.bucket is not None and (bucket > self.bucket or is_back):
+            made = self._complete(at, sent.sensor)
+        if is_back:
+            assert self.bucket is not None
+            by_ms = (self.bucket + 1 - bucket) * RULE.bucket_ms
+            self.times_ms = [None if time_ms is None else time_ms - by_ms for time_ms in self.times_ms]
+        if bucket != self.bucket:
+            self.is_set_back = is_back
+        self.late, self.late_live = [], 0
+        self.bucket, self.stamp_ms = bucket, sent.stamp_ms
+        self._keep(sent)
+        return made, False
+
+    def _keep(self, sent: Sent) -> None:
+        for feature, value in enumerate(sent.values):
+            time_ms = self.times_ms[feature]
+            if not math.isnan(value) and (time_ms is None or sent.time_ms >= time_ms):
+                self.times_ms[feature], self.values[feature] = sent.time_ms, value
+
+    def _is_set_back(self, bucket: int, sent: Sent) -> bool:
+        here = bucket, sent.time_ms, sent.stamp_ms
+        if not self.late or bucket < self.late[-1][0]:
+            self.late, self.late_live = [here], 1
+        elif bucket > self.late[-1][0]:
+            _, time_ms, stamp_ms = self.late[-1]
+            is_live = min(stamp_ms, sent.stamp_ms) >= 0 and 2 * (sent.stamp_ms - stamp_ms) >= sent.time_ms - time_ms
+            self.late_live = self.late_live + 1 if is_live else 1
+            self.late.append(here)
+        return self.late_live >= LIVE or len(self.late) >= ENOUGH
+
+    def _complete(self, at: int, sensor: int) -> Made:
+        assert self.bucket is not None
+        start_ms = self.bucket * RULE.bucket_ms
+        end_ms = start_ms + RULE.bucket_ms
+        stands = [time_ms is not None and end_ms - time_ms <= RULE.hold_ms for time_ms in self.times_ms]
+        values = tuple(value if stand else NAN for value, stand in zip(self.values, stands, strict=True))
+        held = tuple(
+            stand and time_ms is not None and time_ms < start_ms for time_ms, stand in zip(self.times_ms, stands, strict=True)
+        )
+        return Made(at, sensor, end_ms, values, held, self.stamp_ms, self.is_set_back)
+
+
+def reference(messages: list[Sent]) -> tuple[list[Made], list[int]]:
+    """Return the readings and the positions of the late messages."""
+    sensors = [Sensor() for _ in range(SENSORS)]
+    made, late = [], []
+    for at, sent in enumerate(messages):
+        one, is_late = sensors[sent.sensor].take(at, sent)
+        made += [one] if one else []
+        late += [at] if is_late else []
+    return made, late
+
+
+def new_states(sensors: int = SENSORS, features: int = FEATURES) -> BucketStates:
+    states = np.zeros(sensors, bucket_dtype(features))
+    clear_buckets(states)
+    return states
+
+
+def readings_of(messages: list[Sent], first: int = 0) -> Readings:
+    return Readings(
+        sensors=[f"s{one.sensor}" for one in messages],
+        partitions=np.zeros(len(messages), np.int32),
+        offsets=np.arange(first, first + len(messages)),
+        times_ms=np.array([one.time_ms for one in messages], np.int64),
+        values=np.array([one.values for one in messages], np.float64).reshape(len(messages), -1 if messages else FEATURES),
+        stamps_ms=np.array([one.stamp_ms for one in messages], np.int64),
+    )
+
+
+_VALUES = st.tuples(*[st.sampled_from([NAN, NAN, 0.0, 1.0, 2.5, -3.0])] * FEATURES)
+
+
+@st.composite
+def messages_of_fleets(draw: st.DrawFn) -> list[Sent]:
+    """Return runs of messages of some sensors: in order, in bursts, late, on a clock that was set back, with gaps."""
+    found: list[list[Sent]] = []
+    for sensor in range(SENSORS):
+        sent: list[Sent] = []
+        stamp_ms = 1000
+        for _ in range(draw(st.integers(0, 4))):
+            time_ms, step, live = draw(st.integers(0, 400)), draw(st.sampled_from([0, 3, 10, 12, 30])), draw(st.booleans())
+            for _ in range(draw(st.integers(1, 22))):
+                sent.append(Sent(sensor, max(0, time_ms), draw(_VALUES), stamp_ms if draw(st.integers(0, 9)) else -1))
+                stamp_ms += step if live else 0
+                time_ms += step + draw(st.sampled_from([0, 0, 0, 1, -8]))
+        found.append(sent)
+    merged: list[Sent] = []
+    while any(found):
+        one = draw(st.sampled_from([sent for sent in found if sent]))
+        merged.append(one.pop(0))
+    return merged

@@ -1,0 +1,143 @@
+"""Assembly: against a reference in plain Python however the log is cut, and examples worked out by hand."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_detector.readings import Readings
+from stream_detector.state.assembling import Assembled, assemble
+from stream_detector.state.bucket_state import NO_TIME, Assembly, BucketStates
+from tests.examples import examples
+from tests.state.assembling_reference import (
+    ENOUGH,
+    LIVE,
+    NAN,
+    RULE,
+    Made,
+    Sent,
+    messages_of_fleets,
+    new_states,
+    readings_of,
+    reference,
+)
+
+
+def made_of(assembled: Assembled) -> list[Made]:
+    readings = assembled.readings
+    assert readings.stamps_ms is not None
+    return [
+        Made(int(offset), int(slot), int(time_ms), tuple(values), tuple(held), int(stamp), bool(back))
+        for offset, slot, time_ms, values, held, stamp, back in zip(
+            readings.offsets.tolist(),
+            assembled.slots.tolist(),
+            readings.times_ms.tolist(),
+            readings.values.tolist(),
+            assembled.is_held.tolist(),
+            readings.stamps_ms.tolist(),
+            assembled.is_set_back.tolist(),
+            strict=True,
+        )
+    ]
+
+
+def take(states: BucketStates, messages: list[Sent], first: int = 0) -> Assembled:
+    slots = np.array([one.sensor for one in messages], np.int32)
+    return assemble(states, slots, readings_of(messages, first), RULE, window_length=4)
+
+
+@settings(deadline=None, max_examples=examples(400))
+@given(messages=messages_of_fleets(), cuts=st.lists(st.integers(0, 200), max_size=8))
+def test_readings_are_those_of_the_reference_however_the_log_is_cut(messages: list[Sent], cuts: list[int]) -> None:
+    made, late = reference(messages)
+    states, found, found_late = new_states(), list[Made](), list[int]()
+    bounds = [0, *sorted(min(cut, len(messages)) for cut in cuts), len(messages)]
+    for start, stop in itertools.pairwise(bounds):
+        assembled = take(states, messages[start:stop], start)
+        found += made_of(assembled)
+        found_late += sorted((assembled.late.reading + start).tolist())
+
+    assert [repr(one) for one in found] == [repr(one) for one in made]
+    assert found_late == late
+    whole = new_states()
+    take(whole, messages)
+    assert states.tobytes() == whole.tobytes()
+
+
+def times_and_values(assembled: Assembled) -> list[tuple[int, list[float]]]:
+    readings = assembled.readings
+    return list(zip(readings.times_ms.tolist(), readings.values.tolist(), strict=True))
+
+
+def test_a_later_bucket_completes_the_one_before_with_its_newest_values() -> None:
+    messages = [
+        Sent(0, 101, (1.0, NAN)),
+        Sent(0, 103, (NAN, 7.0)),
+        Sent(0, 108, (2.0, NAN)),
+        Sent(0, 104, (9.0, NAN)),  # older than what stands
+        Sent(0, 110, (3.0, NAN)),
+    ]
+    assembled = take(new_states(), messages)
+
+    assert times_and_values(assembled) == [(110, [2.0, 7.0])]
+    assert assembled.readings.offsets.tolist() == [4]
+    assert not len(assembled.late.reading)
+
+
+def test_a_value_is_held_until_it_is_older_than_the_hold() -> None:
+    messages = [Sent(0, 105, (1.0, 5.0)), *[Sent(0, time_ms, (2.0, NAN)) for time_ms in (115, 125, 135, 145, 155)]]
+    assembled = take(new_states(), messages)
+
+    assert [values[1] for _, values in times_and_values(assembled)[:4]] == [5.0, 5.0, 5.0, 5.0]  # 35 ms old at 140
+    assert np.isnan(assembled.readings.values[4, 1])
+    assert assembled.is_held.tolist() == [[False, False], [False, True], [False, True], [False, True], [False, False]]
+
+
+def test_buckets_without_a_message_make_no_reading() -> None:
+    assembled = take(new_states(), [Sent(0, 100, (1.0, 2.0)), Sent(0, 200, (3.0, NAN)), Sent(0, 210, (3.0, NAN))])
+
+    assert [time_ms for time_ms, _ in times_and_values(assembled)] == [110, 210]
+
+
+def test_a_late_value_stands_from_now_on_if_it_is_the_newest() -> None:
+    messages = [Sent(0, 101, (1.0, 1.0)), Sent(0, 111, (2.0, NAN)), Sent(0, 109, (0.5, 5.0)), Sent(0, 120, (3.0, NAN))]
+    assembled = take(new_states(), messages)
+
+    assert times_and_values(assembled) == [(110, [1.0, 1.0]), (120, [2.0, 5.0])]
+    assert (assembled.late.reading.tolist(), assembled.late.behind_ms.tolist()) == ([2], [1])
+
+
+@pytest.mark.parametrize(("stamp_step", "buckets"), [(10, LIVE), (0, ENOUGH)])
+def test_so_many_late_buckets_are_a_clock_that_was_set_back(stamp_step: int, buckets: int) -> None:
+    before = [Sent(0, 1000, (1.0, 6.0), 5000), Sent(0, 1010, (2.0, NAN), 5010)]
+    since = [
+        Sent(0, 500 + 10 * step + part, (float(step), NAN), 5020 + stamp_step * step)
+        for step in range(buckets + 1)
+        for part in (0, 1)
+    ]
+    assembled = take(new_states(), [*before, *since])
+
+    start_ms = 500 + 10 * (buckets - 1)
+    assert [time_ms for time_ms, _ in times_and_values(assembled)] == [1010, 1020, start_ms + 10]
+    assert assembled.is_set_back.tolist() == [False, False, True]
+    assert assembled.readings.values[2].tolist() == [buckets - 1.0, 6.0]  # what stood is as old as before
+    assert len(assembled.late.reading) == 2 * (buckets - 1)
+
+
+def test_nothing_of_a_value_that_no_longer_stands_is_kept() -> None:
+    states = new_states()
+    take(states, [Sent(0, 105, (1.0, 5.0)), Sent(0, 205, (2.0, NAN))])
+
+    assert np.isnan(states["values"][0, 1])
+    assert states["times_ms"][0].tolist() == [205, NO_TIME]
+
+
+def test_an_empty_batch_completes_nothing() -> None:
+    states = new_states()
+    none = Readings([], np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 2)))
+
+    assert not len(assemble(states, np.zeros(0, np.int32), none, Assembly(10, 30), 4).readings)
