@@ -34,7 +34,7 @@ from stream_detector.ports import Decoder
 from stream_detector.readings import Float32Array
 from stream_detector.settings.group import PREFIX
 from stream_detector.settings.input_reading import input_reader
-from stream_detector.settings.input_settings import InputSettings, missing_values, time_zone
+from stream_detector.settings.input_settings import HOLD_BUCKETS, InputSettings, missing_values, time_zone
 from stream_detector.settings.schema import (
     AlertSettings,
     DeadLetterSettings,
@@ -44,6 +44,7 @@ from stream_detector.settings.schema import (
     StateSettings,
 )
 from stream_detector.state.arena import Arena
+from stream_detector.state.bucket_state import Assembly
 from stream_detector.state.record_layout import KEPT_TYPES
 from stream_detector.state.running_scale import MAXIMUM_LEARNED_COUNT, ScaleConfig
 from stream_detector.timestamps import to_ms
@@ -70,12 +71,20 @@ class TrainedScorer(Scorer, Protocol):
 
 
 def build_detector(
-    scorer: TrainedScorer, state: StateSettings, alerts: AlertSettings, rules: RuleSettings | None = None
+    scorer: TrainedScorer,
+    state: StateSettings,
+    alerts: AlertSettings,
+    rules: RuleSettings | None = None,
+    assembly: Assembly | None = None,
 ) -> Detector:
-    """Build the detector that these settings describe; without settings of rules, it finds anomalies only."""
+    """Build the detector that these settings describe; without settings of rules, it finds anomalies only.
+
+    With `assembly`, it takes messages of single features, of which it assembles the readings.
+    """
     model, calibration = scorer.spec, scorer.calibration
+    shape = model.window_length, len(model.features), len(model.members), len(model.counters)
     return Detector(
-        Arena(state.max_sensors, model.window_length, len(model.features), len(model.members), len(model.counters)),
+        Arena(state.max_sensors, *shape, assembles=assembly is not None),
         scorer,
         model,
         decision_rules(model, calibration, state, alerts, rules, healthy=scorer.healthy),
@@ -85,6 +94,7 @@ def build_detector(
             stride=state.stride,
             interval_ms=1000.0 * model.sampling_interval_seconds,
             silences=silence_rules(rules),
+            assembly=assembly,
         ),
     )
 
@@ -231,6 +241,14 @@ def build_decoder(settings: InputSettings, features: Sequence[str], limits: Inpu
     return JsonDecoder(features, limits) if reader.is_native else ShapedDecoder(features, limits, reader)
 
 
+def input_assembly(settings: InputSettings) -> Assembly | None:
+    """Return how readings are assembled of messages; None if each message is a reading."""
+    if settings.assemble_seconds is None:
+        return None
+    hold_seconds = settings.hold_seconds or HOLD_BUCKETS * settings.assemble_seconds
+    return Assembly(round(1000 * settings.assemble_seconds), round(1000 * hold_seconds))
+
+
 def input_parsing(settings: InputSettings, model: ModelSpec | None = None) -> Parsing:
     """Return how values and times are read, in files and in the stream: as the settings and the model's training say."""
     missing = missing_values(settings.missing_values)
@@ -271,9 +289,11 @@ def restore_config(model: ModelSpec, settings: Settings, slowest_interval_ms: fl
     """Return where a new consumer group starts, and how much history fills the windows, of the slowest sensor too."""
     interval_seconds = max(model.sampling_interval_seconds, slowest_interval_ms / 1000.0)
     window_seconds = model.window_length * interval_seconds if interval_seconds else LOOKBACK_SECONDS
+    assembly = input_assembly(settings.input)
+    held_ms = assembly.hold_ms + assembly.bucket_ms if assembly else 0  # values from before that no longer stand
     return RestoreConfig(
         start=start_position(settings.kafka),
-        lookback_ms=round(1000 * window_seconds * settings.state.lookback_margin),
+        lookback_ms=round(1000 * window_seconds * settings.state.lookback_margin) + held_ms,
         max_lookback_records=settings.state.max_lookback_records,
         slice_records=settings.kafka.max_poll_records,
     )

@@ -8,7 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from stream_detector.assembly import build_decoder, build_detector, decision_rules, input_limits, input_parsing
+from stream_detector.assembly import (
+    build_decoder,
+    build_detector,
+    decision_rules,
+    input_assembly,
+    input_limits,
+    input_parsing,
+)
 from stream_detector.commands.connections import Connections
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector
@@ -56,7 +63,7 @@ def load_model(settings: Settings) -> Watched:
     scorer = KerasScorer(artifact, settings.model.tile_rows, settings.model.threads or usual_threads())
     spec = scorer.spec
     return Watched(
-        build_detector(scorer, settings.state, settings.alerts, settings.rules),
+        build_detector(scorer, settings.state, settings.alerts, settings.rules, input_assembly(settings.input)),
         build_decoder(
             settings.input,
             spec.features,
@@ -71,7 +78,7 @@ def rules_only(settings: Settings, shape: WindowShape) -> Watched:
     """Watch windows of this shape with the rules only. Other features are ignored until they are taken up."""
     scorer = RulesOnly(shape)
     return Watched(
-        build_detector(scorer, settings.state, settings.alerts, settings.rules),
+        build_detector(scorer, settings.state, settings.alerts, settings.rules, input_assembly(settings.input)),
         topic_decoder(settings, shape.features),
         partial(decision_rules, scorer.spec, scorer.calibration, settings.state, healthy=scorer.healthy),
         has_model=False,

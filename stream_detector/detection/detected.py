@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.detection.scored_readings import Decisions
-from stream_detector.readings import BoolArray
+from stream_detector.readings import BoolArray, Readings
+from stream_detector.state.assembling import Assembled
 from stream_detector.state.running_scale import Scales
 from stream_detector.state.windows import Appended
 
@@ -21,3 +22,8 @@ class Detected:
     decisions: Decisions | None  # None: scoring was off
     rule_changes: tuple[RuleChange, ...] = ()  # in any order
     scorable: BoolArray | None = None  # [N] the window is full, or of a sensor that is scored before; None: not known
+    assembled: Assembled | None = None  # None: each message is a reading
+
+    def readings_of(self, messages: Readings) -> Readings:
+        """Return the readings that were appended: the messages of the batch themselves, or what they completed."""
+        return messages if self.assembled is None else self.assembled.readings

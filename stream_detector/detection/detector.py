@@ -29,6 +29,8 @@ from stream_detector.detection.silence_watch import Returns, SilenceWatch, Silen
 from stream_detector.detection.unfilled import UnfilledWindows
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.state.arena import Arena
+from stream_detector.state.assembling import Assembled, assemble
+from stream_detector.state.bucket_state import Assembly
 from stream_detector.state.known_sensors import UNKNOWN, SensorTable
 from stream_detector.state.pace import begin_pace
 from stream_detector.state.record_layout import NO_INCIDENT, Records, layout_name, new_records
@@ -48,6 +50,7 @@ class PendingBatch:
     errors: Callable[[], Float32Array]  # waits for the log errors [K, M] of the chosen readings
     rule_changes: tuple[RuleChange, ...] = ()
     scorable: BoolArray | None = None  # [N] as in Detected
+    assembled: Assembled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class WindowConfig:
     scales: ScaleConfig
     stride: int = 1
     silences: SilenceRules | None = None  # None: nothing is ever silent
+    assembly: Assembly | None = None  # None: each message is a reading
     interval_ms: float = 0.0  # usual time between readings of a sensor that the model does not know; 0: not known
 
 
@@ -95,7 +99,13 @@ class Detector:
     @property
     def layout(self) -> str:
         """The name of the layout of the sensors' records; state with another name cannot be admitted."""
-        return layout_name(self.model.window_length, self.model.features, len(self.model.members), self.model.counters)
+        model = self.model
+        return layout_name(model.window_length, model.features, len(model.members), model.counters, self._windows.assembly)
+
+    @property
+    def assembles(self) -> bool:
+        """Whether readings are assembled of messages, so that records have a pending bucket."""
+        return self._windows.assembly is not None
 
     def use_rules(self, rules: DecisionRules) -> None:
         """Decide by other rules from the next batch on; state, model and open incidents stay as they are."""
@@ -110,7 +120,8 @@ class Detector:
         """Add sensors that were never seen; the arena must have room."""
         model = self.model
         shape = model.window_length, len(model.features), len(model.members), len(model.counters)
-        self.admit(partition, sensors, new_records(len(sensors), *shape), np.zeros(len(sensors), np.bool_))
+        records = new_records(len(sensors), *shape, assembles=self.assembles)
+        self.admit(partition, sensors, records, np.zeros(len(sensors), np.bool_))
 
     def admit(self, partition: int, sensors: Sequence[str], records: Records, is_stored: BoolArray) -> None:
         """Add sensors with these records [N]; the arena must have room. `is_stored` [N]: the store has exactly this record."""
@@ -152,10 +163,23 @@ class Detector:
         return self.finish(self.begin(readings, scoring=scoring))
 
     def begin(self, readings: Readings, *, scoring: bool = True) -> PendingBatch:
-        """Append readings to their sensors' windows and start scoring. The previous batch must be finished."""
+        """Append readings to their sensors' windows and start scoring. The previous batch must be finished.
+
+        Where readings are assembled, these are messages, and the readings are what they complete.
+        """
         slots = self.arena.slots(readings)
+        assembled = self._assemble(slots, readings)
+        if assembled is not None:
+            readings, slots = assembled.readings, assembled.slots
         last_time_ms = self.arena.records["header"]["last_time_ms"][slots]
-        appended = append(self.arena.records, slots, readings, self._windows.max_gap_ms, self.model.counter_positions)
+        appended = append(
+            self.arena.records,
+            slots,
+            readings,
+            self._windows.max_gap_ms,
+            self.model.counter_positions,
+            known_back=None if assembled is None else assembled.is_set_back,
+        )
         touched, groups, rows = np.unique(appended.slot, return_inverse=True, return_counts=True)
         self.arena.mark_changed(touched, rows)
         self.unfilled.count(appended, touched, groups, rows)
@@ -168,29 +192,41 @@ class Detector:
         scales = learn(self.arena.records, appended, values, table_rows, self._windows.scales)
         changes: tuple[RuleChange, ...] = ()
         if self._rules.findings is not None:
-            batch = RuleBatch.of(appended, readings, last_time_ms, table_rows, returns)
+            held = None if assembled is None else assembled.is_held
+            batch = RuleBatch.of(appended, readings, last_time_ms, table_rows, returns, held=held)
             changes = fold_rules(
                 self.arena.records, self.arena.rules, batch, self.model.features, self._rules.findings, emits=scoring
             )
         if not scoring or not len(values):
-            return PendingBatch(appended, scales, touched, None, np.zeros(0, np.int64), no_errors, changes)
+            nothing = np.zeros(0, np.int64)
+            return PendingBatch(appended, scales, touched, None, nothing, no_errors, changes, assembled=assembled)
         fold = self._fold(readings, appended, groups, returns, scales)
         scorable = fold.scorable.copy()  # the decision finds windows without a value
         fold = replace(fold, beyond=self._rules.beyond(values, scales, table_rows))
         has_incident = self.arena.records["header"]["incident_offset"][touched] != NO_INCIDENT
         started = start_scoring(self._scorer, appended, scales, fold, fold.wanted | has_incident[groups])
         changes += silence_changes(readings, appended, returns)
-        return PendingBatch(appended, scales, touched, fold, *started, changes, scorable)
+        return PendingBatch(appended, scales, touched, fold, *started, changes, scorable, assembled)
 
     def finish(self, pending: PendingBatch) -> Detected:
         """Wait for the scores of a batch, and decide. Slots may have been released since: their new state is then lost."""
         if pending.fold is None:
-            return Detected(pending.appended, pending.scales, 0, None, pending.rule_changes)
+            return Detected(pending.appended, pending.scales, 0, None, pending.rule_changes, assembled=pending.assembled)
         fill_in(pending.fold, pending.chosen, pending.errors)
         batch = pending.appended, pending.scales, pending.touched, pending.fold
         decisions = BatchDecision(self.arena, self._scorer, self._rules, self._windows.scales, *batch).run()
         scored = int((~np.isnan(decisions.scores)).sum())
-        return Detected(pending.appended, pending.scales, scored, decisions, pending.rule_changes, pending.scorable)
+        outcome = scored, decisions, pending.rule_changes, pending.scorable, pending.assembled
+        return Detected(pending.appended, pending.scales, *outcome)
+
+    def _assemble(self, slots: Int32Array, messages: Readings) -> Assembled | None:
+        """Fold messages into the pending buckets of their sensors; None where each message is a reading."""
+        if self._windows.assembly is None:
+            return None
+        spoke = np.unique(slots)  # a message that completes nothing changes its sensor's record too
+        self.arena.mark_changed(spoke, np.ones(len(spoke), np.int64))
+        states = self.arena.records["assembly"][:, 0]
+        return assemble(states, slots, messages, self._windows.assembly, self.model.window_length)
 
     def _fold(
         self, readings: Readings, appended: Appended, groups: Int64Array, returns: Returns | None, scales: Scales
@@ -213,8 +249,11 @@ class Detector:
         )
 
     def alerts(self, readings: Readings, detected: Detected, input_topic: str, alerts_topic: str) -> list[Message]:
-        """Build the events of a batch, in log order; at one reading, that of the score comes first."""
-        return self._events.of_batch(readings, detected, self._rules, input_topic, alerts_topic)
+        """Build the events of a batch, in log order; at one reading, that of the score comes first.
+
+        `readings` are those that were passed to `begin`.
+        """
+        return self._events.of_batch(detected.readings_of(readings), detected, self._rules, input_topic, alerts_topic)
 
     def announce(
         self, partition: int, position: int, until_s: int, input_topic: str, absent: Sequence[SilentSensor] = ()

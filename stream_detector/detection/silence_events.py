@@ -59,8 +59,11 @@ def opened_change(sensor_id: str, partition: int, silence: Silence, reading: int
 
 
 def closed_change(readings: Readings, reading: int, silence: Silence) -> RuleChange:
-    """Describe that a sensor speaks again, at a reading with this position in the batch."""
-    time_ms = int(readings.times_ms[reading])
+    """Describe that a sensor speaks again, at a reading with this position in the batch.
+
+    An assembled reading is of before the silence, and complete only now: a silence does not end before it began.
+    """
+    time_ms = max(int(readings.times_ms[reading]), silence.due_ms)
     return RuleChange(
         type=SILENT,
         status=CLOSED,

@@ -18,7 +18,7 @@ from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.detection.scored_readings import Decisions
 from stream_detector.pipeline.partition import Partition
 from stream_detector.ports import Chunk
-from stream_detector.readings import BoolArray, Decoded
+from stream_detector.readings import BoolArray, Decoded, Readings
 from stream_detector.state.windows import Appended
 
 
@@ -123,27 +123,28 @@ class InFlight:
 
 def drop_undetected(lost: Collection[int], decoded: Decoded) -> Decoded:
     """Return the decoded records without the readings and rejections of some partitions: as if never polled."""
-    return _decoded(lost, decoded, _kept(lost, decoded))
+    return _decoded(lost, decoded, _kept(lost, decoded.readings))
 
 
 def drop_partitions(lost: Collection[int], decoded: Decoded, detected: Detected) -> tuple[Decoded, Detected]:
     """Return a decided batch without the readings and rejections of some partitions: as if never polled."""
-    is_kept = _kept(lost, decoded)
+    is_kept = _kept(lost, detected.readings_of(decoded.readings))
     appended = detected.appended
     is_accepted = is_kept[appended.reading]  # of the accepted readings, those that are kept
     decisions = None if detected.decisions is None else _decisions(detected.decisions, is_accepted)
-    return _decoded(lost, decoded, is_kept), Detected(
+    return drop_undetected(lost, decoded), Detected(
         _appended(appended, is_kept, is_accepted),
         detected.scales.take(is_accepted),
         0 if decisions is None else int((~np.isnan(decisions.scores)).sum()),
         decisions,
         _rule_changes(lost, detected.rule_changes, is_kept),
         None if detected.scorable is None else detected.scorable[is_accepted],
+        None if detected.assembled is None else detected.assembled.without(lost),
     )
 
 
-def _kept(lost: Collection[int], decoded: Decoded) -> BoolArray:
-    return ~np.isin(decoded.readings.partitions, list(lost))
+def _kept(lost: Collection[int], readings: Readings) -> BoolArray:
+    return ~np.isin(readings.partitions, list(lost))
 
 
 def _decoded(lost: Collection[int], decoded: Decoded, is_kept: BoolArray) -> Decoded:

@@ -88,4 +88,4 @@ def decode_stored(detector: Detector, stored: Sequence[bytes | None]) -> tuple[R
     """Return stored records in the detector's layout [N], and which were usable [N]; the others are those of new sensors."""
     model = detector.model
     shape = model.window_length, len(model.features), len(model.members)
-    return decode(stored, *shape, counters=len(model.counters))
+    return decode(stored, *shape, counters=len(model.counters), assembles=detector.assembles)

@@ -66,10 +66,14 @@ def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
     decoded, detected = scored.batch.decoded, scored.detected
     report.committed_batches += 1
     report.records += len(decoded)
-    report.readings += len(decoded.readings)
+    readings, assembled = detected.readings_of(decoded.readings), detected.assembled
+    report.readings += len(readings)
     report.late += detected.appended.late
-    report.lateness.add(decoded.readings, detected.appended.lateness)
-    report.hour_jumps |= Counter(hour_jumps(decoded.readings, detected.appended))
+    report.lateness.add(readings, detected.appended.lateness)
+    if assembled is not None:
+        report.late += len(assembled.late.reading)
+        report.lateness.add_to_buckets(assembled)
+    report.hour_jumps |= Counter(hour_jumps(readings, detected.appended))
     report.restarted_windows += detected.appended.restarted
     report.relearning += _relearning(detected)
     if detected.decisions is not None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from stream_detector.settings.group import Count, Group, Seconds, legal_topic
+from stream_detector.settings.group import PREFIX, Count, Group, Seconds, legal_topic
 from stream_detector.values import MissingValues
+
+#: Without a setting, a value is held for so many buckets.
+HOLD_BUCKETS = 60
 
 
 def missing_values(setting: object) -> MissingValues:
@@ -126,6 +129,30 @@ class InputSettings(Group):
     allow_unkeyed: bool = Field(
         False, description="Start although sensors come from several partitions, with a window in each, instead of refusing."
     )
+
+    assemble_seconds: Seconds | None = Field(
+        None,
+        ge=0.01,
+        description="Where each message has one or a few features of a sensor: one reading per so much event time is assembled "
+        "of them. Unset: each message is a reading. Stored windows of other seconds are rebuilt.",
+    )
+    hold_seconds: Seconds | None = Field(
+        None,
+        description="With `assemble_seconds`: a value stands for so long if its feature says nothing new. "
+        f"Unset: {HOLD_BUCKETS} times `assemble_seconds`.",
+    )
+
+    @model_validator(mode="after")
+    def _hold_is_of_assembly(self) -> InputSettings:
+        if self.hold_seconds is None:
+            return self
+        if self.assemble_seconds is None:
+            msg = f"{PREFIX}INPUT__HOLD_SECONDS needs {PREFIX}INPUT__ASSEMBLE_SECONDS: without it, no value is held"
+            raise ValueError(msg)
+        if self.hold_seconds < self.assemble_seconds:
+            msg = f"{PREFIX}INPUT__HOLD_SECONDS must be at least {PREFIX}INPUT__ASSEMBLE_SECONDS"
+            raise ValueError(msg)
+        return self
 
     @field_validator("repartition_topic")
     @classmethod

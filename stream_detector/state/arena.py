@@ -16,6 +16,8 @@ from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import Records, new_records, raw, without_rules
 from stream_detector.state.rule_states import RuleStates
 
+#: In place of the time of the stored record: there is none. A stored record without a reading has -1 (record_layout.py).
+NOT_STORED = -2
 #: A due second that never comes.
 NEVER_DUE = 1 << 60
 _FIRST_CAPACITY = 1024
@@ -33,20 +35,29 @@ class SlotProgress:
 class Arena:
     """Slots for sensors' records. Parallel arrays, indexed by slot, hold data that is not part of the stored state."""
 
-    def __init__(self, max_sensors: int, window_length: int, features: int, members: int, counters: int = 0) -> None:
+    def __init__(
+        self,
+        max_sensors: int,
+        window_length: int,
+        features: int,
+        members: int,
+        counters: int = 0,
+        *,
+        assembles: bool = False,
+    ) -> None:
         self.max_sensors = max_sensors
         self._slots: dict[int, dict[str, int]] = {}
         self._free: list[int] = []
         self._unsaved: dict[int, list[Int32Array]] = {}
         self._tick = 0
         self.sensors: list[str] = []
-        self.layout = new_records(0, window_length, features, members, counters).dtype  # of a whole record
+        self.layout = new_records(0, window_length, features, members, counters, assembles=assembles).dtype  # of a whole record
         self.records: Records = np.zeros(0, without_rules(self.layout))  # without the rules' state; arbitrary in free slots
         self.rules = RuleStates(features)
         self.partitions: Int32Array = np.zeros(0, np.int32)  # -1: free
         self.phases: Int64Array = np.zeros(0, np.int64)  # hash of the sensor's name, to spread strides
         self.table_rows: Int32Array = np.zeros(0, np.int32)  # in the model's table of sensors, or UNKNOWN
-        self.stored_time_ms: Int64Array = np.zeros(0, np.int64)  # last_time_ms of the stored record; -1: none
+        self.stored_time_ms: Int64Array = np.zeros(0, np.int64)  # last_time_ms of the stored record, or NOT_STORED
         self.unsaved_rows: Int64Array = np.zeros(0, np.int64)  # rows appended since the record was stored
         self.has_stored_rules: BoolArray = np.zeros(0, np.bool_)  # the stored record may have a state of the rules
         self.due_s: Int64Array = np.zeros(
@@ -105,7 +116,7 @@ class Arena:
             self._grow()
         shortage = needed - len(self._free)
         if shortage > 0:
-            stored = (self.unsaved_rows == 0) & (self.stored_time_ms >= 0)
+            stored = (self.unsaved_rows == 0) & (self.stored_time_ms > NOT_STORED)
             evictable = (self.partitions >= 0) & stored & (self._last_seen < self._tick)
             candidates = np.flatnonzero(evictable)
             if len(candidates) < shortage:
@@ -135,7 +146,7 @@ class Arena:
         self.partitions[slots] = partition
         self.phases[slots] = [zlib.crc32(sensor.encode()) for sensor in sensors]
         self.table_rows[slots] = table_rows
-        self.stored_time_ms[slots] = np.where(stored, records["header"]["last_time_ms"], -1)
+        self.stored_time_ms[slots] = np.where(stored, records["header"]["last_time_ms"], NOT_STORED)
         self.unsaved_rows[slots] = 0
         self._last_seen[slots] = self._tick
         return of_slots
@@ -189,7 +200,7 @@ class Arena:
     def mark_lost(self, partition: int) -> Int32Array:
         """Record that the store lost a partition's state; return the slots of all its sensors."""
         slots = self.held(partition)
-        self.stored_time_ms[slots] = -1
+        self.stored_time_ms[slots] = NOT_STORED
         return slots
 
     def drop(self, partition: int) -> None:

@@ -12,7 +12,8 @@ on the new clock as they were on the old one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +34,21 @@ class Assembled:
     is_held: BoolArray  # [C, F] the value is of an earlier bucket: its feature said nothing new
     is_set_back: BoolArray  # [C] the first on a clock that was set back
     late: Late  # the late messages
+    bucket_ms: int
+
+    def without(self, partitions: Collection[int]) -> Assembled:
+        """Return it without the messages and readings of these partitions."""
+        of_messages, of_readings = (~np.isin(part.partitions, list(partitions)) for part in (self.messages, self.readings))
+        late = self.late.take(of_messages[self.late.reading])
+        return Assembled(
+            messages=self.messages.take(of_messages),
+            readings=self.readings.take(of_readings),
+            slots=self.slots[of_readings],
+            is_held=self.is_held[of_readings],
+            is_set_back=self.is_set_back[of_readings],
+            late=replace(late, reading=(np.cumsum(of_messages) - 1)[late.reading]),
+            bucket_ms=self.bucket_ms,
+        )
 
 
 def assemble(states: BucketStates, slots: Int32Array, messages: Readings, assembly: Assembly, window_length: int) -> Assembled:
@@ -63,6 +79,7 @@ def assemble(states: BucketStates, slots: Int32Array, messages: Readings, assemb
         is_held=is_held,
         is_set_back=fold.are_set_back(completes, group),
         late=fold.late(slots, order),
+        bucket_ms=assembly.bucket_ms,
     )
 
 

@@ -62,16 +62,23 @@ class _Ordered:
     stamps_ms: Int64Array  # of their records; negative: not known
 
 
-def accept(header: Records, slots: Int32Array, readings: Readings, window_length: int) -> Accepted:
-    """Group readings by slot and drop the late ones; fold these into the headers, in place."""
+def accept(
+    header: Records, slots: Int32Array, readings: Readings, window_length: int, known_back: BoolArray | None = None
+) -> Accepted:
+    """Group readings by slot and drop the late ones; fold these into the headers, in place.
+
+    `known_back` [N]: readings that are the first on a clock that is known to have been set back.
+    """
     order = np.argsort(slots, kind="stable")
     slot, time_ms = slots[order], readings.times_ms[order]
     starts = np.ones(len(slot), np.bool_)
     starts[1:] = slot[1:] != slot[:-1]
     is_set_back, is_orderly = np.zeros((2, len(slot)), np.bool_)
+    if known_back is not None:
+        is_set_back[:] = known_back[order]
     previous = _previous(header, slot, time_ms, starts, is_set_back)
     is_late = time_ms <= previous
-    if is_late.any() or header["late_run"][slot].any():
+    if is_late.any() or is_set_back.any() or header["late_run"][slot].any():
         stamps_ms = np.full(len(slot), -1) if readings.stamps_ms is None else readings.stamps_ms[order]
         runs = _Runs(header, _Ordered(slot, starts, time_ms, stamps_ms), max(window_length, FEWEST_READINGS))
         while len(at := runs.set_back(is_late)):

@@ -3,8 +3,8 @@
 The rules' state comes last, because most sensors have none: the arena keeps it apart (rule_states.py), the store may lack it.
 The ring holds raw values, and the rises of counters, so a new model with the same features, counters and window length
 continues with the same windows.
-`assemble` in assembling.py, `append` in windows.py, `learn_pace` in pace.py, `learn` in running_scale.py, `decide` in detection/decision.py and the rules in
-detection/rules/ change records. codec/ defines their stored form.
+`assemble` in assembling.py, `append` in windows.py, `learn_pace` in pace.py, `learn` in running_scale.py, `decide` in
+detection/decision.py and the rules in detection/rules/ change records. codec/ defines their stored form.
 """
 
 from __future__ import annotations

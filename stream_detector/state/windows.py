@@ -128,11 +128,18 @@ class Appended:
 
 
 def append(
-    records: Records, slots: Int32Array, readings: Readings, max_gap_ms: int | None, counters: Sequence[int] = ()
+    records: Records,
+    slots: Int32Array,
+    readings: Readings,
+    max_gap_ms: int | None,
+    counters: Sequence[int] = (),
+    *,
+    known_back: BoolArray | None = None,
 ) -> Appended:
     """Append readings to the records in `slots` [N] (one per reading), in place; return the accepted ones.
 
-    A reading that is not newer than its sensor's newest is dropped, unless the sensor's clock was set back (lateness.py). One
+    A reading that is not newer than its sensor's newest is dropped, unless the sensor's clock was set back (lateness.py), as it
+    is known of readings `known_back` [N]. One
     that follows a gap restarts the window: a pause longer than `max_gap_ms`, or if that is None, than the limit of the
     sensor's own pace (pace.py). Of the features at the positions `counters`, the window holds the rises. The result does not
     depend on how the log was cut into batches.
@@ -140,7 +147,7 @@ def append(
     header, rows = records["header"], records["rows"]
     window_length = rows.shape[1]
     settle_times(header["last_time_ms"], slots, readings)
-    accepted = accept(header, slots, readings, window_length)
+    accepted = accept(header, slots, readings, window_length, known_back)
     reading, slot = accepted.reading, accepted.slot
     first, rank = _ranks(slot)
     time_ms = readings.times_ms[reading]

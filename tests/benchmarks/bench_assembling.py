@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from stream_detector.readings import Readings
+from stream_detector.readings import Int32Array, Readings
 from stream_detector.state.assembling import assemble
 from stream_detector.state.bucket_state import Assembly
 from stream_detector.state.record_layout import new_records
@@ -18,7 +18,7 @@ from stream_detector.state.windows import append
 START_MS, LENGTH, BATCH, BUCKET_MS, BATCHES = 1_700_000_000_000, 64, 4096, 1000, 60
 
 
-def messages(number: int, sensors: int, features: int, *, late: bool) -> tuple[np.ndarray, Readings]:  # type: ignore[type-arg]
+def messages(number: int, sensors: int, features: int, *, late: bool) -> tuple[Int32Array, Readings]:
     """Return the slots and messages of a batch: all features of all sensors in turn, one a message, a bucket a turn."""
     place = number * BATCH + np.arange(BATCH, dtype=np.int64)
     turn, of_turn = np.divmod(place, sensors * features)

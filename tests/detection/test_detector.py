@@ -15,6 +15,7 @@ from stream_detector.detection.detector import Detector
 from stream_detector.detection.events import read_event
 from stream_detector.pipeline.sensor_loader import decode_stored
 from stream_detector.readings import Float64Array, Message, Readings
+from stream_detector.state.arena import NOT_STORED
 from stream_detector.state.codec.encode import encode
 from stream_detector.state.record_layout import new_records
 from stream_detector.state.running_scale import Scales
@@ -203,7 +204,7 @@ def test_a_stored_record_of_another_size_is_not_used(stored: bytes) -> None:
 
     slot = detector.arena.held(0)[0]
     assert detector.arena.records["rows"][slot].tobytes() == new_records(1, 3, 2, 1)["rows"].tobytes()
-    assert detector.arena.stored_time_ms[slot] == -1
+    assert detector.arena.stored_time_ms[slot] == NOT_STORED
 
 
 def test_an_event_shows_a_counters_own_value_and_where_its_expected_rise_would_have_led() -> None:

@@ -25,7 +25,7 @@ def report_of(sensors: list[str], times_ms: list[int], values: list[tuple[float,
 def test_one_metric_per_message_is_named_with_the_cure() -> None:
     report = report_of(["a"] * 4, [1000, 1000, 2000, 2000], [(1, NAN), (NAN, 2), (1, NAN), (NAN, 2)])
 
-    assert "Send all features of a sensor in one reading" in report.describe()
+    assert "Set STREAM_DETECTOR_INPUT__ASSEMBLE_SECONDS to the time between two readings" in report.describe()
     assert report.describe().startswith("of a; 0 s late. They have the time of another reading")
     assert report.are_of_other_features
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stream_detector.pipeline.state_snapshot import unsaved_updates
 from stream_detector.ports import Updates
 from stream_detector.readings import Readings
-from stream_detector.state.arena import Arena
+from stream_detector.state.arena import NOT_STORED, Arena
 from stream_detector.state.codec.decode import decode
 from stream_detector.state.codec.encode import encode, encode_uncompressed
 from stream_detector.state.known_sensors import UNKNOWN
@@ -244,7 +244,7 @@ def test_a_slot_used_again_starts_with_the_record_it_is_given() -> None:
     insert(arena, ["b"], stored=False)
 
     assert arena.copy_records(arena.held(0)).tobytes() == new_records(1, LENGTH, FEATURES, MEMBERS).tobytes()
-    assert (arena.stored_time_ms[0], arena.unsaved_rows[0]) == (-1, 0)
+    assert (arena.stored_time_ms[0], arena.unsaved_rows[0]) == (NOT_STORED, 0)
 
 
 def apply(stored: dict[str, bytes], updates: Updates) -> None:

@@ -31,6 +31,7 @@ class RuleBatch:
     last: Int64Array  # [S] its last
     group: Int64Array  # [M] 0 ... S-1
     returns: Returns | None = None  # readings that end a silence of their sensor, which has closed its incidents
+    held: BoolArray | None = None  # [M, F] the feature said nothing new, and the value of before stands; None: none is
 
     @classmethod
     def of(
@@ -40,8 +41,13 @@ class RuleBatch:
         last_ms: Int64Array,
         table_rows: Int32Array,
         returns: Returns | None = None,
+        *,
+        held: BoolArray | None = None,
     ) -> RuleBatch:
-        """Describe a batch; `last_ms` [N] was the newest time of each reading's sensor before the batch."""
+        """Describe a batch; `last_ms` [N] was the newest time of each reading's sensor before the batch.
+
+        `held` [N, F]: values of readings that stand because their features said nothing new.
+        """
         is_first = appended.rank == 0
         earlier = np.concatenate([appended.times_ms[:1], appended.times_ms[:-1]])
         first, values = np.flatnonzero(is_first), appended.newest_values()
@@ -56,6 +62,7 @@ class RuleBatch:
             last=np.append(first[1:], len(is_first)) - 1 if len(first) else first,
             group=np.cumsum(is_first) - 1,
             returns=returns,
+            held=None if held is None else held[appended.reading],
         )
 
     def was_missing(self) -> BoolArray:

@@ -1,7 +1,8 @@
 """Counts for how many readings a feature repeats its value, or gives none: a pure fold over a sensor's accepted readings.
 
-A missing value neither ends nor extends a run of repeats. Runs are counted in readings, and exactly: values that rounding
-makes equal are equal, so how often that happens must be learned (healthy.py).
+A missing value neither ends nor extends a run of repeats, and neither does a value that is held because its feature said
+nothing new (state/assembling.py): report by exception says nothing while nothing changes. Runs are counted in readings, and
+exactly: values that rounding makes equal are equal, so how often that happens must be learned (healthy.py).
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ def fold_runs(records: Records, state: Records, batch: RuleBatch) -> Runs:
     present, previous = ~np.isnan(values), batch.previous
     repeats = values == previous
     changes = present & ~np.isnan(previous) & ~repeats
+    if batch.held is not None:
+        repeats &= ~batch.held
     unchanged_before = records["unchanged"][touched].astype(np.int64)
     unchanged = run_lengths(repeats, changes, unchanged_before, first, group)
     absent_before = state["absent"].astype(np.int64)

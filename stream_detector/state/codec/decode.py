@@ -36,13 +36,19 @@ from stream_detector.state.record_layout import INCIDENT, Records, new_records, 
 
 
 def decode(
-    stored: Sequence[bytes | None], window_length: int, features: int, members: int, *, counters: int = 0
+    stored: Sequence[bytes | None],
+    window_length: int,
+    features: int,
+    members: int,
+    *,
+    counters: int = 0,
+    assembles: bool = False,
 ) -> tuple[Records, BoolArray]:
     """Return a record for each entry of `stored` [N], and whether the entry could be decoded [N].
 
     An entry that is None or has another layout gives the record of a new sensor.
     """
-    records = new_records(len(stored), window_length, features, members, counters)
+    records = new_records(len(stored), window_length, features, members, counters, assembles=assembles)
     layout = CompressedLayout.of(records.dtype)
     is_decoded = np.zeros(len(stored), np.bool_)
     for (record_format, length), indices in _by_format(stored).items():
@@ -79,7 +85,7 @@ def _decompress_into(records: Records, encoded: ByteArray, layout: CompressedLay
     head = _from_bytes(encoded[:, : layout.head.itemsize], layout.head)[:, 0]
     record_format = int(head["format"][0])
     parts = np.split(encoded, np.cumsum(layout.part_lengths(record_format))[:-1], axis=1)
-    _, filled, incident, moments, counters, runs, rules, steps, values = parts
+    _, filled, incident, moments, counters, runs, rules, assembly, steps, values = parts
     for name in COPIED_FIELDS:
         header[name] = head[name]
     header["last_time_ms"] = head["time_low"] + (head["time_high"].astype(np.int64) << 32)
@@ -95,6 +101,8 @@ def _decompress_into(records: Records, encoded: ByteArray, layout: CompressedLay
         records["unchanged"] = _from_bytes(runs, RUN)
     if record_format & HAS_RULES:
         records["rules"] = _from_bytes(rules, layout.rules)[:, 0]
+    if layout.assembly.itemsize:
+        records["assembly"] = _from_bytes(assembly, records["assembly"].dtype)
     rows, shape = records["rows"], (len(records), layout.window_length, layout.features)
     age = row_ages(header, layout.window_length)
     is_row = age < header["filled"][:, None]

@@ -139,6 +139,8 @@ def _compress(records: Records, head: Records, rings: _Rings, chosen: Int64Array
         parts.append(_as_bytes(records["unchanged"]))
     if record_format & HAS_RULES:
         parts.append(_as_bytes(records["rules"]))
+    if layout.assembly.itemsize:
+        parts.append(_as_bytes(records["assembly"]))
     parts.append(pack(rings.steps.offsets[chosen], step_width(record_format)))
     parts.append(pack(rings.values.offsets[chosen], value_width(record_format)))
     return np.concatenate(parts, axis=1).tobytes()

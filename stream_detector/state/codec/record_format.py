@@ -4,7 +4,7 @@ The first byte of a stored record is UNCOMPRESSED before the record as it is in 
 none. Otherwise the first two bytes are the format of a compressed record: a head, parts that few sensors have, ring of rows:
 
     head | filled, if the window is not full | incident | moments | counters | runs of unchanged values [F] | rules' state
-         | codes of the time steps [T] | values [T, F]
+         | pending bucket, if readings are assembled | codes of the time steps [T] | values [T, F]
 
 Steps and values are offsets from their minimum. The format has a flag for each optional part and the widths of the offsets in
 bytes, so compressed records of one format have the same length. encode.py writes this form, decode.py reads it.
@@ -44,6 +44,7 @@ class CompressedLayout:
     moments: np.dtype[np.void]  # of all features
     counters: np.dtype[np.void]  # of all counters; without any, no bytes
     rules: np.dtype[np.void]
+    assembly: np.dtype[np.void]  # of the pending bucket; no bytes unless readings are assembled
     window_length: int
     features: int
 
@@ -60,6 +61,7 @@ class CompressedLayout:
             moments=np.dtype((np.void, moments.itemsize)),
             counters=np.dtype((np.void, counters.itemsize)),
             rules=record["rules"],
+            assembly=np.dtype((np.void, record["assembly"].itemsize)),
             window_length=record["rows"].shape[0],
             features=moments.shape[0],
         )
@@ -74,6 +76,7 @@ class CompressedLayout:
             self.counters.itemsize,
             RUN.itemsize * self.features * bool(record_format & HAS_RUNS),
             self.rules.itemsize * bool(record_format & HAS_RULES),
+            self.assembly.itemsize,
             self.window_length * step_width(record_format),
             self.window_length * self.features * value_width(record_format),
         ]
