@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from stream_detector.assembly import build_decoder, input_limits
+from stream_detector.assembly import build_decoder, input_assembly, input_limits
 from stream_detector.commands.file_options import file_options
 from stream_detector.commands.parsing_options import parsing_of
 from stream_detector.commands.settings_options import settings_of
@@ -79,7 +79,8 @@ def read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
         if arguments.features or arguments.part_of_run:
             limits = replace(limits, ignore_unknown_features=True)
         with console.status(f"reading {span.length:,} records of {topic}"):
-            dataset, notes = read_topic_span(reader, span, build_decoder(settings.input, features, limits), features)
+            decoder, assembly = build_decoder(settings.input, features, limits), input_assembly(settings.input)
+            dataset, notes = read_topic_span(reader, span, decoder, features, assembly=assembly)
     for note in notes:
         console.print(note, soft_wrap=True)
     return dataset if kept == tuple(features) else dataset.select(kept)

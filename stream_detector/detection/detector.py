@@ -61,8 +61,8 @@ class WindowConfig:
     scales: ScaleConfig
     stride: int = 1
     silences: SilenceRules | None = None  # None: nothing is ever silent
-    assembly: Assembly | None = None  # None: each message is a reading
     interval_ms: float = 0.0  # usual time between readings of a sensor that the model does not know; 0: not known
+    assembly: Assembly | None = None  # None: each message is a reading
 
 
 class Detector:

@@ -16,7 +16,9 @@ from stream_detector.ingest.local_time import second_pass
 from stream_detector.ingest.shapes import READING, explain_record
 from stream_detector.ports import Chunk, Decoder
 from stream_detector.readings import Lost, Readings, Record
+from stream_detector.state.bucket_state import Assembly
 from stream_detector.tables.dataset import Dataset
+from stream_detector.tables.span_assembly import SpanAssembler
 from stream_detector.values import NO_MISSING_VALUES, describe_lost
 
 #: Records per partition that are searched for feature names.
@@ -90,19 +92,22 @@ def read_topic_span(
     decoder: Decoder,
     features: Sequence[str],
     progress: Callable[[int], None] = lambda _: None,
+    *,
+    assembly: Assembly | None = None,
 ) -> tuple[Dataset, list[str]]:
     """Read a span as a dataset, ordered by partition and position. Return it and a sentence on each reason for rejection.
 
-    `decoder` decodes readings with these features. Calls `progress` with the number of positions just read. Raises
-    InputDataError if no record is a valid reading.
+    `decoder` decodes readings with these features; with `assembly`, messages of which readings are assembled as in the stream.
+    Calls `progress` with the number of positions just read. Raises InputDataError if no record is a valid reading.
     """
     parts: list[Readings] = []
+    assembler = SpanAssembler(assembly, len(features)) if assembly else None
     refused: Counter[str] = Counter()
     example: dict[str, str] = {}
     lost, tombstones = Counter[Lost](), 0
     for chunk in _chunks(reader, span):
         decoded = decoder.decode(chunk.records)
-        parts.append(decoded.readings)
+        parts.append(assembler.take(decoded.readings) if assembler else decoded.readings)
         refused.update(rejected.reason for rejected in decoded.rejected)
         example |= {rejected.reason: rejected.detail for rejected in decoded.rejected}
         lost.update(sum(decoded.lost.values(), Counter[Lost]()))
@@ -111,6 +116,7 @@ def read_topic_span(
     notes = [f"{count} records were left out: {reason}, {example[reason]}" for reason, count in refused.most_common()]
     notes += [f"{tombstones} records without a value were skipped"] if tombstones else []
     notes += [f"taken as missing: {line}" for line in describe_lost(lost)]
+    notes += assembler.notes() if assembler else []
     dataset = _to_dataset(parts, features)
     if not len(dataset):
         msg = f"no record of the span could be used ({'; '.join(notes)})"

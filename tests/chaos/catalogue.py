@@ -13,6 +13,7 @@ from tests.integration.worker import Setup
 from tests.servers.socks_proxy import SocksProxy
 
 EVERY, SOME, FEW, EVICTING = Setup("every"), Setup("some"), Setup("few"), Setup("evicting")
+ASSEMBLED, ASSEMBLED_EVICTING = Setup("assembled"), Setup("assembled-evicting")
 RULES, RULES_EVICTING = Setup("rules"), Setup("rules-evicting")
 SILENT, SILENT_EVICTING = Setup("silent"), Setup("silent-evicting")
 #: Runs a fault so many times in a round of this name; topics and group are called like it.
@@ -42,6 +43,9 @@ def _processes() -> list[Entry]:
         Entry("kills-rules-evicting", 40, lambda w, name, c, n: kills.kills(name, w.places(), c, n, RULES_EVICTING)),
         Entry("kills-few", 100, lambda w, name, c, n: kills.kills(name, w.places(), c, n, FEW)),
         Entry("kills-evicting", 200, lambda w, name, c, n: kills.kills(name, w.places(), c, n, EVICTING)),
+        Entry("assembled", 60, lambda w, name, c, n: kills.assembled(name, w.places(), c, n, ASSEMBLED)),
+        Entry("assembled-evicting", 40, lambda w, name, c, n: kills.assembled(name, w.places(), c, n, ASSEMBLED_EVICTING)),
+        Entry("assembled-churn", 30, lambda w, name, c, n: kills.assembled_churn(name, w.places(), c, n, ASSEMBLED)),
         Entry("pauses-every", 40, lambda w, name, c, n: kills.pauses(name, w.places(), c, n, EVERY)),
         Entry("pauses-evicting", 20, lambda w, name, c, n: kills.pauses(name, w.places(), c, n, EVICTING)),
         Entry("churn", 60, lambda w, name, c, n: kills.churn(name, w.places(), c, n, EVICTING)),

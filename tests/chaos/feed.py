@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +31,21 @@ def records_of(partition: int, second: int, sensors: int) -> list[tuple[str, byt
         records.insert(1, (names[0], reading(names[0], START_MS, 0.0, 0.0)))
     if second % 13 == 5:
         records.insert(2, (names[1], b"not a reading"))
+    return records
+
+
+def with_single_features(partition: int, second: int, sensors: int) -> list[tuple[str, bytes]]:
+    """Return the records of a second with a feature each; of some sensors, one says nothing new for a while."""
+    records = list[tuple[str, bytes]]()
+    for name, value in records_of(partition, second, sensors):
+        if not value.startswith(b"{"):
+            records.append((name, value))
+            continue
+        fields = json.loads(value)
+        for number, (feature, found) in enumerate(fields["values"].items()):
+            if found is not None and not (number and second % 20 < 12 and name.endswith("3")):
+                one = fields | {"timestamp": fields["timestamp"] + 400 * number, "values": {feature: found}}
+                records.append((name, json.dumps(one).encode()))
     return records
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from tests.chaos.checker import Leniency
+from tests.chaos.feed import with_single_features
 from tests.chaos.round import Places, Round, RoundResult, Shape
 from tests.integration.replica_process import Life
 from tests.integration.worker import STEPS, Fate, Setup
@@ -27,6 +28,20 @@ def _fate(chance: Random, step: str, signal: str) -> Fate:
         # Something must be left to restore: the store stops to follow, and the next life of the place dies restoring.
         return Fate("polled", chance.randint(3, 6), signal, restoring=chance.randint(1, 4), persists=chance.randint(0, 3))
     return Fate(step, chance.choice((1, 2, 3, 5, 8)), signal, restoring=chance.choice((0, 0, 3, 6)))
+
+
+def assembled(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:
+    """Kill processes at every step while readings are assembled of messages of a feature each."""
+    with Round(name, places, setup, make_records=with_single_features) as one:
+        spent = one.live([Life(fate, setup, LIFE_SECONDS) for fate in fates(chance, count)])
+        return one.check(spent, "kills", "kill -9 while readings are assembled")
+
+
+def assembled_churn(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:
+    """Make replicas join and leave gracefully while readings are assembled."""
+    lives = [Life(setup=setup, seconds=chance.uniform(0.5, 3.0), leaves=True) for _ in range(count)]
+    with Round(name, places, setup, Shape(replicas=4), make_records=with_single_features) as one:
+        return one.check(one.live(lives), "departures", "replicas join and leave while readings are assembled")
 
 
 def kills(name: str, places: Places, chance: Random, count: int, setup: Setup, *, steps: Sequence[str] = STEPS) -> RoundResult:

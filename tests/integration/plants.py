@@ -12,6 +12,7 @@ from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.rules.incidents import Pace
 from stream_detector.detection.rules.limits import LimitOptions, rule_limits
 from stream_detector.detection.transition import FROZEN, MISSING_FEATURE, OUT_OF_RANGE
+from stream_detector.state.bucket_state import Assembly
 from tests.pipeline.replica_config import KNOWN, SECOND_MS, ReplicaConfig, changed
 
 #: Every scored reading is anomalous and yields one event, which identifies its window; incidents last 20 s of event time.
@@ -35,7 +36,12 @@ _RULES = RuleConfig(
 )
 #: The same as some and as evicting, with rules.
 RULES, RULES_EVICTING = replace(SOME, rule_config=_RULES), replace(EVICTING, rule_config=_RULES)
+#: The same as rules and as rules with evictions; each message has a single feature.
+ASSEMBLED = replace(RULES, assembly=Assembly(2 * SECOND_MS, 8 * SECOND_MS))
+ASSEMBLED_EVICTING = replace(ASSEMBLED, max_sensors=64)
 PLANTS = {
+    "assembled": ASSEMBLED,
+    "assembled-evicting": ASSEMBLED_EVICTING,
     "rules": RULES,
     "rules-evicting": RULES_EVICTING,
     "every": EVERY,

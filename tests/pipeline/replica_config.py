@@ -25,6 +25,7 @@ from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.pipeline.config import AT_ONCE, CommitPolicy, LagBounds, PipelineConfig, RestoreConfig
 from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
 from stream_detector.state.arena import Arena
+from stream_detector.state.bucket_state import Assembly
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.running_scale import ScaleConfig, Scales
 from tests.fakes.scorer import ChecksumScorer
@@ -75,6 +76,7 @@ class ReplicaConfig:
     stores_late: bool = False  # when it is waited for, or when World.in_transit is told to arrive
     model_tag: int = 1
     rule_config: RuleConfig | None = None
+    assembly: Assembly | None = None  # None: each message is a reading
     scores_partial: bool = False  # windows that are not full, of known sensors: their errors count less
     start: str | int = "earliest"
     lookback_ms: int = 10 * MINUTE_MS
@@ -152,15 +154,16 @@ class ReplicaConfig:
 
     def detector(self, scorer: ChecksumScorer | None = None) -> Detector:
         features = len(self.model.features)
+        shape = self.model.window_length, features, len(self.model.members), len(self.model.counters)
         fallback = np.arange(2, 2 + features, dtype=np.float32)
         scales = ScaleConfig(self.sensors(), fallback, self.learned_count)
         silences = SilenceRules(self.silent_s * SECOND_MS, 2.0, 1.5, least_readings=1) if self.silent_s else None
         return Detector(
-            Arena(self.max_sensors, self.model.window_length, features, len(self.model.members), len(self.model.counters)),
+            Arena(self.max_sensors, *shape, assembles=self.assembly is not None),
             scorer or ChecksumScorer(len(self.model.members)),
             self.model,
             self.rules(),
-            WindowConfig(self.max_gap_ms, scales, self.stride, silences),
+            WindowConfig(self.max_gap_ms, scales, self.stride, silences, assembly=self.assembly),
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from stream_detector.detection.governor import Governor
 from stream_detector.pipeline.activity import Activity
 from stream_detector.pipeline.config import CommitPolicy
+from stream_detector.state.bucket_state import Assembly
 from stream_detector.state.codec.decode import decode
 from tests.fakes.fragile_store import Snapshot
 from tests.pipeline.replica import Replica
@@ -35,6 +36,8 @@ GOVERNOR = Governor(spare=0.5)
 SUSTAINED = 0.002
 #: Turns after the last reading in which all silences are found, also those of sensors that are not in memory.
 SETTLED_TURNS = 70
+#: About one message in three completes a reading, and one value in four is held.
+ASSEMBLY = Assembly(bucket_ms=1500, hold_ms=9000)
 #: How long a sensor may be without a reading; about one pause in five is longer.
 SILENT_S = 8
 BROKEN = b"not a reading"
@@ -49,6 +52,7 @@ class Script:
     partitions: int
     stride: int
     scores_partial: bool = False
+    assembles: bool = False  # each message has one feature
 
     def plant(self) -> ReplicaConfig:
         """Return the configuration of a replica that reads it."""
@@ -60,6 +64,7 @@ class Script:
             governor=GOVERNOR,
             sustained_margin=SUSTAINED,
             scores_partial=self.scores_partial,
+            assembly=ASSEMBLY if self.assembles else None,
         )
 
 
@@ -178,6 +183,8 @@ def fill(world: World, script: Script) -> None:
         now_ms += int(random.choice([0, 300, 1000, 1000, 2500, 90_000], p=[0.1, 0.3, 0.3, 0.2, 0.08, 0.02]))
         time_ms = now_ms - int(random.choice([0, 2 * SECOND_MS], p=[0.9, 0.1]))
         values = [None if random.random() < 0.15 else float(random.integers(10)) for _ in range(2)]
+        if script.assembles:
+            values[int(random.integers(2))] = None
         value = BROKEN if random.random() < 0.05 else reading(f"s{sensor}", time_ms, *values)
         partition = sensor % script.partitions
         world.log.append(INPUT, partition, value, key=f"s{sensor}".encode(), timestamp=now_ms)
@@ -198,13 +205,15 @@ def outcome(world: World, script: Script) -> Outcome:
     letters = [(value, *(content for _, content in headers)) for value, headers in world.dead_letters()]
     stored = [world.store.records(sensor % script.partitions, [f"s{sensor}"])[0] for sensor in range(SENSORS)]
     return Outcome(
-        world.alerts_by_sensor(), sorted(letters, key=repr), [None if one is None else normalized(one) for one in stored]
+        world.alerts_by_sensor(),
+        sorted(letters, key=repr),
+        [None if one is None else normalized(one, script) for one in stored],
     )
 
 
-def normalized(stored: bytes) -> bytes:
+def normalized(stored: bytes, script: Script) -> bytes:
     """Return a stored record in the form that memory holds, without the rows outside the window."""
-    records, is_there = decode([stored], *SHAPE)
+    records, is_there = decode([stored], *SHAPE, assembles=script.assembles)
     assert is_there.all()
     ages = (records["header"]["count"].astype(int)[:, None] - 1 - np.arange(MODEL.window_length)) % MODEL.window_length
     records["rows"][ages >= records["header"]["filled"][:, None]] = np.zeros((), records["rows"].dtype)

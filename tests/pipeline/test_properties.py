@@ -86,6 +86,17 @@ def test_quiet_runs_have_all_that_can_happen_to_a_sensor() -> None:
     assert {np.sign(record["header"]["balance"]) for record in stored} >= {-1.0, 1.0}
 
 
+def test_quiet_runs_assemble_readings_of_all_kinds() -> None:
+    runs = [quiet_run(Script(seed, records=90, partitions=1, stride=1, assembles=True)) for seed in range(10)]
+    events = [json.loads(value) for run in runs for values in run.alerts.values() for value in values]
+    states = [np.frombuffer(one, record_dtype(*SHAPE, assembles=True))[0] for run in runs for one in run.stored if one]
+
+    assert {event["type"] for event in events} >= {"anomaly", "silent", "missing_feature", "out_of_range"}
+    assert {event["status"] for event in events} == {"opened", "updated", "closed"}
+    assert any((state["assembly"]["values"] >= 0).all() for state in states)
+    assert any(np.isnan(state["assembly"]["values"]).any() for state in states)
+
+
 _replica = st.integers(0, 1)
 _polls = st.builds(Poll, _replica, st.integers(1, 40))
 _failures = st.one_of(
@@ -120,6 +131,7 @@ _scripts = st.builds(
     partitions=st.integers(1, 3),
     stride=st.sampled_from([1, 1, 3]),
     scores_partial=st.booleans(),
+    assembles=st.booleans(),
 )
 
 
@@ -164,7 +176,7 @@ def test_a_store_that_loses_everything_while_the_sensors_are_in_memory_changes_n
 
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    script=_scripts,
+    script=_scripts.filter(lambda script: not script.assembles),
     pace=_paces,
     steps=st.lists(st.one_of(_polls, _polls, _failures, st.builds(WipeStore)), max_size=40),
     max_sensors=st.sampled_from([1000, 3]),
