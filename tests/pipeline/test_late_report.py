@@ -6,6 +6,8 @@ import numpy as np
 
 from stream_detector.pipeline.late_report import LateReport
 from stream_detector.readings import Readings
+from stream_detector.state.assembling import assemble
+from stream_detector.state.bucket_state import Assembly, bucket_dtype, clear_buckets
 from stream_detector.state.record_layout import new_records
 from stream_detector.state.windows import append
 
@@ -66,3 +68,18 @@ def test_readings_in_no_order_and_far_too_late_are_said_in_years() -> None:
 
     assert report.describe().startswith("of a; 110 years late; in no order")
     assert not report.are_orderly
+
+
+def test_messages_that_miss_their_bucket_name_it() -> None:
+    states = np.zeros(1, bucket_dtype(2))
+    clear_buckets(states)
+    times_ms = np.array([12_000, 21_000, 19_500, 31_000, 18_000], np.int64)
+    messages = Readings(["a"] * 5, np.zeros(5, np.int32), np.arange(5), times_ms, np.ones((5, 2)))
+    report = LateReport()
+    report.add_to_buckets(assemble(states, np.zeros(5, np.int32), messages, Assembly(10_000, 60_000), 4))
+
+    assert report.describe() == (
+        "of a; 0.5 s to 12 s late: the bucket from 1970-01-01 00:00:10Z to 1970-01-01 00:00:20Z of a was complete, for "
+        "example. Where they are the newest, their values count from now on. If there are many, raise "
+        "STREAM_DETECTOR_INPUT__ASSEMBLE_SECONDS"
+    )

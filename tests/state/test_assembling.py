@@ -12,12 +12,17 @@ from hypothesis import strategies as st
 from stream_detector.readings import Readings
 from stream_detector.state.assembling import Assembled, assemble
 from stream_detector.state.bucket_state import NO_TIME, Assembly, BucketStates
+from stream_detector.state.codec.decode import decode
+from stream_detector.state.codec.encode import encode
+from stream_detector.state.record_layout import layout_name, new_records, record_dtype, shape_of_layout
 from tests.examples import examples
 from tests.state.assembling_reference import (
     ENOUGH,
+    FEATURES,
     LIVE,
     NAN,
     RULE,
+    SENSORS,
     Made,
     Sent,
     messages_of_fleets,
@@ -54,10 +59,13 @@ def take(states: BucketStates, messages: list[Sent], first: int = 0) -> Assemble
 @given(messages=messages_of_fleets(), cuts=st.lists(st.integers(0, 200), max_size=8))
 def test_readings_are_those_of_the_reference_however_the_log_is_cut(messages: list[Sent], cuts: list[int]) -> None:
     made, late = reference(messages)
-    states, found, found_late = new_states(), list[Made](), list[int]()
+    found, found_late = list[Made](), list[int]()
+    records = new_records(SENSORS, 4, FEATURES, 1, assembles=True)
     bounds = [0, *sorted(min(cut, len(messages)) for cut in cuts), len(messages)]
     for start, stop in itertools.pairwise(bounds):
-        assembled = take(states, messages[start:stop], start)
+        assembled = take(records["assembly"][:, 0], messages[start:stop], start)
+        records, is_decoded = decode(encode(records), 4, FEATURES, 1, assembles=True)  # as after a restart
+        assert is_decoded.all()
         found += made_of(assembled)
         found_late += sorted((assembled.late.reading + start).tolist())
 
@@ -65,7 +73,16 @@ def test_readings_are_those_of_the_reference_however_the_log_is_cut(messages: li
     assert found_late == late
     whole = new_states()
     take(whole, messages)
-    assert states.tobytes() == whole.tobytes()
+    assert np.ascontiguousarray(records["assembly"][:, 0]).tobytes() == whole.tobytes()
+
+
+def test_a_pending_bucket_takes_room_only_where_readings_are_assembled() -> None:
+    plain = layout_name(64, ("flow", "speed"), 3, ("flow",))
+    names = {layout_name(64, ("flow", "speed"), 3, ("flow",), Assembly(bucket_ms, 1000)) for bucket_ms in (500, 1000)}
+
+    assert record_dtype(5, 2, 3).itemsize + 64 + 2 * 16 == record_dtype(5, 2, 3, assembles=True).itemsize
+    assert len({plain, *names}) == 3
+    assert {shape_of_layout(name) for name in names} == {shape_of_layout(plain)}
 
 
 def times_and_values(assembled: Assembled) -> list[tuple[int, list[float]]]:

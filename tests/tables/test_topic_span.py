@@ -9,6 +9,7 @@ from stream_detector.errors import InputDataError
 from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.ingest.reading_checks import InputLimits
+from stream_detector.state.bucket_state import Assembly
 from stream_detector.tables.dataset import clean
 from stream_detector.tables.topic_span import find_features, find_span, read_topic_span
 from tests.fakes.memory_log import MemoryLog
@@ -94,3 +95,19 @@ def test_a_topic_of_another_shape_is_refused_with_what_it_holds(log: MemoryLog) 
         InputDataError, match=r"Partition 2 offset 0: found fields \(temperature\), name, tags \(host\), timestamp; it"
     ):
         find_features(source, find_span(source, [2], None, None), InputReader())
+
+
+def test_messages_of_a_metric_each_are_learned_from_as_the_stream_scores_them(log: MemoryLog) -> None:
+    for second in range(10, 14):
+        for number, name in enumerate(FEATURES):
+            time_ms = 1000 * (START + second) + 100 * number
+            log.append(TOPIC, 2, reading("pump-3", second, **{name: second + 0.5 * number}), timestamp=time_ms)
+    source = MemorySource(log, TOPIC, "none")
+    span = find_span(source, [2], None, None)
+
+    decoder = JsonDecoder(FEATURES, InputLimits())
+    dataset, notes = read_topic_span(source, span, decoder, FEATURES, assembly=Assembly(1000, 5000))
+
+    assert dataset.times_ms.tolist() == [1000 * (START + second) for second in (11, 12, 13)]
+    assert dataset.values.tolist() == [[second, second + 0.5] for second in (10, 11, 12)]
+    assert notes == ["8 messages were assembled into 3 readings, one per 1 s"]
