@@ -37,7 +37,11 @@ class Metric:
 METRICS = (
     Metric("records", Kind.COUNTER, "Records read and committed."),
     Metric("readings", Kind.COUNTER, "Records that were usable readings."),
-    Metric("late_readings", Kind.COUNTER, "Readings dropped: not newer than their sensor's newest."),
+    Metric(
+        "late_readings",
+        Kind.COUNTER,
+        "Readings dropped: not newer than their sensor's newest. Of assembled readings, messages whose bucket was complete.",
+    ),
     Metric("restarted_windows", Kind.COUNTER, "Windows restarted after a gap."),
     Metric("relearning_readings", Kind.COUNTER, "Readings of sensors that learn features again after an accepted incident."),
     Metric(

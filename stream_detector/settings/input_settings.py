@@ -138,7 +138,7 @@ class InputSettings(Group):
     )
     hold_seconds: Seconds | None = Field(
         None,
-        description="With `assemble_seconds`: a value stands for so long if its feature says nothing new. "
+        description="With `assemble_seconds`: a value stands for so long if its feature sends nothing new. "
         f"Unset: {HOLD_BUCKETS} times `assemble_seconds`.",
     )
 

@@ -2,8 +2,8 @@
 
 A bucket is a span of event time, the same for all sensors. A sensor's newest bucket is *pending*; the first message of a later
 one completes it. The reading has the time of the bucket's end, and of each feature the newest value by then, unless that is
-older than the hold: report by exception says nothing while nothing changes. Its place in the log is that of the message that
-completed it. Buckets in which a sensor says nothing give no reading.
+older than the hold: report by exception is quiet while nothing changes. Its place in the log is that of the message that
+completed it. Buckets in which a sensor sends nothing give no reading.
 
 A message of an earlier bucket is late. It changes no reading that is complete, but where its value is newer than the one
 that stands, it stands from now on. A clock that was set back is told by bucket_clock.py; the values that stood are then as old
@@ -54,7 +54,7 @@ class Assembled:
 def assemble(states: BucketStates, slots: Int32Array, messages: Readings, assembly: Assembly, window_length: int) -> Assembled:
     """Fold messages, whose sensors' states are in `slots` [N], into these states, in place; return what they complete.
 
-    A feature that a message says nothing of is NaN in it. Of a sensor that says nothing for a while, the pending bucket stays
+    A feature that a message does not have is NaN in it. Of a sensor that is quiet for a while, the pending bucket stays
     pending. The result does not depend on how the log was cut into batches.
     """
     settle_times(states["newest_ms"], slots, messages)
@@ -192,7 +192,7 @@ class _Fold:
         return Late(order[at], slots[order[at]], behind_ms, progress.is_orderly[at])
 
     def write(self, after: BucketStates) -> None:
-        """Write what is pending now into the states [S]; their runs of late buckets are there already."""
+        """Write what is pending now into the states [S]; their late buckets are there already."""
         grouped, progress, first = self.grouped, self.progress, self.grouped.first
         if not len(first):
             return

@@ -47,7 +47,7 @@ class Progress:
 
 
 def follow(states: BucketStates, messages: Messages, enough: int) -> Progress:
-    """Fold messages into the runs of late buckets of their sensors' states [S], in place.
+    """Fold messages into the late buckets in a row of their sensors' states [S], in place.
 
     `enough` orderly late buckets are a clock that was set back, however their records came.
     """
@@ -81,7 +81,7 @@ def _pending(states: BucketStates, messages: Messages, bucket: Int64Array) -> In
 
 
 class _Runs:
-    """The rows of late buckets among messages [N], grouped by sensor."""
+    """The late buckets in a row among messages [N], grouped by sensor."""
 
     def __init__(self, states: BucketStates, messages: Messages) -> None:
         self._messages = messages

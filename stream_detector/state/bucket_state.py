@@ -22,7 +22,7 @@ class Assembly:
     """How messages become readings."""
 
     bucket_ms: int  # one reading per so much event time
-    hold_ms: int  # a value stands for so long if its feature says nothing new
+    hold_ms: int  # a value stands for so long if its feature sends nothing new
 
 
 def bucket_dtype(features: int) -> np.dtype[np.void]:

@@ -304,7 +304,7 @@ def test_a_record_is_a_header_with_room_for_shifts_moments_per_feature_rules_and
     # per feature; 2 float32 and a uint16 per row; two int64 and a uint16 per rule, three uint16 and two bytes per feature,
     # full words.
     header = 12 * 8 + 13 * 4 + 2 * 2 + 4 + 8 * 4
-    sizes = [header, 2 * 26, 0, 2 * 2, 5 * 10, 5 * 18 + 2 * 8 + 6]
+    sizes = [header, 2 * 26, 0, 2 * 2, 0, 5 * 10, 5 * 18 + 2 * 8 + 6]
     assert [record[name].itemsize for name in record.names or ()] == sizes
     assert record.itemsize == sum(sizes)
     assert record.fields is not None

@@ -1,7 +1,7 @@
 """Counts for how many readings a feature repeats its value, or gives none: a pure fold over a sensor's accepted readings.
 
 A missing value neither ends nor extends a run of repeats, and neither does a value that is held because its feature said
-nothing new (state/assembling.py): report by exception says nothing while nothing changes. Runs are counted in readings, and
+nothing new (state/assembling.py): report by exception is quiet while nothing changes. Runs are counted in readings, and
 exactly: values that rounding makes equal are equal, so how often that happens must be learned (healthy.py).
 """
 
