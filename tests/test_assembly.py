@@ -14,6 +14,7 @@ from stream_detector.assembly import (
     budget_per_sensor_day,
     build_detector,
     decision_rules,
+    input_assembly,
     max_gap_ms,
     model_tag,
     restore_config,
@@ -25,7 +26,9 @@ from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.scorer import WindowErrors
 from stream_detector.readings import Float32Array, Readings
+from stream_detector.settings.input_settings import InputSettings
 from stream_detector.settings.schema import AlertSettings, KafkaSettings, RuleSettings, Settings, StateSettings
+from stream_detector.state.bucket_state import Assembly
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.running_scale import Scales
 from tests.fakes.scorer import ChecksumScorer
@@ -221,3 +224,38 @@ def test_a_group_starts_at_an_end_or_at_a_time(start: str, position: str | int) 
 
 def rules(state: StateSettings | None = None, **alerts: float) -> DecisionRules:
     return decision_rules(MODEL, CALIBRATION, state or StateSettings(), AlertSettings.model_validate(alerts))
+
+
+def test_values_are_held_for_sixty_buckets_unless_set() -> None:
+    assert input_assembly(InputSettings()) is None
+    assert input_assembly(InputSettings(assemble_seconds=0.5)) == Assembly(500, 30_000)
+    assert input_assembly(InputSettings(assemble_seconds=10, hold_seconds=3600)) == Assembly(10_000, 3_600_000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"hold_seconds": 60}, "needs STREAM_DETECTOR_INPUT__ASSEMBLE_SECONDS"),
+        ({"assemble_seconds": 10, "hold_seconds": 5}, "at least"),
+    ],
+)
+def test_a_hold_belongs_to_buckets_and_is_no_shorter(changes: dict[str, float], error: str) -> None:
+    with pytest.raises(ValueError, match=error):
+        InputSettings.model_validate(changes)
+
+
+def test_the_lookback_of_assembled_readings_includes_the_values_that_are_held() -> None:
+    plain = restore_config(MODEL, Settings()).lookback_ms
+    assembled = restore_config(MODEL, Settings(input=InputSettings(assemble_seconds=10, hold_seconds=60))).lookback_ms
+
+    assert assembled == plain + 70_000
+
+
+def test_a_detector_that_assembles_has_a_layout_of_its_own() -> None:
+    plain, assembling = (
+        build_detector(Trained(), StateSettings(), AlertSettings(), assembly=assembly)
+        for assembly in (None, Assembly(1000, 5000))
+    )
+
+    assert (plain.assembles, assembling.assembles) == (False, True)
+    assert assembling.layout == f"{plain.layout}:assembled by 1000 ms"
