@@ -77,10 +77,7 @@ def build_detector(
     rules: RuleSettings | None = None,
     assembly: Assembly | None = None,
 ) -> Detector:
-    """Build the detector that these settings describe; without settings of rules, it finds anomalies only.
-
-    With `assembly`, it takes messages of single features, of which it assembles the readings.
-    """
+    """Build the detector that these settings describe; without settings of rules, it finds anomalies only."""
     model, calibration = scorer.spec, scorer.calibration
     shape = model.window_length, len(model.features), len(model.members), len(model.counters)
     return Detector(
