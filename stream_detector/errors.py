@@ -11,8 +11,10 @@ StreamDetectorError            the user sees one message; exit code 1
 └── RetriableError             the pipeline recovers; the user sees a metric and a log line
     ├── CommitFailedError      the transaction failed or its outcome is unknown: restore the partitions
     │   └── MembershipLostError  the group continued without this member: restore once it has rejoined
-    └── StoreUnavailableError  Redis does not answer: continue up to a limit, then stop reading
-        └── StoreRefusedError  Redis refuses us (password, rights, certificate): fatal at startup
+    ├── StoreUnavailableError  Redis does not answer: continue up to a limit, then stop reading
+    │   └── StoreRefusedError  Redis refuses us (password, rights, certificate): fatal at startup
+    └── RegistryUnavailableError  the schema registry does not answer: hold the partitions that need it
+        └── RegistryRefusedError  the schema registry refuses us (password, rights, certificate)
 """
 
 from __future__ import annotations
@@ -71,3 +73,11 @@ class StoreUnavailableError(RetriableError):
 
 class StoreRefusedError(StoreUnavailableError):
     """The state store refuses us until an operator intervenes. The text says what to do."""
+
+
+class RegistryUnavailableError(RetriableError):
+    """The schema registry did not answer in time, or not as a schema registry does."""
+
+
+class RegistryRefusedError(RegistryUnavailableError):
+    """The schema registry refuses us until an operator intervenes. The text says what to do."""

@@ -23,6 +23,7 @@ from stream_detector.settings.group import PREFIX, Count, Group, Seconds, legal_
 from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.input_settings import InputSettings
 from stream_detector.settings.learning_settings import LearningSettings
+from stream_detector.settings.registry_settings import RegistrySettings
 
 #: A wait short enough not to disturb the consumer group or an orderly stop.
 ShortWait = Annotated[float, Field(ge=0, le=1)]
@@ -294,6 +295,7 @@ class Settings(BaseSettings):
     learning: LearningSettings = LearningSettings()
     state: StateSettings = StateSettings()
     input: InputSettings = InputSettings()
+    registry: RegistrySettings = RegistrySettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
     alerts: AlertSettings = AlertSettings()
     rules: RuleSettings = RuleSettings()
