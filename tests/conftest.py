@@ -24,6 +24,7 @@ from tests.servers.kafka import Kafka, kafka_for_tests, running_kafka
 from tests.servers.kafka_cluster import KafkaCluster, running_kafka_cluster
 from tests.servers.kafka_secure import SecureKafka, running_secure_kafka
 from tests.servers.processes import ServerMissingError
+from tests.servers.schema_registry import SchemaRegistry, registry_for_tests, running_registry
 from tests.servers.valkey import Valkey, redis_for_tests, running_cluster, running_cluster_url, running_valkey
 from tests.servers.valkey_pair import ValkeyPair, running_pair
 from tests.sharing import SharedServers, shared_directory
@@ -38,6 +39,8 @@ MARKER_OF_FIXTURE = {
     "own_kafka": "kafka",
     "own_kafka_cluster": "kafka",
     "secure_kafka": "kafka",
+    "schema_registry_url": "registry",
+    "own_schema_registry": "registry",
     "redis_url": "redis",
     "redis_cluster_url": "redis",
     "own_valkey": "redis",
@@ -107,6 +110,20 @@ def secure_kafka(servers: SharedServers, tmp_path_factory: pytest.TempPathFactor
     """A real Kafka with TLS, users and ACLs, shared by the run: grant to names of your own through its administration port."""
     with _skipping_if_missing():
         return servers.use(shared_directory(tmp_path_factory), "secure-kafka", running_secure_kafka)
+
+
+@pytest.fixture(scope="session")
+def schema_registry_url(servers: SharedServers, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """URL of a real schema registry, shared by the run: use names of your own (`unique_name`)."""
+    with _skipping_if_missing():
+        return servers.use(shared_directory(tmp_path_factory), "schema-registry", registry_for_tests)
+
+
+@pytest.fixture
+def own_schema_registry(tmp_path: Path) -> Iterator[SchemaRegistry]:
+    """A real schema registry for one test, which may kill and restart it; it forgets its schemas then."""
+    with _running(running_registry(tmp_path / "registry")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-_SERVERS = ("kafka", "redis")
+_SERVERS = ("kafka", "redis", "registry")
 _TENSORFLOW = ("tensorflow", "keras")
 
 

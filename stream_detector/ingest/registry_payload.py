@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
+from stream_detector.errors import RegistryUnavailableError
 from stream_detector.ingest.avro_reader import avro_reader
 from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.lenient_json import parse_json
@@ -13,6 +14,9 @@ from stream_detector.ingest.protobuf_reader import protobuf_reader
 from stream_detector.ingest.schemas import Schema, SchemaKey, Schemas
 from stream_detector.ingest.wire_format import Framed, take_apart
 from stream_detector.readings import Record
+
+#: How long a registry that did not answer is not asked again: each of many records would wait for it otherwise.
+_PAUSE_SECONDS = 0.5
 
 Reader = Callable[[Framed], object]
 
@@ -39,6 +43,7 @@ class RegistryPayload:
         self._most_schemas = most_schemas
         self._unknown_seconds = unknown_seconds
         self._known: OrderedDict[SchemaKey, _Known] = OrderedDict()
+        self._away: tuple[float, RegistryUnavailableError] | None = None  # until when it is not asked again, and why
 
     def document(self, record: Record) -> object:
         """See Payload. Raises RegistryUnavailableError if the schema is not known yet and the registry does not answer."""
@@ -60,7 +65,13 @@ class RegistryPayload:
 
     def _find(self, key: SchemaKey) -> Reader | RejectionError:
         """Ask the registry; return the reader of a schema, or why it has none."""
-        schema = self._schemas.find(key)
+        if self._away is not None and self._clock() < self._away[0]:
+            raise RegistryUnavailableError(str(self._away[1]))
+        try:
+            schema = self._schemas.find(key)
+        except RegistryUnavailableError as error:
+            self._away = self._clock() + _PAUSE_SECONDS, error
+            raise
         if schema is None:
             detail = f"the schema registry has no schema {key}: is it the registry of the producer?"
             return RejectionError("schema_unknown", detail)

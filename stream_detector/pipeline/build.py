@@ -15,6 +15,7 @@ from stream_detector.pipeline.intake import Intake
 from stream_detector.pipeline.pipeline import Pipeline, Stages
 from stream_detector.pipeline.restore import Ports
 from stream_detector.pipeline.silences import Silences
+from stream_detector.pipeline.undecoded import Undecoded
 
 
 def build_pipeline(
@@ -35,7 +36,8 @@ def build_pipeline(
     committer = Committer(ports.sink, ports.detector, limit, config, clock)
     backpressure = Backpressure(ports.source, ports.state.guard, bounds)
     delivery = Delivery(ports.state, assignment, committer, backpressure, on_progress)
-    intake = Intake(ports, assignment, delivery, clock, on_progress)
+    undecoded = Undecoded(ports.source, ports.decoder, backpressure, clock)
+    intake = Intake(ports, assignment, delivery, undecoded, clock, on_progress=on_progress)
     silences = Silences(ports, config.input_topic, clock)
     stages = Stages(intake, assignment, committer, backpressure, delivery, silences)
     return Pipeline(ports, stages, config, on_progress=on_progress)

@@ -14,6 +14,7 @@ from stream_detector.pipeline.executor import no_op
 from stream_detector.pipeline.in_flight import Batch
 from stream_detector.pipeline.restore import Ports
 from stream_detector.pipeline.step_report import StepReport
+from stream_detector.pipeline.undecoded import Undecoded
 from stream_detector.ports import Chunk, Polled
 
 logger = logging.getLogger(__name__)
@@ -27,17 +28,25 @@ class Intake:
         ports: Ports,
         assignment: Assignment,
         delivery: Delivery,
+        undecoded: Undecoded,
         clock: Callable[[], float],
+        *,
         on_progress: Callable[[], None] = no_op,
     ) -> None:
-        self._source, self._decoder = ports.source, ports.decoder
+        self._source, self._undecoded = ports.source, undecoded
         self._assignment = assignment
         self._delivery = delivery
         self._on_progress = on_progress
         self._outage = OutageLog(logger, clock, "the input topic is read again")
 
+    @property
+    def undecoded(self) -> frozenset[int]:
+        """The partitions that are not read until the schema registry answers."""
+        return self._undecoded.held
+
     def poll(self, timeout_seconds: float, report: StepReport) -> Polled | None:
         """Poll, waiting up to the time-out; return None if the input topic cannot be read now."""
+        self._undecoded.resume(self._assignment.ready())
         try:
             polled = self._source.poll(timeout_seconds)
         except RetriableError as error:
@@ -63,6 +72,7 @@ class Intake:
     def batch_of(self, polled: Polled, report: StepReport) -> Batch:
         """Decode the chunks that continue their partition's state; begin to restore the partitions of the others.
 
+        Chunks that need a schema that cannot be had now are left out, and will be read again.
         Raises CommitFailedError if the replica is not a member now: others may read these chunks.
         """
         if polled.chunks and self._assignment.membership is None:
@@ -78,4 +88,6 @@ class Intake:
                 text = "partition %d: read from %d, but the state is at %d: restoring it"
                 logger.error(text, chunk.partition, chunk.start, partition.next)
                 self._delivery.restore(chunk.partition, report)
-        return Batch(usable, self._decoder.decode([record for chunk in usable for record in chunk.records]))
+        decodable, decoded = self._undecoded.decode(usable)
+        report.registry_errors += len(usable) - len(decodable)
+        return Batch(decodable, decoded)

@@ -70,7 +70,7 @@ class Pipeline:
     @property
     def is_ready(self) -> bool:
         """Whether this replica is a member of the group and scores the readings of all its partitions."""
-        return self._assignment.membership is not None and self._assignment.is_restored and not self._backpressure.held
+        return self._assignment.membership is not None and self._assignment.is_restored and not self.holding
 
     @property
     def assigned(self) -> int:
@@ -79,8 +79,15 @@ class Pipeline:
 
     @property
     def holding(self) -> int:
-        """How many partitions wait for the store."""
-        return len(self._backpressure.held)
+        """How many partitions wait for the store or the schema registry."""
+        return len(self._backpressure.held | self._intake.undecoded)
+
+    @property
+    def waits_for(self) -> str:
+        """What keeps partitions from being read, for people; empty if nothing does."""
+        if self._intake.undecoded:
+            return "waiting for the schema registry"
+        return "waiting for the state store" if self._backpressure.held else ""
 
     @property
     def store_lag(self) -> int:
@@ -231,7 +238,8 @@ class Pipeline:
         if self._assignment.membership is None:
             return  # Kafka does not answer: that nothing arrives tells nothing
         self._silences.follow(polled)
-        read = {number: one for number, one in self._assignment.ready().items() if number not in self._backpressure.held}
+        held = self._backpressure.held | self._intake.undecoded
+        read = {number: one for number, one in self._assignment.ready().items() if number not in held}
         for scored in self._silences.announce(read, are_all=len(read) == len(self._assignment)):
             self._committer.add(scored)
 

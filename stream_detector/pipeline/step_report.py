@@ -51,6 +51,7 @@ class StepReport:
     restores: Counter[str] = field(default_factory=Counter)  # finished, by action
     source_errors: int = 0
     store_errors: int = 0
+    registry_errors: int = 0
     rewritten_partitions: int = 0
     new_sensors: list[str] = field(default_factory=list)  # that neither the model knows nor the store had
     newest_time_ms: int = -1  # newest event time seen in this step

@@ -100,11 +100,14 @@ METRICS = (
     Metric("rewritten_partitions", Kind.COUNTER, "Partitions that the state store had lost, rewritten from memory."),
     Metric("source_errors", Kind.COUNTER, "Polls that failed and are retried."),
     Metric("store_errors", Kind.COUNTER, "Requests that the state store did not answer."),
+    Metric(
+        "registry_errors", Kind.COUNTER, "Reads of a partition that are repeated because the schema registry did not answer."
+    ),
     Metric("reloads", Kind.COUNTER, "Reloads of the settings, by outcome: ok or failed.", ("outcome",), (("ok",), ("failed",))),
     Metric("step_seconds", Kind.COUNTER, "Seconds spent in steps that did any work."),
     Metric("ready", Kind.GAUGE, "1 if every assigned partition is restored and being read, else 0."),
     Metric("assigned_partitions", Kind.GAUGE, "Partitions assigned to this replica."),
-    Metric("held_partitions", Kind.GAUGE, "Partitions on hold until the state store answers."),
+    Metric("held_partitions", Kind.GAUGE, "Partitions on hold until the state store or the schema registry answers."),
     Metric("store_lag", Kind.GAUGE, "Offsets committed but not stored yet, normally those of one commit."),
     Metric(
         "rekey_lag",
@@ -175,6 +178,7 @@ _PLAIN = {
     "rewritten_partitions": "rewritten_partitions",
     "source_errors": "source_errors",
     "store_errors": "store_errors",
+    "registry_errors": "registry_errors",
 }
 #: Counters fed from counts by label in StepReport: metric -> field.
 _LABELLED = {"alerts": "alerts", "excluded": "excluded", "dead_letters": "dead_letters", "restored_partitions": "restores"}

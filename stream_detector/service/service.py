@@ -131,7 +131,7 @@ class Service:
         if is_ready != self._heartbeat.is_ready:
             logger.info("ready" if is_ready else "not ready", extra={"partitions": self._pipeline.assigned})
             self._heartbeat.is_ready = is_ready
-            self._heartbeat.stage = WAITING
+        self._heartbeat.stage = self._pipeline.waits_for or WAITING
         self._metrics.set("ready", is_ready)
         self._metrics.set("assigned_partitions", self._pipeline.assigned)
         self._metrics.set("held_partitions", self._pipeline.holding)

@@ -23,7 +23,7 @@ class RegistrySettings(Group):
     certificate_file: Path | None = Field(None, description="Client certificate.")
     key_file: Path | None = Field(None, description="Private key of the client certificate.")
     key_password: SecretStr | None = Field(None, description="Password of the private key.")
-    timeout_seconds: Seconds = Field(5.0, description="Limit for each request.")
+    timeout_seconds: float = Field(5.0, gt=0, le=30, description="Limit for each request.")
     cache_schemas: Count = Field(1000, description="Most schemas that are remembered.")
     unknown_seconds: Seconds = Field(
         60.0, description="How long a schema that the registry does not have is not asked for again."

@@ -48,10 +48,10 @@ class Replica:
             on_progress=on_progress,
         )
         self.limit = self.config.dead_letter_limit()
-        decoder = JsonDecoder(self.config.model.features, InputLimits())
+        self.decoder = JsonDecoder(self.config.model.features, InputLimits())
         incidents = MemoryIncidentLog(world.log, INPUT, ALERTS)
         self.pipeline = build_pipeline(
-            Ports(self.source, self.sink, decoder, self.detector, self.state, incidents),
+            Ports(self.source, self.sink, self.decoder, self.detector, self.state, incidents),
             self.limit,
             self.config.pipeline(),
             self.config.restore(),

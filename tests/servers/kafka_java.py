@@ -50,7 +50,7 @@ class JavaKafka:
         self._properties = directory / "server.properties"
         self._jars = fetch_jars()
         command = [
-            _java(),
+            java_command(),
             f"-Xmx{heap_mb}m",
             "-XX:+UseSerialGC",
             "-cp",
@@ -85,7 +85,11 @@ class JavaKafka:
     def _format(self, options: Sequence[str], cluster_id: str) -> None:
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in self._settings.items()))
         tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", str(self._properties), *options]
-        _run([_java(), "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{self._jars}/*", *tool], "formatting Kafka's storage", 60.0)
+        run_to_end(
+            [java_command(), "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{self._jars}/*", *tool],
+            "formatting Kafka's storage",
+            60.0,
+        )
 
 
 def random_id() -> str:
@@ -95,8 +99,8 @@ def random_id() -> str:
 
 def run_tool(name: str, arguments: Sequence[str], directory: Path) -> None:
     """Run one of Kafka's command-line tools, such as kafka-acls, in a directory. Raises ServerStartError with its output."""
-    command = [_java(), "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{fetch_jars()}/*", TOOLS[name], *arguments]
-    _run(command, name, TOOL_SECONDS, directory)
+    command = [java_command(), "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{fetch_jars()}/*", TOOLS[name], *arguments]
+    run_to_end(command, name, TOOL_SECONDS, directory)
 
 
 def why_not() -> str | None:
@@ -111,7 +115,7 @@ def why_not() -> str | None:
 def java_version() -> int | None:
     """Return the major version of the Java that would run Kafka; None if there is none, or it is too old."""
     try:
-        shown = subprocess.run([_java(), "-version"], capture_output=True, text=True, timeout=30, check=True).stderr
+        shown = subprocess.run([java_command(), "-version"], capture_output=True, text=True, timeout=30, check=True).stderr
     except (OSError, subprocess.SubprocessError):
         return None
     found = re.search(r'version "(\d+)', shown)
@@ -131,7 +135,7 @@ def fetch_jars() -> Path:
     unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=folder.parent))
     goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={unfinished}"]
     try:
-        _run(["mvn", "-q", "-B", "-f", str(POM), *goal], "fetching Kafka's jars by Maven", FETCH_SECONDS)
+        run_to_end(["mvn", "-q", "-B", "-f", str(POM), *goal], "fetching Kafka's jars by Maven", FETCH_SECONDS)
         unfinished.chmod(0o755)
         unfinished.rename(folder)
     except OSError:
@@ -146,12 +150,14 @@ def _jar_folder() -> Path:
     return PROJECT / "build" / "kafka" / hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
 
 
-def _java() -> str:
+def java_command() -> str:
+    """Return the Java to run: that of JAVA_HOME, or else the one in the path."""
     of_home = Path(os.environ.get("JAVA_HOME", ""), "bin", "java")
     return str(of_home) if of_home.is_absolute() and of_home.exists() else "java"
 
 
-def _run(command: list[str], what: str, timeout_seconds: float, directory: Path | None = None) -> None:
+def run_to_end(command: list[str], what: str, timeout_seconds: float, directory: Path | None = None) -> None:
+    """Run a command; raise ServerStartError with its output if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds, check=False, cwd=directory)
     if done.returncode != 0:
         msg = f"{what} failed:\n{(done.stdout + done.stderr)[-4000:]}"

@@ -81,9 +81,11 @@ class RegistryClient:
         from urllib3.exceptions import HTTPError
 
         until = time.monotonic() + self._timeout_seconds
-        options = {"retries": False, "redirect": False, "preload_content": False}
+        limit = self._timeout_seconds
         try:
-            response = self._pool.request("GET", url, headers=self._headers, timeout=self._timeout_seconds, **options)
+            response = self._pool.request(
+                "GET", url, headers=self._headers, timeout=limit, retries=False, redirect=False, preload_content=False
+            )
             try:
                 body = _read(response, until)
             finally:
