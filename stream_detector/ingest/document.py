@@ -8,6 +8,9 @@ import msgspec
 REASONS = (
     "too_large",
     "not_json",
+    "wrong_format",
+    "schema_unknown",
+    "schema_unusable",
     "wrong_type",
     "sensor_missing",
     "sensor_too_long",
