@@ -79,7 +79,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	fi
 	@echo "Installing into $(VENV): about 480 MB to download, 2 GB on disk; takes minutes."
 	@$(PIP) install --quiet --upgrade "pip>=25.1"
-	@PYTHONWARNINGS=ignore $(PIP) install --quiet --constraint constraints.txt --editable ".[demo]" # setuptools warns of editable installs
+	@PYTHONWARNINGS=ignore $(PIP) install --quiet --constraint constraints.txt --editable ".[demo,registry]" # setuptools warns of editable installs
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -2,7 +2,7 @@
 
     measurement,tag=value,tag=value field=1.5,field=2i,field="text",field=t 1800000000000000000
 
-Syntax: docs/formats.md. A value of a record may have several lines, empty ones and comments.
+Syntax: docs/influxdb.md. A value of a record may have several lines, empty ones and comments.
 """
 
 from __future__ import annotations

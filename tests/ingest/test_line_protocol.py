@@ -61,7 +61,10 @@ def test_what_a_client_writes_is_read_back(lines: list[Line]) -> None:
 
 
 def test_all_kinds_of_values_and_escapes() -> None:
-    value = b'air\\ in,site=a\\,b,my\\=tag=x\\ y t=82i,u=18446744073709551615u,ok=T,off=False,text="a \\"b\\", c\\\\",f=-1.5e3,g=.5 12\n'
+    value = (
+        b"air\\ in,site=a\\,b,my\\=tag=x\\ y t=82i,u=18446744073709551615u,ok=T,off=False,"
+        b'text="a \\"b\\", c\\\\",f=-1.5e3,g=.5 12\n'
+    )
     fields: dict[str, float | bool | str] = {"t": 82, "u": 18_446_744_073_709_551_615, "ok": True, "off": False}
     fields |= {"text": 'a "b", c\\', "f": -1500.0, "g": 0.5}
     assert read_lines(value) == [Line("air in", {"site": "a,b", "my=tag": "x y"}, fields, 12)]

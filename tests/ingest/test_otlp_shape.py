@@ -35,7 +35,7 @@ def gauge(name: str, *points: Mapping[str, object]) -> dict[str, object]:
     return {"name": name, "gauge": {"dataPoints": list(points)}}
 
 
-def both(document: Mapping[str, object]) -> list[list[RawReading]]:
+def both(document: dict[str, Any]) -> list[list[RawReading]]:
     """Return the readings of the JSON and of the Protobuf form, with numbers as numbers."""
     forms = [json.dumps(document).encode(), ParseDict(document, MetricsData()).SerializeToString()]
     return [

@@ -136,9 +136,7 @@ def _answer(url: str, status: int, body: bytes) -> Mapping[str, Any] | None:
         cure = f"set {PREFIX}REGISTRY__USERNAME and _PASSWORD, or _BEARER_TOKEN; it needs the right to read schemas"
         raise RegistryRefusedError(f"the schema registry refuses {url} with status {status}: {cure}")
     if status == 404 and "/schemas/guids/" in url:
-        raise RegistryUnavailableError(
-            f"the schema registry does not know GUIDs, which the records have: {url} gave status 404"
-        )
+        raise RegistryUnavailableError(f"the records name their schemas by GUID, which {url} does not know (status 404)")
     if status == 404 or status < 400:
         what = f"{url} answers with status {status}, not as a schema registry does"
         raise RegistryUnavailableError(f"{what}: is {PREFIX}REGISTRY__URL complete, such as http://registry:8081?")
