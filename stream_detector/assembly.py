@@ -25,6 +25,7 @@ from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import SilenceRules
 from stream_detector.errors import SettingsError
 from stream_detector.ingest.dead_letters import DeadLetterLimit
+from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.ingest.parsing import Parsing
 from stream_detector.ingest.reading_checks import InputLimits
@@ -33,7 +34,6 @@ from stream_detector.pipeline.config import CommitPolicy, PipelineConfig, Restor
 from stream_detector.ports import Decoder
 from stream_detector.readings import Float32Array
 from stream_detector.settings.group import PREFIX
-from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.input_settings import HOLD_BUCKETS, InputSettings, missing_values, time_zone
 from stream_detector.settings.schema import (
     AlertSettings,
@@ -232,9 +232,8 @@ def max_gap_ms(state: StateSettings) -> int | None:
     return None if state.max_gap_seconds is None else round(1000 * state.max_gap_seconds)
 
 
-def build_decoder(settings: InputSettings, features: Sequence[str], limits: InputLimits) -> Decoder:
-    """Return the decoder of these settings for values of these features: the native format has a faster one."""
-    reader = input_reader(settings)
+def build_decoder(reader: InputReader, features: Sequence[str], limits: InputLimits) -> Decoder:
+    """Return the decoder of what this reads for values of these features: the native format has a faster one."""
     return JsonDecoder(features, limits) if reader.is_native else ShapedDecoder(features, limits, reader)
 
 

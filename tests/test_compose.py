@@ -227,7 +227,7 @@ def test_every_setting_reaches_the_detector_and_no_other_name(services: dict[str
 
 
 @pytest.mark.parametrize(
-    ("name", "groups"), [("train", ("kafka", "input", "state", "alerts", "rules")), ("simulator", ("kafka",))]
+    ("name", "groups"), [("train", ("kafka", "input", "registry", "state", "alerts", "rules")), ("simulator", ("kafka",))]
 )
 def test_a_command_gets_the_settings_it_reads_except_those_of_the_consumer_group(
     services: dict[str, Any], name: str, groups: tuple[str, ...]

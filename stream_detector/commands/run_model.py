@@ -17,6 +17,7 @@ from stream_detector.assembly import (
     input_parsing,
 )
 from stream_detector.commands.connections import Connections
+from stream_detector.commands.input_payload import reader_of
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector
 from stream_detector.detection.rules_only import RulesOnly
@@ -29,7 +30,6 @@ from stream_detector.pipeline.executor import no_op
 from stream_detector.pipeline.feature_search import find_shape
 from stream_detector.ports import Decoder
 from stream_detector.service.watchdog import Heartbeat
-from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.schema import AlertSettings, RuleSettings, Settings
 from stream_detector.state.record_layout import WindowShape
 
@@ -65,7 +65,7 @@ def load_model(settings: Settings) -> Watched:
     return Watched(
         build_detector(scorer, settings.state, settings.alerts, settings.rules, input_assembly(settings.input)),
         build_decoder(
-            settings.input,
+            reader_of(settings),
             spec.features,
             input_limits(settings.input, spec, ignores_unknown=bool(artifact.report.get(LEARNED_KEY))),
         ),
@@ -96,7 +96,7 @@ def shape_now(settings: Settings, connections: Connections) -> WindowShape | Non
         connections.source,
         connections.store,
         input_parsing(settings.input).missing,
-        input_reader(settings.input),
+        reader_of(settings),
         given=settings.model.features,
         also=(*settings.rules.limits, *settings.rules.units),
     )

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from stream_detector.assembly import build_decoder, input_assembly, input_limits
 from stream_detector.commands.file_options import file_options
+from stream_detector.commands.input_payload import reader_of
 from stream_detector.commands.parsing_options import parsing_of
 from stream_detector.commands.settings_options import settings_of
 from stream_detector.errors import InputDataError, SettingsError
 from stream_detector.ingest.parsing import Parsing
 from stream_detector.logs import silence_kafka_client
-from stream_detector.settings.input_reading import input_reader
 from stream_detector.tables.dataset import Dataset
 from stream_detector.tables.foreign.read import read_files as files_in_any_form
 from stream_detector.tables.row_choice import while_true, without_spans
@@ -73,13 +73,14 @@ def read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
         raise InputDataError(msg)
     with closing(KafkaReader(settings.kafka, topic)) as reader:
         span = find_span(reader, description.partitions, _to_ms(arguments.since), _to_ms(arguments.until))
-        features = arguments.features or find_features(reader, span, input_reader(settings.input))
+        shape = reader_of(settings)
+        features = arguments.features or find_features(reader, span, shape)
         kept = _without(features, arguments.ignore_columns)
         limits = replace(input_limits(settings.input), parsing=train_parsing(arguments))
         if arguments.features or arguments.part_of_run:
             limits = replace(limits, ignore_unknown_features=True)
         with console.status(f"reading {span.length:,} records of {topic}"):
-            decoder, assembly = build_decoder(settings.input, features, limits), input_assembly(settings.input)
+            decoder, assembly = build_decoder(shape, features, limits), input_assembly(settings.input)
             dataset, notes = read_topic_span(reader, span, decoder, features, assembly=assembly)
     for note in notes:
         console.print(note, soft_wrap=True)

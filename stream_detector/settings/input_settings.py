@@ -50,6 +50,9 @@ Preset = Literal[
 class InputSettings(Group):
     """What a record looks like ([formats.md](formats.md)), and limits for a reading."""
 
+    payload: Literal["json", "registry"] = Field(
+        "json", description="json, or registry: Avro, Protobuf or JSON with a schema in a [registry](registry.md)."
+    )
     preset: Preset = Field(
         "native",
         description="The shape of the records: `native`, or that of another tool. The settings up to `bad_quality` replace "
