@@ -4,7 +4,7 @@ FROM python:3.13-slim AS base
 
 FROM base AS requirements
 COPY pyproject.toml .
-RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > requirements.txt
+RUN python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*project["dependencies"], *project["optional-dependencies"]["registry"], sep="\n")' > requirements.txt
 
 FROM base AS dependencies
 RUN apt-get update \
