@@ -25,6 +25,7 @@ from stream_detector.checkup.model_findings import (
 from stream_detector.checkup.sample import Sample, sample_of
 from stream_detector.checkup.sample_findings import key_findings, record_findings
 from stream_detector.checkup.store_findings import BYTES_BESIDE, not_reached, store_findings
+from stream_detector.commands.input_payload import reader_of
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules_only import RulesOnly
 from stream_detector.errors import RetriableError, StoreRefusedError, StreamDetectorError
@@ -33,7 +34,6 @@ from stream_detector.ingest.feature_names import feature_names
 from stream_detector.model_store.model_directory import is_absent, load_artifact
 from stream_detector.pipeline.feature_search import WINDOW_LENGTH
 from stream_detector.readings import Record
-from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.schema import KafkaSettings, Settings
 from stream_detector.state.record_layout import WindowShape, record_dtype, without_rules
 
@@ -146,13 +146,13 @@ def _topic_holds(settings: Settings, kafka: KafkaFacts | None, model: ModelFacts
 
 def _sample(settings: Settings, model: ModelFacts | None, records: Sequence[Record]) -> Sample:
     """Decode the records twice: with all their features, to see what there is, and as the stream would."""
-    spec = model.spec if model else None
-    sent = feature_names(records, input_parsing(settings.input, spec).missing, input_reader(settings.input))
+    spec, reader = model.spec if model else None, reader_of(settings)
+    sent = feature_names(records, input_parsing(settings.input, spec).missing, reader)
     wanted = spec.features if spec else ()
     features = (*wanted, *(name for name in sent if name not in wanted))
     limits, lenient = (input_limits(settings.input, spec, ignores_unknown=ignores) for ignores in (False, True))
-    everything = build_decoder(settings.input, features, lenient).decode(records)
-    as_run = build_decoder(settings.input, spec.features, limits).decode(records) if spec else everything
+    everything = build_decoder(reader, features, lenient).decode(records)
+    as_run = build_decoder(reader, spec.features, limits).decode(records) if spec else everything
     rejected = as_run.rejected
     return sample_of(records, features, everything, rejected)
 

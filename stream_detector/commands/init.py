@@ -14,10 +14,12 @@ from stream_detector.discovery.guess import Guess, guess_input
 from stream_detector.discovery.profile import Profile, profile_of
 from stream_detector.discovery.proposal import Proposal, TopicFacts, propose, toml_text
 from stream_detector.errors import InputDataError
+from stream_detector.ingest.payload import Payload
 from stream_detector.logs import silence_kafka_client
 from stream_detector.readings import Record
 from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.input_settings import InputSettings
+from stream_detector.settings.registry_settings import RegistrySettings
 from stream_detector.settings.schema import KafkaSettings
 
 #: The newest records that are looked at, of all partitions together.
@@ -45,7 +47,7 @@ def main(arguments: argparse.Namespace) -> int:
     settings = KafkaSettings(brokers=arguments.brokers, input_topic=arguments.topic)
     facts, records = _sample(settings)
     guess, profile = _understand(arguments, records)
-    given = {"redis_url": arguments.redis_url, "registry_url": arguments.registry_url or "http://localhost:8081"}
+    given = {"redis_url": arguments.redis_url, "registry_url": arguments.registry_url or ""}
     proposal = propose(facts, guess, profile, given)
     text = toml_text(proposal, f"Written by stream-detector init for topic {arguments.topic}.")
     _write(arguments.output, text)
@@ -87,9 +89,11 @@ def _sample(settings: KafkaSettings) -> tuple[TopicFacts, list[Record]]:
 
 def _understand(arguments: argparse.Namespace, records: Sequence[Record]) -> tuple[Guess, Profile]:
     try:
-        guess = guess_input(records)
+        registry = _registry(arguments)
+        guess = guess_input(records, registry)
         settings = InputSettings(**guess.settings)
-        profile = profile_of(records, input_reader(settings), input_limits(settings))
+        payload = registry if settings.payload == "registry" else None
+        profile = profile_of(records, input_reader(settings, payload), input_limits(settings))
     except ValueError as error:
         msg = f"topic {arguments.topic}: {error}. docs/formats.md says what can be read, and how to describe other records"
         raise InputDataError(msg) from None
@@ -97,6 +101,15 @@ def _understand(arguments: argparse.Namespace, records: Sequence[Record]) -> tup
         msg = f"topic {arguments.topic}: no record could be read as {guess.format}; {profile.example}"
         raise InputDataError(msg)
     return guess, profile
+
+
+def _registry(arguments: argparse.Namespace) -> Payload | None:
+    """Return what reads records by the schemas of the registry that was given."""
+    if arguments.registry_url is None:
+        return None
+    from stream_detector.adapters.registry.open import registry_payload
+
+    return registry_payload(RegistrySettings(url=arguments.registry_url))
 
 
 def _write(path: Path, text: str) -> None:

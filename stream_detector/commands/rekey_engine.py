@@ -11,9 +11,10 @@ from stream_detector.adapters.kafka.single_owner import SingleOwnerAssignor
 from stream_detector.adapters.kafka.sink import KafkaSink
 from stream_detector.adapters.kafka.source import KafkaSource
 from stream_detector.assembly import dead_letter_limit, input_limits
+from stream_detector.commands.input_payload import reader_of
 from stream_detector.rekey.engine import EngineConfig, Rekeyer
 from stream_detector.rekey.rewriter import Rewriter, Targets
-from stream_detector.settings.input_reading import input_reader, native_again
+from stream_detector.settings.input_reading import native_again
 from stream_detector.settings.input_settings import InputSettings
 from stream_detector.settings.schema import KafkaSettings, Settings
 
@@ -77,7 +78,7 @@ def build_engine(settings: Settings, route: Route, start_ms: int, resources: Exi
     sink = KafkaSink(kafka)
     resources.callback(sink.close)
     targets = Targets(route.to_topic, kafka.dead_letter_topic, settings.dead_letters.max_value_bytes)
-    rewriter = Rewriter(input_reader(settings.input), input_limits(settings.input), targets)
+    rewriter = Rewriter(reader_of(settings), input_limits(settings.input), targets)
     limit = dead_letter_limit(settings.dead_letters)
     rekeyer = Rekeyer(source, sink, rewriter, limit, EngineConfig(start_ms, kafka.max_poll_records), clock=time.monotonic)
     return Engine(rekeyer, source)

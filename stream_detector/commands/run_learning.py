@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from stream_detector.adapters.kafka.span_reader import KafkaReader
+from stream_detector.assembly import input_assembly
+from stream_detector.commands.input_payload import reader_of
 from stream_detector.commands.run_model import topic_decoder
 from stream_detector.commands.train_process import Ended, TrainProcess
 from stream_detector.errors import InputDataError, ModelError, RetriableError, StreamDetectorError
@@ -18,7 +20,6 @@ from stream_detector.model_store.candidate import CandidatePlace, is_learned
 from stream_detector.model_store.model_directory import is_absent, load_artifact
 from stream_detector.service.collection import Amount, Enough, describe_collection
 from stream_detector.service.learning_status import COLLECTING, TRAINING, WAITING, LearningStatus
-from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.schema import Settings
 from stream_detector.tables.topic_count import TimeSpan, TopicCount, choose_span
 
@@ -123,7 +124,8 @@ class Learner:
             self._count = TopicCount(
                 self._reader,
                 lambda features: topic_decoder(self._settings, features),
-                input_reader(self._settings.input),
+                reader_of(self._settings),
+                bucket_ms=assembly.bucket_ms if (assembly := input_assembly(self._settings.input)) else None,
             )
         return self._reader, self._count
 

@@ -87,7 +87,7 @@ def rules_only(settings: Settings, shape: WindowShape) -> Watched:
 
 def topic_decoder(settings: Settings, features: Sequence[str]) -> Decoder:
     """Return what decodes readings of these features without a model. Other features are ignored."""
-    return build_decoder(settings.input, tuple(features), input_limits(settings.input, ignores_unknown=True))
+    return build_decoder(reader_of(settings), tuple(features), input_limits(settings.input, ignores_unknown=True))
 
 
 def shape_now(settings: Settings, connections: Connections) -> WindowShape | None:

@@ -15,6 +15,7 @@ from stream_detector.adapters.kafka.span_reader import KafkaReader
 from stream_detector.adapters.kafka.topics import ensure_topics
 from stream_detector.assembly import LOOKBACK_SECONDS, restore_config, start_position
 from stream_detector.commands.connections import Connections, wait_for_kafka
+from stream_detector.commands.input_payload import reader_of
 from stream_detector.commands.rekey_engine import Route, kafka_of, retention_seconds, route_of, target_of
 from stream_detector.commands.rekey_start import begin_ms, look_up_ages, retention_ms
 from stream_detector.commands.run_model import Watched
@@ -26,7 +27,6 @@ from stream_detector.service.companion import Companion
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.watchdog import Heartbeat
 from stream_detector.settings.group import PREFIX
-from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.schema import KafkaSettings, Settings
 from stream_detector.timestamps import iso_time
 
@@ -47,7 +47,7 @@ def refuse_unkeyed(settings: Settings, source: KafkaSource) -> None:
     Reads only, bounded. If that is not possible now, or if few sensors are spread, the log says so.
     """
     try:
-        spread = look_for_spread(source, input_reader(settings.input))
+        spread = look_for_spread(source, reader_of(settings))
     except RetriableError as error:
         logger.warning("whether the records are keyed by sensor could not be looked up: %s", error)
         return

@@ -18,6 +18,7 @@ from stream_detector.alert_view import Palette, printable
 from stream_detector.assembly import silence_rules
 from stream_detector.commands.argument_types import count
 from stream_detector.commands.inspected import MOST_ALERTS, Inspected, inspected, newest_of, open_store
+from stream_detector.commands.rekey_engine import behind
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.detection.silence import read_note
 from stream_detector.errors import InputDataError, RetriableError, StreamDetectorError
@@ -52,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Show a sensor; return the exit code. Raises InputDataError if it has no stored state."""
-    settings = settings_of(arguments)
+    settings = behind(settings_of(arguments))
     silence_kafka_client()
     now_ms = time.time_ns() // 1_000_000
     view = _view(arguments.sensor, settings, inspected(settings), now_ms)

@@ -19,6 +19,7 @@ from rich.text import Text
 from stream_detector.alert_view import Palette
 from stream_detector.commands.argument_types import count, positive
 from stream_detector.commands.inspected import KafkaLook, StoreLook, inspected, open_store
+from stream_detector.commands.rekey_engine import behind
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import StreamDetectorError
 from stream_detector.inspection.status import KafkaPart, Outage, Status, Subject, problems_of
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Show the status; return 0, or PROBLEM if something is wrong with the detector."""
-    settings = settings_of(arguments)
+    settings = behind(settings_of(arguments))
     silence_kafka_client()
     found = inspected(settings)
     shown = 1_000 if arguments.limit is None else arguments.limit

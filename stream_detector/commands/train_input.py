@@ -81,7 +81,9 @@ def read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
             limits = replace(limits, ignore_unknown_features=True)
         with console.status(f"reading {span.length:,} records of {topic}"):
             decoder, assembly = build_decoder(shape, features, limits), input_assembly(settings.input)
-            dataset, notes = read_topic_span(reader, span, decoder, features, assembly=assembly)
+            dataset, notes = read_topic_span(
+                reader, span, decoder, features, assembly=assembly, is_one_log=settings.input.repartition
+            )
     for note in notes:
         console.print(note, soft_wrap=True)
     return dataset if kept == tuple(features) else dataset.select(kept)

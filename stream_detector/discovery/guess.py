@@ -11,8 +11,7 @@ from typing import Any
 
 from stream_detector.discovery.document_stats import DocumentStats, PathStats, document_stats, path_text
 from stream_detector.ingest.document import RejectionError
-from stream_detector.ingest.native_shape import NativeShape
-from stream_detector.ingest.payload import JsonPayload
+from stream_detector.ingest.payload import JsonPayload, Payload
 from stream_detector.ingest.presets.catalog import PRESETS, preset_of
 from stream_detector.ingest.shapes import describe_bytes
 from stream_detector.readings import Record
@@ -52,21 +51,38 @@ class Guess:
         self.settings[name], self.reasons[name] = value, reason
 
 
-def guess_input(records: Sequence[Record]) -> Guess:
-    """Return what reads these records. Raises ValueError with what they look like if nothing seems to."""
+def guess_input(records: Sequence[Record], registry: Payload | None = None) -> Guess:
+    """Return what reads these records; those in the wire format of a schema registry by `registry`.
+
+    Raises ValueError with what they look like if nothing seems to.
+    """
     sample = [record for record in records if record.value][-_LOOKED_AT:]
     if not sample:
         msg = "the topic has no records with a value"
         raise ValueError(msg)
     kinds = Counter(describe_bytes(record.value or b"") for record in sample)
     kind, count = kinds.most_common(1)[0]
-    if kind and count >= _MOST * len(sample):
-        return _guess_bytes(kind)
-    documents = [(document, record) for record in sample if (document := _document(record)) is not None]
-    if len(documents) < _MOST * len(sample):
-        msg = f"{len(sample) - len(documents)} of {len(sample)} records are not JSON, and of no format that is read"
+    needs_registry = "registry" in kind and count >= _MOST * len(sample)
+    if kind and count >= _MOST * len(sample) and not needs_registry:
+        return _guess_lines()
+    if needs_registry and registry is None:
+        msg = "each record begins with a zero byte and the number of a schema: give --registry-url, where the schemas are"
         raise ValueError(msg)
-    if _share(sample, _is_native) >= _MOST:
+    payload = registry if needs_registry and registry else JsonPayload()
+    documents = [(document, record) for record in sample if (document := _document(record, payload)) is not None]
+    if len(documents) < _MOST * len(sample):
+        what = "cannot be read by their schemas" if needs_registry else "are not JSON, and of no format that is read"
+        msg = f"{len(sample) - len(documents)} of {len(sample)} records {what}"
+        raise ValueError(msg)
+    guess = _guess_documents(documents)
+    if needs_registry:
+        guess.format = f"{guess.format}, by the schemas of a registry"
+        guess.set("payload", "registry", "each record begins with a zero byte and the number of a schema")
+    return guess
+
+
+def _guess_documents(documents: Sequence[tuple[object, Record]]) -> Guess:
+    if sum(_is_native(document) for document, _ in documents) >= _MOST * len(documents):
         return Guess("the native format")
     found = Counter(preset_of(document, record) for document, record in documents)
     preset, count = found.most_common(1)[0]
@@ -75,30 +91,20 @@ def guess_input(records: Sequence[Record]) -> Guess:
     return _guess_mapping(preset, documents)
 
 
-def _document(record: Record) -> object | None:
+def _document(record: Record, payload: Payload) -> object | None:
     try:
-        return JsonPayload().document(record)
+        return payload.document(record)
     except RejectionError:
         return None
 
 
-def _is_native(record: Record) -> bool:
-    try:
-        return bool(NativeShape().read(record))
-    except RejectionError:
-        return False
+def _is_native(document: object) -> bool:
+    return isinstance(document, dict) and bool(document.get("sensor_id")) and isinstance(document.get("values"), dict)
 
 
-def _share(sample: Sequence[Record], test: Callable[[Record], bool]) -> float:
-    return sum(map(test, sample)) / len(sample)
-
-
-def _guess_bytes(kind: str) -> Guess:
-    guess = Guess(kind.partition(":")[0].removeprefix("it looks like "))
-    if "registry" in kind:
-        guess.set("payload", "registry", "each record begins with a zero byte and the number of a schema")
-    else:
-        guess.set("preset", "influx", "each record is a line of the line protocol")
+def _guess_lines() -> Guess:
+    guess = Guess("the line protocol of InfluxDB")
+    guess.set("preset", "influx", "each record is a line of the line protocol")
     return guess
 
 

@@ -77,7 +77,7 @@ _SHAPES: tuple[tuple[str, str, Callable[[Mapping[str, Any]], bool]], ...] = (
     ("a change event of Debezium", "debezium", _is_debezium),
     ("a record of Kafka Connect with its schema", "connect", _has("schema", "payload")),
     ("a CloudEvent", "cloudevents", _has("specversion", "type", "source")),
-    ("OpenTelemetry metrics", "", _has("resourceMetrics")),
+    ("OpenTelemetry metrics", "otlp", _has("resourceMetrics")),
     ("a message with topic and payload, as of an MQTT bridge", "", _has("topic", "payload")),
 )
 
@@ -116,7 +116,7 @@ def describe_bytes(value: bytes) -> str:
             "it looks like the wire format of a schema registry (Avro, Protobuf): a zero byte and a schema number; JSON is read"
         )
     if _LINE_PROTOCOL.fullmatch(value[:_LONGEST_LINE].split(b"\n", 1)[0]):
-        return "it looks like the line protocol of InfluxDB, which is not read yet"
+        return "it looks like the line protocol of InfluxDB: STREAM_DETECTOR_INPUT__PRESET=influx reads that"
     return ""
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from stream_detector.ingest.influx_shape import InfluxShape
 from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ingest.mapping import MappedShape, RecordMapping
+from stream_detector.ingest.otlp_shape import SENSOR_ATTRIBUTES, OtlpShape
 from stream_detector.ingest.payload import JsonPayload, Payload
 from stream_detector.ingest.presets.catalog import NATIVE, PRESETS
 from stream_detector.ingest.quality import Quality
+from stream_detector.ingest.record_shape import RecordShape
 from stream_detector.ingest.selection import Selection
 from stream_detector.ingest.stamps import StampFormat
 from stream_detector.settings.input_settings import InputSettings
@@ -28,6 +31,8 @@ def input_reader(settings: InputSettings, payload: Payload | None = None) -> Inp
     )
     if settings.preset == NATIVE and payload is None and not _is_mapped(settings):
         return InputReader(selection=selection)
+    if settings.preset in ("influx", "otlp"):
+        return InputReader(_of_lines_or_points(settings), selection)
     preset = PRESETS.get(settings.preset)
     base = preset.mapping if preset else RecordMapping()
     unfold = preset.unfold if preset else None
@@ -37,9 +42,17 @@ def input_reader(settings: InputSettings, payload: Payload | None = None) -> Inp
     return InputReader(MappedShape(mapping, payload or JsonPayload(), unfold), selection)
 
 
+def _of_lines_or_points(settings: InputSettings) -> RecordShape:
+    """Return the shape of the line protocol, or of OpenTelemetry: `sensor` names tags or attributes, separated by commas."""
+    chosen = [name.strip() for name in (settings.sensor or "").split(",") if name.strip()]
+    if settings.preset == "otlp":
+        return OtlpShape(chosen or SENSOR_ATTRIBUTES)
+    return InfluxShape(chosen, None if settings.time_unit == "auto" else settings.time_unit)
+
+
 def native_again(settings: InputSettings) -> InputSettings:
     """Return the settings for readings that were brought into the native format and selected before."""
-    names = (*_FORMS, *_OTHERS, *_PARTS, *_SELECTION, "preset", "time_unit", "good_quality", "bad_quality")
+    names = (*_FORMS, *_OTHERS, *_PARTS, *_SELECTION, "preset", "payload", "time_unit", "good_quality", "bad_quality")
     usual = InputSettings()
     return settings.model_copy(update={name: getattr(usual, name) for name in names})
 

@@ -44,6 +44,8 @@ Preset = Literal[
     "connect",
     "cloudevents",
     "flat",
+    "influx",
+    "otlp",
 ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from stream_detector.readings import Readings
@@ -11,6 +13,24 @@ from stream_detector.timestamps import duration
 
 #: The stream's own window has as many readings, or about: it matters only to clocks that were set back without record times.
 _WINDOW_LENGTH = 64
+
+
+def one_log(parts: Sequence[Readings]) -> Readings:
+    """Return the readings of several partitions as those of one, in the order of their records' times."""
+    stamps_ms = np.concatenate([part.times_ms if part.stamps_ms is None else part.stamps_ms for part in parts])
+    order = np.argsort(stamps_ms, kind="stable")
+    sensors = [name for part in parts for name in part.sensors]
+    has_later = any(part.later_ms is not None for part in parts)
+    later_ms = [np.zeros(len(part), np.int64) if part.later_ms is None else part.later_ms for part in parts]
+    return Readings(
+        sensors=[sensors[at] for at in order.tolist()],
+        partitions=np.zeros(len(order), np.int32),
+        offsets=np.arange(len(order), dtype=np.int64),
+        times_ms=np.concatenate([part.times_ms for part in parts])[order],
+        values=np.concatenate([part.values for part in parts])[order],
+        stamps_ms=stamps_ms[order],
+        later_ms=np.concatenate(later_ms)[order] if has_later else None,
+    )
 
 
 class SpanAssembler:

@@ -87,6 +87,7 @@ class TopicCount:
     reader: TopicReader
     decoder_of: Callable[[tuple[str, ...]], Decoder]  # returns what decodes readings of these features
     of_input: InputReader  # says where a record has its features
+    bucket_ms: int | None = None  # messages of a sensor within it are one reading
     sensors: dict[str, SensorCount] = field(default_factory=dict)
     records: int = 0
     _positions: dict[int, int] = field(default_factory=dict)
@@ -144,5 +145,5 @@ class TopicCount:
             if sensor is None:
                 self.sensors[name] = SensorCount(1, time_ms, time_ms)
                 continue
-            sensor.readings += 1
+            sensor.readings += not self.bucket_ms or time_ms // self.bucket_ms != sensor.last_ms // self.bucket_ms
             sensor.first_ms, sensor.last_ms = min(sensor.first_ms, time_ms), max(sensor.last_ms, time_ms)

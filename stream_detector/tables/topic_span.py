@@ -18,7 +18,7 @@ from stream_detector.ports import Chunk, Decoder
 from stream_detector.readings import Lost, Readings, Record
 from stream_detector.state.bucket_state import Assembly
 from stream_detector.tables.dataset import Dataset
-from stream_detector.tables.span_assembly import SpanAssembler
+from stream_detector.tables.span_assembly import SpanAssembler, one_log
 from stream_detector.values import NO_MISSING_VALUES, describe_lost
 
 #: Records per partition that are searched for feature names.
@@ -94,10 +94,12 @@ def read_topic_span(
     progress: Callable[[int], None] = lambda _: None,
     *,
     assembly: Assembly | None = None,
+    is_one_log: bool = False,
 ) -> tuple[Dataset, list[str]]:
     """Read a span as a dataset, ordered by partition and position. Return it and a sentence on each reason for rejection.
 
     `decoder` decodes readings with these features; with `assembly`, messages of which readings are assembled as in the stream.
+    With `is_one_log` the partitions are one, in the order of the records' times, as behind re-keying.
     Calls `progress` with the number of positions just read. Raises InputDataError if no record is a valid reading.
     """
     parts: list[Readings] = []
@@ -107,12 +109,14 @@ def read_topic_span(
     lost, tombstones = Counter[Lost](), 0
     for chunk in _chunks(reader, span):
         decoded = decoder.decode(chunk.records)
-        parts.append(assembler.take(decoded.readings) if assembler else decoded.readings)
+        parts.append(decoded.readings)
         refused.update(rejected.reason for rejected in decoded.rejected)
         example |= {rejected.reason: rejected.detail for rejected in decoded.rejected}
         lost.update(sum(decoded.lost.values(), Counter[Lost]()))
         tombstones += decoded.tombstones.total()
         progress(chunk.stop - chunk.start)
+    parts = [one_log(parts)] if is_one_log else parts
+    parts = [assembler.take(part) for part in parts] if assembler else parts
     notes = [f"{count} records were left out: {reason}, {example[reason]}" for reason, count in refused.most_common()]
     notes += [f"{tombstones} records without a value were skipped"] if tombstones else []
     notes += [f"taken as missing: {line}" for line in describe_lost(lost)]

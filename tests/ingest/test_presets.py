@@ -22,7 +22,7 @@ SAMPLES = {
 
 
 def test_the_settings_name_the_presets_and_the_page_has_them() -> None:
-    assert set(get_args(Preset)) == {NATIVE, *PRESETS}
+    assert set(get_args(Preset)) == {NATIVE, *PRESETS, "influx", "otlp"}
     assert SAMPLES.keys() == PRESETS.keys()
 
 
@@ -58,6 +58,23 @@ def test_other_forms_of_the_same_tools() -> None:
     single = {"DataSetWriterId": 4, "PublisherId": "plc", "Payload": {"t": {"Type": 11, "Body": 1.5}}}
     assert read(single, preset="opcua") == [("plc.4", None, {"t": 1.5})]
     assert read({"op": "d", "before": {"t": 1}, "after": None}, preset="debezium") == []
+
+
+def test_the_line_protocol_and_opentelemetry_are_presets_whose_sensor_names_tags_or_attributes() -> None:
+    line = b"press,host=gw,machine=p1,hall=A temp=1.5 1795417920000000000"
+    assert read(line, preset="influx") == [("hall=A,host=gw,machine=p1", 1795417920000000000, {"press.temp": 1.5})]
+    assert read(line, preset="influx", sensor="hall, machine")[0][0] == "A/p1"
+
+    point = {"timeUnixNano": "1795417920000000000", "asDouble": 1.5, "attributes": [_attribute("axis", "x")]}
+    resource = {"attributes": [_attribute("host.name", "p1"), _attribute("asset", "press")]}
+    metrics = [{"name": "vibration", "gauge": {"dataPoints": [point]}}]
+    document = {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": metrics}]}]}
+    assert read(document, preset="otlp") == [("p1", "1795417920000000000", {"vibration[axis=x]": 1.5})]
+    assert read(document, preset="otlp", sensor="asset")[0][0] == "press"
+
+
+def _attribute(key: str, value: str) -> dict[str, object]:
+    return {"key": key, "value": {"stringValue": value}}
 
 
 def test_settings_replace_a_part_of_a_preset() -> None:

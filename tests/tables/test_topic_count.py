@@ -82,3 +82,13 @@ def test_the_span_is_the_newest_and_bounded_by_time_and_by_records(log: MemoryLo
     assert choose_span(source, [0, 1], 500_000, 1_000) == TimeSpan(START_MS + 1_490_001, START_MS + 1_990_001)
     # A tenth of each: 10 of the first, from second 900 on, and 20 of the second, from 1800 on.
     assert choose_span(source, [0, 1], HOUR_MS, 30) == TimeSpan(START_MS + 1_800_000, START_MS + 1_990_001)
+
+
+def test_messages_of_a_bucket_count_as_one_reading(log: MemoryLog) -> None:
+    count = count_of(log)
+    count.bucket_ms = 10_000
+    append(log, 0, "pump-1", 0, 1, 9, 10, 25)
+
+    count.look([0, 1], HOUR_MS, lambda _: False)
+
+    assert (count.readings, count.records) == (3, 5)

@@ -111,3 +111,19 @@ def test_messages_of_a_metric_each_are_learned_from_as_the_stream_scores_them(lo
     assert dataset.times_ms.tolist() == [1000 * (START + second) for second in (11, 12, 13)]
     assert dataset.values.tolist() == [[second, second + 0.5] for second in (10, 11, 12)]
     assert notes == ["8 messages were assembled into 3 readings, one per 1 s"]
+
+
+def test_metrics_of_an_unkeyed_topic_are_assembled_over_all_partitions(log: MemoryLog) -> None:
+    log.create_topic("metrics", partitions=2)
+    for second in range(0, 40, 10):
+        for partition, name in ((second // 10 % 2, "temperature"), (1 - second // 10 % 2, "pressure")):
+            content = reading("pump-1", second + partition, **{name: second + len(name)})
+            log.append("metrics", partition, content, timestamp=1000 * (START + second + partition))
+    source = MemorySource(log, "metrics", "none")
+    span, decoder = find_span(source, [0, 1], None, None), JsonDecoder(FEATURES, InputLimits())
+
+    dataset, _ = read_topic_span(source, span, decoder, FEATURES, assembly=Assembly(10_000, 60_000), is_one_log=True)
+
+    # The fourth bucket is not complete yet.
+    np.testing.assert_array_equal(dataset.values, [[8.0, 11.0], [18.0, 21.0], [28.0, 31.0]])
+    assert np.diff(dataset.times_ms).tolist() == [10_000, 10_000]
