@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -25,24 +24,14 @@ from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import SilenceRules
 from stream_detector.errors import SettingsError
 from stream_detector.ingest.dead_letters import DeadLetterLimit
-from stream_detector.ingest.input_reader import InputReader
-from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.ingest.parsing import Parsing
 from stream_detector.ingest.reading_checks import InputLimits
-from stream_detector.ingest.shaped_decoder import ShapedDecoder
 from stream_detector.pipeline.config import CommitPolicy, PipelineConfig, RestoreConfig
-from stream_detector.ports import Decoder
 from stream_detector.readings import Float32Array
 from stream_detector.settings.group import PREFIX
 from stream_detector.settings.input_settings import HOLD_BUCKETS, InputSettings, missing_values, time_zone
-from stream_detector.settings.schema import (
-    AlertSettings,
-    DeadLetterSettings,
-    KafkaSettings,
-    RuleSettings,
-    Settings,
-    StateSettings,
-)
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import AlertSettings, DeadLetterSettings, RuleSettings, Settings, StateSettings
 from stream_detector.state.arena import Arena
 from stream_detector.state.bucket_state import Assembly
 from stream_detector.state.record_layout import KEPT_TYPES
@@ -230,11 +219,6 @@ def model_tag(model: ModelSpec) -> int:
 def max_gap_ms(state: StateSettings) -> int | None:
     """Return the longest pause within a window, or None if it follows from each sensor's own pace."""
     return None if state.max_gap_seconds is None else round(1000 * state.max_gap_seconds)
-
-
-def build_decoder(reader: InputReader, features: Sequence[str], limits: InputLimits) -> Decoder:
-    """Return the decoder of what this reads for values of these features: the native format has a faster one."""
-    return JsonDecoder(features, limits) if reader.is_native else ShapedDecoder(features, limits, reader)
 
 
 def input_assembly(settings: InputSettings) -> Assembly | None:

@@ -27,7 +27,8 @@ from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.scorer import WindowErrors
 from stream_detector.readings import Float32Array, Readings
 from stream_detector.settings.input_settings import InputSettings
-from stream_detector.settings.schema import AlertSettings, KafkaSettings, RuleSettings, Settings, StateSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import AlertSettings, RuleSettings, Settings, StateSettings
 from stream_detector.state.bucket_state import Assembly
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.running_scale import Scales

@@ -10,7 +10,7 @@ from typing import TypeVar
 from stream_detector.adapters.kafka.examination import KafkaExamination
 from stream_detector.adapters.kafka.newest import NewestRecords
 from stream_detector.adapters.redis.examination import examine_store
-from stream_detector.assembly import build_decoder, decision_rules, input_limits, input_parsing, restore_config
+from stream_detector.assembly import decision_rules, input_limits, input_parsing, restore_config
 from stream_detector.checkup.findings import Finding, counted, ok, unchecked, warning, wrong
 from stream_detector.checkup.history_findings import retention_findings
 from stream_detector.checkup.kafka_facts import KafkaFacts, LogFacts
@@ -25,7 +25,7 @@ from stream_detector.checkup.model_findings import (
 from stream_detector.checkup.sample import Sample, sample_of
 from stream_detector.checkup.sample_findings import key_findings, record_findings
 from stream_detector.checkup.store_findings import BYTES_BESIDE, not_reached, store_findings
-from stream_detector.commands.input_payload import reader_of
+from stream_detector.commands.input_payload import build_decoder, reader_of
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules_only import RulesOnly
 from stream_detector.errors import RetriableError, StoreRefusedError, StreamDetectorError
@@ -34,7 +34,8 @@ from stream_detector.ingest.feature_names import feature_names
 from stream_detector.model_store.model_directory import is_absent, load_artifact
 from stream_detector.pipeline.feature_search import WINDOW_LENGTH
 from stream_detector.readings import Record
-from stream_detector.settings.schema import KafkaSettings, Settings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import Settings
 from stream_detector.state.record_layout import WindowShape, record_dtype, without_rules
 
 T = TypeVar("T")

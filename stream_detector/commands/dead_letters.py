@@ -29,7 +29,7 @@ from stream_detector.ingest.dead_letter_origin import SHOWN_OF, DeadLetter, read
 from stream_detector.ingest.document import REASONS
 from stream_detector.logs import silence_kafka_client
 from stream_detector.readings import Header, Record
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.timestamps import to_ms
 
 #: Most records that --since shows.

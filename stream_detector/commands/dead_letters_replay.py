@@ -14,7 +14,7 @@ from stream_detector.checkup.replay_choice import Choice, Tally
 from stream_detector.errors import StreamDetectorError
 from stream_detector.ingest.dead_letter_origin import DeadLetter, read_dead_letter, returned
 from stream_detector.readings import Message
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 #: Records that go back in one transaction, at most.
 BATCH = 500

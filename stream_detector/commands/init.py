@@ -19,8 +19,8 @@ from stream_detector.logs import silence_kafka_client
 from stream_detector.readings import Record
 from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.input_settings import InputSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.settings.registry_settings import RegistrySettings
-from stream_detector.settings.schema import KafkaSettings
 
 #: The newest records that are looked at, of all partitions together.
 MOST_RECORDS = 40_000

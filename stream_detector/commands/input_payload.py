@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stream_detector.ingest.input_reader import InputReader
+from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.ingest.payload import Payload
+from stream_detector.ingest.reading_checks import InputLimits
+from stream_detector.ingest.shaped_decoder import ShapedDecoder
+from stream_detector.ports import Decoder
 from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.schema import Settings
 
@@ -19,3 +25,8 @@ def _payload(settings: Settings) -> Payload | None:
     from stream_detector.adapters.registry.open import registry_payload
 
     return registry_payload(settings.registry)
+
+
+def build_decoder(reader: InputReader, features: Sequence[str], limits: InputLimits) -> Decoder:
+    """Return the decoder of what this reads for values of these features: the native format has a faster one."""
+    return JsonDecoder(features, limits) if reader.is_native else ShapedDecoder(features, limits, reader)

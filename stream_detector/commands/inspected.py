@@ -23,7 +23,8 @@ from stream_detector.inspection.status import KafkaPart, Subject
 from stream_detector.inspection.stored import Bounds, Note, StoredSensors, look_through
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.model_directory import is_absent, load_artifact
-from stream_detector.settings.schema import KafkaSettings, Settings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import Settings
 from stream_detector.state.record_layout import WindowShape
 
 #: As many of the newest records of the alerts and of the dead-letter topic are read.

@@ -16,7 +16,8 @@ from stream_detector.rekey.engine import EngineConfig, Rekeyer
 from stream_detector.rekey.rewriter import Rewriter, Targets
 from stream_detector.settings.input_reading import native_again
 from stream_detector.settings.input_settings import InputSettings
-from stream_detector.settings.schema import KafkaSettings, Settings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import Settings
 
 _DAY_SECONDS = 86_400.0
 #: A new topic keeps readings for so many times the look-back, so that a restart finds what fills the windows.

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from stream_detector.assembly import (
-    build_decoder,
     build_detector,
     decision_rules,
     input_assembly,
@@ -17,7 +16,7 @@ from stream_detector.assembly import (
     input_parsing,
 )
 from stream_detector.commands.connections import Connections
-from stream_detector.commands.input_payload import reader_of
+from stream_detector.commands.input_payload import build_decoder, reader_of
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector
 from stream_detector.detection.rules_only import RulesOnly

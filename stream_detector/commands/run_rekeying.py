@@ -27,7 +27,8 @@ from stream_detector.service.companion import Companion
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.watchdog import Heartbeat
 from stream_detector.settings.group import PREFIX
-from stream_detector.settings.schema import KafkaSettings, Settings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import Settings
 from stream_detector.timestamps import iso_time
 
 logger = logging.getLogger(__name__)

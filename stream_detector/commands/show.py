@@ -34,7 +34,8 @@ from stream_detector.inspection.show_view import render_sensor
 from stream_detector.inspection.stored import StateReader, metas_of, stored_names
 from stream_detector.inspection.window import StoredWindow, stored_window
 from stream_detector.logs import silence_kafka_client
-from stream_detector.settings.schema import KafkaSettings, Settings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import Settings
 
 _USUAL_WIDTH = 80
 #: Names that are looked through for those like one that does not exist, for so many seconds at most.

@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from stream_detector.assembly import build_decoder, input_assembly, input_limits
+from stream_detector.assembly import input_assembly, input_limits
 from stream_detector.commands.file_options import file_options
-from stream_detector.commands.input_payload import reader_of
+from stream_detector.commands.input_payload import build_decoder, reader_of
 from stream_detector.commands.parsing_options import parsing_of
 from stream_detector.commands.settings_options import settings_of
 from stream_detector.errors import InputDataError, SettingsError

@@ -27,7 +27,8 @@ from stream_detector.adapters.redis.client import checked_address, connect
 from stream_detector.demo.embedded_servers import running_broker, running_valkey
 from stream_detector.errors import StreamDetectorError
 from stream_detector.settings.group import PREFIX
-from stream_detector.settings.schema import KafkaSettings, RedisSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import RedisSettings
 from stream_detector.settings.sources import load_settings
 
 

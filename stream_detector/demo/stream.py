@@ -12,7 +12,7 @@ from stream_detector.demo.service_process import RunningService
 from stream_detector.detection.events import event_time_ms, read_event
 from stream_detector.errors import RetriableError, StreamDetectorError
 from stream_detector.readings import Record
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.simulation.fault_matching import OpenedIncident
 from stream_detector.simulation.faults import Fault
 from stream_detector.simulation.series import Series

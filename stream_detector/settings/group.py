@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 PREFIX = "STREAM_DETECTOR_"
 Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 Count = Annotated[int, Field(ge=1)]
+#: A wait short enough not to disturb the consumer group or an orderly stop.
+ShortWait = Annotated[float, Field(ge=0, le=1)]
 
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 

@@ -17,7 +17,7 @@ from stream_detector.adapters.kafka.options import producer_options
 from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.errors import RetriableError, SettingsError
 from stream_detector.settings.group import PREFIX
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.simulation.fleet import FEATURES
 from stream_detector.simulation.series import Piece, Series
 from stream_detector.timestamps import iso_time

@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from stream_detector.adapters.kafka.topics import KafkaTopics
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from tests.benchmarks.bench_kafka_records import reading
 from tests.integration.unkeyed import produce_unkeyed, rekey_environment
 from tests.servers.kafka import running_kafka

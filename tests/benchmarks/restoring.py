@@ -21,7 +21,8 @@ from stream_detector.pipeline.build import build_pipeline
 from stream_detector.pipeline.config import LagBounds, PipelineConfig, RestoreConfig
 from stream_detector.pipeline.restore import Ports
 from stream_detector.pipeline.state_access import open_state
-from stream_detector.settings.schema import KafkaSettings, RedisSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import RedisSettings
 from tests.benchmarks.restore_load import LIVE_SENSORS, Received, commit, live, names, write_rounds
 from tests.fakes.scorer import ChecksumScorer
 from tests.integration.replica import connect

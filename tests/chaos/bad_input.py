@@ -23,7 +23,8 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from redis import Redis
 
 from stream_detector.adapters.kafka.client_patches.damaged_batches import MAXIMUM_UNCOMPRESSED_BYTES
-from stream_detector.settings.schema import KafkaSettings, RedisSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import RedisSettings
 from tests.chaos.bad_input_account import Place, account_for
 from tests.chaos.bad_input_checks import Outcome, check_counts, check_memory, check_store, check_topics
 from tests.chaos.bad_input_process import Task, run_pipeline

@@ -18,7 +18,7 @@ from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.pipeline.config import PipelineConfig
 from stream_detector.readings import Float32Array, Message, Readings, Record
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.state.running_scale import Scales
 from tests.fakes.scorer import ChecksumScorer
 from tests.pipeline.replica_config import MODEL, ReplicaConfig

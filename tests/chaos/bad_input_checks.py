@@ -14,7 +14,7 @@ from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.adapters.redis.keys import MAXIMUM_PLAIN_SENSOR_BYTES
 from stream_detector.ingest.document import REASONS
 from stream_detector.readings import Record
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from tests.chaos.bad_input_account import Account, Place, Stream, digest, fold_events, read_slices
 from tests.chaos.bad_input_process import Run
 from tests.chaos.corpus import good_sensors

@@ -16,7 +16,8 @@ import psutil
 from stream_detector.detection.detector import Detector
 from stream_detector.logs import set_up_logging
 from stream_detector.pipeline.step_report import StepReport
-from stream_detector.settings.schema import KafkaSettings, RedisSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import RedisSettings
 from tests.chaos.bad_input_account import ForgetfulScorer
 from tests.integration.replica import build_pipeline, connect
 from tests.pipeline.replica_config import ReplicaConfig

@@ -9,7 +9,8 @@ from stream_detector.commands.rekey_engine import behind, retention_seconds, rou
 from stream_detector.commands.rekey_start import Ages, begin_ms, retention_ms
 from stream_detector.rekey.engine import EARLIEST, LATEST
 from stream_detector.settings.input_settings import InputSettings
-from stream_detector.settings.schema import KafkaSettings, Settings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import Settings
 
 NOW_MS = 1_767_300_000_000
 HOUR_MS = 3_600_000

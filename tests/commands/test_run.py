@@ -18,7 +18,7 @@ from stream_detector.errors import PermanentDeliveryError
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.model_directory import save_artifact
 from stream_detector.settings.group import PREFIX
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from tests.integration.service_process import environment
 from tests.integration.topics import Topics, headers
 from tests.logging_state import logging_restored

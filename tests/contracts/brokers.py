@@ -21,7 +21,7 @@ from stream_detector.adapters.kafka.source import KafkaSource
 from stream_detector.adapters.kafka.span_reader import KafkaReader
 from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.ports import Chunk, Sink, Source
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from tests.fakes.memory_log import MemoryLog
 from tests.fakes.memory_sink import MemorySink
 from tests.fakes.memory_source import MemorySource

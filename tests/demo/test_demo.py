@@ -10,7 +10,8 @@ from rich.console import Console
 
 from stream_detector.demo.environment import DemoServers
 from stream_detector.demo.run_demo import _introduce
-from stream_detector.settings.schema import KafkaSettings, RedisSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import RedisSettings
 
 
 def test_the_command_for_other_readers_reads_committed_alerts_only() -> None:

@@ -26,7 +26,8 @@ from stream_detector.pipeline.restore import Ports
 from stream_detector.pipeline.state_access import open_state
 from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
 from stream_detector.pipeline.step_report import StepReport
-from stream_detector.settings.schema import KafkaSettings, RedisSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import RedisSettings
 from tests.integration.topics import PATIENCE_SECONDS
 from tests.pipeline.replica_config import ReplicaConfig
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from stream_detector.settings.schema import KafkaSettings, RedisSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import RedisSettings
 from tests.integration.worker import REACHED, READ_AGAIN, Fate, Setup, run
 
 PAUSE_SECONDS = 2.5

@@ -20,7 +20,7 @@ from kafka.admin import (
     ResourceType,
 )
 
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from tests.integration.topics import until
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "security.md"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stream_detector.settings.group import PREFIX
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from tests.integration.topics import until
 
 START_SECONDS = 120.0

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from tests.fixtures_model import FEATURES, tiny_values
 from tests.integration.rights import Grants, rights_of
 from tests.integration.service_process import environment

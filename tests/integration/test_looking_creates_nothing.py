@@ -22,7 +22,7 @@ from stream_detector.adapters.kafka.span_reader import KafkaReader
 from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.errors import PermanentDeliveryError, RetriableError
 from stream_detector.readings import Message
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from tests.fixtures_model import FEATURES, tiny_values
 from tests.integration.service_process import QUICK_START, ServiceProcess, environment
 from tests.integration.topics import Topics, until

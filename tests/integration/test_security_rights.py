@@ -20,7 +20,7 @@ from stream_detector.commands.inspected import KafkaLook
 from stream_detector.errors import PermanentDeliveryError
 from stream_detector.readings import Membership, Message
 from stream_detector.settings.group import PREFIX
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.settings.sources import load_settings
 from tests.integration.rights import PAGE, Grants, Right, documented, rights_of
 from tests.integration.topics import Topics, headers, until

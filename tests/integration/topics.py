@@ -17,7 +17,7 @@ from kafka.errors import KafkaError
 
 from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.readings import Message, Record
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 PATIENCE_SECONDS = 60.0
 

@@ -30,7 +30,8 @@ from stream_detector.service.reload import Reloader
 from stream_detector.service.service import Service
 from stream_detector.service.signals import ReloadFlag, StopFlag
 from stream_detector.service.watchdog import Heartbeat
-from stream_detector.settings.schema import KafkaSettings, RedisSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import RedisSettings
 from stream_detector.state.running_scale import Scales
 from tests.fakes.scorer import ChecksumScorer
 from tests.integration.plants import plant_of

@@ -18,7 +18,8 @@ from stream_detector.errors import SettingsError
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.reload import Reloader, reread
 from stream_detector.service.signals import ReloadFlag
-from stream_detector.settings.schema import AlertSettings, KafkaSettings, RedisSettings, RuleSettings, Settings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import AlertSettings, RedisSettings, RuleSettings, Settings
 from stream_detector.settings.sources import load_settings
 from tests.examples import examples
 from tests.pipeline.replica import Replica

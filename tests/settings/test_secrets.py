@@ -13,7 +13,8 @@ from stream_detector.cli import main
 from stream_detector.errors import SettingsError
 from stream_detector.logs import set_up_logging
 from stream_detector.settings.group import PREFIX
-from stream_detector.settings.schema import KafkaSettings, RedisSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import RedisSettings
 from tests.logging_state import logging_restored
 
 SECRET = "hidden-7f3a9c"

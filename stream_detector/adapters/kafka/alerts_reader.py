@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from stream_detector.adapters.kafka.span_reader import SLICE_MS, KafkaReader, PositionLostError
 from stream_detector.errors import RetriableError
 from stream_detector.readings import Record
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 #: How often to look up the topic's partitions: the topic may be created, or partitions added.
 LOOKUP_SECONDS = 5.0

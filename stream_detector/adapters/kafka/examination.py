@@ -17,7 +17,7 @@ from stream_detector.adapters.kafka.connect import open_client
 from stream_detector.adapters.kafka.errors import explain, translate
 from stream_detector.adapters.kafka.options import admin_options
 from stream_detector.checkup.kafka_facts import KafkaFacts, TopicFacts
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 #: The settings that name topics.
 TOPICS = ("input_topic", "alerts_topic", "dead_letter_topic")

@@ -19,7 +19,7 @@ from kafka.errors import (
 from stream_detector.adapters.kafka.connect import open_client
 from stream_detector.adapters.kafka.errors import translate
 from stream_detector.adapters.kafka.options import admin_options
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 _PAUSE_SECONDS = 0.25
 _Answer = TypeVar("_Answer")

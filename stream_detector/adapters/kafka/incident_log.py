@@ -8,7 +8,7 @@ from stream_detector.adapters.kafka.span_reader import KafkaReader
 from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.detection.open_incidents import OpenIncident, open_incidents
 from stream_detector.readings import Record
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 #: How far back to search for open incidents, in records per partition of the alerts topic.
 MAXIMUM_RECORDS = 20_000

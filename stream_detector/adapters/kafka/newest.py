@@ -9,7 +9,7 @@ from stream_detector.adapters.kafka.span_reader import KafkaReader, PositionLost
 from stream_detector.checkup.kafka_facts import LogFacts
 from stream_detector.errors import RetriableError
 from stream_detector.readings import Record
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 Bounds = Mapping[int, tuple[int, int]]
 Keep = Callable[[Record], Record]

@@ -15,7 +15,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 
 from stream_detector.adapters.kafka.security import SETTING, check_proxy, check_security, security_options
 from stream_detector.errors import SettingsError
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 Options = dict[str, Any]
 

@@ -20,7 +20,7 @@ from stream_detector.adapters.kafka.connect import open_client
 from stream_detector.adapters.kafka.options import producer_options
 from stream_detector.ports import NO_NOTES
 from stream_detector.readings import Membership, Message
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from stream_detector.adapters.kafka.security import SETTING
 from stream_detector.adapters.kafka.topics import KafkaTopics, check_rights
 from stream_detector.errors import InputDataError, SettingsError
 from stream_detector.settings.group import PREFIX
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 #: Bytes of a segment: the brokers remove whole segments, so a topic with small ones holds little more than it must.
 SEGMENT_BYTES = 50 * 1024 * 1024

@@ -19,7 +19,7 @@ from stream_detector.adapters.kafka.errors import translate
 from stream_detector.adapters.kafka.options import reader_options
 from stream_detector.adapters.kafka.producer import Deadline, TransactionalProducer
 from stream_detector.readings import Message
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 #: By reason and partition of the dead-letter topic: where the next replay goes on.
 Positions = dict[str, dict[int, int]]

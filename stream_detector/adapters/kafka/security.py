@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from stream_detector.errors import SettingsError
 from stream_detector.settings.group import PREFIX
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 SETTING = f"{PREFIX}KAFKA__"
 

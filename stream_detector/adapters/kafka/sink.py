@@ -16,7 +16,7 @@ from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.errors import CommitFailedError, MembershipLostError, PermanentDeliveryError, RetriableError
 from stream_detector.ports import NO_NOTES
 from stream_detector.readings import Membership, Message
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 
 class KafkaSink:

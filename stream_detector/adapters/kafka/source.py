@@ -30,7 +30,7 @@ from stream_detector.adapters.kafka.span_reader import KafkaReader
 from stream_detector.adapters.kafka.topics import KafkaTopics, TopicDescription
 from stream_detector.errors import RetriableError
 from stream_detector.ports import Chunk, Polled
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from stream_detector.adapters.kafka.errors import explain, translate
 from stream_detector.adapters.kafka.options import reader_options
 from stream_detector.errors import RetriableError
 from stream_detector.ports import Chunk
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 #: The longest single poll: the client's poll does not return when it finds only transaction markers.
 SLICE_MS = 100

@@ -10,7 +10,7 @@ from itertools import chain
 from stream_detector.adapters.kafka.span_reader import KafkaReader, PositionLostError
 from stream_detector.errors import RetriableError
 from stream_detector.readings import Record
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 #: Records per request.
 _AT_ONCE = 2_000

@@ -15,7 +15,7 @@ from stream_detector.adapters.kafka.errors import translate
 from stream_detector.adapters.kafka.options import admin_options
 from stream_detector.adapters.kafka.security import SETTING
 from stream_detector.errors import RIGHTS_PAGE, PermanentDeliveryError, SettingsError
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 logger = logging.getLogger(__name__)
 

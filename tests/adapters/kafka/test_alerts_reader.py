@@ -11,7 +11,7 @@ import pytest
 from stream_detector.adapters.kafka.alerts_reader import LOOKUP_SECONDS, AlertsReader
 from stream_detector.errors import RetriableError
 from stream_detector.readings import Record
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from tests.contracts.brokers import START_MS, KafkaBroker, until
 from tests.servers.socks_proxy import SocksProxy
 

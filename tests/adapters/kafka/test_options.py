@@ -19,7 +19,7 @@ from stream_detector.adapters.kafka.options import (
     reader_options,
 )
 from stream_detector.errors import FencedError, PermanentDeliveryError, RetriableError, SettingsError, StreamDetectorError
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from tests.servers.processes import free_port
 
 

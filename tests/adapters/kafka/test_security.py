@@ -16,7 +16,7 @@ from stream_detector.adapters.kafka.errors import translate
 from stream_detector.adapters.kafka.options import admin_options, check_settings
 from stream_detector.adapters.kafka.security import remedy
 from stream_detector.errors import SettingsError
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from tests.servers.certificates import CertificateAuthority, SignedCertificate
 from tests.servers.processes import ServerMissingError
 

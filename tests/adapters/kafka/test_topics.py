@@ -6,7 +6,7 @@ import pytest
 
 from stream_detector.adapters.kafka.topics import KafkaTopics, ensure_topics
 from stream_detector.errors import SettingsError
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from stream_detector.settings.schema import KafkaSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
 from tests.benchmarks.performance.figures import Places
 from tests.integration.service_process import ServiceProcess, environment
 from tests.integration.topics import until

@@ -17,7 +17,8 @@ import psutil
 
 from stream_detector.assembly import SCALE_WINDOWS
 from stream_detector.model_store.model_directory import load_artifact
-from stream_detector.settings.schema import KafkaSettings, RedisSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import RedisSettings
 from tests.benchmarks.performance.figures import AT_LEAST, AT_MOST, NEITHER, Figure, Places, RunSize
 from tests.benchmarks.performance.fleet_log import FleetLog
 from tests.benchmarks.performance.models import LARGE, SMALL, trained_model

@@ -28,7 +28,8 @@ from stream_detector.pipeline.state_access import open_state
 from stream_detector.pipeline.state_writer import StateWriter
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.readings import Float32Array
-from stream_detector.settings.schema import AlertSettings, KafkaSettings, RedisSettings, StateSettings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import AlertSettings, RedisSettings, StateSettings
 from stream_detector.state.running_scale import Scales
 from tests.benchmarks.performance.fleet_log import PATTERN, FleetLog
 

@@ -31,7 +31,8 @@ from stream_detector.ports import Chunk, Polled
 from stream_detector.readings import Decoded, Float32Array, Int64Array
 from stream_detector.service.service import tune_garbage_collector
 from stream_detector.service.watchdog import Heartbeat
-from stream_detector.settings.schema import KafkaSettings, ModelSettings, RedisSettings, Settings
+from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import ModelSettings, RedisSettings, Settings
 from tests.benchmarks.performance.figures import AT_MOST, LESS, NEITHER, Figure, Places, RunSize
 from tests.benchmarks.performance.fleet_log import FleetLog
 from tests.benchmarks.performance.models import LARGE, SMALL, trained_model
