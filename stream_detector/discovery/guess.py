@@ -56,7 +56,8 @@ def guess_input(records: Sequence[Record], registry: Payload | None = None) -> G
 
     Raises ValueError with what they look like if nothing seems to.
     """
-    sample = [record for record in records if record.value][-_LOOKED_AT:]
+    in_time = sorted((record for record in records if record.value), key=lambda record: record.timestamp)
+    sample = in_time[-_LOOKED_AT:]  # of all partitions: each may have some features only
     if not sample:
         msg = "the topic has no records with a value"
         raise ValueError(msg)

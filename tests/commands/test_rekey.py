@@ -11,6 +11,7 @@ from stream_detector.rekey.engine import EARLIEST, LATEST
 from stream_detector.settings.input_settings import InputSettings
 from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.settings.schema import Settings
+from tests.logging_state import logging_restored
 
 NOW_MS = 1_767_300_000_000
 HOUR_MS = 3_600_000
@@ -57,5 +58,6 @@ def test_the_topic_between_has_the_names_of_group_and_topic_so_that_each_group_h
     ],
 )
 def test_a_route_that_leads_nowhere_is_refused(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["rekey", *options]) == 1
+    with logging_restored():
+        assert main(["rekey", *options]) == 1
     assert message in capsys.readouterr().err

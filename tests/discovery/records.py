@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from tests.ingest.foreign import Foreign
 
-START_MS, STEP_MS, STEPS = 1_795_417_920_000, 10_000, 120
+START_MS, STEP_MS, STEPS = 1_795_417_920_000, 10_000, 340
 MACHINES = [f"press-{number}" for number in range(1, 7)]
 FEATURES = ("temp", "pressure", "rpm")
 

@@ -103,6 +103,16 @@ def test_the_key_is_the_sensor_where_no_field_is() -> None:
     assert profile.sensors.keys() == set(MACHINES)
 
 
+def test_tags_of_a_machine_are_found_though_each_partition_has_one_feature_of_all() -> None:
+    by_partition = sorted(sample(metrics, partitions=3, keyed=False), key=lambda record: record.partition)
+
+    settings = proposal_of(by_partition).settings()["input"]
+
+    assert settings["tag_pattern"] == "(?P<sensor>.+)/(?P<feature>[^/]+)"
+    assert settings["assemble_seconds"] == 10
+    assert settings["repartition"] is True
+
+
 def test_counters_constants_and_text_are_named() -> None:
     proposal = proposal_of(sample(flat))
 
