@@ -29,17 +29,18 @@ class JsonDecoder:
     def decode(self, records: Sequence[Record]) -> Decoded:
         """Turn every record into one reading, rejection or tombstone, whatever the records contain."""
         gathered = Gathered()
+        read, time_ms, add = self._read, self.checks.time_ms, gathered.add
         for record in records:
             if not record.value:
                 gathered.tombstones[record.partition] += 1
                 continue
             try:
-                reading = self._read(record, record.value)
-                time = self.checks.time_ms(reading.sensor_id, reading.timestamp, record)
+                reading = read(record, record.value)
+                time = time_ms(reading.sensor_id, reading.timestamp, record)
             except RejectionError as rejection:
                 gathered.reject(record, rejection)
                 continue
-            gathered.add(record, reading.sensor_id, time, reading.values)
+            add(record, reading.sensor_id, time, reading.values)
         return gathered.decoded(self._features, self._missing, self.checks, records)
 
     def _read(self, record: Record, value: bytes) -> Document:
@@ -47,7 +48,9 @@ class JsonDecoder:
         if len(value) > self._limits.max_record_bytes:
             raise RejectionError("too_large", f"{len(value)} bytes; the limit is {self._limits.max_record_bytes}")
         reading = read_document(value)
-        self.checks.check_sensor(reading.sensor_id)
+        sensor = reading.sensor_id
+        if not sensor or sensor.isspace() or 4 * len(sensor) > self._limits.max_sensor_id_bytes:
+            self.checks.check_sensor(sensor)
         if not reading.values:
             raise RejectionError("values_missing", "values is empty")
         if not reading.values.keys() <= self.checks.known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.quality import Quality, bad_value
@@ -20,6 +21,8 @@ ONLY_FEATURE = "value"
 #: The reading itself, as a path.
 ITSELF = "."
 _DEEPEST = 6
+#: So many names of values are remembered.
+_MOST_TAGS = 65_536
 _FIRST_NAME = re.compile(r"\"([^\"]+)\"|([^.\[\s{$\"]+)")
 
 
@@ -142,22 +145,36 @@ _ItemReader = Callable[[Levels, Record], _Item]
 def _item_reader(head: Head, feature: str, value: str, tag_pattern: str) -> _ItemReader:
     name_of = compile_source(feature) if feature else None
     value_of = compile_source(value)
-    pattern = re.compile(tag_pattern) if tag_pattern else None
-    groups = pattern.groupindex if pattern else {}
+    split = _splitter(tag_pattern) if tag_pattern else None
 
     def read(levels: Levels, record: Record) -> _Item:
         name = as_text(name_of(levels, record)) if name_of else ONLY_FEATURE
         if name is None:
             raise _nothing("values_missing", "the feature's name", feature, "FEATURE", levels)
-        found = pattern.fullmatch(name) if pattern else None
-        if pattern is not None and found is None:
-            raise RejectionError("sensor_missing", f"{name[:100]!r} does not fit STREAM_DETECTOR_INPUT__TAG_PATTERN")
-        sensor = found["sensor"] if found and "sensor" in groups else head.sensor(levels, record)
-        name = found["feature"] if found and "feature" in groups else name
+        sensor = None
+        if split is not None:
+            sensor, name = split(name)
+        if sensor is None:
+            sensor = head.sensor(levels, record)
         number = head.judged(value_of(levels, record), head.quality(levels, record))
         return sensor, head.stamp(levels, record), head.prefix(levels, record) + name, number
 
     return read
+
+
+def _splitter(pattern: str) -> Callable[[str], tuple[str | None, str]]:
+    """Return what splits the name of a value into sensor, None if the pattern does not have it, and feature."""
+    compiled = re.compile(pattern)
+    groups = compiled.groupindex
+
+    @lru_cache(maxsize=_MOST_TAGS)
+    def split(name: str) -> tuple[str | None, str]:
+        found = compiled.fullmatch(name)
+        if found is None:
+            raise RejectionError("sensor_missing", f"{name[:100]!r} does not fit STREAM_DETECTOR_INPUT__TAG_PATTERN")
+        return found["sensor"] if "sensor" in groups else None, found["feature"] if "feature" in groups else name
+
+    return split
 
 
 def _single_form(item: _ItemReader) -> Form:

@@ -50,11 +50,13 @@ def _single(text: str) -> Source:
     get = compile_path(text)
 
     def find(levels: Levels, record: Record) -> Any:  # noqa: ANN401, ARG001 - JSON
-        for level in levels:
-            found = get(level)
-            if found is not None:
-                return found
-        return None
+        found = get(levels[0])
+        if found is None:
+            for level in levels[1:]:
+                found = get(level)
+                if found is not None:
+                    break
+        return found
 
     return find
 

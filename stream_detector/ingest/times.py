@@ -25,6 +25,8 @@ ROUNDING_MS = 1e-3
 
 #: Whole numbers from this on, of milliseconds, need no closer look (2001).
 _USUAL_MS = 978_307_200_000
+#: The same of seconds.
+_USUAL_SECONDS = 978_307_200
 _LONGEST_TEXT = 64
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 _CURE = "write ISO 8601, or seconds or milliseconds since 1970"
@@ -68,6 +70,8 @@ def number_time(number: float) -> int:
     """Return milliseconds since 1970 for a number in a unit by its size. Raises RejectionError."""
     if type(number) is int and _USUAL_MS <= number <= MAXIMUM_TIME_MS:
         return number
+    if type(number) is int and _USUAL_SECONDS <= number <= MOST_SECONDS:
+        return 1000 * number
     if isinstance(number, float) and not math.isfinite(number):
         raise RejectionError("time_out_of_range", "timestamp is not a finite number")
     if doubt := _doubt(number):

@@ -25,6 +25,8 @@ from stream_detector.values import (
 
 _PLAIN = {float, NoneType}
 _MOST_NAMED = 5
+#: Whole numbers up to this are exact as doubles.
+_EXACT = 1 << 53
 
 
 @dataclass(slots=True)
@@ -78,7 +80,9 @@ def _parse_others(column: list[Any], name: str, columns: Columns, missing: Missi
     """Replace all that is neither a float nor None by the number that it stands for, or by None, in place."""
     texts: dict[str, float | Unusable] = {}
     for row, value in enumerate(column):
-        if type(value) not in _PLAIN:
+        if type(value) is int and -_EXACT < value < _EXACT:
+            column[row] = float(value)
+        elif type(value) not in _PLAIN:
             parsed = texts.get(value) if isinstance(value, str) else None
             if parsed is None:
                 parsed = parse_value(value, missing.texts)
