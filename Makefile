@@ -26,6 +26,7 @@ check: $(VENV)/.installed-dev ## Lint, format check and types
 # Tests often wait for servers, so three processes keep two cores busy.
 test: $(VENV)/.installed-dev ## Run all tests in three processes; ARGS="-k name" for some
 	@$(BIN)/python -m tests.servers.kafka --prepare || echo "Without it, the tests that need it are skipped, or fail if CI is set."
+	@$(BIN)/python -m tests.servers.schema_registry || echo "Without it, the tests that need it are skipped, or fail if CI is set."
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25 $(ARGS)
 
 test-fast: $(VENV)/.installed-dev ## Run the tests that need no server, no further process and no TensorFlow; about a minute

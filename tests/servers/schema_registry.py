@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -102,3 +103,17 @@ def registry_for_tests(directory: Path) -> Iterator[str]:
     """Yield the URL of a registry that runs within the `with` block."""
     with running_registry(directory) as registry:
         yield registry.url
+
+
+def main() -> int:
+    """Only fetch what a start needs, or say what is missing."""
+    try:
+        fetch()
+    except ServerMissingError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
