@@ -13,6 +13,7 @@ from stream_detector.values import Unusable, parse_value
 
 #: Names that need no quotes in a path.
 _PLAIN = re.compile(r"@?[\w-]+")
+_DAY_MS = 86_400_000
 _DEEPEST, _MOST_PATHS, _MOST_VALUES, _LONGEST = 5, 500, 5_000, 200
 
 
@@ -24,17 +25,20 @@ class PathStats:
     numbers: int = 0  # numbers, also as text
     texts: int = 0  # text that is no number, and whole numbers: what may name something
     times: int = 0  # what can be read as a time
+    near: int = 0  # times within a day of those of their records
     distinct: Counter[str] = field(default_factory=Counter)
 
-    def add(self, value: object) -> None:
-        """Count a value."""
+    def add(self, value: object, written_ms: int) -> None:
+        """Count a value of a record that was written at a time."""
         self.count += 1
         parsed = parse_value(value, frozenset())
         is_number = not isinstance(parsed, Unusable) and not isinstance(value, bool)
         self.numbers += is_number and value is not None
         self.texts += isinstance(value, str) and not is_number
-        self.times += _is_time(value)
-        if isinstance(value, str | int) and len(self.distinct) < _MOST_VALUES:
+        time_ms = _time_ms(value)
+        self.times += time_ms is not None
+        self.near += time_ms is not None and abs(time_ms - written_ms) < _DAY_MS
+        if isinstance(value, str | int | float) and len(self.distinct) < _MOST_VALUES:
             self.distinct[str(value)[:_LONGEST]] += 1
 
 
@@ -51,10 +55,10 @@ class DocumentStats:
         return self.paths[path].count / max(1, self.documents)
 
 
-def document_stats(documents: Iterable[object]) -> DocumentStats:
-    """Count the paths of documents; those within a list of objects are those of its elements."""
+def document_stats(documents: Iterable[tuple[object, int]]) -> DocumentStats:
+    """Count the paths of documents, each with the time at which its record was written; of a list, those of its elements."""
     stats = DocumentStats()
-    for document in documents:
+    for document, written_ms in documents:
         for one in document if isinstance(document, list) else [document]:
             stats.documents += 1
             for path, value in _leaves(one, (), stats):
@@ -62,7 +66,7 @@ def document_stats(documents: Iterable[object]) -> DocumentStats:
                 if found is None and len(stats.paths) < _MOST_PATHS:
                     found = stats.paths[path] = PathStats()
                 if found is not None:
-                    found.add(value)
+                    found.add(value, written_ms)
     return stats
 
 
@@ -77,17 +81,15 @@ def _leaves(value: object, path: tuple[str, ...], stats: DocumentStats) -> Itera
         yield path, value
 
 
-def _is_time(value: object) -> bool:
+def _time_ms(value: object) -> int | None:
     try:
         if isinstance(value, str):
-            text_time(value, None)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            number_time(value)
-        else:
-            return False
+            return text_time(value, None)[0]
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return number_time(value)
     except RejectionError:
-        return False
-    return True
+        return None
+    return None
 
 
 def path_text(path: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from stream_detector.discovery.document_stats import DocumentStats, PathStats, document_stats, path_text
 from stream_detector.ingest.document import RejectionError
+from stream_detector.ingest.paths import compile_path
 from stream_detector.ingest.payload import JsonPayload, Payload
 from stream_detector.ingest.presets.catalog import PRESETS, preset_of
 from stream_detector.ingest.shapes import describe_bytes
@@ -32,6 +33,7 @@ _NAME = re.compile(
     r"[ _-]?(id|name|path|key)?",
     re.IGNORECASE,
 )
+_NAME_OR_ID = re.compile(f"({_NAME.pattern})|id|n", re.IGNORECASE)
 _VALUE = re.compile(r"(value|val|v|reading|data|number|measured)", re.IGNORECASE)
 _QUALITY = re.compile(r"(quality|q|status|status_?code|opc_?quality|good|is_?good)", re.IGNORECASE)
 _SEPARATED = re.compile(r".+([./:|\\])[^./:|\\]+")
@@ -140,12 +142,17 @@ def _refine_telegraf(guess: Guess, documents: Sequence[tuple[object, Record]]) -
 def _guess_mapping(preset: str | None, documents: Sequence[tuple[object, Record]]) -> Guess:
     unfold = PRESETS[preset].unfold if preset else None
     opened = [unfold(document, record) for document, record in documents] if unfold else [document for document, _ in documents]
-    stats = document_stats(one for one in opened if isinstance(one, dict | list))
+    dated = [
+        (one, record.timestamp) for one, (_, record) in zip(opened, documents, strict=True) if isinstance(one, dict | list)
+    ]
+    stats = document_stats(dated)
     guess = Guess(PRESETS[preset].title if preset in ("debezium", "connect") else "JSON of its own kind")
     if preset in ("debezium", "connect"):
         guess.set("preset", preset, f"the records look like {PRESETS[preset].title}")
     time = _set_time(guess, stats)
-    if not (_set_pairs(guess, stats, time)):
+    if _set_items(guess, stats, dated):
+        _set_sensor(guess, stats, [record for _, record in documents], time)
+    elif not _set_pairs(guess, stats, time):
         _set_sensor(guess, stats, [record for _, record in documents], time)
         _set_values(guess, stats, time)
     return guess
@@ -161,6 +168,8 @@ def _best(stats: DocumentStats, pattern: re.Pattern[str], test: Callable[[PathSt
 
 def _set_time(guess: Guess, stats: DocumentStats) -> tuple[str, ...] | None:
     time = _best(stats, _TIME, lambda one: one.times >= _MOST * one.count)
+    if time is None:
+        time = next((path for path, one in stats.paths.items() if one.near >= _MOST * stats.documents), None)
     if time is None:
         text = _best(stats, _TIME, lambda one: one.texts >= _MOST * one.count)
         guess.set("time", "", "no field can be read as a time, so the time at which the record was written counts")
@@ -212,6 +221,30 @@ def _set_pairs(guess: Guess, stats: DocumentStats, time: tuple[str, ...] | None)
     return True
 
 
+def _set_items(guess: Guess, stats: DocumentStats, dated: Sequence[tuple[object, int]]) -> bool:
+    """Set where the name-value pairs are, if most documents have a list of them; return whether so."""
+    for path, count in stats.lists.most_common():
+        if count < _MOST * stats.documents:
+            return False
+        get = compile_path(path_text(path))
+        of_items = document_stats((get(one), written_ms) for one, written_ms in dated)
+        name = _best(of_items, _NAME_OR_ID, lambda one: one.texts >= _MOST * one.count)
+        value = _best(of_items, _VALUE, lambda one: one.numbers > 0)
+        if name is None or value is None:
+            continue
+        names = list(of_items.paths[name].distinct)
+        guess.set("items", path_text(path), f"a list of name-value pairs: {', '.join(names[:4])}")
+        guess.set("feature", path_text(name), "it names the value")
+        guess.set("value", path_text(value), "the value")
+        quality = _best(of_items, _QUALITY, lambda _: True)
+        if quality is not None:
+            guess.set("quality", path_text(quality), f"its values: {', '.join(list(of_items.paths[quality].distinct)[:4])}")
+        if guess.settings.get("time") == "":
+            _set_time(guess, of_items)
+        return True
+    return False
+
+
 def _split_tags(guess: Guess, path: tuple[str, ...], names: Sequence[str]) -> None:
     """Take a name such as Line1.Press2.Temp apart if that gives sensors of several features; else each tag is a sensor."""
     signs = Counter(found[1] for name in names if (found := _SEPARATED.fullmatch(name)))
@@ -228,10 +261,14 @@ def _split_tags(guess: Guess, path: tuple[str, ...], names: Sequence[str]) -> No
 
 def _set_values(guess: Guess, stats: DocumentStats, time: tuple[str, ...] | None) -> None:
     """Set where the values are: an object of numbers, or the record itself."""
-    numeric = [path for path, one in stats.paths.items() if one.numbers >= _MOST * one.count and path != time]
+    numeric = [
+        path
+        for path, one in stats.paths.items()
+        if one.numbers >= _MOST * one.count and path != time and one.near < _MOST * one.count
+    ]
     if not numeric:
         names = ", ".join(path_text(path) for path in list(stats.paths)[:8])
-        msg = f"no field of the records has numbers; found {names}"
+        msg = f"no field of the records has numbers; found {names}{_lists(stats)}"
         raise ValueError(msg)
     parents = Counter(path[:-1] for path in numeric)
     parent, count = parents.most_common(1)[0]
@@ -239,6 +276,12 @@ def _set_values(guess: Guess, stats: DocumentStats, time: tuple[str, ...] | None
         guess.set("values", path_text(parent), f"{count} fields with numbers: {', '.join(p[-1] for p in numeric[:5])}")
     else:
         guess.set("values", ".", f"the fields with numbers are those of the record: {', '.join(map(path_text, numeric[:5]))}")
+
+
+def _lists(stats: DocumentStats) -> str:
+    """Name the lists of objects in the records, which a mapping may read."""
+    lists = ", ".join(path_text(path) for path in stats.lists)
+    return f"; {lists}: a list of objects, which input.items or input.readings may read" if lists else ""
 
 
 def as_json(value: object) -> str:

@@ -68,6 +68,7 @@ def propose(facts: TopicFacts, guess: Guess, profile: Profile, given: Mapping[st
     proposal = Proposal(doubts=list(guess.doubts))
     _say_found(proposal, facts, guess, profile)
     proposal.set("kafka", "brokers", facts.brokers, "as given")
+    proposal.set("kafka", "group_id", f"stream-detector-{facts.topic}", "of this detector alone: its positions in the topic")
     proposal.set("kafka", "input_topic", facts.topic, f"{facts.partitions} partitions, about {facts.records:,} records")
     proposal.set("redis", "url", given["redis_url"], "the state store, Redis or Valkey")
     for name, value in guess.settings.items():
@@ -84,7 +85,7 @@ def propose(facts: TopicFacts, guess: Guess, profile: Profile, given: Mapping[st
             "input", "repartition", True, f"sensor {sensor} comes from {count} partitions: readings are re-keyed first"
         )
     _propose_budget(proposal, facts, profile)
-    proposal.set("model", "directory", "model", "run learns a model of the topic and puts it here")
+    proposal.set("model", "directory", f"model-{facts.topic}", "run learns a model of the topic and puts it here")
     proposal.set("service", "log_format", "text", "for people; json is for machines")
     return proposal
 

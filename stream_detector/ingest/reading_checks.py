@@ -24,6 +24,9 @@ from stream_detector.timestamps import MAXIMUM_TIME_MS, duration
 
 logger = logging.getLogger(__name__)
 
+#: So many ignored features are named; a topic of invented names must not fill the log.
+_MOST_NAMED = 100
+
 
 @dataclass(frozen=True, slots=True)
 class InputLimits:
@@ -44,7 +47,8 @@ class ReadingChecks:
         self.known = frozenset(features)
         self._limits = limits
         self._zone = limits.parsing.zone
-        self._ignored_any = self._skipped_any = self._untimed_any = False
+        self._skipped_any = self._untimed_any = False
+        self._ignored = set[str]()
         self.met_unknown = False  # a number of a feature that is not among these, since this was last set
 
     def known_values(self, values: Mapping[str, Any], record: Record) -> dict[str, Any]:
@@ -53,16 +57,19 @@ class ReadingChecks:
             is_number(value, name, self._limits.parsing.missing) for name, value in values.items() if name not in self.known
         )
         kept = {name: number for name, number in values.items() if name in self.known}
-        if self._ignored_any and kept:
+        new = values.keys() - self.known - self._ignored
+        if not new and kept:
             return kept
-        unknown = ", ".join(map(repr, sorted(values.keys() - self.known)[:5]))[:400]
+        unknown = ", ".join(map(repr, sorted(new or values.keys() - self.known)[:5]))[:400]
         if not self._limits.ignore_unknown_features or not kept:
             raise RejectionError(
                 "unknown_features", f"not features of the model: {unknown}; it has {', '.join(self._features)[:400]}"
             )
-        self._ignored_any = True
+        if len(self._ignored) >= _MOST_NAMED:
+            return kept
+        self._ignored |= new
         where = f"{record.topic} partition {record.partition} offset {record.offset}"
-        logger.info("from now on ignoring features that the model does not know; the first were in %s: %s", where, unknown)
+        logger.info("from now on ignoring features that the model does not know, first met in %s: %s", where, unknown)
         return kept
 
     def check_sensor(self, sensor: str) -> None:

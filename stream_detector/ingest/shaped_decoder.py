@@ -40,6 +40,8 @@ class ShapedDecoder:
             except RejectionError as rejection:
                 gathered.reject(record, rejection)
                 continue
+            if not found:
+                gathered.exclude(record, "record")
             self._gather(gathered, record, found)
         return gathered.decoded(self._features, self._missing, self.checks, records)
 

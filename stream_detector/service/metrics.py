@@ -68,9 +68,9 @@ METRICS = (
     Metric(
         "excluded",
         Kind.COUNTER,
-        "What the settings leave out: readings of sensors, and values of features, that are not to be read.",
+        "What is left out: readings of sensors and values of features that settings exclude, and records that hold no reading.",
         ("what",),
-        (("reading",), ("value",)),
+        (("reading",), ("value",), ("record",)),
     ),
     Metric(
         "unusable_values",

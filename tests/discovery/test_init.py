@@ -56,6 +56,12 @@ def nested(_: int, time_ms: int, machine: str, values: dict[str, float]) -> list
     return [{"meta": {"deviceId": machine, "site": "north"}, "time": time_ms, "payload": {"data": {**values, "state": "idle"}}}]
 
 
+def points(_: int, time_ms: int, machine: str, values: dict[str, float]) -> list[object]:
+    listed = [{"name": name, "value": value, "unit": "bar", "quality": "GOOD"} for name, value in values.items()]
+    clock, state = {"seconds": time_ms // 1000, "unit": "s"}, {"name": "state", "value": "RUN"}
+    return [{"meta": {"asset": machine, "gateway": "gw"}, "clock": clock, "points": [*listed, state]}]
+
+
 def flat(step: int, time_ms: int, machine: str, values: dict[str, float]) -> list[object]:
     return [{"machine_id": machine, "@timestamp": time_ms, **values, "hours": 1000 + step, "running": 1}]
 
@@ -68,6 +74,7 @@ def flat(step: int, time_ms: int, machine: str, values: dict[str, float]) -> lis
         (kepware, {"preset": "kepware"}, "Line1.press-1"),
         (metrics, {"tag_pattern": "(?P<sensor>.+)/(?P<feature>[^/]+)", "value": "value"}, "hall/press-1"),
         (by_asset, {"sensor": "machine", "feature": "metric"}, "press-1"),
+        (points, {"items": "points", "feature": "name", "quality": "quality", "time": "clock.seconds"}, "press-1"),
         (nested, {"sensor": "meta.deviceId", "values": "payload.data"}, "press-1"),
         (flat, {"sensor": "machine_id", "time": "@timestamp", "values": "."}, "press-1"),
     ],

@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.ingest.foreign import read, reason
+from stream_detector.ingest.reading_checks import InputLimits
+from stream_detector.ingest.shaped_decoder import ShapedDecoder
+from stream_detector.settings.input_reading import input_reader
+from stream_detector.settings.input_settings import InputSettings
+from tests.ingest.foreign import foreign, read, reason
 
 PAIRS = {
     "plant": "north",
@@ -98,3 +102,29 @@ def test_what_is_missing_is_named_with_its_setting() -> None:
     assert reason({"id": "p", "m": [{"v": 1}]}, sensor="id", items="m", feature="n", value="v")[0] == "values_missing"
     assert reason(3, sensor="id", values=".")[0] == "wrong_type"
     assert reason(b"no json", sensor="id", values=".")[0] == "not_json"
+
+
+def test_a_record_that_holds_no_reading_is_counted() -> None:
+    settings = InputSettings(sensor="id", items="points", feature="name", value="value")
+    decoder = ShapedDecoder(("t",), InputLimits(), input_reader(settings))
+
+    empty, other = ({"id": "p", "points": points} for points in ([], [{"name": "t", "value": 1}]))
+    decoded = decoder.decode([foreign(empty), foreign(other)])
+
+    assert decoded.excluded == {0: {"record": 1}}
+    assert (len(decoded), len(decoded.readings)) == (2, 1)
+
+
+def test_each_name_that_the_model_does_not_know_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    decoder = ShapedDecoder(
+        ("t",), InputLimits(ignore_unknown_features=True), input_reader(InputSettings(sensor="id", values="."))
+    )
+    records = [foreign({"id": "p", "t": 1, name: 2}) for name in ("dewpoint", "t_oel", "dewpoint")]
+
+    with caplog.at_level("INFO"):
+        decoder.decode(records)
+
+    assert [message.rpartition(": ")[2] for message in caplog.messages if "does not know" in message] == [
+        "'dewpoint'",
+        "'t_oel'",
+    ]
