@@ -130,5 +130,6 @@ def _say(arguments: argparse.Namespace, proposal: Proposal) -> None:
         print(json.dumps(found, ensure_ascii=False, indent=2))  # noqa: T201 - the command prints
         return
     for line in (*proposal.found, *(f"Not sure: {doubt}" for doubt in proposal.doubts)):
-        print(line)  # noqa: T201
-    print(f"\nWrote {out}: each setting has its reason beside it. Next:\n\n  stream-detector run --config {out}")  # noqa: T201
+        print(line)  # noqa: T201 - the command prints
+    next_step = f"Wrote {out}: each setting has its reason beside it. Next:\n\n  stream-detector run --config {out}"
+    print(f"\n{next_step}")  # noqa: T201 - the command prints

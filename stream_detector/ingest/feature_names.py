@@ -19,9 +19,20 @@ def feature_names(records: Iterable[Record], missing: MissingValues, reader: Inp
     found = Counter[str]()
     for record in records:
         for reading in reader.readings_in(record):
-            numbers = [name for name, value in reading.values.items() if name and is_number(value, name, missing)]
+            numbers = [
+                name for name, value in reading.values.items() if name and is_unicode(name) and is_number(value, name, missing)
+            ]
             found.update(filter(reader.selection.has_feature, numbers))
     return tuple(sorted(name for name, _ in found.most_common(MOST_FEATURES)))
+
+
+def is_unicode(name: str) -> bool:
+    """Return whether a name can be written: JSON may have halves of surrogate pairs."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_number(value: object, name: str, missing: MissingValues) -> bool:

@@ -24,7 +24,6 @@ from stream_detector.ingest.record_shape import RawReading
 from stream_detector.ingest.shapes import describe_document
 from stream_detector.ingest.sources import Levels, compile_source
 from stream_detector.ingest.stamps import StampFormat
-from stream_detector.places import MAXIMUM_READINGS
 from stream_detector.readings import Record
 
 #: Brings a document into the form that a mapping reads; a preset may have one. Raises RejectionError.
@@ -77,8 +76,6 @@ class MappedShape:
                 found += self._form(levels, record)
             except RejectionError as error:
                 found.append(error)
-            if len(found) > MAXIMUM_READINGS:
-                raise RejectionError("too_large", f"more than {MAXIMUM_READINGS} readings in a record")
         return found
 
     def _elements(self, document: object, record: Record) -> Iterator[Levels]:

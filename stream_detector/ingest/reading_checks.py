@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from stream_detector.ingest.document import RejectionError
-from stream_detector.ingest.feature_names import is_number
+from stream_detector.ingest.feature_names import is_number, is_unicode
 from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
 from stream_detector.ingest.shapes import time_hint
 from stream_detector.ingest.times import has_zone, number_time, text_time
@@ -73,12 +73,14 @@ class ReadingChecks:
         return kept
 
     def check_sensor(self, sensor: str) -> None:
-        """Raise RejectionError if a sensor's name is blank or too long."""
+        """Raise RejectionError if a sensor's name is blank, too long, or no text that can be written."""
         if not sensor or not sensor.strip():
             raise RejectionError("sensor_missing", "sensor_id is empty")
+        if not is_unicode(sensor):
+            raise RejectionError("wrong_type", "the sensor's name is not valid Unicode")
         if 4 * len(sensor) <= self._limits.max_sensor_id_bytes:
             return
-        length = len(sensor.encode(errors="replace"))
+        length = len(sensor.encode())
         if length > self._limits.max_sensor_id_bytes:
             raise RejectionError(
                 "sensor_too_long", f"sensor_id has {length} bytes; the limit is {self._limits.max_sensor_id_bytes}"

@@ -9,6 +9,7 @@ from stream_detector.ingest.gathering import Gathered
 from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ingest.reading_checks import InputLimits, ReadingChecks
 from stream_detector.ingest.record_shape import RawReading
+from stream_detector.places import MAXIMUM_READINGS
 from stream_detector.readings import Decoded, Record
 
 
@@ -37,6 +38,8 @@ class ShapedDecoder:
                     limit = self._limits.max_record_bytes
                     raise RejectionError("too_large", f"{len(record.value)} bytes; the limit is {limit}")
                 found = self._shape.read(record)
+                if len(found) > MAXIMUM_READINGS:
+                    raise RejectionError("too_large", f"{len(found)} readings; a record may have {MAXIMUM_READINGS}")
             except RejectionError as rejection:
                 gathered.reject(record, rejection)
                 continue

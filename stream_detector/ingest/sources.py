@@ -88,9 +88,9 @@ def as_text(value: object) -> str | None:
 def _of_record(text: str) -> Source:
     root, _, rest = text.partition(".")
     if root == "$topic" and not rest:
-        return lambda levels, record: record.topic  # noqa: ARG005
+        return lambda levels, record: record.topic  # noqa: ARG005 - a Source
     if root == "$header" and rest:
-        return lambda levels, record: _header(record, rest)  # noqa: ARG005
+        return lambda levels, record: _header(record, rest)  # noqa: ARG005 - a Source
     if root == "$key":
         return _key(compile_path(rest) if rest else None)
     msg = f"{text[:80]!r} is none of $key, $key.PATH, $topic and $header.NAME"

@@ -20,7 +20,7 @@ from stream_detector.settings.input_settings import InputSettings
 #: Settings that say where the values are: one of them replaces all that a preset says about it.
 _FORMS = ("values", "features", "items", "feature", "value")
 _PARTS = ("sensor", "time", "readings", "tag_pattern")
-_OTHERS = ("feature_prefix", "time_format", "quality")
+_MAPPING = (*_FORMS, *_PARTS, "feature_prefix", "time_format", "time_unit", "quality", "good_quality", "bad_quality")
 _SELECTION = ("include_sensors", "exclude_sensors", "include_features", "exclude_features")
 
 
@@ -52,15 +52,15 @@ def _of_lines_or_points(settings: InputSettings) -> RecordShape:
 
 def native_again(settings: InputSettings) -> InputSettings:
     """Return the settings for readings that were brought into the native format and selected before."""
-    names = (*_FORMS, *_OTHERS, *_PARTS, *_SELECTION, "preset", "payload", "time_unit", "good_quality", "bad_quality")
+    names = (*_MAPPING, *_SELECTION, "preset", "payload")
     usual = InputSettings()
     return settings.model_copy(update={name: getattr(usual, name) for name in names})
 
 
 def _is_mapped(settings: InputSettings) -> bool:
-    return any(getattr(settings, name) for name in (*_FORMS, *_OTHERS)) or any(
-        getattr(settings, name) is not None for name in _PARTS
-    )
+    """Return whether any setting of the mapping differs from its default."""
+    usual = InputSettings()
+    return any(getattr(settings, name) != getattr(usual, name) for name in _MAPPING)
 
 
 def _mapping(settings: InputSettings, base: RecordMapping) -> RecordMapping:

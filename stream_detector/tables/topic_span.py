@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from stream_detector.errors import InputDataError
-from stream_detector.ingest.feature_names import is_number
+from stream_detector.ingest.feature_names import is_number, is_unicode
 from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ingest.local_time import second_pass
 from stream_detector.ingest.shapes import READING, explain_record
@@ -162,5 +162,7 @@ def _names_in(record: Record, of_input: InputReader) -> set[str]:
     return {
         name
         for name, value in pairs
-        if of_input.selection.has_feature(name) and (of_input.is_native or is_number(value, name, NO_MISSING_VALUES))
+        if is_unicode(name)
+        and of_input.selection.has_feature(name)
+        and (of_input.is_native or is_number(value, name, NO_MISSING_VALUES))
     }

@@ -35,7 +35,7 @@ def records_of(partition: int, second: int, sensors: int) -> list[tuple[str, byt
 
 
 def with_single_features(partition: int, second: int, sensors: int) -> list[tuple[str, bytes]]:
-    """Return the records of a second with a feature each; of some sensors, one says nothing new for a while."""
+    """Return the records of a second with a feature each; of some sensors, one has no new value for a while."""
     records = list[tuple[str, bytes]]()
     for name, value in records_of(partition, second, sensors):
         if not value.startswith(b"{"):

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 
 from tests.ingest.foreign import Foreign
 
+#: Makes the documents of a machine at a step: of step, time, machine and values.
+Documents = Callable[[int, int, str, dict[str, float]], list[object]]
+
 START_MS, STEP_MS, STEPS = 1_795_417_920_000, 10_000, 340
 MACHINES = [f"press-{number}" for number in range(1, 7)]
 FEATURES = ("temp", "pressure", "rpm")
@@ -25,9 +28,7 @@ def steps() -> Iterator[tuple[int, int, int, dict[str, float]]]:
             yield step, START_MS + step * STEP_MS, machine, values
 
 
-def sample(
-    documents: Callable[[int, int, str, dict[str, float]], list[object]], *, partitions: int = 1, keyed: bool = True
-) -> list[Foreign]:
+def sample(documents: Documents, *, partitions: int = 1, keyed: bool = True) -> list[Foreign]:
     """Return records of documents made of step, time, machine and values; without a key they go to partitions in turn."""
     records: list[Foreign] = []
     for step, time_ms, machine, values in steps():

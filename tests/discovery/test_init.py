@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,7 @@ from stream_detector.discovery.profile import Profile, profile_of
 from stream_detector.discovery.proposal import Proposal, TopicFacts, propose, toml_text
 from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.input_settings import InputSettings
-from tests.discovery.records import FEATURES, MACHINES, STEPS, sample
+from tests.discovery.records import FEATURES, MACHINES, STEPS, Documents, sample
 from tests.ingest.foreign import Foreign, foreign
 
 GIVEN = {"redis_url": "redis://localhost:6379/0", "registry_url": "http://localhost:8081"}
@@ -79,7 +78,7 @@ def flat(step: int, time_ms: int, machine: str, values: dict[str, float]) -> lis
         (flat, {"sensor": "machine_id", "time": "@timestamp", "values": "."}, "press-1"),
     ],
 )
-def test_the_settings_read_every_record_of_the_sample(documents: Any, settings: dict[str, str], sensor: str) -> None:  # noqa: ANN401
+def test_the_settings_read_every_record_of_the_sample(documents: Documents, settings: dict[str, str], sensor: str) -> None:
     records = sample(documents)
 
     guess, profile = understood(records)

@@ -32,13 +32,19 @@ def foreign(
     return Foreign(value, key, headers, offset=offset, partition=partition)
 
 
-def read(document: object, *, key: bytes | None = None, headers: Sequence[Header] = (), **settings: Any) -> list[Any]:  # noqa: ANN401
+def read(
+    document: object,
+    *,
+    key: bytes | None = None,
+    headers: Sequence[Header] = (),
+    **settings: Any,  # noqa: ANN401 - pydantic checks them
+) -> list[Any]:
     """Return the readings of a record as tuples, and the rejections of its parts by their reasons."""
     found = input_reader(InputSettings(**settings)).shape.read(foreign(document, key=key, headers=headers))
     return [tuple(one) if isinstance(one, RawReading) else one.reason for one in found]
 
 
-def reason(document: object, **settings: Any) -> tuple[str, str]:  # noqa: ANN401
+def reason(document: object, **settings: Any) -> tuple[str, str]:  # noqa: ANN401 - pydantic checks them
     """Return the reason and the detail for which a record is rejected as a whole."""
     try:
         found = input_reader(InputSettings(**settings)).shape.read(foreign(document))

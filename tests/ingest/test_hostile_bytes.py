@@ -134,7 +134,7 @@ def test_an_avro_schema_that_doubles_with_each_name_is_refused() -> None:
     kind: object = "null"
     for depth in range(40):
         inner = {"type": "record", "name": f"R{depth}", "fields": [{"name": "a", "type": kind}]}
-        inner["fields"].append({"name": "b", "type": kind if isinstance(kind, str) else f"R{depth - 1}"})  # type: ignore[attr-defined]
+        inner["fields"].append({"name": "b", "type": kind if isinstance(kind, str) else f"R{depth - 1}"})  # type: ignore[attr-defined]  # a list
         kind = inner
     payload = RegistryPayload(MemorySchemas({1: Schema("AVRO", json.dumps(kind))}), Clock())
     with pytest.raises(RejectionError, match="more than 20000 parts"):

@@ -8,6 +8,7 @@ import pytest
 
 from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.ingest.shaped_decoder import ShapedDecoder
+from stream_detector.places import MAXIMUM_READINGS
 from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.input_settings import InputSettings
 from tests.ingest.foreign import foreign, read, reason
@@ -128,3 +129,24 @@ def test_each_name_that_the_model_does_not_know_is_said_once(caplog: pytest.LogC
         "'dewpoint'",
         "'t_oel'",
     ]
+
+
+def test_a_sensor_whose_name_cannot_be_written_is_a_dead_letter() -> None:
+    decoder = ShapedDecoder(("t",), InputLimits(), input_reader(InputSettings(sensor="id", values="v")))
+
+    decoded = decoder.decode([foreign(b'{"id": "\\ud800", "v": {"t": 1}}'), foreign({"id": "ü", "v": {"t": 1}})])
+
+    assert [one.reason for one in decoded.rejected] == ["wrong_type"]
+    assert decoded.readings.sensors == ["ü"]
+
+
+def test_a_record_of_more_readings_than_a_place_can_tell_is_a_dead_letter() -> None:
+    decoder = ShapedDecoder(("t",), InputLimits(max_record_bytes=10**7), input_reader(InputSettings(sensor="id", values=".")))
+
+    decoded = decoder.decode([foreign([{"id": "p", "t": 1}] * (MAXIMUM_READINGS + 1))])
+
+    assert [one.reason for one in decoded.rejected] == ["too_large"]
+
+
+def test_the_unit_of_times_alone_is_a_mapping_of_the_native_format() -> None:
+    assert read({"sensor_id": "p", "timestamp": 5, "values": {"t": 1}}, time_unit="s") == [("p", 5000, {"t": 1})]

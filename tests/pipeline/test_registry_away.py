@@ -21,7 +21,7 @@ class Schemas:
         self.are_away = True
         self._decode = replica.decoder.decode
         self._needed_in = needed_in
-        replica.decoder.decode = self.decode  # type: ignore[method-assign]
+        replica.decoder.decode = self.decode  # type: ignore[method-assign]  # stands between
 
     def decode(self, records: Sequence[Record]) -> Decoded:
         if self.are_away and any(record.partition in self._needed_in for record in records):
