@@ -13,11 +13,17 @@ _DETAIL = 300
 _IGNORE = "export STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore"
 
 
-def key_findings(sample: Sample, partitions: int, log: LogFacts | None) -> Iterator[Finding]:
-    """Say whether each sensor comes from one partition, as its window needs."""
+def key_findings(sample: Sample, partitions: int, log: LogFacts | None, *, repartition: bool = False) -> Iterator[Finding]:
+    """Say whether each sensor comes from one partition, as its window needs; with `repartition`, it need not."""
     if not sample.sensors or partitions < 2:
         return
-    cure = "key every record by its sensor id in the producer, and write to a new topic: old readings stay where they are"
+    if repartition:
+        yield ok(_KEYS, "run re-keys the readings by sensor first, as INPUT__REPARTITION says (docs/unkeyed.md)")
+        return
+    cure = (
+        "export STREAM_DETECTOR_INPUT__REPARTITION=true, and run re-keys them (docs/unkeyed.md); or key every record by its "
+        "sensor id in the producer, and write to a new topic: old readings stay where they are"
+    )
     if sample.spread:
         names = [f"{name} (partitions {', '.join(map(str, found))})" for name, found in sample.spread.items()]
         yield wrong(

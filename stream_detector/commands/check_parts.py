@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from stream_detector.adapters.kafka.examination import KafkaExamination
 from stream_detector.adapters.kafka.newest import NewestRecords
 from stream_detector.adapters.redis.examination import examine_store
-from stream_detector.assembly import decision_rules, input_limits, input_parsing, restore_config
+from stream_detector.assembly import decision_rules, input_assembly, input_limits, input_parsing, restore_config
 from stream_detector.checkup.findings import Finding, counted, ok, unchecked, warning, wrong
 from stream_detector.checkup.history_findings import retention_findings
 from stream_detector.checkup.kafka_facts import KafkaFacts, LogFacts
@@ -33,10 +33,11 @@ from stream_detector.gate.promotion import promotion_warning
 from stream_detector.ingest.feature_names import feature_names
 from stream_detector.model_store.model_directory import is_absent, load_artifact
 from stream_detector.pipeline.feature_search import WINDOW_LENGTH
-from stream_detector.readings import Record
+from stream_detector.readings import Decoded, Record
 from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.settings.schema import Settings
 from stream_detector.state.record_layout import WindowShape, record_dtype, without_rules
+from stream_detector.tables.span_assembly import SpanAssembler, one_log
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ def findings_of(settings: Settings, sample_records: int, replicas: int | None) -
         found += replica_findings(kafka, settings.kafka.group_id, replicas)
     if sample is not None and kafka is not None:
         topic = kafka.topics["input_topic"]
-        found += key_findings(sample, topic.partitions, looked.log if looked else None)
+        found += key_findings(sample, topic.partitions, looked.log if looked else None, repartition=settings.input.repartition)
         found += record_findings(sample, topic.name, settings.dead_letters.max_share)
     found += of_model
     if model is not None and sample is not None and sample.readings:
@@ -118,6 +119,8 @@ def _model(settings: Settings, found: list[Finding]) -> ModelFacts | None:
         text = f"there is no model in {directory}"
         if settings.model.required:
             found.append(wrong("model", f"{text}, and MODEL__REQUIRED refuses to start without one", train))
+        elif settings.learning.enabled:
+            found.append(ok("model", f"{text}: the rules watch, and run learns one as soon as the topic holds enough"))
         else:
             found.append(warning("model", f"{text}: only the rules watch (docs/rules.md#without-a-model)", train))
         return None
@@ -154,8 +157,16 @@ def _sample(settings: Settings, model: ModelFacts | None, records: Sequence[Reco
     limits, lenient = (input_limits(settings.input, spec, ignores_unknown=ignores) for ignores in (False, True))
     everything = build_decoder(reader, features, lenient).decode(records)
     as_run = build_decoder(reader, spec.features, limits).decode(records) if spec else everything
-    rejected = as_run.rejected
-    return sample_of(records, features, everything, rejected)
+    return sample_of(records, features, _assembled(settings, everything), as_run.rejected)
+
+
+def _assembled(settings: Settings, decoded: Decoded) -> Decoded:
+    """Return the readings as the model sees them: of messages of single features, those that are assembled of them."""
+    assembly, readings = input_assembly(settings.input), decoded.readings
+    if assembly is None:
+        return decoded
+    messages = one_log([readings]) if settings.input.repartition else readings
+    return replace(decoded, readings=SpanAssembler(assembly, readings.values.shape[1]).take(messages))
 
 
 def _comparison(settings: Settings, model: ModelFacts, sample: Sample) -> Iterator[Finding]:

@@ -168,6 +168,8 @@ def test_a_sensor_in_several_partitions_is_wrong() -> None:
     assert finding.level == "error"
     assert finding.text.startswith("1 sensor of 1 comes from several partitions")
     assert "pump-1 (partitions 0, 1)" in finding.text
+    assert "INPUT__REPARTITION=true" in finding.what_to_do[0]
+    assert [one.level for one in key_findings(spread, 2, None, repartition=True)] == ["ok"]
 
 
 def test_records_without_a_key_and_empty_partitions_are_said() -> None:

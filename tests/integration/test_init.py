@@ -40,8 +40,8 @@ def topic_of(brokers: str, topic: str, records: Iterable[Foreign], partitions: i
 
 
 @pytest.fixture
-def init(kafka_brokers: str, tmp_path: Path) -> list[str]:
-    return ["init", "--brokers", kafka_brokers, "--output", str(tmp_path / "detector.toml")]
+def init(kafka_brokers: str, redis_url: str, tmp_path: Path) -> list[str]:
+    return ["init", "--brokers", kafka_brokers, "--redis-url", redis_url, "--output", str(tmp_path / "detector.toml")]
 
 
 def test_an_unkeyed_topic_of_single_metrics_is_trained_on_with_what_init_writes(
@@ -57,6 +57,11 @@ def test_an_unkeyed_topic_of_single_metrics_is_trained_on_with_what_init_writes(
     settings = tomllib.loads((tmp_path / "detector.toml").read_text())["input"]
     assert settings["repartition"] is True
     assert settings["assemble_seconds"] == 10
+    checked = command(tmp_path, "check", "--config", "detector.toml", "--json")
+    of = {one["about"]: one for one in json.loads(checked.stdout)["findings"]}
+    assert "re-keys the readings by sensor first" in of["keys"]["text"]
+    assert "run learns one" in of["model"]["text"]
+    assert {of[about]["level"] for about in ("keys", "model", "records")} == {"ok"}
     trained = command(tmp_path, "train", "--from-topic", "--config", "detector.toml", "--output", "model", *SMALL)
     assert (trained.returncode, trained.stderr) == (0, "")
     artifact = load_artifact(tmp_path / "model")
