@@ -165,9 +165,21 @@ def test_servers_that_do_not_answer_are_said_within_their_time_outs_and_end_with
     assert code == 2
     assert {about: found[0]["level"] for about, found in findings.items()} == {
         "Kafka": "unchecked",
-        "model": "warning",
+        "model": "ok",
         "Redis": "unchecked",
     }
+    assert "run learns one" in findings["model"][0]["text"]
+
+
+def test_no_model_is_a_warning_where_run_may_not_learn_one(tmp_path: Path) -> None:
+    settings = KafkaSettings(brokers="127.0.0.1:1", request_timeout_seconds=1)
+
+    _, findings, _ = check(
+        settings, "redis://127.0.0.1:1/0", tmp_path / "none", REDIS__TIMEOUT_SECONDS=1, LEARNING__ENABLED="false"
+    )
+
+    assert findings["model"][0]["level"] == "warning"
+    assert "only the rules watch" in findings["model"][0]["text"]
 
 
 def test_a_damaged_model_and_a_wrong_setting_are_errors_beside_the_rest(
