@@ -26,6 +26,7 @@ check: $(VENV)/.installed-dev ## Lint, format check and types
 # Tests often wait for servers, so three processes keep two cores busy.
 test: $(VENV)/.installed-dev ## Run all tests in three processes; ARGS="-k name" for some
 	@$(BIN)/python -m tests.servers.kafka --prepare || echo "Without it, the tests that need it are skipped, or fail if CI is set."
+	@$(BIN)/python -m tests.servers.browser || echo "Without it, the tests of the pages are skipped, or fail if CI is set."
 	@$(BIN)/python -m tests.servers.schema_registry || echo "Without it, the tests that need it are skipped, or fail if CI is set."
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25 $(ARGS)
 

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.fast_run import deselect_tests_of_servers, leave_out_slow_tests
+from tests.servers.browser import browser_command
 from tests.servers.kafka import Kafka, kafka_for_tests, running_kafka
 from tests.servers.kafka_cluster import KafkaCluster, running_kafka_cluster
 from tests.servers.kafka_secure import SecureKafka, running_secure_kafka
@@ -41,6 +42,7 @@ MARKER_OF_FIXTURE = {
     "secure_kafka": "kafka",
     "schema_registry_url": "registry",
     "own_schema_registry": "registry",
+    "browser": "browser",
     "redis_url": "redis",
     "redis_cluster_url": "redis",
     "own_valkey": "redis",
@@ -96,6 +98,13 @@ def servers(request: pytest.FixtureRequest) -> SharedServers:
     """The servers that all workers of the run share."""
     found: SharedServers = request.config.stash[_SERVERS]
     return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """The command of a real browser: `tests.servers.browser.shown` opens pages in it."""
+    with _skipping_if_missing():
+        return browser_command()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-_SERVERS = ("kafka", "redis", "registry")
+_SERVERS = ("kafka", "redis", "registry", "browser")
 _TENSORFLOW = ("tensorflow", "keras")
 
 

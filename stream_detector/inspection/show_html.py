@@ -25,7 +25,8 @@ section.marked { border-left: 4px solid #c5221f; padding-left: .75rem; }
 table { border-collapse: collapse; }
 th, td { text-align: left; vertical-align: top; padding: .2rem 1rem .2rem 0; }
 th { font-weight: 600; }
-svg { width: 100%; height: auto; background: #fff; }
+.chart { overflow-x: auto; }
+svg { width: 100%; min-width: 48rem; height: auto; background: #fff; }
 svg text { font: 12px system-ui, sans-serif; fill: #5f6368; }
 .measured { fill: none; stroke: #202124; stroke-width: 1.6; }
 .expected { fill: none; stroke: #e8710a; stroke-width: 1.6; stroke-dasharray: 6 4; }
@@ -102,7 +103,8 @@ def _chart(view: SensorView, feature: FeatureView) -> str:
         parts.append(_line(x, y[1], "expected"))
     parts += [_line(x, y[0], "measured"), _points(view, feature, x, y[0])]
     label = escape(f"{feature.label} over time", quote=True)
-    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+    chart = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+    return f'<div class="chart">{chart}</div>'
 
 
 def _across(times_ms: Int64Array) -> Float64Array:

@@ -160,7 +160,7 @@ def test_the_page_draws_values_and_expected_values_over_time_and_marks_the_blame
 
     assert [one.findtext("h2") for one in sections] == ["a [°C]", "b"]
     assert [one.get("class") for one in sections] == ["marked", None]
-    chart = sections[0].find("svg")
+    chart = sections[0].find(".//svg")
     assert chart is not None
     lines = [one.get("class") for one in chart.findall("polyline")]
     assert lines == ["expected", "measured", "measured"]  # a value is missing between the two measured ones
@@ -170,7 +170,7 @@ def test_the_page_draws_values_and_expected_values_over_time_and_marks_the_blame
 
 
 def test_higher_values_are_drawn_higher_and_later_ones_further_right() -> None:
-    (chart, *_) = [one.find("svg") for one in page(view()).findall("section")]
+    (chart, *_) = [one.find(".//svg") for one in page(view()).findall("section")]
     assert chart is not None
     first, last = list(chart.iter("circle"))
 

@@ -50,7 +50,7 @@ class Kafka(Protocol):
 def prepare() -> ModuleType:
     """Download what a start needs; return the module that can start it. Raises ServerMissingError with reason and remedy."""
     reasons = [kafka_java.why_not(), kafka_docker.why_not()]
-    if reasons[0] and _may_install():
+    if reasons[0] and may_install():
         _install()
         reasons[0] = kafka_java.why_not()
     if reasons[0] is None:
@@ -99,7 +99,8 @@ def kafka_for_tests(directory: Path) -> Iterator[str]:
         yield kafka.brokers
 
 
-def _may_install() -> bool:
+def may_install() -> bool:
+    """Return whether tests may install what they need: on a CI machine only."""
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     return bool(os.environ.get("CI")) and is_root and shutil.which("apt-get") is not None
 
