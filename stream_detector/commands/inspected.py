@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from stream_detector.adapters.kafka.group_view import GroupView
@@ -18,7 +18,8 @@ from stream_detector.errors import ModelError, StreamDetectorError
 from stream_detector.inspection.alarms import NewestRecords, alarms_of
 from stream_detector.inspection.dead_letters import dead_letters_of
 from stream_detector.inspection.judge import Judge, Model
-from stream_detector.inspection.progress import GroupProgress, PartitionProgress, speed_between
+from stream_detector.inspection.learning_words import read_words
+from stream_detector.inspection.progress import RECENT_SECONDS, GroupProgress, PartitionProgress, speed_between
 from stream_detector.inspection.status import KafkaPart, Subject
 from stream_detector.inspection.stored import Bounds, Note, StoredSensors, look_through
 from stream_detector.model.artifact import Artifact
@@ -132,8 +133,11 @@ class KafkaLook:
             check_hidden(kafka, kafka.input_topic)
         described, committed = self._group.describe(), self._group.committed()
         ends = self._input.ends_of(numbers) if numbers else {}
+        recent = self._input.positions_at(numbers, self.clock_ms() - round(1000 * RECENT_SECONDS))
         self.notes = {number: Note(one.position, one.note) for number, one in committed.items()}
-        partitions = tuple([PartitionProgress(number, ends[number], self.notes.get(number)) for number in numbers])
+        partitions = tuple(
+            [PartitionProgress(number, ends[number], self.notes.get(number), recent[number]) for number in numbers]
+        )
         found = GroupProgress(time.monotonic(), partitions, described.members, described.state)
         if self._before is None or not found.lag or found.total_committed != self._before.total_committed:
             self._moved_s = found.at_s
@@ -175,7 +179,8 @@ class StoreLook:
         """Look once. Blocks, bounded; raises StoreUnavailableError."""
         silences = silence_rules(self.settings.rules)
         judge_of = partial(Judge.of, model=self.model, silences=silences)
-        return look_through(self.store, judge_of, self.notes(), self.bounds, time.monotonic)
+        found = look_through(self.store, judge_of, self.notes(), self.bounds, time.monotonic)
+        return replace(found, learning=read_words(self.store.learning()))
 
 
 def open_store(settings: Settings) -> RedisStore:

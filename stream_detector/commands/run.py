@@ -14,6 +14,7 @@ from functools import partial
 from stream_detector import __version__
 from stream_detector.adapters.http_server import serve_pages
 from stream_detector.commands.connections import Connections, connect
+from stream_detector.commands.learning_left import LearningLeft
 from stream_detector.commands.rekey_engine import behind
 from stream_detector.commands.run_learning import Learner
 from stream_detector.commands.run_model import Watched, await_watched, load_model
@@ -103,7 +104,7 @@ def assemble(
     connections, start = _connect(start, plant, watched, status, commands.rekey)
     learner = None
     if watched is None:
-        learner = _learner(settings, commands.settings_options, LearningStatus(heartbeat, metrics, time.monotonic), resources)
+        learner = _learner(settings, commands.settings_options, status, resources)
         _begin(heartbeat, waiting_for_features(settings))
         check = start.companion.check if start.companion else no_op
         watched = await_watched(settings, connections, heartbeat, check)
@@ -147,11 +148,13 @@ def _connect(
     return connections, replace(start, companion=rekeying.companion)
 
 
-def _learner(settings: Settings, options: Sequence[str], status: LearningStatus, resources: ExitStack) -> Learner | None:
+def _learner(settings: Settings, options: Sequence[str], status: Status, resources: ExitStack) -> Learner | None:
     """Begin to learn, if the settings say so."""
     if not settings.learning.enabled:
         return None
-    learner = Learner(settings, options, status)
+    left = LearningLeft(settings)
+    resources.callback(left.close)
+    learner = Learner(settings, options, LearningStatus(status.heartbeat, status.metrics, time.monotonic, left))
     resources.callback(learner.close)
     learner.start()
     return learner

@@ -76,6 +76,7 @@ class Learner:
         finally:
             self._forget()
             self._status.end()
+            self._status.leave("", "")
 
     def _attempt(self) -> None:
         """Look once, and train if there is enough. A failure is said, and nothing else: the rules go on."""
@@ -139,7 +140,7 @@ class Learner:
     def _train(self, reader: KafkaReader, partitions: Sequence[int]) -> None:
         with self._place.locked() as lock:
             if lock is None:
-                self._status.say(WAITING, f"waiting: another process trains in {self._place.workplace}")
+                self._status.say(WAITING, f"waiting: another process trains in {self._place.workplace}", is_of_another=True)
                 return
             if not is_absent(self._settings.model.directory):
                 return  # promoted by another replica meanwhile

@@ -1,7 +1,9 @@
-"""Sums up the newest dead letters: when, why, and how many in the last hour."""
+"""Sums up the newest dead letters: when, why, and how many in the last hour, by their reason."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stream_detector.inspection.alarms import NewestRecords
@@ -22,12 +24,21 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class ReasonGroup:
+    """The dead letters of the last hour that have one reason; without any in that hour, the newest one of all."""
+
+    count: int
+    newest: DeadLetter
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetters:
     """The newest dead letters."""
 
     last_hour: int
     is_complete: bool  # False: the hour had more than were read
     newest: tuple[DeadLetter, ...]  # the newest first
+    groups: tuple[ReasonGroup, ...] = ()  # by reason, the largest first
 
 
 def dead_letters_of(found: NewestRecords, input_topic: str, now_ms: int) -> DeadLetters:
@@ -35,11 +46,20 @@ def dead_letters_of(found: NewestRecords, input_topic: str, now_ms: int) -> Dead
     since_ms = now_ms - _HOUR_MS
     ours = [record for record in found.records if _header(record, "topic") in ("", input_topic)]
     ours.sort(key=lambda record: (record.timestamp, record.partition, record.offset))
+    recent = [record for record in ours if record.timestamp >= since_ms]
     return DeadLetters(
-        last_hour=sum(record.timestamp >= since_ms for record in ours),
+        last_hour=len(recent),
         is_complete=found.goes_back_to(since_ms),
         newest=tuple([_letter(record) for record in ours[: -_SHOWN - 1 : -1]]),
+        groups=_groups(recent or ours[-1:]),
     )
+
+
+def _groups(records: Sequence[Record]) -> tuple[ReasonGroup, ...]:
+    """Group records, the oldest first, by their reason."""
+    newest = {_header(record, "reason"): record for record in records}
+    counts = Counter(_header(record, "reason") for record in records)
+    return tuple([ReasonGroup(count, _letter(newest[reason])) for reason, count in counts.most_common()])
 
 
 def _letter(record: Record) -> DeadLetter:

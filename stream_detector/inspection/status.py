@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from stream_detector.inspection.alarms import Alarms, OpenIncident, with_stored
 from stream_detector.inspection.dead_letters import DeadLetters
+from stream_detector.inspection.learning_words import LearningWords
 from stream_detector.inspection.progress import GroupProgress, Speed
 from stream_detector.inspection.stored import StoredSensors
 from stream_detector.timestamps import duration
@@ -59,6 +60,11 @@ class Status:
     kafka_outage: Outage | None
     stored: StoredSensors | None
     redis_outage: Outage | None
+
+    @property
+    def learning(self) -> LearningWords | None:
+        """Return how far the learning is; None if there is a model, or no detector has said anything for long."""
+        return self.stored.learning if self.stored is not None and not self.subject.model_name else None
 
     @property
     def open_incidents(self) -> tuple[OpenIncident, ...]:

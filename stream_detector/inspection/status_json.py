@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from stream_detector.inspection.dead_letters import DeadLetter
+from stream_detector.inspection.learning_words import LearningWords
 from stream_detector.inspection.progress import GroupProgress
 from stream_detector.inspection.sensors import STATES, SensorStatus
 from stream_detector.inspection.status import KafkaPart, Status, problems_of
@@ -21,6 +23,7 @@ def status_document(status: Status, limit: int) -> dict[str, Any]:
         "input_topic": subject.input_topic,
         "group": subject.group_id,
         "model": subject.model_name or None,
+        "learning": _learning(status.learning),
         "problems": [{"code": one.code, "text": one.text} for one in problems_of(status)],
         "detector": _detector(status.kafka),
         "sensors": _sensors(status, limit),
@@ -38,6 +41,10 @@ def status_document(status: Status, limit: int) -> dict[str, Any]:
         ],
         "dead_letters": _dead_letters(status.kafka),
     }
+
+
+def _learning(words: LearningWords | None) -> dict[str, Any] | None:
+    return None if words is None else {"at": iso_time(words.at_ms), "stage": words.stage, "text": words.text}
 
 
 def _detector(part: KafkaPart | None) -> dict[str, Any] | None:
@@ -115,8 +122,10 @@ def _dead_letters(part: KafkaPart | None) -> dict[str, Any] | None:
     return {
         "last_hour": found.last_hour,
         "complete": found.is_complete,
-        "newest": [
-            {"at": iso_time(max(one.at_ms, 0)), "reason": one.reason, "detail": one.detail, "record": one.place}
-            for one in found.newest
-        ],
+        "reasons": [{"count": one.count, "newest": _letter(one.newest)} for one in found.groups],
+        "newest": [_letter(one) for one in found.newest],
     }
+
+
+def _letter(one: DeadLetter) -> dict[str, Any]:
+    return {"at": iso_time(max(one.at_ms, 0)), "reason": one.reason, "detail": one.detail, "record": one.place}

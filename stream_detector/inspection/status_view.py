@@ -27,6 +27,9 @@ _WORDS = {
 }
 _STYLES = {IN_INCIDENT: "bold red", SILENT: "bold yellow", FILLING: "cyan", LEARNING: "cyan", READY: "green"}
 _MOST_ABOUT = 300
+_MOST_REASONS = 5
+#: Words on the learning that are older say so.
+_FRESH_SECONDS = 60.0
 
 
 def render_status(status: Status, palette: Palette, width: int, limit: int) -> list[Text]:
@@ -68,6 +71,11 @@ class _View:
             self._wrapped("model", self._shown(subject.model_name, 80))
         elif not subject.model_problem:
             self._wrapped("model", f"none yet in {self._shown(subject.model, 80)}: only the rules watch", "yellow")
+        learning = self._status.learning
+        if learning is not None:
+            age = (self._status.at_ms - learning.at_ms) / 1000.0
+            said = f" (said {self._ago(learning.at_ms)})" if abs(age) > _FRESH_SECONDS else ""
+            self._wrapped("learning", self._shown(learning.text, 600) + said, "cyan")
 
     def _detector(self, part: KafkaPart) -> None:
         group, speed = part.group, part.speed
@@ -149,9 +157,14 @@ class _View:
         found = part.dead_letters
         least = "" if found.is_complete else "at least "
         self._wrapped("unusable", f"{least}{_plural(found.last_hour, 'record')} in the last hour (dead letters)")
-        for one in found.newest[: min(self._limit, 3)]:
-            text = f"{self._ago(one.at_ms)}: {one.reason}, {one.detail} ({one.place})"
-            self._block(self._shown(text, 240), "dim", indent=2)
+        shown = found.groups[: min(self._limit, _MOST_REASONS)]
+        for group in shown:
+            one = group.newest
+            when = f"{group.count:,} x {one.reason}, the last" if group.count > 1 else one.reason
+            self._block(self._shown(f"{when} {self._ago(one.at_ms)}: {one.detail} ({one.place})", 240), "dim", indent=2)
+        if len(found.groups) > len(shown):
+            more = f"... and {len(found.groups) - len(shown)} more reasons; `stream-detector dead-letters` lists all"
+            self._wrapped("", more, "dim")
 
     def _ago(self, time_ms: int) -> str:
         if time_ms < 0:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from stream_detector.detection.silence import PartitionSilence, read_note
 from stream_detector.inspection.judge import Judge
+from stream_detector.inspection.learning_words import LearningWords
 from stream_detector.inspection.sensors import SensorStatus, sensors_of
 from stream_detector.ports import PartitionMeta, Scanned
 
@@ -60,6 +61,7 @@ class StoredSensors:
     unreadable: int = 0  # records of another layout than their partition says
     foreign_layouts: tuple[str, ...] = ()  # layouts that this program cannot read
     fits_model: bool = True  # all of it is of the layout of the model
+    learning: LearningWords | None = None  # what a detector that learns a model left
 
     @property
     def total(self) -> int:

@@ -17,6 +17,10 @@ LOG_SECONDS = 60.0
 COLLECTING, TRAINING, WAITING = "collecting", "training", "waiting"
 
 
+def _nowhere(_stage: str, _text: str) -> None:
+    """Leave nothing."""
+
+
 @dataclass(slots=True)
 class LearningStatus:
     """Used from the thread that learns only; what it sets may be read from any."""
@@ -24,12 +28,18 @@ class LearningStatus:
     heartbeat: Heartbeat
     metrics: Metrics
     clock: Callable[[], float]
+    leave: Callable[[str, str], None] = _nowhere  # leaves the stage and the sentence for `status`
     _stage: str = ""
     _logged_at: float = 0.0
 
-    def say(self, stage: str, text: str) -> None:
-        """Show the stage and a sentence on it; log it if the stage is another, or a minute has passed."""
+    def say(self, stage: str, text: str, *, is_of_another: bool = False) -> None:
+        """Show the stage and a sentence on it; log it if the stage is another, or a minute has passed.
+
+        What is learned by another replica is left for `status` by that one.
+        """
         self.heartbeat.learning = text
+        if not is_of_another:
+            self.leave(stage, text)
         now = self.clock()
         if stage != self._stage or now - self._logged_at >= LOG_SECONDS:
             logger.info("learning: %s", text, extra={"stage": stage})

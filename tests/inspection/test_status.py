@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_detector.alert_view import ASCII, UNICODE, Palette
-from stream_detector.inspection.alarms import Alarms, OpenIncident
-from stream_detector.inspection.dead_letters import DeadLetter, DeadLetters
+from stream_detector.inspection.alarms import Alarms, NewestRecords, OpenIncident
+from stream_detector.inspection.dead_letters import DeadLetter, DeadLetters, ReasonGroup, dead_letters_of
+from stream_detector.inspection.learning_words import LearningWords, read_words, written_words
 from stream_detector.inspection.progress import GroupProgress, PartitionProgress, Speed, speed_between
 from stream_detector.inspection.sensors import FILLING, IN_INCIDENT, LEARNING, READY, SILENT, OpenType, SensorStatus
 from stream_detector.inspection.status import KafkaPart, Outage, Status, Subject, problems_of
 from stream_detector.inspection.status_json import status_document
 from stream_detector.inspection.status_view import render_status
 from stream_detector.inspection.stored import Note, StoredSensors
+from tests.inspection.test_alarms import Found
 
 NOW_MS = 1_796_000_000_000
 SUBJECT = Subject(
@@ -50,14 +52,13 @@ STORED = StoredSensors(
     sensors=SENSORS,
     is_cut=False,
 )
+LETTER = DeadLetter(NOW_MS - 5_000, "not_json", "ends early", "plant partition 0 offset 3")
 KAFKA = KafkaPart(
     group=GROUP,
     speed=Speed(412.0, 400.0),
     standing_s=0.0,
     alarms=Alarms(3, 1, is_complete=True, open=(OpenIncident("pump-1", "anomaly", NOW_MS - 60_000, "high", "flow 3, not 1"),)),
-    dead_letters=DeadLetters(
-        2, is_complete=True, newest=(DeadLetter(NOW_MS - 5_000, "not_json", "ends early", "plant partition 0 offset 3"),)
-    ),
+    dead_letters=DeadLetters(2, is_complete=True, newest=(LETTER,), groups=(ReasonGroup(2, LETTER),)),
 )
 STATUS = Status(NOW_MS, SUBJECT, KAFKA, None, STORED, None)
 
@@ -89,7 +90,7 @@ def test_all_is_well_draws_what_is_watched_in_lines_of_80_columns() -> None:
         "  ● pump-1 high since 2026-11-30 00:52:20Z",
         "    flow 3, not 1",
         "unusable   2 records in the last hour (dead letters)",
-        "  5 s ago: not_json, ends early (plant partition 0 offset 3)",
+        "  2 x not_json, the last 5 s ago: ends early (plant partition 0 offset 3)",
     ]
 
 
@@ -161,6 +162,60 @@ def test_the_speed_is_that_between_two_looks() -> None:
     assert speed_between(GROUP, later) == Speed(10.0, 3.0)
     assert speed_between(None, later) == Speed(None, None)
     assert speed_between(GROUP, replace(later, at_s=10.1)) == Speed(None, None)
+
+
+def test_a_low_speed_is_that_of_the_last_minute_by_the_records_timestamps() -> None:
+    """36 of 100 records are of the last minute, 30 of them dealt with: 0.6 and 0.5 a second."""
+    earlier = replace(GROUP, partitions=(PartitionProgress(0, 100, Note(94, ""), 64), PartitionProgress(1, 7, None, None)))
+    later = replace(earlier, at_s=12.0)
+    faster = replace(later, partitions=(PartitionProgress(0, 120, Note(114, ""), 84), PartitionProgress(1, 7, None, None)))
+
+    assert speed_between(earlier, later) == Speed(0.6, 0.5)
+    assert speed_between(earlier, faster) == Speed(10.0, 10.0)  # twenty records are enough to tell it
+
+
+def test_while_a_model_is_learned_it_says_how_far_that_is() -> None:
+    words = LearningWords(NOW_MS - 3_000, "collecting", "collecting: 312 of 2,000 readings of 12 sensors, about 28 minutes")
+    learning = replace(STATUS, subject=replace(SUBJECT, model_name=""), stored=replace(STORED, learning=words))
+    late = replace(learning, stored=replace(STORED, learning=LearningWords(NOW_MS - 300_000, "training", "training: 10 %")))
+
+    assert drawn(learning, width=100)[2:4] == [
+        "learning   collecting: 312 of 2,000 readings of 12 sensors, about 28 minutes",
+        "detectors  2 running",
+    ]
+    assert "learning   training: 10 % (said 5 min ago)" in drawn(late)
+    assert status_document(learning, 2)["learning"] == {
+        "at": "2026-11-30T00:53:17.000Z",
+        "stage": "collecting",
+        "text": words.text,
+    }
+    assert not any(line.startswith("learning") for line in drawn(replace(STATUS, stored=replace(STORED, learning=words))))
+
+
+@pytest.mark.parametrize("stored", [b"", b"{}", b"not json", b'{"at_ms": "1", "stage": "a", "text": "b"}', b"\xff"])
+def test_words_that_nobody_of_us_left_are_none(stored: bytes) -> None:
+    assert read_words(stored) is None
+    assert read_words(written_words(LearningWords(1, "a", "b"))) == LearningWords(1, "a", "b")
+
+
+def dead(minutes_ago: int, reason: str, detail: str) -> Found:
+    headers = (("stream_detector.reason", reason.encode()), ("stream_detector.detail", detail.encode()))
+    return Found(b"", NOW_MS - 60_000 * minutes_ago, 100 - minutes_ago, headers)
+
+
+def test_equal_dead_letters_are_one_line_with_their_number_and_the_newest() -> None:
+    records = [dead(70, "too_long", "old")] + [dead(at, "not_json", f"number {at}") for at in (9, 5, 1)]
+    found = dead_letters_of(NewestRecords([*records, dead(7, "bad_time", "noon")], is_cut=False), "plant", NOW_MS)
+    lines = drawn(replace(STATUS, kafka=replace(KAFKA, dead_letters=found)), width=120)
+
+    assert lines[-3:] == [
+        "unusable   4 records in the last hour (dead letters)",
+        "  3 x not_json, the last 60 s ago: number 1 (? partition  offset )",
+        "  bad_time 7 min ago: noon (? partition  offset )",
+    ]
+    only_old = dead_letters_of(NewestRecords(records[:1], is_cut=False), "plant", NOW_MS)
+    assert [(one.count, one.newest.detail) for one in only_old.groups] == [(1, "old")]
+    assert only_old.last_hour == 0
 
 
 @given(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -86,6 +88,13 @@ def readiness(service: ServiceProcess) -> dict[str, Any]:
     return dict(json.loads(service.get("/readyz")[1] or "{}"))
 
 
+def told_by_status(plant: Plant) -> dict[str, Any]:
+    command = [sys.executable, "-m", "stream_detector", "status", "--json"]
+    done = subprocess.run(command, env=plant.environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout, done.stderr
+    return dict(json.loads(done.stdout))
+
+
 def messages(service: ServiceProcess) -> list[str]:
     return [line["message"] for line in service.lines()]
 
@@ -125,7 +134,12 @@ def test_too_few_readings_are_collected_and_said_while_the_rules_watch(plant: Pl
     assert service.metric("learning_readings") == 200
     assert service.metric("learning_readings_needed") == 1_200
     assert not trainings_of(plant)
+    told = told_by_status(plant)
+    assert told["learning"]["stage"] == "collecting"
+    assert "collecting: 200 of 1,200 readings of 2 sensors" in told["learning"]["text"]
+    assert told["detector"]["records_per_second"] > 3.0  # all 200 were written in the last minute, and none while it looked
     assert service.stop() == 0
+    assert told_by_status(plant)["learning"] is None
 
 
 def test_a_model_is_learned_takes_over_and_finds_a_fault_although_everything_was_killed_in_between(plant: Plant) -> None:

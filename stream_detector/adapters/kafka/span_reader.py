@@ -72,14 +72,20 @@ class KafkaReader:
             raise translate(error, f"looking up the ends of {self._names(tp.partition for tp in tps)}") from error
         return {tp.partition: int(ends[tp]) for tp in tps}
 
+    def positions_at(self, partitions: Iterable[int], time_ms: int) -> dict[int, int | None]:
+        """Return each partition's first position whose record's timestamp is at or after a time; None if there is none."""
+        tps = [TopicPartition(self._topic, partition) for partition in partitions]
+        try:
+            times = dict.fromkeys(tps, time_ms)
+            found = self._consumer.offsets_for_times(times, timeout_ms=self._timeout_seconds * 1000) if tps else {}
+        except KafkaError as error:
+            raise translate(error, f"looking up time {time_ms} in {self._names(tp.partition for tp in tps)}") from error
+        return {tp.partition: None if found[tp] is None else int(found[tp].offset) for tp in tps}
+
     def position_at(self, partition: int, time_ms: int) -> int:
         """Return the first position whose record's timestamp is at or after a time; the end if there is none."""
-        tp = TopicPartition(self._topic, partition)
-        try:
-            found = self._consumer.offsets_for_times({tp: time_ms}, timeout_ms=self._timeout_seconds * 1000)[tp]
-        except KafkaError as error:
-            raise translate(error, f"looking up time {time_ms} in {self._names([partition])}") from error
-        return self.bounds(partition)[1] if found is None else int(found.offset)
+        found = self.positions_at([partition], time_ms)[partition]
+        return self.bounds(partition)[1] if found is None else found
 
     def read(self, partition: int, start: int, stop: int, max_records: int) -> Chunk:
         """Read from `start`, at most to `stop`, at most `max_records`; the chunk makes progress if start < stop."""

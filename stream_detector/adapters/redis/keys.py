@@ -5,6 +5,7 @@ Keys of one partition share their hash tag, so one script may touch them all on 
     sd:{<group>/<topic>:<partition>}:meta        hash: next, epoch, layout, topic_id, note; never expires
     sd:{<group>/<topic>:<partition>}:w:<sensor>  string: epoch (8 bytes), record
     sd:{<group>/<topic>:<partition>}:h:<digest>  the same, of a sensor whose name is long
+    sd:{<group>/<topic>}:learning                string: how far the learning is, for `status`
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ class Keys:
     def plain_sensors(self, partition: int) -> bytes:
         """Return what the keys of a partition's sensors begin with, before their names; as a pattern it matches itself."""
         return f"sd:{{{self._tag}:{partition}}}:w:".encode()
+
+    def learning(self) -> str:
+        """Return the key of the words that say how far the learning is."""
+        return f"sd:{{{self._tag}}}:learning"
 
     def probes(self) -> tuple[str, str]:
         """Return the keys of a string and a hash that a ping writes; both have the same hash tag."""

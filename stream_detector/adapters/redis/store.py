@@ -142,6 +142,15 @@ class RedisStore:
             self._renewals.done(renewed)
         return StoreVerdict(verdict.decode())
 
+    def leave_learning(self, words: bytes, seconds: float) -> None:
+        """Leave words on how far the learning is, for so long, in place of those that were left before."""
+        self._execute("SET", self._keys.learning(), words, "PX", max(1, round(1000 * seconds)))
+
+    def learning(self) -> bytes:
+        """Return the words that were left; empty if there are none."""
+        (words,) = self._execute("MGET", self._keys.learning())
+        return bytes(words or b"")
+
     def ping(self) -> None:
         """Check that Redis can be read and written, and that it refuses no command that the store needs.
 

@@ -75,6 +75,8 @@ def use(store: RedisStore) -> None:
         assert store.persist(partition, EPOCH, 1, 2, together(update)) == StoreVerdict.APPLIED
         assert store.load(partition, EPOCH, ["pump"]) == [b"h2ba"]
     store.scan(0, EPOCH, "", 10)
+    store.leave_learning(b"collecting", 60.0)
+    assert store.learning() == b"collecting"
 
 
 def forget_all(nodes: Sequence[Valkey]) -> None:

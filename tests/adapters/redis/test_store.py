@@ -52,6 +52,23 @@ def own_store(own_valkey: Valkey) -> Iterator[RedisStore]:
         yield store
 
 
+def test_words_on_the_learning_are_read_until_they_expire_and_in_the_group_and_topic_that_left_them(
+    redis_url: str, unique_name: str
+) -> None:
+    with (
+        closing(RedisStore(settings_for(redis_url), unique_name, "readings")) as store,
+        closing(RedisStore(settings_for(redis_url), unique_name, "others")) as other,
+    ):
+        before = store.learning()
+        store.leave_learning(b"first", 60.0)
+        store.leave_learning(b"second", 60.0)
+        found, foreign = store.learning(), other.learning()
+        store.leave_learning(b"", 0.001)
+
+        assert (before, found, foreign) == (b"", b"second", b"")
+        assert store.learning() == b""
+
+
 def test_a_scan_finds_sensors_with_names_as_long_as_they_may_be_by_default(redis_url: str, unique_name: str) -> None:
     name = "s" * InputSettings().max_sensor_id_bytes
     with closing(RedisStore(settings_for(redis_url), unique_name, "readings")) as store:
