@@ -39,7 +39,8 @@ frame.onload = () => {
     for (const rect of range.getClientRects()) texts.push([node.data.trim(), ...box(rect)]);
   }
   const curves = [...page.querySelectorAll("svg polyline")].map(
-    line => [line.getAttribute("class"), ...box(line.getBoundingClientRect()), ...box(line.closest("svg").getBoundingClientRect())]);
+    line => [line.getAttribute("class"), ...box(line.getBoundingClientRect()),
+             ...box(line.closest("svg").getBoundingClientRect())]);
   const images = [...page.images].map(image => image.naturalWidth);
   document.getElementById("measured").textContent = JSON.stringify(
     {ran: window.ran, width: page.documentElement.scrollWidth, texts, curves, images});
