@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 from stream_detector.evaluation.html_report import to_html
 from stream_detector.evaluation.report import build_report
 from stream_detector.inspection.show_html import sensor_page
-from tests.evaluation.test_report import ABOUT, evaluate, faulty
-from tests.inspection.test_sensor_view import SCORED, START_MS, view
+from tests.evaluation.test_report import ABOUT, evaluate
+from tests.evaluation.test_scorecard import faulty
+from tests.inspection.test_sensor_view import SCORED, view
+from tests.pipeline.replica_config import START_MS
 from tests.servers.browser import Box, Page, shown
 
 WIDE, TELEPHONE = 1200, 400
