@@ -30,6 +30,7 @@ _MEASURE = """
 window.ran = false;
 const frame = document.querySelector("iframe");
 const box = rect => [rect.left, rect.top, rect.right, rect.bottom];
+const boxOf = element => box(element.getBoundingClientRect());
 frame.onload = () => {
   const page = frame.contentDocument, texts = [], walker = page.createTreeWalker(page.body, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
@@ -39,8 +40,7 @@ frame.onload = () => {
     for (const rect of range.getClientRects()) texts.push([node.data.trim(), ...box(rect)]);
   }
   const curves = [...page.querySelectorAll("svg polyline")].map(
-    line => [line.getAttribute("class"), ...box(line.getBoundingClientRect()),
-             ...box(line.closest("svg").getBoundingClientRect())]);
+    line => [line.getAttribute("class"), ...boxOf(line), ...boxOf(line.closest("svg"))]);
   const images = [...page.images].map(image => image.naturalWidth);
   document.getElementById("measured").textContent = JSON.stringify(
     {ran: window.ran, width: page.documentElement.scrollWidth, texts, curves, images});
