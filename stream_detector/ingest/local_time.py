@@ -15,7 +15,7 @@ from stream_detector.timestamps import to_ms
 #: Offsets from UTC change at multiples of this.
 _QUARTER_MS = 900_000
 #: A step back of at least this share of the repeated time begins its second pass; a smaller one is disorder.
-_STEP_BACK = 0.25
+STEP_BACK = 0.25
 
 
 def utc_times(local_ms: Int64Array, zone: tzinfo) -> tuple[Int64Array, Int64Array]:
@@ -51,7 +51,7 @@ def _second_of_run(times_ms: Int64Array, run: Int64Array, later_ms: int) -> Bool
     """Return which readings of a sensor, at these positions within one repeated time, belong to its second pass."""
     times = times_ms[run]
     steps = np.diff(times)
-    back = np.flatnonzero(steps <= -_STEP_BACK * later_ms)
+    back = np.flatnonzero(steps <= -STEP_BACK * later_ms)
     if len(back):
         return np.asarray(np.arange(len(run)) > back[0])
     if (steps == 0).any():  # sorted by local time: each time stands twice

@@ -14,6 +14,7 @@ class Parsing:
 
     missing: MissingValues = NO_MISSING_VALUES  # words and numbers that mean missing, beside the usual
     zone: tzinfo | None = None  # of times without a zone; None: UTC
+    repeated_hour: str | None = None  # of files: the pass of the hour that the zone repeats, first or second; None: as it looks
 
 
 USUAL_PARSING = Parsing()

@@ -100,7 +100,7 @@ def to_table(path: Path, table: pa.Table, names: list[str], parsing: Parsing, ad
     }
     times = read_times(path, table.column(TIME_COLUMN))
     names_of_codes = sensors or [ONLY_SENSOR]
-    times_ms, notes = in_utc(times, codes, parsing.zone)
+    times_ms, notes = in_utc(times, codes, parsing)
     notes += zone_hint(times, codes, names_of_codes) if parsing.zone is None else []
     notes += check_resolution(str(path), times, codes) + stray_dates(times_ms, codes, names_of_codes)
     return Table(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import tzinfo
 
 import numpy as np
 
 from stream_detector.errors import InputDataError
-from stream_detector.ingest.local_time import second_pass, utc_times
+from stream_detector.ingest.local_time import utc_times
+from stream_detector.ingest.parsing import Parsing
 from stream_detector.readings import BoolArray, Int32Array, Int64Array
+from stream_detector.tables.repeated_hour import second_pass_of_file
 from stream_detector.tables.time_column import Times
 from stream_detector.timestamps import duration, iso_time
 
@@ -24,18 +25,24 @@ _CROWDED_SHARE = 0.01
 _USUAL_STEPS = 3.0
 
 
-def in_utc(times: Times, codes: Int32Array, zone: tzinfo | None) -> tuple[Int64Array, list[str]]:
-    """Return the times [N] in UTC and sentences on them. Times without a zone are in `zone`; None: UTC."""
+def in_utc(
+    times: Times, codes: Int32Array, parsing: Parsing, machines: Int32Array | None = None
+) -> tuple[Int64Array, list[str]]:
+    """Return the times [N] of a file in UTC and sentences on them. Times without a zone are in that of `parsing`.
+
+    `codes` [N] are of the sensors, or of the tags of a long table, which are those of `machines` [N].
+    """
+    zone = parsing.zone
     if zone is None or not times.has_no_zone.any():
         return times.ms, []
     local = np.flatnonzero(times.has_no_zone)
     utc, later = times.ms.copy(), np.zeros(len(times.ms), np.int64)
     utc[local], later[local] = utc_times(times.ms[local], zone)
-    is_second = second_pass(codes, utc, later)
+    is_second, notes = second_pass_of_file(codes, codes if machines is None else machines, utc, later, parsing)
+    if count := int(is_second.sum()):
+        how = "by order" if parsing.repeated_hour is None else f"as --repeated-hour {parsing.repeated_hour} says"
+        notes.insert(0, f"{count:,} local times are in the second pass of the hour that {zone} repeats, {how}")
     skipped = np.flatnonzero(later < 0)
-    notes = []
-    if is_second.any():
-        notes.append(f"{int(is_second.sum()):,} local times are in the second pass of the hour that {zone} repeats, by order")
     if len(skipped):
         notes.append(
             f"{len(skipped):,} local times do not exist in {zone}, which skips them (first: data row {skipped[0] + 1}): "

@@ -82,6 +82,7 @@ def test_tags_of_two_machines_become_rows_of_two_sensors(tmp_path: Path, capsys:
         (["--dry-run", "--time-column", "nope"], "no column nope, which --time-column names"),
         (["--dry-run", "--every", "10s", "--hold", "1s"], "--hold is shorter than --every"),
         (["--dry-run", "--long", "a,b,c", "--time-column", "a"], "leave out --time-column and --sensor-column"),
+        (["--dry-run", "--repeated-hour", "first"], "--repeated-hour is of local times: name their zone with --time-zone"),
         (["--dry-run", "--exclude", "2020-01-01/"], "--exclude leaves none of the 30 readings"),
     ],
 )

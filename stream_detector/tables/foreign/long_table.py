@@ -49,7 +49,7 @@ def long_values(source: Source, raw: pa.Table, roles: Roles, understood: Underst
     tags, tag_codes = _encoded(source, raw, columns.tag)
     sensors, sensor_codes = _encoded(source, raw, columns.sensor) if columns.sensor else ([], np.zeros(raw.num_rows, np.int32))
     times = read_times(source.name, time_of(source, raw, roles, understood, wanted))
-    times_ms, notes = in_utc(times, tag_codes, parsing.zone)
+    times_ms, notes = in_utc(times, sensor_codes * np.int32(len(tags)) + tag_codes, parsing, sensor_codes)
     understood.notes += notes
     text, mark = with_points(source.name, {columns.value: raw.column(columns.value)}, options.decimal)
     understood.facts["decimal mark"] = mark
