@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ _SHOWN_CHARACTERS = 40
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _COMMA = re.compile(r"([+-]?)([0-9]+),([0-9]+)((?:[eE][+-]?[0-9]+)?)")
 _INFINITE = frozenset(("inf", "infinity", "∞"))
+_NOWHERE: Mapping[Lost, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +136,21 @@ class Unusable:
     found: str
 
 
-def describe_lost(lost: Mapping[Lost, int], most: int = 5) -> list[str]:
-    """Return a line for each feature and reason: whose values are missing, what stood there, and how often."""
+def describe_lost(lost: Mapping[Lost, int], most: int = 5, first: Mapping[Lost, str] = _NOWHERE) -> list[str]:
+    """Return a line for each feature and reason: whose values are missing, what stood there, and how often.
+
+    `first` are places where each was seen first, if known; a line has that of its most frequent one.
+    """
     groups: dict[tuple[str, str], Counter[Lost]] = {}
     for kind, count in lost.items():
         groups.setdefault((kind.feature, kind.reason), Counter())[kind] = count
     ordered = sorted(groups.items(), key=lambda group: -group[1].total())
-    lines = [_describe_group(feature, reason, group) for (feature, reason), group in ordered[:most]]
+    lines = [_describe_group(feature, reason, group, first) for (feature, reason), group in ordered[:most]]
     rest = sum(group.total() for _, group in ordered[most:])
     return [*lines, f"and {rest:,} more values of other features"] if rest else lines
 
 
-def _describe_group(feature: str, reason: str, group: Counter[Lost]) -> str:
+def _describe_group(feature: str, reason: str, group: Counter[Lost], first: Mapping[Lost, str]) -> str:
     sensors, texts = Counter[str](), Counter[str]()
     for kind, count in group.items():
         sensors[kind.sensor] += count
@@ -154,7 +159,10 @@ def _describe_group(feature: str, reason: str, group: Counter[Lost]) -> str:
     shown = ", ".join(f"{text} {count:,} time{'s' if count > 1 else ''}" for text, count in texts.most_common(3))
     others = group.total() - sum(count for _, count in texts.most_common(3))
     why = {NOT_A_NUMBER: " (not a number)", NOT_FINITE: " (infinite, or beyond 32-bit floating point)"}.get(reason, "")
-    return f"{feature} of {whose}: {shown}{f', others {others:,} times' if others else ''}{why}"
+    commonest = group.most_common(1)[0][0]
+    where = first.get(commonest)
+    seen = f", {f'{commonest.found} ' if len(texts) > 1 else ''}first in {where}" if where else ""
+    return f"{feature} of {whose}: {shown}{f', others {others:,} times' if others else ''}{why}{seen}"
 
 
 def parse_value(value: object, words: Collection[str] = ()) -> float | Unusable:

@@ -7,7 +7,6 @@ sensor), and one column per feature. An empty cell or NaN is a missing value. Re
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +18,8 @@ from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
 from stream_detector.readings import BoolArray, Float64Array, FloatArray, Int32Array, Int64Array
 from stream_detector.state.known_sensors import ONLY_SENSOR
 from stream_detector.tables.columns import SENSOR_COLUMN, TIME_COLUMN
+from stream_detector.tables.lost_cells import together
 from stream_detector.tables.table import Table, read_table
-from stream_detector.values import describe_lost
 
 #: Rows of a file without a sensor column are taken to be of several sensors if at least this share and this number of them
 #: have the time of another row but other values. A clock that is set back repeats few times; two sensors that are read
@@ -156,7 +155,7 @@ def _concatenate(tables: Sequence[Table], features: tuple[str, ...]) -> Dataset:
         for table, of_table in zip(tables, names, strict=True)
     ]
     values = [np.column_stack([table.columns[name] for name in features]) for table in tables]
-    lost = describe_lost(sum((table.lost for table in tables), Counter()))
+    lost = together(table.lost for table in tables)
     return Dataset(
         features=features,
         sensors=sensors,
@@ -165,7 +164,7 @@ def _concatenate(tables: Sequence[Table], features: tuple[str, ...]) -> Dataset:
         values=np.concatenate(values),
         rows=np.arange(sum(len(part) for part in codes), dtype=np.int64),
         unread=tuple(dict.fromkeys(name for table in tables for name in table.unread)),
-        notes=(*(note for table in tables for note in table.notes), *(f"taken as missing: {line}" for line in lost)),
+        notes=(*(note for table in tables for note in table.notes), *lost.lines()),
     )
 
 

@@ -5,9 +5,8 @@ Does not know what the readings are for.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,10 +17,11 @@ from pyarrow import parquet
 
 from stream_detector.errors import InputDataError
 from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
-from stream_detector.readings import Float64Array, Int32Array, Int64Array, Lost
+from stream_detector.readings import Float64Array, Int32Array, Int64Array
 from stream_detector.state.known_sensors import ONLY_SENSOR
 from stream_detector.tables.columns import SENSOR_COLUMN, TIME_COLUMN, Selection, check_names
 from stream_detector.tables.csv_table import read_csv
+from stream_detector.tables.lost_cells import Cells, LostCells, together
 from stream_detector.tables.number_column import Column, read_numbers
 from stream_detector.tables.time_checks import check_resolution, in_utc, stray_dates, zone_hint
 from stream_detector.tables.time_column import read_times
@@ -37,7 +37,7 @@ class Table:
     codes: Int32Array  # [N]
     times_ms: Int64Array  # [N]
     columns: Mapping[str, Float64Array]  # by feature, [N] each; NaN = missing
-    lost: Counter[Lost]  # what stood where a value is missing, and how often
+    lost: LostCells  # what stood where a value is missing
     notes: tuple[str, ...]  # sentences on its times
     unread: tuple[str, ...]  # columns that were not read, in file order
     names: tuple[str, ...]  # all columns, in file order
@@ -110,22 +110,22 @@ def to_table(path: Path, table: pa.Table, names: list[str], parsing: Parsing, ad
         codes=codes,
         times_ms=times_ms,
         columns={name: column.values for name, column in columns.items()},
-        lost=_lost(columns, names_of_codes, codes),
+        lost=_lost(path, columns, names_of_codes, codes),
         notes=tuple(f"{path}: {note}" for note in notes),
         unread=tuple(name for name in names if name not in table.column_names),
         names=tuple(names),
     )
 
 
-def _lost(columns: Mapping[str, Column], sensors: list[str], codes: Int32Array) -> Counter[Lost]:
+def _lost(path: Path, columns: Mapping[str, Column], sensors: list[str], codes: Int32Array) -> LostCells:
     """Count what stood where a value is missing, by sensor, feature, reason and text."""
-    lost = Counter[Lost]()
-    for name, column in columns.items():
-        for unusable, rows in column.unusable:
-            counts = np.bincount(codes[rows], minlength=len(sensors))
-            for code in np.flatnonzero(counts).tolist():
-                lost[Lost(sensors[code], name, unusable.reason, unusable.found)] += int(counts[code])
-    return lost
+    cells = Cells(path, sensors, list(columns), codes, np.zeros(len(codes), np.int32))
+    of_columns = (
+        replace(cells, feature_codes=np.full(len(codes), at, np.int32)).lost(column.unusable)
+        for at, column in enumerate(columns.values())
+        if column.unusable
+    )
+    return together(of_columns)
 
 
 def _sensors(path: Path, table: pa.Table) -> tuple[list[str], Int32Array]:

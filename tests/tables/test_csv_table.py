@@ -133,9 +133,10 @@ def test_single_cells_of_text_are_missing_and_said(path: Path) -> None:
     nan = np.nan
     np.testing.assert_array_equal(dataset.values, [[nan, 1], [2.5, 1], [nan, 0], [nan, nan], [7, nan], [nan, nan]])
     assert dataset.notes == (
-        "taken as missing: x of a and 1 more: 'Bad' 2 times",
-        "taken as missing: y of b: '1e60' 1 time, 'inf' 1 time (infinite, or beyond 32-bit floating point)",
-        "taken as missing: x of b: 'half' 1 time (not a number)",
+        f"taken as missing: x of a and 1 more: 'Bad' 2 times, first in data row 1 of {path.name}",
+        "taken as missing: y of b: '1e60' 1 time, 'inf' 1 time (infinite, or beyond 32-bit floating point), '1e60' first "
+        f"in data row 4 of {path.name}",
+        f"taken as missing: x of b: 'half' 1 time (not a number), first in data row 4 of {path.name}",
     )
 
 
@@ -146,8 +147,8 @@ def test_words_and_codes_of_a_plant_are_missing_where_they_are_listed(path: Path
 
     np.testing.assert_array_equal(dataset.values, [[np.nan, np.nan], [np.nan, np.nan], [4, np.nan]])
     assert [note.partition(": ")[2] for note in dataset.notes] == [
-        "y of sensor: 'off' 1 time, -9999 1 time, -1 1 time",
-        "x of sensor: 'stale' 1 time, -9999 1 time",
+        "y of sensor: 'off' 1 time, -9999 1 time, -1 1 time, 'off' first in data row 3 of readings.csv",
+        "x of sensor: 'stale' 1 time, -9999 1 time, 'stale' first in data row 2 of readings.csv",
     ]
 
 

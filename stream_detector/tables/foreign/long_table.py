@@ -22,7 +22,8 @@ from stream_detector.tables.foreign.sources import Source
 from stream_detector.tables.foreign.tags import split_tags
 from stream_detector.tables.foreign.understanding import Understood
 from stream_detector.tables.foreign.wide_table import time_of
-from stream_detector.tables.number_column import read_numbers
+from stream_detector.tables.lost_cells import Cells, LostCells
+from stream_detector.tables.number_column import Column, read_numbers
 from stream_detector.tables.table import Table
 from stream_detector.tables.time_checks import in_utc
 from stream_detector.tables.time_column import read_times
@@ -39,6 +40,8 @@ class Values:
     tag_codes: Int32Array  # [N]
     times_ms: Int64Array  # [N]
     values: Float64Array  # [N]
+    lost: LostCells  # what stood where a value is missing
+    notes: tuple[str, ...] = ()  # on the table that they are of
 
 
 def long_values(source: Source, raw: pa.Table, roles: Roles, understood: Understood, wanted: Wanted) -> Values:
@@ -53,7 +56,8 @@ def long_values(source: Source, raw: pa.Table, roles: Roles, understood: Underst
     understood.notes += notes
     text, mark = with_points(source.name, {columns.value: raw.column(columns.value)}, options.decimal)
     understood.facts["decimal mark"] = mark
-    values, is_text = _numbers(source, columns.value, text[columns.value], parsing)
+    read, words, word_codes = _numbers(source, columns.value, text[columns.value], parsing)
+    values, is_text = read.values, word_codes >= 0
     if columns.quality:
         is_good, how = _quality(source, raw.column(columns.quality), columns.quality, options.good_quality)
         bad = int((~is_good & ~np.isnan(values)).sum())
@@ -67,9 +71,10 @@ def long_values(source: Source, raw: pa.Table, roles: Roles, understood: Underst
     if unread:
         understood.notes.append(f"not read: column {', '.join(unread)}")
     kept = _of_numbers(tags, tag_codes, values, is_text, understood)
-    return Values(
-        tuple(sensors or [ONLY_SENSOR]), tuple(tags), sensor_codes[kept], tag_codes[kept], times_ms[kept], values[kept]
-    )
+    names = tuple(sensors or [ONLY_SENSOR])
+    unusable = [*read.unusable, *_texts(words, np.where(kept, word_codes, -1))]
+    lost = Cells(source.name, names, tags, sensor_codes, tag_codes).lost(unusable)
+    return Values(names, tuple(tags), sensor_codes[kept], tag_codes[kept], times_ms[kept], values[kept], lost)
 
 
 def _quality(source: Source, column: pa.ChunkedArray, name: str, good_codes: tuple[str, ...]) -> tuple[BoolArray, str]:
@@ -91,7 +96,7 @@ def values_of_wide(table: Table) -> Values:
     codes = np.repeat(np.arange(len(features), dtype=np.int32), [len(one) for one in rows])
     values = np.concatenate([table.columns[name][one] for name, one in zip(features, rows, strict=True)])
     sensors = tuple(table.sensors or [ONLY_SENSOR])
-    return Values(sensors, features, table.codes[chosen], codes, table.times_ms[chosen], values)
+    return Values(sensors, features, table.codes[chosen], codes, table.times_ms[chosen], values, table.lost, table.notes)
 
 
 def reports_of(parts: Sequence[Values], pattern: str | None, ignore: Collection[str], understood: Understood) -> Reports:
@@ -165,21 +170,29 @@ def _encoded(source: Source, raw: pa.Table, name: str) -> tuple[list[str], Int32
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int32, copy=False)
 
 
-def _numbers(source: Source, name: str, column: pa.ChunkedArray, parsing: Parsing) -> tuple[Float64Array, BoolArray]:
-    """Return the values [N], NaN where there is none, and where other text stands that is no word for missing."""
+def _numbers(source: Source, name: str, column: pa.ChunkedArray, parsing: Parsing) -> tuple[Column, list[Unusable], Int64Array]:
+    """Return the values [N], the texts that are neither numbers nor say missing, and which of them a row has [N] (-1: none)."""
     missing = parsing.missing.of_feature(name)
     if not pa.types.is_string(column.type):
-        return read_numbers(source.name, name, column, missing, lambda _: "numbers are needed").values, np.zeros(
-            len(column), np.bool_
-        )
+        read = read_numbers(source.name, name, column, missing, lambda _: "numbers are needed")
+        return read, [], np.full(len(column), -1, np.int64)
     encoded = column.combine_chunks().dictionary_encode()
     encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-    words = encoded.dictionary.to_pylist()
-    is_text = [isinstance(one := parse_text(word, missing.texts), Unusable) and one.reason == NOT_A_NUMBER for word in words]
+    words = [parse_text(word, missing.texts) for word in encoded.dictionary.to_pylist()]
+    is_text = [isinstance(one, Unusable) and one.reason == NOT_A_NUMBER for one in words]
     codes = encoded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
-    strange = np.array([*is_text, False])[codes]
-    plain = pc.if_else(pa.array(strange), pa.scalar(None, pa.string()), column)
-    return read_numbers(source.name, name, plain, missing, lambda _: "numbers are needed").values, strange
+    word_codes = np.append(np.where(is_text, np.cumsum(is_text) - 1, -1), -1)[codes]
+    plain = pc.if_else(pa.array(word_codes >= 0), pa.scalar(None, pa.string()), column)
+    texts = [one for one in words if isinstance(one, Unusable) and one.reason == NOT_A_NUMBER]
+    return read_numbers(source.name, name, plain, missing, lambda _: "numbers are needed"), texts, word_codes
+
+
+def _texts(words: list[Unusable], codes: Int64Array) -> list[tuple[Unusable, Int64Array]]:
+    """Return the rows of each text, where `codes` [N] are not negative."""
+    rows = np.flatnonzero(codes >= 0)
+    rows = rows[np.argsort(codes[rows], kind="stable")]
+    parts = np.split(rows, np.flatnonzero(np.diff(codes[rows])) + 1) if len(rows) else []
+    return [(words[int(codes[part[0]])], part) for part in parts]
 
 
 def _of_numbers(
@@ -196,9 +209,6 @@ def _of_numbers(
     if of_text.any():
         shown = ", ".join(tags[code] for code in np.flatnonzero(of_text)[:5].tolist()) + (", ..." if of_text.sum() > 5 else "")
         understood.notes.append(f"left out: {int(of_text.sum()):,} tags that hold text and not numbers ({shown})")
-    single = int((is_text & ~of_text[codes]).sum())
-    if single:
-        understood.notes.append(f"taken as missing: {single:,} values that are text and not numbers")
     empty = (numbers == 0) & ~of_text
     if empty.any():
         shown = ", ".join(tags[code] for code in np.flatnonzero(empty)[:5].tolist()) + (", ..." if empty.sum() > 5 else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from stream_detector.tables.foreign.sources import PARQUET, Source, find_sources
 from stream_detector.tables.foreign.text_table import read_any
 from stream_detector.tables.foreign.understanding import Understood, shared_lines
 from stream_detector.tables.foreign.wide_table import wide
+from stream_detector.tables.lost_cells import together
 from stream_detector.tables.table import Table, read_table
 
 
@@ -154,7 +154,8 @@ def _join(values: list[Values], wanted: Wanted, files: list[Understood]) -> tupl
     about.facts.update(joined.facts)
     about.notes.extend(joined.notes)
     about.facts["machines"] = _machines(values, wanted.options)
-    empty = Table(name, (), [], np.empty(0, np.int32), np.empty(0, np.int64), {}, Counter(), (), (), ())
+    lost, notes = together(part.lost for part in values), tuple(note for part in values for note in part.notes)
+    empty = Table(name, (), [], np.empty(0, np.int32), np.empty(0, np.int64), {}, lost, notes, (), ())
     return table_of(joined, reports, empty), about
 
 

@@ -127,6 +127,26 @@ def test_tags_of_text_are_left_out_and_said(path: Path) -> None:
     assert "left out: 1 tags without any value (empty)" in notes(found)
 
 
+def test_words_that_became_missing_are_said_by_tag_with_their_number_and_first_row(path: Path) -> None:
+    words = {3: "Bad", 4: "I/O Timeout", 6: "Bad", 8: "slow"}
+    rows = [(START + second, tag, words.get(second, 1) if tag == "T" else 2) for second in range(10) for tag in ("T", "F")]
+
+    said = read(path, table(rows)).dataset.notes
+
+    assert said == (
+        "taken as missing: T of sensor: 'Bad' 2 times, 'I/O Timeout' 1 time, 'Bad' first in data row 7 of long.csv",
+        "taken as missing: T of sensor: 'slow' 1 time (not a number), first in data row 17 of long.csv",
+    )
+
+
+def test_what_became_missing_is_said_of_a_wide_table_that_is_joined(path: Path) -> None:
+    content = "timestamp,A\n" + "".join(f"{START + second},{'Bad' if second == 5 else second}\n" for second in range(10))
+
+    said = read(path, content, every_ms=2000).dataset.notes
+
+    assert said == ("taken as missing: A of sensor: 'Bad' 1 time, first in data row 6 of long.csv",)
+
+
 def test_several_long_files_are_joined_together(tmp_path: Path) -> None:
     from stream_detector.tables.foreign.read import read_files
 
