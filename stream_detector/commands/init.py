@@ -10,7 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 from stream_detector.assembly import input_limits
-from stream_detector.discovery.guess import Guess, guess_input
+from stream_detector.discovery.guess import guess_input
+from stream_detector.discovery.guessed import Guess
 from stream_detector.discovery.profile import Profile, profile_of
 from stream_detector.discovery.proposal import Proposal, TopicFacts, propose, toml_text
 from stream_detector.errors import InputDataError

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stream_detector.detection.budget_resolution import FIT_SHARE, RESOLVING_INCIDENTS
-from stream_detector.discovery.guess import Guess
+from stream_detector.discovery.guessed import Guess
 from stream_detector.discovery.profile import Profile
 from stream_detector.timestamps import SECONDS_PER_DAY, duration, iso_time
 
