@@ -1,6 +1,6 @@
 # The commands of the project. `make` lists them. Works with GNU make 3.81 and later.
 .DEFAULT_GOAL := help
-.PHONY: help install check test test-fast audit demo kafka soak chaos bench bench-quick judge clean
+.PHONY: help install check test test-fast first-hour audit demo kafka soak chaos bench bench-quick judge clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,6 +32,10 @@ test: $(VENV)/.installed-dev ## Run all tests in three processes; ARGS="-k name"
 
 test-fast: $(VENV)/.installed-dev ## Run the tests that need no server, no further process and no TensorFlow; about a minute
 	$(BIN)/python -m pytest --fast -n 2 --dist loadfile -r fE $(ARGS)
+
+first-hour: $(VENV)/.installed-dev ## Take four foreign topics from init to a true alert, and say the minutes; about ten minutes
+	@$(BIN)/python -m tests.servers.kafka --prepare && $(BIN)/python -m tests.servers.schema_registry
+	STREAM_DETECTOR_TEST_FIRST_HOUR=1 $(BIN)/python -m pytest -q -s tests/integration/test_first_hour.py $(ARGS)
 
 audit: $(VENV)/.installed-dev ## Look for known vulnerabilities of the pinned dependencies; asks PyPI
 	@test -x $(AUDIT)/bin/python || $(BIN)/python -m venv --without-pip $(AUDIT)
