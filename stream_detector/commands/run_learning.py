@@ -39,7 +39,9 @@ class Learner:
         """`options` say where the command line found its settings; a training reads them again."""
         self._settings, self._options, self._status = settings, tuple(options), status
         self._place = CandidatePlace(settings.model.directory)
-        self._enough = Enough(settings.learning.readings, settings.learning.readings_per_sensor)
+        self._enough = Enough(
+            settings.learning.readings, max(settings.learning.readings_per_sensor, settings.learning.window_length)
+        )
         self._most_records = settings.learning.most_records
         self._span_ms = round(settings.learning.span_hours * 3_600_000)
         self._retry_at, self._why = -math.inf, ""

@@ -103,7 +103,9 @@ def _add_model_options(model: argparse._ArgumentGroup) -> None:
         help="replace a model there even if the new one is worse on the same data or has other features",
     )
     model.add_argument("--name", default="attention-autoencoder", help="model name in events")
-    model.add_argument("--window-length", type=count, default=64, metavar="N", help="readings per window")
+    model.add_argument(
+        "--window-length", type=count, metavar="N", help="readings per window (default: LEARNING__WINDOW_LENGTH)"
+    )
     model.add_argument("--units", type=count, default=64, metavar="N", help="size of the LSTM layers")
     model.add_argument("--dropout", type=share, default=0.0, metavar="SHARE", help="dropout after encoder and decoder")
     model.add_argument(
@@ -136,6 +138,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.part_of_run:
         bound(arguments.part_of_run)
     settings = settings_of(arguments)
+    arguments.window_length = arguments.window_length or settings.learning.window_length
     place = look_at(arguments.output)
     check_writable(arguments.output)
     console = Console(highlight=False, markup=False)

@@ -13,12 +13,16 @@ from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ingest.reading_checks import InputLimits, ReadingChecks
 from stream_detector.ingest.record_shape import RawReading
+from stream_detector.ingest.times import has_zone
 from stream_detector.readings import Record
+from stream_detector.state.pace import GAP_INTERVALS, GAP_PAUSES
 from stream_detector.values import Unusable, parse_value
 
 #: Seconds that people choose for a bucket.
 _BUCKETS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
 _MOST_VALUES = 2_000
+#: Fewer steps say little of a sensor's usual pauses.
+_FEWEST_STEPS = 50
 #: Metrics come one by one if a message has at most this share of a sensor's features.
 _PARTIAL = 0.5
 #: A counter rises in nearly all its steps; this share at least.
@@ -62,10 +66,19 @@ class SensorProfile:
     features: set[str] = field(default_factory=set)
     message_features: int = 0  # of all messages together
     feature_times: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    ahead_ms: list[int] = field(default_factory=list)  # how far times of its own are ahead of their records'
 
     def interval_seconds(self) -> float:
         """Return the median time between two of its readings at different times; 0 if there is none."""
         return _median_step(self.times_ms)
+
+    def gap_seconds(self, bucket_seconds: float | None) -> float | None:
+        """Return the pause that is a gap, as the stream has it, of readings or of buckets; None if there are too few."""
+        times = np.unique(np.array(self.times_ms, np.int64) // (1 if bucket_seconds is None else round(1000 * bucket_seconds)))
+        steps = np.diff(times) * (0.001 if bucket_seconds is None else bucket_seconds)
+        if len(steps) < _FEWEST_STEPS:
+            return None
+        return float(max(GAP_INTERVALS * np.median(steps), GAP_PAUSES * np.percentile(steps, 99)))
 
 
 @dataclass(slots=True)
@@ -80,6 +93,8 @@ class Profile:
     features: dict[str, FeatureProfile] = field(default_factory=dict)
     newest_ms: int = -1
     oldest_ms: int = 1 << 62
+    zoneless: int = 0  # readings whose time is text without a zone
+    zoneless_example: str = ""
 
     @property
     def interval_seconds(self) -> float:
@@ -129,7 +144,9 @@ def profile_of(records: Sequence[Record], reader: InputReader, limits: InputLimi
                 if isinstance(one, RejectionError):
                     raise one
                 if reader.selection.has_sensor(one.sensor):
-                    _add(profile, record, one, checks.time_ms(one.sensor, one.stamp, record)[0], last)
+                    time_ms = checks.time_ms(one.sensor, one.stamp, record)[0]
+                    _add(profile, record, one, time_ms, last)
+                    _compare(profile, record, one, time_ms)
             except RejectionError as error:
                 profile.rejected[error.reason] += 1
                 profile.example = profile.example or f"partition {record.partition} offset {record.offset}: {error.detail}"
@@ -160,6 +177,16 @@ def _add(profile: Profile, record: Record, reading: RawReading, time_ms: int, la
         last[reading.sensor, name] = parsed
         if len(feature.distinct) < _MOST_VALUES:
             feature.distinct.add(parsed)
+
+
+def _compare(profile: Profile, record: Record, reading: RawReading, time_ms: int) -> None:
+    """Note how far the time of a reading is ahead of that of its record, and whether it has a zone."""
+    if reading.stamp is None or record.timestamp < 0:
+        return
+    profile.sensors[reading.sensor].ahead_ms.append(time_ms - record.timestamp)
+    if isinstance(reading.stamp, str) and not has_zone(reading.stamp):
+        profile.zoneless += 1
+        profile.zoneless_example = reading.stamp
 
 
 def _median_step(times_ms: Sequence[int]) -> float:

@@ -17,6 +17,9 @@ class LearningSettings(Group):
     readings_per_sensor: Annotated[int, Field(ge=64)] = Field(
         200, description="And fewest per sensor, on average: at least one window."
     )
+    window_length: Annotated[int, Field(ge=2, le=4096)] = Field(
+        64, description="Readings in a window of a model that `run` or `train` makes. `train --window-length` takes precedence."
+    )
     span_hours: Annotated[float, Field(gt=0, le=24 * 366)] = Field(
         14 * 24.0, description="How far back from the newest record of the topic a training reads, by the records' times."
     )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 
+from stream_detector.commands.init_topic import understand
+from stream_detector.discovery.proposal import Proposal
+from stream_detector.discovery.topic_proposal import TopicFacts, propose
 from tests.ingest.foreign import Foreign
 
 #: Makes the documents of a machine at a step: of step, time, machine and values.
@@ -13,6 +16,8 @@ Documents = Callable[[int, int, str, dict[str, float]], list[object]]
 START_MS, STEP_MS, STEPS = 1_795_417_920_000, 10_000, 340
 MACHINES = [f"press-{number}" for number in range(1, 7)]
 FEATURES = ("temp", "pressure", "rpm")
+
+GIVEN = {"redis_url": "redis://localhost:6379/0", "registry_url": "http://localhost:8081"}
 
 
 def value_of(machine: int, feature: int, step: int) -> float:
@@ -38,3 +43,9 @@ def sample(documents: Documents, *, partitions: int = 1, keyed: bool = True) -> 
             key = MACHINES[machine].encode() if keyed else None
             records.append(Foreign(value, key, offset=len(records), partition=partition, timestamp=time_ms + 20))
     return records
+
+
+def proposal_of(records: list[Foreign], hours: float = 1.5) -> Proposal:
+    """Return what `init` proposes for a topic of these records."""
+    facts = TopicFacts("plant", "kafka:9092", 3, len(records), 3600 * hours)
+    return propose(facts, *understand(records), GIVEN)

@@ -7,28 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from stream_detector.assembly import input_limits
+from stream_detector.commands.init_topic import understand
 from stream_detector.discovery.guess import guess_input
-from stream_detector.discovery.guessed import Guess
-from stream_detector.discovery.profile import Profile, profile_of
-from stream_detector.discovery.proposal import Proposal, TopicFacts, propose, toml_text
-from stream_detector.settings.input_reading import input_reader
+from stream_detector.discovery.proposal import toml_text
 from stream_detector.settings.input_settings import InputSettings
-from tests.discovery.records import FEATURES, MACHINES, STEPS, Documents, sample
-from tests.ingest.foreign import Foreign, foreign
-
-GIVEN = {"redis_url": "redis://localhost:6379/0", "registry_url": "http://localhost:8081"}
-
-
-def understood(records: list[Foreign]) -> tuple[Guess, Profile]:
-    guess = guess_input(records)
-    settings = InputSettings(**guess.settings)
-    return guess, profile_of(records, input_reader(settings), input_limits(settings))
-
-
-def proposal_of(records: list[Foreign], hours: float = 1.5) -> Proposal:
-    facts = TopicFacts("plant", "kafka:9092", 3, len(records), 3600 * hours)
-    return propose(facts, *understood(records), GIVEN)
+from tests.discovery.records import FEATURES, MACHINES, STEPS, Documents, proposal_of, sample
+from tests.ingest.foreign import foreign
 
 
 def native(_: int, time_ms: int, machine: str, values: dict[str, float]) -> list[object]:
@@ -82,7 +66,7 @@ def flat(step: int, time_ms: int, machine: str, values: dict[str, float]) -> lis
 def test_the_settings_read_every_record_of_the_sample(documents: Documents, settings: dict[str, str], sensor: str) -> None:
     records = sample(documents)
 
-    guess, profile = understood(records)
+    guess, profile, _ = understand(records)
 
     assert guess.settings.items() >= settings.items()
     assert not profile.rejected
@@ -104,7 +88,7 @@ def test_readings_of_a_machine_from_several_partitions_are_re_keyed() -> None:
 
 
 def test_the_key_is_the_sensor_where_no_field_is() -> None:
-    guess, profile = understood(sample(lambda _, time_ms, __, values: [{"ts": time_ms, "a": values["temp"], "b": 2.5}]))
+    guess, profile, _ = understand(sample(lambda _, time_ms, __, values: [{"ts": time_ms, "a": values["temp"], "b": 2.5}]))
 
     assert guess.settings["sensor"] == "$key"
     assert profile.sensors.keys() == set(MACHINES)

@@ -1,0 +1,43 @@
+"""Says which sensors and features there are, and proposes which features are left out."""
+
+from __future__ import annotations
+
+from stream_detector.discovery.profile import Profile
+from stream_detector.discovery.proposal import Proposal
+
+_SENSOR_BYTES, _FEATURE_BYTES = 600, 250
+_MOST_SENSORS, _MOST_FEATURES = 5, 8
+
+
+def say_sensors(proposal: Proposal, profile: Profile) -> None:
+    """Say how many sensors there are, with the names of some."""
+    if names := sorted(profile.sensors):
+        more = f" and {len(names) - _MOST_SENSORS} more" if len(names) > _MOST_SENSORS else ""
+        proposal.found.append(f"{len(names)} sensor{'s' if len(names) > 1 else ''}: {', '.join(names[:_MOST_SENSORS])}{more}.")
+
+
+def propose_features(proposal: Proposal, profile: Profile) -> None:
+    """Say which features are measurements, and what the others are; propose to leave out text."""
+    kinds: dict[str, list[str]] = {}
+    for name, one in sorted(profile.features.items()):
+        kinds.setdefault(one.kind, []).append(name)
+    usual = kinds.get("", [])
+    if usual:
+        more = f" and {len(usual) - _MOST_FEATURES} more" if len(usual) > _MOST_FEATURES else ""
+        proposal.found.append(f"Measurements: {', '.join(usual[:_MOST_FEATURES])}{more}.")
+    for kind, words in (
+        ("counter", "rise all the time; training takes them for counters"),
+        ("flag", "are 0 or 1"),
+        ("code", "have few whole values, as codes do"),
+        ("constant", "do not change in the sample; training leaves them out if that is so in all of the history"),
+    ):
+        if kinds.get(kind):
+            proposal.found.append(f"{', '.join(kinds[kind][:_MOST_FEATURES])}: {words}.")
+    if texts := kinds.get("text"):
+        proposal.set("input", "exclude_features", texts, "they are text, not measurements")
+
+
+def redis_bytes(profile: Profile) -> str:
+    """Return about how much memory the states of the sensors take in Redis, for people."""
+    size = len(profile.sensors) * (_SENSOR_BYTES + _FEATURE_BYTES * max(1, len(profile.features)))
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(1, round(size / 1e6))} MB"
