@@ -222,7 +222,7 @@ def test_an_unwritable_output_is_reported_before_training(tmp_path: Path, where:
 def test_help_shows_no_default_where_there_is_none() -> None:
     shown = " ".join(stream_detector("train", "--help").stdout.split())
 
-    assert "readings per window (default: 64)" in shown
+    assert "readings per window (default: LEARNING__WINDOW_LENGTH)" in shown
     assert "equal seeds and data give equal models (default: 0)" in shown
     assert not {"None)", "())", "False)"} & set(shown.split())
 
