@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from stream_detector import __version__
+from stream_detector.commands.settings_options import copyable, settings_arguments, unread_file
 from stream_detector.errors import StreamDetectorError
 from stream_detector.service.early_stop import end_at_once
 
@@ -52,15 +53,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     parsed = _parse(requested, arguments)
     try:
-        return int(_module(parsed.command).main(parsed))
+        code = int(_module(parsed.command).main(parsed))
     except StreamDetectorError as error:
-        print(f"stream-detector {parsed.command}: {error}", file=sys.stderr)  # noqa: T201 - the command line prints
-        return 1
+        _complain(parsed.command, copyable(str(error), settings_arguments(parsed)))
+        code = 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output has exited, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    if code and (hint := unread_file(parsed)):
+        _complain(parsed.command, hint)
+    return code
+
+
+def _complain(command: str, text: str) -> None:
+    print(f"stream-detector {command}: {text}", file=sys.stderr)  # noqa: T201 - the command line prints
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):

@@ -11,13 +11,14 @@ import json
 import logging
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.text import Text
 
 from stream_detector.checkup.findings import Finding, Level, counted, exit_code
 from stream_detector.commands.argument_types import count
-from stream_detector.commands.settings_options import add_settings_options, settings_of
+from stream_detector.commands.settings_options import add_settings_options, copyable, settings_arguments, settings_of
 from stream_detector.logs import silence_kafka_client
 
 _STYLES: dict[Level, str] = {"ok": "green", "warning": "yellow", "error": "bold red", "unchecked": "magenta"}
@@ -39,17 +40,24 @@ def main(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     silence_kafka_client()
     logging.getLogger("stream_detector").addHandler(logging.NullHandler())  # the findings say what the log would
-    findings = findings_of(settings, arguments.sample, arguments.replicas)
+    options = settings_arguments(arguments)
+    findings = [_copyable(one, options) for one in findings_of(settings, arguments.sample, arguments.replicas)]
     code = exit_code(findings)
     if arguments.json:
         document = {"exit_code": code, "findings": [finding.as_json() for finding in findings]}
         print(json.dumps(document, ensure_ascii=False, indent=2))  # noqa: T201 - the command line prints
     else:
-        _show(findings)
+        _show(findings, options)
     return code
 
 
-def _show(findings: Sequence[Finding]) -> None:
+def _copyable(finding: Finding, options: Sequence[str]) -> Finding:
+    """Return the finding with the options in the commands that it names."""
+    commands = tuple([copyable(one, options) for one in finding.what_to_do])
+    return replace(finding, text=copyable(finding.text, options), what_to_do=commands)
+
+
+def _show(findings: Sequence[Finding], options: Sequence[str]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     width = min(_WIDTH, console.width)
     for finding in findings:
@@ -62,14 +70,14 @@ def _show(findings: Sequence[Finding]) -> None:
             console.print(Text(indent + other))
         for command in finding.what_to_do:
             console.print(Text(f"{indent}> {_printable(command)}", style="cyan"))
-    console.print(_summary(findings))
+    console.print(_summary(findings, options))
 
 
-def _summary(findings: Sequence[Finding]) -> Text:
+def _summary(findings: Sequence[Finding], options: Sequence[str]) -> Text:
     levels = [finding.level for finding in findings]
     errors, warnings, open_ones = (levels.count(level) for level in ("error", "warning", "unchecked"))
     if not (errors or warnings or open_ones):
-        return Text("all well: stream-detector run", style="green")
+        return Text(copyable("all well: stream-detector run", options), style="green")
     parts = [counted(errors, "error"), counted(warnings, "warning")]
     return Text(", ".join(parts + ([f"{open_ones} could not be checked"] if open_ones else [])))
 

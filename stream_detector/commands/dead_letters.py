@@ -23,7 +23,7 @@ from stream_detector.checkup.dead_letter_groups import (
 from stream_detector.checkup.findings import counted
 from stream_detector.checkup.replay_choice import Tally, choice
 from stream_detector.commands.argument_types import count, moment
-from stream_detector.commands.settings_options import add_settings_options, settings_of
+from stream_detector.commands.settings_options import add_settings_options, copyable, settings_arguments, settings_of
 from stream_detector.errors import StreamDetectorError
 from stream_detector.ingest.dead_letter_origin import SHOWN_OF, DeadLetter, read_dead_letter
 from stream_detector.ingest.document import REASONS
@@ -67,6 +67,9 @@ def main(arguments: argparse.Namespace) -> int:
         _show_each(letters, as_json=arguments.json)
     else:
         _show_groups(groups_of(letters), letters, settings, as_json=arguments.json)
+        if letters and not arguments.json:
+            after = "\nafter a fix: stream-detector dead-letters replay --reason REASON"
+            _print(copyable(after, settings_arguments(arguments)))
     return 0
 
 
@@ -122,7 +125,6 @@ def _show_groups(groups: Sequence[Group], letters: Sequence[DeadLetter], setting
     _print(f"{counted(len(letters), 'dead letter')} in {topic}, the newest looked at:")
     for group in groups:
         _print("\n".join(["", *_group_lines(group)]))
-    _print("\nafter a fix: stream-detector dead-letters replay --reason REASON")
 
 
 def _group_lines(group: Group) -> list[str]:

@@ -99,13 +99,13 @@ def assemble(
     if settings.model.required or not is_absent(settings.model.directory):
         _begin(heartbeat, f"loading the model in {settings.model.directory} and compiling it")
         watched = load_model(settings)
-    status = Status(settings, metrics, heartbeat)
+    status = Status(settings, metrics, heartbeat, commands.settings_options)
     start = Start(settings, lambda: behind(read()), signals, resources)
     connections, start = _connect(start, plant, watched, status, commands.rekey)
     learner = None
     if watched is None:
         learner = _learner(settings, commands.settings_options, status, resources)
-        _begin(heartbeat, waiting_for_features(settings))
+        _begin(heartbeat, waiting_for_features(settings, commands.settings_options))
         check = start.companion.check if start.companion else no_op
         watched = await_watched(settings, connections, heartbeat, check)
     service, reloader = _assembled(start, connections, watched, status, learner)

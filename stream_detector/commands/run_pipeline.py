@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from stream_detector.adapters.kafka.incident_log import KafkaIncidentLog
 from stream_detector.assembly import dead_letter_limit, pipeline_config, restore_config
 from stream_detector.commands.connections import Connections
 from stream_detector.commands.run_model import Watched, load_model, rules_only, shape_now
+from stream_detector.commands.settings_options import copyable
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.ingest.feature_names import MOST_FEATURES
 from stream_detector.model_store.model_directory import is_absent
@@ -83,6 +84,7 @@ class Status:
     settings: Settings
     metrics: Metrics
     heartbeat: Heartbeat
+    options: Sequence[str] = ()  # with which a command finds the settings
 
     def show(self, watched: Watched, rules: DecisionRules) -> None:
         """Say with what the service goes on from now."""
@@ -91,7 +93,7 @@ class Status:
         self.metrics.set("rules_only", not watched.has_model)
         features = ", ".join(spec.features)
         if not watched.has_model:
-            self.heartbeat.restriction = no_model(self.settings)
+            self.heartbeat.restriction = no_model(self.settings, self.options)
             logger.warning("%s. Features: %s", self.heartbeat.restriction, features, extra={"model": spec.name})
             return
         self.heartbeat.restriction = ""
@@ -103,8 +105,12 @@ class Status:
         log_resolution(rules)
 
 
-def no_model(settings: Settings) -> str:
-    """Say that there is no model, and what to do."""
+def no_model(settings: Settings, options: Sequence[str]) -> str:
+    """Say that there is no model, and what to type, with the options that find the settings."""
+    return copyable(_no_model(settings), options)
+
+
+def _no_model(settings: Settings) -> str:
     directory = settings.model.directory
     if settings.learning.enabled:
         return (
@@ -117,10 +123,11 @@ def no_model(settings: Settings) -> str:
     )
 
 
-def waiting_for_features(settings: Settings) -> str:
+def waiting_for_features(settings: Settings, options: Sequence[str]) -> str:
     """Say what a start without a model waits for."""
     return (
-        f"{no_model(settings)}. Waiting for the first readings in topic {settings.kafka.input_topic}, which show the features"
+        f"{no_model(settings, options)}. Waiting for the first readings in topic {settings.kafka.input_topic}, which show "
+        "the features"
     )
 
 

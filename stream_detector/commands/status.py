@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from rich.console import Console
@@ -20,7 +20,7 @@ from stream_detector.alert_view import Palette
 from stream_detector.commands.argument_types import count, positive
 from stream_detector.commands.inspected import KafkaLook, StoreLook, inspected, open_store
 from stream_detector.commands.rekey_engine import behind
-from stream_detector.commands.settings_options import add_settings_options, settings_of
+from stream_detector.commands.settings_options import add_settings_options, options_text, settings_arguments, settings_of
 from stream_detector.errors import StreamDetectorError
 from stream_detector.inspection.status import KafkaPart, Outage, Status, Subject, problems_of
 from stream_detector.inspection.status_json import status_document
@@ -57,7 +57,8 @@ def main(arguments: argparse.Namespace) -> int:
     kafka = KafkaLook(settings, _now_ms)
     bounds = Bounds(sensors=arguments.sensors, shown=shown)
     store = StoreLook(settings, found.model, open_store(settings), bounds, lambda: kafka.notes)
-    looks = Looks(found.subject, Look(kafka.look), Look(store.look))
+    subject = replace(found.subject, options=options_text(settings_arguments(arguments)))
+    looks = Looks(subject, Look(kafka.look), Look(store.look))
     is_live = sys.stdout.isatty() and not (arguments.once or arguments.json)
     status = _follow(looks, arguments) if is_live else _once(looks, kafka)
     if arguments.json:

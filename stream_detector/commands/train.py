@@ -19,7 +19,7 @@ from stream_detector.commands.argument_types import count, moment, share
 from stream_detector.commands.column_options import add_column_options, choices_of, names
 from stream_detector.commands.file_options import ONLY_WHILE, add_file_options, add_row_options
 from stream_detector.commands.parsing_options import add_time_zone_option
-from stream_detector.commands.settings_options import add_settings_options, settings_of
+from stream_detector.commands.settings_options import add_settings_options, copyable, settings_arguments, settings_of
 from stream_detector.commands.train_bounded import bound
 from stream_detector.commands.train_input import chosen_rows, notes_for_run, read_files, read_topic, train_parsing
 from stream_detector.commands.train_next import Outcome, next_answer
@@ -238,13 +238,14 @@ def _save(trained: _Trained, place: Place, arguments: argparse.Namespace, consol
     save_artifact(trained.artifact, directory, trained.picture, None if is_rejected else place.previous)
     doubt = describe_doubt(place, comparison) if comparison else None
     decision = describe_decision(place, comparison, replace=arguments.replace)
+    outcome = _outcome(trained, place, arguments, is_rejected=is_rejected)
     for text in (
         describe_model(trained.artifact, directory, stays=not arguments.part_of_demo),
         describe_verdict(trained.verdict, trained.gate_result),
         describe_comparison(comparison) if comparison else "",
         f"\n{doubt}" if doubt else "",
         f"\n{decision}\n" if decision else "",
-        "" if is_part else next_answer(_outcome(trained, place, arguments, is_rejected=is_rejected)),
+        "" if is_part else copyable(next_answer(outcome), settings_arguments(arguments)),
     ):
         if text:
             console.print(text, soft_wrap=True)

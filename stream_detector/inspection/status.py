@@ -29,6 +29,7 @@ class Subject:
     model_name: str  # empty: there is no model that can be used
     model_problem: str  # why there is none
     budget_per_sensor_day: float
+    options: str = ""  # with which a command finds these settings, with a space before
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,8 @@ def _of_kafka(status: Status) -> list[Problem]:
         return [Problem("no_topic", text)]
     if not part.group.members:
         how = "has no members" if part.group.has_committed else "has no members and never committed a position"
-        text = f"no detector seems to run: group {subject.group_id} {how}. Start `stream-detector run` with these settings"
+        start = f"Start `stream-detector run{subject.options}` with these settings"
+        text = f"no detector seems to run: group {subject.group_id} {how}. {start}"
         return [Problem("no_detector", text)]
     if part.standing_s >= STANDING_SECONDS:
         text = (

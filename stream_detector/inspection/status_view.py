@@ -163,7 +163,8 @@ class _View:
             when = f"{group.count:,} x {one.reason}, the last" if group.count > 1 else one.reason
             self._block(self._shown(f"{when} {self._ago(one.at_ms)}: {one.detail} ({one.place})", 240), "dim", indent=2)
         if len(found.groups) > len(shown):
-            more = f"... and {len(found.groups) - len(shown)} more reasons; `stream-detector dead-letters` lists all"
+            command = f"stream-detector dead-letters{self._status.subject.options}"
+            more = f"... and {len(found.groups) - len(shown)} more reasons; `{command}` lists all"
             self._wrapped("", more, "dim")
 
     def _ago(self, time_ms: int) -> str:

@@ -69,7 +69,15 @@ def traces(topics: Topics) -> list[int]:
     return [int(headers(one)["trace"] or b"") for one in topics.input()]
 
 
-def test_dead_letters_are_listed_by_reason_with_an_example(topics: Topics) -> None:
+def topics_file(topics: Topics, directory: Path) -> Path:
+    """Write the settings of the topics into a file with a space in its name."""
+    kafka, path = topics.settings, directory / "the plant.toml"
+    lines = [f"{name} = {json.dumps(getattr(kafka, name))}" for name in ("brokers", "input_topic", "dead_letter_topic")]
+    path.write_text("\n".join(["[kafka]", *lines]))
+    return path
+
+
+def test_dead_letters_are_listed_by_reason_with_an_example(topics: Topics, tmp_path: Path) -> None:
     reject(topics, [("not_json", record(topics, number, b"{bad")) for number in range(3)])
     reject(topics, [("no_value", record(topics, 3)), ("too_large", record(topics, 4, b"x" * 2000))])
 
@@ -77,6 +85,9 @@ def test_dead_letters_are_listed_by_reason_with_an_example(topics: Topics) -> No
     shown = run(topics).stdout
     each = run(topics, "--reason", "no_value", "--show").stdout
     last = answer(topics, "--last", "1")
+    config = topics_file(topics, tmp_path)
+    command = [*COMMAND, "--config", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
 
     assert [(group["reason"], group["count"]) for group in listed["reasons"]] == [
         ("not_json", 3),
@@ -92,6 +103,9 @@ def test_dead_letters_are_listed_by_reason_with_an_example(topics: Topics) -> No
     assert "no_value: why 3" in each.splitlines()[0]
     assert last["looked_at"] == 1
     assert topics.input() == []
+    assert done.stdout.splitlines()[-1] == (
+        f"after a fix: stream-detector dead-letters replay --config '{config}' --reason REASON"
+    )
 
 
 def test_without_yes_nothing_is_sent_and_with_it_records_return_as_they_were(topics: Topics) -> None:
