@@ -27,6 +27,7 @@ class Gathered:
     later: dict[int, int] = field(default_factory=dict)
     rows: list[Mapping[str, Any]] = field(default_factory=list)
     indices: list[int] | None = None  # in the record; None: every record is one reading or none
+    has_several: bool = False  # a record has several readings
     rejected: list[Rejected] = field(default_factory=list)
     tombstones: Counter[int] = field(default_factory=Counter)
     excluded: dict[int, Counter[str]] = field(default_factory=dict)
@@ -89,6 +90,9 @@ class Gathered:
 
     def _of_several(self, decoded: Decoded, batch: Sequence[Record]) -> Decoded:
         """Make one dead letter of those of a record, and count how many more outcomes than records there are."""
+        outcomes_count = len(decoded.readings) + len(decoded.rejected)
+        if not self.has_several and outcomes_count == len(batch) - self.tombstones.total():
+            return decoded  # one of each record
         rejected = _one_of_each(decoded.rejected)
         outcomes = Counter(decoded.readings.partitions.tolist()) + Counter(one.record.partition for one in rejected)
         outcomes.subtract(Counter(record.partition for record in batch if record.value))

@@ -17,9 +17,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stream_detector.ingest.document import RejectionError
-from stream_detector.ingest.mapped_values import Form, Head, form_of
+from stream_detector.ingest.heads import head_of
+from stream_detector.ingest.mapped_items import Form
+from stream_detector.ingest.mapped_values import form_of
 from stream_detector.ingest.payload import Payload
-from stream_detector.ingest.quality import Quality
+from stream_detector.ingest.quality import Judge, Quality
 from stream_detector.ingest.record_shape import RawReading
 from stream_detector.ingest.shapes import describe_document
 from stream_detector.ingest.sources import Levels, compile_source
@@ -28,6 +30,8 @@ from stream_detector.readings import Record
 
 #: Brings a document into the form that a mapping reads; a preset may have one. Raises RejectionError.
 Unfold = Callable[[object, Record], object]
+#: Returns the readings of a document, given what judges a value by its quality; None: the mapping must read it.
+Shortcut = Callable[[object, Judge], "list[RawReading] | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +55,16 @@ class RecordMapping:
 class MappedShape:
     """Finds readings by a mapping. Implements RecordShape."""
 
-    def __init__(self, mapping: RecordMapping, payload: Payload, unfold: Unfold | None = None) -> None:
-        """Raise ValueError, with the path that is wrong."""
-        self._payload, self._unfold = payload, unfold
+    def __init__(
+        self, mapping: RecordMapping, payload: Payload, unfold: Unfold | None = None, shortcut: Shortcut | None = None
+    ) -> None:
+        """A shortcut reads what the mapping would. Raise ValueError, with the path that is wrong."""
+        self._document, self._unfold, self._shortcut = payload.document, unfold, shortcut
+        head = head_of(mapping.sensor, mapping.time, mapping.stamp, mapping.prefix, mapping.quality)
+        self._judge = head.judge
         self._readings = compile_source(mapping.readings) if mapping.readings else None
         self._form: Form = form_of(
-            Head(mapping.sensor, mapping.time, mapping.stamp, mapping.prefix, mapping.quality),
+            head,
             values=mapping.values,
             features=mapping.features,
             items=mapping.items,
@@ -67,9 +75,18 @@ class MappedShape:
 
     def read(self, record: Record) -> Sequence[RawReading | RejectionError]:
         """See RecordShape."""
-        document = self._payload.document(record)
+        document = self._document(record)
+        if self._shortcut is not None:
+            readings = self._shortcut(document, self._judge)
+            if readings is not None:
+                return readings
         if self._unfold is not None:
             document = self._unfold(document, record)
+        if self._readings is None and isinstance(document, dict):
+            try:
+                return self._form((document,), record)
+            except RejectionError as error:
+                return [error]
         found: list[RawReading | RejectionError] = []
         for levels in self._elements(document, record):
             try:

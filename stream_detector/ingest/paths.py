@@ -21,15 +21,18 @@ _STEP = re.compile(rf"(?P<name>{_NAME})|\"(?P<quoted>[^\"]+)\"|\[(?P<index>[0-9]
 
 def compile_path(path: str) -> Getter:
     """Return the function that finds what is at a path of a document, or None. Raises ValueError with what is wrong."""
-    steps = _steps(path)
-    if steps is None:
-        return _jmespath(path)
-    if len(steps) == 1 and isinstance(steps[0], str):
-        return _name_getter(steps[0])
-    return _steps_getter(steps)
+    match plain_steps(path):
+        case None:
+            return _jmespath(path)
+        case [str(name)]:
+            return _name_getter(name)
+        case [str(outer), str(name)]:
+            return _inner_getter(outer, name)
+        case steps:
+            return _steps_getter(steps)
 
 
-def _steps(path: str) -> list[str | int] | None:
+def plain_steps(path: str) -> list[str | int] | None:
     """Return the names and indices of a plain path; None if it is none."""
     steps: list[str | int] = []
     at = 0
@@ -51,6 +54,14 @@ def _steps(path: str) -> list[str | int] | None:
 def _name_getter(name: str) -> Getter:
     def get(document: object) -> Any:  # noqa: ANN401 - JSON
         return document.get(name) if isinstance(document, dict) else None
+
+    return get
+
+
+def _inner_getter(outer: str, name: str) -> Getter:
+    def get(document: object) -> Any:  # noqa: ANN401 - JSON
+        inner = document.get(outer) if isinstance(document, dict) else None
+        return inner.get(name) if isinstance(inner, dict) else None
 
     return get
 

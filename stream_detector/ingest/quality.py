@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -9,6 +10,13 @@ from fnmatch import fnmatchcase
 _OPC_GOOD, _OPC_HIGHEST = 192, 255
 #: OPC UA: the highest bit of its 32 says bad.
 _UA_BAD = 1 << 31
+
+
+#: Returns a value, or what stands for one of this quality.
+Judge = Callable[[object, object], object]
+#: So many verdicts are remembered; a topic of invented qualities must not fill the memory.
+_MOST_REMEMBERED = 1024
+_LONGEST_REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +56,28 @@ def _is_usually_good(quality: object) -> bool:
 def bad_value(quality: object) -> str:
     """Return what stands for a value of bad quality: a text that means missing, and that reports show."""
     return f"Bad: quality {str(quality)[:20]}"
+
+
+def judge_of(quality: Quality) -> Judge:
+    """Return what judges values by their qualities. It remembers verdicts, because a topic has few qualities."""
+    of_true, of_false = (None if quality.is_good(flag) else bad_value(flag) for flag in (True, False))
+    remembered: dict[object, str | None] = {}
+
+    def judge(value: object, found: object) -> object:
+        if found is None:
+            return value
+        if found is True:
+            verdict = of_true
+        elif found is False:
+            verdict = of_false
+        elif type(found) is not int and (type(found) is not str or len(found) > _LONGEST_REMEMBERED):
+            verdict = None if quality.is_good(found) else bad_value(found)
+        elif found in remembered:
+            verdict = remembered[found]
+        else:
+            verdict = None if quality.is_good(found) else bad_value(found)
+            if len(remembered) < _MOST_REMEMBERED:
+                remembered[found] = verdict
+        return value if verdict is None else verdict
+
+    return judge

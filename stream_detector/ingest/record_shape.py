@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from stream_detector.ingest.document import RejectionError
 from stream_detector.readings import Record
 
 
-class RawReading(NamedTuple):
+class RawReading(msgspec.Struct, frozen=True):
     """A reading as its producer wrote it. The decoder checks the time and the values.
 
     `stamp` is a time as text or a number, as the native format has it; None: the time of the record.

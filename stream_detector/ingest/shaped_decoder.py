@@ -12,6 +12,9 @@ from stream_detector.ingest.record_shape import RawReading
 from stream_detector.places import MAXIMUM_READINGS
 from stream_detector.readings import Decoded, Record
 
+#: So many sensors are remembered; a topic of invented names must not fill the memory.
+_MOST_REMEMBERED = 100_000
+
 
 class ShapedDecoder:
     """Decodes records by their shape into values of these features, in this order. Implements ports.Decoder.
@@ -24,28 +27,32 @@ class ShapedDecoder:
         self._limits = limits
         self._missing = [limits.parsing.missing.of_feature(name) for name in features]
         self._shape, self._selection = reader.shape, reader.selection
+        self._accepted = set[str]()  # sensors that passed the checks and the selection
         self.checks = ReadingChecks(features, limits)
 
     def decode(self, records: Sequence[Record]) -> Decoded:
         """Turn every record into readings, a rejection, both, nothing or a tombstone, whatever the records contain."""
         gathered = Gathered(indices=[])
+        read, limit, gather = self._shape.read, self._limits.max_record_bytes, self._gather
         for record in records:
-            if not record.value:
+            value = record.value
+            if not value:
                 gathered.tombstones[record.partition] += 1
                 continue
             try:
-                if len(record.value) > self._limits.max_record_bytes:
-                    limit = self._limits.max_record_bytes
-                    raise RejectionError("too_large", f"{len(record.value)} bytes; the limit is {limit}")
-                found = self._shape.read(record)
+                if len(value) > limit:
+                    raise RejectionError("too_large", f"{len(value)} bytes; the limit is {limit}")
+                found = read(record)
                 if len(found) > MAXIMUM_READINGS:
                     raise RejectionError("too_large", f"{len(found)} readings; a record may have {MAXIMUM_READINGS}")
             except RejectionError as rejection:
                 gathered.reject(record, rejection)
                 continue
-            if not found:
+            if len(found) > 1:
+                gathered.has_several = True
+            elif not found:
                 gathered.exclude(record, "record")
-            self._gather(gathered, record, found)
+            gather(gathered, record, found)
         return gathered.decoded(self._features, self._missing, self.checks, records)
 
     def _gather(self, gathered: Gathered, record: Record, found: Sequence[RawReading | RejectionError]) -> None:
@@ -54,28 +61,35 @@ class ShapedDecoder:
             try:
                 if isinstance(reading, RejectionError):
                     raise reading
-                values = self._checked(gathered, record, reading)
-                if values:
-                    time = self.checks.time_ms(reading.sensor, reading.stamp, record)
-                    gathered.add(record, reading.sensor, time, values)
-                    gathered.indices.append(index)
+                sensor, values = reading.sensor, reading.values
+                if sensor not in self._accepted and not self._is_accepted(sensor):
+                    gathered.exclude(record, "reading")
+                    continue
+                if self._selection.is_of_features and not (values := self._selected(gathered, record, values)):
+                    continue
+                if not values:
+                    raise RejectionError("values_missing", "the reading has no values")
+                if not values.keys() <= self.checks.known:
+                    values = self.checks.known_values(values, record)
+                gathered.add(record, sensor, self.checks.time_ms(sensor, reading.stamp, record), values)
+                gathered.indices.append(index)
             except RejectionError as rejection:
                 part = f"reading {index + 1} of {len(found)} in the record: " if len(found) > 1 else ""
                 gathered.reject(record, RejectionError(rejection.reason, part + rejection.detail))
 
-    def _checked(self, gathered: Gathered, record: Record, reading: RawReading) -> Mapping[str, object]:
-        """Return the values of a reading that count, none if settings leave it out; raise RejectionError."""
-        self.checks.check_sensor(reading.sensor)
-        selection, values = self._selection, reading.values
-        if not selection.has_sensor(reading.sensor):
-            gathered.exclude(record, "reading")
-            return {}
-        if selection.is_of_features:
-            values = {name: value for name, value in values.items() if selection.has_feature(name)}
-            if len(values) < len(reading.values):
-                gathered.exclude(record, "value", len(reading.values) - len(values))
-                if not values:
-                    return {}
+    def _is_accepted(self, sensor: str) -> bool:
+        """Return whether the settings select a sensor; raise RejectionError if its name is none."""
+        self.checks.check_sensor(sensor)
+        is_accepted = self._selection.has_sensor(sensor)
+        if is_accepted and len(self._accepted) < _MOST_REMEMBERED:
+            self._accepted.add(sensor)
+        return is_accepted
+
+    def _selected(self, gathered: Gathered, record: Record, values: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the values that the settings select, and count the others; raise RejectionError if there are none at all."""
         if not values:
             raise RejectionError("values_missing", "the reading has no values")
-        return values if values.keys() <= self.checks.known else self.checks.known_values(values, record)
+        kept = {name: value for name, value in values.items() if self._selection.has_feature(name)}
+        if len(kept) < len(values):
+            gathered.exclude(record, "value", len(values) - len(kept))
+        return kept

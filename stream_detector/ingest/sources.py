@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from stream_detector.ingest.paths import Getter, compile_path
+from stream_detector.ingest.paths import Getter, compile_path, plain_steps
 from stream_detector.readings import Record
 
 #: What is looked through for a path, from the inside out: the item, the reading, the document.
@@ -41,22 +41,52 @@ def compile_source(text: str) -> Source:
     return _template(literals[::2], [_single(part.strip()) for part in literals[1::2]])
 
 
+def first_name(text: str) -> str | None:
+    """Return the name that an object must have for a path to find something in it; None: it is not known, or several."""
+    steps = plain_steps(text.strip())
+    return steps[0] if steps and isinstance(steps[0], str) and not text.strip().startswith("$") else None
+
+
+def plain_name(text: str) -> str | None:
+    """Return the name that a path consists of; None if it is more, or nothing."""
+    text = text.strip()
+    match None if text.startswith("$") else plain_steps(text):
+        case [str(name)]:
+            return name
+    return None
+
+
 _STARTS_JMESPATH = re.compile(r".*[.\[]\{|.*[|(]")
 
 
 def _single(text: str) -> Source:
     if text.startswith("$"):
         return _of_record(text)
+    name = plain_name(text)
+    if name is not None:
+        return _named(name)
     get = compile_path(text)
 
     def find(levels: Levels, record: Record) -> Any:  # noqa: ANN401, ARG001 - JSON
-        found = get(levels[0])
-        if found is None:
-            for level in levels[1:]:
-                found = get(level)
+        for level in levels:
+            found = get(level)
+            if found is not None:
+                return found
+        return None
+
+    return find
+
+
+def _named(name: str) -> Source:
+    """Return what finds a name at the top of a level: by far the most frequent path, so it is one call."""
+
+    def find(levels: Levels, record: Record) -> Any:  # noqa: ANN401, ARG001 - JSON
+        for level in levels:
+            if isinstance(level, dict):
+                found = level.get(name)
                 if found is not None:
-                    break
-        return found
+                    return found
+        return None
 
     return find
 

@@ -27,6 +27,7 @@ ROUNDING_MS = 1e-3
 _USUAL_MS = 978_307_200_000
 #: The same of seconds.
 _USUAL_SECONDS = 978_307_200
+_MOST_NANOSECONDS = 1_000_000 * MAXIMUM_TIME_MS
 _LONGEST_TEXT = 64
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 _CURE = "write ISO 8601, or seconds or milliseconds since 1970"
@@ -72,6 +73,8 @@ def number_time(number: float) -> int:
         return number
     if type(number) is int and _USUAL_SECONDS <= number <= MOST_SECONDS:
         return 1000 * number
+    if type(number) is int and LEAST_NANOSECONDS <= number <= _MOST_NANOSECONDS:
+        return number // 1_000_000
     if isinstance(number, float) and not math.isfinite(number):
         raise RejectionError("time_out_of_range", "timestamp is not a finite number")
     if doubt := _doubt(number):

@@ -24,6 +24,7 @@ from stream_detector.values import (
 )
 
 _PLAIN = {float, NoneType}
+_NUMBERS = {float, NoneType, int}
 _MOST_NAMED = 5
 #: Whole numbers up to this are exact as doubles.
 _EXACT = 1 << 53
@@ -62,7 +63,7 @@ def value_columns(rows: Sequence[Mapping[str, Any]], features: Sequence[str], mi
     columns = Columns(np.empty((len(rows), len(features))))
     for position, (name, also_missing) in enumerate(zip(features, missing, strict=True)):
         column = [row.get(name) for row in rows]
-        if not _PLAIN.issuperset(map(type, column)):
+        if not _PLAIN.issuperset(map(type, column)) and not _are_exact(column):
             _parse_others(column, name, columns, also_missing)
         values = np.array(column, np.float64)  # None -> NaN
         for row in np.flatnonzero(np.abs(values) > FLOAT32_MAXIMUM).tolist():
@@ -74,6 +75,14 @@ def value_columns(rows: Sequence[Mapping[str, Any]], features: Sequence[str], mi
                 values[row] = np.nan
         columns.values[:, position] = values
     return columns
+
+
+def _are_exact(column: Sequence[object]) -> bool:
+    """Return whether there are only numbers and None, whole numbers among them, and each whole number is exact as a double."""
+    if not _NUMBERS.issuperset(map(type, column)):
+        return False
+    whole = [value for value in column if type(value) is int]
+    return min(whole) > -_EXACT and max(whole) < _EXACT
 
 
 def _parse_others(column: list[Any], name: str, columns: Columns, missing: MissingValues) -> None:

@@ -39,7 +39,13 @@ def input_reader(settings: InputSettings, payload: Payload | None = None) -> Inp
     mapping = _mapping(settings, base)
     if not preset and not (mapping.values or mapping.features or mapping.items or mapping.value):
         mapping = replace(mapping, values="values")
-    return InputReader(MappedShape(mapping, payload or JsonPayload(), unfold), selection)
+    shortcut = preset.shortcut if preset and _is_as_preset(mapping, base) else None
+    return InputReader(MappedShape(mapping, payload or JsonPayload(), unfold, shortcut), selection)
+
+
+def _is_as_preset(mapping: RecordMapping, base: RecordMapping) -> bool:
+    """Return whether the settings leave a preset's mapping as it is, but for which qualities are good."""
+    return mapping.quality.path == base.quality.path and replace(mapping, quality=base.quality) == base
 
 
 def _of_lines_or_points(settings: InputSettings) -> RecordShape:

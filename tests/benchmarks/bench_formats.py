@@ -1,4 +1,4 @@
-"""CPU of decoding a record of each preset's sample, as a multiple of parsing its JSON alone; in turns, so that noise hits all.
+"""CPU of decoding a record of each preset's sample and of mappings, and of native records with the same readings, in turns.
 
 python -m tests.benchmarks.bench_formats
 """
@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from stream_detector.ingest.json_decoder import JsonDecoder
@@ -19,51 +19,100 @@ from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.ingest.shaped_decoder import ShapedDecoder
 from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.input_settings import InputSettings
-from tests.ingest.foreign import Foreign
+from tests.ingest.foreign import Foreign, read
 from tests.ingest.test_presets import SAMPLES
 
-RECORDS, ROUNDS = 4096, 15
+RECORDS, ROUNDS = 1024, 41
 FEATURES = ("temp", "rpm", "Temp", "Pressure", "Rpm")
 LIMITS = InputLimits(ignore_unknown_features=True)
-NATIVE = {"sensor_id": "press-1", "timestamp": "2026-11-23T07:12:00Z", "values": {"temp": 61.2, "rpm": 1480}}
+#: What samples have of bad quality, and what stands there most of the time: a bad value costs its account, in any format.
+GOOD = (('"q": false', '"q": true'), ('{"Code": 2147483648, "Symbol": "Bad"}', "0"))
+_HOST, _AT = {"plant": "north", "tags": {"host": "press-1"}}, {"at": "2026-11-23T07:12:00Z"}
+_VALUES = {"temp": 61.2, "rpm": 1480}
+_PAIRS = [{"name": name, "v": value} for name, value in _VALUES.items()]
+_NAMES: dict[str, Any] = {"sensor": "tags.host", "time": "at"}
+#: Mappings written by hand, each with a document.
+MAPPINGS: Mapping[str, tuple[dict[str, Any], object]] = {
+    "an object, a template": (
+        {"sensor": "{plant}/{tags.host}", "time": "at", "values": "data"},
+        {**_HOST, **_AT, "data": _VALUES},
+    ),
+    "a path for each": ({**_NAMES, "features": {"temp": "motor.temp", "rpm": "motor.rpm"}}, {**_HOST, **_AT, "motor": _VALUES}),
+    "name-value pairs": ({**_NAMES, "items": "data", "feature": "name", "value": "v"}, {**_HOST, **_AT, "data": _PAIRS}),
+    "one value": ({**_NAMES, "feature": "name", "value": "v"}, {**_HOST, **_AT, **_PAIRS[0]}),
+}
+
+Task = tuple[Callable[[Any], object], Sequence[Foreign]]
 
 
-def batch(document: object) -> list[Foreign]:
-    """Return records of one document with other numbers in each."""
-    text = json.dumps(document)
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a record costs, in microseconds of CPU, and what its readings cost as native records."""
+
+    readings: int
+    values: int
+    decode: float
+    native: float
+    ratio: float  # the median of those of the rounds
+
+
+def batch(text: str) -> list[Foreign]:
+    """Return records of one text with other numbers in each."""
     return [Foreign(text.replace("61.2", f"{20 + number / 100:.2f}").encode(), offset=number) for number in range(RECORDS)]
 
 
-def parse_only(records: Sequence[Foreign]) -> None:
-    """Parse the records' JSON."""
-    decode = msgspec.json.Decoder().decode
-    for record in records:
-        decode(record.value)
+def settings_and_documents() -> Iterator[tuple[str, dict[str, Any], object]]:
+    """Yield what is measured: its name, the settings, a document."""
+    for name in PRESETS:
+        yield name, {"preset": name}, SAMPLES[name][0]
+    for name, (mapping, document) in MAPPINGS.items():
+        yield name, mapping, document
 
 
-def seconds(task: Callable[[Any], object], records: Sequence[Foreign]) -> float:
+def tasks_of(settings: dict[str, Any], document: object) -> tuple[Task, Task, int, int]:
+    """Return how a document is decoded, and its readings as native records; its numbers of readings and values."""
+    text = json.dumps(document)
+    for bad, good in GOOD:
+        text = text.replace(bad, good)
+    readings = read(json.loads(text), **settings)
+    native = [json.dumps({"sensor_id": sensor, "timestamp": stamp, "values": values}) for sensor, stamp, values in readings]
+    shaped = ShapedDecoder(FEATURES, LIMITS, input_reader(InputSettings(**settings)))
+    records = [record for together in zip(*map(batch, native), strict=True) for record in together]
+    counts = len(readings), sum(len(values) for _, _, values in readings)
+    return (shaped.decode, batch(text)), (JsonDecoder(FEATURES, LIMITS).decode, records), *counts
+
+
+def seconds(task: Task) -> float:
     """Return the CPU seconds of a task."""
+    run, records = task
     begin = time.process_time()
-    task(records)
+    run(records)
     return time.process_time() - begin
+
+
+def costs(rounds: int = ROUNDS) -> Mapping[str, Cost]:
+    """Measure all presets and mappings."""
+    tasks = {name: tasks_of(settings, document) for name, settings, document in settings_and_documents()}
+    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in tasks}
+    for _ in range(rounds):
+        for name, (shaped, native, _, _) in tasks.items():
+            spent[name].append((seconds(shaped), seconds(native)))
+    found: dict[str, Cost] = {}
+    for name, pairs in spent.items():
+        measured = np.array(pairs)
+        decode_us, native_us = (np.median(measured, axis=0) / RECORDS * 1e6).tolist()
+        ratio = float(np.median(measured[:, 0] / measured[:, 1]))
+        found[name] = Cost(*tasks[name][2:], decode=decode_us, native=native_us, ratio=ratio)
+    return found
 
 
 def main() -> None:
     """Measure and print."""
-    tasks: dict[str, tuple[list[Foreign], Callable[[Any], object]]] = {
-        "native": (batch(NATIVE), JsonDecoder(FEATURES, LIMITS).decode)
-    }
-    for name in PRESETS:
-        reader = input_reader(InputSettings(preset=name))
-        tasks[name] = batch(SAMPLES[name][0]), ShapedDecoder(FEATURES, LIMITS, reader).decode
-    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in tasks}
-    for _ in range(ROUNDS):
-        for name, (records, decode) in tasks.items():
-            spent[name].append((seconds(parse_only, records), seconds(decode, records)))
-    print(f"{'preset':12s} {'parse':>8s} {'decode':>8s}  ratio   (microseconds a record, median of {ROUNDS} rounds)")
-    for name, pairs in spent.items():
-        parse, decode = np.median(np.array(pairs), axis=0) / RECORDS * 1e6
-        print(f"{name:12s} {parse:8.2f} {decode:8.2f}  {decode / parse:5.1f}")
+    print(f"microseconds of CPU a record, medians of {ROUNDS} rounds")
+    print(f"{'':21s} {'readings':>8s} {'values':>6s} {'decode':>7s} {'native':>7s}  ratio")
+    for name, cost in costs().items():
+        row = f"{cost.readings:8d} {cost.values:6d} {cost.decode:7.2f} {cost.native:7.2f}  {cost.ratio:5.2f}"
+        print(f"{name:21s} {row}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import astuple
+
 from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.record_shape import RawReading
 from stream_detector.readings import Header
@@ -41,7 +43,7 @@ def read(
 ) -> list[Any]:
     """Return the readings of a record as tuples, and the rejections of its parts by their reasons."""
     found = input_reader(InputSettings(**settings)).shape.read(foreign(document, key=key, headers=headers))
-    return [tuple(one) if isinstance(one, RawReading) else one.reason for one in found]
+    return [astuple(one) if isinstance(one, RawReading) else one.reason for one in found]
 
 
 def reason(document: object, **settings: Any) -> tuple[str, str]:  # noqa: ANN401 - pydantic checks them

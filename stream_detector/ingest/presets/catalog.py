@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from stream_detector.ingest.mapping import RecordMapping, Unfold
-from stream_detector.ingest.presets import cloud, envelopes, gateways
+from stream_detector.ingest.mapping import RecordMapping, Shortcut, Unfold
+from stream_detector.ingest.presets import cloud, envelopes, gateways, shortcuts
 from stream_detector.ingest.quality import Quality
 from stream_detector.readings import Record
 
@@ -22,6 +22,7 @@ class Preset:
     mapping: RecordMapping
     looks_like: Callable[[object, Record], bool]  # whether a JSON document, as it is in the record, is of this kind
     unfold: Unfold | None = None
+    shortcut: Shortcut | None = None  # for the mapping as it is here
 
 
 #: From the most to the least specific: the first that fits a record is meant.
@@ -64,6 +65,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             ),
             gateways.is_opcua,
             gateways.unfold_opcua,
+            shortcuts.read_opcua,
         ),
         "sitewise": Preset(
             "a property notification of AWS IoT SiteWise",
@@ -77,6 +79,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             ),
             cloud.is_sitewise,
             cloud.unfold_sitewise,
+            shortcuts.read_sitewise,
         ),
         "aws-iot": Preset(
             "a shadow of AWS IoT",

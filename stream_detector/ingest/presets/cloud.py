@@ -14,7 +14,7 @@ from stream_detector.ingest.shapes import describe_document
 from stream_detector.readings import Record
 
 _AZURE_DEVICE, _AZURE_TIME = "iothub-connection-device-id", "iothub-enqueuedtime"
-_NANOSECONDS = 10**9
+NANOSECONDS = 10**9
 
 
 def is_aws_shadow(document: object, _: Record) -> bool:
@@ -59,7 +59,7 @@ def _sitewise_item(payload: Mapping[str, Any], one: Mapping[str, Any]) -> dict[s
     value = next(iter(variant.values()), None) if isinstance(variant, dict) else variant
     if isinstance(stamp, dict):
         seconds, nanos = stamp.get("timeInSeconds"), stamp.get("offsetInNanos", 0)
-        stamp = seconds * _NANOSECONDS + nanos if isinstance(seconds, int) and isinstance(nanos, int) else seconds
+        stamp = seconds * NANOSECONDS + nanos if isinstance(seconds, int) and isinstance(nanos, int) else seconds
     return {"property": payload.get("propertyId"), "value": value, "quality": one.get("quality"), "time": stamp}
 
 

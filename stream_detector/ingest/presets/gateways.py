@@ -9,7 +9,7 @@ from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.shapes import describe_document
 from stream_detector.readings import Record
 
-_MEMBERS_OF_A_VALUE = {
+MEMBERS_OF_A_VALUE = {
     "Value",
     "Body",
     "Type",
@@ -19,6 +19,8 @@ _MEMBERS_OF_A_VALUE = {
     "ServerTimestamp",
     "SourcePicoseconds",
 }
+#: Messages of OPC UA that hold no reading.
+WITHOUT_VALUES = ("ua-keepalive", "ua-metadata")
 
 
 def has(document: object, *names: str) -> bool:
@@ -49,7 +51,7 @@ def unfold_kepware(document: object, _: Record) -> object:
     if isinstance(document, list):
         return {"values": document}
     if isinstance(document, dict) and "timestamp" in document and isinstance(document.get("values"), list):
-        return {"t": document["timestamp"], "values": document["values"]}
+        document["t"] = document["timestamp"]
     return document
 
 
@@ -111,7 +113,7 @@ def unfold_opcua(document: object, _: Record) -> object:
         messages = [messages]
     if not isinstance(messages, list):
         raise RejectionError("values_missing", f"Messages is not a list; {describe_document(document)}")
-    kept = [one for one in messages if isinstance(one, dict) and one.get("MessageType") not in ("ua-keepalive", "ua-metadata")]
+    kept = [one for one in messages if isinstance(one, dict) and one.get("MessageType") not in WITHOUT_VALUES]
     return [_data_set(document, one) for one in kept]
 
 
@@ -128,7 +130,7 @@ def _data_set(network: Mapping[str, Any], message: Mapping[str, Any]) -> dict[st
 
 def _field(name: str, value: object, time: object) -> dict[str, Any]:
     """Return one value: plain, with its type (reversible encoding), or with status and times (DataValue)."""
-    if not isinstance(value, dict) or not value.keys() <= _MEMBERS_OF_A_VALUE:
+    if not isinstance(value, dict) or not value.keys() <= MEMBERS_OF_A_VALUE:
         return {"name": name, "value": value, "time": time}
     inner = value.get("Value", value.get("Body"))
     if isinstance(inner, dict):
