@@ -6,7 +6,6 @@ import argparse
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,11 @@ import numpy as np
 
 from stream_detector.assembly import decision_rules
 from stream_detector.commands.argument_types import count
+from stream_detector.commands.evaluate_input import read_baseline_training, read_labelled
+from stream_detector.commands.file_options import add_file_options
 from stream_detector.commands.parsing_options import add_time_zone_option, parsing_of
-from stream_detector.commands.progress import print_to_stderr, score_with_progress, track
+from stream_detector.commands.progress import score_with_progress, track
 from stream_detector.commands.settings_options import add_settings_options, settings_of
-from stream_detector.errors import InputDataError
 from stream_detector.files import check_output_directory, write_texts
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from stream_detector.evaluation.offline_scoring import ScoredRows
     from stream_detector.evaluation.report import About
     from stream_detector.evaluation.scorecard import EvaluationConfig, Scorecard
-    from stream_detector.ingest.parsing import Parsing
     from stream_detector.readings import Float64Array
     from stream_detector.settings.schema import Settings
     from stream_detector.tables.dataset import Dataset
@@ -45,13 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="FILE",
-        help="CSV or Parquet, sorted by time: sensor_id, timestamp, the model's features, and the label",
+        help="CSV or Parquet, sorted by time: sensor_id, timestamp, the model's features, and the label. Other tables are read "
+        "as `convert` reads them",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help=f"directory to write {REPORT} and {PAGE} to")
     _add_label_options(parser)
     _add_measure_options(parser)
     add_time_zone_option(parser)
     add_settings_options(parser)
+    add_file_options(parser.add_argument_group("form of the files (default: as they look)"))
 
 
 def _add_label_options(parser: argparse.ArgumentParser) -> None:
@@ -100,24 +101,15 @@ def main(arguments: argparse.Namespace) -> int:
     from stream_detector.evaluation.explanation_check import check_explanations
     from stream_detector.evaluation.report import build_report
     from stream_detector.evaluation.verdict import verdict_lines
-    from stream_detector.tables.dataset import clean, read_dataset
     from stream_detector.tables.rises import with_rises
-    from stream_detector.tables.time_checks import check_order
 
     check_output_directory(arguments.output, arguments.model)
     settings = settings_of(arguments)
     scorer = KerasScorer(arguments.model, settings.model.tile_rows, settings.model.threads or usual_threads())
     features = scorer.spec.features
     parsing = parsing_of(arguments, settings, scorer.spec)
-    read = partial(read_dataset, features=features, parsing=parsing)
-    dataset = read(arguments.input)
-    where = ", ".join(map(str, arguments.input))
-    for note in (*dataset.notes, *check_order(where, dataset.codes, dataset.times_ms, dataset.sensors)):
-        print_to_stderr(note)
-    truth = _truth(arguments, dataset, parsing)
-    if unknown := [name for name in dataset.unread if name != arguments.label_column]:
-        print_to_stderr(f"ignored, unknown to the model: {', '.join(unknown)}")
-    training = clean(read(arguments.baseline_training))[0] if arguments.baseline_training else None
+    dataset, truth = read_labelled(arguments, features, parsing)
+    training = read_baseline_training(arguments, features, parsing)
     config = evaluation_config(scorer, settings, arguments.vus_window, arguments.seed)
     scored = score_with_progress(scorer, dataset, settings)
     if counters := scorer.spec.counters:
@@ -136,24 +128,6 @@ def main(arguments: argparse.Namespace) -> int:
     _write(arguments.output, evaluation, _plots(scorecards, arguments.pictures, scorer, config))
     _print(evaluation, arguments.output)
     return 0
-
-
-def _truth(arguments: argparse.Namespace, dataset: Dataset, parsing: Parsing) -> GroundTruth:
-    """Read the labels from the source that the options name."""
-    from stream_detector.evaluation.labels import labels_of_column, labels_of_events, labels_of_file
-
-    column = arguments.label_column
-    if arguments.events:
-        return labels_of_events(arguments.events, dataset, parsing)
-    if arguments.labels:
-        return labels_of_file(arguments.labels, column, dataset, parsing)
-    if column in dataset.features:
-        msg = (
-            f"column {column} is a feature of the model, so it was trained on the labels; "
-            f"train again with --ignore-columns {column}, or name another column with --label-column"
-        )
-        raise InputDataError(msg)
-    return labels_of_column(arguments.input, column)
 
 
 def _gap_limits_ms(dataset: Dataset, settings: Settings) -> Float64Array:

@@ -15,7 +15,7 @@ from stream_detector.evaluation.event_rows import rows_of_events
 from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
 from stream_detector.ingest.times import text_time
-from stream_detector.readings import BoolArray, Int32Array, Int64Array
+from stream_detector.readings import BoolArray, Float64Array, Int32Array, Int64Array
 from stream_detector.state.known_sensors import ONLY_SENSOR
 from stream_detector.tables.columns import SENSOR_COLUMN
 from stream_detector.tables.dataset import Dataset
@@ -50,6 +50,14 @@ def labels_of_column(paths: Sequence[Path], column: str) -> GroundTruth:
     return GroundTruth(np.concatenate([_labels(_table(path, column), column) for path in paths]), f"column {column}")
 
 
+def labels_of_values(values: Float64Array, column: str, where: str) -> GroundTruth:
+    """Take the labels [N] from the values of a column that was read with the dataset, for people named `where`.
+
+    Raises InputDataError if a row has a value other than 0 and 1.
+    """
+    return GroundTruth(_zero_or_one(values, f"{where}: row", column), f"column {column}")
+
+
 def labels_of_file(path: Path, column: str, dataset: Dataset, parsing: Parsing = USUAL_PARSING) -> GroundTruth:
     """Read the labels from a file with columns sensor_id, timestamp and `column`, matched by sensor and time.
 
@@ -68,7 +76,10 @@ def labels_of_file(path: Path, column: str, dataset: Dataset, parsing: Parsing =
     if absent.any():
         row = int(absent.argmax())
         reading = f"{dataset.sensors[dataset.codes[row]]} at {iso_time(int(dataset.times_ms[row]))}"
-        msg = f"{path}: no label for {reading} and {int(absent.sum()) - 1} other readings; every reading needs one"
+        msg = (
+            f"{path}: no label for {reading} and {int(absent.sum()) - 1} other readings; every reading needs one "
+            f"(--events takes spans of time instead)"
+        )
         raise InputDataError(msg)
     elsewhere = int((codes < 0).sum())
     notes = (f"{elsewhere:,} labels belong to sensors that are not in the input",) if elsewhere else ()
@@ -88,21 +99,28 @@ def labels_of_events(path: Path, dataset: Dataset, parsing: Parsing = USUAL_PARS
     return GroundTruth(labels, f"events of {path}", notes, silences)
 
 
+def no_labels(path: Path, column: str, found: Sequence[str]) -> InputDataError:
+    """Return an error of a file that has no labels."""
+    return InputDataError(f"{path}: no column {column!r} with the labels (found: {', '.join(found)}); {_OTHER_SOURCES}")
+
+
 def _table(path: Path, column: str, parsing: Parsing = USUAL_PARSING) -> Table:
     table = read_table(path, features=(column,), parsing=parsing)
     if column not in table.columns:
-        msg = f"{path}: no column {column!r} with the labels (found: {', '.join(table.unread)}); {_OTHER_SOURCES}"
-        raise InputDataError(msg)
+        raise no_labels(path, column, table.unread)
     return table
 
 
 def _labels(table: Table, column: str) -> BoolArray:
-    values = table.columns[column]
+    return _zero_or_one(table.columns[column], f"{table.path}: data row", column)
+
+
+def _zero_or_one(values: Float64Array, where: str, column: str) -> BoolArray:
     wrong = (values != 0.0) & (values != 1.0)  # NaN is wrong too
     if wrong.any():
         row = int(wrong.argmax())
         value = "is empty or not a number" if np.isnan(values[row]) else f"is {values[row]:g}"
-        msg = f"{table.path}: data row {row + 1}, column {column} {value}; a label is 0 (normal) or 1 (anomalous)"
+        msg = f"{where} {row + 1}, column {column} {value}; a label is 0 (normal) or 1 (anomalous)"
         raise InputDataError(msg)
     return np.asarray(values == 1.0)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -105,6 +107,66 @@ def test_labels_may_be_in_a_column_in_another_file_or_in_events(evaluate: Evalua
         figures.append({key: read_report(tmp_path)[key] for key in ("detectors", "sensors", "rows")})
 
     assert figures[0] == figures[1] == figures[2]
+
+
+def foreign(path: Path, source: Path) -> Path:
+    """Write the readings of a file as a plant would: semicolons, decimal commas, local dates, Windows-1252."""
+    with source.open(newline="") as file:
+        names, *rows = csv.reader(file)
+    lines = [";".join(["Anlage", "Zeit", *names[2:]])]
+    for sensor, time, *values in rows:
+        local = datetime.fromtimestamp(int(time), UTC).astimezone(ZoneInfo("Europe/Berlin"))
+        lines.append(";".join([sensor, f"{local:%d.%m.%Y %H:%M:%S}", *(value.replace(".", ",") for value in values)]))
+    path.write_bytes("\r\n".join([*lines, ""]).encode("cp1252"))
+    return path
+
+
+def as_tags(path: Path, source: Path) -> Path:
+    """Write the readings of a file as a long table: a row for each value, the label as a tag of its own."""
+    with source.open(newline="") as file:
+        names, *rows = csv.reader(file)
+    lines = ["timestamp,machine,tag,value"]
+    lines += [f"{row[1]},{row[0]},{name},{value}" for row in rows for name, value in zip(names[2:], row[2:], strict=True)]
+    path.write_text("\n".join([*lines, ""]))
+    return path
+
+
+def test_files_of_other_forms_give_the_same_report(evaluate: Evaluate, tmp_path: Path) -> None:
+    source = write_readings(tmp_path / "own.csv")
+    wide, long = foreign(tmp_path / "wide.txt", source), as_tags(tmp_path / "long.csv", source)
+    truth = write_readings(tmp_path / "truth.csv")
+
+    reports = []
+    for options in (
+        ("--input", source),
+        ("--input", wide, "--time-zone", "Europe/Berlin"),
+        ("--input", wide, "--time-zone", "Europe/Berlin", "--labels", truth),
+        ("--input", long),
+    ):
+        assert evaluate(*options) == 0
+        reports.append(read_report(tmp_path)["detectors"][PRODUCT])
+
+    assert reports[0]["pooled"]["events_found"] == 1
+    assert reports[1:] == [reports[0]] * 3
+
+
+def test_the_healthy_readings_of_the_baselines_may_be_of_another_form(evaluate: Evaluate, tmp_path: Path) -> None:
+    source = write_readings(tmp_path / "own.csv")
+    healthy = foreign(tmp_path / "healthy.txt", write_readings(tmp_path / "healthy.csv", fault=False, label=None))
+
+    assert evaluate("--input", source, "--baseline-training", healthy) == 0
+
+    assert {sensor["baselines_fitted_to"] for sensor in read_report(tmp_path)["sensors"]} == {"training file"}
+
+
+def test_a_foreign_file_without_labels_is_refused_with_what_to_name(
+    evaluate: Evaluate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = foreign(tmp_path / "plain.txt", write_readings(tmp_path / "own.csv", label=None))
+
+    assert evaluate("--input", plain) == 1
+
+    assert "plain.txt: no column 'label' with the labels" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_healthy_file_gives_false_alarm_figures_only(

@@ -49,13 +49,16 @@ def read_files(
     ignore: Collection[str] = (),
     parsing: Parsing = USUAL_PARSING,
     options: FileOptions = AS_IT_LOOKS,
+    *,
+    beside: Sequence[str] = (),
 ) -> ReadFiles:
     """Read files, folders and archives as one dataset, as `read_dataset` does for files in the product's own form.
 
-    A long table, and any table if an interval is named, gives rows by sensor and time; other tables keep their rows. Raises
-    InputDataError, which names the file and, where possible, row and column.
+    A long table, and any table if an interval is named, gives rows by sensor and time; other tables keep their rows. Columns
+    of `beside` that are there follow the `features`. Raises InputDataError, which names the file and, where possible, row and
+    column.
     """
-    wanted = Wanted(ignore, features, parsing, options)
+    wanted = Wanted(ignore, features if features is None else (*features, *beside), parsing, options)
     tables: list[Table] = []
     values: list[Values] = []
     understood: list[Understood] = []
@@ -76,8 +79,9 @@ def read_files(
     if values:
         table, joined = _join(values, wanted, understood)
         tables = [table]
-    if joined is not None and features is not None:
-        tables = [_selected(tables[0], features)]
+    if features is not None:
+        features = (*features, *_present(tables, beside))
+        tables = [_selected(tables[0], features)] if joined else tables
     dataset = dataset_of(tables, paths, features, () if joined else ignore)
     return ReadFiles(dataset, tuple(understood), joined)
 
@@ -95,6 +99,18 @@ def _read_one(source: Source, wanted: Wanted) -> tuple[Table | Values, Understoo
         return _read_foreign(source, wanted)
     except InputDataError as error:
         raise (error if own_error is None or _names_a_cure(error) else own_error) from None
+
+
+def _present(tables: Sequence[Table], names: Sequence[str]) -> list[str]:
+    """Return the columns that all tables have. Raises InputDataError for one that only some of them have."""
+    found = []
+    for name in names:
+        without = [table.path for table in tables if name not in table.columns]
+        if without and len(without) < len(tables):
+            msg = f"{without[0]}: no column {name}, which other files have"
+            raise InputDataError(msg)
+        found += [] if without else [name]
+    return found
 
 
 def _names_a_cure(error: InputDataError) -> bool:
