@@ -8,15 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from stream_detector.adapters.kafka.span_reader import KafkaReader
 from stream_detector.assembly import input_assembly
 from stream_detector.commands.input_payload import reader_of
 from stream_detector.commands.run_model import topic_decoder
+from stream_detector.commands.settings_options import copyable
 from stream_detector.commands.train_process import Ended, TrainProcess
 from stream_detector.errors import InputDataError, ModelError, RetriableError, StreamDetectorError
 from stream_detector.gate.promotion import promotion_warning
-from stream_detector.model_store.candidate import CandidatePlace, is_learned
+from stream_detector.model_store.candidate import TRAINING_TEXT, CandidatePlace, is_learned
 from stream_detector.model_store.model_directory import is_absent, load_artifact
 from stream_detector.service.collection import Amount, Enough, describe_collection
 from stream_detector.service.learning_status import COLLECTING, TRAINING, WAITING, LearningStatus
@@ -166,7 +168,7 @@ class Learner:
         def progress(text: str) -> None:
             self._status.say(TRAINING, f"training: {text}, from records of {times[0]} to {times[1]}")
 
-        return TrainProcess(settings.learning, arguments, lock, lambda line: logger.info("training: %s", line), progress)
+        return TrainProcess(settings.learning, arguments, lock, progress)
 
     def _conclude(self, ended: Ended) -> None:
         """Promote the candidate if it is good enough; else say why not, and when the next attempt is."""
@@ -175,15 +177,28 @@ class Learner:
                 self._most_records = max(_FEWEST_RECORDS, self._most_records // 2)
             self._fail("failed", f"the training failed: {ended.failure}")
             return
+        self._place.keep_report("\n".join(ended.report))
         try:
             promotion_warning(load_artifact(self._place.candidate).report, refuse=True)
         except ModelError as error:
             where = self._place.reject()
+            self._log_training("rejected", ended, where)
             self._fail("rejected", f"what was learned is not good enough: {_reason(error)}. It is in {where}")
             return
         self._place.promote()
         self._status.attempted("promoted")
+        self._log_training("promoted", ended, self._settings.model.directory)
         logger.info("learning: there is a model in %s; the service takes it over", self._settings.model.directory)
+
+    def _log_training(self, outcome: str, ended: Ended, directory: Path) -> None:
+        """Log what the training said, in one record."""
+        more = copyable(f"stream-detector train --from-topic --output {self._settings.model.directory}", self._options)
+        lines = [
+            f"training: {outcome}",
+            *ended.summary,
+            f"the whole report: {directory / TRAINING_TEXT}; with more of the topic: {more}",
+        ]
+        logger.info("%s", "\n  ".join(lines), extra={"outcome": outcome})
 
     def _fail(self, outcome: str, why: str) -> None:
         self._status.attempted(outcome)

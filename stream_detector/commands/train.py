@@ -145,7 +145,8 @@ def main(arguments: argparse.Namespace) -> int:
     say = partial(console.print, soft_wrap=True)
     dataset, repairs = clean(read_topic(arguments, console) if arguments.from_topic else read_files(arguments, say))
     dataset, left_out = chosen_rows(dataset, arguments)
-    for note in (*dataset.notes, *(f"repaired: {repair}" for repair in repairs), *left_out):
+    notes = [*dataset.notes, *(f"repaired: {repair}" for repair in repairs), *left_out]
+    for note in notes:
         say(note)
     inspection = inspect(dataset, choices_of(arguments))
     for note in (*inspection.notes, *notes_for_run(arguments, inspection.left_out)):
@@ -157,6 +158,9 @@ def main(arguments: argparse.Namespace) -> int:
     trained = _train(prepared, place, settings, bars, arguments.only_while)
     if arguments.part_of_run:
         trained = replace(trained, artifact=marked_as_learned(trained.artifact))
+        from stream_detector.commands.train_summary import print_summary
+
+        print_summary(inspection.dataset, [*notes, *inspection.notes], trained.verdict, trained.gate_result, say)
     return _save(trained, place, arguments, console)
 
 

@@ -25,6 +25,8 @@ WIDTH = 78
 
 #: What a line of progress begins with.
 PROGRESS = "progress: "
+#: What a line of the summary begins with that a training of `run` prints.
+SHORT = "in short: "
 
 
 def progress_lines(console: Console) -> Progress:

@@ -10,15 +10,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from stream_detector.commands.train_bounded import MEMORY_EXIT_CODE
-from stream_detector.commands.train_output import PROGRESS
+from stream_detector.commands.train_output import PROGRESS, SHORT
 from stream_detector.settings.learning_settings import LearningSettings
 
 _LOOK_SECONDS = 0.5
 _END_SECONDS = 5.0
 _LAST_LINES = 3
+#: Lines of the report that are kept.
+_MOST_LINES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Ended:
 
     failure: str | None  # None: it wrote a model
     needs_less: bool = False  # it took too much memory or time
+    summary: tuple[str, ...] = ()  # what it says in short
+    report: tuple[str, ...] = ()  # all that it printed, without its progress
 
 
 def cores_of(settings: LearningSettings, available: int) -> int:
@@ -40,13 +44,21 @@ def available_cores() -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class _Output:
+    """What a training printed; bounded."""
+
+    summary: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_LINES))
+    report: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_LINES))
+    last: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
+
+
+@dataclass(frozen=True, slots=True)
 class TrainProcess:
-    """A training to run. `on_line` and `on_progress` get its output, line by line, from a thread of their own."""
+    """A training to run. `on_progress` gets its progress, line by line, from a thread of its own."""
 
     settings: LearningSettings
     arguments: Sequence[str]  # of `train`
     lock: int  # a descriptor, which it holds as well
-    on_line: Callable[[str], None]
     on_progress: Callable[[str], None]
 
     def run(self, stop: threading.Event) -> Ended:
@@ -64,8 +76,8 @@ class TrainProcess:
             text=True,
             errors="replace",
         )
-        last: deque[str] = deque(maxlen=_LAST_LINES)
-        reading = threading.Thread(target=self._read, args=(process, last), name="training-output", daemon=True)
+        output = _Output()
+        reading = threading.Thread(target=self._read, args=(process, output), name="training-output", daemon=True)
         reading.start()
         try:
             is_late = self._wait(process, stop)
@@ -74,7 +86,8 @@ class TrainProcess:
             reading.join(_END_SECONDS)
             if process.stdout is not None and not reading.is_alive():
                 process.stdout.close()
-        return self._ended(process.returncode, last, is_late=is_late)
+        ended = self._ended(process.returncode, output.last, is_late=is_late)
+        return replace(ended, summary=tuple(output.summary), report=tuple(output.report))
 
     def _wait(self, process: subprocess.Popen[str], stop: threading.Event) -> bool:
         """Return whether its time was over before it ended."""
@@ -84,15 +97,17 @@ class TrainProcess:
                 return True
         return False
 
-    def _read(self, process: subprocess.Popen[str], last: deque[str]) -> None:
+    def _read(self, process: subprocess.Popen[str], output: _Output) -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            text = line.strip()
+            text = line.rstrip()
             if text.startswith(PROGRESS):
                 self.on_progress(text.removeprefix(PROGRESS))
-            elif text:
-                last.append(text)
-                self.on_line(text)
+            elif text.startswith(SHORT):
+                output.summary.append(text.removeprefix(SHORT))
+            else:
+                output.report.append(text)
+                output.last.extend([text.strip()] if text.strip() else [])
 
     def _ended(self, code: int, last: Sequence[str], *, is_late: bool) -> Ended:
         settings = self.settings

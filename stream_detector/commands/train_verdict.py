@@ -59,7 +59,7 @@ def faults_answer(alarms: AlarmDrill, result: GateResult, has_network: bool = Tr
     kinds = alarms.result.by_kind()
     if not kinds:
         text = "Nobody knows: no faults could be injected, since the held-back readings are too few or never change."
-        return _answer(2, "What will it find?", f"{text} {_promotion(result)} {_network(has_network)}")
+        return _answer(2, "What will it find?", f"{text} {promotion_text(result)} {_network(has_network)}")
     injected, found = sum(one.injected for one in kinds), sum(one.found for one in kinds)
     good = [one.text for one in kinds if one.found >= RELIABLE * one.injected]
     bad = [one.text for one in kinds if one.found <= HARDLY * one.injected]
@@ -70,7 +70,7 @@ def faults_answer(alarms: AlarmDrill, result: GateResult, has_network: bool = Tr
         f"Sometimes: {'; '.join(some)}." if some else "",
         f"Hardly or never: {'; '.join(bad)}." if bad else "",
         _without_features(alarms.missing),
-        _promotion(result, alarms.missing),
+        promotion_text(result, alarms.missing),
         _network(has_network),
     ]
     return _answer(2, "What will it find?", " ".join(filter(None, parts)))
@@ -129,7 +129,7 @@ def _without_features(missing: MissingCheck | None) -> str:
     )
 
 
-def _promotion(result: GateResult, missing: MissingCheck | None = None) -> str:
+def promotion_text(result: GateResult, missing: MissingCheck | None = None) -> str:
     """Say in words whether the model is promoted: whether it beats windowed PCA, and stands missing features."""
     if result.promoted is None:
         return "It could not be compared with a simple detector (windowed PCA)."

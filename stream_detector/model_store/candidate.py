@@ -24,6 +24,8 @@ from stream_detector.model_store.serialization import REPORT
 
 #: In report.json of a model that `run` learned by itself.
 LEARNED_KEY = "learned_by_run"
+#: In the directory of such a model: what its training said, as text.
+TRAINING_TEXT = "training.txt"
 
 
 def is_learned(directory: Path) -> bool:
@@ -84,6 +86,11 @@ class CandidatePlace:
             yield descriptor
         finally:
             os.close(descriptor)
+
+    def keep_report(self, text: str) -> None:
+        """Put what the training said beside the candidate's files, of whose checks it is no part. Raises ModelError."""
+        with _explained(self.model):
+            (self.candidate / TRAINING_TEXT).write_text(f"{text.strip()}\n", encoding="utf-8")
 
     def promote(self) -> None:
         """Make the candidate the model, in one step. Raises ModelError if something else is there meanwhile."""

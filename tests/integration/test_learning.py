@@ -162,7 +162,16 @@ def test_a_model_is_learned_takes_over_and_finds_a_fault_although_everything_was
     assert service.metric('learning_attempts_total{outcome="promoted"}') == 1
     assert service.metric("rules_only") == 0
     assert readiness(service) == {"status": "ready"}
-    assert any("training: from records of" in message for message in messages(service))
+    said = messages(service)
+    assert any("training: from records of" in message for message in said)
+    (summary,) = [message for message in said if message.startswith("training: ")]
+    lines = summary.splitlines()
+    assert lines[0] == "training: promoted"
+    assert lines[1].startswith("  1,600 readings of 2 sensors, 2 features (temperature, pressure) 2026-01-01")
+    assert any("injected faults in time, at 500 false alarms a sensor and day" in line for line in lines)
+    assert lines[-1].startswith(f"  the whole report: {plant.model / 'training.txt'}; ")
+    assert len(lines) < 12
+    assert "2. What will it find?" in (plant.model / "training.txt").read_text()
     assert service.stop() == 0
 
 
