@@ -167,7 +167,7 @@ def test_a_model_is_learned_takes_over_and_finds_a_fault_although_everything_was
     (summary,) = [message for message in said if message.startswith("training: ")]
     lines = summary.splitlines()
     assert lines[0] == "training: promoted"
-    assert lines[1].startswith("  1,600 readings of 2 sensors, 2 features (temperature, pressure) 2026-01-01")
+    assert lines[1].startswith("  1,600 readings of 2 sensors, 2 features (pressure, temperature) 2026-01-01")
     assert any("injected faults in time, at 500 false alarms a sensor and day" in line for line in lines)
     assert lines[-1].startswith(f"  the whole report: {plant.model / 'training.txt'}; ")
     assert len(lines) < 12
