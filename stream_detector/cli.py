@@ -21,7 +21,7 @@ from stream_detector.errors import StreamDetectorError
 from stream_detector.service.early_stop import end_at_once
 
 COMMANDS = {
-    "init": "look at a topic and write settings for it",
+    "init": "look at a topic or files and write settings for it",
     "run": "read the sensor topic and publish anomaly events (the service)",
     "train": "train a model on files or on the topic",
     "convert": "write files of any form as one table, and say what was understood",

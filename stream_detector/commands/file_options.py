@@ -71,6 +71,26 @@ def file_options(arguments: argparse.Namespace) -> FileOptions:
     )
 
 
+def typed_again(options: FileOptions) -> list[str]:
+    """Return the options as a user types them, for another command on the same files."""
+    marks = {mark: name for name, mark in DECIMAL_MARKS.items()}
+    long = options.long
+    given = (
+        ("--time-column", ",".join(options.time_columns)),
+        ("--time-format", options.time_format),
+        ("--decimal", marks[options.decimal] if options.decimal else None),
+        ("--delimiter", options.delimiter),
+        ("--encoding", options.encoding),
+        ("--long", ",".join((long.time, long.tag, long.value, long.sensor, long.quality)).rstrip(",") if long else None),
+        ("--sensor-column", options.sensor_column),
+        ("--sensor-from", options.sensor_from),
+        ("--every", f"{options.every_ms}ms" if options.every_ms else None),
+        ("--hold", f"{options.hold_ms}ms" if options.hold_ms else None),
+        ("--good-quality", ",".join(options.good_quality)),
+    )
+    return [text for name, value in given if value for text in (name, value)]
+
+
 def add_row_options(parser: argparse._ActionsContainer) -> None:
     """Declare --exclude and --only-while."""
     add_exclude_option(parser)

@@ -1,4 +1,4 @@
-"""`stream-detector init`: look at a topic, say what it holds, and write settings that `run` can use as they are."""
+"""`stream-detector init`: look at a topic or at files, say what is there, and write settings that can be used as they are."""
 
 from __future__ import annotations
 
@@ -7,32 +7,62 @@ import json
 import os
 from pathlib import Path
 
+from stream_detector.commands.column_options import names
+from stream_detector.commands.file_options import add_file_options
+from stream_detector.commands.init_files import next_steps, propose_for_files
 from stream_detector.commands.init_topic import propose_for_topic
+from stream_detector.commands.parsing_options import add_time_zone_option
 from stream_detector.discovery.proposal import Proposal, toml_text
-from stream_detector.errors import InputDataError
+from stream_detector.errors import InputDataError, SettingsError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--brokers", required=True, metavar="HOST:PORT", help="brokers, separated by commas")
-    parser.add_argument("--topic", required=True, help="topic of the readings; it is only read, without a consumer group")
+    parser.add_argument("--brokers", metavar="HOST:PORT", help="brokers, separated by commas")
+    parser.add_argument("--topic", help="topic of the readings; it is only read, without a consumer group")
+    parser.add_argument(
+        "--input", type=Path, nargs="+", metavar="FILE", help="files instead of a topic: tables, archives, folders of these"
+    )
     parser.add_argument("--output", type=Path, default=Path("detector.toml"), metavar="FILE", help="settings file to write")
     parser.add_argument("--force", action="store_true", help="overwrite the file if it is there")
     parser.add_argument("--redis-url", default="redis://localhost:6379/0", metavar="URL", help="state store for the settings")
     parser.add_argument("--registry-url", metavar="URL", help="schema registry, if the records need one")
+    add_time_zone_option(parser)
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
+    files = parser.add_argument_group("form of the files (default: as they look)")
+    files.add_argument("--ignore-columns", type=names, default=(), metavar="A,B", help="columns that are not features")
+    add_file_options(files)
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Look, say, write; return the exit code."""
+    _check(arguments)
+    if arguments.input:
+        found = propose_for_files(arguments)
+        proposal, next_lines = found.proposal, next_steps(found, arguments.input, arguments.output)
+        of = ", ".join(map(str, arguments.input))
+    else:
+        proposal = propose_for_topic(
+            arguments.brokers, arguments.topic, arguments.redis_url, arguments.registry_url, str(arguments.time_zone or "")
+        )
+        next_lines, of = f"  stream-detector run --config {arguments.output}", f"topic {arguments.topic}"
+    _write(arguments.output, toml_text(proposal, f"Written by stream-detector init for {of}."))
+    _say(arguments, proposal, next_lines)
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Raise an error for options that say neither or both, and for a file that is there."""
+    is_of_topic = arguments.brokers or arguments.topic
+    if arguments.input and is_of_topic:
+        msg = "give either --brokers and --topic, or --input"
+        raise SettingsError(msg)
+    if not arguments.input and not (arguments.brokers and arguments.topic):
+        msg = "what is to be looked at? Give --brokers HOST:PORT and --topic, or --input FILE"
+        raise SettingsError(msg)
     if arguments.output.exists() and not arguments.force:
         msg = f"{arguments.output} is there already; give another --output, or --force to overwrite it"
         raise InputDataError(msg)
-    proposal = propose_for_topic(arguments.brokers, arguments.topic, arguments.redis_url, arguments.registry_url)
-    text = toml_text(proposal, f"Written by stream-detector init for topic {arguments.topic}.")
-    _write(arguments.output, text)
-    _say(arguments, proposal)
-    return 0
 
 
 def _write(path: Path, text: str) -> None:
@@ -46,13 +76,14 @@ def _write(path: Path, text: str) -> None:
         raise InputDataError(msg) from None
 
 
-def _say(arguments: argparse.Namespace, proposal: Proposal) -> None:
+def _say(arguments: argparse.Namespace, proposal: Proposal, next_lines: str) -> None:
     out = arguments.output
     if arguments.json:
+        commands = [line.strip() for line in next_lines.splitlines() if line.startswith("  ")]
         found = {"found": proposal.found, "not_sure": proposal.doubts, "settings": proposal.settings(), "output": str(out)}
-        print(json.dumps(found, ensure_ascii=False, indent=2))  # noqa: T201 - the command prints
+        print(json.dumps({**found, "next": commands}, ensure_ascii=False, indent=2))  # noqa: T201 - the command prints
         return
     for line in (*proposal.found, *(f"Not sure: {doubt}" for doubt in proposal.doubts)):
         print(line)  # noqa: T201 - the command prints
-    next_step = f"Wrote {out}: each setting has its reason beside it. Next:\n\n  stream-detector run --config {out}"
+    next_step = f"Wrote {out}: each setting has its reason beside it. Next:\n\n{next_lines}"
     print(f"\n{next_step}")  # noqa: T201 - the command prints

@@ -30,25 +30,29 @@ _PER_READ = 5_000
 _ANY_CLOCK_MS = 15 * 3_600_000
 
 
-def propose_for_topic(brokers: str, topic: str, redis_url: str, registry_url: str | None) -> Proposal:
+def propose_for_topic(brokers: str, topic: str, redis_url: str, registry_url: str | None, time_zone: str = "") -> Proposal:
     """Look at a topic and return the settings for it. Blocks, bounded. Raises InputDataError."""
     silence_kafka_client()
     settings = KafkaSettings(brokers=brokers, input_topic=topic)
     facts, records = _sample(settings)
     try:
-        guess, profile, clocks = understand(records, _registry(registry_url))
+        guess, profile, clocks = understand(records, _registry(registry_url), time_zone)
     except ValueError as error:
         msg = f"topic {topic}: {error}. docs/formats.md says what can be read, and how to describe other records"
         raise InputDataError(msg) from None
     return propose(facts, guess, profile, clocks, {"redis_url": redis_url, "registry_url": registry_url or ""})
 
 
-def understand(records: Sequence[Record], registry: Payload | None = None) -> tuple[Guess, Profile, Clocks]:
-    """Return how a sample is read, what its readings look like, and what their clocks show.
+def understand(
+    records: Sequence[Record], registry: Payload | None = None, time_zone: str = ""
+) -> tuple[Guess, Profile, Clocks]:
+    """Return how a sample is read, what its readings look like, and what their clocks show; `time_zone` may be given.
 
     Raises ValueError, with what the records look like, if they cannot be read.
     """
     guess = guess_input(records, registry)
+    if time_zone:
+        guess.set("time_zone", time_zone, "of times without a zone, as given")
     settings = InputSettings(**guess.settings)
     reader = input_reader(settings, registry if settings.payload == "registry" else None)
     # Clocks first: local times that are ahead of their records would be refused, and seen by nobody.

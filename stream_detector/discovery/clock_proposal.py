@@ -26,7 +26,7 @@ def guess_clock(guess: Guess, profile: Profile, clocks: Clocks) -> None:
             f"the clocks of these sensors differ from those of the others: {named}. Set them right: what happens at one time "
             "in the plant is seen at different times here"
         )
-    is_zoneless = 2 * profile.zoneless > profile.readings
+    is_zoneless = 2 * profile.zoneless > profile.readings and "time_zone" not in guess.settings
     if clocks.zone_ms:
         _guess_zone(guess, profile, clocks.zone_ms, is_zoneless=is_zoneless)
     elif is_zoneless and clocks.common_ms is None:

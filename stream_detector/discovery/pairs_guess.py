@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 
 from stream_detector.discovery.document_stats import DocumentStats, document_stats, path_text
 from stream_detector.discovery.guessed import MOST, Guess
+from stream_detector.discovery.tag_names import split_of
 from stream_detector.discovery.time_guess import set_time
 from stream_detector.discovery.usual_names import NAME, NAME_OR_ID, QUALITY, SENSOR, VALUE, best
 from stream_detector.ingest.paths import compile_path
-
-_SEPARATED = re.compile(r".+([./:|\\])[^./:|\\]+")
 
 
 def set_pairs(guess: Guess, stats: DocumentStats, time: tuple[str, ...] | None) -> bool:
@@ -27,7 +24,7 @@ def set_pairs(guess: Guess, stats: DocumentStats, time: tuple[str, ...] | None) 
     if quality is not None:
         guess.set("quality", path_text(quality), f"its values: {', '.join(list(stats.paths[quality].distinct)[:4])}")
     sensor = best(stats, SENSOR, lambda one: one.count == one.distinct.total() and len(one.distinct) <= max(1, one.count // 2))
-    is_gateway = sensor is not None and len(stats.paths[sensor].distinct) == 1 and any(map(_SEPARATED.fullmatch, names))
+    is_gateway = sensor is not None and len(stats.paths[sensor].distinct) == 1 and split_of(list(names)) is not None
     if sensor is not None and sensor not in (time, name) and not is_gateway:
         guess.set("sensor", path_text(sensor), f"it has {len(stats.paths[sensor].distinct)} values")
         guess.set("feature", path_text(name), f"it names the value: {', '.join(list(names)[:4])}")
@@ -62,13 +59,11 @@ def set_items(guess: Guess, stats: DocumentStats, dated: Sequence[tuple[object, 
 
 def _split_tags(guess: Guess, path: tuple[str, ...], names: Sequence[str]) -> None:
     """Take a name such as Line1.Press2.Temp apart if that gives sensors of several features; else each tag is a sensor."""
-    signs = Counter(found[1] for name in names if (found := _SEPARATED.fullmatch(name)))
-    sign, count = signs.most_common(1)[0] if signs else ("", 0)
-    heads = Counter(name.rpartition(sign)[0] for name in names) if sign else Counter[str]()
-    if count >= 0.8 * len(names) and heads and max(heads.values()) > 1:
+    split = split_of(names)
+    if split is not None:
         guess.set("feature", path_text(path), f"it names the value: {', '.join(names[:3])}")
-        pattern = rf"(?P<sensor>.+){re.escape(sign)}(?P<feature>[^{re.escape(sign)}]+)"
-        guess.set("tag_pattern", pattern, f"what is before the last {sign!r} is the machine: {', '.join(list(heads)[:3])}")
+        machines = ", ".join(split.machines[:3])
+        guess.set("tag_pattern", split.pattern, f"what is before the last {split.sign!r} is the machine: {machines}")
         return
     guess.set("sensor", path_text(path), "each tag is a sensor of its own, because nothing says which belong to one machine")
     guess.doubts.append("do some tags belong to one machine? Then set input.tag_pattern, so that they are watched together")

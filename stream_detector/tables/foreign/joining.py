@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class Joined:
     columns: Mapping[str, Float64Array]
     facts: Mapping[str, str]
     notes: tuple[str, ...]
+    options: Mapping[str, str] = field(default_factory=dict)  # with which other files give rows of the same kind
 
 
 def join(reports: Reports, every_ms: int | None, hold_ms: int | None) -> Joined:
@@ -178,7 +179,11 @@ def _at_interval(series: _Series, every: int, hold: int, notes: list[str], *, ch
             f"{unused:,} values came before another of their tag in the same {duration(every / 1000)}: the last was used"
         )
     notes += _rare(series, hold)
-    return Joined(*joined, facts, tuple(notes))
+    return Joined(*joined, facts, tuple(notes), {"--every": _option(every), "--hold": _option(hold)})
+
+
+def _option(ms: int) -> str:
+    return f"{ms}ms" if ms % 1000 else f"{ms // 1000}s"
 
 
 def _held(grid: Int64Array, times: Int64Array, values: Float64Array, every: int, hold: int) -> tuple[Float64Array, BoolArray]:

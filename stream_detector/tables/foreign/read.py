@@ -168,6 +168,7 @@ def _join(values: list[Values], wanted: Wanted, files: list[Understood]) -> tupl
     reports = reports_of(values, wanted.options.sensor_from, wanted.ignore, about)
     joined = join(reports, wanted.options.every_ms, wanted.options.hold_ms)
     about.facts.update(joined.facts)
+    about.options.update(joined.options)
     about.notes.extend(joined.notes)
     about.facts["machines"] = _machines(values, wanted.options)
     lost, notes = together(part.lost for part in values), tuple(note for part in values for note in part.notes)

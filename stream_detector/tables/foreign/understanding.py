@@ -15,6 +15,7 @@ class Understood:
     facts: dict[str, str] = field(default_factory=dict)  # by what it is about, in the order in which they are printed
     is_own: bool = False  # in the product's own form
     notes: list[str] = field(default_factory=list)  # what was dropped or changed, and why
+    options: dict[str, str] = field(default_factory=dict)  # with which other files are understood alike
 
     def as_json(self) -> dict[str, object]:
         """Return the facts and notes for a program."""
