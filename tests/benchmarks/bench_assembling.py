@@ -32,12 +32,12 @@ def messages(number: int, sensors: int, features: int, *, late: bool) -> tuple[I
     return slots, Readings(names, np.zeros(BATCH, np.int32), place, times_ms, values, times_ms + 5)
 
 
-def measure(sensors: int, features: int, *, late: bool = False) -> tuple[float, float]:
+def measure(sensors: int, features: int, *, late: bool = False, batches: int = BATCHES) -> tuple[float, float]:
     """Return the microseconds a message of assembling, and of appending the messages themselves."""
     plain = new_records(sensors, LENGTH, features, 1)
     records = new_records(sensors, LENGTH, features, 1, assembles=True)
     assembling, appending = [], []
-    for number in range(BATCHES):
+    for number in range(batches):
         slots, batch = messages(number, sensors, features, late=late)
         began = time.process_time()
         assemble(records["assembly"][:, 0], slots, batch, Assembly(BUCKET_MS, 60 * BUCKET_MS), LENGTH)

@@ -35,7 +35,7 @@ CONDITIONS = {
 }
 #: How the pages write the units that take several words.
 ELAPSED, CPU = "us a reading", "us of CPU a reading"
-SHORT_UNITS = {ELAPSED: "µs/reading", CPU: "µs CPU/reading"}
+SHORT_UNITS = {ELAPSED: "µs/reading", CPU: "µs CPU/reading", "us of CPU a message": "µs CPU/message"}
 #: How the names of figures begin that describe the run and that no reader decides by: only docs/performance.json has them.
 LEFT_TO_THE_JSON = (
     "events in 1000 readings",
