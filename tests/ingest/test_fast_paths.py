@@ -16,7 +16,7 @@ from stream_detector.ingest.presets.catalog import PRESETS
 from stream_detector.ingest.quality import Quality, judge_of
 from stream_detector.ingest.record_shape import RawReading, RecordShape
 from tests.ingest.foreign import foreign, read
-from tests.ingest.test_presets import SAMPLES
+from tests.ingest.preset_pages import SAMPLES
 
 SCALARS = (
     st.none() | st.booleans() | st.sampled_from([0, 1, 1.0, 192, 2147483648, 1795417920, "", "a", "b", "GOOD", "Bad", "7"])

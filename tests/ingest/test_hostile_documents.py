@@ -17,7 +17,7 @@ from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.input_settings import InputSettings, Preset
 from tests.chaos.corpus import VALUES
 from tests.ingest.foreign import foreign
-from tests.ingest.test_presets import SAMPLES
+from tests.ingest.preset_pages import SAMPLES
 
 DECODERS = {
     name: ShapedDecoder(("temp", "rpm"), InputLimits(ignore_unknown_features=True), input_reader(InputSettings(preset=name)))

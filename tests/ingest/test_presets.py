@@ -1,10 +1,8 @@
-"""Each preset reads its sample of docs/formats.md, and is recognised by it; its other forms; what does not fit is told."""
+"""Each preset reads the sample of its page, and is recognised by it; its other forms; what does not fit is told."""
 
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -13,15 +11,10 @@ from stream_detector.ingest.presets.catalog import NATIVE, PRESETS, preset_of
 from stream_detector.ingest.shapes import explain_record
 from stream_detector.settings.input_settings import Preset
 from tests.ingest.foreign import foreign, read, reason
-
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "formats.md").read_text()
-SAMPLES = {
-    name: (json.loads(sample), [json.loads(line) for line in readings.splitlines()])
-    for name, sample, readings in re.findall(r"\n## ([a-z-]+)\n.*?```json\n(.*?)```\n\n```readings\n(.*?)```", PAGE, re.DOTALL)
-}
+from tests.ingest.preset_pages import DOCS, SAMPLES
 
 
-def test_the_settings_name_the_presets_and_the_page_has_them() -> None:
+def test_the_settings_name_the_presets_and_each_has_a_page() -> None:
     assert set(get_args(Preset)) == {NATIVE, *PRESETS, "influx", "otlp"}
     assert SAMPLES.keys() == PRESETS.keys()
 
@@ -71,6 +64,20 @@ def test_the_line_protocol_and_opentelemetry_are_presets_whose_sensor_names_tags
     document = {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": metrics}]}]}
     assert read(document, preset="otlp") == [("p1", "1795417920000000000", {"vibration[axis=x]": 1.5})]
     assert read(document, preset="otlp", sensor="asset")[0][0] == "press"
+
+
+def test_the_pages_of_the_line_protocol_and_of_opentelemetry_say_what_is_read_in_their_samples() -> None:
+    line = _sample_of("influxdb.md", "").encode()
+    values = {"pump.temperature": 61.2, "pump.pressure": 4, "pump.running": True, "speed": 1500}
+    assert read(line, preset="influx") == [("host=pump-7,site=north", 1795417920250000000, values)]
+    assert read(line, preset="influx", sensor="site,host")[0][0] == "north/pump-7"
+
+    document = json.loads(_sample_of("opentelemetry.md", "json"))
+    assert read(document, preset="otlp") == [("pump-7", "1795417920250000000", {"temperature": 61.2, "vibration[axis=x]": 0.4})]
+
+
+def _sample_of(page: str, language: str) -> str:
+    return (DOCS / page).read_text().split(f"\n```{language}\n", 1)[1].split("```", 1)[0]
 
 
 def _attribute(key: str, value: str) -> dict[str, object]:
