@@ -20,7 +20,7 @@ from stream_detector.ingest.shaped_decoder import ShapedDecoder
 from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.input_settings import InputSettings
 from tests.ingest.foreign import Foreign, read
-from tests.ingest.test_presets import SAMPLES
+from tests.ingest.preset_pages import SAMPLES
 
 RECORDS, ROUNDS = 1024, 41
 FEATURES = ("temp", "rpm", "Temp", "Pressure", "Rpm")
