@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class KerasScorer:
     Windows are scored in tiles of a few shapes that give the same bits, so a window's result does not depend, bit for bit, on
     which windows are scored with it. With several threads, tiles are scored in parallel.
 
-    Raises ModelError if the model cannot be read or its parts do not fit each other.
+    Raises ModelError if the model cannot be read or compiled, or its parts do not fit each other.
     """
 
     def __init__(self, model: Path | Artifact, tile_rows: int = 256, threads: int = 1) -> None:
@@ -61,14 +62,17 @@ class KerasScorer:
         shape = self.spec.window_length, len(self.spec.features)
         normalization = artifact.normalization
         imputation, self._missing_levels = Imputation(artifact.row_moments), artifact.missing_levels
-        sizes = compile_sizes(
-            Tiles(*shape, tile_rows, imputation), lambda tiles: compile_log_errors(members, tiles, normalization)
-        )
-        self._scored = Tiling(sizes, threads, ThreadPoolExecutor(threads, "scoring").map)
+        log_errors = partial(compile_log_errors, members, normalization=normalization)
         # Few windows of a batch are explained, while the next batch is scored: the smallest tiles, in the calling thread.
         self._explained = Tiles(*shape, KERNEL_ROWS, imputation)
         self._explain = compile_explanations(members, self._explained, normalization)
-        self.explain(*sample_windows(1, *shape))
+        try:
+            sizes = compile_sizes(Tiles(*shape, tile_rows, imputation), log_errors)
+            self.explain(*sample_windows(1, *shape))
+        except tf.errors.OpError as error:
+            msg = f"model {artifact.spec.name}: TensorFlow cannot compile it: {str(error).splitlines()[0]}"
+            raise ModelError(msg) from None
+        self._scored = Tiling(sizes, threads, ThreadPoolExecutor(threads, "scoring").map)
 
     def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
         """See detection.scorer.Scorer."""

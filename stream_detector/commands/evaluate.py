@@ -15,6 +15,7 @@ from stream_detector.assembly import decision_rules
 from stream_detector.commands.argument_types import count
 from stream_detector.commands.evaluate_input import read_baseline_training, read_labelled
 from stream_detector.commands.file_options import add_file_options
+from stream_detector.commands.model_start import start_scorer
 from stream_detector.commands.parsing_options import add_time_zone_option, parsing_of
 from stream_detector.commands.progress import score_with_progress, track
 from stream_detector.commands.settings_options import add_settings_options, settings_of
@@ -96,7 +97,6 @@ def _add_measure_options(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Evaluate; return the exit code."""
-    from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
     from stream_detector.evaluation.adaptation import adaptation_notes
     from stream_detector.evaluation.explanation_check import check_explanations
     from stream_detector.evaluation.report import build_report
@@ -105,7 +105,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     check_output_directory(arguments.output, arguments.model)
     settings = settings_of(arguments)
-    scorer = KerasScorer(arguments.model, settings.model.tile_rows, settings.model.threads or usual_threads())
+    scorer = start_scorer(arguments.model, settings)
     features = scorer.spec.features
     parsing = parsing_of(arguments, settings, scorer.spec)
     dataset, truth = read_labelled(arguments, features, parsing)

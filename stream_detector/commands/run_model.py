@@ -17,6 +17,7 @@ from stream_detector.assembly import (
 )
 from stream_detector.commands.connections import Connections
 from stream_detector.commands.input_payload import build_decoder, reader_of
+from stream_detector.commands.model_start import start_scorer
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector
 from stream_detector.detection.rules_only import RulesOnly
@@ -54,12 +55,10 @@ def load_model(settings: Settings) -> Watched:
     That happens before the replica joins the group, so that a slow start delays no rebalance. A model that the settings refuse
     is refused before it is compiled. A model that `run` learned ignores the features that it left out: nobody chose them.
     """
-    from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
-
     artifact = load_artifact(settings.model.directory)
     if warning := promotion_warning(artifact.report, settings.model.refuse_unpromoted):
         logger.warning("model %s %s: %s", artifact.spec.name, artifact.spec.version, warning)
-    scorer = KerasScorer(artifact, settings.model.tile_rows, settings.model.threads or usual_threads())
+    scorer = start_scorer(artifact, settings)
     spec = scorer.spec
     return Watched(
         build_detector(scorer, settings.state, settings.alerts, settings.rules, input_assembly(settings.input)),

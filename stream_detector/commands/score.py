@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from stream_detector.assembly import decision_rules
 from stream_detector.commands.file_options import add_file_options, condition, file_options
+from stream_detector.commands.model_start import start_scorer
 from stream_detector.commands.parsing_options import add_time_zone_option, parsing_of
 from stream_detector.commands.progress import print_to_stderr, score_with_progress
 from stream_detector.commands.score_rows import in_row_order, state_of, with_rows_left_out
@@ -61,7 +62,6 @@ def main(arguments: argparse.Namespace) -> int:
     """Score the file; return the exit code."""
     import numpy as np
 
-    from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
     from stream_detector.evaluation.incident_list import IncidentList
     from stream_detector.evaluation.incident_past import FileRows
     from stream_detector.tables.foreign.read import read_files
@@ -74,7 +74,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise InputDataError(msg)
     check_output_file(output, arguments.input, arguments.model)
     settings = settings_of(arguments)
-    scorer = KerasScorer(arguments.model, settings.model.tile_rows, settings.model.threads or usual_threads())
+    scorer = start_scorer(arguments.model, settings)
     state = arguments.only_while or state_of(scorer.report)
     features = tuple(dict.fromkeys((*scorer.spec.features, *(state.features() if state else ()))))
     parsing = parsing_of(arguments, settings, scorer.spec)

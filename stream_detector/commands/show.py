@@ -18,6 +18,7 @@ from stream_detector.alert_view import Palette, printable
 from stream_detector.assembly import silence_rules
 from stream_detector.commands.argument_types import count
 from stream_detector.commands.inspected import MOST_ALERTS, Inspected, inspected, newest_of, open_store
+from stream_detector.commands.model_start import start_scorer
 from stream_detector.commands.rekey_engine import behind
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.detection.silence import read_note
@@ -136,9 +137,7 @@ def _scored(found: Found, window: StoredWindow, settings: Settings, known: Inspe
         return None, f"the model in {subject.model} has other features or another window than the stored state"
     if status.filled < status.window_length and not status.is_known:
         return None, f"its window is filling, {status.filled} of {status.window_length} readings"
-    from stream_detector.adapters.keras_scorer import KerasScorer
-
-    scorer = KerasScorer(known.artifact, settings.model.tile_rows)
+    scorer = start_scorer(known.artifact, settings, threads=1)
     model = found.judge.model
     table_rows = model.sensors.find([status.sensor])
     records = found.judge.as_of_model(found.records, table_rows)

@@ -65,7 +65,16 @@ class ModelSettings(Group):
     threads: Count | None = Field(
         None, description="Scoring threads; they do not change scores. Unset: one per processor, at most 4."
     )
+    compiled_directory: Path | None = Field(
+        Path("~/.cache/stream-detector"),
+        description="Where compiled programs of models are kept, so that a start takes seconds less. Empty: nowhere.",
+    )
     refuse_unpromoted: bool = Field(False, description="Refuse a model that lost to windowed PCA in training.")
+
+    @field_validator("compiled_directory", mode="before")
+    @classmethod
+    def _empty_is_nowhere(cls, value: object) -> object:
+        return None if value == "" else value
 
     @field_validator("features")
     @classmethod
