@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
 from stream_detector.detection.open_incidents import OpenIncident
+from stream_detector.ingest.memory import Memory
 from stream_detector.ingest.reading_checks import ReadingChecks
 from stream_detector.readings import Decoded, Membership, Message, Record
 
@@ -154,6 +155,7 @@ class Updates:
     whole: Mapping[str, bytes]
     changed: Sequence[SensorUpdate] = ()
     note: str = ""  # replaces that of PartitionMeta
+    kept: Mapping[str, bytes] = field(default_factory=dict)  # of the partition, by name; others stay as they are
 
 
 class StoreVerdict(enum.Enum):
@@ -195,6 +197,9 @@ class StateStore(Protocol):
         but not those with very long names.
         """
 
+    def kept(self, partition: int) -> Mapping[str, bytes]:
+        """Read what is kept of a partition (Updates.kept), whatever its epoch."""
+
     def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> StoreVerdict:
         """Move a partition's state from position `start` to `stop`, all or nothing. Idempotent."""
 
@@ -223,6 +228,10 @@ class Decoder(Protocol):
     """
 
     checks: ReadingChecks
+    memory: Memory | None  # what a record means may depend on records before it: they are in memory, and stored
 
     def decode(self, records: Sequence[Record]) -> Decoded:
         """Turn every record into readings, a rejection, both, or nothing. Never raises because of a record's content."""
+
+    def learn(self, records: Sequence[Record]) -> None:
+        """Bring what `memory` needs of records into it, without decoding their readings. Never raises because of content."""

@@ -97,6 +97,9 @@ class Decoded:
     tombstones: Counter[int] = field(default_factory=Counter)  # records without a value, by partition
     lost: Mapping[int, Counter[Lost]] = field(default_factory=dict)  # by partition: what stood where a value is missing
     excluded: Mapping[int, Counter[str]] = field(default_factory=dict)  # by partition: readings and values left out by settings
+    missing: Mapping[int, Counter[str]] = field(
+        default_factory=dict
+    )  # by partition: messages that nodes sent and are not there
     surplus: Counter[int] = field(default_factory=Counter)  # by partition: readings and rejections beyond one a record
 
     def __len__(self) -> int:

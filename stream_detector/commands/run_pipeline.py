@@ -55,6 +55,7 @@ class Pipelines:
             retry_seconds=bounds.retry_seconds,
             executor=self.executor,
             on_progress=self._on_progress,
+            memory=watched.decoder.memory,
         )
         return build_pipeline(
             Ports(

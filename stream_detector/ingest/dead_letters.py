@@ -13,8 +13,9 @@ from stream_detector.readings import Decoded, Header, Int64Array, Message, Readi
 
 #: Prefix of the headers that this module adds.
 _OUR_HEADERS = "stream_detector."
-#: A sensor that says that it has no value is no fault of the producer, however long it lasts.
-HARMLESS = frozenset(("no_value",))
+#: A sensor that says that it has no value is no fault of the producer, however long it lasts. Nor is a message of a node whose
+#: birth was never read: all goes on when the node is born again.
+HARMLESS = frozenset(("no_value", "alias_unknown"))
 _HINTS = {
     "unknown_features": "With STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore, the service ignores the features that the model "
     "does not know, and rejects a record only if it knows none of them. ",

@@ -12,6 +12,7 @@ REASONS = (
     "schema_unknown",
     "schema_unusable",
     "wrong_type",
+    "alias_unknown",
     "sensor_missing",
     "sensor_too_long",
     "time_missing",

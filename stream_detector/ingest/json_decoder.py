@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from stream_detector.ingest.document import Document, RejectionError
 from stream_detector.ingest.gathering import Gathered
+from stream_detector.ingest.memory import Memory
 from stream_detector.ingest.native_shape import read_document
 from stream_detector.ingest.reading_checks import InputLimits, ReadingChecks
 from stream_detector.readings import Decoded, Record
@@ -25,6 +26,7 @@ class JsonDecoder:
         self._limits = limits
         self._missing = [limits.parsing.missing.of_feature(name) for name in features]
         self.checks = ReadingChecks(features, limits)
+        self.memory: Memory | None = None
 
     def decode(self, records: Sequence[Record]) -> Decoded:
         """Turn every record into one reading, rejection or tombstone, whatever the records contain."""
@@ -42,6 +44,9 @@ class JsonDecoder:
                 continue
             add(record, reading.sensor_id, time, reading.values)
         return gathered.decoded(self._features, self._missing, self.checks, records)
+
+    def learn(self, records: Sequence[Record]) -> None:
+        """Do nothing: what a record means does not depend on others."""
 
     def _read(self, record: Record, value: bytes) -> Document:
         """Decode one record and check everything but time and values; raise RejectionError if it is not a reading."""

@@ -53,9 +53,7 @@ class ReadingChecks:
 
     def known_values(self, values: Mapping[str, Any], record: Record) -> dict[str, Any]:
         """Return the values of known features; raise RejectionError if there are none or if unknown ones cause a rejection."""
-        self.met_unknown = self.met_unknown or any(
-            is_number(value, name, self._limits.parsing.missing) for name, value in values.items() if name not in self.known
-        )
+        self.look_at_unknown(values)
         kept = {name: number for name, number in values.items() if name in self.known}
         new = values.keys() - self.known - self._ignored
         if not new and kept:
@@ -71,6 +69,12 @@ class ReadingChecks:
         where = f"{record.topic} partition {record.partition} offset {record.offset}"
         logger.info("from now on ignoring features that the model does not know, first met in %s: %s", where, unknown)
         return kept
+
+    def look_at_unknown(self, values: Mapping[str, Any]) -> None:
+        """Note whether there is a number of a feature that is not known."""
+        self.met_unknown = self.met_unknown or any(
+            is_number(value, name, self._limits.parsing.missing) for name, value in values.items() if name not in self.known
+        )
 
     def check_sensor(self, sensor: str) -> None:
         """Raise RejectionError if a sensor's name is blank, too long, or no text that can be written."""

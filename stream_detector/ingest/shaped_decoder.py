@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.gathering import Gathered
@@ -26,8 +27,10 @@ class ShapedDecoder:
         self._features = tuple(features)
         self._limits = limits
         self._missing = [limits.parsing.missing.of_feature(name) for name in features]
+        self._reader = reader
         self._shape, self._selection = reader.shape, reader.selection
         self._accepted = set[str]()  # sensors that passed the checks and the selection
+        self.memory = reader.memory
         self.checks = ReadingChecks(features, limits)
 
     def decode(self, records: Sequence[Record]) -> Decoded:
@@ -53,7 +56,13 @@ class ShapedDecoder:
             elif not found:
                 gathered.exclude(record, "record")
             gather(gathered, record, found)
-        return gathered.decoded(self._features, self._missing, self.checks, records)
+        decoded = gathered.decoded(self._features, self._missing, self.checks, records)
+        missing = self._reader.nodes.take_missing() if self._reader.nodes else {}
+        return replace(decoded, missing=missing) if missing else decoded
+
+    def learn(self, records: Sequence[Record]) -> None:
+        """Remember records, whatever they contain, without their readings."""
+        self._reader.learn(records)
 
     def _gather(self, gathered: Gathered, record: Record, found: Sequence[RawReading | RejectionError]) -> None:
         assert gathered.indices is not None
@@ -69,8 +78,8 @@ class ShapedDecoder:
                     continue
                 if not values:
                     raise RejectionError("values_missing", "the reading has no values")
-                if not values.keys() <= self.checks.known:
-                    values = self.checks.known_values(values, record)
+                if not values.keys() <= self.checks.known and not (values := self._known(gathered, record, values)):
+                    continue
                 gathered.add(record, sensor, self.checks.time_ms(sensor, reading.stamp, record), values)
                 gathered.indices.append(index)
             except RejectionError as rejection:
@@ -93,3 +102,11 @@ class ShapedDecoder:
         if len(kept) < len(values):
             gathered.exclude(record, "value", len(values) - len(kept))
         return kept
+
+    def _known(self, gathered: Gathered, record: Record, values: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the values of known features; none if a node has sent others only, which is counted. Raise RejectionError."""
+        if self.memory is not None and self._limits.ignore_unknown_features and not values.keys() & self.checks.known:
+            self.checks.look_at_unknown(values)
+            gathered.exclude(record, "value", len(values))  # a node sends what has changed only
+            return {}
+        return self.checks.known_values(values, record)

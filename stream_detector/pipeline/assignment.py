@@ -86,6 +86,8 @@ class Assignment:
         self._partitions.pop(number, None)
         self._restoring.pop(number, None)
         self._ports.detector.drop(number)
+        if self._ports.decoder.memory is not None:
+            self._ports.decoder.memory.forget(number)
 
     def restore(self, number: int, delay_seconds: float = 0.0) -> None:
         """Begin to restore a partition from scratch. It is not read meanwhile."""

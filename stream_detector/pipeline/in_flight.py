@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from stream_detector.pipeline.partition import Partition
 from stream_detector.ports import Chunk
 from stream_detector.readings import BoolArray, Decoded, Readings
 from stream_detector.state.windows import Appended
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +151,20 @@ def _kept(lost: Collection[int], readings: Readings) -> BoolArray:
 
 
 def _decoded(lost: Collection[int], decoded: Decoded, is_kept: BoolArray) -> Decoded:
-    return Decoded(
-        decoded.readings.take(is_kept),
-        [one for one in decoded.rejected if one.record.partition not in lost],
-        Counter({number: count for number, count in decoded.tombstones.items() if number not in lost}),
-        {number: values for number, values in decoded.lost.items() if number not in lost},
-        {number: counts for number, counts in decoded.excluded.items() if number not in lost},
-        Counter({number: count for number, count in decoded.surplus.items() if number not in lost}),
+    return replace(
+        decoded,
+        readings=decoded.readings.take(is_kept),
+        rejected=[one for one in decoded.rejected if one.record.partition not in lost],
+        tombstones=Counter({number: count for number, count in decoded.tombstones.items() if number not in lost}),
+        lost=_without(lost, decoded.lost),
+        excluded=_without(lost, decoded.excluded),
+        missing=_without(lost, decoded.missing),
+        surplus=Counter({number: count for number, count in decoded.surplus.items() if number not in lost}),
     )
+
+
+def _without(lost: Collection[int], of_partitions: Mapping[int, _T]) -> dict[int, _T]:
+    return {number: content for number, content in of_partitions.items() if number not in lost}
 
 
 def _appended(appended: Appended, is_kept: BoolArray, is_accepted: BoolArray) -> Appended:

@@ -11,6 +11,7 @@ from stream_detector.detection.silence import PartitionSilence, read_note
 from stream_detector.errors import RetriableError
 from stream_detector.pipeline.config import RestoreConfig
 from stream_detector.pipeline.partition import Partition
+from stream_detector.pipeline.recollection import recollect
 from stream_detector.pipeline.restore_plan import Action, Facts, Plan, choose_plan
 from stream_detector.pipeline.state_access import StateAccess
 from stream_detector.pipeline.step_report import StepReport
@@ -72,6 +73,7 @@ class Restoration:
         self._announce(plan)
         if plan.must_commit:
             self._commit(plan)
+        yield from self._recollect(plan)
         yield from self._rebuild(plan) if plan.action is Action.REBUILD else self._replay(plan)
         partition.finish_restoring()
         self._report.restores[plan.action.value] += 1
@@ -133,6 +135,28 @@ class Restoration:
             positions |= {number: self._first_position(number) for number in others}
         notes = {} if self._committed is None else {self._partition.number: self._committed.note(plan.position)}
         self._ports.sink.commit([], positions, self._membership, notes)
+
+    def _recollect(self, plan: Plan) -> Iterator[float]:
+        """Remember what the records before those that are read next have said, if their meaning depends on it."""
+        source, partition = self._ports.source, self._partition
+        if self._ports.decoder.memory is None:
+            return
+        start = plan.replay_from if plan.action is Action.REPLAY else plan.position
+        if plan.action is Action.REBUILD:
+            start = self._lookback(plan.position)
+        slices = recollect(
+            partition.number,
+            partition.topic_id,
+            start,
+            self._ports.state,
+            self._ports.decoder,
+            bounds=source.bounds(partition.number),
+            most_records=self._config.max_lookback_records,
+            read=self._read,
+        )
+        for records in slices:
+            self._report.replayed += records
+            yield 0.0
 
     def _replay(self, plan: Plan) -> Iterator[float]:
         """Fold the readings after the stored position into the state; their events are already on the alerts topic."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stream_detector.detection.detector import Detector
+from stream_detector.ingest.memory import Memory
 from stream_detector.pipeline.executor import Executor, no_op
 from stream_detector.pipeline.sensor_loader import SensorLoader
 from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
@@ -33,6 +34,7 @@ def open_state(
     executor: Executor | None = None,
     whole_bytes: int = WHOLE_BYTES,
     on_progress: Callable[[], None] = no_op,
+    memory: Memory | None = None,
 ) -> StateAccess:
     """Build the guard, loader and writer of a store; for the options see StoreGuard and StateWriter."""
     guard = StoreGuard(store, clock, retry_seconds)
@@ -42,6 +44,7 @@ def open_state(
         detector.layout,
         random_bytes,
         note_of=lambda number, position: detector.silences.of(number).note(position),
+        memory=memory,
         executor=executor,
         whole_bytes=whole_bytes,
         on_progress=on_progress,

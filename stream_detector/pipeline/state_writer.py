@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 
 from stream_detector.errors import StoreUnavailableError
+from stream_detector.ingest.memory import Memory
 from stream_detector.pipeline.executor import Executor, InlineExecutor, no_op
 from stream_detector.pipeline.partition import REBUILDING, Partition
 from stream_detector.pipeline.state_snapshot import WHOLE_BYTES, StateSnapshot, take_snapshots, unsaved_updates
@@ -87,11 +88,12 @@ class StateWriter:
         random_bytes: Callable[[int], bytes],
         *,
         note_of: Callable[[int, int], str] = no_note,
+        memory: Memory | None = None,
         executor: Executor | None = None,
         whole_bytes: int = WHOLE_BYTES,
         on_progress: Callable[[], None] = no_op,
     ) -> None:
-        """`note_of` returns what a partition in memory has learned, as a note that goes with a position.
+        """`note_of` returns what a partition in memory has learned, as a note that goes with a position; `memory` keeps more.
 
         The writer calls `on_progress` after each persisted part, possibly in the executor's thread.
         """
@@ -100,6 +102,7 @@ class StateWriter:
         self._layout = layout
         self._random_bytes = random_bytes
         self._note_of = note_of
+        self._memory = memory
         self._executor = executor or InlineExecutor()
         self._whole_bytes = whole_bytes
         self._on_progress = on_progress
@@ -113,6 +116,8 @@ class StateWriter:
             store.begin(partition.number, PartitionMeta(position, epoch, self._layout, partition.topic_id, note))
         partition.started_epoch(epoch, position)
         self._arena.mark_lost(partition.number)
+        if self._memory is not None:
+            self._memory.mark_lost(partition.number)
 
     def is_up_to_date(self, partition: Partition) -> bool:
         """Return whether the store, as far as is known, has all committed state of a partition and accepts more."""
@@ -169,8 +174,12 @@ class StateWriter:
                 raise results.error
 
     def _with_note(self, partition: Partition, snapshot: StateSnapshot) -> StateSnapshot:
-        note = self._note_of(partition.number, snapshot.position)
-        return replace(snapshot, updates=replace(snapshot.updates, note=note))
+        return replace(snapshot, updates=self._whole(partition.number, snapshot.position, snapshot.updates))
+
+    def _whole(self, number: int, position: int, updates: Updates) -> Updates:
+        """Return the updates of sensors with those of their partition."""
+        kept = {} if self._memory is None else self._memory.unsaved(number, position)
+        return replace(updates, note=self._note_of(number, position), kept=kept)
 
     def _write(self, partition: Partition, position: int, updates: Updates) -> StoreVerdict:
         with self._guard.asking() as store:
@@ -180,6 +189,8 @@ class StateWriter:
         self._arena.mark_saved(partition.number, snapshot.progress)
         partition.persisted_to(snapshot.position)
         partition.checked_at = self._guard.required_check
+        if self._memory is not None:
+            self._memory.saved(partition.number, snapshot.position)
 
     def _is_still_there(self, partition: Partition, report: StepReport) -> bool:
         """Check that the store still has a partition, if a check is required."""
@@ -218,10 +229,12 @@ class StateWriter:
         for number, part in enumerate(slices, start=1):
             stop = partition.next if number == len(slices) else partition.persisted + 1
             updates = unsaved_updates(arena, part, self._whole_bytes)
-            if self._write(partition, stop, replace(updates, note=self._note_of(partition.number, stop))) not in _IS_STORED:
+            if self._write(partition, stop, self._whole(partition.number, stop, updates)) not in _IS_STORED:
                 msg = f"the state store changed while partition {partition.number} was being rewritten"
                 raise StoreUnavailableError(msg)
             partition.persisted_to(stop)
             self._on_progress()
         arena.mark_saved(partition.number, arena.progress(slots))
         partition.rewriting, partition.checked_at = False, self._guard.required_check
+        if self._memory is not None:
+            self._memory.saved(partition.number, partition.persisted)

@@ -44,6 +44,7 @@ class StepReport:
     tombstones: int = 0
     excluded: Counter[str] = field(default_factory=Counter)  # readings and values that settings leave out
     lost_values: Counter[Lost] = field(default_factory=Counter)  # of readings that had other values
+    missing_messages: Counter[str] = field(default_factory=Counter)  # by node, as its sequence numbers say
     committed_batches: int = 0
     failed_commits: int = 0
     replayed: int = 0  # records read again while restoring
@@ -84,6 +85,8 @@ def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
     report.tombstones += decoded.tombstones.total()
     for excluded in decoded.excluded.values():
         report.excluded.update(excluded)
+    for missing in decoded.missing.values():
+        report.missing_messages.update(missing)
     for lost in decoded.lost.values():
         report.lost_values.update(lost)
     report.dead_letters.update(rejected.reason for rejected in decoded.rejected)

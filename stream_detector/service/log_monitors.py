@@ -14,6 +14,7 @@ from stream_detector.pipeline.late_report import LateReport
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.service.hour_jump_log import HourJumpLog
 from stream_detector.service.lost_values_log import LostValuesLog
+from stream_detector.service.missing_messages_log import MissingMessagesLog
 from stream_detector.service.rules_log import RulesLog
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.sensor_names import new_line
@@ -40,6 +41,7 @@ class LogMonitors:
         self._new_sensors = NewSensorsLog(known_sensors)
         self._rejected = RejectedReadingsLog(dead_letter_topic, now)
         self._lost = LostValuesLog(now)
+        self._missing = MissingMessagesLog(now)
         self._rules = RulesLog(now)
         self._gaps = GapLog(now)
         self._hour_jumps = HourJumpLog()
@@ -54,6 +56,7 @@ class LogMonitors:
         """Observe a step, with the alarm budget during it and the number of partitions after it."""
         self._rejected.observe(report, now)
         self._lost.observe(report, now)
+        self._missing.observe(report.missing_messages, now)
         self._rules.observe(report, now)
         self._gaps.observe(report, now)
         self._hour_jumps.observe(report.hour_jumps, now)
@@ -66,12 +69,14 @@ class LogMonitors:
         """Observe the last step of an orderly stop."""
         self._rejected.observe(report, now)
         self._lost.observe(report, now)
+        self._missing.observe(report.missing_messages, now)
         self._rules.observe(report, now)
 
     def flush(self, now: float) -> None:
         """Log the counts that the monitors have not logged yet."""
         self._rejected.flush(now)
         self._lost.flush(now)
+        self._missing.flush(now)
         self._rules.flush(now)
 
 

@@ -79,6 +79,11 @@ METRICS = (
         "not_a_number, not_finite or wrong_type.",
         ("feature", "reason"),
     ),
+    Metric(
+        "missing_messages",
+        Kind.COUNTER,
+        "Messages of Sparkplug nodes that are missing, by their sequence numbers; the log names the nodes.",
+    ),
     Metric("batches", Kind.COUNTER, "Batches committed."),
     Metric(
         "failed_commits",
@@ -212,6 +217,7 @@ class Metrics:
                 self._counters[name].labels(*labels).inc(count)
         for lost, count in report.lost_values.items():
             self._counters["unusable_values"].labels(lost.feature, lost.reason).inc(count)
+        self._counters["missing_messages"].inc(report.missing_messages.total())
         if report.did_work:
             self._counters["step_seconds"].inc(seconds)
         if report.newest_time_ms >= 0:

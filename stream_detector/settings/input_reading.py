@@ -14,6 +14,8 @@ from stream_detector.ingest.presets.catalog import NATIVE, PRESETS
 from stream_detector.ingest.quality import Quality
 from stream_detector.ingest.record_shape import RecordShape
 from stream_detector.ingest.selection import Selection
+from stream_detector.ingest.sources import compile_source
+from stream_detector.ingest.sparkplug.shape import SparkplugShape
 from stream_detector.ingest.stamps import StampFormat
 from stream_detector.settings.input_settings import InputSettings
 
@@ -33,6 +35,8 @@ def input_reader(settings: InputSettings, payload: Payload | None = None) -> Inp
         return InputReader(selection=selection)
     if settings.preset in ("influx", "otlp"):
         return InputReader(_of_lines_or_points(settings), selection)
+    if settings.preset == "sparkplug":
+        return InputReader(_of_nodes(settings), selection)
     preset = PRESETS.get(settings.preset)
     base = preset.mapping if preset else RecordMapping()
     unfold = preset.unfold if preset else None
@@ -54,6 +58,15 @@ def _of_lines_or_points(settings: InputSettings) -> RecordShape:
     if settings.preset == "otlp":
         return OtlpShape(chosen or SENSOR_ATTRIBUTES)
     return InfluxShape(chosen, None if settings.time_unit == "auto" else settings.time_unit)
+
+
+def _of_nodes(settings: InputSettings) -> RecordShape:
+    """Return the shape of Sparkplug B: `sensor` says where the MQTT topic is. Raises ValueError if a package is missing."""
+    try:
+        return SparkplugShape(compile_source(settings.sensor) if settings.sensor else None)
+    except ImportError:
+        msg = "the preset sparkplug needs the package protobuf: pip install 'stream-detector[registry]'"
+        raise ValueError(msg) from None
 
 
 def native_again(settings: InputSettings) -> InputSettings:

@@ -46,6 +46,7 @@ Preset = Literal[
     "flat",
     "influx",
     "otlp",
+    "sparkplug",
 ]
 
 

@@ -414,3 +414,28 @@ def changed(sensor: str, held: bytes | None, cell: int) -> tuple[str, bytes] | S
     record[0] += 1
     record[1 + cell] = record[0]
     return SensorUpdate(sensor, bytes(record), expected_prefix=held[:1], spans=((0, 1), (1 + cell, 2 + cell)))
+
+
+def test_what_is_kept_of_a_partition_is_there_in_every_epoch_and_moves_with_its_position(store: StateStore) -> None:
+    kept = {"birth of g/n\ud800": b"\0\xff", "up to": b"5"}
+    store.begin(3, PartitionMeta(0, EPOCH, "layout", "topic"))
+    before = dict(store.kept(3))
+    applied = store.persist(3, EPOCH, 0, 5, replace(together(whole("a", b"1")), kept=kept))
+    refused = store.persist(3, EPOCH, 0, 9, replace(together(), kept={"up to": b"9"}))
+    store.persist(3, EPOCH, 5, 9, replace(together(), kept={"up to": b"8", "new": b""}))
+    store.begin(3, PartitionMeta(-1, OTHER_EPOCH, "layout", "topic"))
+
+    assert (before, applied, refused) == ({}, StoreVerdict.APPLIED, StoreVerdict.GAP)
+    assert store.kept(3) == {"birth of g/n\ud800": b"\0\xff", "up to": b"8", "new": b""}
+    assert store.kept(4) == {}
+
+
+def test_what_is_kept_is_written_when_sensors_that_were_lost_are_written_again(backend: Backend) -> None:
+    store = backend.store
+    store.begin(0, PartitionMeta(0, EPOCH, "layout", "topic"))
+    store.persist(0, EPOCH, 0, 1, together(whole("a", b"old")))
+    backend.lose(0, "a")
+    update = SensorUpdate("a", b"new", b"ol", ((0, 2),))
+    store.persist(0, EPOCH, 1, 2, replace(together(), changed=[update], kept={"k": b"1"}))
+
+    assert (store.load(0, EPOCH, ["a"]), store.kept(0)) == ([b"new"], {"k": b"1"})

@@ -9,7 +9,8 @@ from stream_detector.errors import StoreUnavailableError
 from stream_detector.ports import PartitionMeta, StoreVerdict, Updates
 from tests.fakes.memory_store import MemoryStore
 
-Snapshot = tuple[dict[int, PartitionMeta], dict[tuple[int, str], Any]]  # of a store; only to be given back to it
+#: Of a store; only to be given back to it.
+Snapshot = tuple[dict[int, PartitionMeta], dict[tuple[int, str], Any], dict[int, dict[str, bytes]]]
 
 
 class FragileStore(MemoryStore):
@@ -47,8 +48,8 @@ class FragileStore(MemoryStore):
 
     def snapshot(self) -> Snapshot:
         """Return all that is stored, for a later `roll_back`."""
-        return dict(self._metas), dict(self._sensors)
+        return dict(self._metas), dict(self._sensors), dict(self._kept)
 
     def roll_back(self, snapshot: Snapshot) -> None:
         """Return to an earlier state, as a failover to a lagging replica does."""
-        self._metas, self._sensors = dict(snapshot[0]), dict(snapshot[1])
+        self._metas, self._sensors, self._kept = dict(snapshot[0]), dict(snapshot[1]), dict(snapshot[2])

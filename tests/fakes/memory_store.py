@@ -6,7 +6,7 @@ gets what it would get from Redis.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stream_detector.errors import StoreUnavailableError
@@ -27,11 +27,13 @@ class MemoryStore:
         self.persists = 0
         self._metas: dict[int, PartitionMeta] = {}
         self._sensors: dict[tuple[int, str], _Stored] = {}
+        self._kept: dict[int, dict[str, bytes]] = {}
 
     def wipe(self) -> None:
         """Lose everything, as FLUSHALL or a lost disk would."""
         self._metas.clear()
         self._sensors.clear()
+        self._kept.clear()
 
     def expire(self, partition: int, sensor: str) -> None:
         """Lose one sensor, as an expired key would be."""
@@ -62,6 +64,11 @@ class MemoryStore:
         records = {sensor: one.record for sensor, one in stored.items() if one.epoch == epoch}
         return Scanned(records, f"+{page[-1]}" if len(later) > count else "")
 
+    def kept(self, partition: int) -> Mapping[str, bytes]:
+        """Read what is kept of a partition, whatever its epoch."""
+        self._answer()
+        return dict(self._kept.get(partition, {}))
+
     def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> StoreVerdict:
         """Move a partition's state from position `start` to `stop`, all or nothing. Idempotent."""
         if stop <= start:
@@ -82,6 +89,8 @@ class MemoryStore:
             self._sensors[partition, sensor] = _Stored(epoch, record)
         for update in updates.changed:
             self._sensors[partition, update.sensor] = _Stored(epoch, self._merged(partition, epoch, update))
+        if updates.kept:
+            self._kept[partition] = {**self._kept.get(partition, {}), **updates.kept}
         self._metas[partition] = replace(meta, next_position=stop, note=updates.note)
         return StoreVerdict.APPLIED
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tracemalloc
 from collections.abc import Callable
@@ -12,12 +13,17 @@ from hypothesis import strategies as st
 
 from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.influx_shape import InfluxShape
+from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ingest.otlp_shape import OtlpShape
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.ingest.registry_payload import RegistryPayload
 from stream_detector.ingest.schemas import Schema, SchemaKey
+from stream_detector.ingest.shaped_decoder import ShapedDecoder
+from stream_detector.ingest.sparkplug.shape import SparkplugShape
 from tests.fakes.clock import Clock
 from tests.fakes.memory_schemas import MemorySchemas
 from tests.ingest.registry_records import AVRO, GUID, PROTOBUF, framed, record
+from tests.ingest.sparkplug_messages import BOOLEAN, INT8, INT16, INT32, INT64, message, metric, payload
 
 STRING = Schema("AVRO", '"string"')
 NUMBERS = Schema("AVRO", '{"type": "array", "items": "int"}')
@@ -78,6 +84,44 @@ def test_any_bytes_as_line_protocol(value: bytes) -> None:
 @given(BYTES | BYTES.map(lambda rest: b"\n" + rest) | JSON.map(lambda document: json.dumps(document).encode()))
 def test_any_bytes_as_opentelemetry_metrics(value: bytes) -> None:
     outcome(lambda: OtlpShape().read(record(value)))
+
+
+NAMES = st.sampled_from(("a", "b", "", "bdSeq", "Node Control/Rebirth", "\ud7ff"))
+METRICS = st.builds(
+    metric,
+    NAMES,
+    st.none() | st.integers(0, 2**64 - 1) | st.binary(max_size=9) | st.text(max_size=9),
+    alias=st.none() | st.integers(0, 3) | st.just(2**64 - 1),
+    datatype=st.sampled_from((INT8, INT16, INT32, INT64, BOOLEAN, 12, 0, 16, 19, 99)),
+    at_ms=st.sampled_from((0, 1, 1_795_417_920_000, 2**64 - 1)),
+)
+KINDS = st.sampled_from(("NBIRTH", "NDATA", "NDEATH", "DBIRTH", "DDATA", "DDEATH", "NCMD"))
+PAYLOADS = st.builds(payload, st.lists(METRICS, max_size=4), seq=st.none() | st.integers(0, 300))
+DAMAGED = st.builds(
+    lambda data, at, other: data[:at] + other + data[at + 1 :], PAYLOADS, st.integers(0, 60), st.binary(max_size=2)
+)
+
+
+@given(st.lists(st.tuples(KINDS, st.sampled_from(("n", "n/d", "m")), BYTES | PAYLOADS | DAMAGED), max_size=8))
+def test_any_bytes_as_sparkplug_messages(messages: list[tuple[str, str, bytes]]) -> None:
+    decoder = ShapedDecoder(("a", "b"), InputLimits(), InputReader(SparkplugShape()))
+    records = [
+        dataclasses.replace(message(f"g/{kind}/{name}"), value=value or b"x", offset=at)
+        for at, (kind, name, value) in enumerate(messages)
+    ]
+    once, again = decoder.decode(records), decoder.decode(records)
+
+    assert len(once) == len(records)
+    assert (once.rejected, once.readings.sensors) == (again.rejected, again.readings.sensors)
+    assert decoder.memory is not None
+    kept = dict(decoder.memory.unsaved(0, len(records)))
+    decoder.memory.restore(0, kept, "")
+    assert decoder.decode(records).rejected == once.rejected
+
+
+def test_a_topic_of_any_text_is_read_soon() -> None:
+    for text in (b"spBv1.0" * 500, b"spBv1.0.a.NDATA" * 250, b"spBv1.0/a/NDATA/" * 250, b"spBv1.0." + b"._-" * 1300):
+        outcome(lambda text=text: SparkplugShape().read(dataclasses.replace(message("x"), headers=(), key=text)))  # type: ignore[misc]  # a default
 
 
 def zigzag(number: int) -> bytes:

@@ -28,6 +28,7 @@ MAPPING = InputSettings(
     sensor="{a}/{$key}", time="b", items="c", feature="name", value="v", quality="q", feature_prefix="{a}.", readings="r"
 )
 DECODERS["mapping"] = ShapedDecoder(("temp",), InputLimits(), input_reader(MAPPING))
+HEADERS = [("ce_specversion", None), ("ce_subject", b"\xff"), ("mqtt.topic", b"spBv1.0/g/DDATA/n/d")]
 NAMES = st.sampled_from(
     sorted(
         {"a", "b", "c", "r", "q", "name", "value", "values", "v", "id", "t", "ts", "temp", "metrics", "fields", "tags", "host"}
@@ -43,7 +44,7 @@ DOCUMENTS = st.recursive(
 
 
 def decode(name: str, value: bytes, key: bytes | None = b"k") -> None:
-    decoded = DECODERS[name].decode([foreign(value, key=key, headers=[("ce_specversion", None), ("ce_subject", b"\xff")])])
+    decoded = DECODERS[name].decode([foreign(value, key=key, headers=HEADERS)])
 
     assert len(decoded) == 1
     assert all(one.reason and len(one.detail) < 2_000 for one in decoded.rejected)

@@ -15,7 +15,7 @@ from tests.ingest.preset_pages import DOCS, SAMPLES
 
 
 def test_the_settings_name_the_presets_and_each_has_a_page() -> None:
-    assert set(get_args(Preset)) == {NATIVE, *PRESETS, "influx", "otlp"}
+    assert set(get_args(Preset)) == {NATIVE, *PRESETS, "influx", "otlp", "sparkplug"}
     assert SAMPLES.keys() == PRESETS.keys()
 
 

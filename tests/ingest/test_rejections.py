@@ -115,7 +115,12 @@ def test_a_reading_without_any_time_is_rejected() -> None:
 
 
 def test_every_reason_has_an_example() -> None:
-    of_other_formats = {"wrong_format", "schema_unknown", "schema_unusable"}  # test_registry_payload.py has examples
+    of_other_formats = {
+        "wrong_format",
+        "schema_unknown",
+        "schema_unusable",
+        "alias_unknown",
+    }  # test_registry_payload.py, test_sparkplug_shape.py
     assert {reason for reason, _ in REJECTIONS} | {"time_missing"} | of_other_formats == set(REASONS)
 
 

@@ -6,8 +6,6 @@ import itertools
 from collections.abc import Callable
 from dataclasses import fields
 
-from stream_detector.ingest.json_decoder import JsonDecoder
-from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.pipeline.build import build_pipeline
 from stream_detector.pipeline.executor import no_op
 from stream_detector.pipeline.restore import Ports
@@ -37,6 +35,7 @@ class Replica:
         self.source = MemorySource(world.log, INPUT, GROUP, instance_id)
         self.sink = MemorySink(world.log, INPUT)
         self.detector = self.config.detector(self.scorer)
+        self.decoder = self.config.decoder()
         self.state = open_state(
             world.store,
             self.detector,
@@ -46,9 +45,9 @@ class Replica:
             executor=world.in_transit if self.config.stores_late else None,
             whole_bytes=self.config.whole_bytes,
             on_progress=on_progress,
+            memory=self.decoder.memory,
         )
         self.limit = self.config.dead_letter_limit()
-        self.decoder = JsonDecoder(self.config.model.features, InputLimits())
         incidents = MemoryIncidentLog(world.log, INPUT, ALERTS)
         self.pipeline = build_pipeline(
             Ports(self.source, self.sink, self.decoder, self.detector, self.state, incidents),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from stream_detector.commands.input_payload import build_decoder
 from stream_detector.detection.calibration import Tails
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector, WindowConfig
@@ -22,8 +23,12 @@ from stream_detector.detection.silence import SilenceRules
 from stream_detector.detection.sustained import NEVER as NEVER_SUSTAINED
 from stream_detector.detection.transition import CLOCK, FLAPPING, MISSING_FEATURE, OUT_OF_RANGE
 from stream_detector.ingest.dead_letters import DeadLetterLimit
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.pipeline.config import AT_ONCE, CommitPolicy, LagBounds, PipelineConfig, RestoreConfig
 from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
+from stream_detector.ports import Decoder
+from stream_detector.settings.input_reading import input_reader
+from stream_detector.settings.input_settings import InputSettings, Preset
 from stream_detector.state.arena import Arena
 from stream_detector.state.bucket_state import Assembly
 from stream_detector.state.known_sensors import SensorTable
@@ -77,6 +82,7 @@ class ReplicaConfig:
     model_tag: int = 1
     rule_config: RuleConfig | None = None
     assembly: Assembly | None = None  # None: each message is a reading
+    preset: Preset = "native"
     scores_partial: bool = False  # windows that are not full, of known sensors: their errors count less
     start: str | int = "earliest"
     lookback_ms: int = 10 * MINUTE_MS
@@ -147,6 +153,11 @@ class ReplicaConfig:
     def restore(self) -> RestoreConfig:
         """Return the start position of a new group, and the size of the slices of a restoration."""
         return RestoreConfig(self.start, self.lookback_ms, slice_records=self.slice_records, retry_seconds=0.5)
+
+    def decoder(self) -> Decoder:
+        """Return the decoder of the preset's records."""
+        limits = InputLimits(ignore_unknown_features=self.preset != "native")
+        return build_decoder(input_reader(InputSettings(preset=self.preset)), self.model.features, limits)
 
     def dead_letter_limit(self) -> DeadLetterLimit:
         """Return the limit from which bad records stop the replica."""

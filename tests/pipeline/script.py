@@ -25,6 +25,7 @@ from tests.pipeline.replica_config import (
     reading,
     some_rules,
 )
+from tests.pipeline.sparkplug_log import NAMES, fill_sparkplug, partition_of
 from tests.pipeline.world import World
 
 SENSORS = 5
@@ -53,6 +54,7 @@ class Script:
     stride: int
     scores_partial: bool = False
     assembles: bool = False  # each message has one feature
+    is_sparkplug: bool = False
 
     def plant(self) -> ReplicaConfig:
         """Return the configuration of a replica that reads it."""
@@ -65,7 +67,15 @@ class Script:
             sustained_margin=SUSTAINED,
             scores_partial=self.scores_partial,
             assembly=ASSEMBLY if self.assembles else None,
+            preset="sparkplug" if self.is_sparkplug else "native",
         )
+
+    @property
+    def sensors(self) -> list[tuple[str, int]]:
+        """The names of the sensors, and their partitions."""
+        if self.is_sparkplug:
+            return [(name, partition_of(at, self.partitions)) for at, name in enumerate(NAMES)]
+        return [(f"s{sensor}", sensor % self.partitions) for sensor in range(SENSORS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +186,9 @@ def ignore_idle_time(replica: Replica) -> None:
 
 def fill(world: World, script: Script) -> None:
     """Write a log with every kind of reading: late, repeated, after a gap, without values, or undecodable."""
+    if script.is_sparkplug:
+        fill_sparkplug(world, script.seed, script.records, script.partitions)
+        return
     random = np.random.default_rng(script.seed)
     now_ms = START_MS
     for _ in range(script.records):
@@ -203,7 +216,7 @@ class Outcome:
 
 def outcome(world: World, script: Script) -> Outcome:
     letters = [(value, *(content for _, content in headers)) for value, headers in world.dead_letters()]
-    stored = [world.store.records(sensor % script.partitions, [f"s{sensor}"])[0] for sensor in range(SENSORS)]
+    stored = [world.store.records(partition, [name])[0] for name, partition in script.sensors]
     return Outcome(
         world.alerts_by_sensor(),
         sorted(letters, key=repr),

@@ -80,7 +80,7 @@ def test_restorations_take_turns_however_long_a_slice_takes() -> None:
             world.produce(f"pump-{partition}-0", START_MS + second * SECOND_MS, 0.5, 1.0, partition=partition)
     first = Replica(world)
     first.run(until=lambda: world.committed() == world.ends())
-    world.store.roll_back(({}, {}))
+    world.store.roll_back(({}, {}, {}))
     first.source.kill()
     replica = Replica(world)  # all windows are filled anew, in slices of three records
     read, counts = replica.source.read, Counter({0: 0, 1: 0, 2: 0})

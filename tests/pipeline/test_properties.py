@@ -97,6 +97,18 @@ def test_quiet_runs_assemble_readings_of_all_kinds() -> None:
     assert any(np.isnan(state["assembly"]["values"]).any() for state in states)
 
 
+def test_quiet_runs_have_all_that_happens_to_nodes() -> None:
+    for assembles in (False, True):
+        scripts = [Script(seed, 90, partitions=1, stride=1, assembles=assembles, is_sparkplug=True) for seed in range(10)]
+        runs = [quiet_run(script) for script in scripts]
+        events = [json.loads(value) for run in runs for values in run.alerts.values() for value in values]
+        reasons = {letter[1] for run in runs for letter in run.dead_letters}
+
+        assert {event["type"] for event in events} >= {"anomaly", "silent", "missing_feature", "out_of_range"}
+        assert {event["status"] for event in events} == {"opened", "updated", "closed"}
+        assert reasons == {b"alias_unknown"}
+
+
 _replica = st.integers(0, 1)
 _polls = st.builds(Poll, _replica, st.integers(1, 40))
 _failures = st.one_of(
@@ -132,6 +144,7 @@ _scripts = st.builds(
     stride=st.sampled_from([1, 1, 3]),
     scores_partial=st.booleans(),
     assembles=st.booleans(),
+    is_sparkplug=st.sampled_from([False, False, True]),
 )
 
 
@@ -176,7 +189,7 @@ def test_a_store_that_loses_everything_while_the_sensors_are_in_memory_changes_n
 
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    script=_scripts.filter(lambda script: not script.assembles),
+    script=_scripts.filter(lambda script: not (script.assembles or script.is_sparkplug)),
     pace=_paces,
     steps=st.lists(st.one_of(_polls, _polls, _failures, st.builds(WipeStore)), max_size=40),
     max_sensors=st.sampled_from([1000, 3]),

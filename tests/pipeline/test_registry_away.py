@@ -151,7 +151,7 @@ def test_a_restoration_waits_for_the_registry_too() -> None:
     feed(world)
     first = ready_replica(world)
     first.run()
-    world.store.roll_back(({}, {}))
+    world.store.roll_back(({}, {}, {}))
     second = first.crash()
     schemas = Schemas(second)
     for _ in range(5):

@@ -42,7 +42,9 @@ def test_a_full_arena_does_not_keep_a_partition_from_being_restored() -> None:
     replica = ready(world, plant)
     feed(world, "ab" * 4, partition=0)
     replica.run(2)
-    world.store.roll_back(({0: replace(world.store.snapshot()[0][0], layout="another"), 1: world.store.snapshot()[0][1]}, {}))
+    world.store.roll_back(
+        ({0: replace(world.store.snapshot()[0][0], layout="another"), 1: world.store.snapshot()[0][1]}, {}, {})
+    )
     replica = replica.crash()  # partition 0 is to be rebuilt, two sensors at a time
 
     for second in range(40):  # and each poll of partition 1 fills the arena

@@ -5,6 +5,7 @@ Keys of one partition share their hash tag, so one script may touch them all on 
     sd:{<group>/<topic>:<partition>}:meta        hash: next, epoch, layout, topic_id, note; never expires
     sd:{<group>/<topic>:<partition>}:w:<sensor>  string: epoch (8 bytes), record
     sd:{<group>/<topic>:<partition>}:h:<digest>  the same, of a sensor whose name is long
+    sd:{<group>/<topic>:<partition>}:kept        hash: what is kept of the partition, by name; never expires
     sd:{<group>/<topic>}:learning                string: how far the learning is, for `status`
 """
 
@@ -29,6 +30,10 @@ class Keys:
     def meta(self, partition: int) -> str:
         """Return the key of a partition's meta."""
         return f"sd:{{{self._tag}:{partition}}}:meta"
+
+    def kept(self, partition: int) -> str:
+        """Return the key of what is kept of a partition."""
+        return f"sd:{{{self._tag}:{partition}}}:kept"
 
     def sensors(self, partition: int, sensors: Sequence[str]) -> list[bytes]:
         """Return the keys of a partition's sensors, in order."""

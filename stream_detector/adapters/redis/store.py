@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import resources
 from typing import Any
@@ -105,6 +105,12 @@ class RedisStore:
         ours = {name: value[_EPOCH_BYTES:] for name, value in found.items() if value is not None and value.startswith(epoch)}
         return Scanned(ours, "" if int(following) == 0 else str(following))
 
+    def kept(self, partition: int) -> Mapping[str, bytes]:
+        """Read what is kept of a partition, whatever its epoch."""
+        fields = self._execute("HGETALL", self._keys.kept(partition))
+        pairs = fields.items() if isinstance(fields, dict) else zip(fields[::2], fields[1::2], strict=True)
+        return {name.decode("utf-8", "surrogatepass"): content for name, content in pairs}
+
     def persist(self, partition: int, epoch: bytes, start: int, stop: int, updates: Updates) -> StoreVerdict:
         """Move a partition's state from position `start` to `stop`, all or nothing. Idempotent.
 
@@ -115,6 +121,8 @@ class RedisStore:
             raise ValueError(msg)
         whole, changed = dict(updates.whole), updates.changed
         renewed = self._renewals.due(self._keys.sensors(partition, [update.sensor for update in changed]))
+        kept = [part for name, content in updates.kept.items() for part in (name.encode("utf-8", "surrogatepass"), content)]
+        kept_key = [self._keys.kept(partition)] if kept else []
         verdict = LACKING
         for attempt in range(MAXIMUM_ATTEMPTS):
             if attempt == MAXIMUM_ATTEMPTS - 1:
@@ -122,18 +130,20 @@ class RedisStore:
                 changed = ()
             keys = self._keys.sensors(partition, [*whole, *(update.sensor for update in changed)])
             header = [
-                len(keys) + 1,
+                len(keys) + 1 + len(kept_key),
                 self._keys.meta(partition),
                 *keys,
+                *kept_key,
                 epoch,
                 start,
                 stop,
                 updates.note,
                 self._ttl_ms(),
                 len(whole),
+                len(updates.kept),
             ]
             values = [epoch + record for record in whole.values()]
-            verdict, *lacking = self._run_script(header + values + _entries(epoch, keys[len(whole) :], changed, renewed))
+            verdict, *lacking = self._run_script(header + values + _entries(epoch, keys[len(whole) :], changed, renewed) + kept)
             if verdict != LACKING:
                 break
             whole |= {changed[position].sensor: changed[position].record for position in lacking}
@@ -165,7 +175,7 @@ class RedisStore:
         self._execute("HSET", fields, "next", 0, "epoch", "none")
         self._execute("PEXPIRE", fields, PING_MS)
         self._execute("HMGET", fields, "next", "epoch")
-        self._run_script([1, fields, "another epoch", 0, 1, "", PING_MS, 0])  # writes nothing
+        self._run_script([1, fields, "another epoch", 0, 1, "", PING_MS, 0, 0])  # writes nothing
         self._is_proven = True
 
     def eviction_warning(self) -> str | None:

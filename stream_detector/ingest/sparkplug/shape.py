@@ -1,0 +1,134 @@
+"""The readings in Sparkplug B messages. A sensor is GROUP/NODE, or GROUP/NODE/DEVICE.
+
+A birth names the metrics of a node or a device, with an alias for each; later messages may have the alias only, and only what
+changed. Metrics of one message with different times are different readings.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from stream_detector.ingest.document import RejectionError
+from stream_detector.ingest.record_shape import RawReading
+from stream_detector.ingest.sources import Source
+from stream_detector.ingest.sparkplug.births import NO_SESSION, Birth, Births
+from stream_detector.ingest.sparkplug.payload import Metric, SparkplugPayload, payload_reader
+from stream_detector.ingest.sparkplug.topic import BIRTHS, DEATHS, SparkplugTopic, topic_finder
+from stream_detector.readings import Record
+
+#: Metrics of the protocol, which measure nothing.
+_SESSION = "bdSeq"
+_CONTROL = ("Node Control/", "Device Control/")
+_DATETIME = 13
+_MOST_NAMED = 8
+
+
+class _Message(NamedTuple):
+    record: Record
+    topic: SparkplugTopic
+    payload: SparkplugPayload
+
+
+class SparkplugShape:
+    """Finds the readings in the messages of nodes. Implements RecordShape."""
+
+    def __init__(self, source: Source | None = None) -> None:
+        """`source` says where the MQTT topic is, if not in a header, the key or the topic. Needs the package protobuf."""
+        self._topic = topic_finder(source)
+        self._payload = payload_reader()
+        self.births = Births()
+        #: Messages that are missing by the sequence numbers, of each partition's nodes, since this was last taken.
+        self._missing: dict[int, Counter[str]] = {}
+
+    def read(self, record: Record) -> Sequence[RawReading | RejectionError]:
+        """See RecordShape. Messages of one partition come in log order; some may come again."""
+        topic = self._topic(record)
+        if topic.is_ignored:
+            return ()
+        message = _Message(record, topic, self._payload(record.value or b""))
+        self._follow(message)
+        if topic.kind in DEATHS:
+            return ()
+        birth = self._birth(message)
+        return _readings(message, birth)
+
+    def learn(self, record: Record) -> None:
+        """Remember a record if it is a birth, whatever it contains; its readings are not wanted."""
+        try:
+            topic = self._topic(record)
+            if topic.kind in BIRTHS and record.value:
+                self._birth(_Message(record, topic, self._payload(record.value)))
+        except RejectionError:
+            return
+
+    def take_missing(self) -> dict[int, Counter[str]]:
+        """Return how many messages are missing, by partition and node, since the last call."""
+        missing, self._missing = self._missing, {}
+        return missing
+
+    def _follow(self, message: _Message) -> None:
+        record, topic = message.record, message.topic
+        if topic.kind == "NDEATH":
+            return  # the broker sends it, without a number of its own
+        missing = self.births.sequences.missing(
+            record.partition, topic.node, record.offset, message.payload.seq, begins=topic.kind == "NBIRTH"
+        )
+        if missing:
+            self._missing.setdefault(record.partition, Counter())[topic.node] += missing
+
+    def _birth(self, message: _Message) -> Birth:
+        """Return the birth that decides for a message; if it is one itself, remember it."""
+        record, topic, payload = message
+        if topic.kind not in BIRTHS:
+            return self.births.at(record.partition, topic.node, topic.device, record.offset)
+        named = [one for one in payload.metrics if one.name]
+        birth = Birth(
+            record.offset,
+            session_of(payload),
+            {one.alias: one.name for one in named if one.alias is not None},
+            {one.name: one.datatype for one in named},
+        )
+        self.births.add(record.partition, topic.sensor, birth)
+        return birth
+
+
+def session_of(payload: SparkplugPayload) -> int:
+    """Return the number of the node's connection that a birth or a death of it names; NO_SESSION if it names none."""
+    found = [one.raw for one in payload.metrics if one.name == _SESSION and isinstance(one.raw, int)]
+    return found[0] if found else NO_SESSION
+
+
+def _readings(message: _Message, birth: Birth) -> list[RawReading | RejectionError]:
+    """Return the readings of a message, those of earlier times first."""
+    unknown: list[int] = []
+    rows: dict[int, dict[str, object]] = {}
+    for metric in message.payload.metrics:
+        name = metric.name or (birth.names.get(metric.alias) if metric.alias is not None else "")
+        if name is None:
+            unknown.append(metric.alias or 0)
+        elif not name:
+            return [RejectionError("wrong_format", f"a metric of {message.topic.sensor} has neither a name nor an alias")]
+        elif _is_measured(name, metric, birth):
+            rows.setdefault(metric.timestamp or message.payload.timestamp, {})[name] = metric.value(birth.types.get(name, 0))
+    sensor = message.topic.sensor
+    found: list[RawReading | RejectionError] = [RawReading(sensor, time or None, rows[time]) for time in sorted(rows)]
+    return [*found, _unknown(message.topic, unknown, is_born=birth.offset >= 0)] if unknown else found
+
+
+def _is_measured(name: str, metric: Metric, birth: Birth) -> bool:
+    datatype = metric.datatype or birth.types.get(name, 0)
+    return name != _SESSION and datatype != _DATETIME and not name.startswith(_CONTROL)
+
+
+def _unknown(topic: SparkplugTopic, aliases: Sequence[int], *, is_born: bool) -> RejectionError:
+    named = ", ".join(map(str, aliases[:_MOST_NAMED])) + (", ..." if len(aliases) > _MOST_NAMED else "")
+    birth = "NBIRTH" if not topic.device else "DBIRTH"
+    what = (
+        f"the newest {birth} of {topic.sensor} does not name"
+        if is_born
+        else f"no {birth} of {topic.sensor} was read that names"
+    )
+    cure = f"have the host application write Node Control/Rebirth = true to node {topic.node}, then send these records again"
+    return RejectionError("alias_unknown", f"{what} alias {named}; {cure} (docs/sparkplug.md)")
