@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from stream_detector.adapters.kafka.examination import KafkaExamination
 from stream_detector.adapters.kafka.newest import NewestRecords
+from stream_detector.adapters.kafka.span_reader import KafkaReader
 from stream_detector.adapters.redis.examination import examine_store
 from stream_detector.assembly import decision_rules, input_assembly, input_limits, input_parsing, restore_config
 from stream_detector.checkup.findings import Finding, counted, ok, unchecked, warning, wrong
@@ -30,7 +31,9 @@ from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules_only import RulesOnly
 from stream_detector.errors import RetriableError, StoreRefusedError, StreamDetectorError
 from stream_detector.gate.promotion import promotion_warning
+from stream_detector.ingest.earlier import learn_before
 from stream_detector.ingest.feature_names import feature_names
+from stream_detector.ingest.input_reader import InputReader
 from stream_detector.model_store.model_directory import is_absent, load_artifact
 from stream_detector.pipeline.feature_search import WINDOW_LENGTH
 from stream_detector.readings import Decoded, Record
@@ -48,6 +51,7 @@ class Looked:
 
     log: LogFacts
     records: list[Record]
+    reader: InputReader  # which knows the records before these, if it needs to
 
 
 def findings_of(settings: Settings, sample_records: int, replicas: int | None) -> list[Finding]:
@@ -62,11 +66,11 @@ def findings_of(settings: Settings, sample_records: int, replicas: int | None) -
     model = _attempt(of_model, "model", lambda: _model(settings, of_model))
     looked = None
     if kafka is not None and kafka.topics["input_topic"].exists:
-        looked = _attempt(found, "records", lambda: _look(settings.kafka, sample_records))
+        looked = _attempt(found, "records", lambda: _look(settings, sample_records))
     sample = None
     if looked is not None:
         found += _topic_holds(settings, kafka, model, looked)
-        sample = _attempt(found, "records", lambda: _sample(settings, model, looked.records))
+        sample = _attempt(found, "records", lambda: _sample(settings, model, looked))
     if kafka is not None:
         found += replica_findings(kafka, settings.kafka.group_id, replicas)
     if sample is not None and kafka is not None:
@@ -135,9 +139,16 @@ def _model(settings: Settings, found: list[Finding]) -> ModelFacts | None:
     return ModelFacts(spec, artifact.calibration.sensors, artifact.healthy)
 
 
-def _look(settings: KafkaSettings, count: int) -> Looked:
-    with closing(NewestRecords(settings, settings.input_topic)) as newest:
-        return Looked(newest.log(), newest.of_each_partition(count))
+def _look(settings: Settings, count: int) -> Looked:
+    kafka, reader = settings.kafka, reader_of(settings)
+    with closing(NewestRecords(kafka, kafka.input_topic)) as newest:
+        looked = Looked(newest.log(), newest.of_each_partition(count), reader)
+    if reader.nodes:
+        reader.nodes.is_one_log = settings.input.repartition
+        with closing(KafkaReader(kafka, kafka.input_topic)) as log:
+            for partition, (_, end) in log.bounds_of(log.partitions()).items():
+                learn_before(log, reader, partition, end)
+    return looked
 
 
 def _topic_holds(settings: Settings, kafka: KafkaFacts | None, model: ModelFacts | None, looked: Looked) -> Iterable[Finding]:
@@ -148,9 +159,9 @@ def _topic_holds(settings: Settings, kafka: KafkaFacts | None, model: ModelFacts
     return retention_findings(kafka.topics["input_topic"], looked.log, lookback_ms)
 
 
-def _sample(settings: Settings, model: ModelFacts | None, records: Sequence[Record]) -> Sample:
+def _sample(settings: Settings, model: ModelFacts | None, looked: Looked) -> Sample:
     """Decode the records twice: with all their features, to see what there is, and as the stream would."""
-    spec, reader = model.spec if model else None, reader_of(settings)
+    spec, reader, records = model.spec if model else None, looked.reader, looked.records
     sent = feature_names(records, input_parsing(settings.input, spec).missing, reader)
     wanted = spec.features if spec else ()
     features = (*wanted, *(name for name in sent if name not in wanted))

@@ -15,6 +15,7 @@ from stream_detector.commands.input_payload import build_decoder, reader_of
 from stream_detector.commands.parsing_options import parsing_of
 from stream_detector.commands.settings_options import settings_of
 from stream_detector.errors import InputDataError, SettingsError
+from stream_detector.ingest.earlier import learn_before
 from stream_detector.ingest.parsing import Parsing
 from stream_detector.logs import silence_kafka_client
 from stream_detector.tables.dataset import Dataset
@@ -74,6 +75,10 @@ def read_topic(arguments: argparse.Namespace, console: Console) -> Dataset:
     with closing(KafkaReader(settings.kafka, topic)) as reader:
         span = find_span(reader, description.partitions, _to_ms(arguments.since), _to_ms(arguments.until))
         shape = reader_of(settings)
+        if settings.input.repartition and shape.nodes:
+            shape.nodes.is_one_log = True
+            for partition in description.partitions:
+                learn_before(reader, shape, partition, reader.bounds(partition)[1])
         features = arguments.features or find_features(reader, span, shape)
         kept = _without(features, arguments.ignore_columns)
         limits = replace(input_limits(settings.input), parsing=train_parsing(arguments))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from stream_detector.discovery.guessed import MOST, Guess
 from stream_detector.discovery.mapping_guess import guess_mapping
+from stream_detector.discovery.nodes import guess_sparkplug, is_sparkplug
 from stream_detector.discovery.usual_names import SENSOR
 from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.payload import JsonPayload, Payload
@@ -27,6 +28,8 @@ def guess_input(records: Sequence[Record], registry: Payload | None = None) -> G
     if not sample:
         msg = "the topic has no records with a value"
         raise ValueError(msg)
+    if is_sparkplug(sample):
+        return guess_sparkplug(sample)
     kinds = Counter(describe_bytes(record.value or b"") for record in sample)
     kind, count = kinds.most_common(1)[0]
     needs_registry = "registry" in kind and count >= MOST * len(sample)

@@ -91,6 +91,7 @@ class Profile:
     example: str = ""
     sensors: dict[str, SensorProfile] = field(default_factory=dict)
     features: dict[str, FeatureProfile] = field(default_factory=dict)
+    is_of_nodes: bool = False  # of Sparkplug, which send what changes; a node itself may have a single feature
     newest_ms: int = -1
     oldest_ms: int = 1 << 62
     zoneless: int = 0  # readings whose time is text without a zone
@@ -113,7 +114,7 @@ class Profile:
         """Whether the features of most sensors come in messages of their own."""
         several = [one for one in self.sensors.values() if len(one.features) > 1]
         partial = [one for one in several if one.message_features <= _PARTIAL * len(one.features) * len(one.times_ms)]
-        return 2 * len(several) > len(self.sensors) and 2 * len(partial) > len(several)
+        return (self.is_of_nodes or 2 * len(several) > len(self.sensors)) and 2 * len(partial) > len(several)
 
     @property
     def is_unkeyed(self) -> bool:
@@ -129,7 +130,7 @@ class Profile:
 
 def profile_of(records: Sequence[Record], reader: InputReader, limits: InputLimits) -> Profile:
     """Read a sample, in any order of partitions, as the stream would."""
-    profile, checks = Profile(), ReadingChecks((), limits)
+    profile, checks = Profile(is_of_nodes=reader.nodes is not None), ReadingChecks((), limits)
     last: dict[tuple[str, str], float] = {}
     for record in records:
         if not record.value:

@@ -84,7 +84,7 @@ def _propose_assembly(proposal: Proposal, profile: Profile) -> None:
 
 
 def _propose_repartition(proposal: Proposal, profile: Profile) -> None:
-    if not profile.is_unkeyed:
+    if not profile.is_unkeyed or "repartition" in proposal.settings().get("input", {}):
         return
     sensor = next(name for name, one in profile.sensors.items() if len(one.partitions) > 1)
     count = len(profile.sensors[sensor].partitions)

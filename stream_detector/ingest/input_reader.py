@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stream_detector.ingest.document import RejectionError
@@ -36,7 +36,7 @@ class InputReader:
         """What is remembered of records before; None if nothing needs to be."""
         return self.nodes.births if self.nodes else None
 
-    def learn(self, records: Iterable[Record]) -> None:
+    def learn(self, records: Sequence[Record]) -> None:
         """Remember records, whatever they contain, without their readings."""
         if self.nodes:
             for record in records:

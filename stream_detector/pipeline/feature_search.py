@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 
 from stream_detector.errors import StoreUnavailableError
+from stream_detector.ingest.earlier import learn_before
 from stream_detector.ingest.feature_names import MOST_FEATURES, feature_names
 from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ports import Source, StateStore
@@ -43,7 +44,7 @@ def find_shape(
     if given:
         features = tuple(given)
         return stored if stored and stored.features == features else WindowShape(features, length)
-    sent = feature_names(_newest(source), missing, reader)
+    sent = feature_names(_newest(source, reader), missing, reader)
     if not sent and not stored:
         return None
     before = stored.features if stored else ()
@@ -62,13 +63,14 @@ def stored_shape(source: Source, store: StateStore) -> WindowShape | None:
         return None
 
 
-def _newest(source: Source) -> Iterator[Record]:
+def _newest(source: Source, reader: InputReader) -> Iterator[Record]:
     """Read the newest records of each partition."""
     numbers = sorted(source.partitions())
     count = min(_OF_PARTITION, max(1, _OF_TOPIC // max(1, len(numbers))))
     for number in numbers:
         first, end = source.bounds(number)
         start = max(first, end - count)
+        learn_before(source, reader, number, start)
         while start < end:
             chunk = source.read(number, start, end, count)
             yield from chunk.records

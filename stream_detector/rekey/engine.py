@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from stream_detector.errors import CommitFailedError, MembershipLostError, RetriableError
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.ports import Sink, Source
-from stream_detector.readings import Membership
+from stream_detector.readings import Membership, Record
 from stream_detector.rekey.merge import Batch, Merge
 from stream_detector.rekey.rewriter import Rewriter
 
@@ -77,6 +77,7 @@ class Rekeyer:
         self._membership: Membership | None = None
         self._refused: Membership | None = None  # the client may still claim it until it learns of its end
         self._begun: dict[int, int] = {}  # where a new group starts: committed even if nothing is there
+        self._since: dict[int, int] = {}  # partition -> before this position only what later records need is copied
         self._needs_reset = False
         self._ends: Mapping[int, int] = {}
         self._ends_at = float("-inf")
@@ -167,6 +168,8 @@ class Rekeyer:
             start, _ = self._source.bounds(number)
         else:
             start = self._source.position_at(number, self._config.start_ms)
+        if self._rewriter.needs_births:
+            self._since[number], start = start, self._source.bounds(number)[0]
         self._begun[number] = start
         return start
 
@@ -204,8 +207,11 @@ class Rekeyer:
             self._source.resume(sorted(free))
         self._paused = (self._paused | full) - free
 
+    def _is_copied(self, record: Record) -> bool:
+        return record.offset >= self._since.get(record.partition, 0) or self._rewriter.is_birth(record)
+
     def _commit(self, batch: Batch, report: Report) -> None:
-        rewritten = self._rewriter(batch.records)
+        rewritten = self._rewriter([record for record in batch.records if self._is_copied(record)])
         self._limit.check(rewritten.decoded)
         try:
             self._sink.commit(rewritten.messages, {**self._begun, **batch.positions}, self._membership)

@@ -1,4 +1,7 @@
-"""Turns records of any shape into records of the native form, keyed by sensor; what is no reading into dead letters."""
+"""Turns records of any shape into records of the native form, keyed by sensor; what is no reading into dead letters.
+
+Messages of Sparkplug nodes are copied as they are, keyed by node: their meaning depends on births before them.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ingest.reading_checks import InputLimits, ReadingChecks
 from stream_detector.ingest.record_shape import RawReading
+from stream_detector.ingest.sparkplug.shape import SparkplugShape
+from stream_detector.ingest.sparkplug.topic import TOPIC_HEADER
 from stream_detector.readings import Decoded, Header, Message, Readings, Record, Rejected
 from stream_detector.rekey.native_json import exact_stamp, native_json
 
@@ -44,12 +49,21 @@ class Rewriter:
     """Rewrites records. What needs the model is left to the detector: which features there are, and which values are usable."""
 
     def __init__(self, reader: InputReader, limits: InputLimits, targets: Targets) -> None:
-        self._shape, self._selection = reader.shape, reader.selection
+        self._shape, self._selection, self._nodes = reader.shape, reader.selection, reader.nodes
         self._checks = ReadingChecks((), limits)
         self._limits = limits
         self._zone: tzinfo | None = limits.parsing.zone
         self._targets = targets
         self._excluded = Counter[str]()
+
+    @property
+    def needs_births(self) -> bool:
+        """Whether what a record means depends on births, however long ago they were."""
+        return self._nodes is not None
+
+    def is_birth(self, record: Record) -> bool:
+        """Return whether a record is a birth, whatever it contains."""
+        return self._nodes is not None and self._nodes.is_birth(record)
 
     def __call__(self, records: Sequence[Record]) -> Rewritten:
         """Rewrite records, whatever they contain."""
@@ -76,10 +90,13 @@ class Rewriter:
     def _messages(self, record: Record, size: int, rejected: list[Rejected]) -> list[Message]:
         """Return the readings of a record; if parts of it are none, add the record to `rejected`, once."""
         messages: list[Message] = []
+        found: Sequence[RawReading | RejectionError]
         try:
             if size > self._limits.max_record_bytes:
                 raise RejectionError("too_large", f"{size} bytes; the limit is {self._limits.max_record_bytes}")
-            found: Sequence[RawReading | RejectionError] = self._shape.read(record)
+            if self._nodes is not None:
+                return self._of_node(record, self._nodes)
+            found = self._shape.read(record)
         except RejectionError as error:
             found = [error]
         wrong: list[RejectionError] = []
@@ -96,6 +113,16 @@ class Rewriter:
             more = f"; and {len(wrong) - 1} more parts of this record" if len(wrong) > 1 else ""
             rejected.append(Rejected(record, wrong[0].reason, wrong[0].detail + more))
         return messages
+
+    def _of_node(self, record: Record, nodes: SparkplugShape) -> list[Message]:
+        """Return the copy of a node's message, as it is: what its aliases mean is known behind, in the node's order."""
+        topic = nodes.topic_of(record)
+        if topic.is_ignored:
+            self._excluded["record"] += 1
+            return []
+        headers = ((TOPIC_HEADER, topic.text.encode()), _origin(record, 0))
+        time_ms = record.timestamp if record.timestamp >= 0 else None
+        return [Message(self._targets.readings_topic, _key(topic.node), record.value, headers, time_ms)]
 
     def _message(self, record: Record, index: int, reading: RawReading) -> Message | None:
         """Return the copy of a reading; None if the settings leave it out. Raises RejectionError."""
@@ -114,10 +141,13 @@ class Rewriter:
             raise RejectionError("values_missing", "the reading has no values")
         self._checks.time_ms(sensor, reading.stamp, record)
         stamp = exact_stamp(reading.stamp, record.timestamp, self._zone)
-        origin: Header = (ORIGIN_HEADER, b"%s-%d-%d-%d" % (record.topic.encode(), record.partition, record.offset, index))
         time_ms = record.timestamp if record.timestamp >= 0 else None
         value = native_json(sensor, stamp, values)
-        return Message(self._targets.readings_topic, _key(sensor), value, (origin,), time_ms)
+        return Message(self._targets.readings_topic, _key(sensor), value, (_origin(record, index),), time_ms)
+
+
+def _origin(record: Record, index: int) -> Header:
+    return ORIGIN_HEADER, b"%s-%d-%d-%d" % (record.topic.encode(), record.partition, record.offset, index)
 
 
 def _key(sensor: str) -> bytes:

@@ -16,6 +16,7 @@ from stream_detector.ingest.record_shape import RecordShape
 from stream_detector.ingest.selection import Selection
 from stream_detector.ingest.sources import compile_source
 from stream_detector.ingest.sparkplug.shape import SparkplugShape
+from stream_detector.ingest.sparkplug.topic import TOPIC_HEADER
 from stream_detector.ingest.stamps import StampFormat
 from stream_detector.settings.input_settings import InputSettings
 
@@ -70,7 +71,9 @@ def _of_nodes(settings: InputSettings) -> RecordShape:
 
 
 def native_again(settings: InputSettings) -> InputSettings:
-    """Return the settings for readings that were brought into the native format and selected before."""
+    """Return the settings for what re-keying has written: readings in the native format that were selected before."""
+    if settings.preset == "sparkplug":  # messages are copied as they are, by node
+        return settings.model_copy(update={"sensor": f"$header.{TOPIC_HEADER}"})
     names = (*_MAPPING, *_SELECTION, "preset", "payload")
     usual = InputSettings()
     return settings.model_copy(update={name: getattr(usual, name) for name in names})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from stream_detector.ingest.earlier import learn_before
 from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ports import Decoder
 from stream_detector.readings import Readings
@@ -133,9 +134,12 @@ class TopicCount:
             self._decoder = self.decoder_of(features)
 
     def _count(self, partition: int, end: int) -> None:
-        chunk = self.reader.read(partition, self._positions[partition], end, RECORDS_PER_READ)
         assert self._decoder is not None
+        learn_before(self.reader, self._decoder, partition, self._positions[partition])
+        chunk = self.reader.read(partition, self._positions[partition], end, RECORDS_PER_READ)
         self._add(self._decoder.decode(chunk.records).readings)
+        if self._decoder.memory is not None:
+            self._decoder.memory.read_to(partition, chunk.stop)
         self.records += len(chunk.records)
         self._positions[partition] = chunk.stop
 

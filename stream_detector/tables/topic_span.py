@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from stream_detector.errors import InputDataError
+from stream_detector.ingest.earlier import learn_before
 from stream_detector.ingest.feature_names import is_number, is_unicode
 from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ingest.local_time import second_pass
@@ -74,6 +75,7 @@ def find_features(reader: TopicReader, span: TopicSpan, of_input: InputReader) -
     found: set[str] = set()
     other: Record | None = None
     for partition, (start, stop) in span.positions.items():
+        learn_before(reader, of_input, partition, start)
         for record in reader.read(partition, start, stop, RECORDS_TO_FIND_FEATURES).records:
             names = _names_in(record, of_input)
             found |= names
@@ -107,6 +109,8 @@ def read_topic_span(
     refused: Counter[str] = Counter()
     example: dict[str, str] = {}
     lost, tombstones = Counter[Lost](), 0
+    for partition, (start, _) in span.positions.items():
+        learn_before(reader, decoder, partition, start)
     for chunk in _chunks(reader, span):
         decoded = decoder.decode(chunk.records)
         parts.append(decoded.readings)

@@ -38,7 +38,7 @@ NODE, DEVICE = "north/press", "north/press/motor"
 
 def read(shape: SparkplugShape, record: MemoryRecord) -> list[Any]:
     """Return the readings of a record as tuples, and the rejections of its parts by their reasons."""
-    return [tuple(one) if isinstance(one, RawReading) else one.reason for one in shape.read(record)]
+    return [(one.sensor, one.stamp, one.values) if isinstance(one, RawReading) else one.reason for one in shape.read(record)]
 
 
 def born() -> SparkplugShape:

@@ -82,7 +82,7 @@ class Births:
         if not device:
             return of_node
         of_device = _newest(of.births.get(f"{node}/{device}", ()), offset)
-        return of_device if of_device.offset > of_node.offset else NOT_BORN
+        return of_device if of_device.offset >= of_node.offset else NOT_BORN
 
     def devices(self, partition: int, node: str, offset: int) -> list[str]:
         """Return the devices of a node, as sensors, of which a birth before an offset is known, in the order of their names."""

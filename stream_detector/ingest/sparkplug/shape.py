@@ -36,15 +36,17 @@ class SparkplugShape:
 
     def __init__(self, source: Source | None = None) -> None:
         """`source` says where the MQTT topic is, if not in a header, the key or the topic. Needs the package protobuf."""
-        self._topic = topic_finder(source)
+        self.topic_of = topic_finder(source)
         self._payload = payload_reader()
         self.births = Births()
+        #: Whether the partitions are one log, in the order of the records' times: then births of one decide in all others.
+        self.is_one_log = False
         #: Messages that are missing by the sequence numbers, of each partition's nodes, since this was last taken.
         self._missing: dict[int, Counter[str]] = {}
 
     def read(self, record: Record) -> Sequence[RawReading | RejectionError]:
         """See RecordShape. Messages of one partition come in log order; some may come again."""
-        topic = self._topic(record)
+        topic = self.topic_of(record)
         if topic.is_ignored:
             return ()
         message = _Message(record, topic, self._payload(record.value or b""))
@@ -57,11 +59,18 @@ class SparkplugShape:
     def learn(self, record: Record) -> None:
         """Remember a record if it is a birth, whatever it contains; its readings are not wanted."""
         try:
-            topic = self._topic(record)
+            topic = self.topic_of(record)
             if topic.kind in BIRTHS and record.value:
                 self._birth(_Message(record, topic, self._payload(record.value)))
         except RejectionError:
             return
+
+    def is_birth(self, record: Record) -> bool:
+        """Return whether a record is a birth, by its topic."""
+        try:
+            return self.topic_of(record).kind in BIRTHS
+        except RejectionError:
+            return False
 
     def take_missing(self) -> dict[int, Counter[str]]:
         """Return how many messages are missing, by partition and node, since the last call."""
@@ -82,16 +91,22 @@ class SparkplugShape:
         """Return the birth that decides for a message; if it is one itself, remember it."""
         record, topic, payload = message
         if topic.kind not in BIRTHS:
-            return self.births.at(record.partition, topic.node, topic.device, record.offset)
+            return self.births.at(self._log(record), topic.node, topic.device, self._place(record))
         named = [one for one in payload.metrics if one.name]
         birth = Birth(
-            record.offset,
+            self._place(record),
             session_of(payload),
             {one.alias: one.name for one in named if one.alias is not None},
             {one.name: one.datatype for one in named},
         )
-        self.births.add(record.partition, topic.sensor, birth)
+        self.births.add(self._log(record), topic.sensor, birth)
         return birth
+
+    def _log(self, record: Record) -> int:
+        return 0 if self.is_one_log else record.partition
+
+    def _place(self, record: Record) -> int:
+        return max(0, record.timestamp) if self.is_one_log else record.offset
 
 
 def session_of(payload: SparkplugPayload) -> int:
@@ -130,5 +145,8 @@ def _unknown(topic: SparkplugTopic, aliases: Sequence[int], *, is_born: bool) ->
         if is_born
         else f"no {birth} of {topic.sensor} was read that names"
     )
-    cure = f"have the host application write Node Control/Rebirth = true to node {topic.node}, then send these records again"
-    return RejectionError("alias_unknown", f"{what} alias {named}; {cure} (docs/sparkplug.md)")
+    cure = (
+        f"Have the host application write Node Control/Rebirth = true to node {topic.node}, then send these records again. "
+        "If births lie in other partitions, because records are keyed by MQTT topic, set STREAM_DETECTOR_INPUT__REPARTITION"
+    )
+    return RejectionError("alias_unknown", f"{what} alias {named}. {cure} (docs/sparkplug.md)")

@@ -18,6 +18,8 @@ from stream_detector.ingest.sources import Source
 from stream_detector.readings import Record
 
 NAMESPACE = "spBv1.0"
+#: The header of a copied record that has the topic.
+TOPIC_HEADER = "mqtt.topic"
 BIRTHS = frozenset(("NBIRTH", "DBIRTH"))
 DATA = frozenset(("NDATA", "DDATA"))
 DEATHS = frozenset(("NDEATH", "DDEATH"))
