@@ -14,7 +14,7 @@ from stream_detector.values import Unusable, parse_value
 #: Names that need no quotes in a path.
 _PLAIN = re.compile(r"@?[\w-]+")
 _DAY_MS = 86_400_000
-_DEEPEST, _MOST_PATHS, _MOST_VALUES, _LONGEST = 5, 500, 5_000, 200
+_DEEPEST, _MOST_PATHS, _MOST_VALUES, _LONGEST, _MOST_EXAMPLES, _MOST_ELEMENTS = 5, 500, 5_000, 200, 500, 64
 
 
 @dataclass(slots=True)
@@ -27,6 +27,7 @@ class PathStats:
     times: int = 0  # what can be read as a time
     near: int = 0  # times within a day of those of their records
     distinct: Counter[str] = field(default_factory=Counter)
+    examples: list[tuple[str, int]] = field(default_factory=list)  # texts, with the times of their records
 
     def add(self, value: object, written_ms: int) -> None:
         """Count a value of a record that was written at a time."""
@@ -40,6 +41,8 @@ class PathStats:
         self.near += time_ms is not None and abs(time_ms - written_ms) < _DAY_MS
         if isinstance(value, str | int | float) and len(self.distinct) < _MOST_VALUES:
             self.distinct[str(value)[:_LONGEST]] += 1
+        if isinstance(value, str) and len(self.examples) < _MOST_EXAMPLES:
+            self.examples.append((value[:_LONGEST], written_ms))
 
 
 @dataclass(slots=True)
@@ -49,6 +52,7 @@ class DocumentStats:
     documents: int = 0
     paths: dict[tuple[str, ...], PathStats] = field(default_factory=dict)
     lists: Counter[tuple[str, ...]] = field(default_factory=Counter)  # of objects
+    arrays: dict[tuple[str, ...], Counter[tuple[object, ...]]] = field(default_factory=dict)  # of texts or numbers
 
     def share(self, path: tuple[str, ...]) -> float:
         """Return in which share of the documents a path has a value."""
@@ -77,6 +81,10 @@ def _leaves(value: object, path: tuple[str, ...], stats: DocumentStats) -> Itera
     elif isinstance(value, list):
         if value and isinstance(value[0], dict):
             stats.lists[path] += 1
+        elif value and len(value) <= _MOST_ELEMENTS and all(isinstance(one, str | int | float) for one in value):
+            seen = stats.arrays.setdefault(path, Counter())
+            if len(seen) < _MOST_VALUES:
+                seen[tuple(value)] += 1
     elif path and value is not None:
         yield path, value
 

@@ -1,0 +1,96 @@
+"""Guesses where the name of the sensor is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from stream_detector.discovery.document_stats import PathStats
+from stream_detector.discovery.guessed import Guess
+from stream_detector.discovery.levels import Levels
+from stream_detector.discovery.scopes import Found, are_texts, find, fitting, repeats
+from stream_detector.discovery.usual_names import MACHINE, MEASURED_IN, NAME, SENSOR
+from stream_detector.ingest.document import RejectionError
+from stream_detector.ingest.times import text_time
+from stream_detector.readings import Record
+
+_ANYTHING = re.compile(".*", re.DOTALL)
+_MOST_NAMED, _LONGEST_NAME = 4, 100
+
+
+def set_sensor(guess: Guess, levels: Levels, records: Sequence[Record], time: str | None) -> None:
+    """Set where the sensor is: a field, the key, or the topic, which is a doubt."""
+    named = [one for scope in levels.scopes for one in fitting(scope, SENSOR, _may_name) if one.text != time]
+    found = min(named, key=_order, default=None)
+    if found is None and len(levels.scopes) > 1 and "readings" in guess.settings:
+        found = find(levels.scopes[:1], NAME, lambda one: are_texts(one) and repeats(one))
+    if found is not None:
+        guess.set("sensor", found.text, f"it has {len(found.values.distinct)} values, such as {found.examples()}")
+        return
+    keys = {record.key for record in records if record.key}
+    if keys and len(keys) <= max(1, len(records) // 2):
+        examples = ", ".join(sorted(key.decode(errors="replace")[:30] for key in list(keys)[:3]))
+        guess.set("sensor", "$key", f"the records have {len(keys)} keys, such as {examples}")
+        return
+    _set_by_values(guess, levels, keys, time)
+
+
+def _set_by_values(guess: Guess, levels: Levels, keys: set[bytes], time: str | None) -> None:
+    """Set the one text whose values repeat, or the topic, with the doubt."""
+    others = [
+        one
+        for scope in levels.scopes
+        for one in fitting(scope, _ANYTHING, _may_name_several)
+        if one.text != time and one.values.times == 0
+    ]
+    if len(others) == 1:
+        (other,) = others
+        guess.set("sensor", other.text, f"no name says sensor, but its {len(other.values.distinct)} texts repeat")
+        guess.doubts.append(f"is the sensor in {other.text} ({other.examples()})? Else set input.sensor")
+        return
+    guess.set("sensor", "$topic", "no field and no key seems to name a sensor, so the whole topic is one sensor")
+    if hint := _in_keys(keys):
+        guess.doubts.append(hint)
+    elif others:
+        listed = "; ".join(f"{one.text} ({one.examples()})" for one in others[:_MOST_NAMED])
+        guess.doubts.append(f"which field names the sensor? These have texts that repeat: {listed}. Set input.sensor")
+    else:
+        guess.doubts.append("which field names the sensor? Set input.sensor if the topic has more than one")
+
+
+def _in_keys(keys: set[bytes]) -> str:
+    """Say that the keys hold a sensor beside something else, if they do."""
+    texts = [key.decode(errors="replace") for key in list(keys)[:1000]]
+    for sign in "|;,#@/:_ ":
+        heads = {text.partition(sign)[0] for text in texts if sign in text}
+        if len(texts) > 1 and all(sign in text for text in texts) and 2 * len(heads) <= len(texts):
+            rest = texts[0].partition(sign)[2]
+            beside = "a time" if _is_time(rest) else "something else"
+            return (
+                f"the keys hold a sensor and {beside}, such as {texts[0][:60]!r}, and no setting takes a key apart: all of the "
+                "topic is one sensor here, which mixes the machines. Have the sender key the records by the sensor alone, or "
+                'write the sensor into the record; a key that is JSON, such as {"machine": ..., "time": ...}, can be read'
+            )
+    return ""
+
+
+def _is_time(text: str) -> bool:
+    try:
+        text_time(text, None)
+    except RejectionError:
+        return False
+    return True
+
+
+def _may_name(one: PathStats) -> bool:
+    return repeats(one) and not all(MEASURED_IN.fullmatch(text) for text in one.distinct)
+
+
+def _may_name_several(one: PathStats) -> bool:
+    is_short = all(len(text) <= _LONGEST_NAME and not text.startswith(("{", "[")) for text in one.distinct)
+    return are_texts(one) and _may_name(one) and len(one.distinct) > 1 and is_short
+
+
+def _order(one: Found) -> tuple[bool, bool, int]:
+    """Names of machines come first, then what has several values, then what is nearest to the top."""
+    return not MACHINE.fullmatch(one.path[-1]), len(one.values.distinct) == 1, len(one.path)

@@ -1,0 +1,89 @@
+"""Guesses where the values are: an object of numbers, the reading itself, or a list of numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from stream_detector.discovery.document_stats import DocumentStats, path_text
+from stream_detector.discovery.guessed import MOST, Guess
+from stream_detector.discovery.scopes import Path, are_numbers
+from stream_detector.discovery.text_hints import text_hints
+
+_MOST_NAMED = 5
+
+
+def set_values(guess: Guess, stats: DocumentStats, time: str | None) -> None:
+    """Set where the values are: an object of numbers, the reading itself, or lists; raise ValueError if there are none."""
+    numeric = [
+        path
+        for path, one in stats.paths.items()
+        if are_numbers(one) and path_text(path) != time and one.near < MOST * one.count
+    ]
+    hints = text_hints(stats)
+    what = "numbers"
+    if numeric and hints and all(len(stats.paths[path].distinct) == 1 for path in numeric):
+        numeric, what = [], "numbers that change"  # such as qos, beside a payload that is text
+    if not numeric and _set_arrays(guess, stats):
+        return
+    if not numeric:
+        names = ", ".join(path_text(path) for path in [*stats.paths, *stats.arrays][:8])
+        msg = ". ".join([f"no field of the records has {what}; found {names}{_lists(stats)}", *hints])
+        raise ValueError(msg)
+    guess.doubts += [f"{hint}; until then it is left out" for hint in hints]
+    parents = Counter(path[:-1] for path in numeric)
+    parent, count = parents.most_common(1)[0]
+    if parent and count >= MOST * len(numeric):
+        guess.set("values", path_text(parent), f"{count} fields with numbers: {', '.join(p[-1] for p in numeric[:5])}")
+    else:
+        guess.set("values", ".", f"the fields with numbers are those of the record: {', '.join(map(path_text, numeric[:5]))}")
+    _say_alike(guess, numeric)
+
+
+def _say_alike(guess: Guess, numeric: Sequence[Path]) -> None:
+    """Say that objects beside each other have fields of the same names, as machines by their names have."""
+    fields: dict[Path, set[str]] = {}
+    for path in numeric:
+        fields.setdefault(path[:-1], set()).add(path[-1])
+    beside: dict[tuple[Path, frozenset[str]], list[str]] = {}
+    for parent, names in fields.items():
+        if parent and len(names) > 1:
+            beside.setdefault((parent[:-1], frozenset(names)), []).append(parent[-1])
+    for (path, _), objects in beside.items():
+        if len(objects) > 1:
+            guess.doubts.append(
+                f"{path_text(path) or 'the record'} has an object for each of {', '.join(objects[:_MOST_NAMED])}: if these are "
+                "machines, they count as one sensor with the features of all, because no setting takes the name of a field "
+                "for the sensor. To watch them one by one, have the sender write a list of machines, each with its name in a "
+                "field"
+            )
+
+
+def _set_arrays(guess: Guess, stats: DocumentStats) -> bool:
+    """Set a path for each value of a list of numbers, with the names of a list of texts as long that does not change."""
+    for path, seen in stats.arrays.items():
+        lengths = {len(values) for values in seen}
+        if len(lengths) != 1 or not all(isinstance(one, int | float) for values in seen for one in values):
+            continue
+        (length,) = lengths
+        names = _names_of_arrays(stats, length) or [f"{path[-1]}_{position + 1}" for position in range(length)]
+        features = {name: f"{path_text(path)}[{position}]" for position, name in enumerate(names)}
+        guess.set("features", features, f"a list of {length} numbers; the names are those of a list beside it, if there is one")
+        guess.doubts.append(f"the values are told by their place in {path_text(path)}: does the order ever change?")
+        return True
+    return False
+
+
+def _names_of_arrays(stats: DocumentStats, length: int) -> Sequence[str]:
+    """Return the texts of a list that is the same in all records, if there is one of this length."""
+    for seen in stats.arrays.values():
+        (first, _), *more = seen.most_common(2)
+        if not more and len(set(first)) == len(first) == length and all(isinstance(one, str) for one in first):
+            return [str(one) for one in first]
+    return ()
+
+
+def _lists(stats: DocumentStats) -> str:
+    """Name the lists of objects in the records, which a mapping may read."""
+    lists = ", ".join(path_text(path) for path in stats.lists)
+    return f"; {lists}: a list of objects, which input.items or input.readings may read" if lists else ""
