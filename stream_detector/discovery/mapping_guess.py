@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from stream_detector.discovery.guessed import Guess
 from stream_detector.discovery.levels import Dated, find_levels
 from stream_detector.discovery.pairs_guess import set_items, set_pairs
+from stream_detector.discovery.quality_guess import set_quality
 from stream_detector.discovery.sensor_guess import set_sensor
 from stream_detector.discovery.time_guess import set_time
+from stream_detector.discovery.usual_names import SURE_QUALITY
 from stream_detector.discovery.values_guess import set_values
 from stream_detector.ingest.presets.catalog import PRESETS
 from stream_detector.ingest.shapes import describe_document
@@ -35,6 +37,7 @@ def guess_mapping(preset: str | None, documents: Sequence[tuple[object, Record]]
     elif not set_pairs(guess, levels, time):
         set_sensor(guess, levels, records, time)
         set_values(guess, levels.stats, time)
+        set_quality(guess, levels.scopes[:1], SURE_QUALITY)
     return guess
 
 

@@ -13,6 +13,8 @@ from stream_detector.timestamps import SECONDS_PER_DAY, duration
 _WINDOWS = (64, 48, 32, 24, 16)
 #: Gaps that differ by more than this leave each sensor its own.
 _ALIKE = 4.0
+#: Intervals of sensors that differ by this are worth a word.
+_UNLIKE = 1.5
 #: A budget that a history cannot check is not proposed beyond this, false alarms per sensor and day.
 _MOST_BUDGET, _LEAST_BUDGET = 5.0, 0.1
 
@@ -26,6 +28,7 @@ def propose_window(proposal: Proposal, profile: Profile) -> None:
     proposal.found.append(
         f"A sensor speaks every {duration(interval)} in the median; one step in ten is {jitter:.0%} longer or more."
     )
+    _say_extremes(proposal, profile)
     step = profile.bucket_seconds() if profile.is_one_by_one else interval
     length = next((length for length in _WINDOWS if length * step <= SECONDS_PER_DAY), _WINDOWS[-1])
     fills = duration(length * step)
@@ -36,6 +39,14 @@ def propose_window(proposal: Proposal, profile: Profile) -> None:
     else:
         reason += f"; the usual {_WINDOWS[0]} would take {duration(_WINDOWS[0] * step)}"
     proposal.set("learning", "window_length", length, reason)
+
+
+def _say_extremes(proposal: Proposal, profile: Profile) -> None:
+    """Name the sensors that speak most and least often, if that differs much."""
+    paces = sorted((seconds, name) for name, one in profile.sensors.items() if (seconds := one.interval_seconds()) > 0)
+    (fastest, fast), (slowest, slow) = paces[0], paces[-1]
+    if slowest > _UNLIKE * fastest:
+        proposal.found.append(f"{fast} speaks most often, every {duration(fastest)}, {slow} least, every {duration(slowest)}.")
 
 
 def propose_gap(proposal: Proposal, profile: Profile) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from stream_detector.discovery.document_stats import document_stats, path_text
 from stream_detector.discovery.guessed import MOST, Guess
 from stream_detector.discovery.levels import Levels, are_pairs, elements
+from stream_detector.discovery.quality_guess import set_quality
 from stream_detector.discovery.scopes import Found, Scope, are_numbers, are_texts, find, repeats
 from stream_detector.discovery.tag_names import split_of
 from stream_detector.discovery.time_guess import set_time
@@ -21,7 +22,7 @@ def set_pairs(guess: Guess, levels: Levels, time: str | None) -> bool:
     if name is None or value is None or name.path[:-1] != value.path[:-1]:
         return False
     guess.set("value", value.text, "one value in a record")
-    _set_quality(guess, here)
+    set_quality(guess, here, QUALITY)
     names = list(name.values.distinct)
     sensor = find(levels.scopes, SENSOR, repeats)
     is_gateway = sensor is not None and len(sensor.values.distinct) == 1 and split_of(names) is not None
@@ -47,7 +48,7 @@ def set_items(guess: Guess, levels: Levels) -> bool:
         guess.set("items", path_text(path), f"a list of name-value pairs: {', '.join(names[:4])}")
         guess.set("feature", name.text, "it names the value")
         guess.set("value", value.text, "the value")
-        _set_quality(guess, items)
+        set_quality(guess, items, QUALITY)
         if guess.settings.get("time") == "":
             set_time(guess, items)
         sensor = find(levels.scopes, SENSOR, repeats)
@@ -55,12 +56,6 @@ def set_items(guess: Guess, levels: Levels) -> bool:
             _set_split(guess, name, names)
         return True
     return False
-
-
-def _set_quality(guess: Guess, scopes: Sequence[Scope]) -> None:
-    quality = find(scopes, QUALITY)
-    if quality is not None:
-        guess.set("quality", quality.text, f"its values: {quality.examples(4)}")
 
 
 def _set_split(guess: Guess, name: Found, names: Sequence[str]) -> bool:

@@ -25,6 +25,8 @@ NAME = re.compile(
 )
 NAME_OR_ID = re.compile(f"({NAME.pattern})|id|n", re.IGNORECASE)
 VALUE = re.compile(r"(value|val|v|reading|data|number|measured|payload|wert|messwert)", re.IGNORECASE)
-QUALITY = re.compile(r"(quality|q|status|status_?code|opc_?quality|good|is_?good|güte|guete|qualität|qualitaet)", re.IGNORECASE)
+#: Names of qualities without doubt, and those that may mean something else.
+SURE_QUALITY = re.compile(r"(opc[ _-]?)?(quality|güte|guete|qualität|qualitaet)([ _-]?code)?", re.IGNORECASE)
+QUALITY = re.compile(f"({SURE_QUALITY.pattern})|q|status([ _-]?code)?|(is[ _-]?)?good", re.IGNORECASE)
 #: Units of measurement, which a field called unit may hold.
 MEASURED_IN = re.compile(r"[°%µ].*|.*/.*|[kMm]?(bar|Pa|W|V|A|Hz|m|g|s|Ohm|J|l)|C|F|K|min|h|rpm|psi|kWh", re.IGNORECASE)

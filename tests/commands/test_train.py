@@ -219,6 +219,18 @@ def test_an_unwritable_output_is_reported_before_training(tmp_path: Path, where:
     assert done.stderr.count("\n") == 1
 
 
+def test_the_window_is_that_of_the_settings_unless_an_option_names_one(tmp_path: Path) -> None:
+    source = write_csv(tmp_path / "readings.csv", 300)
+    (tmp_path / "detector.toml").write_text("[learning]\nwindow_length = 12\n")
+
+    done = stream_detector(
+        *("train", "--input", source, "--output", tmp_path / "model", "--config", tmp_path / "detector.toml", *SMALL[2:])
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert load_artifact(tmp_path / "model").spec.window_length == 12
+
+
 def test_help_shows_no_default_where_there_is_none() -> None:
     shown = " ".join(stream_detector("train", "--help").stdout.split())
 

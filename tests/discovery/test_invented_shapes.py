@@ -252,6 +252,44 @@ def test_what_is_not_sure_is_a_doubt_that_says_what_would_decide(records: Callab
     assert any(said in doubt for doubt in proposal_of(records()).doubts)
 
 
+QUALITIES: list[tuple[str, list[object], dict[str, Any], str]] = [
+    ("quality", ["Good", "Bad"], {"quality": "quality"}, ""),
+    ("Güte", ["gut", "schlecht"], {"quality": "Güte", "good_quality": ["gut*"]}, ""),
+    ("quality", [0, 4], {"quality": "quality", "good_quality": ["0"]}, "is '0' the good quality in quality?"),
+    ("status", [1, 2], {}, "the quality of the values? Most would be bad"),
+]
+
+
+@pytest.mark.parametrize(("name", "qualities", "expected", "said"), QUALITIES)
+def test_a_quality_never_makes_most_values_missing(
+    name: str, qualities: list[object], expected: dict[str, Any], said: str
+) -> None:
+    def one(time_ms: int, machine: str, feature: str, value: float) -> object:
+        quality = qualities[time_ms // 10_000 % 20 == 0]
+        return {"machine": machine, "metric": feature, "value": value, "ts": time_ms, name: quality}
+
+    records = metric_by_metric(one)
+    guess, profile, _ = understand(records)
+
+    assert {part: guess.settings[part] for part in ("quality", "good_quality") if part in guess.settings} == expected
+    assert not said or any(said in doubt for doubt in proposal_of(records).doubts)
+    assert {name for name, one in profile.features.items() if not one.kind} == set(FEATURES)
+    assert all(one.numbers >= 0.9 * one.readings for one in profile.features.values())
+
+
+def test_a_quality_beside_values_of_an_object_counts_for_all_of_them() -> None:
+    def judged(time_ms: int, machine: str, values: dict[str, float]) -> tuple[str | None, object]:
+        return None, {"machine": machine, "ts": time_ms, "quality": "Good" if time_ms % 70_000 else "Bad", **values}
+
+    flat = machine_by_machine(judged)
+
+    guess, profile, _ = understand(flat)
+
+    assert guess.settings["quality"] == "quality"
+    assert set(profile.features) == set(FEATURES)
+    assert all(one.numbers < one.readings for one in profile.features.values())
+
+
 def test_day_and_month_are_told_by_the_times_of_the_records_or_a_doubt() -> None:
     def dated(time_ms: int, machine: str, values: dict[str, float]) -> tuple[str | None, object]:
         return None, {"machine": machine, "time": written(time_ms, "%d/%m/%Y %H:%M:%S"), **values}

@@ -58,5 +58,15 @@ def test_a_window_has_64_readings_unless_it_would_take_longer_than_a_day(interva
     assert proposal.settings()["learning"]["window_length"] == length
 
 
+def test_the_sensors_that_speak_most_and_least_often_are_named_if_they_differ() -> None:
+    said, alike = Proposal(), Proposal()
+
+    propose_window(said, profile_of_steps([1.0] * 60, [10.0] * 60, [60.0] * 60))
+    propose_window(alike, profile_of_steps([10.0] * 60, [12.0] * 60))
+
+    assert "s0 speaks most often, every 1 s, s2 least, every 60 s." in said.found
+    assert not any("most often" in line for line in alike.found)
+
+
 def test_numbers_are_rounded_up() -> None:
     assert [rounded_up(0.79), rounded_up(100.0, 2), rounded_up(101.0, 2), rounded_up(1234.0, 2)] == [0.8, 100, 110, 1300]
