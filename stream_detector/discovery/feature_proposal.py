@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from stream_detector.discovery.profile import Profile
+from stream_detector.discovery.profile import FeatureProfile, Profile
 from stream_detector.discovery.proposal import Proposal
+from stream_detector.values import has_doubtful_comma
 
 _SENSOR_BYTES, _FEATURE_BYTES = 600, 250
 _MOST_SENSORS, _MOST_FEATURES = 5, 8
+#: From this share on, values that are no numbers are worth a word.
+_FEW_LOST = 0.05
 
 
 def say_sensors(proposal: Proposal, profile: Profile) -> None:
@@ -33,8 +36,27 @@ def propose_features(proposal: Proposal, profile: Profile) -> None:
     ):
         if kinds.get(kind):
             proposal.found.append(f"{', '.join(kinds[kind][:_MOST_FEATURES])}: {words}.")
+    for name, one in sorted(profile.features.items()):
+        _say_unusable(proposal, name, one)
     if texts := kinds.get("text"):
         proposal.set("input", "exclude_features", texts, "they are text, not measurements")
+
+
+def _say_unusable(proposal: Proposal, name: str, feature: FeatureProfile) -> None:
+    """Say that many values of a feature are no numbers; a comma that may separate thousands is a doubt."""
+    lost = feature.texts.total()
+    if not feature.numbers or lost < _FEW_LOST * feature.readings:
+        return
+    share = f"{lost / feature.readings:.0%} of its values are missing"
+    doubtful = next(filter(has_doubtful_comma, feature.texts), None)
+    if doubtful is None:
+        example = feature.texts.most_common(1)[0][0]
+        proposal.found.append(f"{name}: {share}, mostly {'empty' if example == 'None' else repr(example)}.")
+        return
+    proposal.doubts.append(
+        f"{name}: {share}, such as {doubtful!r}, whose comma may separate thousands or decimals. Have the sender write numbers "
+        "as JSON has them"
+    )
 
 
 def redis_bytes(profile: Profile) -> str:

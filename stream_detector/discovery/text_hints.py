@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from stream_detector.discovery.document_stats import DocumentStats, path_text
 from stream_detector.discovery.scopes import are_texts
+from stream_detector.values import has_doubtful_comma
 
 _LOOKED_AT, _SHOWN, _MOST_NAMED = 100, 60, 5
 _WITH_UNIT = re.compile(r"\s*[+-]?\d+([.,]\d+)?\s*(1/)?[^\d\s;|,.:/_-][^;|,:_]{0,12}\s*")
@@ -41,6 +42,10 @@ def _has_several(text: str) -> bool:
 
 
 _KINDS: tuple[tuple[Callable[[str], bool], str], ...] = (
+    (
+        has_doubtful_comma,
+        "text whose comma may separate thousands or decimals ({}); have the sender write JSON numbers",
+    ),
     (_is_json, "text that holds JSON ({}), which no setting opens; have the sender write it as JSON, not as text"),
     (
         _has_unit,

@@ -112,6 +112,27 @@ def test_counters_constants_and_text_are_named() -> None:
     assert proposal_of(sample(nested)).settings()["input"]["exclude_features"] == ["state"]
 
 
+def test_values_that_are_missing_often_are_said() -> None:
+    def holed(step: int, time_ms: int, machine: str, values: dict[str, float]) -> list[object]:
+        return [{"machine": machine, "ts": time_ms, **values, "oil": "Bad" if step % 3 else 7.5 + step % 7}]
+
+    found = proposal_of(sample(holed)).found
+
+    assert "oil: 66% of its values are missing, mostly 'Bad'." in found  # 226 of 340 steps
+    assert not any(line.startswith("rpm") for line in found)
+
+
+def test_a_comma_of_two_meanings_is_a_doubt_whether_some_values_have_it_or_all() -> None:
+    def commas(step: int, time_ms: int, machine: str, values: dict[str, float]) -> list[object]:
+        some = f"{4 + step % 10},{step % 50 + 10}" if step % 2 else f"4,{100 + step % 50}"
+        return [{"machine": machine, "ts": time_ms, **values, "some": some, "all": f"4,{100 + step % 50}"}]
+
+    doubts = proposal_of(sample(commas)).doubts
+
+    assert any(doubt.startswith("some: ") and "whose comma may separate thousands or decimals" in doubt for doubt in doubts)
+    assert any(doubt.startswith("all: text whose comma may separate thousands or decimals") for doubt in doubts)
+
+
 @pytest.mark.parametrize(("hours", "budget"), [(1.5, 5.0), (24 * 7, 0.8), (24 * 365, 0.1)])
 def test_the_budget_is_what_the_history_can_check_or_one_to_try(hours: float, budget: float) -> None:
     settings = proposal_of(sample(native), hours).settings()
