@@ -81,7 +81,7 @@ def _leaves(value: object, path: tuple[str, ...], stats: DocumentStats) -> Itera
     elif isinstance(value, list):
         if value and isinstance(value[0], dict):
             stats.lists[path] += 1
-        elif value and len(value) <= _MOST_ELEMENTS and all(isinstance(one, str | int | float) for one in value):
+        elif path and value and len(value) <= _MOST_ELEMENTS and all(isinstance(one, str | int | float) for one in value):
             seen = stats.arrays.setdefault(path, Counter())
             if len(seen) < _MOST_VALUES:
                 seen[tuple(value)] += 1

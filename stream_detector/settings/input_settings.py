@@ -66,7 +66,7 @@ class InputSettings(Group):
         description="Where the sensor's ID is: a path, `$key`, `$topic`, `$header.NAME`, or a template such as "
         "`{plant}/{tags.host}`.",
     )
-    time: str | None = Field(None, description="Path of the time. Empty: the record's own time.")
+    time: str | None = Field(None, description="Path of the time, or a template of these. Empty: the record's own time.")
     time_unit: Literal["auto", "s", "ms", "us", "ns"] = Field(
         "auto", description="Unit of a time that is a number. auto: by its size."
     )
