@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +13,11 @@ from stream_detector.checkup.sample import Sample
 from stream_detector.checkup.units import misfit
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.healthy import HealthyData
+from stream_detector.ingest.renamed import renamings
 from stream_detector.readings import Float64Array
 from stream_detector.state.known_sensors import UNKNOWN, SensorTable
 from stream_detector.timestamps import duration
 
-#: Names as similar as this, from 0 to 1, may be the same feature renamed.
-_SIMILAR = 0.6
 #: The intervals of topic and model may differ by this factor.
 _FACTOR = 2.0
 _TRAIN = "stream-detector train --from-topic --output DIRECTORY"
@@ -70,24 +67,6 @@ def feature_findings(model: ModelFacts, sample: Sample, *, ignores_unknown: bool
                 f"{name} has a value in {100 * share:.0f} % of the readings only; what is missing adds nothing to the score",
                 "send all features of a sensor in one reading",
             )
-
-
-def renamings(lacking: Sequence[str], unknown: Sequence[str]) -> dict[str, str]:
-    """Return for each lacking feature the unknown one that most likely is the same, each used once."""
-    plain = {name: re.sub(r"[\W_]+", "", name).lower() for name in (*lacking, *unknown)}
-    pairs = sorted(((_similarity(plain[one], plain[other]), one, other) for one in lacking for other in unknown), reverse=True)
-    found: dict[str, str] = {}
-    for similarity, one, other in pairs:
-        if similarity >= _SIMILAR and one not in found and other not in found.values():
-            found[one] = other
-    return found
-
-
-def _similarity(one: str, other: str) -> float:
-    short, long = sorted((one, other), key=len)
-    if len(short) >= 3 and short in long:
-        return 0.9
-    return difflib.SequenceMatcher(None, one, other).ratio()
 
 
 def unit_findings(model: ModelFacts, sample: Sample) -> Iterator[Finding]:

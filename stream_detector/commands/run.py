@@ -16,6 +16,7 @@ from stream_detector.adapters.http_server import serve_pages
 from stream_detector.commands.connections import Connections, connect
 from stream_detector.commands.learning_left import LearningLeft
 from stream_detector.commands.rekey_engine import behind
+from stream_detector.commands.run_fit import check_fit
 from stream_detector.commands.run_learning import Learner
 from stream_detector.commands.run_model import Watched, await_watched, load_model
 from stream_detector.commands.run_pipeline import Parts, Pipelines, Status, arrival_of, waiting_for_features
@@ -102,6 +103,8 @@ def assemble(
     status = Status(settings, metrics, heartbeat, commands.settings_options)
     start = Start(settings, lambda: behind(read()), signals, resources)
     connections, start = _connect(start, plant, watched, status, commands.rekey)
+    if watched is not None:
+        check_fit(settings, connections, watched.detector.model.features)
     learner = None
     if watched is None:
         learner = _learner(settings, commands.settings_options, status, resources)

@@ -26,14 +26,22 @@ class Gathered:
     times_ms: list[int] = field(default_factory=list)
     later: dict[int, int] = field(default_factory=dict)
     rows: list[Mapping[str, Any]] = field(default_factory=list)
+    strangers: dict[int, tuple[str, ...]] = field(default_factory=dict)
     indices: list[int] | None = None  # in the record; None: every record is one reading or none
     has_several: bool = False  # a record has several readings
     rejected: list[Rejected] = field(default_factory=list)
     tombstones: Counter[int] = field(default_factory=Counter)
     excluded: dict[int, Counter[str]] = field(default_factory=dict)
 
-    def add(self, record: Record, sensor: str, time: tuple[int, int], values: Mapping[str, Any]) -> None:
-        """Add a reading; `time` is its milliseconds since 1970 and how much later they come again, or 0."""
+    def add(
+        self, record: Record, sensor: str, time: tuple[int, int], values: Mapping[str, Any], strangers: tuple[str, ...] = ()
+    ) -> None:
+        """Add a reading; `time` is its milliseconds since 1970 and how much later they come again, or 0.
+
+        `strangers` are features that it has and the model does not know, if it lacks some that the model knows.
+        """
+        if strangers:
+            self.strangers[len(self.records)] = strangers
         if time[1]:
             self.later[len(self.records)] = time[1]
         self.records.append(record)
@@ -72,6 +80,7 @@ class Gathered:
             times_ms=np.array(self.times_ms, np.int64),
             values=values,
             stamps_ms=np.fromiter((record.timestamp for record in self.records), np.int64, count),
+            strangers=self.strangers or None,
         )
 
     def _without_unusable(self, decoded: Decoded, columns: Columns, batch: Sequence[Record]) -> Decoded:

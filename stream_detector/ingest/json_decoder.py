@@ -37,19 +37,22 @@ class JsonDecoder:
                 gathered.tombstones[record.partition] += 1
                 continue
             try:
-                reading = read(record, record.value)
+                reading, strangers = read(record, record.value)
                 time = time_ms(reading.sensor_id, reading.timestamp, record)
             except RejectionError as rejection:
                 gathered.reject(record, rejection)
                 continue
-            add(record, reading.sensor_id, time, reading.values)
+            add(record, reading.sensor_id, time, reading.values, strangers)
         return gathered.decoded(self._features, self._missing, self.checks, records)
 
     def learn(self, records: Sequence[Record]) -> None:
         """Do nothing: what a record means does not depend on others."""
 
-    def _read(self, record: Record, value: bytes) -> Document:
-        """Decode one record and check everything but time and values; raise RejectionError if it is not a reading."""
+    def _read(self, record: Record, value: bytes) -> tuple[Document, tuple[str, ...]]:
+        """Decode one record and check everything but time and values; raise RejectionError if it is not a reading.
+
+        The second part are the unknown features of a reading that lacks known ones.
+        """
         if len(value) > self._limits.max_record_bytes:
             raise RejectionError("too_large", f"{len(value)} bytes; the limit is {self._limits.max_record_bytes}")
         reading = read_document(value)
@@ -59,5 +62,6 @@ class JsonDecoder:
         if not reading.values:
             raise RejectionError("values_missing", "values is empty")
         if not reading.values.keys() <= self.checks.known:
-            reading.values = self.checks.known_values(reading.values, record)
-        return reading
+            reading.values, strangers = self.checks.known_values(reading.values, record)
+            return reading, strangers
+        return reading, ()

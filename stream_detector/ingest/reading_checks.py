@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 #: So many ignored features are named; a topic of invented names must not fill the log.
 _MOST_NAMED = 100
+#: So many unknown features of a reading are kept, to tell which one may be a known one renamed.
+_MOST_STRANGERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +53,34 @@ class ReadingChecks:
         self._ignored = set[str]()
         self.met_unknown = False  # a number of a feature that is not among these, since this was last set
 
-    def known_values(self, values: Mapping[str, Any], record: Record) -> dict[str, Any]:
-        """Return the values of known features; raise RejectionError if there are none or if unknown ones cause a rejection."""
+    def known_values(self, values: Mapping[str, Any], record: Record) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Return the values of known features, and unknown features that stand there if known ones are lacking.
+
+        Raise RejectionError if there are no known ones, or if unknown ones cause a rejection.
+        """
         self.look_at_unknown(values)
         kept = {name: number for name, number in values.items() if name in self.known}
+        strangers = self._strangers(values) if kept and len(kept) < len(self.known) else ()
         new = values.keys() - self.known - self._ignored
         if not new and kept:
-            return kept
+            return kept, strangers
         unknown = ", ".join(map(repr, sorted(new or values.keys() - self.known)[:5]))[:400]
         if not self._limits.ignore_unknown_features or not kept:
             raise RejectionError(
                 "unknown_features", f"not features of the model: {unknown}; it has {', '.join(self._features)[:400]}"
             )
         if len(self._ignored) >= _MOST_NAMED:
-            return kept
+            return kept, strangers
         self._ignored |= new
         where = f"{record.topic} partition {record.partition} offset {record.offset}"
         logger.info("from now on ignoring features that the model does not know, first met in %s: %s", where, unknown)
-        return kept
+        return kept, strangers
+
+    def _strangers(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return some unknown features that have a number: what depends on them must depend on the reading alone."""
+        missing = self._limits.parsing.missing
+        found = [name for name, value in values.items() if name not in self.known and is_number(value, name, missing)]
+        return tuple(sorted(name for name in found if is_unicode(name))[:_MOST_STRANGERS])
 
     def look_at_unknown(self, values: Mapping[str, Any]) -> None:
         """Note whether there is a number of a feature that is not known."""

@@ -78,9 +78,12 @@ class ShapedDecoder:
                     continue
                 if not values:
                     raise RejectionError("values_missing", "the reading has no values")
-                if not values.keys() <= self.checks.known and not (values := self._known(gathered, record, values)):
-                    continue
-                gathered.add(record, sensor, self.checks.time_ms(sensor, reading.stamp, record), values)
+                strangers: tuple[str, ...] = ()
+                if not values.keys() <= self.checks.known:
+                    values, strangers = self._known(gathered, record, values)
+                    if not values:
+                        continue
+                gathered.add(record, sensor, self.checks.time_ms(sensor, reading.stamp, record), values, strangers)
                 gathered.indices.append(index)
             except RejectionError as rejection:
                 part = f"reading {index + 1} of {len(found)} in the record: " if len(found) > 1 else ""
@@ -103,10 +106,15 @@ class ShapedDecoder:
             gathered.exclude(record, "value", len(values) - len(kept))
         return kept
 
-    def _known(self, gathered: Gathered, record: Record, values: Mapping[str, object]) -> Mapping[str, object]:
-        """Return the values of known features; none if a node has sent others only, which is counted. Raise RejectionError."""
+    def _known(
+        self, gathered: Gathered, record: Record, values: Mapping[str, object]
+    ) -> tuple[Mapping[str, object], tuple[str, ...]]:
+        """Return the values of known features; none if a node has sent others only, which is counted. Raise RejectionError.
+
+        The second part are unknown features that stand there where known ones are lacking.
+        """
         if self.memory is not None and self._limits.ignore_unknown_features and not values.keys() & self.checks.known:
             self.checks.look_at_unknown(values)
             gathered.exclude(record, "value", len(values))  # a node sends what has changed only
-            return {}
+            return {}, ()
         return self.checks.known_values(values, record)

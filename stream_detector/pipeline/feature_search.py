@@ -44,7 +44,7 @@ def find_shape(
     if given:
         features = tuple(given)
         return stored if stored and stored.features == features else WindowShape(features, length)
-    sent = feature_names(_newest(source, reader), missing, reader)
+    sent = feature_names(newest_records(source, reader), missing, reader)
     if not sent and not stored:
         return None
     before = stored.features if stored else ()
@@ -63,8 +63,8 @@ def stored_shape(source: Source, store: StateStore) -> WindowShape | None:
         return None
 
 
-def _newest(source: Source, reader: InputReader) -> Iterator[Record]:
-    """Read the newest records of each partition."""
+def newest_records(source: Source, reader: InputReader) -> Iterator[Record]:
+    """Read the newest records of each partition, a bounded number. Raises RetriableError."""
     numbers = sorted(source.partitions())
     count = min(_OF_PARTITION, max(1, _OF_TOPIC // max(1, len(numbers))))
     for number in numbers:

@@ -15,7 +15,6 @@ from stream_detector.checkup.model_findings import (
     ModelFacts,
     feature_findings,
     interval_findings,
-    renamings,
     sensor_findings,
     unit_findings,
 )
@@ -25,6 +24,7 @@ from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.ingest.reading_checks import InputLimits
+from stream_detector.ingest.renamed import renamings
 from stream_detector.state.known_sensors import SensorTable
 
 START_MS = 1_767_225_600_000

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from stream_detector.ingest.dead_letters import dead_letter
 from stream_detector.ingest.document import REASONS
+from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.shaped_decoder import ShapedDecoder
 from stream_detector.timestamps import MAXIMUM_TIME_MS
 from tests.examples import examples
 from tests.ingest.records import DECODER, LIMITS, WRITTEN_MS, decode_one, document, record
@@ -230,3 +232,17 @@ def test_a_time_under_another_name_is_said_once(caplog: pytest.LogCaptureFixture
         "readings without a timestamp take the time at which their record was written; the first is in readings partition 3 "
         "offset 7. Is 'ts' their time? Then call it timestamp"
     ]
+
+
+def test_unknown_features_of_a_reading_that_lacks_known_ones_are_kept_with_it() -> None:
+    """To tell a renamed feature; whatever was read before, and however rows are left out later."""
+    decoder = JsonDecoder(("a", "b"), replace(LIMITS, ignore_unknown_features=True))
+    values = [{"a": 1, "b": 2, "z": 3}, {"a": 1}, {"a": 1, "y": 2, "c": 3, "word": "on"}, {"a": 1, "c": None}, {"a": 1, "c": 4}]
+    records = [record(document(values=one), offset=at) for at, one in enumerate(values)]
+    shaped = ShapedDecoder(("a", "b"), replace(LIMITS, ignore_unknown_features=True), InputReader())
+
+    for one in (decoder, shaped):
+        readings = one.decode(records).readings
+        assert readings.strangers == {2: ("c", "y"), 4: ("c",)}
+        assert readings.take(np.array([False, True, False, True, True])).strangers == {2: ("c",)}
+    assert decoder.decode(records[:2]).readings.strangers is None

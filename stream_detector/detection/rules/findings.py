@@ -13,6 +13,7 @@ from stream_detector.detection.rules.runs import Runs
 from stream_detector.detection.rules.turns import SPANS, Turns
 from stream_detector.detection.rules.unlearned import Unlearned
 from stream_detector.detection.transition import FLAPPING, FROZEN, MISSING_FEATURE, OUT_OF_RANGE, SWITCHED_OFF
+from stream_detector.ingest.renamed import renamings
 from stream_detector.readings import BoolArray, Int32Array, Int64Array
 from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import MAXIMUM_RUN
@@ -21,6 +22,7 @@ Features = tuple[str, ...]
 Ended = Callable[[int, list[int], int], str]
 #: The last word of a sentence on a rule that does not apply any more.
 AGO = "ago"
+_MOST_RENAMED = 3
 
 
 def frozen(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: Features, factor: float) -> Finding:
@@ -95,9 +97,17 @@ def missing_feature(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: 
         lasts = batch.lasts(position, int(runs.absent[position, gone].min()))
         healthy = int(limits.longest_absent[rows[position], gone].max())
         usual = f"healthy data miss at most {healthy} in a row" if healthy else "healthy data always have one"
-        return f"{names} {'has' if len(gone) == 1 else 'have'} given no value for {lasts}; {usual}"
+        new = _renamed(batch, position, [features[one] for one in gone])
+        return f"{names} {'has' if len(gone) == 1 else 'have'} given no value for {lasts}; {usual}{new}"
 
     return Finding(MISSING_FEATURE, features, applies, _count(runs.absent), describe, _has_values(batch, features, runs))
+
+
+def _renamed(batch: RuleBatch, position: int, gone: list[str]) -> str:
+    """Say which features of this reading, unknown to the model, may be those that are gone. It depends on the reading alone."""
+    strangers = (batch.readings.strangers or {}).get(int(batch.appended.reading[position]), ())
+    pairs = [f"{name} is gone, and this reading has {new}: renamed?" for name, new in renamings(gone, strangers).items()]
+    return "".join(f"; {pair}" for pair in pairs[:_MOST_RENAMED])
 
 
 def missing_unlearned(batch: RuleBatch, runs: Runs, unlearned: Unlearned, features: Features) -> Finding:

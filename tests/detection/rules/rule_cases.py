@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -67,8 +67,15 @@ class Rules:
         self._counters = counters
         self._next = 0
 
-    def read(self, values: FloatArray, sensors: Int64Array | None = None, *, emits: bool = True) -> list[RuleChange]:
-        """Fold one batch of readings [N, F], a second apart."""
+    def read(
+        self,
+        values: FloatArray,
+        sensors: Int64Array | None = None,
+        *,
+        emits: bool = True,
+        strangers: Mapping[int, tuple[str, ...]] | None = None,
+    ) -> list[RuleChange]:
+        """Fold one batch of readings [N, F], a second apart; `strangers` are unknown features of some of them."""
         count = len(values)
         slots = np.zeros(count, np.int32) if sensors is None else sensors.astype(np.int32)
         offsets = self._next + np.arange(count, dtype=np.int64)
@@ -79,6 +86,7 @@ class Rules:
             offsets=offsets,
             times_ms=START_MS + SECOND_MS * offsets,
             values=values,
+            strangers=strangers,
         )
         last_ms = self.records["header"]["last_time_ms"][slots]
         appended = append(self.records, slots, readings, 60_000, self._counters)

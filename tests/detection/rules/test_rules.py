@@ -118,6 +118,23 @@ def test_a_feature_without_values_is_named_and_closes_when_it_is_back() -> None:
     assert changes[1].what == "b gave values again about 4 s (4 readings) ago"
 
 
+def test_a_feature_that_is_gone_is_told_beside_the_one_that_came_in_its_place() -> None:
+    values = noise(60, seed=1)
+    values[30:, 1] = np.nan
+    came = dict.fromkeys(range(30, 60), ("bb", "bb"))
+
+    (opened,) = Rules(HEALTHY).read(values, strangers={**came, 49: ("bb", "x")})
+    (other,) = Rules(HEALTHY).read(values, strangers={**came, 49: ()})
+    cut = Rules(HEALTHY)
+    first = cut.read(values[:40])
+    (second,) = cut.read(values[40:], strangers={9: ("bb", "x")})
+
+    assert opened.offset == other.offset == 49
+    assert other.what == "b has given no value for about 20 s (20 readings); healthy data always have one"
+    assert opened.what == f"{other.what}; b is gone, and this reading has bb: renamed?"
+    assert (first, second.what) == ([], opened.what)  # of the reading alone, wherever its batch begins
+
+
 def test_only_what_changed_is_said_to_have_changed_again() -> None:
     """A flag is 1 before, while and after the machine stands still."""
     values = np.column_stack([noise(2100), np.repeat([0.0, 1.0], 1050)]).astype(np.float32)
