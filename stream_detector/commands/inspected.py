@@ -14,9 +14,10 @@ from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.adapters.redis.client import checked_address
 from stream_detector.adapters.redis.store import RedisStore
 from stream_detector.assembly import budget_per_sensor_day, decision_rules, scale_config, silence_rules
+from stream_detector.commands.input_payload import reader_of
 from stream_detector.errors import ModelError, StreamDetectorError
 from stream_detector.inspection.alarms import NewestRecords, alarms_of
-from stream_detector.inspection.dead_letters import dead_letters_of
+from stream_detector.inspection.dead_letters import Senders, dead_letters_of
 from stream_detector.inspection.judge import Judge, Model
 from stream_detector.inspection.learning_words import read_words
 from stream_detector.inspection.progress import RECENT_SECONDS, GroupProgress, PartitionProgress, speed_between
@@ -94,6 +95,7 @@ class KafkaLook:
     _input: KafkaReader | None = None
     _alerts: TopicTail | None = None
     _dead: TopicTail | None = None
+    _senders: Senders | None = None
     _before: GroupProgress | None = None
     _moved_s: float | None = None  # when a position last moved, or there was nothing to read
     notes: dict[int, Note] = field(default_factory=dict)  # as of the last look; read by another thread
@@ -113,6 +115,7 @@ class KafkaLook:
         if self._before is None or speed.committed is not None or self._before.partitions != now.partitions:
             self._before = now
         self._alerts = self._alerts or TopicTail(kafka, kafka.alerts_topic, MOST_ALERTS)
+        self._senders = self._senders or Senders(reader_of(self.settings))
         self._dead = self._dead or TopicTail(kafka, kafka.dead_letter_topic, MOST_DEAD_LETTERS)
         alerts, dead = newest_of(kafka, self._alerts), newest_of(kafka, self._dead)
         return KafkaPart(
@@ -120,7 +123,7 @@ class KafkaLook:
             speed=speed,
             standing_s=now.at_s - (self._moved_s or now.at_s),
             alarms=alarms_of(alerts, kafka.input_topic, self.clock_ms()),
-            dead_letters=dead_letters_of(dead, kafka.input_topic, self.clock_ms()),
+            dead_letters=dead_letters_of(dead, kafka.input_topic, self.clock_ms(), self._senders),
         )
 
     def progress(self) -> GroupProgress:

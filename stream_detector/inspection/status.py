@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream_detector.inspection.alarms import Alarms, OpenIncident, with_stored
-from stream_detector.inspection.dead_letters import DeadLetters
+from stream_detector.inspection.dead_letters import DeadLetters, Unusable
 from stream_detector.inspection.learning_words import LearningWords
 from stream_detector.inspection.progress import GroupProgress, Speed
+from stream_detector.inspection.sensors import SILENT, SensorStatus
 from stream_detector.inspection.stored import StoredSensors
 from stream_detector.timestamps import duration
 
@@ -74,6 +75,12 @@ class Status:
             empty = Alarms(0, 0, is_complete=False, open=())
             return with_stored(empty, self.stored.sensors) if self.stored else ()
         return with_stored(self.kafka.alarms, self.stored.sensors if self.stored else ())
+
+    def unusable(self, sensor: SensorStatus) -> Unusable | None:
+        """Return what became of the records of a silent sensor, if they arrive but cannot be used."""
+        if sensor.state != SILENT or self.kafka is None:
+            return None
+        return self.kafka.dead_letters.since(sensor.sensor, sensor.last_ms)
 
     @property
     def allowed_alarms(self) -> float | None:

@@ -84,7 +84,7 @@ def _sensors(status: Status, limit: int) -> dict[str, Any] | None:
         "states": {state: stored.counts.get(state, 0) for state in STATES},
         "unknown_to_the_model": stored.unknown if status.subject.model_name and stored.fits_model else None,
         "unreadable": stored.unreadable,
-        "sensors": [_sensor(one, status.at_ms) for one in stored.sensors[:limit]],
+        "sensors": [_sensor(one, status.at_ms) | _unusable(status, one) for one in stored.sensors[:limit]],
     }
 
 
@@ -100,6 +100,14 @@ def _sensor(one: SensorStatus, at_ms: int) -> dict[str, Any]:
         "known": one.is_known,
         "incidents": [{"type": kind.type, "since": iso_time(kind.since_ms)} for kind in one.incidents],
     }
+
+
+def _unusable(status: Status, one: SensorStatus) -> dict[str, Any]:
+    found = status.unusable(one)
+    if found is None:
+        return {"dead_letters": None}
+    times = {"since": iso_time(max(found.since_ms, 0)), "last": iso_time(max(found.last_ms, 0))}
+    return {"dead_letters": {"count": found.count, **times, "reason": found.reason}}
 
 
 def _alarms(status: Status) -> dict[str, Any] | None:

@@ -119,6 +119,11 @@ class _View:
         line.append(self._ago(one.last_ms)[:12])
         line.rstrip()
         self._lines.append(line)
+        if found := self._status.unusable(one):
+            records = "1 record became a dead letter" if found.count == 1 else f"{found.count:,} records became dead letters"
+            since = shown_time(found.since_ms // 1000 * 1000)
+            text = f"but it sends: {records} since {since}, the last {self._ago(found.last_ms)}: {found.reason}"
+            self._block(self._shown(text, 240), "yellow", indent=4)
 
     def _state(self, one: SensorStatus) -> str:
         if one.state == FILLING:

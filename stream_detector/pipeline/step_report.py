@@ -10,7 +10,7 @@ import numpy as np
 
 from stream_detector.detection.detected import Detected
 from stream_detector.detection.model_spec import ModelSpec
-from stream_detector.detection.transition import ANOMALY, UPDATED
+from stream_detector.detection.transition import ANOMALY, OPENED, SILENT, UPDATED
 from stream_detector.pipeline.hour_jumps import hour_jumps
 from stream_detector.pipeline.in_flight import Scored
 from stream_detector.pipeline.late_report import LateReport
@@ -19,6 +19,8 @@ from stream_detector.timestamps import SECONDS_PER_DAY
 
 #: Lines about rules that a report keeps.
 MAXIMUM_LINES = 20
+#: So much of a record's key is kept: as long as sensors' names may be by default.
+_KEY_BYTES = 256
 
 
 @dataclass(slots=True)
@@ -39,7 +41,9 @@ class StepReport:
     sensor_days: float = 0.0  # event time of readings whose window can be scored, by the sensors' own intervals
     alerts: Counter[tuple[str, str]] = field(default_factory=Counter)  # by type and status
     rule_lines: list[str] = field(default_factory=list)  # about incidents of rules that opened or closed, the first of them
+    silent: list[str] = field(default_factory=list)  # sensors that fell silent, the first of them
     dead_letters: Counter[str] = field(default_factory=Counter)  # by reason
+    dead_keys: Counter[tuple[bytes, str]] = field(default_factory=Counter)  # by key and reason, of records with a key
     example: str = ""  # the place of one of these, and what was wrong with it
     tombstones: int = 0
     excluded: Counter[str] = field(default_factory=Counter)  # readings and values that settings leave out
@@ -90,6 +94,7 @@ def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
     for lost in decoded.lost.values():
         report.lost_values.update(lost)
     report.dead_letters.update(rejected.reason for rejected in decoded.rejected)
+    report.dead_keys.update((one.record.key[:_KEY_BYTES], one.reason) for one in decoded.rejected if one.record.key)
     if decoded.rejected and not report.example:
         first = decoded.rejected[0]
         report.example = f"{first.record.topic} partition {first.record.partition} offset {first.record.offset}: {first.detail}"
@@ -97,6 +102,7 @@ def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
         report.alerts.update((ANOMALY, transition.status) for transition in detected.decisions.transitions)
     report.alerts.update((change.type, change.status) for change in detected.rule_changes)
     report.alerts.update((one.event.type, one.event.status) for one in scored.announced)
+    report.silent += _silent(scored, MAXIMUM_LINES - len(report.silent))
     report.rule_lines += _rule_lines(scored, MAXIMUM_LINES - len(report.rule_lines))
     if len(decoded.readings):
         report.newest_time_ms = max(report.newest_time_ms, int(decoded.readings.times_ms.max()))
@@ -111,6 +117,12 @@ def _rule_lines(scored: Scored, most: int) -> list[str]:
         f"{kind} {status}: {repr(sensor[:100]) if sensor else 'all sensors'}: {what}"
         for status, sensor, kind, what in itertools.islice(told, max(0, most))
     ]
+
+
+def _silent(scored: Scored, most: int) -> list[str]:
+    """Return the sensors that are announced to have fallen silent."""
+    events = (one.event for one in scored.announced if (one.event.type, one.event.status) == (SILENT, OPENED))
+    return [event.sensor_id for event in itertools.islice(events, max(0, most)) if event.sensor_id]
 
 
 def _relearning(detected: Detected) -> int:

@@ -16,6 +16,7 @@ from stream_detector.service.hour_jump_log import HourJumpLog
 from stream_detector.service.lost_values_log import LostValuesLog
 from stream_detector.service.missing_messages_log import MissingMessagesLog
 from stream_detector.service.rules_log import RulesLog
+from stream_detector.service.unusable_log import UnusableLog
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.sensor_names import new_line
 
@@ -43,6 +44,7 @@ class LogMonitors:
         self._lost = LostValuesLog(now)
         self._missing = MissingMessagesLog(now)
         self._rules = RulesLog(now)
+        self._unusable = UnusableLog()
         self._gaps = GapLog(now)
         self._hour_jumps = HourJumpLog()
         self._alarm_rate = AlarmRateLog(now)
@@ -58,6 +60,7 @@ class LogMonitors:
         self._lost.observe(report, now)
         self._missing.observe(report.missing_messages, now)
         self._rules.observe(report, now)
+        self._unusable.observe(report, now)
         self._gaps.observe(report, now)
         self._hour_jumps.observe(report.hour_jumps, now)
         self._new_sensors.observe(report, now)

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_detector.alert_view import ASCII, UNICODE, Palette
+from stream_detector.ingest.input_reader import InputReader
 from stream_detector.inspection.alarms import Alarms, NewestRecords, OpenIncident
-from stream_detector.inspection.dead_letters import DeadLetter, DeadLetters, ReasonGroup, dead_letters_of
+from stream_detector.inspection.dead_letters import DeadLetter, DeadLetters, ReasonGroup, Senders, dead_letters_of
 from stream_detector.inspection.learning_words import LearningWords, read_words, written_words
 from stream_detector.inspection.progress import GroupProgress, PartitionProgress, Speed, speed_between
 from stream_detector.inspection.sensors import FILLING, IN_INCIDENT, LEARNING, READY, SILENT, OpenType, SensorStatus
@@ -234,3 +235,28 @@ def test_no_line_is_wider_than_the_terminal_whatever_sensors_are_called(
 
     assert max(map(len, lines)) <= width
     assert all(line.isprintable() for line in lines)
+
+
+def test_of_a_silent_sensor_it_says_that_its_records_since_its_last_reading_are_dead_letters() -> None:
+    """pump-2 sent its last reading ten minutes ago. By their key, and by the sensor that a record names."""
+    named = json.dumps({"sensor_id": "pump-2", "timestamp": 1, "values": {"flow": 1}}).encode()
+    letters = [
+        replace(dead(11, "not_json", "older"), key=b"pump-2"),
+        replace(dead(9, "not_json", "first"), key=b"pump-2"),
+        replace(dead(8, "not_json", "of another"), key=b"pump-1"),
+        replace(dead(1, "time_in_future", "last"), value=named),
+    ]
+    found = dead_letters_of(NewestRecords(letters, is_cut=False), "plant", NOW_MS, Senders(InputReader()))
+    status = replace(STATUS, kafka=replace(KAFKA, dead_letters=found))
+    lines, told = drawn(status, width=100), status_document(status, 5)["sensors"]["sensors"]
+
+    at = next(number for number, line in enumerate(lines) if line.startswith("  pump-2"))
+    assert lines[at + 1] == ("    but it sends: 2 records became dead letters since 2026-11-30 00:44:20Z, the last 60 s ago:")
+    assert lines[at + 2] == "    time_in_future"
+    assert [one["dead_letters"] for one in told if one["sensor_id"] != "pump-2"] == [None] * 4
+    assert told[1]["dead_letters"] == {
+        "count": 2,
+        "since": "2026-11-30T00:44:20.000Z",
+        "last": "2026-11-30T00:52:20.000Z",
+        "reason": "time_in_future",
+    }

@@ -44,7 +44,7 @@ def records() -> list[tuple[str, bytes]]:
             heat = 60.0 if sensor == FAULTY and second >= FAULT_FROM else 0.0
             value = reading(sensor, START_MS + 1000 * second, temperature + heat, pressure, features=FEATURES)
             found.append((sensor, value))
-    return [*found, ("somebody", BAD)]
+    return [*found, *[(QUIET, json.dumps({"sensor_id": QUIET, "values": {}}).encode())] * 2, ("somebody", BAD)]
 
 
 def run(environ: Mapping[str, str], *arguments: str) -> Done:
@@ -72,6 +72,7 @@ class Story:
     show_strange: Done
     show_no_model: Done
     page: str
+    log: list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,7 @@ def story(
             show_strange=run(environ, "show", "pmp-1"),
             show_no_model=run(without_model, "show", READY, "--json"),
             page=page_of(environ, directory / "page.html"),
+            log=service.lines(),
         )
 
 
@@ -175,6 +177,18 @@ def test_it_tells_which_sensor_is_ready_filling_silent_and_in_an_incident(story:
     assert found[QUIET]["last_reading"] == "2026-01-01T20:40:24.000Z"
 
 
+def test_of_a_silent_sensor_whose_records_are_dead_letters_it_says_so(story: Story) -> None:
+    found = sensors(story.json)
+
+    assert (found[QUIET]["dead_letters"]["count"], found[QUIET]["dead_letters"]["reason"]) == (2, "values_missing")
+    assert found[READY]["dead_letters"] is None
+    assert "but it sends: 2 records became dead letters since" in " ".join(story.text.stdout.split())
+    said = [line["message"] for line in story.log if "it sends" in line["message"]]
+    assert len(said) == 1
+    assert said[0].startswith("'pump-quiet' is announced as silent, but it sends: in the last ")
+    assert "2 of its records became dead letters, the last with reason values_missing" in said[0]
+
+
 def test_it_tells_of_the_detector_the_alarms_and_the_dead_letters(story: Story) -> None:
     told = json.loads(story.json.stdout)
 
@@ -184,7 +198,11 @@ def test_it_tells_of_the_detector_the_alarms_and_the_dead_letters(story: Story) 
     assert [one["committed"] == one["end"] for one in told["detector"]["partitions"] if one["end"]] == [True]
     assert told["alarms"]["of_the_score_in_24_hours"] >= 1
     assert told["alarms"]["allowed_in_24_hours"] == pytest.approx(0.4)
-    assert told["dead_letters"]["last_hour"] == 1
+    assert told["dead_letters"]["last_hour"] == 3
+    assert [(one["count"], one["newest"]["reason"]) for one in told["dead_letters"]["reasons"]] == [
+        (2, "values_missing"),
+        (1, "not_json"),
+    ]
     assert told["dead_letters"]["newest"][0]["reason"] == "not_json"
     incidents = {(one["sensor_id"], one["type"]): one for one in told["open_incidents"]}
     assert {(FAULTY, "anomaly"), (QUIET, "silent")} <= set(incidents)
@@ -218,7 +236,7 @@ def test_when_redis_is_away_the_rest_is_shown(story: Story) -> None:
 
     assert story.redis_away.returncode == 4
     assert "redis" in codes(story.redis_away)
-    assert (told["sensors"], told["dead_letters"]["last_hour"]) == (None, 1)
+    assert (told["sensors"], told["dead_letters"]["last_hour"]) == (None, 3)
 
 
 def test_when_kafka_is_away_the_sensors_are_shown(story: Story) -> None:
