@@ -47,7 +47,7 @@ def test_a_model_of_another_topic_is_refused_at_the_first_start_with_both_names_
         service.kill()
 
     assert code == 1
-    said = next(line["message"] for line in service.lines() if line["level"] == "CRITICAL")
+    (said,) = [text.removeprefix("stream-detector run: ") for text in service.log.read_text().splitlines() if text[0] != "{"]
     assert said.startswith(f"the model in {tiny_model_directory} fits no reading of topic {topics.settings.input_topic}: ")
     assert "it has the features temperature, pressure, and the newest readings have speed, torque" in said
     assert "STREAM_DETECTOR_MODEL__DIRECTORY to a directory of this topic's own" in said
