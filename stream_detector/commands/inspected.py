@@ -15,7 +15,8 @@ from stream_detector.adapters.redis.client import checked_address
 from stream_detector.adapters.redis.store import RedisStore
 from stream_detector.assembly import budget_per_sensor_day, decision_rules, scale_config, silence_rules
 from stream_detector.commands.input_payload import reader_of
-from stream_detector.errors import ModelError, StreamDetectorError
+from stream_detector.errors import ModelError, SettingsError, StreamDetectorError
+from stream_detector.ingest.input_reader import InputReader
 from stream_detector.inspection.alarms import NewestRecords, alarms_of
 from stream_detector.inspection.dead_letters import Senders, dead_letters_of
 from stream_detector.inspection.judge import Judge, Model
@@ -115,7 +116,7 @@ class KafkaLook:
         if self._before is None or speed.committed is not None or self._before.partitions != now.partitions:
             self._before = now
         self._alerts = self._alerts or TopicTail(kafka, kafka.alerts_topic, MOST_ALERTS)
-        self._senders = self._senders or Senders(reader_of(self.settings))
+        self._senders = self._senders or Senders(_reader(self.settings))
         self._dead = self._dead or TopicTail(kafka, kafka.dead_letter_topic, MOST_DEAD_LETTERS)
         alerts, dead = newest_of(kafka, self._alerts), newest_of(kafka, self._dead)
         return KafkaPart(
@@ -152,6 +153,14 @@ class KafkaLook:
             if client is not None:
                 client.close()
         self._group = self._input = self._alerts = self._dead = None
+
+
+def _reader(settings: Settings) -> InputReader | None:
+    """Return what reads records; None where the settings of a schema registry, or its packages, are lacking here."""
+    try:
+        return reader_of(settings)
+    except SettingsError:
+        return None
 
 
 def check_hidden(kafka: KafkaSettings, topic: str) -> None:

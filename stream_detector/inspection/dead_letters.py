@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from stream_detector.errors import RegistryUnavailableError
 from stream_detector.ingest.dead_letter_origin import read_dead_letter
 from stream_detector.ingest.input_reader import InputReader
 from stream_detector.inspection.alarms import NewestRecords
@@ -48,8 +50,8 @@ class Unusable:
 class Senders:
     """Tells whose records dead letters were: by their key, and by the sensor in them where the record can be read so far."""
 
-    def __init__(self, reader: InputReader) -> None:
-        """Not thread-safe."""
+    def __init__(self, reader: InputReader | None) -> None:
+        """Not thread-safe. Without a reader, only keys tell."""
         self._reader = reader
         self._known: dict[tuple[int, int], frozenset[str]] = {}
 
@@ -66,8 +68,9 @@ class Senders:
 
     def _names(self, record: Record) -> frozenset[str]:
         names = {record.key.decode("utf-8", "replace")} if record.key else set()
-        if len(record.value or b"") <= _MOST_READ_BYTES:
-            names.update(one.sensor for one in self._reader.readings_in(record)[:_MOST_READ])
+        if self._reader is not None and len(record.value or b"") <= _MOST_READ_BYTES:
+            with suppress(RegistryUnavailableError):
+                names.update(one.sensor for one in self._reader.readings_in(record)[:_MOST_READ])
         return frozenset(names)
 
 

@@ -2,7 +2,8 @@
 
 A batch is what `merge.py` lets go. Its messages and the positions behind it are one transaction under the membership that the
 last poll proved, so that a replica that has lost its partitions writes nothing. After a failed or uncertain commit everything
-that was read and not committed is forgotten, and read again from the committed positions.
+that was read and not committed is forgotten, and read again from the committed positions. So it is where a schema registry
+that is needed to read a batch does not answer.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from stream_detector.errors import CommitFailedError, MembershipLostError, RetriableError
+from stream_detector.errors import CommitFailedError, MembershipLostError, RegistryUnavailableError, RetriableError
 from stream_detector.ingest.dead_letters import DeadLetterLimit
 from stream_detector.ports import Sink, Source
 from stream_detector.readings import Membership, Record
@@ -98,7 +99,9 @@ class Rekeyer:
         return sum(max(0, self._ends.get(number, 0) - position) for number, position in self._merge.positions().items())
 
     def step(self, timeout_seconds: float) -> Report:
-        """Poll, and commit what is in order. Raises RetriableError if a broker does not answer; then call it again.
+        """Poll, and commit what is in order. Raises RetriableError if a broker or a schema registry does not answer.
+
+        Then call it again: nothing is lost.
 
         Raises DeadLetterLimitError, PermanentDeliveryError and FencedError.
         """
@@ -211,7 +214,11 @@ class Rekeyer:
         return record.offset >= self._since.get(record.partition, 0) or self._rewriter.is_birth(record)
 
     def _commit(self, batch: Batch, report: Report) -> None:
-        rewritten = self._rewriter([record for record in batch.records if self._is_copied(record)])
+        try:
+            rewritten = self._rewriter([record for record in batch.records if self._is_copied(record)])
+        except RegistryUnavailableError:  # what was taken out of the merge must be read again, or it would be passed over
+            self._forget_all()
+            raise
         self._limit.check(rewritten.decoded)
         try:
             self._sink.commit(rewritten.messages, {**self._begun, **batch.positions}, self._membership)

@@ -108,3 +108,52 @@ def test_the_service_reads_avro_and_waits_for_a_registry_that_is_away(
     log = (tmp_path / "log").read_text()
     assert log.count("until the schema registry answers") == 1
     assert "the schema registry answers: reading continues" in log
+
+
+def test_re_keying_waits_for_a_registry_that_is_away_and_loses_nothing(
+    kafka_brokers: str, unique_name: str, own_schema_registry: SchemaRegistry, redis_url: str, tmp_path: Path
+) -> None:
+    """The readings of two sensors alternate between two partitions. Those of another schema come while nobody answers."""
+    registry = own_schema_registry
+    old, new = register(registry.url, "readings", OLD), register(registry.url, "readings", NEW)
+    environ: dict[str, str] = {}
+
+    with closing(Topics(kafka_brokers, unique_name, 2, start="earliest")) as topics:
+
+        def produce(number: int, schema: str, seconds: range) -> None:
+            for sensor in ("pump-0", "pump-1"):
+                for second, record in zip(seconds, records(sensor, number, schema, seconds), strict=True):
+                    topics.produce(second % 2, [record])
+
+        produce(old, OLD, range(20))
+        environ |= environment(
+            topics.settings,
+            redis_url,
+            tmp_path / "model",
+            **QUICK_START,
+            LEARNING__ENABLED="false",
+            INPUT__REPARTITION="true",
+            INPUT__PAYLOAD="registry",
+            REGISTRY__URL=registry.url,
+            REGISTRY__TIMEOUT_SECONDS=1,
+        )
+        service = ServiceProcess(environ, tmp_path / "log")
+        try:
+            service.await_ready()
+            until(lambda: service.metric("rekeyed_readings_total") == 40, 60.0)
+            registry.process.pause()
+            produce(new, NEW, range(20, 60))
+            until(lambda: "re-keying waits" in (tmp_path / "log").read_text(), 60.0)
+            held = service.metric("rekeyed_readings_total"), service.process.poll()
+            registry.process.resume()
+            until(lambda: service.metric("rekeyed_readings_total") == 120, 60.0)
+            until(lambda: service.metric("readings_total") == 120, 60.0)
+            service.await_ready()
+        finally:
+            service.kill()
+        assert topics.dead_letters() == []
+
+    assert held == (40, None)
+    log = (tmp_path / "log").read_text()
+    assert log.count("re-keying waits: the schema registry") == 1
+    assert "re-keying goes on" in log

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_detector.errors import CommitFailedError, DeadLetterLimitError, RetriableError
+from stream_detector.errors import CommitFailedError, DeadLetterLimitError, RegistryUnavailableError, RetriableError
 from stream_detector.ingest.dead_letters import DeadLetterLimit
+from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.input_reader import InputReader
+from stream_detector.ingest.native_shape import NativeShape
 from stream_detector.ingest.reading_checks import InputLimits
+from stream_detector.ingest.record_shape import RawReading
+from stream_detector.readings import Record
 from stream_detector.rekey.engine import LATEST, EngineConfig, Rekeyer, committed_of_all
 from stream_detector.rekey.rewriter import Rewriter, Targets
 from tests.fakes.memory_log import MemoryLog
@@ -25,6 +31,19 @@ START_MS = 1_767_300_000_000
 GROUP = "group-rekey"
 
 
+@dataclass(slots=True)
+class Registered:
+    """The native format, for which a registry must be asked that may be away. Implements RecordShape."""
+
+    is_away: bool = False
+
+    def read(self, record: Record) -> Sequence[RawReading | RejectionError]:
+        if self.is_away:
+            msg = "the schema registry does not answer"
+            raise RegistryUnavailableError(msg)
+        return NativeShape().read(record)
+
+
 @dataclass
 class Plant:
     """An unkeyed topic and a process that re-keys it."""
@@ -33,6 +52,7 @@ class Plant:
     now: float = 0.0
     written: int = 0
     config: EngineConfig = field(default_factory=lambda: EngineConfig(most_records=7))
+    registry: Registered = field(default_factory=Registered)
 
     def __post_init__(self) -> None:
         self.log.create_topic("plant", PARTITIONS)
@@ -43,7 +63,7 @@ class Plant:
     def start(self) -> None:
         self.source = MemorySource(self.log, "plant", GROUP, max_poll_records=5)
         self.sink = MemorySink(self.log, "plant")
-        rewriter = Rewriter(InputReader(), InputLimits(), Targets("copy", "dead", 1000))
+        rewriter = Rewriter(InputReader(self.registry), InputLimits(), Targets("copy", "dead", 1000))
         limit = DeadLetterLimit(0.5, 10, 10)
         self.rekeyer = Rekeyer(self.source, self.sink, rewriter, limit, self.config, clock=self.tick)
 
@@ -84,6 +104,25 @@ class Plant:
         return {f"s{number}": list(range(number, self.written, SENSORS)) for number in range(SENSORS)}
 
 
+def test_while_the_schema_registry_is_away_nothing_is_committed_and_then_nothing_is_lost() -> None:
+    plant = Plant()
+    plant.produce(20)
+    plant.run()
+    committed = {number: plant.source.committed(number) for number in range(PARTITIONS)}
+    plant.produce(20)
+    plant.registry.is_away = True
+    for _ in range(10):
+        with contextlib.suppress(RegistryUnavailableError):
+            plant.rekeyer.step(0.0)
+    assert {number: plant.source.committed(number) for number in range(PARTITIONS)} == committed
+
+    plant.registry.is_away = False
+    plant.run()
+
+    assert plant.copied() == plant.expected()
+    assert not plant.log.records("dead")
+
+
 def test_readings_come_by_sensor_in_the_order_of_their_records_times() -> None:
     plant = Plant()
     plant.produce(60)
@@ -95,7 +134,12 @@ def test_readings_come_by_sensor_in_the_order_of_their_records_times() -> None:
     assert plant.rekeyer.lag() == 0
 
 
-@given(st.lists(st.sampled_from(["produce", "step", "before", "after", "rebalance", "evict", "kill", "grow"]), max_size=30))
+@given(
+    st.lists(
+        st.sampled_from(["produce", "step", "before", "after", "rebalance", "evict", "kill", "grow", "away", "back"]),
+        max_size=30,
+    )
+)
 def test_whatever_fails_every_reading_is_copied_once_and_in_order(events: list[str]) -> None:
     plant = Plant()
     for event in events:
@@ -109,6 +153,8 @@ def test_whatever_fails_every_reading_is_copied_once_and_in_order(events: list[s
             plant.source.rebalance()
         elif event == "evict":
             plant.source.evict()
+        elif event in ("away", "back"):
+            plant.registry.is_away = event == "away"
         elif event == "kill":
             plant.source.kill()
             plant.start()
@@ -117,6 +163,7 @@ def test_whatever_fails_every_reading_is_copied_once_and_in_order(events: list[s
             plant.produce(3, plant.log.partition_count("plant") - 1)
         plant.step()
     plant.produce(5)
+    plant.registry.is_away = False
     plant.run()
 
     assert plant.copied() == plant.expected()
