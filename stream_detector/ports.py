@@ -158,6 +158,19 @@ class Updates:
     kept: Mapping[str, bytes] = field(default_factory=dict)  # of the partition, by name; others stay as they are
 
 
+class Keeper(Protocol):
+    """Keeps something of a partition beside its sensors' state, which moves with the stored position (Updates.kept)."""
+
+    def unsaved(self, partition: int, position: int) -> Mapping[str, bytes]:
+        """Return what the store lacks, as of a position; nothing as of a negative one."""
+
+    def saved(self, partition: int, position: int) -> None:
+        """Record that the store has what `unsaved` returned last, as of this position."""
+
+    def mark_lost(self, partition: int) -> None:
+        """Record that the store may have lost what it kept of a partition."""
+
+
 class StoreVerdict(enum.Enum):
     """The store's answer to a persist."""
 

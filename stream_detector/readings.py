@@ -85,6 +85,16 @@ class Lost(NamedTuple):
     found: str  # shortened, for people
 
 
+class Death(NamedTuple):
+    """A record that says that a sensor is gone."""
+
+    partition: int
+    offset: int
+    sensor: str
+    time_ms: int
+    kind: str  # of the message: NDEATH or DDEATH
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """A record that is not a reading. `reason` is a stable code, `detail` a sentence for people."""
@@ -106,6 +116,7 @@ class Decoded:
     missing: Mapping[int, Counter[str]] = field(
         default_factory=dict
     )  # by partition: messages that nodes sent and are not there
+    deaths: Sequence[Death] = ()  # of sensors, in log order within a partition
     surplus: Counter[int] = field(default_factory=Counter)  # by partition: readings and rejections beyond one a record
 
     def __len__(self) -> int:

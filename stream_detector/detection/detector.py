@@ -27,7 +27,7 @@ from stream_detector.detection.silence import SilenceRules
 from stream_detector.detection.silence_events import silence_changes
 from stream_detector.detection.silence_watch import Returns, SilenceWatch, SilentSensor
 from stream_detector.detection.unfilled import UnfilledWindows
-from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Message, Readings
+from stream_detector.readings import BoolArray, Death, Float32Array, Int32Array, Int64Array, Message, Readings
 from stream_detector.state.arena import Arena
 from stream_detector.state.assembling import Assembled, assemble
 from stream_detector.state.bucket_state import Assembly
@@ -158,14 +158,15 @@ class Detector:
         self.silences.refresh(slots)
         self.arena.mark_changed(slots, np.ones(len(slots), np.int64))
 
-    def detect(self, readings: Readings, *, scoring: bool = True) -> Detected:
+    def detect(self, readings: Readings, deaths: Sequence[Death] = (), *, scoring: bool = True) -> Detected:
         """Append readings, score the window that ends at each, and decide. The sensors must be in the arena. Blocks."""
-        return self.finish(self.begin(readings, scoring=scoring))
+        return self.finish(self.begin(readings, deaths, scoring=scoring))
 
-    def begin(self, readings: Readings, *, scoring: bool = True) -> PendingBatch:
+    def begin(self, readings: Readings, deaths: Sequence[Death] = (), *, scoring: bool = True) -> PendingBatch:
         """Append readings to their sensors' windows and start scoring. The previous batch must be finished.
 
-        Where readings are assembled, these are messages, and the readings are what they complete.
+        Where readings are assembled, these are messages, and the readings are what they complete. `deaths` are of the same part
+        of the log.
         """
         slots = self.arena.slots(readings)
         assembled = self._assemble(slots, readings)
@@ -186,7 +187,7 @@ class Detector:
         if appended.late:  # a late reading adds no row, but its sensor counts it
             only_late = np.setdiff1d(appended.lateness.slot, touched)
             self.arena.mark_changed(only_late, np.ones(len(only_late), np.int64))
-        returns = self.silences.hear(readings, appended, last_time_ms, is_rebuild=not scoring)
+        returns = self.silences.hear(readings, appended, last_time_ms, deaths, is_rebuild=not scoring)
         self.silences.refresh(touched)
         values, table_rows = appended.newest_values(), self.arena.table_rows[appended.slot]
         scales = learn(self.arena.records, appended, values, table_rows, self._windows.scales)

@@ -52,10 +52,18 @@ def opened_change(sensor_id: str, partition: int, silence: Silence, reading: int
         time_ms=silence.due_ms,
         incident_offset=silence.offset,
         opened_ms=silence.due_ms,
-        what=f"No new reading for {duration(silence.limit_s)}, longer than this sensor usually pauses",
+        what=_told(silence),
         sensor_state=OF_SILENCE,
         start_ms=silence.time_ms,
     )
+
+
+def _told(silence: Silence) -> str:
+    if silence.died_ms < 0:
+        return f"No new reading for {duration(silence.limit_s)}, longer than this sensor usually pauses"
+    if silence.died_by == "NDEATH":
+        return "Its node is offline: the broker sent the node's Last Will (NDEATH)"
+    return "It is offline: its node said so (DDEATH)"
 
 
 def closed_change(readings: Readings, reading: int, silence: Silence) -> RuleChange:

@@ -26,11 +26,13 @@ class Silence:
     offset: int  # of that reading
     time_ms: int  # event time of that reading; negative: not known
     limit_s: int  # a pause of so long is not a silence
+    died_ms: int = -1  # when the sensor was said to be gone; negative: nobody said so
+    died_by: str = ""  # the kind of that message
 
     @property
     def due_ms(self) -> int:
-        """The event time by which another reading was due."""
-        return self.time_ms + 1000 * self.limit_s
+        """The event time by which another reading was due, or at which it was known that none would come."""
+        return self.time_ms + 1000 * self.limit_s if self.died_ms < 0 else max(self.time_ms, self.died_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,11 @@ class ShapedDecoder:
                 gathered.exclude(record, "record")
             gather(gathered, record, found)
         decoded = gathered.decoded(self._features, self._missing, self.checks, records)
-        missing = self._reader.nodes.take_missing() if self._reader.nodes else {}
-        return replace(decoded, missing=missing) if missing else decoded
+        nodes = self._reader.nodes
+        if nodes is None:
+            return decoded
+        deaths = [one for one in nodes.take_deaths() if self._selection.has_sensor(one.sensor)]
+        return replace(decoded, missing=nodes.take_missing(), deaths=deaths)
 
     def learn(self, records: Sequence[Record]) -> None:
         """Remember records, whatever they contain, without their readings."""

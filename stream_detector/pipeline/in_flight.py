@@ -108,7 +108,7 @@ class InFlight:
     def start(self, batch: Batch, partitions: Mapping[int, Partition]) -> None:
         """Append a batch to the windows and start scoring. Its sensors must be in memory, and no other batch in flight."""
         owners = [partitions[chunk.partition] for chunk in batch.chunks]
-        self._pending = _Pending(batch, owners, self._detector.begin(batch.decoded.readings))
+        self._pending = _Pending(batch, owners, self._detector.begin(batch.decoded.readings, batch.decoded.deaths))
         for chunk, owner in zip(batch.chunks, owners, strict=True):
             owner.appended_to(chunk.stop)
 
@@ -159,6 +159,7 @@ def _decoded(lost: Collection[int], decoded: Decoded, is_kept: BoolArray) -> Dec
         lost=_without(lost, decoded.lost),
         excluded=_without(lost, decoded.excluded),
         missing=_without(lost, decoded.missing),
+        deaths=[one for one in decoded.deaths if one.partition not in lost],
         surplus=Counter({number: count for number, count in decoded.surplus.items() if number not in lost}),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from stream_detector.pipeline.state_access import StateAccess
 from stream_detector.ports import Chunk, Decoder
@@ -21,12 +21,13 @@ def recollect(
     bounds: tuple[int, int],
     most_records: int,
     read: Callable[[int, int], Iterator[Chunk]],
+    on_kept: Callable[[Mapping[str, bytes]], None],
 ) -> Iterator[int]:
     """Remember a partition's log before position `start`, from which it will be read; yield the records of each slice.
 
     Where nothing is stored, the log is searched back to its beginning (`bounds` has that and its end), at most `most_records`.
     What is stored counts only if nothing between it and `start` is missing: a birth that was not seen would give values wrong
-    names. Raises RetriableError and StoreUnavailableError.
+    names. `on_kept` is called with all that is stored. Raises RetriableError and StoreUnavailableError.
     """
     memory = decoder.memory
     if memory is None:
@@ -34,6 +35,7 @@ def recollect(
     with state.guard.asking() as store:
         kept = store.kept(partition)
     memory.restore(partition, kept, topic_id)
+    on_kept(kept)
     log_start, log_end = bounds
     first, known = max(log_start, start - most_records), memory.known_to(partition)
     if known is not None and not min(first, start) <= known <= log_end:

@@ -138,7 +138,7 @@ class Restoration:
 
     def _recollect(self, plan: Plan) -> Iterator[float]:
         """Remember what the records before those that are read next have said, if their meaning depends on it."""
-        source, partition = self._ports.source, self._partition
+        source, partition, deaths = self._ports.source, self._partition, self._ports.detector.silences.deaths
         if self._ports.decoder.memory is None:
             return
         start = plan.replay_from if plan.action is Action.REPLAY else plan.position
@@ -153,6 +153,7 @@ class Restoration:
             bounds=source.bounds(partition.number),
             most_records=self._config.max_lookback_records,
             read=self._read,
+            on_kept=lambda kept: deaths.restore(partition.number, kept, starts_over=plan.action is Action.REBUILD),
         )
         for records in slices:
             self._report.replayed += records
@@ -240,10 +241,11 @@ class Restoration:
             yield chunk
 
     def _fold(self, chunk: Chunk, *, scoring: bool) -> None:
-        readings = self._ports.decoder.decode(chunk.records).readings
+        decoded = self._ports.decoder.decode(chunk.records)
+        readings = decoded.readings
         self._report.replayed += len(chunk.records)
         self._load(readings.sensors)
-        self._ports.detector.detect(readings, scoring=scoring)
+        self._ports.detector.detect(readings, decoded.deaths, scoring=scoring)
 
     def _load(self, sensors: list[str]) -> None:
         partition = self._partition

@@ -44,7 +44,7 @@ def open_state(
         detector.layout,
         random_bytes,
         note_of=lambda number, position: detector.silences.of(number).note(position),
-        memory=memory,
+        keepers=() if memory is None else (memory, detector.silences.deaths),
         executor=executor,
         whole_bytes=whole_bytes,
         on_progress=on_progress,

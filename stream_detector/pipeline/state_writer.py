@@ -14,13 +14,12 @@ from functools import partial
 import numpy as np
 
 from stream_detector.errors import StoreUnavailableError
-from stream_detector.ingest.memory import Memory
 from stream_detector.pipeline.executor import Executor, InlineExecutor, no_op
 from stream_detector.pipeline.partition import REBUILDING, Partition
 from stream_detector.pipeline.state_snapshot import WHOLE_BYTES, StateSnapshot, take_snapshots, unsaved_updates
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.pipeline.store_guard import StoreGuard
-from stream_detector.ports import PartitionMeta, StateStore, StoreVerdict, Updates
+from stream_detector.ports import Keeper, PartitionMeta, StateStore, StoreVerdict, Updates
 from stream_detector.state.arena import Arena
 
 logger = logging.getLogger(__name__)
@@ -88,12 +87,12 @@ class StateWriter:
         random_bytes: Callable[[int], bytes],
         *,
         note_of: Callable[[int, int], str] = no_note,
-        memory: Memory | None = None,
+        keepers: Sequence[Keeper] = (),
         executor: Executor | None = None,
         whole_bytes: int = WHOLE_BYTES,
         on_progress: Callable[[], None] = no_op,
     ) -> None:
-        """`note_of` returns what a partition in memory has learned, as a note that goes with a position; `memory` keeps more.
+        """`note_of` returns what a partition in memory has learned, as a note that goes with a position; `keepers` keep more.
 
         The writer calls `on_progress` after each persisted part, possibly in the executor's thread.
         """
@@ -102,7 +101,7 @@ class StateWriter:
         self._layout = layout
         self._random_bytes = random_bytes
         self._note_of = note_of
-        self._memory = memory
+        self._keepers = tuple(keepers)
         self._executor = executor or InlineExecutor()
         self._whole_bytes = whole_bytes
         self._on_progress = on_progress
@@ -116,8 +115,8 @@ class StateWriter:
             store.begin(partition.number, PartitionMeta(position, epoch, self._layout, partition.topic_id, note))
         partition.started_epoch(epoch, position)
         self._arena.mark_lost(partition.number)
-        if self._memory is not None:
-            self._memory.mark_lost(partition.number)
+        for keeper in self._keepers:
+            keeper.mark_lost(partition.number)
 
     def is_up_to_date(self, partition: Partition) -> bool:
         """Return whether the store, as far as is known, has all committed state of a partition and accepts more."""
@@ -178,7 +177,7 @@ class StateWriter:
 
     def _whole(self, number: int, position: int, updates: Updates) -> Updates:
         """Return the updates of sensors with those of their partition."""
-        kept = {} if self._memory is None else self._memory.unsaved(number, position)
+        kept = {name: content for keeper in self._keepers for name, content in keeper.unsaved(number, position).items()}
         return replace(updates, note=self._note_of(number, position), kept=kept)
 
     def _write(self, partition: Partition, position: int, updates: Updates) -> StoreVerdict:
@@ -189,8 +188,11 @@ class StateWriter:
         self._arena.mark_saved(partition.number, snapshot.progress)
         partition.persisted_to(snapshot.position)
         partition.checked_at = self._guard.required_check
-        if self._memory is not None:
-            self._memory.saved(partition.number, snapshot.position)
+        self._saved(partition.number, snapshot.position)
+
+    def _saved(self, number: int, position: int) -> None:
+        for keeper in self._keepers:
+            keeper.saved(number, position)
 
     def _is_still_there(self, partition: Partition, report: StepReport) -> bool:
         """Check that the store still has a partition, if a check is required."""
@@ -236,5 +238,4 @@ class StateWriter:
             self._on_progress()
         arena.mark_saved(partition.number, arena.progress(slots))
         partition.rewriting, partition.checked_at = False, self._guard.required_check
-        if self._memory is not None:
-            self._memory.saved(partition.number, partition.persisted)
+        self._saved(partition.number, partition.persisted)

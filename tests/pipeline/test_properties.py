@@ -107,6 +107,9 @@ def test_quiet_runs_have_all_that_happens_to_nodes() -> None:
         assert {event["type"] for event in events} >= {"anomaly", "silent", "missing_feature", "out_of_range"}
         assert {event["status"] for event in events} == {"opened", "updated", "closed"}
         assert reasons == {b"alias_unknown"}
+        said = {event["what"] for event in events if event["type"] == "silent" and event["status"] == "opened"}
+        assert {"DEATH)" in what for what in said} == {False, True}
+        assert {what[-8:] for what in said} >= {"(NDEATH)", "(DDEATH)"}
 
 
 _replica = st.integers(0, 1)

@@ -16,7 +16,8 @@ from stream_detector.ingest.sources import Source
 from stream_detector.ingest.sparkplug.births import NO_SESSION, Birth, Births
 from stream_detector.ingest.sparkplug.payload import Metric, SparkplugPayload, payload_reader
 from stream_detector.ingest.sparkplug.topic import BIRTHS, DEATHS, SparkplugTopic, topic_finder
-from stream_detector.readings import Record
+from stream_detector.readings import Death, Record
+from stream_detector.timestamps import MAXIMUM_TIME_MS
 
 #: Metrics of the protocol, which measure nothing.
 _SESSION = "bdSeq"
@@ -43,6 +44,7 @@ class SparkplugShape:
         self.is_one_log = False
         #: Messages that are missing by the sequence numbers, of each partition's nodes, since this was last taken.
         self._missing: dict[int, Counter[str]] = {}
+        self._deaths: list[Death] = []
 
     def read(self, record: Record) -> Sequence[RawReading | RejectionError]:
         """See RecordShape. Messages of one partition come in log order; some may come again."""
@@ -52,6 +54,7 @@ class SparkplugShape:
         message = _Message(record, topic, self._payload(record.value or b""))
         self._follow(message)
         if topic.kind in DEATHS:
+            self._deaths += self._deaths_in(message)
             return ()
         birth = self._birth(message)
         return _readings(message, birth)
@@ -76,6 +79,31 @@ class SparkplugShape:
         """Return how many messages are missing, by partition and node, since the last call."""
         missing, self._missing = self._missing, {}
         return missing
+
+    def take_deaths(self) -> list[Death]:
+        """Return which sensors are gone, since the last call."""
+        deaths, self._deaths = self._deaths, []
+        return deaths
+
+    def _deaths_in(self, message: _Message) -> list[Death]:
+        """Return whom a death is about: a device, or a node and all its devices. Those that were never born are not known.
+
+        The broker sends the death of a connection late: not if the node is born again meanwhile, which the numbers tell. Its
+        message was written when the connection began, so its time is that of the record.
+        """
+        record, topic, payload = message
+        log, place = self._log(record), self._place(record)
+        birth = self.births.at(log, topic.node, "", place)
+        if topic.device:
+            is_born = self.births.at(log, topic.node, topic.device, place).offset >= 0
+            sensors = [topic.sensor] if is_born else []
+            time_ms = payload.timestamp or record.timestamp
+        else:
+            is_other = NO_SESSION not in (birth.session, session_of(payload)) and birth.session != session_of(payload)
+            sensors = [] if is_other or birth.offset < 0 else [topic.node, *self.births.devices(log, topic.node, place)]
+            time_ms = record.timestamp if record.timestamp >= 0 else payload.timestamp
+        time_ms = min(max(0, time_ms), MAXIMUM_TIME_MS)
+        return [Death(record.partition, record.offset, sensor, time_ms, topic.kind) for sensor in sensors]
 
     def _follow(self, message: _Message) -> None:
         record, topic = message.record, message.topic
