@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from tests.chaos import brokers, inputs, kills, models, networks, silences, stores
+from tests.chaos import brokers, inputs, kills, models, networks, nodes, silences, stores
 from tests.chaos.campaign_servers import CampaignServers
 from tests.chaos.round import RoundResult
 from tests.integration.worker import Setup
@@ -14,6 +14,8 @@ from tests.servers.socks_proxy import SocksProxy
 
 EVERY, SOME, FEW, EVICTING = Setup("every"), Setup("some"), Setup("few"), Setup("evicting")
 ASSEMBLED, ASSEMBLED_EVICTING = Setup("assembled"), Setup("assembled-evicting")
+SPARKPLUG, SPARKPLUG_EVICTING = Setup("sparkplug"), Setup("sparkplug-evicting")
+SPARKPLUG_ASSEMBLED = Setup("sparkplug-assembled")
 RULES, RULES_EVICTING = Setup("rules"), Setup("rules-evicting")
 SILENT, SILENT_EVICTING = Setup("silent"), Setup("silent-evicting")
 #: Runs a fault so many times in a round of this name; topics and group are called like it.
@@ -46,6 +48,10 @@ def _processes() -> list[Entry]:
         Entry("assembled", 60, lambda w, name, c, n: kills.assembled(name, w.places(), c, n, ASSEMBLED)),
         Entry("assembled-evicting", 40, lambda w, name, c, n: kills.assembled(name, w.places(), c, n, ASSEMBLED_EVICTING)),
         Entry("assembled-churn", 30, lambda w, name, c, n: kills.assembled_churn(name, w.places(), c, n, ASSEMBLED)),
+        Entry("sparkplug", 60, lambda w, name, c, n: nodes.sparkplug(name, w.places(), c, n, SPARKPLUG)),
+        Entry("sparkplug-evicting", 40, lambda w, name, c, n: nodes.sparkplug(name, w.places(), c, n, SPARKPLUG_EVICTING)),
+        Entry("sparkplug-assembled", 40, lambda w, name, c, n: nodes.sparkplug(name, w.places(), c, n, SPARKPLUG_ASSEMBLED)),
+        Entry("sparkplug-churn", 30, lambda w, name, c, n: nodes.sparkplug_churn(name, w.places(), c, n, SPARKPLUG)),
         Entry("pauses-every", 40, lambda w, name, c, n: kills.pauses(name, w.places(), c, n, EVERY)),
         Entry("pauses-evicting", 20, lambda w, name, c, n: kills.pauses(name, w.places(), c, n, EVICTING)),
         Entry("churn", 60, lambda w, name, c, n: kills.churn(name, w.places(), c, n, EVICTING)),

@@ -21,6 +21,7 @@ from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.pipeline.sensor_loader import decode_stored
 from stream_detector.pipeline.state_snapshot import unsaved_updates
+from stream_detector.ports import Decoder
 from stream_detector.readings import Message, Record
 from tests.integration.plants import plant_of
 
@@ -116,11 +117,9 @@ def _window_checksum(event: Mapping[str, Any]) -> object:
     return next((feature["expected"] for feature in event["features"] if feature["name"] == "a"), None)
 
 
-def compare_dead_letters(
-    records: Iterable[Record], features: Sequence[str], found: Iterable[Record], findings: Findings
-) -> None:
+def compare_dead_letters(records: Iterable[Record], decoder: Decoder, found: Iterable[Record], findings: Findings) -> None:
     """Compare the dead letters by their headers, which hold the source position of each."""
-    rejected = JsonDecoder(features, InputLimits()).decode(list(records)).rejected
+    rejected = decoder.decode(list(records)).rejected
     expected = Counter(str(dead_letter(one, "", 1000).headers) for one in rejected)
     seen = Counter(str(tuple(one.headers)) for one in found)
     findings.dead_letters_missing += (expected - seen).total()
@@ -163,6 +162,7 @@ def expected_events(records: Sequence[Record], plant: str, found: Sequence[Recor
     """Return the events of a crash-free run in which each partition changes its model where the actual events do."""
     events: list[Message] = []
     switches = _model_switches(found)
+    decoder = plant_of(plant).decoder()
     for partition, own in _by_partition(records).items():
         bounds = switches.get(partition, [(0, "v1")])
         stops = [offset for offset, _ in bounds[1:]] + [own[-1].offset + 1]
@@ -170,7 +170,7 @@ def expected_events(records: Sequence[Record], plant: str, found: Sequence[Recor
         start = 0
         for (_, version), stop in zip(bounds, stops, strict=True):
             detector = _taken_over(partition, plant_of(plant, version).detector(), detector)
-            events += _events([one for one in own if start <= one.offset < stop], detector)
+            events += _events([one for one in own if start <= one.offset < stop], detector, decoder)
             start = stop
     return events
 
@@ -209,10 +209,11 @@ def _taken_over(partition: int, detector: Detector, before: Detector | None) -> 
     return detector
 
 
-def _events(records: Sequence[Record], detector: Detector) -> list[Message]:
+def _events(records: Sequence[Record], detector: Detector, decoder: Decoder | None = None) -> list[Message]:
     if not records:
         return []
-    readings = JsonDecoder(detector.model.features, InputLimits()).decode(records).readings
+    decoded = (decoder or JsonDecoder(detector.model.features, InputLimits())).decode(records)
+    readings = decoded.readings
     lacking = detector.arena.touch(records[0].partition, sorted(set(readings.sensors)))
     detector.admit_new(records[0].partition, lacking)
-    return list(detector.alerts(readings, detector.detect(readings), records[0].topic, "alerts"))
+    return list(detector.alerts(readings, detector.detect(readings, decoded.deaths), records[0].topic, "alerts"))

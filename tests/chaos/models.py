@@ -11,6 +11,8 @@ from random import Random
 from stream_detector.adapters.keras_scorer import KerasScorer
 from stream_detector.assembly import build_detector
 from stream_detector.detection.detector import Detector
+from stream_detector.ingest.json_decoder import JsonDecoder
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.readings import Float32Array
 from stream_detector.settings.schema import AlertSettings, ModelSettings, RuleSettings, StateSettings
 from tests.chaos.checker import (
@@ -143,7 +145,7 @@ def _row(topics: Topics, model: Path, count: int, began: float, crashes: Sequenc
     inputs, alerts = topics.input(), topics.alerts()
     compare_alerts(expected_by(inputs, lambda: make_detector(model)), alerts, Leniency(), findings)
     check_limits_moved(alerts, findings)
-    compare_dead_letters(inputs, FEATURES, topics.dead_letters(), findings)
+    compare_dead_letters(inputs, JsonDecoder(FEATURES, InputLimits()), topics.dead_letters(), findings)
     return RoundResult(
         fault="kill -9 of the service at any moment",
         plant="trained model",

@@ -216,8 +216,7 @@ class Round:
         plant = plant_of(self.setup.plant)
         if plant.governor is not None:
             check_limits_moved(alerts, findings)
-        features = plant.model.features
-        compare_dead_letters(inputs, features, self.topics.dead_letters(), findings)
+        compare_dead_letters(inputs, plant.decoder(), self.topics.dead_letters(), findings)
         return RoundResult(
             fault=fault,
             plant=self.setup.plant,

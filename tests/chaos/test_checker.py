@@ -146,7 +146,7 @@ def test_missing_and_doubled_dead_letters_are_found() -> None:
     found = [Record("dead", 0, at, 0, one.key, one.value, one.headers) for at, one in enumerate(letters)]
     result = Findings()
 
-    compare_dead_letters(inputs, EVERY.model.features, [found[0], found[0]], result)
+    compare_dead_letters(inputs, EVERY.decoder(), [found[0], found[0]], result)
 
     assert len(found) == 2
     assert (result.dead_letters_missing, result.dead_letters_doubled) == (1, 1)

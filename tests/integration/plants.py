@@ -39,7 +39,15 @@ RULES, RULES_EVICTING = replace(SOME, rule_config=_RULES), replace(EVICTING, rul
 #: The same as rules and as rules with evictions; each message has a single feature.
 ASSEMBLED = replace(RULES, assembly=Assembly(2 * SECOND_MS, 8 * SECOND_MS))
 ASSEMBLED_EVICTING = replace(ASSEMBLED, max_sensors=64)
+#: The same as silent and as silent with evictions, of Sparkplug nodes; the model knows some of their devices.
+_DEVICES = tuple(f"g/n{partition}/d{device}" for partition in range(6) for device in (0, 2, 5))
+SPARKPLUG = replace(RULES, preset="sparkplug", silent_s=10, known=_DEVICES, rule_config=None)
+SPARKPLUG_EVICTING = replace(SPARKPLUG, max_sensors=64)
+SPARKPLUG_ASSEMBLED = replace(SPARKPLUG, assembly=Assembly(2 * SECOND_MS, 8 * SECOND_MS))
 PLANTS = {
+    "sparkplug": SPARKPLUG,
+    "sparkplug-evicting": SPARKPLUG_EVICTING,
+    "sparkplug-assembled": SPARKPLUG_ASSEMBLED,
     "assembled": ASSEMBLED,
     "assembled-evicting": ASSEMBLED_EVICTING,
     "rules": RULES,

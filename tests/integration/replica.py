@@ -26,6 +26,7 @@ from stream_detector.pipeline.restore import Ports
 from stream_detector.pipeline.state_access import open_state
 from stream_detector.pipeline.state_snapshot import WHOLE_BYTES
 from stream_detector.pipeline.step_report import StepReport
+from stream_detector.ports import Decoder
 from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.settings.schema import RedisSettings
 from tests.integration.topics import PATIENCE_SECONDS
@@ -64,10 +65,12 @@ def build_pipeline(
     overlap_records: int = 0,
     commits: CommitPolicy = AT_ONCE,
     whole_bytes: int = WHOLE_BYTES,
+    decoder: Decoder | None = None,
 ) -> Pipeline:
     """Build a pipeline on the adapters, with a checksum as its model by default. It never stops because of bad records."""
     plant = ReplicaConfig()
     detector = detector or plant.detector()
+    decoder = decoder or JsonDecoder(detector.model.features, InputLimits())
     state = open_state(
         to.store,
         detector,
@@ -76,8 +79,8 @@ def build_pipeline(
         retry_seconds=plant.bounds.retry_seconds,
         executor=to.executor,
         whole_bytes=whole_bytes,
+        memory=decoder.memory,
     )
-    decoder = JsonDecoder(detector.model.features, InputLimits())
     return put_together(
         Ports(to.source, to.sink, decoder, detector, state, KafkaIncidentLog(kafka)),
         DeadLetterLimit(1.0, MUCH, MUCH),

@@ -217,7 +217,16 @@ def run(kafka: KafkaSettings, redis: RedisSettings, log: Path, fate: Fate, setup
         # store records whole, or what changed, share a group.
         pace, commits, size = random.choice(PACES), random.choice(WAITS), random.choice(SIZES)
         detector = plant.detector(_scorer(fates))
-        pipeline = build_pipeline(kafka, connections, detector, clock, overlap_records=pace, commits=commits, whole_bytes=size)
+        pipeline = build_pipeline(
+            kafka,
+            connections,
+            detector,
+            clock,
+            overlap_records=pace,
+            commits=commits,
+            whole_bytes=size,
+            decoder=plant.decoder(),
+        )
         metrics = Metrics()
         reloader = Reloader(ReloadFlag(), plant.rules(), plant.rules, metrics)
         Service(pipeline, metrics, Heartbeat(clock()), clock, kafka.dead_letter_topic).run(stop, reloader)

@@ -116,3 +116,85 @@ def test_the_search_for_births_is_bounded() -> None:
     replica.run()
 
     assert reasons(world) == [b"alias_unknown"]
+
+
+def other_speaks(world: World, now_ms: int, count: int) -> None:
+    """Have another node tell that time goes on."""
+    for second in range(count):
+        value = payload([metric("a", 1.0)], at_ms=now_ms + second * SECOND_MS)
+        world.log.append(INPUT, 0, value, key=b"spBv1.0/g/NDATA/other", timestamp=now_ms + second * SECOND_MS)
+
+
+def silences(world: World) -> list[tuple[str, str, str, str]]:
+    """Return the events of silences: sensor, status, what, and the second of their time."""
+    events = [event for event in world.events() if event["type"] == "silent"]
+    return [(event["sensor_id"], event["status"], event["what"], event["timestamp"][17:19]) for event in events]
+
+
+LAST_WILL = "Its node is offline: the broker sent the node's Last Will (NDEATH)"
+
+
+def test_a_death_is_a_silence_at_once_that_says_so_and_the_next_birth_ends_it() -> None:
+    world = World()
+    replica = Replica(world, replace(CONFIG, silent_s=60))
+    be_born(world, START_MS)
+    tell(world, START_MS + SECOND_MS, 3)
+    send(world, "NDEATH", START_MS + 5 * SECOND_MS, session(1))
+    other_speaks(world, START_MS + 5 * SECOND_MS, 4)
+    replica.run()
+    replica.turn()
+    announced = silences(world)
+    be_born(world, START_MS + 20 * SECOND_MS)
+    replica.crash().run()
+
+    died = (START_MS // SECOND_MS + 5) % 60
+    assert announced == [("g/n", "opened", LAST_WILL, f"{died:02}")]
+    assert [one[:2] for one in silences(world)] == [("g/n", "opened"), ("g/n", "closed")]
+
+
+def test_a_silence_is_the_same_whether_it_was_announced_or_seen_at_the_birth_after_it() -> None:
+    outcomes = []
+    for records in (1, 500):
+        world = World()
+        replica = Replica(world, replace(CONFIG, silent_s=60))
+        be_born(world, START_MS)
+        tell(world, START_MS + SECOND_MS, 3)
+        send(world, "NDEATH", START_MS + 5 * SECOND_MS, session(1))
+        other_speaks(world, START_MS + 5 * SECOND_MS, 4)
+        be_born(world, START_MS + 20 * SECOND_MS)
+        replica.run(records)
+        outcomes.append([event for event in world.events() if event["type"] == "silent"])
+
+    assert outcomes[0] == outcomes[1]
+    assert len(outcomes[0]) == 2
+
+
+def test_a_death_of_an_earlier_connection_and_of_a_node_that_was_never_born_says_nothing() -> None:
+    world = World()
+    replica = Replica(world, replace(CONFIG, silent_s=60))
+    be_born(world, START_MS)
+    tell(world, START_MS + SECOND_MS, 3)
+    send(world, "NDEATH", START_MS + 5 * SECOND_MS, session(0))
+    other_speaks(world, START_MS + 5 * SECOND_MS, 4)
+    world.log.append(INPUT, 0, payload([session(0)]), key=b"spBv1.0/g/NDEATH/other", timestamp=START_MS + 9 * SECOND_MS)
+    tell(world, START_MS + 10 * SECOND_MS, 4)
+    replica.run()
+    replica.turn()
+
+    assert silences(world) == []
+
+
+def test_a_death_survives_a_restart() -> None:
+    world = World()
+    replica = Replica(world, replace(CONFIG, silent_s=60))
+    be_born(world, START_MS)
+    tell(world, START_MS + SECOND_MS, 3)
+    send(world, "NDEATH", START_MS + 5 * SECOND_MS, session(1))
+    replica.run()
+    before = silences(world)
+    after = replica.crash()
+    other_speaks(world, START_MS + 5 * SECOND_MS, 4)
+    after.run()
+    after.turn()
+
+    assert (before, [one[2] for one in silences(world)]) == ([], [LAST_WILL])
