@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
+from stream_detector.readings import Message, Record
+from tests.chaos.checker import Findings, Leniency
 from tests.chaos.feed import GAP_EVERY
 from tests.chaos.kills import LIFE_SECONDS, fates
 from tests.chaos.round import Places, Round, RoundResult, Shape
@@ -14,7 +17,7 @@ from tests.integration.worker import Setup
 from tests.pipeline.replica_config import MINUTE_MS, SECOND_MS, START_MS
 
 #: A node is born again every so many seconds, after it was dead for some.
-BORN_EVERY, DEAD_SECONDS = 40, 4
+BORN_EVERY, DEAD_SECONDS = 24, 4
 #: Each device is offline for so many of so many seconds, one after the other.
 OFFLINE_SECONDS, OFFLINE_EVERY = 25, 90
 
@@ -79,7 +82,7 @@ def sparkplug(name: str, places: Places, chance: Random, count: int, setup: Setu
     with Round(name, places, setup, make_records=of_nodes) as one:
         spent = one.live([Life(fate, setup, LIFE_SECONDS) for fate in fates(chance, count)])
         _let_all_be_born(one)
-        return one.check(spent, "kills", "kill -9 while nodes are born and die", compare=compare_by_id)
+        return one.check(spent, "kills", "kill -9 while nodes are born and die", compare=compare_nodes)
 
 
 def sparkplug_churn(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:
@@ -88,7 +91,16 @@ def sparkplug_churn(name: str, places: Places, chance: Random, count: int, setup
     with Round(name, places, setup, Shape(replicas=4), make_records=of_nodes) as one:
         spent = one.live(lives)
         _let_all_be_born(one)
-        return one.check(spent, "departures", "replicas join and leave while nodes are born and die", compare=compare_by_id)
+        return one.check(spent, "departures", "replicas join and leave while nodes are born and die", compare=compare_nodes)
+
+
+def compare_nodes(expected: Sequence[Message], found: Sequence[Record], leniency: Leniency, findings: Findings) -> None:
+    """Compare all events, and check that both kinds of death were told."""
+    compare_by_id(expected, found, leniency, findings)
+    told = b"".join(record.value or b"" for record in found)
+    for kind in ("NDEATH", "DDEATH"):
+        if f"({kind})".encode() not in told:
+            findings.note("missing", f"any {kind}")
 
 
 def _let_all_be_born(one: Round) -> None:
