@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.discovery.proposal import toml_text
@@ -63,6 +63,7 @@ def records(documents: list[Any], keys: list[bytes | None]) -> list[Foreign]:
     ]
 
 
+@settings(deadline=None)  # each first format of a date is compiled once
 @given(
     st.lists(DOCUMENTS, min_size=1, max_size=3),
     st.lists(st.none() | st.binary(max_size=6) | st.just(b'{"id": "p", "ts": 1795417920}'), min_size=1, max_size=2),
