@@ -1,9 +1,10 @@
 """Assembles messages of single features into readings, one per sensor and time bucket: a pure fold over a sensor's messages.
 
 A bucket is a span of event time, the same for all sensors. A sensor's newest bucket is *pending*; the first message of a later
-one completes it. The reading has the time of the bucket's end, and of each feature the newest value by then, unless that is
-older than the hold: report by exception is quiet while nothing changes. Its place in the log is that of the message that
-completed it. Buckets in which a sensor sends nothing give no reading.
+one completes it, or the last of its own, where the sensor's messages are known to end with it (early_buckets.py). The reading
+has the time of the bucket's end, and of each feature the newest value by then, unless that is older than the hold: report by
+exception is quiet while nothing changes. Its place in the log is that of the message that completed it. Buckets in which a
+sensor sends nothing give no reading.
 
 A message of an earlier bucket is late. It changes no reading that is complete, but where its value is newer than the one
 that stands, it stands from now on. A clock that was set back is told by bucket_clock.py; the values that stood are then as old
@@ -20,6 +21,7 @@ import numpy as np
 from stream_detector.readings import BoolArray, Float64Array, FloatArray, Int32Array, Int64Array, Readings
 from stream_detector.state.bucket_clock import Messages, Progress, follow
 from stream_detector.state.bucket_state import NO_BUCKET, NO_TIME, Assembly, BucketStates
+from stream_detector.state.early_buckets import complete_early
 from stream_detector.state.lateness import FEWEST_READINGS, Late
 from stream_detector.state.repeated_hour import settle_times
 
@@ -67,17 +69,22 @@ def assemble(states: BucketStates, slots: Int32Array, messages: Readings, assemb
     newest = _newest(before, grouped, progress.shift * assembly.bucket_ms, messages.values[order])
     fold = _Fold(assembly, before, grouped, progress, newest)
     fold.write(after)
+    early = complete_early(after, grouped, progress, fold.have_all(), assembly.enough_punctual)
     states[touched] = after
-    completes = np.flatnonzero((progress.bucket > progress.pending) & (progress.pending != NO_BUCKET))
+    of_next = (progress.bucket > progress.pending) & (progress.pending != NO_BUCKET) & ~early.was_done
+    completes = np.flatnonzero(of_next | early.completes)
     completes = completes[np.argsort(order[completes])]
-    group = grouped.group[completes]
-    values, is_held = fold.values(newest.row[completes] - 1, progress.pending[completes])
+    is_own, group = early.completes[completes], grouped.group[completes]
+    stop = completes + is_own
+    values, is_held = fold.values(
+        newest.row[completes] - 1 + is_own, np.where(is_own, progress.bucket[completes], progress.pending[completes])
+    )
     return Assembled(
         messages=messages,
-        readings=_readings(messages, order[completes], fold.ends_ms(completes), fold.stamps_ms(completes, group), values),
+        readings=_readings(messages, order[completes], fold.ends_ms(completes, is_own), fold.stamps_ms(stop, group), values),
         slots=slots[order[completes]],
         is_held=is_held,
-        is_set_back=fold.are_set_back(completes, group),
+        is_set_back=fold.are_set_back(stop, group),
         late=fold.late(slots, order),
         bucket_ms=assembly.bucket_ms,
     )
@@ -169,10 +176,19 @@ class _Fold:
         values = np.where(stands, self.newest.values[source, np.arange(source.shape[1])], np.nan)
         return values, stands & (times_ms < start_ms)
 
-    def ends_ms(self, at: Int64Array) -> Int64Array:
-        """Return when the buckets end, by their sensors' own clocks, that were pending before these messages [K]."""
-        shift = np.where(self.grouped.starts[at], 0, self.progress.shift[at - 1])
-        return np.asarray((self.progress.pending[at] - shift + 1) * self.assembly.bucket_ms)
+    def have_all(self) -> BoolArray:
+        """Return after which messages [N] every feature that stands has a value of the message's bucket."""
+        times_ms = self.newest.times_ms[self.newest.row]
+        start_ms = (self.progress.bucket * self.assembly.bucket_ms)[:, np.newaxis]
+        stands = start_ms + self.assembly.bucket_ms - times_ms <= self.assembly.hold_ms
+        return np.asarray(stands.any(axis=1) & ~(stands & (times_ms < start_ms)).any(axis=1))
+
+    def ends_ms(self, at: Int64Array, is_own: BoolArray) -> Int64Array:
+        """Return when the buckets end, by their sensors' own clocks, of these messages [K], or pending before them."""
+        progress = self.progress
+        before = np.where(self.grouped.starts[at], 0, progress.shift[at - 1])
+        own = progress.bucket[at] - progress.shift[at]
+        return np.asarray((np.where(is_own, own, progress.pending[at] - before) + 1) * self.assembly.bucket_ms)
 
     def stamps_ms(self, stop: Int64Array, group: Int64Array) -> Int64Array:
         """Return the times of the last records in time of these sensors [K] before these messages [K]."""

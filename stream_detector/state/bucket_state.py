@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 #: The bucket of a sensor of which no message came yet, and the time of a feature without a value.
 NO_BUCKET = -1
 NO_TIME = -(1 << 43)
+#: Bits of a pending bucket: every feature that stands spoke in it; a message came after that; it is complete.
+FULL, FOLLOWED, DONE = 1, 2, 4
+#: So many buckets in a row without a message after a full set say that the next one has none either.
+ENOUGH_PUNCTUAL = 8
 
 BucketStates = NDArray[np.void]
 
@@ -23,6 +27,7 @@ class Assembly:
 
     bucket_ms: int  # one reading per so much event time
     hold_ms: int  # a value stands for so long if its feature sends nothing new
+    enough_punctual: int = ENOUGH_PUNCTUAL
 
 
 def bucket_dtype(features: int) -> np.dtype[np.void]:
@@ -38,7 +43,8 @@ def bucket_dtype(features: int) -> np.dtype[np.void]:
             ("late_run", "<u2"),  # orderly late buckets
             ("late_live", "<u2"),  # those whose records came as far apart
             ("is_set_back", "<u2"),  # the pending bucket is the first on a clock that was set back
-            ("padding", "<u2"),
+            ("punctual", "u1"),  # early_buckets.py: buckets in a row without a message after a full set
+            ("stage", "u1"),  # early_buckets.py: FULL, FOLLOWED and DONE of the pending bucket
             ("values", "<f8", (features,)),  # newest value of each feature; NaN: none that still stands
             ("times_ms", "<i8", (features,)),  # when it was measured, or NO_TIME
         ]

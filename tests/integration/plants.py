@@ -38,7 +38,8 @@ _RULES = RuleConfig(
 RULES, RULES_EVICTING = replace(SOME, rule_config=_RULES), replace(EVICTING, rule_config=_RULES)
 #: The same as rules and as rules with evictions; each message has a single feature.
 ASSEMBLED = replace(RULES, assembly=Assembly(2 * SECOND_MS, 8 * SECOND_MS))
-ASSEMBLED_EVICTING = replace(ASSEMBLED, max_sensors=64)
+#: A second has a message of each feature, so most buckets are complete before the next one begins.
+ASSEMBLED_EVICTING = replace(ASSEMBLED, max_sensors=64, assembly=Assembly(SECOND_MS, 8 * SECOND_MS))
 #: The same as silent and as silent with evictions, of Sparkplug nodes; the model knows some of their devices.
 _DEVICES = tuple(f"g/n{partition}/d{device}" for partition in range(6) for device in (0, 2, 5))
 SPARKPLUG = replace(RULES, preset="sparkplug", silent_s=10, known=_DEVICES, rule_config=None)

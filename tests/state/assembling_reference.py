@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stream_detector.readings import Readings
 from stream_detector.state.bucket_state import Assembly, BucketStates, bucket_dtype, clear_buckets
 
-RULE = Assembly(bucket_ms=10, hold_ms=35)
+RULE = Assembly(bucket_ms=10, hold_ms=35, enough_punctual=2)
 FEATURES, SENSORS = 2, 3
 #: Orderly late buckets that are a clock that was set back: with records that came in time, and without.
 LIVE, ENOUGH = 8, 16
@@ -52,6 +52,10 @@ class Sensor:
     values: list[float] = field(default_factory=lambda: [NAN] * FEATURES)
     late: list[tuple[int, int, int]] = field(default_factory=list)  # bucket, time and stamp of the first message
     late_live: int = 0
+    is_full: bool = False  # every feature that stands spoke in the pending bucket
+    is_followed: bool = False  # a message came after that
+    is_done: bool = False  # the pending bucket is complete
+    punctual: int = 0  # buckets in a row without a message after a full set
 
     def take(self, at: int, sent: Sent) -> tuple[Made | None, bool]:
         """Take a message; return the reading that it completes, and whether it is late."""
@@ -62,8 +66,14 @@ class Sensor:
             if not is_back:
                 self._keep(sent)
                 return None, True
-        if self.bucket is not None and (bucket > self.bucket or is_back):
-            made = self._complete(at, sent.sensor)
+        is_new = self.bucket is None or bucket > self.bucket or is_back
+        if is_new:
+            if self.bucket is not None and not self.is_done:
+                made = self._complete(at, sent.sensor)
+            self.punctual += self.is_full and not self.is_followed
+            self.is_full = self.is_followed = self.is_done = False
+        elif self.is_full:
+            self.is_followed, self.punctual = True, 0
         if is_back:
             assert self.bucket is not None
             by_ms = (self.bucket + 1 - bucket) * RULE.bucket_ms
@@ -73,7 +83,17 @@ class Sensor:
         self.late, self.late_live = [], 0
         self.bucket, self.stamp_ms = bucket, sent.stamp_ms
         self._keep(sent)
+        if not self.is_full and self._has_all():
+            self.is_full = True
+            if not is_new and self.punctual >= RULE.enough_punctual:
+                made, self.is_done = self._complete(at, sent.sensor), True
         return made, False
+
+    def _has_all(self) -> bool:
+        assert self.bucket is not None
+        start_ms = self.bucket * RULE.bucket_ms
+        standing = [t for t in self.times_ms if t is not None and start_ms + RULE.bucket_ms - t <= RULE.hold_ms]
+        return bool(standing) and min(standing) >= start_ms
 
     def _keep(self, sent: Sent) -> None:
         for feature, value in enumerate(sent.values):
@@ -135,6 +155,18 @@ def readings_of(messages: list[Sent], first: int = 0) -> Readings:
 _VALUES = st.tuples(*[st.sampled_from([NAN, NAN, 0.0, 1.0, 2.5, -3.0])] * FEATURES)
 
 
+def _scans(draw: st.DrawFn, sensor: int, first: int) -> list[Sent]:
+    """Return the messages of a gateway that sends each feature once a bucket; rarely one is lost, or one more comes."""
+    sent: list[Sent] = []
+    for bucket in range(first, first + draw(st.integers(3, 9))):
+        extra = draw(st.sampled_from(["", "", "", "", "lost", "again"]))
+        for feature in range(FEATURES - (extra == "lost")):
+            sent.append(Sent(sensor, 10 * bucket + feature, tuple(1.0 if feature == own else NAN for own in range(FEATURES))))
+        if extra == "again":
+            sent.append(Sent(sensor, 10 * bucket + 5, (2.0, NAN)))
+    return sent
+
+
 @st.composite
 def messages_of_fleets(draw: st.DrawFn) -> list[Sent]:
     """Return runs of messages of some sensors: in order, in bursts, late, on a clock that was set back, with gaps."""
@@ -143,6 +175,10 @@ def messages_of_fleets(draw: st.DrawFn) -> list[Sent]:
         sent: list[Sent] = []
         stamp_ms = 1000
         for _ in range(draw(st.integers(0, 4))):
+            if draw(st.booleans()):
+                scans = _scans(draw, sensor, draw(st.integers(0, 40)))
+                sent += [replace(one, stamp_ms=stamp_ms + one.time_ms) for one in scans]
+                continue
             time_ms, step, live = draw(st.integers(0, 400)), draw(st.sampled_from([0, 3, 10, 12, 30])), draw(st.booleans())
             for _ in range(draw(st.integers(1, 22))):
                 sent.append(Sent(sensor, max(0, time_ms), draw(_VALUES), stamp_ms if draw(st.integers(0, 9)) else -1))

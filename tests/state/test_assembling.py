@@ -153,6 +153,48 @@ def test_nothing_of_a_value_that_no_longer_stands_is_kept() -> None:
     assert states["times_ms"][0].tolist() == [205, NO_TIME]
 
 
+def scan(bucket: int, *values: float, last_ms: int = 3) -> list[Sent]:
+    """Return a message for each feature of a bucket."""
+    spread = [tuple(value if own == at else NAN for own in range(2)) for at, value in enumerate(values)]
+    times_ms = [10 * bucket + 1, 10 * bucket + last_ms]
+    return [Sent(0, time_ms, one) for time_ms, one in zip(times_ms, spread, strict=False)]
+
+
+#: Of the first bucket nobody knows how many features there are; nothing follows the sets of the second and the third.
+SCANNED = [one for bucket in range(10, 14) for one in scan(bucket, 1.0, 2.0)]
+
+
+def test_a_bucket_is_complete_at_once_if_nothing_followed_a_full_set_in_the_ones_before() -> None:
+    assembled = take(new_states(), [*SCANNED, *scan(14, 5.0, 6.0)])
+
+    assert times_and_values(assembled)[3:] == [(140, [1.0, 2.0]), (150, [5.0, 6.0])]
+    assert assembled.readings.offsets.tolist() == [2, 4, 6, 7, 9]  # the first three wait for the first message of the next
+    assert not assembled.is_held.any()
+
+
+def test_a_message_after_a_full_set_stands_in_the_next_reading_and_buckets_wait_again() -> None:
+    more = [Sent(0, 136, (9.0, NAN)), Sent(0, 141, (NAN, 2.0)), *scan(15, 1.0, 2.0), *scan(16, 1.0, 2.0), *scan(17, 1.0, 2.0)]
+    assembled = take(new_states(), [*SCANNED, *more])
+
+    assert times_and_values(assembled)[3:6] == [(140, [1.0, 2.0]), (150, [9.0, 2.0]), (160, [1.0, 2.0])]
+    assert assembled.readings.offsets.tolist()[3:] == [7, 10, 12, 14, 15]  # 17 is the first that does not wait again
+
+
+def test_a_bucket_in_which_a_feature_is_held_waits_for_the_next_one() -> None:
+    assembled = take(new_states(), [*SCANNED, *scan(14, 5.0), *scan(15, 6.0, 2.0)])
+
+    assert times_and_values(assembled)[4:] == [(150, [5.0, 2.0]), (160, [6.0, 2.0])]
+    assert assembled.readings.offsets.tolist()[4:] == [9, 10]
+    assert assembled.is_held.tolist()[4:] == [[False, True], [False, False]]
+
+
+def test_a_message_that_completes_a_bucket_does_not_complete_its_own() -> None:
+    both = [Sent(0, 10 * bucket, (1.0, 2.0)) for bucket in range(10, 20)]
+    assembled = take(new_states(), both)
+
+    assert assembled.readings.offsets.tolist() == list(range(1, 10))
+
+
 def test_an_empty_batch_completes_nothing() -> None:
     states = new_states()
     none = Readings([], np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 2)))
