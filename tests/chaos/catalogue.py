@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from tests.chaos import brokers, inputs, kills, models, networks, nodes, silences, stores
+from tests.chaos import brokers, inputs, kills, models, networks, nodes, silences, stores, unkeyed
 from tests.chaos.campaign_servers import CampaignServers
 from tests.chaos.round import RoundResult
 from tests.integration.worker import Setup
 from tests.servers.socks_proxy import SocksProxy
 
 EVERY, SOME, FEW, EVICTING = Setup("every"), Setup("some"), Setup("few"), Setup("evicting")
+SEVERAL = Setup("several")
 ASSEMBLED, ASSEMBLED_EVICTING = Setup("assembled"), Setup("assembled-evicting")
 SPARKPLUG, SPARKPLUG_EVICTING = Setup("sparkplug"), Setup("sparkplug-evicting")
 SPARKPLUG_ASSEMBLED = Setup("sparkplug-assembled")
@@ -52,6 +53,7 @@ def _processes() -> list[Entry]:
         Entry("sparkplug-evicting", 40, lambda w, name, c, n: nodes.sparkplug(name, w.places(), c, n, SPARKPLUG_EVICTING)),
         Entry("sparkplug-assembled", 40, lambda w, name, c, n: nodes.sparkplug(name, w.places(), c, n, SPARKPLUG_ASSEMBLED)),
         Entry("sparkplug-churn", 30, lambda w, name, c, n: nodes.sparkplug_churn(name, w.places(), c, n, SPARKPLUG)),
+        Entry("several", 60, lambda w, name, c, n: kills.several(name, w.places(), c, n, SEVERAL)),
         Entry("pauses-every", 40, lambda w, name, c, n: kills.pauses(name, w.places(), c, n, EVERY)),
         Entry("pauses-evicting", 20, lambda w, name, c, n: kills.pauses(name, w.places(), c, n, EVICTING)),
         Entry("churn", 60, lambda w, name, c, n: kills.churn(name, w.places(), c, n, EVICTING)),
@@ -70,7 +72,10 @@ def _silences() -> list[Entry]:
 
 
 def _models() -> list[Entry]:
-    return [Entry("model", 50, lambda w, name, c, n: models.model_kills(name, w.places(), c, n, w.model))]
+    return [
+        Entry("model", 50, lambda w, name, c, n: models.model_kills(name, w.places(), c, n, w.model)),
+        Entry("rekeying", 40, lambda w, name, c, n: unkeyed.rekeying_kills(name, w.places(), c, n, w.model)),
+    ]
 
 
 def _stores() -> list[Entry]:

@@ -25,9 +25,11 @@ from stream_detector.ports import Decoder
 from stream_detector.readings import Message, Record
 from tests.integration.plants import plant_of
 
-Place = tuple[int, int]  # partition and offset of a reading
-Change = tuple[int, int, str]  # a place, and the type of an event: a reading may change incidents of several types
+Place = tuple[int, int, int]  # of a reading: its partition, the offset of its record, and its index in it
+Change = tuple[Place, str]  # a place, and the type of an event: a reading may change incidents of several types
 _EXAMPLES = 5
+#: No record of a round is longer, so dead letters have them whole.
+MOST_BYTES = 65_536
 
 
 @dataclass(slots=True)
@@ -73,7 +75,7 @@ def compare_alerts(expected: Sequence[Message], found: Sequence[Record], lenienc
     """Compare all events of the alerts topic."""
     known = {_change(event): event for event in (json.loads(message.value or b"") for message in expected)}
     seen: Counter[Change] = Counter()
-    last: dict[bytes | None, int] = {}
+    last: dict[bytes | None, tuple[int, ...]] = {}
     for record in found:
         event = json.loads(record.value or b"")
         place, change = _place(record.value), _change(event)
@@ -84,20 +86,21 @@ def compare_alerts(expected: Sequence[Message], found: Sequence[Record], lenienc
             findings.note("unexpected", event["event_id"])
         elif kind := _difference(known[change], event, leniency):
             findings.note(kind, f"{event} instead of {known[change]}")
-        if place[1] < last.get(record.key, -1):
+        if place[1:] < last.get(record.key, ()):
             findings.note("out_of_order", event["event_id"])
-        last[record.key] = place[1]
+        last[record.key] = place[1:]
     for change in known.keys() - seen.keys():
         findings.note("missing", known[change]["event_id"])
 
 
 def _place(value: bytes | None) -> Place:
     window = json.loads(value or b"")["window"]
-    return window["partition"], window["last_offset"]
+    return window["partition"], window["last_offset"], window["last_index"]
 
 
 def _change(event: Mapping[str, Any]) -> Change:
-    return event["window"]["partition"], event["window"]["last_offset"], event["type"]
+    window = event["window"]
+    return (window["partition"], window["last_offset"], window["last_index"]), event["type"]
 
 
 def _difference(expected: Mapping[str, Any], found: Mapping[str, Any], leniency: Leniency) -> str | None:
@@ -120,7 +123,7 @@ def _window_checksum(event: Mapping[str, Any]) -> object:
 def compare_dead_letters(records: Iterable[Record], decoder: Decoder, found: Iterable[Record], findings: Findings) -> None:
     """Compare the dead letters by their headers, which hold the source position of each."""
     rejected = decoder.decode(list(records)).rejected
-    expected = Counter(str(dead_letter(one, "", 1000).headers) for one in rejected)
+    expected = Counter(str(dead_letter(one, "", MOST_BYTES).headers) for one in rejected)
     seen = Counter(str(tuple(one.headers)) for one in found)
     findings.dead_letters_missing += (expected - seen).total()
     findings.dead_letters_doubled += (seen - expected).total()
@@ -141,7 +144,7 @@ def longest_stall_seconds(inputs: Iterable[Record], alerts: Iterable[Record]) ->
     produced = {(record.partition, record.offset): record.timestamp for record in inputs}
     by_partition: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for record in alerts:
-        place = _place(record.value)
+        place = _place(record.value)[:2]
         if place in produced and not begins_silence(read_event(record.value or b"")):
             by_partition[place[0]].append((record.timestamp, produced[place]))
     stalls_ms = [0]
@@ -186,7 +189,7 @@ def _model_switches(found: Sequence[Record]) -> dict[int, list[tuple[int, str]]]
     """Return, for each partition, the offsets from which a model version scored it."""
     by_partition: dict[int, dict[int, str]] = defaultdict(dict)
     for record in found:
-        partition, offset = _place(record.value)
+        partition, offset, _ = _place(record.value)
         by_partition[partition][offset] = json.loads(record.value or b"")["model"]["version"]
     switches: dict[int, list[tuple[int, str]]] = {}
     for partition, versions in by_partition.items():

@@ -12,6 +12,8 @@ from tests.pipeline.replica_config import MINUTE_MS, SECOND_MS, START_MS, readin
 
 #: Every so often all readings of a partition are apart by more than the longest gap of a window.
 GAP_EVERY = 150
+#: What stands among the readings of a record.
+BAD_PARTS: tuple[object, ...] = (None, 7, {}, {"sensor_id": "pump", "values": {}}, {"sensor_id": "x", "values": {"a": "none"}})
 #: Appends (sensor, value) records to a partition of the input topic; returns when the brokers have them.
 Produce = Callable[[int, list[tuple[str, bytes]]], None]
 #: Returns the records of a partition for a second, given the number of its sensors.
@@ -47,6 +49,24 @@ def with_single_features(partition: int, second: int, sensors: int) -> list[tupl
                 one = fields | {"timestamp": fields["timestamp"] + 400 * number, "values": {feature: found}}
                 records.append((name, json.dumps(one).encode()))
     return records
+
+
+def with_several_readings(partition: int, second: int, sensors: int) -> list[tuple[str, bytes]]:
+    """Return the records of a second with two readings each of five sensors, some with parts that are no reading."""
+    records = list[tuple[str, bytes]]()
+    parts = list[object]()
+    for number, (name, value) in enumerate(records_of(partition, second, sensors)):
+        if not value.startswith(b"{"):
+            records.append((name, value))
+            continue
+        reading = json.loads(value)
+        parts += [reading, reading | {"timestamp": reading["timestamp"] + 500}]
+        if (second + number) % 9 == 4:
+            parts.insert(1, BAD_PARTS[second % len(BAD_PARTS)])
+        if number % 5 == 4:
+            records.append((name, json.dumps(parts).encode()))
+            parts = []
+    return [*records, ("rest", json.dumps(parts).encode())] if parts else records
 
 
 @dataclass(slots=True)

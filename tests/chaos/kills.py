@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from tests.chaos.checker import Leniency
-from tests.chaos.feed import with_single_features
+from tests.chaos.feed import with_several_readings, with_single_features
 from tests.chaos.round import Places, Round, RoundResult, Shape
 from tests.integration.replica_process import Life
 from tests.integration.worker import STEPS, Fate, Setup
@@ -35,6 +35,13 @@ def assembled(name: str, places: Places, chance: Random, count: int, setup: Setu
     with Round(name, places, setup, make_records=with_single_features) as one:
         spent = one.live([Life(fate, setup, LIFE_SECONDS) for fate in fates(chance, count)])
         return one.check(spent, "kills", "kill -9 while readings are assembled")
+
+
+def several(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:
+    """Kill processes at every step while records hold several readings, and parts that are none."""
+    with Round(name, places, setup, make_records=with_several_readings) as one:
+        spent = one.live([Life(fate, setup, LIFE_SECONDS) for fate in fates(chance, count)])
+        return one.check(spent, "kills", "kill -9, several readings in a record")
 
 
 def assembled_churn(name: str, places: Places, chance: Random, count: int, setup: Setup) -> RoundResult:

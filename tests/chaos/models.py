@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -58,10 +58,10 @@ def records_for_model(partition: int, second: int, sensors: int) -> list[tuple[s
     return records
 
 
-def make_detector(model: Path) -> Detector:
+def make_detector(model: Path, rules: RuleSettings = RuleSettings()) -> Detector:  # noqa: B008 - frozen
     """Return a detector as the service builds it."""
     scorer = KerasScorer(model, ModelSettings().tile_rows)
-    return build_detector(scorer, StateSettings(), AlertSettings(update_seconds=UPDATE_SECONDS), RuleSettings())
+    return build_detector(scorer, StateSettings(), AlertSettings(update_seconds=UPDATE_SECONDS), rules)
 
 
 def model_kills(name: str, places: Places, chance: Random, count: int, model: Path) -> RoundResult:
@@ -94,8 +94,14 @@ def model_kills(name: str, places: Places, chance: Random, count: int, model: Pa
 class Killed:
     """Keeps one service running: kills it some time after its start or after it is ready, and starts it again."""
 
-    def __init__(self, environ: dict[str, str], log: Path, chance: Random) -> None:
-        self._environ, self._log, self._chance = environ, log, chance
+    def __init__(
+        self,
+        environ: dict[str, str],
+        log: Path,
+        chance: Random,
+        strike: Callable[[ServiceProcess], object] = ServiceProcess.kill,
+    ) -> None:
+        self._environ, self._log, self._chance, self._strike = environ, log, chance, strike
         self._service: ServiceProcess | None = None
         self._kill_at: float | None = None
         self._after_ready = 0.0
@@ -124,7 +130,7 @@ class Killed:
         elif self._kill_at is None and self._service.get("/readyz")[0] == 200:
             self._kill_at = now + self._after_ready
         elif self._kill_at is not None and now > self._kill_at:
-            self.kill()
+            self._strike(self._service)
             self._service, self._kill_at = None, None
             self.deaths += 1
 

@@ -141,7 +141,8 @@ def test_the_limits_of_the_plant_some_move_up_and_down_while_scales_settle_and_a
 
 def test_missing_and_doubled_dead_letters_are_found() -> None:
     inputs = records(range(20))
-    rejected = JsonDecoder(EVERY.model.features, InputLimits()).decode(inputs).rejected
+    decoder = JsonDecoder(EVERY.model.features, InputLimits())
+    rejected = decoder.decode(inputs).rejected
     letters = [dead_letter(one, "dead", 1000) for one in rejected]
     found = [Record("dead", 0, at, 0, one.key, one.value, one.headers) for at, one in enumerate(letters)]
     result = Findings()

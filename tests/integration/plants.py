@@ -46,6 +46,7 @@ SPARKPLUG = replace(RULES, preset="sparkplug", silent_s=10, known=_DEVICES, rule
 SPARKPLUG_EVICTING = replace(SPARKPLUG, max_sensors=64)
 SPARKPLUG_ASSEMBLED = replace(SPARKPLUG, assembly=Assembly(2 * SECOND_MS, 8 * SECOND_MS))
 PLANTS = {
+    "several": replace(EVERY, values="values"),
     "sparkplug": SPARKPLUG,
     "sparkplug-evicting": SPARKPLUG_EVICTING,
     "sparkplug-assembled": SPARKPLUG_ASSEMBLED,

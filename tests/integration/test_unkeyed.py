@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -20,7 +19,7 @@ from stream_detector.readings import Record
 from tests.fixtures_model import FEATURES, tiny_values
 from tests.integration.service_process import QUICK_START, STOP_SECONDS, ServiceProcess, environment
 from tests.integration.topics import Topics, until
-from tests.integration.unkeyed import produce_unkeyed, read_all
+from tests.integration.unkeyed import produce_unkeyed, read_all, rekeyer_of
 from tests.pipeline.replica_config import reading
 
 PARTITIONS, SENSORS = 3, 6
@@ -128,13 +127,3 @@ def live(records: Iterable[Record]) -> Counter[tuple[int, int]]:
     readings = [json.loads(record.value or b"") for record in records]
     found = Counter((int(one["sensor_id"][5:]), (one["timestamp"] - START_MS) // 1000) for one in readings)
     return Counter({key: count for key, count in found.items() if key[1] >= HISTORY})
-
-
-def rekeyer_of(process: subprocess.Popen[bytes]) -> int:
-    """Return the process id of the child that re-keys."""
-    with suppress(psutil.NoSuchProcess):
-        for child in psutil.Process(process.pid).children():
-            if "rekey" in child.cmdline():
-                return int(child.pid)
-    msg = "there is no process that re-keys"
-    raise AssertionError(msg)

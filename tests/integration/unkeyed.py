@@ -7,10 +7,11 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from stream_detector.settings.group import PREFIX
@@ -60,3 +61,13 @@ def rekey(environ: Mapping[str, str], log: Path, options: Sequence[str]) -> subp
         return subprocess.Popen(
             [sys.executable, "-m", "stream_detector", "rekey", *options], env=dict(environ), stdout=file, stderr=file
         )
+
+
+def rekeyer_of(process: subprocess.Popen[bytes]) -> int:
+    """Return the process id of the child that re-keys."""
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children():
+            if "rekey" in child.cmdline():
+                return int(child.pid)
+    msg = "there is no process that re-keys"
+    raise AssertionError(msg)

@@ -83,6 +83,7 @@ class ReplicaConfig:
     rule_config: RuleConfig | None = None
     assembly: Assembly | None = None  # None: each message is a reading
     preset: Preset = "native"
+    values: str | None = None  # the path of a reading's values; a record may be a list of readings then
     scores_partial: bool = False  # windows that are not full, of known sensors: their errors count less
     start: str | int = "earliest"
     lookback_ms: int = 10 * MINUTE_MS
@@ -155,9 +156,9 @@ class ReplicaConfig:
         return RestoreConfig(self.start, self.lookback_ms, slice_records=self.slice_records, retry_seconds=0.5)
 
     def decoder(self) -> Decoder:
-        """Return the decoder of the preset's records."""
+        """Return the decoder of the records."""
         limits = InputLimits(ignore_unknown_features=self.preset != "native")
-        return build_decoder(input_reader(InputSettings(preset=self.preset)), self.model.features, limits)
+        return build_decoder(input_reader(InputSettings(preset=self.preset, values=self.values)), self.model.features, limits)
 
     def dead_letter_limit(self) -> DeadLetterLimit:
         """Return the limit from which bad records stop the replica."""
