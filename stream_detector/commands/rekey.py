@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 
 from stream_detector.adapters.kafka.rekey_topics import check_source, ensure_rekey_topics
 from stream_detector.adapters.kafka.span_reader import KafkaReader
@@ -116,6 +116,10 @@ class Totals:
         self.dead_letters.update(report.dead_letters)
         self.excluded.update(report.excluded)
 
+    def as_json(self) -> dict[str, object]:
+        """Return the counts by their names. `asdict` would make counters of pairs of the counters."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
 
 class Teller:
     """Counts what the steps did, and tells it now and then."""
@@ -157,7 +161,7 @@ class Teller:
         rekeyer = self._engine.rekeyer
         state = {"lag": rekeyer.lag(), "partitions": rekeyer.partitions, "is_member": rekeyer.is_member}
         rate = self._news.readings / max(1e-3, now - self._told_at)
-        self._wait_seconds = self._tell({**asdict(self._news), **state, "rate": rate, "so_far": self._totals.readings})
+        self._wait_seconds = self._tell({**self._news.as_json(), **state, "rate": rate, "so_far": self._totals.readings})
         self._news, self._told_at = Totals(), now
 
 

@@ -41,6 +41,7 @@ class Dataset:
     unread: tuple[str, ...] = ()  # columns of the source that were not read
     notes: tuple[str, ...] = ()  # sentences on how the source was understood, such as words taken as missing
     removed: BoolArray | None = None  # [N, F] values that `without` has taken out; None: none
+    held: BoolArray | None = None  # [N, F] values of before, because their features said nothing new; None: none
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -54,6 +55,7 @@ class Dataset:
             values=self.values[positions],
             rows=self.rows[positions],
             removed=None if self.removed is None else self.removed[positions],
+            held=None if self.held is None else self.held[positions],
         )
 
     def column(self, feature: str) -> Float64Array:
@@ -63,8 +65,8 @@ class Dataset:
     def select(self, features: Sequence[str]) -> Dataset:
         """Return the dataset with only these features, in this order."""
         columns = [self.features.index(name) for name in features]
-        removed = None if self.removed is None else self.removed[:, columns]
-        return replace(self, features=tuple(features), values=self.values[:, columns], removed=removed)
+        removed, held = (None if mask is None else mask[:, columns] for mask in (self.removed, self.held))
+        return replace(self, features=tuple(features), values=self.values[:, columns], removed=removed, held=held)
 
     def without(self, cells: BoolArray) -> Dataset:
         """Return the dataset with these cells [N, F] missing, which remembers that they had values."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stream_detector.readings import Readings
+from stream_detector.readings import BoolArray, Readings
 from stream_detector.state.assembling import assemble
 from stream_detector.state.bucket_state import Assembly, BucketStates, bucket_dtype, clear_buckets
 from stream_detector.timestamps import duration
@@ -40,6 +40,7 @@ class SpanAssembler:
         self._assembly = assembly
         self._slots: dict[tuple[int, str], int] = {}
         self._states = self._new_states(1024, features)
+        self._held: list[BoolArray] = []
         self._late = self._messages = self._readings = 0
 
     @staticmethod
@@ -59,7 +60,12 @@ class SpanAssembler:
         self._late += len(assembled.late.reading)
         self._messages += len(messages)
         self._readings += len(assembled.readings)
+        self._held.append(assembled.is_held)
         return assembled.readings
+
+    def held(self) -> BoolArray:
+        """Return which values [N, F] of all readings so far are of an earlier bucket: their features said nothing new."""
+        return np.concatenate(self._held)
 
     def notes(self) -> list[str]:
         """Return sentences on what was assembled."""

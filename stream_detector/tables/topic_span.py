@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -125,7 +125,7 @@ def read_topic_span(
     notes += [f"{tombstones} records without a value were skipped"] if tombstones else []
     notes += [f"taken as missing: {line}" for line in describe_lost(lost)]
     notes += assembler.notes() if assembler else []
-    dataset = _to_dataset(parts, features)
+    dataset = replace(_to_dataset(parts, features), held=assembler.held() if assembler else None)
     if not len(dataset):
         msg = f"no record of the span could be used ({'; '.join(notes)})"
         raise InputDataError(msg)

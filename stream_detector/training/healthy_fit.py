@@ -2,6 +2,9 @@
 
 A value that the training took out, such as -9999, was sent: the feature is not missing there, nor is that healthy.
 Where a sensor hardly ever had anything else, it has no such instrument, and the feature is missing.
+
+A value that is held because its feature said nothing new is no repeat, as in the stream (rules/runs.py). Only whether a feature
+changes often enough to have a limit is told by all readings: a flag that is sent when it changes is still a flag.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_detector.detection.rules.healthy import HealthyData
+from stream_detector.detection.rules.limits import FEWEST_CHANGES, SMALLEST_CHANGING_SHARE
 from stream_detector.detection.rules.runs import longest_runs
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
 from stream_detector.tables.dataset import Dataset
@@ -19,7 +23,9 @@ def fit_healthy(dataset: Dataset, scored: BoolArray) -> HealthyData:
     """Count in a cleaned dataset; `scored` [F] are the features that are not mere context."""
     codes, sensors = dataset.codes, len(dataset.sensors)
     removed = np.zeros(dataset.values.shape, np.bool_) if dataset.removed is None else dataset.removed
-    columns = [_Column(column, sent, codes, sensors) for column, sent in zip(dataset.values.T, removed.T, strict=True)]
+    held = np.zeros(dataset.values.shape, np.bool_) if dataset.held is None else dataset.held
+    by_column = zip(dataset.values.T, removed.T, held.T, strict=True)
+    columns = [_Column(column, taken, held_back, codes, sensors) for column, taken, held_back in by_column]
     same_row = _repeated_rows(dataset)
     by_feature = zip(dataset.values.T, columns, strict=True)
     turns = [fit_turns(values, codes, column.highest - column.lowest) for values, column in by_feature]
@@ -47,20 +53,30 @@ class _Column:
 
     __slots__ = ("highest", "longest", "longest_absent", "lowest", "missing", "pairs", "repeats")
 
-    def __init__(self, values: Float32Array, removed: BoolArray, codes: Int32Array, sensors: int) -> None:
+    def __init__(self, values: Float32Array, removed: BoolArray, held: BoolArray, codes: Int32Array, sensors: int) -> None:
         present = ~np.isnan(values)
         has_instrument = _count(codes[present], sensors) >= _count(codes[~present], sensors)
         absent = ~present & ~(removed & has_instrument[codes])
-        of_sensor = codes[present]
-        follows = np.append(False, of_sensor[1:] == of_sensor[:-1])[: len(of_sensor)]
-        repeats = follows & np.append(False, np.diff(values[present]) == 0)[: len(of_sensor)]
-        self.pairs = _count(of_sensor[follows], sensors)
-        self.repeats = _count(of_sensor[repeats], sensors)
-        self.longest = longest_runs(repeats, of_sensor, sensors)
+        self.pairs, self.repeats, self.longest = _repeats(values[present], codes[present], sensors)
+        if held.any():
+            changes = self.pairs - self.repeats
+            is_lively = (changes >= FEWEST_CHANGES) & (changes >= SMALLEST_CHANGING_SHARE * self.pairs)
+            was_sent = present & ~held
+            pairs, repeats, longest = _repeats(values[was_sent], codes[was_sent], sensors)
+            self.pairs = np.where(is_lively, pairs, self.pairs)
+            self.repeats = np.where(is_lively, repeats, self.repeats)
+            self.longest = np.where(is_lively, longest, self.longest)
         self.missing = _count(codes[absent], sensors)
         self.longest_absent = longest_runs(absent, codes, sensors)
         self.lowest = _extreme(np.fmin, values, codes, sensors)
         self.highest = _extreme(np.fmax, values, codes, sensors)
+
+
+def _repeats(values: Float32Array, codes: Int32Array, sensors: int) -> tuple[Int64Array, Int64Array, Int32Array]:
+    """Return how many of these values follow one of the same sensor, how many repeat it, and the longest run [S] each."""
+    follows = np.append(False, codes[1:] == codes[:-1])[: len(codes)]
+    repeats = follows & np.append(False, np.diff(values) == 0)[: len(codes)]
+    return _count(codes[follows], sensors), _count(codes[repeats], sensors), longest_runs(repeats, codes, sensors)
 
 
 def _count(codes: Int32Array, sensors: int) -> Int64Array:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+
+import msgspec
 import pytest
 
 from stream_detector.cli import main
+from stream_detector.commands.rekey import Totals
 from stream_detector.commands.rekey_engine import behind, retention_seconds, route_of
 from stream_detector.commands.rekey_start import Ages, begin_ms, retention_ms
-from stream_detector.rekey.engine import EARLIEST, LATEST
+from stream_detector.rekey.engine import EARLIEST, LATEST, Report
+from stream_detector.service.companion import News
 from stream_detector.settings.input_settings import InputSettings
 from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.settings.schema import Settings
@@ -61,3 +67,13 @@ def test_a_route_that_leads_nowhere_is_refused(options: list[str], message: str,
     with logging_restored():
         assert main(["rekey", *options]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_what_it_tells_run_names_dead_letters_and_what_was_left_out() -> None:
+    totals = Totals()
+    totals.add(Report(records=3, readings=1, dead_letters=Counter(not_json=2), excluded=Counter(reading=1)))
+    state = {"lag": 0, "partitions": 1, "is_member": True}
+
+    news = msgspec.json.decode(json.dumps({**totals.as_json(), **state}), type=News)
+
+    assert (news.records, news.dead_letters, news.excluded) == (3, {"not_json": 2}, {"reading": 1})

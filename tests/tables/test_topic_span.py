@@ -111,6 +111,22 @@ def test_messages_of_a_metric_each_are_learned_from_as_the_stream_scores_them(lo
     assert dataset.times_ms.tolist() == [1000 * (START + second) for second in (11, 12, 13)]
     assert dataset.values.tolist() == [[second, second + 0.5] for second in (10, 11, 12)]
     assert notes == ["8 messages were assembled into 3 readings, one per 1 s"]
+    assert dataset.held is not None
+    assert not dataset.held.any()
+
+
+def test_what_is_held_in_assembled_readings_is_told_apart_through_sorting_and_choosing(log: MemoryLog) -> None:
+    for second, names in ((10, FEATURES), (11, FEATURES[:1]), (12, FEATURES), (13, FEATURES)):
+        for name in names:
+            log.append(TOPIC, 2, reading("pump-3", second, **{name: 7.0}), timestamp=1000 * (START + second))
+    source = MemorySource(log, TOPIC, "none")
+    span, decoder = find_span(source, [2], None, None), JsonDecoder(FEATURES, InputLimits())
+
+    dataset, _ = read_topic_span(source, span, decoder, FEATURES, assembly=Assembly(1000, 5000))
+    of_second, _ = clean(dataset.select(FEATURES[1:]))
+
+    assert of_second.held is not None
+    assert of_second.held.tolist() == [[False], [True], [False]]
 
 
 def test_metrics_of_an_unkeyed_topic_are_assembled_over_all_partitions(log: MemoryLog) -> None:

@@ -25,9 +25,13 @@ ALL_TYPES = frozenset(KEPT_TYPES)
 
 
 def healthy_of(
-    values: Float32Array, sensors: int = 1, scored: Sequence[bool] | None = None, removed: BoolArray | None = None
+    values: Float32Array,
+    sensors: int = 1,
+    scored: Sequence[bool] | None = None,
+    removed: BoolArray | None = None,
+    held: BoolArray | None = None,
 ) -> HealthyData:
-    """Return the healthy data of readings [N, F], split evenly among sensors, of which training took some cells out."""
+    """Return the healthy data of readings [N, F], split evenly among sensors; of cells some are held or taken out."""
     count, features = values.shape
     dataset = Dataset(
         features=tuple("abcdefgh"[:features]),
@@ -36,6 +40,7 @@ def healthy_of(
         times_ms=START_MS + SECOND_MS * np.arange(count, dtype=np.int64),
         values=values.astype(np.float32),
         rows=np.arange(count, dtype=np.int64),
+        held=held,
     )
     dataset = dataset if removed is None else dataset.without(removed)
     return fit_healthy(dataset, np.ones(features, np.bool_) if scored is None else np.array(scored))
