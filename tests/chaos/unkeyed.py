@@ -33,7 +33,7 @@ from tests.chaos.feed import Feed
 from tests.chaos.models import SESSION_SECONDS, UPDATE_SECONDS, Killed, make_detector, records_for_model
 from tests.chaos.round import SETTLE_SECONDS, Places, RoundResult
 from tests.fixtures_model import FEATURES
-from tests.integration.service_process import STOP_SECONDS, ServiceProcess, environment
+from tests.integration.service_process import QUICK_START, STOP_SECONDS, ServiceProcess, environment
 from tests.integration.topics import Topics, headers, until
 from tests.integration.unkeyed import produce_unkeyed, read_all, rekeyer_of
 
@@ -47,7 +47,7 @@ def rekeying_kills(name: str, places: Places, chance: Random, count: int, model:
     began = time.monotonic()
     topics = Topics(places.brokers, name, PARTITIONS, start="earliest", session_timeout_seconds=SESSION_SECONDS)
     feed = Feed(Spread(topics.settings).produce, SENSORS, PARTITIONS, 3.0, make_records=records_for_model)
-    changes: dict[str, object] = {"INPUT__REPARTITION": "true", "RULES__SILENT_SECONDS": 0}
+    changes: dict[str, object] = {"INPUT__REPARTITION": "true", "RULES__SILENT_SECONDS": 0, **QUICK_START}
     environ = environment(topics.settings, places.redis_url, model, ALERTS__UPDATE_SECONDS=UPDATE_SECONDS, **changes)
     strike = Strike(chance)
     services = [Killed(environ, places.logs / f"{name}-{number}", chance, strike) for number in range(REPLICAS)]
