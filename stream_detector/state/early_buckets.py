@@ -2,7 +2,7 @@
 
 A bucket's set is *full* when every feature that stands has a value of this bucket. A gateway that scans sends nothing more
 then, and the reading need not wait for the next scan. Whether a sensor's messages are like that is learned: in so many buckets
-in a row with a full set, no message followed it. One that does starts the count anew; its value stands from then on, and is
+in a row with a full set, no message followed it. One that does sets the count to 0; its value stands from then on, and is
 part of the next reading. A bucket whose set never fills, because a feature is held, changes no count.
 
 The message that begins a bucket completes the one before or none, so a message completes one reading at most.
