@@ -18,7 +18,7 @@ from stream_detector.commands.settings_options import copyable
 from stream_detector.commands.train_process import Ended, TrainProcess
 from stream_detector.errors import InputDataError, ModelError, RetriableError, StreamDetectorError
 from stream_detector.gate.promotion import promotion_warning
-from stream_detector.model_store.candidate import TRAINING_TEXT, CandidatePlace, is_learned
+from stream_detector.model_store.candidate import TRAINING_TEXT, CandidatePlace, PutOff, is_learned
 from stream_detector.model_store.model_directory import is_absent, load_artifact
 from stream_detector.service.collection import Amount, Enough, describe_collection
 from stream_detector.service.learning_status import COLLECTING, TRAINING, WAITING, LearningStatus
@@ -46,7 +46,7 @@ class Learner:
         )
         self._most_records = settings.learning.most_records
         self._span_ms = round(settings.learning.span_hours * 3_600_000)
-        self._retry_at, self._why = -math.inf, ""
+        self._retry_at, self._why, self._since_s = -math.inf, "", time.time()
         self._reader: KafkaReader | None = None
         self._count: TopicCount | None = None
         self._request: Callable[[], None] | None = None
@@ -148,6 +148,8 @@ class Learner:
                 return
             if not is_absent(self._settings.model.directory):
                 return  # promoted by another replica meanwhile
+            if self._follows_another():
+                return
             span = choose_span(reader, partitions, self._span_ms, self._most_records)
             if span is None:
                 return
@@ -156,6 +158,15 @@ class Learner:
             ended = self._process(times, lock).run(self._stop)
             if not self._stop.is_set():
                 self._conclude(ended)
+
+    def _follows_another(self) -> bool:
+        """Wait as long as another replica does whose training gave no model; not because of one before this start."""
+        found = self._place.last_put_off()
+        left = found.until_s - time.time() if found else 0.0
+        if found is None or found.at_s < self._since_s or left <= 0:
+            return False
+        self._why, self._retry_at, self._most_records = found.why, time.monotonic() + left, found.most_records
+        return True
 
     def _process(self, times: tuple[str, str], lock: int) -> TrainProcess:
         settings = self._settings
@@ -205,6 +216,8 @@ class Learner:
         wait = _minutes(self._settings.learning.retry_seconds)
         logger.warning("learning: %s. The next attempt, with the readings until then, is in %s", why, wait)
         self._put_off(why)
+        now = time.time()
+        self._place.put_off(PutOff(now, now + self._settings.learning.retry_seconds, why, self._most_records))
 
     def _put_off(self, why: str) -> None:
         self._why = why

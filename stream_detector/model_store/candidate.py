@@ -2,6 +2,7 @@
 
 DIRECTORY.learning/lock         held by the replica that trains, and by its training
 DIRECTORY.learning/candidate    the new model, written whole or not at all
+DIRECTORY.learning/put-off      why the last training gave no model, and until when no replica tries again
 DIRECTORY.rejected              the last one that was not good enough
 """
 
@@ -16,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from stream_detector.errors import ModelError
 from stream_detector.files import UnsuitableFileError, read_inside
 from stream_detector.model.artifact import Artifact
@@ -26,6 +29,7 @@ from stream_detector.model_store.serialization import REPORT
 LEARNED_KEY = "learned_by_run"
 #: In the directory of such a model: what its training said, as text.
 TRAINING_TEXT = "training.txt"
+_PUT_OFF = "put-off"
 
 
 def is_learned(directory: Path) -> bool:
@@ -40,6 +44,15 @@ def is_learned(directory: Path) -> bool:
 def marked_as_learned(artifact: Artifact) -> Artifact:
     """Return the model as one that `run` learned by itself."""
     return replace(artifact, report={**artifact.report, LEARNED_KEY: True})
+
+
+class PutOff(msgspec.Struct, frozen=True):
+    """Why a training gave no model, for the other replicas."""
+
+    at_s: float  # since 1970
+    until_s: float
+    why: str
+    most_records: int  # that the next training takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +100,18 @@ class CandidatePlace:
         finally:
             os.close(descriptor)
 
+    def put_off(self, found: PutOff) -> None:
+        """Leave word for the other replicas. Call it with the lock. Raises ModelError."""
+        with _explained(self.model):
+            (self.workplace / _PUT_OFF).write_bytes(msgspec.json.encode(found))
+
+    def last_put_off(self) -> PutOff | None:
+        """Return the word that was left last; None if there is none that can be read."""
+        try:
+            return msgspec.json.decode(read_inside(self.workplace, _PUT_OFF, MAXIMUM_JSON_BYTES), type=PutOff)
+        except (OSError, UnsuitableFileError, msgspec.MsgspecError, ValueError):
+            return None
+
     def keep_report(self, text: str) -> None:
         """Put what the training said beside the candidate's files, of whose checks it is no part. Raises ModelError."""
         with _explained(self.model):
@@ -118,7 +143,7 @@ class CandidatePlace:
 
     def _remove_remains(self) -> None:
         for path in self.workplace.iterdir():
-            if path.name == "lock":
+            if path.name in ("lock", _PUT_OFF):
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

@@ -2,74 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from stream_detector.model_store.model_directory import load_artifact
-from tests.fixtures_model import FEATURES, tiny_values
-from tests.integration.service_process import QUICK_START, ServiceProcess, environment
+from tests.integration.learning_plant import (
+    QUICK,
+    TRAINING_SECONDS,
+    Plant,
+    messages,
+    readiness,
+    told_by_status,
+    trainings_of,
+)
+from tests.integration.service_process import environment
 from tests.integration.topics import Topics, until
-from tests.pipeline.replica_config import reading
-
-START_MS = 1_767_300_000_000
-#: A training of few steps, with its judgement, on a busy machine.
-TRAINING_SECONDS = 300.0
-#: A tiny history resolves no budget of one false alarm in ten days.
-QUICK = {
-    **QUICK_START,
-    "LEARNING__READINGS": 1_200,
-    "LEARNING__STEPS": 3,
-    "LEARNING__CORES": 1,
-    "ALERTS__BUDGET_PER_SENSOR_DAY": 500,
-    "RULES__SILENT_SECONDS": 0,
-}
-
-
-@dataclass(slots=True)
-class Plant:
-    """Two sensors, and the services that read them, one after the other."""
-
-    topics: Topics
-    environ: dict[str, str]
-    directory: Path
-    services: list[ServiceProcess] = field(default_factory=list)
-    produced: int = 0
-
-    @property
-    def model(self) -> Path:
-        return self.directory / "model"
-
-    def start(self) -> ServiceProcess:
-        service = ServiceProcess(self.environ, self.directory / f"log-{len(self.services)}")
-        self.services.append(service)
-        return service
-
-    def produce(self, count: int, *, pressure_off: float = 0.0) -> None:
-        """Append readings of both sensors; the pressure of the first is off by so much."""
-        values = tiny_values(self.produced + count, 0)[self.produced :].tolist()
-        self.topics.produce(
-            0,
-            [
-                (sensor, reading(sensor, START_MS + 1000 * second, temperature, pressure + off, features=FEATURES))
-                for second, (temperature, pressure) in enumerate(values, start=self.produced)
-                for sensor, off in (("pump-0", pressure_off), ("pump-1", 0.0))
-            ],
-        )
-        self.produced += count
-
-    def events(self) -> list[dict[str, Any]]:
-        self.topics.await_all_committed()
-        return [json.loads(record.value) for record in self.topics.alerts()]
 
 
 @pytest.fixture
@@ -82,43 +33,6 @@ def plant(kafka_brokers: str, redis_url: str, unique_name: str, tmp_path: Path) 
         for service in plant.services:
             service.kill()
         topics.close()
-
-
-def readiness(service: ServiceProcess) -> dict[str, Any]:
-    return dict(json.loads(service.get("/readyz")[1] or "{}"))
-
-
-def told_by_status(plant: Plant) -> dict[str, Any]:
-    command = [sys.executable, "-m", "stream_detector", "status", "--json"]
-    done = subprocess.run(command, env=plant.environ, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout, done.stderr
-    return dict(json.loads(done.stdout))
-
-
-def messages(service: ServiceProcess) -> list[str]:
-    return [line["message"] for line in service.lines()]
-
-
-def trainings() -> list[int]:
-    """Return the processes of trainings of this test's topics, by what their command line says."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            if b"--part-of-run" in path.read_bytes():
-                found.append(int(path.parent.name))
-    return found
-
-
-def trainings_of(plant: Plant) -> list[int]:
-    workplace = str(plant.directory).encode()
-    return [pid for pid in trainings() if workplace in _command(pid)]
-
-
-def _command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
 
 
 def test_too_few_readings_are_collected_and_said_while_the_rules_watch(plant: Plant) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stream_detector.errors import ModelError
-from stream_detector.model_store.candidate import CandidatePlace, is_learned
+from stream_detector.model_store.candidate import CandidatePlace, PutOff, is_learned
 
 
 @pytest.fixture
@@ -49,6 +49,17 @@ def test_one_holds_the_lock_and_removes_what_a_killed_training_left(place: Candi
 
     with place.locked() as third:
         assert third is not None
+
+
+def test_word_of_a_training_that_gave_no_model_is_left_for_other_replicas(place: CandidatePlace) -> None:
+    found = PutOff(1.5, 2.5, "it was too short", 10_000)
+    with place.locked():
+        assert place.last_put_off() is None
+        place.put_off(found)
+    with place.locked():
+        assert place.last_put_off() == found
+        (place.workplace / "put-off").write_text("half")
+        assert place.last_put_off() is None
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
