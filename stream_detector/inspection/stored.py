@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,6 +15,8 @@ from stream_detector.inspection.sensors import SensorStatus, sensors_of
 from stream_detector.ports import PartitionMeta, Scanned
 
 _PAGE = 1_000
+#: So many times the sensors that the result names are kept before the others are dropped.
+_KEPT = 4
 #: Partitions are looked for by number, until so many in a row have no state.
 _MOST_MISSING = 32
 
@@ -83,16 +85,35 @@ def metas_of(store: StateReader) -> dict[int, PartitionMeta]:
 
 @dataclass(slots=True)
 class _Tally:
+    shown: int
     counts: Counter[str] = field(default_factory=Counter)
     unknown: int = 0
     unreadable: int = 0
-    first: list[SensorStatus] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)  # of the partition: a scan may find a sensor twice
+    total: int = 0
+    _found: list[SensorStatus] = field(default_factory=list)
 
-    def add(self, found: list[SensorStatus], shown: int) -> None:
+    def add(self, found: list[SensorStatus], unreadable: int) -> None:
         self.counts.update(one.state for one in found)
         self.unknown += sum(not one.is_known for one in found)
-        self.first = heapq.nsmallest(shown, [*self.first, *found], key=lambda one: one.order)
+        self.unreadable += unreadable
+        self.total += len(found)
+        self._found += found
+        if len(self._found) > _KEPT * self.shown + _PAGE:
+            self._found = self.first()
+
+    def first(self) -> list[SensorStatus]:
+        return heapq.nsmallest(self.shown, self._found, key=lambda one: one.order)
+
+
+@dataclass(slots=True)
+class _Looked:
+    """A partition that is looked at."""
+
+    number: int
+    judge: Judge
+    silences: list[PartitionSilence]
+    pages: Iterator[Mapping[str, bytes]]
+    seen: set[str] = field(default_factory=set)  # a scan may find a sensor twice
 
 
 def look_through(
@@ -106,35 +127,43 @@ def look_through(
 
     `judge_of` returns the judge of a layout, None for one that this program cannot read.
     """
-    until, tally, is_cut = now() + bounds.seconds, _Tally(), False
+    until, tally, is_cut = now() + bounds.seconds, _Tally(bounds.shown), False
     metas = metas_of(store)
     judges = {number: judge_of(meta.layout) for number, meta in metas.items()}
+    parts = []
     for number, meta in metas.items():
-        judge = judges[number]
-        if judge is None or meta.next_position < 0:
-            continue
-        tally.seen.clear()
-        known = [note for note in (read_note(meta.note, meta.next_position), _committed(notes.get(number))) if note]
-        for page in _pages(store, number, meta.epoch):
-            if is_cut := now() > until or sum(tally.counts.values()) >= bounds.sensors:
-                break
-            fresh = {name: record for name, record in page.items() if name not in tally.seen}
-            tally.seen.update(fresh)
-            found, unreadable = sensors_of(number, fresh, judge, known)
-            tally.unreadable += unreadable
-            tally.add(found, bounds.shown)
-        if is_cut:
+        judge, known = judges[number], (read_note(meta.note, meta.next_position), _committed(notes.get(number)))
+        if judge is not None and meta.next_position >= 0:
+            silences = [note for note in known if note is not None]
+            parts.append(_Looked(number, judge, silences, _pages(store, number, meta.epoch)))
+    for part, page in _in_turn(parts):
+        if is_cut := now() > until or tally.total >= bounds.sensors:
             break
+        fresh = {name: record for name, record in page.items() if name not in part.seen}
+        part.seen.update(fresh)
+        tally.add(*sensors_of(part.number, fresh, part.judge, part.silences))
     return StoredSensors(
         persisted={number: meta.next_position for number, meta in metas.items()},
         counts=dict(tally.counts),
         unknown=tally.unknown,
-        sensors=tuple(tally.first),
+        sensors=tuple(tally.first()),
         is_cut=is_cut,
         unreadable=tally.unreadable,
         foreign_layouts=tuple(sorted({metas[number].layout for number, judge in judges.items() if judge is None})),
         fits_model=all(judge is None or judge.model is not None for judge in judges.values()),
     )
+
+
+def _in_turn(parts: Sequence[_Looked]) -> Iterator[tuple[_Looked, Mapping[str, bytes]]]:
+    """Yield pages of all partitions in turn, so that a look that ends early has seen something of each."""
+    left = list(parts)
+    while left:
+        for part in tuple(left):
+            page = next(part.pages, None)
+            if page is None:
+                left.remove(part)
+            else:
+                yield part, page
 
 
 def stored_names(

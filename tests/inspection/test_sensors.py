@@ -9,10 +9,12 @@ import pytest
 from stream_detector.detection.silence import PartitionSilence
 from stream_detector.inspection.sensors import FILLING, IN_INCIDENT, LEARNING, READY, SILENT, SensorStatus, sensors_of
 from stream_detector.inspection.stored import Bounds, Note, look_through, metas_of, stored_names
+from stream_detector.ports import PartitionMeta, Updates
 from stream_detector.state.partition_clock import FIRST_ACTIVE_MS, PartitionClock
 from stream_detector.state.record_layout import Records
+from tests.fakes.memory_store import MemoryStore
 from tests.fakes.scorer import ChecksumScorer
-from tests.inspection.records import LAYOUT, SILENCES, detector, judge, model, readings, record, store_with, stored
+from tests.inspection.records import EPOCH, LAYOUT, SILENCES, detector, judge, model, readings, record, store_with, stored
 from tests.pipeline.replica_config import START_MS, ReplicaConfig
 
 CONFIG = ReplicaConfig()
@@ -135,6 +137,18 @@ def test_a_look_stops_at_its_bound_and_says_so() -> None:
     found = look_through(store_with(records), lambda _: judge(), {}, Bounds(sensors=1_000, shown=5), lambda: 0.0)
 
     assert (found.total, found.is_cut, len(found.sensors)) == (1_000, True, 5)
+
+
+def test_a_look_that_stops_has_seen_something_of_every_partition() -> None:
+    store = MemoryStore()
+    for number in range(3):
+        store.begin(number, PartitionMeta(9, EPOCH, LAYOUT, "topic", ""))
+        records = stored({f"s{number}-{at:05d}": known() for at in range(2_500)})
+        store.persist(number, EPOCH, 9, 10, Updates(whole=records))
+    found = look_through(store, lambda _: judge(), {}, Bounds(sensors=3_000, shown=3_000), lambda: 0.0)
+
+    assert found.is_cut
+    assert [sum(one.partition == number for one in found.sensors) for number in range(3)] == [1_000] * 3
 
 
 def test_a_look_stops_when_its_time_is_up() -> None:
