@@ -25,6 +25,8 @@ _MOST_VALUES = 2_000
 _FEWEST_STEPS = 50
 #: Metrics come one by one if a message has at most this share of a sensor's features.
 _PARTIAL = 0.5
+#: The same of Sparkplug nodes, whose births have all features.
+_PARTIAL_OF_NODES = 0.8
 #: A counter rises in nearly all its steps; this share at least.
 _RISING = 0.98
 
@@ -113,7 +115,8 @@ class Profile:
     def is_one_by_one(self) -> bool:
         """Whether the features of most sensors come in messages of their own."""
         several = [one for one in self.sensors.values() if len(one.features) > 1]
-        partial = [one for one in several if one.message_features <= _PARTIAL * len(one.features) * len(one.times_ms)]
+        share = _PARTIAL_OF_NODES if self.is_of_nodes else _PARTIAL
+        partial = [one for one in several if one.message_features <= share * len(one.features) * len(one.times_ms)]
         return (self.is_of_nodes or 2 * len(several) > len(self.sensors)) and 2 * len(partial) > len(several)
 
     @property
