@@ -24,6 +24,7 @@ from stream_detector.detection.transition import (
     CLOCK_RIGHT,
     CLOSED,
     FELL_SILENT,
+    IDLE,
     OPENED,
     QUIET,
     RETURNED,
@@ -46,6 +47,7 @@ _STYLES = {"low": "yellow", "medium": "yellow", "high": "bold red", "critical": 
 _ENDINGS = {
     QUIET: "the score is normal again",
     ACCEPTED: "accepted as the new normal",
+    IDLE: "the machine is idle",
     FELL_SILENT: "the sensor fell silent",
     RETURNED: "the sensor is back",
     CLOCK_RIGHT: "the clock is right again",

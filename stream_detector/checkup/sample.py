@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_detector.missing_values import forward_fill
 from stream_detector.readings import Decoded, Float64Array, Readings, Record, Rejected
+from stream_detector.state.idle import OnlyWhile
 
 #: A sensor needs so many readings to show its interval.
 LEAST_READINGS = 3
@@ -30,8 +32,17 @@ class Sample:
     rejected: Mapping[str, tuple[int, Rejected]]  # by reason: how many, and the first
 
 
-def sample_of(records: Sequence[Record], features: Sequence[str], decoded: Decoded, rejected: Sequence[Rejected]) -> Sample:
-    """Make a sample of records that were decoded with all their features, and of those that the stream would reject."""
+def sample_of(
+    records: Sequence[Record],
+    features: Sequence[str],
+    decoded: Decoded,
+    rejected: Sequence[Rejected],
+    only_while: OnlyWhile | None = None,
+) -> Sample:
+    """Make a sample of records that were decoded with all their features, and of those that the stream would reject.
+
+    Values of machines that are idle, outside of the state `only_while`, are not compared with those of the model.
+    """
     valued = [record for record in records if record.value]
     readings = decoded.readings
     names = tuple(dict.fromkeys(readings.sensors))
@@ -45,11 +56,23 @@ def sample_of(records: Sequence[Record], features: Sequence[str], decoded: Decod
         sensors=names,
         features=tuple(features),
         counts=np.isfinite(values).mean(axis=0) if len(values) else np.zeros(len(features)),
-        medians=_medians(values, rows, len(names)),
+        medians=_medians(_while_running(values, rows, only_while), rows, len(names)),
         interval_ms=_intervals(readings, rows, len(names)),
         spread=_spread(readings),
         rejected=_by_reason(rejected),
     )
+
+
+def _while_running(values: Float64Array, rows: np.ndarray, only_while: OnlyWhile | None) -> Float64Array:
+    """Return the values [N, F] without those of idle readings; a missing value of the condition's features is the last one."""
+    if only_while is None or not len(values):
+        return values
+    held = values.astype(np.float32)
+    for sensor in np.unique(rows).tolist():
+        for feature in only_while.positions:
+            own = held[rows == sensor, feature]
+            held[rows == sensor, feature] = forward_fill(own, ~np.isnan(own))
+    return np.where(only_while.holds(held)[:, np.newaxis], values, np.nan)
 
 
 def _medians(values: Float64Array, rows: np.ndarray, sensors: int) -> Float64Array:

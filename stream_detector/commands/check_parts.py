@@ -39,6 +39,7 @@ from stream_detector.pipeline.feature_search import WINDOW_LENGTH
 from stream_detector.readings import Decoded, Record
 from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.settings.schema import Settings
+from stream_detector.state.idle import OnlyWhile
 from stream_detector.state.record_layout import WindowShape, record_dtype, without_rules
 from stream_detector.tables.span_assembly import SpanAssembler, one_log
 
@@ -168,7 +169,8 @@ def _sample(settings: Settings, model: ModelFacts | None, looked: Looked) -> Sam
     limits, lenient = (input_limits(settings.input, spec, ignores_unknown=ignores) for ignores in (False, True))
     everything = build_decoder(reader, features, lenient).decode(records)
     as_run = build_decoder(reader, spec.features, limits).decode(records) if spec else everything
-    return sample_of(records, features, _assembled(settings, everything), as_run.rejected)
+    only_while = OnlyWhile.parse(spec.only_while, features) if spec else None
+    return sample_of(records, features, _assembled(settings, everything), as_run.rejected, only_while)
 
 
 def _assembled(settings: Settings, decoded: Decoded) -> Decoded:

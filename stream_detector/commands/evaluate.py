@@ -14,10 +14,11 @@ import numpy as np
 from stream_detector.assembly import decision_rules
 from stream_detector.commands.argument_types import count
 from stream_detector.commands.evaluate_input import read_baseline_training, read_labelled
-from stream_detector.commands.file_options import add_file_options
+from stream_detector.commands.file_options import add_file_options, add_state_option
 from stream_detector.commands.model_start import start_scorer
 from stream_detector.commands.parsing_options import add_time_zone_option, parsing_of
 from stream_detector.commands.progress import score_with_progress, track
+from stream_detector.commands.score_rows import idle_line, in_state
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.files import check_output_directory, write_texts
 
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help=f"directory to write {REPORT} and {PAGE} to")
     _add_label_options(parser)
     _add_measure_options(parser)
+    add_state_option(parser)
     add_time_zone_option(parser)
     add_settings_options(parser)
     add_file_options(parser.add_argument_group("form of the files (default: as they look)"))
@@ -105,19 +107,21 @@ def main(arguments: argparse.Namespace) -> int:
 
     check_output_directory(arguments.output, arguments.model)
     settings = settings_of(arguments)
-    scorer = start_scorer(arguments.model, settings)
+    scorer = in_state(start_scorer(arguments.model, settings), arguments.only_while)
     features = scorer.spec.features
     parsing = parsing_of(arguments, settings, scorer.spec)
     dataset, truth = read_labelled(arguments, features, parsing)
-    training = read_baseline_training(arguments, features, parsing)
+    training = read_baseline_training(arguments, scorer.spec, parsing)
     config = evaluation_config(scorer, settings, arguments.vus_window, arguments.seed)
     scored = score_with_progress(scorer, dataset, settings)
+    idle = idle_line(scored.is_idle, scorer.spec)
     if counters := scorer.spec.counters:
         dataset = with_rises(dataset, counters, _gap_limits_ms(dataset, settings))
         training = with_rises(training, counters, _gap_limits_ms(training, settings)) if training else None
     scorecards = _scorecards(dataset, truth, scored, training, config)
     quiet_seconds = [config.times_of(one.interval_seconds).quiet_ms / 1000.0 for one in scorecards]
-    truth = replace(truth, notes=(*truth.notes, *adaptation_notes(dataset, scored)))
+    notes = [*truth.notes, *adaptation_notes(dataset, scored), *([f"{idle}: not measured, by no detector"] if idle else [])]
+    truth = replace(truth, notes=tuple(notes))
     about = _about(arguments, scorer, settings, truth, (min(quiet_seconds), max(quiet_seconds)))
     evaluation = build_report(about, scorecards)
     of_full_windows = np.where(scored.is_partial, np.nan, scored.score)

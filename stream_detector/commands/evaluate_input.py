@@ -8,6 +8,7 @@ from dataclasses import replace
 from stream_detector.commands.file_options import file_options
 from stream_detector.commands.progress import print_to_stderr
 from stream_detector.commands.score_rows import in_row_order
+from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.errors import InputDataError
 from stream_detector.evaluation.labels import (
     GroundTruth,
@@ -18,8 +19,10 @@ from stream_detector.evaluation.labels import (
     no_labels,
 )
 from stream_detector.ingest.parsing import Parsing
+from stream_detector.state.condition import Condition
 from stream_detector.tables.dataset import Dataset, clean
 from stream_detector.tables.foreign.read import ReadFiles, read_files
+from stream_detector.tables.row_choice import while_true
 from stream_detector.tables.time_checks import check_order
 
 
@@ -39,11 +42,13 @@ def read_labelled(arguments: argparse.Namespace, features: tuple[str, ...], pars
     return rows.select(features), truth
 
 
-def read_baseline_training(arguments: argparse.Namespace, features: tuple[str, ...], parsing: Parsing) -> Dataset | None:
+def read_baseline_training(arguments: argparse.Namespace, spec: ModelSpec, parsing: Parsing) -> Dataset | None:
     """Read the healthy readings that the simple detectors are fitted to; None if no file is named. Raises InputDataError."""
     if not arguments.baseline_training:
         return None
-    return clean(read_files(arguments.baseline_training, features, (), parsing, file_options(arguments)).dataset)[0]
+    read = read_files(arguments.baseline_training, spec.features, (), parsing, file_options(arguments))
+    dataset, _ = clean(read.dataset)
+    return dataset.take(while_true(dataset, Condition.parse(spec.only_while))[0]) if spec.only_while else dataset
 
 
 def _truth(arguments: argparse.Namespace, read: ReadFiles, features: tuple[str, ...], parsing: Parsing) -> GroundTruth:

@@ -7,12 +7,10 @@ import codecs
 import re
 
 from stream_detector.errors import SettingsError
-from stream_detector.tables.condition import Condition
+from stream_detector.state.condition import Condition
 from stream_detector.tables.foreign.options import DECIMAL_MARKS, FileOptions, LongColumns
 from stream_detector.tables.row_choice import Span
 
-#: The name in a model's report of the condition under which it learned.
-ONLY_WHILE = "only_while"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)?")
 _UNIT_MS = {"ms": 1, "s": 1000, None: 1000, "min": 60_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "bar": "|", r"\t": "\t"}
@@ -99,6 +97,16 @@ def add_row_options(parser: argparse._ActionsContainer) -> None:
         type=condition,
         metavar="CONDITION",
         help="use only readings in this state, as 'running == 1 and speed > 100'; `name` for names with blanks",
+    )
+
+
+def add_state_option(parser: argparse._ActionsContainer) -> None:
+    """Declare --only-while for commands that judge with a model."""
+    parser.add_argument(
+        "--only-while",
+        type=condition,
+        metavar="CONDITION",
+        help="judge only readings in this state of features of the model (default: that of the training)",
     )
 
 

@@ -28,6 +28,7 @@ from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.model_directory import is_absent, load_artifact
 from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.settings.schema import Settings
+from stream_detector.state.idle import OnlyWhile
 from stream_detector.state.record_layout import WindowShape
 
 #: As many of the newest records of the alerts and of the dead-letter topic are read.
@@ -73,6 +74,7 @@ def model_of(artifact: Artifact, settings: Settings) -> Model:
         members=len(spec.members),
         rules=decision_rules(spec, calibration, settings.state, settings.alerts, settings.rules, healthy=healthy),
         scales=scale_config(spec, calibration, healthy, artifact.fleet.deviation),
+        only_while=OnlyWhile.parse(spec.only_while, spec.features),
     )
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_detector.assembly import decision_rules
-from stream_detector.commands.file_options import add_file_options, condition, file_options
+from stream_detector.commands.file_options import add_file_options, add_state_option, file_options
 from stream_detector.commands.model_start import start_scorer
 from stream_detector.commands.parsing_options import add_time_zone_option, parsing_of
 from stream_detector.commands.progress import print_to_stderr, score_with_progress
-from stream_detector.commands.score_rows import in_row_order, state_of, with_rows_left_out
+from stream_detector.commands.score_rows import idle_line, in_row_order, in_state
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError
 from stream_detector.files import check_output_file, replaced_file
@@ -47,12 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "rule (the types of the open incidents of rules, such as frozen); "
         "score and threshold are empty in a row that is not scored",
     )
-    parser.add_argument(
-        "--only-while",
-        type=condition,
-        metavar="CONDITION",
-        help="score only readings in this state (default: that of the training)",
-    )
+    add_state_option(parser)
     add_time_zone_option(parser)
     add_settings_options(parser)
     add_file_options(parser.add_argument_group("form of the file (default: as it looks)"))
@@ -65,7 +60,6 @@ def main(arguments: argparse.Namespace) -> int:
     from stream_detector.evaluation.incident_list import IncidentList
     from stream_detector.evaluation.incident_past import FileRows
     from stream_detector.tables.foreign.read import read_files
-    from stream_detector.tables.row_choice import while_true
     from stream_detector.tables.time_checks import check_order
 
     output: Path = arguments.output
@@ -74,27 +68,22 @@ def main(arguments: argparse.Namespace) -> int:
         raise InputDataError(msg)
     check_output_file(output, arguments.input, arguments.model)
     settings = settings_of(arguments)
-    scorer = start_scorer(arguments.model, settings)
-    state = arguments.only_while or state_of(scorer.report)
-    features = tuple(dict.fromkeys((*scorer.spec.features, *(state.features() if state else ()))))
+    scorer = in_state(start_scorer(arguments.model, settings), arguments.only_while)
     parsing = parsing_of(arguments, settings, scorer.spec)
-    read = read_files([arguments.input], features, parsing=parsing, options=file_options(arguments))
-    everything = in_row_order(read.dataset) if read.joined else read.dataset
-    out_of_order = check_order(str(arguments.input), everything.codes, everything.times_ms, everything.sensors)
-    for note in (*read.lines(), *everything.notes, *out_of_order):
+    read = read_files([arguments.input], scorer.spec.features, parsing=parsing, options=file_options(arguments))
+    dataset = in_row_order(read.dataset) if read.joined else read.dataset
+    out_of_order = check_order(str(arguments.input), dataset.codes, dataset.times_ms, dataset.sensors)
+    for note in (*read.lines(), *dataset.notes, *out_of_order):
         print_to_stderr(note)
-    if everything.unread:
-        print_to_stderr(f"ignored, unknown to the model: {', '.join(everything.unread)}")
-    print_to_stderr(coverage_line(everything.sensors, scorer.calibration.sensors))
+    if dataset.unread:
+        print_to_stderr(f"ignored, unknown to the model: {', '.join(dataset.unread)}")
+    print_to_stderr(coverage_line(dataset.sensors, scorer.calibration.sensors))
     incidents = IncidentList()
-    kept, note = while_true(everything, state) if state else (None, "")
-    dataset = everything.take(kept) if kept is not None else everything
-    if note:
-        print_to_stderr(note)
-    dataset = replace(dataset, rows=np.arange(len(dataset))).select(scorer.spec.features)
+    dataset = replace(dataset, rows=np.arange(len(dataset)))
     rows = score_with_progress(scorer, dataset, settings, incidents.add)
-    table = _table(dataset, rows)
-    _write(table if kept is None else with_rows_left_out(table, kept, _names_and_times(everything)), output)
+    if line := idle_line(rows.is_idle, scorer.spec):
+        print_to_stderr(line)
+    _write(_table(dataset, rows), output)
     for line in incidents.lines(FileRows(dataset, rows, scorer.spec.counters)):
         print_to_stderr(line)
     rules = decision_rules(scorer.spec, scorer.calibration, settings.state, settings.alerts)
@@ -146,8 +135,10 @@ def _summary(rows: ScoredRows) -> str:
     import numpy as np
 
     scored, late, warming = (int(part.sum()) for part in (~np.isnan(rows.score), rows.is_late, rows.is_warming))
-    others = len(rows.score) - scored - late - warming
+    idle = int(rows.is_idle.sum())
+    others = len(rows.score) - scored - late - warming - idle
     reasons = [
+        f"{idle:,} idle" if idle else "",
         f"{warming:,} while warming" if warming else "",
         f"{late:,} late or repeated (not newer than their sensor's newest)" if late else "",
         f"{others:,} without a value in their window, or between strides" if others else "",

@@ -1,48 +1,49 @@
-"""Which rows of a file `score` judges: those of the state that the model learned in, in order of time."""
+"""The state in which `score` and `evaluate` judge readings, and rows that were made of tags in the order of a stream."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from copy import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from stream_detector.commands.file_options import ONLY_WHILE
-from stream_detector.errors import ModelError
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.errors import InputDataError, SettingsError
 from stream_detector.readings import BoolArray
-from stream_detector.tables.condition import Condition
+from stream_detector.state.condition import Condition
+from stream_detector.state.idle import OnlyWhile
 from stream_detector.tables.dataset import Dataset
 
+if TYPE_CHECKING:
+    from stream_detector.adapters.keras_scorer import KerasScorer
 
-def state_of(report: Mapping[str, Any]) -> Condition | None:
-    """Return the state in which a model learned, by its report; None: in all. Raises ModelError if it cannot be read."""
-    text = report.get(ONLY_WHILE)
-    if text is None:
-        return None
+
+def in_state(scorer: KerasScorer, only_while: Condition | None) -> KerasScorer:
+    """Return a scorer that judges only in this state; None: in that of its training. Raises SettingsError."""
+    if only_while is None:
+        return scorer
+    features = scorer.spec.features
     try:
-        return Condition.parse(str(text))
+        OnlyWhile.parse(only_while.text, features, scorer.spec.counters)
     except ValueError as error:
-        msg = f"the model's report names a state that it learned in, but {error}; name it with --only-while"
-        raise ModelError(msg) from None
+        msg = f"--only-while {error} (features: {', '.join(features)})"
+        raise SettingsError(msg) from None
+    other = copy(scorer)
+    other.spec = replace(scorer.spec, only_while=only_while.text)
+    return other
+
+
+def idle_line(is_idle: BoolArray, spec: ModelSpec) -> str:
+    """Say how many rows [N] are idle; empty if there is no state. Raises InputDataError if all are."""
+    if not spec.only_while:
+        return ""
+    if is_idle.all():
+        msg = f"--only-while {spec.only_while!r} holds in none of {len(is_idle):,} readings"
+        raise InputDataError(msg)
+    return f"idle, for {spec.only_while} does not hold: {int(is_idle.sum()):,} of {len(is_idle):,} readings"
 
 
 def in_row_order(dataset: Dataset) -> Dataset:
     """Return rows that were made of tags in order of time, as the stream would bring them."""
     return dataset.take(np.argsort(dataset.times_ms, kind="stable").astype(np.int64))
-
-
-def with_rows_left_out(scored: pa.Table, kept: BoolArray, identity: Mapping[str, pa.Array]) -> pa.Table:
-    """Return a row for each row [N] of the file: what was scored where `kept`, no score and no anomaly elsewhere.
-
-    `identity` has the columns that every row has.
-    """
-    positions = pa.array(np.cumsum(kept) - 1, mask=~kept)
-    full = scored.take(positions)
-    defaults = {"is_anomaly": pa.scalar(0, pa.int8()), "rule": pa.scalar("")}
-    columns = {
-        name: pc.fill_null(full.column(name), defaults[name]) if name in defaults else full.column(name)
-        for name in full.column_names
-    }
-    return pa.table({**columns, **identity})

@@ -37,6 +37,7 @@ from stream_detector.inspection.window import StoredWindow, stored_window
 from stream_detector.logs import silence_kafka_client
 from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.settings.schema import Settings
+from stream_detector.state.idle import are_idle
 
 _USUAL_WIDTH = 80
 #: Names that are looked through for those like one that does not exist, for so many seconds at most.
@@ -135,6 +136,9 @@ def _scored(found: Found, window: StoredWindow, settings: Settings, known: Inspe
         return None, subject.model_problem or f"there is no model in {subject.model}; the rules watch"
     if found.judge.model is None:
         return None, f"the model in {subject.model} has other features or another window than the stored state"
+    only_while = found.judge.model.only_while
+    if are_idle(found.records, only_while)[0]:
+        return None, f"it is idle, for {only_while.condition.text if only_while else ''} does not hold"
     if status.filled < status.window_length and not status.is_known:
         return None, f"its window is filling, {status.filled} of {status.window_length} readings"
     scorer = start_scorer(known.artifact, settings, threads=1)

@@ -17,11 +17,11 @@ import numpy as np
 
 from stream_detector.commands.argument_types import count, moment, share
 from stream_detector.commands.column_options import add_column_options, choices_of, names
-from stream_detector.commands.file_options import ONLY_WHILE, add_file_options, add_row_options
+from stream_detector.commands.file_options import add_file_options, add_row_options
 from stream_detector.commands.parsing_options import add_time_zone_option
 from stream_detector.commands.settings_options import add_settings_options, copyable, settings_arguments, settings_of
 from stream_detector.commands.train_bounded import bound
-from stream_detector.commands.train_input import chosen_rows, notes_for_run, read_files, read_topic, train_parsing
+from stream_detector.commands.train_input import check_state, chosen_rows, notes_for_run, read_files, read_topic, train_parsing
 from stream_detector.commands.train_next import Outcome, next_answer
 from stream_detector.commands.train_output import WIDTH, describe_data, describe_model, progress_bars, progress_lines
 from stream_detector.commands.train_replace import (
@@ -40,7 +40,6 @@ from stream_detector.files import check_writable
 from stream_detector.model.artifact import Artifact, NetworkSpec
 from stream_detector.model_store.candidate import marked_as_learned
 from stream_detector.model_store.model_directory import save_artifact
-from stream_detector.tables.condition import Condition
 from stream_detector.tables.dataset import clean
 from stream_detector.tables.windowless import windowless_warning
 from stream_detector.training.extent import extent_of
@@ -149,13 +148,14 @@ def main(arguments: argparse.Namespace) -> int:
     for note in notes:
         say(note)
     inspection = inspect(dataset, choices_of(arguments))
+    check_state(inspection, arguments.only_while)
     for note in (*inspection.notes, *notes_for_run(arguments, inspection.left_out)):
         console.print(note, soft_wrap=True)
     console.print(describe_data(inspection.dataset), soft_wrap=True)
     check_features(place, inspection.dataset.features, replace=arguments.replace)
     prepared = _prepare(place, inspection, arguments, console)
     bars = nullcontext(progress_lines(console)) if arguments.part_of_run else progress_bars(console)
-    trained = _train(prepared, place, settings, bars, arguments.only_while)
+    trained = _train(prepared, place, settings, bars)
     if arguments.part_of_run:
         trained = replace(trained, artifact=marked_as_learned(trained.artifact))
         from stream_detector.commands.train_summary import print_summary
@@ -202,7 +202,6 @@ def _train(
     place: Place,
     settings: Settings,
     bars: AbstractContextManager[Progress],
-    only_while: Condition | None = None,
 ) -> _Trained:
     """Train and show the progress, judge the model, and compare it with the one there."""
     # TensorFlow loads here, slowly, so errors in the data are reported before it.
@@ -225,8 +224,6 @@ def _train(
     report = {**judged.report, "seconds": seconds, "trained_at": datetime.now(UTC).isoformat(timespec="seconds")}
     if comparison is not None:
         report["comparison"] = comparison.as_json()
-    if only_while is not None:
-        report[ONLY_WHILE] = only_while.text
     artifact = replace(judged, report=report)
     picture = draw_training(training.losses, training.example, training.artifact.spec.titles)
     return _Trained(artifact, picture, training.gate_result, verdict, comparison)
@@ -290,4 +287,5 @@ def training_config(arguments: argparse.Namespace, inspection: Inspection) -> Tr
         also_context=inspection.context,
         counters=inspection.counters,
         missing_values=train_parsing(arguments).missing | MissingValues.of(inspection.codes),
+        only_while=arguments.only_while.text if arguments.only_while else "",
     )

@@ -18,11 +18,14 @@ from stream_detector.errors import InputDataError, SettingsError
 from stream_detector.ingest.earlier import learn_before
 from stream_detector.ingest.parsing import Parsing
 from stream_detector.logs import silence_kafka_client
+from stream_detector.state.condition import Condition
+from stream_detector.state.idle import OnlyWhile
 from stream_detector.tables.dataset import Dataset
 from stream_detector.tables.foreign.read import read_files as files_in_any_form
-from stream_detector.tables.row_choice import while_true, without_spans
+from stream_detector.tables.row_choice import while_true, with_last_values, without_spans
 from stream_detector.tables.topic_span import find_features, find_span, read_topic_span
 from stream_detector.timestamps import to_ms
+from stream_detector.training.inspection import Inspection
 from stream_detector.values import NO_MISSING_VALUES
 
 if TYPE_CHECKING:
@@ -49,8 +52,20 @@ def chosen_rows(dataset: Dataset, arguments: argparse.Namespace) -> tuple[Datase
     if arguments.only_while is None:
         return dataset, notes
     kept, note = while_true(dataset, arguments.only_while)
-    known = "score leaves the same out; the stream does not know this state and judges every reading (docs/files.md)"
-    return dataset.take(kept), [*notes, f"{note}; {known}"]
+    known = "the model keeps the condition, and run, score and evaluate judge only readings in this state (docs/idle.md)"
+    return with_last_values(dataset, arguments.only_while).take(kept), [*notes, f"{note}; {known}"]
+
+
+def check_state(inspection: Inspection, only_while: Condition | None) -> None:
+    """Raise InputDataError unless the model will have all features of the condition, and none of them as a counter."""
+    if only_while is None:
+        return
+    try:
+        OnlyWhile.parse(only_while.text, inspection.dataset.features, inspection.counters)
+    except ValueError as error:
+        advice = "; a column that was left out stays with --keep-columns" if inspection.left_out else ""
+        msg = f"--only-while {error}{advice}"
+        raise InputDataError(msg) from None
 
 
 def train_parsing(arguments: argparse.Namespace) -> Parsing:

@@ -72,13 +72,15 @@ class AlertEvents:
         decisions, appended = detected.decisions, detected.appended
         if decisions is None or not decisions.transitions:
             return []
-        closings = [
-            (reading, closing_event(self._place(readings, reading, input_topic), one, self.model, event_rules(rules)))
-            for one in decisions.transitions
-            for reading in (int(appended.reading[one.position]),)
-            if one.silence is not None
-        ]
-        others = [one for one in decisions.transitions if one.silence is None]
+        closings = []
+        for one in decisions.transitions:
+            if one.silence is None and not one.is_idle:
+                continue
+            reading = int(appended.reading[one.position])
+            at = self._place(readings, reading, input_topic)
+            idle = (int(readings.offsets[reading]), int(readings.times_ms[reading])) if one.is_idle else None
+            closings.append((reading, closing_event(at, one, self.model, event_rules(rules), idle)))
+        others = [one for one in decisions.transitions if one.silence is None and not one.is_idle]
         return closings + (self._scored_events(readings, detected, others, rules, input_topic) if others else [])
 
     @staticmethod

@@ -94,6 +94,7 @@ class BatchDecision:
         later = np.flatnonzero(self.fold.groups == accepted.group)
         later = later[later > accepted.position]
         values = self.appended.newest_values()[later]
+        values[self.appended.is_idle[later]] = np.nan
         start_again(
             self.arena.records,
             slot,
@@ -115,7 +116,8 @@ class BatchDecision:
             self.fold.settling[later] = settling[later]
         self.fold.errors[later] = np.nan
         length, present = self.appended.window_length, self.appended.rows[later]
-        self.fold.scorable[later] = is_scorable(present, length, table_row, self.rules.partial)
+        is_judged = ~self.appended.is_idle[later]
+        self.fold.scorable[later] = is_scorable(present, length, table_row, self.rules.partial) & is_judged
 
     def _are_away(self, window: Float32Array, scale: Scales, table_row: Int32Array) -> BoolArray:
         """Return the features [F] whose median in a window [1, T, F] is where healthy data have none."""

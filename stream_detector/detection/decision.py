@@ -29,7 +29,7 @@ from stream_detector.detection.levels import start_levels, update_levels
 from stream_detector.detection.scored_readings import Decisions, ScoredReadings
 from stream_detector.detection.severity import ratio_of, urgency
 from stream_detector.detection.sustained import LOWERED, after
-from stream_detector.detection.transition import CLOSED, OPENED, UPDATED, transition_of
+from stream_detector.detection.transition import ACCEPTED, CLOSED, IDLE, OPENED, UPDATED, transition_of
 from stream_detector.readings import BoolArray, Float64Array, Int32Array, Int64Array
 from stream_detector.state.record_layout import NO_INCIDENT, Records
 
@@ -121,7 +121,7 @@ class Fold:
         rules, found = self._rules, self.decisions
         sensors = self._readings.groups[positions]
         state, rows = header[sensors], table_rows[sensors]
-        self._close_silent(state, positions)
+        self._close_interrupted(state, positions)
         was_open = state["incident_offset"] != NO_INCIDENT
         _follow_clock(state, self._readings.jump_ms[positions])
         errors = self._needed_errors(positions, was_open)
@@ -189,16 +189,19 @@ class Fold:
             after = self._rules.governor.after(state["balance"], opened, self._rates[positions])
             state["balance"] = np.where(scored, after, state["balance"])
 
-    def _close_silent(self, state: Records, positions: Int64Array) -> None:
-        """Close the incidents of sensors that had fallen silent before these readings."""
-        returns = self._readings.returns
-        if returns is None:
-            return
-        closing = returns.is_return[positions] & (state["incident_offset"] != NO_INCIDENT)
-        for at in np.flatnonzero(closing & ~returns.is_announced[positions]).tolist():
-            position = int(positions[at])
-            self.decisions.transitions.append(transition_of(state[at], position, CLOSED, silence=returns.silence(position)))
-        _clear_incident(state, closing)
+    def _close_interrupted(self, state: Records, positions: Int64Array) -> None:
+        """Close the incidents of sensors that had fallen silent before these readings, and of those that are idle."""
+        returns, idle = self._readings.returns, self._readings.idle
+        if returns is not None:
+            closing = returns.is_return[positions] & (state["incident_offset"] != NO_INCIDENT)
+            for at in np.flatnonzero(closing & ~returns.is_announced[positions]).tolist():
+                silence = returns.silence(int(positions[at]))
+                self.decisions.transitions.append(transition_of(state[at], int(positions[at]), CLOSED, silence=silence))
+            _clear_incident(state, closing)
+        if idle is not None:
+            closing = idle[positions] & (state["incident_offset"] != NO_INCIDENT)
+            self._record(CLOSED, closing, state, positions, why=IDLE)
+            _clear_incident(state, closing)
 
     def _needed_errors(self, positions: Int64Array, was_open: BoolArray) -> Float64Array:
         """Return the errors [G, M] that these readings need, NaN for the others, and record which need them."""
@@ -230,7 +233,7 @@ class Fold:
         open_ms = time_ms - state["incident_time_ms"]
         is_old = np.where(anomalous, open_ms >= times.accept_ms, holding & (open_ms >= 2 * times.accept_ms))
         accepting = is_open & is_old & seen
-        self._record(CLOSED, accepting, state, positions, is_accepted=True)
+        self._record(CLOSED, accepting, state, positions, why=ACCEPTED)
         self._record_acceptances(accepting, positions, levels)
         _clear_incident(state, accepting)
         state["accepted"] = np.where(accepting, np.fmax(state["memory"] - rules.typical, 0.0), state["accepted"])
@@ -246,13 +249,10 @@ class Fold:
         for name, value in (("incident_peak", score), ("incident_ratio", ratio)):
             state[name] = np.where(anomalous, np.fmax(state[name], value), state[name])
 
-    def _record(
-        self, status: str, chosen: BoolArray, state: Records, positions: Int64Array, *, is_accepted: bool = False
-    ) -> None:
-        """Record the chosen changes of incidents as transitions."""
+    def _record(self, status: str, chosen: BoolArray, state: Records, positions: Int64Array, *, why: str = "") -> None:
+        """Record the chosen changes of incidents as transitions; `why` they closed, if not by quiet."""
         for at in np.flatnonzero(chosen).tolist():
-            position = int(positions[at])
-            self.decisions.transitions.append(transition_of(state[at], position, status, is_accepted=is_accepted))
+            self.decisions.transitions.append(transition_of(state[at], int(positions[at]), status, why=why))
 
     def _record_acceptances(self, chosen: BoolArray, positions: Int64Array, levels: Float64Array) -> None:
         for at in np.flatnonzero(chosen).tolist():

@@ -31,6 +31,7 @@ from stream_detector.readings import BoolArray, Death, Float32Array, Int32Array,
 from stream_detector.state.arena import Arena
 from stream_detector.state.assembling import Assembled, assemble
 from stream_detector.state.bucket_state import Assembly
+from stream_detector.state.idle import OnlyWhile, are_idle, enter_state
 from stream_detector.state.known_sensors import UNKNOWN, SensorTable
 from stream_detector.state.pace import begin_pace
 from stream_detector.state.record_layout import NO_INCIDENT, Records, layout_name, new_records
@@ -85,6 +86,7 @@ class Detector:
         self.unfilled = UnfilledWindows(arena)
         self._events = AlertEvents(scorer, model, arena)
         self._strangers: list[str] = []
+        self._only_while = OnlyWhile.parse(model.only_while, model.features)
 
     @property
     def sensor_table(self) -> SensorTable:
@@ -128,6 +130,8 @@ class Detector:
         table_rows = self._windows.scales.sensors.find(sensors)
         self._strangers += [sensors[at] for at in np.flatnonzero((table_rows == UNKNOWN) & ~is_stored).tolist()]
         header = records["header"].copy()
+        if self._only_while is not None:  # windows of another model may hold what is idle by this one
+            enter_state(records, header, header["model"] != self._rules.model_tag, self._only_while)
         is_moved = (header["model"] != self._rules.model_tag) & (table_rows != UNKNOWN)
         records["moments"][is_moved] = np.zeros((), records["moments"].dtype)  # another model knows where its features are
         reset_for_model(header, table_rows, self._rules)
@@ -136,6 +140,10 @@ class Detector:
         slots = self.arena.insert(partition, sensors, records, is_stored, table_rows)
         self.silences.refresh(slots)
         self.unfilled.admit(slots)
+
+    def are_idle(self) -> BoolArray:
+        """Return which slots hold sensors that are idle; arbitrary for free ones. Looks at all of them."""
+        return are_idle(self.arena.records, self._only_while)
 
     def known_sensors(self) -> Collection[str]:
         """Return the sensors that the model knows."""
@@ -180,6 +188,7 @@ class Detector:
             self._windows.max_gap_ms,
             self.model.counter_positions,
             known_back=None if assembled is None else assembled.is_set_back,
+            only_while=self._only_while,
         )
         touched, groups, rows = np.unique(appended.slot, return_inverse=True, return_counts=True)
         self.arena.mark_changed(touched, rows)
@@ -190,6 +199,8 @@ class Detector:
         returns = self.silences.hear(readings, appended, last_time_ms, deaths, is_rebuild=not scoring)
         self.silences.refresh(touched)
         values, table_rows = appended.newest_values(), self.arena.table_rows[appended.slot]
+        if appended.idle is not None:
+            values[appended.idle] = np.nan  # nothing is learned of them
         scales = learn(self.arena.records, appended, values, table_rows, self._windows.scales)
         changes: tuple[RuleChange, ...] = ()
         if self._rules.findings is not None:
@@ -241,12 +252,13 @@ class Detector:
             offsets=readings.offsets[appended.reading],
             errors=np.full((len(appended.reading), len(self.model.members)), np.nan, np.float32),
             wanted=(appended.count + self.arena.phases[appended.slot]) % self._windows.stride == 0,
-            scorable=is_scorable(rows, self.model.window_length, table_rows, self._rules.partial),
+            scorable=is_scorable(rows, self.model.window_length, table_rows, self._rules.partial) & ~appended.is_idle,
             interval_ms=appended.interval_ms,
             jump_ms=appended.jump_ms,
             returns=returns,
             settling=scales.are_settling,
             rows=rows,
+            idle=appended.idle,
         )
 
     def alerts(self, readings: Readings, detected: Detected, input_topic: str, alerts_topic: str) -> list[Message]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream_detector.detection.events import PROVISIONAL, READY, RELEARNING, WARMING, Event
+from stream_detector.detection.events import IDLE_SENSOR, PROVISIONAL, READY, RELEARNING, WARMING, Event
 from stream_detector.detection.governor import LEAST
 from stream_detector.detection.transition import ACCEPTED
 
@@ -11,6 +11,7 @@ _STATES = {
     WARMING: "its window is filling",
     PROVISIONAL: "still being learned",
     RELEARNING: "being learned again",
+    IDLE_SENSOR: "",
 }
 #: Changes of the margin by a smaller share are not told.
 LEAST_MOVE = 0.05

@@ -27,6 +27,8 @@ ADDED_FIELDS = frozenset(
 #: Why an event has no attention: training left the network out of the model's score, or there is no score.
 NOT_A_MEMBER, NOT_SCORED = "not_a_member", "not_scored"
 WARMING, PROVISIONAL, READY, OF_SILENCE = "warming", "provisional", "ready", "silent"
+#: The state of a sensor outside of the state in which the model learned.
+IDLE_SENSOR = "idle"
 #: The state of a sensor of which features are learned again after an accepted incident.
 RELEARNING = "relearning"
 _SEVERITY_NAMES = [name for _, name in reversed(SEVERITIES)]
@@ -133,8 +135,8 @@ class EventIncident(Struct, frozen=True):
         _about(
             "Why the incident closed: `quiet` (the sensor was normal for long enough), `accepted` (its state counts as the new "
             "normal one), `silent` (the sensor fell silent), `returned` (the silent sensor or the input is back), "
-            "`clock_right` (the clock is right again), `off` (the rule was switched off). More reasons may follow. Empty while "
-            "it is open."
+            "`clock_right` (the clock is right again), `off` (the rule was switched off), `idle` (the machine is outside of "
+            "the state that the model learned in). More reasons may follow. Empty while it is open."
         ),
     ] = ""
 
@@ -207,8 +209,8 @@ class Event(Struct, frozen=True, kw_only=True):
             "there are, so the evidence is weaker; any other is not scored. `provisional`: the sensor was not in training and "
             "still learns its scale or levels: spikes and jumps are found, slow changes may be learned. `relearning`: features "
             "that shifted in an accepted incident are learned again, and not scored meanwhile. `silent`: it was silent until "
-            "this event.",
-            enum=[WARMING, PROVISIONAL, RELEARNING, READY, OF_SILENCE],
+            "this event. `idle`: it is outside of the state that the model learned in, and not judged.",
+            enum=[WARMING, PROVISIONAL, RELEARNING, READY, OF_SILENCE, IDLE_SENSOR],
         ),
     ] = ""
     model: EventModel = EventModel()

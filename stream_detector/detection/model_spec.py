@@ -19,6 +19,7 @@ class ModelSpec:
     members: tuple[str, ...] = ("autoencoder",)  # the columns of the model's errors, in order
     missing_values: MissingValues = NO_MISSING_VALUES  # words and numbers that meant missing in training, beside the usual
     counters: tuple[str, ...] = ()  # features whose windows hold how fast they rise, in the features' order
+    only_while: str = ""  # the condition on features in which it learned, and outside of which a sensor is idle; empty: none
 
     @property
     def titles(self) -> tuple[str, ...]:

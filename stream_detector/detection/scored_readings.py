@@ -28,6 +28,7 @@ class ScoredReadings:
     beyond: Beyond | None = None  # how far the readings [N] are beyond what healthy data show; None: not known
     settling: BoolArray | None = None  # [N] the sensor's scale still moves (settling.py); None: no scale does
     rows: Int64Array | None = None  # [N] of the window that belong together; None: all windows are full
+    idle: BoolArray | None = None  # [N] outside of the state in which the model learned; None: none is
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from stream_detector.amounts import rounded
 from stream_detector.detection.events import (
+    IDLE_SENSOR,
     NOT_SCORED,
     OF_SILENCE,
     Event,
@@ -24,7 +25,17 @@ from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.detection.severity import severity_of
 from stream_detector.detection.silence_watch import Returns
-from stream_detector.detection.transition import ANOMALY, CLOSED, FELL_SILENT, OPENED, RETURNED, SILENT, Silence, Transition
+from stream_detector.detection.transition import (
+    ANOMALY,
+    CLOSED,
+    FELL_SILENT,
+    IDLE,
+    OPENED,
+    RETURNED,
+    SILENT,
+    Silence,
+    Transition,
+)
 from stream_detector.places import place_name, place_of
 from stream_detector.readings import Readings
 from stream_detector.state.windows import Appended
@@ -108,20 +119,30 @@ def begins_silence(event: Event) -> bool:
     return event.incident.reason == FELL_SILENT or (event.type == SILENT and event.status == OPENED)
 
 
-def closing_event(at: SensorPlace, transition: Transition, model: ModelSpec, rules: EventRules) -> Event:
-    """Build the event of an incident of the score that closes because its sensor fell silent."""
+def closing_event(
+    at: SensorPlace, transition: Transition, model: ModelSpec, rules: EventRules, idle: tuple[int, int] | None = None
+) -> Event:
+    """Build the event of an incident of the score that closes because its sensor fell silent, or is idle.
+
+    `idle` are the offset and the event time of the first idle reading.
+    """
     silence = transition.silence
-    assert silence is not None
-    newest, opened = place_of(silence.offset), place_of(transition.incident_offset)
+    if idle is not None:
+        offset, start_ms, end_ms, state, reason = *idle, idle[1], IDLE_SENSOR, IDLE
+    else:
+        assert silence is not None
+        offset, start_ms, end_ms = silence.offset, silence.time_ms, silence.due_ms
+        state, reason = OF_SILENCE, FELL_SILENT
+    newest, opened = place_of(offset), place_of(transition.incident_offset)
     return Event(
-        event_id=f"{place_name(at.topic, at.partition, silence.offset)}-{model.version}-{CLOSED}",
+        event_id=f"{place_name(at.topic, at.partition, offset)}-{model.version}-{CLOSED}",
         type=ANOMALY,
         status=CLOSED,
         incident_id=place_name(at.topic, at.partition, transition.incident_offset),
         sensor_id=at.sensor_id,
-        timestamp=iso_time(silence.due_ms),
+        timestamp=iso_time(end_ms),
         severity=severity_of(transition.peak_ratio),
-        sensor_state=OF_SILENCE,
+        sensor_state=state,
         model=EventModel(model.name, model.version),
         rules=rules,
         window=EventWindow(
@@ -129,8 +150,8 @@ def closing_event(at: SensorPlace, transition: Transition, model: ModelSpec, rul
             partition=at.partition,
             last_offset=newest.offset,
             last_index=newest.index,
-            start=iso_time(silence.time_ms),
-            end=iso_time(silence.due_ms),
+            start=iso_time(start_ms),
+            end=iso_time(end_ms),
             length=1,
         ),
         attention_reason=NOT_SCORED,
@@ -140,6 +161,6 @@ def closing_event(at: SensorPlace, transition: Transition, model: ModelSpec, rul
             opened_index=opened.index,
             peak_score=rounded(transition.peak_score),
             peak_severity=severity_of(transition.peak_ratio),
-            reason=FELL_SILENT,
+            reason=reason,
         ),
     )

@@ -15,6 +15,8 @@ FROZEN, MISSING_FEATURE, OUT_OF_RANGE, CLOCK, FLAPPING, SILENT = RULE_TYPES
 EVENT_TYPES = (ANOMALY, *RULE_TYPES, INPUT_SILENT)
 #: Why an incident closed: the sensor was quiet for long enough, or its state counts as the new normal one.
 QUIET, ACCEPTED, FELL_SILENT, RETURNED = "quiet", "accepted", "silent", "returned"
+#: Or the machine is in a state in which nothing is judged (state/idle.py).
+IDLE = "idle"
 #: And for rules only: the clock is right again, or the rule was switched off.
 CLOCK_RIGHT, SWITCHED_OFF = "clock_right", "off"
 
@@ -47,12 +49,11 @@ class Transition:
     peak_ratio: float  # the largest ratio of score to threshold in the incident so far
     is_accepted: bool  # closed because it counts as a new normal state
     silence: Silence | None = None  # closed because the sensor fell silent
+    is_idle: bool = False  # closed because the machine is idle
 
 
-def transition_of(
-    header: np.void, position: int, status: str, *, is_accepted: bool = False, silence: Silence | None = None
-) -> Transition:
-    """Describe a change of the incident in a header."""
+def transition_of(header: np.void, position: int, status: str, *, why: str = "", silence: Silence | None = None) -> Transition:
+    """Describe a change of the incident in a header; `why` it closed, if not by quiet: ACCEPTED or IDLE."""
     return Transition(
         position=position,
         status=status,
@@ -60,6 +61,7 @@ def transition_of(
         opened_ms=int(header["incident_time_ms"]),
         peak_score=float(header["incident_peak"]),
         peak_ratio=float(header["incident_ratio"]),
-        is_accepted=is_accepted,
+        is_accepted=why == ACCEPTED,
         silence=silence,
+        is_idle=why == IDLE,
     )

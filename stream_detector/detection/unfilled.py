@@ -43,6 +43,8 @@ class UnfilledWindows:
 
     def count(self, appended: Appended, touched: Int32Array, groups: Int64Array, rows: Int64Array) -> None:
         """Count a batch of accepted readings, of the groups [M] of slots `touched` [S], which have so many `rows` [S]."""
+        if appended.idle is not None:
+            rows = rows - np.bincount(groups[appended.idle], minlength=len(touched))
         is_full = np.zeros(len(touched), np.bool_)
         is_full[groups[appended.filled == appended.window_length]] = True
         self._readings[touched] = np.where(is_full, 0, self._readings[touched] + rows)

@@ -31,8 +31,8 @@ OnEvents = Callable[[list[Message]], object]
 class ScoredRows:
     """The outcome of each row [N]; score and threshold are NaN where the row was not scored.
 
-    A row is not scored if it is late, its window holds no value, or is not full and its sensor not known to the model, or if it
-    falls between two strides.
+    A row is not scored if it is late, or idle (state/idle.py), its window holds no value, or is not full and its sensor not
+    known to the model, or if it falls between two strides.
     """
 
     score: Float64Array
@@ -45,6 +45,7 @@ class ScoredRows:
     margin_factor: Float64Array = field(default_factory=lambda: np.empty(0))  # that moved the threshold; NaN if not scored
     accepted: tuple[int, ...] = ()  # rows at which an incident of the score was accepted as the new normal
     is_partial: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_))  # the window is not full; empty: none is
+    is_idle: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_))  # out of the model's state; empty: none is
 
 
 def join(parts: Sequence[ScoredRows]) -> ScoredRows:
@@ -60,6 +61,7 @@ def join(parts: Sequence[ScoredRows]) -> ScoredRows:
         margin_factor=np.concatenate([part.margin_factor for part in parts]),
         accepted=tuple([row for part in parts for row in part.accepted]),
         is_partial=np.concatenate([part.is_partial for part in parts]),
+        is_idle=np.concatenate([part.is_idle for part in parts]),
     )
 
 
@@ -138,6 +140,8 @@ def _score_batch(detector: Detector, dataset: Dataset, rows: slice, on_events: O
     is_late[detected.appended.reading] = False
     is_partial = np.zeros(count, np.bool_)
     is_partial[detected.appended.reading] = detected.appended.filled < detector.model.window_length
+    is_idle = np.zeros(count, np.bool_)
+    is_idle[detected.appended.reading] = detected.appended.is_idle
     if detected.decisions is not None:
         scored = ~np.isnan(detected.decisions.scores)
         at = detected.appended.reading[scored]
@@ -154,9 +158,10 @@ def _score_batch(detector: Detector, dataset: Dataset, rows: slice, on_events: O
         is_anomaly,
         is_holding,
         is_late,
-        is_partial & np.isnan(score),
+        is_partial & np.isnan(score) & ~is_idle,
         detected.rule_changes,
         factor,
         accepted,
         is_partial,
+        is_idle,
     )

@@ -124,6 +124,7 @@ def split_by_sensor(
 ) -> Iterator[LabelledSeries]:
     """Yield the series of each sensor that has rows; labels and scores are indexed by the dataset's rows.
 
+    Idle rows are left out, for all detectors alike.
     `silences` has the labelled events without a reading of a sensor, [S, 2] start and end in ms.
     """
     order, rules, silent_ms = (
@@ -132,6 +133,7 @@ def split_by_sensor(
         silences_told(dataset, scored),
     )
     alarmed = {BY_SCORE: scored.is_anomaly, **{name: is_open for name, is_open in sorted(rules.items()) if name != SILENT}}
+    order = order[~scored.is_idle[order]] if len(scored.is_idle) else order
     for rows in np.split(order, np.flatnonzero(np.diff(dataset.codes[order])) + 1):
         sensor, times_ms = dataset.sensors[dataset.codes[rows[0]]], dataset.times_ms[rows]
         causes = {name: told_ms(times_ms, alarms[rows]) for name, alarms in alarmed.items()}

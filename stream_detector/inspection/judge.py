@@ -10,6 +10,7 @@ from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.silence import SilenceRules
 from stream_detector.readings import BoolArray, Int32Array
 from stream_detector.state.codec.decode import decode
+from stream_detector.state.idle import OnlyWhile
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.record_layout import Records, WindowShape, layout_name, shape_of_layout, slots_of_layout
 from stream_detector.state.running_scale import ScaleConfig
@@ -23,6 +24,7 @@ class Model:
     members: int
     rules: DecisionRules
     scales: ScaleConfig
+    only_while: OnlyWhile | None = None  # the state outside of which a sensor is idle
 
     @property
     def sensors(self) -> SensorTable:

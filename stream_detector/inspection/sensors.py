@@ -11,13 +11,17 @@ from stream_detector.detection.silence import PartitionSilence
 from stream_detector.detection.transition import ANOMALY
 from stream_detector.inspection.judge import Judge
 from stream_detector.readings import BoolArray, Int32Array, Int64Array
+from stream_detector.state.idle import are_idle
 from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import KEPT_TYPES, NO_INCIDENT, Records
 from stream_detector.state.running_scale import stored_scales
 
 #: The states, what needs attention first. A sensor is in the first one that applies; silence comes before an incident, because
-#: it ends the others.
-IN_INCIDENT, SILENT, FILLING, LEARNING, READY = STATES = ("in_incident", "silent", "filling", "learning", "ready")
+#: it ends the others, and idle before its window and its scale, of which nothing is asked then.
+IN_INCIDENT, SILENT, FILLING, LEARNING, IDLE, READY = STATES = (
+    *("in_incident", "silent", "filling", "learning"),
+    *("idle", "ready"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +69,21 @@ def sensors_of(
     header, length = records["header"], judge.shape.window_length
     table_rows, is_learning, learned = _learning(names, records, judge)
     is_silent = _silent(header, judge, silences)
-    incidents = _incidents(records)
+    incidents, idle = _incidents(records), are_idle(records, judge.model.only_while if judge.model else None)
     to_learn = judge.model.scales.learned_count if judge.model else 0
     found = [
         SensorStatus(
             sensor=name,
             partition=partition,
-            state=_state(bool(is_silent[at]), bool(incidents[at]), int(header["filled"][at]) < length, bool(is_learning[at])),
+            state=_state(
+                {
+                    SILENT: bool(is_silent[at]),
+                    IN_INCIDENT: bool(incidents[at]),
+                    IDLE: bool(idle[at]),
+                    FILLING: int(header["filled"][at]) < length,
+                    LEARNING: bool(is_learning[at]),
+                }
+            ),
             last_ms=int(header["last_time_ms"][at]),
             filled=int(header["filled"][at]),
             window_length=length,
@@ -85,8 +97,7 @@ def sensors_of(
     return found, len(stored) - len(names)
 
 
-def _state(is_silent: bool, has_incident: bool, is_filling: bool, is_learning: bool) -> str:
-    applies = {SILENT: is_silent, IN_INCIDENT: has_incident, FILLING: is_filling, LEARNING: is_learning}
+def _state(applies: Mapping[str, bool]) -> str:
     return next((state for state, holds in applies.items() if holds), READY)
 
 

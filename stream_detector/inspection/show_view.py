@@ -12,7 +12,7 @@ from stream_detector.detection.event_words import limit_in_words
 from stream_detector.detection.transition import OPENED
 from stream_detector.inspection.plot import ASCII_MARKS, BOTH, EXPECTED, MEASURED, UNICODE_MARKS, plot
 from stream_detector.inspection.sensor_view import FeatureView, SensorView
-from stream_detector.inspection.sensors import FILLING, IN_INCIDENT, LEARNING, SILENT
+from stream_detector.inspection.sensors import FILLING, IDLE, IN_INCIDENT, LEARNING, SILENT
 from stream_detector.timestamps import duration, shown_time
 
 _LEAST_WIDTH, _AXIS, _NAME = 40, 10, 40
@@ -26,6 +26,7 @@ def state_in_words(view: SensorView) -> str:
     words = {
         IN_INCIDENT: "in an incident",
         SILENT: "silent",
+        IDLE: "idle",
         FILLING: f"filling: {status.filled} of {status.window_length} readings",
         LEARNING: f"learning its scale: {status.learned:,} of {status.to_learn:,} readings",
     }

@@ -9,7 +9,7 @@ from rich.text import Text
 from stream_detector.alert_view import Palette
 from stream_detector.amounts import number
 from stream_detector.detection.transition import ANOMALY, OPENED
-from stream_detector.inspection.sensors import FILLING, IN_INCIDENT, LEARNING, READY, SILENT, STATES, SensorStatus
+from stream_detector.inspection.sensors import FILLING, IDLE, IN_INCIDENT, LEARNING, READY, SILENT, STATES, SensorStatus
 from stream_detector.inspection.status import KafkaPart, Status, problems_of
 from stream_detector.inspection.stored import StoredSensors
 from stream_detector.timestamps import duration, shown_time
@@ -23,9 +23,10 @@ _WORDS = {
     SILENT: "silent",
     FILLING: "filling",
     LEARNING: "learning its scale",
+    IDLE: "idle",
     READY: "ready",
 }
-_STYLES = {IN_INCIDENT: "bold red", SILENT: "bold yellow", FILLING: "cyan", LEARNING: "cyan", READY: "green"}
+_STYLES = {IN_INCIDENT: "bold red", SILENT: "bold yellow", FILLING: "cyan", LEARNING: "cyan", IDLE: "dim", READY: "green"}
 _MOST_ABOUT = 300
 _MOST_REASONS = 5
 #: Words on the learning that are older say so.

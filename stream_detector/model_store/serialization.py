@@ -49,6 +49,7 @@ from stream_detector.model_store.validation import (
     check_spec,
 )
 from stream_detector.readings import Float32Array
+from stream_detector.state.idle import OnlyWhile
 from stream_detector.values import MissingValues
 
 SCHEMA_VERSION = 6
@@ -105,8 +106,9 @@ def unpack(files: Mapping[str, bytes]) -> Artifact:
     """Return the artifact; raise one of PARSE_ERRORS for content that is not a model's or is inconsistent."""
     spec_data, scoring = json.loads(files[SPEC]), json.loads(files[SCORING])
     arrays, of_sensors = read_arrays(files[WEIGHTS]), read_arrays(files[SENSORS])
+    report = _parse_report(files[REPORT])
     artifact = Artifact(
-        spec=_parse_spec(spec_data),
+        spec=_with_state_of_report(_parse_spec(spec_data), report),
         network=NetworkSpec(**spec_data["network"]),
         weights={name: array for name, array in arrays.items() if not name.startswith((_LINEAR, _MISSING))},
         linear=_parse_linear(spec_data["linear"], arrays),
@@ -116,7 +118,7 @@ def unpack(files: Mapping[str, bytes]) -> Artifact:
         missing_levels=_parse_missing_levels(arrays),
         calibration=parse_calibration(json.loads(files[CALIBRATION]), parse_sensors(of_sensors)),
         healthy=parse_healthy(of_sensors),
-        report=_parse_report(files[REPORT]),
+        report=report,
     )
     check_spec(artifact.spec)
     check_network(artifact.network, artifact.weights)
@@ -143,6 +145,7 @@ def _decisive_spec(artifact: Artifact) -> dict[str, Any]:
         "linear": [asdict(member.spec) for member in artifact.linear],
         "missing_values": artifact.spec.missing_values.to_json(),
         "counters": list(artifact.spec.counters),
+        **({"only_while": artifact.spec.only_while} if artifact.spec.only_while else {}),
     }
 
 
@@ -156,6 +159,7 @@ def _parse_spec(data: Mapping[str, Any]) -> ModelSpec:
         members=tuple(str(name) for name in data["members"]),
         missing_values=MissingValues.of(data["missing_values"]),
         counters=tuple(str(name) for name in data["counters"]),
+        only_while=str(data.get("only_while", "")),
     )
 
 
@@ -166,6 +170,17 @@ def _linear_arrays(linear: Sequence[LinearMember]) -> dict[str, Float32Array]:
         arrays |= {f"{prefix}input_mean": member.input_mean, f"{prefix}output_mean": member.output_mean}
         arrays |= {f"{prefix}{position}": matrix for position, matrix in enumerate(member.matrices)}
     return arrays
+
+
+def _with_state_of_report(spec: ModelSpec, report: Mapping[str, Any]) -> ModelSpec:
+    """Return the spec with the condition that earlier models have in their report only, if their features can tell it."""
+    if spec.only_while or not isinstance(text := report.get("only_while"), str):
+        return spec
+    try:
+        OnlyWhile.parse(text, spec.features, spec.counters)
+    except ValueError:
+        return spec
+    return replace(spec, only_while=text)
 
 
 def _parse_linear(specs: Sequence[Mapping[str, Any]], arrays: Mapping[str, Float32Array]) -> tuple[LinearMember, ...]:

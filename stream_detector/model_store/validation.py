@@ -24,6 +24,7 @@ from stream_detector.model.linear_members import CHANGE, FORECAST, PCA, LinearMe
 from stream_detector.model.missing_features import RowMoments
 from stream_detector.model.missing_levels import MissingLevels
 from stream_detector.model.static_covariates import Fleet
+from stream_detector.state.idle import OnlyWhile
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.timestamps import SECONDS_PER_DAY
 
@@ -44,6 +45,7 @@ def check_spec(spec: ModelSpec) -> None:
     _require(0 < spec.sampling_interval_seconds <= _YEAR_SECONDS, "the sampling interval is not between 0 and a year")
     _require(set(spec.counters) <= set(spec.features), "a counter is not a feature")
     _require(len(set(spec.counters)) == len(spec.counters), "a counter occurs twice")
+    OnlyWhile.parse(spec.only_while, spec.features, spec.counters)
     for what, names in (("features", spec.features), ("members", spec.members)):
         _require(len(names) > 0 and len(set(names)) == len(names), f"there are no {what}, or a name occurs twice")
 

@@ -186,6 +186,7 @@ def _appended(appended: Appended, is_kept: BoolArray, is_accepted: BoolArray) ->
         lateness=replace(late, reading=place[late.reading]),
         jump_ms=appended.jump_ms[is_accepted],
         clock_ms=appended.clock_ms[is_accepted],
+        idle=None if appended.idle is None else appended.idle[is_accepted],
         restarted=int(((filled == 1) & (count > 1)).sum()),
     )
 

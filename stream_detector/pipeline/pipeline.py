@@ -102,7 +102,8 @@ class Pipeline:
     def sensor_counts(self) -> SensorCounts:
         """Count the sensors in memory. Scans all of them."""
         detector = self._ports.detector
-        return sensor_counts(detector.arena.records["header"], detector.arena.partitions >= 0, detector.model.window_length)
+        held = detector.arena.partitions >= 0
+        return sensor_counts(detector.arena.records["header"], held, detector.model.window_length, detector.are_idle())
 
     def unfilled(self) -> Unfilled:
         """Find the sensors in memory that do not fill their windows. Scans all of them."""

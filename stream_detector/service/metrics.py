@@ -124,7 +124,12 @@ METRICS = (
         Kind.GAUGE,
         "Sensors seen in a second partition, where they have another window, of those looked at since the start.",
     ),
-    Metric("sensors", Kind.GAUGE, "Sensors in memory, by state: warming (window not full) or ready.", ("state",)),
+    Metric(
+        "sensors",
+        Kind.GAUGE,
+        "Sensors in memory, by state: warming (window not full), ready or idle.",
+        ("state",),
+    ),
     Metric("open_incidents", Kind.GAUGE, "Sensors in memory with an open incident."),
     Metric(
         "unfilled_sensors",

@@ -142,6 +142,7 @@ class Service:
         counts = self._pipeline.sensor_counts()
         self._metrics.set("sensors", counts.warming, "warming")
         self._metrics.set("sensors", counts.ready, "ready")
+        self._metrics.set("sensors", counts.idle, "idle")
         unfilled = self._pipeline.unfilled()
         self._metrics.set("unfilled_sensors", unfilled.count)
         self._unfilled_log.observe(unfilled, self._heartbeat.beat_at)

@@ -98,7 +98,10 @@ def learn(records: Records, appended: Appended, values: FloatArray, table_rows: 
         moments = records["moments"][slots]
         learning = (~is_known[:, np.newaxis] | (moments["count"] > 0)) & ~_are_frozen(moments, is_known, rules)
         _add(moments, values[positions].astype(np.float64), rules, learning)
-        full = np.flatnonzero((appended.count[positions] == appended.window_length) & ~is_known)
+        is_first_window = appended.count[positions] == appended.window_length
+        if appended.idle is not None:  # otherwise it may hold idle readings
+            is_first_window &= appended.filled[positions] == appended.window_length
+        full = np.flatnonzero(is_first_window & ~is_known)
         if len(full) and appended.window_length >= FEWEST_VALUES:
             moments[full] = _without_far_values(moments[full], appended.windows(positions[full]).astype(np.float64))
         if is_known.any():

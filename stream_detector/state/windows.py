@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int32Array, Int64Array, Readings
 from stream_detector.state.counters import Rises, fold_rises
+from stream_detector.state.idle import OnlyWhile, Rows
 from stream_detector.state.lateness import Accepted, Late, accept
 from stream_detector.state.lost_readings import with_lost_rows
 from stream_detector.state.pace import Steps, fold_clocks, learn_pace
@@ -34,16 +35,19 @@ class SensorCounts:
     warming: int
     ready: int
     open_incidents: int
+    idle: int = 0
 
 
-def sensor_counts(header: Records, held: BoolArray, window_length: int) -> SensorCounts:
+def sensor_counts(header: Records, held: BoolArray, window_length: int, idle: BoolArray | None = None) -> SensorCounts:
     """Count, among headers [N], the held sensors with a window that is filling, with a full window, and with an open incident.
 
+    Those that are `idle` [N] count as that alone, if they have no incident.
     The mask is applied to single fields, because selecting headers would copy all their fields.
     """
     full = held & (header["filled"] == window_length)
     is_open = held & (header["incident_offset"] != NO_INCIDENT)
-    return SensorCounts(int(held.sum() - full.sum()), int(full.sum()), int(is_open.sum()))
+    count_idle = 0 if idle is None else int((held & idle).sum())
+    return SensorCounts(int(held.sum() - full.sum()) - count_idle, int(full.sum()), int(is_open.sum()), count_idle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +77,17 @@ class Appended:
     clock_ms: Int64Array  # [M] how far its clock is ahead of what it was before it jumped; 0: it is right
     counters: tuple[int, ...] = ()  # positions of the counters among the features
     rises: Rises | None = None  # of the counters, if there are any
+    idle: BoolArray | None = None  # [M] outside of the state in which the model learned (idle.py); None: there is none
 
     def windows(self, chosen: Int64Array) -> Float32Array:
         """Return the windows [K, T, F] as of the chosen accepted readings; rows before a restart are meaningless."""
         steps = np.arange(self.window_length)
         return np.asarray(self.extended_values[self.window_start[chosen, None] + steps])
+
+    @property
+    def is_idle(self) -> BoolArray:
+        """Which readings [M] are outside of the state in which the model learned."""
+        return np.zeros(len(self.reading), np.bool_) if self.idle is None else self.idle
 
     @property
     def rows(self) -> Int64Array:
@@ -135,14 +145,15 @@ def append(
     counters: Sequence[int] = (),
     *,
     known_back: BoolArray | None = None,
+    only_while: OnlyWhile | None = None,
 ) -> Appended:
     """Append readings to the records in `slots` [N] (one per reading), in place; return the accepted ones.
 
     A reading that is not newer than its sensor's newest is dropped, unless the sensor's clock was set back (lateness.py), as it
     is known of readings `known_back` [N]. One
     that follows a gap restarts the window: a pause longer than `max_gap_ms`, or if that is None, than the limit of the
-    sensor's own pace (pace.py). Of the features at the positions `counters`, the window holds the rises. The result does not
-    depend on how the log was cut into batches.
+    sensor's own pace (pace.py). Of the features at the positions `counters`, the window holds the rises. A reading that is
+    not in the state `only_while` is idle (idle.py). The result does not depend on how the log was cut into batches.
     """
     header, rows = records["header"], records["rows"]
     window_length = rows.shape[1]
@@ -156,6 +167,11 @@ def append(
     clock_ms = fold_clocks(header, steps, pace)
     extended = _extend(rows, header["count"], slot, first, rank)
     extended.values[extended.new_row] = readings.values[reading]
+    idle, restarts = None, pace.restarts
+    if only_while is not None and len(reading):
+        before = Rows.of(extended.new_row, rank, header["filled"][slot], window_length - 1)
+        idle, begins = only_while.find_idle(extended.values, before)
+        restarts = restarts | begins
     rises = None
     if counters:
         of_counters = readings.values[reading][:, counters].astype(np.float64)
@@ -165,12 +181,12 @@ def append(
         rises = fold_rises(state, of_counters, time_ms, rank, restarts, interval_ms=pace.interval_ms)
         records["counters"][touched] = state
         extended.values[extended.new_row[:, None], list(counters)] = rises.per_hour
-    extended.steps[extended.new_row] = step_codes(time_ms - np.where(pace.restarts, 0, pace.elapsed_ms), time_ms)
+    extended.steps[extended.new_row] = step_codes(time_ms - np.where(restarts, 0, pace.elapsed_ms), time_ms)
     appended = Appended(
         reading=reading,
         slot=slot,
         rank=rank,
-        filled=_fill(header["filled"][slot], rank, pace.restarts, accepted.is_set_back, window_length),
+        filled=_fill(header["filled"][slot], rank, restarts, accepted.is_set_back, window_length),
         count=_count(header["count"][slot], rank, window_length),
         times_ms=time_ms,
         interval_ms=pace.interval_ms,
@@ -186,6 +202,7 @@ def append(
         clock_ms=clock_ms,
         counters=tuple(counters),
         rises=rises,
+        idle=idle,
     )
     _write(records, appended, first)
     return appended

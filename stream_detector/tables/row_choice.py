@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 
 import numpy as np
 
 from stream_detector.errors import InputDataError
+from stream_detector.missing_values import forward_fill
 from stream_detector.readings import BoolArray
-from stream_detector.tables.condition import Condition
+from stream_detector.state.condition import Condition
 from stream_detector.tables.dataset import Dataset
 from stream_detector.timestamps import to_ms
 
@@ -67,9 +68,38 @@ def without_spans(dataset: Dataset, spans: Sequence[Span], zone: tzinfo | None) 
     return dataset.take(~left_out), notes
 
 
+def holds(dataset: Dataset, condition: Condition) -> BoolArray:
+    """Return the rows [N] in which a condition holds, in order of time within each sensor, as the stream judges them.
+
+    A missing value counts as the sensor's last one; before the first one the condition does not hold. Raises InputDataError
+    if the dataset lacks a feature.
+    """
+    filled = with_last_values(dataset, condition)
+    return condition.holds({name: filled.column(name).astype(np.float32) for name in condition.features()})
+
+
+def with_last_values(dataset: Dataset, condition: Condition) -> Dataset:
+    """Return the dataset in which the sensor's last value stands where one of a feature of the condition is missing.
+
+    Raises InputDataError if the dataset lacks a feature.
+    """
+    values = dataset.values.copy()
+    order = np.argsort(dataset.codes, kind="stable")
+    bounds = np.flatnonzero(np.diff(dataset.codes[order], prepend=-1))
+    for name in condition.features():
+        if name not in dataset.features:
+            msg = f"--only-while names {name!r}, which is no feature (features: {', '.join(dataset.features)})"
+            raise InputDataError(msg)
+        feature = dataset.features.index(name)
+        for rows in np.split(order, bounds[1:]):
+            part = values[rows, feature]
+            values[rows, feature] = forward_fill(part, ~np.isnan(part))
+    return replace(dataset, values=values)
+
+
 def while_true(dataset: Dataset, condition: Condition) -> tuple[BoolArray, str]:
     """Return the rows [N] in which a condition holds, and a sentence. Raises InputDataError if it never does."""
-    kept = condition.holds(dataset)
+    kept = holds(dataset, condition)
     if not kept.any():
         msg = f"--only-while {condition.text!r} holds in none of {len(dataset):,} readings"
         raise InputDataError(msg)

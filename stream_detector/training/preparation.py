@@ -52,6 +52,7 @@ class TrainingConfig:
     also_context: tuple[str, ...] = ()
     missing_values: MissingValues = NO_MISSING_VALUES  # that the data were read with; the model reads the stream with them
     counters: tuple[str, ...] = ()  # features whose windows hold how fast they rise
+    only_while: str = ""  # the condition on features that all readings of the data meet; empty: none
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,6 +204,7 @@ def _artifact(
             names,
             config.missing_values,
             config.counters,
+            config.only_while,
         ),
         network=config.network,
         weights={variable.path: np.asarray(variable.numpy()) for variable in network.weights},

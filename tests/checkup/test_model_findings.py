@@ -25,6 +25,7 @@ from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.ingest.renamed import renamings
+from stream_detector.state.idle import OnlyWhile
 from stream_detector.state.known_sensors import SensorTable
 
 START_MS = 1_767_225_600_000
@@ -49,9 +50,13 @@ def readings(sensor: str, count: int = 5, step_ms: int = 1000, partition: int = 
     return [Sent(json.dumps(one).encode(), partition, number) for number, one in enumerate(documents)]
 
 
-def sample(records: Sequence[Sent], features: Sequence[str] = FEATURES) -> Sample:
+def sample(records: Sequence[Sent], features: Sequence[str] = FEATURES, only_while: str = "") -> Sample:
     decoded = JsonDecoder(features, InputLimits(ignore_unknown_features=True)).decode(records)
-    return sample_of(records, features, decoded, JsonDecoder(FEATURES, InputLimits()).decode(records).rejected)
+    rejected, state = (
+        JsonDecoder(FEATURES, InputLimits()).decode(records).rejected,
+        OnlyWhile.parse(only_while, tuple(features)),
+    )
+    return sample_of(records, features, decoded, rejected, state)
 
 
 def model(sensors: Sequence[str] = ("pump-1", "pump-2")) -> ModelFacts:
@@ -200,3 +205,13 @@ def test_an_empty_topic_is_said() -> None:
     (finding,) = record_findings(sample([]), "readings", 0.5)
 
     assert finding.text == "readings holds no record yet"
+
+
+def test_values_of_machines_that_stand_still_are_not_compared() -> None:
+    stopped = readings("pump-1", temperature=20.0, pressure=0.0) + readings("pump-2", temperature=20.0)
+    running = readings("pump-1", 2, temperature=61.0, pressure=3.0)
+
+    found = sample([*stopped, *running], only_while="pressure > 1")
+
+    np.testing.assert_array_equal(found.medians, [[61.0, 3.0], [np.nan, np.nan]])
+    assert found.medians.shape == sample(stopped).medians.shape

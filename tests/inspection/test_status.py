@@ -150,7 +150,7 @@ def test_the_document_has_the_same_facts() -> None:
 
     assert told["detector"]["lag"] == 10
     assert [one["lag"] for one in told["detector"]["partitions"]] == [10, 0, None]
-    assert told["sensors"]["states"] == {"in_incident": 1, "silent": 1, "filling": 1, "learning": 1, "ready": 1}
+    assert told["sensors"]["states"] == {"in_incident": 1, "silent": 1, "filling": 1, "learning": 1, "idle": 0, "ready": 1}
     assert [one["sensor_id"] for one in told["sensors"]["sensors"]] == ["pump-1", "pump-2"]
     assert told["sensors"]["sensors"][1]["seconds_ago"] == 600.0
     assert told["alarms"]["allowed_in_24_hours"] == 2.5

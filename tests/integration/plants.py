@@ -45,11 +45,16 @@ _DEVICES = tuple(f"g/n{partition}/d{device}" for partition in range(6) for devic
 SPARKPLUG = replace(RULES, preset="sparkplug", silent_s=10, known=_DEVICES, rule_config=None)
 SPARKPLUG_EVICTING = replace(SPARKPLUG, max_sensors=64)
 SPARKPLUG_ASSEMBLED = replace(SPARKPLUG, assembly=Assembly(2 * SECOND_MS, 8 * SECOND_MS))
+#: The same as rules and as rules with evictions; a machine is idle at one reading in ten, and says little of half of its state.
+IDLE = replace(RULES, model=replace(RULES.model, only_while="a < 0.9 and b >= 0"))
+IDLE_EVICTING = replace(IDLE, max_sensors=64)
 PLANTS = {
     "several": replace(EVERY, values="values"),
     "sparkplug": SPARKPLUG,
     "sparkplug-evicting": SPARKPLUG_EVICTING,
     "sparkplug-assembled": SPARKPLUG_ASSEMBLED,
+    "idle": IDLE,
+    "idle-evicting": IDLE_EVICTING,
     "assembled": ASSEMBLED,
     "assembled-evicting": ASSEMBLED_EVICTING,
     "rules": RULES,

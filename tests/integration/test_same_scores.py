@@ -45,10 +45,14 @@ def topics(kafka_brokers: str, unique_name: str) -> Iterator[Topics]:
 @pytest.fixture
 def alarming_model(tiny_model_directory: Path, tmp_path: Path) -> Path:
     """Return a model for which every score is anomalous."""
-    artifact = load_artifact(tiny_model_directory)
-    everything = replace(artifact.calibration, tail_start=-100.0)
-    save_artifact(with_version(replace(artifact, calibration=everything)), tmp_path / "model", b"")
-    return tmp_path / "model"
+    return alarming(tiny_model_directory, tmp_path / "model")
+
+
+def alarming(model: Path, target: Path, only_while: str = "") -> Path:
+    artifact = load_artifact(model)
+    everything, spec = replace(artifact.calibration, tail_start=-100.0), replace(artifact.spec, only_while=only_while)
+    save_artifact(with_version(replace(artifact, calibration=everything, spec=spec)), target, b"")
+    return target
 
 
 def rows() -> list[Row]:
@@ -130,4 +134,23 @@ def test_a_file_and_the_stream_of_its_readings_give_equal_scores_and_thresholds(
     warming = WINDOW_LENGTH - 1  # of the sensor that the model does not know
     late = ROWS // 40
     assert len(file) == len(readings) - warming - late
+    assert stream == file
+
+
+def test_they_are_equal_where_machines_are_idle_now_and_then(
+    tiny_model_directory: Path, topics: Topics, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = alarming(tiny_model_directory, tmp_path / "idle", only_while="pressure > 2.5")
+    readings = rows()
+    write_csv(tmp_path / "in.csv", readings)
+    monkeypatch.setenv(f"{PREFIX}ALERTS__UPDATE_SECONDS", str(UPDATE_SECONDS))
+    options = ["--model", str(model), "--input", str(tmp_path / "in.csv"), "--output", str(tmp_path / "out.csv")]
+
+    assert main(["score", *options]) == 0
+    file = scores_of_file(tmp_path / "out.csv")
+    stream = scores_of_stream(topics, model, redis_url, readings)
+
+    running = {(sensor, time_ms) for sensor, time_ms, _, pressure in readings if pressure is not None and pressure > 2.5}
+    assert 50 < len(file) < len(running)
+    assert set(file) < running
     assert stream == file

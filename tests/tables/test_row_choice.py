@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from stream_detector.errors import InputDataError
-from stream_detector.tables.condition import Condition
+from stream_detector.state.condition import Condition
 from stream_detector.tables.dataset import Dataset
-from stream_detector.tables.row_choice import Span, while_true, without_spans
+from stream_detector.tables.row_choice import Span, holds, while_true, without_spans
 
 NAN = float("nan")
 
@@ -52,14 +52,14 @@ READINGS = dataset({"running": [1, 0, 1, NAN], "speed": [5, 50, 500, 5], "Temp [
     ],
 )
 def test_a_condition_holds_where_its_words_say(text: str, expected: list[bool]) -> None:
-    assert Condition.parse(text).holds(READINGS).tolist() == expected
+    assert holds(READINGS, Condition.parse(text)).tolist() == expected
 
 
 def test_before_a_sensors_first_value_a_condition_does_not_hold() -> None:
     readings = dataset({"on": [1, NAN, NAN, 0]}, codes=[0, 1, 0, 1])
 
-    assert Condition.parse("on == 1").holds(readings).tolist() == [True, False, True, False]
-    assert Condition.parse("not on == 1").holds(readings).tolist() == [False, False, False, True]
+    assert holds(readings, Condition.parse("on == 1")).tolist() == [True, False, True, False]
+    assert holds(readings, Condition.parse("not on == 1")).tolist() == [False, False, False, True]
 
 
 @pytest.mark.parametrize(

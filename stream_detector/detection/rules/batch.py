@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_detector.detection.events import PROVISIONAL, READY, WARMING
+from stream_detector.detection.events import IDLE_SENSOR, PROVISIONAL, READY, WARMING
 from stream_detector.detection.silence_watch import Returns
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Readings
 from stream_detector.state.known_sensors import UNKNOWN
@@ -51,19 +51,27 @@ class RuleBatch:
         is_first = appended.rank == 0
         earlier = np.concatenate([appended.times_ms[:1], appended.times_ms[:-1]])
         first, values = np.flatnonzero(is_first), appended.newest_values()
+        previous = previous_values(appended, values)
+        if appended.idle is not None:
+            previous[appended.filled <= 1] = np.nan  # the reading before was idle, or is of before a gap
         return cls(
             appended=appended,
             readings=readings,
             values=values,
             table_rows=table_rows,
             previous_ms=np.where(is_first, last_ms[appended.reading], earlier),
-            previous=previous_values(appended, values),
+            previous=previous,
             first=first,
             last=np.append(first[1:], len(is_first)) - 1 if len(first) else first,
             group=np.cumsum(is_first) - 1,
             returns=returns,
             held=None if held is None else held[appended.reading],
         )
+
+    @property
+    def is_idle(self) -> BoolArray:
+        """Which readings [M] are outside of the state in which the model learned: the rules do not judge them."""
+        return self.appended.is_idle
 
     def was_missing(self) -> BoolArray:
         """Return which features the sensor's reading before lacked [M, F]."""
@@ -77,6 +85,8 @@ class RuleBatch:
 
     def sensor_state(self, position: int) -> str:
         """Return the state of the sensor as of a reading, as events name it."""
+        if self.is_idle[position]:
+            return IDLE_SENSOR
         if self.appended.filled[position] < self.appended.window_length:
             return WARMING
         return PROVISIONAL if self.table_rows[position] == UNKNOWN else READY

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream_detector.detection.events import (
+    IDLE_SENSOR,
     NOT_SCORED,
     OF_SILENCE,
     Event,
@@ -21,6 +22,7 @@ from stream_detector.detection.transition import (
     FELL_SILENT,
     FLAPPING,
     FROZEN,
+    IDLE,
     MISSING_FEATURE,
     OUT_OF_RANGE,
     SILENT,
@@ -90,6 +92,25 @@ def closed_by_silence(closing: Closing, silence: Silence) -> RuleChange:
         reason=FELL_SILENT,
         sensor_state=OF_SILENCE,
         start_ms=silence.time_ms,
+    )
+
+
+def closed_by_idle(closing: Closing, offset: int, time_ms: int) -> RuleChange:
+    """Describe that an incident of a rule closes at an idle reading, with this offset and event time."""
+    return RuleChange(
+        type=closing.type,
+        status=CLOSED,
+        sensor_id=closing.sensor_id,
+        reading=closing.reading,
+        partition=closing.partition,
+        offset=offset,
+        time_ms=time_ms,
+        incident_offset=closing.incident_offset,
+        opened_ms=closing.opened_ms,
+        what="The machine is idle: it is outside of the state that the model learned in",
+        reason=IDLE,
+        sensor_state=IDLE_SENSOR,
+        start_ms=time_ms,
     )
 
 

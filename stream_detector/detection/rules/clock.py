@@ -39,4 +39,5 @@ def clock(batch: RuleBatch, features: tuple[str, ...]) -> Finding:
         reason=CLOCK_RIGHT,
         is_about_features=False,
         changes=jump_ms != 0,
+        judges_idle=True,
     )

@@ -158,7 +158,9 @@ def switched_off(kind: str, batch: RuleBatch, features: Features) -> Finding:
         return "The rule was switched off"
 
     applies = np.zeros(batch.values.shape, np.bool_)
-    return Finding(kind, features, applies, lambda *_: 0, sentence, sentence, most_quiet=1, reason=SWITCHED_OFF)
+    return Finding(
+        kind, features, applies, lambda *_: 0, sentence, sentence, most_quiet=1, reason=SWITCHED_OFF, judges_idle=True
+    )
 
 
 def _count(runs: Int64Array) -> Callable[[int, int], int]:

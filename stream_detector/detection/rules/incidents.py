@@ -10,7 +10,7 @@ import numpy as np
 from stream_detector.amounts import COUNTER_DIGITS, DIGITS, rounded
 from stream_detector.detection.events import EventFeature
 from stream_detector.detection.rules.batch import RuleBatch
-from stream_detector.detection.rules.changes import Closing, RuleChange, closed_by_silence
+from stream_detector.detection.rules.changes import Closing, RuleChange, closed_by_idle, closed_by_silence
 from stream_detector.detection.rules.latch import Before, Latched, latch, update_due
 from stream_detector.detection.transition import CLOSED, OPENED, QUIET, UPDATED
 from stream_detector.readings import BoolArray, Int64Array
@@ -40,6 +40,7 @@ class Finding:
     reason: str = QUIET  # of closing
     is_about_features: bool = True
     changes: BoolArray | None = None  # [M] at these readings an open incident is updated, whether or not that is due
+    judges_idle: bool = False  # it also judges readings outside of the state in which the model learned
 
     @property
     def bit(self) -> np.uint8:
@@ -54,22 +55,26 @@ def fold_incidents(state: Records, batch: RuleBatch, finding: Finding, pace: Pac
     """
     incident = state["incidents"][finding.type]
     was_open = incident["offset"] != NO_INCIDENT
-    if not was_open.any() and not finding.applies.any():
+    idle = np.zeros(len(batch.values), np.bool_) if finding.judges_idle else batch.is_idle
+    applies = finding.applies & ~idle[:, np.newaxis] if idle.any() else finding.applies
+    if not was_open.any() and not applies.any():
         return []
-    concerned = was_open | np.logical_or.reduceat(finding.applies.any(axis=1), batch.first)
+    concerned = was_open | np.logical_or.reduceat(applies.any(axis=1), batch.first)
     positions, sensors = np.flatnonzero(concerned[batch.group]), np.flatnonzero(concerned)
     first = np.flatnonzero(batch.appended.rank[positions] == 0)
     involved = (state["involved"][sensors] & finding.bit) > 0
     before = Before(was_open[concerned], incident["calm"][sensors].astype(np.int64), involved)
-    returned = _returned(batch, positions)
-    spans, before_spans = _spans(first, before, returned)
+    begun = np.union1d(_returned(batch, positions), np.flatnonzero(idle[positions]))
+    spans, before_spans = _spans(first, before, begun)
     quiet_readings = min(max(pace.quiet_readings, finding.least_quiet), finding.most_quiet)
-    latched = latch(finding.applies[positions], spans, before_spans, quiet_readings)
+    latched = latch(applies[positions], spans, before_spans, quiet_readings)
     lengths = np.diff(np.append(first, len(positions)))
     incidents = _Incidents.of(batch, positions, latched, np.repeat(incident[sensors], lengths))
-    closed_by_silence = _closed_by_silence(batch, finding, incidents, first, incident[sensors])
+    earlier = _Earlier(first, incident[sensors])
+    closed_by_silence = _closed_by_silence(batch, finding, incidents, earlier)
+    closed_by_idle = _closed_by_idle(batch, finding, incidents, earlier)
     _write(state, finding, sensors, incidents, np.append(first[1:], len(positions)) - 1)
-    return closed_by_silence + _changes(batch, finding, incidents, pace)
+    return closed_by_silence + closed_by_idle + _changes(batch, finding, incidents, pace)
 
 
 def _returned(batch: RuleBatch, positions: Int64Array) -> Int64Array:
@@ -77,13 +82,16 @@ def _returned(batch: RuleBatch, positions: Int64Array) -> Int64Array:
     return positions[:0] if batch.returns is None else np.flatnonzero(batch.returns.is_return[positions])
 
 
-def _spans(first: Int64Array, before: Before, returned: Int64Array) -> tuple[Int64Array, Before]:
-    """Let the incidents start over at readings that end a silence; return where spans begin, and what is so before each."""
-    if not len(returned):
+def _spans(first: Int64Array, before: Before, begun: Int64Array) -> tuple[Int64Array, Before]:
+    """Let the incidents start over at these readings, which end a silence or are idle.
+
+    Return where spans begin, and what is so before each.
+    """
+    if not len(begun):
         return first, before
-    spans = np.union1d(first, returned)
+    spans = np.union1d(first, begun)
     sensor = np.searchsorted(first, spans, side="right") - 1
-    continues = ~np.isin(spans, returned)
+    continues = ~np.isin(spans, begun)
     calm = np.where(continues, before.calm[sensor], 0)
     return spans, Before(before.is_open[sensor] & continues, calm, before.involved[sensor] & continues[:, None])
 
@@ -110,6 +118,14 @@ class _Incidents:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """The incidents of G sensors before their readings."""
+
+    first: Int64Array  # [G] the sensor's first one among K readings
+    state: Records  # [G]
+
+
 def _write(state: Records, finding: Finding, sensors: Int64Array, incidents: _Incidents, last: Int64Array) -> None:
     """Write the incidents as of each sensor's last reading [G]; clear those of sensors without one."""
     incident, involved, latched = state["incidents"][finding.type], state["involved"], incidents.latched
@@ -121,34 +137,47 @@ def _write(state: Records, finding: Finding, sensors: Int64Array, incidents: _In
     involved[sensors] = np.where(members, others | finding.bit, others)
 
 
-def _closed_by_silence(
-    batch: RuleBatch, finding: Finding, incidents: _Incidents, first: Int64Array, before: Records
-) -> list[RuleChange]:
-    """Describe the incidents that a silence closed, unless that was announced; `before` [G] is the sensors' state."""
+def _closed_by_silence(batch: RuleBatch, finding: Finding, incidents: _Incidents, earlier: _Earlier) -> list[RuleChange]:
+    """Describe the incidents that a silence closed, unless that was announced."""
     changes = []
-    was_open, returned = before["offset"] != NO_INCIDENT, _returned(batch, incidents.positions)
-    for at in returned.tolist():
-        position, sensor = int(incidents.positions[at]), int(np.searchsorted(first, at, side="right")) - 1
-        is_first = at == int(first[sensor])
-        is_open = was_open[sensor] if is_first else incidents.latched.is_open[at - 1]
+    for at in _returned(batch, incidents.positions).tolist():
+        position, closing = int(incidents.positions[at]), _closing(batch, finding, incidents, at, earlier)
         assert batch.returns is not None
-        if not is_open or batch.returns.is_announced[position]:
-            continue
-        reading = int(batch.appended.reading[position])
-        changes.append(
-            closed_by_silence(
-                Closing(
-                    type=finding.type,
-                    sensor_id=batch.readings.sensors[reading],
-                    partition=int(batch.readings.partitions[reading]),
-                    incident_offset=int(before["offset"][sensor] if is_first else incidents.offsets[at - 1]),
-                    opened_ms=int(before["time_ms"][sensor] if is_first else incidents.times_ms[at - 1]),
-                    reading=reading,
-                ),
-                batch.returns.silence(position),
-            )
-        )
+        if closing is not None and not batch.returns.is_announced[position]:
+            changes.append(closed_by_silence(closing, batch.returns.silence(position)))
     return changes
+
+
+def _closed_by_idle(batch: RuleBatch, finding: Finding, incidents: _Incidents, earlier: _Earlier) -> list[RuleChange]:
+    """Describe the incidents that were open when a machine became idle, unless a silence closed them."""
+    changes: list[RuleChange] = []
+    if finding.judges_idle:
+        return changes
+    idle = np.flatnonzero(batch.is_idle[incidents.positions])
+    for at in np.setdiff1d(idle, _returned(batch, incidents.positions)).tolist():
+        if (closing := _closing(batch, finding, incidents, at, earlier)) is not None:
+            offset = int(batch.readings.offsets[closing.reading])
+            changes.append(closed_by_idle(closing, offset, int(batch.appended.times_ms[incidents.positions[at]])))
+    return changes
+
+
+def _closing(batch: RuleBatch, finding: Finding, incidents: _Incidents, at: int, earlier: _Earlier) -> Closing | None:
+    """Return the incident that was open before one of the K readings; None if none was."""
+    first, before = earlier.first, earlier.state
+    position, sensor = int(incidents.positions[at]), int(np.searchsorted(first, at, side="right")) - 1
+    is_first = at == int(first[sensor])
+    is_open = before["offset"][sensor] != NO_INCIDENT if is_first else incidents.latched.is_open[at - 1]
+    if not is_open:
+        return None
+    reading = int(batch.appended.reading[position])
+    return Closing(
+        type=finding.type,
+        sensor_id=batch.readings.sensors[reading],
+        partition=int(batch.readings.partitions[reading]),
+        incident_offset=int(before["offset"][sensor] if is_first else incidents.offsets[at - 1]),
+        opened_ms=int(before["time_ms"][sensor] if is_first else incidents.times_ms[at - 1]),
+        reading=reading,
+    )
 
 
 def _changes(batch: RuleBatch, finding: Finding, incidents: _Incidents, pace: Pace) -> list[RuleChange]:

@@ -36,15 +36,19 @@ def fold_runs(records: Records, state: Records, batch: RuleBatch) -> Runs:
     present, previous = ~np.isnan(values), batch.previous
     repeats = values == previous
     changes = present & ~np.isnan(previous) & ~repeats
+    ends, gone, there = changes, ~present, present
+    if batch.appended.idle is not None:
+        idle = batch.appended.idle[:, np.newaxis]
+        ends, gone, there = changes | idle, gone & ~idle, present | idle
     if batch.held is not None:
         repeats &= ~batch.held
     unchanged_before = records["unchanged"][touched].astype(np.int64)
-    unchanged = run_lengths(repeats, changes, unchanged_before, first, group)
+    unchanged = run_lengths(repeats, ends, unchanged_before, first, group)
     absent_before = state["absent"].astype(np.int64)
     if present.all() and not absent_before.any():
         absent = np.zeros(values.shape, np.int64)
     else:
-        absent = run_lengths(~present, present, absent_before, first, group)
+        absent = run_lengths(gone, there, absent_before, first, group)
         state["absent"] = absent[batch.last]
     longest = np.zeros(values.shape, np.int64)
     is_unknown = batch.table_rows == UNKNOWN

@@ -87,6 +87,8 @@ def _steps(batch: RuleBatch, limits: TurnLimits) -> NDArray[np.int8]:
         differs = (missing != was_missing) & limits.counts_gaps[rows] & np.isfinite(limits.step[rows])
         differs[batch.appended.count <= 1] = False
         steps[differs] = np.where(missing[differs], -1, 1)
+    if batch.appended.idle is not None:
+        steps[batch.appended.filled <= 1] = 0
     return steps
 
 

@@ -9,16 +9,13 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from stream_detector.errors import InputDataError
-from stream_detector.missing_values import forward_fill
-from stream_detector.readings import BoolArray, Float64Array
-from stream_detector.tables.dataset import Dataset
+from stream_detector.readings import BoolArray, Float32Array
 
 _LONGEST = 1000
 _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
@@ -70,17 +67,12 @@ class Condition:
         """Return the features in it, in order. Raises ValueError if it has anything else than a condition may have."""
         return tuple(dict.fromkeys(_names(self.tree, self.quoted)))
 
-    def holds(self, dataset: Dataset) -> BoolArray:
-        """Return the rows [N] in which it holds, in order of time within each sensor.
-
-        A missing value counts as the sensor's last one; before the first one the condition does not hold. Raises InputDataError
-        if the dataset lacks a feature.
-        """
-        columns = {name: _known(dataset, name) for name in self.features()}
-        known = np.all([~np.isnan(column) for column in columns.values()], axis=0)
+    def holds(self, columns: Mapping[str, Float32Array]) -> BoolArray:
+        """Return where it holds, by the values [N] of its features; nowhere where one of them is missing."""
+        known = np.all([~np.isnan(columns[name]) for name in self.features()], axis=0)
         with np.errstate(all="ignore"):
             found = _evaluated(self.tree, self.quoted, columns)
-        return np.asarray(np.broadcast_to(found, len(dataset)) & known, np.bool_)
+        return np.asarray(np.broadcast_to(found, known.shape) & known, np.bool_)
 
 
 def _is_truth(node: ast.expr) -> bool:
@@ -127,7 +119,7 @@ def _parts(node: ast.expr) -> list[ast.expr] | None:
     return None
 
 
-def _evaluated(node: ast.expr, quoted: tuple[str, ...], columns: dict[str, Float64Array]) -> Any:  # noqa: ANN401 - array or number
+def _evaluated(node: ast.expr, quoted: tuple[str, ...], columns: Mapping[str, Float32Array]) -> Any:  # noqa: ANN401 - array or number
     if (name := _name(node, quoted)) is not None:
         return float(name == "true") if name in ("true", "false") else columns[name]
     if isinstance(node, ast.Constant):
@@ -149,19 +141,3 @@ def _evaluated(node: ast.expr, quoted: tuple[str, ...], columns: dict[str, Float
     assert isinstance(node, ast.Compare)
     pairs = zip(node.ops, parts[:-1], parts[1:], strict=True)
     return np.logical_and.reduce(np.broadcast_arrays(*(_COMPARISONS[type(op)](one, other) for op, one, other in pairs)))
-
-
-def _known(dataset: Dataset, name: str) -> Float64Array:
-    """Return a feature [N] in which a missing value is the sensor's last one. Raises InputDataError."""
-    if name not in dataset.features:
-        msg = f"--only-while names {name!r}, which is no feature (features: {', '.join(dataset.features)})"
-        raise InputDataError(msg)
-    column = dataset.column(name)
-    order = np.argsort(dataset.codes, kind="stable")
-    filled = np.empty(len(column))
-    ordered = column[order]
-    bounds = np.flatnonzero(np.diff(dataset.codes[order], prepend=-1))
-    for start, stop in zip(bounds.tolist(), np.append(bounds[1:], len(order)).tolist(), strict=True):
-        part = ordered[start:stop]
-        filled[order[start:stop]] = forward_fill(part, ~np.isnan(part))
-    return filled
