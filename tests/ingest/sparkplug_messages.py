@@ -38,6 +38,7 @@ def metric(
     at_ms: int = 0,
     says_type: bool = True,
     is_historical: bool = False,
+    quality: int | None = None,
 ) -> bytes:
     """Return a metric; a value of None is null. Signed numbers become their two's complement, as Sparkplug has it."""
     parts = [counted(1, name.encode())] if name else []
@@ -45,6 +46,9 @@ def metric(
     parts += [whole(3, at_ms)] if at_ms else []
     parts += [whole(4, datatype)] if says_type else []
     parts += [whole(5, 1)] if is_historical else []
+    if quality is not None:
+        value_of = counted(2, whole(1, INT32) + whole(3, quality))
+        parts.append(counted(9, counted(1, b"engUnit") + counted(2, whole(2, 1)) + counted(1, b"Quality") + value_of))
     field = _FIELDS.get(datatype, 10)
     if value is None:
         parts.append(whole(7, 1))

@@ -94,6 +94,7 @@ METRICS = st.builds(
     alias=st.none() | st.integers(0, 3) | st.just(2**64 - 1),
     datatype=st.sampled_from((INT8, INT16, INT32, INT64, BOOLEAN, 12, 0, 16, 19, 99)),
     at_ms=st.sampled_from((0, 1, 1_795_417_920_000, 2**64 - 1)),
+    quality=st.none() | st.integers(0, 600),
 )
 KINDS = st.sampled_from(("NBIRTH", "NDATA", "NDEATH", "DBIRTH", "DDATA", "DDEATH", "NCMD"))
 PAYLOADS = st.builds(payload, st.lists(METRICS, max_size=4), seq=st.none() | st.integers(0, 300))

@@ -97,6 +97,12 @@ def test_values_that_are_no_numbers_are_there_and_unusable() -> None:
     assert (lost.feature, lost.reason) == ("a", "wrong_type")
 
 
+@pytest.mark.parametrize(("quality", "value"), [(192, 5.0), (0, "Bad: quality 0"), (500, "Bad: quality 500")])
+def test_a_value_of_bad_or_stale_quality_is_missing(quality: int, value: object) -> None:
+    record = message("north/NDATA/press", [metric("a", 5.0, quality=quality)])
+    assert read(SparkplugShape(), record) == [(NODE, START_MS, {"a": value})]
+
+
 def test_aliases_are_resolved_by_the_births_of_their_node_and_device() -> None:
     shape = born()
     assert read(shape, message("north/NDATA/press", [metric(value=2.5, alias=1)], offset=2)) == [(NODE, START_MS, {"Fan": 2.5})]

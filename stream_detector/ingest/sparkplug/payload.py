@@ -12,12 +12,14 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from stream_detector.ingest.document import RejectionError
+from stream_detector.ingest.quality import bad_value
 
 #: Numbers of google.protobuf.FieldDescriptorProto.Type.
 _DOUBLE, _FLOAT, _UINT64, _BOOL, _MESSAGE, _BYTES, _UINT32 = 1, 2, 4, 8, 11, 12, 13
 _OPTIONAL, _REPEATED = 1, 3
+_REPEATED_BYTES = -_BYTES
 _PACKAGE = "stream_detector.sparkplug"
-#: Message -> fields: name, number, type; a message's name as type: a list of these.
+#: Message -> fields: name, number, type; a message's name as type: a list of these; a negative type: a list.
 _MESSAGES: Mapping[str, tuple[tuple[str, int, int | str], ...]] = MappingProxyType(
     {
         "Payload": (("timestamp", 1, _UINT64), ("metrics", 2, "Metric"), ("seq", 3, _UINT64)),
@@ -28,7 +30,7 @@ _MESSAGES: Mapping[str, tuple[tuple[str, int, int | str], ...]] = MappingProxyTy
             ("datatype", 4, _UINT32),
             ("is_historical", 5, _BOOL),
             ("is_null", 7, _BOOL),
-            ("properties", 9, _BYTES),
+            ("properties", 9, "PropertySet"),
             ("int_value", 10, _UINT32),
             ("long_value", 11, _UINT64),
             ("float_value", 12, _FLOAT),
@@ -39,8 +41,14 @@ _MESSAGES: Mapping[str, tuple[tuple[str, int, int | str], ...]] = MappingProxyTy
             ("dataset_value", 17, _BYTES),
             ("template_value", 18, _BYTES),
         ),
+        "PropertySet": (("keys", 1, _REPEATED_BYTES), ("values", 2, "PropertyValue")),
+        "PropertyValue": (("is_null", 2, _BOOL), ("int_value", 3, _UINT32), ("long_value", 4, _UINT64)),
     }
 )
+#: Fields of which a message has one only, though their type is a message.
+_SINGLE = ("properties",)
+#: The property that says how good a value is: 192 good, 0 bad, 500 stale.
+_QUALITY, _GOOD = "Quality", 192
 #: Numbers from here on are those of the value, of which a metric has one.
 _FIRST_VALUE = 10
 #: Data types of signed whole numbers, which are in unsigned fields, and their bits.
@@ -58,11 +66,14 @@ class Metric(NamedTuple):
     datatype: int  # 0: it was not sent
     kind: str  # the field that has the value; empty: null
     raw: Any
+    quality: int | None = None  # a property; None: it was not sent
 
     def value(self, datatype: int) -> object:
         """Return the value by its own data type, or else by this one, as JSON could hold it; None: missing."""
         if not self.kind:
             return None
+        if self.quality not in (None, _GOOD):
+            return bad_value(self.quality)
         datatype = self.datatype or datatype
         if self.kind in ("int_value", "long_value"):
             return _whole(self.raw, datatype, 32 if self.kind == "int_value" else 64)
@@ -118,7 +129,16 @@ def _metric(message: Any) -> Metric:  # noqa: ANN401 - the class is made at run 
         message.datatype,
         kind or "",
         getattr(message, kind) if kind else None,
+        _quality(message.properties) if message.HasField("properties") else None,
     )
+
+
+def _quality(properties: Any) -> int | None:  # noqa: ANN401 - the class is made at run time
+    """Return the quality that stands beside a value."""
+    for key, value in zip(properties.keys, properties.values, strict=False):
+        if key == _QUALITY.encode() and not value.is_null:
+            return int(value.int_value if value.HasField("int_value") else value.long_value)
+    return None
 
 
 def _payload_class() -> Callable[[], Any]:
@@ -132,8 +152,9 @@ def _payload_class() -> Callable[[], Any]:
         message.oneof_decl.add(name="value")
         for name, number, kind in fields:
             inner = f".{_PACKAGE}.{kind}" if isinstance(kind, str) else None
-            field = message.field.add(name=name, number=number, label=_REPEATED if inner else _OPTIONAL, type_name=inner)
-            field.MergeFrom(type(field)(type=_MESSAGE if inner else kind))  # type: ignore[arg-type]  # the stubs want another
+            is_list = (inner and name not in _SINGLE) or (isinstance(kind, int) and kind < 0)
+            field = message.field.add(name=name, number=number, label=_REPEATED if is_list else _OPTIONAL, type_name=inner)
+            field.MergeFrom(type(field)(type=_MESSAGE if isinstance(kind, str) else abs(kind)))  # type: ignore[arg-type]  # the stubs want another
             if message_name == "Metric" and number >= _FIRST_VALUE:
                 field.oneof_index = 0
         if message_name != "Metric":
