@@ -167,12 +167,7 @@ def _at_interval(series: _Series, every: int, hold: int, notes: list[str], *, ch
         has_value = ~np.isnan(block).all(axis=1)
         parts.append((code, grid[has_value], block[has_value]))
     joined = _stacked(series.reports.features, parts)
-    how = ("chosen from the data; --every names another", "chosen from the data; --hold names another")
-    every_why, hold_why = (f" ({why})" if is_chosen else "" for why, is_chosen in zip(how, chosen, strict=True))
-    facts = {
-        "rows": f"one every {duration(every / 1000)}{every_why}, each with the last value of each tag",
-        "hold": f"a value counts for {duration(hold / 1000)}{hold_why}; after that it is missing",
-    }
+    facts = _facts_of_interval(every, hold, chosen)
     notes.append(f"held: {held / max(1, filled):.0%} of the values are from an earlier row, for the tag did not report again")
     if unused:
         notes.append(
@@ -184,6 +179,15 @@ def _at_interval(series: _Series, every: int, hold: int, notes: list[str], *, ch
 
 def _option(ms: int) -> str:
     return f"{ms}ms" if ms % 1000 else f"{ms // 1000}s"
+
+
+def _facts_of_interval(every: int, hold: int, chosen: tuple[bool, bool]) -> dict[str, str]:
+    every_why = " (chosen from the data; --every names another)" if chosen[0] else ""
+    hold_why = " (chosen from the data; --hold names another)" if chosen[1] else ""
+    return {
+        "rows": f"one every {duration(every / 1000)}{every_why}, each with the last value of each tag",
+        "hold": f"a value counts for {duration(hold / 1000)}{hold_why}; after that it is missing",
+    }
 
 
 def _held(grid: Int64Array, times: Int64Array, values: Float64Array, every: int, hold: int) -> tuple[Float64Array, BoolArray]:

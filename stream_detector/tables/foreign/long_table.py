@@ -60,9 +60,8 @@ def long_values(source: Source, raw: pa.Table, roles: Roles, understood: Underst
     values, is_text = read.values, word_codes >= 0
     if columns.quality:
         is_good, how = _quality(source, raw.column(columns.quality), columns.quality, options.good_quality)
-        bad = int((~is_good & ~np.isnan(values)).sum())
+        understood.notes.append(_note_on_bad(columns.quality, how, int((~is_good & ~np.isnan(values)).sum())))
         values = np.where(is_good, values, np.nan)
-        understood.notes.append(f"quality: column {columns.quality} ({how}); {bad:,} values of bad quality are missing")
     unread = [
         name
         for name in raw.column_names
@@ -75,6 +74,10 @@ def long_values(source: Source, raw: pa.Table, roles: Roles, understood: Underst
     unusable = [*read.unusable, *_texts(words, np.where(kept, word_codes, -1))]
     lost = Cells(source.name, names, tags, sensor_codes, tag_codes).lost(unusable)
     return Values(names, tuple(tags), sensor_codes[kept], tag_codes[kept], times_ms[kept], values[kept], lost)
+
+
+def _note_on_bad(column: str, how: str, count: int) -> str:
+    return f"quality: column {column} ({how}); {count:,} values of bad quality are missing"
 
 
 def _quality(source: Source, column: pa.ChunkedArray, name: str, good_codes: tuple[str, ...]) -> tuple[BoolArray, str]:

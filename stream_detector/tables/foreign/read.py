@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,22 +59,7 @@ def read_files(
     column.
     """
     wanted = Wanted(ignore, features if features is None else (*features, *beside), parsing, options)
-    tables: list[Table] = []
-    values: list[Values] = []
-    understood: list[Understood] = []
-    for source in find_sources(paths):
-        part, about = _read_one(source, wanted)
-        understood.append(about)
-        if isinstance(part, Table) and (options.every_ms or options.hold_ms):
-            values.append(values_of_wide(part))
-        elif isinstance(part, Table):
-            tables.append(part)
-        else:
-            values.append(part)
-    if values and tables:
-        where = tables[0].path
-        msg = f"{where} has a column for each feature, other files a row for each value: read them apart, or name --every"
-        raise InputDataError(msg)
+    tables, values, understood = _read_each(find_sources(paths), wanted)
     joined = None
     if values:
         table, joined = _join(values, wanted, understood)
@@ -99,6 +84,27 @@ def _read_one(source: Source, wanted: Wanted) -> tuple[Table | Values, Understoo
         return _read_foreign(source, wanted)
     except InputDataError as error:
         raise (error if own_error is None or _names_a_cure(error) else own_error) from None
+
+
+def _read_each(sources: Iterable[Source], wanted: Wanted) -> tuple[list[Table], list[Values], list[Understood]]:
+    """Read files as tables, or as values to be joined into rows: all of them as the same. Raises InputDataError."""
+    tables: list[Table] = []
+    values: list[Values] = []
+    understood: list[Understood] = []
+    for source in sources:
+        part, about = _read_one(source, wanted)
+        understood.append(about)
+        if not isinstance(part, Table):
+            values.append(part)
+        elif wanted.options.every_ms or wanted.options.hold_ms:
+            values.append(values_of_wide(part))
+        else:
+            tables.append(part)
+    if values and tables:
+        where = tables[0].path
+        msg = f"{where} has a column for each feature, other files a row for each value: read them apart, or name --every"
+        raise InputDataError(msg)
+    return tables, values, understood
 
 
 def _present(tables: Sequence[Table], names: Sequence[str]) -> list[str]:
