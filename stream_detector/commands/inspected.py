@@ -139,7 +139,7 @@ class KafkaLook:
             check_hidden(kafka, kafka.input_topic)
         described, committed = self._group.describe(), self._group.committed()
         ends = self._input.ends_of(numbers) if numbers else {}
-        recent = self._input.positions_at(numbers, self.clock_ms() - round(1000 * RECENT_SECONDS))
+        recent = self._input.positions_at(numbers, max(0, self.clock_ms() - round(1000 * RECENT_SECONDS)))
         self.notes = {number: Note(one.position, one.note) for number, one in committed.items()}
         partitions = tuple(
             [PartitionProgress(number, ends[number], self.notes.get(number), recent[number]) for number in numbers]
