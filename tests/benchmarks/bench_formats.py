@@ -21,6 +21,7 @@ from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.input_settings import InputSettings
 from tests.ingest.foreign import Foreign, read
 from tests.ingest.preset_pages import SAMPLES
+from tests.ingest.sparkplug_messages import DOUBLE, INT32, START_MS, message, metric
 
 RECORDS, ROUNDS = 1024, 41
 FEATURES = ("temp", "rpm", "Temp", "Pressure", "Rpm")
@@ -82,6 +83,35 @@ def tasks_of(settings: dict[str, Any], document: object) -> tuple[Task, Task, in
     return (shaped.decode, batch(text)), (JsonDecoder(FEATURES, LIMITS).decode, records), *counts
 
 
+def sparkplug_tasks() -> tuple[Task, Task, int, int]:
+    """Return how data of a device are decoded that have aliases for 4 doubles and an integer, and so on as in tasks_of."""
+    names = [f"Motor/{number}" for number in range(5)]
+    birth = message("north/DBIRTH/press/motor", [metric(name, 20.0, alias=alias) for alias, name in enumerate(names)])
+    sent = [_values(names, number) for number in range(RECORDS)]
+    records = [
+        message(
+            "north/DDATA/press/motor",
+            [
+                metric(value=value, alias=alias, datatype=INT32 if isinstance(value, int) else DOUBLE)
+                for alias, value in enumerate(values.values())
+            ],
+            offset=number + 1,
+            seq=number % 256,
+        )
+        for number, values in enumerate(sent)
+    ]
+    foreign = [Foreign(one.value or b"", one.key, one.headers, offset=one.offset) for one in (birth, *records)]
+    shaped = ShapedDecoder(names, LIMITS, input_reader(InputSettings(preset="sparkplug")))
+    shaped.decode(foreign[:1])
+    native = [json.dumps({"sensor_id": "north/press/motor", "timestamp": START_MS, "values": values}) for values in sent]
+    natives = [Foreign(text.encode(), offset=number) for number, text in enumerate(native)]
+    return (shaped.decode, foreign[1:]), (JsonDecoder(names, LIMITS).decode, natives), 1, len(names)
+
+
+def _values(names: Sequence[str], number: int) -> dict[str, float]:
+    return {name: 20.5 + place + number / 100 if place < 4 else 1000 + number for place, name in enumerate(names)}
+
+
 def seconds(task: Task) -> float:
     """Return the CPU seconds of a task."""
     run, records = task
@@ -93,6 +123,7 @@ def seconds(task: Task) -> float:
 def costs(rounds: int = ROUNDS) -> Mapping[str, Cost]:
     """Measure all presets and mappings."""
     tasks = {name: tasks_of(settings, document) for name, settings, document in settings_and_documents()}
+    tasks["sparkplug"] = sparkplug_tasks()
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in tasks}
     for _ in range(rounds):
         for name, (shaped, native, _, _) in tasks.items():

@@ -32,6 +32,8 @@ class Birth:
     session: int  # the number of the connection (bdSeq); NO_SESSION: it says none
     names: Mapping[int, str]  # by alias
     types: Mapping[str, int]  # data type by name
+    #: By alias, names of what is measured: plain.py fills it once and reads each message by it.
+    measured: dict[int, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 NOT_BORN = Birth(-1, NO_SESSION, {}, {})
@@ -158,7 +160,10 @@ class Births:
         of.births, of.devices, of.unsaved, of.known_to = {}, {}, {}, None
 
     def _of(self, partition: int) -> _Partition:
-        return self._partitions.setdefault(partition, _Partition())
+        of = self._partitions.get(partition)
+        if of is None:
+            of = self._partitions[partition] = _Partition()
+        return of
 
     @staticmethod
     def _join(of: _Partition, sensor: str) -> None:
@@ -179,6 +184,8 @@ def _offset(birth: Birth) -> int:
 
 
 def _newest(births: Sequence[Birth], offset: int) -> Birth:
+    if births and births[-1].offset <= offset:
+        return births[-1]
     at = bisect_right(births, offset, key=_offset)
     return births[at - 1] if at else NOT_BORN
 

@@ -47,13 +47,14 @@ _MESSAGES: Mapping[str, tuple[tuple[str, int, int | str], ...]] = MappingProxyTy
 )
 #: Fields of which a message has one only, though their type is a message.
 _SINGLE = ("properties",)
+_NO_DEFAULTS: Mapping[str, str] = MappingProxyType({})
 #: The property that says how good a value is: 192 good, 0 bad, 500 stale.
 _QUALITY, _GOOD = "Quality", 192
 #: Numbers from here on are those of the value, of which a metric has one.
 _FIRST_VALUE = 10
 #: Data types of signed whole numbers, which are in unsigned fields, and their bits.
 _SIGNED: Mapping[int, int] = MappingProxyType({1: 8, 2: 16, 3: 32, 4: 64})
-_BOOLEAN = 11
+BOOLEAN = 11
 _NOT_PLAIN = ("bytes_value", "dataset_value", "template_value")
 
 
@@ -76,14 +77,15 @@ class Metric(NamedTuple):
             return bad_value(self.quality)
         datatype = self.datatype or datatype
         if self.kind in ("int_value", "long_value"):
-            return _whole(self.raw, datatype, 32 if self.kind == "int_value" else 64)
+            return whole(self.raw, datatype, 32 if self.kind == "int_value" else 64)
         if self.kind == "string_value":
             return self.raw.decode(errors="replace")
         return {self.kind.removesuffix("_value"): len(self.raw)} if self.kind in _NOT_PLAIN else self.raw
 
 
-def _whole(raw: int, datatype: int, bits: int) -> object:
-    if datatype == _BOOLEAN:
+def whole(raw: int, datatype: int, bits: int) -> int | bool:
+    """Return the number that an unsigned field of 32 or 64 bits means by its data type."""
+    if datatype == BOOLEAN:
         return bool(raw)
     bits = min(bits, _SIGNED.get(datatype, 0))
     if not bits:
@@ -106,7 +108,7 @@ def payload_reader() -> Callable[[bytes], SparkplugPayload]:
     """Return what reads messages; it raises RejectionError for other bytes. Raises ImportError without the package protobuf."""
     from google.protobuf.message import DecodeError
 
-    message_class = _payload_class()
+    message_class = payload_class()
 
     def read(data: bytes) -> SparkplugPayload:
         message = message_class()
@@ -141,7 +143,11 @@ def _quality(properties: Any) -> int | None:  # noqa: ANN401 - the class is made
     return None
 
 
-def _payload_class() -> Callable[[], Any]:
+def payload_class(defaults: Mapping[str, str] = _NO_DEFAULTS, *, has_packed_properties: bool = False) -> Any:  # noqa: ANN401 - it is made at run time
+    """Return the class of the message. `defaults` are values of fields that were not sent, by name.
+
+    With packed properties, a metric's are bytes: one may see that there are none without an object for them.
+    """
     from google.protobuf.descriptor_pb2 import FileDescriptorProto
     from google.protobuf.descriptor_pool import DescriptorPool
     from google.protobuf.message_factory import GetMessageClass
@@ -150,11 +156,14 @@ def _payload_class() -> Callable[[], Any]:
     for message_name, fields in _MESSAGES.items():
         message = file.message_type.add(name=message_name)
         message.oneof_decl.add(name="value")
-        for name, number, kind in fields:
+        for name, number, sent in fields:
+            kind = _BYTES if has_packed_properties and name in _SINGLE else sent
             inner = f".{_PACKAGE}.{kind}" if isinstance(kind, str) else None
             is_list = (inner and name not in _SINGLE) or (isinstance(kind, int) and kind < 0)
             field = message.field.add(name=name, number=number, label=_REPEATED if is_list else _OPTIONAL, type_name=inner)
             field.MergeFrom(type(field)(type=_MESSAGE if isinstance(kind, str) else abs(kind)))  # type: ignore[arg-type]  # the stubs want another
+            if name in defaults:
+                field.default_value = defaults[name]
             if message_name == "Metric" and number >= _FIRST_VALUE:
                 field.oneof_index = 0
         if message_name != "Metric":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from stream_detector.ingest.document import RejectionError
@@ -40,11 +40,11 @@ class SparkplugTopic:
     kind: str  # NBIRTH, NDATA, NDEATH, DBIRTH, DDATA, DDEATH, or one that is ignored
     node: str  # GROUP/NODE
     device: str  # empty: the node itself
+    sensor: str = field(init=False)  # GROUP/NODE or GROUP/NODE/DEVICE
 
-    @property
-    def sensor(self) -> str:
-        """The sensor's name: GROUP/NODE or GROUP/NODE/DEVICE."""
-        return f"{self.node}/{self.device}" if self.device else self.node
+    def __post_init__(self) -> None:
+        """Set the sensor's name once, because each message asks for it."""
+        object.__setattr__(self, "sensor", f"{self.node}/{self.device}" if self.device else self.node)
 
     @property
     def is_ignored(self) -> bool:
@@ -62,18 +62,30 @@ def topic_finder(source: Source | None = None) -> Callable[[Record], SparkplugTo
     """Return what finds the topic of a record's message, at a source or where bridges put it. It raises RejectionError."""
 
     def find(record: Record) -> SparkplugTopic:
-        for text in _texts(record) if source is None else _at(source, record):
+        for text in (record.topic,) if source is None else _at(source, record):
             topic = parse_topic(text)
             if topic is not None:
                 return topic
         raise RejectionError("sensor_missing", _nowhere(record, is_given=source is not None))
 
-    return find
+    def find_where_bridges_put_it(record: Record) -> SparkplugTopic:
+        for _, content in record.headers:
+            if content and (topic := _parse_bytes(content)) is not None:
+                return topic
+        if record.key and (topic := _parse_bytes(record.key)) is not None:
+            return topic
+        return find(record)
+
+    return find_where_bridges_put_it if source is None else find
 
 
 @lru_cache(maxsize=65_536)
 def parse_topic(text: str) -> SparkplugTopic | None:
     """Return the topic that a text is or holds; None if there is none."""
+    return _parsed(text)
+
+
+def _parsed(text: str) -> SparkplugTopic | None:
     found = _WITH_SLASHES.search(text)
     if found is not None:
         group, kind, node, device = found.groups()
@@ -93,14 +105,13 @@ def _at(source: Source, record: Record) -> Iterator[str]:
         yield found[:_LONGEST]
 
 
-def _texts(record: Record) -> Iterator[str]:
-    """Yield where a bridge may have put the topic: the headers, the key, the Kafka topic."""
-    for _, content in record.headers:
-        if content and len(content) <= _LONGEST:
-            yield content.decode(errors="replace")
-    if record.key and len(record.key) <= _LONGEST:
-        yield record.key.decode(errors="replace")
-    yield record.topic
+def _parse_bytes(content: bytes) -> SparkplugTopic | None:
+    return _remembered(content) if len(content) <= _LONGEST else None
+
+
+@lru_cache(maxsize=65_536)
+def _remembered(content: bytes) -> SparkplugTopic | None:
+    return _parsed(content.decode(errors="replace"))
 
 
 def _nowhere(record: Record, *, is_given: bool) -> str:
