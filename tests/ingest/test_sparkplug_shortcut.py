@@ -129,19 +129,20 @@ ALIASED = Birth(0, NO_SESSION, {1: "Temp", 2: "bdSeq"}, {"Temp": DOUBLE})
         metric("Count", 2**63, datatype=UINT64),
         metric("On", value=False, datatype=BOOLEAN),
         metric("Temp", 2.5, datatype=FLOAT),
+        metric("Temp", None),
     ],
 )
 def test_usual_metrics_go_by_the_shortcut(one: bytes) -> None:
     plain = plain_reader()(payload([one], seq=3), ALIASED)
     assert plain is not None
-    assert plain.seq == 3
-    assert [len(row) for row in plain.rows.values()] == [1]
+    seq, rows = plain
+    assert (seq, [len(row) for row in rows.values()]) == (3, [1])
 
 
 @pytest.mark.parametrize(
     "one",
     [
-        metric("a", None),
+        metric("a", None, datatype=DATETIME),
         metric("a", 5.0, quality=192),
         metric("a", "auto", datatype=STRING),
         metric("a", START_MS, datatype=DATETIME),

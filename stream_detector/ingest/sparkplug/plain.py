@@ -1,4 +1,4 @@
-"""Reads most messages of data in half the time: known names or aliases, numbers, no property, nothing null.
+"""Reads most messages of data in half the time: known names or aliases, numbers or null, no property.
 
 What it reads is what payload.py and shape.py read; where it is not sure, it says so, and they read the message in full.
 An object of the library costs much, and so does asking it which fields were sent. So a field that was not sent has here
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from math import nan
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from stream_detector.ingest.sparkplug.births import Birth
 from stream_detector.ingest.sparkplug.names import is_measurement
@@ -29,16 +29,13 @@ _NOT_SENT: Mapping[str, str] = MappingProxyType(
         "double_value": "nan",
     }
 )
-_FLOAT, _DOUBLE = 9, 10
+_FLOAT, _DOUBLE, _DATETIME = 9, 10, 13
 _WHOLE = range(1, 9)  # data types of whole numbers
 _ALIKE = 128  # whole numbers below are the same in all data types
 
 
-class Plain(NamedTuple):
-    """What a plain message holds."""
-
-    seq: int  # no number of a message if it was not sent
-    rows: Mapping[int, Mapping[str, object]]  # values by name, by milliseconds since 1970; 0: no time was sent
+#: The number of a plain message, which is none if it was not sent, and its values by name, by milliseconds since 1970; 0: none.
+Plain = tuple[int, Mapping[int, Mapping[str, object]]]
 
 
 @cache
@@ -57,7 +54,7 @@ def plain_reader() -> Callable[[bytes, Birth], Plain | None]:
         except DecodeError:
             return None
         rows = _rows(message, birth.measured or _measured(birth), birth.types)
-        return Plain(message.seq, rows) if rows else None
+        return (message.seq, rows) if rows else None
 
     return read
 
@@ -69,10 +66,12 @@ def _rows(message: Any, names: Mapping[int, str], types: Mapping[str, int]) -> d
     for metric in message.metrics:
         sent = metric.name
         name = _name(sent) if sent else names.get(metric.alias)
-        if not name or metric.is_null or metric.properties:
+        if not name or metric.properties:
             return None
         datatype = metric.datatype or types.get(name, 0)
-        if datatype == _DOUBLE:
+        if metric.is_null:
+            value = nan if datatype == _DATETIME else None
+        elif datatype == _DOUBLE:
             value = metric.double_value
         elif datatype == _FLOAT:
             value = metric.float_value

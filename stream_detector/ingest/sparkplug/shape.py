@@ -120,7 +120,8 @@ class SparkplugShape:
             return None
         seq, rows = plain
         self._follow(record, topic, seq)
-        return [RawReading(topic.sensor, time or None, rows[time]) for time in sorted(rows)]
+        sensor = topic.sensor
+        return [RawReading(sensor, time or None, rows[time]) for time in (rows if len(rows) == 1 else sorted(rows))]
 
     def _follow(self, record: Record, topic: SparkplugTopic, seq: int | None) -> None:
         if topic.kind == "NDEATH":
