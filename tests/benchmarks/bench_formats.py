@@ -83,8 +83,11 @@ def tasks_of(settings: dict[str, Any], document: object) -> tuple[Task, Task, in
     return (shaped.decode, batch(text)), (JsonDecoder(FEATURES, LIMITS).decode, records), *counts
 
 
-def sparkplug_tasks() -> tuple[Task, Task, int, int]:
-    """Return how data of a device are decoded that have aliases for 4 doubles and an integer, and so on as in tasks_of."""
+def sparkplug_tasks(quality: int | None = None) -> tuple[Task, Task, int, int]:
+    """Return how data of a device are decoded that have aliases for 4 doubles and an integer, and so on as in tasks_of.
+
+    Each metric has this quality, or none.
+    """
     names = [f"Motor/{number}" for number in range(5)]
     birth = message("north/DBIRTH/press/motor", [metric(name, 20.0, alias=alias) for alias, name in enumerate(names)])
     sent = [_values(names, number) for number in range(RECORDS)]
@@ -92,7 +95,7 @@ def sparkplug_tasks() -> tuple[Task, Task, int, int]:
         message(
             "north/DDATA/press/motor",
             [
-                metric(value=value, alias=alias, datatype=INT32 if isinstance(value, int) else DOUBLE)
+                metric(value=value, alias=alias, datatype=INT32 if isinstance(value, int) else DOUBLE, quality=quality)
                 for alias, value in enumerate(values.values())
             ],
             offset=number + 1,
@@ -124,6 +127,7 @@ def costs(rounds: int = ROUNDS) -> Mapping[str, Cost]:
     """Measure all presets and mappings."""
     tasks = {name: tasks_of(settings, document) for name, settings, document in settings_and_documents()}
     tasks["sparkplug"] = sparkplug_tasks()
+    tasks["sparkplug, qualities"] = sparkplug_tasks(quality=192)
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in tasks}
     for _ in range(rounds):
         for name, (shaped, native, _, _) in tasks.items():
