@@ -34,6 +34,7 @@ from stream_detector.pipeline.step_report import StepReport
 from stream_detector.rekey.engine import EARLIEST, LATEST, Report, committed_of_all
 from stream_detector.rekey.loop import run_loop
 from stream_detector.service.log_monitors import RejectedReadingsLog
+from stream_detector.service.lost_values_log import LostValuesLog
 from stream_detector.service.signals import stop_requested
 from stream_detector.settings.schema import Settings
 from stream_detector.timestamps import to_ms
@@ -132,6 +133,7 @@ class Teller:
         self._wait_seconds = 0.0
         self._totals, self._news = Totals(), Totals()
         self._rejected = RejectedReadingsLog(dead_letter_topic, self._began)
+        self._lost = LostValuesLog(self._began)
 
     def observe(self, report: Report) -> None:
         """Count a step; tell the news if it is time."""
@@ -139,6 +141,7 @@ class Teller:
         self._news.add(report)
         now = time.monotonic()
         self._rejected.observe(StepReport(dead_letters=report.dead_letters, example=report.example), now)
+        self._lost.observe(StepReport(tombstones=report.tombstones), now)
         if now - self._told_at >= self._wait_seconds:
             self._tell_news(now)
 
@@ -146,15 +149,18 @@ class Teller:
         """Tell what was not told yet."""
         now = time.monotonic()
         self._rejected.flush(now)
+        self._lost.flush(now)
         self._tell_news(now)
 
     def summary(self, route: Route) -> str:
         """Return what was done in all, in a sentence."""
         totals, seconds = self._totals, max(1e-3, time.monotonic() - self._began)
-        letters = f", {totals.dead_letters.total()} dead letters" if totals.dead_letters else ""
+        others = f", {totals.dead_letters.total()} dead letters" if totals.dead_letters else ""
+        others += f", {totals.tombstones} records without a value" if totals.tombstones else ""
+        others += f", {totals.excluded['record']} records without a reading" if totals.excluded["record"] else ""
         return (
             f"{totals.readings} readings of {totals.records} records of {route.from_topic} written to {route.to_topic} in "
-            f"{seconds:.1f} s ({totals.readings / seconds:.0f}/s){letters}; group {route.group_id} goes on from here"
+            f"{seconds:.1f} s ({totals.readings / seconds:.0f}/s){others}; group {route.group_id} goes on from here"
         )
 
     def _tell_news(self, now: float) -> None:

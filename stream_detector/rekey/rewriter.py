@@ -42,7 +42,7 @@ class Rewritten:
     messages: Sequence[Message]
     readings: int
     decoded: Decoded  # a row per record that was of the shape, without values
-    excluded: Counter[str]  # readings and values that settings leave out
+    excluded: Counter[str]  # readings and values that settings leave out, and records without any
 
 
 class Rewriter:
@@ -67,6 +67,7 @@ class Rewriter:
 
     def __call__(self, records: Sequence[Record]) -> Rewritten:
         """Rewrite records, whatever they contain."""
+        self._excluded = Counter()
         messages: list[Message] = []
         rejected: list[Rejected] = []
         usable: list[Record] = []
@@ -84,8 +85,7 @@ class Rewriter:
                 usable.append(record)
         targets = self._targets
         messages += (dead_letter(one, targets.dead_letter_topic, targets.max_value_bytes) for one in rejected)
-        excluded, self._excluded = self._excluded, Counter()
-        return Rewritten(messages, readings, Decoded(_rows(usable), rejected, tombstones), excluded)
+        return Rewritten(messages, readings, Decoded(_rows(usable), rejected, tombstones), self._excluded)
 
     def _messages(self, record: Record, size: int, rejected: list[Rejected]) -> list[Message]:
         """Return the readings of a record; if parts of it are none, add the record to `rejected`, once."""
@@ -97,6 +97,8 @@ class Rewriter:
             if self._nodes is not None:
                 return self._of_node(record, self._nodes)
             found = self._shape.read(record)
+            if not found:
+                self._excluded["record"] += 1
         except RejectionError as error:
             found = [error]
         wrong: list[RejectionError] = []

@@ -30,6 +30,7 @@ class News(msgspec.Struct):
 
     records: int
     readings: int
+    tombstones: int
     dead_letters: dict[str, int]
     excluded: dict[str, int]
     lost_records: int
@@ -104,6 +105,7 @@ class Companion:
         self._heard_at = self._clock()
         self.is_ready, self.lag = news.is_member, news.lag
         self._metrics.add("rekeyed_readings", news.readings)
+        self._metrics.add("tombstones", news.tombstones)
         self._metrics.add("lost_readings", news.lost_records)
         for reason, count in news.dead_letters.items():
             self._metrics.add("dead_letters", count, reason)

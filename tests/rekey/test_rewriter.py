@@ -13,8 +13,11 @@ from stream_detector.ingest.native_shape import NativeShape
 from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.ingest.record_shape import RawReading, RecordShape
 from stream_detector.ingest.selection import Selection
+from stream_detector.ingest.shaped_decoder import ShapedDecoder
 from stream_detector.readings import Record
 from stream_detector.rekey.rewriter import Rewriter, Targets
+from stream_detector.settings.input_reading import input_reader
+from stream_detector.settings.input_settings import InputSettings
 from tests.rekey.records import Rec
 
 TIME_MS = 1_767_300_000_000
@@ -61,7 +64,20 @@ def test_a_record_with_several_readings_becomes_several_records_in_its_order() -
     assert dict(letter.headers)["stream_detector.offset"] == b"7"
     assert rewritten.readings == 2
     assert rewritten.decoded.tombstones == {0: 1}
+    assert rewritten.excluded["record"] == 1
     assert rewritten.decoded.readings.offsets.tolist() == [5, 6]
+
+
+def test_empty_values_and_lists_without_a_reading_are_counted_as_in_run_and_leave_no_dead_letter() -> None:
+    reader = input_reader(InputSettings(preset="flat"))
+    records = [Rec(b"", 0), Rec(b"[]", 1), Rec(None, 2), Rec(b" [ ] ", 3)]
+
+    rewritten = Rewriter(reader, InputLimits(), TARGETS)(records)
+    decoded = ShapedDecoder(("x",), InputLimits(), reader).decode(records)
+
+    assert rewritten.messages == []
+    assert rewritten.decoded.tombstones == decoded.tombstones == {0: 2}
+    assert rewritten.excluded == decoded.excluded[0] == {"record": 2}
 
 
 @pytest.mark.parametrize(

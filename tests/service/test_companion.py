@@ -17,6 +17,7 @@ from tests.integration.topics import until
 NEWS = {
     "records": 5,
     "readings": 4,
+    "tombstones": 6,
     "dead_letters": {"not_json": 1},
     "excluded": {"reading": 2},
     "lost_records": 0,
@@ -77,6 +78,7 @@ def test_reports_become_metrics_and_show_that_it_is_ready(start: Start, metrics:
     assert companion.lag == 7
     assert "stream_detector_rekeyed_readings_total 4.0" in page
     assert 'stream_detector_dead_letters_total{reason="not_json"} 1.0' in page
+    assert "stream_detector_tombstones_total 6.0" in page
     assert 'stream_detector_excluded_total{what="reading"} 2.0' in page
     assert "stream_detector_rekey_lag 7.0" in page
 
