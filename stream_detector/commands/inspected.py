@@ -13,7 +13,7 @@ from stream_detector.adapters.kafka.topic_tail import TopicTail
 from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.adapters.redis.client import checked_address
 from stream_detector.adapters.redis.store import RedisStore
-from stream_detector.assembly import budget_per_sensor_day, decision_rules, scale_config, silence_rules
+from stream_detector.assembly import budget_per_sensor_day, decision_rules, input_assembly, scale_config, silence_rules
 from stream_detector.commands.input_payload import reader_of
 from stream_detector.errors import ModelError, SettingsError, StreamDetectorError
 from stream_detector.ingest.input_reader import InputReader
@@ -75,6 +75,7 @@ def model_of(artifact: Artifact, settings: Settings) -> Model:
         rules=decision_rules(spec, calibration, settings.state, settings.alerts, settings.rules, healthy=healthy),
         scales=scale_config(spec, calibration, healthy, artifact.fleet.deviation),
         only_while=OnlyWhile.parse(spec.only_while, spec.features),
+        assembly=input_assembly(settings.input),
     )
 
 

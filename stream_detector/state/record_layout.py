@@ -203,6 +203,11 @@ def slots_of_layout(name: str) -> int:
     return int(slots[0]) if slots and slots[0].isdigit() else MEMBER_SLOTS
 
 
+def is_assembled_layout(name: str) -> bool:
+    """Return whether the records of a layout have a pending bucket."""
+    return _ASSEMBLED in name
+
+
 def new_records(
     count: int, window_length: int, features: int, members: int, counters: int = 0, *, assembles: bool = False
 ) -> Records:

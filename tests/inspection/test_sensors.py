@@ -7,15 +7,17 @@ from dataclasses import replace
 import pytest
 
 from stream_detector.detection.silence import PartitionSilence
+from stream_detector.inspection.judge import Judge
 from stream_detector.inspection.sensors import FILLING, IN_INCIDENT, LEARNING, READY, SILENT, SensorStatus, sensors_of
 from stream_detector.inspection.stored import Bounds, Note, look_through, metas_of, stored_names
 from stream_detector.ports import PartitionMeta, Updates
+from stream_detector.state.bucket_state import Assembly
 from stream_detector.state.partition_clock import FIRST_ACTIVE_MS, PartitionClock
-from stream_detector.state.record_layout import Records
+from stream_detector.state.record_layout import Records, layout_name, new_records
 from tests.fakes.memory_store import MemoryStore
 from tests.fakes.scorer import ChecksumScorer
 from tests.inspection.records import EPOCH, LAYOUT, SILENCES, detector, judge, model, readings, record, store_with, stored
-from tests.pipeline.replica_config import START_MS, ReplicaConfig
+from tests.pipeline.replica_config import MODEL, START_MS, ReplicaConfig
 
 CONFIG = ReplicaConfig()
 MODEL_TAG = CONFIG.model_tag
@@ -189,3 +191,27 @@ def test_an_empty_store_has_no_partitions_and_no_names() -> None:
     assert list(metas_of(store)) == [0]
     assert stored_names(store, metas_of(store), 10, lambda: 0.0, 1.0) == []
     assert LAYOUT == "9:3:8:a,b"
+
+
+def test_a_record_with_a_pending_bucket_is_read_by_the_layout_of_its_partition() -> None:
+    assembly = Assembly(bucket_ms=20_000, hold_ms=600_000)
+    layout = layout_name(MODEL.window_length, MODEL.features, len(MODEL.members), assembly=assembly)
+    assembled = new_records(1, MODEL.window_length, len(MODEL.features), len(MODEL.members), assembles=True)
+    for name, value in {"filled": 3, "count": 9, "last_time_ms": START_MS, "model": MODEL_TAG, "level_count": 50.0}.items():
+        assembled["header"][name] = value
+    of = Judge.of(layout, replace(model(CONFIG), assembly=assembly), SILENCES)
+    assert of is not None
+    assert of.model is not None
+
+    (found,), unreadable = sensors_of(0, stored({"a": assembled}), of, [])
+
+    assert (found.state, unreadable) == (READY, 0)
+
+
+def test_a_model_does_not_fit_records_that_are_assembled_in_another_way() -> None:
+    layout = layout_name(MODEL.window_length, MODEL.features, len(MODEL.members), assembly=Assembly(20_000, 600_000))
+
+    of = Judge.of(layout, model(CONFIG), SILENCES)
+
+    assert of is not None
+    assert of.model is None

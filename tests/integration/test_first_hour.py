@@ -21,7 +21,7 @@ import pytest
 from kafka import KafkaConsumer
 
 from stream_detector.settings.group import PREFIX
-from tests.integration.foreign_topics import FAULTY, FAULTY_FEATURE, Encode, Feed, avro, kepware, metrics, telegraf
+from tests.integration.foreign_topics import FAULTY, FAULTY_FEATURE, MACHINES, Encode, Feed, avro, kepware, metrics, telegraf
 from tests.integration.topics import until
 from tests.servers.processes import free_port
 
@@ -47,12 +47,22 @@ class Trial:
 
     def type(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a command, whose output goes to a file named by it."""
-        own = {"HTTP__PORT": self.port, "KAFKA__ALERTS_TOPIC": f"{self.name}.alerts", "KAFKA__DEAD_LETTER_TOPIC": self._dead}
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        environ |= {PREFIX + name: str(value) for name, value in own.items()}
         with self.output(arguments[0]).open("wb") as log:
             program = [sys.executable, "-m", "stream_detector", *arguments]
-            return subprocess.Popen(program, cwd=self.directory, env=environ, stdout=log, stderr=subprocess.STDOUT)
+            return subprocess.Popen(program, cwd=self.directory, env=self._environ(), stdout=log, stderr=subprocess.STDOUT)
+
+    def told(self, *arguments: str) -> dict[str, Any]:
+        """Run a command that looks, and return what it told."""
+        program = [sys.executable, "-m", "stream_detector", *arguments, "--json", "--config", "detector.toml"]
+        done = subprocess.run(program, cwd=self.directory, env=self._environ(), capture_output=True, timeout=120, check=False)
+        assert done.stdout, done.stderr.decode()
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def _environ(self) -> dict[str, str]:
+        own = {"HTTP__PORT": self.port, "KAFKA__ALERTS_TOPIC": f"{self.name}.alerts", "KAFKA__DEAD_LETTER_TOPIC": self._dead}
+        others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        return others | {PREFIX + name: str(value) for name, value in own.items()}
 
     def output(self, command: str) -> Path:
         """Return the file with what a command printed."""
@@ -90,6 +100,14 @@ class Trial:
         reading = {"auto_offset_reset": "earliest", "isolation_level": "read_committed", "consumer_timeout_ms": 1000}
         with closing(KafkaConsumer(topic, bootstrap_servers=self.brokers, **reading)) as consumer:
             return [record.value for record in consumer]
+
+
+def check_looks(trial: Trial) -> None:
+    """Check that `status` sees each machine, and `show` one of them with its score."""
+    sensors = trial.told("status")["sensors"]
+    assert (sensors["total"], sensors["unreadable"]) == (len(MACHINES), 0)
+    (faulty,) = [one["sensor_id"] for one in sensors["sensors"] if one["sensor_id"].endswith(FAULTY)]
+    assert trial.told("show", faulty)["score"] is not None
 
 
 @pytest.fixture
@@ -134,6 +152,7 @@ def test_init_and_run_alone_lead_from_a_foreign_topic_to_a_true_alert(
         learned = trial.seconds()
         time.sleep(HEALTHY_SECONDS)
         assert trial.events() == []
+        check_looks(trial)
         broken = trial.seconds()
         feed.break_machine()
         until(lambda: bool(trial.events()), ALERT_SECONDS)
