@@ -80,9 +80,11 @@ def _told(silence: Silence) -> str:
 def closed_change(readings: Readings, reading: int, silence: Silence) -> RuleChange:
     """Describe that a sensor speaks again, at a reading with this position in the batch.
 
-    An assembled reading is of before the silence, and complete only now: a silence does not end before it began.
+    An assembled reading may be of before the silence, and complete only now: the message that completed it ends the silence.
+    A silence does not end before it began.
     """
-    time_ms = max(int(readings.times_ms[reading]), silence.due_ms)
+    told_ms = readings.times_ms if readings.told_ms is None else np.maximum(readings.times_ms, readings.told_ms)
+    time_ms = max(int(told_ms[reading]), silence.due_ms)
     return RuleChange(
         type=SILENT,
         status=CLOSED,

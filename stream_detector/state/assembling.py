@@ -115,6 +115,7 @@ def _readings(
         times_ms=times_ms,
         values=values.astype(np.float32) if messages.values.dtype == np.float32 else values,
         stamps_ms=None if messages.stamps_ms is None else stamps_ms,
+        told_ms=messages.times_ms[completed_by],
     )
 
 
