@@ -30,6 +30,7 @@ from stream_detector.ingest.document import REASONS
 from stream_detector.logs import silence_kafka_client
 from stream_detector.readings import Header, Record
 from stream_detector.settings.kafka_settings import KafkaSettings
+from stream_detector.settings.schema import Settings
 from stream_detector.timestamps import to_ms
 
 #: Most records that --since shows.
@@ -52,11 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """List dead letters, or send them back. Every wait is bounded."""
-    settings = settings_of(arguments).kafka
+    whole = settings_of(arguments)
+    settings = whole.kafka
     silence_kafka_client()
     since_ms = to_ms(arguments.since) if isinstance(arguments.since, datetime) else None
     if arguments.action == "replay":
-        return _replay(settings, arguments, since_ms)
+        return _replay(whole, arguments, since_ms)
     if arguments.yes:
         msg = "--yes goes with replay: stream-detector dead-letters replay --yes"
         raise StreamDetectorError(msg)
@@ -158,13 +160,16 @@ def _show_each(letters: Sequence[DeadLetter], *, as_json: bool) -> None:
         _print(f"  {_printable(value_start(record.value or b''))}")
 
 
-def _replay(settings: KafkaSettings, arguments: argparse.Namespace, since_ms: int | None) -> int:
+def _replay(whole: Settings, arguments: argparse.Namespace, since_ms: int | None) -> int:
     from stream_detector.commands.dead_letters_replay import kept_since_ms, replay
+    from stream_detector.commands.rekey_engine import behind
 
     if arguments.last is not None or arguments.show:
         msg = "replay takes --reason and --since: --last and --show belong to the list"
         raise StreamDetectorError(msg)
-    chosen = choice(settings.input_topic, arguments.reason, since_ms, kept_since_ms(settings, int(1000 * time.time())))
+    settings, now_ms = whole.kafka, int(1000 * time.time())
+    topics = sorted({settings.input_topic, behind(whole).kafka.input_topic})
+    chosen = choice({topic: kept_since_ms(settings, topic, now_ms) for topic in topics}, arguments.reason, since_ms)
     tally = replay(settings, chosen, does_it=arguments.yes, sent=_progress)
     if arguments.json:
         _print(json.dumps(_tally_json(tally, done=arguments.yes)))
@@ -184,6 +189,7 @@ def _tally_json(tally: Tally, *, done: bool) -> dict[str, object]:
         "done": done,
         "sent": tally.fates["sent"],
         "by_reason": dict(tally.sent),
+        "by_topic": dict(tally.topics),
         "older_than_retention": tally.removed,
         "sent_before": tally.fates["sent before"],
         "older_than_since": tally.fates["older"],
@@ -195,11 +201,14 @@ def _tally_json(tally: Tally, *, done: bool) -> dict[str, object]:
 def _tally_lines(tally: Tally, settings: KafkaSettings, *, done: bool) -> list[str]:
     fates = tally.fates
     verb = "sent" if done else "would send"
-    lines = [f"{verb} {counted(fates['sent'], 'record')} back to {settings.input_topic}"]
+    topics = sorted(tally.topics) or [settings.input_topic]
+    lines = [f"{verb} {counted(fates['sent'], 'record')} back to {' and '.join(topics)}"]
+    lines += [f"  {tally.topics[topic]:,} to {topic}" for topic in topics if len(topics) > 1]
     lines += [f"  {number:,} {reason}" for reason, number in tally.sent.most_common()]
     if tally.removed:
+        where = topics[0] if len(topics) == 1 else "their topic"
         lines.append(
-            f"{tally.removed:,} of them are older than {settings.input_topic} keeps records: Kafka removes them soon. "
+            f"{tally.removed:,} of them are older than {where} keeps records: Kafka removes them soon. "
             "Raise retention.ms of the topic first"
         )
     if fates["sent before"]:

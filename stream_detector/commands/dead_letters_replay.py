@@ -1,8 +1,8 @@
-"""`stream-detector dead-letters replay`: send dead letters back to the input topic after a fix, exactly once."""
+"""`stream-detector dead-letters replay`: send dead letters back to their topics after a fix, exactly once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -44,29 +44,25 @@ def replay(settings: KafkaSettings, choice: Choice, *, does_it: bool, sent: Say)
             for _ in _batches(source, choice, _starts(settings, source, choice), tally):
                 pass
             return tally
-        partitions = _input_partitions(settings)
+        partitions = {topic: _partitions(settings, topic) for topic in choice.topics}
         with closing(Replay(settings)) as target:  # before the positions are read: see adapters/kafka/replay.py
             for batch in _batches(source, choice, _starts(settings, source, choice), tally):
-                target.commit(_messages(batch.letters, settings.input_topic, partitions), batch.positions)
+                target.commit(_messages(batch.letters, partitions), batch.positions)
                 sent(tally.fates["sent"])
     return tally
 
 
-def kept_since_ms(settings: KafkaSettings, now_ms: int) -> int | None:
-    """Return from which time on the input topic keeps records; None if for ever, or if this user may not know."""
-    with KafkaExamination(settings) as examination:
+def kept_since_ms(settings: KafkaSettings, topic: str, now_ms: int) -> int | None:
+    """Return from which time on a topic keeps records; None if for ever, or if this user may not know."""
+    with KafkaExamination(settings.model_copy(update={"input_topic": topic})) as examination:
         configs = examination.topic("input_topic").configs or {}
     retention_ms = int(configs.get("retention.ms", "-1"))
     return None if retention_ms < 0 else now_ms - retention_ms
 
 
-def _input_partitions(settings: KafkaSettings) -> frozenset[int]:
-    with closing(KafkaReader(settings, settings.input_topic)) as reader:
-        partitions = frozenset(reader.partitions())
-    if not partitions:
-        msg = f"there is no topic {settings.input_topic} at {settings.brokers}"
-        raise StreamDetectorError(msg)
-    return partitions
+def _partitions(settings: KafkaSettings, topic: str) -> frozenset[int]:
+    with closing(KafkaReader(settings, topic)) as reader:
+        return frozenset(reader.partitions())
 
 
 def _starts(settings: KafkaSettings, source: NewestRecords, choice: Choice) -> Positions:
@@ -106,14 +102,18 @@ def _batches(source: NewestRecords, choice: Choice, starts: Positions, tally: Ta
         yield Batch(letters, moved)
 
 
-def _messages(letters: Sequence[DeadLetter], topic: str, partitions: frozenset[int]) -> list[Message]:
-    """Return the records as they were, in the order in which they were in the input topic, each to its partition."""
-    ordered = sorted(letters, key=lambda letter: (letter.partition, letter.offset))
+def _messages(letters: Sequence[DeadLetter], partitions: Mapping[str, frozenset[int]]) -> list[Message]:
+    """Return the records as they were, in the order in which they were in their topics, each to its partition."""
+    ordered = sorted(letters, key=lambda letter: (letter.topic, letter.partition, letter.offset))
+    for letter in ordered:
+        if not partitions[letter.topic]:
+            msg = f"there is no topic {letter.topic} to send records back to: start the service, which creates it, or create it"
+            raise StreamDetectorError(msg)
     return [
         replace(
-            returned(letter, topic),
+            returned(letter, letter.topic),
             timestamp_ms=letter.timestamp if letter.timestamp >= 0 else None,
-            partition=letter.partition if letter.partition in partitions else None,
+            partition=letter.partition if letter.partition in partitions[letter.topic] else None,
         )
         for letter in ordered
     ]

@@ -95,6 +95,7 @@ class KafkaLook:
 
     settings: Settings
     clock_ms: Callable[[], int]
+    plant: Settings | None = None  # how the plant's topic is read, where it is re-keyed before the detector
     _group: GroupView | None = None
     _input: KafkaReader | None = None
     _alerts: TopicTail | None = None
@@ -119,7 +120,9 @@ class KafkaLook:
         if self._before is None or speed.committed is not None or self._before.partitions != now.partitions:
             self._before = now
         self._alerts = self._alerts or TopicTail(kafka, kafka.alerts_topic, MOST_ALERTS)
-        self._senders = self._senders or Senders(_reader(self.settings))
+        plant = self.plant or self.settings
+        self._senders = self._senders or Senders(_reader(self.settings), {plant.kafka.input_topic: _reader(plant)})
+        topics = frozenset((kafka.input_topic, plant.kafka.input_topic))
         self._dead = self._dead or TopicTail(kafka, kafka.dead_letter_topic, MOST_DEAD_LETTERS)
         alerts, dead = newest_of(kafka, self._alerts), newest_of(kafka, self._dead)
         return KafkaPart(
@@ -127,7 +130,7 @@ class KafkaLook:
             speed=speed,
             standing_s=now.at_s - (self._moved_s or now.at_s),
             alarms=alarms_of(alerts, kafka.input_topic, self.clock_ms()),
-            dead_letters=dead_letters_of(dead, kafka.input_topic, self.clock_ms(), self._senders),
+            dead_letters=dead_letters_of(dead, topics, self.clock_ms(), self._senders),
         )
 
     def progress(self) -> GroupProgress:

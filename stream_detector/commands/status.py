@@ -50,11 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Show the status; return 0, or PROBLEM if something is wrong with the detector."""
-    settings = behind(settings_of(arguments))
+    plant = settings_of(arguments)
+    settings = behind(plant)
     silence_kafka_client()
     found = inspected(settings)
     shown = 1_000 if arguments.limit is None else arguments.limit
-    kafka = KafkaLook(settings, _now_ms)
+    kafka = KafkaLook(settings, _now_ms, plant)
     bounds = Bounds(sensors=arguments.sensors, shown=shown)
     store = StoreLook(settings, found.model, open_store(settings), bounds, lambda: kafka.notes)
     subject = replace(found.subject, options=options_text(settings_arguments(arguments)))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from stream_detector.errors import RegistryUnavailableError
 from stream_detector.ingest.dead_letter_origin import read_dead_letter
@@ -17,6 +18,7 @@ _HOUR_MS = 3_600_000
 _SHOWN = 5
 #: Larger records, and further readings of a record, are not looked at to tell whose they are.
 _MOST_READ_BYTES, _MOST_READ = 16_384, 10
+NO_READERS: Mapping[str, InputReader | None] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,9 @@ class Unusable:
 class Senders:
     """Tells whose records dead letters were: by their key, and by the sensor in them where the record can be read so far."""
 
-    def __init__(self, reader: InputReader | None) -> None:
-        """Not thread-safe. Without a reader, only keys tell."""
-        self._reader = reader
+    def __init__(self, reader: InputReader | None, others: Mapping[str, InputReader | None] = NO_READERS) -> None:
+        """Not thread-safe. Without a reader, only keys tell. `others` read the records of these topics."""
+        self._reader, self._others = reader, others
         self._known: dict[tuple[int, int], frozenset[str]] = {}
 
     def of(self, records: Sequence[Record]) -> dict[str, list[Record]]:
@@ -68,9 +70,10 @@ class Senders:
 
     def _names(self, record: Record) -> frozenset[str]:
         names = {record.key.decode("utf-8", "replace")} if record.key else set()
-        if self._reader is not None and len(record.value or b"") <= _MOST_READ_BYTES:
+        reader = self._others.get(_header(record, "topic"), self._reader)
+        if reader is not None and len(record.value or b"") <= _MOST_READ_BYTES:
             with suppress(RegistryUnavailableError):
-                names.update(one.sensor for one in self._reader.readings_in(record)[:_MOST_READ])
+                names.update(one.sensor for one in reader.readings_in(record)[:_MOST_READ])
         return frozenset(names)
 
 
@@ -93,10 +96,10 @@ class DeadLetters:
         return Unusable(len(ours), _written_ms(ours[0]), _written_ms(ours[-1]), reason)
 
 
-def dead_letters_of(found: NewestRecords, input_topic: str, now_ms: int, senders: Senders | None = None) -> DeadLetters:
-    """Sum up the dead letters of one input topic; `senders` tell whose they are."""
+def dead_letters_of(found: NewestRecords, topics: frozenset[str], now_ms: int, senders: Senders | None = None) -> DeadLetters:
+    """Sum up the dead letters of a detector's topics, two with re-keying; `senders` tell whose they are."""
     since_ms = now_ms - _HOUR_MS
-    ours = [record for record in found.records if _header(record, "topic") in ("", input_topic)]
+    ours = [record for record in found.records if _header(record, "topic") in {"", *topics}]
     ours.sort(key=lambda record: (record.timestamp, record.partition, record.offset))
     recent = [record for record in ours if record.timestamp >= since_ms]
     return DeadLetters(

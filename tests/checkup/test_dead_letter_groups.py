@@ -46,7 +46,7 @@ def test_a_letter_as_json_has_its_origin_and_the_start_of_its_value() -> None:
 
 
 def test_what_becomes_of_a_letter_follows_from_reason_position_time_and_origin() -> None:
-    chosen = choice("readings", ["not_json"], START_MS + 3000)
+    chosen = choice({"readings": None, "re-keyed": None}, ["not_json"], START_MS + 3000)
     fates = [
         chosen.fate(letter("no_value", 9), 0),
         chosen.fate(letter("not_json", 4), 5),
@@ -54,13 +54,14 @@ def test_what_becomes_of_a_letter_follows_from_reason_position_time_and_origin()
         chosen.fate(replace(letter("not_json", 5), topic="elsewhere"), 5),
         chosen.fate(letter("not_json", 5, value=b"x" * 30, limit=20), 5),
         chosen.fate(letter("not_json", 5), 5),
+        chosen.fate(replace(letter("not_json", 5), topic="re-keyed"), 5),
     ]
 
-    assert fates == ["another reason", "sent before", "older", "of another topic", "cannot return", "sent"]
+    assert fates == ["another reason", "sent before", "older", "of another topic", "cannot return", "sent", "sent"]
 
 
 def test_without_a_reason_all_that_the_service_gives_are_chosen() -> None:
-    chosen = choice("readings", None, None)
+    chosen = choice({"readings": None}, None, None)
 
     assert [chosen.fate(letter(reason), 0) for reason in ("not_json", "too_large", "unknown")] == [
         "sent",
@@ -71,11 +72,13 @@ def test_without_a_reason_all_that_the_service_gives_are_chosen() -> None:
 
 def test_a_tally_keeps_one_that_cannot_return() -> None:
     tally = Tally()
-    kept = choice("readings", None, None, 10 * START_MS)
+    kept = choice({"readings": 10 * START_MS, "re-keyed": None}, None, None)
     tally.count(letter("not_json"), "sent", is_removed=kept.is_removed(letter("not_json")))
     tally.count(letter("not_json", 7), "cannot return")
 
     assert (tally.fates["sent"], tally.sent["not_json"], tally.fates["cannot return"]) == (1, 1, 1)
     assert tally.removed == 1
+    assert tally.topics == {"readings": 1}
+    assert not kept.is_removed(replace(letter("not_json"), topic="re-keyed"))
     assert tally.kept_back is not None
     assert tally.kept_back.record.offset == 7

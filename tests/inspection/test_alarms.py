@@ -106,7 +106,7 @@ def dead(offset: int, age_ms: int, reason: str = "not_json", topic: str = "readi
 
 def test_dead_letters_are_counted_for_an_hour_and_the_newest_are_told() -> None:
     records = [dead(at, age_ms=(10 - at) * HOUR_MS // 5) for at in range(10)] + [dead(99, 0, topic="other")]
-    found = dead_letters_of(NewestRecords(records, is_cut=False), "readings", NOW_MS)
+    found = dead_letters_of(NewestRecords(records, is_cut=False), frozenset({"readings"}), NOW_MS)
 
     assert (found.last_hour, found.is_complete) == (5, True)
     assert [one.place for one in found.newest] == [f"readings partition 3 offset {at}" for at in (9, 8, 7, 6, 5)]
@@ -114,6 +114,6 @@ def test_dead_letters_are_counted_for_an_hour_and_the_newest_are_told() -> None:
 
 
 def test_a_dead_letter_that_somebody_else_wrote_is_told_without_a_reason() -> None:
-    found = dead_letters_of(NewestRecords([Found(b"x")], is_cut=True), "readings", NOW_MS)
+    found = dead_letters_of(NewestRecords([Found(b"x")], is_cut=True), frozenset({"readings"}), NOW_MS)
 
     assert (found.newest[0].reason, found.last_hour, found.is_complete) == ("no reason given", 1, False)

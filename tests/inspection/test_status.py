@@ -20,6 +20,8 @@ from stream_detector.inspection.status import KafkaPart, Outage, Status, Subject
 from stream_detector.inspection.status_json import status_document
 from stream_detector.inspection.status_view import render_status
 from stream_detector.inspection.stored import Note, StoredSensors
+from stream_detector.settings.input_reading import input_reader
+from stream_detector.settings.input_settings import InputSettings
 from tests.inspection.test_alarms import Found
 
 NOW_MS = 1_796_000_000_000
@@ -206,7 +208,7 @@ def dead(minutes_ago: int, reason: str, detail: str) -> Found:
 
 def test_equal_dead_letters_are_one_line_with_their_number_and_the_newest() -> None:
     records = [dead(70, "too_long", "old")] + [dead(at, "not_json", f"number {at}") for at in (9, 5, 1)]
-    found = dead_letters_of(NewestRecords([*records, dead(7, "bad_time", "noon")], is_cut=False), "plant", NOW_MS)
+    found = dead_letters_of(NewestRecords([*records, dead(7, "bad_time", "noon")], is_cut=False), frozenset({"plant"}), NOW_MS)
     lines = drawn(replace(STATUS, kafka=replace(KAFKA, dead_letters=found)), width=120)
 
     assert lines[-3:] == [
@@ -214,7 +216,7 @@ def test_equal_dead_letters_are_one_line_with_their_number_and_the_newest() -> N
         "  3 x not_json, the last 60 s ago: number 1 (? partition  offset )",
         "  bad_time 7 min ago: noon (? partition  offset )",
     ]
-    only_old = dead_letters_of(NewestRecords(records[:1], is_cut=False), "plant", NOW_MS)
+    only_old = dead_letters_of(NewestRecords(records[:1], is_cut=False), frozenset({"plant"}), NOW_MS)
     assert [(one.count, one.newest.detail) for one in only_old.groups] == [(1, "old")]
     assert only_old.last_hour == 0
 
@@ -246,7 +248,7 @@ def test_of_a_silent_sensor_it_says_that_its_records_since_its_last_reading_are_
         replace(dead(8, "not_json", "of another"), key=b"pump-1"),
         replace(dead(1, "time_in_future", "last"), value=named),
     ]
-    found = dead_letters_of(NewestRecords(letters, is_cut=False), "plant", NOW_MS, Senders(InputReader()))
+    found = dead_letters_of(NewestRecords(letters, is_cut=False), frozenset({"plant"}), NOW_MS, Senders(InputReader()))
     status = replace(STATUS, kafka=replace(KAFKA, dead_letters=found))
     lines, told = drawn(status, width=100), status_document(status, 5)["sensors"]["sensors"]
 
@@ -260,3 +262,19 @@ def test_of_a_silent_sensor_it_says_that_its_records_since_its_last_reading_are_
         "last": "2026-11-30T00:52:20.000Z",
         "reason": "time_in_future",
     }
+
+
+def test_with_re_keying_the_dead_letters_of_both_topics_count_and_each_is_read_in_its_form() -> None:
+    """The plant's records have no key, and say their sensor in a form of their own."""
+    native = json.dumps({"sensor_id": "pump-1", "timestamp": 1, "values": {"flow": 1}}).encode()
+    flat = json.dumps({"machine": "pump-2", "flow": 1}).encode()
+    letters = [
+        replace(dead(minutes, "time_missing", topic), value=value, headers=(("stream_detector.topic", topic.encode()),))
+        for minutes, topic, value in ((3, "plant", flat), (2, "copy", native), (1, "elsewhere", native))
+    ]
+    plant = input_reader(InputSettings(preset="flat", sensor="machine"))
+    senders = Senders(InputReader(), {"plant": plant})
+    found = dead_letters_of(NewestRecords(letters, is_cut=False), frozenset({"copy", "plant"}), NOW_MS, senders)
+
+    assert found.last_hour == 2
+    assert {sensor: len(records) for sensor, records in found.of_sensors.items()} == {"pump-2": 1, "pump-1": 1}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -120,6 +123,60 @@ def test_with_the_setting_each_alert_is_raised_once_whatever_is_killed(
     opened = Counter(event["sensor_id"] for event in events if event["status"] == "opened")
     assert {f"pump-{sensor}" for sensor in FAULTS} <= opened.keys()
     assert topics.dead_letters() == []
+
+
+def test_dead_letters_of_both_topics_are_seen_and_return_once_to_the_topic_of_each(
+    topics: Topics, redis_url: str, tiny_model_directory: Path, tmp_path: Path
+) -> None:
+    """Re-keying rejects the records of pump-21, the detector those of pump-20."""
+    strict = {"INPUT__UNKNOWN_FEATURES": "dead_letter", "INPUT__MAX_RECORD_BYTES": 500, "INPUT__REPARTITION": "true"}
+    mended = {"INPUT__UNKNOWN_FEATURES": "ignore", "INPUT__REPARTITION": "true"}
+    kafka = topics.settings
+    of_both = [environment(kafka, redis_url, tiny_model_directory, **each, **QUICK_START) for each in (strict, mended)]
+    service = ServiceProcess(of_both[0], tmp_path / "first")
+    try:
+        service.await_ready()
+        records = [(0, b"", START_MS)]
+        for second in range(3):
+            time_ms = START_MS + 1000 * (HISTORY + second)
+            records.append((second, reading("pump-20", time_ms, 1.0, 1.0, 1.0, features=(*FEATURES, "stranger")), time_ms))
+            records.append((second, reading("pump-21", time_ms, 1.0, 1.0, features=FEATURES) + b" " * 500, time_ms))
+        produce_unkeyed(kafka.brokers, kafka.input_topic, records)
+        until(lambda: len(topics.dead_letters()) == 6)
+        until(lambda: service.metric("tombstones_total") == 1)
+        service.stop()
+        status = said(of_both[0], "status", "--json")["dead_letters"]
+        planned = said(of_both[1], "dead-letters", "replay", "--json")
+        done = said(of_both[1], "dead-letters", "replay", "--yes", "--json")
+        again = said(of_both[1], "dead-letters", "replay", "--yes", "--json")
+        service = ServiceProcess(of_both[1], tmp_path / "second")
+        service.await_ready()
+        until(lambda: service.metric("readings_total") >= 6)
+        late = service.metric("late_readings_total")
+        service.stop()
+    finally:
+        service.kill()
+
+    between = f"{kafka.group_id}-{kafka.input_topic}-by-sensor"[-249:]
+    assert (status["last_hour"], sorted(one["count"] for one in status["reasons"])) == (6, [3, 3])
+    assert (planned["sent"], planned["of_another_topic"]) == (6, 0)
+    assert done["by_topic"] == {kafka.input_topic: 3, between: 3}
+    assert (again["sent"], again["sent_before"]) == (0, 6)
+    assert Counter(one.key for one in read_all(kafka.brokers, between) if one.key in (b"pump-20", b"pump-21")) == {
+        b"pump-20": 6,  # as rejected, and as sent back
+        b"pump-21": 3,
+    }
+    assert late == 0
+    assert len(topics.dead_letters()) == 6
+
+
+def said(environ: dict[str, str], *arguments: str) -> dict[str, Any]:
+    """Return what a command prints as JSON. The exit code of `status` is not looked at."""
+    command = [sys.executable, "-m", "stream_detector", *arguments]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    assert "Traceback" not in done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def live(records: Iterable[Record]) -> Counter[tuple[int, int]]:

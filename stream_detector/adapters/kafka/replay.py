@@ -1,4 +1,4 @@
-"""Sends dead letters back to the input topic exactly once: records and positions in one transaction.
+"""Sends dead letters back to their topics exactly once: records and positions in one transaction.
 
 Each reason has positions of its own, in a group that never has members, so that reasons can be sent back one after the other.
 The transactional id is always the same: whoever opens it ends the transaction of a replay that was killed, and fences one that
@@ -77,7 +77,8 @@ class Replay:
         except KafkaError as error:
             cause = producer.last_error() or error
             producer.kill()
-            raise translate(cause, f"sending {len(messages)} records back to {self._settings.input_topic}") from error
+            topics = " and ".join(sorted({message.topic for message in messages}))
+            raise translate(cause, f"sending {len(messages)} records back to {topics or 'no topic'}") from error
 
     def close(self) -> None:
         """End the producer; an open transaction is aborted by the next replay, or by the brokers. Idempotent, bounded."""
