@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from stream_detector.discovery.document_stats import DocumentStats, document_stats, path_text
 from stream_detector.discovery.guessed import MOST, Guess
+from stream_detector.discovery.pair_paths import value_in
 from stream_detector.discovery.scopes import Path, Scope, are_numbers, are_texts, find
-from stream_detector.discovery.usual_names import NAME_OR_ID, VALUE
+from stream_detector.discovery.usual_names import NAME_OR_ID
 from stream_detector.ingest.paths import compile_path
 from stream_detector.readings import Record
 
@@ -62,8 +63,8 @@ def elements(documents: Dated, path: str) -> list[tuple[object, int]]:
 
 def are_pairs(stats: DocumentStats) -> bool:
     """Return whether items have a name and a value each."""
-    scopes = (Scope(stats),)
-    return find(scopes, NAME_OR_ID, are_texts) is not None and find(scopes, VALUE, lambda one: one.numbers > 0) is not None
+    scope = Scope(stats)
+    return find((scope,), NAME_OR_ID, are_texts) is not None and value_in(scope, lambda one: one.numbers > 0) is not None
 
 
 def _list_of_readings(readings: Dated, stats: DocumentStats) -> Path | None:

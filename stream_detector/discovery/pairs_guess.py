@@ -7,24 +7,27 @@ from collections.abc import Sequence
 from stream_detector.discovery.document_stats import document_stats, path_text
 from stream_detector.discovery.guessed import MOST, Guess
 from stream_detector.discovery.levels import Levels, are_pairs, elements
+from stream_detector.discovery.pair_paths import name_paths, value_in, value_of
 from stream_detector.discovery.quality_guess import set_quality
-from stream_detector.discovery.scopes import Found, Scope, are_numbers, are_texts, find, repeats
+from stream_detector.discovery.scopes import Found, Scope, are_texts, find, repeats
+from stream_detector.discovery.sensor_guess import named_sensor
 from stream_detector.discovery.tag_names import split_of
 from stream_detector.discovery.time_guess import set_time
-from stream_detector.discovery.usual_names import NAME, NAME_OR_ID, QUALITY, SENSOR, VALUE
+from stream_detector.discovery.usual_names import NAME_OR_ID, QUALITY, SENSOR
 
 
 def set_pairs(guess: Guess, levels: Levels, time: str | None) -> bool:
     """Set where name and value are, if a record has one of each; return whether so."""
     here = levels.scopes[:1]
-    name = find(here, NAME, lambda one: are_texts(one) and len(one.distinct) <= max(1, one.count // 2))
-    value = find(here, VALUE, are_numbers)
-    if name is None or value is None or name.path[:-1] != value.path[:-1]:
+    named = name_paths(here[0], lambda one: are_texts(one) and len(one.distinct) <= max(1, one.count // 2))
+    found = next(((one, value) for one in named if (value := value_of(here[0], one.path)) is not None), None)
+    if found is None:
         return False
+    name, value = found
     guess.set("value", value.text, "one value in a record")
     set_quality(guess, here, QUALITY)
     names = list(name.values.distinct)
-    sensor = find(levels.scopes, SENSOR, repeats)
+    sensor = named_sensor(levels, time)
     is_gateway = sensor is not None and len(sensor.values.distinct) == 1 and split_of(names) is not None
     if sensor is not None and sensor.text not in (time, name.text) and not is_gateway:
         guess.set("sensor", sensor.text, f"it has {len(sensor.values.distinct)} values")
@@ -41,7 +44,7 @@ def set_items(guess: Guess, levels: Levels) -> bool:
         if count < MOST * levels.stats.documents:
             return False
         items = (Scope(document_stats(elements(levels.readings, path_text(path)))),)
-        name, value = find(items, NAME_OR_ID, are_texts), find(items, VALUE, lambda one: one.numbers > 0)
+        name, value = find(items, NAME_OR_ID, are_texts), value_in(items[0], lambda one: one.numbers > 0)
         if name is None or value is None or not are_pairs(items[0].stats):
             continue
         names = list(name.values.distinct)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from stream_detector.discovery.document_stats import PathStats
 from stream_detector.discovery.guessed import Guess
 from stream_detector.discovery.levels import Levels
+from stream_detector.discovery.pair_paths import is_of_machine
 from stream_detector.discovery.scopes import Found, are_texts, find, fitting, repeats
-from stream_detector.discovery.usual_names import MACHINE, MEASURED_IN, NAME, SENSOR
+from stream_detector.discovery.usual_names import ID, MACHINE, MEASURED_IN, NAME, SENSOR
 from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.times import text_time
 from stream_detector.readings import Record
@@ -20,8 +21,7 @@ _MOST_NAMED, _LONGEST_NAME = 4, 100
 
 def set_sensor(guess: Guess, levels: Levels, records: Sequence[Record], time: str | None) -> None:
     """Set where the sensor is: a field, the key, or the topic, which is a doubt."""
-    named = [one for scope in levels.scopes for one in fitting(scope, SENSOR, _may_name) if one.text != time]
-    found = min(named, key=_order, default=None)
+    found = named_sensor(levels, time)
     if found is None and len(levels.scopes) > 1 and "readings" in guess.settings:
         found = find(levels.scopes[:1], NAME, lambda one: are_texts(one) and repeats(one))
     if found is not None:
@@ -33,6 +33,13 @@ def set_sensor(guess: Guess, levels: Levels, records: Sequence[Record], time: st
         guess.set("sensor", "$key", f"the records have {len(keys)} keys, such as {examples}")
         return
     _set_by_values(guess, levels, keys, time)
+
+
+def named_sensor(levels: Levels, time: str | None) -> Found | None:
+    """Return the field that names the sensor by its own name, or by that of the object around it; None: there is none."""
+    named = [one for scope in levels.scopes for one in fitting(scope, SENSOR, _may_name) if one.text != time]
+    inner = [one for scope in levels.scopes for one in fitting(scope, ID, _may_name) if is_of_machine(one.path)]
+    return min([*named, *inner], key=_order, default=None)
 
 
 def _set_by_values(guess: Guess, levels: Levels, keys: set[bytes], time: str | None) -> None:
@@ -93,4 +100,5 @@ def _may_name_several(one: PathStats) -> bool:
 
 def _order(one: Found) -> tuple[bool, bool, int]:
     """Names of machines come first, then what has several values, then what is nearest to the top."""
-    return not MACHINE.fullmatch(one.path[-1]), len(one.values.distinct) == 1, len(one.path)
+    is_machine = MACHINE.fullmatch(one.path[-1]) is not None or is_of_machine(one.path)
+    return not is_machine, len(one.values.distinct) == 1, len(one.path)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 
 _MACHINE = "sensor|device|asset|machine|equipment|maschine|anlage|gerät|geraet"
-_END = "[ _-]?(id|name|key|no|nr|nummer)?"
+_ID = "id|name|key|no|nr|nummer|number|code|kennung|bezeichnung|kennzeichen"
+_END = f"[ _-]?({_ID})?"
 #: Names of machines without doubt, and those that may mean something else.
 MACHINE = re.compile(f"({_MACHINE}){_END}", re.IGNORECASE)
+#: Names of what names the object around it.
+ID = re.compile(_ID, re.IGNORECASE)
 SENSOR = re.compile(f"({_MACHINE}|entity|thing|unit|host|station|node|source){_END}|id", re.IGNORECASE)
 TIME = re.compile(
     r"@?(event|source|server|sample)?[ _-]?"
@@ -25,6 +28,10 @@ NAME = re.compile(
 )
 NAME_OR_ID = re.compile(f"({NAME.pattern})|id|n", re.IGNORECASE)
 VALUE = re.compile(r"(value|val|v|reading|data|number|measured|payload|wert|messwert)", re.IGNORECASE)
+#: Names of an object around one value, and of the value in it; what may stand beside it there.
+MEASURED = re.compile(f"({VALUE.pattern})|messung|measurement|sample|messwert", re.IGNORECASE)
+ACTUAL = re.compile(f"({VALUE.pattern})|ist([ _-]?wert)?|actual|current|betrag|amount", re.IGNORECASE)
+BOUND = re.compile(r"(soll|min|max|low|high|limit|target|setpoint|grenz|decimals|precision|nachkomma).*|ll?|hh?", re.IGNORECASE)
 #: Names of qualities without doubt, and those that may mean something else.
 SURE_QUALITY = re.compile(r"(opc[ _-]?)?(quality|güte|guete|qualität|qualitaet)([ _-]?code)?", re.IGNORECASE)
 QUALITY = re.compile(f"({SURE_QUALITY.pattern})|q|status([ _-]?code)?|(is[ _-]?)?good", re.IGNORECASE)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 
 from stream_detector.ingest.document import RejectionError
+from stream_detector.ingest.paths import plain_steps
 from stream_detector.ingest.quality import Judge, Quality, judge_of
 from stream_detector.ingest.shapes import describe_document
 from stream_detector.ingest.sources import Levels, Source, as_text, compile_source
@@ -34,7 +36,7 @@ class Head:
     sensor_path: str
     time_path: str
     quality_path: str
-    used_names: frozenset[str]  # with which the paths of sensor, time and quality begin: they are no features
+    used_names: frozenset[str]  # the paths of sensor, time and quality, as names of features: they are no features
 
 
 def head_of(sensor: str, time: str, stamp: StampFormat, prefix: str, quality: Quality) -> Head:
@@ -50,7 +52,7 @@ def head_of(sensor: str, time: str, stamp: StampFormat, prefix: str, quality: Qu
         sensor_path=sensor,
         time_path=time,
         quality_path=quality.path,
-        used_names=_first_names(sensor, time, quality.path),
+        used_names=_used_names(sensor, time, quality.path),
     )
 
 
@@ -88,9 +90,19 @@ def _prefix(path: str) -> Callable[[Levels, Record], str]:
     return prefix
 
 
-def _first_names(*paths: str) -> frozenset[str]:
-    parts = [part for path in paths for part in (re.findall(r"\{([^{}]+)\}", path) or [path])]
-    return frozenset(found[1] or found[2] for part in parts if (found := _FIRST_NAME.match(part.strip())))
+def _used_names(*paths: str) -> frozenset[str]:
+    """Return what plain paths find, alone; of others, all that is in the object with which they begin."""
+    parts = [part.strip() for path in paths for part in (re.findall(r"\{([^{}]+)\}", path) or [path])]
+    return frozenset(name for part in parts if (name := _used_name(part)))
+
+
+def _used_name(path: str) -> str:
+    steps = None if path.startswith("$") else plain_steps(path)
+    if steps:
+        names = takewhile(lambda step: isinstance(step, str), steps)
+        return ".".join(map(str, names))
+    found = _FIRST_NAME.match(path)
+    return found[1] or found[2] if found else ""
 
 
 def nothing_found(reason: str, what: str, path: str, setting: str, levels: Levels) -> RejectionError:

@@ -63,14 +63,17 @@ def _is_nested(values: Mapping[str, object]) -> bool:
 
 
 def _flat(
-    values: Mapping[str, object], prefix: str, used: frozenset[str] = frozenset(), depth: int = 1
+    values: Mapping[str, object], prefix: str, used: frozenset[str], path: str = "", depth: int = 1
 ) -> Iterator[tuple[str, object]]:
-    """Yield names and values, those of inner objects with a dot between the names."""
+    """Yield names and values, those of inner objects with a dot between the names; not what has another use."""
     for name, value in values.items():
-        if isinstance(value, dict) and depth < _DEEPEST and name not in used:
-            yield from _flat(value, f"{prefix}{name}.", depth=depth + 1)
-        elif name not in used:
-            yield prefix + name, value
+        at = path + name
+        if at in used:
+            continue
+        if isinstance(value, dict) and depth < _DEEPEST:
+            yield from _flat(value, prefix, used, f"{at}.", depth + 1)
+        else:
+            yield prefix + at, value
 
 
 def _paths_form(head: Head, sources: Mapping[str, Source]) -> Form:

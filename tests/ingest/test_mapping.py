@@ -36,6 +36,22 @@ def test_the_forms_of_values() -> None:
     assert read({"asset": "p1", "tag": "t", "v": 1.5}, sensor="asset", feature="tag", value="v") == [("p1", None, {"t": 1.5})]
 
 
+def test_what_stands_beside_the_time_or_the_sensor_in_an_object_is_a_feature() -> None:
+    document = {
+        "kopf": {"nr": 7, "zeit": 5},
+        "anlage": {"kennung": "p1", "bj": 2018},
+        "messung": {"zeit": 6, "guete": {"code": 192}, "wert": {"ist": 1.5}},
+    }
+
+    assert read(document, sensor="anlage.kennung", time="messung.zeit", quality="messung.guete.code", values=".") == [
+        ("p1", 6, {"kopf.nr": 7, "kopf.zeit": 5, "anlage.bj": 2018, "messung.wert.ist": 1.5})
+    ]
+    assert read(document, sensor="{anlage.kennung}/{anlage.bj}", time="kopf.zeit", feature_prefix="{kopf.nr}-", values=".") == [
+        ("p1/2018", 5, {"7-kopf.nr": 7, "7-messung.zeit": 6, "7-messung.guete.code": 192, "7-messung.wert.ist": 1.5})
+    ]
+    assert read({"id": "p", "at": [{"ms": 5}], "t": 1}, sensor="id", time="at[0].ms", values=".") == [("p", 5, {"t": 1})]
+
+
 def test_pairs_of_one_sensor_and_time_are_one_reading_and_take_what_the_record_has() -> None:
     found = read(PAIRS, sensor="{plant}/{asset}", time="at", items="metrics", feature="name", value="value")
 

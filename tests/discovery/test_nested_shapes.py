@@ -1,0 +1,118 @@
+"""Nested records of a German plant: the value one object deeper than its name, machines named in an object of their own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from stream_detector.commands.init_topic import understand
+from tests.discovery.records import proposal_of
+from tests.ingest.foreign import Foreign
+
+START_MS, STEPS = 1_796_029_200_000, 120  # 2026-11-30T09:00:00Z, a step each ten seconds
+PLANT = [f"ABF-{number}" for number in range(1, 8)]
+CHANNELS = {"drehzahl": "1/min", "druck": "bar", "temperatur": "°C", "strom": "A", "vibration": "mm/s"}
+
+
+def number(machine: int, channel: int, step: int) -> float:
+    """Return a value that is no counter, no flag and no code."""
+    return round(100.0 * (channel + 1) + machine + 3 * ((step * 37 + 11 * machine + 5 * channel) % 101) / 101, 3)
+
+
+def clock(time_ms: int) -> str:
+    return f"2026-11-30T10:{(time_ms - START_MS) // 60_000:02d}:{(time_ms - START_MS) // 1000 % 60:02d}+01:00"
+
+
+def record(records: list[Foreign], time_ms: int, document: object) -> Foreign:
+    """Return an unkeyed record; they go to three partitions in turn."""
+    at = len(records)
+    return Foreign(json.dumps(document).encode(), None, offset=at // 3, partition=at % 3, timestamp=time_ms + 20)
+
+
+def one_by_one(make: Any) -> list[Foreign]:  # noqa: ANN401 - of the number of the message, machine, channel, time and value
+    records: list[Foreign] = []
+    for step in range(STEPS):
+        for machine in range(len(PLANT)):
+            for channel, name in enumerate(CHANNELS):
+                time_ms, value = START_MS + step * 10_000, number(machine, channel, step)
+                records.append(record(records, time_ms, make(len(records), machine, name, clock(time_ms), value)))
+    return records
+
+
+def plant(seq: int, machine: int, channel: str, time: str, value: float) -> object:
+    return {
+        "hdr": {"gw": "g1", "seq": seq},
+        "anlage": {"werk": "w", "linie": "l", "maschine": {"kennung": PLANT[machine], "bj": 2012 + machine}},
+        "messung": {"kanal": channel, "zeit": time, "wert": {"ist": value, "einheit": CHANNELS[channel]}},
+    }
+
+
+def short(seq: int, machine: int, channel: str, time: str, value: float) -> object:
+    return {"seq": seq, "maschine": PLANT[machine], "kanal": channel, "zeit": time, "messung": {"ist": value, "soll": 100}}
+
+
+def english(seq: int, machine: int, channel: str, time: str, value: float) -> object:
+    measured = {"value": value, "unit": CHANNELS[channel]}
+    return {"seq": seq, "machine": {"name": PLANT[machine]}, "time": time, "name": channel, "measurement": measured}
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (
+            plant,
+            {
+                "sensor": "anlage.maschine.kennung",
+                "time": "messung.zeit",
+                "feature": "messung.kanal",
+                "value": "messung.wert.ist",
+            },
+        ),
+        (short, {"sensor": "maschine", "time": "zeit", "feature": "kanal", "value": "messung.ist"}),
+        (english, {"sensor": "machine.name", "time": "time", "feature": "name", "value": "measurement.value"}),
+    ],
+)
+def test_a_value_one_object_deeper_than_its_name_is_a_metric(make: Any, expected: dict[str, str]) -> None:  # noqa: ANN401
+    records = one_by_one(make)
+
+    guess, profile, _ = understand(records)
+
+    assert guess.settings == expected
+    assert not profile.rejected
+    assert set(profile.sensors) == set(PLANT)
+    assert set(profile.features) == set(CHANNELS)
+    settings = proposal_of(records).settings()["input"]
+    assert settings["assemble_seconds"] == 10
+    assert settings["repartition"] is True
+
+
+def in_lists() -> list[Foreign]:
+    records: list[Foreign] = []
+    for step in range(STEPS):
+        for machine, name in enumerate(PLANT):
+            time_ms = START_MS + step * 10_000
+            values = [
+                {"kanal": channel, "messung": {"ist": number(machine, at, step), "einheit": unit}}
+                for at, (channel, unit) in enumerate(CHANNELS.items())
+            ]
+            document = {"kopf": {"nr": len(records), "zeit": clock(time_ms)}, "anlage": name, "messwerte": values}
+            records.append(record(records, time_ms, document))
+    return records
+
+
+def test_a_list_whose_values_are_one_object_deeper_is_one_of_pairs() -> None:
+    guess, profile, _ = understand(in_lists())
+
+    assert guess.settings == {
+        "sensor": "anlage",
+        "time": "kopf.zeit",
+        "items": "messwerte",
+        "feature": "kanal",
+        "value": "messung.ist",
+    }
+    assert not profile.rejected
+    assert set(profile.sensors) == set(PLANT)
+    assert set(profile.features) == set(CHANNELS)
+    assert profile.readings == STEPS * len(PLANT)
