@@ -79,11 +79,20 @@ def _write(path: Path, text: str) -> None:
 def _say(arguments: argparse.Namespace, proposal: Proposal, next_lines: str) -> None:
     out = arguments.output
     if arguments.json:
-        commands = [line.strip() for line in next_lines.splitlines() if line.startswith("  ")]
-        found = {"found": proposal.found, "not_sure": proposal.doubts, "settings": proposal.settings(), "output": str(out)}
+        commands = [line.strip() for line in next_lines.splitlines() if line.startswith("  ") and not proposal.stops]
+        found = {
+            "found": proposal.found,
+            "not_sure": [*proposal.stops, *proposal.doubts],
+            "settings": proposal.settings(),
+            "output": str(out),
+        }
         print(json.dumps({**found, "next": commands}, ensure_ascii=False, indent=2))  # noqa: T201 - the command prints
         return
-    for line in (*proposal.found, *(f"Not sure: {doubt}" for doubt in proposal.doubts)):
+    for line in (*proposal.found, *proposal.not_sure()):
         print(line)  # noqa: T201 - the command prints
     next_step = f"Wrote {out}: each setting has its reason beside it. Next:\n\n{next_lines}"
+    if proposal.stops:
+        next_step = (
+            f"Wrote {out}, but do not run it yet: the records were probably not understood. Answer first what is said above."
+        )
     print(f"\n{next_step}")  # noqa: T201 - the command prints

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from stream_detector.discovery.profile import FeatureProfile, Profile
 from stream_detector.discovery.proposal import Proposal
+from stream_detector.discovery.usual_names import MAY_NUMBER, NUMBERS_MESSAGES
 from stream_detector.values import has_doubtful_comma
 
 _SENSOR_BYTES, _FEATURE_BYTES = 600, 250
 _MOST_SENSORS, _MOST_FEATURES = 5, 8
 #: From this share on, values that are no numbers are worth a word.
 _FEW_LOST = 0.05
+#: What numbers messages rises by one in most of its steps, of which there are so many at least.
+_MOSTLY, _FEWEST = 0.9, 20
 
 
 def say_sensors(proposal: Proposal, profile: Profile) -> None:
@@ -24,6 +27,8 @@ def propose_features(proposal: Proposal, profile: Profile) -> None:
     kinds: dict[str, list[str]] = {}
     for name, one in sorted(profile.features.items()):
         kinds.setdefault(one.kind, []).append(name)
+    messages = [name for name, one in sorted(profile.features.items()) if numbers_messages(name, one)]
+    kinds = {kind: [name for name in names if name not in messages] for kind, names in kinds.items()}
     usual = kinds.get("", [])
     if usual:
         more = f" and {len(usual) - _MOST_FEATURES} more" if len(usual) > _MOST_FEATURES else ""
@@ -32,14 +37,33 @@ def propose_features(proposal: Proposal, profile: Profile) -> None:
         ("counter", "rise all the time; training takes them for counters"),
         ("flag", "are 0 or 1"),
         ("code", "have few whole values, as codes do"),
+        ("fixed", "differ between sensors, and are constant in each, as a year of build is: no measurements"),
         ("constant", "do not change in the sample; training leaves them out if that is so in all of the history"),
     ):
         if kinds.get(kind):
             proposal.found.append(f"{', '.join(kinds[kind][:_MOST_FEATURES])}: {words}.")
     for name, one in sorted(profile.features.items()):
         _say_unusable(proposal, name, one)
-    if texts := kinds.get("text"):
-        proposal.set("input", "exclude_features", texts, "they are text, not measurements")
+    _propose_exclusion(proposal, kinds.get("text", []), messages)
+
+
+def numbers_messages(name: str, feature: FeatureProfile) -> bool:
+    """Return whether a number counts the messages of a gateway or a sensor, by its name and how it rises."""
+    own = name.rpartition(".")[2]
+    rises_by_one = feature.ones >= _MOSTLY * max(_FEWEST, feature.rises + feature.falls)
+    if NUMBERS_MESSAGES.fullmatch(own):
+        return feature.kind == "counter" or rises_by_one
+    return rises_by_one and MAY_NUMBER.fullmatch(own) is not None
+
+
+def _propose_exclusion(proposal: Proposal, texts: list[str], messages: list[str]) -> None:
+    reasons = ["they are text, not measurements"] if texts else []
+    if messages:
+        rising = f"{', '.join(messages[:_MOST_FEATURES])}: numbers the messages, which is no measurement"
+        proposal.found.append(f"{rising}; left out.")
+        reasons.append(rising)
+    if reasons:
+        proposal.set("input", "exclude_features", sorted([*texts, *messages]), "; ".join(reasons))
 
 
 def _say_unusable(proposal: Proposal, name: str, feature: FeatureProfile) -> None:

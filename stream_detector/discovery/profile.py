@@ -27,6 +27,8 @@ _FEWEST_STEPS = 50
 _PARTIAL = 0.5
 #: The same of Sparkplug nodes, whose births have all features.
 _PARTIAL_OF_NODES = 0.8
+#: A number that no sensor ever changes is told by this many values of each.
+_MANY_EACH = 20
 #: A counter rises in nearly all its steps; this share at least.
 _RISING = 0.98
 
@@ -41,6 +43,7 @@ class FeatureProfile:
     texts: Counter[str] = field(default_factory=Counter)
     rises: int = 0
     falls: int = 0
+    ones: int = 0  # rises by one, of a sensor or from record to record of a partition
     sensors: set[str] = field(default_factory=set)
 
     @property
@@ -50,6 +53,8 @@ class FeatureProfile:
             return "text"
         if len(self.distinct) == 1:
             return "constant"
+        if self.numbers >= _MANY_EACH * max(1, len(self.sensors)) and not self.rises and not self.falls:
+            return "fixed"
         if self.distinct <= {0.0, 1.0}:
             return "flag"
         if self.rises >= 20 and self.rises >= _RISING * (self.rises + self.falls) and len(self.distinct) > 20:
@@ -134,7 +139,7 @@ class Profile:
 def profile_of(records: Sequence[Record], reader: InputReader, limits: InputLimits) -> Profile:
     """Read a sample, in any order of partitions, as the stream would."""
     profile, checks = Profile(is_of_nodes=reader.nodes is not None), ReadingChecks((), limits)
-    last: dict[tuple[str, str], float] = {}
+    last: dict[tuple[str | int, str], float] = {}
     for record in records:
         if not record.value:
             continue
@@ -157,7 +162,7 @@ def profile_of(records: Sequence[Record], reader: InputReader, limits: InputLimi
     return profile
 
 
-def _add(profile: Profile, record: Record, reading: RawReading, time_ms: int, last: dict[tuple[str, str], float]) -> None:
+def _add(profile: Profile, record: Record, reading: RawReading, time_ms: int, last: dict[tuple[str | int, str], float]) -> None:
     sensor = profile.sensors.setdefault(reading.sensor, SensorProfile())
     profile.readings += 1
     profile.newest_ms, profile.oldest_ms = max(profile.newest_ms, time_ms), min(profile.oldest_ms, time_ms)
@@ -176,9 +181,10 @@ def _add(profile: Profile, record: Record, reading: RawReading, time_ms: int, la
         sensor.message_features += 1
         sensor.feature_times[name].append(time_ms)
         before = last.get((reading.sensor, name))
+        feature.ones += parsed - 1 in (before, last.get((record.partition, name)))
         feature.rises += before is not None and parsed > before
         feature.falls += before is not None and parsed < before
-        last[reading.sensor, name] = parsed
+        last[reading.sensor, name] = last[record.partition, name] = parsed
         if len(feature.distinct) < _MOST_VALUES:
             feature.distinct.add(parsed)
 

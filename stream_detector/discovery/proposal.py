@@ -23,11 +23,16 @@ class Proposal:
 
     found: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    stops: list[str] = field(default_factory=list)  # doubts with which nobody should go on
     entries: list[Entry] = field(default_factory=list)
 
     def set(self, group: str, name: str, value: object, reason: str) -> None:
         """Add a setting."""
         self.entries.append(Entry(group, name, value, reason))
+
+    def not_sure(self) -> list[str]:
+        """Return the doubts for people, those first with which nobody should go on."""
+        return [*(f"DO NOT RUN YET: {one}" for one in self.stops), *(f"Not sure: {one}" for one in self.doubts)]
 
     def settings(self) -> dict[str, dict[str, object]]:
         """Return the settings by group."""
@@ -39,7 +44,7 @@ class Proposal:
 
 def toml_text(proposal: Proposal, title: str) -> str:
     """Return the settings as a TOML file, each with its reason above it."""
-    lines = [f"# {title}", *(f"# {line}" for line in proposal.found), *(f"# Not sure: {line}" for line in proposal.doubts)]
+    lines = [f"# {title}", *(f"# {line}" for line in proposal.found), *(f"# {line}" for line in proposal.not_sure())]
     group = ""
     for one in sorted(proposal.entries, key=lambda one: list(proposal.settings()).index(one.group)):
         if one.group != group:

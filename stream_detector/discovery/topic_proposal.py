@@ -10,6 +10,7 @@ from stream_detector.discovery.clock_proposal import say_clock
 from stream_detector.discovery.clocks import Clocks
 from stream_detector.discovery.feature_proposal import propose_features, redis_bytes, say_sensors
 from stream_detector.discovery.guessed import Guess
+from stream_detector.discovery.misread import say_misread
 from stream_detector.discovery.pace_proposal import propose_budget, propose_gap, propose_window
 from stream_detector.discovery.profile import Profile
 from stream_detector.discovery.proposal import Proposal
@@ -50,6 +51,7 @@ def propose(facts: TopicFacts, guess: Guess, profile: Profile, clocks: Clocks, g
         proposal.found.append(clock)
     _propose_assembly(proposal, profile)
     propose_features(proposal, profile)
+    say_misread(proposal, guess, profile)
     _propose_repartition(proposal, profile)
     propose_budget(proposal, "the topic has", facts.span_seconds, len(profile.sensors))
     proposal.set("model", "directory", f"model-{facts.topic}", "run learns a model of the topic and puts it here")

@@ -37,3 +37,11 @@ SURE_QUALITY = re.compile(r"(opc[ _-]?)?(quality|güte|guete|qualität|qualitaet
 QUALITY = re.compile(f"({SURE_QUALITY.pattern})|q|status([ _-]?code)?|(is[ _-]?)?good", re.IGNORECASE)
 #: Units of measurement, which a field called unit may hold.
 MEASURED_IN = re.compile(r"[°%µ].*|.*/.*|[kMm]?(bar|Pa|W|V|A|Hz|m|g|s|Ohm|J|l)|C|F|K|min|h|rpm|psi|kWh", re.IGNORECASE)
+#: Names of what numbers messages without doubt, and those that may count something else.
+NUMBERS_MESSAGES = re.compile(
+    r"seq(uence)?([ _-]?(no|nr|num|number|id))?|(msg|message|record|packet|telegramm?|paket|nachrichten)[ _-]?"
+    r"(id|no|nr|num|number|nummer|seq|count(er)?|z(ä|ae)hler)"
+    r"|offset|lfd[ _-]?nr|laufnummer|laufende[ _-]?nummer|nr|no|num|number|nummer|id|idx|index|sequenz([ _-]?(nr|nummer))?",
+    re.IGNORECASE,
+)
+MAY_NUMBER = re.compile(r"counter|count|cnt|z(ä|ae)hler", re.IGNORECASE)

@@ -116,3 +116,57 @@ def test_a_list_whose_values_are_one_object_deeper_is_one_of_pairs() -> None:
     assert set(profile.sensors) == set(PLANT)
     assert set(profile.features) == set(CHANNELS)
     assert profile.readings == STEPS * len(PLANT)
+
+
+def beside_the_time(seq: int, machine: int, channel: str, time: str, value: float) -> object:
+    kind = {"typ": PLANT[machine], "bj": 2012 + machine}
+    return {"kopf": {"nr": seq, "anlage": PLANT[machine]}, "daten": kind, "messung": {"zeit": time, channel: {"ist": value}}}
+
+
+def test_what_stands_beside_the_time_is_read_and_what_numbers_messages_is_left_out() -> None:
+    records = [
+        record_of
+        for machine in range(len(PLANT))
+        for step in range(STEPS)
+        for time_ms in [START_MS + step * 10_000]
+        for message in [step * len(PLANT) + machine]
+        for document in [beside_the_time(message, machine, "druck", clock(time_ms), number(machine, 1, step))]
+        for record_of in [Foreign(json.dumps(document).encode(), None, offset=message, timestamp=time_ms + 20)]
+    ]
+    records.sort(key=lambda one: one.offset)
+
+    guess, profile, _ = understand(records)
+    proposal = proposal_of(records)
+
+    assert guess.settings["values"] == "."
+    assert profile.sensors.keys() == set(PLANT)
+    assert {name: one.kind for name, one in profile.features.items() if one.numbers} == {
+        "kopf.nr": "counter",
+        "daten.bj": "fixed",
+        "messung.druck.ist": "",
+    }
+    assert proposal.settings()["input"]["exclude_features"] == ["daten.typ", "kopf.nr"]
+    assert "kopf.nr: numbers the messages, which is no measurement; left out." in proposal.found
+    assert "Measurements: messung.druck.ist." in proposal.found
+    assert any(line.startswith("daten.bj: differ between sensors, and are constant in each") for line in proposal.found)
+    assert not proposal.stops
+
+
+def test_readings_of_several_machines_in_one_are_said_before_anything_else() -> None:
+    def nameless(seq: int, machine: int, channel: str, time: str, value: float) -> object:
+        return {"nr": seq, "zeit": time, "a": value, "wo": PLANT[machine], "was": channel}
+
+    proposal = proposal_of(one_by_one(nameless))
+
+    (stop,) = proposal.stops
+    assert "has several readings at nearly the same time" in stop
+    assert proposal.not_sure()[0] == f"DO NOT RUN YET: {stop}"
+
+
+def test_a_topic_whose_only_number_is_a_counter_has_nothing_to_watch() -> None:
+    def counting(seq: int, machine: int, channel: str, time: str, _: float) -> object:
+        return {"seq": seq, "zeit": time, "maschine": f"{PLANT[machine]} {channel}", "bj": 2012 + machine}
+
+    (stop,) = proposal_of(one_by_one(counting)).stops
+
+    assert stop.startswith("no feature seems to measure anything (found: bj, seq).")
