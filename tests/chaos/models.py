@@ -72,14 +72,7 @@ def model_kills(name: str, places: Places, chance: Random, count: int, model: Pa
     environ = environment(topics.settings, places.redis_url, model, ALERTS__UPDATE_SECONDS=UPDATE_SECONDS)
     services = [Killed(environ, places.logs / f"{name}-{number}", chance) for number in range(REPLICAS)]
     try:
-        feed.start()
-        while sum(service.deaths for service in services) < count:
-            for service in services:
-                service.turn()
-            time.sleep(0.05)
-        feed.stop()
-        for service in services:
-            service.live_on()
+        kill_while_fed(services, feed, count)
         topics.await_all_committed(SETTLE_SECONDS)
         topics.await_stable(SETTLE_SECONDS)
         crashes = tuple(text for service in services for text in service.stop())
@@ -89,6 +82,18 @@ def model_kills(name: str, places: Places, chance: Random, count: int, model: Pa
         for service in services:
             service.kill()
         topics.close()
+
+
+def kill_while_fed(services: Sequence[Killed], feed: Feed, count: int) -> None:
+    """Feed the services until they have died so many times together; then let them live on."""
+    feed.start()
+    while sum(service.deaths for service in services) < count:
+        for service in services:
+            service.turn()
+        time.sleep(0.05)
+    feed.stop()
+    for service in services:
+        service.live_on()
 
 
 class Killed:

@@ -30,7 +30,7 @@ from tests.chaos.checker import (
     longest_stall_seconds,
 )
 from tests.chaos.feed import Feed
-from tests.chaos.models import SESSION_SECONDS, UPDATE_SECONDS, Killed, make_detector, records_for_model
+from tests.chaos.models import SESSION_SECONDS, UPDATE_SECONDS, Killed, kill_while_fed, make_detector, records_for_model
 from tests.chaos.round import SETTLE_SECONDS, Places, RoundResult
 from tests.fixtures_model import FEATURES
 from tests.integration.service_process import QUICK_START, STOP_SECONDS, ServiceProcess, environment
@@ -52,14 +52,7 @@ def rekeying_kills(name: str, places: Places, chance: Random, count: int, model:
     strike = Strike(chance)
     services = [Killed(environ, places.logs / f"{name}-{number}", chance, strike) for number in range(REPLICAS)]
     try:
-        feed.start()
-        while sum(service.deaths for service in services) < count:
-            for service in services:
-                service.turn()
-            time.sleep(0.05)
-        feed.stop()
-        for service in services:
-            service.live_on()
+        kill_while_fed(services, feed, count)
         between = between_of(topics.settings)
         _await_all(topics, between)
         topics.await_stable(SETTLE_SECONDS)

@@ -25,7 +25,7 @@ from tests.pipeline.replica_config import MODEL, SECOND_MS, START_MS, ReplicaCon
 RUNNING = replace(MODEL, only_while="b == 1")
 ALWAYS = ReplicaConfig(model=RUNNING, margin=-50.0, accept_ms=60_000 * SECOND_MS)
 NAN = float("nan")
-#: The flag of each reading of one sensor: 1 runs, 0 stands still, None says nothing.
+#: The flag in each reading of one sensor. 1: the machine runs. 0: it stands still. None: the reading does not say.
 Flags = Sequence[int | None]
 
 
