@@ -177,8 +177,8 @@ def append(
         of_counters = readings.values[reading][:, counters].astype(np.float64)
         touched = slot[first]
         state = records["counters"][touched]
-        restarts = pace.restarts | (pace.jump_ms != 0)
-        rises = fold_rises(state, of_counters, time_ms, rank, restarts, interval_ms=pace.interval_ms)
+        unrelated = pace.restarts | (pace.jump_ms != 0)
+        rises = fold_rises(state, of_counters, time_ms, rank, unrelated, interval_ms=pace.interval_ms)
         records["counters"][touched] = state
         extended.values[extended.new_row[:, None], list(counters)] = rises.per_hour
     extended.steps[extended.new_row] = step_codes(time_ms - np.where(restarts, 0, pace.elapsed_ms), time_ms)

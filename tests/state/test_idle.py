@@ -60,6 +60,17 @@ def test_a_stop_between_two_batches_is_told_by_the_window() -> None:
     assert are_idle(records, running()).tolist() == [False]
 
 
+def test_a_window_begins_anew_at_a_stop_also_where_a_feature_is_a_counter() -> None:
+    records = new_records(1, T, len(FEATURES), 1, counters=1)
+    at = np.arange(5, dtype=np.int64)
+    values = np.array([(1, 10), (1, 11), (0, 11), (1, 12), (1, 13)], np.float32)
+    batch = Readings(["a"] * 5, np.zeros(5, np.int32), at, 1_000_000 + 1000 * at, values)
+
+    found = append(records, np.zeros(5, np.int32), batch, None, [1], only_while=running())
+
+    assert found.filled.tolist() == [1, 2, 1, 1, 2]
+
+
 def test_a_feature_of_the_condition_that_is_missing_has_its_last_value() -> None:
     records = record()
 
