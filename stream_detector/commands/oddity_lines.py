@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from stream_detector.commands.train_output import WIDTH
 from stream_detector.timestamps import duration
-from stream_detector.training.oddities import EMPTY, FROZEN, Oddity
+from stream_detector.training.oddities import EMPTY, FROZEN, TAKEN_OUT, Oddity
 
 #: More of them are only counted, and so are names in one of them.
 LISTED, LISTED_NAMES = 6, 3
@@ -34,6 +34,9 @@ def _text(one: Oddity) -> str:
         return f"{_names(one.features, 'features')} of {who} did not change for {readings}, from {start}"
     if one.what == EMPTY:
         return f"{who} gave no {_names(one.features, 'features')} for {readings}, from {start}"
+    if one.what == TAKEN_OUT:
+        features = _names(one.features, "features")
+        return f"{features} of {who} had only values that were taken out, as said above, for {readings}, from {start}"
     return f"{who} gave no readings for {readings}, from {start}"
 
 

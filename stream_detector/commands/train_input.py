@@ -53,7 +53,7 @@ def chosen_rows(dataset: Dataset, arguments: argparse.Namespace) -> tuple[Datase
         return dataset, notes
     kept, note = while_true(dataset, arguments.only_while)
     known = "the model keeps the condition, and run, score and evaluate judge only readings in this state (docs/idle.md)"
-    return with_last_values(dataset, arguments.only_while).take(kept), [*notes, f"{note}; {known}"]
+    return with_last_values(dataset, arguments.only_while).cut(~kept), [*notes, f"{note}; {known}"]
 
 
 def check_state(inspection: Inspection, only_while: Condition | None) -> None:

@@ -42,6 +42,7 @@ class Dataset:
     notes: tuple[str, ...] = ()  # sentences on how the source was understood, such as words taken as missing
     removed: BoolArray | None = None  # [N, F] values that `without` has taken out; None: none
     held: BoolArray | None = None  # [N, F] values of before, because their features said nothing new; None: none
+    follows_cut: BoolArray | None = None  # [N] before these the user left readings of their sensor out; None: nowhere
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -56,7 +57,20 @@ class Dataset:
             rows=self.rows[positions],
             removed=None if self.removed is None else self.removed[positions],
             held=None if self.held is None else self.held[positions],
+            follows_cut=None if self.follows_cut is None else self.follows_cut[positions],
         )
+
+    def cut(self, left_out: BoolArray) -> Dataset:
+        """Return a cleaned dataset without the readings at a mask [N], which remembers where they were."""
+        if not left_out.any():
+            return self
+        cuts = np.cumsum(left_out if self.follows_cut is None else left_out | self.follows_cut)[~left_out]
+        return replace(self.take(~left_out), follows_cut=np.diff(cuts, prepend=0) > 0)
+
+    def goes_on(self) -> BoolArray:
+        """Return which readings [N] of a cleaned dataset follow the one before in their sensor, with none left out between."""
+        follows = np.append(False, np.diff(self.codes) == 0)[: len(self)]
+        return follows if self.follows_cut is None else follows & ~self.follows_cut
 
     def column(self, feature: str) -> Float64Array:
         """Return the values [N] of a feature in double precision."""

@@ -65,7 +65,7 @@ def without_spans(dataset: Dataset, spans: Sequence[Span], zone: tzinfo | None) 
     if left_out.all():
         msg = f"--exclude leaves none of the {len(dataset):,} readings"
         raise InputDataError(msg)
-    return dataset.take(~left_out), notes
+    return dataset.cut(left_out), notes
 
 
 def holds(dataset: Dataset, condition: Condition) -> BoolArray:

@@ -33,9 +33,10 @@ class Paces:
 def sensor_paces(dataset: Dataset) -> Paces:
     """Return the paces of a cleaned dataset's sensors; raise InputDataError if no sensor has two readings.
 
-    Gaps, steps of over ten times the median and three times the 98 % quantile of the sensor's steps, do not count.
+    Gaps, steps of over ten times the median and three times the 98 % quantile of the sensor's steps, do not count, nor do steps
+    over readings that the user left out.
     """
-    same = np.diff(dataset.codes) == 0
+    same = dataset.goes_on()[1:]
     steps, codes = np.diff(dataset.times_ms)[same], dataset.codes[1:][same]
     if not len(steps):
         msg = "no sensor has two readings at different times, the least that training needs"
@@ -57,10 +58,13 @@ def sensor_paces(dataset: Dataset) -> Paces:
 
 
 def window_ends(dataset: Dataset, window_length: int, gap_limits_ms: Float64Array) -> Int64Array:
-    """Return the positions in a cleaned dataset where a full window ends: of one sensor, without a gap over its limit [S]."""
+    """Return the positions in a cleaned dataset where a full window ends: of one sensor, without a gap over its limit [S].
+
+    Nor does it have readings of before and after some that the user left out.
+    """
     if not len(dataset):
         return np.empty(0, np.int64)
-    restarts = (np.diff(dataset.codes) != 0) | (np.diff(dataset.times_ms) > gap_limits_ms[dataset.codes[1:]])
+    restarts = ~dataset.goes_on()[1:] | (np.diff(dataset.times_ms) > gap_limits_ms[dataset.codes[1:]])
     positions = np.arange(len(dataset), dtype=np.int64)
     run_start = np.maximum.accumulate(np.where(np.concatenate([[True], restarts]), positions, 0))
     return positions[positions - run_start >= window_length - 1]

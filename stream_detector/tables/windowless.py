@@ -20,6 +20,7 @@ def windowless_warning(dataset: Dataset, window_length: int) -> str:
     Raises InputDataError if no sensor has two readings.
     """
     gap_limits_ms = sensor_paces(dataset).gap_limits_ms()
+    cuts = "" if dataset.follows_cut is None else "what was left out and "
     counts = np.bincount(dataset.codes, minlength=len(dataset.sensors))
     longest = _longest_runs(dataset, np.ceil(gap_limits_ms).astype(np.int64))
     without = np.flatnonzero((longest < window_length) & (counts > 0))
@@ -27,7 +28,7 @@ def windowless_warning(dataset: Dataset, window_length: int) -> str:
         return ""
     reasons: list[str] = []
     for code in without[np.argsort(-counts[without], kind="stable")].tolist():
-        of_gaps = f", at most {longest[code]:,} between gaps of over {duration(gap_limits_ms[code] / 1000.0)}"
+        of_gaps = f", at most {longest[code]:,} between {cuts}gaps of over {duration(gap_limits_ms[code] / 1000.0)}"
         reasons.append(
             f"{listed([dataset.sensors[code]], 1)} ({counts[code]:,} readings{of_gaps if longest[code] < counts[code] else ''})"
         )
@@ -43,7 +44,7 @@ def windowless_warning(dataset: Dataset, window_length: int) -> str:
 def _longest_runs(dataset: Dataset, gap_limits_ms: Int64Array) -> Int64Array:
     """Return the most readings of each sensor [S] that follow each other without a gap."""
     longest = np.zeros(len(dataset.sensors), np.int64)
-    restarts = (np.diff(dataset.codes) != 0) | (np.diff(dataset.times_ms) > gap_limits_ms[dataset.codes[1:]])
+    restarts = ~dataset.goes_on()[1:] | (np.diff(dataset.times_ms) > gap_limits_ms[dataset.codes[1:]])
     starts = np.flatnonzero(np.concatenate([[True], restarts]))
     np.maximum.at(longest, dataset.codes[starts], np.diff(np.append(starts, len(dataset))))
     return longest

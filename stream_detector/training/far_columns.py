@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -22,6 +22,7 @@ from stream_detector.training.far_values import (
     rest_of,
 )
 from stream_detector.training.jumps import find_jumps
+from stream_detector.training.standing import Lasting, are_short, lasting, longest_run
 
 #: A value that occurs this often, to the last digit, was not measured each time.
 FEWEST_REPEATS = 3
@@ -29,8 +30,8 @@ FEWEST_REPEATS = 3
 REPEATED_SHARE, SINGLE_SHARE = 0.05, 0.01
 #: Failed reads of a sensor have this many values at most, but for single ones.
 FAILED_LEVELS = 5
-#: A failed read lasts this many readings at most, unless its value is an error code or far away; in this share of the cases.
-_SHORT_READINGS, _SHORT_SHARE = 3, 0.9
+#: This share of the failed reads are short, unless their value is an error code or far away.
+_SHORT_SHARE = 0.9
 #: A gap, in ranges of the rest, beside which a value that repeats this often is a failed read if nearly every step to it is
 #: this many times a usual one, which this share of the sensor's other steps do not exceed.
 DROP_GAP, FEWEST_DROPS = 0.25, 5
@@ -47,6 +48,8 @@ class FarColumn:
 
     mask: BoolArray  # [N] not to be trained on
     code_mask: BoolArray  # [N] error codes, which are in `mask` too
+    standing: BoolArray  # [N] of a machine that stands; kept
+    longest_standing: int = 0  # readings in a row
     codes: dict[float, int] = field(default_factory=dict)  # error codes
     repeated: dict[float, int] = field(default_factory=dict)  # others that repeat
     single: list[float] = field(default_factory=list)
@@ -71,7 +74,7 @@ class FarColumn:
 
 def find_far(values: Float64Array, sensors: Int32Array) -> FarColumn:
     """Find the far values of a column [N] of readings ordered by sensor and time; `sensors` [N] are their codes."""
-    found = FarColumn(np.zeros(len(values), np.bool_), np.zeros(len(values), np.bool_))
+    found = FarColumn(np.zeros(len(values), np.bool_), np.zeros(len(values), np.bool_), np.zeros(len(values), np.bool_))
     bounds = [*np.flatnonzero(np.diff(sensors, prepend=-1)).tolist(), len(values)]
     parts = [slice(first, last) for first, last in pairwise(bounds)]
     levels, counts = np.unique(values, return_counts=True)
@@ -83,7 +86,7 @@ def find_far(values: Float64Array, sensors: Int32Array) -> FarColumn:
         found.mask |= found.code_mask
     for part in parts:
         _leave_out_jumps(values, part, found)
-    rest = values[~found.mask & ~np.isnan(values) & ~np.isin(values, list(found.doubtful))]
+    rest = values[~found.mask & ~found.standing & ~np.isnan(values) & ~np.isin(values, list(found.doubtful))]
     if len(rest):
         found.low, found.high = float(rest.min()), float(rest.max())
     return found
@@ -104,40 +107,74 @@ def _sort_far(values: Float64Array, part: slice, repeats: Callable[[float], int]
     if near is None:
         _sort_levels(levels, found)
         return
-    wide = rest_of(ordered, FAR_GAP) or near
+    wide, drops = rest_of(ordered, FAR_GAP) or near, rest_of(ordered, DROP_GAP) or near
     found.codes |= {value: 0 for value in codes if near.is_far(value, CODE_GAP)}
     found.codes |= {value: 0 for value in edges if looks_like_code(value) and far_mask(np.array(value), wide)}
+    is_code = np.isin(of_sensor, codes)
+    stays = lasting(of_sensor, is_code, drops)
     seldom = levels[(counts < FEWEST_REPEATS) & far_mask(levels, wide)]
     seldom = seldom[[repeats(value) < FEWEST_REPEATS and value not in found.codes for value in seldom.tolist()]]
-    left = np.isin(of_sensor, seldom)
-    if left.sum() > SINGLE_SHARE * len(ordered) or not _is_short(left):
+    left = np.isin(of_sensor, seldom) & ~stays.any
+    if left.sum() > SINGLE_SHARE * len(ordered) or not are_short(left, _SHORT_SHARE):
         left[:] = False
     found.single += of_sensor[left].tolist()
-    drops = rest_of(ordered, DROP_GAP) or near
-    is_crowded = {rest: _is_crowded(ordered, rest) for rest in (near, wide, drops)}
-    for value in sorted(edges - {*codes, *found.codes, *_ENDS, *seldom.tolist()}):
-        here, count = of_sensor == value, repeats(value)
-        is_far, is_very_far, is_beyond = (
-            bool(far_mask(np.array(value), rest)) and not is_crowded[rest] for rest in (near, wide, drops)
-        )
-        is_drop = count >= FEWEST_DROPS and is_beyond and _is_drop(of_sensor, here)
-        if count < FEWEST_REPEATS or not (is_far or is_very_far or is_drop):
+    counted = {value: repeats(value) for value in sorted(edges - {*codes, *found.codes, *_ENDS, *seldom.tolist()})}
+    may_fail = ~is_code & ~stays.any
+    sensor = _Sensor(of_sensor, stays, [_Far.of(of_sensor, may_fail, rest, len(ordered)) for rest in (near, wide, drops)])
+    left |= _sort_repeated(sensor, counted, REPEATED_SHARE * len(values), found)
+    found.mask[part] |= left
+    found.standing[part] = stands = stays.towards_zero & far_mask(of_sensor, near)
+    found.longest_standing = max(found.longest_standing, longest_run(stands))
+    found.remember_rest(of_sensor[~left & ~stands], before)
+    if sensor.far[-1].is_crowded:
+        found.crowd += int(np.count_nonzero(far_mask(of_sensor, drops) & may_fail & ~left))
+
+
+@dataclass(frozen=True, slots=True)
+class _Far:
+    """What is far from a rest."""
+
+    rest: Rest
+    is_crowded: bool  # it is so many different values, which do not last, that they are no failed reads
+
+    @classmethod
+    def of(cls, of_sensor: Float64Array, may_fail: BoolArray, rest: Rest, total: int) -> _Far:
+        _, counts = np.unique(of_sensor[far_mask(of_sensor, rest) & may_fail], return_counts=True)
+        return cls(rest, int(np.sort(counts)[:-FAILED_LEVELS].sum()) > SINGLE_SHARE * total)
+
+    def has(self, value: float) -> bool:
+        """Return whether a value is far and may be a failed read."""
+        return not self.is_crowded and bool(far_mask(np.array(value), self.rest))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sensor:
+    """The values of a sensor, what of them lasts, and what is far, very far, and beyond where its drops begin."""
+
+    values: Float64Array
+    stays: Lasting
+    far: Sequence[_Far]
+
+
+def _sort_repeated(sensor: _Sensor, counted: Mapping[float, int], most: float, found: FarColumn) -> BoolArray:
+    """Add values that occur `counted` times in the column; return which of the sensor's [N] are left out.
+
+    A value that occurs more than `most` times is not.
+    """
+    left, stays = np.zeros(len(sensor.values), np.bool_), sensor.stays
+    for value, count in counted.items():
+        here = sensor.values == value
+        is_far, is_very_far, is_beyond = (far.has(value) for far in sensor.far)
+        is_short = not stays.lasts(here) and are_short(here, _SHORT_SHARE)
+        is_drop = is_short and count >= FEWEST_DROPS and is_beyond and _is_drop(sensor.values, here)
+        if count < FEWEST_REPEATS or not (is_far or is_very_far or is_drop) or stays.is_of_machine(sensor.values, here):
             continue
-        is_failed = is_drop or _is_short(here) or (is_very_far and value != 0.0)  # 0 for long: switched off
-        kept = not is_failed or count > REPEATED_SHARE * len(values)
+        kept = count > most or not (is_drop or is_short or is_very_far)
+        here &= ~stays.towards_zero
         sorted_into = found.doubtful if kept else found.repeated
         sorted_into[value] = sorted_into.get(value, 0) + int(here.sum())
         left |= here & (not kept)
-    found.mask[part] |= left
-    found.remember_rest(of_sensor[~left], before)
-    if is_crowded[drops] and _is_short(far_mask(of_sensor, drops) & ~left):
-        found.crowd += int(np.count_nonzero(far_mask(of_sensor, drops) & ~left))
-
-
-def _is_crowded(ordered: Float64Array, rest: Rest) -> bool:
-    """Return whether the values outside the rest are so many different ones that they are no failed reads."""
-    _, counts = np.unique(ordered[far_mask(ordered, rest)], return_counts=True)
-    return int(np.sort(counts)[:-FAILED_LEVELS].sum()) > SINGLE_SHARE * len(ordered)
+    return left
 
 
 def _leave_out_jumps(values: Float64Array, part: slice, found: FarColumn) -> None:
@@ -161,11 +198,11 @@ def _has_nothing_far(ordered: Float64Array) -> bool:
 def _is_drop(of_sensor: Float64Array, here: BoolArray) -> bool:
     """Return whether a value comes and goes, nearly always, by steps that the sensor else does not make."""
     usual = np.abs(np.diff(of_sensor[~here & ~np.isnan(of_sensor)]))
-    if not _is_short(here) or not len(usual):
-        return False
     enters = here[1:] & ~here[:-1]
     steps = np.abs(np.diff(of_sensor))[enters]
-    return bool(len(steps)) and bool(np.mean(steps > _DROP_STEPS * np.quantile(usual, _USUAL_STEPS)) >= _SHORT_SHARE)
+    if not len(usual) or not len(steps):
+        return False
+    return bool(np.mean(steps > _DROP_STEPS * np.quantile(usual, _USUAL_STEPS)) >= _SHORT_SHARE)
 
 
 def _sort_levels(levels: Float64Array, found: FarColumn) -> None:
@@ -175,10 +212,3 @@ def _sort_levels(levels: Float64Array, found: FarColumn) -> None:
     for value in levels.tolist():
         if looks_like_code(value) and is_far_from_levels(value, levels[levels != value]):
             found.codes[value] = 0
-
-
-def _is_short(mask: BoolArray) -> bool:
-    """Return whether nearly all runs of a mask are short."""
-    edges = np.diff(mask.astype(np.int8), prepend=0, append=0)
-    lengths = np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)
-    return bool(np.count_nonzero(lengths <= _SHORT_READINGS) >= _SHORT_SHARE * len(lengths))

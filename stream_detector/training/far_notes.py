@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from stream_detector.readings import Float64Array
 from stream_detector.training.far_columns import FarColumn
 
 #: Values of a column of which each has a line.
 _LISTED = 3
 
 
-def notes_on_far(name: str, found: FarColumn, total: int) -> list[str]:
-    """Return sentences on the far values of a column of `total` readings: what was done, and how to decide otherwise."""
+def notes_on_far(name: str, found: FarColumn, values: Float64Array) -> list[str]:
+    """Return sentences on the far values of a column [N]: what was done, and how to decide otherwise."""
+    total = len(values)
     measured = "if it is a measurement, --missing-values ''"
 
     def listed(values: dict[float, int], what: str, then: str) -> list[str]:
@@ -31,6 +33,7 @@ def notes_on_far(name: str, found: FarColumn, total: int) -> list[str]:
         *_note_on_single(name, found, f"{left_out} such a value comes again; {measured}"),
         *_note_on_jumps(name, found, total, f"{left_out} that happens again; {measured}"),
         *listed(found.doubtful, ", far from the rest", f"Kept as a measurement; {failed}"),
+        *_note_on_standing(name, found, values),
         *_note_on_crowd(name, found, total),
     ]
 
@@ -49,6 +52,26 @@ def _note_on_jumps(name: str, found: FarColumn, total: int, then: str) -> list[s
     return [
         f"column {name}: {len(found.jumps):,} single values ({100.0 * len(found.jumps) / total:.2g} % of the readings) "
         f"from {min(found.jumps):.6g} to {max(found.jumps):.6g} jump away from those around them and back. {then}"
+    ]
+
+
+def _note_on_standing(name: str, found: FarColumn, values: Float64Array) -> list[str]:
+    stands = values[found.standing]
+    if not len(stands):
+        return []
+    low, high = float(stands.min()), float(stands.max())
+    what, then, failed = f"from {low:.6g} to {high:.6g},", "Kept as measurements", ""
+    if low == high:
+        what, then, failed = (
+            f"{low:.10g}",
+            "Kept as a measurement",
+            f"; if it is a failed read, --missing-values {name}={low:.10g}",
+        )
+    rest = f"(all else is from {found.low:.6g} to {found.high:.6g})"
+    return [
+        f"column {name}: {what} {_times(len(stands), len(values))}, up to {found.longest_standing:,} in a row, far from the "
+        f"rest {rest}, as of a machine that stands still. {then}; --only-while leaves readings of such times out "
+        f"(docs/idle.md){failed}"
     ]
 
 

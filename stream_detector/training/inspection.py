@@ -85,7 +85,7 @@ def inspect(dataset: Dataset, choices: Choices) -> Inspection:
     notes = [_note_on_left_out(name, dataset.column(name), kinds[name] or "") for name in left_out]
     counters = choices.counters if choices.counters is not None else _of_kind(kinds, COUNTER)
     far = {name: _codes_only(far[name]) if name in counters else far[name] for name in kept if name in far}
-    notes += [note for name, found in far.items() for note in notes_on_far(name, found, len(dataset))]
+    notes += [note for name, found in far.items() for note in notes_on_far(name, found, dataset.column(name))]
     context = () if choices.context is not None else _of_kind(kinds, SET_POINT)
     return Inspection(
         dataset=dataset.without(_far_cells(dataset, far)).select(kept),
@@ -118,7 +118,8 @@ def _kinds(dataset: Dataset, choices: Choices, far: Mapping[str, FarColumn]) -> 
 
 def _codes_only(found: FarColumn) -> FarColumn:
     """Return only the error codes of a counter: it may restart far from where it was."""
-    return replace(found, mask=found.code_mask, repeated={}, single=[], jumps=[], doubtful={}, crowd=0)
+    none = np.zeros(len(found.mask), np.bool_)
+    return replace(found, mask=found.code_mask, standing=none, repeated={}, single=[], jumps=[], doubtful={}, crowd=0)
 
 
 def _far_cells(dataset: Dataset, far: Mapping[str, FarColumn]) -> BoolArray:

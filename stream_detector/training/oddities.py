@@ -2,6 +2,9 @@
 
 The rules learn from the same history what is usual, so a fault in it teaches them that it is healthy. Here each sensor's two
 longest runs are compared with its other readings instead: two, because a fault may have come twice.
+
+What the training itself does is no oddity of the history: readings that the user left out end what lasts, and are no pause.
+Values that the training took out were given, and are told from those that were not.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from stream_detector.readings import BoolArray, Float64Array, Int32Array, Int64A
 from stream_detector.tables.dataset import Dataset
 from stream_detector.tables.sampling import Paces
 
-FROZEN, SILENT, EMPTY = "frozen", "silent", "empty"
+FROZEN, SILENT, EMPTY, TAKEN_OUT = "frozen", "silent", "empty", "taken_out"
 #: Runs of a sensor that are looked at.
 _LOOKED_AT = 2
 #: What so many sensors show, each at its own time, or this share of them, is usual.
@@ -36,7 +39,7 @@ _APART, _LENGTH_SHARE = 2, 0.1
 class Oddity:
     """Something that lasted unusually long in a history."""
 
-    what: str  # FROZEN, SILENT or EMPTY
+    what: str  # FROZEN, SILENT, EMPTY or TAKEN_OUT
     sensors: tuple[str, ...]
     features: tuple[str, ...]  # none: all, there were no readings
     start_ms: int  # time of the first reading that shows it, or that is absent
@@ -67,9 +70,9 @@ class _Runs:
     codes: Int32Array  # [R] of the sensors
 
     @classmethod
-    def of(cls, shows: BoolArray, rows: Int64Array, codes: Int32Array) -> _Runs:
-        """Find the runs in `rows` [N] of the dataset, of sensors `codes` [N]."""
-        same = np.append(False, codes[1:] == codes[:-1])[: len(codes)]
+    def of(cls, shows: BoolArray, rows: Int64Array, dataset: Dataset) -> _Runs:
+        """Find the runs in `rows` [N] of the dataset."""
+        same, codes = _goes_on(dataset, rows), dataset.codes[rows]
         goes_on = shows & same & np.append(False, shows[:-1])[: len(shows)]
         first = np.flatnonzero(shows & ~goes_on)
         last = np.flatnonzero(shows & ~np.append(goes_on[1:], False)[: len(shows)])
@@ -84,12 +87,11 @@ def _repeats(dataset: Dataset, paces: Paces, feature: int) -> Iterator[Oddity]:
     """Yield what did not change."""
     values, sensors = dataset.values[:, feature], len(dataset.sensors)
     rows = np.flatnonzero(~np.isnan(values))
-    codes = dataset.codes[rows]
-    follows = np.append(False, codes[1:] == codes[:-1])[: len(rows)]
+    codes, follows = dataset.codes[rows], _goes_on(dataset, rows)
     repeats = follows & np.append(False, np.diff(values[rows]) == 0)[: len(rows)]
     pairs, hits = (np.bincount(codes[one], minlength=sensors) for one in (follows, repeats))
     may_not = (pairs - hits >= FEWEST_CHANGES) & (pairs - hits >= SMALLEST_CHANGING_SHARE * pairs)
-    runs = _Runs.of(repeats, rows, codes)
+    runs = _Runs.of(repeats, rows, dataset)
     starts = rows[np.searchsorted(rows, runs.first) - 1]  # the value that is repeated is one of them
     with_it = replace(runs, first=starts, lengths=runs.lengths + 1)
     odd = _odd(with_it, dataset, paces, _Share(hits, pairs, may_not))
@@ -97,14 +99,22 @@ def _repeats(dataset: Dataset, paces: Paces, feature: int) -> Iterator[Oddity]:
 
 
 def _gaps_of_feature(dataset: Dataset, paces: Paces, feature: int) -> Iterator[Oddity]:
-    """Yield runs of empty cells."""
-    absent, sensors = np.isnan(dataset.values[:, feature]), len(dataset.sensors)
-    if not absent.any():
-        return
-    hits, readings = (np.bincount(codes, minlength=sensors) for codes in (dataset.codes[absent], dataset.codes))
-    runs = _Runs.of(absent, np.arange(len(absent)), dataset.codes)
-    odd = _odd(runs, dataset, paces, _Share(hits, readings, hits <= LARGEST_MISSING_SHARE * readings))
-    yield from _oddities(EMPTY, feature, odd, dataset, paces)
+    """Yield runs of empty cells: of values that were not given, and of those that the training took out."""
+    sensors, missing = len(dataset.sensors), np.isnan(dataset.values[:, feature])
+    removed = np.zeros(len(missing), np.bool_) if dataset.removed is None else missing & dataset.removed[:, feature]
+    for what, absent in ((EMPTY, missing & ~removed), (TAKEN_OUT, removed)):
+        if not absent.any():
+            continue
+        hits, readings = (np.bincount(codes, minlength=sensors) for codes in (dataset.codes[absent], dataset.codes))
+        runs = _Runs.of(absent, np.arange(len(absent)), dataset)
+        odd = _odd(runs, dataset, paces, _Share(hits, readings, hits <= LARGEST_MISSING_SHARE * readings))
+        yield from _oddities(what, feature, odd, dataset, paces)
+
+
+def _goes_on(dataset: Dataset, rows: Int64Array) -> BoolArray:
+    """Return which of some rows [N] follow the one before in these: of the same sensor, with no reading left out between."""
+    stretch = np.cumsum(~dataset.goes_on())[rows]
+    return np.append(False, stretch[1:] == stretch[:-1])[: len(rows)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +172,7 @@ def _oddities(what: str, feature: int, runs: _Runs, dataset: Dataset, paces: Pac
 def _silences(dataset: Dataset, paces: Paces) -> Iterator[Oddity]:
     """Yield the pauses without a reading."""
     options, sensors = LimitOptions(), len(dataset.sensors)
-    before = np.flatnonzero(np.diff(dataset.codes) == 0)
+    before = np.flatnonzero(dataset.goes_on()[1:])
     codes, steps_ms = dataset.codes[before], np.diff(dataset.times_ms)[before]
     longest, third = _longest(codes, steps_ms, sensors)
     limits_ms = np.maximum(paces.gap_limits_ms(), options.missing_readings * paces.interval_ms)

@@ -63,3 +63,14 @@ def test_windows_end_only_where_a_sensor_has_enough_readings_without_a_gap() -> 
     wider = np.array([25_000.0, 10_000.0])
     assert window_ends(replace(dataset, times_ms=times), 3, wider).tolist() == [2, 3, 4, 5, 8, 9, 10, 11]
     assert window_ends(dataset.take(np.empty(0, np.int64)), 3, limits).tolist() == []
+
+
+def test_readings_that_were_left_out_are_no_pauses_and_no_window_spans_them() -> None:
+    stops = np.arange(500) % 20 >= 17  # often, so that their steps would be usual ones
+
+    dataset = read_at([10.0 * at for at in range(500)]).cut(stops)
+
+    paces = sensor_paces(dataset)
+    assert (len(dataset), paces.interval_ms[0], paces.pause_ms[0]) == (425, 10_000.0, 10_000.0)
+    ends = window_ends(dataset, 17, paces.gap_limits_ms())
+    assert dataset.times_ms[ends].tolist() == [10_000 * (20 * run + 16) for run in range(25)]

@@ -148,7 +148,7 @@ def test_reads_that_failed_with_0_are_left_out_and_a_machine_that_is_off_is_kept
 
     assert missing(failed) == [7, 500, 900, 1901]
     assert missing(off) == []
-    assert "0 100 times (3.3 % of the readings), far from the rest" in off.notes[0]
+    assert "0 100 times (3.3 % of the readings), up to 100 in a row, far from the rest" in off.notes[0]
     assert "Kept as a measurement" in off.notes[0]
 
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stream_detector.commands.oddity_lines import describe_oddities
 from stream_detector.readings import FloatArray
 from stream_detector.tables.dataset import Dataset
 from stream_detector.tables.sampling import sensor_paces
-from stream_detector.training.oddities import EMPTY, FROZEN, SILENT, Oddity, find_oddities
+from stream_detector.training.oddities import EMPTY, FROZEN, SILENT, TAKEN_OUT, Oddity, find_oddities
 from tests.fixtures_model import tiny_dataset
 
 SENSORS, READINGS = 5, 2_000
@@ -123,3 +124,37 @@ def test_a_single_reading_and_a_sensor_without_any_value_are_no_trouble() -> Non
         values[0] = np.nan
 
     assert found_in(history(none)) == []
+
+
+def standing(values: FloatArray, sensor: int, first: int, last: int) -> None:
+    values[sensor, first : last + 1] = 0.0
+
+
+def test_what_the_user_left_out_is_no_pause_of_the_data_and_ends_what_lasts() -> None:
+    def stops(values: FloatArray) -> None:
+        standing(values, 1, 100, 219)
+        freeze(values, 2, 900, 1_019, slice(1, 2))
+
+    dataset = history(stops)
+    within = np.arange(SENSORS * READINGS) % READINGS
+    halves = (dataset.codes == 2) & (within >= 955) & (within < 960)
+
+    left = dataset.cut((dataset.values == 0.0).all(axis=1)).cut(np.delete(halves, np.arange(READINGS + 100, READINGS + 220)))
+
+    assert len(left) == len(dataset) - 125
+    assert [(one.what, one.readings) for one in found_in(left)] == [(FROZEN, 55), (FROZEN, 60)]
+    assert {one.what for one in found_in(dataset.take(~(dataset.values == 0.0).all(axis=1)))} == {SILENT, FROZEN}
+
+
+def test_values_that_the_training_took_out_were_given() -> None:
+    dataset = history(lambda values: standing(values, 1, 100, 219))
+    cells = dataset.values == 0.0
+
+    (one,) = found_in(dataset.without(cells))
+
+    assert (one.what, one.features, one.readings) == (TAKEN_OUT, ("pressure", "temperature"), 120)
+    (line,) = [" ".join(" ".join(describe_oddities([one])[:-2]).split())]
+    assert (
+        "pressure, temperature of pump-1 had only values that were taken out, as said above, for 2 min (120 readings)" in line
+    )
+    assert "gave no" not in line
