@@ -83,20 +83,21 @@ def tasks_of(settings: dict[str, Any], document: object) -> tuple[Task, Task, in
     return (shaped.decode, batch(text)), (JsonDecoder(FEATURES, LIMITS).decode, records), *counts
 
 
-def sparkplug_tasks(quality: int | None = None) -> tuple[Task, Task, int, int]:
+def sparkplug_tasks(quality: int | None = None, *, most: int = 5) -> tuple[Task, Task, int, int]:
     """Return how data of a device are decoded that have aliases for 4 doubles and an integer, and so on as in tasks_of.
 
-    Each metric has this quality, or none.
+    Each metric has this quality, or none. Of `most` metrics that the device has, each message has 5 others.
     """
-    names = [f"Motor/{number}" for number in range(5)]
+    names = [f"Motor/{number}" for number in range(most)]
     birth = message("north/DBIRTH/press/motor", [metric(name, 20.0, alias=alias) for alias, name in enumerate(names)])
-    sent = [_values(names, number) for number in range(RECORDS)]
+    chosen = np.random.default_rng(1)
+    sent = [_values(sorted(chosen.permutation(most)[:5].tolist()), number) for number in range(RECORDS)]
     records = [
         message(
             "north/DDATA/press/motor",
             [
                 metric(value=value, alias=alias, datatype=INT32 if isinstance(value, int) else DOUBLE, quality=quality)
-                for alias, value in enumerate(values.values())
+                for alias, value in values.items()
             ],
             offset=number + 1,
             seq=number % 256,
@@ -106,13 +107,14 @@ def sparkplug_tasks(quality: int | None = None) -> tuple[Task, Task, int, int]:
     foreign = [Foreign(one.value or b"", one.key, one.headers, offset=one.offset) for one in (birth, *records)]
     shaped = ShapedDecoder(names, LIMITS, input_reader(InputSettings(preset="sparkplug")))
     shaped.decode(foreign[:1])
-    native = [json.dumps({"sensor_id": "north/press/motor", "timestamp": START_MS, "values": values}) for values in sent]
+    named = [{names[alias]: value for alias, value in values.items()} for values in sent]
+    native = [json.dumps({"sensor_id": "north/press/motor", "timestamp": START_MS, "values": values}) for values in named]
     natives = [Foreign(text.encode(), offset=number) for number, text in enumerate(native)]
-    return (shaped.decode, foreign[1:]), (JsonDecoder(names, LIMITS).decode, natives), 1, len(names)
+    return (shaped.decode, foreign[1:]), (JsonDecoder(names, LIMITS).decode, natives), 1, 5
 
 
-def _values(names: Sequence[str], number: int) -> dict[str, float]:
-    return {name: 20.5 + place + number / 100 if place < 4 else 1000 + number for place, name in enumerate(names)}
+def _values(aliases: Sequence[int], number: int) -> dict[int, float]:
+    return {alias: 20.5 + alias + number / 100 if place < 4 else 1000 + number for place, alias in enumerate(aliases)}
 
 
 def seconds(task: Task) -> float:
@@ -128,6 +130,7 @@ def costs(rounds: int = ROUNDS) -> Mapping[str, Cost]:
     tasks = {name: tasks_of(settings, document) for name, settings, document in settings_and_documents()}
     tasks["sparkplug"] = sparkplug_tasks()
     tasks["sparkplug, qualities"] = sparkplug_tasks(quality=192)
+    tasks["sparkplug, 5 of 12"] = sparkplug_tasks(most=12)
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in tasks}
     for _ in range(rounds):
         for name, (shaped, native, _, _) in tasks.items():

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from stream_detector.ingest.sparkplug.layouts import Layouts
 from stream_detector.ingest.sparkplug.sequence import Sequences
 
 #: So many births of a sensor are kept, beside those that are not stored yet.
@@ -32,8 +33,7 @@ class Birth:
     session: int  # the number of the connection (bdSeq); NO_SESSION: it says none
     names: Mapping[int, str]  # by alias
     types: Mapping[str, int]  # data type by name
-    #: By alias, names of what is measured: plain.py fills it once and reads each message by it.
-    measured: dict[int, str] = field(default_factory=dict, compare=False, repr=False)
+    layouts: Layouts = field(default_factory=Layouts, compare=False, repr=False)  # of the messages for which it decides
 
 
 NOT_BORN = Birth(-1, NO_SESSION, {}, {})
@@ -79,11 +79,15 @@ class Births:
 
     def at(self, partition: int, node: str, device: str, offset: int) -> Birth:
         """Return the birth that decides for a message of a node, or of its device, at an offset; NOT_BORN if there is none."""
-        of = self._of(partition)
-        of_node = _newest(of.births.get(node, ()), offset)
+        of = self._partitions.get(partition)
+        if of is None:
+            return NOT_BORN
+        births = of.births
+        of_node = _newest(births[node], offset) if node in births else NOT_BORN
         if not device:
             return of_node
-        of_device = _newest(of.births.get(f"{node}/{device}", ()), offset)
+        sensor = f"{node}/{device}"
+        of_device = _newest(births[sensor], offset) if sensor in births else NOT_BORN
         return of_device if of_device.offset >= of_node.offset else NOT_BORN
 
     def devices(self, partition: int, node: str, offset: int) -> list[str]:

@@ -47,13 +47,12 @@ _MESSAGES: Mapping[str, tuple[tuple[str, int, int | str], ...]] = MappingProxyTy
 )
 #: Fields of which a message has one only, though their type is a message.
 _SINGLE = ("properties",)
-_NO_DEFAULTS: Mapping[str, str] = MappingProxyType({})
 #: The property that says how good a value is: 192 good, 0 bad, 500 stale.
-_QUALITY, _GOOD = "Quality", 192
+_QUALITY, GOOD = "Quality", 192
 #: Numbers from here on are those of the value, of which a metric has one.
 _FIRST_VALUE = 10
 #: Data types of signed whole numbers, which are in unsigned fields, and their bits.
-_SIGNED: Mapping[int, int] = MappingProxyType({1: 8, 2: 16, 3: 32, 4: 64})
+SIGNED: Mapping[int, int] = MappingProxyType({1: 8, 2: 16, 3: 32, 4: 64})
 BOOLEAN = 11
 _NOT_PLAIN = ("bytes_value", "dataset_value", "template_value")
 
@@ -73,7 +72,7 @@ class Metric(NamedTuple):
         """Return the value by its own data type, or else by this one, as JSON could hold it; None: missing."""
         if not self.kind:
             return None
-        if self.quality not in (None, _GOOD):
+        if self.quality not in (None, GOOD):
             return bad_value(self.quality)
         datatype = self.datatype or datatype
         if self.kind in ("int_value", "long_value"):
@@ -87,7 +86,7 @@ def whole(raw: int, datatype: int, bits: int) -> int | bool:
     """Return the number that an unsigned field of 32 or 64 bits means by its data type."""
     if datatype == BOOLEAN:
         return bool(raw)
-    bits = min(bits, _SIGNED.get(datatype, 0))
+    bits = min(bits, SIGNED.get(datatype, 0))
     if not bits:
         return raw
     raw &= (1 << bits) - 1
@@ -143,11 +142,8 @@ def _quality(properties: Any) -> int | None:  # noqa: ANN401 - the class is made
     return None
 
 
-def payload_class(defaults: Mapping[str, str] = _NO_DEFAULTS, *, has_packed_properties: bool = False) -> Any:  # noqa: ANN401 - it is made at run time
-    """Return the class of the message. `defaults` are values of fields that were not sent, by name.
-
-    With packed properties, a metric's are bytes: one may see that there are none without an object for them.
-    """
+def payload_class() -> Any:  # noqa: ANN401 - it is made at run time
+    """Return the class of the message."""
     from google.protobuf.descriptor_pb2 import FileDescriptorProto
     from google.protobuf.descriptor_pool import DescriptorPool
     from google.protobuf.message_factory import GetMessageClass
@@ -156,14 +152,11 @@ def payload_class(defaults: Mapping[str, str] = _NO_DEFAULTS, *, has_packed_prop
     for message_name, fields in _MESSAGES.items():
         message = file.message_type.add(name=message_name)
         message.oneof_decl.add(name="value")
-        for name, number, sent in fields:
-            kind = _BYTES if has_packed_properties and name in _SINGLE else sent
+        for name, number, kind in fields:
             inner = f".{_PACKAGE}.{kind}" if isinstance(kind, str) else None
             is_list = (inner and name not in _SINGLE) or (isinstance(kind, int) and kind < 0)
             field = message.field.add(name=name, number=number, label=_REPEATED if is_list else _OPTIONAL, type_name=inner)
             field.MergeFrom(type(field)(type=_MESSAGE if isinstance(kind, str) else abs(kind)))  # type: ignore[arg-type]  # the stubs want another
-            if name in defaults:
-                field.default_value = defaults[name]
             if message_name == "Metric" and number >= _FIRST_VALUE:
                 field.oneof_index = 0
         if message_name != "Metric":

@@ -14,14 +14,13 @@ from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.record_shape import RawReading
 from stream_detector.ingest.sources import Source
 from stream_detector.ingest.sparkplug.births import NO_SESSION, Birth, Births
-from stream_detector.ingest.sparkplug.names import SESSION, is_measurement
-from stream_detector.ingest.sparkplug.payload import Metric, SparkplugPayload, payload_reader
-from stream_detector.ingest.sparkplug.plain import plain_reader
+from stream_detector.ingest.sparkplug.layouts import LayoutReader
+from stream_detector.ingest.sparkplug.names import SESSION, is_measured
+from stream_detector.ingest.sparkplug.payload import SparkplugPayload, payload_reader
 from stream_detector.ingest.sparkplug.topic import BIRTHS, DATA, DEATHS, SparkplugTopic, topic_finder
 from stream_detector.readings import Death, Record
 from stream_detector.timestamps import MAXIMUM_TIME_MS
 
-_DATETIME = 13
 _MOST_NAMED = 8
 
 
@@ -41,7 +40,7 @@ class SparkplugShape:
         """
         self.topic_of = topic_finder(source)
         self._payload = payload_reader()
-        self._plain = plain_reader() if has_shortcut else None
+        self._layouts = LayoutReader() if has_shortcut else None
         self.births = Births()
         #: Whether the partitions are one log, in the order of the records' times: then births of one decide in all others.
         self.is_one_log = False
@@ -52,7 +51,7 @@ class SparkplugShape:
     def read(self, record: Record) -> Sequence[RawReading | RejectionError]:
         """See RecordShape. Messages of one partition come in log order; some may come again."""
         topic = self.topic_of(record)
-        if topic.kind in DATA and (found := self._plain_readings(record, topic)):
+        if topic.kind in DATA and (found := self._known_readings(record, topic)):
             return found
         if topic.is_ignored:
             return ()
@@ -62,6 +61,8 @@ class SparkplugShape:
             self._deaths += self._deaths_in(message)
             return ()
         birth = self._birth(message)
+        if self._layouts is not None and topic.kind in DATA:
+            self._layouts.learn(record.value or b"", message.payload, birth)
         return _readings(message, birth)
 
     def learn(self, record: Record) -> None:
@@ -110,18 +111,19 @@ class SparkplugShape:
         time_ms = min(max(0, time_ms), MAXIMUM_TIME_MS)
         return [Death(record.partition, record.offset, sensor, time_ms, topic.kind) for sensor in sensors]
 
-    def _plain_readings(self, record: Record, topic: SparkplugTopic) -> list[RawReading] | None:
-        """Return the readings of a message of data that is plain; None: it has to be read in full."""
-        if self._plain is None:
+    def _known_readings(self, record: Record, topic: SparkplugTopic) -> list[RawReading] | None:
+        """Return the readings of a message of data whose layouts are known; None: it has to be read in full."""
+        if self._layouts is None:
             return None
-        birth = self.births.at(self._log(record), topic.node, topic.device, self._place(record))
-        plain = self._plain(record.value or b"", birth)
-        if plain is None:
+        log, place = (0, self._place(record)) if self.is_one_log else (record.partition, record.offset)
+        birth = self.births.at(log, topic.node, topic.device, place)
+        known = self._layouts.read(record.value or b"", birth.layouts)
+        if known is None:
             return None
-        seq, rows = plain
+        seq, rows = known
         self._follow(record, topic, seq)
-        sensor = topic.sensor
-        return [RawReading(sensor, time or None, rows[time]) for time in (rows if len(rows) == 1 else sorted(rows))]
+        in_order = rows.items() if len(rows) == 1 else sorted(rows.items())
+        return [RawReading(topic.sensor, time or None, values) for time, values in in_order]
 
     def _follow(self, record: Record, topic: SparkplugTopic, seq: int | None) -> None:
         if topic.kind == "NDEATH":
@@ -169,16 +171,11 @@ def _readings(message: _Message, birth: Birth) -> list[RawReading | RejectionErr
             unknown.append(metric.alias or 0)
         elif not name:
             return [RejectionError("wrong_format", f"a metric of {message.topic.sensor} has neither a name nor an alias")]
-        elif _is_measured(name, metric, birth):
+        elif is_measured(name, metric.datatype or birth.types.get(name, 0)):
             rows.setdefault(metric.timestamp or message.payload.timestamp, {})[name] = metric.value(birth.types.get(name, 0))
     sensor = message.topic.sensor
     found: list[RawReading | RejectionError] = [RawReading(sensor, time or None, rows[time]) for time in sorted(rows)]
     return [*found, _unknown(message.topic, unknown, is_born=birth.offset >= 0)] if unknown else found
-
-
-def _is_measured(name: str, metric: Metric, birth: Birth) -> bool:
-    datatype = metric.datatype or birth.types.get(name, 0)
-    return datatype != _DATETIME and is_measurement(name)
 
 
 def _unknown(topic: SparkplugTopic, aliases: Sequence[int], *, is_born: bool) -> RejectionError:
