@@ -243,6 +243,7 @@ def input_limits(settings: InputSettings, model: ModelSpec | None = None, *, ign
         max_sensor_id_bytes=settings.max_sensor_id_bytes,
         max_future_ms=round(1000 * settings.max_future_seconds),
         ignore_unknown_features=ignores_unknown or settings.unknown_features == "ignore",
+        assembles=settings.assemble_seconds is not None,
         parsing=input_parsing(settings, model),
     )
 

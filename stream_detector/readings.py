@@ -87,6 +87,16 @@ class Lost(NamedTuple):
     found: str  # shortened, for people
 
 
+class Unknown(NamedTuple):
+    """Names of a message that the model does not know, where readings are assembled of messages. It may have known ones too."""
+
+    partition: int
+    place: int  # in the log
+    sensor: str
+    time_ms: int
+    names: tuple[str, ...]  # of numbers
+
+
 class Death(NamedTuple):
     """A record that says that a sensor is gone."""
 
@@ -120,6 +130,7 @@ class Decoded:
     )  # by partition: messages that nodes sent and are not there
     deaths: Sequence[Death] = ()  # of sensors, in log order within a partition
     surplus: Counter[int] = field(default_factory=Counter)  # by partition: readings and rejections beyond one a record
+    unknown: Sequence[Unknown] = ()  # in log order
 
     def __len__(self) -> int:
         """Return the number of records."""

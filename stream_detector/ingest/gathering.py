@@ -13,7 +13,7 @@ from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.reading_checks import ReadingChecks
 from stream_detector.ingest.value_columns import Columns, value_columns
 from stream_detector.places import places_of
-from stream_detector.readings import Decoded, Float64Array, Readings, Record, Rejected
+from stream_detector.readings import Decoded, Float64Array, Readings, Record, Rejected, Unknown
 from stream_detector.values import MissingValues
 
 
@@ -32,6 +32,7 @@ class Gathered:
     rejected: list[Rejected] = field(default_factory=list)
     tombstones: Counter[int] = field(default_factory=Counter)
     excluded: dict[int, Counter[str]] = field(default_factory=dict)
+    unknown: list[Unknown] = field(default_factory=list)
 
     def add(
         self, record: Record, sensor: str, time: tuple[int, int], values: Mapping[str, Any], strangers: tuple[str, ...] = ()
@@ -53,6 +54,10 @@ class Gathered:
         """Note that a record, or a part of it, is no reading."""
         self.rejected.append(Rejected(record, rejection.reason, rejection.detail))
 
+    def note_unknown(self, record: Record, index: int, sensor: str, time_ms: int, strangers: tuple[str, ...]) -> None:
+        """Note which features of a message, at an index in its record, are numbers that the model does not know."""
+        self.unknown.append(Unknown(record.partition, places_of(record.offset, index), sensor, time_ms, strangers))
+
     def exclude(self, record: Record, what: str, count: int = 1) -> None:
         """Count something that the settings leave out."""
         self.excluded.setdefault(record.partition, Counter())[what] += count
@@ -65,10 +70,11 @@ class Gathered:
         readings = self._readings(columns.values)
         if self.later:
             readings = checks.with_later(readings, self.later)
-        decoded = Decoded(readings, self.rejected, self.tombstones, excluded=self.excluded)
+        decoded = Decoded(readings, self.rejected, self.tombstones, excluded=self.excluded, unknown=self.unknown)
         if columns.unusable:
             decoded = self._without_unusable(decoded, columns, batch)
-        return decoded if self.indices is None else self._of_several(decoded, batch)
+        are_one_each = self.indices is None and not self.excluded
+        return decoded if are_one_each else self._of_several(decoded, batch)
 
     def _readings(self, values: Float64Array) -> Readings:
         count = len(self.records)

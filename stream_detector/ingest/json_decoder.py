@@ -29,9 +29,9 @@ class JsonDecoder:
         self.memory: Memory | None = None
 
     def decode(self, records: Sequence[Record]) -> Decoded:
-        """Turn every record into one reading, rejection or tombstone, whatever the records contain."""
+        """Turn every record into one reading, rejection, nothing or a tombstone, whatever the records contain."""
         gathered = Gathered()
-        read, time_ms, add = self._read, self.checks.time_ms, gathered.add
+        read, time_ms, add, assembles = self._read, self.checks.time_ms, gathered.add, self._limits.assembles
         for record in records:
             if not record.value:
                 gathered.tombstones[record.partition] += 1
@@ -41,6 +41,11 @@ class JsonDecoder:
                 time = time_ms(reading.sensor_id, reading.timestamp, record)
             except RejectionError as rejection:
                 gathered.reject(record, rejection)
+                continue
+            if strangers and assembles:
+                gathered.note_unknown(record, 0, reading.sensor_id, time[0], strangers)
+            if not reading.values:
+                gathered.exclude(record, "value", max(1, len(strangers)))
                 continue
             add(record, reading.sensor_id, time, reading.values, strangers)
         return gathered.decoded(self._features, self._missing, self.checks, records)

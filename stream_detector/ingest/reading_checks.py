@@ -2,7 +2,7 @@
 
 A feature that is absent, null or NaN is a missing value; so is one whose value cannot be used, which is counted. A reading
 without any usable value is rejected. A name that is not a feature of the model causes a rejection, unless the limits say to
-ignore it.
+ignore it; a reading of such names alone is rejected, a message of them alone, where readings are assembled, is not.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class InputLimits:
     max_sensor_id_bytes: int = 256
     max_future_ms: int = 3_600_000
     ignore_unknown_features: bool = False  # False: they cause a rejection. True: one known feature suffices
+    assembles: bool = False  # records are messages of single features: where unknown ones are ignored, none need be known
     parsing: Parsing = USUAL_PARSING
 
 
@@ -56,16 +57,17 @@ class ReadingChecks:
     def known_values(self, values: Mapping[str, Any], record: Record) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Return the values of known features, and unknown features that stand there if known ones are lacking.
 
-        Raise RejectionError if there are no known ones, or if unknown ones cause a rejection.
+        Raise RejectionError if there are no known ones and records are no messages, or if unknown ones cause a rejection.
         """
         self.look_at_unknown(values)
         kept = {name: number for name, number in values.items() if name in self.known}
-        strangers = self._strangers(values) if kept and len(kept) < len(self.known) else ()
+        suffices = bool(kept) or self.ignores_messages
+        strangers = self._strangers(values) if suffices and len(kept) < len(self.known) else ()
         new = values.keys() - self.known - self._ignored
-        if not new and kept:
+        if not new and suffices:
             return kept, strangers
         unknown = ", ".join(map(repr, sorted(new or values.keys() - self.known)[:5]))[:400]
-        if not self._limits.ignore_unknown_features or not kept:
+        if not self._limits.ignore_unknown_features or not suffices:
             raise RejectionError(
                 "unknown_features", f"not features of the model: {unknown}; it has {', '.join(self._features)[:400]}"
             )
@@ -75,6 +77,11 @@ class ReadingChecks:
         where = f"{record.topic} partition {record.partition} offset {record.offset}"
         logger.info("from now on ignoring features that the model does not know, first met in %s: %s", where, unknown)
         return kept, strangers
+
+    @property
+    def ignores_messages(self) -> bool:
+        """Whether a record of unknown features alone is no dead letter."""
+        return self._limits.ignore_unknown_features and self._limits.assembles
 
     def _strangers(self, values: Mapping[str, Any]) -> tuple[str, ...]:
         """Return some unknown features that have a number: what depends on them must depend on the reading alone."""

@@ -84,9 +84,15 @@ class ShapedDecoder:
                 strangers: tuple[str, ...] = ()
                 if not values.keys() <= self.checks.known:
                     values, strangers = self._known(gathered, record, values)
-                    if not values:
+                    if not values and not self.checks.ignores_messages:
                         continue
-                gathered.add(record, sensor, self.checks.time_ms(sensor, reading.stamp, record), values, strangers)
+                time = self.checks.time_ms(sensor, reading.stamp, record)
+                if strangers and self._limits.assembles:
+                    gathered.note_unknown(record, index, sensor, time[0], strangers)
+                if not values:
+                    gathered.exclude(record, "value", max(1, len(strangers)))
+                    continue
+                gathered.add(record, sensor, time, values, strangers)
                 gathered.indices.append(index)
             except RejectionError as rejection:
                 part = f"reading {index + 1} of {len(found)} in the record: " if len(found) > 1 else ""
@@ -116,7 +122,8 @@ class ShapedDecoder:
 
         The second part are unknown features that stand there where known ones are lacking.
         """
-        if self.memory is not None and self._limits.ignore_unknown_features and not values.keys() & self.checks.known:
+        ignores_changes = self._limits.ignore_unknown_features and not self._limits.assembles
+        if self.memory is not None and ignores_changes and not values.keys() & self.checks.known:
             self.checks.look_at_unknown(values)
             gathered.exclude(record, "value", len(values))  # a node sends what has changed only
             return {}, ()

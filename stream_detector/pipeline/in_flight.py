@@ -160,6 +160,7 @@ def _decoded(lost: Collection[int], decoded: Decoded, is_kept: BoolArray) -> Dec
         excluded=_without(lost, decoded.excluded),
         missing=_without(lost, decoded.missing),
         deaths=[one for one in decoded.deaths if one.partition not in lost],
+        unknown=[one for one in decoded.unknown if one.partition not in lost],
         surplus=Counter({number: count for number, count in decoded.surplus.items() if number not in lost}),
     )
 
