@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stream_detector.detection.alert_events import AlertEvents, event_rules
+from stream_detector.detection.alert_events import AlertEvents
 from stream_detector.detection.batch_decision import BatchDecision, fill_in, no_errors, start_scoring
 from stream_detector.detection.decision import reset_for_model
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detected import Detected
 from stream_detector.detection.events import Event
-from stream_detector.detection.input_silence import PARTITION as INPUT_PARTITION
-from stream_detector.detection.input_silence import InputSilence, input_event
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.new_names import NewNames
 from stream_detector.detection.open_incidents import OpenIncident, write_incident
 from stream_detector.detection.partial_windows import is_scorable
+from stream_detector.detection.pending_batch import PendingBatch
 from stream_detector.detection.rules.batch import RuleBatch
 from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.detection.rules.fold import fold_rules
@@ -27,7 +27,7 @@ from stream_detector.detection.silence import SilenceRules
 from stream_detector.detection.silence_events import silence_changes
 from stream_detector.detection.silence_watch import Returns, SilenceWatch, SilentSensor
 from stream_detector.detection.unfilled import UnfilledWindows
-from stream_detector.readings import BoolArray, Death, Float32Array, Int32Array, Int64Array, Message, Readings
+from stream_detector.readings import BoolArray, Death, Int32Array, Int64Array, Message, Readings, Unknown
 from stream_detector.state.arena import Arena
 from stream_detector.state.assembling import Assembled, assemble
 from stream_detector.state.bucket_state import Assembly
@@ -37,21 +37,6 @@ from stream_detector.state.pace import begin_pace
 from stream_detector.state.record_layout import NO_INCIDENT, Records, layout_name, new_records
 from stream_detector.state.running_scale import ScaleConfig, Scales, learn
 from stream_detector.state.windows import Appended, append
-
-
-@dataclass(frozen=True, slots=True)
-class PendingBatch:
-    """A batch that is appended to its sensors' windows and being scored: N accepted readings of S sensors."""
-
-    appended: Appended
-    scales: Scales  # [N]
-    touched: Int32Array  # [S] slots
-    fold: ScoredReadings | None  # None: scoring is off
-    chosen: Int64Array  # [K] positions of the accepted readings that are being scored
-    errors: Callable[[], Float32Array]  # waits for the log errors [K, M] of the chosen readings
-    rule_changes: tuple[RuleChange, ...] = ()
-    scorable: BoolArray | None = None  # [N] as in Detected
-    assembled: Assembled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +68,7 @@ class Detector:
         self._rules = decision_rules
         self._windows = window_config
         self.silences = SilenceWatch(arena, window_config.silences)
+        self.new_names = NewNames(model.features)
         self.unfilled = UnfilledWindows(arena)
         self._events = AlertEvents(scorer, model, arena)
         self._strangers: list[str] = []
@@ -105,9 +91,19 @@ class Detector:
         return layout_name(model.window_length, model.features, len(model.members), model.counters, self._windows.assembly)
 
     @property
+    def assembly(self) -> Assembly | None:
+        """How readings are assembled of messages; None: each message is a reading."""
+        return self._windows.assembly
+
+    @property
     def assembles(self) -> bool:
         """Whether readings are assembled of messages, so that records have a pending bucket."""
         return self._windows.assembly is not None
+
+    @property
+    def rules(self) -> DecisionRules:
+        """The rules in force."""
+        return self._rules
 
     def use_rules(self, rules: DecisionRules) -> None:
         """Decide by other rules from the next batch on; state, model and open incidents stay as they are."""
@@ -157,6 +153,7 @@ class Detector:
         """Remove a partition and its sensors from memory."""
         self.arena.drop(partition)
         self.silences.forget(partition)
+        self.new_names.forget(partition)
 
     def reopen(self, partition: int, incidents: Sequence[OpenIncident]) -> None:
         """Reopen incidents that the store has lost; their sensors must be in the arena."""
@@ -166,16 +163,21 @@ class Detector:
         self.silences.refresh(slots)
         self.arena.mark_changed(slots, np.ones(len(slots), np.int64))
 
-    def detect(self, readings: Readings, deaths: Sequence[Death] = (), *, scoring: bool = True) -> Detected:
+    def detect(
+        self, readings: Readings, deaths: Sequence[Death] = (), unknown: Sequence[Unknown] = (), *, scoring: bool = True
+    ) -> Detected:
         """Append readings, score the window that ends at each, and decide. The sensors must be in the arena. Blocks."""
-        return self.finish(self.begin(readings, deaths, scoring=scoring))
+        return self.finish(self.begin(readings, deaths, unknown, scoring=scoring))
 
-    def begin(self, readings: Readings, deaths: Sequence[Death] = (), *, scoring: bool = True) -> PendingBatch:
+    def begin(
+        self, readings: Readings, deaths: Sequence[Death] = (), unknown: Sequence[Unknown] = (), *, scoring: bool = True
+    ) -> PendingBatch:
         """Append readings to their sensors' windows and start scoring. The previous batch must be finished.
 
-        Where readings are assembled, these are messages, and the readings are what they complete. `deaths` are of the same part
-        of the log.
+        Where readings are assembled, these are messages, and the readings are what they complete. `deaths` and `unknown` names
+        are of the same part of the log.
         """
+        self.new_names.fold(unknown)
         slots = self.arena.slots(readings)
         assembled = self._assemble(slots, readings)
         if assembled is not None:
@@ -206,6 +208,8 @@ class Detector:
         if self._rules.findings is not None:
             held = None if assembled is None else assembled.is_held
             batch = RuleBatch.of(appended, readings, last_time_ms, table_rows, returns, held=held)
+            if assembled is not None and self.assembly is not None:
+                batch = replace(batch, new_names=self.new_names.of_readings(readings), hold_ms=self.assembly.hold_ms)
             changes = fold_rules(
                 self.arena.records, self.arena.rules, batch, self.model.features, self._rules.findings, emits=scoring
             )
@@ -279,21 +283,3 @@ class Detector:
         events = [event for one in due for event in self._events.of_silence(one, partition, self._rules, input_topic)]
         self.silences.of(partition).announce(position, until_s)
         return events
-
-    def announce_input(self, total: int, position: int, limit_s: float, input_topic: str) -> Event | None:
-        """Say that nothing arrives in any partition, unless there was never a reading; `total` is the sum of their ends."""
-        newest_ms = self.silences.newest_ms()
-        if newest_ms < 0:
-            return None
-        silence = InputSilence(position, total, newest_ms, newest_ms + round(1000 * limit_s))
-        self.silences.of(INPUT_PARTITION).input = silence
-        return input_event(silence, input_topic, self.model, event_rules(self._rules), back_ms=None)
-
-    def close_input(self, input_topic: str) -> Event | None:
-        """Say that readings are back, if it was said that none arrive."""
-        watched = self.silences.of(INPUT_PARTITION)
-        silence, watched.input = watched.input, None
-        if silence is None:
-            return None
-        back_ms = max(silence.opened_ms, self.silences.newest_ms())
-        return input_event(silence, input_topic, self.model, event_rules(self._rules), back_ms=back_ms)

@@ -14,6 +14,7 @@ from stream_detector.detection.silence_deaths import fold_deaths
 from stream_detector.detection.transition import Silence
 from stream_detector.readings import BoolArray, Death, Float32Array, Int32Array, Int64Array, Readings
 from stream_detector.state.arena import NEVER_DUE, Arena
+from stream_detector.state.bucket_state import newest_message_ms
 from stream_detector.state.heard import HeardReadings, hear
 from stream_detector.state.partition_clock import arrivals_ms
 from stream_detector.state.record_layout import Records
@@ -183,6 +184,14 @@ class SilenceWatch:
     def newest_ms(self) -> int:
         """Return the newest event time in any partition in memory; negative if there is none."""
         return max((one.clock.newest_ms for one in self._partitions.values()), default=-1)
+
+    def newest_message_ms(self) -> int:
+        """Return the newest event time of a message to a sensor in memory; negative where no readings are assembled of them.
+
+        Scans all sensors. A time later than its record counts as the record's.
+        """
+        arena = self._arena
+        return newest_message_ms(arena.records["assembly"][arena.partitions >= 0])
 
     def count_announced(self) -> int:
         """Count the sensors in memory whose silence is announced. Scans all of them."""

@@ -13,8 +13,9 @@ from typing import TypeVar
 import numpy as np
 
 from stream_detector.detection.detected import Detected
-from stream_detector.detection.detector import Detector, PendingBatch
+from stream_detector.detection.detector import Detector
 from stream_detector.detection.events import Event
+from stream_detector.detection.pending_batch import PendingBatch
 from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.detection.scored_readings import Decisions
 from stream_detector.pipeline.partition import Partition
@@ -108,9 +109,12 @@ class InFlight:
     def start(self, batch: Batch, partitions: Mapping[int, Partition]) -> None:
         """Append a batch to the windows and start scoring. Its sensors must be in memory, and no other batch in flight."""
         owners = [partitions[chunk.partition] for chunk in batch.chunks]
-        self._pending = _Pending(batch, owners, self._detector.begin(batch.decoded.readings, batch.decoded.deaths))
+        self._pending = _Pending(batch, owners, self._begin(batch.decoded))
         for chunk, owner in zip(batch.chunks, owners, strict=True):
             owner.appended_to(chunk.stop)
+
+    def _begin(self, decoded: Decoded) -> PendingBatch:
+        return self._detector.begin(decoded.readings, decoded.deaths, decoded.unknown)
 
     def decide(self) -> Scored | None:
         """Wait for the scores of the batch in flight, and decide. Return None if no batch was in flight."""

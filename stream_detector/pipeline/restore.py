@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from stream_detector.detection.detector import Detector
@@ -138,8 +138,17 @@ class Restoration:
 
     def _recollect(self, plan: Plan) -> Iterator[float]:
         """Remember what the records before those that are read next have said, if their meaning depends on it."""
-        source, partition, deaths = self._ports.source, self._partition, self._ports.detector.silences.deaths
+        source, partition, detector = self._ports.source, self._partition, self._ports.detector
+        starts_over = plan.action is Action.REBUILD
+
+        def take_up(kept: Mapping[str, bytes]) -> None:
+            detector.silences.deaths.restore(partition.number, kept, starts_over=starts_over)
+            detector.new_names.restore(partition.number, kept, starts_over=starts_over)
+
         if self._ports.decoder.memory is None:
+            if detector.assembles:
+                with self._ports.state.guard.asking() as store:
+                    take_up(store.kept(partition.number))
             return
         start = plan.replay_from if plan.action is Action.REPLAY else plan.position
         if plan.action is Action.REBUILD:
@@ -153,7 +162,7 @@ class Restoration:
             bounds=source.bounds(partition.number),
             most_records=self._config.max_lookback_records,
             read=self._read,
-            on_kept=lambda kept: deaths.restore(partition.number, kept, starts_over=plan.action is Action.REBUILD),
+            on_kept=take_up,
         )
         for records in slices:
             self._report.replayed += records
@@ -245,7 +254,7 @@ class Restoration:
         readings = decoded.readings
         self._report.replayed += len(chunk.records)
         self._load(readings.sensors)
-        self._ports.detector.detect(readings, decoded.deaths, scoring=scoring)
+        self._ports.detector.detect(readings, decoded.deaths, decoded.unknown, scoring=scoring)
 
     def _load(self, sensors: list[str]) -> None:
         partition = self._partition

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from stream_detector.detection.events import Event
 from stream_detector.detection.input_silence import PARTITION as INPUT_PARTITION
+from stream_detector.detection.input_watch import announce_input, close_input
 from stream_detector.detection.silence_watch import SilentSensor
 from stream_detector.pipeline.activity import Activity
 from stream_detector.pipeline.in_flight import Announced, Batch, Scored
@@ -109,9 +110,9 @@ class Silences:
             return []
         total, event = sum(ends.values()), None
         if open_one is None:
-            event = detector.announce_input(total, owner.next, self._typical_limit_s, self._topic)
+            event = announce_input(detector, total, owner.next, self._typical_limit_s, self._topic)
         elif total > open_one.total:
-            event = detector.close_input(self._topic)
+            event = close_input(detector, self._topic)
         return [self._said(owner, [event])] if event else []
 
     def _said(self, partition: Partition, events: Sequence[Event]) -> Scored:

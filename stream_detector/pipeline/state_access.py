@@ -38,13 +38,14 @@ def open_state(
 ) -> StateAccess:
     """Build the guard, loader and writer of a store; for the options see StoreGuard and StateWriter."""
     guard = StoreGuard(store, clock, retry_seconds)
+    of_memory = () if memory is None else (memory, detector.silences.deaths)
     writer = StateWriter(
         guard,
         detector.arena,
         detector.layout,
         random_bytes,
         note_of=lambda number, position: detector.silences.of(number).note(position),
-        keepers=() if memory is None else (memory, detector.silences.deaths),
+        keepers=(*of_memory, detector.new_names) if detector.assembles else of_memory,
         executor=executor,
         whole_bytes=whole_bytes,
         on_progress=on_progress,

@@ -68,7 +68,8 @@ METRICS = (
     Metric(
         "excluded",
         Kind.COUNTER,
-        "What is left out: readings of sensors and values of features that settings exclude, and records that hold no reading.",
+        "What is left out: readings of sensors and values of features that settings exclude, values of messages without any "
+        "feature that the model knows, where readings are assembled, and records that hold no reading.",
         ("what",),
         (("reading",), ("value",), ("record",)),
     ),

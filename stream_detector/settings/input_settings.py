@@ -109,7 +109,7 @@ class InputSettings(Group):
     unknown_features: Literal["dead_letter", "ignore"] = Field(
         "ignore",
         description="Features that the model does not know: ignore drops them and says so once, dead_letter rejects the "
-        "reading. Without any known feature a reading is always rejected.",
+        "reading. Without any known feature a reading is always rejected, a message of `assemble_seconds` is not.",
     )
     missing_values: list[Any] | dict[str, Any] | str | float = Field(
         default_factory=list,

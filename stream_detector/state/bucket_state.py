@@ -51,6 +51,12 @@ def bucket_dtype(features: int) -> np.dtype[np.void]:
     )
 
 
+def newest_message_ms(states: BucketStates) -> int:
+    """Return the newest event time of a message to any of these sensors, or the time of its record if that is earlier."""
+    times_ms, stamps_ms = states["newest_ms"], states["stamp_ms"]
+    return int(np.where(stamps_ms > 0, np.minimum(times_ms, stamps_ms), times_ms).max(initial=NO_BUCKET))
+
+
 def clear_buckets(states: BucketStates) -> None:
     """Make these the states of sensors of which no message came yet, in place."""
     states["bucket"] = states["newest_ms"] = states["stamp_ms"] = NO_BUCKET

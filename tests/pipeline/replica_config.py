@@ -157,7 +157,8 @@ class ReplicaConfig:
 
     def decoder(self) -> Decoder:
         """Return the decoder of the records."""
-        limits = InputLimits(ignore_unknown_features=self.preset != "native")
+        assembles = self.assembly is not None
+        limits = InputLimits(ignore_unknown_features=assembles or self.preset != "native", assembles=assembles)
         return build_decoder(input_reader(InputSettings(preset=self.preset, values=self.values)), self.model.features, limits)
 
     def dead_letter_limit(self) -> DeadLetterLimit:

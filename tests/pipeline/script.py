@@ -42,6 +42,8 @@ ASSEMBLY = Assembly(bucket_ms=1500, hold_ms=9000)
 #: How long a sensor may be without a reading; about one pause in five is longer.
 SILENT_S = 8
 BROKEN = b"not a reading"
+#: For so long, now and then, a feature of all sensors has another name.
+RENAMED, RENAMED_MS, RENAMED_EVERY_MS = ("a", "bb"), 40 * SECOND_MS, 120 * SECOND_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,8 @@ def fill(world: World, script: Script) -> None:
         values = [None if random.random() < 0.15 else float(random.integers(10)) for _ in range(2)]
         if script.assembles:
             values[int(random.integers(2))] = None
-        value = BROKEN if random.random() < 0.05 else reading(f"s{sensor}", time_ms, *values)
+        names = RENAMED if script.assembles and now_ms % RENAMED_EVERY_MS < RENAMED_MS else MODEL.features
+        value = BROKEN if random.random() < 0.05 else reading(f"s{sensor}", time_ms, *values, features=names)
         partition = sensor % script.partitions
         world.log.append(INPUT, partition, value, key=f"s{sensor}".encode(), timestamp=now_ms)
         if random.random() < 0.1:

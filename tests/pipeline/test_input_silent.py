@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from stream_detector.state.bucket_state import Assembly
 from tests.pipeline.replica import Replica
-from tests.pipeline.replica_config import changed
+from tests.pipeline.replica_config import SECOND_MS, changed
 from tests.pipeline.scene import NEVER, feed, ready
 from tests.pipeline.world import World
 
@@ -114,3 +116,17 @@ def test_a_commit_that_fails_tells_it_once(when: Any) -> None:  # noqa: ANN401 -
     turns(200, replica)
 
     assert told(world) == [("input_silent", "opened", "")]
+
+
+def test_where_readings_are_assembled_it_ends_with_the_message_that_ends_it() -> None:
+    """The first reading that this message completes is of before the silence."""
+    world = World(1)
+    replica = ready(world, replace(QUIET, assembly=Assembly(5 * SECOND_MS, 10 * SECOND_MS)))
+    spoken(world, (replica,), range(40), partitions=1)
+    turns(200, replica)
+    feed(world, "a", first_second=5000)
+    turns(5, replica)
+
+    opened, closed = world.events()
+    assert (opened["timestamp"], closed["status"]) == ("2023-11-14T22:14:09.000Z", "closed")
+    assert closed["timestamp"] == "2023-11-14T23:36:40.000Z"  # 5,000 seconds after the start

@@ -93,6 +93,7 @@ def test_quiet_runs_assemble_readings_of_all_kinds() -> None:
 
     assert {event["type"] for event in events} >= {"anomaly", "silent", "missing_feature", "out_of_range"}
     assert {event["status"] for event in events} == {"opened", "updated", "closed"}
+    assert any("b is gone, and bb came first at 20" in event["what"] for event in events)
     assert any((state["assembly"]["values"] >= 0).all() for state in states)
     assert any(np.isnan(state["assembly"]["values"]).any() for state in states)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from stream_detector.detection.events import IDLE_SENSOR, PROVISIONAL, READY, WARMING
+from stream_detector.detection.new_names import NewName
 from stream_detector.detection.silence_watch import Returns
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Readings
 from stream_detector.state.known_sensors import UNKNOWN
@@ -32,6 +34,8 @@ class RuleBatch:
     group: Int64Array  # [M] 0 ... S-1
     returns: Returns | None = None  # readings that end a silence of their sensor, which has closed its incidents
     held: BoolArray | None = None  # [M, F] the feature said nothing new, and the value of before stands; None: none is
+    hold_ms: int = 0  # for so long a value stands at most
+    new_names: Mapping[int, Sequence[NewName]] | None = None  # of assembled readings, by reading: unknown names of its sensor
 
     @classmethod
     def of(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from stream_detector.detection.new_names import NewName
 from stream_detector.detection.rules.batch import RuleBatch
 from stream_detector.detection.rules.incidents import Finding
 from stream_detector.detection.rules.limits import NEVER, RuleLimits
@@ -17,6 +18,7 @@ from stream_detector.ingest.renamed import renamings
 from stream_detector.readings import BoolArray, Int32Array, Int64Array
 from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import MAXIMUM_RUN
+from stream_detector.timestamps import shown_time
 
 Features = tuple[str, ...]
 Ended = Callable[[int, list[int], int], str]
@@ -97,17 +99,33 @@ def missing_feature(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: 
         lasts = batch.lasts(position, int(runs.absent[position, gone].min()))
         healthy = int(limits.longest_absent[rows[position], gone].max())
         usual = f"healthy data miss at most {healthy} in a row" if healthy else "healthy data always have one"
-        new = _renamed(batch, position, [features[one] for one in gone])
+        absent = int(runs.absent[position, gone].max())
+        new = _renamed(batch, position, [features[one] for one in gone], absent)
         return f"{names} {'has' if len(gone) == 1 else 'have'} given no value for {lasts}; {usual}{new}"
 
     return Finding(MISSING_FEATURE, features, applies, _count(runs.absent), describe, _has_values(batch, features, runs))
 
 
-def _renamed(batch: RuleBatch, position: int, gone: list[str]) -> str:
-    """Say which features of this reading, unknown to the model, may be those that are gone. It depends on the reading alone."""
-    strangers = (batch.readings.strangers or {}).get(int(batch.appended.reading[position]), ())
-    pairs = [f"{name} is gone, and this reading has {new}: renamed?" for name, new in renamings(gone, strangers).items()]
+def _renamed(batch: RuleBatch, position: int, gone: list[str], absent: int) -> str:
+    """Say which names, unknown to the model, may be those of features that are gone, for at most so many readings.
+
+    It depends on the reading alone, or, where readings are assembled, on the first messages with these names.
+    """
+    reading = int(batch.appended.reading[position])
+    if batch.new_names is None:
+        came = dict.fromkeys((batch.readings.strangers or {}).get(reading, ()), "this reading has {}")
+    else:
+        came = {one.name: f"{{}} came first at {shown_time(one.time_ms)}" for one in _since(batch, position, absent)}
+    pairs = [f"{name} is gone, and {came[new].format(new)}: renamed?" for name, new in renamings(gone, list(came)).items()]
     return "".join(f"; {pair}" for pair in pairs[:_MOST_RENAMED])
+
+
+def _since(batch: RuleBatch, position: int, absent: int) -> list[NewName]:
+    """Return the names that came new since features that are gone for so many readings may have been sent last."""
+    reading = int(batch.appended.reading[position])
+    readings_ms = 1000.0 * batch.interval_seconds(position) * (absent + 1)
+    since_ms = int(batch.appended.times_ms[position]) - readings_ms - batch.hold_ms
+    return [one for one in (batch.new_names or {}).get(reading, ()) if one.time_ms >= since_ms]
 
 
 def missing_unlearned(batch: RuleBatch, runs: Runs, unlearned: Unlearned, features: Features) -> Finding:
