@@ -19,6 +19,7 @@ from stream_detector.detection.pending_batch import PendingBatch
 from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.detection.scored_readings import Decisions
 from stream_detector.pipeline.partition import Partition
+from stream_detector.pipeline.renamed_early import EarlyQuestions
 from stream_detector.ports import Chunk
 from stream_detector.readings import BoolArray, Decoded, Readings
 from stream_detector.state.windows import Appended
@@ -64,6 +65,7 @@ class Scored:
     detected: Detected
     announced: tuple[Announced, ...] = ()
     notes: Mapping[int, str] = field(default_factory=dict)  # of the partitions, as of the chunks' ends
+    renamed: Sequence[str] = ()  # questions about tags that may have new names
 
     @property
     def has_output(self) -> bool:
@@ -81,7 +83,7 @@ class Scored:
         chunks, owners = [self.batch.chunks[at] for at in kept], [self.owners[at] for at in kept]
         decoded, detected = drop_partitions(lost, self.batch.decoded, self.detected)
         announced = tuple([one for one in self.announced if one.partition not in lost])
-        return Scored(Batch(chunks, decoded), owners, detected, announced, self.notes)
+        return Scored(Batch(chunks, decoded), owners, detected, announced, self.notes, self.renamed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class _Pending:
     batch: Batch
     owners: Sequence[Partition]
     pending: PendingBatch
+    renamed: Sequence[str]
 
 
 class InFlight:
@@ -96,6 +99,7 @@ class InFlight:
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
+        self._early = EarlyQuestions(detector)
         self._pending: _Pending | None = None
 
     def __bool__(self) -> bool:
@@ -109,19 +113,19 @@ class InFlight:
     def start(self, batch: Batch, partitions: Mapping[int, Partition]) -> None:
         """Append a batch to the windows and start scoring. Its sensors must be in memory, and no other batch in flight."""
         owners = [partitions[chunk.partition] for chunk in batch.chunks]
-        self._pending = _Pending(batch, owners, self._begin(batch.decoded))
+        decoded = batch.decoded
+        pending = self._detector.begin(decoded.readings, decoded.deaths, decoded.unknown)
+        self._pending = _Pending(batch, owners, pending, self._early.look(decoded.unknown))
         for chunk, owner in zip(batch.chunks, owners, strict=True):
             owner.appended_to(chunk.stop)
-
-    def _begin(self, decoded: Decoded) -> PendingBatch:
-        return self._detector.begin(decoded.readings, decoded.deaths, decoded.unknown)
 
     def decide(self) -> Scored | None:
         """Wait for the scores of the batch in flight, and decide. Return None if no batch was in flight."""
         pending, self._pending = self._pending, None
         if pending is None:
             return None
-        return Scored(pending.batch, pending.owners, self._detector.finish(pending.pending))
+        detected = self._detector.finish(pending.pending)
+        return Scored(pending.batch, pending.owners, detected, renamed=pending.renamed)
 
     def drop(self) -> None:
         """Forget the batch in flight: it will be read again."""

@@ -41,6 +41,7 @@ class StepReport:
     sensor_days: float = 0.0  # event time of readings whose window can be scored, by the sensors' own intervals
     alerts: Counter[tuple[str, str]] = field(default_factory=Counter)  # by type and status
     rule_lines: list[str] = field(default_factory=list)  # about incidents of rules that opened or closed, the first of them
+    renamed: list[str] = field(default_factory=list)  # questions about tags that may have new names
     silent: list[str] = field(default_factory=list)  # sensors that fell silent, the first of them
     dead_letters: Counter[str] = field(default_factory=Counter)  # by reason
     dead_keys: Counter[tuple[bytes, str]] = field(default_factory=Counter)  # by key and reason, of records with a key
@@ -102,6 +103,7 @@ def count_batch(report: StepReport, scored: Scored, model: ModelSpec) -> None:
         report.alerts.update((ANOMALY, transition.status) for transition in detected.decisions.transitions)
     report.alerts.update((change.type, change.status) for change in detected.rule_changes)
     report.alerts.update((one.event.type, one.event.status) for one in scored.announced)
+    report.renamed += scored.renamed
     report.silent += _silent(scored, MAXIMUM_LINES - len(report.silent))
     report.rule_lines += _rule_lines(scored, MAXIMUM_LINES - len(report.rule_lines))
     if len(decoded.readings):

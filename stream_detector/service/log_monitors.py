@@ -15,6 +15,7 @@ from stream_detector.pipeline.step_report import StepReport
 from stream_detector.service.hour_jump_log import HourJumpLog
 from stream_detector.service.lost_values_log import LostValuesLog
 from stream_detector.service.missing_messages_log import MissingMessagesLog
+from stream_detector.service.renamed_log import RenamedLog
 from stream_detector.service.rules_log import RulesLog
 from stream_detector.service.unusable_log import UnusableLog
 from stream_detector.state.known_sensors import SensorTable
@@ -44,6 +45,7 @@ class LogMonitors:
         self._lost = LostValuesLog(now)
         self._missing = MissingMessagesLog(now)
         self._rules = RulesLog(now)
+        self._renamed = RenamedLog(now)
         self._unusable = UnusableLog()
         self._gaps = GapLog(now)
         self._hour_jumps = HourJumpLog()
@@ -60,6 +62,7 @@ class LogMonitors:
         self._lost.observe(report, now)
         self._missing.observe(report.missing_messages, now)
         self._rules.observe(report, now)
+        self._renamed.observe(report.renamed, now)
         self._unusable.observe(report, now)
         self._gaps.observe(report, now)
         self._hour_jumps.observe(report.hour_jumps, now)
@@ -74,6 +77,7 @@ class LogMonitors:
         self._lost.observe(report, now)
         self._missing.observe(report.missing_messages, now)
         self._rules.observe(report, now)
+        self._renamed.observe(report.renamed, now)
 
     def flush(self, now: float) -> None:
         """Log the counts that the monitors have not logged yet."""
@@ -81,6 +85,7 @@ class LogMonitors:
         self._lost.flush(now)
         self._missing.flush(now)
         self._rules.flush(now)
+        self._renamed.flush(now)
 
 
 class RejectedReadingsLog:

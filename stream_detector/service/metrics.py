@@ -81,6 +81,11 @@ METRICS = (
         ("feature", "reason"),
     ),
     Metric(
+        "renamed_tags",
+        Kind.COUNTER,
+        "Where readings are assembled: new names of tags that are like a feature that sends nothing since. The log names them.",
+    ),
+    Metric(
         "missing_messages",
         Kind.COUNTER,
         "Messages of Sparkplug nodes that are missing, by their sequence numbers; the log names the nodes.",
@@ -224,6 +229,7 @@ class Metrics:
         for lost, count in report.lost_values.items():
             self._counters["unusable_values"].labels(lost.feature, lost.reason).inc(count)
         self._counters["missing_messages"].inc(report.missing_messages.total())
+        self._counters["renamed_tags"].inc(len(report.renamed))
         if report.did_work:
             self._counters["step_seconds"].inc(seconds)
         if report.newest_time_ms >= 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stream_detector.state.bucket_state import Assembly
@@ -44,6 +46,23 @@ def test_the_incident_names_what_came_in_its_place_whatever_was_restarted_betwee
         "b is gone, and bb came first at 2023-11-14 22:14:21Z: renamed?"
     )
     assert world.dead_letters() == []
+
+
+def test_the_log_asks_long_before_and_once() -> None:
+    world = World()
+    send(world, range(60), "b")
+    send(world, range(60, 75), "bb")
+    replica = Replica(world, replace(PLANT, assembly=Assembly(5 * SECOND_MS, 600 * SECOND_MS)))
+    asked = [line for _ in range(10) for line in replica.step().renamed]
+    send(world, range(75, 90), "bb")
+    later = [line for _ in range(10) for line in replica.step().renamed]
+
+    # b was sent last at second 56, and bb for the third time at second 71.
+    assert asked == [
+        "'pump-1' has sent no b for 15 s, and bb, which the model does not know, came first at 2023-11-14 22:14:21Z: renamed? "
+        "Its last value stands for at most 10 min"
+    ]
+    assert later == []
 
 
 def test_a_name_that_was_there_long_before_is_not_asked_about() -> None:
