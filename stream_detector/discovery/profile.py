@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from stream_detector.discovery.scan_rate import scan_seconds
 from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.input_reader import InputReader
 from stream_detector.ingest.reading_checks import InputLimits, ReadingChecks
@@ -130,10 +131,13 @@ class Profile:
         return 2 * sum(len(one.partitions) > 1 for one in self.sensors.values()) > len(self.sensors)
 
     def bucket_seconds(self) -> float:
-        """Return the time in which most features of a sensor give a value once, as a number that people choose."""
-        steps = [_median_step(times) for one in self.sensors.values() for times in one.feature_times.values()]
-        usual = float(np.median([step for step in steps if step > 0] or [1.0]))
+        """Return the time between two scans of most features, or between two of their values: a number that people choose."""
+        usual = self.scan()[0] or 1.0
         return float(min(_BUCKETS, key=lambda seconds: abs(np.log(seconds / usual))))
+
+    def scan(self) -> tuple[float, bool]:
+        """See scan_seconds."""
+        return scan_seconds(times for one in self.sensors.values() for times in one.feature_times.values())
 
 
 def profile_of(records: Sequence[Record], reader: InputReader, limits: InputLimits) -> Profile:

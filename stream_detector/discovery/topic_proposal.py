@@ -81,7 +81,12 @@ def _propose_assembly(proposal: Proposal, profile: Profile) -> None:
         return
     seconds = profile.bucket_seconds()
     several = max(len(one.features) for one in profile.sensors.values())
-    reason = f"a message has one or a few of a sensor's features ({several}); one reading per so many seconds is made of them"
+    scan, are_scans = profile.scan()
+    reason = f"a message has one or a few of a sensor's features ({several}); one reading per so many seconds is made of them: "
+    if are_scans:
+        reason += f"most tags are read every {duration(scan)}, as the times between their messages are multiples of that"
+    else:
+        reason += f"a tag sends every {duration(scan)} in the median, and nothing shows how often tags are read"
     proposal.set("input", "assemble_seconds", seconds, reason)
 
 
