@@ -35,7 +35,7 @@ def scan_seconds(times_of_tags: Iterable[Sequence[int]]) -> tuple[float, bool]:
 def _scan(steps: Float64Array) -> float:
     """Return the longest time of which nearly all steps [N] are multiples; 0 if there is none."""
     for shortest in sorted(set(np.percentile(steps, _PERCENTILES).tolist()), reverse=True):
-        scan = shortest
+        scan = float(shortest)
         for _ in range(2):  # of the steps near to it, then of all
             near = np.abs(steps - scan) <= _NEAR * scan
             scan = float(np.median(steps[near])) if near.any() else scan

@@ -42,5 +42,6 @@ def test_without_scans_it_is_the_median_step() -> None:
 
     seconds, are_scans = scan_seconds([at, [0, 1000]])
 
-    assert (seconds, are_scans) == (pytest.approx((np.median(np.diff(at)) / 1000 + 1) / 2), False)
+    assert seconds == pytest.approx((np.median(np.diff(at)) / 1000 + 1) / 2)
+    assert not are_scans
     assert scan_seconds([[], [5]]) == (0.0, False)
