@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from stream_detector.discovery.guessed import MOST
 from stream_detector.discovery.scopes import Found, Path, Scope, Test, are_numbers, find, fitting
-from stream_detector.discovery.usual_names import ACTUAL, BOUND, ID, MACHINE, MEASURED, NAME, VALUE
+from stream_detector.discovery.usual_names import ACTUAL, BOUND, ID, MACHINE, MEASURED, NAME, NUMBERS_MESSAGES, QUALITY, VALUE
+
+#: What may be a number beside a value and measures nothing.
+_BESIDE = (BOUND, QUALITY, NUMBERS_MESSAGES)
 
 
 def name_paths(scope: Scope, test: Test) -> Iterator[Found]:
@@ -23,6 +26,25 @@ def value_of(scope: Scope, name: Path, test: Test = are_numbers) -> Found | None
     """Return the value beside a name, or in an object beside it: messung.wert.ist beside messung.kanal."""
     beside = [one for one in fitting(scope, VALUE, test) if one.path[:-1] == name[:-1]]
     return beside[0] if beside else deeper_value(scope, name[:-1], test)
+
+
+def outer_pair(scope: Scope, names: Sequence[Found], test: Test = are_numbers) -> tuple[Found, Found] | None:
+    """Return the name and the value of a reading that has them in different objects: meta.tag beside data.value.
+
+    None unless one path alone may be the name, and one the value: the objects do not say that they belong together.
+    """
+    varying = [one for one in names if len(one.values.distinct) > 1]
+    if len(varying) != 1:
+        return None
+    (name,) = varying
+    for length in range(len(name.path) - 2, -1, -1):
+        around = name.path[:length]
+        beside = [one for one in fitting(scope, VALUE, test) if one.path[:-1] == around and _is_alone(scope, one.path)]
+        deeper = deeper_value(scope, around, test)
+        found = beside + ([deeper] if deeper else [])
+        if found:
+            return (name, found[0]) if len(found) == 1 else None
+    return None
 
 
 def deeper_value(scope: Scope, around: Path, test: Test = are_numbers) -> Found | None:
@@ -44,6 +66,9 @@ def value_in(scope: Scope, test: Test = are_numbers) -> Found | None:
 
 
 def _is_alone(scope: Scope, path: Path) -> bool:
-    """Return whether no other measurement is in the object of a value."""
-    beside = (other for other in scope.stats.paths if other[:-1] == path[:-1] and other != path)
-    return not any(are_numbers(scope.stats.paths[other]) and not BOUND.fullmatch(other[-1]) for other in beside)
+    """Return whether no other measurement is in the object of a value: only its bounds, quality, time and number."""
+    beside = ((other, one) for other, one in scope.stats.paths.items() if other[:-1] == path[:-1] and other != path)
+    return not any(
+        are_numbers(one) and one.times < MOST * one.count and not any(known.fullmatch(other[-1]) for known in _BESIDE)
+        for other, one in beside
+    )

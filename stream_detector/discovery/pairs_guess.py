@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from stream_detector.discovery.document_stats import document_stats, path_text
 from stream_detector.discovery.guessed import MOST, Guess
 from stream_detector.discovery.levels import Levels, are_pairs, elements
-from stream_detector.discovery.pair_paths import name_paths, value_in, value_of
+from stream_detector.discovery.pair_paths import name_paths, outer_pair, value_in, value_of
 from stream_detector.discovery.quality_guess import set_quality
 from stream_detector.discovery.scopes import Found, Scope, are_texts, find, repeats
 from stream_detector.discovery.sensor_guess import named_sensor
@@ -19,11 +19,18 @@ from stream_detector.discovery.usual_names import NAME_OR_ID, QUALITY, SENSOR
 def set_pairs(guess: Guess, levels: Levels, time: str | None) -> bool:
     """Set where name and value are, if a record has one of each; return whether so."""
     here = levels.scopes[:1]
-    named = name_paths(here[0], lambda one: are_texts(one) and len(one.distinct) <= max(1, one.count // 2))
+    named = list(name_paths(here[0], lambda one: are_texts(one) and len(one.distinct) <= max(1, one.count // 2)))
     found = next(((one, value) for one in named if (value := value_of(here[0], one.path)) is not None), None)
+    are_apart = found is None
+    found = found or outer_pair(here[0], named)
     if found is None:
         return False
     name, value = found
+    if are_apart:
+        guess.doubts.append(
+            f"does {name.text} name what {value.text} is the value of? They are in different objects; if not, set "
+            "input.feature and input.value"
+        )
     guess.set("value", value.text, "one value in a record")
     set_quality(guess, here, QUALITY)
     names = list(name.values.distinct)

@@ -58,6 +58,25 @@ def english(seq: int, machine: int, channel: str, time: str, value: float) -> ob
     return {"seq": seq, "machine": {"name": PLANT[machine]}, "time": time, "name": channel, "measurement": measured}
 
 
+def sibling(seq: int, machine: int, channel: str, time: str, value: float) -> object:
+    measured = {"kanal": channel, "zeit": time}
+    return {"seq": seq, "maschine": PLANT[machine], "messung": measured, "wert": {"ist": value, "soll": 50, "einheit": "bar"}}
+
+
+def english_sibling(seq: int, machine: int, channel: str, time: str, value: float) -> object:
+    meta = {"tag": channel, "machine": PLANT[machine], "seq": seq}
+    return {"meta": meta, "data": {"value": value, "quality": 192, "time": time}}
+
+
+def above(seq: int, machine: int, channel: str, time: str, value: float) -> object:
+    return {
+        "head": {"source": {"asset": PLANT[machine], "signal": channel}, "nr": seq},
+        "time": time,
+        "value": value,
+        "seq": seq,
+    }
+
+
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
@@ -72,9 +91,21 @@ def english(seq: int, machine: int, channel: str, time: str, value: float) -> ob
         ),
         (short, {"sensor": "maschine", "time": "zeit", "feature": "kanal", "value": "messung.ist"}),
         (english, {"sensor": "machine.name", "time": "time", "feature": "name", "value": "measurement.value"}),
+        (sibling, {"sensor": "maschine", "time": "messung.zeit", "feature": "messung.kanal", "value": "wert.ist"}),
+        (
+            english_sibling,
+            {
+                "sensor": "meta.machine",
+                "time": "data.time",
+                "feature": "meta.tag",
+                "value": "data.value",
+                "quality": "data.quality",
+            },
+        ),
+        (above, {"sensor": "head.source.asset", "time": "time", "feature": "head.source.signal", "value": "value"}),
     ],
 )
-def test_a_value_one_object_deeper_than_its_name_is_a_metric(make: Any, expected: dict[str, str]) -> None:  # noqa: ANN401
+def test_a_value_deeper_than_its_name_or_in_another_object_is_a_metric(make: Any, expected: dict[str, str]) -> None:  # noqa: ANN401
     records = one_by_one(make)
 
     guess, profile, _ = understand(records)
@@ -86,6 +117,26 @@ def test_a_value_one_object_deeper_than_its_name_is_a_metric(make: Any, expected
     settings = proposal_of(records).settings()["input"]
     assert settings["assemble_seconds"] == 10
     assert settings["repartition"] is True
+
+
+def two_names(seq: int, _machine: int, channel: str, time: str, value: float) -> object:
+    return {"meta": {"tag": channel, "signal": f"{channel}-1", "seq": seq, "zeit": time}, "data": {"value": value}}
+
+
+def two_values(_seq: int, machine: int, channel: str, time: str, value: float) -> object:
+    meta = {"tag": channel, "zeit": time, "maschine": PLANT[machine]}
+    return {"meta": meta, "data": {"value": value}, "wert": {"ist": 2 * value}}
+
+
+def constant(seq: int, _machine: int, _channel: str, time: str, value: float) -> object:
+    return {"meta": {"topic": "plant", "zeit": time, "seq": seq}, "data": {"value": value}}
+
+
+@pytest.mark.parametrize("make", [two_names, two_values, constant])
+def test_what_may_be_another_name_or_another_value_is_not_gone_on_with(make: Any) -> None:  # noqa: ANN401 - as above
+    (stop,) = proposal_of(one_by_one(make)).stops
+
+    assert "has several readings at nearly the same time" in stop
 
 
 def in_lists() -> list[Foreign]:
