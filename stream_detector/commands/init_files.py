@@ -10,10 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from stream_detector.commands.file_options import file_options, typed_again
 from stream_detector.commands.parsing_options import parsing_of
 from stream_detector.discovery.file_profile import profile_of_rows
 from stream_detector.discovery.file_proposal import FileFacts, propose_for_rows
+from stream_detector.discovery.machine_state import Readings, find_standing, find_state
 from stream_detector.discovery.proposal import Proposal
 from stream_detector.discovery.tag_names import split_of
 from stream_detector.errors import InputDataError
@@ -49,6 +52,7 @@ def propose_for_files(arguments: argparse.Namespace) -> FilesProposal:
     zone = str(arguments.time_zone or "")
     zoneless = any(_is_zoneless(one) for one in read.files)
     proposal = propose_for_rows(FileFacts(forms, zone, zoneless), profile)
+    only_while = _only_while(dataset, proposal)
     proposal.doubts += _warnings(dataset, proposal)
     if read.joined is not None and not options.sensor_from and len(dataset.sensors) == 1:
         proposal.doubts.append(
@@ -60,7 +64,7 @@ def propose_for_files(arguments: argparse.Namespace) -> FilesProposal:
     typed += [text for option in rows.items() for text in option]
     typed += ["--repeated-hour", arguments.repeated_hour] if arguments.repeated_hour else []
     ignored = ["--ignore-columns", ",".join(arguments.ignore_columns)] if arguments.ignore_columns else []
-    return FilesProposal(proposal, (*typed, *ignored), tuple(typed))
+    return FilesProposal(proposal, (*typed, *ignored, *only_while), tuple(typed))
 
 
 def next_steps(found: FilesProposal, inputs: Sequence[Path], output: Path) -> str:
@@ -90,6 +94,32 @@ def _read(
     options = replace(options, sensor_from=split.pattern)
     machines = f"What is before the last {split.sign!r} of a tag is its machine: {', '.join(split.machines[:3])}."
     return read_files(arguments.input, None, arguments.ignore_columns, parsing, options), options, (machines,)
+
+
+def _only_while(dataset: Dataset, proposal: Proposal) -> tuple[str, ...]:
+    """Return the option that trains on machines at work only if a feature tells when, and say why; else how, if they stand."""
+    readings = Readings(dataset.features, dataset.codes, dataset.values)
+    if state := find_state(readings, _no_measurements(dataset)):
+        proposal.found.append(
+            f"Proposed: --only-while '{state.condition}', for {state.reason()}. The model then learns the machine at work, and "
+            "run judges only that; without the option it learns and judges a standing machine too (docs/idle.md)."
+        )
+        return "--only-while", state.condition
+    if standing := find_standing(readings):
+        proposal.doubts.append(
+            f"{standing.reason()}: do machines stand then? No column says when one runs. To learn and judge only machines at "
+            f"work, add --only-while '{standing.condition}' to train; to leave out times, --exclude FROM/TO (docs/idle.md)"
+        )
+    return ()
+
+
+def _no_measurements(dataset: Dataset) -> list[str]:
+    """Return the columns that `train` leaves out as labels or quality codes, so that no condition can be on them."""
+    from stream_detector.training.column_kinds import Column, code_kind
+
+    starts = np.searchsorted(dataset.codes, np.arange(len(dataset.sensors)))
+    columns = (Column(name, dataset.column(name), starts, dataset.rows, dataset.times_ms) for name in dataset.features)
+    return [column.name for column in columns if code_kind(column) is not None]
 
 
 def _forms(read: ReadFiles) -> list[str]:

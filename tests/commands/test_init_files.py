@@ -147,3 +147,35 @@ def test_neither_both_and_what_cannot_be_read_are_said_in_a_line(tmp_path: Path)
         assert message in said.stderr
         assert "Traceback" not in said.stderr
         assert not (tmp_path / "detector.toml").exists()
+
+
+def write_shifts(path: Path, flag: str) -> None:
+    """Write a machine that stands in 50 of each 150 readings, with a column that says so."""
+    lines = [f"timestamp,{flag},speed,temperature"]
+    for step, (temperature, speed) in enumerate(tiny_values(600, seed=1)):
+        runs = step % 150 < 100
+        lines.append(f"{START_S + 10 * step},{int(runs)},{400 + 200 * speed if runs else 0.01 * speed:.2f},{temperature:.2f}")
+    path.write_text("\n".join(lines))
+
+
+def test_a_state_that_a_column_tells_is_proposed_with_its_reason_and_train_keeps_it(tmp_path: Path) -> None:
+    write_shifts(tmp_path / "shifts.csv", "Betrieb")
+
+    said = typed(tmp_path, "init", "--input", "shifts.csv")
+
+    assert "Proposed: --only-while 'Betrieb == 1', for Betrieb is 0 in 33 % of the readings, and then speed is" in said.stdout
+    train, _ = next_commands(said.stdout)
+    assert train[-2:] == ["--only-while", "Betrieb == 1"]
+    trained = typed(tmp_path, *train, *SMALL)
+    assert (trained.returncode, trained.stderr) == (0, "")
+    assert load_artifact(tmp_path / "model").spec.only_while == "Betrieb == 1"
+
+
+def test_where_no_column_tells_the_state_the_way_to_leave_it_out_is_said(tmp_path: Path) -> None:
+    write_shifts(tmp_path / "shifts.csv", "valve")
+
+    said = typed(tmp_path, "init", "--input", "shifts.csv")
+
+    assert "Not sure: speed is near 0 (about 0.0" in said.stdout
+    assert "add --only-while 'speed > " in said.stdout
+    assert "--only-while" not in next_commands(said.stdout)[0]

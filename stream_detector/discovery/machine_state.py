@@ -1,0 +1,175 @@
+"""Finds out whether machines stand for long, and which feature tells when: for a training on the readings at work only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from stream_detector.missing_values import forward_fill
+from stream_detector.readings import BoolArray, Float64Array, FloatArray, Int32Array
+from stream_detector.state.condition import Condition
+
+#: Words in names of features that say whether a machine runs, in English and German.
+_STATE_WORDS = re.compile(
+    r"run(s|ning)?|on|active|operat(ing|ion|ional)|produc(ing|tion)|state|status|mode|aktiv|an|ein(geschaltet)?"
+    r"|betrieb(sart|szustand)?|läuft|laeuft|lauf|lief|zustand|produktion|produziert"
+)
+_MOST_STATES = 6
+#: Fewer readings of a sensor in a state show nothing of it; fewer than this share of all are not worth a word.
+_FEWEST_READINGS, _SMALLEST_SHARE = 20, 0.005
+#: A machine stands if a value is at most this share of that at work, nearly all of the time.
+_STANDS, _NEARLY = 0.3, 0.9
+#: Without a state: values up to the first share of a high value are of a machine that stands, from the second on at work; this
+#: share of the first may lie between, and they stay for so many readings in the median.
+_LOW, _HIGH, _BETWEEN, _LONG = 0.2, 0.5, 0.1, 10
+_LISTED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """N readings of F features, by sensor and time."""
+
+    features: Sequence[str]
+    codes: Int32Array  # [N] sensors
+    values: FloatArray  # [N, F]
+
+    def parts(self) -> list[slice]:
+        """Return the readings of each sensor."""
+        starts = np.flatnonzero(np.diff(self.codes, prepend=-1)).tolist()
+        return [slice(first, last) for first, last in pairwise([*starts, len(self.codes)])]
+
+    def column(self, feature: str) -> Float64Array:
+        """Return the values [N] of a feature."""
+        return np.asarray(self.values[:, list(self.features).index(feature)], np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """When a machine is at work, by a condition on a feature, and how that shows in others."""
+
+    condition: str
+    says: str  # the feature and its values, in words
+    standing_share: float  # of the readings
+    shows: tuple[tuple[str, float, float], ...]  # other features: median while the machine stands, and at work; plainest first
+
+    def reason(self) -> str:
+        """Say why the machine is at work then."""
+        share = f"in {100.0 * self.standing_share:.2g} % of the readings"
+        if not self.shows:
+            return f"{self.says} {share}, for long each time"
+        shown = ", ".join(f"{name} is about {low:.3g} instead of {high:.4g}" for name, low, high in self.shows[:_LISTED])
+        more = f", and {len(self.shows) - _LISTED} more alike" if len(self.shows) > _LISTED else ""
+        return f"{self.says} {share}, and then {shown}{more}"
+
+
+def find_state(readings: Readings, excluded: Collection[str] = ()) -> AtWork | None:
+    """Return the state in which machines work, by the feature that is named so and divides the others most plainly."""
+    found: list[AtWork] = []
+    for name in readings.features:
+        if name not in excluded and _is_named_as_state(name) and (condition_name := quoted(name)):
+            found += _by_states(readings, name, condition_name)
+    return max(found, key=lambda one: len(one.shows), default=None)
+
+
+def find_standing(readings: Readings) -> AtWork | None:
+    """Return a condition on the measurement that shows most plainly that machines stand for long; None if none does."""
+    found: list[AtWork] = []
+    for name in readings.features:
+        values, condition_name = readings.column(name), quoted(name)
+        if len(np.unique(values)) <= _MOST_STATES:
+            continue  # a flag, whatever it says
+        low = np.zeros(len(values), np.bool_)
+        highs = [_lows(values[part], low[part]) for part in readings.parts()]
+        at_work = [high for high in highs if high is not None]
+        if condition_name and at_work and low.mean() >= _SMALLEST_SHARE:
+            border = float(f"{(_LOW + _HIGH) / 2.0 * float(np.median(at_work)):.2g}")
+            resting = float(np.median(values[low]))
+            says = f"{name} is near 0 (about {resting:.2g}, else about {float(np.median(values[values > border])):.4g})"
+            found.append(AtWork(f"{condition_name} > {border:g}", says, float(low.mean()), ()))
+    return max(found, key=lambda one: one.standing_share, default=None)
+
+
+def quoted(name: str) -> str:
+    """Return a feature's name as a condition has it; empty if it cannot be in one."""
+    for text in (name, f"`{name}`"):
+        try:
+            if Condition.parse(f"{text} == 1").features() == (name,):
+                return text
+        except ValueError:
+            continue
+    return ""
+
+
+def _is_named_as_state(name: str) -> bool:
+    words = re.split(r"[^a-zäöüß]+", re.sub(r"(?<=[a-zäöüß])(?=[A-ZÄÖÜ])", " ", name).lower())
+    return any(_STATE_WORDS.fullmatch(word) for word in words)
+
+
+def _by_states(readings: Readings, name: str, condition_name: str) -> Iterator[AtWork]:
+    """Yield the states of a feature in which machines work, if others show that they stand in its other states."""
+    states = readings.column(name)
+    for part in readings.parts():
+        states[part] = forward_fill(states[part], ~np.isnan(states[part]))
+    known = ~np.isnan(states)
+    levels = np.unique(states[known]).tolist()
+    if not 2 <= len(levels) <= _MOST_STATES or not all(level.is_integer() for level in levels):
+        return
+    shown = {level: _shows(readings, name, states, level) for level in levels}
+    standing = [level for level in levels if shown[level]]
+    working = [level for level in levels if level not in standing]
+    share = float(np.isin(states, standing).mean())
+    if not standing or not working or share < _SMALLEST_SHARE:
+        return
+    condition = " or ".join(f"{condition_name} == {level:g}" for level in working)
+    says = f"{name} is {' or '.join(f'{level:g}' for level in standing)}"
+    yield AtWork(condition, says, share, max((shown[level] for level in standing), key=len))
+
+
+def _shows(readings: Readings, name: str, states: Float64Array, level: float) -> tuple[tuple[str, float, float], ...]:
+    """Return the features that are far lower in a state than in their highest, as when a machine stands; the plainest first."""
+    found = []
+    for feature in readings.features:
+        if feature == name or len(np.unique(values := readings.column(feature))) <= _MOST_STATES:
+            continue
+        pairs = [_in_and_at_work(values[part], states[part], level) for part in readings.parts()]
+        compared = [pair for pair in pairs if pair is not None]
+        plain = [pair[:2] for pair in compared if pair[2]]
+        if plain and 2 * len(plain) > len(compared):
+            low, high = np.median(np.array(plain), axis=0).tolist()
+            found.append((feature, low, high))
+    return tuple(sorted(found, key=lambda one: abs(one[1] / one[2])))
+
+
+def _in_and_at_work(values: Float64Array, states: Float64Array, level: float) -> tuple[float, float, bool] | None:
+    """Return a sensor's median in a state and in its highest, and whether they are plainly apart; None for few readings."""
+    there = ~np.isnan(values)
+    by_state = {one: values[there & (states == one)] for one in np.unique(states[~np.isnan(states)]).tolist()}
+    known = {one: of_state for one, of_state in by_state.items() if len(of_state) >= _FEWEST_READINGS}
+    if level not in known or len(known) < 2:
+        return None
+    ours, others = known[level], max(known.values(), key=lambda of_state: abs(float(np.median(of_state))))
+    low, high = float(np.median(ours)), float(np.median(others))
+    border = _STANDS * abs(high)
+    is_plain = float(np.mean(np.abs(ours) <= border)) >= _NEARLY and float(np.mean(np.abs(others) > border)) >= _NEARLY
+    return low, high, is_plain
+
+
+def _lows(values: Float64Array, low: BoolArray) -> float | None:
+    """Mark in place where a sensor's values [N] are of a machine that stands; return its high value, None if none are."""
+    there = np.flatnonzero(~np.isnan(values))
+    if len(there) < _FEWEST_READINGS or (high := float(np.quantile(values[there], 0.9))) <= 0.0:
+        return None
+    is_low = np.abs(values[there]) <= _LOW * high
+    between = np.count_nonzero(~is_low & (values[there] < _HIGH * high))
+    edges = np.diff(is_low.astype(np.int8), prepend=0, append=0)
+    lengths = np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)
+    if np.count_nonzero(is_low) < _FEWEST_READINGS or between > _BETWEEN * np.count_nonzero(is_low):
+        return None
+    if float(np.median(np.repeat(lengths, lengths))) < _LONG:
+        return None
+    low[there[is_low]] = True
+    return high
