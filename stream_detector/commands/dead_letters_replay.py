@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -41,12 +42,12 @@ def replay(settings: KafkaSettings, choice: Choice, *, does_it: bool, sent: Say)
             msg = f"there is no topic {settings.dead_letter_topic} at {settings.brokers}"
             raise StreamDetectorError(msg)
         if not does_it:
-            for _ in _batches(source, choice, _starts(settings, source, choice), tally):
+            for _ in _batches(source, choice, _starts(settings, source, choice), tally, settings.input_topic):
                 pass
             return tally
         partitions = {topic: _partitions(settings, topic) for topic in choice.topics}
         with closing(Replay(settings)) as target:  # before the positions are read: see adapters/kafka/replay.py
-            for batch in _batches(source, choice, _starts(settings, source, choice), tally):
+            for batch in _batches(source, choice, _starts(settings, source, choice), tally, settings.input_topic):
                 target.commit(_messages(batch.letters, partitions), batch.positions)
                 sent(tally.fates["sent"])
     return tally
@@ -66,19 +67,23 @@ def _partitions(settings: KafkaSettings, topic: str) -> frozenset[int]:
 
 
 def _starts(settings: KafkaSettings, source: NewestRecords, choice: Choice) -> Positions:
-    """Return where each reason goes on: at its position, or at the log's start; also if the topic was created again."""
-    known = replayed(settings, sorted(choice.reasons), source.bounds)
+    """Return where each origin goes on: at its position, or at the log's start; also if the topic was created again."""
+    known = replayed(settings, sorted(itertools.product(choice.reasons, choice.topics)), source.bounds)
     return {
-        reason: {
+        origin: {
             partition: begin if not begin <= found.get(partition, -1) <= end else found[partition]
             for partition, (begin, end) in source.bounds.items()
         }
-        for reason, found in known.items()
+        for origin, found in known.items()
     }
 
 
-def _batches(source: NewestRecords, choice: Choice, starts: Positions, tally: Tally) -> Iterator[Batch]:
-    """Yield the letters that go back, at most BATCH at a time; each partition in order, each letter once."""
+def _batches(source: NewestRecords, choice: Choice, starts: Positions, tally: Tally, input_topic: str) -> Iterator[Batch]:
+    """Yield the letters that go back, at most BATCH at a time; each partition in order, each letter once.
+
+    A letter that does not say its topic counts as one of the input topic. Those of a topic that is not chosen move no position:
+    another replay, with other settings, may be about them.
+    """
     first = {partition: min(of[partition] for of in starts.values()) for partition in source.bounds}
     letters: list[DeadLetter] = []
     moved: Positions = {}
@@ -86,12 +91,13 @@ def _batches(source: NewestRecords, choice: Choice, starts: Positions, tally: Ta
     for records in source.stream(first):
         for record in records:
             letter = read_dead_letter(record)
-            position = starts.get(letter.reason, {}).get(record.partition, 0)
+            origin = letter.reason, letter.topic or input_topic
+            position = starts.get(origin, {}).get(record.partition, 0)
             fate = choice.fate(letter, position)
             tally.count(letter, fate, is_removed=choice.is_removed(letter))
-            if fate in ("another reason", "sent before"):
+            if fate == "sent before" or origin not in starts:
                 continue
-            moved.setdefault(letter.reason, {})[record.partition] = record.offset + 1
+            moved.setdefault(origin, {})[record.partition] = record.offset + 1
             if fate == "sent":
                 letters.append(letter)
                 size += letter.value_bytes

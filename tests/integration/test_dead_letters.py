@@ -10,11 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kafka import KafkaProducer
+from kafka.admin import NewTopic
 
 from stream_detector.ingest.dead_letters import dead_letter
 from stream_detector.readings import Rejected
@@ -50,15 +52,15 @@ def record(topics: Topics, offset: int, value: bytes = b"{}") -> Sent:
     return Sent(value, 1, offset, b"pump-7", topics.settings.input_topic, FIRST_MS + offset, own)
 
 
-def run(topics: Topics, *options: str) -> subprocess.CompletedProcess[str]:
-    own = environment(topics.settings, "redis://127.0.0.1:1/0", Path("none"))
+def run(topics: Topics, *options: str, **settings: object) -> subprocess.CompletedProcess[str]:
+    own = environment(topics.settings, "redis://127.0.0.1:1/0", Path("none"), **settings)
     done = subprocess.run([*COMMAND, *options], env=own, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert "Traceback" not in done.stderr
     return done
 
 
-def answer(topics: Topics, *options: str) -> dict[str, Any]:
-    done = run(topics, *options, "--json")
+def answer(topics: Topics, *options: str, **settings: object) -> dict[str, Any]:
+    done = run(topics, *options, "--json", **settings)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -150,6 +152,22 @@ def test_letters_of_another_input_topic_and_older_ones_stay(topics: Topics) -> N
     assert (later["sent"], later["older_than_since"]) == (0, 2)
     assert (done["sent"], done["of_another_topic"]) == (1, 1)
     assert traces(topics) == [6]
+
+
+def test_a_replay_without_the_settings_of_re_keying_leaves_the_letters_of_the_topic_between(topics: Topics) -> None:
+    kafka = topics.settings
+    between = f"{kafka.group_id}-{kafka.input_topic}-by-sensor"[-249:]
+    topics.admin.create_topics([NewTopic(between, 2, 1)])
+    copied = replace(record(topics, 1), topic=between)
+    reject(topics, [("not_json", record(topics, 0)), ("not_json", copied), ("not_json", record(topics, 2))])
+
+    without = answer(topics, "replay", "--yes")
+    then = answer(topics, "replay", "--yes", INPUT__REPARTITION="true")
+    again = answer(topics, "replay", "--yes", INPUT__REPARTITION="true")
+
+    assert (without["by_topic"], without["of_another_topic"]) == ({kafka.input_topic: 2}, 1)
+    assert (then["by_topic"], then["sent_before"]) == ({between: 1}, 2)
+    assert (again["sent"], again["sent_before"]) == (0, 3)
 
 
 def test_records_that_retention_would_remove_are_said_before_they_are_sent(topics: Topics) -> None:

@@ -1,6 +1,7 @@
 """Sends dead letters back to their topics exactly once: records and positions in one transaction.
 
-Each reason has positions of its own, in a group that never has members, so that reasons can be sent back one after the other.
+Each reason has positions of its own, in a group that never has members, so that reasons can be sent back one after the other;
+so have the letters of each topic, which settings name today and not tomorrow (with and without re-keying).
 The transactional id is always the same: whoever opens it ends the transaction of a replay that was killed, and fences one that
 still runs. Positions are read only after that.
 """
@@ -21,19 +22,23 @@ from stream_detector.adapters.kafka.producer import Deadline, TransactionalProdu
 from stream_detector.readings import Message
 from stream_detector.settings.kafka_settings import KafkaSettings
 
-#: By reason and partition of the dead-letter topic: where the next replay goes on.
-Positions = dict[str, dict[int, int]]
+#: Of the dead letters that a position is of: their reason, and the topic in which the records were.
+Origin = tuple[str, str]
+#: By origin and partition of the dead-letter topic: where the next replay goes on.
+Positions = dict[Origin, dict[int, int]]
 
 
-def group_of(settings: KafkaSettings, reason: str) -> str:
-    """Return the group that has the positions of the dead letters of one reason."""
-    return f"{settings.group_id}-replay-{reason}"
+def group_of(settings: KafkaSettings, origin: Origin) -> str:
+    """Return the group that has the positions of the dead letters of one reason and topic."""
+    reason, topic = origin
+    of_reason = f"{settings.group_id}-replay-{reason}"
+    return of_reason if topic == settings.input_topic else f"{of_reason}-{topic}"
 
 
-def replayed(settings: KafkaSettings, reasons: Iterable[str], partitions: Iterable[int]) -> Positions:
-    """Return up to where each reason's dead letters were sent back. Blocks, bounded; raises as `translate` says."""
+def replayed(settings: KafkaSettings, origins: Iterable[Origin], partitions: Iterable[int]) -> Positions:
+    """Return up to where the dead letters of each origin were sent back. Blocks, bounded; raises as `translate` says."""
     tps = [TopicPartition(settings.dead_letter_topic, partition) for partition in partitions]
-    return {reason: _committed(settings, group_of(settings, reason), tps) for reason in reasons}
+    return {origin: _committed(settings, group_of(settings, origin), tps) for origin in origins}
 
 
 def _committed(settings: KafkaSettings, group: str, tps: Sequence[TopicPartition]) -> dict[int, int]:
@@ -68,11 +73,11 @@ class Replay:
             producer.begin()
             futures = [producer.send(message) for message in messages]
             producer.await_sent(futures, deadline)
-            for reason, of_partitions in positions.items():
+            for origin, of_partitions in positions.items():
                 offsets: Mapping[TopicPartition, int] = {
                     TopicPartition(topic, partition): position for partition, position in of_partitions.items()
                 }
-                producer.send_positions_alone(offsets, group_of(self._settings, reason), deadline)
+                producer.send_positions_alone(offsets, group_of(self._settings, origin), deadline)
             producer.commit(deadline)
         except KafkaError as error:
             cause = producer.last_error() or error
