@@ -19,6 +19,7 @@ from stream_detector.ingest.feature_names import is_number, is_unicode
 from stream_detector.ingest.parsing import USUAL_PARSING, Parsing
 from stream_detector.ingest.shapes import time_hint
 from stream_detector.ingest.times import has_zone, number_time, text_time
+from stream_detector.places import MAXIMUM_READINGS
 from stream_detector.readings import Readings, Record
 from stream_detector.timestamps import MAXIMUM_TIME_MS, duration
 
@@ -40,6 +41,11 @@ class InputLimits:
     ignore_unknown_features: bool = False  # False: they cause a rejection. True: one known feature suffices
     assembles: bool = False  # records are messages of single features: where unknown ones are ignored, none need be known
     parsing: Parsing = USUAL_PARSING
+
+
+def too_many(readings: int) -> RejectionError:
+    """Return the rejection of a record with more readings than MAXIMUM_READINGS: a place has no room for more."""
+    return RejectionError("too_large", f"{readings} readings; a record may have {MAXIMUM_READINGS}")
 
 
 class ReadingChecks:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.gathering import Gathered
 from stream_detector.ingest.input_reader import InputReader
-from stream_detector.ingest.reading_checks import InputLimits, ReadingChecks
+from stream_detector.ingest.reading_checks import InputLimits, ReadingChecks, too_many
 from stream_detector.ingest.record_shape import RawReading
 from stream_detector.places import MAXIMUM_READINGS
 from stream_detector.readings import Decoded, Record
@@ -47,7 +47,7 @@ class ShapedDecoder:
                     raise RejectionError("too_large", f"{len(value)} bytes; the limit is {limit}")
                 found = read(record)
                 if len(found) > MAXIMUM_READINGS:
-                    raise RejectionError("too_large", f"{len(found)} readings; a record may have {MAXIMUM_READINGS}")
+                    raise too_many(len(found))
             except RejectionError as rejection:
                 gathered.reject(record, rejection)
                 continue

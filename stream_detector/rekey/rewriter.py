@@ -15,10 +15,11 @@ import numpy as np
 from stream_detector.ingest.dead_letters import dead_letter
 from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.input_reader import InputReader
-from stream_detector.ingest.reading_checks import InputLimits, ReadingChecks
+from stream_detector.ingest.reading_checks import InputLimits, ReadingChecks, too_many
 from stream_detector.ingest.record_shape import RawReading
 from stream_detector.ingest.sparkplug.shape import SparkplugShape
 from stream_detector.ingest.sparkplug.topic import TOPIC_HEADER
+from stream_detector.places import MAXIMUM_READINGS
 from stream_detector.readings import Decoded, Header, Message, Readings, Record, Rejected
 from stream_detector.rekey.native_json import exact_stamp, native_json
 
@@ -97,6 +98,8 @@ class Rewriter:
             if self._nodes is not None:
                 return self._of_node(record, self._nodes)
             found = self._shape.read(record)
+            if len(found) > MAXIMUM_READINGS:
+                raise too_many(len(found))
             if not found:
                 self._excluded["record"] += 1
         except RejectionError as error:

@@ -14,6 +14,7 @@ from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.ingest.record_shape import RawReading, RecordShape
 from stream_detector.ingest.selection import Selection
 from stream_detector.ingest.shaped_decoder import ShapedDecoder
+from stream_detector.places import MAXIMUM_READINGS
 from stream_detector.readings import Record
 from stream_detector.rekey.rewriter import Rewriter, Targets
 from stream_detector.settings.input_reading import input_reader
@@ -50,6 +51,20 @@ def test_a_reading_is_keyed_by_sensor_and_keeps_the_time_and_the_origin_of_its_r
     assert message.headers == (("rekeyed-from", b"plant-2-41-0"),)
     assert json.loads(message.value or b"") == {"sensor_id": "7", "timestamp": TIME_MS, "values": {"x": 1.5}}
     assert (rewritten.readings, len(rewritten.decoded)) == (1, 1)
+
+
+def test_a_record_with_more_readings_than_one_may_have_is_a_dead_letter_as_without_re_keying() -> None:
+    class Many:
+        def read(self, record: Record) -> Sequence[RawReading]:
+            return [RawReading("a", None, {"x": 1.0})] * (MAXIMUM_READINGS + (record.value == b"more"))
+
+    rewritten = rewriter(Many())([Rec(b"all", 4), Rec(b"more", 5)])
+
+    *copies, letter = rewritten.messages
+    assert (len(copies), rewritten.readings, letter.topic) == (MAXIMUM_READINGS, MAXIMUM_READINGS, "dead")
+    assert [(one.reason, one.detail) for one in rewritten.decoded.rejected] == [
+        ("too_large", "32769 readings; a record may have 32768")
+    ]
 
 
 def test_a_record_with_several_readings_becomes_several_records_in_its_order() -> None:
