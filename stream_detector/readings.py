@@ -54,6 +54,7 @@ class Readings:
     stamps_ms: Int64Array | None = None  # [N] time of the record itself; negative: it has none. None: there are no records
     later_ms: Int64Array | None = None  # [N] how much later a local time comes again; 0: it does not. None: none does
     told_ms: Int64Array | None = None  # [N] of assembled readings: event time of the message that completed each
+    nulls: BoolArray | None = None  # [N, F] the sender says that there is no value from now on. None: nobody says so
     strangers: Mapping[int, tuple[str, ...]] | None = None  # by row: of a reading that lacks features, unknown ones that it has
 
     def __len__(self) -> int:
@@ -70,6 +71,7 @@ class Readings:
             None if self.stamps_ms is None else self.stamps_ms[is_kept],
             None if self.later_ms is None else self.later_ms[is_kept],
             None if self.told_ms is None else self.told_ms[is_kept],
+            None if self.nulls is None else self.nulls[is_kept],
             self._strangers(is_kept) if self.strangers else None,
         )
 

@@ -13,7 +13,7 @@ from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.reading_checks import ReadingChecks
 from stream_detector.ingest.value_columns import Columns, value_columns
 from stream_detector.places import places_of
-from stream_detector.readings import Decoded, Float64Array, Readings, Record, Rejected, Unknown
+from stream_detector.readings import BoolArray, Decoded, Float64Array, Readings, Record, Rejected, Unknown
 from stream_detector.values import MissingValues
 
 
@@ -29,6 +29,7 @@ class Gathered:
     strangers: dict[int, tuple[str, ...]] = field(default_factory=dict)
     indices: list[int] | None = None  # in the record; None: every record is one reading or none
     has_several: bool = False  # a record has several readings
+    says_null: bool = False  # a name without a value says that there is none from now on
     rejected: list[Rejected] = field(default_factory=list)
     tombstones: Counter[int] = field(default_factory=Counter)
     excluded: dict[int, Counter[str]] = field(default_factory=dict)
@@ -68,6 +69,8 @@ class Gathered:
         """Return all of it as columns; `batch` has the records that were decoded."""
         columns = value_columns(self.rows, features, missing)
         readings = self._readings(columns.values)
+        if self.says_null:
+            readings = replace(readings, nulls=_nulls(self.rows, features, columns.values))
         if self.later:
             readings = checks.with_later(readings, self.later)
         decoded = Decoded(readings, self.rejected, self.tombstones, excluded=self.excluded, unknown=self.unknown)
@@ -112,6 +115,16 @@ class Gathered:
         outcomes = Counter(decoded.readings.partitions.tolist()) + Counter(one.record.partition for one in rejected)
         outcomes.subtract(Counter(record.partition for record in batch if record.value))
         return replace(decoded, rejected=rejected, surplus=outcomes)
+
+
+def _nulls(rows: Sequence[Mapping[str, Any]], features: Sequence[str], values: Float64Array) -> BoolArray | None:
+    """Return which features [N, F] rows name without a usable value; None: there are none. Rows name known features only."""
+    is_missing = np.isnan(values)
+    named = np.fromiter(map(len, rows), np.int64, len(rows))
+    nulls = np.zeros(values.shape, np.bool_)
+    for row in np.flatnonzero(named > (~is_missing).sum(axis=1)).tolist():
+        nulls[row] = is_missing[row] & [name in rows[row] for name in features]
+    return nulls if nulls.any() else None
 
 
 def _in_order(rejected: list[Rejected], batch: Sequence[Record]) -> list[Rejected]:

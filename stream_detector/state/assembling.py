@@ -3,8 +3,8 @@
 A bucket is a span of event time, the same for all sensors. A sensor's newest bucket is *pending*; the first message of a later
 one completes it, or the last of its own, where the sensor's messages are known to end with it (early_buckets.py). The reading
 has the time of the bucket's end, and of each feature the newest value by then, unless that is older than the hold: report by
-exception is quiet while nothing changes. Its place in the log is that of the message that completed it. Buckets in which a
-sensor sends nothing give no reading.
+exception is quiet while nothing changes. A null that the sender says counts as a value: it ends what was held. The reading's
+place in the log is that of the message that completed it. Buckets in which a sensor sends nothing give no reading.
 
 A message of an earlier bucket is late. It changes no reading that is complete, but where its value is newer than the one
 that stands, it stands from now on. A clock that was set back is told by bucket_clock.py; the values that stood are then as old
@@ -66,7 +66,8 @@ def assemble(states: BucketStates, slots: Int32Array, messages: Readings, assemb
     before = states[touched]
     after = before.copy()
     progress = follow(after, grouped, max(window_length, FEWEST_READINGS))
-    newest = _newest(before, grouped, progress.shift * assembly.bucket_ms, messages.values[order])
+    nulls = None if messages.nulls is None else messages.nulls[order]
+    newest = _newest(before, grouped, progress.shift * assembly.bucket_ms, messages.values[order], nulls)
     fold = _Fold(assembly, before, grouped, progress, newest)
     fold.write(after)
     early = complete_early(after, grouped, progress, fold.have_all(), assembly.enough_punctual)
@@ -129,9 +130,16 @@ class _Newest:
     values: Float64Array  # [E, F] of the rows themselves
     source: Int64Array  # [E, F] the row that has the newest
 
+    def of(self, rows: Int64Array) -> Float64Array:
+        """Return the newest values [K, F] as of these rows [K]; NaN: none, or it was null."""
+        source = self.source[rows]
+        return self.values[source, np.arange(source.shape[1])]
 
-def _newest(before: BucketStates, grouped: Messages, shift_ms: Int64Array, values: FloatArray) -> _Newest:
-    """Find the newest value of each feature by event time; of two at one time, the later in the log."""
+
+def _newest(
+    before: BucketStates, grouped: Messages, shift_ms: Int64Array, values: FloatArray, nulls: BoolArray | None
+) -> _Newest:
+    """Find the newest value or null of each feature by event time; of two at one time, the later in the log."""
     sensors, features = before["values"].shape
     count = len(grouped.group)
     row, of_state = np.arange(count) + grouped.group + 1, grouped.first + np.arange(sensors)
@@ -141,6 +149,9 @@ def _newest(before: BucketStates, grouped: Messages, shift_ms: Int64Array, value
     times_ms[row] = (grouped.times_ms + shift_ms)[:, np.newaxis]
     times_ms[of_state] = before["times_ms"]
     is_there = ~np.isnan(rows)
+    is_there[of_state] = before["times_ms"] != NO_TIME
+    if nulls is not None:
+        is_there[row] |= nulls
     if not count:
         return _Newest(row, of_state, times_ms, rows, times_ms)
     known = times_ms[is_there]
@@ -170,19 +181,20 @@ class _Fold:
 
     def values(self, rows: Int64Array, pending: Int64Array) -> tuple[Float64Array, BoolArray]:
         """Return the values [K, F] that stand after these rows [K] at the end of these buckets [K], and which are held."""
-        times_ms = self.newest.times_ms[rows]
-        start_ms = (pending * self.assembly.bucket_ms)[:, np.newaxis]
-        stands = start_ms + self.assembly.bucket_ms - times_ms <= self.assembly.hold_ms
-        source = self.newest.source[rows]
-        values = np.where(stands, self.newest.values[source, np.arange(source.shape[1])], np.nan)
-        return values, stands & (times_ms < start_ms)
+        times_ms, start_ms = self.newest.times_ms[rows], (pending * self.assembly.bucket_ms)[:, np.newaxis]
+        values = np.where(self._stand(times_ms, start_ms), self.newest.of(rows), np.nan)
+        return values, ~np.isnan(values) & (times_ms < start_ms)
 
     def have_all(self) -> BoolArray:
         """Return after which messages [N] every feature that stands has a value of the message's bucket."""
         times_ms = self.newest.times_ms[self.newest.row]
         start_ms = (self.progress.bucket * self.assembly.bucket_ms)[:, np.newaxis]
-        stands = start_ms + self.assembly.bucket_ms - times_ms <= self.assembly.hold_ms
+        stands = self._stand(times_ms, start_ms) & ~np.isnan(self.newest.of(self.newest.row))
         return np.asarray(stands.any(axis=1) & ~(stands & (times_ms < start_ms)).any(axis=1))
+
+    def _stand(self, times_ms: Int64Array, start_ms: Int64Array) -> BoolArray:
+        """Return which values or nulls of these times [K, F] are not over when the buckets with these starts [K, 1] end."""
+        return np.asarray(start_ms + self.assembly.bucket_ms - times_ms <= self.assembly.hold_ms)
 
     def ends_ms(self, at: Int64Array, is_own: BoolArray) -> Int64Array:
         """Return when the buckets end, by their sensors' own clocks, of these messages [K], or pending before them."""
@@ -217,13 +229,15 @@ class _Fold:
         last, shift_ms = stop - 1, progress.shift * self.assembly.bucket_ms
         bucket = np.maximum(progress.bucket[last], progress.pending[last])
         values, _ = self.values(self.newest.last, bucket)
-        times_ms = self.newest.times_ms[self.newest.last] - shift_ms[last, np.newaxis]
+        times_ms = self.newest.times_ms[self.newest.last]
+        stands = self._stand(times_ms, (bucket * self.assembly.bucket_ms)[:, np.newaxis])
         newest_ms = np.maximum.reduceat(grouped.times_ms + shift_ms, first)
         after["bucket"] = bucket - progress.shift[last]
         after["newest_ms"] = np.maximum(self.before["newest_ms"], newest_ms) - shift_ms[last]
         after["stamp_ms"] = self.stamps_ms(stop, sensors)
         after["is_set_back"] = self.are_set_back(stop, sensors)
-        after["values"], after["times_ms"] = values, np.where(np.isnan(values), NO_TIME, times_ms)
+        after["values"] = values
+        after["times_ms"] = np.where(stands, times_ms - shift_ms[last, np.newaxis], NO_TIME)
 
     def _newest_before(self, stop: Int64Array, group: Int64Array, chosen: BoolArray) -> tuple[Int64Array, BoolArray]:
         """Return the newest chosen message before each of these [K], and whether it is one of these sensors' [K]."""

@@ -45,8 +45,8 @@ def bucket_dtype(features: int) -> np.dtype[np.void]:
             ("is_set_back", "<u2"),  # the pending bucket is the first on a clock that was set back
             ("punctual", "u1"),  # early_buckets.py: buckets in a row without a message after a full set
             ("stage", "u1"),  # early_buckets.py: FULL, FOLLOWED and DONE of the pending bucket
-            ("values", "<f8", (features,)),  # newest value of each feature; NaN: none that still stands
-            ("times_ms", "<i8", (features,)),  # when it was measured, or NO_TIME
+            ("values", "<f8", (features,)),  # newest value of each feature; NaN: none that still stands, or it was null
+            ("times_ms", "<i8", (features,)),  # when it was measured, or the sender said null; or NO_TIME
         ]
     )
 

@@ -22,6 +22,8 @@ def one_log(parts: Sequence[Readings]) -> Readings:
     sensors = [name for part in parts for name in part.sensors]
     has_later = any(part.later_ms is not None for part in parts)
     later_ms = [np.zeros(len(part), np.int64) if part.later_ms is None else part.later_ms for part in parts]
+    has_nulls = any(part.nulls is not None for part in parts)
+    nulls = [np.zeros(part.values.shape, np.bool_) if part.nulls is None else part.nulls for part in parts]
     return Readings(
         sensors=[sensors[at] for at in order.tolist()],
         partitions=np.zeros(len(order), np.int32),
@@ -30,6 +32,7 @@ def one_log(parts: Sequence[Readings]) -> Readings:
         values=np.concatenate([part.values for part in parts])[order],
         stamps_ms=stamps_ms[order],
         later_ms=np.concatenate(later_ms)[order] if has_later else None,
+        nulls=np.concatenate(nulls)[order] if has_nulls else None,
     )
 
 

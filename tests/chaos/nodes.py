@@ -27,10 +27,14 @@ def time_of(second: int) -> int:
 
 
 def aliases_of(second: int, device: int) -> dict[str, int]:
-    """Return the aliases of a device in the session of this second: each birth of the node shifts them, and swaps two."""
+    """Return the aliases of a device in the session of this second: each birth of the node shifts them, and swaps two.
+
+    In every third session a device has one metric only.
+    """
     birth = second // BORN_EVERY
     first = 2 * (device + birth % 7)
-    return {"a": first + birth % 2, "b": first + 1 - birth % 2}
+    aliases = {"a": first + birth % 2, "b": first + 1 - birth % 2}
+    return {"a": aliases["a"]} if birth % 3 == 2 else aliases
 
 
 def of_nodes(partition: int, second: int, sensors: int) -> list[tuple[str, bytes]]:

@@ -248,3 +248,33 @@ def test_nodes_whose_messages_are_spread_over_partitions_are_not_followed() -> N
     for number in range(0, 300, 3):
         shape.read(message("north/NDATA/press", [metric("a", 1.0)], offset=number, seq=number % 256))
     assert shape.take_missing() == {}
+
+
+def test_what_a_birth_no_longer_names_is_null_from_then_on() -> None:
+    shape = born()
+    later = [metric("Level", -6, alias=4, datatype=INT16)]
+
+    assert read(shape, message("north/DBIRTH/press/motor", later, offset=5)) == [
+        (DEVICE, START_MS, {"Level": -6, "Temp": None})
+    ]
+    assert read(shape, message("north/DBIRTH/press/motor", [], offset=6)) == [(DEVICE, START_MS, {"Level": None})]
+    assert read(shape, message("north/DBIRTH/press/motor", later, offset=5))[0][2] == {"Level": -6, "Temp": None}  # read again
+
+
+def test_only_what_a_message_says_is_null_and_not_what_it_leaves_out() -> None:
+    features = ("Temp", "Level", "Fan")
+    limits, reader = InputLimits(ignore_unknown_features=True), input_reader(InputSettings(preset="sparkplug"))
+    decoder = ShapedDecoder(features, limits, reader)
+    named = [metric(name, 1.0, alias=alias) for alias, name in enumerate(features)]
+    sent = [
+        [metric(value=2.0, alias=0)],
+        [metric(value=None, alias=1)],
+        [metric(value=2.0, alias=0), metric(value=7.0, alias=2, quality=0)],
+    ]
+    records = [message("north/NDATA/press", metrics, offset=offset) for offset, metrics in enumerate(sent, 1)]
+    decoder.decode([message("north/NBIRTH/press", named)])
+
+    nulls = decoder.decode(records).readings.nulls
+    assert nulls is not None
+    assert nulls.tolist() == [[False, False, False], [False, True, False], [False, False, True]]
+    assert decoder.decode(records[:1]).readings.nulls is None

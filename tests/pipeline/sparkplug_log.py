@@ -51,6 +51,8 @@ class Nodes:
             self.seq[node], self.sessions[node] = -1, self.sessions.get(node, 0) + 1
             extra = [session(self.sessions[node])]
             self.unborn = [at for at, (of, name) in enumerate(SENSORS) if of == node and name]
+        if self.random.random() < 0.2:
+            del self.aliases[sensor]["b"]
         metrics = [self._metric(name, alias) for name, alias in self.aliases[sensor].items()]
         return sensor, f"{'D' if device else 'N'}BIRTH", self._payload(node, [*extra, *metrics], now_ms)
 

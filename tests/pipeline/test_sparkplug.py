@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
+
 from stream_detector.pipeline.config import RestoreConfig
+from stream_detector.state.bucket_state import Assembly
 from tests.ingest.sparkplug_messages import DOUBLE, metric, payload, session
 from tests.pipeline.replica import Replica
 from tests.pipeline.replica_config import INPUT, MINUTE_MS, MODEL, SECOND_MS, START_MS, ReplicaConfig
@@ -198,3 +202,23 @@ def test_a_death_survives_a_restart() -> None:
     after.turn()
 
     assert (before, [one[2] for one in silences(world)]) == ([], [LAST_WILL])
+
+
+@pytest.mark.parametrize("after", [[metric("b", None, alias=2)], []], ids=["null", "not named"])
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_birth_ends_a_held_value_that_it_does_not_bring_again(after: list[bytes], dies: bool) -> None:
+    world, held = World(), replace(CONFIG, assembly=Assembly(SECOND_MS, 60 * SECOND_MS))
+    replica = Replica(world, held)
+    be_born(world, START_MS)
+    tell(world, START_MS + SECOND_MS, 2)
+    if dies:
+        send(world, "NDEATH", START_MS + 3 * SECOND_MS, session(1))
+    send(world, "NBIRTH", START_MS + 4 * SECOND_MS, session(2), metric("a", 1.0, alias=1), *after)
+    for second in range(5, 8):
+        send(world, "NDATA", START_MS + second * SECOND_MS, metric(value=second / 10, alias=1))
+    replica.run()
+
+    records = replica.detector.arena.records
+    assert records["header"]["count"].max() == 6
+    newest_three = records["rows"]["values"][0]
+    assert np.isnan(newest_three).tolist() == [[False, True]] * 3

@@ -26,6 +26,7 @@ class Sent:
     time_ms: int
     values: tuple[float, ...]
     stamp_ms: int = -1
+    nulls: tuple[bool, ...] = (False,) * FEATURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +93,18 @@ class Sensor:
     def _has_all(self) -> bool:
         assert self.bucket is not None
         start_ms = self.bucket * RULE.bucket_ms
-        standing = [t for t in self.times_ms if t is not None and start_ms + RULE.bucket_ms - t <= RULE.hold_ms]
+        standing = [
+            time_ms
+            for time_ms, value in zip(self.times_ms, self.values, strict=True)
+            if time_ms is not None and start_ms + RULE.bucket_ms - time_ms <= RULE.hold_ms and not math.isnan(value)
+        ]
         return bool(standing) and min(standing) >= start_ms
 
     def _keep(self, sent: Sent) -> None:
         for feature, value in enumerate(sent.values):
             time_ms = self.times_ms[feature]
-            if not math.isnan(value) and (time_ms is None or sent.time_ms >= time_ms):
+            is_said = sent.nulls[feature] or not math.isnan(value)
+            if is_said and (time_ms is None or sent.time_ms >= time_ms):
                 self.times_ms[feature], self.values[feature] = sent.time_ms, value
 
     def _is_set_back(self, bucket: int, sent: Sent) -> bool:
@@ -119,7 +125,8 @@ class Sensor:
         stands = [time_ms is not None and end_ms - time_ms <= RULE.hold_ms for time_ms in self.times_ms]
         values = tuple(value if stand else NAN for value, stand in zip(self.values, stands, strict=True))
         held = tuple(
-            stand and time_ms is not None and time_ms < start_ms for time_ms, stand in zip(self.times_ms, stands, strict=True)
+            not math.isnan(value) and time_ms is not None and time_ms < start_ms
+            for time_ms, value in zip(self.times_ms, values, strict=True)
         )
         return Made(at, sensor, end_ms, values, held, self.stamp_ms, self.is_set_back)
 
@@ -149,6 +156,7 @@ def readings_of(messages: list[Sent], first: int = 0) -> Readings:
         times_ms=np.array([one.time_ms for one in messages], np.int64),
         values=np.array([one.values for one in messages], np.float64).reshape(len(messages), -1 if messages else FEATURES),
         stamps_ms=np.array([one.stamp_ms for one in messages], np.int64),
+        nulls=np.array([one.nulls for one in messages], np.bool_) if any(any(one.nulls) for one in messages) else None,
     )
 
 
@@ -181,7 +189,9 @@ def messages_of_fleets(draw: st.DrawFn) -> list[Sent]:
                 continue
             time_ms, step, live = draw(st.integers(0, 400)), draw(st.sampled_from([0, 3, 10, 12, 30])), draw(st.booleans())
             for _ in range(draw(st.integers(1, 22))):
-                sent.append(Sent(sensor, max(0, time_ms), draw(_VALUES), stamp_ms if draw(st.integers(0, 9)) else -1))
+                values = draw(_VALUES)
+                nulls = tuple(math.isnan(value) and not draw(st.integers(0, 7)) for value in values)
+                sent.append(Sent(sensor, max(0, time_ms), values, stamp_ms if draw(st.integers(0, 9)) else -1, nulls))
                 stamp_ms += step if live else 0
                 time_ms += step + draw(st.sampled_from([0, 0, 0, 1, -8]))
         found.append(sent)

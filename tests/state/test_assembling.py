@@ -114,6 +114,31 @@ def test_a_value_is_held_until_it_is_older_than_the_hold() -> None:
     assert assembled.is_held.tolist() == [[False, False], [False, True], [False, True], [False, True], [False, False]]
 
 
+def test_a_null_that_is_said_ends_the_value_that_is_held() -> None:
+    null = (False, True)
+    messages = [
+        Sent(0, 105, (1.0, 5.0)),
+        Sent(0, 112, (2.0, NAN)),
+        Sent(0, 121, (2.0, NAN), nulls=null),
+        Sent(0, 131, (2.0, NAN)),
+        Sent(0, 141, (2.0, 6.0)),
+        Sent(0, 151, (2.0, NAN)),
+    ]
+    assembled = take(new_states(), messages)
+
+    assert repr([values[1] for _, values in times_and_values(assembled)]) == repr([5.0, 5.0, NAN, NAN, 6.0])
+    assert assembled.is_held[:, 1].tolist() == [False, True, False, False, False]
+
+
+def test_a_null_is_older_than_the_value_that_is_measured_after_it() -> None:
+    states = new_states()
+    take(states, [Sent(0, 103, (1.0, 5.0)), Sent(0, 108, (NAN, NAN), nulls=(False, True))])
+    after = [Sent(0, 105, (NAN, 7.0)), Sent(0, 111, (2.0, NAN)), Sent(0, 109, (NAN, 8.0)), Sent(0, 120, (2.0, NAN))]
+    assembled = take(states, after, 2)
+
+    assert repr(times_and_values(assembled)) == repr([(110, [1.0, NAN]), (120, [2.0, 8.0])])
+
+
 def test_buckets_without_a_message_make_no_reading() -> None:
     assembled = take(new_states(), [Sent(0, 100, (1.0, 2.0)), Sent(0, 200, (3.0, NAN)), Sent(0, 210, (3.0, NAN))])
 

@@ -90,6 +90,10 @@ class Births:
         of_device = _newest(births[sensor], offset) if sensor in births else NOT_BORN
         return of_device if of_device.offset >= of_node.offset else NOT_BORN
 
+    def before(self, partition: int, sensor: str, offset: int) -> Birth:
+        """Return the birth of a sensor before the one at an offset; NOT_BORN if none is known."""
+        return _newest(self._of(partition).births.get(sensor, ()), offset - 1)
+
     def devices(self, partition: int, node: str, offset: int) -> list[str]:
         """Return the devices of a node, as sensors, of which a birth before an offset is known, in the order of their names."""
         of = self._of(partition)

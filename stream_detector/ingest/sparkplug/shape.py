@@ -60,10 +60,10 @@ class SparkplugShape:
         if topic.kind in DEATHS:
             self._deaths += self._deaths_in(message)
             return ()
-        birth = self._birth(message)
+        birth, gone = self._birth(message), self._gone(message)
         if self._layouts is not None and topic.kind in DATA:
             self._layouts.learn(record.value or b"", message.payload, birth)
-        return _readings(message, birth)
+        return _readings(message, birth, gone)
 
     def learn(self, record: Record) -> None:
         """Remember a record if it is a birth, whatever it contains; its readings are not wanted."""
@@ -148,6 +148,15 @@ class SparkplugShape:
         self.births.add(self._log(record), topic.sensor, birth)
         return birth
 
+    def _gone(self, message: _Message) -> list[str]:
+        """Return the measurements that the birth before a birth names and it does not: they have no value from then on."""
+        record, topic, payload = message
+        if topic.kind not in BIRTHS:
+            return []
+        before = self.births.before(self._log(record), topic.sensor, self._place(record)).types
+        here = {one.name for one in payload.metrics}
+        return [name for name, datatype in before.items() if name not in here and is_measured(name, datatype)]
+
     def _log(self, record: Record) -> int:
         return 0 if self.is_one_log else record.partition
 
@@ -161,7 +170,7 @@ def session_of(payload: SparkplugPayload) -> int:
     return found[0] if found else NO_SESSION
 
 
-def _readings(message: _Message, birth: Birth) -> list[RawReading | RejectionError]:
+def _readings(message: _Message, birth: Birth, gone: Sequence[str]) -> list[RawReading | RejectionError]:
     """Return the readings of a message, those of earlier times first."""
     unknown: list[int] = []
     rows: dict[int, dict[str, object]] = {}
@@ -173,6 +182,8 @@ def _readings(message: _Message, birth: Birth) -> list[RawReading | RejectionErr
             return [RejectionError("wrong_format", f"a metric of {message.topic.sensor} has neither a name nor an alias")]
         elif is_measured(name, metric.datatype or birth.types.get(name, 0)):
             rows.setdefault(metric.timestamp or message.payload.timestamp, {})[name] = metric.value(birth.types.get(name, 0))
+    if gone:
+        rows.setdefault(max(rows, default=message.payload.timestamp), {}).update(dict.fromkeys(gone))
     sensor = message.topic.sensor
     found: list[RawReading | RejectionError] = [RawReading(sensor, time or None, rows[time]) for time in sorted(rows)]
     return [*found, _unknown(message.topic, unknown, is_born=birth.offset >= 0)] if unknown else found
