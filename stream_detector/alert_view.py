@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
@@ -39,7 +40,8 @@ _MIN_SHARE = 0.05  # smallest share of a feature that gets a line; the first fea
 _CHART_WIDTH = 32
 _LEAST_WIDTH, _USUAL_WIDTH = 30, 80
 _INDENT = "  "
-_MOST_WHAT = 400  # characters of a rule's sentence
+_MOST_WHAT = 400  # columns of a rule's sentence
+_CHARACTERS_A_COLUMN = 4  # that are looked at: accents are characters of their own, and take no column
 _STYLES = {"low": "yellow", "medium": "yellow", "high": "bold red", "critical": "bold white on red"}
 
 
@@ -98,10 +100,31 @@ def render_unreadable(value: bytes | None, reason: str, place: str) -> Text:
 
 
 def printable(text: str, length: int, encoding: str = "utf-8") -> str:
-    """Return text that a terminal of this encoding displays without interpreting it, cut to a length in characters."""
-    shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text[: length + 1])
+    """Return text that a terminal of this encoding displays without interpreting it, cut to a length in columns."""
+    most = _CHARACTERS_A_COLUMN * length + 1
+    shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text[:most])
     shown = shown.encode(encoding, "backslashreplace").decode(encoding)
-    return shown if len(shown) <= length else shown[: length - 3] + "..."
+    is_whole = cell_len(shown) <= length and len(text) <= most
+    return shown if is_whole else set_cell_size(shown, max(0, length - 3)) + "..."
+
+
+def wrapped(text: str, width: int, initial: str = "", subsequent: str = "") -> list[str]:
+    """Return lines of at most `width` columns, with these indents. Letters of some scripts take two columns."""
+    if cell_len(text) == len(text):
+        return textwrap.wrap(text, width, initial_indent=initial, subsequent_indent=subsequent)
+    lines: list[str] = []
+    line, room = initial, width - len(initial)
+    for word in filter(None, text.split(" ")):
+        space = " " if cell_len(line) > width - room else ""
+        if space and cell_len(line + space + word) > width:
+            lines.append(line)
+            line, room, space = subsequent, width - len(subsequent), ""
+        *full, rest = chop_cells(word, room)
+        for part in full:
+            lines.append(line + part)
+            line, room = subsequent, width - len(subsequent)
+        line += space + rest
+    return [*lines, line] if text.strip() else []
 
 
 def sparkline(weights: Sequence[float], palette: Palette, width: int = _CHART_WIDTH) -> str:
@@ -136,7 +159,7 @@ def _flow(parts: Sequence[Text], width: int) -> list[Text]:
     """Join parts with a space; a part that does not fit begins another line, indented."""
     lines = [parts[0]]
     for part in parts[1:]:
-        if lines[-1].cell_len + 1 + len(part.plain.rstrip()) <= width:
+        if lines[-1].cell_len + 1 + cell_len(part.plain.rstrip()) <= width:
             lines[-1] = Text(" ").join([lines[-1], part])
         else:
             lines.append(Text(_INDENT).append(part))
@@ -165,7 +188,7 @@ def _ending(event: Event, palette: Palette) -> list[str]:
 
 def _sentence(text: str, palette: Palette, width: int) -> list[Text]:
     shown = palette.printable(text, _MOST_WHAT)
-    return [Text(line) for line in textwrap.wrap(shown, width, initial_indent=_INDENT, subsequent_indent=_INDENT)]
+    return [Text(line) for line in wrapped(shown, width, _INDENT, _INDENT)]
 
 
 def _score_lines(event: Event, width: int) -> list[Text]:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from stream_detector.alert_view import (
     ASCII,
@@ -15,6 +16,7 @@ from stream_detector.alert_view import (
     render_event,
     render_unreadable,
     sparkline,
+    wrapped,
 )
 from stream_detector.detection.events import read_event
 
@@ -78,12 +80,14 @@ def test_an_event_of_a_rule_shows_its_sentence_and_no_score() -> None:
 
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 120])
 @pytest.mark.parametrize("status", ["opened", "closed"])
-def test_every_line_fits_the_terminal(width: int, status: str) -> None:
-    features = [{"name": "a long name of a column [°C] of a plant", "value": 71.31, "expected": 62.04, "share": 1.0}]
+@pytest.mark.parametrize("long", ["a long name of a column [°C] of a plant", "北门泵站的温度传感器" * 4])
+def test_every_line_fits_the_terminal(width: int, status: str, long: str) -> None:
+    features = [{"name": long, "value": 71.31, "expected": 62.04, "share": 1.0}]
     incident = {"opened_at": "2026-11-23T07:11:00.250Z", "peak_score": 6.5, "reason": "accepted"}
     value = event(
         status=status,
-        sensor_id="a sensor with a long name at the north gate",
+        sensor_id=f"{long} at the north gate",
+        what=f"{long} and {long}" if status == "closed" else "",
         severity="critical",
         sensor_state="provisional",
         margin_factor=1.5,
@@ -95,7 +99,7 @@ def test_every_line_fits_the_terminal(width: int, status: str) -> None:
 
     lines = render_event(read_event(value), UNICODE, width).plain.split("\n")
 
-    assert max(map(len, lines)) <= width
+    assert max(map(cell_len, lines)) <= width
 
 
 def test_two_large_numbers_are_shown_as_far_as_they_differ() -> None:
@@ -234,3 +238,24 @@ def test_weights_of_zero_are_a_flat_line() -> None:
 def test_long_text_is_cut() -> None:
     assert printable("x" * 50, 10) == "xxxxxxx..."
     assert printable("x" * 10, 10) == "x" * 10
+
+
+@pytest.mark.parametrize(
+    ("text", "length", "shown"),
+    [
+        ("pump-7", 6, "pump-7"),
+        ("pump-77", 6, "pum..."),
+        ("温度温度", 8, "温度温度"),
+        ("温度温度温", 8, "温度 ..."),  # five columns have room for two letters and a half
+        ("e\u0301" * 8, 8, "e\u0301" * 8),
+        ("e\u0301" * 30, 8, "e\u0301" * 5 + "..."),
+    ],
+)
+def test_names_are_cut_by_the_columns_that_they_take(text: str, length: int, shown: str) -> None:
+    assert printable(text, length) == shown
+
+
+def test_text_is_wrapped_by_the_columns_that_it_takes() -> None:
+    assert wrapped("泵 at 温度温度温度 up", 8, "> ") == ["> 泵 at", "温度温度", "温度 up"]
+    assert wrapped("one two three", 8, "> ", "  ") == ["> one", "  two", "  three"]
+    assert wrapped("", 8) == []

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from rich.text import Text
 
-from stream_detector.alert_view import UNICODE, Palette, sparkline
+from stream_detector.alert_view import UNICODE, Palette, sparkline, wrapped
 from stream_detector.amounts import compared, told_apart
 from stream_detector.detection.event_words import limit_in_words
 from stream_detector.detection.transition import OPENED
@@ -88,7 +86,7 @@ def _feature(view: SensorView, feature: FeatureView, palette: Palette, width: in
     if feature.share is not None:
         parts.append(f"{100.0 * feature.share:.0f} % of the score")
     parts += [f"rule {kind}" for kind in feature.rules]
-    rest = textwrap.wrap("; ".join(parts), width - 2, initial_indent=" " * 2, subsequent_indent=" " * 2)
+    rest = wrapped("; ".join(parts), width - 2, " " * 2, " " * 2)
     lines = [title, *(Text(line) for line in rest)]
     marks = UNICODE_MARKS if palette is UNICODE else ASCII_MARKS
     for row in plot(feature.values, feature.expected, width, _HEIGHT):
@@ -116,5 +114,5 @@ def _foot(view: SensorView, palette: Palette, width: int) -> list[Text]:
 
 
 def _wrapped(label: str, text: str, width: int, style: str = "") -> list[Text]:
-    lines = textwrap.wrap(text, width - _AXIS) or [""]
+    lines = wrapped(text, width - _AXIS) or [""]
     return [Text(f"{label if at == 0 else '':<{_AXIS}}", "dim").append(line, style) for at, line in enumerate(lines)]

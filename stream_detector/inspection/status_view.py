@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
-
+from rich.cells import set_cell_size
 from rich.text import Text
 
-from stream_detector.alert_view import Palette
+from stream_detector.alert_view import Palette, wrapped
 from stream_detector.amounts import number
 from stream_detector.detection.transition import ANOMALY, OPENED
 from stream_detector.inspection.sensors import FILLING, IDLE, IN_INCIDENT, LEARNING, READY, SILENT, STATES, SensorStatus
@@ -114,7 +113,7 @@ class _View:
     def _sensor(self, one: SensorStatus) -> None:
         name_width = min(_NAME, self._width // 3)
         state = self._state(one) + ("" if one.is_known or one.state == LEARNING else ", unknown")
-        line = Text("  ").append(f"{self._shown(one.sensor, name_width):<{name_width}} ", "bold")
+        line = Text("  ").append(set_cell_size(self._shown(one.sensor, name_width), name_width) + " ", "bold")
         room = self._width - line.cell_len - 13
         line.append(f"{self._shown(state, room):<{room}} ", _STYLES[one.state])
         line.append(self._ago(one.last_ms)[:12])
@@ -186,14 +185,14 @@ class _View:
 
     def _wrapped(self, label: str, text: str, style: str = "") -> None:
         """Add a labelled line, and where it does not fit others below its text."""
-        lines = textwrap.wrap(text, self._width - _LABEL) or [""]
+        lines = wrapped(text, self._width - _LABEL) or [""]
         for at, line in enumerate(lines):
             shown = line.replace(_JOINED, " ")
             self._lines.append(Text(f"{label if at == 0 else '':<{_LABEL}}", "dim").append(shown, style))
 
     def _block(self, text: str, style: str, indent: int) -> None:
         space = " " * indent
-        lines = textwrap.wrap(text, self._width, initial_indent=space, subsequent_indent=space)
+        lines = wrapped(text, self._width, space, space)
         self._lines += [Text(line, style) for line in lines]
 
 

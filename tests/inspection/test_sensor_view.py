@@ -8,8 +8,9 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from stream_detector.alert_view import ASCII, UNICODE, Palette
 from stream_detector.inspection.alarms import OpenIncident
@@ -120,11 +121,12 @@ def test_features_that_do_not_fit_are_counted() -> None:
     assert "1 more features; --features N, --json and --html show more" in " ".join(drawn(view(), features=1))
 
 
-@given(name=st.text(max_size=100), width=st.integers(40, 160), is_plain=st.booleans())
+@example(name="一号泵站" * 30, width=80, is_plain=False)
+@given(name=st.text(max_size=100) | st.text("泵站温度 a", max_size=200), width=st.integers(40, 160), is_plain=st.booleans())
 def test_no_line_is_wider_than_the_terminal(name: str, width: int, is_plain: bool) -> None:
     lines = drawn(view(sensor=name), ASCII if is_plain else UNICODE, width)
 
-    assert max(map(len, lines)) <= width
+    assert max(map(cell_len, lines)) <= width
     assert all(line.isprintable() for line in lines)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from stream_detector.alert_view import ASCII, UNICODE, Palette
 from stream_detector.ingest.input_reader import InputReader
@@ -221,10 +222,14 @@ def test_equal_dead_letters_are_one_line_with_their_number_and_the_newest() -> N
     assert only_old.last_hour == 0
 
 
+#: Letters that are two columns wide, with blanks.
+WIDE = st.text("泵站温度 a", max_size=200)
+
+
 @given(
     width=st.integers(40, 200),
-    name=st.text(max_size=60),
-    about=st.text(max_size=500),
+    name=st.text(max_size=60) | WIDE,
+    about=st.text(max_size=500) | WIDE,
     is_plain=st.booleans(),
 )
 def test_no_line_is_wider_than_the_terminal_whatever_sensors_are_called(
@@ -235,7 +240,7 @@ def test_no_line_is_wider_than_the_terminal_whatever_sensors_are_called(
     kafka = replace(KAFKA, alarms=replace(KAFKA.alarms, open=(incident,)))
     lines = drawn(replace(STATUS, kafka=kafka, stored=replace(STORED, sensors=sensors)), ASCII if is_plain else UNICODE, width)
 
-    assert max(map(len, lines)) <= width
+    assert max(map(cell_len, lines)) <= width
     assert all(line.isprintable() for line in lines)
 
 
