@@ -20,10 +20,20 @@ class NodeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A command of the store that this user may not use."""
+
+    command: str
+    answer: str  # of the server
+    right: str  # what has to be granted, as in ACL SETUSER
+
+
+@dataclass(frozen=True, slots=True)
 class StoreFacts:
     """A store that answers."""
 
     address: str
     nodes: tuple[NodeFacts, ...]  # none if this user may not ask
-    refusals: tuple[str, ...] = ()  # its answers to commands that this user may not use
+    refusals: tuple[Refusal, ...] = ()
+    user: str = "default"  # as whom we asked
     readonly: bool = False  # it is a replica that takes no writes

@@ -10,16 +10,20 @@ from stream_detector.checkup.store_facts import NodeFacts, StoreFacts
 _ABOUT = "Redis"
 #: What a key, its name and the server's bookkeeping take beside the record.
 BYTES_BESIDE = 150
+_AS_ADMINISTRATOR = "redis-cli -u URL_OF_AN_ADMINISTRATOR"
 _CONFIG = "redis-cli -u URL CONFIG SET"
 
 
 def store_findings(facts: StoreFacts, needed_bytes: int, sensors: int) -> Iterator[Finding]:
     """Say how a store that answers stands, for so many sensors that need so many bytes in all."""
-    for refusal in facts.refusals:
+    if facts.refusals:
+        commands = ", ".join(one.command for one in facts.refusals)
+        rights = " ".join(dict.fromkeys(one.right for one in facts.refusals))
         yield wrong(
             _ABOUT,
-            f"Redis at {facts.address} refuses {refusal}",
-            "ACL SETUSER ... with the rights of docs/security.md",
+            f"Redis at {facts.address} refuses {commands} to user {facts.user}: {facts.refusals[0].answer}",
+            f"{_AS_ADMINISTRATOR} ACL SETUSER {facts.user} {rights}",
+            "and write it into the server's ACL file; docs/security.md lists all that are needed",
         )
     if facts.readonly:
         yield wrong(
@@ -31,7 +35,7 @@ def store_findings(facts: StoreFacts, needed_bytes: int, sensors: int) -> Iterat
         yield warning(
             _ABOUT,
             f"Redis at {facts.address} answers, but this user may not ask for its memory and eviction policy",
-            "ACL SETUSER detector +info",
+            f"{_AS_ADMINISTRATOR} ACL SETUSER {facts.user} +info",
         )
         return
     versions = ", ".join(sorted({node.version for node in facts.nodes}))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from stream_detector.checkup.store_facts import NodeFacts, StoreFacts
+from stream_detector.checkup.store_facts import NodeFacts, Refusal, StoreFacts
 from stream_detector.checkup.store_findings import size, store_findings
 
 NODE = NodeFacts("Valkey 9.1.2", 1_000_000, 100_000_000, 8_000_000_000, "noeviction", appends=True, snapshots=True, replicas=0)
@@ -56,10 +56,12 @@ def test_persistence_is_said(appends: bool, snapshots: bool | None, level: str) 
 
 
 def test_refused_commands_and_a_replica_are_wrong() -> None:
-    found = list(store_findings(StoreFacts("redis:6379", (), ("HSET: NOPERM",), readonly=True), 1, 1))
+    refusals = Refusal("HSET", "no permissions", "+hset"), Refusal("HGETALL", "no permissions", "+hgetall")
+    found = list(store_findings(StoreFacts("redis:6379", (), refusals, "detector", readonly=True), 1, 1))
 
     assert [one.level for one in found] == ["error", "error", "warning"]
-    assert found[0].text == "Redis at redis:6379 refuses HSET: NOPERM"
+    assert found[0].text == "Redis at redis:6379 refuses HSET, HGETALL to user detector: no permissions"
+    assert found[0].what_to_do[0] == "redis-cli -u URL_OF_AN_ADMINISTRATOR ACL SETUSER detector +hset +hgetall"
 
 
 def test_sizes_are_said_in_three_digits() -> None:

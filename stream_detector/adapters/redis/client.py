@@ -49,6 +49,12 @@ def checked_address(settings: RedisSettings) -> str:
     return parts.get("path") or f"{parts.get('host', 'localhost')}:{parts.get('port', 6379)}"
 
 
+def user_of(settings: RedisSettings) -> str:
+    """Return the user as whom the URL connects. Raises ValueError for an unusable URL."""
+    parts = parse_url(settings.url.get_secret_value())  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    return str(parts.get("username") or "default")
+
+
 def _check_database_and_options(name: str, url: str) -> None:
     """Refuse a database or options that the client would ignore, or fail on when it connects."""
     if not url.startswith("unix://") and not re.fullmatch(r"(/\d*)?", urlsplit(url).path):

@@ -11,12 +11,15 @@ from typing import Any
 
 from redis.exceptions import NoPermissionError, NoScriptError, ReadOnlyError, RedisClusterException, RedisError
 
-from stream_detector.adapters.redis.client import Client, checked_address, connect, remedy
+from stream_detector.adapters.redis.client import Client, checked_address, connect, remedy, user_of
 from stream_detector.adapters.redis.keys import Keys
-from stream_detector.checkup.store_facts import NodeFacts, StoreFacts
+from stream_detector.checkup.store_facts import NodeFacts, Refusal, StoreFacts
 from stream_detector.errors import StoreRefusedError, StoreUnavailableError
 from stream_detector.settings.group import PREFIX
 from stream_detector.settings.schema import RedisSettings
+
+#: All keys, as docs/security.md has it; what the server says where they are not granted.
+KEYS_RIGHT, _ABOUT_KEYS = "~sd:*", "access"
 
 
 def examine_store(settings: RedisSettings, group: str, topic: str) -> StoreFacts:
@@ -29,8 +32,8 @@ def examine_store(settings: RedisSettings, group: str, topic: str) -> StoreFacts
         client = connect(settings)
         with suppress(NoPermissionError):  # the documented user has no right to ping, and has answered by that
             client.execute_command("PING")
-        refusals, is_readonly = _refusals(client, Keys(group, topic))
-        return StoreFacts(address, _nodes(client, settings), refusals, readonly=is_readonly)
+        refusals, is_readonly = _refusals(client, Keys(group, topic), settings)
+        return StoreFacts(address, _nodes(client, settings), refusals, user_of(settings), readonly=is_readonly)
     except (RedisError, RedisClusterException, OSError) as error:
         reason = str(error).rstrip(".")
         if advice := remedy(error):
@@ -41,13 +44,15 @@ def examine_store(settings: RedisSettings, group: str, topic: str) -> StoreFacts
             client.close()
 
 
-def _refusals(client: Client, keys: Keys) -> tuple[tuple[str, ...], bool]:
-    """Try each command that the store needs where it changes nothing; return the answers of those refused."""
+def _refusals(client: Client, keys: Keys, settings: RedisSettings) -> tuple[tuple[Refusal, ...], bool]:
+    """Try each command that the store and its script use where it changes nothing; return those refused."""
     text, fields = (f"{key}-check" for key in keys.probes())
     trials: Sequence[tuple[Any, ...]] = (
         ("GETRANGE", text, 0, 0),
         ("MGET", text),
         ("HMGET", fields, "next"),
+        ("HGETALL", fields),
+        ("SCAN", 0, "MATCH", text, "COUNT", 1),
         ("SET", text, "check", "XX"),  # only if it exists
         ("SETRANGE", text, 0, ""),  # of nothing
         ("PEXPIRE", text, 1000),
@@ -55,17 +60,19 @@ def _refusals(client: Client, keys: Keys) -> tuple[tuple[str, ...], bool]:
         ("EVALSHA", "0" * 40, 1, text),
         ("EVAL", "return 1", 1, text),
     )
-    refused: list[str] = []
+    refused: list[Refusal] = []
     is_readonly = False
     for command in trials:
         try:
-            client.execute_command(*command)
+            node = {"target_nodes": "random"} if settings.cluster and command[0] == "SCAN" else {}
+            client.execute_command(*command, **node)
         except NoScriptError:
             continue
         except ReadOnlyError:
             is_readonly = True
         except NoPermissionError as error:
-            refused.append(f"{command[0]}: {error}")
+            right = KEYS_RIGHT if _ABOUT_KEYS in str(error) else f"+{command[0].lower()}"
+            refused.append(Refusal(command[0], str(error), right))
         except RedisError as error:
             if "wrong number of arguments" not in str(error):
                 raise

@@ -175,6 +175,7 @@ class RedisStore:
         self._execute("HSET", fields, "next", 0, "epoch", "none")
         self._execute("PEXPIRE", fields, PING_MS)
         self._execute("HMGET", fields, "next", "epoch")
+        self._execute("HGETALL", fields)
         self._run_script([1, fields, "another epoch", 0, 1, "", PING_MS, 0, 0])  # writes nothing
         self._is_proven = True
 

@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from stream_detector.adapters.redis.client import remedy
+from stream_detector.adapters.redis.examination import examine_store
 from stream_detector.adapters.redis.store import RedisStore
 from stream_detector.errors import StoreRefusedError, StoreUnavailableError
 from stream_detector.ports import PartitionMeta, SensorUpdate, StoreVerdict
@@ -22,7 +23,7 @@ from stream_detector.settings.schema import RedisSettings
 from tests.pipeline.updates import together, whole
 from tests.servers.certificates import CertificateAuthority
 from tests.servers.processes import ServerMissingError
-from tests.servers.redis_user import PASSWORD, documented_rights, make_user
+from tests.servers.redis_user import PASSWORD, USER, documented_rights, make_user
 from tests.servers.tls_proxy import Certificate, TlsProxy
 from tests.servers.valkey import Valkey, running_cluster, running_valkey
 
@@ -74,6 +75,7 @@ def use(store: RedisStore) -> None:
         update = SensorUpdate("pump", b"h2bb", b"h1", ((0, 3),))
         assert store.persist(partition, EPOCH, 1, 2, together(update)) == StoreVerdict.APPLIED
         assert store.load(partition, EPOCH, ["pump"]) == [b"h2ba"]
+        assert store.kept(partition) == {}
     store.scan(0, EPOCH, "", 10)
     store.leave_learning(b"collecting", 60.0)
     assert store.learning() == b"collecting"
@@ -111,6 +113,34 @@ def test_each_of_them_is_needed_and_its_lack_is_named_before_anything_is_written
         store.meta(0)
     with closing(store_at(url)) as store, pytest.raises(StoreRefusedError, match="Grant"):
         use(store)
+
+
+def rights_lacking(url: str, nodes: Sequence[Valkey], *, topic: str = "readings", cluster: bool = False) -> list[str]:
+    """Return the rights that `check` says a user lacks; it has written nothing by that."""
+    forget_all(nodes)
+    facts = examine_store(RedisSettings(url=SecretStr(url), cluster=cluster), "group", topic)
+    for node in nodes:
+        with closing(node.client()) as client:
+            assert client.dbsize() == 0
+    assert facts.user == USER
+    return sorted({one.right for one in facts.refusals})
+
+
+def test_check_says_which_right_is_lacking_and_writes_nothing(valkey: Valkey) -> None:
+    assert rights_lacking(make_user([valkey], SINGLE), [valkey]) == []
+    for right in commands(SINGLE):
+        assert rights_lacking(make_user([valkey], without(SINGLE, right)), [valkey]) == [right]
+    few = without(without(SINGLE, "+hgetall"), "+scan")
+    assert rights_lacking(make_user([valkey], few), [valkey]) == ["+hgetall", "+scan"]
+    others = [*without(SINGLE, "~sd:*"), "~sd:{group/others*"]
+    assert rights_lacking(make_user([valkey], others), [valkey]) == ["~sd:*"]
+    assert rights_lacking(make_user([valkey], others), [valkey], topic="others") == []
+
+
+def test_check_says_which_right_is_lacking_on_a_cluster(cluster: list[Valkey]) -> None:
+    assert rights_lacking(make_user(cluster, CLUSTER), cluster, cluster=True) == []
+    for right in ("+scan", "+hgetall"):
+        assert rights_lacking(make_user(cluster, without(CLUSTER, right)), cluster, cluster=True) == [right]
 
 
 def test_keys_of_others_need_not_be_granted_and_ones_own_must_be(valkey: Valkey) -> None:
