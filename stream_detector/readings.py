@@ -48,7 +48,7 @@ class Readings:
 
     sensors: list[str]  # [N]
     partitions: Int32Array  # [N]
-    offsets: Int64Array  # [N] places in the log (places.py): of the only reading of a record, the record's offset
+    places: Int64Array  # [N] in the log (places.py): of the only reading of a record, the record's offset
     times_ms: Int64Array  # [N] event time, within timestamps.MINIMUM_TIME_MS and MAXIMUM_TIME_MS
     values: FloatArray  # [N, F]; NaN = missing. Counters need double precision
     stamps_ms: Int64Array | None = None  # [N] time of the record itself; negative: it has none. None: there are no records
@@ -65,7 +65,7 @@ class Readings:
         return Readings(
             [sensor for sensor, keeps in zip(self.sensors, is_kept.tolist(), strict=True) if keeps],
             self.partitions[is_kept],
-            self.offsets[is_kept],
+            self.places[is_kept],
             self.times_ms[is_kept],
             self.values[is_kept],
             None if self.stamps_ms is None else self.stamps_ms[is_kept],

@@ -78,7 +78,7 @@ class AlertEvents:
                 continue
             reading = int(appended.reading[one.position])
             at = self._place(readings, reading, input_topic)
-            idle = (int(readings.offsets[reading]), int(readings.times_ms[reading])) if one.is_idle else None
+            idle = (int(readings.places[reading]), int(readings.times_ms[reading])) if one.is_idle else None
             closings.append((reading, closing_event(at, one, self.model, event_rules(rules), idle)))
         others = [one for one in decisions.transitions if one.silence is None and not one.is_idle]
         return closings + (self._scored_events(readings, detected, others, rules, input_topic) if others else [])

@@ -133,7 +133,7 @@ class Fold:
         if anomalous.any() or was_open.any():
             self._update_incidents(state, positions, levels, scored & is_full)
         self._balance(
-            state, positions, scored & anomalous & (state["incident_offset"] == self._readings.offsets[positions]), scored
+            state, positions, scored & anomalous & (state["incident_offset"] == self._readings.places[positions]), scored
         )
         normal = scored & is_full & ~anomalous & ~was_open
         settling = self._settling[positions]
@@ -223,7 +223,7 @@ class Fold:
         self._record(CLOSED, closing, state, positions)
         _clear_incident(state, closing)
         opening = anomalous & ~is_open
-        _open_incident(state, opening, self._readings.offsets[positions], time_ms)
+        _open_incident(state, opening, self._readings.places[positions], time_ms)
         lasting = anomalous | (holding & is_open)
         state["last_anomalous_ms"][lasting] = time_ms[lasting]
         before = urgency(state["incident_ratio"])
@@ -269,10 +269,10 @@ def _partial_rows(readings: ScoredReadings, rules: DecisionRules) -> Int64Array 
     return readings.rows
 
 
-def _open_incident(state: Records, which: BoolArray, offsets: Int64Array, times_ms: Int64Array) -> None:
+def _open_incident(state: Records, which: BoolArray, places: Int64Array, times_ms: Int64Array) -> None:
     """Open incidents for these sensors [N], in place."""
     for name, values in (
-        ("incident_offset", offsets),
+        ("incident_offset", places),
         ("incident_time_ms", times_ms),
         ("last_update_ms", times_ms),
     ):

@@ -253,7 +253,7 @@ class Detector:
             groups=groups,
             ranks=appended.rank,
             times_ms=readings.times_ms[appended.reading],
-            offsets=readings.offsets[appended.reading],
+            places=readings.places[appended.reading],
             errors=np.full((len(appended.reading), len(self.model.members)), np.nan, np.float32),
             wanted=(appended.count + self.arena.phases[appended.slot]) % self._windows.stride == 0,
             scorable=is_scorable(rows, self.model.window_length, table_rows, self._rules.partial) & ~appended.is_idle,

@@ -57,7 +57,7 @@ def change_contexts(
     lengths = np.where(is_scored, appended.rows[positions], appended.filled[positions])
     starts_ms, rows = appended.starts_ms(positions, lengths).tolist(), appended.newest_values()[positions]
     at = appended.reading[positions]
-    places = [place_of(place) for place in readings.offsets[at].tolist()]
+    places = [place_of(place) for place in readings.places[at].tolist()]
     return [
         ChangeContext(
             sensor_id=readings.sensors[reading],

@@ -67,7 +67,7 @@ class NewNames:
         found: dict[int, _Names] = {}
         for number in np.unique(readings.partitions).tolist() if any(self._names.values()) else ():
             of, rows = self._names.get(number, {}), np.flatnonzero(readings.partitions == number)
-            for row, offset in zip(rows.tolist(), offsets_of(readings.offsets[rows]).tolist(), strict=True):
+            for row, offset in zip(rows.tolist(), offsets_of(readings.places[rows]).tolist(), strict=True):
                 names = tuple([one for one in of.get(readings.sensors[row], ()) if one.offset <= offset])
                 if names:
                     found[row] = names

@@ -18,7 +18,7 @@ class ScoredReadings:
     groups: Int64Array  # [N] position of the sensor's header
     ranks: Int64Array  # [N] 0, 1, 2... within the group
     times_ms: Int64Array  # [N]
-    offsets: Int64Array  # [N]
+    places: Int64Array  # [N]
     errors: Float32Array  # [N, M] NaN: not scored
     wanted: BoolArray  # [N] the stride selects it for scoring
     scorable: BoolArray  # [N] the window is full, or has rows enough (partial_windows.py)

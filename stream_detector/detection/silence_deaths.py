@@ -29,7 +29,7 @@ def fold_deaths(
     active second as of each. `before_s` has that of each partition with deaths before the batch.
     """
     order = np.argsort(accepted)
-    offsets, partitions = offsets_of(readings.offsets[accepted]), readings.partitions[accepted]
+    offsets, partitions = offsets_of(readings.places[accepted]), readings.partitions[accepted]
     told: dict[_Sensor, list[tuple[int, int, Dead | None]]] = defaultdict(list)  # offset, position, death
     for one in deaths:
         own = order[partitions[order] == one.partition]

@@ -91,7 +91,7 @@ def closed_change(readings: Readings, reading: int, silence: Silence) -> RuleCha
         sensor_id=readings.sensors[reading],
         reading=reading,
         partition=int(readings.partitions[reading]),
-        offset=int(readings.offsets[reading]),
+        offset=int(readings.places[reading]),
         time_ms=time_ms,
         incident_offset=silence.offset,
         opened_ms=silence.due_ms,

@@ -110,10 +110,10 @@ class SilenceWatch:
             return None
         before_s = {one.partition: self.of(one.partition).clock.second for one in deaths}
         second = self._advance(readings, appended, None if is_rebuild else rules.pause_ms)
-        offsets = readings.offsets[appended.reading]
+        places = readings.places[appended.reading]
         heard = hear(
             self._arena.records["header"],
-            HeardReadings(appended.slot, appended.rank, second, offsets, appended.times_ms, last_time_ms[appended.reading]),
+            HeardReadings(appended.slot, appended.rank, second, places, appended.times_ms, last_time_ms[appended.reading]),
         )
         limit_s = rules.limits_s(appended.count - 1, appended.interval_ms, appended.pause_ms)
         due_s = heard.before + limit_s
@@ -125,13 +125,13 @@ class SilenceWatch:
         for number in np.unique(partitions).tolist():
             silence, of = self.of(number), np.flatnonzero(partitions == number)
             before, due = heard.before_offset[of], due_s[of]
-            is_return[of] |= silence.are_marked(before, due, offsets[of]) & ~heard.is_first[of]
+            is_return[of] |= silence.are_marked(before, due, places[of]) & ~heard.is_first[of]
             is_announced[of] = silence.are_announced(before, due)
         for at, dead in ended.items():
             silence, last = self.of(int(partitions[at])), heard.before_offset[at : at + 1]
             was_marked = bool(silence.are_marked(last, due_s[at : at + 1], np.array([dead.offset]))[0])
             gone, since = np.array([dead.offset]), np.array([dead.second + 1])
-            is_marked = bool(silence.are_marked(gone, since, offsets[at : at + 1])[0])
+            is_marked = bool(silence.are_marked(gone, since, places[at : at + 1])[0])
             is_return[at] = was_marked or is_marked or second[at] > dead.second
             is_announced[at] = was_marked or bool(silence.are_announced(gone, since)[0])
         if not is_return.any():
@@ -164,21 +164,21 @@ class SilenceWatch:
         """Return those of the sensors [N] with these records [N] that are due by a second and not announced, by offset."""
         header, silence = records["header"], self.of(partition)
         limit_s = self._limits_of(header)
-        due_s, offsets = header["heard"] + limit_s, header["last_offset"]
-        dead = self._dead_among(partition, names, offsets, due_s)
-        is_due = (offsets >= 0) & (due_s <= until_s) & ~silence.are_announced(offsets, due_s)
+        due_s, places = header["heard"] + limit_s, header["last_offset"]
+        dead = self._dead_among(partition, names, places, due_s)
+        is_due = (places >= 0) & (due_s <= until_s) & ~silence.are_announced(places, due_s)
         for at, one in dead.items():
             gone, since = np.array([one.offset]), np.array([one.second + 1])
-            was_marked = silence.are_marked(offsets[at : at + 1], due_s[at : at + 1], gone)[0]
+            was_marked = silence.are_marked(places[at : at + 1], due_s[at : at + 1], gone)[0]
             is_due[at] = one.second < until_s and not (was_marked or silence.are_announced(gone, since)[0])
         found = np.flatnonzero(is_due)
         return [
             SilentSensor(
                 names[at],
                 records[at],
-                _silence(int(offsets[at]), int(header["last_time_ms"][at]), int(limit_s[at]), dead.get(at)),
+                _silence(int(places[at]), int(header["last_time_ms"][at]), int(limit_s[at]), dead.get(at)),
             )
-            for at in found[np.argsort(offsets[found])].tolist()
+            for at in found[np.argsort(places[found])].tolist()
         ]
 
     def newest_ms(self) -> int:
@@ -201,9 +201,9 @@ class SilenceWatch:
             announced_s[number] = max([silence.announced_s, *(mark.until_s for mark in silence.marks)])
         slots = np.flatnonzero((arena.due_s < NEVER_DUE) & (arena.partitions < len(announced_s)))
         slots = slots[arena.due_s[slots] <= announced_s[arena.partitions[slots]]]
-        offsets, of = arena.records["header"]["last_offset"][slots], arena.partitions[slots]
+        places, of = arena.records["header"]["last_offset"][slots], arena.partitions[slots]
         return sum(
-            int(self.of(number).are_announced(offsets[of == number], arena.due_s[slots[of == number]]).sum())
+            int(self.of(number).are_announced(places[of == number], arena.due_s[slots[of == number]]).sum())
             for number in np.unique(of).tolist()
         )
 

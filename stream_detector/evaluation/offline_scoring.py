@@ -126,7 +126,7 @@ def _score_batch(detector: Detector, dataset: Dataset, rows: slice, on_events: O
     readings = Readings(
         sensors=[dataset.sensors[code] for code in codes.tolist()],
         partitions=np.zeros(count, np.int32),
-        offsets=np.arange(rows.start, rows.stop, dtype=np.int64),
+        places=np.arange(rows.start, rows.stop, dtype=np.int64),
         times_ms=dataset.times_ms[rows],
         values=dataset.values[rows],
     )
@@ -151,7 +151,7 @@ def _score_batch(detector: Detector, dataset: Dataset, rows: slice, on_events: O
         is_holding[at] = detected.decisions.holding[scored]
         factor[at] = detected.decisions.factors[scored]
         places = [one.position for one in detected.decisions.transitions if one.is_accepted]
-        accepted = tuple(readings.offsets[detected.appended.reading[places]].tolist())
+        accepted = tuple(readings.places[detected.appended.reading[places]].tolist())
     return ScoredRows(
         score,
         threshold,

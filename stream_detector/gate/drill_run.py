@@ -172,7 +172,7 @@ def _readings(drill: Drill, trials: Int64Array, rows: Int64Array) -> Readings:
     return Readings(
         sensors=[drill.sensors[trial] for trial in trials.tolist()],
         partitions=trials.astype(np.int32),
-        offsets=rows.astype(np.int64),
+        places=rows.astype(np.int64),
         times_ms=drill.times_ms[trials, rows],
         values=drill.values[trials, rows],
     )

@@ -63,7 +63,7 @@ class DeadLetterLimit:
         bad_partition = np.array([one.record.partition for one in bad])
         bad_offset = np.array([one.record.offset for one in bad])
         for partition in np.unique(bad_partition).tolist():
-            good = offsets_of(readings.offsets[readings.partitions == partition])
+            good = offsets_of(readings.places[readings.partitions == partition])
             runs = _run_lengths(good, bad_offset[bad_partition == partition])
             runs[0] += self._runs.get(partition, 0)
             self._runs[partition] = int(runs[-1])

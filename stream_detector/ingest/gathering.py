@@ -85,7 +85,7 @@ class Gathered:
         return Readings(
             sensors=self.sensors,
             partitions=np.fromiter((record.partition for record in self.records), np.int32, count),
-            offsets=offsets if self.indices is None else places_of(offsets, np.array(self.indices, np.int64)),
+            places=offsets if self.indices is None else places_of(offsets, np.array(self.indices, np.int64)),
             times_ms=np.array(self.times_ms, np.int64),
             values=values,
             stamps_ms=np.fromiter((record.timestamp for record in self.records), np.int64, count),

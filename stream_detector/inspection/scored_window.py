@@ -87,7 +87,7 @@ def _reading(header: Records, errors: Float32Array, rows: int) -> ScoredReadings
         groups=one,
         ranks=one,
         times_ms=header["last_time_ms"].astype(np.int64),
-        offsets=header["last_offset"].astype(np.int64),
+        places=header["last_offset"].astype(np.int64),
         errors=errors,
         wanted=np.ones(1, np.bool_),
         scorable=np.ones(1, np.bool_),

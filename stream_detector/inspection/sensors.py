@@ -126,10 +126,10 @@ def _silent(header: Records, judge: Judge, silences: Sequence[PartitionSilence])
     if judge.silences is None:
         return found
     limits_s = judge.silences.limits_s(header["count"].astype(np.int64), header["interval_ms"], header["pause_ms"])
-    due_s, offsets = header["heard"].astype(np.int64) + limits_s, header["last_offset"]
+    due_s, places = header["heard"].astype(np.int64) + limits_s, header["last_offset"]
     for silence in silences:
-        found |= silence.are_announced(offsets, due_s) | (due_s <= silence.clock.second)
-    return np.asarray(found & (offsets >= 0))
+        found |= silence.are_announced(places, due_s) | (due_s <= silence.clock.second)
+    return np.asarray(found & (places >= 0))
 
 
 def _incidents(records: Records) -> list[tuple[OpenType, ...]]:

@@ -168,7 +168,7 @@ def _rows(records: Sequence[Record]) -> Readings:
     return Readings(
         sensors=[""] * count,
         partitions=np.fromiter((record.partition for record in records), np.int32, count),
-        offsets=np.fromiter((record.offset for record in records), np.int64, count),
+        places=np.fromiter((record.offset for record in records), np.int64, count),
         times_ms=np.zeros(count, np.int64),
         values=np.zeros((count, 0)),
     )

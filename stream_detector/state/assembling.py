@@ -112,7 +112,7 @@ def _readings(
     return Readings(
         sensors=[messages.sensors[at] for at in completed_by.tolist()],
         partitions=messages.partitions[completed_by],
-        offsets=messages.offsets[completed_by],
+        places=messages.places[completed_by],
         times_ms=times_ms,
         values=values.astype(np.float32) if messages.values.dtype == np.float32 else values,
         stamps_ms=None if messages.stamps_ms is None else stamps_ms,

@@ -28,7 +28,7 @@ class HeardReadings:
     slot: Int32Array
     rank: Int64Array  # 0, 1, 2... within the sensor
     second: Int64Array
-    offsets: Int64Array
+    places: Int64Array
     times_ms: Int64Array
     last_time_ms: Int64Array  # of the sensor's newest reading before this batch
 
@@ -40,12 +40,12 @@ def hear(header: Records, readings: HeardReadings) -> Heard:
         np.where(starts, old, np.concatenate([new[:1], new[:-1]]))
         for old, new in (
             (header["heard"][slot].astype(np.int64), readings.second),
-            (header["last_offset"][slot], readings.offsets),
+            (header["last_offset"][slot], readings.places),
             (readings.last_time_ms, readings.times_ms),
         )
     )
     ends = np.ones(len(slot), np.bool_)
     ends[:-1] = starts[1:]
     header["heard"][slot[ends]] = readings.second[ends]
-    header["last_offset"][slot[ends]] = readings.offsets[ends]
+    header["last_offset"][slot[ends]] = readings.places[ends]
     return Heard(readings.second, before_offset < 0, before, before_offset, before_time_ms)

@@ -27,7 +27,7 @@ def one_log(parts: Sequence[Readings]) -> Readings:
     return Readings(
         sensors=[sensors[at] for at in order.tolist()],
         partitions=np.zeros(len(order), np.int32),
-        offsets=np.arange(len(order), dtype=np.int64),
+        places=np.arange(len(order), dtype=np.int64),
         times_ms=np.concatenate([part.times_ms for part in parts])[order],
         values=np.concatenate([part.values for part in parts])[order],
         stamps_ms=stamps_ms[order],

@@ -110,7 +110,7 @@ def count_incidents(scorer: TrainedScorer, dataset: Dataset, budget_per_sensor_d
             Readings(
                 sensors=[dataset.sensors[code] for code in batch.codes.tolist()],
                 partitions=np.zeros(len(batch), np.int32),
-                offsets=batch.rows,
+                places=batch.rows,
                 times_ms=batch.times_ms,
                 values=batch.values,
             )

@@ -64,7 +64,7 @@ def wait_seconds(jitter_ms: float, enough_punctual: int, scans: int = 400, featu
     states = new_records(1, LENGTH, features, 1, assembles=True)["assembly"][:, 0]
     made = assemble(states, slots, sent, Assembly(bucket_ms, 60 * bucket_ms, enough_punctual), LENGTH).readings
     last_ms = times_ms[np.searchsorted(times_ms, made.times_ms) - 1]
-    return float((times_ms[made.offsets] - last_ms).mean()) / 1000.0
+    return float((times_ms[made.places] - last_ms).mean()) / 1000.0
 
 
 def main() -> None:

@@ -111,7 +111,7 @@ def batches(fleet: Fleet, names: list[str], first_row: int) -> Iterator[Readings
         yield Readings(
             sensors=names * len(rows),
             partitions=np.zeros(len(rows) * sensors, np.int32),
-            offsets=np.arange(first * sensors, (first + len(rows)) * sensors, dtype=np.int64),
+            places=np.arange(first * sensors, (first + len(rows)) * sensors, dtype=np.int64),
             times_ms=np.repeat(START_MS + INTERVAL_MS * (first_row + rows), sensors),
             values=fleet.values[rows].reshape(-1, features),
         )

@@ -81,7 +81,7 @@ def readings_of(found: Sequence[Stretch], scorer: TrainedScorer, run: Run) -> Re
     return Readings(
         sensors=[f"{one.sensor}{MARK}{at}" for at, one in enumerate(found)] * rows,
         partitions=np.zeros(rows * count, np.int32),
-        offsets=np.arange(rows * count),
+        places=np.arange(rows * count),
         times_ms=np.repeat(times_ms, count),
         values=values.reshape(rows * count, -1),
     )

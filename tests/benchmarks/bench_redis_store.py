@@ -64,7 +64,7 @@ def arena_of(window: Window, sensors: list[str]) -> Arena:
     readings = Readings(
         sensors=sensors * turns,
         partitions=np.zeros(total * turns, np.int32),
-        offsets=np.arange(total * turns),
+        places=np.arange(total * turns),
         times_ms=times_ms.reshape(-1),
         values=(60 + walk).round(3).reshape(-1, window.features).astype(np.float32),
     )

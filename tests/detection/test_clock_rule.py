@@ -34,7 +34,7 @@ def changes_of(readings: Readings, bounds: list[int], scoring: bool = True) -> l
         batch = Readings(
             readings.sensors[part],
             readings.partitions[part],
-            readings.offsets[part],
+            readings.places[part],
             readings.times_ms[part],
             readings.values[part],
             None if readings.stamps_ms is None else readings.stamps_ms[part],

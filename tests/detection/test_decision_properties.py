@@ -77,7 +77,7 @@ def grouped(readings: list[SensorReading], first: int, stop: int) -> ScoredReadi
         groups=np.array([readings[place].sensor for place in order], np.int64),
         ranks=np.array(ranks, np.int64),
         times_ms=times_ms[order],
-        offsets=np.array(order, np.int64),
+        places=np.array(order, np.int64),
         errors=np.array([readings[place].errors for place in order], np.float32).reshape(len(order), 3),
         wanted=np.array([readings[place].wanted for place in order], np.bool_),
         scorable=np.array([readings[place].scorable for place in order], np.bool_),
@@ -97,11 +97,11 @@ def outcomes(readings: list[SensorReading], bounds: list[int]) -> tuple[bytes, l
         batch = grouped(readings, first, stop)
         result = decide(header, ROWS, batch, ANY)
         for event in result.transitions:
-            offset = int(batch.offsets[event.position])
+            offset = int(batch.places[event.position])
             events.append((offset, event.status, event.incident_offset, event.opened_ms, event.peak_score, event.is_accepted))
         singles = (result.scores, result.thresholds, result.anomalous, result.level_counts, result.needed)
         columns = np.column_stack([*singles, result.surprises])
-        found |= {int(offset): row.tobytes() for offset, row in zip(batch.offsets, columns, strict=True)}
+        found |= {int(offset): row.tobytes() for offset, row in zip(batch.places, columns, strict=True)}
     return header.tobytes(), sorted(events), found
 
 

@@ -176,7 +176,7 @@ def test_any_cut_gives_equal_records_scores_and_events(
             batch = readings(sensors[first:stop], first)
             detected = detector.detect(batch)
             alerts += detector.alerts(batch, detected, "in", "out")
-            offsets = batch.offsets[detected.appended.reading].tolist()
+            offsets = batch.places[detected.appended.reading].tolist()
             scores |= dict(zip(offsets, map(repr, scores_of(detected).tolist()), strict=True))
         outcomes.append((alerts, scores, detector.arena.records[:3].tobytes()))
 

@@ -124,7 +124,7 @@ def run(rows: Float32Array, batch: int = 1000, *, known: bool = True, healthy_ra
         readings = Readings(
             sensors=["pump"] * len(part),
             partitions=np.zeros(len(part), np.int32),
-            offsets=np.arange(first, first + len(part)),
+            places=np.arange(first, first + len(part)),
             times_ms=MINUTE_MS * (1 + np.arange(first, first + len(part))),
             values=part,
         )

@@ -33,10 +33,10 @@ def test_readings_become_columns_in_the_order_of_the_log() -> None:
     readings = decoded.readings
     assert readings.sensors == ["x", "y"]
     assert readings.partitions.tolist() == [1, 2]
-    assert readings.offsets.tolist() == [7, 9]
+    assert readings.places.tolist() == [7, 9]
     assert readings.times_ms.tolist() == [WRITTEN_MS] * 2
     assert readings.values.tolist() == [[1, 2.5], [0, -1]]
-    columns = (readings.partitions, readings.offsets, readings.times_ms, readings.values)
+    columns = (readings.partitions, readings.places, readings.times_ms, readings.values)
     assert [column.dtype for column in columns] == [np.int32, np.int64, np.int64, np.float64]
 
 
@@ -164,7 +164,7 @@ def test_a_record_without_a_known_feature_or_wrong_otherwise_is_rejected_all_the
     decoded = JsonDecoder(("a", "b"), LENIENT).decode([record(document(values={"a": 1, "c": 1})), record(value, 1)])
 
     assert [(one.reason, one.record.offset) for one in decoded.rejected] == [(reason, 1)]
-    assert decoded.readings.offsets.tolist() == [0]
+    assert decoded.readings.places.tolist() == [0]
 
 
 def test_that_features_are_ignored_is_logged_once_with_the_names(caplog: pytest.LogCaptureFixture) -> None:
@@ -207,7 +207,7 @@ def test_whatever_is_in_the_topic_each_record_is_one_reading_one_rejection_or_on
 
     decoded = DECODER.decode(records)
 
-    offsets = decoded.readings.offsets.tolist()
+    offsets = decoded.readings.places.tolist()
     rejected = [one.record.offset for one in decoded.rejected]
     assert sorted(offsets + rejected) == [offset for offset, value in enumerate(values) if value]
     assert decoded.tombstones.total() == sum(not value for value in values)

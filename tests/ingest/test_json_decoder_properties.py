@@ -90,7 +90,7 @@ def record(value: bytes | None, offset: int = 0) -> MemoryRecord:
 
 def reading_of(decoded: Decoded, offset: int) -> tuple[str, int, bytes]:
     """Return all that was decoded from the record at an offset."""
-    place = decoded.readings.offsets.tolist().index(offset)
+    place = decoded.readings.places.tolist().index(offset)
     return decoded.readings.sensors[place], int(decoded.readings.times_ms[place]), decoded.readings.values[place].tobytes()
 
 

@@ -97,7 +97,7 @@ def test_records_without_a_value_are_skipped_and_counted_by_partition() -> None:
     decoded = DECODER.decode([record(None, 0), record(document(), 1), record(b"", 2), record(None, 3, partition=5)])
 
     assert decoded.tombstones == Counter({3: 2, 5: 1})
-    assert decoded.readings.offsets.tolist() == [1]
+    assert decoded.readings.places.tolist() == [1]
     assert decoded.rejected == []
     assert len(decoded) == 4
 

@@ -88,7 +88,7 @@ def test_what_is_no_reading_is_rejected_with_a_reason(reason: str, value: bytes 
 
     assert [(rejected.reason, rejected.record) for rejected in decoded.rejected] == [(reason, records[1])]
     assert 0 < len(decoded.rejected[0].detail) <= 500
-    assert decoded.readings.offsets.tolist() == [0, 2]
+    assert decoded.readings.places.tolist() == [0, 2]
     assert decoded.readings.values.tolist() == [[1.5, 2]] * 2
 
 
@@ -148,7 +148,7 @@ def test_nesting_too_deep_for_the_parser_is_rejected() -> None:
     decoded = decoder.decode([record(deep), record(b'{"sensor_id": "s", "values": {"a": 1}}', 1)])
 
     assert [rejected.reason for rejected in decoded.rejected] == ["not_json"]
-    assert decoded.readings.offsets.tolist() == [1]
+    assert decoded.readings.places.tolist() == [1]
 
 
 @pytest.mark.parametrize(

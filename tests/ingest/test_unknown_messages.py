@@ -27,7 +27,7 @@ def test_a_message_of_unknown_names_alone_is_no_dead_letter_but_counted_and_kept
     decoded = decoder.decode(RECORDS)
 
     assert decoded.rejected == []
-    assert decoded.readings.offsets.tolist() == [0, 2]
+    assert decoded.readings.places.tolist() == [0, 2]
     assert decoded.excluded == {RECORDS[0].partition: Counter(value=3)}
     assert [(one.place, one.names) for one in decoded.unknown] == [(1, ("c",)), (2, ("d",))]
     assert decoded.unknown[0] == Unknown(RECORDS[1].partition, 1, "s", WRITTEN_MS, ("c",))

@@ -80,7 +80,7 @@ def test_a_record_with_several_readings_becomes_several_records_in_its_order() -
     assert rewritten.readings == 2
     assert rewritten.decoded.tombstones == {0: 1}
     assert rewritten.excluded["record"] == 1
-    assert rewritten.decoded.readings.offsets.tolist() == [5, 6]
+    assert rewritten.decoded.readings.places.tolist() == [5, 6]
 
 
 def test_empty_values_and_lists_without_a_reading_are_counted_as_in_run_and_leave_no_dead_letter() -> None:

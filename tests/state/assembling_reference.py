@@ -152,7 +152,7 @@ def readings_of(messages: list[Sent], first: int = 0) -> Readings:
     return Readings(
         sensors=[f"s{one.sensor}" for one in messages],
         partitions=np.zeros(len(messages), np.int32),
-        offsets=np.arange(first, first + len(messages)),
+        places=np.arange(first, first + len(messages)),
         times_ms=np.array([one.time_ms for one in messages], np.int64),
         values=np.array([one.values for one in messages], np.float64).reshape(len(messages), -1 if messages else FEATURES),
         stamps_ms=np.array([one.stamp_ms for one in messages], np.int64),

@@ -38,7 +38,7 @@ def made_of(assembled: Assembled) -> list[Made]:
     return [
         Made(int(offset), int(slot), int(time_ms), tuple(values), tuple(held), int(stamp), bool(back))
         for offset, slot, time_ms, values, held, stamp, back in zip(
-            readings.offsets.tolist(),
+            readings.places.tolist(),
             assembled.slots.tolist(),
             readings.times_ms.tolist(),
             readings.values.tolist(),
@@ -101,7 +101,7 @@ def test_a_later_bucket_completes_the_one_before_with_its_newest_values() -> Non
     assembled = take(new_states(), messages)
 
     assert times_and_values(assembled) == [(110, [2.0, 7.0])]
-    assert assembled.readings.offsets.tolist() == [4]
+    assert assembled.readings.places.tolist() == [4]
     assert not len(assembled.late.reading)
 
 
@@ -193,7 +193,7 @@ def test_a_bucket_is_complete_at_once_if_nothing_followed_a_full_set_in_the_ones
     assembled = take(new_states(), [*SCANNED, *scan(14, 5.0, 6.0)])
 
     assert times_and_values(assembled)[3:] == [(140, [1.0, 2.0]), (150, [5.0, 6.0])]
-    assert assembled.readings.offsets.tolist() == [2, 4, 6, 7, 9]  # the first three wait for the first message of the next
+    assert assembled.readings.places.tolist() == [2, 4, 6, 7, 9]  # the first three wait for the first message of the next
     assert not assembled.is_held.any()
 
 
@@ -202,14 +202,14 @@ def test_a_message_after_a_full_set_stands_in_the_next_reading_and_buckets_wait_
     assembled = take(new_states(), [*SCANNED, *more])
 
     assert times_and_values(assembled)[3:6] == [(140, [1.0, 2.0]), (150, [9.0, 2.0]), (160, [1.0, 2.0])]
-    assert assembled.readings.offsets.tolist()[3:] == [7, 10, 12, 14, 15]  # 17 is the first that does not wait again
+    assert assembled.readings.places.tolist()[3:] == [7, 10, 12, 14, 15]  # 17 is the first that does not wait again
 
 
 def test_a_bucket_in_which_a_feature_is_held_waits_for_the_next_one() -> None:
     assembled = take(new_states(), [*SCANNED, *scan(14, 5.0), *scan(15, 6.0, 2.0)])
 
     assert times_and_values(assembled)[4:] == [(150, [5.0, 2.0]), (160, [6.0, 2.0])]
-    assert assembled.readings.offsets.tolist()[4:] == [9, 10]
+    assert assembled.readings.places.tolist()[4:] == [9, 10]
     assert assembled.is_held.tolist()[4:] == [[False, True], [False, False]]
 
 
@@ -217,7 +217,7 @@ def test_a_message_that_completes_a_bucket_does_not_complete_its_own() -> None:
     both = [Sent(0, 10 * bucket, (1.0, 2.0)) for bucket in range(10, 20)]
     assembled = take(new_states(), both)
 
-    assert assembled.readings.offsets.tolist() == list(range(1, 10))
+    assert assembled.readings.places.tolist() == list(range(1, 10))
 
 
 def test_an_empty_batch_completes_nothing() -> None:

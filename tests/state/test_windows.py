@@ -85,7 +85,7 @@ def columns(readings: list[Reading], first_offset: int = 0) -> Readings:
     return Readings(
         sensors=[str(reading.sensor) for reading in readings],
         partitions=np.zeros(count, np.int32),
-        offsets=np.arange(first_offset, first_offset + count, dtype=np.int64),
+        places=np.arange(first_offset, first_offset + count, dtype=np.int64),
         times_ms=np.array([reading.time_ms for reading in readings], np.int64),
         values=np.array([reading.values for reading in readings], np.float32).reshape(count, FEATURES),
     )

@@ -102,7 +102,7 @@ class _Incidents:
 
     positions: Int64Array  # [K] of the accepted readings
     latched: Latched
-    offsets: Int64Array  # [K] of the reading that opened it
+    places: Int64Array  # [K] of the reading that opened it
     times_ms: Int64Array  # [K]
 
     @classmethod
@@ -113,7 +113,7 @@ class _Incidents:
         return cls(
             positions=positions,
             latched=latched,
-            offsets=np.where(is_new, batch.readings.offsets[batch.appended.reading[at]], before["offset"]),
+            places=np.where(is_new, batch.readings.places[batch.appended.reading[at]], before["offset"]),
             times_ms=np.where(is_new, batch.appended.times_ms[at], before["time_ms"]),
         )
 
@@ -130,7 +130,7 @@ def _write(state: Records, finding: Finding, sensors: Int64Array, incidents: _In
     """Write the incidents as of each sensor's last reading [G]; clear those of sensors without one."""
     incident, involved, latched = state["incidents"][finding.type], state["involved"], incidents.latched
     is_open = latched.is_open[last]
-    incident["offset"][sensors] = np.where(is_open, incidents.offsets[last], NO_INCIDENT)
+    incident["offset"][sensors] = np.where(is_open, incidents.places[last], NO_INCIDENT)
     incident["time_ms"][sensors] = np.where(is_open, incidents.times_ms[last], 0)
     incident["calm"][sensors] = np.where(is_open, np.minimum(latched.calm[last], MAXIMUM_RUN), 0)
     members, others = latched.involved[last] & is_open[:, None], involved[sensors] & ~finding.bit
@@ -156,7 +156,7 @@ def _closed_by_idle(batch: RuleBatch, finding: Finding, incidents: _Incidents, e
     idle = np.flatnonzero(batch.is_idle[incidents.positions])
     for at in np.setdiff1d(idle, _returned(batch, incidents.positions)).tolist():
         if (closing := _closing(batch, finding, incidents, at, earlier)) is not None:
-            offset = int(batch.readings.offsets[closing.reading])
+            offset = int(batch.readings.places[closing.reading])
             changes.append(closed_by_idle(closing, offset, int(batch.appended.times_ms[incidents.positions[at]])))
     return changes
 
@@ -174,7 +174,7 @@ def _closing(batch: RuleBatch, finding: Finding, incidents: _Incidents, at: int,
         type=finding.type,
         sensor_id=batch.readings.sensors[reading],
         partition=int(batch.readings.partitions[reading]),
-        incident_offset=int(before["offset"][sensor] if is_first else incidents.offsets[at - 1]),
+        incident_offset=int(before["offset"][sensor] if is_first else incidents.places[at - 1]),
         opened_ms=int(before["time_ms"][sensor] if is_first else incidents.times_ms[at - 1]),
         reading=reading,
     )
@@ -204,9 +204,9 @@ def _change(batch: RuleBatch, finding: Finding, incidents: _Incidents, at: int, 
         sensor_id=readings.sensors[reading],
         reading=reading,
         partition=int(readings.partitions[reading]),
-        offset=int(readings.offsets[reading]),
+        offset=int(readings.places[reading]),
         time_ms=time_ms,
-        incident_offset=int(incidents.offsets[at]),
+        incident_offset=int(incidents.places[at]),
         opened_ms=opened_ms,
         what=_what(finding, position, involved, int(incidents.latched.calm[at])),
         features=tuple([_feature(batch, finding, position, one) for one in involved if finding.is_about_features]),

@@ -61,7 +61,7 @@ class FleetLog:
         return Readings(
             sensors=[self.sensors[one] for one in numbers.tolist()] * (stop - start),
             partitions=np.zeros(len(turn), np.int32),
-            offsets=(turn - self.past + 1) * self.count + number,
+            places=(turn - self.past + 1) * self.count + number,
             times_ms=np.concatenate([self.times_ms(numbers, one) for one in range(start, stop)]),
             values=self._courses[course, begin + turn].astype(np.float32),
         )

@@ -214,7 +214,7 @@ class _Alone:
             groups=groups,
             ranks=appended.rank,
             times_ms=decoded.readings.times_ms[appended.reading],
-            offsets=decoded.readings.offsets[appended.reading],
+            places=decoded.readings.places[appended.reading],
             errors=errors,
             wanted=np.ones(len(groups), np.bool_),
             scorable=~np.isnan(errors[:, 0]),

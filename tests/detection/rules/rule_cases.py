@@ -88,7 +88,7 @@ class Rules:
         readings = Readings(
             sensors=[f"s{slot}" for slot in slots.tolist()],
             partitions=np.zeros(count, np.int32),
-            offsets=offsets,
+            places=offsets,
             times_ms=START_MS + SECOND_MS * offsets,
             values=values,
             strangers=strangers,

@@ -39,7 +39,7 @@ def filled_records(columns: list[list[float]], steps_ms: list[int], window_lengt
     readings = Readings(
         sensors=["any"] * (count * turns),
         partitions=np.zeros(count * turns, np.int32),
-        offsets=np.arange(count * turns),
+        places=np.arange(count * turns),
         times_ms=np.repeat(START_MS + np.cumsum(steps_ms, dtype=np.int64), count),
         values=values.transpose(1, 0, 2).reshape(-1, features),
     )
