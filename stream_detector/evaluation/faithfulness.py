@@ -47,6 +47,9 @@ class Comparison:
     blamed_fall: float  # mean over the windows, in units of the score
     random_fall: float
     win_rate: float  # share of pairs in which the score falls further for the explained cells; ties count half
+    score: float  # mean over the windows, before anything is replaced
+    fall_error: float | None  # standard errors of blamed_fall and win_rate over the windows; None for a single window
+    win_error: float | None
 
     def ratio(self) -> float | None:
         """Return blamed_fall / random_fall; None if the score does not fall for random cells."""
@@ -104,13 +107,26 @@ class _Trial:
         explained = self._fall(shares)
         by_chance = np.stack([self._fall(self.random.random(shares.shape)) for _ in range(self.draws)])
         wins = np.where(explained > by_chance, 1.0, np.where(explained == by_chance, 0.5, 0.0))
-        return Comparison(len(explained), float(explained.mean()), float(by_chance.mean()), float(wins.mean()))
+        return Comparison(
+            windows=len(explained),
+            blamed_fall=float(explained.mean()),
+            random_fall=float(by_chance.mean()),
+            win_rate=float(wins.mean()),
+            score=float(self.before.mean(dtype=np.float64)),
+            fall_error=_standard_error(explained),
+            win_error=_standard_error(wins.mean(axis=0)),
+        )
 
     def _fall(self, shares: Float64Array) -> Float64Array:
         """Return how far each score falls when the cells with the largest shares are replaced."""
         eligible: BoolArray = self.eligible if shares.shape[2] > 1 else np.asarray(self.eligible.any(axis=2, keepdims=True))
         cells = _largest(shares, eligible) & self.eligible
         return np.asarray(self.before.astype(np.float64) - self.scorer.score(self.scorer.replace(self.windows, cells)))
+
+
+def _standard_error(values: Float64Array) -> float | None:
+    """Return the standard error of the mean of values [N]; None for fewer than two."""
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
 
 
 def _largest(shares: Float64Array, eligible: BoolArray) -> BoolArray:

@@ -134,3 +134,14 @@ def test_without_attention_there_is_nothing_to_compare() -> None:
 
     assert found.attention is None
     assert found.steps.windows == 3
+
+
+def test_the_errors_are_of_the_means_over_the_windows() -> None:
+    windows = faulty_windows(4)
+    windows[2:, 2, 3] = 14.0  # falls of 10, 10, 14 and 14: a deviation of 2.309
+
+    found = measure(windows, HONEST)
+
+    assert found.cells.score == 31.0
+    assert found.cells.fall_error == pytest.approx(2.3094 / 2, rel=1e-3)
+    assert measure(faulty_windows(1), HONEST).cells.fall_error is None

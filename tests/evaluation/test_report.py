@@ -159,9 +159,37 @@ def test_tables_have_a_cell_under_each_header() -> None:
     assert first["VUS-PR of random"] == f"{whole['sensors'][0]['detectors']['random']['vus_pr']:.3f}"
 
 
+def told(**figures: float | None) -> dict[str, float | None]:
+    """Return what nine windows with a mean score of 4 show, of which a fall of 0.2 is no more than the part replaced."""
+    return {"windows": 9, "score": 4.0, "fall_error": 0.1, "win_error": 0.05, "random_fall": -0.3, **figures}
+
+
+@pytest.mark.parametrize(
+    ("figures", "shows"),
+    [
+        (told(blamed_fall=1.0, win_rate=0.8), "what it blames is what makes the score."),
+        (told(blamed_fall=1.0, win_rate=0.7), "it blames better than chance, with errors."),
+        (told(blamed_fall=-0.001, win_rate=0.81), "but the score hardly falls without them, so this does not tell"),
+        (told(blamed_fall=0.19, win_rate=0.9), "but the score hardly falls without them"),  # less than 5 % of 4
+        (told(blamed_fall=1.0, fall_error=0.6, win_rate=0.9), "but the score hardly falls without them"),
+        (told(blamed_fall=1.0, win_error=0.2, win_rate=0.8), "too few windows to tell."),
+        (told(blamed_fall=1.0, win_error=0.2, win_rate=0.5), "too few windows to tell."),
+        (told(blamed_fall=1.0, fall_error=None, win_error=None, win_rate=1.0), "a single window does not tell."),
+    ],
+)
+def test_what_a_comparison_shows_needs_a_difference_that_means_something(figures: dict[str, float | None], shows: str) -> None:
+    assert shows in explanation_lines({"explanations": {"shares": figures}})[1]
+
+
+def test_a_score_that_does_not_change_is_said_to_stay() -> None:
+    (_, line) = explanation_lines({"explanations": {"shares": told(blamed_fall=-0.001, win_rate=0.81)}})
+
+    assert line.startswith("Without the features and readings that it blames most, the score stays as it is; without")
+
+
 def test_explanations_are_told_by_which_way_the_score_goes_and_what_to_expect() -> None:
-    shares = {"blamed_fall": 1.8, "random_fall": -0.16, "win_rate": 0.917, "windows": 9}
-    attention = {"blamed_fall": -1.1, "random_fall": -1.5, "win_rate": 0.5, "windows": 9}
+    shares = told(blamed_fall=1.8, random_fall=-0.16, win_rate=0.917)
+    attention = told(blamed_fall=-1.1, random_fall=-1.5, win_rate=0.5)
 
     lines = explanation_lines({"explanations": {"shares": shares, "step_shares": None, "attention": attention}})
 
