@@ -11,6 +11,7 @@ from stream_detector.checkup.sample import Sample
 _KEYS, _RECORDS = "keys", "records"
 _DETAIL = 300
 _IGNORE = "export STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore"
+_TRAIN = "stream-detector train --from-topic --output DIRECTORY"
 
 
 def key_findings(sample: Sample, partitions: int, log: LogFacts | None, *, repartition: bool = False) -> Iterator[Finding]:
@@ -51,7 +52,7 @@ def key_findings(sample: Sample, partitions: int, log: LogFacts | None, *, repar
         )
 
 
-def record_findings(sample: Sample, topic: str, max_share: float) -> Iterator[Finding]:
+def record_findings(sample: Sample, topic: str, max_share: float, *, ignores_unknown: bool) -> Iterator[Finding]:
     """Say how many of the records the stream would use, and why not the others."""
     if not sample.records:
         yield warning(_RECORDS, f"{topic} holds no record yet", "start the producer, and run the check again")
@@ -66,7 +67,7 @@ def record_findings(sample: Sample, topic: str, max_share: float) -> Iterator[Fi
         record = example.record
         place = f"partition {record.partition} offset {record.offset}"
         text = f"{count:,} of {of_all} would become dead letters: {reason}, for example {place}: {example.detail[:_DETAIL]}"
-        advice = _advice(reason)
+        advice = _advice(reason, ignores_unknown=ignores_unknown)
         yield (wrong if stops else warning)(_RECORDS, text, *advice)
     if stops:
         yield wrong(
@@ -77,7 +78,12 @@ def record_findings(sample: Sample, topic: str, max_share: float) -> Iterator[Fi
         )
 
 
-def _advice(reason: str) -> tuple[str, ...]:
+def _advice(reason: str, *, ignores_unknown: bool) -> tuple[str, ...]:
+    if reason == "unknown_features" and ignores_unknown:
+        return (
+            "send at least one feature under the name that the model has for it",
+            f"or train with what the topic has: {_TRAIN}",
+        )
     if reason == "unknown_features":
         return (f"{_IGNORE} (then a reading needs one feature that the model knows)", "or train with what the topic has")
     if reason == "time_in_future":

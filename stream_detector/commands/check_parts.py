@@ -77,7 +77,12 @@ def findings_of(settings: Settings, sample_records: int, replicas: int | None) -
     if sample is not None and kafka is not None:
         topic = kafka.topics["input_topic"]
         found += key_findings(sample, topic.partitions, looked.log if looked else None, repartition=settings.input.repartition)
-        found += record_findings(sample, topic.name, settings.dead_letters.max_share)
+        found += record_findings(
+            sample,
+            topic.name,
+            settings.dead_letters.max_share,
+            ignores_unknown=settings.input.unknown_features == "ignore",
+        )
     found += of_model
     if model is not None and sample is not None and sample.readings:
         found += _comparison(settings, model, sample)

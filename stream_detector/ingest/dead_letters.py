@@ -17,8 +17,8 @@ _OUR_HEADERS = "stream_detector."
 #: birth was never read: all goes on when the node is born again.
 HARMLESS = frozenset(("no_value", "alias_unknown"))
 _HINTS = {
-    "unknown_features": "With STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore, the service ignores the features that the model "
-    "does not know, and rejects a record only if it knows none of them. ",
+    "unknown_features": "With STREAM_DETECTOR_INPUT__UNKNOWN_FEATURES=ignore, the default, a record needs one feature that the "
+    "model knows. ",
 }
 
 

@@ -191,8 +191,8 @@ def test_records_that_would_be_dead_letters_are_counted_by_reason_with_an_exampl
     good = readings("pump-1", 8, temperature=60.0)
     bad = [Sent(b"nonsense", 1, 7), Sent(b'{"sensor_id": "pump-1", "values": {"flow": 1}}', 1, 8)]
 
-    few = list(record_findings(sample([*good, *bad]), "readings", 0.5))
-    many = list(record_findings(sample([*good[:1], *bad]), "readings", 0.5))
+    few = list(record_findings(sample([*good, *bad]), "readings", 0.5, ignores_unknown=False))
+    many = list(record_findings(sample([*good[:1], *bad]), "readings", 0.5, ignores_unknown=False))
 
     assert [one.level for one in few] == ["warning", "warning"]
     assert few[0].text.startswith("1 of the 10 newest records would become dead letters: not_json, for")
@@ -202,7 +202,7 @@ def test_records_that_would_be_dead_letters_are_counted_by_reason_with_an_exampl
 
 
 def test_an_empty_topic_is_said() -> None:
-    (finding,) = record_findings(sample([]), "readings", 0.5)
+    (finding,) = record_findings(sample([]), "readings", 0.5, ignores_unknown=False)
 
     assert finding.text == "readings holds no record yet"
 
@@ -215,3 +215,12 @@ def test_values_of_machines_that_stand_still_are_not_compared() -> None:
 
     np.testing.assert_array_equal(found.medians, [[61.0, 3.0], [np.nan, np.nan]])
     assert found.medians.shape == sample(stopped).medians.shape
+
+
+def test_records_without_a_feature_of_the_model_are_no_matter_of_a_setting_that_ignores_the_others() -> None:
+    strangers = [Sent(b'{"sensor_id": "pump-1", "values": {"flow": 1}}', 1, 8)]
+
+    finding = next(record_findings(sample(strangers), "readings", 0.5, ignores_unknown=True))
+
+    assert not any("UNKNOWN_FEATURES" in text for text in finding.what_to_do)
+    assert finding.what_to_do[0] == "send at least one feature under the name that the model has for it"
