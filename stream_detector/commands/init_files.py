@@ -70,10 +70,11 @@ def propose_for_files(arguments: argparse.Namespace) -> FilesProposal:
 def next_steps(found: FilesProposal, inputs: Sequence[Path], output: Path) -> str:
     """Return the commands to type next."""
     files, config = " ".join(shlex.quote(str(path)) for path in inputs), shlex.quote(str(output))
+    model = shlex.quote(str(output.parent / "model"))  # as the file has it, which is seen from its folder
     train, score = (f" {shlex.join(options)}" if options else "" for options in (found.train_options, found.score_options))
     return (
-        f"  stream-detector train --input {files} --config {config} --output model{train}\n"
-        f"  stream-detector score --model model --input FILE --config {config} --output scored.csv{score}\n\n"
+        f"  stream-detector train --input {files} --config {config} --output {model}{train}\n"
+        f"  stream-detector score --model {model} --input FILE --config {config} --output scored.csv{score}\n\n"
         "For the stream, init --brokers HOST:PORT --topic TOPIC looks at the topic and writes settings for run."
     )
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from stream_detector.settings.group import PREFIX, Count, Group, Seconds, ShortWait
@@ -206,6 +206,7 @@ class Settings(BaseSettings):
     """All settings, in groups."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+    file_tables: ClassVar[dict[str, Any]] = {}  # of a TOML file
 
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
@@ -272,5 +273,5 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources, the first of which wins: arguments, environment, secret files, TOML file."""
-        toml = TomlConfigSettingsSource(settings_cls)
+        toml = InitSettingsSource(settings_cls, cls.file_tables)
         return init_settings, env_settings, NestedSecretsSettingsSource(file_secret_settings), toml

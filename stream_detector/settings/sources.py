@@ -8,15 +8,16 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, get_args
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict
 from pydantic_settings import SettingsError as NotJsonError
 
 from stream_detector.errors import SettingsError
-from stream_detector.settings.group import PREFIX
+from stream_detector.settings.group import PREFIX, Group
 from stream_detector.settings.messages import Sources, describe, describe_unknown
 from stream_detector.settings.schema import Settings
 
@@ -30,10 +31,14 @@ def load_settings(config_file: Path | None = None, secrets_directory: Path | Non
         msg = f"there is no secrets directory {secrets_directory}"
         raise SettingsError(msg)
 
-    class FromFiles(Settings):
-        model_config = SettingsConfigDict(toml_file=config_file, secrets_dir=secrets_directory, secrets_nested_delimiter="__")
-
     tables = _read_tables(config_file)
+    if config_file is not None:
+        tables = relative_to(config_file.parent, tables)
+
+    class FromFiles(Settings):
+        file_tables: ClassVar[dict[str, Any]] = tables
+        model_config = SettingsConfigDict(secrets_dir=secrets_directory, secrets_nested_delimiter="__")
+
     try:
         secret_files = sorted(secrets_directory.iterdir()) if secrets_directory else []
         if unknown := describe_unknown([*os.environ, *(file.name for file in secret_files)]):
@@ -58,6 +63,27 @@ def _read_tables(config_file: Path | None) -> dict[str, Any]:
     except (ValueError, OSError) as error:
         msg = f"settings file {config_file} cannot be read: {error}"
         raise SettingsError(msg) from None
+
+
+def relative_to(folder: Path, tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tables of a settings file with its relative paths seen from where the file is, and ~ as the home folder."""
+
+    def seen(group: str, name: str, value: object) -> object:
+        is_path = isinstance(value, str) and value and name in _paths_of(group)
+        return str(folder / os.path.expanduser(str(value))) if is_path else value
+
+    return {
+        group: {name: seen(group, name, value) for name, value in table.items()} if isinstance(table, dict) else table
+        for group, table in tables.items()
+    }
+
+
+def _paths_of(group: str) -> Collection[str]:
+    """Return the names of the settings of a group that are paths; none of a group that there is not."""
+    fields = Settings.model_fields
+    model = fields[group].annotation if group in fields else None
+    settings = model.model_fields if isinstance(model, type) and issubclass(model, Group) else {}
+    return [name for name, one in settings.items() if Path in (one.annotation, *get_args(one.annotation))]
 
 
 def changed_settings(before: Settings, after: Settings) -> list[str]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stream_detector.model_store.model_directory import load_artifact
+from stream_detector.settings.sources import load_settings
 from tests.fixtures_model import tiny_values
 
 START_S = 1_795_417_920
@@ -179,3 +180,15 @@ def test_where_no_column_tells_the_state_the_way_to_leave_it_out_is_said(tmp_pat
     assert "Not sure: speed is near 0 (about 0.0" in said.stdout
     assert "add --only-while 'speed > " in said.stdout
     assert "--only-while" not in next_commands(said.stdout)[0]
+
+
+def test_a_settings_file_in_another_folder_and_the_commands_name_the_same_model(tmp_path: Path) -> None:
+    write_german(tmp_path / "export.txt")
+    (tmp_path / "plant 1").mkdir()
+
+    said = typed(tmp_path, "init", "--input", "export.txt", "--output", "plant 1/detector.toml")
+
+    train, score = next_commands(said.stdout)
+    assert train[-4:] == ["--config", "plant 1/detector.toml", "--output", "plant 1/model"]
+    assert score[:3] == ["score", "--model", "plant 1/model"]
+    assert load_settings(tmp_path / "plant 1" / "detector.toml").model.directory == tmp_path / "plant 1" / "model"

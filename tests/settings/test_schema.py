@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from stream_detector.errors import SettingsError
 from stream_detector.settings.group import PREFIX
 from stream_detector.settings.schema import Settings
-from stream_detector.settings.sources import changed_settings, load_settings
+from stream_detector.settings.sources import changed_settings, load_settings, relative_to
 
 
 @pytest.fixture(autouse=True)
@@ -328,3 +328,46 @@ def test_a_missing_secrets_directory_is_named(toml: Path, tmp_path: Path) -> Non
         load_settings(secrets_directory=tmp_path / "missing")
     with pytest.raises(SettingsError, match="there is no secrets directory"):
         load_settings(secrets_directory=toml)
+
+
+def test_relative_paths_of_a_settings_file_are_seen_from_it_and_those_of_the_environment_from_where_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plant").mkdir()
+    (tmp_path / "plant" / "detector.toml").write_text(
+        '[model]\ndirectory = "../model"\ncompiled_directory = "~/cache"\n[redis]\nca_file = "certs/redis.pem"\n'
+        '[registry]\nurl = "https://r:8081"\nca_file = "/etc/ca.pem"\n[kafka]\nssl_ca_file = "ca.pem"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(f"{PREFIX}KAFKA__SSL_CA_FILE", "ca.pem")
+
+    settings = load_settings(Path("plant/detector.toml"))
+
+    assert settings.model.directory == Path("plant/../model")
+    assert settings.model.compiled_directory == Path.home() / "cache"
+    assert (settings.redis.ca_file, settings.registry.ca_file) == (Path("plant/certs/redis.pem"), Path("/etc/ca.pem"))
+    assert settings.kafka.ssl_ca_file == Path("ca.pem")
+
+
+def test_every_path_among_the_settings_is_seen_from_the_settings_file() -> None:
+    written = {
+        group: dict.fromkeys(field.annotation.model_fields, "x")
+        for group, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }
+
+    seen = relative_to(Path("plant"), written)
+
+    moved = {f"{group}.{name}" for group, names in seen.items() for name, value in names.items() if value == "plant/x"}
+    assert moved == {
+        *("kafka.ssl_ca_file", "kafka.ssl_certificate_file", "kafka.ssl_key_file", "redis.ca_file", "model.directory"),
+        *("model.compiled_directory", "registry.ca_file", "registry.certificate_file", "registry.key_file"),
+    }
+
+
+@pytest.mark.parametrize("text", ["running", "running = 1", "os.system('x')"])
+def test_a_condition_to_learn_in_is_checked_at_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}LEARNING__ONLY_WHILE", text)
+
+    with pytest.raises(SettingsError, match="LEARNING__ONLY_WHILE"):
+        load_settings()
