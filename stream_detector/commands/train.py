@@ -21,7 +21,15 @@ from stream_detector.commands.file_options import add_file_options, add_row_opti
 from stream_detector.commands.parsing_options import add_time_zone_option
 from stream_detector.commands.settings_options import add_settings_options, copyable, settings_arguments, settings_of
 from stream_detector.commands.train_bounded import bound
-from stream_detector.commands.train_input import check_state, chosen_rows, notes_for_run, read_files, read_topic, train_parsing
+from stream_detector.commands.train_input import (
+    check_state,
+    chosen_rows,
+    follow_setting,
+    notes_for_run,
+    read_files,
+    read_topic,
+    train_parsing,
+)
 from stream_detector.commands.train_next import Outcome, next_answer
 from stream_detector.commands.train_output import WIDTH, describe_data, describe_model, progress_bars, progress_lines
 from stream_detector.commands.train_replace import (
@@ -138,6 +146,7 @@ def main(arguments: argparse.Namespace) -> int:
         bound(arguments.part_of_run)
     settings = settings_of(arguments)
     arguments.window_length = arguments.window_length or settings.learning.window_length
+    follow_setting(arguments, settings.learning.only_while)
     place = look_at(arguments.output)
     check_writable(arguments.output)
     console = Console(highlight=False, markup=False)
@@ -148,7 +157,7 @@ def main(arguments: argparse.Namespace) -> int:
     for note in notes:
         say(note)
     inspection = inspect(dataset, choices_of(arguments))
-    check_state(inspection, arguments.only_while)
+    check_state(inspection, arguments.only_while, arguments.says_only_while)
     for note in (*inspection.notes, *notes_for_run(arguments, inspection.left_out)):
         console.print(note, soft_wrap=True)
     console.print(describe_data(inspection.dataset), soft_wrap=True)
@@ -241,7 +250,7 @@ def _save(trained: _Trained, place: Place, arguments: argparse.Namespace, consol
     decision = describe_decision(place, comparison, replace=arguments.replace)
     outcome = _outcome(trained, place, arguments, is_rejected=is_rejected)
     for text in (
-        describe_model(trained.artifact, directory, stays=not arguments.part_of_demo),
+        describe_model(trained.artifact, directory, stays=not is_part, moves=bool(arguments.part_of_run)),
         describe_verdict(trained.verdict, trained.gate_result),
         describe_comparison(comparison) if comparison else "",
         f"\n{doubt}" if doubt else "",

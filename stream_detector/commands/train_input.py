@@ -18,6 +18,7 @@ from stream_detector.errors import InputDataError, SettingsError
 from stream_detector.ingest.earlier import learn_before
 from stream_detector.ingest.parsing import Parsing
 from stream_detector.logs import silence_kafka_client
+from stream_detector.settings.group import PREFIX
 from stream_detector.state.condition import Condition
 from stream_detector.state.idle import OnlyWhile
 from stream_detector.tables.dataset import Dataset
@@ -46,17 +47,24 @@ def read_files(arguments: argparse.Namespace, say: Callable[[str], object] = lam
     return read.dataset
 
 
+def follow_setting(arguments: argparse.Namespace, only_while: str | None) -> None:
+    """Take the condition of the settings where none was given on the command line."""
+    arguments.says_only_while = "--only-while"
+    if arguments.only_while is None and only_while:
+        arguments.only_while, arguments.says_only_while = Condition.parse(only_while), f"{PREFIX}LEARNING__ONLY_WHILE"
+
+
 def chosen_rows(dataset: Dataset, arguments: argparse.Namespace) -> tuple[Dataset, list[str]]:
     """Return the rows of a cleaned dataset that --exclude and --only-while leave, and a sentence on each."""
     dataset, notes = without_spans(dataset, arguments.exclude, train_parsing(arguments).zone)
     if arguments.only_while is None:
         return dataset, notes
-    kept, note = while_true(dataset, arguments.only_while)
+    kept, note = while_true(dataset, arguments.only_while, arguments.says_only_while)
     known = "the model keeps the condition, and run, score and evaluate judge only readings in this state (docs/idle.md)"
     return with_last_values(dataset, arguments.only_while).cut(~kept), [*notes, f"{note}; {known}"]
 
 
-def check_state(inspection: Inspection, only_while: Condition | None) -> None:
+def check_state(inspection: Inspection, only_while: Condition | None, option: str) -> None:
     """Raise InputDataError unless the model will have all features of the condition, and none of them as a counter."""
     if only_while is None:
         return
@@ -64,7 +72,7 @@ def check_state(inspection: Inspection, only_while: Condition | None) -> None:
         OnlyWhile.parse(only_while.text, inspection.dataset.features, inspection.counters)
     except ValueError as error:
         advice = "; a column that was left out stays with --keep-columns" if inspection.left_out else ""
-        msg = f"--only-while {error}{advice}"
+        msg = f"{option} {error}{advice}"
         raise InputDataError(msg) from None
 
 

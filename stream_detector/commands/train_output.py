@@ -79,17 +79,22 @@ def describe_data(dataset: Dataset) -> str:
     return f"data: {len(dataset):,} readings of {sensors}, {features} ({names})\n      {first} to {last} UTC"
 
 
-def describe_model(artifact: Artifact, directory: Path, *, stays: bool = True) -> str:
-    """Describe the trained model in a few lines; report.json has everything else. Unless it `stays`, no path is named."""
+def describe_model(artifact: Artifact, directory: Path, *, stays: bool = True, moves: bool = False) -> str:
+    """Describe the trained model in a few lines; report.json has everything else. Unless it `stays`, no path is named.
+
+    Nor if it `moves`, with the text beside its files.
+    """
     report, spec = artifact.report, artifact.spec
     interval_seconds = spec.sampling_interval_seconds
-    name = f"{directory} (name {spec.name}" if stays else f"{spec.name} (in a temporary directory"
+    name = f"{directory} (name {spec.name}, " if stays else f"{spec.name} ({'' if moves else 'in a temporary directory, '}"
     lines = [
-        f"model: {name}, version {spec.version})",
+        f"model: {name}version {spec.version})",
         f"  windows of {spec.window_length} readings ({duration(spec.window_length * interval_seconds)}), one every "
         f"{interval_seconds:g} s; trained in {report['seconds']:.0f} s",
     ]
-    if stays:
+    if moves:
+        lines.append(f"  all figures: {REPORT}; picture: {PICTURE}, beside this text")
+    elif stays:
         lines.append(f"  all figures: {directory / REPORT}; picture: {directory / PICTURE}")
     if context := report["data"]["context_features"]:
         lines.insert(2, f"  context, never scored: {', '.join(context)}")

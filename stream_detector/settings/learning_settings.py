@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from stream_detector.settings.group import Count, Group, Seconds
+from stream_detector.state.condition import Condition
 
 
 class LearningSettings(Group):
@@ -20,6 +21,11 @@ class LearningSettings(Group):
     window_length: Annotated[int, Field(ge=2, le=4096)] = Field(
         64, description="Readings in a window of a model that `run` or `train` makes. `train --window-length` takes precedence."
     )
+    only_while: str | None = Field(
+        None,
+        description="Learn from readings in this state only, such as `running == 1`, and judge only these: "
+        "[idle.md](idle.md). `train` follows it too; `train --only-while` takes precedence.",
+    )
     span_hours: Annotated[float, Field(gt=0, le=24 * 366)] = Field(
         14 * 24.0, description="How far back from the newest record of the topic a training reads, by the records' times."
     )
@@ -31,3 +37,11 @@ class LearningSettings(Group):
     train_seconds: Seconds = Field(3_600.0, description="A training is ended after this long.")
     retry_seconds: Seconds = Field(1_800.0, description="Wait after a training that gave no model to use.")
     steps: Count | None = Field(None, description="Gradient steps. Unset: as `train`, 250 to 1000 by the amount of data.")
+
+    @field_validator("only_while")
+    @classmethod
+    def _only_while_is_a_condition(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        Condition.parse(value)
+        return value

@@ -15,6 +15,8 @@ from stream_detector.state.condition import Condition
 from stream_detector.tables.dataset import Dataset
 from stream_detector.timestamps import to_ms
 
+_OPTION = "--only-while"
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -68,17 +70,17 @@ def without_spans(dataset: Dataset, spans: Sequence[Span], zone: tzinfo | None) 
     return dataset.cut(left_out), notes
 
 
-def holds(dataset: Dataset, condition: Condition) -> BoolArray:
+def holds(dataset: Dataset, condition: Condition, option: str = _OPTION) -> BoolArray:
     """Return the rows [N] in which a condition holds, in order of time within each sensor, as the stream judges them.
 
     A missing value counts as the sensor's last one; before the first one the condition does not hold. Raises InputDataError
     if the dataset lacks a feature.
     """
-    filled = with_last_values(dataset, condition)
+    filled = with_last_values(dataset, condition, option)
     return condition.holds({name: filled.column(name).astype(np.float32) for name in condition.features()})
 
 
-def with_last_values(dataset: Dataset, condition: Condition) -> Dataset:
+def with_last_values(dataset: Dataset, condition: Condition, option: str = _OPTION) -> Dataset:
     """Return the dataset in which the sensor's last value stands where one of a feature of the condition is missing.
 
     Raises InputDataError if the dataset lacks a feature.
@@ -88,7 +90,7 @@ def with_last_values(dataset: Dataset, condition: Condition) -> Dataset:
     bounds = np.flatnonzero(np.diff(dataset.codes[order], prepend=-1))
     for name in condition.features():
         if name not in dataset.features:
-            msg = f"--only-while names {name!r}, which is no feature (features: {', '.join(dataset.features)})"
+            msg = f"{option} names {name!r}, which is no feature (features: {', '.join(dataset.features)})"
             raise InputDataError(msg)
         feature = dataset.features.index(name)
         for rows in np.split(order, bounds[1:]):
@@ -97,11 +99,11 @@ def with_last_values(dataset: Dataset, condition: Condition) -> Dataset:
     return replace(dataset, values=values)
 
 
-def while_true(dataset: Dataset, condition: Condition) -> tuple[BoolArray, str]:
-    """Return the rows [N] in which a condition holds, and a sentence. Raises InputDataError if it never does."""
-    kept = holds(dataset, condition)
+def while_true(dataset: Dataset, condition: Condition, option: str = _OPTION) -> tuple[BoolArray, str]:
+    """Return the rows [N] in which a condition holds, and a sentence. Raises InputDataError, which names `option`, if none."""
+    kept = holds(dataset, condition, option)
     if not kept.any():
-        msg = f"--only-while {condition.text!r} holds in none of {len(dataset):,} readings"
+        msg = f"{option} {condition.text!r} holds in none of {len(dataset):,} readings"
         raise InputDataError(msg)
     left_out = int((~kept).sum())
     return kept, f"only while {condition.text}: {left_out:,} of {len(dataset):,} readings are left out"

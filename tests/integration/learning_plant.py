@@ -48,9 +48,9 @@ class Plant:
         self.services.append(service)
         return service
 
-    def produce(self, count: int, *, pressure_off: float = 0.0) -> None:
-        """Append readings of both sensors; the pressure of the first is off by so much."""
-        values = tiny_values(self.produced + count, 0)[self.produced :].tolist()
+    def produce(self, count: int, *, pressure_off: float = 0.0, standing: bool = False) -> None:
+        """Append readings of both sensors; the pressure of the first is off by so much, or both stand, without any."""
+        values = [[20.0, 0.0]] * count if standing else tiny_values(self.produced + count, 0)[self.produced :].tolist()
         self.topics.produce(
             0,
             [

@@ -85,7 +85,30 @@ def test_a_model_is_learned_takes_over_and_finds_a_fault_although_everything_was
     assert any("injected faults in time, at 500 false alarms a sensor and day" in line for line in lines)
     assert lines[-1].startswith(f"  the whole report: {plant.model / 'training.txt'}; ")
     assert len(lines) < 12
-    assert "2. What will it find?" in (plant.model / "training.txt").read_text()
+    report = (plant.model / "training.txt").read_text()
+    assert "2. What will it find?" in report
+    assert "  all figures: report.json; picture: training.png, beside this text" in report
+    assert ".learning" not in report
+    assert service.stop() == 0
+
+
+def test_a_model_is_learned_only_in_the_state_of_the_setting_and_finds_a_standing_machine_idle(plant: Plant) -> None:
+    plant.environ["STREAM_DETECTOR_LEARNING__ONLY_WHILE"] = "pressure > 1"
+    for _ in range(4):
+        plant.produce(200)
+        plant.produce(50, standing=True)
+
+    service = plant.start()
+    until(lambda: service.metric("rules_only") == 0 and service.get("/readyz")[0] == 200, TRAINING_SECONDS)
+    plant.produce(60)
+    plant.produce(40, standing=True)
+    plant.topics.await_all_committed()
+    until(lambda: service.metric('sensors{state="idle"}') == 2)
+
+    assert load_artifact(plant.model).spec.only_while == "pressure > 1"
+    (summary,) = [message for message in messages(service) if message.startswith("training: ")]
+    assert "only while pressure > 1: 400 of 2,000 readings are left out; the model keeps the condition" in summary
+    assert "gave no" not in (plant.model / "training.txt").read_text()
     assert service.stop() == 0
 
 
