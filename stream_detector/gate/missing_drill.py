@@ -8,6 +8,7 @@ correlation with it, cannot be found, so a model need not find all of them again
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,16 +68,19 @@ class MissingCheck:
         }
 
 
-def hide_features(drill: Drill, seed: int) -> MissingDrill:
-    """Choose trials with a fault in one feature, and hide one or two others; of a single feature, K is 0."""
+def hide_features(drill: Drill, seed: int, needed: Collection[int] = ()) -> MissingDrill:
+    """Choose trials with a fault in one feature, and hide one or two others; of a single feature, K is 0.
+
+    Those `needed` are not hidden: features that tell whether a machine works, without which it is idle.
+    """
     features, seen = drill.values.shape[2], dict.fromkeys(drill.kinds, 0)
     chosen, hidden = [], []
     for trial, at_fault in enumerate(drill.at_fault):
         number = seen[drill.kinds[trial]]
-        if at_fault is None or features < 2 or number >= TRIALS_PER_KIND:
+        others = np.setdiff1d(np.arange(features), [*needed, *([] if at_fault is None else [at_fault])])
+        if at_fault is None or not len(others) or number >= TRIALS_PER_KIND:
             continue
         seen[drill.kinds[trial]] += 1
-        others = np.delete(np.arange(features), at_fault)
         count = min(1 + number % MOST_HIDDEN, len(others))
         chosen.append(trial)
         hidden.append(np.random.default_rng([seed, 2, trial]).choice(others, count, replace=False))

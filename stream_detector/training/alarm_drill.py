@@ -22,6 +22,7 @@ from stream_detector.model.artifact import Artifact
 from stream_detector.model.tiles import KERNEL_ROWS
 from stream_detector.readings import Float32Array
 from stream_detector.settings.schema import Settings
+from stream_detector.state.idle import OnlyWhile
 from stream_detector.state.running_scale import Scales
 from stream_detector.training.gate_run import longest_stretches
 from stream_detector.training.preparation import Prepared
@@ -92,7 +93,8 @@ def run_alarm_drill(artifact: Artifact, drill: Drill, settings: Settings) -> Ala
 
 def _check_missing(scorer: TrainedScorer, whole: DrillResult, settings: Settings, budget: float) -> MissingCheck | None:
     """Repeat some faults with features missing; the rule that finds the missing feature itself is off."""
-    missing = hide_features(whole.drill, MISSING_SEED)
+    only_while = OnlyWhile.parse(scorer.spec.only_while, scorer.spec.features)
+    missing = hide_features(whole.drill, MISSING_SEED, only_while.positions if only_while else ())
     if not len(missing.drill):
         return None
     rules = settings.rules.model_copy(update={"missing_feature": False})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import subprocess
@@ -11,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stream_detector.commands.train_input import follow_setting
 from stream_detector.model_store.model_directory import load_artifact
+from stream_detector.state.condition import Condition
 from tests.fixtures_model import tiny_values
 
 START = 1_767_300_000
@@ -103,3 +106,15 @@ def test_a_state_that_the_model_cannot_tell_or_that_never_is_is_refused(
 
     assert done.returncode == 1
     assert said in done.stderr.splitlines()[-1]
+
+
+def test_train_follows_the_setting_unless_the_command_line_says_otherwise() -> None:
+    silent, told = (argparse.Namespace(only_while=one) for one in (None, Condition.parse("speed > 5")))
+
+    for arguments in (silent, told):
+        follow_setting(arguments, "running == 1")
+
+    assert (silent.only_while.text, silent.says_only_while) == ("running == 1", "STREAM_DETECTOR_LEARNING__ONLY_WHILE")
+    assert (told.only_while.text, told.says_only_while) == ("speed > 5", "--only-while")
+    follow_setting(unset := argparse.Namespace(only_while=None), None)
+    assert unset.only_while is None

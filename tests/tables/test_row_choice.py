@@ -91,6 +91,8 @@ def test_a_condition_on_no_feature_or_that_never_holds_is_refused() -> None:
         while_true(READINGS, Condition.parse("x == 1"))
     with pytest.raises(InputDataError, match="holds in none of 4 readings"):
         while_true(READINGS, Condition.parse("speed > 1000"))
+    with pytest.raises(InputDataError, match="A_SETTING 'speed > 1000' holds in none"):
+        while_true(READINGS, Condition.parse("speed > 1000"), "A_SETTING")
 
 
 def test_rows_outside_of_a_state_are_counted() -> None:
