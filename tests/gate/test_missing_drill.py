@@ -117,7 +117,7 @@ def test_a_model_fails_if_it_finds_less_than_half_of_what_it_finds_with_all_feat
 def test_a_feature_that_tells_whether_a_machine_works_is_not_hidden() -> None:
     missing = hide_features(drill_of(3, (0, 1, 2, 0)), seed=0, needed=(1,))
 
-    hidden = np.isnan(missing.drill.values).all(axis=1)
+    hidden: BoolArray = np.asarray(np.isnan(missing.drill.values).all(axis=1))
     assert missing.whole.tolist() == [0, 1, 2, 3]
     assert not hidden[:, 1].any()
     assert hidden.any(axis=1).all()
