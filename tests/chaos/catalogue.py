@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from tests.chaos import brokers, inputs, kills, models, networks, nodes, silences, stores, unkeyed
+from tests.chaos import brokers, inputs, kills, models, networks, nodes, silences, stores, unkeyed, unkeyed_nodes
 from tests.chaos.campaign_servers import CampaignServers
 from tests.chaos.round import RoundResult
 from tests.integration.worker import Setup
@@ -78,6 +78,7 @@ def _models() -> list[Entry]:
     return [
         Entry("model", 50, lambda w, name, c, n: models.model_kills(name, w.places(), c, n, w.model)),
         Entry("rekeying", 40, lambda w, name, c, n: unkeyed.rekeying_kills(name, w.places(), c, n, w.model)),
+        Entry("rekeying-nodes", 40, lambda w, name, c, n: unkeyed_nodes.nodes_rekeying_kills(name, w.places(), c, n, w.model)),
     ]
 
 

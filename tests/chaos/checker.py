@@ -22,7 +22,7 @@ from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.pipeline.sensor_loader import decode_stored
 from stream_detector.pipeline.state_snapshot import unsaved_updates
 from stream_detector.ports import Decoder
-from stream_detector.readings import Message, Record
+from stream_detector.readings import Message, Record, Rejected
 from tests.integration.plants import plant_of
 
 Place = tuple[int, int, int]  # of a reading: its partition, the offset of its record, and its index in it
@@ -122,7 +122,11 @@ def _window_checksum(event: Mapping[str, Any]) -> object:
 
 def compare_dead_letters(records: Iterable[Record], decoder: Decoder, found: Iterable[Record], findings: Findings) -> None:
     """Compare the dead letters by their headers, which hold the source position of each."""
-    rejected = decoder.decode(list(records)).rejected
+    compare_rejected(decoder.decode(list(records)).rejected, found, findings)
+
+
+def compare_rejected(rejected: Iterable[Rejected], found: Iterable[Record], findings: Findings) -> None:
+    """Compare the dead letters with those of these rejections, by their headers."""
     expected = Counter(str(dead_letter(one, "", MOST_BYTES).headers) for one in rejected)
     seen = Counter(str(tuple(one.headers)) for one in found)
     findings.dead_letters_missing += (expected - seen).total()
@@ -155,10 +159,12 @@ def longest_stall_seconds(inputs: Iterable[Record], alerts: Iterable[Record]) ->
     return max(stalls_ms) / 1000.0
 
 
-def expected_by(records: Sequence[Record], make_detector: Callable[[], Detector]) -> list[Message]:
+def expected_by(
+    records: Sequence[Record], make_detector: Callable[[], Detector], make_decoder: Callable[[], Decoder | None] = lambda: None
+) -> list[Message]:
     """Return the events of a crash-free run with one model."""
     by_partition = _by_partition(records)
-    return [event for own in by_partition.values() for event in _events(own, make_detector())]
+    return [event for own in by_partition.values() for event in _events(own, make_detector(), make_decoder())]
 
 
 def expected_events(records: Sequence[Record], plant: str, found: Sequence[Record]) -> list[Message]:

@@ -40,7 +40,7 @@ SESSION_SECONDS = 3.0
 
 
 @cache
-def _values(partition: int, number: int) -> Float32Array:
+def series_of(partition: int, number: int) -> Float32Array:
     return tiny_values(PERIOD, partition * SENSORS + number)
 
 
@@ -48,7 +48,7 @@ def records_for_model(partition: int, second: int, sensors: int) -> list[tuple[s
     """Return the records of a partition for one second; sometimes a sensor is far too hot, or sends an invalid record."""
     records = []
     for number in range(sensors):
-        temperature, pressure = _values(partition, number)[second % PERIOD].tolist()
+        temperature, pressure = series_of(partition, number)[second % PERIOD].tolist()
         is_hot = (second + 7 * number) % FAULT_EVERY < FAULT_SECONDS
         name = f"pump-{partition * sensors + number}"  # the model knows pump-0 and pump-1
         value = reading(name, START_MS + second * SECOND_MS, temperature + 40.0 * is_hot, pressure, features=FEATURES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 from stream_detector.readings import Message, Record
@@ -20,6 +20,8 @@ from tests.pipeline.replica_config import MINUTE_MS, SECOND_MS, START_MS
 BORN_EVERY, DEAD_SECONDS = 24, 4
 #: Each device is offline for so many of so many seconds, one after the other.
 OFFLINE_SECONDS, OFFLINE_EVERY = 25, 90
+#: Makes the payload of a partition's device for a second; the last argument is whether it is a birth.
+PayloadOf = Callable[[int, int, int, bool], bytes]
 
 
 def time_of(second: int) -> int:
@@ -37,8 +39,9 @@ def aliases_of(second: int, device: int) -> dict[str, int]:
     return {"a": aliases["a"]} if birth % 3 == 2 else aliases
 
 
-def of_nodes(partition: int, second: int, sensors: int) -> list[tuple[str, bytes]]:
-    """Return the messages of a partition's node for one second, by their topics."""
+def of_nodes(partition: int, second: int, sensors: int, payload_of: PayloadOf | None = None) -> list[tuple[str, bytes]]:
+    """Return the messages of a partition's node for one second, by their topics; `payload_of` makes those of devices."""
+    made = payload_of or _payload_of
     phase, node = second % BORN_EVERY, f"n{partition}"
     if phase == BORN_EVERY - DEAD_SECONDS:
         return [(f"spBv1.0/g/NDEATH/{node}", payload([session(second // BORN_EVERY)], at_ms=START_MS))]
@@ -55,7 +58,7 @@ def of_nodes(partition: int, second: int, sensors: int) -> list[tuple[str, bytes
         elif turn < OFFLINE_EVERY - OFFLINE_SECONDS:
             is_birth = not phase or turn == 0
             records.append(
-                (f"spBv1.0/g/{'DBIRTH' if is_birth else 'DDATA'}/{topic}", _values(second, device, is_birth=is_birth))
+                (f"spBv1.0/g/{'DBIRTH' if is_birth else 'DDATA'}/{topic}", made(partition, second, device, is_birth))
             )
     if second % 13 == 5:
         records.insert(1, (f"spBv1.0/g/DDATA/{node}/d1", b"not a payload"))
@@ -64,15 +67,16 @@ def of_nodes(partition: int, second: int, sensors: int) -> list[tuple[str, bytes
     return records
 
 
-def with_all_born(partition: int, second: int, sensors: int) -> list[tuple[str, bytes]]:
+def with_all_born(partition: int, second: int, sensors: int, payload_of: PayloadOf | None = None) -> list[tuple[str, bytes]]:
     """Return births of a node and all its devices."""
+    made = payload_of or _payload_of
     born = [(f"spBv1.0/g/NBIRTH/n{partition}", payload([session(second // BORN_EVERY)], at_ms=time_of(second)))]
     return born + [
-        (f"spBv1.0/g/DBIRTH/n{partition}/d{device}", _values(second, device, is_birth=True)) for device in range(sensors)
+        (f"spBv1.0/g/DBIRTH/n{partition}/d{device}", made(partition, second, device, True)) for device in range(sensors)
     ]
 
 
-def _values(second: int, device: int, *, is_birth: bool) -> bytes:
+def _payload_of(_: int, second: int, device: int, is_birth: bool) -> bytes:
     values = {"a": (second * 0.37 + device * 0.11) % 1.0, "b": None if (second + device) % 11 == 0 else float(device)}
     metrics = [
         metric(name if is_birth else "", values[name], alias=alias, datatype=DOUBLE)

@@ -6,8 +6,9 @@ import os
 import signal
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,6 +18,7 @@ import psutil
 from stream_detector.adapters.kafka.span_reader import KafkaReader
 from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.ingest.reading_checks import InputLimits
+from stream_detector.readings import Rejected
 from stream_detector.rekey.rewriter import ORIGIN_HEADER
 from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.settings.schema import RuleSettings
@@ -29,7 +31,7 @@ from tests.chaos.checker import (
     expected_by,
     longest_stall_seconds,
 )
-from tests.chaos.feed import Feed
+from tests.chaos.feed import Feed, MakeRecords, Produce
 from tests.chaos.models import SESSION_SECONDS, UPDATE_SECONDS, Killed, kill_while_fed, make_detector, records_for_model
 from tests.chaos.round import SETTLE_SECONDS, Places, RoundResult
 from tests.fixtures_model import FEATURES
@@ -42,27 +44,65 @@ PARTITIONS, SENSORS, REPLICAS = 3, 10, 2
 NO_SILENCE = RuleSettings(silent_seconds=0)
 
 
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """What an unkeyed topic holds, and what becomes of it."""
+
+    fault: str
+    sensors: int
+    make_records: MakeRecords
+    last_records: MakeRecords | None  # the feed ends with these
+    settings: Mapping[str, object]
+    spread: Callable[[Topics], Produce]
+    compare: Callable[[Topics, list[Any], Path, Findings], None]  # with the records of the topic between, and the model
+    model: Path
+
+
 def rekeying_kills(name: str, places: Places, chance: Random, count: int, model: Path) -> RoundResult:
     """Kill services and their re-keying processes while they start, re-key, restore and score."""
+    plant = Plant(
+        fault="kill -9 of the service or of its re-keying, unkeyed input",
+        sensors=SENSORS,
+        make_records=records_for_model,
+        last_records=None,
+        settings={"RULES__SILENT_SECONDS": 0},
+        spread=lambda topics: Spread(topics.settings).produce,
+        compare=compare_all,
+        model=model,
+    )
+    return kill_rekeying(plant, name, places, chance, count)
+
+
+def kill_rekeying(plant: Plant, name: str, places: Places, chance: Random, count: int) -> RoundResult:
+    """Kill services and their re-keying processes on a plant's topic."""
     began = time.monotonic()
     topics = Topics(places.brokers, name, PARTITIONS, start="earliest", session_timeout_seconds=SESSION_SECONDS)
-    feed = Feed(Spread(topics.settings).produce, SENSORS, PARTITIONS, 3.0, make_records=records_for_model)
-    changes: dict[str, object] = {"INPUT__REPARTITION": "true", "RULES__SILENT_SECONDS": 0, **QUICK_START}
-    environ = environment(topics.settings, places.redis_url, model, ALERTS__UPDATE_SECONDS=UPDATE_SECONDS, **changes)
+    feed = Feed(plant.spread(topics), plant.sensors, PARTITIONS, 3.0, make_records=plant.make_records)
+    changes: dict[str, object] = {"INPUT__REPARTITION": "true", **plant.settings, **QUICK_START}
+    environ = environment(topics.settings, places.redis_url, plant.model, ALERTS__UPDATE_SECONDS=UPDATE_SECONDS, **changes)
     strike = Strike(chance)
     services = [Killed(environ, places.logs / f"{name}-{number}", chance, strike) for number in range(REPLICAS)]
     try:
         kill_while_fed(services, feed, count)
+        _end_with(feed, plant.last_records)
         between = between_of(topics.settings)
         _await_all(topics, between)
         topics.await_stable(SETTLE_SECONDS)
         crashes = tuple(text for service in services for text in service.stop())
-        return _row(topics, between, model, began, (sum(service.deaths for service in services), crashes, strike.rekeyers))
+        deaths = sum(service.deaths for service in services)
+        return _row(plant, topics, between, began, (deaths, crashes, strike.rekeyers))
     finally:
         feed.stop()
         for service in services:
             service.kill()
         topics.close()
+
+
+def _end_with(feed: Feed, make_records: MakeRecords | None) -> None:
+    if make_records is not None:
+        feed.make_records = make_records
+        for _ in range(3):
+            feed.advance()
 
 
 class Spread:
@@ -107,7 +147,7 @@ def _await_all(topics: Topics, between: KafkaSettings) -> None:
     until(lambda: _committed(topics, f"{topics.settings.group_id}-rekey") == plant_ends, SETTLE_SECONDS)
     with closing(KafkaReader(between, between.input_topic)) as reader:
         ends = {number: end for number, end in reader.ends_of(reader.partitions()).items() if end}
-    until(lambda: topics.committed() == ends, SETTLE_SECONDS)
+    until(lambda: {number: place for number, place in topics.committed().items() if place} == ends, SETTLE_SECONDS)
 
 
 def _committed(topics: Topics, group: str) -> dict[int, int]:
@@ -115,11 +155,11 @@ def _committed(topics: Topics, group: str) -> dict[int, int]:
     return {tp.partition: one.offset for tp, one in found.items() if one.offset >= 0}
 
 
-def compare_rekeyed(inputs: list[Any], rekeyed: list[Any], findings: Findings) -> None:
+def compare_rekeyed(inputs: list[Any], rejected: Iterable[Rejected], rekeyed: list[Any], findings: Findings) -> None:
     """Check that each reading was re-keyed once, and each sensor into one partition."""
-    rejected = {(one.record.partition, one.record.offset) for one in _decoded(inputs).rejected}
+    places = {(one.record.partition, one.record.offset) for one in rejected}
     expected = {
-        f"{one.topic}-{one.partition}-{one.offset}-0".encode() for one in inputs if (one.partition, one.offset) not in rejected
+        f"{one.topic}-{one.partition}-{one.offset}-0".encode() for one in inputs if (one.partition, one.offset) not in places
     }
     seen = Counter(headers(one)[ORIGIN_HEADER] for one in rekeyed)
     kinds: dict[str, Iterable[bytes | None]] = {
@@ -142,22 +182,28 @@ def _decoded(inputs: list[Any]) -> Any:  # noqa: ANN401 - the client ships no ty
     return JsonDecoder(FEATURES, InputLimits()).decode(inputs)
 
 
-def _row(
-    topics: Topics, between: KafkaSettings, model: Path, began: float, outcome: tuple[int, tuple[str, ...], int]
-) -> RoundResult:
-    deaths, crashes, rekeyers = outcome
-    findings = Findings()
-    inputs, alerts, rekeyed = topics.input(), topics.alerts(), read_all(between.brokers, between.input_topic)
-    compare_rekeyed(inputs, rekeyed, findings)
+def compare_all(topics: Topics, rekeyed: list[Any], model: Path, findings: Findings) -> None:
+    """Compare what was re-keyed, the events and the dead letters of a plant that sends the native format."""
+    inputs, alerts = topics.input(), topics.alerts()
+    compare_rekeyed(inputs, _decoded(inputs).rejected, rekeyed, findings)
     compare_alerts(expected_by(rekeyed, lambda: make_detector(model, NO_SILENCE)), alerts, Leniency(), findings)
     check_limits_moved(alerts, findings)
     compare_dead_letters(inputs, JsonDecoder(FEATURES, InputLimits()), topics.dead_letters(), findings)
+
+
+def _row(
+    plant: Plant, topics: Topics, between: KafkaSettings, began: float, outcome: tuple[int, tuple[str, ...], int]
+) -> RoundResult:
+    deaths, crashes, rekeyers = outcome
+    findings = Findings()
+    rekeyed, alerts = read_all(between.brokers, between.input_topic), topics.alerts()
+    plant.compare(topics, rekeyed, plant.model, findings)
     return RoundResult(
-        fault="kill -9 of the service or of its re-keying, unkeyed input",
+        fault=plant.fault,
         plant="trained model",
         count=deaths,
         unit=f"kills, {rekeyers} of the re-keying",
-        readings=len(inputs),
+        readings=len(topics.input()),
         events=len(alerts),
         findings=findings,
         longest_stall_seconds=longest_stall_seconds(rekeyed, alerts),
