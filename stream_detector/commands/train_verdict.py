@@ -13,6 +13,7 @@ from stream_detector.settings.group import PREFIX
 from stream_detector.timestamps import duration
 from stream_detector.training.alarm_drill import AlarmDrill
 from stream_detector.training.history import LISTED_MODES, History, empty_text
+from stream_detector.training.start_fit import FEWEST
 from stream_detector.training.two_levels import LISTED as LISTED_LEVELS
 from stream_detector.training.verdict import Verdict
 
@@ -51,7 +52,7 @@ def history_answer(verdict: Verdict) -> str:
         text = f"Yes: {extent}. {set_nothing}{' '.join(verdict.budget.lines())}"
     if not text.startswith("Yes"):  # what to do is said already
         text = f"{text} The {verdict.budget.finding()}."
-    return _answer(1, "Is the history enough?", f"{empty}{text} {_modes(history)}")
+    return _answer(1, "Is the history enough?", " ".join(filter(None, [f"{empty}{text}", _modes(history), _starts(history)])))
 
 
 def faults_answer(alarms: AlarmDrill, result: GateResult, has_network: bool = True) -> str:
@@ -116,6 +117,17 @@ def _modes(history: History) -> str:
     alike = f"; {others} more feature{'s' if others > 1 else ''} alike" if others > 0 else ""
     by_levels = f"Two levels seen: {'; '.join(at_levels)}{alike}." if at_levels else ""
     return " ".join(filter(None, [by_flags, by_levels]))
+
+
+def _starts(history: History) -> str:
+    """Say how first readings after a pause will be judged: by the starts that the history holds."""
+    if not history.starts:
+        return ""
+    counted = f"The history has {history.starts:,} start{'' if history.starts == 1 else 's'} after a pause"
+    if history.starts >= FEWEST:
+        return f"{counted}: a machine that starts is judged by these until its window is full."
+    full = duration(history.window_length * history.interval_seconds)
+    return f"{counted}, too few to judge by: after a pause the score waits until the window is full ({full})."
 
 
 def _without_features(missing: MissingCheck | None) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.errors import InputDataError
-from stream_detector.readings import Float64Array, Int64Array
+from stream_detector.readings import BoolArray, Float64Array, Int64Array
 from stream_detector.state.pace import GAP_INTERVALS, GAP_PAUSES
 from stream_detector.tables.dataset import Dataset
 
@@ -64,7 +64,15 @@ def window_ends(dataset: Dataset, window_length: int, gap_limits_ms: Float64Arra
     """
     if not len(dataset):
         return np.empty(0, np.int64)
-    restarts = ~dataset.goes_on()[1:] | (np.diff(dataset.times_ms) > gap_limits_ms[dataset.codes[1:]])
+    restarts = restarts_of(dataset, gap_limits_ms)
     positions = np.arange(len(dataset), dtype=np.int64)
     run_start = np.maximum.accumulate(np.where(np.concatenate([[True], restarts]), positions, 0))
     return positions[positions - run_start >= window_length - 1]
+
+
+def restarts_of(dataset: Dataset, gap_limits_ms: Float64Array) -> BoolArray:
+    """Return which readings of a cleaned dataset but the first [N - 1] begin a window.
+
+    They are of another sensor, or follow a gap over its limit [S], or readings that the user left out.
+    """
+    return np.asarray(~dataset.goes_on()[1:] | (np.diff(dataset.times_ms) > gap_limits_ms[dataset.codes[1:]]))

@@ -11,7 +11,7 @@ from stream_detector.errors import InputDataError
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, FloatArray, Int32Array, Int64Array
 from stream_detector.state.lost_readings import timed
 from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
-from stream_detector.tables.sampling import window_ends
+from stream_detector.tables.sampling import restarts_of, window_ends
 from stream_detector.timestamps import SECONDS_PER_DAY, duration
 
 VALIDATION_SHARE = 0.1
@@ -90,6 +90,19 @@ def split_by_time(dataset: Dataset, window_length: int, gap_limits_ms: Float64Ar
         raise InputDataError(msg)
     late = _is_last_tenth(dataset.codes[fit])
     return Split(in_fit, fit[~late], fit[late], calibration, dataset.codes)
+
+
+def starts_of(dataset: Dataset, gap_limits_ms: Float64Array) -> tuple[Int64Array, Int64Array]:
+    """Return the starts [S] of a cleaned dataset, and how many readings there are from each to the next.
+
+    They are the readings after a gap, or after some that the user left out, such as those of a machine that stands still. A
+    sensor's first reading is none: nobody knows what was before.
+    """
+    restarts = np.concatenate([[True], restarts_of(dataset, gap_limits_ms)])
+    firsts = np.flatnonzero(restarts)
+    counts = np.diff(np.append(firsts, len(dataset)))
+    follows = np.concatenate([[False], np.diff(dataset.codes) == 0])[firsts]
+    return firsts[follows], counts[follows]
 
 
 def enough_seconds(window_length: int, interval_seconds: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from stream_detector.readings import BoolArray, Float64Array
 from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
 from stream_detector.timestamps import duration
+from stream_detector.training.data_split import starts_of
 from stream_detector.training.extent import Extent, extent_of
 from stream_detector.training.preparation import Prepared
 from stream_detector.training.two_levels import TwoLevels, find_two_levels
@@ -48,6 +49,7 @@ class History:
     modes: tuple[Mode, ...]  # the commonest first; empty if no feature tells them
     two_levels: tuple[TwoLevels, ...] = ()  # features without a flag that are mostly near one of two levels
     empty_of: tuple[tuple[str, float], ...] = ()  # share of empty cells by feature, the most first; none with hardly any
+    starts: int = 0  # after a gap, of all sensors
 
     @property
     def extent(self) -> Extent:
@@ -94,7 +96,8 @@ def history_of(dataset: Dataset, scored: BoolArray, interval_seconds: float, win
 
 def history_of_training(prepared: Prepared) -> History:
     """Measure the history of a training."""
-    return history_of(prepared.dataset, prepared.scored, prepared.interval_seconds, prepared.config.window_length)
+    history = history_of(prepared.dataset, prepared.scored, prepared.interval_seconds, prepared.config.window_length)
+    return replace(history, starts=len(starts_of(prepared.dataset, prepared.gap_limits_ms)[0]))
 
 
 def first_warnings(dataset: Dataset, window_length: int) -> list[str]:

@@ -70,15 +70,25 @@ def fit_partial_levels(partial: PartialErrors, levels: Float64Array, calibration
         share = np.where(excess > SMALLEST_EXCESS, np.minimum(excess[-1] / excess, 1.0), 0.0)
     shift = np.where(share > 0, mean - mean[-1], 0.0)
     shift[-1], share[-1] = 0.0, 1.0
-    largest = _largest_surprise(above[-1], calibration)
+    largest = largest_surprise(above[-1], calibration)
     for at, of_rows in enumerate(above[:-1]):
         share[at] *= CAUTION * _reduction(of_rows - shift[at], share[at], largest, calibration)
     return PartialLevels(partial.rows, shift, share)
 
 
-def _largest_surprise(above_level: Float64Array, calibration: Calibration) -> float:
-    """Return the mean of the largest surprises of windows with such errors [W, M] above their level."""
-    surprise = np.sort((calibration.tails.surprise(above_level) * calibration.weights).sum(axis=1))
+def largest_of_full_windows(partial: PartialErrors, levels: Float64Array, calibration: Calibration) -> float:
+    """Return the mean of the largest surprises of the full windows; `levels` [W, M] are those of their sensors."""
+    above = partial.errors[-1] - levels
+    return largest_surprise(above[~np.isnan(above[:, 0])], calibration)
+
+
+def largest_surprise(above_level: Float64Array, calibration: Calibration, first: Int64Array | None = None) -> float:
+    """Return the mean of the largest surprises of windows with such errors [W, M] above their level.
+
+    Of windows in runs, which begin at `first`, it is that of the runs, each at its largest.
+    """
+    surprise = (calibration.tails.surprise(above_level) * calibration.weights).sum(axis=1)
+    surprise = np.sort(surprise if first is None else np.maximum.reduceat(surprise, first))
     return float(surprise[-max(1, round(LARGEST_SHARE * len(surprise))) :].mean()) if len(surprise) else 0.0
 
 
@@ -86,5 +96,5 @@ def _reduction(above_level: Float64Array, share: Float64Array, largest: float, c
     """Return the factor of the shares [M] with which no more is surprising than `largest`, to within a hundredth."""
     factors = np.linspace(1.0, 0.0, 101)
     return next(
-        (factor for factor in factors.tolist() if _largest_surprise(above_level * share * factor, calibration) <= largest), 0.0
+        (factor for factor in factors.tolist() if largest_surprise(above_level * share * factor, calibration) <= largest), 0.0
     )

@@ -14,7 +14,7 @@ from stream_detector.model.artifact import NetworkSpec
 from stream_detector.model.input_scaling import fill, mean_and_deviation, scale
 from stream_detector.model.missing_features import Imputation, fit_row_moments
 from stream_detector.model.static_covariates import Fleet, fit_fleet
-from stream_detector.readings import BoolArray, Float32Array, FloatArray, Int32Array, Int64Array
+from stream_detector.readings import BoolArray, Float32Array, Float64Array, FloatArray, Int32Array, Int64Array
 from stream_detector.state.running_scale import Scales
 from stream_detector.tables.dataset import Dataset, sampling_interval_seconds
 from stream_detector.tables.rises import with_rises
@@ -80,6 +80,11 @@ class Prepared:
     scales: SensorScales
     scored: BoolArray  # [F]
     imputation: Imputation
+
+    @property
+    def gap_limits_ms(self) -> Float64Array:
+        """The longest pause within a window of each sensor [S]."""
+        return self.paces.gap_limits_ms(self.config.max_gap_intervals)
 
     def covariates(self, ends: Int64Array) -> Float32Array:
         """Return the static covariates [N, 2F] of the sensors of the windows that end at these rows."""

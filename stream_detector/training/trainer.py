@@ -12,6 +12,7 @@ import numpy as np
 
 from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.partial_windows import PartialLevels
 from stream_detector.gate.baseline_comparison import GateResult
 from stream_detector.model.artifact import Artifact
 from stream_detector.model.compiled import compile_explanations, compile_feature_errors
@@ -33,9 +34,10 @@ from stream_detector.training.gate_run import CompiledMembers, run_gate
 from stream_detector.training.healthy_fit import fit_healthy
 from stream_detector.training.missing_fit import corrected, measure_missing_levels
 from stream_detector.training.network_fit import CALIBRATING, Losses, Progress, fit, sample
-from stream_detector.training.partial_fit import PartialErrors, fit_partial_levels, score_partial
+from stream_detector.training.partial_fit import PartialErrors, fit_partial_levels, largest_of_full_windows, score_partial
 from stream_detector.training.preparation import Prepared
 from stream_detector.training.report import training_report
+from stream_detector.training.start_fit import StartErrors, score_starts, with_starts
 
 #: Windows of the example's sensor that tell how large its errors usually are.
 _COMPARED = 32
@@ -97,6 +99,7 @@ class _HeldOut:
     missing_levels: MissingLevels
     log_errors: Float32Array  # [W, M]
     of_few_rows: PartialErrors  # of some of the windows
+    of_starts: StartErrors  # in the whole history: the parts that are held back have few
 
 
 class _Timing:
@@ -144,8 +147,8 @@ def _score_held_out(
     ends, log_errors = np.concatenate([runs, others]), np.concatenate([normalization.log_errors(errors, seen), *of_others])
     order = np.argsort(ends)
     ends, log_errors = ends[order], corrected(prepared, levels, ends[order], log_errors[order])
-    of_few_rows = score_partial(score, levels, prepared, runs)
-    return _HeldOut(ends, np.isin(ends, runs), normalization, levels, log_errors, of_few_rows)
+    of_few_rows, of_starts = score_partial(score, levels, prepared, runs), score_starts(score, levels, prepared)
+    return _HeldOut(ends, np.isin(ends, runs), normalization, levels, log_errors, of_few_rows, of_starts)
 
 
 def _log_errors(
@@ -191,8 +194,7 @@ def _artifact(
     errors_of_kept = replace(held_out, log_errors=held_out.log_errors[:, kept])
     config, features = prepared.config, prepared.dataset.features
     calibration = _calibrate(prepared, errors_of_kept, names, weights[kept])
-    levels = calibration.start_levels()[calibration.sensors.find(_sensors_of(prepared, held_out.of_few_rows.ends))]
-    calibration = replace(calibration, partial=fit_partial_levels(held_out.of_few_rows.take(kept), levels, calibration))
+    calibration = replace(calibration, partial=_partial_levels(prepared, held_out, kept, calibration))
     known = [prepared.dataset.sensors.index(sensor) for sensor in calibration.sensors.rows]  # others fill no window
     return Artifact(
         spec=ModelSpec(
@@ -219,8 +221,19 @@ def _artifact(
     )
 
 
-def _sensors_of(prepared: Prepared, ends: Int64Array) -> list[str]:
-    return [prepared.dataset.sensors[code] for code in prepared.dataset.codes[ends].tolist()]
+def _partial_levels(prepared: Prepared, held_out: _HeldOut, kept: BoolArray, calibration: Calibration) -> PartialLevels:
+    """Return what few rows do to the errors of the members that are kept [M], and what the starts of the history do."""
+    few, starts = held_out.of_few_rows.take(kept), held_out.of_starts.take(kept)
+    of_few, of_starts = (_levels_of(prepared, calibration, ends) for ends in (few.ends, starts.ends))
+    partial_levels = fit_partial_levels(few, of_few, calibration)
+    largest = largest_of_full_windows(few, of_few, calibration)
+    return with_starts(partial_levels, starts, of_starts, calibration, largest)
+
+
+def _levels_of(prepared: Prepared, calibration: Calibration, ends: Int64Array) -> Float64Array:
+    """Return the levels [W, M] of the sensors of the windows that end at these rows."""
+    sensors = [prepared.dataset.sensors[code] for code in prepared.dataset.codes[ends].tolist()]
+    return np.asarray(calibration.start_levels()[calibration.sensors.find(sensors)])
 
 
 def _example(members: Members, normalization: ErrorNormalization, prepared: Prepared, held_out: _HeldOut) -> Example:

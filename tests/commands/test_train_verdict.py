@@ -106,6 +106,21 @@ def test_a_long_history_whose_model_finds_few_faults_is_said_to_hold_some_and_na
     assert "only" not in history_answer(verdict(WEEK, 6, 12_096))
 
 
+def test_the_first_answer_says_how_machines_that_start_will_be_judged() -> None:
+    enough, few, none = (
+        in_a_line(history_answer(verdict(replace(WEEK, starts=starts), 9, 12_096, budget=2.0))) for starts in (14, 1, 0)
+    )
+
+    assert enough.endswith(
+        "The history has 14 starts after a pause: a machine that starts is judged by these until its window is full."
+    )
+    assert few.endswith(
+        "The history has 1 start after a pause, too few to judge by: "
+        "after a pause the score waits until the window is full (64 min)."
+    )
+    assert "after a pause" not in none
+
+
 def test_what_stands_out_in_the_history_follows_the_first_answer() -> None:
     start_ms = 1_795_676_400_000
     frozen = Oddity(FROZEN, ("P-102",), ("pressure",), start_ms, 7_200.0, 120)
