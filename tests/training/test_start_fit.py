@@ -7,7 +7,7 @@ import pytest
 
 from stream_detector.detection.partial_windows import PartialLevels
 from stream_detector.model.missing_levels import MissingLevels
-from stream_detector.readings import Float32Array, Float64Array
+from stream_detector.readings import Float32Array
 from stream_detector.state.running_scale import Scales
 from stream_detector.tables.dataset import Dataset
 from stream_detector.training.data_split import starts_of
@@ -64,7 +64,8 @@ def test_too_few_starts_to_tell_how_they_vary_wait_for_a_full_window() -> None:
 
 
 def test_a_history_without_a_start_changes_nothing() -> None:
-    levels = fitted(StartErrors(*np.zeros((3, 0), np.int64), np.zeros((0, 1), np.float32)))
+    nothing = np.zeros(0, np.int64)
+    levels = fitted(StartErrors(nothing, nothing, nothing, np.zeros((0, 1), np.float32)))
 
     assert (levels.shift == HIDDEN.shift).all()
     assert (levels.share == HIDDEN.share).all()
@@ -94,13 +95,13 @@ def test_a_start_is_the_first_reading_after_a_gap_and_not_the_first_of_a_sensor(
 def test_the_windows_of_a_start_have_its_rows_only() -> None:
     seen: list[Float32Array] = []
 
-    def log_errors(windows: Float32Array, scales: Scales) -> Float32Array:
+    def log_errors(windows: Float32Array, _: Scales) -> Float32Array:
         seen.append(windows)
-        return np.nanmean(windows, axis=1)
+        return np.asarray(np.nanmean(windows, axis=1), np.float32)
 
     prepared = prepare(dataset((0, 0, 60), (0, 100, 40), (1, 0, 80)), TrainingConfig(window_length=4))
-    no_pattern: Float64Array = np.zeros((2, 1, 1, 1))
-    missing = MissingLevels(no_pattern[..., 0], no_pattern, np.zeros(1, np.float32), np.array([4]))  # type: ignore[arg-type]
+    no_pattern = np.zeros((2, 1, 1, 1), np.float32)
+    missing = MissingLevels(no_pattern[..., 0], no_pattern, np.zeros(1, np.float32), np.array([4]))
 
     starts = score_starts(log_errors, missing, prepared)
 
