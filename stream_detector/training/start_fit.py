@@ -32,8 +32,10 @@ from stream_detector.training.missing_fit import LogErrors
 from stream_detector.training.partial_fit import CAUTION, largest_surprise
 from stream_detector.training.preparation import Prepared
 
-#: Starts that are measured, at most.
-MOST = 128
+#: Starts that are measured, at most; fewer of long windows, so that about WINDOWS are scored, but LEAST if there are so many.
+MOST, WINDOWS, LEAST = 128, 8192, 16
+#: Windows that are scored at a time.
+CHUNK_WINDOWS = 1024
 #: Fewer do not tell how much starts vary.
 FEWEST = 3
 
@@ -53,21 +55,24 @@ class StartErrors:
 
 
 def score_starts(log_errors: LogErrors, missing: MissingLevels, prepared: Prepared) -> StartErrors:
-    """Score the windows after at most MOST starts, spread evenly over the history, as the stream does."""
+    """Score the windows after starts that are spread evenly over the history, as the stream does."""
     dataset, length = prepared.dataset, prepared.config.window_length
     firsts, counts = starts_of(dataset, prepared.gap_limits_ms)
     known = np.isin(dataset.codes[firsts], dataset.codes[prepared.split.calibration])  # others are not scored before
     firsts, counts = firsts[known], counts[known]
-    chosen = np.unique(np.linspace(0, len(firsts) - 1, min(MOST, len(firsts))).astype(np.int64))
-    counts = np.minimum(counts[chosen], length - SEAM_READINGS if length > SEAM_READINGS else length - 1)
+    most_rows = length - SEAM_READINGS if length > SEAM_READINGS else length - 1
+    most = min(MOST, max(LEAST, WINDOWS // most_rows), len(firsts))
+    chosen = np.unique(np.linspace(0, len(firsts) - 1, most).astype(np.int64))
+    counts = np.minimum(counts[chosen], most_rows)
     starts = np.repeat(np.arange(len(chosen)), counts)
     rows = np.arange(1, len(starts) + 1) - np.repeat(np.cumsum(counts) - counts, counts)
     ends = np.repeat(firsts[chosen], counts) + rows - 1
-    if not len(ends):
-        return StartErrors(starts, rows, ends, np.zeros((0, len(missing.centre)), np.float32))
-    shown = _windows(prepared, ends, rows)
-    found = log_errors(shown, prepared.scales.of(dataset.codes[ends]))
-    return StartErrors(starts, rows, ends, np.asarray(missing.correct(found, shown), np.float32))
+    found = [np.zeros((0, len(missing.centre)), np.float32)]
+    for first in range(0, len(ends), CHUNK_WINDOWS):
+        part = slice(first, first + CHUNK_WINDOWS)
+        shown = _windows(prepared, ends[part], rows[part])
+        found.append(missing.correct(log_errors(shown, prepared.scales.of(dataset.codes[ends[part]])), shown))
+    return StartErrors(starts, rows, ends, np.concatenate(found, dtype=np.float32))
 
 
 def _windows(prepared: Prepared, ends: Int64Array, rows: Int64Array) -> Float32Array:

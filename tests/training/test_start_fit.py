@@ -13,7 +13,7 @@ from stream_detector.tables.dataset import Dataset
 from stream_detector.training.data_split import starts_of
 from stream_detector.training.partial_fit import CAUTION
 from stream_detector.training.preparation import TrainingConfig, prepare
-from stream_detector.training.start_fit import StartErrors, score_starts, with_starts
+from stream_detector.training.start_fit import CHUNK_WINDOWS, StartErrors, score_starts, with_starts
 from tests.training.test_partial_fit import calibration
 
 #: A full window has four rows. Until then hidden rows change nothing: only the starts do.
@@ -109,3 +109,23 @@ def test_the_windows_of_a_start_have_its_rows_only() -> None:
     np.testing.assert_array_equal(seen[0][:, :, 0], [[nan, nan, nan, 60], [nan, nan, 60, 61], [nan, 60, 61, 62]])
     assert (starts.starts.tolist(), starts.rows.tolist(), starts.ends.tolist()) == ([0, 0, 0], [1, 2, 3], [60, 61, 62])
     assert starts.errors[:, 0].tolist() == [60, 60.5, 61]
+
+
+def test_many_starts_of_long_windows_are_measured_in_parts_of_which_each_fits_into_memory() -> None:
+    """Windows of 256 readings have 247 rows to measure, so about 8,192 windows are 33 of the 50 starts."""
+    seen: list[int] = []
+
+    def log_errors(windows: Float32Array, _: Scales) -> Float32Array:
+        seen.append(len(windows))
+        return np.zeros((len(windows), 1), np.float32)
+
+    runs = [(0, 10_000 * number, 300) for number in range(51)]
+    prepared = prepare(dataset(*runs, (1, 0, 300)), TrainingConfig(window_length=256))
+    no_pattern = np.zeros((2, 1, 1, 1), np.float32)
+    missing = MissingLevels(no_pattern[..., 0], no_pattern, np.zeros(1, np.float32), np.array([256]))
+
+    starts = score_starts(log_errors, missing, prepared)
+
+    assert (len(starts.rows), int(starts.starts.max())) == (33 * 247, 32)
+    assert max(seen) == CHUNK_WINDOWS
+    assert starts.errors.shape == (33 * 247, 1)
