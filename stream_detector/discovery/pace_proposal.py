@@ -15,8 +15,10 @@ _WINDOWS = (64, 48, 32, 24, 16)
 _ALIKE = 4.0
 #: Intervals of sensors that differ by this are worth a word.
 _UNLIKE = 1.5
-#: A budget that a history cannot check is not proposed beyond this, false alarms per sensor and day.
-_MOST_BUDGET, _LEAST_BUDGET = 5.0, 0.1
+#: No budget beyond this is proposed, false alarms per sensor and day, even if the history cannot check it.
+_MOST_BUDGET, _LEAST_BUDGET = 1.0, 0.1
+#: Nor one of more false alarms a day than this of all sensors together: one an hour, if each sensor still has the least.
+_MOST_TOGETHER = 24.0
 
 
 def propose_window(proposal: Proposal, profile: Profile) -> None:
@@ -70,17 +72,19 @@ def propose_gap(proposal: Proposal, profile: Profile) -> None:
 
 
 def propose_budget(proposal: Proposal, known: str, seconds: float, sensors: int) -> None:
-    """Propose the smallest budget that a history of so long can check, if that is one that people can live with."""
+    """Propose the smallest budget that a history of so long can check, or else the largest that people can live with."""
     fitted_days = (1 - FIT_SHARE) * max(seconds, 1.0) * max(1, sensors) / SECONDS_PER_DAY
     checked = RESOLVING_INCIDENTS / fitted_days
-    budget = rounded_up(min(_MOST_BUDGET, max(_LEAST_BUDGET, checked)))
-    known = f"{known} {duration(seconds)} of history of {sensors} sensors"
+    most = min(_MOST_BUDGET, max(_LEAST_BUDGET, _MOST_TOGETHER / max(1, sensors)))
+    budget = rounded_up(min(most, max(_LEAST_BUDGET, checked)))
+    together = f"false alarms per sensor and day, {budget * sensors:g} a day of all {sensors}"
+    known = f"{known} {duration(seconds)} of history"
     if checked <= budget:
-        reason = f"false alarms per sensor and day; {known}, which can check it"
+        reason = f"{together}; {known}, which can check it"
     else:
         reason = (
-            f"false alarms per sensor and day; {known}, which could check {rounded_up(checked):g} or more: {budget:g} is an "
-            "estimate, to try it out; lower it to 0.1 when the model has seen days of each sensor"
+            f"{together}; {known}, which could check {rounded_up(checked):g} or more: {budget:g} is an estimate, to try it "
+            "out; lower it to 0.1 when the model has seen days of each sensor"
         )
     proposal.set("alerts", "budget_per_sensor_day", budget, reason)
 

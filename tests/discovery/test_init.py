@@ -133,7 +133,7 @@ def test_a_comma_of_two_meanings_is_a_doubt_whether_some_values_have_it_or_all()
     assert any(doubt.startswith("all: text whose comma may separate thousands or decimals") for doubt in doubts)
 
 
-@pytest.mark.parametrize(("hours", "budget"), [(1.5, 5.0), (24 * 7, 0.8), (24 * 365, 0.1)])
+@pytest.mark.parametrize(("hours", "budget"), [(1.5, 1.0), (24 * 7, 0.8), (24 * 365, 0.1)])
 def test_the_budget_is_what_the_history_can_check_or_one_to_try(hours: float, budget: float) -> None:
     settings = proposal_of(sample(native), hours).settings()
 

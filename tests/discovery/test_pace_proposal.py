@@ -1,10 +1,10 @@
-"""What follows from how often sensors are read: the window, the gap."""
+"""What follows from how often sensors are read: the window, the gap, the budget."""
 
 from __future__ import annotations
 
 import pytest
 
-from stream_detector.discovery.pace_proposal import propose_gap, propose_window, rounded_up
+from stream_detector.discovery.pace_proposal import propose_budget, propose_gap, propose_window, rounded_up
 from stream_detector.discovery.profile import Profile, SensorProfile
 from stream_detector.discovery.proposal import Proposal
 
@@ -66,6 +66,16 @@ def test_the_sensors_that_speak_most_and_least_often_are_named_if_they_differ() 
 
     assert "s0 speaks most often, every 1 s, s2 least, every 60 s." in said.found
     assert not any("most often" in line for line in alike.found)
+
+
+@pytest.mark.parametrize(("sensors", "budget", "together"), [(1, 1.0, "1"), (24, 1.0, "24"), (50, 0.5, "25"), (300, 0.1, "30")])
+def test_a_short_history_proposes_a_budget_that_people_can_live_with(sensors: int, budget: float, together: str) -> None:
+    proposal = Proposal()
+
+    propose_budget(proposal, "the topic has", 90.0, sensors)
+
+    assert proposal.settings()["alerts"]["budget_per_sensor_day"] == budget
+    assert f"{together} a day of all {sensors}; the topic has 90 s of history, which could check" in proposal.entries[0].reason
 
 
 def test_numbers_are_rounded_up() -> None:
