@@ -87,6 +87,8 @@ def find_standing(readings: Readings) -> AtWork | None:
         at_work = [high for high in highs if high is not None]
         if condition_name and at_work and low.mean() >= _SMALLEST_SHARE:
             border = float(f"{(_LOW + _HIGH) / 2.0 * float(np.median(at_work)):.2g}")
+            if not all(_divides(border, values[part], low[part]) for part in readings.parts()):
+                continue  # machines of other sizes: some would never be at work
             resting = float(np.median(values[low]))
             says = f"{name} is near 0 (about {resting:.2g}, else about {float(np.median(values[values > border])):.4g})"
             found.append(AtWork(f"{condition_name} > {border:g}", says, float(low.mean()), ()))
@@ -139,7 +141,8 @@ def _shows(readings: Readings, name: str, states: Float64Array, level: float) ->
         compared = [pair for pair in pairs if pair is not None]
         plain = [pair[:2] for pair in compared if pair[2]]
         if plain and 2 * len(plain) > len(compared):
-            low, high = np.median(np.array(plain), axis=0).tolist()
+            turned = np.sign([high for _, high in plain])[:, np.newaxis]  # some may turn the other way round than others
+            low, high = np.median(plain * turned * turned[0], axis=0).tolist()
             found.append((feature, low, high))
     return tuple(sorted(found, key=lambda one: abs(one[1] / one[2])))
 
@@ -156,6 +159,14 @@ def _in_and_at_work(values: Float64Array, states: Float64Array, level: float) ->
     border = _STANDS * abs(high)
     is_plain = float(np.mean(np.abs(ours) <= border)) >= _NEARLY and float(np.mean(np.abs(others) > border)) >= _NEARLY
     return low, high, is_plain
+
+
+def _divides(border: float, values: Float64Array, low: BoolArray) -> bool:
+    """Return whether a border tells a sensor's values [N] at work from its `low` ones."""
+    at_work = values[~low & ~np.isnan(values)]
+    return bool(np.mean(values[low] <= border) >= _NEARLY if low.any() else True) and (
+        not len(at_work) or bool(np.mean(at_work > border) >= 1.0 - _BETWEEN)
+    )
 
 
 def _lows(values: Float64Array, low: BoolArray) -> float | None:

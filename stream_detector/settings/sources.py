@@ -69,7 +69,7 @@ def relative_to(folder: Path, tables: Mapping[str, Any]) -> dict[str, Any]:
     """Return the tables of a settings file with its relative paths seen from where the file is, and ~ as the home folder."""
 
     def seen(group: str, name: str, value: object) -> object:
-        is_path = isinstance(value, str) and value and name in _paths_of(group)
+        is_path = isinstance(value, str) and value and name in _paths_of(group.lower())
         return str(folder / os.path.expanduser(str(value))) if is_path else value
 
     return {

@@ -93,3 +93,28 @@ def test_without_a_state_a_measurement_that_is_near_0_for_long_shows_that_a_mach
 )
 def test_what_is_not_low_for_long_shows_nothing(values: Float64Array) -> None:
     assert find_standing(readings(signal=values)) is None
+
+
+def test_machines_that_turn_the_other_way_round_are_compared_by_how_far() -> None:
+    """The median over both machines would be 0."""
+    speed = FLAG * (1450.0 + AT % 8) * np.where(np.arange(2 * ROWS) < ROWS, 1.0, -1.0)
+
+    found = find_state(readings(running=FLAG, speed=speed))
+
+    assert found is not None
+    assert found.condition == "running == 1"
+    assert found.shows == (("speed", 0.0, 1453.0),)
+
+
+def test_no_border_is_said_above_which_a_smaller_machine_never_comes() -> None:
+    """The larger one works at 1450, the smaller one at 145: no border tells both from standing for sure."""
+    is_larger = np.arange(2 * ROWS) < ROWS
+
+    assert find_standing(readings(speed=np.where(is_larger, SPEED, SPEED / 10))) is None
+    assert find_standing(readings(speed=np.where(is_larger, SPEED, SPEED / 1.5))) is not None
+
+
+def test_no_border_is_said_above_which_a_machine_that_never_stands_does_not_come() -> None:
+    is_first = np.arange(2 * ROWS) < ROWS
+
+    assert find_standing(readings(speed=np.where(is_first, SPEED, LEVEL / 10))) is None

@@ -275,6 +275,30 @@ def test_layouts_are_forgotten_before_they_fill_the_memory(monkeypatch: pytest.M
     assert sum(len(one.layouts.metrics) + len(one.layouts.messages) for one in births) <= 20
 
 
+def test_layouts_of_long_texts_take_no_more_memory_than_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each counts as 51 more, and that of the message twice as many: a second length has no room beside the first."""
+    monkeypatch.setattr(layouts, "_MOST_LAYOUTS", 200)
+    reader, birth = LayoutReader(), Birth(0, NO_SESSION, {}, {})
+    for length in range(10_000, 10_008):
+        data = payload([metric("a", "x" * length, datatype=STRING)])
+        reader.learn(data, payload_reader()(data), birth)
+        assert reader.read(data, birth.layouts) is not None
+
+    assert sum(map(len, birth.layouts.metrics.values())) <= 2
+    assert sum(map(len, birth.layouts.messages.values())) <= 2
+
+
+def test_a_number_that_is_longer_than_any_is_read_in_full() -> None:
+    """Protobuf has at most ten bytes of a number; here are eleven, which would be 3."""
+    usual = payload([metric(value=1.0, alias=1)])
+    longer = usual + b"\x18\x83" + b"\x80" * 9 + b"\x00"
+    data = message("north/NDATA/press")
+    contents = [usual, usual, usual, longer]
+    records = [dataclasses.replace(data, value=value, offset=number) for number, value in enumerate(contents, 1)]
+
+    assert_both_read_the_same([message("north/NBIRTH/press", [metric("Temp", 5, alias=1)], offset=0), *records])
+
+
 def test_a_birth_with_too_many_layouts_learns_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layouts, "_TRIES", 3)
     reader, birth = LayoutReader(), Birth(0, NO_SESSION, {}, {})

@@ -349,6 +349,12 @@ def test_relative_paths_of_a_settings_file_are_seen_from_it_and_those_of_the_env
     assert settings.kafka.ssl_ca_file == Path("ca.pem")
 
 
+def test_a_group_in_capitals_has_the_same_paths(tmp_path: Path) -> None:
+    (tmp_path / "detector.toml").write_text('[MODEL]\ndirectory = "model"\n')
+
+    assert load_settings(tmp_path / "detector.toml").model.directory == tmp_path / "model"
+
+
 def test_every_path_among_the_settings_is_seen_from_the_settings_file() -> None:
     written = {
         group: dict.fromkeys(field.annotation.model_fields, "x")

@@ -19,7 +19,7 @@ from stream_detector.settings.group import PREFIX
 from stream_detector.settings.schema import RedisSettings
 
 #: All keys, as docs/security.md has it; what the server says where they are not granted.
-KEYS_RIGHT, _ABOUT_KEYS = "~sd:*", "access"
+KEYS_RIGHT, _ABOUT_KEYS = "~sd:*", " to access "
 
 
 def examine_store(settings: RedisSettings, group: str, topic: str) -> StoreFacts:

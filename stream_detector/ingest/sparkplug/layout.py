@@ -143,7 +143,7 @@ def _boolean(content: bytes) -> bool:
 
 @cache
 def _whole_maker(datatype: int, bits: int) -> Callable[[bytes], object]:
-    @lru_cache(maxsize=65_536)
+    @lru_cache(maxsize=8192)
     def make(content: bytes) -> int | bool:
         return whole(varint.__wrapped__(content) & ((1 << bits) - 1), datatype, bits)
 

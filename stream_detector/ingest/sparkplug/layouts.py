@@ -30,8 +30,9 @@ _TIME, _METRIC, _NUMBER, _ALIAS = 0x08, 0x12, 0x18, 0x10
 _NUMBERS, _LONGEST_NUMBER, _UNUSUAL = 256, 11, -1  # the tag and ten bytes
 _LAST = 0x80
 _HEAD = 5  # bytes of a metric in which an alias of 14 bits ends
-#: So many layouts of metrics are kept in all, about 40 MB; beyond, all are forgotten, and learned again.
-_MOST_LAYOUTS = 65_536
+#: So many layouts of metrics are kept in all, about 40 MB; beyond, all are forgotten, and learned again. A layout has the bits
+#: of its metric, so that of a long text counts as one more for each so many bytes.
+_MOST_LAYOUTS, _BYTES = 65_536, 200
 #: So often layouts of metrics are learned after a birth, and so often for each metric of it. Beyond, the rest is read in full.
 _TRIES, _TRIES_OF_METRIC = 1024, 16
 _MOST_ALIKE, _MOST_MESSAGES_ALIKE = 8, 4  # metrics that begin alike; messages of the same length
@@ -99,7 +100,7 @@ class LayoutReader:
             position = begin + length
 
     def _add(self, layouts: Layouts, piece: bytes, layout: MetricLayout | None) -> None:
-        self._take(layouts, 1)
+        self._take(layouts, 1 + len(piece) // _BYTES)
         layouts.tries += 1
         start = _start(piece, 0)
         alike = layouts.metrics.get(start, ())
@@ -114,7 +115,7 @@ class LayoutReader:
         layout = message_layout(data, found, position)
         if layout is None:
             return
-        self._take(layouts, len(found))
+        self._take(layouts, len(found) + len(data) // _BYTES)
         if sum(map(len, layouts.messages.values())) >= _MOST_MESSAGES:
             layouts.messages.clear()
         layouts.messages[len(data)] = (layout, *layouts.messages.get(len(data), ())[: _MOST_MESSAGES_ALIKE - 1])
@@ -195,7 +196,7 @@ def _number(rest: bytes) -> int | None:
     if not rest:
         return None
     number = varint(rest[1:])
-    return number if rest[0] == _NUMBER and len(rest) > 1 and 0 <= number < _NUMBERS else _UNUSUAL
+    return number if rest[0] == _NUMBER and 1 < len(rest) <= _LONGEST_NUMBER and 0 <= number < _NUMBERS else _UNUSUAL
 
 
 def _metric_at(data: bytes, position: int, metrics: Mapping[bytes, tuple[MetricLayout, ...]]) -> MetricLayout | None:
