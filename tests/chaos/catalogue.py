@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from tests.chaos import brokers, inputs, kills, models, networks, nodes, silences, stores, unkeyed, unkeyed_nodes
+from tests.chaos import brokers, inputs, kills, models, networks, nodes, renamed, silences, stores, unkeyed, unkeyed_nodes
 from tests.chaos.campaign_servers import CampaignServers
 from tests.chaos.round import RoundResult
 from tests.integration.worker import Setup
@@ -36,7 +36,7 @@ class Entry:
 
 def catalogue() -> list[Entry]:
     """Return the campaign. Of its kills 1,000 are `kill -9` at a step."""
-    return [*_processes(), *_silences(), *_models(), *_stores(), *_store_networks(), *_brokers(), *_inputs()]
+    return [*_processes(), *_renamed(), *_silences(), *_models(), *_stores(), *_store_networks(), *_brokers(), *_inputs()]
 
 
 def _processes() -> list[Entry]:
@@ -62,6 +62,23 @@ def _processes() -> list[Entry]:
         Entry("churn", 60, lambda w, name, c, n: kills.churn(name, w.places(), c, n, EVICTING)),
         Entry("rollout", 12, lambda w, name, c, n: kills.rollout(name, w.places(), c, n, EVERY)),
         Entry("clocks", 30, lambda w, name, c, n: kills.clocks(name, w.places(), c, n, SOME)),
+    ]
+
+
+def _renamed() -> list[Entry]:
+    def flushed(w: CampaignServers, name: str, _: Random, n: int) -> RoundResult:
+        return renamed.renamed_flushed(name, w.places(), n, stores.flushed(w.valkey))
+
+    def cut(w: CampaignServers, name: str, c: Random, n: int) -> RoundResult:
+        return renamed.renamed_cut(name, w.places(), c, n, w.valkey.address)
+
+    return [
+        Entry("renamed", 60, lambda w, name, c, n: renamed.renamed(name, w.places(), c, n, ASSEMBLED)),
+        Entry("renamed-evicting", 40, lambda w, name, c, n: renamed.renamed(name, w.places(), c, n, ASSEMBLED_EVICTING)),
+        Entry("renamed-churn", 30, lambda w, name, c, n: renamed.renamed_churn(name, w.places(), c, n, ASSEMBLED)),
+        Entry("renamed-pauses", 20, lambda w, name, c, n: renamed.renamed_pauses(name, w.places(), c, n, ASSEMBLED)),
+        Entry("renamed-cut", 10, cut),
+        Entry("renamed-flushed", 10, flushed),
     ]
 
 

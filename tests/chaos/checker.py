@@ -225,4 +225,6 @@ def _events(records: Sequence[Record], detector: Detector, decoder: Decoder | No
     readings = decoded.readings
     lacking = detector.arena.touch(records[0].partition, sorted(set(readings.sensors)))
     detector.admit_new(records[0].partition, lacking)
-    return list(detector.alerts(readings, detector.detect(readings, decoded.deaths), records[0].topic, "alerts"))
+    return list(
+        detector.alerts(readings, detector.detect(readings, decoded.deaths, decoded.unknown), records[0].topic, "alerts")
+    )
