@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -18,8 +19,11 @@ from stream_detector.readings import Readings, Unknown
 
 #: Of so many sensors of a partition names are kept, and so many of a sensor.
 _MOST_SENSORS, _MOST_NAMES = 100_000, 20
-#: So many names are remembered as like a feature or not; a topic of invented names must not fill the memory.
-_MOST_JUDGED = 10_000
+#: Longer names are not kept: a topic of invented names must not fill the memory, and an event says the name.
+_MOST_CHARACTERS = 256
+#: Of so many names, those met last, it is remembered whether they are like a feature. To find out takes about half a
+#: millisecond with ten features, and a plant may have tens of thousands of tags.
+_MOST_JUDGED = 100_000
 #: Before the sensor in the names of what the store keeps.
 _KEPT = "new names of "
 
@@ -41,7 +45,7 @@ class NewNames:
 
     def __init__(self, features: Sequence[str]) -> None:
         self._features = tuple(features)
-        self._alike: dict[str, bool] = {}
+        self._is_alike = lru_cache(_MOST_JUDGED)(self._judge)
         self._names: dict[int, dict[str, _Names]] = {}
         self._unsaved: dict[int, dict[str, bytes]] = {}
         self._sent: dict[int, dict[str, bytes]] = {}
@@ -66,7 +70,8 @@ class NewNames:
         """Return by row the names that a reading's sensor had sent when the reading was complete."""
         found: dict[int, _Names] = {}
         for number in np.unique(readings.partitions).tolist() if any(self._names.values()) else ():
-            of, rows = self._names.get(number, {}), np.flatnonzero(readings.partitions == number)
+            of = self._names.get(number, {})
+            rows = np.flatnonzero((readings.partitions == number) & bool(of))
             for row, offset in zip(rows.tolist(), offsets_of(readings.places[rows]).tolist(), strict=True):
                 names = tuple([one for one in of.get(readings.sensors[row], ()) if one.offset <= offset])
                 if names:
@@ -105,14 +110,9 @@ class NewNames:
         for sensor in self._names.get(partition, {}):
             self._change(partition, sensor)
 
-    def _is_alike(self, name: str) -> bool:
+    def _judge(self, name: str) -> bool:
         """Return whether a name may be that of a feature of the model, renamed."""
-        found = self._alike.get(name)
-        if found is None:
-            found = bool(renamings([one for one in self._features if one != name], (name,)))
-            if len(self._alike) < _MOST_JUDGED:
-                self._alike[name] = found
-        return found
+        return len(name) <= _MOST_CHARACTERS and bool(renamings([one for one in self._features if one != name], (name,)))
 
     def _change(self, partition: int, sensor: str) -> None:
         names = [(one.name, one.offset, one.time_ms) for one in self.of(partition, sensor)]

@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: So many ignored features are named; a topic of invented names must not fill the log.
 _MOST_NAMED = 100
-#: So many unknown features of a reading are kept, to tell which one may be a known one renamed.
+#: So many unknown features of a reading are kept, to tell which one may be a known one renamed. Where readings are assembled,
+#: all of each message are looked at, and detection/new_names.py keeps few.
 _MOST_STRANGERS = 20
 
 
@@ -90,10 +91,11 @@ class ReadingChecks:
         return self._limits.ignore_unknown_features and self._limits.assembles
 
     def _strangers(self, values: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return some unknown features that have a number: what depends on them must depend on the reading alone."""
+        """Return unknown features that have a number: what depends on them must depend on the reading alone."""
         missing = self._limits.parsing.missing
         found = [name for name, value in values.items() if name not in self.known and is_number(value, name, missing)]
-        return tuple(sorted(name for name in found if is_unicode(name))[:_MOST_STRANGERS])
+        most = None if self._limits.assembles else _MOST_STRANGERS
+        return tuple(sorted(name for name in found if is_unicode(name))[:most])
 
     def look_at_unknown(self, values: Mapping[str, Any]) -> None:
         """Note whether there is a number of a feature that is not known."""

@@ -27,4 +27,8 @@ def _similarity(one: str, other: str) -> float:
     short, long = sorted((one, other), key=len)
     if len(short) >= _LEAST_CHARACTERS and short in long:
         return _PART
-    return difflib.SequenceMatcher(None, one, other).ratio()
+    matcher = difflib.SequenceMatcher(None, one, other)
+    # The bounds are many times quicker; below _SIMILAR nobody asks how similar the names are.
+    if matcher.real_quick_ratio() < _SIMILAR or matcher.quick_ratio() < _SIMILAR:
+        return 0.0
+    return matcher.ratio()

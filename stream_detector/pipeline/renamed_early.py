@@ -6,7 +6,7 @@ alone (detection/new_names.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from stream_detector.detection.detector import Detector
 from stream_detector.detection.new_names import NewName
@@ -17,13 +17,16 @@ from stream_detector.timestamps import duration, shown_time
 
 #: Before it is asked, a new name must have come so often, and the feature must have been quiet for so many buckets.
 _TIMES, _BUCKETS = 3, 3
-#: So many names of sensors are counted; further ones are told by the incident only.
-_MOST_COUNTED = 10_000
+#: So many names of sensors are asked about, further ones are told by the incident only; and so many are counted at a time.
+_MOST = 10_000
 _Key = tuple[int, str, str]
 
 
 class EarlyQuestions:
-    """Counts messages of new names like features, and says once of each that it may be a feature that is quiet since."""
+    """Counts messages of new names like features, and says once of each that it may be a feature that is quiet since.
+
+    Only while a feature is quiet since before the first of them: names that always came beside the features need no room.
+    """
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
@@ -34,28 +37,45 @@ class EarlyQuestions:
         """Return a question for each name of these messages that is due; their batch must be appended."""
         found: list[str] = []
         for one in unknown:
-            for new in self._detector.new_names.of(one.partition, one.sensor) if self._detector.assembly else ():
+            known = self._detector.new_names.of(one.partition, one.sensor) if self._detector.assembly else ()
+            names = set(one.names) if known else ()
+            for new in known:
                 key = one.partition, one.sensor, new.name
-                is_counted = key in self._counts or len(self._counts) < _MOST_COUNTED
-                if new.name not in one.names or key in self._asked or not is_counted:
+                if new.name not in names or key in self._asked or len(self._asked) >= _MOST:
                     continue
-                self._counts[key] = self._counts.get(key, 0) + 1
-                question = self._question(one, new) if self._counts[key] >= _TIMES else ""
+                question = self._count(key, one, new)
                 if question:
                     self._asked.add(key)
                     found.append(question)
         return found
 
-    def _question(self, one: Unknown, new: NewName) -> str:
-        """Return a question; empty if no feature like the name was there before it and is quiet since."""
-        arena, assembly = self._detector.arena, self._detector.assembly
-        if assembly is None or not arena.holds(one.partition, one.sensor):
+    def _count(self, key: _Key, one: Unknown, new: NewName) -> str:
+        """Count a message of a new name; return a question if it is due."""
+        quiet = self._quiet(one, new)
+        if not quiet:
+            self._counts.pop(key, None)
             return ""
-        features = self._detector.model.features
+        if len(self._counts) >= _MOST:  # partitions that went away had some of them
+            self._counts.clear()
+        self._counts[key] = self._counts.get(key, 0) + 1
+        return self._question(one, new, quiet) if self._counts[key] >= _TIMES else ""
+
+    def _quiet(self, one: Unknown, new: NewName) -> dict[str, int]:
+        """Return when the features that are quiet since a new name came first were sent last."""
+        arena = self._detector.arena
+        if not arena.holds(one.partition, one.sensor):
+            return {}
         told = arena.records["assembly"][arena.slot(one.partition, one.sensor), 0]["times_ms"].tolist()
-        latest = min(new.time_ms, one.time_ms - _BUCKETS * assembly.bucket_ms)
-        quiet = {name: time_ms for name, time_ms in zip(features, told, strict=True) if NO_TIME < time_ms <= latest}
-        pair = renamings(list(quiet), (new.name,))
+        features = zip(self._detector.model.features, told, strict=True)
+        return {name: time_ms for name, time_ms in features if NO_TIME < time_ms <= new.time_ms}
+
+    def _question(self, one: Unknown, new: NewName, quiet: Mapping[str, int]) -> str:
+        """Return a question; empty if no feature like the name is quiet for long enough."""
+        assembly = self._detector.assembly
+        if assembly is None:
+            return ""
+        latest = one.time_ms - _BUCKETS * assembly.bucket_ms
+        pair = renamings([name for name, time_ms in quiet.items() if time_ms <= latest], (new.name,))
         if not pair:
             return ""
         (name,) = pair

@@ -48,3 +48,11 @@ def test_what_the_store_keeps_gives_the_same_names_and_messages_that_come_again_
     assert names.unsaved(0, 6) == {}
     other.restore(0, kept, starts_over=True)
     assert (other.of(0, "s"), other.unsaved(0, 6)) == ((), dict.fromkeys(kept, b""))
+
+
+def test_a_name_longer_than_any_feature_s_is_not_kept_however_like_one_it_is() -> None:
+    names, longest = NewNames(FEATURES), "temperature" + 245 * "x"
+
+    names.fold([said(3, longest), said(4, longest + "x"), said(5, 2000 * "temperature ")])
+
+    assert [one.name for one in names.of(0, "s")] == [longest]

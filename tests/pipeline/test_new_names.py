@@ -72,3 +72,16 @@ def test_a_name_that_was_there_long_before_is_not_asked_about() -> None:
     Replica(world, PLANT).run()
 
     assert world.events()[0]["what"].endswith("healthy data always have one")
+
+
+def test_a_renamed_tag_is_found_among_many_that_the_model_does_not_need() -> None:
+    world = World()
+    send(world, range(60), "b")
+    names = ("a", *(f"aa{number:02}" for number in range(30)), "bb")
+    for second in range(60, 100, 5):
+        time_ms = START_MS + second * SECOND_MS
+        value = reading("pump-1", time_ms, *range(len(names)), features=names)
+        world.log.append(INPUT, 0, value, key=b"pump-1", timestamp=time_ms)
+    Replica(world, PLANT).run()
+
+    assert world.events()[0]["what"].endswith("b is gone, and bb came first at 2023-11-14 22:14:20Z: renamed?")
