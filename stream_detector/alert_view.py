@@ -119,7 +119,7 @@ def wrapped(text: str, width: int, initial: str = "", subsequent: str = "") -> l
         if space and cell_len(line + space + word) > width:
             lines.append(line)
             line, room, space = subsequent, width - len(subsequent), ""
-        *full, rest = chop_cells(word, room)
+        *full, rest = chop_cells(word, room) or [word]  # accents alone take no column
         for part in full:
             lines.append(line + part)
             line, room = subsequent, width - len(subsequent)

@@ -259,3 +259,4 @@ def test_text_is_wrapped_by_the_columns_that_it_takes() -> None:
     assert wrapped("泵 at 温度温度温度 up", 8, "> ") == ["> 泵 at", "温度温度", "温度 up"]
     assert wrapped("one two three", 8, "> ", "  ") == ["> one", "  two", "  three"]
     assert wrapped("", 8) == []
+    assert wrapped("a \u0301 泵", 8) == ["a \u0301 泵"]  # an accent alone takes no column

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from stream_detector.checkup.findings import Finding, counted, ok, unchecked, warning, wrong
@@ -18,7 +19,7 @@ def store_findings(facts: StoreFacts, needed_bytes: int, sensors: int) -> Iterat
     """Say how a store that answers stands, for so many sensors that need so many bytes in all."""
     if facts.refusals:
         commands = ", ".join(one.command for one in facts.refusals)
-        rights = " ".join(dict.fromkeys(one.right for one in facts.refusals))
+        rights = shlex.join(dict.fromkeys(one.right for one in facts.refusals))  # a shell takes ~ for a folder
         yield wrong(
             _ABOUT,
             f"Redis at {facts.address} refuses {commands} to user {facts.user}: {facts.refusals[0].answer}",

@@ -64,5 +64,11 @@ def test_refused_commands_and_a_replica_are_wrong() -> None:
     assert found[0].what_to_do[0] == "redis-cli -u URL_OF_AN_ADMINISTRATOR ACL SETUSER detector +hset +hgetall"
 
 
+def test_a_right_to_keys_is_typed_so_that_no_shell_changes_it() -> None:
+    (found, _) = store_findings(StoreFacts("redis:6379", (), (Refusal("SET", "no keys", "~sd:*"),)), 1, 1)
+
+    assert found.what_to_do[0] == "redis-cli -u URL_OF_AN_ADMINISTRATOR ACL SETUSER default '~sd:*'"
+
+
 def test_sizes_are_said_in_three_digits() -> None:
     assert [size(number) for number in (948, 640_000, 1_536_000, 5.2e9)] == ["948 bytes", "640 kB", "1.54 MB", "5.2 GB"]
