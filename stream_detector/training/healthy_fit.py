@@ -9,6 +9,8 @@ changes often enough to have a limit is told by all readings: a flag that is sen
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from stream_detector.detection.rules.healthy import HealthyData
@@ -25,7 +27,8 @@ def fit_healthy(dataset: Dataset, scored: BoolArray) -> HealthyData:
     removed = np.zeros(dataset.values.shape, np.bool_) if dataset.removed is None else dataset.removed
     held = np.zeros(dataset.values.shape, np.bool_) if dataset.held is None else dataset.held
     by_column = zip(dataset.values.T, removed.T, held.T, strict=True)
-    columns = [_Column(column, taken, held_back, codes, sensors) for column, taken, held_back in by_column]
+    stretches = _Stretches(codes, np.cumsum(~dataset.goes_on()).astype(np.int32) - 1, sensors)
+    columns = [_Column(column, taken, held_back, stretches) for column, taken, held_back in by_column]
     same_row = _repeated_rows(dataset)
     by_feature = zip(dataset.values.T, columns, strict=True)
     turns = [fit_turns(values, codes, column.highest - column.lowest) for values, column in by_feature]
@@ -35,7 +38,7 @@ def fit_healthy(dataset: Dataset, scored: BoolArray) -> HealthyData:
         repeats=np.stack([column.repeats for column in columns], axis=1),
         longest=np.stack([column.longest for column in columns], axis=1),
         row_repeats=np.bincount(codes[same_row], minlength=sensors).astype(np.int64),
-        row_longest=longest_runs(same_row, codes, sensors),
+        row_longest=stretches.longest(same_row),
         missing=np.stack([column.missing for column in columns], axis=1),
         longest_absent=np.stack([column.longest_absent for column in columns], axis=1),
         lowest=np.stack([column.lowest for column in columns], axis=1),
@@ -48,35 +51,58 @@ def fit_healthy(dataset: Dataset, scored: BoolArray) -> HealthyData:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Stretches:
+    """Where readings go on: of one sensor, with none left out between, as the stream counts from the end of a stop."""
+
+    codes: Int32Array  # [N] sensors
+    stretch: Int32Array  # [N] ascending
+    sensors: int
+
+    def of(self, chosen: BoolArray) -> _Stretches:
+        """Return those of some readings [N]."""
+        return _Stretches(self.codes[chosen], self.stretch[chosen], self.sensors)
+
+    def longest(self, shows: BoolArray) -> Int32Array:
+        """Return the longest run of readings [N] that show something, by sensor [S]."""
+        found = np.zeros(self.sensors, np.int32)
+        if len(shows):
+            of_stretches = longest_runs(shows, self.stretch, int(self.stretch[-1]) + 1)
+            np.maximum.at(found, self.codes, of_stretches[self.stretch])
+        return found
+
+
 class _Column:
     """The counts of one feature, by sensor [S]."""
 
     __slots__ = ("highest", "longest", "longest_absent", "lowest", "missing", "pairs", "repeats")
 
-    def __init__(self, values: Float32Array, removed: BoolArray, held: BoolArray, codes: Int32Array, sensors: int) -> None:
+    def __init__(self, values: Float32Array, removed: BoolArray, held: BoolArray, stretches: _Stretches) -> None:
+        codes, sensors = stretches.codes, stretches.sensors
         present = ~np.isnan(values)
         has_instrument = _count(codes[present], sensors) >= _count(codes[~present], sensors)
         absent = ~present & ~(removed & has_instrument[codes])
-        self.pairs, self.repeats, self.longest = _repeats(values[present], codes[present], sensors)
+        self.pairs, self.repeats, self.longest = _repeats(values[present], stretches.of(present))
         if held.any():
             changes = self.pairs - self.repeats
             is_lively = (changes >= FEWEST_CHANGES) & (changes >= SMALLEST_CHANGING_SHARE * self.pairs)
             was_sent = present & ~held
-            pairs, repeats, longest = _repeats(values[was_sent], codes[was_sent], sensors)
+            pairs, repeats, longest = _repeats(values[was_sent], stretches.of(was_sent))
             self.pairs = np.where(is_lively, pairs, self.pairs)
             self.repeats = np.where(is_lively, repeats, self.repeats)
             self.longest = np.where(is_lively, longest, self.longest)
         self.missing = _count(codes[absent], sensors)
-        self.longest_absent = longest_runs(absent, codes, sensors)
+        self.longest_absent = stretches.longest(absent)
         self.lowest = _extreme(np.fmin, values, codes, sensors)
         self.highest = _extreme(np.fmax, values, codes, sensors)
 
 
-def _repeats(values: Float32Array, codes: Int32Array, sensors: int) -> tuple[Int64Array, Int64Array, Int32Array]:
-    """Return how many of these values follow one of the same sensor, how many repeat it, and the longest run [S] each."""
-    follows = np.append(False, codes[1:] == codes[:-1])[: len(codes)]
-    repeats = follows & np.append(False, np.diff(values) == 0)[: len(codes)]
-    return _count(codes[follows], sensors), _count(codes[repeats], sensors), longest_runs(repeats, codes, sensors)
+def _repeats(values: Float32Array, stretches: _Stretches) -> tuple[Int64Array, Int64Array, Int32Array]:
+    """Return how many of these values follow one of the same stretch, how many repeat it, and the longest run [S] each."""
+    codes, sensors, of = stretches.codes, stretches.sensors, stretches.stretch
+    follows = np.append(False, of[1:] == of[:-1])[: len(of)]
+    repeats = follows & np.append(False, np.diff(values) == 0)[: len(of)]
+    return _count(codes[follows], sensors), _count(codes[repeats], sensors), stretches.longest(repeats)
 
 
 def _count(codes: Int32Array, sensors: int) -> Int64Array:
@@ -95,5 +121,5 @@ def _repeated_rows(dataset: Dataset) -> BoolArray:
     values = dataset.values
     same = np.zeros(len(values), np.bool_)
     equal = (values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))
-    same[1:] = equal.all(axis=1) & (np.diff(dataset.codes) == 0) & ~np.isnan(values[1:]).all(axis=1)
+    same[1:] = equal.all(axis=1) & dataset.goes_on()[1:] & ~np.isnan(values[1:]).all(axis=1)
     return same
