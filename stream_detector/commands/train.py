@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stream_detector.commands.argument_types import count, moment, share
+from stream_detector.commands.argument_types import count, moment
 from stream_detector.commands.column_options import add_column_options, choices_of, names
 from stream_detector.commands.file_options import add_file_options, add_row_options
+from stream_detector.commands.model_options import add_model_options, follow_settings, training_config
 from stream_detector.commands.parsing_options import add_time_zone_option
 from stream_detector.commands.settings_options import add_settings_options, copyable, settings_arguments, settings_of
 from stream_detector.commands.train_bounded import bound
 from stream_detector.commands.train_input import (
     check_state,
     chosen_rows,
-    follow_setting,
     notes_for_run,
     read_files,
     read_topic,
-    train_parsing,
 )
 from stream_detector.commands.train_next import Outcome, next_answer
 from stream_detector.commands.train_output import WIDTH, describe_data, describe_model, progress_bars, progress_lines
@@ -45,7 +44,7 @@ from stream_detector.commands.train_replace import (
 )
 from stream_detector.errors import InputDataError
 from stream_detector.files import check_writable
-from stream_detector.model.artifact import Artifact, NetworkSpec
+from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.candidate import marked_as_learned
 from stream_detector.model_store.model_directory import save_artifact
 from stream_detector.tables.dataset import clean
@@ -53,8 +52,7 @@ from stream_detector.tables.windowless import windowless_warning
 from stream_detector.training.extent import extent_of
 from stream_detector.training.history import first_warnings
 from stream_detector.training.inspection import Inspection, inspect
-from stream_detector.training.preparation import Prepared, TrainingConfig, prepare
-from stream_detector.values import MissingValues
+from stream_detector.training.preparation import Prepared, prepare
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_data_options(data)
     add_row_options(data)
     add_file_options(parser.add_argument_group("form of the files (default: as they look)"))
-    _add_model_options(parser.add_argument_group("model"))
+    add_model_options(parser.add_argument_group("model"))
     training = parser.add_argument_group("training")
     training.add_argument("--steps", type=count, metavar="N", help="gradient steps (default: 250 to 1000, depending on data)")
     training.add_argument("--part-of-demo", action="store_true", help=argparse.SUPPRESS)  # its directory is removed after it
@@ -102,42 +100,6 @@ def _add_data_options(data: argparse._ArgumentGroup) -> None:
     add_column_options(data)
 
 
-def _add_model_options(model: argparse._ArgumentGroup) -> None:
-    model.add_argument("--output", type=Path, required=True, metavar="DIR", help="model directory")
-    model.add_argument(
-        "--replace",
-        action="store_true",
-        help="replace a model there even if the new one is worse on the same data or has other features",
-    )
-    model.add_argument("--name", default="attention-autoencoder", help="model name in events")
-    model.add_argument(
-        "--window-length", type=count, metavar="N", help="readings per window (default: LEARNING__WINDOW_LENGTH)"
-    )
-    model.add_argument("--units", type=count, default=64, metavar="N", help="size of the LSTM layers")
-    model.add_argument("--dropout", type=share, default=0.0, metavar="SHARE", help="dropout after encoder and decoder")
-    model.add_argument(
-        "--decoder",
-        choices=("both", "context", "sequence"),
-        default="both",
-        help="decode from one vector per window, from weighted steps, or from both",
-    )
-    model.add_argument(
-        "--bottleneck",
-        type=count,
-        metavar="N",
-        help="values per weighted step that reach the decoder (default: half the units)",
-    )
-    model.add_argument(
-        "--attention-units", type=count, default=32, metavar="N", help="size of additive attention; see also --attention-bias"
-    )
-    model.add_argument(
-        "--attention-bias", action="store_true", help="attention with a bias per step, instead of the additive form"
-    )
-    model.add_argument(
-        "--uniform-attention", action="store_true", help="give all steps the same weight, to measure what attention contributes"
-    )
-
-
 def main(arguments: argparse.Namespace) -> int:
     """Train, save, and print the results."""
     from rich.console import Console
@@ -145,8 +107,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.part_of_run:
         bound(arguments.part_of_run)
     settings = settings_of(arguments)
-    arguments.window_length = arguments.window_length or settings.learning.window_length
-    follow_setting(arguments, settings.learning.only_while)
+    follow_settings(arguments, settings)
     place = look_at(arguments.output)
     check_writable(arguments.output)
     console = Console(highlight=False, markup=False)
@@ -273,28 +234,4 @@ def _outcome(trained: _Trained, place: Place, arguments: argparse.Namespace, *, 
         is_too_short=comparison is not None and comparison.why_too_short() is not None,
         has_oddities=bool(trained.verdict.oddities),
         previous=place.previous if place.there is not None and not is_rejected else None,
-    )
-
-
-def training_config(arguments: argparse.Namespace, inspection: Inspection) -> TrainingConfig:
-    """Return what the options say of a training, and what was found in its data."""
-    network = NetworkSpec(
-        units=arguments.units,
-        dropout=arguments.dropout,
-        decoder=arguments.decoder,
-        bottleneck=arguments.bottleneck,
-        attention_units=None if arguments.attention_bias else arguments.attention_units,
-        uniform_attention=arguments.uniform_attention,
-    )
-    return TrainingConfig(
-        name=arguments.name,
-        window_length=arguments.window_length,
-        network=network,
-        seed=arguments.seed,
-        steps=arguments.steps,
-        context_features=arguments.context_columns,
-        also_context=inspection.context,
-        counters=inspection.counters,
-        missing_values=train_parsing(arguments).missing | MissingValues.of(inspection.codes),
-        only_while=arguments.only_while.text if arguments.only_while else "",
     )

@@ -13,6 +13,7 @@ from typing import cast
 from stream_detector.assembly import TrainedScorer, build_detector
 from stream_detector.commands import train as command
 from stream_detector.commands.column_options import choices_of
+from stream_detector.commands.model_options import follow_settings, training_config
 from stream_detector.commands.train_input import read_files
 from stream_detector.gate.drill_run import run_drill
 from stream_detector.settings.schema import AlertSettings, Settings
@@ -24,20 +25,21 @@ from tests.judge.product import RememberingScorer
 from tests.judge.results import Drills
 
 
-def prepared_training(options: Sequence[str]) -> Prepared:
-    """Prepare the training again that `train` does with these options."""
+def prepared_training(options: Sequence[str], settings: Settings) -> Prepared:
+    """Prepare the training again that `train` does with these options and settings."""
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     arguments = parser.parse_args(options)
+    follow_settings(arguments, settings)
     inspection = inspect(clean(read_files(arguments))[0], choices_of(arguments))
-    return prepare(inspection.dataset, command.training_config(arguments, inspection))
+    return prepare(inspection.dataset, training_config(arguments, inspection))
 
 
 def drill_at_budgets(
     options: Sequence[str], scorer: TrainedScorer, settings: Settings, alerts: dict[str, AlertSettings]
 ) -> Drills:
     """Return what is found at each budget; nothing if the held-back readings are too few for a fault."""
-    drill = plan_alarm_drill(prepared_training(options))
+    drill = plan_alarm_drill(prepared_training(options, settings))
     remembering = RememberingScorer(scorer)
     found: Drills = {}
     for budget, of_budget in alerts.items() if len(drill) else ():
