@@ -51,6 +51,9 @@ _NO_LETTERS = re.compile(r"^\s*[\[(]-?[0-9]+[\])]|[\W_]+")
 TRUE_TEXTS = frozenset(("true", "t", "yes", "y", "on", "ja", "wahr"))
 FALSE_TEXTS = frozenset(("false", "f", "no", "n", "off", "nein", "falsch"))
 
+#: Begins the text that stands for a value that is not where it is looked for: it means missing, and is shown whole.
+NOTHING_AT = "Bad: nothing at "
+
 FLOAT32_MAXIMUM = float(np.finfo(np.float32).max)
 #: Longer text is no number; a prefix of it is shown.
 _LONGEST_NUMBER = 400
@@ -196,7 +199,7 @@ def parse_text(text: str, words: Collection[str] = ()) -> float | Unusable:
     if word.lstrip("+-") in _INFINITE:
         return Unusable(NOT_FINITE, _shown(stripped))
     if _says_missing(stripped):
-        return Unusable(SAYS_MISSING, _shown(stripped))
+        return Unusable(SAYS_MISSING, stripped if stripped.startswith(NOTHING_AT) else _shown(stripped))
     if word in TRUE_TEXTS or word in FALSE_TEXTS:
         return float(word in TRUE_TEXTS)
     match = _COMMA.fullmatch(stripped)

@@ -30,6 +30,7 @@ class Gathered:
     indices: list[int] | None = None  # in the record; None: every record is one reading or none
     has_several: bool = False  # a record has several readings
     says_null: bool = False  # a name without a value says that there is none from now on
+    needs_value: bool = False  # a record with nothing but nulls is no reading
     rejected: list[Rejected] = field(default_factory=list)
     tombstones: Counter[int] = field(default_factory=Counter)
     excluded: dict[int, Counter[str]] = field(default_factory=dict)
@@ -68,6 +69,8 @@ class Gathered:
     ) -> Decoded:
         """Return all of it as columns; `batch` has the records that were decoded."""
         columns = value_columns(self.rows, features, missing)
+        if self.needs_value and not self.says_null:
+            columns.note_nulls(self.rows)
         readings = self._readings(columns.values)
         if self.says_null:
             readings = replace(readings, nulls=_nulls(self.rows, features, columns.values))

@@ -107,9 +107,13 @@ def _used_name(path: str) -> str:
 
 def nothing_found(reason: str, what: str, path: str, setting: str, levels: Levels) -> RejectionError:
     """Return the error that something is not where a setting says, with what is there."""
+    return RejectionError(reason, f"{what} is not there: {nothing_at(path, setting, levels)}")
+
+
+def nothing_at(path: str, setting: str, levels: Levels) -> str:
+    """Say that nothing is at the path of a setting, with what is there."""
     where = f"at {path[:80]!r} " if path else ""
-    named = f"(STREAM_DETECTOR_INPUT__{setting}); {names_found(levels)}"
-    return RejectionError(reason, f"{what} is not there: nothing {where}{named}")
+    return f"nothing {where}(STREAM_DETECTOR_INPUT__{setting}); {names_found(levels)}"
 
 
 def names_found(levels: Levels) -> str:

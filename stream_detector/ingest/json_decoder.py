@@ -30,7 +30,7 @@ class JsonDecoder:
 
     def decode(self, records: Sequence[Record]) -> Decoded:
         """Turn every record into one reading, rejection, nothing or a tombstone, whatever the records contain."""
-        gathered = Gathered()
+        gathered = Gathered(needs_value=self._limits.assembles)
         read, time_ms, add, assembles = self._read, self.checks.time_ms, gathered.add, self._limits.assembles
         for record in records:
             if not record.value:

@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 from stream_detector.ingest.document import RejectionError
-from stream_detector.ingest.heads import Head, nothing_found
+from stream_detector.ingest.heads import Head, nothing_at, nothing_found
 from stream_detector.ingest.record_shape import RawReading
-from stream_detector.ingest.sources import Levels, as_text, compile_source, first_name, plain_name
+from stream_detector.ingest.sources import Levels, as_text, compile_source, first_name, leads_nowhere, plain_name
 from stream_detector.readings import Record
 
 Form = Callable[[Levels, Record], Sequence[RawReading | RejectionError]]
@@ -21,6 +21,8 @@ ONLY_FEATURE = "value"
 ITSELF = "."
 #: So many names of values are remembered.
 _MOST_TAGS = 65_536
+#: Says what is there instead of a value (values.NOTHING_AT); longer text would be none that means missing.
+_LONGEST_ABSENT = 300
 _NOTHING: Mapping[str | None, Any] = {}
 
 #: Sensor and time of the items of a reading that have none of their own, once one of them asked.
@@ -57,6 +59,8 @@ def item_reader(head: Head, feature: str, value: str, tag_pattern: str) -> _Item
                 sensor = shared[0] = head.sensor(around, record)
         if number is None:
             number = value_of((item, *around), record)
+            if number is None and shared is None and leads_nowhere(value, (item, *around)):
+                number = f"Bad: {nothing_at(value, 'VALUE', (item, *around))}"[:_LONGEST_ABSENT]
         if quality_of:
             quality = own.get(own_quality)
             number = judge(number, quality_of((item, *around), record) if quality is None else quality)

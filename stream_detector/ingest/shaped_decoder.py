@@ -35,7 +35,7 @@ class ShapedDecoder:
 
     def decode(self, records: Sequence[Record]) -> Decoded:
         """Turn every record into readings, a rejection, both, nothing or a tombstone, whatever the records contain."""
-        gathered = Gathered(indices=[], says_null=self._reader.nodes is not None)
+        gathered = Gathered(indices=[], says_null=self._reader.nodes is not None, needs_value=self._limits.assembles)
         read, limit, gather = self._shape.read, self._limits.max_record_bytes, self._gather
         for record in records:
             value = record.value

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 from stream_detector.ingest.paths import Getter, compile_path, plain_steps
@@ -54,6 +55,27 @@ def plain_name(text: str) -> str | None:
         case [str(name)]:
             return name
     return None
+
+
+def leads_nowhere(text: str, levels: Levels) -> bool:
+    """Return whether a plain path leads to nothing, not even to null. Of other paths that is not known: no."""
+    text = text.strip()
+    steps = None if text.startswith("$") else plain_steps(text)
+    if not steps:
+        return False
+    *outer, last = steps
+    parents = (reduce(_inner, outer, level) for level in levels)
+    return not any(
+        (isinstance(parent, dict) and last in parent)
+        or (isinstance(parent, list) and isinstance(last, int) and last < len(parent))
+        for parent in parents
+    )
+
+
+def _inner(document: object, step: str | int) -> object:
+    if isinstance(document, dict):
+        return document.get(step)
+    return document[step] if isinstance(document, list) and isinstance(step, int) and step < len(document) else None
 
 
 _STARTS_JMESPATH = re.compile(r".*[.\[]\{|.*[|(]")

@@ -15,6 +15,7 @@ from stream_detector.readings import BoolArray, Float64Array, Lost, Record
 from stream_detector.values import (
     FLOAT32_MAXIMUM,
     NOT_FINITE,
+    NOTHING_AT,
     SAYS_MISSING,
     WRONG_TYPE,
     MissingValues,
@@ -40,6 +41,13 @@ class Columns:
     def add(self, row: int, feature: str, unusable: Unusable) -> None:
         """Note that a feature of a row has no usable value."""
         self.unusable.setdefault(row, {})[feature] = unusable
+
+    def note_nulls(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Note the features of rows that have nothing but null or NaN: of a message, that is no value."""
+        for row in np.flatnonzero(np.isnan(self.values).all(axis=1)).tolist():
+            if row not in self.unusable:
+                for feature in rows[row]:
+                    self.add(row, feature, Unusable(SAYS_MISSING, "null"))
 
     def rejections(self) -> dict[int, RejectionError]:
         """Return the rows that have no value left, each with the reason."""
@@ -104,6 +112,11 @@ def _parse_others(column: list[Any], name: str, columns: Columns, missing: Missi
 
 def _rejection(features: Mapping[str, Unusable]) -> RejectionError:
     """Return why a reading of these features, and no others, is none."""
+    for name, one in features.items():
+        if one.found.startswith(NOTHING_AT):
+            return RejectionError(
+                "values_missing", f"the value of {name[:40]!r} is not there: {one.found.removeprefix('Bad: ')}"
+            )
     worst = next((one for one in features.values() if one.reason != SAYS_MISSING), None)
     named = ", ".join(f"{name[:40]!r} is {one.found}" for name, one in list(features.items())[:_MOST_NAMED])
     more = f" and {len(features) - _MOST_NAMED} others" if len(features) > _MOST_NAMED else ""

@@ -38,6 +38,7 @@ def choose_span(reader: TopicReader, partitions: Sequence[int], longest_ms: int,
     """Return the newest span of a topic that is at most so long and holds about so many records; None if there are none.
 
     The records' own times count, so a history that was written just now, or with the times of the readings, is found alike.
+    It begins with the oldest record of a topic that holds less.
     """
     newest = newest_ms(reader, partitions)
     if newest is None:
@@ -45,7 +46,8 @@ def choose_span(reader: TopicReader, partitions: Sequence[int], longest_ms: int,
     whole = TimeSpan(max(0, newest + 1 - longest_ms), newest + 1)
     span = find_span(reader, partitions, whole.since_ms, None)
     if span.length <= most_records:
-        return whole
+        oldest = [_oldest_from(reader, partition, start, stop) for partition, (start, stop) in span.positions.items()]
+        return TimeSpan(max(whole.since_ms, min(oldest)), whole.until_ms)
     share = most_records / span.length
     since = [
         _oldest_from(reader, partition, stop - max(1, int(share * (stop - start))), stop)

@@ -42,7 +42,7 @@ def test_the_incident_names_what_came_in_its_place_whatever_was_restarted_betwee
     # b was sent last at second 56, and stands in the readings of seconds 60, 65 and 70.
     assert opened["timestamp"] == "2023-11-14T22:14:40.000Z"
     assert opened["what"] == (
-        "b has given no value for about 10 s (2 readings); healthy data always have one; "
+        "b has given no value for about 10 s (2 readings) beyond the hold of up to 15 s; healthy data always have one; "
         "b is gone, and bb came first at 2023-11-14 22:14:21Z: renamed?"
     )
     assert world.dead_letters() == []

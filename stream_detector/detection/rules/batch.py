@@ -109,6 +109,11 @@ class RuleBatch:
         seconds = run * self.interval_seconds(position)
         return f"about {duration(seconds)} ({run} readings)" if seconds > 0 else f"{run} readings"
 
+    def absent_for(self, position: int, run: int) -> str:
+        """Say the same of readings without a value, and that the last one stood for a while before them, if values are held."""
+        hold = f" beyond the hold of up to {duration(self.hold_ms / 1000)}" if self.hold_ms else ""
+        return self.lasts(position, run) + hold
+
 
 def previous_values(appended: Appended, values: Float32Array) -> Float32Array:
     """Return the value of each feature before each accepted reading [M, F]; NaN if its window has none.

@@ -96,7 +96,7 @@ def missing_feature(batch: RuleBatch, runs: Runs, limits: RuleLimits, features: 
     def describe(position: int, involved: list[int]) -> str:
         gone = [one for one in involved if applies[position, one]]
         names = ", ".join(features[one] for one in gone)
-        lasts = batch.lasts(position, int(runs.absent[position, gone].min()))
+        lasts = batch.absent_for(position, int(runs.absent[position, gone].min()))
         healthy = int(limits.longest_absent[rows[position], gone].max())
         usual = f"healthy data miss at most {healthy} in a row" if healthy else "healthy data always have one"
         absent = int(runs.absent[position, gone].max())
@@ -134,7 +134,7 @@ def missing_unlearned(batch: RuleBatch, runs: Runs, unlearned: Unlearned, featur
     def describe(position: int, involved: list[int]) -> str:
         gone = [one for one in involved if unlearned.gone[position, one]]
         names = ", ".join(features[one] for one in gone)
-        lasts = batch.lasts(position, int(runs.absent[position, gone].min()))
+        lasts = batch.absent_for(position, int(runs.absent[position, gone].min()))
         shown = int(unlearned.longest_absent[position, gone].max())
         usual = f"before, at most {shown} readings in a row lacked one" if shown else "before, every reading had one"
         return f"{names} {'has' if len(gone) == 1 else 'have'} given no value for {lasts}; {usual}"
