@@ -31,12 +31,12 @@ def fault_table(verdict: Verdict) -> list[str]:
         f"before the fault, of {drill.fault_rows} readings ({duration(seconds)}), is half over. {_silence_text(kinds, seconds)}"
     )
     trial = alarms.trial_result.by_kind() if alarms.trial_result else None
-    head = f"  {'fault':<24}{'alarmed':>9}   {'delay: median, longest':<26}"
-    head += f"at {alarms.trial_budget:g} a day" if trial else ""
-    rows = [_row(one, trial[at] if trial else None) for at, one in enumerate(kinds)]
-    rows += [f"  {one.text:<24}  not tried: {one.why}" for one in drill.left_out]
+    head = ("fault", "alarmed ", "delay: median, longest", f"at {alarms.trial_budget:g} a day" if trial else "")
+    rows = [_cells(one, trial[at] if trial else None) for at, one in enumerate(kinds)]
+    lines = _aligned([head, *rows])
+    lines += [f"  {one.text:<24}  not tried: {one.why}" for one in drill.left_out]
     notes = [*_filled(_covered_text(kinds, trial)), *_filled(_deviation_text(verdict))]
-    return ["", *textwrap.wrap(about, WIDTH), "", head.rstrip(), *rows, *notes]
+    return ["", *textwrap.wrap(about, WIDTH), "", *lines, *notes]
 
 
 def _silence_text(kinds: list[KindResult], seconds: float) -> str:
@@ -73,9 +73,16 @@ def _filled(text: str) -> list[str]:
     return ["", *textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)] if text else []
 
 
-def _row(result: KindResult, trial: KindResult | None) -> str:
-    line = f"  {result.text:<24}{_count(result, 9)}  {_delay(result):<26}"
-    return (line + (_count(trial, 8) if trial else "")).rstrip()
+def _cells(result: KindResult, trial: KindResult | None) -> tuple[str, str, str, str]:
+    at_trial = f"{_count(trial):>9}" if trial else ""
+    return result.text, _count(result), _delay(result), at_trial
+
+
+def _aligned(rows: list[tuple[str, str, str, str]]) -> list[str]:
+    """Return the lines of a table, with two blanks or more between its columns."""
+    longest = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    text, count, delay = (max(least, one) for least, one in zip((22, 10, 24), longest, strict=False))
+    return [f"  {row[0]:<{text}}  {row[1]:>{count}}  {row[2]:<{delay}}  {row[3]}".rstrip() for row in rows]
 
 
 def _delay(result: KindResult) -> str:
@@ -89,6 +96,6 @@ def _delay(result: KindResult) -> str:
     return f"{usual}, at most {duration(longest)}"
 
 
-def _count(result: KindResult, width: int) -> str:
-    """Return how many are found, aligned to the right; the mark has a column of its own."""
-    return f"{f'{result.found} of {result.injected}':>{width}}{'*' if result.covered else ' '}"
+def _count(result: KindResult) -> str:
+    """Return how many are found; the mark has a column of its own."""
+    return f"{result.found} of {result.injected}{'*' if result.covered else ' '}"

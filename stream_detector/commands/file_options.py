@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import codecs
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 
 from stream_detector.errors import SettingsError
 from stream_detector.state.condition import Condition
@@ -69,8 +71,12 @@ def file_options(arguments: argparse.Namespace) -> FileOptions:
     )
 
 
-def typed_again(options: FileOptions) -> list[str]:
-    """Return the options as a user types them, for another command on the same files."""
+def typed_again(options: FileOptions, rows: Mapping[str, str] | None = None) -> list[str]:
+    """Return the options as a user types them, for another command on the same files.
+
+    `rows` are options that were chosen for rows of tags: they take the place of the interval and the hold.
+    """
+    options = replace(options, every_ms=None, hold_ms=None) if rows else options
     marks = {mark: name for name, mark in DECIMAL_MARKS.items()}
     long = options.long
     given = (
@@ -85,6 +91,7 @@ def typed_again(options: FileOptions) -> list[str]:
         ("--every", f"{options.every_ms}ms" if options.every_ms else None),
         ("--hold", f"{options.hold_ms}ms" if options.hold_ms else None),
         ("--good-quality", ",".join(options.good_quality)),
+        *(rows or {}).items(),
     )
     return [text for name, value in given if value for text in (name, value)]
 

@@ -16,6 +16,7 @@ from stream_detector.commands.file_options import file_options, typed_again
 from stream_detector.commands.parsing_options import parsing_of
 from stream_detector.discovery.file_profile import profile_of_rows
 from stream_detector.discovery.file_proposal import FileFacts, propose_for_rows
+from stream_detector.discovery.machine_columns import MachineColumns, machine_columns
 from stream_detector.discovery.machine_state import Readings, find_standing, find_state
 from stream_detector.discovery.proposal import Proposal
 from stream_detector.discovery.tag_names import split_of
@@ -45,23 +46,21 @@ def propose_for_files(arguments: argparse.Namespace) -> FilesProposal:
     from stream_detector.tables.dataset import clean
 
     parsing, options = parsing_of(arguments, Settings()), file_options(arguments)
-    read, options, machines = _read(arguments, parsing, options)
+    read, options, machines, unsure = _read(arguments, parsing, options)
     dataset, repairs = clean(read.dataset)
     profile = profile_of_rows(dataset.sensors, dataset.features, dataset.codes, dataset.times_ms, dataset.values)
     forms = [*_forms(read), *machines, *read.dataset.notes, *(f"Repaired: {repair}" for repair in repairs)]
     zone = str(arguments.time_zone or "")
     zoneless = any(_is_zoneless(one) for one in read.files)
     proposal = propose_for_rows(FileFacts(forms, zone, zoneless), profile)
-    only_while = _only_while(dataset, proposal)
-    proposal.doubts += _warnings(dataset, proposal)
-    if read.joined is not None and not options.sensor_from and len(dataset.sensors) == 1:
+    only_while = () if unsure else _only_while(dataset, proposal)
+    proposal.doubts += [*unsure, *_warnings(dataset, proposal)]
+    if not unsure and read.joined is not None and not options.sensor_from and len(dataset.sensors) == 1:
         proposal.doubts.append(
             "all tags count as those of one machine, for nothing says otherwise: if they are of several, name "
             "--sensor-column, or how their names split with --sensor-from"
         )
-    rows = read.joined.options if read.joined is not None else {}
-    typed = typed_again(replace(options, every_ms=None, hold_ms=None) if rows else options)
-    typed += [text for option in rows.items() for text in option]
+    typed = typed_again(options, read.joined.options if read.joined is not None else None)
     typed += ["--repeated-hour", arguments.repeated_hour] if arguments.repeated_hour else []
     ignored = ["--ignore-columns", ",".join(arguments.ignore_columns)] if arguments.ignore_columns else []
     return FilesProposal(proposal, (*typed, *ignored, *only_while), tuple(typed))
@@ -81,20 +80,39 @@ def next_steps(found: FilesProposal, inputs: Sequence[Path], output: Path) -> st
 
 def _read(
     arguments: argparse.Namespace, parsing: Parsing, options: FileOptions
-) -> tuple[ReadFiles, FileOptions, tuple[str, ...]]:
-    """Read the files; where tags are joined and their names tell machines apart, by these machines."""
+) -> tuple[ReadFiles, FileOptions, tuple[str, ...], tuple[str, ...]]:
+    """Read the files, by machines where the names of tags or columns tell them apart; say so, or what is not sure of it."""
     from stream_detector.tables.foreign.read import read_files
 
     read = read_files(arguments.input, None, arguments.ignore_columns, parsing, options)
-    is_told = options.sensor_from or (options.long and options.long.sensor)
-    if read.joined is None or is_told or len(read.dataset.sensors) > 1:
-        return read, options, ()
-    split = split_of(read.dataset.features)
-    if split is None:
-        return read, options, ()
-    options = replace(options, sensor_from=split.pattern)
-    machines = f"What is before the last {split.sign!r} of a tag is its machine: {', '.join(split.machines[:3])}."
-    return read_files(arguments.input, None, arguments.ignore_columns, parsing, options), options, (machines,)
+    is_told = options.sensor_from or options.sensor_column or (options.long and options.long.sensor)
+    if is_told or len(read.dataset.sensors) > 1:
+        return read, options, (), ()
+    names, of_tags = read.dataset.features, read.joined is not None
+    if of_tags and (split := split_of(names)) is not None:
+        pattern = split.pattern
+        said = f"What is before the last {split.sign!r} of a tag is its machine: {', '.join(split.machines[:3])}."
+    elif (columns := machine_columns(names)) is None:
+        return read, options, (), ()
+    elif not columns.is_sure:
+        return read, options, (), (_doubt(columns),)
+    else:
+        pattern = columns.pattern
+        said = (
+            f"Proposed: --sensor-from {shlex.quote(pattern)}, for {columns.says()}: these are {len(columns.machines)} "
+            "machines. If they are parts of one machine, which should be judged together, leave the option out."
+        )
+    options = replace(options, sensor_from=pattern)
+    return read_files(arguments.input, None, arguments.ignore_columns, parsing, options), options, (said,), ()
+
+
+def _doubt(columns: MachineColumns) -> str:
+    """Ask whether columns are of several machines, and say how to decide."""
+    return (
+        f"{columns.says()}: are these several machines? If so, add --sensor-from {shlex.quote(columns.pattern)} to this "
+        "command (if the machine comes last, with sensor and feature the other way round); if they are parts of one machine, "
+        "leave it as it is. Until then no --only-while is proposed"
+    )
 
 
 def _only_while(dataset: Dataset, proposal: Proposal) -> tuple[str, ...]:

@@ -234,4 +234,5 @@ def _outcome(trained: _Trained, place: Place, arguments: argparse.Namespace, *, 
         is_too_short=comparison is not None and comparison.why_too_short() is not None,
         has_oddities=bool(trained.verdict.oddities),
         previous=place.previous if place.there is not None and not is_rejected else None,
+        form=() if arguments.from_topic else arguments.form,
     )

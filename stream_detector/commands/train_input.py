@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from stream_detector.assembly import input_assembly, input_limits
-from stream_detector.commands.file_options import file_options
+from stream_detector.commands.file_options import file_options, typed_again
 from stream_detector.commands.input_payload import build_decoder, reader_of
 from stream_detector.commands.parsing_options import parsing_of
 from stream_detector.commands.settings_options import settings_of
@@ -22,6 +22,7 @@ from stream_detector.settings.group import PREFIX
 from stream_detector.state.condition import Condition
 from stream_detector.state.idle import OnlyWhile
 from stream_detector.tables.dataset import Dataset
+from stream_detector.tables.foreign.read import ReadFiles
 from stream_detector.tables.foreign.read import read_files as files_in_any_form
 from stream_detector.tables.row_choice import while_true, with_last_values, without_spans
 from stream_detector.tables.topic_span import find_features, find_span, read_topic_span
@@ -41,10 +42,20 @@ def read_files(arguments: argparse.Namespace, say: Callable[[str], object] = lam
     if arguments.since or arguments.until or arguments.features:
         msg = "--since, --until and --features are for --from-topic"
         raise SettingsError(msg)
-    read = files_in_any_form(arguments.input, None, arguments.ignore_columns, train_parsing(arguments), file_options(arguments))
+    options = file_options(arguments)
+    read = files_in_any_form(arguments.input, None, arguments.ignore_columns, train_parsing(arguments), options)
     for line in read.lines():
         say(line)
+    arguments.form = _form_again(arguments, read)
     return read.dataset
+
+
+def _form_again(arguments: argparse.Namespace, read: ReadFiles) -> list[str]:
+    """Return the options with which other commands read files as these were read, also those that the data chose."""
+    zone, hour = arguments.time_zone, arguments.repeated_hour
+    times = (("--time-zone", str(zone) if zone else None), ("--repeated-hour", hour))
+    form = typed_again(file_options(arguments), read.joined.options if read.joined is not None else None)
+    return [*form, *(text for name, value in times if value for text in (name, value))]
 
 
 def follow_setting(arguments: argparse.Namespace, only_while: str | None) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream_detector.commands.settings_options import options_text
 from stream_detector.commands.train_output import WIDTH
 from stream_detector.settings.group import PREFIX
 from stream_detector.timestamps import duration
@@ -29,6 +30,7 @@ class Outcome:
     is_too_short: bool = False  # it was rejected for the length of its history
     has_oddities: bool = False  # something stands out in the history, and the first answer names it
     previous: Path | None = None  # where the model is that it replaced
+    form: Sequence[str] = ()  # options with which other files are read as these were
 
 
 def next_answer(outcome: Outcome) -> str:
@@ -54,20 +56,21 @@ def _after_rejection(outcome: Outcome, stays: Path) -> str:
     if not outcome.inputs:
         return "\n".join([*_lines(f"{QUESTION} {keep} {cure}"), *_lines(override, "   ")])
     of = "this history" if len(outcome.inputs) == 1 else "this history, file by file"
-    command = f"   {_program()} score --model {stays} --input {outcome.inputs[0]} --output scored.csv"
+    form = options_text(outcome.form)
+    command = f"   {_program()} score --model {stays} --input {outcome.inputs[0]} --output scored.csv{form}"
     see = f"See what the model there and the rules find in {of}:"
     return "\n".join([*_lines(f"{QUESTION} {keep} {see}"), command, *_lines(f"{cure} {override}", "   ")])
 
 
 def _to_a_run(outcome: Outcome) -> str:
     """Look at what it finds, measure it, and run it."""
-    model, program = outcome.directory, _program()
+    model, program, form = outcome.directory, _program(), options_text(outcome.form)
     baseline = f" --baseline-training {' '.join(map(str, outcome.inputs))}" if outcome.inputs else ""
     return "\n".join(
         [
             *_lines(f"{QUESTION} {_advice(outcome)}"),
-            f"   {program} score --model {model} --input FILE.csv --output scored.csv",
-            f"   {program} evaluate --model {model} --input LABELLED.csv \\\n     --output report{baseline}",
+            f"   {program} score --model {model} --input FILE.csv --output scored.csv{form}",
+            f"   {program} evaluate --model {model} --input LABELLED.csv \\\n     --output report{baseline}{form}",
             f"   {PREFIX}MODEL__DIRECTORY={model} {program} run",
         ]
     )
@@ -84,7 +87,7 @@ def _advice(outcome: Outcome) -> str:
         enough = duration(outcome.extent.enough_seconds)
         see = f"Try it, and train again as soon as you have {enough} of history. {see}"
     if outcome.previous:
-        see = f"A service that runs with {outcome.directory} takes it on SIGHUP, or when it starts. {see}"
+        see = f"A service that runs with {outcome.directory} goes on with the model before until it is restarted. {see}"
     return f"{see}:"
 
 

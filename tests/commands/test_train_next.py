@@ -33,10 +33,11 @@ def test_one_that_is_not_promoted_is_measured_first_and_one_of_hours_trained_aga
     assert "Try it, and train again as soon as you have 24 h of history." in in_a_line(next_answer(replace(GOOD, extent=HOURS)))
 
 
-def test_one_that_replaced_another_is_taken_by_the_service_on_a_signal() -> None:
+def test_one_that_replaced_another_is_taken_by_the_service_at_a_restart() -> None:
     told = in_a_line(next_answer(replace(GOOD, previous=Path("model.previous"))))
 
-    assert "A service that runs with model takes it on SIGHUP, or when it starts. See what" in told
+    assert "A service that runs with model goes on with the model before until it is restarted. See what" in told
+    assert "SIGHUP" not in told
 
 
 def test_after_a_rejection_the_model_there_goes_on_and_nothing_says_to_run_the_new_one() -> None:
@@ -57,3 +58,14 @@ def test_after_a_rejection_for_a_short_history_a_longer_one_is_asked_for() -> No
 
     assert "For a model that may take its place, train on 24 h or more" in told
     assert "score" not in told
+
+
+def test_the_commands_have_the_options_with_which_the_files_were_read() -> None:
+    form = ("--sensor-from", "{sensor} {feature}", "--every", "10s")
+    said = " --sensor-from '{sensor} {feature}' --every 10s"
+
+    told = next_answer(replace(GOOD, form=form))
+
+    assert f"score --model model --input FILE.csv --output scored.csv{said}\n" in told
+    assert f"--output report --baseline-training history.csv{said}\n" in told
+    assert f"--input history.csv --output scored.csv{said}\n" in next_answer(replace(REJECTED, form=form))

@@ -170,6 +170,17 @@ def test_the_delays_of_a_kind_are_the_median_and_the_longest() -> None:
     assert any("delay: median, longest" in line for line in told)
 
 
+def test_the_columns_of_the_faults_stay_apart_however_long_a_delay_is() -> None:
+    slow = result(3)
+    slow = replace(slow, alarms=slow.alarms + np.array([0, 0, 1, *[0] * 7]))
+    slow = replace(slow, drill=replace(slow.drill, times_ms=232 * slow.drill.times_ms))
+    drill = AlarmDrill(0.1, slow, trial_budget=100.0, trial_result=result(8))
+
+    told = fault_table(replace(verdict(WEEK, 3, 12_096), alarms=drill))
+
+    assert any(line.endswith("   3 of 10   7.73 min, at most 11.6 min   8 of 10") for line in told)
+
+
 def test_a_budget_that_a_longer_history_would_resolve_is_told_how_long() -> None:
     # 10 alarms at 1 a day are ten sensor-days, 30 % of what four sensors give in 8.3 days.
     assert "About 9 days of history would check it; this one checks a budget of 2 or more" in in_a_line(

@@ -45,8 +45,11 @@ class Joined:
     options: Mapping[str, str] = field(default_factory=dict)  # with which other files give rows of the same kind
 
 
-def join(reports: Reports, every_ms: int | None, hold_ms: int | None) -> Joined:
-    """Join reports into rows: by equal times if the tags share them, otherwise at an interval. Raises InputDataError."""
+def join(reports: Reports, every_ms: int | None, hold_ms: int | None, *, are_rows: bool = False) -> Joined:
+    """Join reports into rows: by equal times if the tags share them, otherwise at an interval. Raises InputDataError.
+
+    Reports of a wide table `are_rows`, at whose times they stay unless an interval or a hold is named.
+    """
     tags = _tags(reports)
     order = _by_tag_and_time(tags, reports.times_ms)
     tags, times, values = tags[order], reports.times_ms[order], reports.values[order]
@@ -54,9 +57,9 @@ def join(reports: Reports, every_ms: int | None, hold_ms: int | None) -> Joined:
     series = _Series(reports, tags[starts], starts, np.append(starts[1:], len(tags)), times, values)
     repeated = int(((np.diff(times) == 0) & (np.diff(tags) == 0)).sum())
     notes = [f"{repeated:,} values repeat a time of their tag: the last of each was used"] if repeated else []
-    if every_ms is None and hold_ms is None and _filled_share(series) >= _FILLED_SHARE:
+    if every_ms is None and hold_ms is None and (are_rows or _filled_share(series) >= _FILLED_SHARE):
         joined = _at_own_times(series)
-        facts = {"rows": "at the times of the file, which the tags share"}
+        facts = {"rows": "at the times of the file" + ("" if are_rows else ", which the tags share")}
         return Joined(*joined, facts, tuple(notes))
     every = every_ms or _interval(series)
     hold = hold_ms or _hold(series, every)

@@ -42,6 +42,8 @@ class Values:
     values: Float64Array  # [N]
     lost: LostCells  # what stood where a value is missing
     notes: tuple[str, ...] = ()  # on the table that they are of
+    is_wide: bool = False  # the table has a time for each of its rows
+    keeps_empty: bool = False  # tags without a value count too
 
 
 def long_values(source: Source, raw: pa.Table, roles: Roles, understood: Understood, wanted: Wanted) -> Values:
@@ -91,22 +93,36 @@ def _quality(source: Source, column: pa.ChunkedArray, name: str, good_codes: tup
     return found
 
 
-def values_of_wide(table: Table) -> Values:
-    """Return the cells of a wide table that have a value."""
+def values_of_wide(table: Table, pattern: str | None, *, keeps_empty: bool) -> Values:
+    """Return the cells of a wide table that have a value. Raises InputDataError if machines have a column and a pattern."""
     features = table.features
+    if pattern is not None and len(table.sensors) > 1:
+        msg = (
+            f"{table.path}: a column names the machines already ({', '.join(table.sensors[:3])}), so --sensor-from cannot: "
+            "leave it out"
+        )
+        raise InputDataError(msg)
     rows = [np.flatnonzero(~np.isnan(table.columns[name])) for name in features]
     chosen = np.concatenate(rows) if rows else np.empty(0, np.int64)
     codes = np.repeat(np.arange(len(features), dtype=np.int32), [len(one) for one in rows])
-    values = np.concatenate([table.columns[name][one] for name, one in zip(features, rows, strict=True)])
-    sensors = tuple(table.sensors or [ONLY_SENSOR])
-    return Values(sensors, features, table.codes[chosen], codes, table.times_ms[chosen], values, table.lost, table.notes)
+    cells = [table.columns[name][one] for name, one in zip(features, rows, strict=True)]
+    return Values(
+        sensors=tuple(table.sensors or [ONLY_SENSOR]),
+        tags=features,
+        sensor_codes=table.codes[chosen],
+        tag_codes=codes,
+        times_ms=table.times_ms[chosen],
+        values=np.concatenate(cells) if cells else np.empty(0),
+        lost=table.lost,
+        notes=table.notes,
+        is_wide=True,
+        keeps_empty=keeps_empty,
+    )
 
 
 def reports_of(parts: Sequence[Values], pattern: str | None, ignore: Collection[str], understood: Understood) -> Reports:
     """Put the values of several tables together, and split their tags into sensors and features. Raises InputDataError."""
-    tags = tuple(
-        dict.fromkeys(part.tags[code] for part in parts for code in np.flatnonzero(np.bincount(part.tag_codes)).tolist())
-    )
+    tags = tuple(dict.fromkeys(tag for part in parts for tag in _used_tags(part)))
     if not tags:
         msg = f"{understood.name}: no tag has a value"
         raise InputDataError(msg)
@@ -144,6 +160,12 @@ def reports_of(parts: Sequence[Values], pattern: str | None, ignore: Collection[
         np.concatenate([part.times_ms for part in parts])[kept],
         np.concatenate([part.values for part in parts])[kept],
     )
+
+
+def _used_tags(part: Values) -> Sequence[str]:
+    if part.keeps_empty:
+        return part.tags
+    return [part.tags[code] for code in np.flatnonzero(np.bincount(part.tag_codes)).tolist()]
 
 
 def table_of(joined: Joined, reports: Reports, like: Table) -> Table:

@@ -91,13 +91,14 @@ def _read_each(sources: Iterable[Source], wanted: Wanted) -> tuple[list[Table], 
     tables: list[Table] = []
     values: list[Values] = []
     understood: list[Understood] = []
+    options = wanted.options
     for source in sources:
         part, about = _read_one(source, wanted)
         understood.append(about)
         if not isinstance(part, Table):
             values.append(part)
-        elif wanted.options.every_ms or wanted.options.hold_ms:
-            values.append(values_of_wide(part))
+        elif options.every_ms or options.hold_ms or options.sensor_from:
+            values.append(values_of_wide(part, options.sensor_from, keeps_empty=wanted.features is not None))
         else:
             tables.append(part)
     if values and tables:
@@ -172,7 +173,8 @@ def _join(values: list[Values], wanted: Wanted, files: list[Understood]) -> tupl
     name = files[0].name if len(files) == 1 else Path("the files")
     about = Understood(name)
     reports = reports_of(values, wanted.options.sensor_from, wanted.ignore, about)
-    joined = join(reports, wanted.options.every_ms, wanted.options.hold_ms)
+    are_rows = all(part.is_wide for part in values)
+    joined = join(reports, wanted.options.every_ms, wanted.options.hold_ms, are_rows=are_rows)
     about.facts.update(joined.facts)
     about.options.update(joined.options)
     about.notes.extend(joined.notes)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stream_detector.errors import InputDataError
 from stream_detector.readings import BoolArray
 from stream_detector.tables.columns import SENSOR_COLUMN, TIME_COLUMN, Selection
 from stream_detector.tables.foreign.decimal_marks import with_points
@@ -18,6 +19,7 @@ from stream_detector.tables.foreign.options import FileOptions, Wanted
 from stream_detector.tables.foreign.quality import good, quality_of
 from stream_detector.tables.foreign.roles import Roles
 from stream_detector.tables.foreign.sources import Source
+from stream_detector.tables.foreign.tags import split_tags
 from stream_detector.tables.foreign.times import normal_times
 from stream_detector.tables.foreign.understanding import Understood
 from stream_detector.tables.table import Table, to_table
@@ -55,8 +57,7 @@ def wide(source: Source, raw: pa.Table, roles: Roles, understood: Understood, wa
     options, ignore, features = wanted.options, wanted.ignore, wanted.features
     others = [name for name in raw.column_names if name not in (*roles.times, roles.sensor)]
     qualities = _qualities(raw, others, options, ignore)
-    measured = [name for name in others if name not in qualities and name not in ignore]
-    kept = [name for name in measured if features is None or name in features]
+    kept = _kept(source, [name for name in others if name not in qualities], wanted)
     numbers, mark = with_points(source.name, {name: raw.column(name) for name in kept}, options.decimal)
     understood.facts["decimal mark"] = mark
     columns = {TIME_COLUMN: time_of(source, raw, roles, understood, wanted)}
@@ -74,6 +75,22 @@ def wide(source: Source, raw: pa.Table, roles: Roles, understood: Understood, wa
     done = to_table(source.name, table, names, wanted.parsing, advice)
     _hint_at_sparse(done, understood)
     return done
+
+
+def _kept(source: Source, names: list[str], wanted: Wanted) -> list[str]:
+    """Return the columns to read: by their names, or by the features in these. Raises InputDataError if none has a feature."""
+    pattern, features, ignore = wanted.options.sensor_from, wanted.features, wanted.ignore
+    left = [name for name in names if name not in ignore]
+    if pattern is None:
+        return [name for name in left if features is None or name in features]
+    of = dict(zip(left, split_tags(left, pattern).features, strict=True))
+    kept = [name for name, feature in of.items() if feature not in ignore and (features is None or feature in features)]
+    if not kept:
+        shown = ", ".join(left[:5]) + (", ..." if len(left) > 5 else "")
+        looked = f" of {', '.join(features)}" if features else ""
+        msg = f"{source.name}: by --sensor-from {pattern!r} no column is of a feature{looked} (columns: {shown})"
+        raise InputDataError(msg)
+    return kept
 
 
 def _qualities(
