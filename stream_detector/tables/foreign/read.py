@@ -166,7 +166,9 @@ def _read_foreign(source: Source, wanted: Wanted) -> tuple[Table | Values, Under
     roles = find_roles(source.name, raw.column_names, first_row, wanted.options)
     if roles.long is not None:
         return long_values(source, raw, roles, understood, wanted), understood
-    return wide(source, raw, roles, understood, wanted), understood
+    splits = wanted.options.sensor_from and (wanted.options.every_ms or wanted.options.hold_ms)
+    of_columns = replace(wanted, features=None) if splits else wanted  # what it has are tags yet, not features
+    return wide(source, raw, roles, understood, of_columns), understood
 
 
 def _join(values: list[Values], wanted: Wanted, files: list[Understood]) -> tuple[Table, Understood]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from stream_detector.errors import InputDataError
 from stream_detector.tables.foreign.joining import Reports, join
-from stream_detector.tables.foreign.options import LongColumns
+from stream_detector.tables.foreign.options import FileOptions, LongColumns
+from stream_detector.tables.foreign.read import read_files
 from tests.tables.foreign.files import notes, read
 
 START = 1_795_860_000  # 2026-11-28T10:00:00Z
@@ -46,6 +47,16 @@ def test_a_pattern_says_which_machine_a_tag_is_of(path: Path, pattern: str) -> N
 
     assert (dataset.sensors, dataset.features) == (("P1", "P2"), ("T", "F"))
     assert dataset.values.tolist() == [[0.0, 0.0], [1.0, 1.0]] * 2
+
+
+def test_columns_that_split_into_machines_are_read_for_the_features_of_a_model(path: Path) -> None:
+    path.write_text(f"timestamp,P1 T,P1 F,P2 T,P2 F\n{START},1,2,3,4\n{START + 1},5,6,7,8\n", "utf-8")
+    options = FileOptions(sensor_from="{sensor} {feature}", every_ms=1000)
+
+    dataset = read_files([path], ("F",), options=options).dataset
+
+    assert (dataset.sensors, dataset.features) == (("P1", "P2"), ("F",))
+    assert dataset.values.tolist() == [[2.0], [6.0], [4.0], [8.0]]
 
 
 def test_tags_that_a_pattern_does_not_fit_are_left_out_and_said(path: Path) -> None:
