@@ -30,6 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_time_zone_option(parser)
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
     files = parser.add_argument_group("form of the files (default: as they look)")
+    _add_options_of_files(files)
+
+
+def _add_options_of_files(files: argparse._ActionsContainer) -> None:
     files.add_argument("--ignore-columns", type=names, default=(), metavar="A,B", help="columns that are not features")
     add_file_options(files)
 
@@ -60,9 +64,25 @@ def _check(arguments: argparse.Namespace) -> None:
     if not arguments.input and not (arguments.brokers and arguments.topic):
         msg = "what is to be looked at? Give --brokers HOST:PORT and --topic, or --input FILE"
         raise SettingsError(msg)
+    if not arguments.input and (unused := _given_of_files(arguments)):
+        msg = (
+            f"{', '.join(unused)}: of files only, and not used with --topic. Leave that out; where init then reads the "
+            "topic otherwise than you know it, change the file it writes: input.sensor is where the machine is, "
+            "input.feature and input.value where a name and its value are (docs/input.md)"
+        )
+        raise SettingsError(msg)
     if arguments.output.exists() and not arguments.force:
         msg = f"{arguments.output} is there already; give another --output, or --force to overwrite it"
         raise InputDataError(msg)
+
+
+def _given_of_files(arguments: argparse.Namespace) -> list[str]:
+    """Return the options that were given although only files need them."""
+    options = argparse.ArgumentParser(add_help=False)
+    _add_options_of_files(options)
+    defaults = vars(options.parse_args([]))
+    given = [name for name, default in defaults.items() if getattr(arguments, name) != default]
+    return [f"--{name.replace('_', '-')}" for name in (*given, *(["repeated_hour"] if arguments.repeated_hour else []))]
 
 
 def _write(path: Path, text: str) -> None:

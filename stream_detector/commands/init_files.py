@@ -18,6 +18,7 @@ from stream_detector.discovery.file_profile import profile_of_rows
 from stream_detector.discovery.file_proposal import FileFacts, propose_for_rows
 from stream_detector.discovery.machine_columns import MachineColumns, machine_columns
 from stream_detector.discovery.machine_state import Readings, find_standing, find_state
+from stream_detector.discovery.naming import listed
 from stream_detector.discovery.proposal import Proposal
 from stream_detector.discovery.tag_names import split_of
 from stream_detector.errors import InputDataError
@@ -91,7 +92,7 @@ def _read(
     names, of_tags = read.dataset.features, read.joined is not None
     if of_tags and (split := split_of(names)) is not None:
         pattern = split.pattern
-        said = f"What is before the last {split.sign!r} of a tag is its machine: {', '.join(split.machines[:3])}."
+        said = f"What is before the last {split.sign!r} of a tag is its machine: {listed(split.machines, 3)}."
     elif (columns := machine_columns(names)) is None:
         return read, options, (), ()
     elif not columns.is_sure:

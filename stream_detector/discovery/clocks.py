@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from stream_detector.discovery.naming import listed
 from stream_detector.timestamps import duration
 
 #: The newest readings of a sensor that are compared.
@@ -47,8 +48,7 @@ class Clocks:
     def differing(self) -> str:
         """Name the sensors whose clocks differ, and by how much; empty if none does."""
         words = [f"{name} {duration(abs(ms) / 1000)} {'ahead' if ms > 0 else 'behind'}" for name, ms in self.off_ms.items()]
-        more = f" and {len(words) - _MOST_NAMED} more" if len(words) > _MOST_NAMED else ""
-        return f"{', '.join(words[:_MOST_NAMED])}{more}" if words else ""
+        return listed(words, _MOST_NAMED)
 
 
 def compare_clocks(ahead_ms: Mapping[str, Sequence[int]]) -> Clocks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stream_detector.discovery.naming import listed
 from stream_detector.discovery.profile import FeatureProfile, Profile
 from stream_detector.discovery.proposal import Proposal
 from stream_detector.discovery.usual_names import MAY_NUMBER, NUMBERS_MESSAGES
@@ -18,8 +19,7 @@ _MOSTLY, _FEWEST = 0.9, 20
 def say_sensors(proposal: Proposal, profile: Profile) -> None:
     """Say how many sensors there are, with the names of some."""
     if names := sorted(profile.sensors):
-        more = f" and {len(names) - _MOST_SENSORS} more" if len(names) > _MOST_SENSORS else ""
-        proposal.found.append(f"{len(names)} sensor{'s' if len(names) > 1 else ''}: {', '.join(names[:_MOST_SENSORS])}{more}.")
+        proposal.found.append(f"{len(names)} sensor{'s' if len(names) > 1 else ''}: {listed(names, _MOST_SENSORS)}.")
 
 
 def propose_features(proposal: Proposal, profile: Profile) -> None:
@@ -31,8 +31,7 @@ def propose_features(proposal: Proposal, profile: Profile) -> None:
     kinds = {kind: [name for name in names if name not in messages] for kind, names in kinds.items()}
     usual = kinds.get("", [])
     if usual:
-        more = f" and {len(usual) - _MOST_FEATURES} more" if len(usual) > _MOST_FEATURES else ""
-        proposal.found.append(f"Measurements: {', '.join(usual[:_MOST_FEATURES])}{more}.")
+        proposal.found.append(f"Measurements: {listed(usual, _MOST_FEATURES)}.")
     for kind, words in (
         ("counter", "rise all the time; training takes them for counters"),
         ("flag", "are 0 or 1"),
@@ -41,7 +40,7 @@ def propose_features(proposal: Proposal, profile: Profile) -> None:
         ("constant", "do not change in the sample; training leaves them out if that is so in all of the history"),
     ):
         if kinds.get(kind):
-            proposal.found.append(f"{', '.join(kinds[kind][:_MOST_FEATURES])}: {words}.")
+            proposal.found.append(f"{listed(kinds[kind], _MOST_FEATURES)}: {words}.")
     for name, one in sorted(profile.features.items()):
         _say_unusable(proposal, name, one)
     _propose_exclusion(proposal, kinds.get("text", []), messages)
@@ -59,7 +58,7 @@ def numbers_messages(name: str, feature: FeatureProfile) -> bool:
 def _propose_exclusion(proposal: Proposal, texts: list[str], messages: list[str]) -> None:
     reasons = ["they are text, not measurements"] if texts else []
     if messages:
-        rising = f"{', '.join(messages[:_MOST_FEATURES])}: numbers the messages, which is no measurement"
+        rising = f"{listed(messages, _MOST_FEATURES)}: numbers the messages, which is no measurement"
         proposal.found.append(f"{rising}; left out.")
         reasons.append(rising)
     if reasons:

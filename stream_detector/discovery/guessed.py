@@ -17,6 +17,7 @@ class Guess:
     settings: dict[str, Any] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)
+    others: str = ""  # fields of which no setting was made, and one may name the machine
 
     def set(self, name: str, value: object, reason: str) -> None:
         """Set a setting, with the reason."""

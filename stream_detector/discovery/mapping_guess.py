@@ -8,7 +8,7 @@ from stream_detector.discovery.guessed import Guess
 from stream_detector.discovery.levels import Dated, find_levels
 from stream_detector.discovery.pairs_guess import set_items, set_pairs
 from stream_detector.discovery.quality_guess import set_quality
-from stream_detector.discovery.sensor_guess import set_sensor
+from stream_detector.discovery.sensor_guess import say_others, set_sensor
 from stream_detector.discovery.time_guess import set_time
 from stream_detector.discovery.usual_names import SURE_QUALITY
 from stream_detector.discovery.values_guess import set_values
@@ -38,6 +38,7 @@ def guess_mapping(preset: str | None, documents: Sequence[tuple[object, Record]]
         set_sensor(guess, levels, records, time)
         set_values(guess, levels.stats, time)
         set_quality(guess, levels.scopes[:1], SURE_QUALITY)
+    say_others(guess, levels, time)
     return guess
 
 

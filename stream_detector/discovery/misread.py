@@ -8,6 +8,7 @@ import numpy as np
 
 from stream_detector.discovery.feature_proposal import numbers_messages
 from stream_detector.discovery.guessed import Guess
+from stream_detector.discovery.naming import listed
 from stream_detector.discovery.profile import Profile
 from stream_detector.discovery.proposal import Proposal
 
@@ -19,7 +20,7 @@ def say_misread(proposal: Proposal, guess: Guess, profile: Profile) -> None:
     """Add what nobody should go on with: several readings of a sensor at once, or no measurement at all."""
     kinds = {("counter" if numbers_messages(name, one) else one.kind) for name, one in profile.features.items()}
     if not kinds & {"", "flag", "code"} and kinds & {"counter", "fixed"}:
-        names = ", ".join(sorted(profile.features)[:5]) or "none"
+        names = listed(sorted(profile.features), 5) or "none"
         proposal.stops.append(
             f"no feature seems to measure anything (found: {names}). Where are the values? Set input.values, or input.feature "
             "and input.value, as docs/formats.md describes"
@@ -30,7 +31,7 @@ def say_misread(proposal: Proposal, guess: Guess, profile: Profile) -> None:
         proposal.stops.append(
             f"sensor {bursts[0]} has several readings at nearly the same time: several machines, or several metrics, are "
             "mixed into one. Which field names the machine, and which the metric? Set input.sensor, or input.feature and "
-            "input.value"
+            f"input.value{f' ({guess.others})' if guess.others else ''}"
         )
 
 

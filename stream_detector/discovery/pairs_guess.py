@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from stream_detector.discovery.document_stats import document_stats, path_text
 from stream_detector.discovery.guessed import MOST, Guess
 from stream_detector.discovery.levels import Levels, are_pairs, elements
+from stream_detector.discovery.naming import listed
 from stream_detector.discovery.pair_paths import name_paths, outer_pair, value_in, value_of
 from stream_detector.discovery.quality_guess import set_quality
 from stream_detector.discovery.scopes import Found, Scope, are_texts, find, repeats
@@ -38,7 +39,7 @@ def set_pairs(guess: Guess, levels: Levels, time: str | None) -> bool:
     is_gateway = sensor is not None and len(sensor.values.distinct) == 1 and split_of(names) is not None
     if sensor is not None and sensor.text not in (time, name.text) and not is_gateway:
         guess.set("sensor", sensor.text, f"it has {len(sensor.values.distinct)} values")
-        guess.set("feature", name.text, f"it names the value: {name.examples(4)}")
+        guess.set("feature", name.text, f"it names the value: {name.listed(4)}")
     elif not _set_split(guess, name, names):
         guess.set("sensor", name.text, "each tag is a sensor of its own, because nothing says which belong to one machine")
         guess.doubts.append("do some tags belong to one machine? Then set input.tag_pattern, so that they are watched together")
@@ -55,7 +56,7 @@ def set_items(guess: Guess, levels: Levels) -> bool:
         if name is None or value is None or not are_pairs(items[0].stats):
             continue
         names = list(name.values.distinct)
-        guess.set("items", path_text(path), f"a list of name-value pairs: {', '.join(names[:4])}")
+        guess.set("items", path_text(path), f"a list of name-value pairs: {listed(names, 4)}")
         guess.set("feature", name.text, "it names the value")
         guess.set("value", value.text, "the value")
         set_quality(guess, items, QUALITY)
@@ -73,7 +74,7 @@ def _set_split(guess: Guess, name: Found, names: Sequence[str]) -> bool:
     split = split_of(names)
     if split is None:
         return False
-    guess.set("feature", name.text, f"it names the value: {', '.join(names[:3])}")
-    machines = ", ".join(split.machines[:3])
+    guess.set("feature", name.text, f"it names the value: {listed(names, 3)}")
+    machines = listed(split.machines, 3)
     guess.set("tag_pattern", split.pattern, f"what is before the last {split.sign!r} is the machine: {machines}")
     return True

@@ -25,11 +25,11 @@ def set_quality(guess: Guess, scopes: Sequence[Scope], names: re.Pattern[str]) -
     is_good_mostly = sum(good) >= MOST * quality.values.distinct.total()
     if not is_good_mostly and not is_sure:
         guess.doubts.append(
-            f"is {quality.text} ({quality.examples(4)}) the quality of the values? Most would be bad. If so, set input.quality "
+            f"is {quality.text} ({quality.listed(4)}) the quality of the values? Most would be bad. If so, set input.quality "
             "and input.good_quality"
         )
         return
-    guess.set("quality", quality.text, f"its values: {quality.examples(4)}")
+    guess.set("quality", quality.text, f"its values: {quality.listed(4)}")
     _set_good(guess, quality, is_good_mostly=is_good_mostly)
 
 
@@ -39,7 +39,7 @@ def _set_good(guess: Guess, quality: Found, *, is_good_mostly: bool) -> None:
         guess.set("good_quality", [f"{_GERMAN_GOOD}*"], "all others are bad")
     elif not is_good_mostly:
         usual = texts.most_common(1)[0][0]
-        guess.set("good_quality", [usual], f"the most common of {quality.examples(4)}; all others are bad")
+        guess.set("good_quality", [usual], f"the most common of {quality.listed(4)}; all others are bad")
         guess.doubts.append(
             f"is {usual!r} the good quality in {quality.text}? It is the most common. Else set input.good_quality"
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from stream_detector.discovery.document_stats import DocumentStats, PathStats, path_text
 from stream_detector.discovery.guessed import MOST
+from stream_detector.discovery.naming import listed
 
 Path = tuple[str, ...]
 Test = Callable[[PathStats], bool]
@@ -32,6 +33,10 @@ class Found:
     def examples(self, most: int = 3) -> str:
         """Return some of the values, for a sentence."""
         return ", ".join(list(self.values.distinct)[:most])
+
+    def listed(self, most: int) -> str:
+        """Return some of the values, and how many more there are."""
+        return listed(self.values.distinct, most)
 
 
 def fitting(scope: Scope, pattern: re.Pattern[str], test: Test) -> list[Found]:

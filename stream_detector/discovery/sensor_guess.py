@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from stream_detector.discovery.document_stats import PathStats
 from stream_detector.discovery.guessed import Guess
 from stream_detector.discovery.levels import Levels
+from stream_detector.discovery.naming import listed
 from stream_detector.discovery.pair_paths import is_of_machine
 from stream_detector.discovery.scopes import Found, are_texts, find, fitting, repeats
-from stream_detector.discovery.usual_names import ID, MACHINE, MEASURED_IN, NAME, SENSOR
+from stream_detector.discovery.usual_names import ID, MACHINE, MAY_BE_UNIT, MEASURED_IN, NAME, SENSOR
 from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.times import text_time
 from stream_detector.readings import Record
@@ -37,32 +38,47 @@ def set_sensor(guess: Guess, levels: Levels, records: Sequence[Record], time: st
 
 def named_sensor(levels: Levels, time: str | None) -> Found | None:
     """Return the field that names the sensor by its own name, or by that of the object around it; None: there is none."""
-    named = [one for scope in levels.scopes for one in fitting(scope, SENSOR, _may_name) if one.text != time]
-    inner = [one for scope in levels.scopes for one in fitting(scope, ID, _may_name) if is_of_machine(one.path)]
+    named = [one for scope in levels.scopes for one in fitting(scope, SENSOR, repeats) if one.text != time]
+    named = [one for one in named if not (MAY_BE_UNIT.fullmatch(one.path[-1]) and _are_units(one.values))]
+    inner = [one for scope in levels.scopes for one in fitting(scope, ID, repeats) if is_of_machine(one.path)]
     return min([*named, *inner], key=_order, default=None)
 
 
 def _set_by_values(guess: Guess, levels: Levels, keys: set[bytes], time: str | None) -> None:
     """Set the one text whose values repeat, or the topic, with the doubt."""
-    others = [
-        one
-        for scope in levels.scopes
-        for one in fitting(scope, _ANYTHING, _may_name_several)
-        if one.text != time and one.values.times == 0
-    ]
+    others = _repeating(levels, time)
     if len(others) == 1:
         (other,) = others
         guess.set("sensor", other.text, f"no name says sensor, but its {len(other.values.distinct)} texts repeat")
-        guess.doubts.append(f"is the sensor in {other.text} ({other.examples()})? Else set input.sensor")
+        guess.doubts.append(f"is the sensor in {other.text} ({other.listed(3)})? Else set input.sensor")
         return
     guess.set("sensor", "$topic", "no field and no key seems to name a sensor, so the whole topic is one sensor")
     if hint := _in_keys(keys):
         guess.doubts.append(hint)
     elif others:
-        listed = "; ".join(f"{one.text} ({one.examples()})" for one in others[:_MOST_NAMED])
-        guess.doubts.append(f"which field names the sensor? These have texts that repeat: {listed}. Set input.sensor")
+        guess.doubts.append(f"which field names the sensor? These have texts that repeat: {_named(others)}. Set input.sensor")
     else:
         guess.doubts.append("which field names the sensor? Set input.sensor if the topic has more than one")
+
+
+def say_others(guess: Guess, levels: Levels, time: str | None) -> None:
+    """Name the fields with texts that repeat and of which nothing was made: one may be the machine."""
+    taken = {value for value in guess.settings.values() if isinstance(value, str)}
+    if others := [one for one in _repeating(levels, time) if one.text not in taken]:
+        guess.others = f"fields with texts that repeat, of which no setting was made: {_named(others)}"
+
+
+def _repeating(levels: Levels, time: str | None) -> list[Found]:
+    return [
+        one
+        for scope in levels.scopes
+        for one in fitting(scope, _ANYTHING, _may_name_several)
+        if one.text != time and one.values.times == 0
+    ]
+
+
+def _named(fields: Sequence[Found]) -> str:
+    return listed([f"{one.text} ({one.listed(3)})" for one in fields], _MOST_NAMED)
 
 
 def _in_keys(keys: set[bytes]) -> str:
@@ -89,13 +105,13 @@ def _is_time(text: str) -> bool:
     return True
 
 
-def _may_name(one: PathStats) -> bool:
-    return repeats(one) and not all(MEASURED_IN.fullmatch(text) for text in one.distinct)
+def _are_units(one: PathStats) -> bool:
+    return all(MEASURED_IN.fullmatch(text) for text in one.distinct)
 
 
 def _may_name_several(one: PathStats) -> bool:
     is_short = all(len(text) <= _LONGEST_NAME and not text.startswith(("{", "[")) for text in one.distinct)
-    return are_texts(one) and _may_name(one) and len(one.distinct) > 1 and is_short
+    return are_texts(one) and repeats(one) and not _are_units(one) and len(one.distinct) > 1 and is_short
 
 
 def _order(one: Found) -> tuple[bool, bool, int]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from stream_detector.discovery.document_stats import DocumentStats, path_text
+from stream_detector.discovery.naming import listed
 from stream_detector.discovery.scopes import are_texts
 from stream_detector.values import has_doubtful_comma
 
@@ -24,7 +25,7 @@ def text_hints(stats: DocumentStats) -> list[str]:
         if cure and one.times == 0:
             fields.setdefault(cure, []).append(path_text(path))
             examples.setdefault(cure, texts[0][:_SHOWN])
-    return [f"{', '.join(names[:_MOST_NAMED])}: {cure.format(repr(examples[cure]))}" for cure, names in fields.items()]
+    return [f"{listed(names, _MOST_NAMED)}: {cure.format(repr(examples[cure]))}" for cure, names in fields.items()]
 
 
 def _is_json(text: str) -> bool:

@@ -35,8 +35,14 @@ BOUND = re.compile(r"(soll|min|max|low|high|limit|target|setpoint|grenz|decimals
 #: Names of qualities without doubt, and those that may mean something else.
 SURE_QUALITY = re.compile(r"(opc[ _-]?)?(quality|güte|guete|qualität|qualitaet)([ _-]?code)?", re.IGNORECASE)
 QUALITY = re.compile(f"({SURE_QUALITY.pattern})|q|status([ _-]?code)?|(is[ _-]?)?good", re.IGNORECASE)
-#: Units of measurement, which a field called unit may hold.
-MEASURED_IN = re.compile(r"[°%µ].*|.*/.*|[kMm]?(bar|Pa|W|V|A|Hz|m|g|s|Ohm|J|l)|C|F|K|min|h|rpm|psi|kWh", re.IGNORECASE)
+#: A name of a machine, or of a unit of measurement.
+MAY_BE_UNIT = re.compile(f"unit{_END}", re.IGNORECASE)
+#: Units of measurement. Those with a slash are by a time, or of known parts: brewery/p3 is a machine.
+_QUANTITY = "[°µ]?[kMmµncd]?(bar|Pa|Wh?|VA?|A|Hz|m|g|t|s|Ohm|J|l|mol|N|Nm|rad|°?C|F|K|min|h|ft|in|lb|gal)[23²³]?"
+MEASURED_IN = re.compile(
+    rf"[°%µ].*|{_QUANTITY}|rpm|psi|kWh|([^\W\d]{{1,8}}[23²³]?|[1%])/(s|sec|min|h|hr|d|day|s[2²])|({_QUANTITY}|1)/\(?({_QUANTITY}\)?){{1,3}}",
+    re.IGNORECASE,
+)
 #: Names of what numbers messages without doubt, and those that may count something else.
 NUMBERS_MESSAGES = re.compile(
     r"seq(uence)?([ _-]?(no|nr|num|number|id))?|(msg|message|record|packet|telegramm?|paket|nachrichten)[ _-]?"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from stream_detector.discovery.document_stats import DocumentStats, path_text
 from stream_detector.discovery.guessed import MOST, Guess
+from stream_detector.discovery.naming import listed
 from stream_detector.discovery.scopes import Path, are_numbers
 from stream_detector.discovery.text_hints import text_hints
 
@@ -27,16 +28,16 @@ def set_values(guess: Guess, stats: DocumentStats, time: str | None) -> None:
     if not numeric and _set_arrays(guess, stats):
         return
     if not numeric:
-        names = ", ".join(path_text(path) for path in [*stats.paths, *stats.arrays][:8])
+        names = listed([path_text(path) for path in [*stats.paths, *stats.arrays]], 8)
         msg = ". ".join([f"no field of the records has {what}; found {names}{_lists(stats)}", *hints])
         raise ValueError(msg)
     guess.doubts += [f"{hint}; until then it is left out" for hint in hints]
     parents = Counter(path[:-1] for path in numeric)
     parent, count = parents.most_common(1)[0]
     if parent and count >= MOST * len(numeric):
-        guess.set("values", path_text(parent), f"{count} fields with numbers: {', '.join(p[-1] for p in numeric[:5])}")
+        guess.set("values", path_text(parent), f"{count} fields with numbers: {listed([p[-1] for p in numeric], 5)}")
     else:
-        guess.set("values", ".", f"the fields with numbers are those of the record: {', '.join(map(path_text, numeric[:5]))}")
+        guess.set("values", ".", f"the fields with numbers are those of the record: {listed(list(map(path_text, numeric)), 5)}")
     _say_alike(guess, numeric)
 
 
@@ -52,7 +53,7 @@ def _say_alike(guess: Guess, numeric: Sequence[Path]) -> None:
     for (path, _), objects in beside.items():
         if len(objects) > 1:
             guess.doubts.append(
-                f"{path_text(path) or 'the record'} has an object for each of {', '.join(objects[:_MOST_NAMED])}: if these are "
+                f"{path_text(path) or 'the record'} has an object for each of {listed(objects, _MOST_NAMED)}: if these are "
                 "machines, they count as one sensor with the features of all, because no setting takes the name of a field "
                 "for the sensor. To watch them one by one, have the sender write a list of machines, each with its name in a "
                 "field"

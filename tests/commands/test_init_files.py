@@ -192,3 +192,19 @@ def test_a_settings_file_in_another_folder_and_the_commands_name_the_same_model(
     assert train[-4:] == ["--config", "plant 1/detector.toml", "--output", "plant 1/model"]
     assert score[:3] == ["score", "--model", "plant 1/model"]
     assert load_settings(tmp_path / "plant 1" / "detector.toml").model.directory == tmp_path / "plant 1" / "model"
+
+
+def test_an_option_of_files_beside_a_topic_is_refused_with_what_to_do_instead() -> None:
+    topic = ("init", "--brokers", "kafka:9092", "--topic", "plant")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "stream_detector", *topic, "--sensor-column", "asset", "--every", "10s"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "--sensor-column, --every: of files only, and not used with --topic" in done.stderr
+    assert "input.sensor is where the machine is" in done.stderr

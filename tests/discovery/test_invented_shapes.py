@@ -228,7 +228,7 @@ def doubts() -> Iterator[tuple[str, Callable[[], list[Foreign]], str]]:
     yield (
         "machines that are names of fields",
         whole(lambda t, all_: {"ts": t, "machines": all_}),
-        "machines has an object for each of press-1, press-2, press-3, press-4, press-5: if these are machines",
+        "machines has an object for each of press-1, press-2, press-3, press-4, press-5 and 1 more: if these are machines",
     )
     yield (
         "a sensor by no usual name",
