@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stream_detector.detection.unsaved import Unsaved
+
 #: Of so many sensors of a partition deaths are kept; beyond, the oldest is forgotten.
 _MOST_SENSORS = 100_000
 #: Before the sensor in the names of what the store keeps.
@@ -30,8 +32,7 @@ class Deaths:
 
     def __init__(self) -> None:
         self._dead: dict[int, dict[str, Dead]] = {}
-        self._unsaved: dict[int, dict[str, bytes]] = {}
-        self._sent: dict[int, dict[str, bytes]] = {}
+        self._unsaved = Unsaved()
 
     def __bool__(self) -> bool:
         return any(self._dead.values())
@@ -59,29 +60,23 @@ class Deaths:
         """Start with what the store keeps, or without it: where the sensors' state starts over, too."""
         stored = {name: content for name, content in kept.items() if name.startswith(_KEPT) and content}
         self._dead[partition] = {}
-        self._sent.pop(partition, None)
-        self._unsaved[partition] = dict.fromkeys(stored, b"") if starts_over else {}
+        self._unsaved.restart(partition, erased=stored if starts_over else ())
         if not starts_over:
             found = {name.removeprefix(_KEPT): _read(content) for name, content in stored.items()}
             self._dead[partition] = {sensor: dead for sensor, dead in found.items() if dead is not None}
 
     def forget(self, partition: int) -> None:
         """Drop a partition."""
-        for of in (self._dead, self._unsaved, self._sent):
-            of.pop(partition, None)
+        self._dead.pop(partition, None)
+        self._unsaved.forget(partition)
 
     def unsaved(self, partition: int, position: int) -> Mapping[str, bytes]:
-        """See ports.Keeper. What is in memory is as of the position."""
-        if position < 0:
-            return {}
-        self._sent[partition] = dict(self._unsaved.get(partition, {}))
-        return self._sent[partition]
+        """See ports.Keeper."""
+        return self._unsaved.send(partition, position)
 
     def saved(self, partition: int, position: int) -> None:
         """See ports.Keeper."""
-        sent = self._sent.pop(partition, {}) if position >= 0 else {}
-        left = self._unsaved.get(partition, {})
-        self._unsaved[partition] = {name: content for name, content in left.items() if sent.get(name) != content}
+        self._unsaved.saved(partition, position)
 
     def mark_lost(self, partition: int) -> None:
         """See ports.Keeper."""
@@ -91,7 +86,7 @@ class Deaths:
     def _change(self, partition: int, sensor: str) -> None:
         dead = self.of(partition).get(sensor)
         content = b"" if dead is None else f"{dead.offset} {dead.second} {dead.time_ms} {dead.kind}".encode()
-        self._unsaved.setdefault(partition, {})[_KEPT + sensor] = content
+        self._unsaved.change(partition, _KEPT + sensor, content)
 
 
 def _read(content: bytes) -> Dead | None:

@@ -13,6 +13,7 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
+from stream_detector.detection.unsaved import Unsaved
 from stream_detector.ingest.renamed import renamings
 from stream_detector.places import offsets_of, place_of
 from stream_detector.readings import Readings, Unknown
@@ -47,8 +48,7 @@ class NewNames:
         self._features = tuple(features)
         self._is_alike = lru_cache(_MOST_JUDGED)(self._judge)
         self._names: dict[int, dict[str, _Names]] = {}
-        self._unsaved: dict[int, dict[str, bytes]] = {}
-        self._sent: dict[int, dict[str, bytes]] = {}
+        self._unsaved = Unsaved()
 
     def of(self, partition: int, sensor: str) -> _Names:
         """Return the new names of a sensor."""
@@ -82,28 +82,22 @@ class NewNames:
         """Start with what the store keeps, or without it: where the sensors' state starts over, too."""
         stored = {name: content for name, content in kept.items() if name.startswith(_KEPT) and content}
         self._names[partition] = {}
-        self._sent.pop(partition, None)
-        self._unsaved[partition] = dict.fromkeys(stored, b"") if starts_over else {}
+        self._unsaved.restart(partition, erased=stored if starts_over else ())
         if not starts_over:
             self._names[partition] = {name.removeprefix(_KEPT): _read(content) for name, content in stored.items()}
 
     def forget(self, partition: int) -> None:
         """Drop a partition."""
-        for of in (self._names, self._unsaved, self._sent):
-            of.pop(partition, None)
+        self._names.pop(partition, None)
+        self._unsaved.forget(partition)
 
     def unsaved(self, partition: int, position: int) -> Mapping[str, bytes]:
-        """See ports.Keeper. What is in memory is as of the position."""
-        if position < 0:
-            return {}
-        self._sent[partition] = dict(self._unsaved.get(partition, {}))
-        return self._sent[partition]
+        """See ports.Keeper."""
+        return self._unsaved.send(partition, position)
 
     def saved(self, partition: int, position: int) -> None:
         """See ports.Keeper."""
-        sent = self._sent.pop(partition, {}) if position >= 0 else {}
-        left = self._unsaved.get(partition, {})
-        self._unsaved[partition] = {name: content for name, content in left.items() if sent.get(name) != content}
+        self._unsaved.saved(partition, position)
 
     def mark_lost(self, partition: int) -> None:
         """See ports.Keeper."""
@@ -116,7 +110,7 @@ class NewNames:
 
     def _change(self, partition: int, sensor: str) -> None:
         names = [(one.name, one.offset, one.time_ms) for one in self.of(partition, sensor)]
-        self._unsaved.setdefault(partition, {})[_KEPT + sensor] = msgspec.json.encode(names)
+        self._unsaved.change(partition, _KEPT + sensor, msgspec.json.encode(names))
 
 
 def _read(content: bytes) -> _Names:

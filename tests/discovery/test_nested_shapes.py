@@ -105,7 +105,7 @@ def above(seq: int, machine: int, channel: str, time: str, value: float) -> obje
         (above, {"sensor": "head.source.asset", "time": "time", "feature": "head.source.signal", "value": "value"}),
     ],
 )
-def test_a_value_deeper_than_its_name_or_in_another_object_is_a_metric(make: Any, expected: dict[str, str]) -> None:  # noqa: ANN401
+def test_a_value_deeper_than_its_name_or_in_another_object_is_a_metric(make: Any, expected: dict[str, str]) -> None:  # noqa: ANN401 - a maker
     records = one_by_one(make)
 
     guess, profile, _ = understand(records)

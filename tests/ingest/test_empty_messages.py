@@ -13,6 +13,7 @@ from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.ingest.mapping import MappedShape, RecordMapping
 from stream_detector.ingest.payload import JsonPayload
 from stream_detector.ingest.quality import Quality
+from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.ingest.shaped_decoder import ShapedDecoder
 from stream_detector.rekey.rewriter import Rewriter, Targets
 from tests.ingest.records import LIMITS, WRITTEN_MS, document, record
@@ -25,8 +26,8 @@ def message(tag: str, **data: object) -> bytes:
     return json.dumps({"ts": WRITTEN_MS, "asset": "p3", "meta": {"tag": tag}, "data": data}).encode()
 
 
-def tags(limits: object = ASSEMBLING) -> ShapedDecoder:
-    return ShapedDecoder(("a", "b"), limits, InputReader(MappedShape(TAGS, JsonPayload())))  # type: ignore[arg-type]
+def tags(limits: InputLimits = ASSEMBLING) -> ShapedDecoder:
+    return ShapedDecoder(("a", "b"), limits, InputReader(MappedShape(TAGS, JsonPayload())))
 
 
 @pytest.mark.parametrize("decoder", [JsonDecoder(("a", "b"), ASSEMBLING), ShapedDecoder(("a", "b"), ASSEMBLING, InputReader())])

@@ -61,7 +61,7 @@ class Named(Protocol):
     @property
     def types(self) -> Mapping[str, int]: ...  # noqa: D102 - by name
     @property
-    def layouts(self) -> Layouts: ...  # noqa: D102
+    def layouts(self) -> Layouts: ...  # noqa: D102 - its type says it
 
 
 class LayoutReader:

@@ -140,7 +140,7 @@ def test_check_says_which_right_is_lacking_and_writes_nothing(valkey: Valkey) ->
 def test_a_user_whose_name_is_like_what_the_server_says_of_keys_lacks_what_it_lacks(valkey: Valkey) -> None:
     """The server says: User data-access has no permissions to run the 'scan' command."""
     with closing(valkey.client()) as client:
-        client.execute_command("ACL", "SETUSER", "data-access", "on", ">secret", *without(SINGLE, "+scan"))  # type: ignore[no-untyped-call]
+        client.execute_command("ACL", "SETUSER", "data-access", "on", ">secret", *without(SINGLE, "+scan"))  # type: ignore[no-untyped-call]  # redis-py
     url = f"redis://data-access:secret@127.0.0.1:{valkey.port}/0"
 
     facts = examine_store(RedisSettings(url=SecretStr(url)), "group", "readings")
