@@ -13,7 +13,7 @@ class Unsaved:
         self._sent: dict[int, dict[str, bytes]] = {}
 
     def restart(self, partition: int, erased: Iterable[str]) -> None:
-        """Start a partition anew, with nothing that the store lacks but that these names are to be erased."""
+        """Start a partition again, with nothing that the store lacks but that these names are to be erased."""
         self._sent.pop(partition, None)
         self._changed[partition] = dict.fromkeys(erased, b"")
 
