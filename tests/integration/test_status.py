@@ -130,21 +130,26 @@ def watch_live(environ: Mapping[str, str]) -> tuple[str, float]:
     command = [sys.executable, "-m", "stream_detector", "status", "--every", "0.5"]
     process = subprocess.Popen(command, env=dict(environ), stdin=terminal, stdout=terminal, stderr=terminal)
     os.close(terminal)
-    output, deadline = b"", time.monotonic() + SECONDS
-    while READY.encode() not in output:
-        assert time.monotonic() < deadline, output.decode("utf-8", "replace")
-        if select.select([main], [], [], 0.2)[0]:
-            output += os.read(main, 65_536)
-    began = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    while process.poll() is None:
-        assert time.monotonic() < deadline
-        if select.select([main], [], [], 0.05)[0]:
-            try:
+    output = b""
+    try:
+        deadline = time.monotonic() + SECONDS
+        while READY.encode() not in output:
+            assert time.monotonic() < deadline, output.decode("utf-8", "replace")
+            if select.select([main], [], [], 0.2)[0]:
                 output += os.read(main, 65_536)
-            except OSError:  # the other side is closed
-                break
-    assert process.wait(SECONDS) == 130
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        while process.poll() is None:
+            assert time.monotonic() < began + SECONDS, output.decode("utf-8", "replace")[-2_000:]
+            if select.select([main], [], [], 0.05)[0]:
+                try:
+                    output += os.read(main, 65_536)
+                except OSError:  # the other side is closed
+                    break
+        assert process.wait(SECONDS) == 130
+    finally:
+        process.kill()
+        process.wait()
     os.close(main)
     return output.decode("utf-8", "replace"), time.monotonic() - began
 
