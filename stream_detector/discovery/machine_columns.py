@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from stream_detector.discovery.naming import listed
+
 _SIGNS = "./:|\\_- "
 #: This share of the columns must fit, and this share of the pairs of machine and feature must be there.
 _FITTING, _GRID = 0.8, 0.8
@@ -25,10 +27,7 @@ class MachineColumns:
 
     def says(self) -> str:
         """Return what the names show."""
-        machines, features = (
-            ", ".join(some[:3]) + (", ..." if len(some) > 3 else "") for some in (self.machines, self.features)
-        )
-        return f"nearly each of {machines} has nearly each of {features}"
+        return f"nearly each of {listed(self.machines, 3)} has nearly each of {listed(self.features, 3)}"
 
 
 def machine_columns(names: Sequence[str]) -> MachineColumns | None:

@@ -92,7 +92,7 @@ def renamed_cut(name: str, places: Places, chance: Random, count: int, address: 
 
 
 def renamed_flushed(name: str, places: Places, count: int, flush: Callable[[], None]) -> RoundResult:
-    """Erase the store, which the replicas write anew from memory, and kill all processes, in turn, while tags are renamed."""
+    """Erase the store, which the replicas then fill from memory, and kill all processes, in turn, while tags are renamed."""
     fault = "Redis: FLUSHALL, and then kill -9, while tags are renamed"
     return _with_kills(name, places, count, (fault, flush))
 
