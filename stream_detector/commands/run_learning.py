@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 #: How often the topic, and the model's directory, are looked at.
 LOOK_SECONDS = 5.0
 _STOP_SECONDS = 15.0
+#: Wait after the first training that failed; twice as long after each further one, at most as after one that was rejected.
+_FAILED_SECONDS = 60.0
 #: Fewest records that a training is cut down to.
 _FEWEST_RECORDS = 10_000
 
@@ -46,7 +48,7 @@ class Learner:
         )
         self._most_records = settings.learning.most_records
         self._span_ms = round(settings.learning.span_hours * 3_600_000)
-        self._retry_at, self._why, self._since_s = -math.inf, "", time.time()
+        self._retry_at, self._why, self._failures, self._since_s = -math.inf, "", 0, time.time()
         self._reader: KafkaReader | None = None
         self._count: TopicCount | None = None
         self._request: Callable[[], None] | None = None
@@ -186,11 +188,14 @@ class Learner:
         if ended.failure is not None:
             if ended.needs_less:
                 self._most_records = max(_FEWEST_RECORDS, self._most_records // 2)
-            self._fail("failed", f"the training failed: {ended.failure}")
+            self._failures += 1
+            self._fail("failed", f"the training failed: {ended.failure}", _FAILED_SECONDS * 2.0 ** (self._failures - 1))
             return
+        self._failures = 0
         self._place.keep_report("\n".join(ended.report))
+        by_chance = not self._settings.model.refuse_unpromoted
         try:
-            promotion_warning(load_artifact(self._place.candidate).report, refuse=True)
+            doubt = promotion_warning(load_artifact(self._place.candidate).report, refuse=True, but_by_chance=by_chance)
         except ModelError as error:
             where = self._place.reject()
             self._log_training("rejected", ended, where)
@@ -198,30 +203,33 @@ class Learner:
             return
         self._place.promote()
         self._status.attempted("promoted")
-        self._log_training("promoted", ended, self._settings.model.directory)
+        self._log_training("promoted", ended, self._settings.model.directory, doubt)
         logger.info("learning: there is a model in %s; the service takes it over", self._settings.model.directory)
 
-    def _log_training(self, outcome: str, ended: Ended, directory: Path) -> None:
-        """Log what the training said, in one record."""
+    def _log_training(self, outcome: str, ended: Ended, directory: Path, doubt: str | None = None) -> None:
+        """Log what the training said, in one record; `doubt` is why a model was hardly good enough."""
         more = copyable(f"stream-detector train --from-topic --output {self._settings.model.directory}", self._options)
         lines = [
             f"training: {outcome}",
             *ended.summary,
+            *([f"taken all the same, for there is no other: {doubt}"] if doubt else []),
             f"the whole report: {directory / TRAINING_TEXT}; with more of the topic: {more}",
         ]
         logger.info("%s", "\n  ".join(lines), extra={"outcome": outcome})
 
-    def _fail(self, outcome: str, why: str) -> None:
+    def _fail(self, outcome: str, why: str, wait_seconds: float = math.inf) -> None:
         self._status.attempted(outcome)
-        wait = _minutes(self._settings.learning.retry_seconds)
-        logger.warning("learning: %s. The next attempt, with the readings until then, is in %s", why, wait)
-        self._put_off(why)
+        wait_seconds = self._put_off(why, wait_seconds)
+        left = _minutes(wait_seconds)
+        logger.warning("learning: %s. The next attempt, with the readings until then, is in %s", why, left)
         now = time.time()
-        self._place.put_off(PutOff(now, now + self._settings.learning.retry_seconds, why, self._most_records))
+        self._place.put_off(PutOff(now, now + wait_seconds, why, self._most_records))
 
-    def _put_off(self, why: str) -> None:
-        self._why = why
-        self._retry_at = time.monotonic() + self._settings.learning.retry_seconds
+    def _put_off(self, why: str, wait_seconds: float = math.inf) -> float:
+        """Try again after so long, at most after the setting; return after how long."""
+        wait_seconds = min(wait_seconds, self._settings.learning.retry_seconds)
+        self._why, self._retry_at = why, time.monotonic() + wait_seconds
+        return wait_seconds
 
     def _forget(self) -> None:
         """Close the reader; the next look counts from the beginning."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,13 +11,16 @@ from stream_detector.gate.baseline_comparison import BASELINE, MODEL
 
 #: Keys in report.json of a model directory: the gate's result, the verdict, and in it what features that are missing do.
 REPORT_KEY, VERDICT_KEY, MISSING_KEY = "gate", "verdict", "missing_features"
+#: A loss of fewer standard errors than this may be chance.
+BY_CHANCE = 2.0
 
 
-def promotion_warning(report: Mapping[str, Any], refuse: bool) -> str | None:
+def promotion_warning(report: Mapping[str, Any], refuse: bool, *, but_by_chance: bool = False) -> str | None:
     """Return a warning if the model was not promoted, according to its training report; else None.
 
     Raises ModelError for a report that cannot be understood and, if `refuse`, for a model that lost to windowed PCA, or that
-    fails while features are missing. A model without a result is never refused.
+    fails while features are missing. With `but_by_chance`, a loss of less than BY_CHANCE standard errors is not refused.
+    A model without a result is never refused.
     """
     try:
         gate = report.get(REPORT_KEY) or {}
@@ -29,10 +33,13 @@ def promotion_warning(report: Mapping[str, Any], refuse: bool) -> str | None:
         if promoted is None:
             return "the model was not compared with windowed PCA: no faults could be injected into its held-back data"
         ours, theirs = (float(gate["overall"][name]["auc_pr"]) for name in (MODEL, BASELINE))
+        error = float(math.inf if gate["standard_error"] is None else gate["standard_error"])
     except (AttributeError, KeyError, TypeError, ValueError):
         msg = f"the gate's result in report.json ({REPORT_KEY}) cannot be understood; train the model again"
         raise ModelError(msg) from None
     lost = f"the model finds injected faults worse than windowed PCA (mean AUC-PR {ours:.3f} against {theirs:.3f})"
+    if but_by_chance and theirs - ours < BY_CHANCE * error:
+        return _warn_or_refuse(f"{lost}, which may be chance", refuse=False)
     return _warn_or_refuse(lost, refuse)
 
 

@@ -35,7 +35,7 @@ class LearningSettings(Group):
     )
     cores: Count | None = Field(None, description="Processors for the training. Unset: half of them, at least one.")
     train_seconds: Seconds = Field(3_600.0, description="A training is ended after this long.")
-    retry_seconds: Seconds = Field(1_800.0, description="Wait after a training that gave no model to use.")
+    retry_seconds: Seconds = Field(1_800.0, description="Wait after a refused model; the longest after a failed training.")
     steps: Count | None = Field(None, description="Gradient steps. Unset: as `train`, 250 to 1000 by the amount of data.")
 
     @field_validator("only_while")

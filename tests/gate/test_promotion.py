@@ -61,3 +61,22 @@ def test_a_model_without_a_result_is_warned_of_and_never_refused(report: dict[st
 
     assert warning is not None
     assert "not compared" in warning
+
+
+def hardly_lost(standard_error: float | None) -> dict[str, object]:
+    """A report of a model that lost by 0.5."""
+    return {REPORT_KEY: {**LOST.as_json(), "standard_error": standard_error}}
+
+
+@pytest.mark.parametrize("standard_error", [0.26, 1.0, None])
+def test_a_loss_that_may_be_chance_is_a_warning_where_there_is_no_other_model(standard_error: float | None) -> None:
+    warning = promotion_warning(hardly_lost(standard_error), refuse=True, but_by_chance=True)
+
+    assert warning is not None
+    assert "worse than windowed PCA (mean AUC-PR 0.500 against 1.000), which may be chance" in warning
+
+
+@pytest.mark.parametrize(("standard_error", "by_chance"), [(0.24, True), (0.0, True), (1.0, False)])
+def test_a_loss_beyond_chance_is_refused_and_any_loss_if_chance_does_not_count(standard_error: float, by_chance: bool) -> None:
+    with pytest.raises(ModelError, match=r"0\.500 against 1\.000"):
+        promotion_warning(hardly_lost(standard_error), refuse=True, but_by_chance=by_chance)

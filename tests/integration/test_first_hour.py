@@ -80,6 +80,14 @@ class Trial:
             for line in ('learning_attempts_total{outcome="promoted"} 1.0', "rules_only 0.0")
         )
 
+    def is_over(self, service: subprocess.Popen[bytes]) -> bool:
+        """Return whether there is a model, or the service has ended."""
+        return self.has_model() or service.poll() is not None
+
+    def log(self) -> str:
+        """Return what the service has printed."""
+        return self.output("run").read_text()
+
     def events(self) -> list[dict[str, Any]]:
         """Return all committed events."""
         return [json.loads(value) for value in self._values(f"{self.name}.alerts")]
@@ -147,15 +155,15 @@ def test_init_and_run_alone_lead_from_a_foreign_topic_to_a_true_alert(
     written = trial.seconds()
     service = trial.type("run", "--config", "detector.toml")
     try:
-        until(lambda: trial.has_model() or service.poll() is not None, ALERT_SECONDS)
-        assert service.poll() is None, trial.output("run").read_text()
+        until(lambda: trial.is_over(service), ALERT_SECONDS, trial.log)
+        assert service.poll() is None, trial.log()
         learned = trial.seconds()
         time.sleep(HEALTHY_SECONDS)
-        assert trial.events() == []
+        assert trial.events() == [], trial.log()
         check_looks(trial)
         broken = trial.seconds()
         feed.break_machine()
-        until(lambda: bool(trial.events()), ALERT_SECONDS)
+        until(lambda: bool(trial.events()), ALERT_SECONDS, trial.log)
         alerted = trial.seconds()
     finally:
         service.terminate()

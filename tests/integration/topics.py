@@ -204,9 +204,15 @@ def headers(record: Record) -> Mapping[str, bytes | None]:
     return dict(record.headers)
 
 
-def until(condition: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait for a condition; fail after a bound."""
+def _no_more() -> str:
+    return ""
+
+
+def until(
+    condition: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS, explain: Callable[[], str] = _no_more
+) -> None:
+    """Wait for a condition; fail after a bound, with what `explain` tells."""
     deadline = time.monotonic() + patience_seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
+        assert time.monotonic() < deadline, f"it did not come about in time\n{explain()}"
         time.sleep(0.05)
