@@ -22,8 +22,10 @@ from stream_detector.model.artifact import Artifact
 from stream_detector.model.compiled import as_window_errors, compile_explanations, compile_log_errors
 from stream_detector.model.members import restore_members
 from stream_detector.model.missing_features import Imputation
+from stream_detector.model.network_reading import NetworkReading
 from stream_detector.model.tiles import KERNEL_ROWS, Tiles, Tiling, compile_sizes, sample_windows
 from stream_detector.model_store.model_directory import load_artifact
+from stream_detector.model_store.validation import AUTOENCODER
 from stream_detector.readings import Float32Array
 from stream_detector.state.running_scale import Scales
 
@@ -65,6 +67,8 @@ class KerasScorer:
         log_errors = partial(compile_log_errors, members, normalization=normalization)
         # Few windows of a batch are explained, while the next batch is scored: the smallest tiles, in the calling thread.
         self._explained = Tiles(*shape, KERNEL_ROWS, imputation)
+        #: Shows what the network reads; None if it is no member of the model.
+        self.network = NetworkReading(members.autoencoder, imputation) if AUTOENCODER in self.spec.members else None
         self._explain = compile_explanations(members, self._explained, normalization)
         try:
             sizes = compile_sizes(Tiles(*shape, tile_rows, imputation), log_errors)

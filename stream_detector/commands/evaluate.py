@@ -125,9 +125,11 @@ def main(arguments: argparse.Namespace) -> int:
     about = _about(arguments, scorer, settings, truth, (min(quiet_seconds), max(quiet_seconds)))
     evaluation = build_report(about, scorecards)
     of_full_windows = np.where(scored.is_partial, np.nan, scored.score)
-    evaluation["explanations"] = check_explanations(
-        scorer, scorer.calibration, dataset, of_full_windows, window_length=scorer.spec.window_length, seed=arguments.seed
+    length, network = scorer.spec.window_length, scorer.network
+    checks = check_explanations(
+        scorer, scorer.calibration, dataset, of_full_windows, window_length=length, seed=arguments.seed, network=network
     )
+    evaluation |= {"explanations": checks.explanations, "attention": checks.attention}
     evaluation["verdict"] = verdict_lines(evaluation)
     _write(arguments.output, evaluation, _plots(scorecards, arguments.pictures, scorer, config))
     _print(evaluation, arguments.output)
@@ -226,6 +228,7 @@ def _print(evaluation: dict[str, Any], directory: Path) -> None:
     """Print the figures that matter, what they mean in words, and the caveats."""
     from rich.console import Console
 
+    from stream_detector.evaluation.attention_words import attention_lines
     from stream_detector.evaluation.report_tables import explanation_lines
     from stream_detector.evaluation.verdict import terminal_table
 
@@ -233,6 +236,7 @@ def _print(evaluation: dict[str, Any], directory: Path) -> None:
     for line in terminal_table(evaluation):
         console.print(line, soft_wrap=True)
     notes = [f"note: {note}" for note in evaluation["notes"]]
-    for paragraph in ("", *evaluation["verdict"], "", *explanation_lines(evaluation), *notes):
+    explained = [*explanation_lines(evaluation), *attention_lines(evaluation)]
+    for paragraph in ("", *evaluation["verdict"], "", *explained, *notes):
         console.print(textwrap.fill(paragraph, WIDTH, break_long_words=False, break_on_hyphens=False), soft_wrap=True)
     console.print(f"report: {directory / PAGE}, {directory / REPORT}", soft_wrap=True)

@@ -1,6 +1,6 @@
 """Checks a model's explanations on the highest-scoring windows of an evaluation.
 
-This module chooses the windows and adapts the model to a CellScorer; faithfulness.py measures.
+This module chooses the windows and adapts the model to a CellScorer; faithfulness.py and attention_check.py measure.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.explanation import Explanation, explain
 from stream_detector.detection.scorer import Scorer
+from stream_detector.evaluation.attention_check import AttentionCheck, Expecter, check_attention
 from stream_detector.evaluation.faithfulness import Comparison, faithfulness
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
 from stream_detector.state.lost_readings import timed
@@ -46,18 +47,31 @@ class FixedScorer:
         return np.where(cells, self.expected, windows)
 
 
+@dataclass(frozen=True, slots=True)
+class ExplanationChecks:
+    """What was measured of the explanations, as JSON-like data."""
+
+    explanations: dict[str, Any] | None = None  # of each kind, how far the score falls; None: there is no window
+    attention: dict[str, Any] | None = None  # how far the expectation moves; None: there is no window, or no network
+
+
 def check_explanations(
-    scorer: Scorer, calibration: Calibration, dataset: Dataset, scores: Float64Array, *, window_length: int, seed: int
-) -> dict[str, Any] | None:
+    scorer: Scorer,
+    calibration: Calibration,
+    dataset: Dataset,
+    scores: Float64Array,
+    *,
+    window_length: int,
+    seed: int,
+    network: Expecter | None = None,
+) -> ExplanationChecks:
     """Measure faithfulness on the windows with the highest scores [N] of a dataset, of sensors known to the model.
 
-    The scores are NaN where a window is not full.
-
-    Returns JSON-like data; None if there is no such window.
+    The scores are NaN where a window is not full. Without a `network`, attention is not checked by what that expects.
     """
     ends = _most_surprising(calibration, dataset, scores, window_length)
     if not len(ends):
-        return None
+        return ExplanationChecks()
     table = calibration.sensors
     rows = table.find([dataset.sensors[code] for code in dataset.codes[ends].tolist()])
     windows = np.stack([_window(dataset, int(end), window_length) for end in ends])
@@ -70,7 +84,11 @@ def check_explanations(
         explain(one, surprises) for one, surprises in zip(errors, fixed.surprises(windows), strict=True)
     ]
     found = faithfulness(fixed, windows, explanations, random=np.random.default_rng(seed))
-    return {"shares": _as_json(found.cells), "step_shares": _as_json(found.steps), "attention": _as_json(found.attention)}
+    by_kind = {"shares": _as_json(found.cells), "step_shares": _as_json(found.steps), "attention": _as_json(found.attention)}
+    if network is None:
+        return ExplanationChecks(by_kind)
+    attention, random = np.stack([one.attention for one in errors]), np.random.default_rng(seed)
+    return ExplanationChecks(by_kind, _as_json(check_attention(network, windows, scales, attention, random=random)))
 
 
 def _most_surprising(calibration: Calibration, dataset: Dataset, scores: Float64Array, window_length: int) -> Int64Array:
@@ -96,5 +114,5 @@ def _window(dataset: Dataset, end: int, window_length: int) -> Float32Array:
     return np.asarray(timed(rows[np.newaxis], dataset.times_ms[of_sensor][np.newaxis])[0])
 
 
-def _as_json(comparison: Comparison | None) -> dict[str, Any] | None:
+def _as_json(comparison: Comparison | AttentionCheck | None) -> dict[str, Any] | None:
     return None if comparison is None else {**asdict(comparison), "ratio": comparison.ratio()}

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from stream_detector.evaluation.attention_words import attention_lines
 from stream_detector.evaluation.figure_marks import wins, with_arrows
 from stream_detector.evaluation.report_tables import SUMMARY_HEADER, explanation_lines, sensor_header, sensor_rows, summary_rows
 from stream_detector.evaluation.verdict import verdict_lines
@@ -91,7 +92,7 @@ def to_html(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
         _table(with_arrows(SUMMARY_HEADER), summary_rows(report), "summary", wins(report)),
         f"<p>{escape(_HOW_TO_READ)}</p>",
         _list(report["notes"]),
-        _list(explanation_lines(report)),
+        _list([*explanation_lines(report), *attention_lines(report)]),
         "<h2>What the figures mean</h2>",
         "<dl>" + "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in _GUIDE) + "</dl>",
         "<h2>Sensors</h2>",

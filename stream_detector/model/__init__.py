@@ -9,6 +9,7 @@ To change the network, open network.py (layers and loss) and its mirror for serv
         network            its layers and loss; attention is its attention layer
         xla_forward        the same forward pass, faster
         static_covariates  its inputs about the sensor, apart from the window
+    network_reading        what the network expects without some steps, to check its attention
     input_scaling          raw values to scaled values
     error_normalization    errors per feature to one log error per member
     compiled               compiled functions for the errors and explanations of windows

@@ -42,8 +42,11 @@ class MaskedAutoencoder:
     scored: BoolArray  # [F]
     hidden_rows: int  # H <= R
 
-    def expect(self, windows: Windows) -> tuple[Tensor, Tensor, Tensor]:
-        """Return centre and spread [N, H, F] of the newest H rows, and the attention weights [N, T]."""
+    def expect(self, windows: Windows, without: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return centre and spread [N, H, F] of the newest H rows, and the attention weights [N, T].
+
+        The steps where `without` [N, T] is 1 are hidden as well, all features of them; they must carry other steps' values.
+        """
         scaled = windows.scaled
         steps, features = scaled.shape[1:]
         shown = np.ones((steps, features), np.float32)
@@ -54,6 +57,9 @@ class MaskedAutoencoder:
         observed = ops.max(windows.present, axis=-1)
         # What lies on a line is read like what was measured, of features that have a value.
         on_line = (1.0 - observed[:, :, np.newaxis]) * ops.max(windows.present, axis=1, keepdims=True)
-        head, attention = self.forward(carried, (windows.present + on_line) * shown, observed, covariates)
+        visible = (windows.present + on_line) * shown
+        if without is not None:
+            observed, visible = observed * (1.0 - without), visible * (1.0 - without[:, :, np.newaxis])
+        head, attention = self.forward(carried, visible, observed, covariates)
         newest = head[:, -self.hidden_rows :]
         return newest[:, :, :features], newest[:, :, features:], attention

@@ -15,6 +15,7 @@ import pytest
 from stream_detector.cli import main
 from stream_detector.evaluation.baselines import BASELINES
 from stream_detector.evaluation.scorecard import PRODUCT
+from stream_detector.model_store.validation import AUTOENCODER
 from tests.fixtures_model import FEATURES, tiny_values
 
 START = 1_767_300_000
@@ -73,6 +74,10 @@ def test_a_fault_is_found_and_the_report_has_all_detectors_and_sensors(
     assert "rows were not scored" not in told
     assert "Better than simple detectors?" in told
     assert report["verdict"][1].startswith("Too many false alarms?")
+    if AUTOENCODER in report["model"]["members"]:
+        assert report["attention"]["windows"] == report["explanations"]["attention"]["windows"]
+        assert "Does attention show what the network reads?" in told
+        assert "Does attention show what the network reads?" in (tmp_path / "report" / "report.html").read_text()
 
 
 def test_its_scores_and_alarms_are_those_of_score(evaluate: Evaluate, tiny_model_directory: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from stream_detector.detection.calibration import Calibration, Tails
 from stream_detector.detection.scorer import WindowErrors
-from stream_detector.evaluation.explanation_check import MOST_WINDOWS, check_explanations
+from stream_detector.evaluation.explanation_check import MOST_WINDOWS, ExplanationChecks, check_explanations
 from stream_detector.readings import Float32Array
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.running_scale import Scales
@@ -87,9 +87,11 @@ def test_the_shares_win_over_chance_where_they_are_right() -> None:
     data = dataset(1, 40)
     scores = np.arange(40.0)
 
-    found = check_explanations(NewestRow(), calibration("s0"), data, scores, window_length=LENGTH, seed=0)
+    checks = check_explanations(NewestRow(), calibration("s0"), data, scores, window_length=LENGTH, seed=0)
 
+    found = checks.explanations
     assert found is not None
+    assert checks.attention is None
     # One of eight cells is replaced: the 9 of the newest row, of a surprise of 10.
     assert found["shares"]["blamed_fall"] == pytest.approx(9.0)
     assert found["shares"]["random_fall"] < 5.0
@@ -115,10 +117,12 @@ def test_sensors_that_the_model_does_not_know_are_left_out_and_no_more_windows_t
     check_explanations(scorer, calibration("s1"), data, scores, window_length=LENGTH, seed=0)
 
     assert len(scorer.explained[0]) == MOST_WINDOWS
-    assert check_explanations(scorer, calibration(), data, scores, window_length=LENGTH, seed=0) is None
+    assert check_explanations(scorer, calibration(), data, scores, window_length=LENGTH, seed=0) == ExplanationChecks()
 
 
 def test_without_scores_nothing_is_judged() -> None:
     data = dataset(1, 8)
 
-    assert check_explanations(NewestRow(), calibration("s0"), data, np.full(8, np.nan), window_length=LENGTH, seed=0) is None
+    scores = np.full(8, np.nan)
+
+    assert check_explanations(NewestRow(), calibration("s0"), data, scores, window_length=LENGTH, seed=0) == ExplanationChecks()

@@ -12,11 +12,15 @@ import pytest
 from keras import ops
 
 from stream_detector.model.artifact import NetworkSpec
+from stream_detector.model.input_scaling import scale
 from stream_detector.model.masked_autoencoder import MaskedAutoencoder, Windows
+from stream_detector.model.missing_features import Imputation, RowMoments
 from stream_detector.model.network import build_network, decoded_rows, hidden_rows, load_weights, negative_log_likelihood
+from stream_detector.model.network_reading import NetworkReading
 from stream_detector.model.static_covariates import Fleet
 from stream_detector.model.xla_forward import forward
 from stream_detector.readings import Float32Array
+from stream_detector.state.running_scale import Scales
 from stream_detector.training.network_fit import Batch, batch_of
 from stream_detector.training.preparation import TrainingConfig, prepare
 from tests.fixtures_model import tiny_dataset
@@ -213,3 +217,36 @@ def test_the_layers_are_two_lstms_with_attention_between() -> None:
     network = build_network(8, FEATURES, NetworkSpec())
 
     assert [layer.units for layer in network.layers if isinstance(layer, keras.layers.LSTM)] == [64, 64]
+
+
+def test_the_value_of_a_step_that_is_taken_away_changes_nothing() -> None:
+    reading = NetworkReading(network_of(8, SPECS["both"]), Imputation(RowMoments(np.eye(FEATURES), np.eye(FEATURES))))
+    windows = some_windows(8, 50)
+    changed, taken = windows.copy(), np.zeros((50, 8), np.bool_)
+    changed[::2, 4:6] = 9.0
+    changed[1::2, 0] = 9.0  # before it, there is no value to carry
+    taken[::2, 4:6] = taken[1::2, 0] = True
+    scales = Scales(np.zeros((50, FEATURES), np.float32), np.ones((50, FEATURES), np.float32))
+
+    centre, spread = reading.expect_without(windows, scales, taken)
+    other, _ = reading.expect_without(changed, scales, taken)
+
+    assert reading.hidden_rows == 1
+    assert centre.shape == spread.shape == (50, 1, 2)  # of the scored features
+    np.testing.assert_array_equal(centre, other)
+    untouched, _ = reading.expect_without(windows, scales, np.zeros_like(taken))
+    assert (np.abs(centre - untouched).max(axis=(1, 2)) > 0).all()
+
+
+def test_with_nothing_taken_away_the_expectation_is_that_of_the_network() -> None:
+    network = network_of(8, SPECS["both"])
+    reading = NetworkReading(network, Imputation(RowMoments(np.eye(FEATURES), np.eye(FEATURES))))
+    scales = Scales(np.zeros((5, FEATURES), np.float32), np.ones((5, FEATURES), np.float32))
+    windows = some_windows(8)
+
+    centre, spread = reading.expect_without(windows, scales, np.zeros((5, 8), np.bool_))
+
+    squashed = np.asarray(scale(windows, scales.location, scales.deviation), np.float32)
+    expected = expect(network, squashed)
+    np.testing.assert_allclose(centre, expected[0][:, :, SCORED], atol=1e-6)
+    np.testing.assert_allclose(spread, expected[1][:, :, SCORED], atol=1e-6)
