@@ -74,6 +74,7 @@ class SensorProfile:
     features: set[str] = field(default_factory=set)
     message_features: int = 0  # of all messages together
     feature_times: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    feature_values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # at these times
     ahead_ms: list[int] = field(default_factory=list)  # how far times of its own are ahead of their records'
 
     def interval_seconds(self) -> float:
@@ -184,6 +185,7 @@ def _add(profile: Profile, record: Record, reading: RawReading, time_ms: int, la
         sensor.features.add(name)
         sensor.message_features += 1
         sensor.feature_times[name].append(time_ms)
+        sensor.feature_values[name].append(parsed)
         before = last.get((reading.sensor, name))
         feature.ones += parsed - 1 in (before, last.get((record.partition, name)))
         feature.rises += before is not None and parsed > before

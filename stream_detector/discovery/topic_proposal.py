@@ -14,6 +14,7 @@ from stream_detector.discovery.misread import say_misread
 from stream_detector.discovery.pace_proposal import propose_budget, propose_gap, propose_window
 from stream_detector.discovery.profile import Profile
 from stream_detector.discovery.proposal import Proposal
+from stream_detector.discovery.state_proposal import propose_state
 from stream_detector.timestamps import duration
 
 #: Readings a second that one process scores on two cores (docs/performance.md).
@@ -51,6 +52,7 @@ def propose(facts: TopicFacts, guess: Guess, profile: Profile, clocks: Clocks, g
         proposal.found.append(clock)
     _propose_assembly(proposal, profile)
     propose_features(proposal, profile)
+    propose_state(proposal, profile)
     say_misread(proposal, guess, profile)
     _propose_repartition(proposal, profile)
     propose_budget(proposal, "the topic has", facts.span_seconds, len(profile.sensors))

@@ -1,0 +1,70 @@
+"""When machines are at work, by the sample of a topic."""
+
+from __future__ import annotations
+
+import pytest
+
+from stream_detector.discovery.proposal import toml_text
+from stream_detector.settings.learning_settings import LearningSettings
+from tests.discovery.records import Documents, proposal_of, sample
+
+RUNS, STANDS = 30, 10  # steps
+
+
+def at_work(step: int) -> bool:
+    return step % (RUNS + STANDS) < RUNS
+
+
+def of_press(step: int, values: dict[str, float]) -> dict[str, object]:
+    """Return the values of a press: it turns, or stands and keeps its temperature."""
+    return {"temp": values["temp"], "rpm": values["rpm"] * 20 if at_work(step) else 0.01 * (step % 3)}
+
+
+def native(step: int, time_ms: int, machine: str, values: dict[str, float]) -> list[object]:
+    press = {**of_press(step, values), "running": at_work(step)}
+    return [{"sensor_id": machine, "timestamp": time_ms, "values": press}]
+
+
+def metrics(step: int, time_ms: int, machine: str, values: dict[str, float]) -> list[object]:
+    """One metric a message; the state only where it changes."""
+    found = [{"tag": f"hall/{machine}/{name}", "value": value, "ts": time_ms} for name, value in of_press(step, values).items()]
+    if step == 0 or at_work(step) != at_work(step - 1):
+        found.append({"tag": f"hall/{machine}/state", "value": 2 if at_work(step) else 0, "ts": time_ms})
+    return [*found]
+
+
+def stateless(step: int, time_ms: int, machine: str, values: dict[str, float]) -> list[object]:
+    return [{"sensor_id": machine, "timestamp": time_ms, "values": of_press(step, values)}]
+
+
+@pytest.mark.parametrize(("documents", "condition"), [(native, "running == 1"), (metrics, "state == 2")])
+def test_the_state_in_which_machines_work_is_proposed_with_the_reason_and_more_readings(
+    documents: Documents, condition: str
+) -> None:
+    proposal = proposal_of(sample(documents))
+
+    learning = LearningSettings.model_validate(proposal.settings()["learning"])
+    assert learning.only_while == condition
+    assert (learning.readings, learning.readings_per_sensor) == (2620, 270)  # 23.5 % of the readings are of standing machines
+    text = toml_text(proposal, "plant")
+    assert f'only_while = "{condition}"' in text
+    assert "is 0 in 24 % of the readings, and then rpm is about 0.01 instead of 15" in text
+
+
+def test_machines_that_stand_without_a_state_are_asked_about() -> None:
+    proposal = proposal_of(sample(stateless))
+
+    assert "only_while" not in proposal.settings()["learning"]
+    (asked,) = [doubt for doubt in proposal.doubts if "do machines stand then?" in doubt]
+    assert asked.startswith("rpm is near 0 (about 0.01, else about 15")
+    assert 'set learning.only_while = "rpm > ' in asked
+
+
+def test_machines_that_always_run_lead_to_no_condition() -> None:
+    def always(_: int, time_ms: int, machine: str, values: dict[str, float]) -> list[object]:
+        return [{"sensor_id": machine, "timestamp": time_ms, "values": {**values, "running": True}}]
+
+    proposal = proposal_of(sample(always))
+
+    assert set(proposal.settings()["learning"]) == {"window_length"}
+    assert not any("stand" in doubt for doubt in proposal.doubts)
