@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stream_detector.amounts import compared, told_apart
-from stream_detector.detection.event_words import is_accepted, limit_in_words, state_in_words
+from stream_detector.detection.event_words import attention_in_words, is_accepted, limit_in_words, state_in_words
 from stream_detector.detection.events import Event, EventFeature, event_time_ms, read_event
 from stream_detector.detection.transition import (
     ACCEPTED,
@@ -202,10 +202,13 @@ def _score_lines(event: Event, width: int) -> list[Text]:
 
 
 def _charts(event: Event, palette: Palette, width: int) -> list[Text]:
-    """Draw over the window's readings when the score arose, and what the network attended to if it made a part of it."""
-    named = [
-        (name, weights) for name, weights in (("score by step", event.step_shares), ("attention", event.attention)) if weights
-    ]
+    """Draw over the window's readings when the score arose, and what the network attended to if it made a part of it.
+
+    Below it stands what the network usually attends to, if that is known.
+    """
+    usual = event.usual_attention if event.attention else ()
+    all_of = (("score by step", event.step_shares), ("attention", event.attention), ("usually", usual))
+    named = [(name, weights) for name, weights in all_of if weights]
     lines = []
     for name, weights in named:
         line = Text(f"{_INDENT}{name:<14}")
@@ -215,7 +218,8 @@ def _charts(event: Event, palette: Palette, width: int) -> list[Text]:
         note = f" newest of {len(named[0][1])} readings at right"
         fits = lines[0].cell_len + len(note) <= width
         lines = [lines[0].append(note, style="dim"), *lines[1:]] if fits else lines
-    return lines
+    shift = textwrap.wrap(attention_in_words(event), width, initial_indent=_INDENT, subsequent_indent=2 * _INDENT)
+    return lines + [Text(line, style="dim") for line in shift]
 
 
 def _feature_lines(event: Event, palette: Palette, width: int) -> list[Text]:

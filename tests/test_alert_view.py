@@ -59,6 +59,38 @@ def test_an_opened_event_shows_first_what_is_off_and_by_how_much() -> None:
     ]
 
 
+def test_the_usual_attention_is_drawn_below_and_a_shift_is_said() -> None:
+    lines = drawn(event(usual_attention=[0.5, 0.25, 0.25, 0.0]))
+
+    assert lines[-4:] == [
+        "  attention     ▁▅█▅",
+        "  usually       █▅▅▁",
+        "  50 % of the attention is elsewhere than usual, mostly on the newest third of",
+        "    the readings",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("usual", "told"),
+    [
+        ([0.0, 0.25, 0.45, 0.3], "  attention is where it usually is"),
+        ([0.0, 0.0, 0.5, 0.5], "  25 % of the attention is elsewhere than usual, mostly on the middle third of"),
+    ],
+)
+def test_a_shift_of_attention_is_said_only_if_it_is_one(usual: list[float], told: str) -> None:
+    assert told in drawn(event(usual_attention=usual))
+
+
+def test_without_attention_or_in_a_window_that_fills_there_is_no_word_of_the_usual_one() -> None:
+    usual = [0.25] * 4
+
+    without = drawn(event(attention=[], usual_attention=usual))
+    filling = drawn(event(usual_attention=usual, sensor_state="warming"))
+
+    assert not any("usual" in line for line in without)
+    assert [line for line in filling if "usual" in line] == ["  usually       ████"]
+
+
 def test_without_attention_there_is_no_line_for_it() -> None:
     lines = drawn(event(attention=[], attention_reason="not_a_member"))
 
@@ -93,6 +125,7 @@ def test_every_line_fits_the_terminal(width: int, status: str, long: str) -> Non
         margin_factor=1.5,
         features=features,
         attention=[0.015625] * 64,
+        usual_attention=[0.03125] * 32 + [0.0] * 32,
         step_shares=[0.015625] * 64,
         incident=incident,
     )

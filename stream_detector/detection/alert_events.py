@@ -21,6 +21,7 @@ from stream_detector.detection.silence_watch import SilentSensor
 from stream_detector.detection.transition import CLOSED, Transition, transition_of
 from stream_detector.readings import Int64Array, Message, Readings
 from stream_detector.state.arena import Arena
+from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.record_layout import KEPT_TYPES, NO_INCIDENT
 
 
@@ -31,6 +32,7 @@ class AlertEvents:
     scorer: Scorer
     model: ModelSpec
     arena: Arena
+    sensors: SensorTable  # that the model knows
 
     def of_batch(
         self, readings: Readings, detected: Detected, rules: DecisionRules, input_topic: str, alerts_topic: str
@@ -98,12 +100,13 @@ class AlertEvents:
         states = self._sensor_states(detected, decisions, positions, rules)
         contexts = change_contexts(readings, appended, decisions, positions, states=states, topic=input_topic)
         explanations = explain_scored(self.scorer, appended, detected.scales, decisions, positions)
+        usual = self.sensors.usual_attention(self.arena.table_rows[appended.slot[positions]])
         return [
             (
                 int(appended.reading[transition.position]),
-                build_event(transition, context, explanation, self.model, event_rules(rules)),
+                build_event(transition, context, explanation, self.model, event_rules(rules), usual_attention=attention),
             )
-            for transition, context, explanation in zip(transitions, contexts, explanations, strict=True)
+            for transition, context, explanation, attention in zip(transitions, contexts, explanations, usual, strict=True)
         ]
 
     def _sensor_states(

@@ -70,7 +70,7 @@ class Detector:
         self.silences = SilenceWatch(arena, window_config.silences)
         self.new_names = NewNames(model.features)
         self.unfilled = UnfilledWindows(arena)
-        self._events = AlertEvents(scorer, model, arena)
+        self._events = AlertEvents(scorer, model, arena, window_config.scales.sensors)
         self._strangers: list[str] = []
         self._only_while = OnlyWhile.parse(model.only_while, model.features)
 

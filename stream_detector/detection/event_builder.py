@@ -90,9 +90,18 @@ def event_message(event: Event, alerts_topic: str) -> Message:
 
 
 def build_event(
-    transition: Transition, at: ChangeContext, explanation: Explanation | None, model: ModelSpec, rules: EventRules
+    transition: Transition,
+    at: ChangeContext,
+    explanation: Explanation | None,
+    model: ModelSpec,
+    rules: EventRules,
+    *,
+    usual_attention: Float32Array | None = None,
 ) -> Event:
-    """Build an event. Without an explanation, the reading was not scored: attention, shares, features and members are empty."""
+    """Build an event. Without an explanation, the reading was not scored: attention, shares, features and members are empty.
+
+    `usual_attention` [T] is that of the sensor; None, or without entries: not known.
+    """
     window = at.window
     place = places_of(window.last_offset, window.last_index)
     opened = place_of(transition.incident_offset)
@@ -113,6 +122,7 @@ def build_event(
         window=window,
         attention=_decimals(explanation.attention) if explanation else (),
         attention_reason=_attention_reason(explanation),
+        usual_attention=_usual(explanation, usual_attention),
         step_shares=_decimals(explanation.step_share) if explanation else (),
         features=_features(at, explanation, model) if explanation else (),
         members=_members(explanation, model.members) if explanation else (),
@@ -138,6 +148,11 @@ def _attention_reason(explanation: Explanation | None) -> str:
     if explanation is None:
         return NOT_SCORED
     return "" if len(explanation.attention) else NOT_A_MEMBER
+
+
+def _usual(explanation: Explanation | None, usual_attention: Float32Array | None) -> tuple[float, ...]:
+    has_attention = explanation is not None and len(explanation.attention) > 0
+    return _decimals(usual_attention) if has_attention and usual_attention is not None else ()
 
 
 def _decimals(shares: Float32Array) -> tuple[float, ...]:

@@ -21,7 +21,7 @@ SCHEMA_VERSION = 1
 ADDED_FIELDS = frozenset(
     (
         *("rules", "what", "readings", "reason", "peak_severity", "attention_reason", "budget_resolved", "margin_factor"),
-        *("last_index", "opened_index"),
+        *("last_index", "opened_index", "usual_attention"),
     )
 )
 #: Why an event has no attention: training left the network out of the model's score, or there is no score.
@@ -231,6 +231,13 @@ class Event(Struct, frozen=True, kw_only=True):
             enum=["", NOT_A_MEMBER, NOT_SCORED],
         ),
     ] = ""
+    usual_attention: Annotated[
+        tuple[Annotated[float, Meta(extra_json_schema={"minimum": 0, "maximum": 1})], ...],
+        _about(
+            "What `attention` usually is: the mean over healthy windows of this sensor, in training, or of all sensors if the "
+            "model does not know it. Empty if `attention` is, or if the model was trained before this was kept."
+        ),
+    ] = ()
     step_shares: Annotated[
         tuple[Annotated[float, Meta(extra_json_schema={"minimum": 0})], ...],
         _about(

@@ -17,6 +17,8 @@ from stream_detector.readings import Float32Array
 from stream_detector.state.known_sensors import SensorTable
 
 _HEALTHY = "healthy/"
+#: Of models from before it was kept.
+_NO_ATTENTION = np.zeros((0, 0), np.float32)
 
 
 def calibration_to_json(calibration: Calibration) -> dict[str, Any]:
@@ -55,6 +57,7 @@ def sensor_arrays(table: SensorTable) -> dict[str, NDArray[Any]]:
         "counts": table.counts,
         "interval_ms": table.interval_ms,
         "pause_ms": table.pause_ms,
+        "attention": table.attention.astype(np.float16),
     }
 
 
@@ -74,6 +77,7 @@ def parse_sensors(arrays: Mapping[str, NDArray[Any]]) -> SensorTable:
         counts=arrays["counts"].astype(np.float64),
         interval_ms=as_float32(arrays["interval_ms"]),
         pause_ms=as_float32(arrays["pause_ms"]),
+        attention=as_float32(arrays.get("attention", _NO_ATTENTION)),
     )
 
 

@@ -167,6 +167,9 @@ def _check_table(table: SensorTable, spec: ModelSpec) -> None:
     _require(bool((table.counts >= 0).all()), "sensors: counts are below 0")
     _positive("sensors: intervals", table.interval_ms, sensors)
     _positive("sensors: pauses", table.pause_ms, sensors)
+    if table.attention.size:
+        _numbers("sensors: attention", table.attention, sensors, spec.window_length)
+        _require(bool((table.attention >= 0).all()), "sensors: attention is below 0")
 
 
 def _numbers(what: str, array: NDArray[Any], *shape: int) -> None:

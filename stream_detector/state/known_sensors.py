@@ -28,6 +28,8 @@ class SensorTable:
     interval_ms: Float32Array = field(default_factory=lambda: np.zeros(0, np.float32))
     #: [S] usual longest pause; at least the interval
     pause_ms: Float32Array = field(default_factory=lambda: np.zeros(0, np.float32))
+    #: [S, T] mean attention over healthy windows, oldest step first; without entries, it is not known
+    attention: Float32Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -40,6 +42,17 @@ class SensorTable:
         interval_ms[known] = self.interval_ms[table_rows[known]]
         pause_ms[known] = self.pause_ms[table_rows[known]]
         return interval_ms, pause_ms
+
+    def usual_attention(self, table_rows: Int32Array) -> Float32Array:
+        """Return the usual attention [N, T] of the sensors in these rows [N], the fleet's mean for an unknown one.
+
+        Returns [N, 0] if it is not known.
+        """
+        if not self.attention.size:
+            return np.zeros((len(table_rows), 0), np.float32)
+        usual = self.attention[np.maximum(table_rows, 0)]
+        usual[table_rows == UNKNOWN] = self.attention.mean(axis=0)
+        return usual
 
     @property
     def takes_any(self) -> bool:

@@ -28,6 +28,7 @@ from stream_detector.model_store.serialization import with_version
 from stream_detector.model_store.validation import AUTOENCODER
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
 from stream_detector.state.running_scale import Scales
+from stream_detector.training.attention_fit import fit_usual_attention
 from stream_detector.training.calibration_fit import fit_calibration
 from stream_detector.training.data_split import gather, timed_windows
 from stream_detector.training.gate_run import CompiledMembers, run_gate
@@ -195,6 +196,11 @@ def _artifact(
     config, features = prepared.config, prepared.dataset.features
     calibration = _calibrate(prepared, errors_of_kept, names, weights[kept])
     calibration = replace(calibration, partial=_partial_levels(prepared, held_out, kept, calibration))
+    if AUTOENCODER in names:
+        tiles = Tiles(config.window_length, len(features), TILE_ROWS, prepared.imputation)
+        of_sensors = tuple(calibration.sensors.rows)
+        usual = fit_usual_attention(members.autoencoder, tiles, prepared, held_out.ends, of_sensors)
+        calibration = replace(calibration, sensors=replace(calibration.sensors, attention=usual))
     known = [prepared.dataset.sensors.index(sensor) for sensor in calibration.sensors.rows]  # others fill no window
     return Artifact(
         spec=ModelSpec(

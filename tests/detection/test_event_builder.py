@@ -102,6 +102,7 @@ def test_an_event_as_it_is_written() -> None:
         },
         "attention": [0.25, 0.25, 0.5],
         "attention_reason": "",
+        "usual_attention": [],
         "step_shares": [0.0, 0.25, 0.75],
         "features": [
             {
@@ -153,6 +154,17 @@ def test_the_event_that_closes_an_incident_as_the_new_normal_state_is_marked_and
         "accepted": True,
         "reason": "accepted",
     }
+
+
+def test_an_event_has_the_usual_attention_of_its_sensor_where_it_has_attention() -> None:
+    without, usual = replace(EXPLANATION, attention=np.zeros(0, np.float32)), np.array([0.5, 0.25, 0.25], np.float32)
+
+    with_both = build_event(UPDATED, CONTEXT, EXPLANATION, SPEC, RULES, usual_attention=usual)
+    others = [build_event(UPDATED, CONTEXT, one, SPEC, RULES, usual_attention=usual) for one in (without, None)]
+
+    VALIDATOR.validate(json.loads(msgspec.json.encode(with_both)))
+    assert with_both.usual_attention == (0.5, 0.25, 0.25)
+    assert [one.usual_attention for one in others] == [(), ()]
 
 
 def test_an_event_without_attention_says_why() -> None:
@@ -244,7 +256,7 @@ UPDATED_BYTES = (
     '"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25,"budget_resolved":false},'
     '"window":{"topic":"plant","partition":4,'
     '"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.250Z","length":3,"last_index":0},'
-    '"attention":[0.25,0.25,0.5],"attention_reason":"","step_shares":[0.0,0.25,0.75],"features":[{"name":"pressure","value":null,'
+    '"attention":[0.25,0.25,0.5],"attention_reason":"","usual_attention":[],"step_shares":[0.0,0.25,0.75],"features":[{"name":"pressure","value":null,'
     '"expected":0.333333,"share":0.75,"imputed":true,"readings":null,'
     '"rise_per_hour":null,"expected_rise_per_hour":null},{"name":"temperature","value":61.25,"expected":60.0,'
     '"share":0.125,"imputed":false,"readings":null,'
@@ -261,7 +273,7 @@ OPENED_BYTES = (
     '"version":"abc123"},"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25,"budget_resolved":false},'
     '"window":{"topic":"plant",'
     '"partition":4,"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.000Z",'
-    '"length":3,"last_index":0},"attention":[0.333333,0.333333,0.333333],"attention_reason":"","step_shares":[0.0,0.0,1.0],'
+    '"length":3,"last_index":0},"attention":[0.333333,0.333333,0.333333],"attention_reason":"","usual_attention":[],"step_shares":[0.0,0.0,1.0],'
     '"features":[{"name":"temperature","value":3.33333e-10,"expected":null,"share":0.333333,"imputed":false,"readings":null,'
     '"rise_per_hour":null,"expected_rise_per_hour":null},'
     '{"name":"pressure","value":3.33333e19,"expected":null,"share":0.333333,"imputed":false,"readings":null,'
@@ -277,7 +289,7 @@ CLOSED_BYTES = (
     '"threshold":2.0,"margin_factor":1.15,"severity":"critical","sensor_state":"warming","model":{"name":"pumps","version":"abc123"},'
     '"rules":{"version":"","budget_per_sensor_day":null,"budget_resolved":null},'
     '"window":{"topic":"plant","partition":4,"last_offset":1000,'
-    '"start":"2026-11-23T07:12:00.250Z","end":"2026-11-23T07:12:00.250Z","length":1,"last_index":0},"attention":[],"attention_reason":"not_scored","step_shares":[],'
+    '"start":"2026-11-23T07:12:00.250Z","end":"2026-11-23T07:12:00.250Z","length":1,"last_index":0},"attention":[],"attention_reason":"not_scored","usual_attention":[],"step_shares":[],'
     '"features":[],"members":[],"incident":{"opened_at":"2026-11-23T07:11:50.001Z","opened_offset":990,"opened_index":0,'
     '"peak_score":7.5,"peak_severity":"critical","accepted":false,"reason":"quiet"}}'
 )
@@ -288,7 +300,7 @@ ACCEPTED_BYTES = (
     '"rules":{"version":"5e1f00d5","budget_per_sensor_day":0.25,"budget_resolved":false},'
     '"window":{"topic":"plant","partition":4,'
     '"last_offset":1000,"start":"2026-11-23T07:11:57.750Z","end":"2026-11-23T07:12:00.250Z","length":3,"last_index":0},'
-    '"attention":[0.25,0.25,0.5],"attention_reason":"","step_shares":[0.0,0.25,0.75],"features":[{"name":"pressure","value":null,'
+    '"attention":[0.25,0.25,0.5],"attention_reason":"","usual_attention":[],"step_shares":[0.0,0.25,0.75],"features":[{"name":"pressure","value":null,'
     '"expected":0.333333,"share":0.75,"imputed":true,"readings":null,'
     '"rise_per_hour":null,"expected_rise_per_hour":null},{"name":"temperature","value":61.25,"expected":60.0,'
     '"share":0.125,"imputed":false,"readings":null,'

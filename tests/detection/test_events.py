@@ -19,7 +19,9 @@ def test_the_committed_schema_is_generated_from_the_structs() -> None:
 def test_the_schema_requires_every_field_except_those_that_version_1_gained_later() -> None:
     schema = json.loads(event_schema.schema_text())
 
-    assert set(schema["properties"]) - set(schema["required"]) == {"rules", "what", "attention_reason", "margin_factor"}
+    assert set(schema["properties"]) - set(schema["required"]) == {
+        *("rules", "what", "attention_reason", "usual_attention", "margin_factor")
+    }
     assert schema["properties"]["window"]["required"] == ["topic", "partition", "last_offset", "start", "end", "length"]
 
 

@@ -94,6 +94,9 @@ def test_a_linear_member_without_its_matrices_is_refused(directory: Path) -> Non
         lambda arrays: arrays.update(counts=arrays["counts"] - 1e9),
         lambda arrays: arrays.update(counts=arrays["counts"] * np.inf),
         lambda arrays: arrays.pop("levels"),
+        lambda arrays: arrays.update(attention=np.full((2, 3), 0.25, np.float16)),
+        lambda arrays: arrays.update(attention=np.full((2, 8), -0.25, np.float16)),
+        lambda arrays: arrays.update(attention=np.full((2, 8), np.nan, np.float16)),
     ],
 )
 def test_a_table_of_sensors_that_does_not_fit_is_refused(directory: Path, change: Callable[[Arrays], object]) -> None:

@@ -14,7 +14,8 @@ from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.errors import ModelError
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.model_directory import MANIFEST, is_absent, load_artifact, save_artifact
-from stream_detector.model_store.serialization import with_version
+from stream_detector.model_store.serialization import SENSORS, with_version
+from tests.model_store.damage import change_arrays
 
 PICTURE = b"\x89PNG"
 FILES = {
@@ -57,6 +58,19 @@ def test_a_model_comes_back_bit_for_bit_as_it_was_saved(artifact: Artifact, tmp_
 
 def test_what_was_trained_comes_back_as_well(tiny_artifact: Artifact, artifact: Artifact) -> None:
     assert as_bytes(replace(artifact, report={})) == as_bytes(replace(tiny_artifact, report={}))
+
+
+def test_the_usual_attention_comes_back_and_a_directory_from_before_it_was_kept_is_read(
+    artifact: Artifact, tmp_path: Path
+) -> None:
+    attention = np.full((2, 8), 0.125, np.float32)
+    table = replace(artifact.calibration.sensors, attention=attention)
+    save_artifact(replace(artifact, calibration=replace(artifact.calibration, sensors=table)), tmp_path / "new", PICTURE)
+    save_artifact(artifact, tmp_path / "old", PICTURE)
+    change_arrays(tmp_path / "old", SENSORS, lambda arrays: arrays.pop("attention"))
+
+    assert load_artifact(tmp_path / "new").calibration.sensors.attention.tolist() == attention.tolist()
+    assert load_artifact(tmp_path / "old").calibration.sensors.attention.size == 0
 
 
 def test_sensors_come_back_by_any_name(artifact: Artifact, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from stream_detector.state.known_sensors import UNKNOWN, SensorTable
@@ -26,3 +28,17 @@ def test_a_table_of_no_sensor_finds_none() -> None:
     table = no_sensors(features=3, members=2)
 
     assert (len(table), table.find(["pump-1"]).tolist()) == (0, [UNKNOWN])
+
+
+def test_the_usual_attention_of_an_unknown_sensor_is_the_mean_of_the_fleet() -> None:
+    attention = np.array([[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]], np.float32)
+    table = replace(TABLE, attention=attention)
+
+    usual = table.usual_attention(table.find(["pump-2", "pump-9", "pump-1"]))
+
+    assert usual.tolist() == [[0.0, 0.5, 0.5], [0.25, 0.5, 0.25], [0.5, 0.5, 0.0]]
+    assert table.attention.tolist() == attention.tolist()
+
+
+def test_a_table_without_attention_has_no_usual_one() -> None:
+    assert TABLE.usual_attention(TABLE.find(["pump-1", "pump-9"])).shape == (2, 0)
