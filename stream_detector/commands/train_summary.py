@@ -12,7 +12,7 @@ from stream_detector.timestamps import duration
 from stream_detector.training.verdict import Verdict
 
 #: Notes on what was left out, and characters of each.
-_MOST_NOTES, _MOST_CHARACTERS = 6, 200
+_MOST_NOTES, _MOST_CHARACTERS = 6, 400
 
 
 def print_summary(

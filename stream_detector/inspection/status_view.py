@@ -85,7 +85,7 @@ class _View:
             return
         parts = [_plural(len(group.partitions), "partition")]
         if speed.arriving is not None:
-            parts.append(f"{number(speed.arriving)} readings/s arrive")
+            parts.append(f"{number(speed.arriving)} records/s arrive")
         if speed.committed is not None:
             parts.append(f"{number(speed.committed)}/s are dealt with")
         parts.append(f"lag {group.lag:,}" if group.has_committed else "no position committed yet")

@@ -70,8 +70,8 @@ def _note_on_standing(name: str, found: FarColumn, values: Float64Array) -> list
     rest = f"(all else is from {found.low:.6g} to {found.high:.6g})"
     return [
         f"column {name}: {what} {_times(len(stands), len(values))}, up to {found.longest_standing:,} in a row, far from the "
-        f"rest {rest}, as of a machine that stands still. {then}; --only-while leaves readings of such times out "
-        f"(docs/idle.md){failed}"
+        f"rest {rest}, as of a machine that stands still. {then}; --only-while (of run: learning.only_while) leaves such "
+        f"times out (docs/idle.md){failed}"
     ]
 
 

@@ -80,7 +80,7 @@ def test_all_is_well_draws_what_is_watched_in_lines_of_80_columns() -> None:
         "status of  plant, group detectors at 2026-11-30 00:53:20Z",
         "model      pumps v1",
         "detectors  2 running",
-        "input      3 partitions, 412 readings/s arrive, 400/s are dealt with, lag 10",
+        "input      3 partitions, 412 records/s arrive, 400/s are dealt with, lag 10",
         "sensors    5: 1 in an incident, 1 silent, 1 filling, 1 learning its scale,",
         "           1 ready; 2 unknown to the model",
         "  pump-1                     in an incident: anomaly                2 s ago",
