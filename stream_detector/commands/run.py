@@ -22,7 +22,7 @@ from stream_detector.commands.run_model import Watched, await_watched, load_mode
 from stream_detector.commands.run_pipeline import Parts, Pipelines, Status, arrival_of, waiting_for_features
 from stream_detector.commands.run_rekeying import begin_rekeying, refuse_unkeyed, rekey_command
 from stream_detector.commands.settings_options import add_settings_options, settings_arguments, settings_of
-from stream_detector.errors import StreamDetectorError
+from stream_detector.errors import SettingsError, StreamDetectorError
 from stream_detector.logs import set_up_logging
 from stream_detector.model_store.model_directory import is_absent
 from stream_detector.pipeline.executor import no_op
@@ -89,6 +89,7 @@ def assemble(
 
     `resources` closes its parts in reverse order; `read` reads the settings again.
     """
+    _refuse_unanswered(settings)
     plant, settings = settings, behind(settings)
     metrics = Metrics()
     heartbeat = Heartbeat(time.monotonic())
@@ -121,6 +122,16 @@ def assemble(
             service.run(signals.stop, reloader)
 
     return run
+
+
+def _refuse_unanswered(settings: Settings) -> None:
+    """Raise SettingsError if init wrote down what it did not understand, and nobody has answered it."""
+    if questions := settings.service.unanswered:
+        msg = (
+            f"init did not understand the records of topic {settings.kafka.input_topic}, so it wrote service.unanswered into "
+            f"its settings: {'; '.join(questions)}. Set what is named there, then delete service.unanswered"
+        )
+        raise SettingsError(msg)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,9 @@ def propose(facts: TopicFacts, guess: Guess, profile: Profile, clocks: Clocks, g
     propose_budget(proposal, "the topic has", facts.span_seconds, len(profile.sensors))
     proposal.set("model", "directory", f"model-{facts.topic}", "run learns a model of the topic and puts it here")
     proposal.set("service", "log_format", "text", "for people; json is for machines")
+    if proposal.stops:
+        reason = "DO NOT RUN YET: run refuses to, until you have set what is named here, and deleted this line"
+        proposal.set("service", "unanswered", list(proposal.stops), reason)
     return proposal
 
 

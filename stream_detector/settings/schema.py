@@ -200,6 +200,9 @@ class ServiceSettings(Group):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="json (an object per line) or text.")
+    unanswered: list[str] = Field(
+        default_factory=list, description="What `init` did not understand: `run` does not start until this is empty."
+    )
 
 
 class Settings(BaseSettings):

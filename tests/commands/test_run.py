@@ -49,6 +49,14 @@ def run(
         yield run_command
 
 
+def test_what_init_did_not_understand_keeps_it_from_starting(run: Run) -> None:
+    code, error = run(SERVICE__UNANSWERED='["Set input.sensor", "Set input.values"]')
+
+    assert code == 1
+    assert "Set input.sensor; Set input.values. Set what is named there" in error
+    assert error.endswith("then delete service.unanswered")
+
+
 def test_a_wrong_setting_ends_the_process_with_one_line_that_names_it(tmp_path: Path) -> None:
     environ = {f"{PREFIX}HTTP__PORT": "eighty", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
 

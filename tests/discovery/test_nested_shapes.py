@@ -212,6 +212,7 @@ def test_readings_of_several_machines_in_one_are_said_before_anything_else() -> 
     (stop,) = proposal.stops
     assert "has several readings at nearly the same time" in stop
     assert proposal.not_sure()[0] == f"DO NOT RUN YET: {stop}"
+    assert proposal.settings()["service"]["unanswered"] == [stop]
 
 
 def test_a_topic_whose_only_number_is_a_counter_has_nothing_to_watch() -> None:

@@ -182,6 +182,18 @@ def test_no_model_is_a_warning_where_run_may_not_learn_one(tmp_path: Path) -> No
     assert "only the rules watch" in findings["model"][0]["text"]
 
 
+def test_what_init_did_not_understand_is_an_error(tmp_path: Path) -> None:
+    settings = KafkaSettings(brokers="127.0.0.1:1", request_timeout_seconds=1)
+    asked = '["Which field names the machine? Set input.sensor"]'
+
+    code, findings, _ = check(
+        settings, "redis://127.0.0.1:1/0", tmp_path / "none", REDIS__TIMEOUT_SECONDS=1, SERVICE__UNANSWERED=asked
+    )
+
+    assert code == 1
+    assert errors(findings)["settings"].startswith("Which field names the machine? Set input.sensor. init wrote")
+
+
 def test_a_damaged_model_and_a_wrong_setting_are_errors_beside_the_rest(
     topics: Topics, steady_valkey: Valkey, tmp_path: Path
 ) -> None:
