@@ -13,6 +13,8 @@ from stream_detector.readings import Float32Array, Float64Array, Int32Array
 UNKNOWN = -1
 #: The name of the sensor in data without a column of sensors.
 ONLY_SENSOR = "sensor"
+#: Sensors whose attention makes the mean of a fleet.
+_MOST_MEANT = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,14 @@ class SensorTable:
     def usual_attention(self, table_rows: Int32Array) -> Float32Array:
         """Return the usual attention [N, T] of the sensors in these rows [N], the fleet's mean for an unknown one.
 
-        Returns [N, 0] if it is not known.
+        In a large fleet, the mean is of about _MOST_MEANT sensors at equal distances. Returns [N, 0] if it is not known.
         """
         if not self.attention.size:
             return np.zeros((len(table_rows), 0), np.float32)
         usual = self.attention[np.maximum(table_rows, 0)]
-        usual[table_rows == UNKNOWN] = self.attention.mean(axis=0)
+        unknown = table_rows == UNKNOWN
+        if unknown.any():
+            usual[unknown] = self.attention[:: max(1, len(self.attention) // _MOST_MEANT)].mean(axis=0)
         return usual
 
     @property

@@ -23,7 +23,8 @@ def fit_usual_attention(
     Each sensor must have a window. Half precision holds the result.
     """
     codes = prepared.dataset.codes[ends]
-    known = np.array([prepared.dataset.sensors.index(sensor) for sensor in sensors], np.int64)
+    code_of = {sensor: code for code, sensor in enumerate(prepared.dataset.sensors)}
+    known = np.array([code_of[sensor] for sensor in sensors], np.int64)
     most = max(LEAST_WINDOWS, min(MOST_WINDOWS, MOST_OF_ALL // len(sensors)))
     first, last = np.searchsorted(codes, known), np.searchsorted(codes, known, side="right")
     chosen = [

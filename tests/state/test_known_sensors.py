@@ -42,3 +42,12 @@ def test_the_usual_attention_of_an_unknown_sensor_is_the_mean_of_the_fleet() -> 
 
 def test_a_table_without_attention_has_no_usual_one() -> None:
     assert TABLE.usual_attention(TABLE.find(["pump-1", "pump-9"])).shape == (2, 0)
+
+
+def test_of_a_large_fleet_the_mean_is_of_sensors_at_equal_distances() -> None:
+    attention = np.zeros((4_096, 2), np.float32)
+    attention[::4] = [0.25, 0.75]  # those that count
+
+    usual = replace(TABLE, attention=attention).usual_attention(np.array([UNKNOWN, 1], np.int32))
+
+    assert usual.tolist() == [[0.25, 0.75], [0.0, 0.0]]
