@@ -33,7 +33,7 @@ def promotion_warning(report: Mapping[str, Any], refuse: bool, *, but_by_chance:
         if promoted is None:
             return "the model was not compared with windowed PCA: no faults could be injected into its held-back data"
         ours, theirs = (float(gate["overall"][name]["auc_pr"]) for name in (MODEL, BASELINE))
-        error = float(math.inf if gate["standard_error"] is None else gate["standard_error"])
+        error = math.inf if gate.get("standard_error") is None else float(gate["standard_error"])
     except (AttributeError, KeyError, TypeError, ValueError):
         msg = f"the gate's result in report.json ({REPORT_KEY}) cannot be understood; train the model again"
         raise ModelError(msg) from None
