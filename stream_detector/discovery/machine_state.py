@@ -18,7 +18,8 @@ _STATE_WORDS = re.compile(
     r"run(s|ning)?|on|active|operat(ing|ion|ional)|produc(ing|tion)|state|status|mode|aktiv|an|ein(geschaltet)?"
     r"|betrieb(sart|szustand)?|läuft|laeuft|lauf|lief|zustand|produktion|produziert"
 )
-_MOST_STATES = 6
+#: A feature with more values is no state.
+MOST_STATES = 6
 #: Fewer readings of a sensor in a state show nothing of it; fewer than this share of all are not worth a word.
 _FEWEST_READINGS, _SMALLEST_SHARE = 20, 0.005
 #: A machine stands if a value is at most this share of that at work, nearly all of the time.
@@ -70,7 +71,7 @@ def find_state(readings: Readings, excluded: Collection[str] = ()) -> AtWork | N
     """Return the state in which machines work, by the feature that is named so and divides the others most plainly."""
     found: list[AtWork] = []
     for name in readings.features:
-        if name not in excluded and _is_named_as_state(name) and (condition_name := quoted(name)):
+        if name not in excluded and is_named_as_state(name) and (condition_name := quoted(name)):
             found += _by_states(readings, name, condition_name)
     return max(found, key=lambda one: len(one.shows), default=None)
 
@@ -80,7 +81,7 @@ def find_standing(readings: Readings) -> AtWork | None:
     found: list[AtWork] = []
     for name in readings.features:
         values, condition_name = readings.column(name), quoted(name)
-        if len(np.unique(values)) <= _MOST_STATES:
+        if len(np.unique(values)) <= MOST_STATES:
             continue  # a flag, whatever it says
         low = np.zeros(len(values), np.bool_)
         highs = [_lows(values[part], low[part]) for part in readings.parts()]
@@ -106,7 +107,8 @@ def quoted(name: str) -> str:
     return ""
 
 
-def _is_named_as_state(name: str) -> bool:
+def is_named_as_state(name: str) -> bool:
+    """Return whether a word of a name says that it is a state of a machine."""
     words = re.split(r"[^a-zäöüß]+", re.sub(r"(?<=[a-zäöüß])(?=[A-ZÄÖÜ])", " ", name).lower())
     return any(_STATE_WORDS.fullmatch(word) for word in words)
 
@@ -118,7 +120,7 @@ def _by_states(readings: Readings, name: str, condition_name: str) -> Iterator[A
         states[part] = forward_fill(states[part], ~np.isnan(states[part]))
     known = ~np.isnan(states)
     levels = np.unique(states[known]).tolist()
-    if not 2 <= len(levels) <= _MOST_STATES or not all(level.is_integer() for level in levels):
+    if not 2 <= len(levels) <= MOST_STATES or not all(level.is_integer() for level in levels):
         return
     shown = {level: _shows(readings, name, states, level) for level in levels}
     standing = [level for level in levels if shown[level]]
@@ -135,7 +137,7 @@ def _shows(readings: Readings, name: str, states: Float64Array, level: float) ->
     """Return the features that are far lower in a state than in their highest, as when a machine stands; the plainest first."""
     found = []
     for feature in readings.features:
-        if feature == name or len(np.unique(values := readings.column(feature))) <= _MOST_STATES:
+        if feature == name or len(np.unique(values := readings.column(feature))) <= MOST_STATES:
             continue
         pairs = [_in_and_at_work(values[part], states[part], level) for part in readings.parts()]
         compared = [pair for pair in pairs if pair is not None]

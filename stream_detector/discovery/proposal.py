@@ -55,5 +55,7 @@ def toml_text(proposal: Proposal, title: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _toml(value: Any) -> str:  # noqa: ANN401 - text, numbers, true and false, and lists of text
+def _toml(value: Any) -> str:  # noqa: ANN401 - text, numbers, true and false, lists of text, and texts by name
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(name)} = {_toml(one)}" for name, one in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from stream_detector.discovery.document_stats import DocumentStats, path_text
 from stream_detector.discovery.guessed import MOST, Guess
+from stream_detector.discovery.machine_state import MOST_STATES, is_named_as_state
 from stream_detector.discovery.naming import listed
 from stream_detector.discovery.scopes import Path, are_numbers
 from stream_detector.discovery.text_hints import text_hints
 
 _MOST_NAMED = 5
+#: Values of a state.
+_WHOLE = re.compile(r"-?\d+|True|False|true|false")
 
 
 def set_values(guess: Guess, stats: DocumentStats, time: str | None) -> None:
@@ -35,10 +39,30 @@ def set_values(guess: Guess, stats: DocumentStats, time: str | None) -> None:
     parents = Counter(path[:-1] for path in numeric)
     parent, count = parents.most_common(1)[0]
     if parent and count >= MOST * len(numeric):
-        guess.set("values", path_text(parent), f"{count} fields with numbers: {listed([p[-1] for p in numeric], 5)}")
+        inside = [path[-1] for path in numeric if path[:-1] == parent]
+        guess.set("values", path_text(parent), f"{count} fields with numbers: {listed(inside, _MOST_NAMED)}")
+        _set_states(guess, stats, parent, time)
     else:
         guess.set("values", ".", f"the fields with numbers are those of the record: {listed(list(map(path_text, numeric)), 5)}")
     _say_alike(guess, numeric)
+
+
+def _set_states(guess: Guess, stats: DocumentStats, parent: Path, time: str | None) -> None:
+    """Add what stands beside the object of values and is named as a state, with few whole numbers, true or false."""
+    taken = {time, guess.settings.get("sensor")}
+    states = {
+        path[-1]: path_text(path)
+        for path, one in stats.paths.items()
+        if path[: len(parent)] != parent
+        and path_text(path) not in taken
+        and is_named_as_state(path[-1])
+        and stats.share(path) >= MOST
+        and 2 <= len(one.distinct) <= MOST_STATES
+        and all(_WHOLE.fullmatch(text) for text in one.distinct)
+    }
+    if states:
+        beside = f"{listed(list(states.values()), _MOST_NAMED)}: a state, by name and values, beside the other values"
+        guess.set("features", states, beside)
 
 
 def _say_alike(guess: Guess, numeric: Sequence[Path]) -> None:

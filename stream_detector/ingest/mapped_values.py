@@ -18,18 +18,20 @@ def form_of(
     head: Head, *, values: str, features: Mapping[str, str], items: str, feature: str, value: str, tag_pattern: str
 ) -> Form:
     """Return how the values of a reading are found. Raises ValueError if a path is wrong or there is no form."""
-    if features:
-        return _paths_form(head, {name: compile_source(path) for name, path in features.items()})
+    paths = {name: compile_source(path) for name, path in features.items()}
+    if values and not (items or value):
+        return _object_form(head, values, paths)
+    if paths:
+        return _paths_form(head, paths)
     if items or value:
         item = item_reader(head, feature, value or "value", tag_pattern)
         return items_form(item, items) if items else single_form(item)
-    if values:
-        return _object_form(head, values)
     msg = "a mapping needs one of values, features, items or value"
     raise ValueError(msg)
 
 
-def _object_form(head: Head, path: str) -> Form:
+def _object_form(head: Head, path: str, beside: Mapping[str, Source]) -> Form:
+    """Return the form of an object of values, with more values beside it that have a path each."""
     get = None if path == ITSELF else compile_source(path)
     used = head.used_names if path == ITSELF else frozenset[str]()
 
@@ -44,11 +46,19 @@ def _object_form(head: Head, path: str) -> Form:
             values = dict(_flat(found, head.prefix(levels, record) if head.prefix else "", used))
         elif used:
             values = {name: value for name, value in found.items() if name not in used}
+        if beside:
+            values = {**values, **_found(beside, levels, record)}
         if head.quality:
             values = _judged(head, values, head.quality(levels, record))
         return [RawReading(sensor, stamp, values)]
 
     return read
+
+
+def _found(sources: Mapping[str, Source], levels: Levels, record: Record) -> dict[str, object]:
+    """Return the values that are there, by name."""
+    found = {name: source(levels, record) for name, source in sources.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _judged(head: Head, values: Mapping[str, object], quality: object) -> Mapping[str, object]:
@@ -78,8 +88,7 @@ def _flat(
 
 def _paths_form(head: Head, sources: Mapping[str, Source]) -> Form:
     def read(levels: Levels, record: Record) -> list[RawReading | RejectionError]:
-        found = {name: source(levels, record) for name, source in sources.items()}
-        values: Mapping[str, object] = {name: value for name, value in found.items() if value is not None}
+        values: Mapping[str, object] = _found(sources, levels, record)
         if not values:
             names = ", ".join(list(sources)[:5])
             what = f"nothing at the paths of {names} (STREAM_DETECTOR_INPUT__FEATURES)"

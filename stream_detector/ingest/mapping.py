@@ -4,7 +4,7 @@ A record holds one reading or, at `readings`, a list of them. The values of a re
 
 - `values`: the path of an object; each of its members is a feature. `.` is the reading itself. Inner objects count, too:
   the feature `motor.temp` is the `temp` of its `motor`.
-- `features`: a path for each feature.
+- `features`: a path for each feature. Beside `values`: more features, which that object does not have.
 - `items`: the path of a list of name-value pairs, with `feature` and `value` as the paths in each.
 - `feature` and `value` alone: one name and one value in a record. Without `feature`, the feature is called `value`.
 

@@ -76,7 +76,8 @@ class InputSettings(Group):
     readings: str | None = Field(None, description="Path of a list of readings, if a record has several.")
     values: str | None = Field(None, description="Path of an object whose members are the features; `.` is the reading itself.")
     features: dict[str, str] = Field(
-        default_factory=dict, description='Path of each feature, as JSON: `{"temperature": "motor.temp"}`.'
+        default_factory=dict,
+        description='Path of each feature, as JSON: `{"temperature": "motor.temp"}`. Beside `values`: more features.',
     )
     items: str | None = Field(None, description="Path of a list of name-value pairs.")
     feature: str | None = Field(

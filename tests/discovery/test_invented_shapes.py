@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from stream_detector.commands.init_topic import understand
+from stream_detector.discovery.proposal import toml_text
+from stream_detector.settings.input_settings import InputSettings
 from tests.discovery.records import FEATURES, MACHINES, proposal_of, steps
 from tests.ingest.foreign import Foreign
 
@@ -177,6 +180,8 @@ def test_a_shape_that_a_mapping_can_read_gets_one(shape: str) -> None:
     assert set(profile.features) >= set(FEATURES)
     assert profile.interval_seconds == 10
     assert {name for name, one in profile.features.items() if not one.kind} == set(FEATURES)
+    written = tomllib.loads(toml_text(proposal_of(records()), "plant"))["input"]
+    assert InputSettings(**written).model_dump().items() >= expected.items()
 
 
 def csv_line(time_ms: int, machine: str, values: dict[str, float]) -> tuple[str | None, object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from stream_detector.discovery.proposal import toml_text
@@ -33,11 +35,19 @@ def metrics(step: int, time_ms: int, machine: str, values: dict[str, float]) -> 
     return [*found]
 
 
+def beside(step: int, time_ms: int, machine: str, values: dict[str, float]) -> list[object]:
+    """The state and a number of the message stand beside the object of values."""
+    state = {"lfdNr": 7 * step, "zustand": 30 if at_work(step) else 10}
+    return [{"anlage": machine, "zeit": time_ms, **state, "messwerte": {**values, **of_press(step, values)}}]
+
+
 def stateless(step: int, time_ms: int, machine: str, values: dict[str, float]) -> list[object]:
     return [{"sensor_id": machine, "timestamp": time_ms, "values": of_press(step, values)}]
 
 
-@pytest.mark.parametrize(("documents", "condition"), [(native, "running == 1"), (metrics, "state == 2")])
+@pytest.mark.parametrize(
+    ("documents", "condition"), [(native, "running == 1"), (metrics, "state == 2"), (beside, "zustand == 30")]
+)
 def test_the_state_in_which_machines_work_is_proposed_with_the_reason_and_more_readings(
     documents: Documents, condition: str
 ) -> None:
@@ -48,7 +58,13 @@ def test_the_state_in_which_machines_work_is_proposed_with_the_reason_and_more_r
     assert (learning.readings, learning.readings_per_sensor) == (2620, 270)  # 23.5 % of the readings are of standing machines
     text = toml_text(proposal, "plant")
     assert f'only_while = "{condition}"' in text
-    assert "is 0 in 24 % of the readings, and then rpm is about 0.01 instead of 15" in text
+    assert "in 24 % of the readings, and then rpm is about 0.01 instead of 15" in text
+
+
+def test_a_state_beside_the_values_is_read_with_them() -> None:
+    settings = tomllib.loads(toml_text(proposal_of(sample(beside)), "plant"))["input"]
+
+    assert (settings["values"], settings["features"]) == ("messwerte", {"zustand": "zustand"})
 
 
 def test_machines_that_stand_without_a_state_are_asked_about() -> None:

@@ -32,6 +32,9 @@ def test_the_forms_of_values() -> None:
     assert read(document, **at, values=".") == [("p1", 5, {"motor.t": 1.5, "motor.inner.f": 2, "state": "on"})]
     assert read({"sensor_id": "p", "the time": 5, "t": 1}, time='"the time"', values=".") == [("p", 5, {"t": 1})]
     assert read(document, **at, features={"temp": "motor.t", "gone": "nothing"}) == [("p1", 5, {"temp": 1.5})]
+    assert read(document | {"run": 2}, **at, values="motor", features={"run": "run", "gone": "nothing"}) == [
+        ("p1", 5, {"t": 1.5, "inner.f": 2, "run": 2})
+    ]
     assert read({"tag": "p1.t", "ts": 5, "v": 1.5}, sensor="tag", time="ts", value="v") == [("p1.t", 5, {"value": 1.5})]
     assert read({"asset": "p1", "tag": "t", "v": 1.5}, sensor="asset", feature="tag", value="v") == [("p1", None, {"t": 1.5})]
 
