@@ -35,8 +35,9 @@ _COUNTER_NAME = re.compile(
     r"starts|runtime|uptime|operating_?hours|hours|produced|pieces|bytes|packets|cumulative|cum|zaehler|zählerstand)([_. -].*)?"
 )
 _SET_POINT_NAME = re.compile(
-    r"(.*[_. -])?(set_?points?|sp|soll|sollwert|target|cmd|command|mode|state|status|recipe|stage|step|program|"
-    r"reference)([_. -].*)?"
+    r"(.*[_. -])?(set_?points?|sp|soll|sollwert|target|cmd|command|mode|state|status|recipe|product|stage|step|phase|program|"
+    r"reference|vorgabe|modus|zustand|betriebs?(art|modus|zustand)?|rezept(ur)?|produkt|sorte|stufe|schritt|programm)"
+    r"([_. -].*)?"
 )
 
 #: Qualities by the OPC standard, in its decimal form: bad, uncertain, good and their common sub-states.
@@ -167,7 +168,10 @@ def _returns(values: Float64Array) -> BoolArray:
 
 
 def _setting(column: Column, name: str, levels: Float64Array) -> str | None:
-    """Return whether a column holds few levels, each for long."""
+    """Return whether a column holds few levels, each for long, or, by its name and values, states that change."""
+    named = any(_SET_POINT_NAME.fullmatch(one) for one in (name, _CAMEL.sub("_", column.name.strip()).lower()))
+    if named and 2 <= len(levels) <= _MOST_CLASSES and levels[-1] > 1.0 and (levels == np.rint(levels)).all():
+        return SET_POINT  # zeros and ones are context whatever their name
     if not 2 < len(levels) <= _MOST_LEVELS:
         return None
     changes = total = 0
@@ -175,7 +179,7 @@ def _setting(column: Column, name: str, levels: Float64Array) -> str | None:
         changes, total = changes + int((np.diff(values) != 0).sum()), total + len(values)
     if changes > _CHANGING_SHARE * total or changes < len(levels) - 1:
         return None
-    return SET_POINT if _SET_POINT_NAME.fullmatch(name) else MAYBE_SET_POINT
+    return SET_POINT if named else MAYBE_SET_POINT
 
 
 def _sensors(column: Column) -> list[tuple[Float64Array, Int64Array]]:

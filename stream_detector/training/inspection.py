@@ -161,7 +161,7 @@ def _notes_on_kept(kinds: dict[str, str | None], choices: Choices, counters: Col
         )
     if choices.context is None and (commands := _of_kind(kinds, SET_POINT)):
         notes.append(
-            f"{_column(commands)}: few values, each for long, as set points have. Taken as context, never scored; "
+            f"{_column(commands)}: few values, as states and set points have. Taken as context, never scored; "
             f"to score them, --keep-columns {','.join(commands)}"
         )
     if choices.context is None and (suspected := _of_kind(kinds, MAYBE_SET_POINT)):

@@ -292,6 +292,14 @@ def test_what_may_be_a_counter_is_asked_for() -> None:
     assert inspected(Choices(counters=("starts",)), starts=starts).counters == ("starts",)
 
 
+@pytest.mark.parametrize("name", ["zustand", "machineState", "line 1.Rezept", "betriebsart", "mode"])
+def test_a_state_of_few_whole_numbers_is_context_however_often_it_changes(name: str) -> None:
+    states = np.where(COUNT % 7 < 2, 20.0, 30.0)
+
+    assert inspected(USUAL, **{name: states}).context == (name,)
+    assert inspected(x=states).context == inspected(USUAL, **{name: states + 0.5}).context == ()
+
+
 def test_a_set_point_is_context_by_its_name_and_else_only_named() -> None:
     levels = np.choose(COUNT // 300 % 3, [40.0, 55.0, 70.0])
     named, unnamed = inspected(setpoint=levels), inspected(x=levels)
