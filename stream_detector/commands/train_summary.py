@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from stream_detector.commands.smallest_shift import smallest_shift
 from stream_detector.commands.train_output import SHORT, describe_data
 from stream_detector.commands.train_verdict import HARDLY, promotion_text
 from stream_detector.gate.baseline_comparison import GateResult
@@ -13,6 +14,8 @@ from stream_detector.training.verdict import Verdict
 
 #: Notes on what was left out, and characters of each.
 _MOST_NOTES, _MOST_CHARACTERS = 6, 400
+#: Features of which the log says how large a shift must be.
+_LISTED_SHIFTS = 5
 
 
 def print_summary(
@@ -42,6 +45,8 @@ def _found(verdict: Verdict) -> Iterator[str]:
     hardly = f"; hardly or never: {', '.join(bad)}" if bad else ""
     budget = f"{verdict.budget.budget:g} false alarms a sensor and day"
     yield f"it finds {found} of {injected} injected faults in time, at {budget}{hardly}"
+    if shift := smallest_shift(verdict, _LISTED_SHIFTS):
+        yield shift
 
 
 def _extent(verdict: Verdict) -> Iterator[str]:

@@ -6,6 +6,7 @@ import textwrap
 
 from stream_detector.commands.fault_table import budget_text, fault_table
 from stream_detector.commands.oddity_lines import describe_oddities
+from stream_detector.commands.smallest_shift import RELIABLE
 from stream_detector.commands.train_output import WIDTH
 from stream_detector.gate.baseline_comparison import BASELINE, MODEL, GateResult
 from stream_detector.gate.missing_drill import MissingCheck
@@ -19,8 +20,8 @@ from stream_detector.training.verdict import Verdict
 
 BUDGET_VARIABLE = f"{PREFIX}ALERTS__BUDGET_PER_SENSOR_DAY"
 _WARNED = f"`run` warns of that, and refuses the model if {PREFIX}MODEL__REFUSE_UNPROMOTED is true."
-#: Shares of a kind's faults from which it counts as found, and below which it counts as missed.
-RELIABLE, HARDLY = 0.8, 0.2
+#: A kind counts as missed if no larger share of its faults is found.
+HARDLY = 0.2
 #: A model that finds a smaller share of all faults than this finds few.
 FEW = 0.6
 

@@ -54,6 +54,8 @@ DRILL_KINDS = (
     DrillKind(SILENT, "silent: no readings", SILENT),
     DrillKind(MISSING, "one feature missing", MISSING),
 )
+#: The sizes of the lasting shifts, in deviations, by the names of their kinds.
+SHIFTS = {kind.name: kind.size for kind in DRILL_KINDS if kind.effect == LEVEL_SHIFT}
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,9 @@ def render_sensor(view: SensorView, palette: Palette, width: int, most_features:
     if len(view.times_ms):
         lines += _foot(view, palette, width)
     if (left := len(view.features) - most_features) > 0:
-        lines += _wrapped("", f"{left} more features; --features N, --json and --html show more", width, "dim")
+        lines += _wrapped(
+            "", f"{left} more feature{'s' if left > 1 else ''}; --features N, --json and --html show more", width, "dim"
+        )
     return lines
 
 

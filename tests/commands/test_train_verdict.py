@@ -231,7 +231,7 @@ def test_a_deviation_is_said_in_the_units_of_the_user_and_the_list_is_bounded() 
         in told
     )
     assert "pressure 0.871 bar, tag-0 12.3, tag-1 12.3" in told
-    assert told.endswith("tag-10 12.3, and 4 more in report.json.")
+    assert "tag-10 12.3, and 4 more in report.json. The smallest lasting shift" in told
 
 
 def test_faults_that_began_while_a_false_alarm_was_open_are_marked_and_explained() -> None:

@@ -1,0 +1,36 @@
+"""Says in the user's units how large a change that lasts must be for a model to find it, by the injected faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stream_detector.gate.drill import SHIFTS
+from stream_detector.gate.drill_run import KindResult
+from stream_detector.training.verdict import Verdict
+
+#: A size is found if this share of its faults is alarmed in time.
+RELIABLE = 0.8
+
+
+def smallest_shift(verdict: Verdict, most: int) -> str:
+    """Return the sentence, with at most so many features; empty without such faults or deviations."""
+    tried = sorted((SHIFTS[one.kind], one) for one in verdict.alarms.result.by_kind() if one.kind in SHIFTS and one.injected)
+    if not tried or not verdict.deviations:
+        return ""
+    found = list(_found_from_above(tried))
+    size = found[-1] if found else tried[-1][0]
+    amounts = [f"{one.feature} by {size * one.size:.3g}{one.unit and ' '}{one.unit}" for one in verdict.deviations[:most]]
+    more = len(verdict.deviations) - most
+    listed = ", ".join(amounts) + (f", and {more} more" if more > 0 else "")
+    each = f"{size:g} standard deviation{'s' if size > 1 else ''}"
+    if found:
+        return f"The smallest lasting shift of one feature that it finds reliably: {each} ({listed})."
+    return f"It does not find a lasting shift of one feature reliably, not even by {each} ({listed})."
+
+
+def _found_from_above(tried: list[tuple[float, KindResult]]) -> Iterator[float]:
+    """Yield the sizes that are found reliably, from the largest down to the first that is not."""
+    for size, one in reversed(tried):
+        if one.found < RELIABLE * one.injected:
+            return
+        yield size
