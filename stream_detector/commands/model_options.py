@@ -49,6 +49,11 @@ def add_model_options(model: argparse._ArgumentGroup) -> None:
     model.add_argument(
         "--uniform-attention", action="store_true", help="give all steps the same weight, to measure what attention contributes"
     )
+    model.add_argument(
+        "--free-attention",
+        action="store_true",
+        help="let attention learn to predict only, and not how far the expectation moves without a reading, to compare",
+    )
 
 
 def follow_settings(arguments: argparse.Namespace, settings: Settings) -> None:
@@ -73,6 +78,7 @@ def training_config(arguments: argparse.Namespace, inspection: Inspection) -> Tr
         network=network,
         seed=arguments.seed,
         steps=arguments.steps,
+        free_attention=arguments.free_attention,
         context_features=arguments.context_columns,
         also_context=inspection.context,
         counters=inspection.counters,

@@ -74,22 +74,25 @@ def check_attention(
         return None
     trial = _Trial(network, windows[some], scales.take(np.flatnonzero(some)), readable[some], random)
     weights = attention[some].astype(np.float64)
-    attended, count = trial.change(weights), len(weights)
+    return _compared(trial, weights, draws)
+
+
+def _compared(trial: _Trial, weights: Float64Array, draws: int) -> AttentionCheck:
+    """Compare the steps with the largest weights [N, T] with others."""
+    attended, others = trial.change(weights), trial.of_other_windows(weights, draws)
     by_lot = np.stack([trial.change(np.zeros_like(weights)) for _ in range(draws)])
-    newest = trial.change(np.broadcast_to(np.arange(weights.shape[1], dtype=np.float64), weights.shape))
-    turns = [turn for turn in np.unique(np.linspace(1, count - 1, draws).astype(int)).tolist() if 0 < turn < count]
-    of_others = np.stack([trial.change(np.roll(weights, turn, axis=0)) for turn in turns]) if turns else None
-    wins = _wins(attended, by_lot)
-    other_wins = None if of_others is None else _wins(attended, of_others)
+    ages = np.broadcast_to(np.arange(weights.shape[1], dtype=np.float64), weights.shape)
+    more, wins = attended - by_lot.mean(axis=0), _wins(attended, by_lot)
+    other_wins = _wins(attended, others) if others is not None else None
     return AttentionCheck(
-        windows=count,
+        windows=len(attended),
         steps=trial.steps,
         change=float(attended.mean()),
         random_change=float(by_lot.mean()),
-        newest_change=float(newest.mean()),
-        other_change=None if of_others is None else float(of_others.mean()),
-        more=float((attended - by_lot.mean(axis=0)).mean()),
-        more_error=_standard_error(attended - by_lot.mean(axis=0)),
+        newest_change=float(trial.change(ages).mean()),
+        other_change=None if others is None else float(others.mean()),
+        more=float(more.mean()),
+        more_error=_standard_error(more),
         win_rate=float(wins.mean()),
         win_error=_standard_error(wins),
         other_win_rate=None if other_wins is None else float(other_wins.mean()),
@@ -116,6 +119,12 @@ class _Trial:
         centre, _ = self._network.expect_without(self._windows, self._scales, taken & self._readable)
         moved = (centre.astype(np.float64) - self._centre) / self._spread
         return np.asarray(np.sqrt(np.square(moved).mean(axis=(1, 2))))
+
+    def of_other_windows(self, weights: Float64Array, most: int) -> Float64Array | None:
+        """Return the change [D, N] by the weights of up to `most` other windows; None if there is no other."""
+        count = len(weights)
+        turns = [turn for turn in np.unique(np.linspace(1, count - 1, most).astype(int)).tolist() if 0 < turn < count]
+        return np.stack([self.change(np.roll(weights, turn, axis=0)) for turn in turns]) if turns else None
 
 
 def _wins(change: Float64Array, others: Float64Array) -> Float64Array:

@@ -19,8 +19,8 @@ from stream_detector.readings import Float64Array
 
 USUAL_SHARE = 0.25
 SHARES = (0.0, USUAL_SHARE, 0.5, 0.75)
-#: Gain in mean AUC-PR that justifies a share other than the usual one.
-SMALLEST_GAIN = 0.01
+#: Gain in mean AUC-PR that justifies a smaller share than the usual one, and a larger one.
+SMALLEST_GAIN_OF_LESS, SMALLEST_GAIN_OF_MORE = 0.01, 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ def choose_share(trials: Trials, surprises: Float64Array, members: Sequence[str]
     if not np.isfinite(quality[USUAL_SHARE]):
         return AutoencoderWeight(member, USUAL_SHARE, {}, None, None)
     best = max(quality, key=lambda share: quality[share])
-    share = best if quality[best] - quality[USUAL_SHARE] > SMALLEST_GAIN else USUAL_SHARE
+    needed = SMALLEST_GAIN_OF_MORE if best > USUAL_SHARE else SMALLEST_GAIN_OF_LESS
+    share = best if quality[best] - quality[USUAL_SHARE] > needed else USUAL_SHARE
     gain = paired_gain(trials, found[share], found[0.0])
     error = gain.standard_error if np.isfinite(gain.standard_error) else None
     return AutoencoderWeight(member, share, {f"{share:g}": value for share, value in quality.items()}, gain.mean, error)

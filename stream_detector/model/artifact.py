@@ -27,6 +27,7 @@ class NetworkSpec:
     bottleneck: int | None = None
     attention_units: int | None = 32
     uniform_attention: bool = False
+    attention_offsets: bool = True  # False: of a model from before there were any
 
 
 @dataclass(frozen=True, slots=True)

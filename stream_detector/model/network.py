@@ -59,7 +59,8 @@ def build_network(window_length: int, features: int, spec: NetworkSpec, seed: in
     repeated = keras.layers.RepeatVector(window_length, name="repeat_covariates")(covariates)
     hidden = _lstm(spec.units, "encoder", next(seeds), next(seeds))(ops.concatenate([values, visible, repeated], axis=-1))
     hidden = keras.layers.Dropout(spec.dropout, seed=next(seeds), name="encoder_dropout")(hidden)
-    attention = Attention(spec.attention_units, spec.uniform_attention, seed=next(seeds), name="attention")
+    offsets = spec.attention_offsets
+    attention = Attention(spec.attention_units, spec.uniform_attention, next(seeds), offsets, name="attention")
     context, weights = attention(hidden, mask=ops.not_equal(observed, 0.0))
     sequence = _decoder_input(spec, hidden, context, weights, seeds)
     sequence = _lstm(spec.units, "decoder", next(seeds), next(seeds))(sequence)

@@ -17,6 +17,7 @@ from stream_detector.errors import ModelError
 from stream_detector.files import UnsuitableFileError, read_inside, replace_directory
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.serialization import (
+    ALSO_READ,
     CALIBRATION,
     PARSE_ERRORS,
     REPORT,
@@ -100,7 +101,7 @@ def _read_checked(directory: Path) -> dict[str, bytes]:
 
 
 def _read_manifest(directory: Path) -> dict[str, str]:
-    """Return the checksum of each file; raise ModelError unless this is a model of this schema version."""
+    """Return the checksum of each file; raise ModelError unless this is a model of a schema version that is read."""
     if not directory.is_dir():
         msg = f"model {directory}: there is no such directory; {_train_into(directory)}"
         raise ModelError(msg)
@@ -111,7 +112,7 @@ def _read_manifest(directory: Path) -> dict[str, str]:
     if not isinstance(manifest, dict) or manifest.get("kind") != KIND or not isinstance(manifest.get("files"), dict):
         msg = f"model {directory}: {MANIFEST} is damaged or not of a model; {_RECOVERY}"
         raise ModelError(msg)
-    if manifest.get("schema_version") != SCHEMA_VERSION:
+    if manifest.get("schema_version") not in (SCHEMA_VERSION, *ALSO_READ):
         found = manifest.get("schema_version")
         msg = (
             f"model {directory}: has schema version {found}, this program reads {SCHEMA_VERSION}; "

@@ -52,7 +52,9 @@ from stream_detector.readings import Float32Array
 from stream_detector.state.idle import OnlyWhile
 from stream_detector.values import MissingValues
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
+#: The earlier versions that are read too. Version 6 has neither offsets of attention nor the usual attention of the sensors.
+ALSO_READ = (6,)
 SPEC, WEIGHTS, SCORING, CALIBRATION, SENSORS, REPORT = (
     "spec.json",
     "weights.safetensors",
@@ -65,6 +67,8 @@ SPEC, WEIGHTS, SCORING, CALIBRATION, SENSORS, REPORT = (
 DECISIVE = (WEIGHTS, SCORING, CALIBRATION, SENSORS)
 #: Exceptions that parsing raises for content that is not a model's.
 PARSE_ERRORS = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
+#: What the network of a model of version 6 is like.
+_BEFORE_OFFSETS = {"attention_offsets": False}
 _LINEAR = "linear/"  # prefix of the names of the linear members' arrays
 _MISSING = "missing/"  # of those about missing features
 
@@ -109,7 +113,7 @@ def unpack(files: Mapping[str, bytes]) -> Artifact:
     report = _parse_report(files[REPORT])
     artifact = Artifact(
         spec=_with_state_of_report(_parse_spec(spec_data), report),
-        network=NetworkSpec(**spec_data["network"]),
+        network=NetworkSpec(**{**_BEFORE_OFFSETS, **spec_data["network"]}),
         weights={name: array for name, array in arrays.items() if not name.startswith((_LINEAR, _MISSING))},
         linear=_parse_linear(spec_data["linear"], arrays),
         fleet=Fleet(**{name: np.array(values, np.float32) for name, values in scoring["fleet"].items()}),

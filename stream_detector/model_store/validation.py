@@ -56,7 +56,8 @@ def check_network(network: NetworkSpec, weights: Mapping[str, NDArray[Any]]) -> 
     for name, size in sizes.items():
         is_size = isinstance(size, int) and not isinstance(size, bool) and size > 0
         _require(is_size or (size is None and name != "units"), f"network: {name} is {size!r}")
-    _require(isinstance(network.uniform_attention, bool), "network: uniform_attention is not true or false")
+    for name in ("uniform_attention", "attention_offsets"):
+        _require(isinstance(getattr(network, name), bool), f"network: {name} is not true or false")
     _require(isinstance(network.dropout, float | int) and 0 <= network.dropout < 1, "network: dropout is not between 0 and 1")
     weight_count = sum(array.size for array in weights.values())
     largest = network.units * max(4 * network.units, network.bottleneck or 0, network.attention_units or 0)

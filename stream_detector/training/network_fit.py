@@ -14,6 +14,7 @@ from stream_detector.model.input_scaling import lost_rows
 from stream_detector.model.network import decoded_rows, hidden_rows, negative_log_likelihood
 from stream_detector.model.tensor_types import Tensor
 from stream_detector.readings import BoolArray, Float32Array, Int64Array
+from stream_detector.training.attention_effect import effect_loss, without_a_step
 from stream_detector.training.preparation import Prepared, TrainingConfig
 
 #: Called with (phase, done, total, loss or None) during the training.
@@ -43,6 +44,7 @@ class Batch:
     covariates: Float32Array  # [N, 2F]
     target: Float32Array  # [N, R, F]
     weight: Float32Array  # [N, R, F] 1 for values that were present and are masked
+    hidden: BoolArray  # [N, T, F] the masked values
 
     @property
     def inputs(self) -> list[Float32Array]:
@@ -58,12 +60,13 @@ def fit(network: keras.Model, prepared: Prepared, progress: Progress) -> Losses:
     steps = config.steps or min(max(250, 4 * len(ends) // config.batch_size), 1_000)
     validation = batch_of(prepared, sample(rng, split.validation, config.max_validation_windows), rng)
     optimizer = _optimizer(config, steps)
-    train_step, validation_loss = _compile(network, optimizer, validation)
+    train_step, validation_loss = _compile(network, optimizer, validation, not config.free_attention)
+    lots = np.random.default_rng((config.seed, 1))  # the batches do not depend on what attention learns by
     losses = Losses([], [], [], _repetition_loss(validation))
     best, best_weights, recent = math.inf, network.get_weights(), []
     for step, chosen in enumerate(_batches(rng, ends, config.batch_size, steps), start=1):
         batch = batch_of(prepared, chosen, rng)
-        recent.append(train_step(batch.inputs, batch.target, batch.weight))
+        recent.append(train_step(batch.inputs, batch.target, batch.weight, without_a_step(batch.inputs, batch.hidden, lots)))
         progress(FITTING, step, steps, losses.validation[-1] if losses.validation else None)
         if step % config.round_steps and step < steps:
             continue
@@ -113,6 +116,7 @@ def batch_of(prepared: Prepared, ends: Int64Array, rng: np.random.Generator) -> 
         covariates=prepared.covariates(ends),
         target=scaled[:, -rows:],
         weight=(hidden & present)[:, -rows:].astype(np.float32),
+        hidden=hidden,
     )
 
 
@@ -128,19 +132,30 @@ def _lost_features(count: int, features: int, rng: np.random.Generator) -> BoolA
 
 
 def _compile(
-    network: keras.Model, optimizer: keras.optimizers.Optimizer, validation: Batch
+    network: keras.Model, optimizer: keras.optimizers.Optimizer, validation: Batch, learns_effect: bool
 ) -> tuple[Callable[..., Tensor], Callable[[], Tensor]]:
-    """Compile two functions: a training step, which returns the loss of its batch, and the validation loss."""
+    """Compile two functions: a training step, which returns the loss of its batch, and the validation loss.
+
+    If it `learns_effect`, the attention layer learns by effect_loss too.
+    """
     variables = network.trainable_variables
+    attention = network.get_layer("attention").trainable_variables if learns_effect else []
+    paths = [variable.path for variable in variables]
     optimizer.build(variables)
 
     # AutoGraph would write a file for each function that it reads, and leave those of a process that is killed.
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # TensorFlow ships no types
-    def train_step(inputs: list[Tensor], target: Tensor, weight: Tensor) -> Tensor:
-        with tf.GradientTape() as tape:
-            head, _ = network(inputs, training=True)
+    def train_step(inputs: list[Tensor], target: Tensor, weight: Tensor, without: tuple[list[Tensor], Tensor]) -> Tensor:
+        less, taken = without
+        other = network(less, training=False)[0] if attention else None
+        with tf.GradientTape() as tape, tf.GradientTape() as of_effect:
+            head, weights = network(inputs, training=True)
             loss = negative_log_likelihood(target, weight, head)
-        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            by_effect = effect_loss(head, other, weight, weights, taken) if attention else loss
+        gradients = dict(zip(paths, tape.gradient(loss, variables), strict=True))
+        for variable, gradient in zip(attention, of_effect.gradient(by_effect, attention), strict=True):
+            gradients[variable.path] += gradient
+        optimizer.apply_gradients(zip(gradients.values(), variables, strict=True))
         return loss
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # see above

@@ -35,6 +35,7 @@ class TrainingConfig:
     window_length: int = 64
     network: NetworkSpec = field(default_factory=NetworkSpec)
     seed: int = 0
+    free_attention: bool = False  # attention learns to predict only, and not how far the expectation moves without a step
     steps: int | None = None  # gradient steps; None: four passes over the sampled windows, from 250 to 1000
     batch_size: int = 128
     first_learning_rate: float = 3e-3

@@ -1,10 +1,11 @@
 """Measures what the autoencoder contributes to the score, on simulated pumps with modes of operation.
 
-    python -m tests.benchmarks.bench_autoencoder [--seeds 7 11] [--steps 800] [--unknown] [--uniform] [--decoder both]
+    python -m tests.benchmarks.bench_autoencoder [--seeds 7 11] [--steps 800] [--unknown] [--uniform] [--free] [--decoder both]
 
 One model serves a fleet, which is switched on and off and runs at set points, with small faults inside its modes. The
 score is ranked with the autoencoder at several shares, by the mean VUS-PR of the sensors that have a fault, also for pumps
-that were not in the training (`--unknown`). `--uniform` gives equal attention weights, `--decoder` chooses the decoder.
+that were not in the training (`--unknown`). `--uniform` gives equal attention weights, `--free` lets attention learn
+to predict only, `--decoder` chooses the decoder.
 """
 
 from __future__ import annotations
@@ -52,23 +53,24 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--decoder", default="both")
     parser.add_argument("--uniform", action="store_true")
+    parser.add_argument("--free", action="store_true")
     parser.add_argument("--unknown", action="store_true", help="train on half of the pumps, and judge the others")
     arguments = parser.parse_args()
     network = NetworkSpec(decoder=arguments.decoder, uniform_attention=arguments.uniform)
     print("seed  " + "  ".join(f"share {share:g}" for share in SHARES) + "   (mean VUS-PR)")
     for seed in arguments.seeds:
-        found, seconds = measure(seed, network, arguments.steps, arguments.unknown)
+        found, seconds = measure(seed, network, arguments)
         print(f"{seed:>4}  " + "  ".join(f"{value:.3f}".rjust(7) for value in found) + f"   {seconds:.0f} s", flush=True)
 
 
-def measure(seed: int, network: NetworkSpec, steps: int, unknown: bool) -> tuple[list[float], float]:
+def measure(seed: int, network: NetworkSpec, options: argparse.Namespace) -> tuple[list[float], float]:
     """Return the mean VUS-PR by share of the autoencoder, and the time taken."""
     started = time.monotonic()
     fleet = Fleet(sensors=PUMPS, seed=seed)
     times_ms, healthy = fleet.readings(0, TRAINING_SECONDS)
-    trained = range(0, PUMPS, 2) if unknown else range(PUMPS)
-    judged = range(1, PUMPS, 2) if unknown else range(PUMPS)
-    config = TrainingConfig(network=network, steps=steps, seed=seed)
+    trained = range(0, PUMPS, 2) if options.unknown else range(PUMPS)
+    judged = range(1, PUMPS, 2) if options.unknown else range(PUMPS)
+    config = TrainingConfig(network=network, steps=options.steps, seed=seed, free_attention=options.free)
     prepared = prepare(_dataset(healthy[list(trained)].astype(np.float32), times_ms), config)
     run, members = _train(prepared)
     test_times, test = fleet.readings(TRAINING_SECONDS * 1000, TEST_SECONDS)

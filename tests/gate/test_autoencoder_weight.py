@@ -40,6 +40,14 @@ def test_a_member_that_alone_finds_the_faults_has_the_largest_share() -> None:
     assert weight.gain > 0.3
 
 
+def test_a_larger_share_needs_half_the_gain_that_a_smaller_one_does() -> None:
+    little, enough = chosen((1.0, 1.0, 1.05)), chosen((1.0, 1.0, 1.1))
+
+    gains = [one.auc_pr_by_share["0.5"] - one.auc_pr_by_share["0.25"] for one in (little, enough)]
+    assert (little.share, enough.share) == (USUAL_SHARE, 0.5)
+    assert 0.0 < gains[0] < 0.005 < gains[1] < 0.01
+
+
 def test_a_member_that_finds_nothing_is_left_out() -> None:
     weight = chosen((1.0, 1.0, 0.0))
 

@@ -46,6 +46,17 @@ def test_weights_are_the_softmax_of_the_scores_and_the_context_their_weighted_su
     assert context == pytest.approx(np.array([[0.5743146, 0.8513707]]), abs=1e-6)
 
 
+def test_an_offset_is_added_to_the_score_of_its_step() -> None:
+    layer = Attention(units=2, offsets=True)
+    layer.build((None, 2, 2))
+    layer.set_weights([np.array([0.25, 0.0]), np.eye(2), np.zeros(2), np.array([[1.0], [2.0]])])
+
+    scores = layer.scores(keras.ops.convert_to_tensor(SEQUENCE)).numpy()
+
+    # The additive form below, and 4 x 0.25 at the first step.
+    assert scores == pytest.approx(np.array([[1.7615942, 1.9280552]]), abs=1e-6)
+
+
 def test_additive_form_by_hand() -> None:
     context, weights = arrays(additive_attention()(SEQUENCE))
 
@@ -102,6 +113,8 @@ def test_unknown_length_is_refused_where_each_step_has_a_bias_and_taken_by_the_a
 
     with pytest.raises(ValueError, match="number of steps must be known"):
         Attention()(inputs)
+    with pytest.raises(ValueError, match="number of steps must be known"):
+        Attention(units=3, offsets=True)(inputs)
     _, weights = Attention(units=3)(inputs)
     assert weights.shape == (None, None)
 
@@ -111,10 +124,12 @@ def test_units_below_one_are_refused() -> None:
         Attention(units=0)
 
 
-@pytest.mark.parametrize("units", [None, 3])
-def test_a_saved_layer_loads_without_being_named_again(units: int | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("units", "offsets"), [(None, False), (3, False), (3, True)])
+def test_a_saved_layer_loads_without_being_named_again(units: int | None, offsets: bool, tmp_path: Path) -> None:
     inputs = keras.Input((5, 2))
-    model = keras.Model(inputs, Attention(units, seed=4, name="attention")(inputs))
+    layer = Attention(units, seed=4, offsets=offsets, name="attention")
+    model = keras.Model(inputs, layer(inputs))
+    layer.set_weights([weights + 0.1 for weights in layer.get_weights()])
     windows = np.random.default_rng(0).normal(size=(3, 5, 2)).astype(np.float32)
 
     model.save(tmp_path / "layer.keras")

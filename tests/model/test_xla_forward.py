@@ -22,6 +22,8 @@ SPECS = {
     "narrow": NetworkSpec(units=8, bottleneck=1),
     "a bias per step": NetworkSpec(units=8, attention_units=None),
     "uniform attention": NetworkSpec(units=8, uniform_attention=True),
+    "no offsets": NetworkSpec(units=8, attention_offsets=False),
+    "sequence without offsets": NetworkSpec(units=8, decoder="sequence", attention_offsets=False),
     "dropout": NetworkSpec(units=8, dropout=0.5),
 }
 

@@ -14,8 +14,8 @@ from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.errors import ModelError
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.model_directory import MANIFEST, is_absent, load_artifact, save_artifact
-from stream_detector.model_store.serialization import SENSORS, with_version
-from tests.model_store.damage import change_arrays
+from stream_detector.model_store.serialization import SENSORS, SPEC, with_version
+from tests.model_store.damage import change_arrays, change_json
 
 PICTURE = b"\x89PNG"
 FILES = {
@@ -71,6 +71,19 @@ def test_the_usual_attention_comes_back_and_a_directory_from_before_it_was_kept_
 
     assert load_artifact(tmp_path / "new").calibration.sensors.attention.tolist() == attention.tolist()
     assert load_artifact(tmp_path / "old").calibration.sensors.attention.size == 0
+
+
+def test_a_directory_of_schema_version_6_is_read_and_its_attention_has_no_offsets(artifact: Artifact, tmp_path: Path) -> None:
+    without = {name: array for name, array in artifact.weights.items() if name != "attention/p"}
+    plain = replace(artifact, network=replace(artifact.network, attention_offsets=False), weights=without)
+    save_artifact(plain, tmp_path / "new", PICTURE)
+    save_artifact(plain, tmp_path / "old", PICTURE)
+    change_json(tmp_path / "old", SPEC, lambda spec: (spec.update(schema_version=6), spec["network"].pop("attention_offsets")))
+    manifest = json.loads((tmp_path / "old" / MANIFEST).read_bytes())
+    (tmp_path / "old" / MANIFEST).write_text(json.dumps({**manifest, "schema_version": 6}))
+
+    assert "attention/p" in artifact.weights
+    assert as_bytes(load_artifact(tmp_path / "old")) == as_bytes(load_artifact(tmp_path / "new"))
 
 
 def test_sensors_come_back_by_any_name(artifact: Artifact, tmp_path: Path) -> None:
@@ -158,12 +171,12 @@ def test_a_damaged_manifest_is_refused(directory: Path, content: bytes) -> None:
         load_artifact(directory)
 
 
-@pytest.mark.parametrize("version", [5, 7])
+@pytest.mark.parametrize("version", [5, 8])
 def test_another_schema_version_is_refused_before_anything_else(directory: Path, version: int) -> None:
     manifest = json.loads((directory / MANIFEST).read_bytes())
     (directory / MANIFEST).write_text(json.dumps({**manifest, "schema_version": version, "files": {"other.bin": "?"}}))
 
-    with pytest.raises(ModelError, match=f"has schema version {version}, this program reads 6; train the model again"):
+    with pytest.raises(ModelError, match=f"has schema version {version}, this program reads 7; train the model again"):
         load_artifact(directory)
 
 
