@@ -76,9 +76,10 @@ def write_texts(directory: Path, texts: Mapping[str, str]) -> None:
             unfinished.write_text(text, encoding="utf-8")
 
 
-def check_output_file(output: Path, source: Path, model: Path) -> None:
-    """Raise InputDataError if --output cannot be written, is the input file, or is inside the model's directory."""
-    _check_outside_model(output, model)
+def check_output_file(output: Path, source: Path, model: Path | None) -> None:
+    """Raise InputDataError if --output cannot be written, is the input file, or is inside the model's directory, if any."""
+    if model is not None:
+        _check_outside_model(output, model)
     check_new_file(output, source)
 
 

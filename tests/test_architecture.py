@@ -23,7 +23,7 @@ LAYERS = (
     "settings",
     "detection",
     "ports alert_view model checkup",
-    "pipeline tables model_store discovery rekey inspection",
+    "pipeline tables model_store built_in discovery rekey inspection",
     "adapters assembly service evaluation",
     "gate simulation",
     "training demo",

@@ -27,6 +27,7 @@ from stream_detector.checkup.sample import Sample, sample_of
 from stream_detector.checkup.sample_findings import key_findings, record_findings
 from stream_detector.checkup.store_findings import BYTES_BESIDE, not_reached, store_findings
 from stream_detector.commands.input_payload import build_decoder, reader_of
+from stream_detector.commands.run_pipeline import watch_of
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules_only import RulesOnly
 from stream_detector.errors import RetriableError, StoreRefusedError, StreamDetectorError
@@ -127,13 +128,13 @@ def _model(settings: Settings, found: list[Finding]) -> ModelFacts | None:
     directory = settings.model.directory
     train = f"stream-detector train --from-topic --output {directory}"
     if is_absent(directory):
-        text = f"there is no model in {directory}"
+        text, watch = f"there is no model in {directory}", watch_of(is_scored=settings.model.built_in)
         if settings.model.required:
             found.append(wrong("model", f"{text}, and MODEL__REQUIRED refuses to start without one", train))
         elif settings.learning.enabled:
-            found.append(ok("model", f"{text}: the rules watch, and run learns one as soon as the topic holds enough"))
+            found.append(ok("model", f"{text}: {watch}, and run learns one as soon as the topic holds enough"))
         else:
-            found.append(warning("model", f"{text}: only the rules watch (docs/rules.md#without-a-model)", train))
+            found.append(warning("model", f"{text}: {watch} (docs/rules.md#without-a-model)", train))
         return None
     artifact = load_artifact(directory)
     spec = artifact.spec

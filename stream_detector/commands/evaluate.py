@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stream_detector.assembly import decision_rules
+from stream_detector.assembly import TrainedScorer, decision_rules
 from stream_detector.commands.argument_types import count
 from stream_detector.commands.evaluate_input import read_baseline_training, read_labelled
 from stream_detector.commands.file_options import add_file_options, add_state_option
@@ -147,7 +147,7 @@ def _gap_limits_ms(dataset: Dataset, settings: Settings) -> Float64Array:
 
 
 def evaluation_config(
-    scorer: KerasScorer, settings: Settings, vus_window: int | None = None, seed: int = 0
+    scorer: TrainedScorer, settings: Settings, vus_window: int | None = None, seed: int = 0
 ) -> EvaluationConfig:
     """Return what is measured of every detector: incidents close as the model and the settings say."""
     from stream_detector.evaluation.scorecard import EvaluationConfig

@@ -61,6 +61,7 @@ def inspected(settings: Settings) -> Inspected:
         model=str(settings.model.directory),
         model_name=f"{spec.name} {spec.version}" if spec else "",
         model_problem=problem,
+        has_built_in=settings.model.built_in,
         budget_per_sensor_day=budget,
     )
     return Inspected(subject, model, artifact)

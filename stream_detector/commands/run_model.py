@@ -1,4 +1,4 @@
-"""What `run` watches with: a model, or, while there is none, the rules only; and how the second becomes the first."""
+"""What `run` watches with: a model, or, while there is none, the built-in one; and how the second becomes the first."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from dataclasses import dataclass
 from functools import partial
 
 from stream_detector.assembly import (
+    TrainedScorer,
     build_detector,
     decision_rules,
     input_assembly,
     input_limits,
     input_parsing,
 )
+from stream_detector.built_in.members import LENGTH
+from stream_detector.built_in.scorer import BuiltIn
 from stream_detector.commands.connections import Connections
 from stream_detector.commands.input_payload import build_decoder, reader_of
 from stream_detector.commands.model_start import start_scorer
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector
-from stream_detector.detection.rules_only import RulesOnly
+from stream_detector.detection.rules_only import NO_MODEL, RulesOnly
 from stream_detector.errors import RetriableError
 from stream_detector.gate.promotion import promotion_warning
 from stream_detector.logs import OutageLog
@@ -46,7 +49,12 @@ class Watched:
     detector: Detector
     decoder: Decoder
     rules_of: Callable[[AlertSettings, RuleSettings], DecisionRules]
-    has_model: bool
+    has_model: bool  # of the plant's own
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether anything is scored, by a model of the plant's own or by the built-in one."""
+        return self.detector.model.name != NO_MODEL
 
 
 def load_model(settings: Settings) -> Watched:
@@ -72,9 +80,16 @@ def load_model(settings: Settings) -> Watched:
     )
 
 
-def rules_only(settings: Settings, shape: WindowShape) -> Watched:
-    """Watch windows of this shape with the rules only. Other features are ignored until they are taken up."""
-    scorer = RulesOnly(shape)
+def without_model(settings: Settings, shape: WindowShape) -> Watched:
+    """Watch windows of this shape with the built-in model, or with the rules only, as the settings say.
+
+    The built-in model reads windows of one length. Other features are ignored until they are taken up.
+    """
+    is_scored = settings.model.built_in and shape.window_length == LENGTH
+    if settings.model.built_in and not is_scored:
+        text = "the stored windows have %d readings, and the built-in model reads %d: only the rules watch"
+        logger.warning(text, shape.window_length, LENGTH)
+    scorer: TrainedScorer = BuiltIn(shape) if is_scored else RulesOnly(shape)
     return Watched(
         build_detector(scorer, settings.state, settings.alerts, settings.rules, input_assembly(settings.input)),
         topic_decoder(settings, shape.features),
@@ -117,7 +132,7 @@ def await_watched(
             outage.failed("which features sensors send cannot be looked up now: %s", error)
             shape = None
         if shape is not None:
-            return rules_only(settings, shape)
+            return without_model(settings, shape)
         heartbeat.beat(time.monotonic())
         time.sleep(LOOK_SECONDS)
     return load_model(settings)

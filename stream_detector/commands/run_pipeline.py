@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from stream_detector.adapters.kafka.incident_log import KafkaIncidentLog
 from stream_detector.assembly import dead_letter_limit, pipeline_config, restore_config
 from stream_detector.commands.connections import Connections
-from stream_detector.commands.run_model import Watched, load_model, rules_only, shape_now
+from stream_detector.commands.run_model import Watched, load_model, shape_now, without_model
 from stream_detector.commands.settings_options import copyable
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.ingest.feature_names import MOST_FEATURES
@@ -91,10 +91,11 @@ class Status:
         """Say with what the service goes on from now."""
         spec, table = watched.detector.model, watched.detector.sensor_table
         self.metrics.set_only("model", 1, spec.name, spec.version)
-        self.metrics.set("rules_only", not watched.has_model)
+        self.metrics.set("rules_only", not watched.is_scored)
+        self.metrics.set("built_in", watched.is_scored and not watched.has_model)
         features = ", ".join(spec.features)
         if not watched.has_model:
-            self.heartbeat.restriction = no_model(self.settings, self.options)
+            self.heartbeat.restriction = no_model(self.settings, self.options, is_scored=watched.is_scored)
             logger.warning("%s. Features: %s", self.heartbeat.restriction, features, extra={"model": spec.name})
             return
         self.heartbeat.restriction = ""
@@ -106,20 +107,25 @@ class Status:
         log_resolution(rules)
 
 
-def no_model(settings: Settings, options: Sequence[str]) -> str:
-    """Say that there is no model, and what to type, with the options that find the settings."""
-    return copyable(_no_model(settings), options)
+def no_model(settings: Settings, options: Sequence[str], *, is_scored: bool) -> str:
+    """Say that there is no model, who watches, and what to type, with the options that find the settings."""
+    return copyable(_no_model(settings, watch_of(is_scored=is_scored)), options)
 
 
-def _no_model(settings: Settings) -> str:
+def watch_of(*, is_scored: bool) -> str:
+    """Return who watches without a model."""
+    return "the built-in model and the rules watch" if is_scored else "only the rules watch"
+
+
+def _no_model(settings: Settings, watch: str) -> str:
     directory = settings.model.directory
     if settings.learning.enabled:
         return (
-            f"no model in {directory}: only the rules watch until one is learned from topic {settings.kafka.input_topic}. "
+            f"no model in {directory}: {watch} until one is learned from topic {settings.kafka.input_topic}. "
             f"One of your own: `stream-detector train --output {directory} --input FILE`, then send SIGHUP or restart"
         )
     return (
-        f"no model in {directory}: only the rules watch. Train one with `stream-detector train --from-topic --output "
+        f"no model in {directory}: {watch}. Train one with `stream-detector train --from-topic --output "
         f"{directory}` (or --input FILE), then send SIGHUP or restart"
     )
 
@@ -127,8 +133,8 @@ def _no_model(settings: Settings) -> str:
 def waiting_for_features(settings: Settings, options: Sequence[str]) -> str:
     """Say what a start without a model waits for."""
     return (
-        f"{no_model(settings, options)}. Waiting for the first readings in topic {settings.kafka.input_topic}, which show "
-        "the features"
+        f"{no_model(settings, options, is_scored=settings.model.built_in)}. Waiting for the first readings in topic "
+        f"{settings.kafka.input_topic}, which show the features"
     )
 
 
@@ -166,7 +172,7 @@ def arrival_of(parts: Parts, executor: ThreadPoolExecutor, metrics: Metrics) -> 
 
     def load() -> Builder | None:
         if is_absent(settings.model.directory):
-            logger.warning("there is still no model in %s: only the rules watch", settings.model.directory)
+            logger.warning("there is still no model in %s", settings.model.directory)
             return None
         watched = load_model(settings)
         return lambda: parts.successor(watched)
@@ -181,6 +187,6 @@ def arrival_of(parts: Parts, executor: ThreadPoolExecutor, metrics: Metrics) -> 
         if shape is None or set(shape.features) <= set(before.detector.model.features):
             return None
         logger.info("taking up new features: %s", ", ".join(shape.features[len(before.detector.model.features) :][:20]))
-        return lambda: parts.successor(rules_only(settings, shape))
+        return lambda: parts.successor(without_model(settings, shape))
 
     return ModelArrival(load, widen, executor, time.monotonic, metrics)

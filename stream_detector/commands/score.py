@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_detector.assembly import decision_rules
-from stream_detector.commands.file_options import add_file_options, add_state_option, file_options
-from stream_detector.commands.model_start import start_scorer
-from stream_detector.commands.parsing_options import add_time_zone_option, parsing_of
+from stream_detector.commands.file_options import add_file_options, add_state_option
+from stream_detector.commands.file_scorer import file_scorer
+from stream_detector.commands.parsing_options import add_time_zone_option
 from stream_detector.commands.progress import print_to_stderr, score_with_progress
-from stream_detector.commands.score_rows import idle_line, in_row_order, in_state
+from stream_detector.commands.score_rows import idle_line
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError
 from stream_detector.files import check_output_file, replaced_file
-from stream_detector.state.sensor_names import coverage_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,14 +28,14 @@ _SUFFIXES = (".csv", ".parquet")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="directory written by train")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="directory written by train (default: the built-in model)")
     parser.add_argument(
         "--input",
         type=Path,
         required=True,
         metavar="FILE",
-        help="CSV or Parquet, sorted by time: sensor_id, timestamp, the model's features; other columns are ignored. "
-        "Other tables are read as `convert` reads them",
+        help="CSV or Parquet, sorted by time: sensor_id, timestamp, the model's features (without --model, any "
+        "measurements); other columns are ignored. Other tables are read as `convert` reads them",
     )
     parser.add_argument(
         "--output",
@@ -59,7 +58,6 @@ def main(arguments: argparse.Namespace) -> int:
 
     from stream_detector.evaluation.incident_list import IncidentList
     from stream_detector.evaluation.incident_past import FileRows
-    from stream_detector.tables.foreign.read import read_files
     from stream_detector.tables.time_checks import check_order
 
     output: Path = arguments.output
@@ -68,16 +66,11 @@ def main(arguments: argparse.Namespace) -> int:
         raise InputDataError(msg)
     check_output_file(output, arguments.input, arguments.model)
     settings = settings_of(arguments)
-    scorer = in_state(start_scorer(arguments.model, settings), arguments.only_while)
-    parsing = parsing_of(arguments, settings, scorer.spec)
-    read = read_files([arguments.input], scorer.spec.features, parsing=parsing, options=file_options(arguments))
-    dataset = in_row_order(read.dataset) if read.joined else read.dataset
+    found = file_scorer(arguments, settings)
+    scorer, dataset = found.scorer, found.dataset
     out_of_order = check_order(str(arguments.input), dataset.codes, dataset.times_ms, dataset.sensors)
-    for note in (*read.lines(), *dataset.notes, *out_of_order):
+    for note in (*found.notes, *out_of_order, *found.about_model):
         print_to_stderr(note)
-    if dataset.unread:
-        print_to_stderr(f"ignored, unknown to the model: {', '.join(dataset.unread)}")
-    print_to_stderr(coverage_line(dataset.sensors, scorer.calibration.sensors))
     incidents = IncidentList()
     dataset = replace(dataset, rows=np.arange(len(dataset)))
     rows = score_with_progress(scorer, dataset, settings, incidents.add)

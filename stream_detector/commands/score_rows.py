@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -16,10 +16,12 @@ from stream_detector.state.idle import OnlyWhile
 from stream_detector.tables.dataset import Dataset
 
 if TYPE_CHECKING:
-    from stream_detector.adapters.keras_scorer import KerasScorer
+    from stream_detector.assembly import TrainedScorer
+
+    _Scorer = TypeVar("_Scorer", bound=TrainedScorer)
 
 
-def in_state(scorer: KerasScorer, only_while: Condition | None) -> KerasScorer:
+def in_state(scorer: _Scorer, only_while: Condition | None) -> _Scorer:
     """Return a scorer that judges only in this state; None: in that of its training. Raises SettingsError."""
     if only_while is None:
         return scorer

@@ -133,7 +133,7 @@ def _scored(found: Found, window: StoredWindow, settings: Settings, known: Inspe
     """Score the window, or say why not."""
     subject, status = known.subject, found.status
     if known.artifact is None:
-        return None, subject.model_problem or f"there is no model in {subject.model}; the rules watch"
+        return None, subject.model_problem or f"there is no model in {subject.model}"
     if found.judge.model is None:
         return None, f"the model in {subject.model} has other features or another window than the stored state"
     only_while = found.judge.model.only_while

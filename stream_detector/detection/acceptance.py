@@ -31,6 +31,7 @@ class Acceptance:
     position: int  # of the accepted reading
     group: int
     levels: Float64Array  # [M] of the sensor
+    units: Float64Array  # [M] of its errors above the levels (own_tails.py); 1 where the model's tails hold
     limit: float  # a surprise above it is anomalous
 
 
@@ -91,7 +92,8 @@ class AcceptedWindow:
 
     def _surprises(self, windows: Float32Array, scales: Scales) -> Float64Array:
         errors = self.log_errors(windows, scales).astype(np.float64)
-        surprises = (self.rules.tails.surprise(errors - self.accepted.levels) * self.rules.weights).sum(axis=1)
+        above_level = (errors - self.accepted.levels) / self.accepted.units
+        surprises = (self.rules.tails.surprise(above_level) * self.rules.weights).sum(axis=1)
         return np.where(np.isnan(surprises), np.inf, surprises)
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_detector.detection.own_tails import OwnTails
 from stream_detector.detection.partial_windows import PartialLevels
 from stream_detector.detection.sustained import ENOUGH_INCIDENTS, NEVER
 from stream_detector.readings import Float64Array
@@ -92,6 +93,7 @@ class Calibration:
     prior_count: float = 64.0  # a sensor's own readings from which its level outweighs the fleet's
     partial: PartialLevels | None = None  # of windows with few rows; None: these are not scored
     sustained: SurpriseTail | None = None  # of the running mean of the surprise; None: it is not used
+    own: OwnTails | None = None  # with which each sensor learns its own tails; None: the model's hold for all
 
     @property
     def tail(self) -> SurpriseTail:

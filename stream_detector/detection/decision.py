@@ -14,9 +14,11 @@ readings better than the surprise alone. The published threshold is the mean of 
 exceeds its threshold if and only if the surprise exceeds its limit.
 
 The levels follow normal errors slowly (levels.py). They stand still while an incident is open, and never leave a band around
-their initial values, so they do not learn an anomaly. An incident still anomalous after `accept_ms` counts as a new normal
-state: the fold closes it as accepted and raises the limit by the memory's excess over the typical surprise, until the surprise
-falls again. It falls soon if the shifted features are learned again (acceptance.py), which batch_decision.py sees to.
+their initial values, so they do not learn an anomaly. A sensor of the built-in model learns its tails too (own_tails.py).
+
+An incident still anomalous after `accept_ms` counts as a new normal state: the fold closes it as accepted and raises the limit
+by the memory's excess over the typical surprise, until the surprise falls again. It falls soon if the shifted features are
+learned again (acceptance.py), which batch_decision.py sees to.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ import numpy as np
 
 from stream_detector.detection.acceptance import Acceptance
 from stream_detector.detection.decision_rules import DecisionRules
-from stream_detector.detection.levels import start_levels, update_levels
+from stream_detector.detection.incident_fields import clear_incident, follow_clock, open_incident
+from stream_detector.detection.levels import start_levels, units_of, update_levels
+from stream_detector.detection.partial_windows import partial_rows
 from stream_detector.detection.scored_readings import Decisions, ScoredReadings
 from stream_detector.detection.severity import ratio_of, urgency
 from stream_detector.detection.sustained import LOWERED, after
@@ -82,7 +86,7 @@ class Fold:
         self._rules = rules
         self._readings = readings
         self._settling = np.zeros(count, np.bool_) if readings.settling is None else readings.settling
-        self._rows = _partial_rows(readings, rules)
+        self._rows = partial_rows(readings.rows, rules.partial)
         self._margins = np.broadcast_to(rules.margins(readings.interval_ms), count)
         self._sustained = np.broadcast_to(rules.sustained_margins(readings.interval_ms), count)
         self._rates = np.broadcast_to(rules.rates(readings.interval_ms), count)
@@ -123,21 +127,24 @@ class Fold:
         state, rows = header[sensors], table_rows[sensors]
         self._close_interrupted(state, positions)
         was_open = state["incident_offset"] != NO_INCIDENT
-        _follow_clock(state, self._readings.jump_ms[positions])
+        follow_clock(state, self._readings.jump_ms[positions])
         errors = self._needed_errors(positions, was_open)
         start_levels(state, rows, errors, rules)
-        levels = rules.starts[rows] + state["shift"][:, : rules.starts.shape[1]]
+        levels, units = rules.starts[rows] + state["shift"][:, : rules.starts.shape[1]], units_of(state, rules)
         above_level, is_full = self._as_if_full(errors - levels, positions)
-        memory = self._judge(state, above_level, positions, was_open=was_open, is_full=is_full)
+        memory = self._judge(state, above_level / units, positions, was_open=was_open, is_full=is_full)
         scored, anomalous = ~np.isnan(found.scores[positions]), found.anomalous[positions]
         if anomalous.any() or was_open.any():
-            self._update_incidents(state, positions, levels, scored & is_full)
+            self._update_incidents(state, positions, (levels, units), scored & is_full)
         self._balance(
             state, positions, scored & anomalous & (state["incident_offset"] == self._readings.places[positions]), scored
         )
         normal = scored & is_full & ~anomalous & ~was_open
-        settling = self._settling[positions]
-        update_levels(state, rows, above_level, normal=normal | (scored & settling), settling=settling, rules=rules)
+        settling, excess = self._settling[positions], found.surprises[positions].sum(axis=1) - rules.typical
+        if rules.own is not None:
+            rules.own.follow(state, above_level, excess, scored=scored, calm=normal, most=rules.level_memory_count)
+        else:
+            update_levels(state, rows, above_level, normal=normal | (scored & settling), settling=settling, rules=rules)
         state["accepted"] = np.where(normal, np.clip(memory - rules.typical, 0.0, state["accepted"]), state["accepted"])
         header[sensors] = state
 
@@ -175,13 +182,18 @@ class Fold:
 
     def _margins_of(self, state: Records, positions: Int64Array, was_open: BoolArray) -> tuple[Float64Array, Float64Array]:
         """Return the margin of each sensor at these readings [G], and what is left of it where surprise has lasted."""
-        full, factors = self._margins[positions], np.ones(len(positions))
+        full, factors = self._full_margins(state, positions), np.ones(len(positions))
         if self._rules.governor is not None:
             factors = self._rules.governor.factor(state["balance"])
         lasts = state["sustained"] > self._sustained[positions] * factors + state["accepted"]
         lowered = np.where(lasts & ~was_open, LOWERED, 1.0)
         self.decisions.factors[positions] = factors * lowered
         return full * factors, full * factors * lowered
+
+    def _full_margins(self, state: Records, positions: Int64Array) -> Float64Array:
+        """Return the margin of each sensor at these readings [G], whatever its incidents were."""
+        own = self._rules.own
+        return self._margins[positions] if own is None else own.margins(state, self._rates[positions])
 
     def _balance(self, state: Records, positions: Int64Array, opened: BoolArray, scored: BoolArray) -> None:
         """Count the incidents that opened, and those that the budget allows, at the scored ones of these readings [G]."""
@@ -197,11 +209,11 @@ class Fold:
             for at in np.flatnonzero(closing & ~returns.is_announced[positions]).tolist():
                 silence = returns.silence(int(positions[at]))
                 self.decisions.transitions.append(transition_of(state[at], int(positions[at]), CLOSED, silence=silence))
-            _clear_incident(state, closing)
+            clear_incident(state, closing)
         if idle is not None:
             closing = idle[positions] & (state["incident_offset"] != NO_INCIDENT)
             self._record(CLOSED, closing, state, positions, why=IDLE)
-            _clear_incident(state, closing)
+            clear_incident(state, closing)
 
     def _needed_errors(self, positions: Int64Array, was_open: BoolArray) -> Float64Array:
         """Return the errors [G, M] that these readings need, NaN for the others, and record which need them."""
@@ -209,10 +221,13 @@ class Fold:
         self.decisions.needed[positions] = needed = readings.scorable[positions] & (readings.wanted[positions] | was_open)
         return np.where(needed[:, np.newaxis], readings.errors[positions], np.float32(np.nan)).astype(np.float64)
 
-    def _update_incidents(self, state: Records, positions: Int64Array, levels: Float64Array, seen: BoolArray) -> None:
+    def _update_incidents(
+        self, state: Records, positions: Int64Array, levels: tuple[Float64Array, Float64Array], seen: BoolArray
+    ) -> None:
         """Close, open, accept and update incidents, in this order.
 
-        Only a full window with a score, `seen` [G], shows that a fault is over, or that it has become normal.
+        `levels` and their units [G, M] are what an acceptance remembers. Only a full window with a score, `seen` [G], shows
+        that a fault is over, or that it has become normal.
         """
         rules, times = self._rules, self._rules.times(self._readings.interval_ms[positions])
         time_ms, anomalous = self._readings.times_ms[positions], self.decisions.anomalous[positions]
@@ -221,9 +236,9 @@ class Fold:
         quiet_for = time_ms - state["last_anomalous_ms"]
         closing = is_open & ~holding & (quiet_for >= np.where(seen, times.quiet_ms, times.accept_ms))
         self._record(CLOSED, closing, state, positions)
-        _clear_incident(state, closing)
+        clear_incident(state, closing)
         opening = anomalous & ~is_open
-        _open_incident(state, opening, self._readings.places[positions], time_ms)
+        open_incident(state, opening, self._readings.places[positions], time_ms)
         lasting = anomalous | (holding & is_open)
         state["last_anomalous_ms"][lasting] = time_ms[lasting]
         before = urgency(state["incident_ratio"])
@@ -234,8 +249,8 @@ class Fold:
         is_old = np.where(anomalous, open_ms >= times.accept_ms, holding & (open_ms >= 2 * times.accept_ms))
         accepting = is_open & is_old & seen
         self._record(CLOSED, accepting, state, positions, why=ACCEPTED)
-        self._record_acceptances(accepting, positions, levels)
-        _clear_incident(state, accepting)
+        self._record_acceptances(accepting, state, positions, levels)
+        clear_incident(state, accepting)
         state["accepted"] = np.where(accepting, np.fmax(state["memory"] - rules.typical, 0.0), state["accepted"])
         is_due = time_ms - state["last_update_ms"] >= times.update_ms
         updating = anomalous & is_open & ~accepting & (is_due | is_worse)
@@ -254,41 +269,11 @@ class Fold:
         for at in np.flatnonzero(chosen).tolist():
             self.decisions.transitions.append(transition_of(state[at], int(positions[at]), status, why=why))
 
-    def _record_acceptances(self, chosen: BoolArray, positions: Int64Array, levels: Float64Array) -> None:
+    def _record_acceptances(
+        self, chosen: BoolArray, state: Records, positions: Int64Array, levels: tuple[Float64Array, Float64Array]
+    ) -> None:
+        limits = self._rules.typical + self._full_margins(state, positions)
         for at in np.flatnonzero(chosen).tolist():
             position = int(positions[at])
-            limit = self._rules.typical + float(self._margins[position])
-            group = int(self._readings.groups[position])
-            self.decisions.acceptances.append(Acceptance(position, group, levels[at], limit))
-
-
-def _partial_rows(readings: ScoredReadings, rules: DecisionRules) -> Int64Array | None:
-    """Return the rows of the windows [N]; None if all that can be scored are full."""
-    if readings.rows is None or rules.partial is None or not (readings.rows < len(rules.partial.share)).any():
-        return None
-    return readings.rows
-
-
-def _open_incident(state: Records, which: BoolArray, places: Int64Array, times_ms: Int64Array) -> None:
-    """Open incidents for these sensors [N], in place."""
-    for name, values in (
-        ("incident_offset", places),
-        ("incident_time_ms", times_ms),
-        ("last_update_ms", times_ms),
-    ):
-        state[name][which] = values[which]
-
-
-def _follow_clock(state: Records, jump_ms: Int64Array) -> None:
-    """Move the times of incidents with their sensors' clocks [G], in place, so that they last as long as they do."""
-    for at in np.flatnonzero(jump_ms).tolist():
-        if state["incident_offset"][at] != NO_INCIDENT:
-            for name in ("incident_time_ms", "last_anomalous_ms", "last_update_ms"):
-                state[name][at] += jump_ms[at]
-
-
-def _clear_incident(state: Records, which: BoolArray) -> None:
-    """Clear the incidents of these sensors [N], in place; a record without one is stored smaller."""
-    state["incident_offset"][which] = NO_INCIDENT
-    for name in ("incident_time_ms", "incident_peak", "incident_ratio", "last_anomalous_ms", "last_update_ms", "sustained"):
-        state[name][which] = 0
+            group, (level, units) = int(self._readings.groups[position]), levels
+            self.decisions.acceptances.append(Acceptance(position, group, level[at], units[at], float(limits[at])))

@@ -13,6 +13,7 @@ from stream_detector.detection.budget_resolution import BudgetResolution
 from stream_detector.detection.calibration import Calibration, Tails, alarms_per_reading
 from stream_detector.detection.departure import Beyond, HealthyRange
 from stream_detector.detection.governor import Governor
+from stream_detector.detection.own_tails import MEMORY_SHARE, OwnTails
 from stream_detector.detection.partial_windows import PartialTable
 from stream_detector.detection.rules.fold import RuleConfig
 from stream_detector.detection.sustained import CAP_STARTS, NEVER
@@ -21,6 +22,7 @@ from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.running_scale import Scales
 
 LEVEL_MEMORY_COUNT = 2_000.0
+USUAL_MEMORY_SHARE = 2.0 / 65.0
 #: The intervals, in milliseconds, for which margins are computed: a quarter of an octave apart, from 1 ms to 34 years.
 _INTERVALS_MS = 2.0 ** (np.arange(161) / 4.0)
 
@@ -88,7 +90,7 @@ class DecisionRules:
     provisional_shift_limit: float = 2.0  # the same limit for a sensor that the model does not know
     start_rise_limit: float = 6.0  # how far above the fleet's such a sensor's levels may start (6: an error of 400 times)
     level_step_limit: float = 1.0  # a single reading counts as at most this far above or below the level
-    memory_share: float = 2.0 / 65.0  # share of a new surprise in the memory: a running mean over about 64 readings
+    memory_share: float = USUAL_MEMORY_SHARE  # of a new surprise in the memory: a running mean over about 64 readings
     ready_count: float = 128.0  # readings behind its levels from which a sensor is no longer provisional
     usual_spread: tuple[float, float] = (0.05, 1.5)  # a level is learnt again from windows with so many usual deviations
     rules_version: str = ""  # hash of the settings that affect decisions, as published in events
@@ -97,6 +99,7 @@ class DecisionRules:
     healthy_range: HealthyRange | None = None  # None: not known
     findings: RuleConfig | None = None  # of the rules that need no model; None: there are none
     partial: PartialTable | None = None  # of windows with few rows; None: these are not scored
+    own: OwnTails | None = None  # with which each sensor learns its own tails; None: the model's hold for all
     resolution: BudgetResolution | None = None  # how well the budget is known to be kept; None: there is no model
 
     @classmethod
@@ -128,6 +131,8 @@ class DecisionRules:
             model_tag=model_tag,
             rate=alarms_per_reading,
             partial=calibration.partial.by_rows() if calibration.partial else None,
+            own=calibration.own,
+            memory_share=MEMORY_SHARE if calibration.own else USUAL_MEMORY_SHARE,
         )
 
     def margins(self, interval_ms: Float32Array) -> Float64Array | float:

@@ -25,13 +25,22 @@ START_COUNT, FALL_TO = 64.0, 2.0
 def start_levels(state: Records, table_rows: Int32Array, errors: Float64Array, rules: DecisionRules) -> None:
     """Raise the levels of sensors [G] that the model does not know to their first errors [G, M], NaN: none, in place.
 
-    They are not lowered: an error of one reading may be far below the usual one.
+    They are not lowered: an error of one reading may be far below the usual one. Sensors with tails of their own start as these
+    say.
     """
+    if rules.own is not None:
+        rules.own.begin(state, errors, rules.starts[UNKNOWN])
+        return
     fresh = (table_rows == UNKNOWN) & (state["level_count"] == np.float32(rules.start_counts[UNKNOWN]))
     fresh &= ~np.isnan(errors[:, 0])
     if fresh.any():
         shift = state["shift"][:, : errors.shape[1]]  # a view: the record may have room for more members
         shift[fresh] = np.clip(errors[fresh] - rules.starts[UNKNOWN], 0.0, rules.start_rise_limit)
+
+
+def units_of(state: Records, rules: DecisionRules) -> Float64Array:
+    """Return in what units the errors of these sensors above their levels count, [G, M]."""
+    return np.ones((len(state), rules.starts.shape[1])) if rules.own is None else rules.own.deviations(state)
 
 
 def update_levels(

@@ -60,3 +60,10 @@ def is_scorable(rows: Int64Array, window_length: int, table_rows: Int32Array, pa
     """Return which windows [N] with so many rows can be scored, of sensors in these rows of the model's table [N]."""
     is_full = np.asarray(rows == window_length)
     return is_full if partial is None else np.asarray(is_full | (table_rows != UNKNOWN))
+
+
+def partial_rows(rows: Int64Array | None, partial: PartialTable | None) -> Int64Array | None:
+    """Return the rows of windows [N]; None if all that can be scored are full."""
+    if rows is None or partial is None or not (rows < len(partial.share)).any():
+        return None
+    return rows

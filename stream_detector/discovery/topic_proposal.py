@@ -56,7 +56,12 @@ def propose(facts: TopicFacts, guess: Guess, profile: Profile, clocks: Clocks, g
     say_misread(proposal, guess, profile)
     _propose_repartition(proposal, profile)
     propose_budget(proposal, "the topic has", facts.span_seconds, len(profile.sensors))
-    proposal.set("model", "directory", f"model-{facts.topic}", "run learns a model of the topic and puts it here")
+    proposal.set(
+        "model",
+        "directory",
+        f"model-{facts.topic}",
+        "run learns a model of the topic and puts it here; until then the built-in one scores",
+    )
     proposal.set("service", "log_format", "text", "for people; json is for machines")
     if proposal.stops:
         reason = "DO NOT RUN YET: run refuses to, until you have set what is named here, and deleted this line"

@@ -29,6 +29,7 @@ class Subject:
     model: str  # directory
     model_name: str  # empty: there is no model that can be used
     model_problem: str  # why there is none
+    has_built_in: bool  # without a model, the built-in one scores
     budget_per_sensor_day: float
     options: str = ""  # with which a command finds these settings, with a space before
 

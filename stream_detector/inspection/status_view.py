@@ -70,7 +70,8 @@ class _View:
         if subject.model_name:
             self._wrapped("model", self._shown(subject.model_name, 80))
         elif not subject.model_problem:
-            self._wrapped("model", f"none yet in {self._shown(subject.model, 80)}: only the rules watch", "yellow")
+            watch = "the built-in model and the rules watch" if subject.has_built_in else "only the rules watch"
+            self._wrapped("model", f"none yet in {self._shown(subject.model, 80)}: {watch}", "yellow")
         learning = self._status.learning
         if learning is not None:
             age = (self._status.at_ms - learning.at_ms) / 1000.0

@@ -1,4 +1,4 @@
-"""Goes on with a model once there is one, in a service that runs with the rules only.
+"""Goes on with a model once there is one, in a service that runs without one of the plant's own.
 
 A successor has a model, which a thread loads while the loop goes on, or more features. It takes over between two batches, once
 every partition is restored and stored: the partitions are then restored in it, as after a restart. So nothing is lost, and an
@@ -83,7 +83,7 @@ class ModelArrival:
                 return build()
         except StreamDetectorError as error:
             self._metrics.count("reloads", "failed")
-            logger.error("still only the rules watch: %s", "; ".join(str(error).splitlines()))
+            logger.error("what watches goes on as it is: %s", "; ".join(str(error).splitlines()))
         return None
 
     def _prepare(self) -> None:

@@ -13,7 +13,7 @@ from stream_detector.state.condition import Condition
 class LearningSettings(Group):
     """How `run` learns a model from the topic while there is none: [learning.md](learning.md)."""
 
-    enabled: bool = Field(True, description="Learn from the topic while there is no model. false: only the rules watch.")
+    enabled: bool = Field(True, description="Learn from the topic while there is no model. false: train one yourself.")
     readings: Count = Field(2_000, description="Fewest readings in the topic before a training begins.")
     readings_per_sensor: Annotated[int, Field(ge=64)] = Field(
         200, description="And fewest per sensor, on average: at least one window."

@@ -51,9 +51,13 @@ class ModelSettings(Group):
     """The model and how it scores."""
 
     directory: Path = Field(
-        Path("model"), description="Model directory. While there is none, or an empty one, only the rules watch."
+        Path("model"),
+        description="Model directory. While there is none, or an empty one, the built-in model and the rules watch.",
     )
-    required: bool = Field(False, description="Refuse to start without a model, instead of watching with the rules only.")
+    built_in: bool = Field(
+        True, description="While there is no model, score with the [built-in](built-in.md) one. false: only the rules watch."
+    )
+    required: bool = Field(False, description="Refuse to start without a model of your own.")
     features: list[str] = Field(
         default_factory=list,
         description='Features while there is no model, as JSON: `["temperature", "pressure"]`. Unset: those that sensors send.',

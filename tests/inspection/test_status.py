@@ -36,6 +36,7 @@ SUBJECT = Subject(
     model="model",
     model_name="pumps v1",
     model_problem="",
+    has_built_in=True,
     budget_per_sensor_day=0.5,
 )
 PARTITIONS = PartitionProgress(0, 100, Note(90, "")), PartitionProgress(1, 50, Note(50, "")), PartitionProgress(2, 7, None)

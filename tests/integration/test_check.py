@@ -179,7 +179,7 @@ def test_no_model_is_a_warning_where_run_may_not_learn_one(tmp_path: Path) -> No
     )
 
     assert findings["model"][0]["level"] == "warning"
-    assert "only the rules watch" in findings["model"][0]["text"]
+    assert "the built-in model and the rules watch" in findings["model"][0]["text"]
 
 
 def test_what_init_did_not_understand_is_an_error(tmp_path: Path) -> None:

@@ -76,8 +76,7 @@ class Trial:
         except OSError:
             return False
         return all(
-            f"\nstream_detector_{line}" in text
-            for line in ('learning_attempts_total{outcome="promoted"} 1.0', "rules_only 0.0")
+            f"\nstream_detector_{line}" in text for line in ('learning_attempts_total{outcome="promoted"} 1.0', "built_in 0.0")
         )
 
     def is_over(self, service: subprocess.Popen[bytes]) -> bool:

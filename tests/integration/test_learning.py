@@ -67,14 +67,14 @@ def test_a_model_is_learned_takes_over_and_finds_a_fault_although_everything_was
     (plant.directory / "model.learning" / "candidate" / "half").write_text("written")
 
     service = plant.start()
-    until(lambda: service.metric("rules_only") == 0 and service.get("/readyz")[0] == 200, TRAINING_SECONDS)
+    until(lambda: service.metric("built_in") == 0 and service.get("/readyz")[0] == 200, TRAINING_SECONDS)
     plant.produce(70)
     plant.produce(30, pressure_off=3.0)
 
     assert any(event["type"] == "anomaly" and event["sensor_id"] == "pump-0" for event in plant.events())
     assert load_artifact(plant.model).report["learned_by_run"] is True
     assert service.metric('learning_attempts_total{outcome="promoted"}') == 1
-    assert service.metric("rules_only") == 0
+    assert service.metric("built_in") == 0
     assert readiness(service) == {"status": "ready"}
     said = messages(service)
     assert any("training: from records of" in message for message in said)

@@ -61,7 +61,7 @@ def test_of_two_replicas_one_trains_and_both_go_on_with_its_model(plant: Plant) 
     def are_done() -> bool:
         nonlocal most
         most = max(most, len(trainings_of(plant)))
-        return all(one.metric("rules_only") == 0 and one.get("/readyz")[0] == 200 for one in services)
+        return all(one.metric("built_in") == 0 and one.get("/readyz")[0] == 200 for one in services)
 
     until(are_done, TRAINING_SECONDS)
 
@@ -100,5 +100,5 @@ def test_a_model_that_the_gate_rejects_is_kept_aside_and_said_and_all_replicas_w
     (summary,) = [text for one in services for text in messages(one) if text.startswith("training: ")]
     assert summary.startswith("training: rejected")
     assert not trainings_of(plant)
-    assert all(one.metric("rules_only") == 1 and one.get("/readyz")[0] == 200 for one in services)
+    assert all(one.metric("built_in") == 1 and one.get("/readyz")[0] == 200 for one in services)
     assert [one.stop() for one in services] == [0, 0]

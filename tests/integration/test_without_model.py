@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from stream_detector.built_in.model import built_in_model
 from tests.fixtures_model import FEATURES, tiny_values
 from tests.integration.service_process import QUICK_START, START_SECONDS, ServiceProcess, environment
 from tests.integration.topics import Topics, until
 from tests.pipeline.replica_config import reading
 
 START_MS = 1_767_300_000_000
+VERSION = built_in_model().version
 
 
 @dataclass(slots=True)
@@ -76,7 +78,7 @@ def test_the_rules_watch_survive_a_kill_and_go_on_with_a_model(plant: Plant, tin
     plant.produce(20, hot=50.0)
     (opened,) = plant.events()
     status = json.loads(first.get("/readyz")[1])
-    gauges = first.metric("rules_only"), first.metric('model{name="none",version="none"}')
+    gauges = first.metric("rules_only"), first.metric("built_in"), first.metric(f'model{{name="built-in",version="{VERSION}"}}')
     first.kill()
     second = plant.start()
     second.await_ready()
@@ -84,16 +86,16 @@ def test_the_rules_watch_survive_a_kill_and_go_on_with_a_model(plant: Plant, tin
     after_kill = plant.events()
     shutil.copytree(tiny_model_directory, plant.directory / "model")
     second.reload()
-    until(lambda: second.metric("rules_only") == 0 and second.get("/readyz")[0] == 200, START_SECONDS)
+    until(lambda: json.loads(second.get("/readyz")[1]) == {"status": "ready"}, START_SECONDS)
     plant.produce(40)
     until(lambda: any(event["status"] == "closed" for event in plant.events()))  # may be seen after the group's position
     (_, *later) = plant.events()
 
     assert (opened["type"], opened["status"], opened["sensor_id"]) == ("out_of_range", "opened", "pump-0")
-    assert opened["model"] == {"name": "none", "version": "none"}
-    assert "only the rules watch" in status["restriction"]
+    assert opened["model"] == {"name": "built-in", "version": VERSION}
+    assert "the built-in model and the rules watch" in status["restriction"]
     assert "stream-detector train" in status["restriction"]
-    assert gauges == (1, 1)
+    assert gauges == (0, 1, 1)
     assert after_kill == [opened]
     assert second.metric('restored_partitions_total{action="replay"}') + second.metric(
         'restored_partitions_total{action="resume"}'
@@ -104,6 +106,30 @@ def test_the_rules_watch_survive_a_kill_and_go_on_with_a_model(plant: Plant, tin
     assert closed["model"]["name"] == "tiny"
     assert second.metric("scored_windows_total") > 0
     assert json.loads(second.get("/readyz")[1]) == {"status": "ready"}
+    assert second.stop() == 0
+
+
+def test_the_built_in_model_finds_a_fault_once_though_the_service_is_killed_in_it(plant: Plant) -> None:
+    plant.environ["STREAM_DETECTOR_RULES__LIMITS"] = "{}"
+    first = plant.start()
+    plant.produce(400)
+    first.await_ready()
+    plant.produce(6, hot=100.0)
+    (opened,) = plant.events()
+    first.kill()
+    second = plant.start()
+    second.await_ready()
+    plant.produce(300)
+    until(lambda: any(event["status"] == "closed" for event in plant.events()))
+    found = [event for event in plant.events() if event["status"] != "updated"]
+
+    assert (opened["type"], opened["status"], opened["sensor_id"]) == ("anomaly", "opened", "pump-0")
+    assert opened["model"] == {"name": "built-in", "version": VERSION}
+    assert opened["features"][0]["name"] == "temperature"
+    assert [(one["status"], one["incident_id"]) for one in found] == [
+        ("opened", opened["incident_id"]),
+        ("closed", opened["incident_id"]),
+    ]
     assert second.stop() == 0
 
 

@@ -29,7 +29,7 @@ ALARMING = (PCA, ROBUST_Z)
 
 
 @dataclass(frozen=True, slots=True)
-class _Watch:
+class Watch:
     """What the alarms of a sensor are measured against."""
 
     series: LabelledSeries
@@ -53,7 +53,7 @@ def _of_sensor(sensor: SensorCase, by_budget: Mapping[str, LabelledSeries], outc
     first_ms, interval = int(sensor.test_ms[0]), sensor.interval_seconds
     times = outcome.config.times_of(interval)
     watches = {
-        name: _Watch(since(series, first_ms), times, interval, outcome.budgets[name]) for name, series in by_budget.items()
+        name: Watch(since(series, first_ms), times, interval, outcome.budgets[name]) for name, series in by_budget.items()
     }
     watch = watches["default"]
     window, detections = vus_window(sensor.test[:, 0]), {PRODUCT: watch.series.product}
@@ -101,7 +101,7 @@ def ranking(labels: BoolArray, scores: Float64Array, window: int) -> dict[str, f
     return {"vus_pr": vus_pr(labels, known, window), "auc_pr": average_precision(labels, known)}
 
 
-def of_alarms(watch: _Watch, detection: Detection, told: Int64Array) -> dict[str, Any]:
+def of_alarms(watch: Watch, detection: Detection, told: Int64Array) -> dict[str, Any]:
     """Return what a detector's alarms, told at [N] (see told_ms), find and miss, and how they keep the budget."""
     series, truth = watch.series, watch.series.truth()
     incidents = find_incidents(detection, series.times_ms, series.is_late, watch.times)
