@@ -23,10 +23,12 @@ _CHUNK = 512
 class BuiltIn:
     """A scorer of windows of these features, which must have LENGTH readings. It knows no sensor.
 
-    Features of `context` are not scored, unless all are.
+    Features of `context` are not scored, unless all are. `only_while` is the condition outside of which a sensor is idle.
     """
 
-    def __init__(self, shape: WindowShape, model: BuiltInModel | None = None, context: Collection[str] = ()) -> None:
+    def __init__(
+        self, shape: WindowShape, model: BuiltInModel | None = None, context: Collection[str] = (), only_while: str = ""
+    ) -> None:
         assert shape.window_length == LENGTH
         self._model, count = model or built_in_model(), len(shape.features)
         is_scored = np.array([name not in context for name in shape.features])
@@ -39,6 +41,7 @@ class BuiltIn:
             sampling_interval_seconds=0.0,  # not known: each sensor's own is learned from its readings
             members=NAMES,
             counters=shape.counters,
+            only_while=only_while,
         )
         self.calibration = self._model.calibration(count)
         self.fallback_deviation: Float32Array = np.ones(count, np.float32)

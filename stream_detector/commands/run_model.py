@@ -34,6 +34,7 @@ from stream_detector.pipeline.feature_search import find_shape
 from stream_detector.ports import Decoder
 from stream_detector.service.watchdog import Heartbeat
 from stream_detector.settings.schema import AlertSettings, RuleSettings, Settings
+from stream_detector.state.idle import OnlyWhile
 from stream_detector.state.record_layout import WindowShape
 
 logger = logging.getLogger(__name__)
@@ -89,13 +90,24 @@ def without_model(settings: Settings, shape: WindowShape) -> Watched:
     if settings.model.built_in and not is_scored:
         text = "the stored windows have %d readings, and the built-in model reads %d: only the rules watch"
         logger.warning(text, shape.window_length, LENGTH)
-    scorer: TrainedScorer = BuiltIn(shape) if is_scored else RulesOnly(shape)
+    scorer: TrainedScorer = BuiltIn(shape, only_while=_state_of(settings, shape)) if is_scored else RulesOnly(shape)
     return Watched(
         build_detector(scorer, settings.state, settings.alerts, settings.rules, input_assembly(settings.input)),
         topic_decoder(settings, shape.features),
         partial(decision_rules, scorer.spec, scorer.calibration, settings.state, healthy=scorer.healthy),
         has_model=False,
     )
+
+
+def _state_of(settings: Settings, shape: WindowShape) -> str:
+    """Return the condition of the settings under which machines work; empty if there is none that these features tell."""
+    condition = settings.learning.only_while or ""
+    try:
+        OnlyWhile.parse(condition, shape.features, shape.counters)
+    except ValueError as error:
+        logger.warning("the built-in model judges machines that stand too: learning.only_while %s", error)
+        return ""
+    return condition
 
 
 def topic_decoder(settings: Settings, features: Sequence[str]) -> Decoder:
