@@ -51,3 +51,8 @@ NUMBERS_MESSAGES = re.compile(
     re.IGNORECASE,
 )
 MAY_NUMBER = re.compile(r"counter|count|cnt|z(ä|ae)hler", re.IGNORECASE)
+#: Names of what a machine is set to make, with which its values change.
+SETTING = re.compile(
+    r"(.*[_. -])?(recipe|product|program(me)?|mode|rezept(ur)?|produkt|programm|sorte|artikel|betriebsart|modus)([_. -].*)?",
+    re.IGNORECASE,
+)

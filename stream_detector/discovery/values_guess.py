@@ -12,6 +12,7 @@ from stream_detector.discovery.machine_state import MOST_STATES, is_named_as_sta
 from stream_detector.discovery.naming import listed
 from stream_detector.discovery.scopes import Path, are_numbers
 from stream_detector.discovery.text_hints import text_hints
+from stream_detector.discovery.usual_names import SETTING
 
 _MOST_NAMED = 5
 #: Values of a state.
@@ -48,20 +49,22 @@ def set_values(guess: Guess, stats: DocumentStats, time: str | None) -> None:
 
 
 def _set_states(guess: Guess, stats: DocumentStats, parent: Path, time: str | None) -> None:
-    """Add what stands beside the object of values and is named as a state, with few whole numbers, true or false."""
+    """Add what stands beside the object of values and is named as a state or a recipe, with few whole numbers."""
     taken = {time, guess.settings.get("sensor")}
     states = {
         path[-1]: path_text(path)
         for path, one in stats.paths.items()
         if path[: len(parent)] != parent
         and path_text(path) not in taken
-        and is_named_as_state(path[-1])
+        and (is_named_as_state(path[-1]) or SETTING.fullmatch(path[-1]))
         and stats.share(path) >= MOST
         and 2 <= len(one.distinct) <= MOST_STATES
         and all(_WHOLE.fullmatch(text) for text in one.distinct)
     }
     if states:
-        beside = f"{listed(list(states.values()), _MOST_NAMED)}: a state, by name and values, beside the other values"
+        beside = (
+            f"{listed(list(states.values()), _MOST_NAMED)}: a state or a setting, by name and values, beside the other values"
+        )
         guess.set("features", states, beside)
 
 

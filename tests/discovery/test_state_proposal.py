@@ -37,7 +37,7 @@ def metrics(step: int, time_ms: int, machine: str, values: dict[str, float]) -> 
 
 def beside(step: int, time_ms: int, machine: str, values: dict[str, float]) -> list[object]:
     """The state and a number of the message stand beside the object of values."""
-    state = {"lfdNr": 7 * step, "zustand": 30 if at_work(step) else 10}
+    state = {"lfdNr": 7 * step, "zustand": 30 if at_work(step) else 10, "Rezept": 1 + step // 100 % 2}
     return [{"anlage": machine, "zeit": time_ms, **state, "messwerte": {**values, **of_press(step, values)}}]
 
 
@@ -64,7 +64,7 @@ def test_the_state_in_which_machines_work_is_proposed_with_the_reason_and_more_r
 def test_a_state_beside_the_values_is_read_with_them() -> None:
     settings = tomllib.loads(toml_text(proposal_of(sample(beside)), "plant"))["input"]
 
-    assert (settings["values"], settings["features"]) == ("messwerte", {"zustand": "zustand"})
+    assert (settings["values"], settings["features"]) == ("messwerte", {"zustand": "zustand", "Rezept": "Rezept"})
 
 
 def test_machines_that_stand_without_a_state_are_asked_about() -> None:
