@@ -38,7 +38,14 @@ def metrics(step: int, time_ms: int, machine: str, values: dict[str, float]) -> 
 def beside(step: int, time_ms: int, machine: str, values: dict[str, float]) -> list[object]:
     """The state and a number of the message stand beside the object of values."""
     state = {"lfdNr": 7 * step, "zustand": 30 if at_work(step) else 10, "Rezept": 1 + step // 100 % 2}
-    return [{"anlage": machine, "zeit": time_ms, **state, "messwerte": {**values, **of_press(step, values)}}]
+    return [
+        {
+            "anlage": machine,
+            "zeit": time_ms,
+            **state,
+            "messwerte": {**values, **of_press(step, values), "oil": 2 * values["temp"], "flow": 3 * values["rpm"]},
+        }
+    ]
 
 
 def stateless(step: int, time_ms: int, machine: str, values: dict[str, float]) -> list[object]:
