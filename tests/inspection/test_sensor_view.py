@@ -118,7 +118,7 @@ def test_an_incident_without_an_event_names_its_features() -> None:
 
 
 def test_features_that_do_not_fit_are_counted() -> None:
-    assert "1 more features; --features N, --json and --html show more" in " ".join(drawn(view(), features=1))
+    assert "1 more feature; --features N, --json and --html show more" in " ".join(drawn(view(), features=1))
 
 
 @example(name="一号泵站" * 30, width=80, is_plain=False)

@@ -12,7 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,11 +124,22 @@ def page_of(environ: Mapping[str, str], path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+@contextmanager
+def interrupts_taken() -> Iterator[None]:
+    """Let Ctrl-C interrupt what is started, also if these tests run in the background of a shell, which ignores it there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def watch_live(environ: Mapping[str, str]) -> tuple[str, float]:
     """Run `status` in a terminal until it names a sensor, then press Ctrl-C; return its output, and how long it took to end."""
     main, terminal = pty.openpty()
     command = [sys.executable, "-m", "stream_detector", "status", "--every", "0.5"]
-    process = subprocess.Popen(command, env=dict(environ), stdin=terminal, stdout=terminal, stderr=terminal)
+    with interrupts_taken():
+        process = subprocess.Popen(command, env=dict(environ), stdin=terminal, stdout=terminal, stderr=terminal)
     os.close(terminal)
     output = b""
     try:
