@@ -19,6 +19,7 @@ SPARKPLUG, SPARKPLUG_EVICTING = Setup("sparkplug"), Setup("sparkplug-evicting")
 SPARKPLUG_ASSEMBLED = Setup("sparkplug-assembled")
 RULES, RULES_EVICTING = Setup("rules"), Setup("rules-evicting")
 IDLE, IDLE_EVICTING = Setup("idle"), Setup("idle-evicting")
+OWN, OWN_EVICTING = Setup("own"), Setup("own-evicting")
 SILENT, SILENT_EVICTING = Setup("silent"), Setup("silent-evicting")
 #: Runs a fault so many times in a round of this name; topics and group are called like it.
 Run = Callable[[CampaignServers, str, Random, int], RoundResult]
@@ -47,6 +48,8 @@ def _processes() -> list[Entry]:
         Entry("kills-rules-evicting", 40, lambda w, name, c, n: kills.kills(name, w.places(), c, n, RULES_EVICTING)),
         Entry("kills-idle", 60, lambda w, name, c, n: kills.kills(name, w.places(), c, n, IDLE)),
         Entry("kills-idle-evicting", 40, lambda w, name, c, n: kills.kills(name, w.places(), c, n, IDLE_EVICTING)),
+        Entry("kills-own", 60, lambda w, name, c, n: kills.kills(name, w.places(), c, n, OWN)),
+        Entry("kills-own-evicting", 40, lambda w, name, c, n: kills.kills(name, w.places(), c, n, OWN_EVICTING)),
         Entry("kills-few", 100, lambda w, name, c, n: kills.kills(name, w.places(), c, n, FEW)),
         Entry("kills-evicting", 200, lambda w, name, c, n: kills.kills(name, w.places(), c, n, EVICTING)),
         Entry("assembled", 60, lambda w, name, c, n: kills.assembled(name, w.places(), c, n, ASSEMBLED)),

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from stream_detector.detection.governor import Governor
+from stream_detector.detection.own_tails import OwnTails
 from stream_detector.detection.rules.fold import RuleConfig
 from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.rules.incidents import Pace
@@ -48,7 +49,12 @@ SPARKPLUG_ASSEMBLED = replace(SPARKPLUG, assembly=Assembly(2 * SECOND_MS, 8 * SE
 #: The same as rules and as rules with evictions; a machine is idle at one reading in ten, and says little of half of its state.
 IDLE = replace(RULES, model=replace(RULES.model, only_while="a < 0.9 and b >= 0"))
 IDLE_EVICTING = replace(IDLE, max_sensors=64)
+#: The same as some and as evicting; each sensor learns its own tails, as with the built-in model.
+OWN = replace(SOME, own=OwnTails(np.array([0.05]), start=0.1, scale=0.1))
+OWN_EVICTING = replace(OWN, max_sensors=64)
 PLANTS = {
+    "own": OWN,
+    "own-evicting": OWN_EVICTING,
     "several": replace(EVERY, values="values"),
     "sparkplug": SPARKPLUG,
     "sparkplug-evicting": SPARKPLUG_EVICTING,

@@ -14,6 +14,7 @@ from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector, WindowConfig
 from stream_detector.detection.governor import Governor
 from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.own_tails import OwnTails
 from stream_detector.detection.partial_windows import PartialTable
 from stream_detector.detection.rules.fold import RuleConfig
 from stream_detector.detection.rules.incidents import Pace
@@ -84,6 +85,7 @@ class ReplicaConfig:
     assembly: Assembly | None = None  # None: each message is a reading
     preset: Preset = "native"
     values: str | None = None  # the path of a reading's values; a record may be a list of readings then
+    own: OwnTails | None = None  # with which sensors learn their own tails
     scores_partial: bool = False  # windows that are not full, of known sensors: their errors count less
     start: str | int = "earliest"
     lookback_ms: int = 10 * MINUTE_MS
@@ -139,6 +141,7 @@ class ReplicaConfig:
             partial=self._partial() if self.scores_partial else None,
             sustained_margin=self.sustained_margin,
             sustained_cap=0.5,
+            own=self.own,
         )
 
     def _partial(self) -> PartialTable:
