@@ -13,8 +13,18 @@ from stream_detector.adapters.kafka.topic_tail import TopicTail
 from stream_detector.adapters.kafka.topics import KafkaTopics
 from stream_detector.adapters.redis.client import checked_address
 from stream_detector.adapters.redis.store import RedisStore
-from stream_detector.assembly import budget_per_sensor_day, decision_rules, input_assembly, scale_config, silence_rules
+from stream_detector.assembly import (
+    TrainedScorer,
+    budget_per_sensor_day,
+    decision_rules,
+    input_assembly,
+    scale_config,
+    silence_rules,
+)
 from stream_detector.commands.input_payload import reader_of
+from stream_detector.detection.calibration import Calibration
+from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.errors import ModelError, SettingsError, StreamDetectorError
 from stream_detector.ingest.input_reader import InputReader
 from stream_detector.inspection.alarms import NewestRecords, alarms_of
@@ -26,6 +36,7 @@ from stream_detector.inspection.status import KafkaPart, Subject
 from stream_detector.inspection.stored import Bounds, Note, StoredSensors, look_through
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.model_directory import is_absent, load_artifact
+from stream_detector.readings import Float32Array
 from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.settings.schema import Settings
 from stream_detector.state.idle import OnlyWhile
@@ -42,6 +53,11 @@ class Inspected:
     subject: Subject
     model: Model | None
     artifact: Artifact | None
+
+    @property
+    def uses_built_in(self) -> bool:
+        """Whether `run` scores with the built-in model, for there is no other."""
+        return self.artifact is None and not self.subject.model_problem and self.subject.has_built_in
 
 
 def inspected(settings: Settings) -> Inspected:
@@ -69,12 +85,22 @@ def inspected(settings: Settings) -> Inspected:
 
 def model_of(artifact: Artifact, settings: Settings) -> Model:
     """Return what is needed of a model to judge records."""
-    spec, calibration, healthy = artifact.spec, artifact.calibration, artifact.healthy
+    return _model(artifact.spec, artifact.calibration, artifact.healthy, artifact.fleet.deviation, settings)
+
+
+def built_in_model_of(scorer: TrainedScorer, settings: Settings) -> Model:
+    """Return what is needed of the built-in model to judge records."""
+    return _model(scorer.spec, scorer.calibration, scorer.healthy, scorer.fallback_deviation, settings)
+
+
+def _model(
+    spec: ModelSpec, calibration: Calibration, healthy: HealthyData, deviation: Float32Array, settings: Settings
+) -> Model:
     return Model(
         shape=WindowShape(spec.features, spec.window_length, spec.counters),
         members=len(spec.members),
         rules=decision_rules(spec, calibration, settings.state, settings.alerts, settings.rules, healthy=healthy),
-        scales=scale_config(spec, calibration, healthy, artifact.fleet.deviation),
+        scales=scale_config(spec, calibration, healthy, deviation),
         only_while=OnlyWhile.parse(spec.only_while, spec.features),
         assembly=input_assembly(settings.input),
     )

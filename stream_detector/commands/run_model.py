@@ -17,7 +17,7 @@ from stream_detector.assembly import (
     input_parsing,
 )
 from stream_detector.built_in.members import LENGTH
-from stream_detector.built_in.scorer import BuiltIn
+from stream_detector.commands.built_in_start import start_built_in
 from stream_detector.commands.connections import Connections
 from stream_detector.commands.input_payload import build_decoder, reader_of
 from stream_detector.commands.model_start import start_scorer
@@ -34,7 +34,6 @@ from stream_detector.pipeline.feature_search import find_shape
 from stream_detector.ports import Decoder
 from stream_detector.service.watchdog import Heartbeat
 from stream_detector.settings.schema import AlertSettings, RuleSettings, Settings
-from stream_detector.state.idle import OnlyWhile
 from stream_detector.state.record_layout import WindowShape
 
 logger = logging.getLogger(__name__)
@@ -86,28 +85,16 @@ def without_model(settings: Settings, shape: WindowShape) -> Watched:
 
     The built-in model reads windows of one length. Other features are ignored until they are taken up.
     """
-    is_scored = settings.model.built_in and shape.window_length == LENGTH
-    if settings.model.built_in and not is_scored:
+    if settings.model.built_in and shape.window_length != LENGTH:
         text = "the stored windows have %d readings, and the built-in model reads %d: only the rules watch"
         logger.warning(text, shape.window_length, LENGTH)
-    scorer: TrainedScorer = BuiltIn(shape, only_while=_state_of(settings, shape)) if is_scored else RulesOnly(shape)
+    scorer: TrainedScorer = start_built_in(settings, shape) or RulesOnly(shape)
     return Watched(
         build_detector(scorer, settings.state, settings.alerts, settings.rules, input_assembly(settings.input)),
         topic_decoder(settings, shape.features),
         partial(decision_rules, scorer.spec, scorer.calibration, settings.state, healthy=scorer.healthy),
         has_model=False,
     )
-
-
-def _state_of(settings: Settings, shape: WindowShape) -> str:
-    """Return the condition of the settings under which machines work; empty if there is none that these features tell."""
-    condition = settings.learning.only_while or ""
-    try:
-        OnlyWhile.parse(condition, shape.features, shape.counters)
-    except ValueError as error:
-        logger.warning("the built-in model judges machines that stand too: learning.only_while %s", error)
-        return ""
-    return condition
 
 
 def topic_decoder(settings: Settings, features: Sequence[str]) -> Decoder:

@@ -17,15 +17,24 @@ from stream_detector.adapters.kafka.topic_tail import TopicTail
 from stream_detector.alert_view import Palette, printable
 from stream_detector.assembly import silence_rules
 from stream_detector.commands.argument_types import count
-from stream_detector.commands.inspected import MOST_ALERTS, Inspected, inspected, newest_of, open_store
+from stream_detector.commands.built_in_start import start_built_in
+from stream_detector.commands.inspected import (
+    MOST_ALERTS,
+    Inspected,
+    built_in_model_of,
+    inspected,
+    newest_of,
+    open_store,
+)
 from stream_detector.commands.model_start import start_scorer
 from stream_detector.commands.rekey_engine import behind
 from stream_detector.commands.settings_options import add_settings_options, settings_of
+from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import read_note
 from stream_detector.errors import InputDataError, RetriableError, StreamDetectorError
 from stream_detector.files import replaced_file
 from stream_detector.inspection.alarms import OpenIncident, alarms_of
-from stream_detector.inspection.judge import Judge
+from stream_detector.inspection.judge import Judge, Model
 from stream_detector.inspection.scored_window import Scored, score_window
 from stream_detector.inspection.sensor_view import Found, SensorView, names_like, sensor_view
 from stream_detector.inspection.sensors import sensors_of
@@ -38,6 +47,7 @@ from stream_detector.logs import silence_kafka_client
 from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.settings.schema import Settings
 from stream_detector.state.idle import are_idle
+from stream_detector.state.record_layout import shape_of_layout
 
 _USUAL_WIDTH = 80
 #: Names that are looked through for those like one that does not exist, for so many seconds at most.
@@ -86,6 +96,8 @@ def _view(sensor: str, settings: Settings, known: Inspected, now_ms: int) -> Sen
     if others:
         numbers = ", ".join(map(str, others))
         notes = [*notes, f"it is stored in partition {numbers} too: all readings of a sensor need the same key"]
+    if scored and known.uses_built_in:
+        notes = [*notes, f"the score is of the built-in model, which knows no sensor: there is none in {known.subject.model}"]
     return sensor_view(
         found,
         window,
@@ -109,7 +121,7 @@ def _find(sensor: str, store: StateReader, settings: Settings, known: Inspected)
         raise InputDataError(msg)
     found = []
     for number, meta in metas.items():
-        judge = Judge.of(meta.layout, known.model, silence_rules(settings.rules))
+        judge = _judge_of(meta.layout, settings, known)
         (stored,) = store.load(number, meta.epoch, [sensor])
         if stored is None or judge is None:
             continue
@@ -123,6 +135,15 @@ def _find(sensor: str, store: StateReader, settings: Settings, known: Inspected)
     return found[0], [one.status.partition for one in found[1:]]
 
 
+def _judge_of(layout: str, settings: Settings, known: Inspected) -> Judge | None:
+    """Return the judge of a stored layout: with the model, or where there is none with the built-in one, as in `run`."""
+    silences, shape = silence_rules(settings.rules), shape_of_layout(layout)
+    if shape is None or not known.uses_built_in:
+        return Judge.of(layout, known.model, silences)
+    scorer = start_built_in(settings, shape)
+    return Judge.of(layout, built_in_model_of(scorer, settings) if scorer else None, silences)
+
+
 def _not_found(sensor: str, near: Sequence[str], looked_at: int) -> str:
     shown = printable(sensor, 100)
     hint = f"; did you mean {', '.join(printable(name, 100) for name in near)}?" if near else ""
@@ -132,7 +153,7 @@ def _not_found(sensor: str, near: Sequence[str], looked_at: int) -> str:
 def _scored(found: Found, window: StoredWindow, settings: Settings, known: Inspected) -> tuple[Scored | None, str]:
     """Score the window, or say why not."""
     subject, status = known.subject, found.status
-    if known.artifact is None:
+    if known.artifact is None and found.judge.model is None:
         return None, subject.model_problem or f"there is no model in {subject.model}"
     if found.judge.model is None:
         return None, f"the model in {subject.model} has other features or another window than the stored state"
@@ -141,12 +162,20 @@ def _scored(found: Found, window: StoredWindow, settings: Settings, known: Inspe
         return None, f"it is idle, for {only_while.condition.text if only_while else ''} does not hold"
     if status.filled < status.window_length and not status.is_known:
         return None, f"its window is filling, {status.filled} of {status.window_length} readings"
-    scorer = start_scorer(known.artifact, settings, threads=1)
     model = found.judge.model
+    scorer = _scorer(model, settings, known)
     table_rows = model.sensors.find([status.sensor])
     records = found.judge.as_of_model(found.records, table_rows)
     scored = score_window(scorer, model, records, table_rows, window)
     return scored, "" if scored else "its newest reading has no value that the model scores"
+
+
+def _scorer(model: Model, settings: Settings, known: Inspected) -> Scorer:
+    if known.artifact is not None:
+        return start_scorer(known.artifact, settings, threads=1)
+    scorer = start_built_in(settings, model.shape)
+    assert scorer is not None, "the judge has a model"
+    return scorer
 
 
 def _open_incidents(kafka: KafkaSettings, now_ms: int) -> tuple[Sequence[OpenIncident], list[str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +49,11 @@ class Plant:
                 records.append((sensor, reading(sensor, stamp, temperature + more, pressure, features=FEATURES)))
         self.topics.produce(0, records)
         self.produced += count
+
+    def show(self, sensor: str) -> str:
+        """Return what `show` says of a sensor, as JSON."""
+        command = [sys.executable, "-m", "stream_detector", "show", sensor, "--json"]
+        return subprocess.run(command, env=self.environ, capture_output=True, text=True, timeout=120, check=True).stdout
 
     def events(self) -> list[dict[str, Any]]:
         """Return the published events, when everything that was produced is committed."""
@@ -116,6 +123,8 @@ def test_the_built_in_model_finds_a_fault_once_though_the_service_is_killed_in_i
     first.await_ready()
     plant.produce(6, hot=100.0)
     (opened,) = plant.events()
+    until(lambda: first.metric("store_lag") == 0)
+    shown = json.loads(plant.show("pump-0"))
     first.kill()
     second = plant.start()
     second.await_ready()
@@ -126,6 +135,9 @@ def test_the_built_in_model_finds_a_fault_once_though_the_service_is_killed_in_i
     assert (opened["type"], opened["status"], opened["sensor_id"]) == ("anomaly", "opened", "pump-0")
     assert opened["model"] == {"name": "built-in", "version": VERSION}
     assert opened["features"][0]["name"] == "temperature"
+    assert (shown["state"], shown["is_anomalous"], shown["features"][0]["name"]) == ("in_incident", True, "temperature")
+    assert shown["features"][0]["values"][-1] - shown["features"][0]["expected"][-1] > 20.0
+    assert any("the score is of the built-in model" in note for note in shown["notes"])
     assert [(one["status"], one["incident_id"]) for one in found] == [
         ("opened", opened["incident_id"]),
         ("closed", opened["incident_id"]),
