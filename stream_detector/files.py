@@ -98,12 +98,13 @@ def check_new_file(output: Path, source: Path) -> None:
         raise InputDataError(msg)
 
 
-def check_output_directory(output: Path, model: Path) -> None:
-    """Raise InputDataError if --output, which may be missing, cannot be a directory or is inside the model's directory."""
+def check_output_directory(output: Path, model: Path | None) -> None:
+    """Raise InputDataError if --output, which may be missing, cannot be a directory, or is inside the model's, if any."""
     if output.exists() and not output.is_dir():
         msg = f"--output {output}: is a file; the report is a directory"
         raise InputDataError(msg)
-    _check_outside_model(output, model)
+    if model is not None:
+        _check_outside_model(output, model)
     existing = _first_existing(output.absolute(), *output.absolute().parents)
     if not is_writable(existing):
         msg = f"--output {output}: no file can be created in {existing}; choose another directory"

@@ -15,15 +15,13 @@ from stream_detector.assembly import TrainedScorer, decision_rules
 from stream_detector.commands.argument_types import count
 from stream_detector.commands.evaluate_input import read_baseline_training, read_labelled
 from stream_detector.commands.file_options import add_file_options, add_state_option
-from stream_detector.commands.model_start import start_scorer
-from stream_detector.commands.parsing_options import add_time_zone_option, parsing_of
+from stream_detector.commands.parsing_options import add_time_zone_option
 from stream_detector.commands.progress import score_with_progress, track
-from stream_detector.commands.score_rows import idle_line, in_state
+from stream_detector.commands.score_rows import idle_line
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.files import check_output_directory, write_texts
 
 if TYPE_CHECKING:
-    from stream_detector.adapters.keras_scorer import KerasScorer
     from stream_detector.evaluation.labels import GroundTruth
     from stream_detector.evaluation.offline_scoring import ScoredRows
     from stream_detector.evaluation.report import About
@@ -39,15 +37,15 @@ WIDTH = 78
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="directory written by train")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="directory written by train (default: the built-in model)")
     parser.add_argument(
         "--input",
         type=Path,
         nargs="+",
         required=True,
         metavar="FILE",
-        help="CSV or Parquet, sorted by time: sensor_id, timestamp, the model's features, and the label. Other tables are read "
-        "as `convert` reads them",
+        help="CSV or Parquet, sorted by time: sensor_id, timestamp, the model's features (without --model, any measurements), "
+        "and the label. Other tables are read as `convert` reads them",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help=f"directory to write {REPORT} and {PAGE} to")
     _add_label_options(parser)
@@ -107,11 +105,9 @@ def main(arguments: argparse.Namespace) -> int:
 
     check_output_directory(arguments.output, arguments.model)
     settings = settings_of(arguments)
-    scorer = in_state(start_scorer(arguments.model, settings), arguments.only_while)
-    features = scorer.spec.features
-    parsing = parsing_of(arguments, settings, scorer.spec)
-    dataset, truth = read_labelled(arguments, features, parsing)
-    training = read_baseline_training(arguments, scorer.spec, parsing)
+    labelled = read_labelled(arguments, settings)
+    scorer, dataset, truth = labelled.scorer, labelled.dataset, labelled.truth
+    training = read_baseline_training(arguments, scorer.spec, labelled.parsing)
     config = evaluation_config(scorer, settings, arguments.vus_window, arguments.seed)
     scored = score_with_progress(scorer, dataset, settings)
     idle = idle_line(scored.is_idle, scorer.spec)
@@ -125,9 +121,14 @@ def main(arguments: argparse.Namespace) -> int:
     about = _about(arguments, scorer, settings, truth, (min(quiet_seconds), max(quiet_seconds)))
     evaluation = build_report(about, scorecards)
     of_full_windows = np.where(scored.is_partial, np.nan, scored.score)
-    length, network = scorer.spec.window_length, scorer.network
     checks = check_explanations(
-        scorer, scorer.calibration, dataset, of_full_windows, window_length=length, seed=arguments.seed, network=network
+        scorer,
+        scorer.calibration,
+        dataset,
+        of_full_windows,
+        window_length=scorer.spec.window_length,
+        seed=arguments.seed,
+        network=labelled.network,
     )
     evaluation |= {"explanations": checks.explanations, "attention": checks.attention}
     evaluation["verdict"] = verdict_lines(evaluation)
@@ -177,7 +178,7 @@ def _scorecards(
 
 def _about(
     arguments: argparse.Namespace,
-    scorer: KerasScorer,
+    scorer: TrainedScorer,
     settings: Settings,
     truth: GroundTruth,
     quiet_seconds: tuple[float, float],
@@ -199,7 +200,7 @@ def _about(
     )
 
 
-def _plots(scorecards: Sequence[Scorecard], limit: int, scorer: KerasScorer, config: EvaluationConfig) -> dict[str, bytes]:
+def _plots(scorecards: Sequence[Scorecard], limit: int, scorer: TrainedScorer, config: EvaluationConfig) -> dict[str, bytes]:
     """Plot up to `limit` sensors: those with labelled events first, otherwise in input order."""
     from stream_detector.evaluation.expected_values import expected_values
     from stream_detector.evaluation.plots import plot_series

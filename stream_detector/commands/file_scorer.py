@@ -13,6 +13,7 @@ from stream_detector.commands.model_start import start_scorer
 from stream_detector.commands.parsing_options import parsing_of
 from stream_detector.commands.score_rows import in_row_order, in_state
 from stream_detector.settings.schema import Settings
+from stream_detector.state.condition import Condition
 from stream_detector.state.record_layout import WindowShape
 from stream_detector.state.sensor_names import coverage_line
 
@@ -53,18 +54,22 @@ def file_scorer(arguments: argparse.Namespace, settings: Settings) -> FileScorer
 
 
 def _built_in(arguments: argparse.Namespace, settings: Settings) -> FileScorer:
-    """Take as features what `train` would: what looks like no measurement is left out, and said."""
-    from stream_detector.tables.dataset import clean
     from stream_detector.tables.foreign.read import read_files
-    from stream_detector.training.inspection import Choices, inspect
 
     read = read_files([arguments.input], parsing=parsing_of(arguments, settings), options=file_options(arguments))
     dataset = in_row_order(read.dataset) if read.joined else read.dataset
+    scorer, about = built_in_on(dataset, arguments.only_while)
+    return FileScorer(scorer, dataset.select(scorer.spec.features), (*read.lines(), *dataset.notes), about)
+
+
+def built_in_on(dataset: Dataset, only_while: Condition | None) -> tuple[BuiltIn, tuple[str, ...]]:
+    """Return the built-in model on the columns of a file that `train` would take as features, and sentences on that."""
+    from stream_detector.tables.dataset import clean
+    from stream_detector.training.inspection import Choices, inspect
+
     found = inspect(clean(dataset)[0], Choices(find_missing=False))
     shape = WindowShape(found.dataset.features, LENGTH, found.counters)
-    scorer = in_state(BuiltIn(shape, context=found.context), arguments.only_while)
-    measured = dataset.select(found.dataset.features)
-    return FileScorer(scorer, measured, (*read.lines(), *dataset.notes), (*_taken_as(found), BUILT_IN_SAYS))
+    return in_state(BuiltIn(shape, context=found.context), only_while), (*_taken_as(found), BUILT_IN_SAYS)
 
 
 def _taken_as(found: Inspection) -> list[str]:

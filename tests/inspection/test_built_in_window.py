@@ -50,7 +50,7 @@ def test_its_score_is_that_of_the_newest_reading(count: int) -> None:
     found, score, threshold = scored(values(count, count))
 
     assert found is not None
-    assert (found.score, found.threshold) == (pytest.approx(score, rel=0.05), pytest.approx(threshold, rel=0.05))
+    assert [found.score, found.threshold] == pytest.approx([score, threshold], rel=0.05)
     assert not found.is_anomalous
 
 
