@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from stream_detector.model.compiled import as_window_errors, compile_explanation
 from stream_detector.model.members import restore_members
 from stream_detector.model.missing_features import Imputation
 from stream_detector.model.network_reading import NetworkReading
-from stream_detector.model.tiles import KERNEL_ROWS, Tiles, Tiling, compile_sizes, sample_windows
+from stream_detector.model.tiles import KERNEL_ROWS, Tiles, Tiling, agreeing_sizes, sample_windows
 from stream_detector.model_store.model_directory import load_artifact
 from stream_detector.model_store.validation import AUTOENCODER
 from stream_detector.readings import Float32Array
@@ -64,19 +63,21 @@ class KerasScorer:
         shape = self.spec.window_length, len(self.spec.features)
         normalization = artifact.normalization
         imputation, self._missing_levels = Imputation(artifact.row_moments), artifact.missing_levels
-        log_errors = partial(compile_log_errors, members, normalization=normalization)
         # Few windows of a batch are explained, while the next batch is scored: the smallest tiles, in the calling thread.
         self._explained = Tiles(*shape, KERNEL_ROWS, imputation)
         #: Shows what the network reads; None if it is no member of the model.
         self.network = NetworkReading(members.autoencoder, imputation) if AUTOENCODER in self.spec.members else None
-        self._explain = compile_explanations(members, self._explained, normalization)
+        largest, pool = Tiles(*shape, tile_rows, imputation), ThreadPoolExecutor(threads, "scoring")
         try:
-            sizes = compile_sizes(Tiles(*shape, tile_rows, imputation), log_errors)
+            # Traced one after the other and before any runs: what TensorFlow keeps of a function has the number of its trace.
+            log_errors = compile_log_errors(members, largest, normalization)
+            self._explain = compile_explanations(members, self._explained, normalization)
+            sizes = agreeing_sizes(largest, log_errors, pool.map)
             self.explain(*sample_windows(1, *shape))
         except tf.errors.OpError as error:
             msg = f"model {artifact.spec.name}: TensorFlow cannot compile it: {str(error).splitlines()[0]}"
             raise ModelError(msg) from None
-        self._scored = Tiling(sizes, threads, ThreadPoolExecutor(threads, "scoring").map)
+        self._scored = Tiling(sizes, threads, pool.map)
 
     def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
         """See detection.scorer.Scorer."""

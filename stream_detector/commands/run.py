@@ -18,7 +18,7 @@ from stream_detector.commands.learning_left import LearningLeft
 from stream_detector.commands.rekey_engine import behind
 from stream_detector.commands.run_fit import check_fit
 from stream_detector.commands.run_learning import Learner
-from stream_detector.commands.run_model import Watched, await_watched, load_model
+from stream_detector.commands.run_model import Loading, Watched, await_watched, begin_to_load
 from stream_detector.commands.run_pipeline import Parts, Pipelines, Status, arrival_of, waiting_for_features
 from stream_detector.commands.run_rekeying import begin_rekeying, refuse_unkeyed, rekey_command
 from stream_detector.commands.settings_options import add_settings_options, settings_arguments, settings_of
@@ -97,21 +97,16 @@ def assemble(
     pages = health_pages(heartbeat, metrics, limit_seconds, time.monotonic)
     port = resources.enter_context(serve_pages(settings.http.host, settings.http.port, pages))
     logger.info("stream-detector %s: health and metrics on port %d", __version__, port, extra={"port": port})
-    watched = None
+    threads = ThreadPoolExecutor(1, "loading")
+    resources.callback(threads.shutdown, wait=False, cancel_futures=True)
+    loading = None
     if settings.model.required or not is_absent(settings.model.directory):
-        _begin(heartbeat, f"loading the model in {settings.model.directory} and compiling it")
-        watched = load_model(settings)
+        _begin(heartbeat, _loading_stage(settings))
+        loading = begin_to_load(settings, threads)
     status = Status(settings, metrics, heartbeat, commands.settings_options)
-    start = Start(settings, lambda: behind(read()), signals, resources)
-    connections, start = _connect(start, plant, watched, status, commands.rekey)
-    if watched is not None:
-        check_fit(settings, connections, watched.detector.model.features)
-    learner = None
-    if watched is None:
-        learner = _learner(settings, commands.settings_options, status, resources)
-        _begin(heartbeat, waiting_for_features(settings, commands.settings_options))
-        check = start.companion.check if start.companion else no_op
-        watched = await_watched(settings, connections, heartbeat, check)
+    start = Start(settings, lambda: behind(read()), signals, resources, threads)
+    connections, start = _connect(start, plant, loading, status, commands.rekey)
+    watched, learner = _watch(start, connections, loading, status)
     service, reloader = _assembled(start, connections, watched, status, learner)
     tune_garbage_collector()
 
@@ -142,11 +137,12 @@ class Start:
     load: Callable[[], Settings]  # reads the settings again
     signals: Signals
     resources: ExitStack
+    loading: ThreadPoolExecutor  # of models
     companion: Companion | None = None  # re-keys what is read
 
 
 def _connect(
-    start: Start, plant: Settings, watched: Watched | None, status: Status, command: list[str]
+    start: Start, plant: Settings, loading: Loading | None, status: Status, command: list[str]
 ) -> tuple[Connections, Start]:
     """Connect. Where the plant's topic is re-keyed first, begin that, and wait until what it holds now has come through."""
     heartbeat, resources = status.heartbeat, start.resources
@@ -155,11 +151,29 @@ def _connect(
         connections = connect(start.settings, resources)
         refuse_unkeyed(plant, connections.source)
         return connections, start
+    watched = loading.wait() if loading else None
     rekeying = begin_rekeying(plant, watched, command, resources, metrics=status.metrics, heartbeat=heartbeat)
     connections = connect(start.settings, resources)
     _begin(heartbeat, f"re-keying what is in topic {rekeying.route.from_topic}")
     rekeying.await_history(connections)
     return connections, replace(start, companion=rekeying.companion)
+
+
+def _watch(start: Start, connections: Connections, loading: Loading | None, status: Status) -> tuple[Watched, Learner | None]:
+    """Wait for what watches: the model, or else what the first readings show; then begin to learn one, too."""
+    settings, heartbeat = start.settings, status.heartbeat
+    if loading is not None:
+        check_fit(settings, connections, loading.spec.features)
+        heartbeat.stage = _loading_stage(settings)
+        return loading.wait(), None
+    learner = _learner(settings, status.options, status, start.resources)
+    _begin(heartbeat, waiting_for_features(settings, status.options))
+    check = start.companion.check if start.companion else no_op
+    return await_watched(settings, connections, heartbeat, check), learner
+
+
+def _loading_stage(settings: Settings) -> str:
+    return f"loading the model in {settings.model.directory} and compiling it"
 
 
 def _learner(settings: Settings, options: Sequence[str], status: Status, resources: ExitStack) -> Learner | None:
@@ -180,11 +194,9 @@ def _assembled(
     """Build the loop, and what changes its rules on request."""
     settings, resources, metrics = start.settings, start.resources, status.metrics
     storing = resources.enter_context(ThreadPoolExecutor(1, "storing"))
-    loading = ThreadPoolExecutor(1, "loading")
-    resources.callback(loading.shutdown, wait=False, cancel_futures=True)
     build = Pipelines(settings, connections, storing, status.heartbeat)
     parts = Parts(settings, start.load, build, status, watched)
-    arrival = None if watched.has_model else arrival_of(parts, loading, metrics)
+    arrival = None if watched.has_model else arrival_of(parts, start.loading, metrics)
     if arrival is not None and learner is not None:
         learner.attach(arrival.request)
         parts.on_model = learner.end

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,10 +24,12 @@ from stream_detector.commands.input_payload import build_decoder, reader_of
 from stream_detector.commands.model_start import start_scorer
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.detection.detector import Detector
+from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules_only import NO_MODEL, RulesOnly
 from stream_detector.errors import RetriableError
 from stream_detector.gate.promotion import promotion_warning
 from stream_detector.logs import OutageLog
+from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.candidate import LEARNED_KEY
 from stream_detector.model_store.model_directory import is_absent, load_artifact
 from stream_detector.pipeline.executor import no_op
@@ -57,15 +60,42 @@ class Watched:
         return self.detector.model.name != NO_MODEL
 
 
-def load_model(settings: Settings) -> Watched:
-    """Load the model and warm it up, which takes seconds. Raises ModelError.
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """A model that was read, and is warmed up in another thread."""
 
-    That happens before the replica joins the group, so that a slow start delays no rebalance. A model that the settings refuse
-    is refused before it is compiled. A model that `run` learned ignores the features that it left out: nobody chose them.
+    spec: ModelSpec
+    warm: Future[Watched]
+
+    def wait(self) -> Watched:
+        """Wait until it is warm. Raises ModelError."""
+        return self.warm.result()
+
+
+def begin_to_load(settings: Settings, executor: Executor) -> Loading:
+    """Read the model, and begin to warm it up, which takes seconds. Raises ModelError, also if the settings refuse the model.
+
+    Meanwhile the start can connect. But the model is warm before the replica joins the group, so that a slow start delays no
+    rebalance.
     """
+    artifact = _read_model(settings)
+    return Loading(artifact.spec, executor.submit(_warm_up, artifact, settings))
+
+
+def load_model(settings: Settings) -> Watched:
+    """Read the model and warm it up, which takes seconds. Raises ModelError, also if the settings refuse the model."""
+    return _warm_up(_read_model(settings), settings)
+
+
+def _read_model(settings: Settings) -> Artifact:
     artifact = load_artifact(settings.model.directory)
     if warning := promotion_warning(artifact.report, settings.model.refuse_unpromoted):
         logger.warning("model %s %s: %s", artifact.spec.name, artifact.spec.version, warning)
+    return artifact
+
+
+def _warm_up(artifact: Artifact, settings: Settings) -> Watched:
+    """Compile a model. One that `run` learned ignores the features that it left out: nobody chose them."""
     scorer = start_scorer(artifact, settings)
     spec = scorer.spec
     return Watched(

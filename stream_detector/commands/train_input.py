@@ -25,7 +25,8 @@ from stream_detector.tables.dataset import Dataset
 from stream_detector.tables.foreign.read import ReadFiles
 from stream_detector.tables.foreign.read import read_files as files_in_any_form
 from stream_detector.tables.row_choice import while_true, with_last_values, without_spans
-from stream_detector.tables.topic_span import find_features, find_span, read_topic_span
+from stream_detector.tables.topic_dataset import read_topic_span
+from stream_detector.tables.topic_span import find_features, find_span
 from stream_detector.timestamps import to_ms
 from stream_detector.training.inspection import Inspection
 from stream_detector.values import NO_MISSING_VALUES

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.model_directory import PICTURE
 from stream_detector.model_store.serialization import REPORT
-from stream_detector.tables.dataset import Dataset
 from stream_detector.timestamps import duration
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from stream_detector.tables.dataset import Dataset
     from stream_detector.training.network_fit import Progress
 
 #: Columns of a line of text; terminals have 80.

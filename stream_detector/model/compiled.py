@@ -46,7 +46,7 @@ def compile_explanations(members: Members, tiles: Tiles, normalization: ErrorNor
         windows = Windows.of(filled, present, location, deviation)
         outputs = members.outputs(windows)
         found = [output.attention for output in outputs if output.attention is not None]
-        attention = found[0] if found else ops.zeros((tiles.rows, 0))
+        attention = found[0] if found else ops.zeros((ops.shape(filled)[0], 0))
         by_feature, by_step = _error_shares(outputs, windows, normalization, tiles)
         expected = unscale(_mean_expected(outputs, windows.scaled), location, deviation, ops)
         imputed = ops.logical_not(present[:, -1])

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
 
 from stream_detector.model.tensor_types import Namespace, Tensor
 from stream_detector.readings import Float32Array, Float64Array
@@ -102,6 +101,8 @@ def _fit_components(spec: LinearSpec, windows: Float32Array) -> LinearMember:
 
 def _components(centred: Float64Array) -> Float64Array:
     """Return the principal components [D, k] of rows [N, D] that keep KEPT_VARIANCE, at most MOST_COMPONENTS."""
+    from scipy.linalg import eigh  # only a training needs SciPy, and importing it takes a tenth of a second of each start
+
     covariance = centred.T @ centred
     total = float(np.trace(covariance))
     largest = (max(0, len(covariance) - MOST_COMPONENTS), len(covariance) - 1)

@@ -66,11 +66,11 @@ class Tiles:
         return max(1, self.most_rows // KERNEL_ROWS) * KERNEL_ROWS
 
     def compile(self, function: Compiled) -> Compiled:
-        """Compile a function for tiles of this shape."""
-        shape, scales = (self.rows, self.window_length, self.features), (self.rows, self.features)
+        """Trace a function once, for tiles of any number of rows; the first call with each number compiles it for that."""
+        shape, scales = (None, self.window_length, self.features), (None, self.features)
         signature = [tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape, tf.bool)] + 2 * [tf.TensorSpec(scales, tf.float32)]
         # No branch or loop depends on a tensor, so AutoGraph would only slow the start.
-        compiled: Compiled = tf.function(function, input_signature=signature, autograph=False)
+        compiled: Compiled = tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
         return compiled
 
     def run(self, function: Compiled, windows: Float32Array, scales: Scales) -> list[NDArray[Any]]:
@@ -112,7 +112,7 @@ def cuts(count: int, sizes: Sequence[int], threads: int) -> list[Cut]:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A function compiled for tiles of one size."""
+    """A compiled function, and tiles of one size to run it in."""
 
     tiles: Tiles
     function: Compiled
@@ -140,20 +140,20 @@ class Tiling:
         return lambda: [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
 
-def compile_sizes(largest: Tiles, compile_for: Callable[[Tiles], Compiled]) -> tuple[Size, ...]:
-    """Compile a function for tiles of all sizes and run each once; return the sizes that agree, ascending."""
+def agreeing_sizes(largest: Tiles, function: Compiled, apply: Apply = map) -> tuple[Size, ...]:
+    """Run a compiled function once in tiles of each size, by `apply`; return the sizes that agree, ascending."""
     smaller = [replace(largest, most_rows=rows) for rows in SMALLER_ROWS if rows < largest.rows]
-    return agreeing([Size(tiles, compile_for(tiles)) for tiles in (*smaller, largest)])
+    return agreeing([Size(tiles, function) for tiles in (*smaller, largest)], apply)
 
 
-def agreeing(sizes: Sequence[Size]) -> tuple[Size, ...]:
+def agreeing(sizes: Sequence[Size], apply: Apply = map) -> tuple[Size, ...]:
     """Return the sizes, ascending, whose results on a sample equal the largest's bit for bit; log the others.
 
     The sample fills the largest tile, so a window is at a different position in each size.
     """
     largest = sizes[-1].tiles
     sample = sample_windows(largest.rows, largest.window_length, largest.features)
-    found = [[output.tobytes() for output in size.run(*sample)] for size in sizes]
+    found = list(apply(lambda size: [output.tobytes() for output in size.run(*sample)], sizes))
     if others := [str(size.tiles.rows) for size, bits in zip(sizes, found, strict=True) if bits != found[-1]]:
         logger.info(
             "tiles of %s windows are not used: on this processor their results differ from those of %d in the last bits",

@@ -45,10 +45,10 @@ class Lstm:
         """Return the outputs [N, S, U]. The inputs are `changing` [N, S, .], then `constant` [N, .], equal at all steps."""
         offset, by_step, split, rows = self.bias, None, 0, None
         if changing is not None:
-            rows, _, split = changing.shape
+            split, rows = changing.shape[-1], ops.shape(changing)[0]
             by_step = ops.transpose(changing, (1, 0, 2))
         if constant is not None:
-            rows = constant.shape[0]
+            rows = ops.shape(constant)[0]
             offset = offset + ops.matmul(constant, self.kernel[split:])
         kernel = ops.concatenate([self.kernel[:split], self.recurrent_kernel])  # one product is faster than two narrow ones
         blank = ops.zeros((rows, self.recurrent_kernel.shape[0]))
@@ -71,7 +71,7 @@ class Lstm:
 def forward(
     network: keras.Model, values: Tensor, visible: Tensor, observed: Tensor, covariates: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return (head, attention) as the network does, for a batch of a fixed size."""
+    """Return (head, attention) as the network does, for a batch of any size."""
     layers = {layer.name: layer for layer in network.layers}
     steps, features = values.shape[1:]
     rows = decoded_rows(steps)

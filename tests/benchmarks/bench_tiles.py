@@ -55,18 +55,16 @@ def compiled(directory: Path, *, alone: bool) -> tuple[Size, ...]:
     """Return a model's scoring in the largest size alone or in all sizes, compiled and warm; print the compile time."""
     from stream_detector.model.compiled import compile_log_errors
     from stream_detector.model.members import restore_members
-    from stream_detector.model.tiles import Compiled, Size, Tiles, agreeing, compile_sizes
+    from stream_detector.model.tiles import Size, Tiles, agreeing, agreeing_sizes
     from stream_detector.model_store.model_directory import load_artifact
 
     artifact = load_artifact(directory)
     members = restore_members(artifact)
     largest = Tiles(artifact.spec.window_length, len(artifact.spec.features), ModelSettings().tile_rows)
 
-    def compile_for(tiles: Tiles) -> Compiled:
-        return compile_log_errors(members, tiles, artifact.normalization)
-
     began = time.perf_counter()
-    sizes = agreeing([Size(largest, compile_for(largest))]) if alone else compile_sizes(largest, compile_for)
+    function = compile_log_errors(members, largest, artifact.normalization)
+    sizes = agreeing([Size(largest, function)]) if alone else agreeing_sizes(largest, function)
     print(f"tiles of {[size.tiles.rows for size in sizes]}: {time.perf_counter() - began:.2f} s until warm")
     return sizes
 

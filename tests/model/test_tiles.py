@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_detector.model.tensor_types import Tensor
-from stream_detector.model.tiles import Compiled, Size, Tiles, Tiling, compile_sizes, cuts, sample_windows
+from stream_detector.model.tiles import Compiled, Size, Tiles, Tiling, agreeing_sizes, cuts, sample_windows
 from stream_detector.readings import Float32Array
 from stream_detector.state.running_scale import Scales
 
@@ -27,18 +27,15 @@ ONE_BIT = np.float32(2.0**-23)  # from 1 to the next number
 ByRows = Callable[[int, Tensor, Tensor], Float32Array]
 
 
-def compile_for(results: ByRows, called: list[int] | None = None) -> Callable[[Tiles], Compiled]:
-    """Return what makes, of tiles, a function that returns these results and records each call's rows."""
+def function_of(results: ByRows, called: list[int] | None = None) -> Compiled:
+    """Return a function that returns these results and records each call's rows."""
 
-    def of(tiles: Tiles) -> Compiled:
-        def function(filled: Tensor, present: Tensor, location: Tensor, deviation: Tensor) -> tuple[Tensor]:  # noqa: ARG001 - as compiled
-            if called is not None:
-                called.append(tiles.rows)
-            return (tf.constant(results(tiles.rows, filled, present)),)
+    def function(filled: Tensor, present: Tensor, location: Tensor, deviation: Tensor) -> tuple[Tensor]:  # noqa: ARG001 - as compiled
+        if called is not None:
+            called.append(len(filled))
+        return (tf.constant(results(len(filled), filled, present)),)
 
-        return function
-
-    return of
+    return function
 
 
 def first_values(rows: int, filled: Tensor, present: Tensor) -> Float32Array:  # noqa: ARG001 - as ByRows
@@ -114,7 +111,7 @@ def test_there_are_no_more_rounds_than_with_the_largest_tiles_alone(count: int, 
 def test_every_size_is_called_before_there_is_a_window(most_rows: int, rows: list[int]) -> None:
     called: list[int] = []
 
-    sizes = compile_sizes(Tiles(STEPS, FEATURES, most_rows), compile_for(first_values, called))
+    sizes = agreeing_sizes(Tiles(STEPS, FEATURES, most_rows), function_of(first_values, called))
 
     assert rows_of(sizes) == rows
     assert sorted(set(called)) == rows
@@ -122,7 +119,7 @@ def test_every_size_is_called_before_there_is_a_window(most_rows: int, rows: lis
 
 def test_windows_are_scored_in_the_sizes_that_they_are_cut_into_and_come_back_in_order() -> None:
     called: list[int] = []
-    sizes = compile_sizes(LARGEST, compile_for(first_values, called))
+    sizes = agreeing_sizes(LARGEST, function_of(first_values, called))
     called.clear()
 
     with ThreadPoolExecutor(2) as pool:
@@ -154,7 +151,7 @@ def test_sizes_whose_last_bits_differ_are_not_used_and_the_log_says_so_once(
     results: ByRows, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        sizes = compile_sizes(LARGEST, compile_for(results))
+        sizes = agreeing_sizes(LARGEST, function_of(results))
 
     assert rows_of(sizes) == [240]
     assert caplog.messages == [
@@ -164,7 +161,7 @@ def test_sizes_whose_last_bits_differ_are_not_used_and_the_log_says_so_once(
 
 def test_a_size_that_agrees_is_used_beside_one_that_does_not(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        sizes = compile_sizes(LARGEST, compile_for(lambda rows, *given: by_rows(48 if rows == 48 else 0, *given)))
+        sizes = agreeing_sizes(LARGEST, function_of(lambda rows, *given: by_rows(48 if rows == 48 else 0, *given)))
 
     assert rows_of(sizes) == [96, 240]
     assert [message.split(":")[0] for message in caplog.messages] == ["tiles of 48 windows are not used"]
@@ -172,7 +169,7 @@ def test_a_size_that_agrees_is_used_beside_one_that_does_not(caplog: pytest.LogC
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_results_are_the_same_bits_wherever_a_window_is_although_they_depend_on_the_tile(threads: int) -> None:
-    sizes = compile_sizes(LARGEST, compile_for(by_rows))
+    sizes = agreeing_sizes(LARGEST, function_of(by_rows))
     tiling = Tiling(sizes, threads)
     windows, scales = numbered(500)
     (all_at_once,) = tiling.start(windows, scales)()
@@ -205,6 +202,21 @@ def test_tiles_give_each_window_its_result_however_many_there_are(count: int) ->
     assert filled[0, 0].tolist() == [5.0, 1.0]
     assert np.where(present, filled, np.nan).tobytes() == windows.tobytes()
     assert location.tobytes() == scales.location.tobytes()
+
+
+def test_a_function_is_traced_once_for_tiles_of_all_sizes() -> None:
+    traced: list[int | None] = []
+
+    def first(filled: Tensor, present: Tensor, location: Tensor, deviation: Tensor) -> tuple[Tensor]:  # noqa: ARG001 - as compiled
+        traced.append(filled.shape[0])
+        return (filled[:, 0, 0],)
+
+    sizes = agreeing_sizes(LARGEST, LARGEST.compile(first))
+    (found,) = Tiling(sizes).start(*numbered(400))()
+
+    assert rows_of(sizes) == [48, 96, 240]
+    assert found.tolist() == list(range(400))
+    assert traced == [None]
 
 
 def test_compiling_for_many_models_logs_no_warning_of_tensorflow_that_only_frightens() -> None:

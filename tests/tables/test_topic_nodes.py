@@ -12,7 +12,8 @@ from stream_detector.pipeline.feature_search import find_shape
 from stream_detector.settings.input_reading import input_reader
 from stream_detector.settings.input_settings import InputSettings
 from stream_detector.tables.topic_count import TopicCount
-from stream_detector.tables.topic_span import find_features, find_span, read_topic_span
+from stream_detector.tables.topic_dataset import read_topic_span
+from stream_detector.tables.topic_span import find_features, find_span
 from stream_detector.values import NO_MISSING_VALUES
 from tests.fakes.memory_log import MemoryLog
 from tests.fakes.memory_source import MemorySource

@@ -11,7 +11,8 @@ from stream_detector.ingest.json_decoder import JsonDecoder
 from stream_detector.ingest.reading_checks import InputLimits
 from stream_detector.state.bucket_state import Assembly
 from stream_detector.tables.dataset import clean
-from stream_detector.tables.topic_span import find_features, find_span, read_topic_span
+from stream_detector.tables.topic_dataset import read_topic_span
+from stream_detector.tables.topic_span import find_features, find_span
 from tests.fakes.memory_log import MemoryLog
 from tests.fakes.memory_source import MemorySource
 
