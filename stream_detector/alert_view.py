@@ -10,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from itertools import pairwise
 
 from rich.cells import cell_len, chop_cells, set_cell_size
@@ -79,10 +80,13 @@ UNICODE = Palette("▁▂▃▄▅▆▇█", {OPENED: "●", UPDATED: "◆", CL
 ASCII = Palette("_.:-=+*#", {OPENED: "!", UPDATED: "*", CLOSED: "-"}, "ascii")
 
 
-def render_event(event: Event, palette: Palette, width: int = _USUAL_WIDTH) -> Text:
-    """Draw an event in a few lines of at most `width` columns, without a line break at the end."""
+def render_event(event: Event, palette: Palette, width: int = _USUAL_WIDTH, zone: tzinfo | None = None) -> Text:
+    """Draw an event in a few lines of at most `width` columns, without a line break at the end.
+
+    Times are UTC without `zone`.
+    """
     width = max(width, _LEAST_WIDTH)
-    lines = _headline(event, palette, width)
+    lines = _headline(event, palette, width, zone)
     if event.what:
         lines += _sentence(event.what, palette, width)
     if event.status != CLOSED:
@@ -137,7 +141,7 @@ def sparkline(weights: Sequence[float], palette: Palette, width: int = _CHART_WI
     return "".join(palette.levels[round(top * weight / peak) if peak > 0.0 else 0] for weight in means)
 
 
-def _headline(event: Event, palette: Palette, width: int) -> list[Text]:
+def _headline(event: Event, palette: Palette, width: int, zone: tzinfo | None) -> list[Text]:
     """Show status, severity, what found it, sensor and time, and how it ended; on as many lines as that takes."""
     style = "green" if event.status == CLOSED else _STYLES.get(event.severity, "yellow")
     status = palette.printable(event.status or event.type, 20)
@@ -146,7 +150,7 @@ def _headline(event: Event, palette: Palette, width: int) -> list[Text]:
     if event.type != ANOMALY and event.status:
         parts.append(Text(palette.printable(event.type, 20), style=style))
     parts.append(Text(f"{palette.printable(event.sensor_id, min(40, width - len(_INDENT))):<9}", style="bold"))
-    parts.append(Text(_time(event)))
+    parts.append(Text(shown_time(event_time_ms(event.timestamp), zone)))
     state = palette.printable(state_in_words(event.sensor_state), 40)
     if state and event.incident.reason != RETURNED:
         parts.append(Text(f"({state})", style="dim"))
@@ -164,11 +168,6 @@ def _flow(parts: Sequence[Text], width: int) -> list[Text]:
         else:
             lines.append(Text(_INDENT).append(part))
     return lines
-
-
-def _time(event: Event) -> str:
-    """Return the event's time in UTC."""
-    return shown_time(event_time_ms(event.timestamp))
 
 
 def _ending(event: Event, palette: Palette) -> list[str]:
@@ -249,14 +248,17 @@ def amounts_of(feature: EventFeature) -> str:
 Show = Callable[[Record], None]
 
 
-def event_printer() -> Show:
-    """Return a function that draws alerts on stdout: in colour on a terminal, in ASCII if the encoding has no blocks."""
+def event_printer(zone: tzinfo | None = None) -> Show:
+    """Return a function that draws alerts on stdout: in colour on a terminal, in ASCII if the encoding has no blocks.
+
+    Times are UTC without `zone`.
+    """
     console = Console(highlight=False, markup=False, emoji=False)
     palette = Palette.for_encoding(sys.stdout.encoding)
 
     def show(record: Record) -> None:
         try:
-            drawing = render_event(read_event(record.value or b""), palette, console.width)
+            drawing = render_event(read_event(record.value or b""), palette, console.width, zone)
         except ValueError as error:
             drawing = render_unreadable(record.value, str(error), place(record))
         console.print(drawing, soft_wrap=True)

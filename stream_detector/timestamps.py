@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 SECONDS_PER_DAY = 86_400.0
 _DAYS_PER_YEAR = 365.25
@@ -26,9 +26,12 @@ def iso_time(time_ms: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03d}Z"
 
 
-def shown_time(time_ms: int) -> str:
-    """Format a time for people: 2026-11-26 08:59:00Z, with milliseconds only if it has any."""
-    return iso_time(time_ms).replace("T", " ").replace(".000Z", "Z")
+def shown_time(time_ms: int, zone: tzinfo | None = None) -> str:
+    """Format a time for people, with milliseconds only if it has any: 2026-11-26 08:59:00Z, or in a zone ... 09:59:00+01:00."""
+    if zone is None:
+        return iso_time(time_ms).replace("T", " ").replace(".000Z", "Z")
+    moment = datetime.fromtimestamp(time_ms // 1000, UTC) + (time_ms % 1000) * _MILLISECOND
+    return moment.astimezone(zone).isoformat(" ", "milliseconds" if time_ms % 1000 else "seconds")
 
 
 def duration(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from rich.cells import cell_len
@@ -46,6 +47,17 @@ def event(**changes: object) -> bytes:
 
 def drawn(value: bytes, palette: Palette = UNICODE) -> list[str]:
     return render_event(read_event(value), palette).plain.split("\n")
+
+
+def test_times_are_shown_in_a_zone_with_its_offset_or_else_in_utc() -> None:
+    winter, summer = event(), event(timestamp="2026-07-23T07:12:00Z")
+
+    def headline(value: bytes) -> str:
+        return render_event(read_event(value), UNICODE, zone=ZoneInfo("Europe/Berlin")).plain.split("\n")[0]
+
+    assert headline(winter) == "● opened  medium   pump-7    2026-11-23 08:12:00.250+01:00"
+    assert headline(summer) == "● opened  medium   pump-7    2026-07-23 09:12:00+02:00"
+    assert drawn(summer)[0].endswith("2026-07-23 07:12:00Z")
 
 
 def test_an_opened_event_shows_first_what_is_off_and_by_how_much() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -25,13 +25,13 @@ from stream_detector.commands.input_payload import reader_of
 from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.model_spec import ModelSpec
 from stream_detector.detection.rules.healthy import HealthyData
-from stream_detector.errors import ModelError, SettingsError, StreamDetectorError
+from stream_detector.errors import ModelError, PermanentDeliveryError, SettingsError, StreamDetectorError
 from stream_detector.ingest.input_reader import InputReader
 from stream_detector.inspection.alarms import NewestRecords, alarms_of
 from stream_detector.inspection.dead_letters import Senders, dead_letters_of
 from stream_detector.inspection.judge import Judge, Model
 from stream_detector.inspection.learning_words import read_words
-from stream_detector.inspection.progress import RECENT_SECONDS, GroupProgress, PartitionProgress, speed_between
+from stream_detector.inspection.progress import RECENT_SECONDS, GroupProgress, PartitionProgress, record_share, speed_between
 from stream_detector.inspection.status import KafkaPart, Subject
 from stream_detector.inspection.stored import Bounds, Note, StoredSensors, look_through
 from stream_detector.model.artifact import Artifact
@@ -44,6 +44,8 @@ from stream_detector.state.record_layout import WindowShape
 
 #: As many of the newest records of the alerts and of the dead-letter topic are read.
 MOST_ALERTS, MOST_DEAD_LETTERS = 20_000, 5_000
+#: And of a re-keyed topic, to count what is no record.
+MOST_COUNTED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class KafkaLook:
     _input: KafkaReader | None = None
     _alerts: TopicTail | None = None
     _dead: TopicTail | None = None
+    _rekeyed: TopicTail | None = None
     _senders: Senders | None = None
     _before: GroupProgress | None = None
     _moved_s: float | None = None  # when a position last moved, or there was nothing to read
@@ -172,20 +175,39 @@ class KafkaLook:
         ends = self._input.ends_of(numbers) if numbers else {}
         recent = self._input.positions_at(numbers, max(0, self.clock_ms() - round(1000 * RECENT_SECONDS)))
         self.notes = {number: Note(one.position, one.note) for number, one in committed.items()}
+        shares = self._record_shares(ends)
         partitions = tuple(
-            [PartitionProgress(number, ends[number], self.notes.get(number), recent[number]) for number in numbers]
+            [PartitionProgress(one, ends[one], self.notes.get(one), recent[one], shares.get(one, 1.0)) for one in numbers]
         )
         found = GroupProgress(time.monotonic(), partitions, described.members, described.state)
         if self._before is None or not found.lag or found.total_committed != self._before.total_committed:
             self._moved_s = found.at_s
         return found
 
+    def _record_shares(self, ends: Mapping[int, int]) -> dict[int, float]:
+        """Return the share of records among the newest positions of each partition of a topic that the detector re-keys.
+
+        It is written in transactions, often with few records each. Without the right to read it, all positions count.
+        """
+        kafka = self.settings.kafka
+        if self.plant is None or self.plant.kafka.input_topic == kafka.input_topic:
+            return {}
+        self._rekeyed = self._rekeyed or TopicTail(kafka, kafka.input_topic, MOST_COUNTED)
+        offsets: dict[int, list[int]] = {number: [] for number in ends}
+        try:
+            records = self._rekeyed.refresh()
+        except PermanentDeliveryError:
+            return {}
+        for record in records:
+            offsets.setdefault(record.partition, []).append(record.offset)
+        return {number: record_share(found, ends.get(number, 0)) for number, found in offsets.items()}
+
     def close(self) -> None:
         """Close the clients. Idempotent, bounded."""
-        for client in (self._group, self._input, self._alerts, self._dead):
+        for client in (self._group, self._input, self._alerts, self._dead, self._rekeyed):
             if client is not None:
                 client.close()
-        self._group = self._input = self._alerts = self._dead = None
+        self._group = self._input = self._alerts = self._dead = self._rekeyed = None
 
 
 def _reader(settings: Settings) -> InputReader | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stream_detector.assembly import decision_rules
+from stream_detector.assembly import budget_per_sensor_day, decision_rules
 from stream_detector.commands.file_options import add_file_options, add_state_option
 from stream_detector.commands.file_scorer import file_scorer
 from stream_detector.commands.parsing_options import add_time_zone_option
@@ -16,6 +16,8 @@ from stream_detector.commands.score_rows import idle_line
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError
 from stream_detector.files import check_output_file, replaced_file
+from stream_detector.settings.group import PREFIX
+from stream_detector.settings.schema import AlertSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from stream_detector.tables.dataset import Dataset
 
 _SUFFIXES = (".csv", ".parquet")
+BUDGET_VARIABLE = f"{PREFIX}ALERTS__BUDGET_PER_SENSOR_DAY"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,11 +82,20 @@ def main(arguments: argparse.Namespace) -> int:
     _write(_table(dataset, rows), output)
     for line in incidents.lines(FileRows(dataset, rows, scorer.spec.counters)):
         print_to_stderr(line)
+    print_to_stderr(budget_line(budget_per_sensor_day(scorer.calibration, settings.alerts), settings.alerts))
     rules = decision_rules(scorer.spec, scorer.calibration, settings.state, settings.alerts)
     if rules.resolution is not None:
         print_to_stderr("\n".join(rules.resolution.lines()))
     print_to_stderr(_summary(rows))
     return 0
+
+
+def budget_line(budget: float, alerts: AlertSettings) -> str:
+    """Say at which budget was decided, and whether anybody chose it."""
+    decided = f"decided at {budget:g} false alarms per sensor and day"
+    if alerts.model_fields_set & {"budget_per_sensor_day", "budget_per_fleet_day"}:
+        return f"{decided}, as the settings say"
+    return f"{decided}, the default: no settings with another were given (--config FILE, or {BUDGET_VARIABLE})"
 
 
 def _table(dataset: Dataset, rows: ScoredRows) -> pa.Table:

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -29,6 +30,7 @@ from stream_detector.commands.inspected import (
 from stream_detector.commands.model_start import start_scorer
 from stream_detector.commands.rekey_engine import behind
 from stream_detector.commands.settings_options import add_settings_options, settings_of
+from stream_detector.commands.shown_zone import add_shown_zone_option, shown_zone
 from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import read_note
 from stream_detector.errors import InputDataError, RetriableError, StreamDetectorError
@@ -61,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument("--json", action="store_true", help="print one JSON document")
     output.add_argument("--html", type=Path, metavar="FILE", help="write one HTML file that needs nothing else")
     parser.add_argument("--features", type=count, default=6, metavar="N", help="plot at most N features in the terminal")
+    add_shown_zone_option(parser)
     add_settings_options(parser)
 
 
@@ -69,7 +72,7 @@ def main(arguments: argparse.Namespace) -> int:
     settings = behind(settings_of(arguments))
     silence_kafka_client()
     now_ms = time.time_ns() // 1_000_000
-    view = _view(arguments.sensor, settings, inspected(settings), now_ms)
+    view = replace(_view(arguments.sensor, settings, inspected(settings), now_ms), zone=shown_zone(arguments, settings.input))
     if arguments.json:
         sys.stdout.write(json.dumps(sensor_document(view, now_ms), ensure_ascii=False) + "\n")
     elif arguments.html is not None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from typing import Generic, TypeVar
 
 from rich.console import Console
@@ -21,6 +22,7 @@ from stream_detector.commands.argument_types import count, positive
 from stream_detector.commands.inspected import KafkaLook, StoreLook, inspected, open_store
 from stream_detector.commands.rekey_engine import behind
 from stream_detector.commands.settings_options import add_settings_options, options_text, settings_arguments, settings_of
+from stream_detector.commands.shown_zone import add_shown_zone_option, shown_zone
 from stream_detector.errors import StreamDetectorError
 from stream_detector.inspection.status import KafkaPart, Outage, Status, Subject, problems_of
 from stream_detector.inspection.status_json import status_document
@@ -45,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=count, metavar="N", help="name at most N sensors (default: what fits)")
     parser.add_argument("--sensors", type=count, default=100_000, metavar="N", help="look at no more than N sensors")
     parser.add_argument("--every", type=positive, default=2.0, metavar="S", help="seconds between two looks")
+    add_shown_zone_option(parser)
     add_settings_options(parser)
 
 
@@ -61,13 +64,14 @@ def main(arguments: argparse.Namespace) -> int:
     subject = replace(found.subject, options=options_text(settings_arguments(arguments)))
     looks = Looks(subject, Look(kafka.look), Look(store.look))
     is_live = sys.stdout.isatty() and not (arguments.once or arguments.json)
-    status = _follow(looks, arguments) if is_live else _once(looks, kafka)
+    zone = shown_zone(arguments, plant.input)
+    status = _follow(looks, arguments, zone) if is_live else _once(looks, kafka)
     if arguments.json:
         sys.stdout.write(json.dumps(status_document(status, shown), ensure_ascii=False) + "\n")
     elif not is_live:
         console = Console(highlight=False, markup=False, emoji=False)
         width = console.width if sys.stdout.isatty() or "COLUMNS" in os.environ else _USUAL_WIDTH
-        for line in render_status(status, _palette(), width, 20 if arguments.limit is None else arguments.limit):
+        for line in render_status(status, _palette(), width, 20 if arguments.limit is None else arguments.limit, zone):
             console.print(line, soft_wrap=True)
     sys.stdout.flush()
     return PROBLEM if problems_of(status) else 0
@@ -134,7 +138,7 @@ def _once(looks: Looks, kafka: KafkaLook) -> Status:
     return status
 
 
-def _follow(looks: Looks, arguments: argparse.Namespace) -> Status:
+def _follow(looks: Looks, arguments: argparse.Namespace, zone: tzinfo | None) -> Status:
     """Refresh the screen until Ctrl-C, which raises KeyboardInterrupt. The threads end with the process."""
     every = arguments.every
     threads = [threading.Thread(target=_repeat, args=(look, every), daemon=True) for look in (looks.kafka, looks.store)]
@@ -144,7 +148,7 @@ def _follow(looks: Looks, arguments: argparse.Namespace) -> Status:
     with Live(console=console, auto_refresh=False, screen=False, vertical_overflow="crop") as live:
         while True:
             limit = arguments.limit or max(3, (console.height - _OTHER_LINES) // 2)
-            lines = render_status(looks.status(3 * every + 1.0), palette, console.width - 1, limit)
+            lines = render_status(looks.status(3 * every + 1.0), palette, console.width - 1, limit, zone)
             live.update(Text("\n").join(lines[: max(1, console.height - 1)]), refresh=True)
             time.sleep(0.5)
 

@@ -48,6 +48,11 @@ def attention_in_words(event: Event) -> str:
     return f"{100.0 * moved:.0f} % of the attention is elsewhere than usual, mostly on the {where} third of the readings"
 
 
+def is_lowered_as_lasting(margin_factor: float | None) -> bool:
+    """Return whether small deviations that last have lowered the limit: then not all is as usual, also below it."""
+    return margin_factor is not None and margin_factor < LASTING_BELOW
+
+
 def limit_in_words(margin_factor: float | None) -> str:
     """Say that the sensor's own incidents, or deviations that lasted, have moved its limit; empty if they have not."""
     if margin_factor is None or abs(margin_factor - 1.0) < LEAST_MOVE:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stream_detector.evaluation.baselines import Detection
-from stream_detector.evaluation.found_events import NEVER, Truth, find_events
+from stream_detector.evaluation.found_events import NEVER, FoundEvents, Truth, find_events
 from stream_detector.readings import BoolArray, Int64Array
 from stream_detector.timestamps import SECONDS_PER_DAY
 
@@ -100,6 +100,7 @@ def count_alarms(truth: Truth, times_ms: Int64Array, told: Int64Array, incidents
     `incidents` [I, 2] are those that the alarms form (see find_incidents).
     """
     labels, marked, found = truth.labels, truth.marked(), find_events(truth, times_ms, told)
+    before = alarmed_before(marked, incidents, found, told)
     alarms = told < NEVER
     of_rows = told == times_ms
     return AlarmCounts(
@@ -114,7 +115,7 @@ def count_alarms(truth: Truth, times_ms: Int64Array, told: Int64Array, incidents
         delays_seconds=tuple((found.delay_ms[found.is_found] / 1000.0).tolist()),
         days=days,
         events_alarmed_late=int(found.is_late.sum()),
-        events_alarmed_before=int(was_open(marked, incidents, found.rows[found.is_found, 0]).sum()),
+        events_alarmed_before=int((before & found.is_found).sum()),
     )
 
 
@@ -124,16 +125,18 @@ def is_false(marked: BoolArray, incidents: Int64Array) -> BoolArray:
     return np.asarray(before[incidents[:, 1]] == before[incidents[:, 0]])
 
 
-def was_open(marked: BoolArray, incidents: Int64Array, rows: Int64Array) -> BoolArray:
-    """Return in which rows [E] one of the incidents [I, 2] was open that had opened before, on a row of no event.
+def alarmed_before(marked: BoolArray, incidents: Int64Array, events: FoundEvents, told: Int64Array) -> BoolArray:
+    """Return in which of the E events one of the incidents [I, 2] was open that had been told before, on a row of no event.
 
-    Such an alarm tells nobody that something new is wrong. `marked` [N] are the rows of events.
+    Such an alarm tells nobody that something new is wrong. `marked` [N] are the rows of events. An incident of a silence opens
+    on the last reading before it, and is told later: it is of an event that had begun by then, or begins with the next reading.
     """
+    rows = events.rows[:, 0]
     if not len(incidents):
         return np.zeros(len(rows), np.bool_)
     newest = np.searchsorted(incidents[:, 0], rows) - 1  # the last one that opened before the row
     opened, end = incidents[np.maximum(newest, 0)].T
-    return np.asarray((newest >= 0) & (end > rows) & ~marked[opened])
+    return np.asarray((newest >= 0) & (end > rows) & ~marked[opened] & (told[opened] < events.begins_ms))
 
 
 def opened_after(marked: BoolArray, incidents: Int64Array, window_length: int) -> BoolArray:

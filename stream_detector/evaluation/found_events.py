@@ -41,6 +41,7 @@ class FoundEvents:
 
     rows: Int64Array  # [E, 2] first row, and the row after the last
     spans_ms: Int64Array  # [E, 2] start, and the last moment that is known to belong to it
+    begins_ms: Int64Array  # [E] what is told from here on is of it: just after the last reading before a run, or its start
     is_found: BoolArray  # [E] by an alarm in its first half
     is_late: BoolArray  # [E] by an alarm in its second half only
     delay_rows: Int64Array  # [E] from the first row to the first alarm, 0 for a silence; undefined if not found
@@ -76,6 +77,7 @@ def find_events(truth: Truth, times_ms: Int64Array, told: Int64Array) -> FoundEv
     return FoundEvents(
         rows=np.concatenate([runs, of_silences]),
         spans_ms=np.concatenate([np.column_stack([times_ms[runs[:, 0]], times_ms[runs[:, 1] - 1]]), truth.silences[:, :2]]),
+        begins_ms=np.concatenate([times_ms[np.maximum(runs[:, 0] - 1, 0)] + 1, starts]),
         is_found=np.concatenate([found, found_silent]),
         is_late=np.concatenate([(first < runs[:, 1]) & ~found, is_about & ~found_silent]),
         delay_rows=np.concatenate([first - runs[:, 0], np.zeros(len(rows), np.int64)]),

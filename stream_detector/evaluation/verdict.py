@@ -130,7 +130,10 @@ def _found(report: Mapping[str, Any]) -> str:
     if before := alarms["events_alarmed_before"]:
         text += f" In {before} of those found the alarm had been on before, so it told nothing new."
     if found < events / 2 and not _is_over(report):
-        text += f" A larger budget lets it alarm sooner; try {BUDGET_VARIABLE}={10 * budget:g}."
+        text += (
+            f" Try this file with {BUDGET_VARIABLE}={10 * budget:g} before you run with that: it lets the score alarm sooner, "
+            "but while an alarm is on, nothing new is told, and less is learned, so it may also find fewer."
+        )
     return text
 
 

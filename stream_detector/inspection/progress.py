@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stream_detector.inspection.stored import Note
@@ -22,6 +23,12 @@ class PartitionProgress:
     end: int  # the end of its log
     committed: Note | None  # None: the group has committed no position
     recent: int | None = None  # first position of the last minute, by the records' timestamps; None: it has no records
+    share: float = 1.0  # of its newest positions that hold records; the others hold marks of transactions
+
+    @property
+    def position(self) -> int:
+        """Return the committed position; 0 if there is none."""
+        return self.committed.position if self.committed else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class GroupProgress:
     @property
     def total_committed(self) -> int:
         """Return the sum of the committed positions."""
-        return sum(one.committed.position for one in self.partitions if one.committed)
+        return sum(one.position for one in self.partitions)
 
     @property
     def has_committed(self) -> bool:
@@ -62,19 +69,33 @@ class Speed:
     committed: float | None
 
 
+def record_share(offsets: Sequence[int], end: int) -> float:
+    """Return the share of the positions from the first of these to the end that hold records; 1 if there are none.
+
+    `offsets` are those of a partition's newest records, ascending. What a transaction wrote ends with a mark, which takes a
+    position.
+    """
+    return len(offsets) / (max(end, offsets[-1] + 1) - offsets[0]) if offsets else 1.0
+
+
 def speed_between(earlier: GroupProgress | None, later: GroupProgress) -> Speed:
-    """Return the speed between two looks; of few records, that of the last minute, if their timestamps tell it."""
+    """Return the speed between two looks; of few records, that of the last minute, if their timestamps tell it.
+
+    Positions count by the share of them that holds records.
+    """
     seconds = later.at_s - earlier.at_s if earlier else 0.0
     if earlier is None or seconds < _LEAST_SECONDS or len(earlier.partitions) != len(later.partitions):
         return Speed(None, None)
-    ends, positions = later.total_end - earlier.total_end, later.total_committed - earlier.total_committed
+    pairs = list(zip(earlier.partitions, later.partitions, strict=True))
+    ends = sum((new.end - old.end) * new.share for old, new in pairs)
+    positions = sum((new.position - old.position) * new.share for old, new in pairs)
     known = [(one, one.recent) for one in later.partitions if one.recent is not None]
-    arrived = sum(max(0, one.end - recent) for one, recent in known)
-    dealt = sum(max(0, one.committed.position - recent) for one, recent in known if one.committed)
+    arrived = sum(max(0, one.end - recent) * one.share for one, recent in known)
+    dealt = sum(max(0, one.position - recent) * one.share for one, recent in known)
     return Speed(_speed(ends, seconds, arrived), _speed(positions, seconds, dealt))
 
 
-def _speed(records: int, seconds: float, of_the_minute: int) -> float:
+def _speed(records: float, seconds: float, of_the_minute: float) -> float:
     if records >= _FEWEST_RECORDS or not of_the_minute:
         return max(0.0, records / seconds)
     return of_the_minute / RECENT_SECONDS

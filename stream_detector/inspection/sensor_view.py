@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from difflib import get_close_matches
 
 import numpy as np
@@ -60,6 +61,7 @@ class SensorView:
     not_scored: str  # why there is no score; empty if there is one
     incidents: tuple[OpenIncident, ...]
     notes: tuple[str, ...] = ()
+    zone: tzinfo | None = None  # in which times are shown; None: UTC
 
     @property
     def severity(self) -> str:

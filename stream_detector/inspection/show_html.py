@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import tzinfo
 from html import escape
 
 import numpy as np
 
 from stream_detector.amounts import number
+from stream_detector.inspection.alarms import OpenIncident
 from stream_detector.inspection.sensor_view import FeatureView, SensorView
 from stream_detector.inspection.show_view import newest_in_words, score_in_words, state_in_words
 from stream_detector.readings import Float64Array, Int64Array
@@ -59,17 +61,18 @@ def _facts(view: SensorView, at_ms: int) -> str:
     rows = [
         ("state", state_in_words(view)),
         ("score", score_in_words(view)),
-        ("last reading", f"{shown_time(status.last_ms)}, {view.input_topic} partition {status.partition}"),
-        ("page made at", shown_time(at_ms)),
-        *(("open incident", _incident(one.severity, one.type, one.since_ms, one.about)) for one in view.incidents),
+        ("last reading", f"{shown_time(status.last_ms, view.zone)}, {view.input_topic} partition {status.partition}"),
+        ("page made at", shown_time(at_ms, view.zone)),
+        *(("open incident", _incident(one, view.zone)) for one in view.incidents),
         *(("note", note) for note in view.notes),
     ]
     cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows)
     return f'<table class="facts">{cells}</table>'
 
 
-def _incident(severity: str, kind: str, since_ms: int, about: str) -> str:
-    return f"{severity} {kind} since {shown_time(since_ms)}".strip() + (f": {about}" if about else "")
+def _incident(one: OpenIncident, zone: tzinfo | None) -> str:
+    since = f"{one.severity} {one.type} since {shown_time(one.since_ms, zone)}".strip()
+    return since + (f": {one.about}" if one.about else "")
 
 
 def _key(view: SensorView) -> str:
@@ -98,7 +101,7 @@ def _chart(view: SensorView, feature: FeatureView) -> str:
     room = 0.05 * (high - low) or max(abs(high), 1.0) * 0.01
     x = _across(view.times_ms)
     y = [_down(curve, low - room, high + room) for curve in curves]
-    parts = [_frame(view.times_ms, low, high, room), _blamed(view, feature, x)]
+    parts = [_frame(view, low, high, room), _blamed(view, feature, x)]
     if feature.expected is not None:
         parts.append(_line(x, y[1], "expected"))
     parts += [_line(x, y[0], "measured"), _points(view, feature, x, y[0])]
@@ -116,14 +119,15 @@ def _down(values: Float64Array, low: float, high: float) -> Float64Array:
     return np.asarray(_TOP + (high - values) / (high - low) * (_HEIGHT - _TOP - _BOTTOM), np.float64)
 
 
-def _frame(times_ms: Int64Array, low: float, high: float, room: float) -> str:
+def _frame(view: SensorView, low: float, high: float, room: float) -> str:
     parts = []
     for value in (low, high) if high > low else (low,):
         down = float(_down(np.array([value]), low - room, high + room)[0])
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - 12}" y1="{down:.1f}" y2="{down:.1f}"/>')
         parts.append(f'<text x="{_LEFT - 8}" y="{down + 4:.1f}" text-anchor="end">{escape(number(value))}</text>')
-    for time_ms, anchor, across in ((times_ms[0], "start", _LEFT), (times_ms[-1], "end", _WIDTH - 12)):
-        parts.append(f'<text x="{across}" y="{_HEIGHT - 8}" text-anchor="{anchor}">{shown_time(int(time_ms))}</text>')
+    for time_ms, anchor, across in ((view.times_ms[0], "start", _LEFT), (view.times_ms[-1], "end", _WIDTH - 12)):
+        shown = shown_time(int(time_ms), view.zone)
+        parts.append(f'<text x="{across}" y="{_HEIGHT - 8}" text-anchor="{anchor}">{shown}</text>')
     return "".join(parts)
 
 
@@ -156,6 +160,6 @@ def _points(view: SensorView, feature: FeatureView, x: Float64Array, y: Float64A
     dots = []
     for at in np.flatnonzero(np.isfinite(y)).tolist():
         usual = "" if feature.expected is None else f", expected {number(float(feature.expected[at]))}"
-        tip = escape(f"{shown_time(int(view.times_ms[at]))}: {number(float(feature.values[at]))}{usual}")
+        tip = escape(f"{shown_time(int(view.times_ms[at]), view.zone)}: {number(float(feature.values[at]))}{usual}")
         dots.append(f'<circle cx="{x[at]:.1f}" cy="{y[at]:.1f}" r="2"><title>{tip}</title></circle>')
     return f'<g class="points">{"".join(dots)}</g>'

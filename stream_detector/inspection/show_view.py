@@ -6,7 +6,7 @@ from rich.text import Text
 
 from stream_detector.alert_view import UNICODE, Palette, sparkline, wrapped
 from stream_detector.amounts import compared, told_apart
-from stream_detector.detection.event_words import limit_in_words
+from stream_detector.detection.event_words import is_lowered_as_lasting, limit_in_words
 from stream_detector.detection.transition import OPENED
 from stream_detector.inspection.plot import ASCII_MARKS, BOTH, EXPECTED, MEASURED, UNICODE_MARKS, plot
 from stream_detector.inspection.sensor_view import FeatureView, SensorView
@@ -37,7 +37,8 @@ def score_in_words(view: SensorView) -> str:
     if view.scored is None:
         return f"no score: {view.not_scored}"
     score, threshold = told_apart(view.scored.score, view.scored.threshold)
-    verdict = f"anomalous, {view.severity}" if view.scored.is_anomalous else "as usual"
+    calm = "below the threshold" if is_lowered_as_lasting(view.scored.margin_factor) else "as usual"
+    verdict = f"anomalous, {view.severity}" if view.scored.is_anomalous else calm
     limit = limit_in_words(view.scored.margin_factor)
     return f"{score}, threshold {threshold}: {verdict}{'; ' if limit else ''}{limit}"
 
@@ -61,12 +62,12 @@ def render_sensor(view: SensorView, palette: Palette, width: int, most_features:
     ago = duration(float(round(max(0, at_ms - status.last_ms) / 1000.0)))
     place = f"{view.input_topic} partition {status.partition}"
     lines += _wrapped("state", palette.printable(state_in_words(view), 200), width)
-    lines += _wrapped("last", palette.printable(f"{shown_time(status.last_ms)}, {ago} ago, {place}", 400), width)
+    lines += _wrapped("last", palette.printable(f"{shown_time(status.last_ms, view.zone)}, {ago} ago, {place}", 400), width)
     lines += _wrapped("score", palette.printable(score_in_words(view), 400), width)
     for one in view.incidents:
         kind = f"{one.severity} {one.type}".strip()
         about = f": {one.about}" if one.about else ""
-        text = f"{palette.marks[OPENED]} {kind} since {shown_time(one.since_ms)}{about}"
+        text = f"{palette.marks[OPENED]} {kind} since {shown_time(one.since_ms, view.zone)}{about}"
         lines += _wrapped("", palette.printable(text, 400), width, "red")
     for note in view.notes:
         lines += _wrapped("note", palette.printable(note, 400), width, "yellow")
@@ -107,7 +108,7 @@ def _foot(view: SensorView, palette: Palette, width: int) -> list[Text]:
     if view.step_share is not None:
         spark = sparkline(view.step_share.tolist(), palette, columns)
         lines += [Text(""), Text(f"{'score by':>{_AXIS - 1}}  ", "dim").append(spark, "cyan")]
-    first, last = (shown_time(int(time_ms)) for time_ms in (view.times_ms[0], view.times_ms[-1]))
+    first, last = (shown_time(int(time_ms), view.zone) for time_ms in (view.times_ms[0], view.times_ms[-1]))
     marks = UNICODE_MARKS if palette is UNICODE else ASCII_MARKS
     text = f"{len(view.times_ms)} readings from {first} to {last}; {marks.cells[MEASURED]} read"
     if view.scored is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
+
 from rich.cells import set_cell_size
 from rich.text import Text
 
@@ -32,24 +34,27 @@ _MOST_REASONS = 5
 _FRESH_SECONDS = 60.0
 
 
-def render_status(status: Status, palette: Palette, width: int, limit: int) -> list[Text]:
-    """Return lines of at most `width` columns, with at most `limit` sensors, open incidents, and dead letters each."""
-    view = _View(status, palette, max(width, _LEAST_WIDTH), limit)
+def render_status(status: Status, palette: Palette, width: int, limit: int, zone: tzinfo | None = None) -> list[Text]:
+    """Return lines of at most `width` columns, with at most `limit` sensors, open incidents, and dead letters each.
+
+    Times are UTC without `zone`.
+    """
+    view = _View(status, palette, max(width, _LEAST_WIDTH), limit, zone)
     return view.lines()
 
 
 class _View:
     """Builds the lines."""
 
-    def __init__(self, status: Status, palette: Palette, width: int, limit: int) -> None:
-        self._status, self._palette, self._width, self._limit = status, palette, width, limit
+    def __init__(self, status: Status, palette: Palette, width: int, limit: int, zone: tzinfo | None) -> None:
+        self._status, self._palette, self._width, self._limit, self._zone = status, palette, width, limit, zone
         self._lines: list[Text] = []
 
     def lines(self) -> list[Text]:
         """Return all lines."""
         status = self._status
         title = f"{status.subject.input_topic}, group {status.subject.group_id}"
-        self._wrapped("status of", f"{self._shown(title, 120)} at {shown_time(status.at_ms // 1000 * 1000)}", "bold")
+        self._wrapped("status of", f"{self._shown(title, 120)} at {self._time(status.at_ms)}", "bold")
         for problem in problems_of(status):
             self._wrapped("problem", self._shown(problem.text, 600), "bold red")
         self._model()
@@ -122,9 +127,12 @@ class _View:
         self._lines.append(line)
         if found := self._status.unusable(one):
             records = "1 record became a dead letter" if found.count == 1 else f"{found.count:,} records became dead letters"
-            since = shown_time(found.since_ms // 1000 * 1000)
+            since = self._time(found.since_ms)
             text = f"but it sends: {records} since {since}, the last {self._ago(found.last_ms)}: {found.reason}"
             self._block(self._shown(text, 240), "yellow", indent=4)
+
+    def _time(self, time_ms: int) -> str:
+        return shown_time(time_ms // 1000 * 1000, self._zone)
 
     def _state(self, one: SensorStatus) -> str:
         if one.state == FILLING:
@@ -153,7 +161,7 @@ class _View:
         for one in found[: self._limit]:
             kind = one.severity if one.type == ANOMALY else " ".join(filter(None, (one.severity, one.type)))
             name = self._shown(one.sensor, _NAME) or "the whole input"
-            head = f"{self._palette.marks[OPENED]} {name} {kind} since {shown_time(one.since_ms // 1000 * 1000)}"
+            head = f"{self._palette.marks[OPENED]} {name} {kind} since {self._time(one.since_ms)}"
             self._block(head, "bold" if one.severity != "critical" else "bold red", indent=2)
             self._block(self._shown(one.about, _MOST_ABOUT), "", indent=4)
         if len(found) > self._limit:

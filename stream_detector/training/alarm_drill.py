@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -88,7 +88,14 @@ def run_alarm_drill(artifact: Artifact, drill: Drill, settings: Settings) -> Ala
         update={"budget_per_sensor_day": trial_budget, "budget_per_fleet_day": None, "fleet_size": None}
     )
     trial_result = run_drill(drill, build_detector(scorer, settings.state, alerts, settings.rules))
-    return AlarmDrill(budget, result, trial_budget, trial_result, check)
+    return with_trial(AlarmDrill(budget, result, missing=check), trial_budget, trial_result)
+
+
+def with_trial(drill: AlarmDrill, budget: float, result: DrillResult) -> AlarmDrill:
+    """Add what a larger budget finds, unless that is no more: alarms that are on hide faults, and keep levels from learning."""
+    if result.found.sum() <= drill.result.found.sum():
+        return drill
+    return replace(drill, trial_budget=budget, trial_result=result)
 
 
 def _check_missing(scorer: TrainedScorer, whole: DrillResult, settings: Settings, budget: float) -> MissingCheck | None:

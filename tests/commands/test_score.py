@@ -209,6 +209,24 @@ def test_whether_training_checked_the_budget_is_told_before_the_last_line(
     )
 
 
+def test_the_budget_is_told_with_whether_it_is_the_settings_or_the_default(
+    score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_readings(tmp_path / "in.csv", 30)
+    config = tmp_path / "detector.toml"
+    config.write_text("[alerts]\nbudget_per_sensor_day = 2\n")
+
+    assert score(tmp_path / "in.csv", tmp_path / "out.csv") == 0
+    without = capsys.readouterr().err
+    assert score(tmp_path / "in.csv", tmp_path / "out.csv", "--config", str(config)) == 0
+
+    assert (
+        "decided at 0.1 false alarms per sensor and day, the default: no settings with another were given (--config FILE, or "
+        "STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY)\n"
+    ) in without
+    assert "decided at 2 false alarms per sensor and day, as the settings say\n" in capsys.readouterr().err
+
+
 def test_an_output_of_an_unknown_kind_is_refused_before_anything_is_scored(
     score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,7 +14,7 @@ from stream_detector.gate.baseline_comparison import BASELINE, MODEL, GateResult
 from stream_detector.gate.drill import LeftOut
 from stream_detector.gate.drill_run import NEVER, DrillResult
 from stream_detector.gate.missing_drill import MissingCheck
-from stream_detector.training.alarm_drill import AlarmDrill
+from stream_detector.training.alarm_drill import AlarmDrill, with_trial
 from stream_detector.training.history import History, Mode
 from stream_detector.training.oddities import EMPTY, FROZEN, SILENT, Oddity
 from stream_detector.training.two_levels import TwoLevels
@@ -232,6 +232,13 @@ def test_a_deviation_is_said_in_the_units_of_the_user_and_the_list_is_bounded() 
     )
     assert "pressure 0.871 bar, tag-0 12.3, tag-1 12.3" in told
     assert "tag-10 12.3, and 4 more in report.json. The smallest lasting shift" in told
+
+
+def test_a_larger_budget_is_named_only_if_it_found_more() -> None:
+    drill = AlarmDrill(0.1, result(4))
+
+    assert with_trial(drill, 1.0, result(4)) == with_trial(drill, 1.0, result(3)) == drill
+    assert (with_trial(drill, 1.0, result(5)).trial_budget, drill.trial_budget) == (1.0, None)
 
 
 def test_faults_that_began_while_a_false_alarm_was_open_are_marked_and_explained() -> None:

@@ -56,6 +56,7 @@ def test_a_labelled_silence_is_found_by_the_alarm_that_the_sensor_is_silent(retu
     found = scores[PRODUCT].alarms
     assert not truth.labels.any()
     assert (found.events, len(found.delays_rows), found.incidents, found.false_incidents) == (1, 1, 1, 0)
+    assert found.events_alarmed_before == 0
     assert (found.found_by["silent"], found.found_by["score"], found.found_by["rules"]) == (1, 0, 1)
     assert found.false_positives == 0
     assert 0.0 < found.delays_seconds[0] < (LAST - FIRST) / 2
@@ -78,6 +79,31 @@ def test_a_label_on_the_reading_before_or_after_a_silence_makes_its_alarm_true(a
     found = score_of(data, (data.times_ms == second(at)) & (data.codes == 0))[PRODUCT].alarms
 
     assert (found.events, len(found.delays_rows), found.false_incidents) == (1, 1, 0)
+    assert found.events_alarmed_before == 0
+
+
+@pytest.mark.parametrize(("begins", "before"), [(FIRST + 10, 0), (FIRST + 40, 1)])
+def test_a_silence_told_after_its_label_began_was_not_on_before_though_its_last_reading_was(
+    begins: int, before: int, tmp_path: Path
+) -> None:
+    """It is told 20 seconds after the last reading: ten seconds after the first label begins, and before the second."""
+    data = fleet(returns=True)
+    truth = labels_of_events(events(tmp_path, f"s0,{second(begins)},{second(LAST)}"), data)
+
+    found = score_of(data, truth.labels, dict(truth.silences))[PRODUCT].alarms
+
+    assert (found.events, len(found.delays_rows), found.events_alarmed_before) == (1, 1, before)
+    assert (found.delays_seconds[0] > 0) == (not before)
+
+
+def test_a_silence_before_the_first_reading_of_a_label_was_not_on_before_it(tmp_path: Path) -> None:
+    data = fleet(returns=True)
+    truth = labels_of_events(events(tmp_path, f"s0,{second(FIRST + 10)},{second(LAST + 30)}"), data)
+
+    found = score_of(data, truth.labels, dict(truth.silences))[PRODUCT].alarms
+
+    assert data.times_ms[truth.labels][0] == second(LAST)
+    assert (found.events, len(found.delays_rows), found.events_alarmed_before) == (1, 1, 0)
 
 
 def test_a_silence_told_when_it_is_half_over_is_late() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree as ET
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -93,6 +95,24 @@ def test_the_terminal_shows_what_is_blamed_first_with_its_unit_its_values_and_wh
     assert lines[4] == "          ● high anomaly since 2023-11-14 22:13:20Z: a 5, expected 1 (+4)"
     assert lines[6:9] == ["a [°C]", "  5.0, expected 1.0 (+4.0); 95 % of the score", "        5 │  ●"]
     assert [line for line in lines if line == "b"] == ["b"]
+
+
+def test_a_score_below_a_limit_that_was_lowered_is_not_called_as_usual() -> None:
+    def score(value: float, factor: float) -> str:
+        of = view(replace(SCORED, score=value, margin_factor=factor))
+        return " ".join(line.strip() for line in drawn(of)[3:5] if "since" not in line)
+
+    assert score(1.0, 1.0) == "score     1, threshold 3: as usual"
+    assert score(1.0, 0.5) == "score     1, threshold 3: below the threshold; limit lowered: small, but lasting (margin 0.5 x)"
+
+
+def test_times_are_shown_in_the_zone_of_the_view() -> None:
+    of = replace(view(), zone=ZoneInfo("Europe/Berlin"))
+    page = sensor_page(of, START_MS)
+
+    assert "2023-11-14 23:13:20+01:00" in drawn(of)[2]
+    assert "high anomaly since 2023-11-14 23:13:20+01:00" in page
+    assert "22:13:20" not in page
 
 
 def test_without_a_model_the_values_are_shown_and_what_the_rules_say() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from stream_detector.ingest.input_reader import InputReader
 from stream_detector.inspection.alarms import Alarms, NewestRecords, OpenIncident
 from stream_detector.inspection.dead_letters import DeadLetter, DeadLetters, ReasonGroup, Senders, dead_letters_of
 from stream_detector.inspection.learning_words import LearningWords, read_words, written_words
-from stream_detector.inspection.progress import GroupProgress, PartitionProgress, Speed, speed_between
+from stream_detector.inspection.progress import GroupProgress, PartitionProgress, Speed, record_share, speed_between
 from stream_detector.inspection.sensors import FILLING, IN_INCIDENT, LEARNING, READY, SILENT, OpenType, SensorStatus
 from stream_detector.inspection.status import KafkaPart, Outage, Status, Subject, problems_of
 from stream_detector.inspection.status_json import status_document
@@ -177,6 +178,30 @@ def test_a_low_speed_is_that_of_the_last_minute_by_the_records_timestamps() -> N
 
     assert speed_between(earlier, later) == Speed(0.6, 0.5)
     assert speed_between(earlier, faster) == Speed(10.0, 10.0)  # twenty records are enough to tell it
+
+
+def test_marks_of_transactions_are_no_records_and_do_not_count_in_the_speed() -> None:
+    """Every second position of the first partition is a mark: 36 positions of the last minute are 18 records, 30 are 15."""
+    earlier = replace(GROUP, partitions=(PartitionProgress(0, 100, Note(94, ""), 64, 0.5), PartitionProgress(1, 7, None, None)))
+    later = replace(earlier, at_s=12.0)
+    faster = replace(later, partitions=(PartitionProgress(0, 180, Note(174, ""), 84, 0.5), PartitionProgress(1, 7, None, None)))
+
+    assert speed_between(earlier, later) == Speed(0.3, 0.25)
+    assert speed_between(earlier, faster) == Speed(20.0, 20.0)
+
+
+def test_the_share_of_records_is_of_the_positions_from_the_first_that_was_read_to_the_end() -> None:
+    assert record_share([10, 12, 14], 16) == 0.5
+    assert record_share([10, 11], 12) == 1.0
+    assert record_share([10, 11, 12], 12) == 1.0  # the last came after the end was looked up
+    assert record_share([], 7) == 1.0
+
+
+def test_a_status_shows_times_in_the_zone_that_is_asked_for() -> None:
+    text = "\n".join(line.plain for line in render_status(STATUS, UNICODE, 100, 5, ZoneInfo("Europe/Berlin")))
+
+    assert "+01:00" in text or "+02:00" in text
+    assert "Z\n" not in text
 
 
 def test_while_a_model_is_learned_it_says_how_far_that_is() -> None:

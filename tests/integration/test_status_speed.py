@@ -1,0 +1,37 @@
+"""The speed that `status` tells of a topic that the detector re-keys: written in transactions, whose marks are no records."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import closing
+
+from kafka import KafkaProducer
+
+from stream_detector.commands.inspected import KafkaLook
+from stream_detector.settings.schema import Settings
+from tests.integration.topics import Topics
+
+RECORDS = 30
+
+
+def test_half_of_the_positions_are_records_where_each_has_a_transaction_of_its_own(
+    kafka_brokers: str, unique_name: str
+) -> None:
+    topics = Topics(kafka_brokers, unique_name, 1, start="earliest")
+    settings = Settings(kafka=topics.settings)
+    plant = settings.model_copy(update={"kafka": topics.settings.model_copy(update={"input_topic": f"{unique_name}-plant"})})
+    with closing(topics):
+        with closing(KafkaProducer(bootstrap_servers=kafka_brokers, transactional_id=unique_name)) as producer:
+            producer.init_transactions()
+            for at in range(RECORDS):
+                producer.begin_transaction()
+                producer.send(topics.settings.input_topic, key=b"pump", value=json.dumps({"at": at}).encode())
+                producer.commit_transaction()
+        with closing(KafkaLook(settings, lambda: time.time_ns() // 1_000_000, plant)) as look:
+            (rekeyed,) = look.progress().partitions
+        with closing(KafkaLook(settings, lambda: time.time_ns() // 1_000_000, settings)) as look:
+            (other,) = look.progress().partitions
+
+    assert (rekeyed.end, rekeyed.share) == (2 * RECORDS, 0.5)
+    assert (other.end, other.share) == (2 * RECORDS, 1.0)
