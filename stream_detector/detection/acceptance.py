@@ -17,8 +17,8 @@ import numpy as np
 
 from stream_detector.detection.decision_rules import DecisionRules
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
+from stream_detector.state.appended import Appended
 from stream_detector.state.running_scale import Scales
-from stream_detector.state.windows import Appended
 
 #: From raw windows [N, T, F] and their scales to log errors [N, M]; blocks.
 LogErrors = Callable[[Float32Array, Scales], Float32Array]

@@ -14,11 +14,11 @@ from stream_detector.detection.partial_windows import is_scorable
 from stream_detector.detection.scored_readings import Decisions, ScoredReadings
 from stream_detector.detection.scorer import Scorer
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
+from stream_detector.state.appended import Appended
 from stream_detector.state.arena import Arena
 from stream_detector.state.known_sensors import UNKNOWN
 from stream_detector.state.record_layout import Records
 from stream_detector.state.running_scale import ScaleConfig, Scales, quantile, start_again
-from stream_detector.state.windows import Appended
 
 #: Readings of a sensor that are decided on together: of a batch with many readings of one sensor, only so many are decided
 #: again when scores turn out to be missing.

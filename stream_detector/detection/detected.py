@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.detection.scored_readings import Decisions
 from stream_detector.readings import BoolArray, Readings
+from stream_detector.state.appended import Appended
 from stream_detector.state.assembling import Assembled
 from stream_detector.state.running_scale import Scales
-from stream_detector.state.windows import Appended
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from stream_detector.detection.silence_events import silence_changes
 from stream_detector.detection.silence_watch import Returns, SilenceWatch, SilentSensor
 from stream_detector.detection.unfilled import UnfilledWindows
 from stream_detector.readings import BoolArray, Death, Int32Array, Int64Array, Message, Readings, Unknown
+from stream_detector.state.appended import Appended
 from stream_detector.state.arena import Arena
 from stream_detector.state.assembling import Assembled, assemble
 from stream_detector.state.bucket_state import Assembly
@@ -36,7 +37,7 @@ from stream_detector.state.known_sensors import UNKNOWN, SensorTable
 from stream_detector.state.pace import begin_pace
 from stream_detector.state.record_layout import NO_INCIDENT, Records, layout_name, new_records
 from stream_detector.state.running_scale import ScaleConfig, Scales, learn
-from stream_detector.state.windows import Appended, append
+from stream_detector.state.windows import append
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from stream_detector.detection.severity import ratio_of, severity_of
 from stream_detector.detection.transition import ACCEPTED, CLOSED, QUIET, Transition
 from stream_detector.places import place_name, place_of, places_of
 from stream_detector.readings import Float32Array, FloatArray, Int64Array, Message, Readings
-from stream_detector.state.windows import Appended
+from stream_detector.state.appended import Appended
 from stream_detector.timestamps import iso_time
 
 

@@ -10,8 +10,8 @@ from stream_detector.detection.acceptance import scored_windows
 from stream_detector.detection.scored_readings import Decisions
 from stream_detector.detection.scorer import Scorer, WindowErrors
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, FloatArray, Int64Array
+from stream_detector.state.appended import Appended
 from stream_detector.state.running_scale import Scales
-from stream_detector.state.windows import Appended
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from stream_detector.detection.rules.changes import RuleChange
 from stream_detector.detection.scored_readings import ScoredReadings
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array
+from stream_detector.state.appended import Appended
 from stream_detector.state.assembling import Assembled
 from stream_detector.state.running_scale import Scales
-from stream_detector.state.windows import Appended
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ from stream_detector.detection.transition import (
 )
 from stream_detector.places import place_name, place_of
 from stream_detector.readings import Readings
-from stream_detector.state.windows import Appended
+from stream_detector.state.appended import Appended
 from stream_detector.timestamps import duration, iso_time, shown_time
 
 

@@ -13,12 +13,12 @@ from stream_detector.detection.silence import PartitionSilence, SilenceRules
 from stream_detector.detection.silence_deaths import fold_deaths
 from stream_detector.detection.transition import Silence
 from stream_detector.readings import BoolArray, Death, Float32Array, Int32Array, Int64Array, Readings
+from stream_detector.state.appended import Appended
 from stream_detector.state.arena import NEVER_DUE, Arena
 from stream_detector.state.bucket_state import newest_message_ms
 from stream_detector.state.heard import HeardReadings, hear
 from stream_detector.state.partition_clock import arrivals_ms
 from stream_detector.state.record_layout import Records
-from stream_detector.state.windows import Appended
 
 _SAMPLED = 4096
 _PACE = ("count", "interval_ms", "pause_ms")

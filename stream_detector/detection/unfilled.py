@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.readings import Int32Array, Int64Array
+from stream_detector.state.appended import Appended
 from stream_detector.state.arena import Arena
-from stream_detector.state.windows import Appended
 
 #: A sensor is found once it has sent this many windows of readings without filling one.
 WINDOWS = 4

@@ -9,15 +9,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from stream_detector.discovery.usual_names import RUNS
 from stream_detector.missing_values import forward_fill
 from stream_detector.readings import BoolArray, Float64Array, FloatArray, Int32Array
 from stream_detector.state.condition import Condition
 
-#: Words in names of features that say whether a machine runs, in English and German.
-_STATE_WORDS = re.compile(
-    r"run(s|ning)?|on|active|operat(ing|ion|ional)|produc(ing|tion)|state|status|mode|aktiv|an|ein(geschaltet)?"
-    r"|betrieb(sart|szustand)?|läuft|laeuft|lauf|lief|zustand|produktion|produziert"
-)
 #: A feature with more values is no state.
 MOST_STATES = 6
 #: Fewer readings of a sensor in a state show nothing of it; fewer than this share of all are not worth a word.
@@ -110,7 +106,7 @@ def quoted(name: str) -> str:
 def is_named_as_state(name: str) -> bool:
     """Return whether a word of a name says that it is a state of a machine."""
     words = re.split(r"[^a-zäöüß]+", re.sub(r"(?<=[a-zäöüß])(?=[A-ZÄÖÜ])", " ", name).lower())
-    return any(_STATE_WORDS.fullmatch(word) for word in words)
+    return any(RUNS.fullmatch(word) for word in words)
 
 
 def _by_states(readings: Readings, name: str, condition_name: str) -> Iterator[AtWork]:

@@ -51,8 +51,14 @@ NUMBERS_MESSAGES = re.compile(
     re.IGNORECASE,
 )
 MAY_NUMBER = re.compile(r"counter|count|cnt|z(ä|ae)hler", re.IGNORECASE)
-#: Names of what a machine is set to make, with which its values change.
-SETTING = re.compile(
-    r"(.*[_. -])?(recipe|product|program(me)?|mode|rezept(ur)?|produkt|programm|sorte|artikel|betriebsart|modus)([_. -].*)?",
-    re.IGNORECASE,
+_MADE = "recipe|product|program(me)?|mode|rezept(ur)?|produkt|programm|sorte|artikel|betriebsart|modus"
+_STATE = "state|status|stage|step|phase|zustand|betriebs?(art|modus|zustand)?|stufe|schritt"
+_SET_POINT = "set_?points?|sp|soll|sollwert|target|cmd|command|reference|vorgabe"
+#: Names of what a machine is set to make, with which its values change; and of all that it is set to, or tells of its state.
+SETTING = re.compile(f"(.*[_. -])?({_MADE})([_. -].*)?", re.IGNORECASE)
+SETTING_OR_STATE = re.compile(f"(.*[_. -])?({_MADE}|{_STATE}|{_SET_POINT})([_. -].*)?", re.IGNORECASE)
+#: Words in names of features that say whether a machine runs.
+RUNS = re.compile(
+    r"run(s|ning)?|on|active|operat(ing|ion|ional)|produc(ing|tion)|state|status|mode|aktiv|an|ein(geschaltet)?"
+    r"|betrieb(sart|szustand)?|läuft|laeuft|lauf|lief|zustand|produktion|produziert"
 )

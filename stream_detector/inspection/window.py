@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
+from stream_detector.state.appended import Appended
 from stream_detector.state.lateness import Late
 from stream_detector.state.lost_readings import with_lost_rows
 from stream_detector.state.record_layout import Records, steps_of
-from stream_detector.state.windows import Appended
 
 
 @dataclass(frozen=True, slots=True)

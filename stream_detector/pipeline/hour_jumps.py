@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from stream_detector.readings import Readings
-from stream_detector.state.windows import Appended
+from stream_detector.state.appended import Appended
 
 #: By so much clocks go back at the end of summer, in minutes: half an hour on Lord Howe Island.
 MINUTES = (60, 30)

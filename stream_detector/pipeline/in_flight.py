@@ -22,7 +22,7 @@ from stream_detector.pipeline.partition import Partition
 from stream_detector.pipeline.renamed_early import EarlyQuestions
 from stream_detector.ports import Chunk
 from stream_detector.readings import BoolArray, Decoded, Readings
-from stream_detector.state.windows import Appended
+from stream_detector.state.appended import Appended
 
 _T = TypeVar("_T")
 

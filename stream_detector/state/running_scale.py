@@ -22,10 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, FloatArray, Int32Array, Int64Array
+from stream_detector.state.appended import Appended
 from stream_detector.state.known_sensors import UNKNOWN, SensorTable
 from stream_detector.state.record_layout import Records
 from stream_detector.state.settling import MOST_DOUBLINGS, deviation_of, have_settled, keep_checkpoints
-from stream_detector.state.windows import Appended
 
 #: A deviation below this share of the mean is a rounding error: the feature is constant. Windows hold single precision, whose
 #: values lie a 10-millionth apart, so a deviation of this share is still told to a tenth.

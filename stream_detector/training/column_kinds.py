@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from stream_detector.discovery.usual_names import SETTING_OR_STATE
 from stream_detector.readings import BoolArray, Float64Array, Int64Array
 
 LABEL, QUALITY, IDENTIFIER, ROW_NUMBER, CLOCK = "label", "quality", "identifier", "row number", "clock"
@@ -33,11 +34,6 @@ _IDENTIFIER_NAME = re.compile(
 _COUNTER_NAME = re.compile(
     r"(.*[_. -])?(total|totals|totali[sz]er|count|counter|counts|kwh|mwh|wh|energy|meter|odometer|cycles?|pulses?|strokes|"
     r"starts|runtime|uptime|operating_?hours|hours|produced|pieces|bytes|packets|cumulative|cum|zaehler|zählerstand)([_. -].*)?"
-)
-_SET_POINT_NAME = re.compile(
-    r"(.*[_. -])?(set_?points?|sp|soll|sollwert|target|cmd|command|mode|state|status|recipe|product|stage|step|phase|program|"
-    r"reference|vorgabe|modus|zustand|betriebs?(art|modus|zustand)?|rezept(ur)?|produkt|sorte|stufe|schritt|programm)"
-    r"([_. -].*)?"
 )
 
 #: Qualities by the OPC standard, in its decimal form: bad, uncertain, good and their common sub-states.
@@ -169,7 +165,7 @@ def _returns(values: Float64Array) -> BoolArray:
 
 def _setting(column: Column, name: str, levels: Float64Array) -> str | None:
     """Return whether a column holds few levels, each for long, or, by its name and values, states that change."""
-    named = any(_SET_POINT_NAME.fullmatch(one) for one in (name, _CAMEL.sub("_", column.name.strip()).lower()))
+    named = any(SETTING_OR_STATE.fullmatch(one) for one in (name, _CAMEL.sub("_", column.name.strip()).lower()))
     if named and 2 <= len(levels) <= _MOST_CLASSES and levels[-1] > 1.0 and (levels == np.rint(levels)).all():
         return SET_POINT  # zeros and ones are context whatever their name
     if not 2 < len(levels) <= _MOST_LEVELS:

@@ -24,9 +24,9 @@ from stream_detector.detection.calibration import Calibration
 from stream_detector.detection.partial_windows import PartialLevels
 from stream_detector.model.missing_levels import MissingLevels
 from stream_detector.readings import BoolArray, Float32Array, Float64Array, Int64Array
+from stream_detector.state.appended import SEAM_READINGS
 from stream_detector.state.lost_readings import with_lost_rows
 from stream_detector.state.record_layout import step_codes
-from stream_detector.state.windows import SEAM_READINGS
 from stream_detector.training.data_split import gather, starts_of
 from stream_detector.training.missing_fit import LogErrors
 from stream_detector.training.partial_fit import CAUTION, largest_surprise

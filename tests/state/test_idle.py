@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from stream_detector.readings import Float32Array, Readings
+from stream_detector.state.appended import Appended
 from stream_detector.state.idle import OnlyWhile, are_idle, enter_state
 from stream_detector.state.record_layout import Records, new_records
-from stream_detector.state.windows import Appended, append
+from stream_detector.state.windows import append
 
 NAN = float("nan")
 FEATURES = ("running", "speed")

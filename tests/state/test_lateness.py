@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.readings import Readings
+from stream_detector.state.appended import Appended
 from stream_detector.state.pace import begin_pace
 from stream_detector.state.record_layout import Records, new_records
-from stream_detector.state.windows import Appended, append
+from stream_detector.state.windows import append
 
 MINUTE_MS = 60_000
 DAY_MS = 1440 * MINUTE_MS

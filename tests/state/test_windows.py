@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_detector.readings import Readings
+from stream_detector.state.appended import Appended
 from stream_detector.state.record_layout import Records, layout_name, new_records, record_dtype, step_codes, steps_of
-from stream_detector.state.windows import Appended, append
+from stream_detector.state.windows import append
 
 MAX_GAP_MS = 1000
 FEATURES, MEMBERS = 2, 1

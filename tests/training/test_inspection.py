@@ -292,7 +292,7 @@ def test_what_may_be_a_counter_is_asked_for() -> None:
     assert inspected(Choices(counters=("starts",)), starts=starts).counters == ("starts",)
 
 
-@pytest.mark.parametrize("name", ["zustand", "machineState", "line 1.Rezept", "betriebsart", "mode"])
+@pytest.mark.parametrize("name", ["zustand", "machineState", "line 1.Rezept", "betriebsart", "mode", "artikel", "programme_no"])
 def test_a_state_of_few_whole_numbers_is_context_however_often_it_changes(name: str) -> None:
     states = np.where(COUNT % 7 < 2, 20.0, 30.0)
 

@@ -11,8 +11,8 @@ from stream_detector.detection.events import IDLE_SENSOR, PROVISIONAL, READY, WA
 from stream_detector.detection.new_names import NewName
 from stream_detector.detection.silence_watch import Returns
 from stream_detector.readings import BoolArray, Float32Array, Int32Array, Int64Array, Readings
+from stream_detector.state.appended import Appended
 from stream_detector.state.known_sensors import UNKNOWN
-from stream_detector.state.windows import Appended
 from stream_detector.timestamps import duration
 
 #: Readings whose windows are searched at once for an earlier value.
