@@ -1,4 +1,4 @@
-"""A member weighs more where it finds faults better, less where it does harm, and a quarter where it makes no difference."""
+"""A member weighs more the better it finds faults, less where it does harm, and a quarter where it makes no difference."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stream_detector.gate.autoencoder_weight import USUAL_SHARE, AutoencoderWeight, choose_share
+from stream_detector.gate.autoencoder_weight import (
+    FULL_GAIN_OF_MORE,
+    SHARES,
+    USUAL_SHARE,
+    AutoencoderWeight,
+    choose_share,
+    share_of,
+)
 from stream_detector.gate.fault_kinds import DRIFT, SPIKE
 from stream_detector.gate.trials import Trials
 from stream_detector.readings import Float64Array
@@ -40,12 +49,32 @@ def test_a_member_that_alone_finds_the_faults_has_the_largest_share() -> None:
     assert weight.gain > 0.3
 
 
-def test_a_larger_share_needs_half_the_gain_that_a_smaller_one_does() -> None:
-    little, enough = chosen((1.0, 1.0, 1.05)), chosen((1.0, 1.0, 1.1))
+@pytest.mark.parametrize(
+    ("gains", "share"),
+    [
+        ((-0.1, 0.0, 0.0, -0.1), 0.25),
+        ((-0.1, 0.0, 0.002, -0.1), 0.35),  # four tenths of the way to a half
+        ((-0.1, 0.0, 0.005, 0.005), 0.5),
+        ((-0.1, 0.0, 0.02, 0.0225), 0.625),
+        ((-0.1, 0.0, 0.02, 0.04), 0.75),
+        ((0.009, 0.0, -0.1, -0.2), 0.25),
+        ((0.011, 0.0, -0.1, -0.2), 0.0),
+        ((0.02, 0.0, 0.021, -0.2), 0.3),  # a half is better than both, by a fifth of the full gain
+    ],
+)
+def test_the_share_goes_as_much_of_a_way_as_its_gain_is_of_the_full_one(gains: tuple[float, ...], share: float) -> None:
+    quality = dict(zip(SHARES, (0.8 + gain for gain in gains), strict=True))
 
-    gains = [one.auc_pr_by_share["0.5"] - one.auc_pr_by_share["0.25"] for one in (little, enough)]
-    assert (little.share, enough.share) == (USUAL_SHARE, 0.5)
-    assert 0.0 < gains[0] < 0.005 < gains[1] < 0.01
+    assert share_of(quality) == pytest.approx(share)
+
+
+@given(st.tuples(*[st.floats(0.0, 0.05)] * 3), st.integers(1, 3), st.floats(-0.001, 0.001))
+def test_a_small_change_of_the_trials_changes_the_share_little(gains: tuple[float, ...], at: int, change: float) -> None:
+    before = dict(zip(SHARES, (0.0, *gains), strict=True))
+    after = {**before, SHARES[at]: before[SHARES[at]] + change}
+
+    assert USUAL_SHARE <= share_of(after) <= 0.75
+    assert abs(share_of(after) - share_of(before)) <= 2 * USUAL_SHARE * abs(change) / FULL_GAIN_OF_MORE + 1e-9
 
 
 def test_a_member_that_finds_nothing_is_left_out() -> None:
