@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from stream_detector.commands.smallest_shift import smallest_shift
+from stream_detector.commands.smallest_shift import coupling_advice, smallest_shift
 from stream_detector.commands.train_output import WIDTH
 from stream_detector.gate.drill import SILENT
 from stream_detector.gate.drill_run import KindResult
@@ -37,7 +37,7 @@ def fault_table(verdict: Verdict) -> list[str]:
     lines = _aligned([head, *rows])
     lines += [f"  {one.text:<24}  not tried: {one.why}" for one in drill.left_out]
     notes = [*_filled(_covered_text(kinds, trial)), *_filled(_deviation_text(verdict))]
-    notes += _filled(smallest_shift(verdict, LISTED_DEVIATIONS))
+    notes += [*_filled(smallest_shift(verdict, LISTED_DEVIATIONS)), *_filled(coupling_advice(verdict))]
     return ["", *textwrap.wrap(about, WIDTH), "", *lines, *notes]
 
 

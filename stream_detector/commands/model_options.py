@@ -26,6 +26,12 @@ def add_model_options(model: argparse._ArgumentGroup) -> None:
     model.add_argument(
         "--window-length", type=count, metavar="N", help="readings per window (default: LEARNING__WINDOW_LENGTH)"
     )
+    model.add_argument(
+        "--coupled-features",
+        action="store_true",
+        help="compare each feature also with what the others say of it: finds smaller lasting faults where features go "
+        "together, as the current, pressure and flow of a pump do (default: LEARNING__COUPLED_FEATURES)",
+    )
     model.add_argument("--units", type=count, default=64, metavar="N", help="size of the LSTM layers")
     model.add_argument("--dropout", type=share, default=0.0, metavar="SHARE", help="dropout after encoder and decoder")
     model.add_argument(
@@ -57,8 +63,9 @@ def add_model_options(model: argparse._ArgumentGroup) -> None:
 
 
 def follow_settings(arguments: argparse.Namespace, settings: Settings) -> None:
-    """Take the length of a window and the condition of the settings where none was given on the command line."""
+    """Take from the settings what the command line leaves open: the length of a window, coupled features, the condition."""
     arguments.window_length = arguments.window_length or settings.learning.window_length
+    arguments.coupled_features = arguments.coupled_features or settings.learning.coupled_features
     follow_setting(arguments, settings.learning.only_while)
 
 
@@ -78,6 +85,7 @@ def training_config(arguments: argparse.Namespace, inspection: Inspection) -> Tr
         network=network,
         seed=arguments.seed,
         steps=arguments.steps,
+        coupled_features=arguments.coupled_features,
         free_attention=arguments.free_attention,
         context_features=arguments.context_columns,
         also_context=inspection.context,

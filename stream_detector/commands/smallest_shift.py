@@ -14,7 +14,7 @@ RELIABLE = 0.8
 
 def smallest_shift(verdict: Verdict, most: int) -> str:
     """Return the sentence, with at most so many features; empty without such faults or deviations."""
-    tried = sorted((SHIFTS[one.kind], one) for one in verdict.alarms.result.by_kind() if one.kind in SHIFTS and one.injected)
+    tried = _tried(verdict)
     if not tried or not verdict.deviations:
         return ""
     found = list(_found_from_above(tried))
@@ -26,6 +26,24 @@ def smallest_shift(verdict: Verdict, most: int) -> str:
     if found:
         return f"The smallest lasting shift of one feature that it finds reliably: {each} ({listed})."
     return f"It does not find a lasting shift of one feature reliably, not even by {each} ({listed})."
+
+
+def coupling_advice(verdict: Verdict) -> str:
+    """Say how smaller shifts may be found, if a shift by one deviation is not, and the model does not do it yet."""
+    tried = _tried(verdict)
+    if not tried or verdict.has_others or len(verdict.deviations) < 2:
+        return ""
+    if 1.0 in _found_from_above(tried):
+        return ""
+    return (
+        "If features of a machine go together, as the current, pressure and flow of a pump do, --coupled-features may find "
+        "smaller ones. Train again with it, to the same --output: the new model takes the place of this one unless it is worse."
+    )
+
+
+def _tried(verdict: Verdict) -> list[tuple[float, KindResult]]:
+    """Return the shifts that were injected, by size in deviations."""
+    return sorted((SHIFTS[one.kind], one) for one in verdict.alarms.result.by_kind() if one.kind in SHIFTS and one.injected)
 
 
 def _found_from_above(tried: list[tuple[float, KindResult]]) -> Iterator[float]:

@@ -3,6 +3,7 @@
     pca-W        principal components of the newest W rows that keep 90 % of their variance; the error is the residual
     forecast-H   ridge regression from older rows to the newest H; the error is the difference
     change-W     principal components of the changes from row to row over the newest W
+    others-H     ridge regression of each feature's newest H rows on the same rows of all other features (other_features.py)
 
 Values are scaled (input_scaling.py). Members of different lengths detect different faults: a spike is lost in a long window,
 and a drift in a short one.
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_detector.model.other_features import fit_other_features
 from stream_detector.model.tensor_types import Namespace, Tensor
 from stream_detector.readings import Float32Array, Float64Array
 
@@ -22,14 +24,14 @@ KEPT_VARIANCE = 0.9
 #: Upper limit of the components in a basis, regardless of the number of inputs.
 MOST_COMPONENTS = 200
 RIDGE = 0.1
-PCA, FORECAST, CHANGE = "pca", "forecast", "change"
+PCA, FORECAST, CHANGE, OTHERS = "pca", "forecast", "change", "others"
 
 
 @dataclass(frozen=True, slots=True)
 class LinearSpec:
     """Which rows a linear member reads, and which it predicts."""
 
-    kind: str  # pca, forecast, change
+    kind: str  # pca, forecast, change, others
     rows_read: int  # how many of the newest rows it reads in all
     rows_predicted: int  # how many of the newest rows it predicts
 
@@ -61,8 +63,8 @@ class LinearMember:
         return outputs, xp.reshape(flat + self.output_mean, (-1, self.spec.rows_predicted, features))
 
 
-def linear_specs(window_length: int) -> tuple[LinearSpec, ...]:
-    """Return the linear members for windows of length T: over T/8, T/2 and T rows."""
+def linear_specs(window_length: int, with_others: bool = False) -> tuple[LinearSpec, ...]:
+    """Return the linear members for windows of length T: over T/8, T/2 and T rows; `others` only if asked for."""
     short, half = max(1, window_length // 8), max(2, window_length // 2)
     specs = (
         LinearSpec(PCA, max(2, short), max(2, short)),
@@ -71,14 +73,16 @@ def linear_specs(window_length: int) -> tuple[LinearSpec, ...]:
         LinearSpec(FORECAST, half, short),
         LinearSpec(FORECAST, window_length, half),
         LinearSpec(CHANGE, half, half),
+        *([LinearSpec(OTHERS, max(2, short), max(2, short))] if with_others else []),
     )
-    fitting = [spec for spec in specs if spec.kind == PCA or spec.rows_predicted < window_length]
+    fitting = [spec for spec in specs if spec.kind in (PCA, OTHERS) or spec.rows_predicted < window_length]
     return tuple({spec.name: spec for spec in fitting}.values())
 
 
 def fit_linear(windows: Float32Array, specs: Sequence[LinearSpec]) -> list[LinearMember]:
     """Fit members to scaled windows [N, T, F]; equal windows give equal members."""
-    return [(_fit_forecast if spec.kind == FORECAST else _fit_components)(spec, windows) for spec in specs]
+    fits = {PCA: _fit_components, FORECAST: _fit_forecast, CHANGE: _fit_components, OTHERS: _fit_others}
+    return [fits[spec.kind](spec, windows) for spec in specs]
 
 
 def _cut(spec: LinearSpec, scaled: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,7 +91,9 @@ def _cut(spec: LinearSpec, scaled: Tensor) -> tuple[Tensor, Tensor]:
         changes = scaled[:, -spec.rows_predicted :] - scaled[:, -spec.rows_predicted - 1 : -1]
         return changes, changes
     outputs = scaled[:, -spec.rows_predicted :]
-    return (outputs, outputs) if spec.kind == PCA else (scaled[:, -spec.rows_read : -spec.rows_predicted], outputs)
+    if spec.kind == FORECAST:
+        return scaled[:, -spec.rows_read : -spec.rows_predicted], outputs
+    return outputs, outputs
 
 
 def _fit_components(spec: LinearSpec, windows: Float32Array) -> LinearMember:
@@ -120,3 +126,11 @@ def _fit_forecast(spec: LinearSpec, windows: Float32Array) -> LinearMember:
     penalty = RIDGE * len(windows) * np.eye(inputs.shape[1])
     weights = np.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ outputs)
     return LinearMember(spec, input_mean.astype(np.float32), (weights.astype(np.float32),), output_mean.astype(np.float32))
+
+
+def _fit_others(spec: LinearSpec, windows: Float32Array) -> LinearMember:
+    rows, _ = _cut(spec, windows)
+    features = windows.shape[2]
+    fitted = fit_other_features(rows.reshape(len(rows), -1).astype(np.float64), features)
+    single = fitted.mean.astype(np.float32)
+    return LinearMember(spec, single, (fitted.weights.astype(np.float32),), single)

@@ -20,7 +20,7 @@ from stream_detector.detection.partial_windows import PartialLevels
 from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.model.artifact import NetworkSpec
 from stream_detector.model.error_normalization import ErrorNormalization
-from stream_detector.model.linear_members import CHANGE, FORECAST, PCA, LinearMember
+from stream_detector.model.linear_members import CHANGE, FORECAST, OTHERS, PCA, LinearMember
 from stream_detector.model.missing_features import RowMoments
 from stream_detector.model.missing_levels import MissingLevels
 from stream_detector.model.static_covariates import Fleet
@@ -74,8 +74,9 @@ def check_linear(linear: Sequence[LinearMember], spec: ModelSpec) -> None:
     _require(sorted(names) == expected, f"the linear members are not those of the spec ({', '.join(spec.members)})")
     for member in linear:
         what, kind, predicted = f"member {member.spec.name}", member.spec.kind, member.spec.rows_predicted
-        inputs = {PCA: predicted, CHANGE: predicted, FORECAST: member.spec.rows_read - predicted}.get(kind, 0)
-        reach = {PCA: predicted, CHANGE: predicted + 1, FORECAST: member.spec.rows_read}.get(kind, 0)
+        same = {PCA: predicted, OTHERS: predicted, CHANGE: predicted}
+        inputs = (same | {FORECAST: member.spec.rows_read - predicted}).get(kind, 0)
+        reach = (same | {CHANGE: predicted + 1, FORECAST: member.spec.rows_read}).get(kind, 0)
         _require(inputs > 0 and 0 < predicted <= reach <= spec.window_length, f"{what}: its rows do not fit in a window")
         sizes = [len(spec.features) * inputs, *(matrix.shape[-1] for matrix in member.matrices)]
         fits = len(sizes) > 1 and sizes[-1] == len(spec.features) * predicted

@@ -21,6 +21,11 @@ class LearningSettings(Group):
     window_length: Annotated[int, Field(ge=2, le=4096)] = Field(
         64, description="Readings in a window of a model that `run` or `train` makes. `train --window-length` takes precedence."
     )
+    coupled_features: bool = Field(
+        False,
+        description="Compare each feature also with what the others say of it: "
+        "[model.md](model.md#where-features-go-together). `train` follows it too, as with `--coupled-features`.",
+    )
     only_while: str | None = Field(
         None,
         description="Learn from readings in this state only, such as `running == 1`, and judge only these: "

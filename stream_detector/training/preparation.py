@@ -35,6 +35,7 @@ class TrainingConfig:
     window_length: int = 64
     network: NetworkSpec = field(default_factory=NetworkSpec)
     seed: int = 0
+    coupled_features: bool = False  # a linear member predicts each feature from the others
     free_attention: bool = False  # attention learns to predict only, and not how far the expectation moves without a step
     steps: int | None = None  # gradient steps; None: four passes over the sampled windows, from 250 to 1000
     batch_size: int = 128

@@ -123,7 +123,7 @@ def _fit_members(prepared: Prepared, progress: Progress, timing: _Timing) -> tup
     config, length, features = prepared.config, prepared.config.window_length, len(prepared.dataset.features)
     chosen = sample(np.random.default_rng(config.seed), prepared.split.fit, config.max_linear_windows)
     windows, _ = prepared.scaled_windows(chosen)
-    linear = fit_linear(windows, linear_specs(length))
+    linear = fit_linear(windows, linear_specs(length, config.coupled_features and features > 1))
     timing.lap("linear_members")
     network = build_network(length, features, config.network, config.seed)
     losses = fit(network, prepared, progress)

@@ -11,6 +11,7 @@ from stream_detector.detection.budget_resolution import BudgetResolution, resolu
 from stream_detector.gate.drill import Drill
 from stream_detector.gate.promotion import MISSING_KEY, VERDICT_KEY
 from stream_detector.model.artifact import Artifact
+from stream_detector.model.linear_members import OTHERS
 from stream_detector.model_store.validation import AUTOENCODER
 from stream_detector.settings.schema import Settings
 from stream_detector.training.alarm_drill import AlarmDrill, plan_alarm_drill, run_alarm_drill
@@ -39,6 +40,7 @@ class Verdict:
     deviations: tuple[Deviation, ...] = ()  # of the features that faults may be put into
     has_network: bool = True  # it has a part in the score
     oddities: tuple[Oddity, ...] = ()  # in the history
+    has_others: bool = False  # a member compares each feature with what the others say of it
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures for the training report."""
@@ -68,9 +70,10 @@ def judge(prepared: Prepared, artifact: Artifact, settings: Settings) -> Verdict
     budget = resolution_of(artifact.calibration, alarms.budget, settings.state.stride, usual_seconds)
     assert budget is not None  # a model that was just trained knows a sensor
     has_network = AUTOENCODER in artifact.spec.members
+    has_others = any(member.spec.kind == OTHERS for member in artifact.linear)
     oddities = find_oddities(prepared.dataset, prepared.scored, prepared.paces)
     deviations = _deviations(prepared, drill, settings)
-    return Verdict(history_of_training(prepared), budget, alarms, drill, deviations, has_network, oddities)
+    return Verdict(history_of_training(prepared), budget, alarms, drill, deviations, has_network, oddities, has_others)
 
 
 def _deviations(prepared: Prepared, drill: Drill, settings: Settings) -> tuple[Deviation, ...]:

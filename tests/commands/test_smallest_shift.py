@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from stream_detector.commands.smallest_shift import smallest_shift
+from stream_detector.commands.smallest_shift import coupling_advice, smallest_shift
 from stream_detector.training.alarm_drill import AlarmDrill
 from stream_detector.training.verdict import Deviation, Verdict
 from tests.commands.test_train_verdict import WEEK, result, verdict
@@ -44,3 +44,12 @@ def test_without_such_faults_or_units_nothing_is_said() -> None:
     assert smallest_shift(replace(of_sizes((3, 9)), deviations=()), 2) == ""
     of_others = AlarmDrill(0.1, result(1, ("spike",)))
     assert smallest_shift(replace(of_sizes((3, 9)), alarms=of_others), 2) == ""
+
+
+def test_where_a_shift_by_one_deviation_is_missed_coupled_features_are_advised() -> None:
+    of_many = of_sizes((1, 7), (2, 10))
+
+    assert "--coupled-features" in coupling_advice(of_many)
+    assert coupling_advice(replace(of_many, has_others=True)) == ""
+    assert coupling_advice(replace(of_many, deviations=DEVIATIONS[:1])) == ""
+    assert coupling_advice(of_sizes((1, 8), (2, 10))) == ""
