@@ -219,16 +219,18 @@ def test_an_unwritable_output_is_reported_before_training(tmp_path: Path, where:
     assert done.stderr.count("\n") == 1
 
 
-def test_the_window_is_that_of_the_settings_unless_an_option_names_one(tmp_path: Path) -> None:
+def test_the_window_and_coupled_features_are_those_of_the_settings_where_no_option_names_them(tmp_path: Path) -> None:
     source = write_csv(tmp_path / "readings.csv", 300)
-    (tmp_path / "detector.toml").write_text("[learning]\nwindow_length = 12\n")
+    (tmp_path / "detector.toml").write_text("[learning]\nwindow_length = 12\ncoupled_features = true\n")
 
     done = stream_detector(
         *("train", "--input", source, "--output", tmp_path / "model", "--config", tmp_path / "detector.toml", *SMALL[2:])
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert load_artifact(tmp_path / "model").spec.window_length == 12
+    spec = load_artifact(tmp_path / "model").spec
+    assert spec.window_length == 12
+    assert "others-2" in spec.members
 
 
 def test_help_shows_no_default_where_there_is_none() -> None:

@@ -68,6 +68,27 @@ def test_equal_seeds_give_equal_models(short_run: Run) -> None:
     assert again.gate_result == short_run.training.gate_result
 
 
+def test_coupled_features_add_a_member_which_is_saved_and_scores_alike(tmp_path: Path) -> None:
+    dataset = tiny_dataset()
+    artifact = quietly(dataset, replace(SHORT, coupled_features=True)).artifact
+    windows = gather(dataset.values, np.arange(100, 120), SHORT.window_length)
+
+    save_artifact(artifact, tmp_path / "model", b"\x89PNG")
+    again = load_artifact(tmp_path / "model")
+
+    assert "others-2" in artifact.spec.members
+    assert excess(again, windows, 0.1).tobytes() == excess(artifact, windows, 0.1).tobytes()
+
+
+def test_a_single_feature_has_no_others() -> None:
+    dataset = tiny_dataset()
+    single = replace(dataset, features=dataset.features[:1], values=dataset.values[:, :1].copy())
+
+    artifact = quietly(single, replace(SHORT, coupled_features=True)).artifact
+
+    assert not any(name.startswith("others") for name in artifact.spec.members)
+
+
 def test_a_model_has_its_members_its_sensors_and_weights_that_sum_to_one(short_run: Run) -> None:
     artifact = short_run.training.artifact
 
