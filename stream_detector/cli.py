@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from stream_detector import __version__
+from stream_detector.commands.collector import collector_paused
 from stream_detector.commands.settings_options import copyable, settings_arguments, unread_file
 from stream_detector.errors import StreamDetectorError
 from stream_detector.service.early_stop import end_at_once
@@ -109,4 +110,5 @@ def _parser(requested: str | None) -> argparse.ArgumentParser:
 
 
 def _module(command: str) -> ModuleType:
-    return importlib.import_module(f"stream_detector.commands.{command.replace('-', '_')}")
+    with collector_paused():
+        return importlib.import_module(f"stream_detector.commands.{command.replace('-', '_')}")

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stream_detector.commands.collector import collector_paused
 from stream_detector.errors import InputDataError
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.compiled_programs import prepare, remember
@@ -34,9 +35,10 @@ def start_scorer(model: Path | Artifact, settings: Settings, threads: int | None
     Without `threads` it has as many as the settings say. Raises ModelError.
     """
     kept_in = _keep_compiled(settings.model.compiled_directory)
-    from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
+    with collector_paused():
+        from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
 
-    scorer = KerasScorer(model, settings.model.tile_rows, threads or settings.model.threads or usual_threads())
+        scorer = KerasScorer(model, settings.model.tile_rows, threads or settings.model.threads or usual_threads())
     if kept_in is not None:
         with suppress(OSError, InputDataError):  # what is not noted is compiled again
             remember(kept_in)

@@ -19,6 +19,7 @@ from stream_detector.assembly import (
 )
 from stream_detector.built_in.members import LENGTH
 from stream_detector.commands.built_in_start import start_built_in
+from stream_detector.commands.collector import collector_paused
 from stream_detector.commands.connections import Connections
 from stream_detector.commands.input_payload import build_decoder, reader_of
 from stream_detector.commands.model_start import start_scorer
@@ -96,7 +97,8 @@ def _read_model(settings: Settings) -> Artifact:
 
 def _warm_up(artifact: Artifact, settings: Settings) -> Watched:
     """Compile a model. One that `run` learned ignores the features that it left out: nobody chose them."""
-    scorer = start_scorer(artifact, settings)
+    with collector_paused(keep=True):
+        scorer = start_scorer(artifact, settings)
     spec = scorer.spec
     return Watched(
         build_detector(scorer, settings.state, settings.alerts, settings.rules, input_assembly(settings.input)),
