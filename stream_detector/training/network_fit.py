@@ -155,7 +155,9 @@ def _compile(
         gradients = dict(zip(paths, tape.gradient(loss, variables), strict=True))
         for variable, gradient in zip(attention, of_effect.gradient(by_effect, attention), strict=True):
             gradients[variable.path] += gradient
-        optimizer.apply_gradients(zip(gradients.values(), variables, strict=True))
+        # Without this a weight may change while the windows without a step still read it: equal seeds gave other models.
+        with tf.control_dependencies([by_effect]):
+            optimizer.apply_gradients(zip(gradients.values(), variables, strict=True))
         return loss
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # see above
