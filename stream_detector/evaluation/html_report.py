@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from stream_detector.built_in.model import BUILT_IN
 from stream_detector.evaluation.attention_words import attention_lines
 from stream_detector.evaluation.figure_marks import wins, with_arrows
 from stream_detector.evaluation.report_tables import SUMMARY_HEADER, explanation_lines, sensor_header, sensor_rows, summary_rows
@@ -108,7 +109,9 @@ def _model(model: Mapping[str, Any]) -> str:
     """Say which model it is and what makes its score."""
     others = [name for name in model["members"] if name != AUTOENCODER]
     linear = f"{len(others)} linear model{'s' if len(others) != 1 else ''}"
-    if len(others) == len(model["members"]):
+    if model["name"] == BUILT_IN:
+        parts = f"its score comes from {linear}, made of random series; it is trained on no history and has no network"
+    elif len(others) == len(model["members"]):
         parts = f"its score comes from {linear} and the network has no part in it: train found that it did not help"
     else:
         parts = f"its score comes from the network{f' and {linear}' if others else ' alone'}"

@@ -158,7 +158,9 @@ def _false_alarms(report: Mapping[str, Any]) -> str:
     if _is_over(report):
         return (
             f"Too many false alarms? Yes: {extent}.{_where(report)} For {budget:g} in fact, train on more healthy "
-            f"history like this file, or set {BUDGET_VARIABLE}={_digit(budget * budget / per_day):g}."
+            "history like this file, and if machines stand at times, with --only-while. Or set "
+            f"{BUDGET_VARIABLE}={_digit(budget * budget / per_day):g}, where the score raised them: no budget holds what a "
+            "rule raises, such as frozen (`score` lists each incident with what raised it)."
         )
     if budget * days < 1.0:
         return f"Too many false alarms? Not that this file shows: {extent}, which is less than one in so short a time."

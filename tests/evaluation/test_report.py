@@ -224,6 +224,15 @@ def test_the_page_needs_nothing_else_and_escapes_names() -> None:
     assert all(name in text for name in (*FIGURES, *BASELINES, "a note"))
 
 
+def test_the_page_says_that_the_built_in_model_has_no_network() -> None:
+    members = ("forecast-8", "level-8", "spread-64")
+
+    text = to_html(build_report(replace(ABOUT, model="built-in", members=members), evaluate(faulty())), {})
+
+    assert "3 linear models, made of random series; it is trained on no history and has no network" in text
+    assert "train found" not in text
+
+
 def test_the_page_says_that_the_network_has_no_part_in_a_score_without_it() -> None:
     text = to_html(build_report(replace(ABOUT, members=("pca-8", "change-32")), evaluate(faulty())), {})
 

@@ -84,7 +84,9 @@ def test_too_many_false_alarms_come_with_the_budget_to_set() -> None:
 
     # 47 in 100 days are 4.7 times the budget: .1 / 4.7 = .021.
     assert "Yes: 47 in 100 sensor-days, 0.47 a day; the budget is 0.1." in alarms
-    assert "set STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=0.02." in alarms
+    assert "set STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=0.02, where the score raised them" in alarms
+    assert "no budget holds what a rule raises" in alarms
+    assert "--only-while" in alarms
 
 
 def test_too_many_false_alarms_are_those_of_a_few_sensors() -> None:
