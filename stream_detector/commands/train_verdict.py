@@ -117,6 +117,8 @@ def _modes(history: History) -> str:
     others = len(history.two_levels) - len(at_levels)
     alike = f"; {others} more feature{'s' if others > 1 else ''} alike" if others > 0 else ""
     by_levels = f"Two levels seen: {'; '.join(at_levels)}{alike}." if at_levels else ""
+    if at_levels and not history.only_while:
+        by_levels += " If a machine stands at one of them, --only-while (the state at work) finds smaller faults: docs/idle.md."
     return " ".join(filter(None, [by_flags, by_levels]))
 
 

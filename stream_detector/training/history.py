@@ -50,6 +50,7 @@ class History:
     two_levels: tuple[TwoLevels, ...] = ()  # features without a flag that are mostly near one of two levels
     empty_of: tuple[tuple[str, float], ...] = ()  # share of empty cells by feature, the most first; none with hardly any
     starts: int = 0  # after a gap, of all sensors
+    only_while: str = ""  # the condition of the training; empty: none
 
     @property
     def extent(self) -> Extent:
@@ -97,7 +98,8 @@ def history_of(dataset: Dataset, scored: BoolArray, interval_seconds: float, win
 def history_of_training(prepared: Prepared) -> History:
     """Measure the history of a training."""
     history = history_of(prepared.dataset, prepared.scored, prepared.interval_seconds, prepared.config.window_length)
-    return replace(history, starts=len(starts_of(prepared.dataset, prepared.gap_limits_ms)[0]))
+    starts = len(starts_of(prepared.dataset, prepared.gap_limits_ms)[0])
+    return replace(history, starts=starts, only_while=prepared.config.only_while)
 
 
 def first_warnings(dataset: Dataset, window_length: int) -> list[str]:

@@ -204,11 +204,15 @@ def test_empty_cells_are_said_first_with_what_follows_and_operating_modes_last()
 def test_features_that_run_at_two_levels_are_named_with_the_time_at_each() -> None:
     levels = tuple(TwoLevels(name, 0.3, 11.94, 0.13) for name in ("current", "flow", "vibration"))
 
-    told = in_a_line(history_answer(verdict(replace(WEEK, two_levels=levels), 9, 12_096)))
+    seen = "Two levels seen: current near 11.9 (87%) or 0.3 (13%); flow near 11.9 (87%) or 0.3 (13%); 1 more feature alike."
+    standing = replace(WEEK, two_levels=levels)
 
-    assert told.endswith(
-        "Two levels seen: current near 11.9 (87%) or 0.3 (13%); flow near 11.9 (87%) or 0.3 (13%); 1 more feature alike."
-    )
+    told = in_a_line(history_answer(verdict(standing, 9, 12_096)))
+    at_work = in_a_line(history_answer(verdict(replace(standing, only_while="current > 5"), 9, 12_096)))
+
+    advice = "If a machine stands at one of them, --only-while (the state at work) finds smaller faults: docs/idle.md."
+    assert told.endswith(f"{seen} {advice}")
+    assert at_work.endswith(seen)
 
 
 def test_a_network_without_a_part_in_the_score_is_said_to_have_none() -> None:
