@@ -16,7 +16,7 @@ from stream_detector.commands.score_rows import idle_line
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.errors import InputDataError
 from stream_detector.files import check_output_file, replaced_file
-from stream_detector.settings.group import PREFIX
+from stream_detector.settings.group import BUDGET_VARIABLE
 from stream_detector.settings.schema import AlertSettings
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from stream_detector.tables.dataset import Dataset
 
 _SUFFIXES = (".csv", ".parquet")
-BUDGET_VARIABLE = f"{PREFIX}ALERTS__BUDGET_PER_SENSOR_DAY"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from stream_detector.commands.smallest_shift import RELIABLE
 from stream_detector.commands.train_output import WIDTH
 from stream_detector.gate.baseline_comparison import BASELINE, MODEL, GateResult
 from stream_detector.gate.missing_drill import MissingCheck
-from stream_detector.settings.group import PREFIX
+from stream_detector.settings.group import BUDGET_VARIABLE, PREFIX
 from stream_detector.timestamps import duration
 from stream_detector.training.alarm_drill import AlarmDrill
 from stream_detector.training.history import LISTED_MODES, History, empty_text
@@ -18,7 +18,6 @@ from stream_detector.training.start_fit import FEWEST
 from stream_detector.training.two_levels import LISTED as LISTED_LEVELS
 from stream_detector.training.verdict import Verdict
 
-BUDGET_VARIABLE = f"{PREFIX}ALERTS__BUDGET_PER_SENSOR_DAY"
 _WARNED = f"`run` warns of that, and refuses the model if {PREFIX}MODEL__REFUSE_UNPROMOTED is true."
 #: A kind counts as missed if no larger share of its faults is found.
 HARDLY = 0.2

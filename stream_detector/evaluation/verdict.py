@@ -10,12 +10,12 @@ from stream_detector.alert_view import printable
 from stream_detector.evaluation.found_events import BY_RULES, BY_SCORE
 from stream_detector.evaluation.report_tables import cause_cells
 from stream_detector.evaluation.scorecard import PRODUCT
+from stream_detector.settings.group import BUDGET_VARIABLE
 from stream_detector.timestamps import duration
 
 #: Detectors that a model should beat; the others are for orientation.
 RIVALS = ("windowed PCA", "robust z-score")
 CHANCE = "random"
-BUDGET_VARIABLE = "STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY"
 #: Differences of VUS-PR below this are none.
 SMALLEST_DIFFERENCE = 0.01
 _NONE = "-"
