@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.admin import ConfigResource, ConfigResourceType
 from redis import Redis
 
 from stream_detector.adapters.kafka.client_patches.damaged_batches import MAXIMUM_UNCOMPRESSED_BYTES
@@ -133,7 +132,7 @@ def _prepare(topics: Topics) -> None:
         "segment.ms": _NO_LIMIT,
         "message.timestamp.after.max.ms": _NO_LIMIT,
     }
-    topics.admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topics.settings.input_topic, configuration)])
+    topics.configure_input(configuration)
 
 
 def main() -> int:

@@ -57,7 +57,7 @@ def test_a_terminal_of_80_columns_shows_what_it_waits_for_in_whole_words(monkeyp
 
 def make_topic(brokers: str, topic: str, partitions: int = 2) -> None:
     admin = KafkaAdminClient(bootstrap_servers=brokers)
-    admin.create_topics({topic: {"num_partitions": partitions, "replication_factor": 1}})
+    admin.create_topics({topic: {"num_partitions": partitions, "replication_factor": 1}}, wait_for_metadata=True)
     admin.close()
 
 

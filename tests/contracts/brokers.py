@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove
+from kafka.admin import MemberToRemove
 
 from stream_detector.adapters.kafka.connect import open_client
 from stream_detector.adapters.kafka.options import admin_options, producer_options, reader_options
@@ -25,6 +25,7 @@ from stream_detector.settings.kafka_settings import KafkaSettings
 from tests.fakes.memory_log import MemoryLog
 from tests.fakes.memory_sink import MemorySink
 from tests.fakes.memory_source import MemorySource
+from tests.integration.topics import configure_topic, until
 
 #: Event times of the tests; topics keep records however old they are.
 START_MS = 1_700_000_000_000
@@ -172,7 +173,7 @@ class KafkaBroker:
 
     def produce_compacted(self, partition: int, count: int) -> None:
         changes = {"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.01"}
-        self.admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, self.input_topic, changes)])
+        configure_topic(self.admin, self.input_topic, changes)
         for place in range(count):
             self._plain.send(self.input_topic, b"%d" % place, b"key", partition=partition, timestamp_ms=START_MS)
         self._plain.flush(timeout=self.patience_seconds)
@@ -237,11 +238,3 @@ def read_all(read: Callable[[int, int, int, int], Chunk], partition: int, start:
         values.extend(record.value for record in chunk.records)
         start = chunk.stop
     return values
-
-
-def until(condition: Callable[[], bool], patience_seconds: float) -> None:
-    """Wait for a condition; fail after a bound."""
-    deadline = time.monotonic() + patience_seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)

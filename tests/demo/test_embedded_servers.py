@@ -37,7 +37,7 @@ def test_the_broker_carries_records_while_it_runs_and_is_gone_afterwards(tmp_pat
 
     with embedded_servers.running_broker(tmp_path) as brokers:
         admin = KafkaAdminClient(bootstrap_servers=brokers)
-        admin.create_topics({"readings": {"num_partitions": 1, "replication_factor": 1}})
+        admin.create_topics({"readings": {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
         admin.close()
         producer = KafkaProducer(bootstrap_servers=brokers)
         producer.send("readings", b"61.2", partition=0).get(timeout=10)

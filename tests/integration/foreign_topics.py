@@ -93,7 +93,7 @@ class Feed:
         self.topic, self._encode, self._presses = topic, encode, Presses()
         self._producer: Any = KafkaProducer(bootstrap_servers=brokers, linger_ms=20)
         admin = KafkaAdminClient(bootstrap_servers=brokers)
-        admin.create_topics([NewTopic(topic, PARTITIONS, 1)])
+        admin.create_topics([NewTopic(topic, PARTITIONS, 1)], wait_for_metadata=True)
         admin.close()
         self._sent, self._next = 0, 0
         self._broken, self._stopped = threading.Event(), threading.Event()

@@ -67,6 +67,10 @@ class ServiceProcess:
         found = re.search(rf"^stream_detector_{re.escape(name)} (\S+)$", self.get("/metrics")[1], re.MULTILINE)
         return float(found.group(1)) if found else 0.0
 
+    def await_metric(self, name: str, value: float) -> None:
+        """Wait until a metric has a value: the service sets it a moment after what it counts is committed."""
+        until(lambda: self.metric(name) == value, explain=lambda: f"{name}: {self.metric(name)}, not {value}")
+
     def await_ready(self) -> None:
         """Wait until the service scores the readings of all its partitions."""
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka.admin import ConfigResource, ConfigResourceType
 
 from stream_detector.settings.kafka_settings import KafkaSettings
 from tests.fixtures_model import FEATURES, tiny_values
@@ -148,8 +147,7 @@ def test_a_compacted_topic_that_keeps_too_little_is_wrong(
     topics: Topics, steady_valkey: Valkey, tiny_model_directory: Path
 ) -> None:
     produce(topics)
-    changes = {"cleanup.policy": "compact,delete", "retention.ms": "1000"}
-    topics.admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topics.settings.input_topic, changes)])
+    topics.configure_input({"cleanup.policy": "compact,delete", "retention.ms": "1000"})
 
     code, findings, _ = check(topics.settings, steady_valkey.url, tiny_model_directory)
 

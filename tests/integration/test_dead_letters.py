@@ -157,7 +157,7 @@ def test_letters_of_another_input_topic_and_older_ones_stay(topics: Topics) -> N
 def test_a_replay_without_the_settings_of_re_keying_leaves_the_letters_of_the_topic_between(topics: Topics) -> None:
     kafka = topics.settings
     between = f"{kafka.group_id}-{kafka.input_topic}-by-sensor"[-249:]
-    topics.admin.create_topics([NewTopic(between, 2, 1)])
+    topics.admin.create_topics([NewTopic(between, 2, 1)], wait_for_metadata=True)
     copied = replace(record(topics, 1), topic=between)
     reject(topics, [("not_json", record(topics, 0)), ("not_json", copied), ("not_json", record(topics, 2))])
 

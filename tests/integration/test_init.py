@@ -29,7 +29,8 @@ def command(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str
 def topic_of(brokers: str, topic: str, records: Iterable[Foreign], partitions: int) -> str:
     """Write records to a new topic; return its name."""
     admin = KafkaAdminClient(bootstrap_servers=brokers)
-    admin.create_topics([NewTopic(topic, partitions, 1, topic_configs={"retention.ms": "-1"})])
+    new = NewTopic(topic, partitions, 1, topic_configs={"retention.ms": "-1"})
+    admin.create_topics([new], wait_for_metadata=True)
     admin.close()
     producer = KafkaProducer(bootstrap_servers=brokers)
     for one in records:

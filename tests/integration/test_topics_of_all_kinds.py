@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from kafka import ConsumerGroupMetadata, KafkaProducer, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove
+from kafka.admin import MemberToRemove
 
 from stream_detector.readings import Membership, Message
 from tests.integration.expectation import expected_alerts
@@ -129,12 +129,12 @@ def test_readings_written_in_transactions_count_once_committed_and_markers_stop_
 
 def test_a_compacted_topic_is_read_across_its_gaps(open_topics: OpenTopics, open_replica: OpenReplica) -> None:
     topics = open_topics()
-    configure(topics, {"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.01"})
+    topics.configure_input({"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.01"})
     topics.produce(0, readings(0, 30))
     time.sleep(0.2)  # the next record begins a new segment: the active one is never compacted
     topics.produce(0, readings(30, 1))
     until(lambda: count_records(topics) == 4)  # the newest of each sensor, and the active segment
-    configure(topics, {"cleanup.policy": "delete"})  # from here on nothing changes under the test
+    topics.configure_input({"cleanup.policy": "delete"})  # from here on nothing changes under the test
     topics.produce(0, readings(31, 60))
     replica = open_replica(topics)
 
@@ -142,10 +142,6 @@ def test_a_compacted_topic_is_read_across_its_gaps(open_topics: OpenTopics, open
 
     assert replica.total("failed_commits") == 0
     assert_alerts(topics, plain_alerts(topics))
-
-
-def configure(topics: Topics, changes: dict[str, str]) -> None:
-    topics.admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topics.settings.input_topic, changes)])
 
 
 def count_records(topics: Topics) -> int:

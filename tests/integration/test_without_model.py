@@ -177,7 +177,7 @@ def test_a_service_whose_model_is_gone_keeps_its_windows_and_goes_on_with_them_w
     assert still_alone == 1
     assert any("is damaged or not of a model" in line["message"] for line in without.lines())
     # The windows are those that were stored: the first reading after the model came back is scored.
-    assert without.metric("scored_windows_total") == 2
+    without.await_metric("scored_windows_total", 2)
     assert without.metric('restored_partitions_total{action="rebuild"}') == 0
     assert without.stop() == 0
 
@@ -199,6 +199,6 @@ def test_features_that_sensors_begin_to_send_are_taken_up(plant: Plant) -> None:
     plant.produce(1)
 
     assert {(event["type"], event["sensor_id"]) for event in plant.events()} == {("out_of_range", "motor-0")}
-    assert service.metric('restored_partitions_total{action="rebuild"}') == 2
+    service.await_metric('restored_partitions_total{action="rebuild"}', 2)
     assert not plant.topics.dead_letters()
     assert service.stop() == 0

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
 from stream_detector.adapters.kafka.topics import KafkaTopics
@@ -142,6 +143,10 @@ class Topics:
         until(lambda: len(self.ends()) == count)
         until(lambda: len(self._producer.partitions_for(self.settings.input_topic)) == count)
 
+    def configure_input(self, changes: Mapping[str, str]) -> None:
+        """Change settings of the input topic; return when the broker works with them."""
+        configure_topic(self.admin, self.settings.input_topic, changes)
+
     def recreate_input(self) -> None:
         """Delete the input topic and create it again, empty."""
         name, partitions = self.settings.input_topic, len(self.ends())
@@ -189,6 +194,18 @@ class Topics:
 
 def _are_ends_equal(one: KafkaConsumer, other: KafkaConsumer, partitions: list[TopicPartition]) -> bool:
     return bool(one.end_offsets(partitions) == other.end_offsets(partitions))
+
+
+def configure_topic(admin: KafkaAdminClient, topic: str, changes: Mapping[str, str]) -> None:
+    """Change settings of a topic; return when the broker works with them, which is a moment after it has taken them."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+
+    def is_in_force() -> bool:
+        found = admin.describe_configs([resource], config_filter="all")["topic"][topic]
+        return all(str(found[name]["value"]) == value for name, value in changes.items())
+
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(changes))])
+    until(is_in_force)
 
 
 def by_sensor(records: Iterable[Record | Message]) -> dict[bytes | None, list[bytes | None]]:

@@ -231,4 +231,4 @@ def test_with_the_coordinators_stalled_data_flow_and_positions_are_not_told(kafk
 
 def create(brokers: str, topic: str) -> None:
     with contextlib.closing(KafkaAdminClient(bootstrap_servers=brokers)) as admin:
-        admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=1)])
+        admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=1)], wait_for_metadata=True)

@@ -121,14 +121,14 @@ def count_keys(port: int) -> int:
 
 def test_the_shared_kafka_takes_topics(kafka_brokers: str, unique_name: str) -> None:
     with contextlib.closing(KafkaAdminClient(bootstrap_servers=kafka_brokers)) as admin:
-        admin.create_topics([NewTopic(unique_name, num_partitions=2, replication_factor=1)])
+        admin.create_topics([NewTopic(unique_name, num_partitions=2, replication_factor=1)], wait_for_metadata=True)
 
         assert unique_name in admin.list_topics()
 
 
 def test_a_killed_kafka_comes_back_with_its_topics(own_kafka: Kafka, unique_name: str) -> None:
     with contextlib.closing(KafkaAdminClient(bootstrap_servers=own_kafka.brokers)) as admin:
-        admin.create_topics([NewTopic(unique_name, num_partitions=1, replication_factor=1)])
+        admin.create_topics([NewTopic(unique_name, num_partitions=1, replication_factor=1)], wait_for_metadata=True)
 
     own_kafka.kill()
     own_kafka.start()
@@ -140,7 +140,7 @@ def test_a_killed_kafka_comes_back_with_its_topics(own_kafka: Kafka, unique_name
 def test_a_kafka_of_three_nodes_takes_records_while_one_is_away(own_kafka_cluster: KafkaCluster, unique_name: str) -> None:
     first, second, _ = own_kafka_cluster.nodes
     with contextlib.closing(KafkaAdminClient(bootstrap_servers=own_kafka_cluster.brokers)) as admin:
-        admin.create_topics([NewTopic(unique_name, num_partitions=3, replication_factor=-1)])
+        admin.create_topics([NewTopic(unique_name, num_partitions=3, replication_factor=-1)], wait_for_metadata=True)
 
     first.kill()
     own_kafka_cluster.await_usable()

@@ -12,7 +12,8 @@ from stream_detector.adapters.kafka.alerts_reader import LOOKUP_SECONDS, AlertsR
 from stream_detector.errors import RetriableError
 from stream_detector.readings import Record
 from stream_detector.settings.kafka_settings import KafkaSettings
-from tests.contracts.brokers import START_MS, KafkaBroker, until
+from tests.contracts.brokers import START_MS, KafkaBroker
+from tests.integration.topics import until
 from tests.servers.socks_proxy import SocksProxy
 
 

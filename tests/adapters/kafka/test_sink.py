@@ -16,7 +16,8 @@ from stream_detector.adapters.kafka.source import KafkaSource
 from stream_detector.errors import CommitFailedError
 from stream_detector.readings import Membership, Message
 from stream_detector.settings.kafka_settings import KafkaSettings
-from tests.contracts.brokers import KafkaBroker, until
+from tests.contracts.brokers import KafkaBroker
+from tests.integration.topics import until
 from tests.servers.socks_proxy import SocksProxy
 
 

@@ -15,7 +15,8 @@ from stream_detector.adapters.kafka.source import KafkaSource
 from stream_detector.errors import RetriableError, SettingsError
 from stream_detector.ports import Polled
 from stream_detector.readings import Message
-from tests.contracts.brokers import START_MS, KafkaBroker, until
+from tests.contracts.brokers import START_MS, KafkaBroker
+from tests.integration.topics import until
 from tests.servers.socks_proxy import SocksProxy
 
 

@@ -12,7 +12,8 @@ from kafka.record.default_records import DefaultRecordBatch
 
 from stream_detector.adapters.kafka.source import KafkaSource
 from stream_detector.adapters.kafka.span_reader import KafkaReader
-from tests.contracts.brokers import KafkaBroker, read_all, until
+from tests.contracts.brokers import KafkaBroker, read_all
+from tests.integration.topics import until
 from tests.servers.kafka import Kafka
 from tests.servers.kafka_java import JavaKafka
 

@@ -9,7 +9,8 @@ import pytest
 
 from stream_detector.adapters.kafka.span_reader import KafkaReader
 from stream_detector.ports import Source
-from tests.contracts.brokers import KafkaBroker, until
+from tests.contracts.brokers import KafkaBroker
+from tests.integration.topics import until
 
 PARKED, DRAINED, SLICE = 3_000, 2_000, 1_000
 
