@@ -99,6 +99,7 @@ class Fold:
             level_counts=np.empty(count),
             needed=np.zeros(count, np.bool_),
             holding=np.zeros(count, np.bool_),
+            held_above=np.empty(count),
             transitions=[],
             acceptances=[],
             beyond=readings.beyond,
@@ -166,7 +167,9 @@ class Fold:
         found.scores[positions] = score = (surprise + memory) / 2.0
         found.thresholds[positions] = threshold = (limit + memory) / 2.0
         found.anomalous[positions] = anomalous = score > threshold  # False for NaN; surprise > limit, up to rounding
-        found.holding[positions] = anomalous | (surprise > limit - margin + HELD_SHARE * full)
+        held_above = limit - margin + HELD_SHARE * full
+        found.held_above[positions] = (held_above + memory) / 2.0
+        found.holding[positions] = anomalous | (surprise > held_above)
         if beyond is not None:
             found.holding[positions] |= beyond.surprise[positions] > 0
         found.surprises[positions] = surprises

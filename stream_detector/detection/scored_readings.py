@@ -43,6 +43,7 @@ class Decisions:
     level_counts: Float64Array  # [N] readings behind the levels as of this reading
     needed: BoolArray  # [N] readings whose errors the fold needed, provided or not
     holding: BoolArray  # [N] readings that hold an incident open, if one is open; all anomalous ones do
+    held_above: Float64Array  # [N] on the scale of the score: what is above it holds an incident open
     transitions: list[Transition]  # by position
     acceptances: list[Acceptance]  # in each group by position
     beyond: Beyond | None = None  # as in the readings

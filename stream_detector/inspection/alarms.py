@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stream_detector.alert_view import amounts_of
 from stream_detector.detection.event_words import limit_in_words, state_in_words
 from stream_detector.detection.events import Event, event_time_ms, read_event
 from stream_detector.detection.transition import ANOMALY, CLOSED, OPENED
-from stream_detector.inspection.sensors import SensorStatus
+from stream_detector.inspection.closing import Closing
+from stream_detector.inspection.sensors import OpenType, SensorStatus
 from stream_detector.readings import Record
 from stream_detector.timestamps import SECONDS_PER_DAY
 
@@ -39,6 +40,7 @@ class OpenIncident:
     severity: str  # empty: not known
     about: str
     incident_id: str = ""
+    closing: Closing | None = None  # what it waits for; None: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +76,19 @@ def alarms_of(newest: NewestRecords, input_topic: str, now_ms: int) -> Alarms:
 
 def with_stored(alarms: Alarms, sensors: Iterable[SensorStatus]) -> tuple[OpenIncident, ...]:
     """Return the open incidents, and those of sensors' records that opened before the events that were read."""
-    named = {(one.sensor, one.type) for one in alarms.open}
+    stored = {(one.sensor, kind.type): kind for one in sensors for kind in one.incidents}
+    known = [_as_stored(one, stored.get((one.sensor, one.type))) for one in alarms.open]
+    named = {(one.sensor, one.type) for one in known}
     older = [
-        OpenIncident(one.sensor, kind.type, kind.since_ms, "", "its events are older than those that were read")
-        for one in sensors
-        for kind in one.incidents
-        if (one.sensor, kind.type) not in named
+        OpenIncident(sensor, kind, one.since_ms, "", "its events are older than those that were read", closing=one.closing)
+        for (sensor, kind), one in stored.items()
+        if (sensor, kind) not in named
     ]
-    return tuple(sorted((*alarms.open, *older), key=lambda one: (-one.since_ms, one.sensor, one.type)))
+    return tuple(sorted((*known, *older), key=lambda one: (-one.since_ms, one.sensor, one.type)))
+
+
+def _as_stored(one: OpenIncident, stored: OpenType | None) -> OpenIncident:
+    return one if stored is None else replace(one, closing=stored.closing)
 
 
 def about(event: Event) -> str:

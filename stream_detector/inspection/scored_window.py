@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +21,16 @@ from stream_detector.state.running_scale import Scales, stored_scales
 
 
 @dataclass(frozen=True, slots=True)
+class BeyondHealthy:
+    """The value of the newest reading that is farthest beyond what the sensor's healthy readings have, as windows hold it."""
+
+    feature: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """What the model says about a window. T steps, F features."""
 
@@ -29,6 +40,8 @@ class Scored:
     expected: Float64Array  # [T, F] as windows hold values; NaN of a feature that is not scored now
     feature_share: Float32Array  # [F] share of the surprise; sums to 1
     step_share: Float32Array  # [T] share of the surprise, oldest first; sums to 1
+    held_above: float = math.inf  # a higher score holds an open incident open
+    beyond: BeyondHealthy | None = None  # which holds it open too; None: no value is
 
     @property
     def is_anomalous(self) -> bool:
@@ -66,7 +79,21 @@ def score_window(scorer: Scorer, model: Model, records: Records, table_rows: Int
         expected=np.where(window.is_row[:, np.newaxis], expected, np.nan),
         feature_share=explained.feature_share,
         step_share=explained.step_share,
+        held_above=float(decided.held_above[0]),
+        beyond=_beyond(decided, window, scales, table_rows, model),
     )
+
+
+def _beyond(
+    decided: Decisions, window: StoredWindow, scales: Scales, table_rows: Int32Array, model: Model
+) -> BeyondHealthy | None:
+    surprise, feature = decided.beyond_at(0)
+    healthy = model.rules.healthy_range
+    if healthy is None or not surprise > 0.0:
+        return None
+    location, deviation = float(scales.location[0, feature]), float(scales.deviation[0, feature])
+    low, high = (location + deviation * float(one[table_rows[0], feature]) for one in (healthy.low, healthy.high))
+    return BeyondHealthy(model.shape.features[feature], float(window.newest[feature]), low, high)
 
 
 def _visible(values: Float32Array, scales: Scales) -> Float32Array:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from difflib import get_close_matches
 
 import numpy as np
 
 from stream_detector.detection.severity import ratio_of, severity_of
+from stream_detector.detection.transition import ANOMALY
 from stream_detector.inspection.alarms import OpenIncident
+from stream_detector.inspection.closing import Closing, explained
 from stream_detector.inspection.judge import Judge
 from stream_detector.inspection.scored_window import Scored
 from stream_detector.inspection.sensors import SILENT, OpenType, SensorStatus
@@ -122,7 +124,7 @@ def sensor_view(
         scored=scored,
         step_share=None if scored is None else scored.step_share[rows].astype(np.float64),
         not_scored=not_scored,
-        incidents=_incidents(found, events),
+        incidents=_incidents(found, events, scored),
         notes=tuple(notes),
     )
 
@@ -147,12 +149,24 @@ def _rules_about(records: Records, feature: int) -> tuple[str, ...]:
     return tuple([kind for at, kind in enumerate(KEPT_TYPES) if bits & 1 << at])
 
 
-def _incidents(found: Found, events: Iterable[OpenIncident]) -> tuple[OpenIncident, ...]:
-    """Return the open incidents of the sensor: those of its record, in the words of their events where there are any."""
+def _incidents(found: Found, events: Iterable[OpenIncident], scored: Scored | None) -> tuple[OpenIncident, ...]:
+    """Return the open incidents of the sensor: those of its record, in the words of their events where there are any.
+
+    Each says what it waits for.
+    """
     ours = [one for one in events if one.sensor == found.status.sensor]
     told = {one.type: one for one in ours}
-    of_record = [told.get(kind.type) or _without_event(found, kind) for kind in found.status.incidents]
+    of_record = [
+        replace(told.get(kind.type) or _without_event(found, kind), closing=_closing(kind, scored))
+        for kind in found.status.incidents
+    ]
     return (*of_record, *(one for one in ours if one.type == SILENT and found.status.state == SILENT))
+
+
+def _closing(kind: OpenType, scored: Scored | None) -> Closing | None:
+    if kind.closing is None or kind.type != ANOMALY:
+        return kind.closing
+    return explained(kind.closing, scored, kind.since_ms)
 
 
 def _without_event(found: Found, kind: OpenType) -> OpenIncident:

@@ -9,6 +9,7 @@ import numpy as np
 
 from stream_detector.detection.silence import PartitionSilence
 from stream_detector.detection.transition import ANOMALY
+from stream_detector.inspection.closing import Closing, closing_of
 from stream_detector.inspection.judge import Judge
 from stream_detector.readings import BoolArray, Int32Array, Int64Array
 from stream_detector.state.idle import are_idle
@@ -31,6 +32,7 @@ class OpenType:
     type: str
     offset: int  # of the reading that opened it
     since_ms: int  # event time of that reading
+    closing: Closing | None = None  # what it waits for
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def sensors_of(
     header, length = records["header"], judge.shape.window_length
     table_rows, is_learning, learned = _learning(names, records, judge)
     is_silent = _silent(header, judge, silences)
-    incidents, idle = _incidents(records), are_idle(records, judge.model.only_while if judge.model else None)
+    incidents, idle = _incidents(records, judge), are_idle(records, judge.model.only_while if judge.model else None)
     to_learn = judge.model.scales.learned_count if judge.model else 0
     found = [
         SensorStatus(
@@ -132,14 +134,16 @@ def _silent(header: Records, judge: Judge, silences: Sequence[PartitionSilence])
     return np.asarray(found & (places >= 0))
 
 
-def _incidents(records: Records) -> list[tuple[OpenType, ...]]:
+def _incidents(records: Records, judge: Judge) -> list[tuple[OpenType, ...]]:
     """Return the open incidents of each record."""
-    header = records["header"]
+    header, rules = records["header"], judge.model.rules if judge.model else None
     found: list[list[OpenType]] = [[] for _ in range(len(records))]
     for at in np.flatnonzero(header["incident_offset"] != NO_INCIDENT).tolist():
-        found[at].append(OpenType(ANOMALY, int(header["incident_offset"][at]), int(header["incident_time_ms"][at])))
+        place, since_ms = int(header["incident_offset"][at]), int(header["incident_time_ms"][at])
+        found[at].append(OpenType(ANOMALY, place, since_ms, closing_of(records[at : at + 1], ANOMALY, rules)))
     for kind in KEPT_TYPES:
         state = records["rules"]["incidents"][kind]
         for at in np.flatnonzero(state["offset"] != NO_INCIDENT).tolist():
-            found[at].append(OpenType(kind, int(state["offset"][at]), int(state["time_ms"][at])))
+            closing = closing_of(records[at : at + 1], kind, rules)
+            found[at].append(OpenType(kind, int(state["offset"][at]), int(state["time_ms"][at]), closing))
     return [tuple(one) for one in found]

@@ -10,6 +10,7 @@ import numpy as np
 
 from stream_detector.amounts import number
 from stream_detector.inspection.alarms import OpenIncident
+from stream_detector.inspection.closing import closing_in_words
 from stream_detector.inspection.sensor_view import FeatureView, SensorView
 from stream_detector.inspection.show_view import newest_in_words, score_in_words, state_in_words
 from stream_detector.readings import Float64Array, Int64Array
@@ -72,7 +73,8 @@ def _facts(view: SensorView, at_ms: int) -> str:
 
 def _incident(one: OpenIncident, zone: tzinfo | None) -> str:
     since = f"{one.severity} {one.type} since {shown_time(one.since_ms, zone)}".strip()
-    return since + (f": {one.about}" if one.about else "")
+    waits = f" ({closing_in_words(one.closing, zone)})" if one.closing else ""
+    return since + (f": {one.about}" if one.about else "") + waits
 
 
 def _key(view: SensorView) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from stream_detector.inspection.closing import closing_document
 from stream_detector.inspection.sensor_view import FeatureView, SensorView
 from stream_detector.readings import Float64Array
 from stream_detector.timestamps import iso_time
@@ -32,7 +33,13 @@ def sensor_document(view: SensorView, at_ms: int) -> dict[str, Any]:
         "margin_factor": None if scored is None else _rounded(scored.margin_factor),
         "not_scored": view.not_scored or None,
         "incidents": [
-            {"type": one.type, "since": iso_time(one.since_ms), "severity": one.severity or None, "about": one.about}
+            {
+                "type": one.type,
+                "since": iso_time(one.since_ms),
+                "severity": one.severity or None,
+                "about": one.about,
+                "closing": closing_document(one.closing),
+            }
             for one in view.incidents
         ],
         "times": [iso_time(time_ms) for time_ms in view.times_ms.tolist()],

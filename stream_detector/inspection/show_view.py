@@ -7,7 +7,8 @@ from rich.text import Text
 from stream_detector.alert_view import UNICODE, Palette, sparkline, wrapped
 from stream_detector.amounts import compared, told_apart
 from stream_detector.detection.event_words import is_lowered_as_lasting, limit_in_words
-from stream_detector.detection.transition import OPENED
+from stream_detector.detection.transition import ANOMALY, OPENED
+from stream_detector.inspection.closing import closing_in_words
 from stream_detector.inspection.plot import ASCII_MARKS, BOTH, EXPECTED, MEASURED, UNICODE_MARKS, plot
 from stream_detector.inspection.sensor_view import FeatureView, SensorView
 from stream_detector.inspection.sensors import FILLING, IDLE, IN_INCIDENT, LEARNING, SILENT
@@ -37,7 +38,9 @@ def score_in_words(view: SensorView) -> str:
     if view.scored is None:
         return f"no score: {view.not_scored}"
     score, threshold = told_apart(view.scored.score, view.scored.threshold)
-    calm = "below the threshold" if is_lowered_as_lasting(view.scored.margin_factor) else "as usual"
+    is_held = view.scored.score > view.scored.held_above and any(one.type == ANOMALY for one in view.incidents)
+    is_odd = is_held or is_lowered_as_lasting(view.scored.margin_factor)
+    calm = "below the threshold" if is_odd else "as usual"
     verdict = f"anomalous, {view.severity}" if view.scored.is_anomalous else calm
     limit = limit_in_words(view.scored.margin_factor)
     return f"{score}, threshold {threshold}: {verdict}{'; ' if limit else ''}{limit}"
@@ -69,6 +72,8 @@ def render_sensor(view: SensorView, palette: Palette, width: int, most_features:
         about = f": {one.about}" if one.about else ""
         text = f"{palette.marks[OPENED]} {kind} since {shown_time(one.since_ms, view.zone)}{about}"
         lines += _wrapped("", palette.printable(text, 400), width, "red")
+        if one.closing is not None:
+            lines += _wrapped("", palette.printable(closing_in_words(one.closing, view.zone), 400), width)
     for note in view.notes:
         lines += _wrapped("note", palette.printable(note, 400), width, "yellow")
     for feature in view.features[:most_features]:

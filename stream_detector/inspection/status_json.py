@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stream_detector.inspection.closing import closing_document
 from stream_detector.inspection.dead_letters import DeadLetter
 from stream_detector.inspection.learning_words import LearningWords
 from stream_detector.inspection.progress import GroupProgress
@@ -36,6 +37,7 @@ def status_document(status: Status, limit: int) -> dict[str, Any]:
                 "severity": one.severity or None,
                 "about": one.about,
                 "incident_id": one.incident_id or None,
+                "closing": closing_document(one.closing),
             }
             for one in status.open_incidents[:_MOST_OPEN]
         ],

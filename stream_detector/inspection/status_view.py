@@ -10,6 +10,7 @@ from rich.text import Text
 from stream_detector.alert_view import Palette, wrapped
 from stream_detector.amounts import number
 from stream_detector.detection.transition import ANOMALY, OPENED
+from stream_detector.inspection.closing import closing_in_words
 from stream_detector.inspection.sensors import FILLING, IDLE, IN_INCIDENT, LEARNING, READY, SILENT, STATES, SensorStatus
 from stream_detector.inspection.status import KafkaPart, Status, problems_of
 from stream_detector.inspection.stored import StoredSensors
@@ -164,6 +165,8 @@ class _View:
             head = f"{self._palette.marks[OPENED]} {name} {kind} since {self._time(one.since_ms)}"
             self._block(head, "bold" if one.severity != "critical" else "bold red", indent=2)
             self._block(self._shown(one.about, _MOST_ABOUT), "", indent=4)
+            if one.closing is not None:
+                self._block(self._shown(closing_in_words(one.closing, self._zone), _MOST_ABOUT), "dim", indent=4)
         if len(found) > self._limit:
             self._wrapped("", f"... and {len(found) - self._limit:,} more", "dim")
 

@@ -216,6 +216,7 @@ def _decisions(decisions: Decisions, is_accepted: BoolArray) -> Decisions:
         level_counts=decisions.level_counts[is_accepted],
         needed=decisions.needed[is_accepted],
         holding=decisions.holding[is_accepted],
+        held_above=decisions.held_above[is_accepted],
         transitions=[
             replace(one, position=int(place[one.position])) for one in decisions.transitions if is_accepted[one.position]
         ],

@@ -94,7 +94,7 @@ def test_an_incident_of_a_record_without_an_event_is_open_too() -> None:
     found = with_stored(Alarms(0, 0, is_complete=True, open=(named,)), [status])
 
     assert [(one.type, one.since_ms) for one in found] == [("frozen", 9), ("anomaly", 5)]
-    assert found[1] is named
+    assert found[1] == named
 
 
 def dead(offset: int, age_ms: int, reason: str = "not_json", topic: str = "readings") -> Found:

@@ -93,7 +93,7 @@ def test_the_terminal_shows_what_is_blamed_first_with_its_unit_its_values_and_wh
     assert lines[0] == "pump-1"
     assert lines[3] == "score     6, threshold 3: anomalous, high"
     assert lines[4] == "          ● high anomaly since 2023-11-14 22:13:20Z: a 5, expected 1 (+4)"
-    assert lines[6:9] == ["a [°C]", "  5.0, expected 1.0 (+4.0); 95 % of the score", "        5 │  ●"]
+    assert lines[lines.index("a [°C]") :][:3] == ["a [°C]", "  5.0, expected 1.0 (+4.0); 95 % of the score", "        5 │  ●"]
     assert [line for line in lines if line == "b"] == ["b"]
 
 
@@ -104,6 +104,27 @@ def test_a_score_below_a_limit_that_was_lowered_is_not_called_as_usual() -> None
 
     assert score(1.0, 1.0) == "score     1, threshold 3: as usual"
     assert score(1.0, 0.5) == "score     1, threshold 3: below the threshold; limit lowered: small, but lasting (margin 0.5 x)"
+
+
+def test_an_open_incident_says_what_it_waits_for_in_the_terminal_on_the_page_and_in_the_document() -> None:
+    records = record(incident_offset=5, incident_time_ms=START_MS - 9_000, last_anomalous_ms=START_MS - 3_000)
+    of = view(replace(SCORED, score=1.0), records=records)
+
+    assert drawn(of)[5] == "          quiet for 3 s"
+    assert "a 5, expected 1 (+4) (quiet for 3 s)" in sensor_page(of, START_MS)
+    assert sensor_document(of, START_MS)["incidents"][0]["closing"]["quiet_seconds"] == 3.0
+
+
+def test_a_score_that_still_holds_an_incident_open_is_not_called_as_usual() -> None:
+    held = replace(SCORED, score=1.5, held_above=1.2)
+    records = record(incident_offset=5, incident_time_ms=START_MS - 9_000, last_anomalous_ms=START_MS)
+    lines = drawn(view(held, records=records))
+
+    assert lines[3] == "score     1.5, threshold 3: below the threshold"
+    assert " ".join(line.strip() for line in lines[5:7]) == (
+        "still open: its score of 1.5 is below the threshold, but closes it only below 1.2"
+    )
+    assert drawn(view(held, records=record()))[3] == "score     1.5, threshold 3: as usual"
 
 
 def test_times_are_shown_in_the_zone_of_the_view() -> None:

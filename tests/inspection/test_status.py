@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from stream_detector.alert_view import ASCII, UNICODE, Palette
 from stream_detector.ingest.input_reader import InputReader
 from stream_detector.inspection.alarms import Alarms, NewestRecords, OpenIncident
+from stream_detector.inspection.closing import Closing
 from stream_detector.inspection.dead_letters import DeadLetter, DeadLetters, ReasonGroup, Senders, dead_letters_of
 from stream_detector.inspection.learning_words import LearningWords, read_words, written_words
 from stream_detector.inspection.progress import GroupProgress, PartitionProgress, Speed, record_share, speed_between
@@ -98,6 +99,19 @@ def test_all_is_well_draws_what_is_watched_in_lines_of_80_columns() -> None:
         "unusable   2 records in the last hour (dead letters)",
         "  2 x not_json, the last 5 s ago: ends early (plant partition 0 offset 3)",
     ]
+
+
+def test_an_open_incident_says_what_it_waits_for() -> None:
+    waits = Closing(40_000, 120_000, NOW_MS + 80_000)
+    sensors = (replace(SENSORS[0], incidents=(OpenType("anomaly", 5, NOW_MS - 60_000, waits),)), *SENSORS[1:])
+    status = replace(STATUS, stored=replace(STORED, sensors=sensors))
+    lines = drawn(status, width=100)
+
+    assert lines[lines.index("    flow 3, not 1") + 1] == (
+        "    quiet for 40 s; closes after 2 min of quiet, about 2026-11-30 00:54:40Z"
+    )
+    (told,) = status_document(status, 5)["open_incidents"]
+    assert (told["closing"]["quiet_seconds"], told["closing"]["closes_at"]) == (40.0, "2026-11-30T00:54:40.000Z")
 
 
 def test_a_limit_names_what_needs_attention_and_counts_the_rest() -> None:
