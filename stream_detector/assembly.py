@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -15,7 +14,7 @@ from stream_detector.detection.decision_rules import DecisionRules, OwnPace
 from stream_detector.detection.departure import HealthyRange
 from stream_detector.detection.detector import Detector, WindowConfig
 from stream_detector.detection.governor import Governor
-from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.model_spec import ModelSpec, tag_of
 from stream_detector.detection.rules.fold import RuleConfig
 from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.detection.rules.incidents import Pace
@@ -213,7 +212,7 @@ def budget_per_sensor_day(calibration: Calibration, alerts: AlertSettings) -> fl
 
 def model_tag(model: ModelSpec) -> int:
     """Return the number by which sensor records identify a model; 0 means none."""
-    return zlib.crc32(model.version.encode()) or 1
+    return tag_of(model.version)
 
 
 def max_gap_ms(state: StateSettings) -> int | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 from stream_detector.adapters.kafka.group_view import GroupView
 from stream_detector.adapters.kafka.span_reader import KafkaReader
@@ -21,9 +22,10 @@ from stream_detector.assembly import (
     scale_config,
     silence_rules,
 )
+from stream_detector.built_in.model import built_in_model
 from stream_detector.commands.input_payload import reader_of
 from stream_detector.detection.calibration import Calibration
-from stream_detector.detection.model_spec import ModelSpec
+from stream_detector.detection.model_spec import ModelSpec, tag_of
 from stream_detector.detection.rules.healthy import HealthyData
 from stream_detector.errors import ModelError, PermanentDeliveryError, SettingsError, StreamDetectorError
 from stream_detector.ingest.input_reader import InputReader
@@ -35,7 +37,7 @@ from stream_detector.inspection.progress import RECENT_SECONDS, GroupProgress, P
 from stream_detector.inspection.status import KafkaPart, Subject
 from stream_detector.inspection.stored import Bounds, Note, StoredSensors, look_through
 from stream_detector.model.artifact import Artifact
-from stream_detector.model_store.model_directory import is_absent, load_artifact
+from stream_detector.model_store.model_directory import MANIFEST, is_absent, load_artifact
 from stream_detector.readings import Float32Array
 from stream_detector.settings.kafka_settings import KafkaSettings
 from stream_detector.settings.schema import Settings
@@ -81,8 +83,19 @@ def inspected(settings: Settings) -> Inspected:
         model_problem=problem,
         has_built_in=settings.model.built_in,
         budget_per_sensor_day=budget,
+        model_tag=tag_of(spec.version) if spec else 0,
+        model_ms=_written_ms(settings.model.directory) if spec else 0,
+        built_in_tag=tag_of(built_in_model().version),
     )
     return Inspected(subject, model, artifact)
+
+
+def _written_ms(directory: Path) -> int:
+    """Return when a model was written; 0 if that cannot be told."""
+    try:
+        return round(1000 * (directory / MANIFEST).stat().st_mtime)
+    except OSError:
+        return 0
 
 
 def model_of(artifact: Artifact, settings: Settings) -> Model:

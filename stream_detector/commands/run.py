@@ -217,6 +217,7 @@ def _assembled(
         gather_seconds=settings.service.target_latency_seconds / 2,
         arrival=arrival,
         companion=start.companion,
+        session_seconds=settings.kafka.session_timeout_seconds,
     )
     return service, reloader
 

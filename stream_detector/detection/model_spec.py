@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 from stream_detector.values import NO_MISSING_VALUES, MissingValues
+
+
+def tag_of(version: str) -> int:
+    """Return the number by which sensor records identify the model of a version; 0 means none."""
+    return zlib.crc32(version.encode()) or 1
 
 
 @dataclass(frozen=True, slots=True)

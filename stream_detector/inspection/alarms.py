@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from stream_detector.alert_view import amounts_of
 from stream_detector.detection.event_words import limit_in_words, state_in_words
 from stream_detector.detection.events import Event, event_time_ms, read_event
+from stream_detector.detection.model_spec import tag_of
 from stream_detector.detection.transition import ANOMALY, CLOSED, OPENED
 from stream_detector.inspection.closing import Closing
 from stream_detector.inspection.sensors import OpenType, SensorStatus
@@ -51,18 +52,21 @@ class Alarms:
     of_rules: int
     is_complete: bool  # False: the day had more events than were read
     open: tuple[OpenIncident, ...]  # the newest first
+    models: Mapping[int, str] = field(default_factory=dict)  # names and versions of the models of events, by their tags
 
 
 def alarms_of(newest: NewestRecords, input_topic: str, now_ms: int) -> Alarms:
     """Sum up events about one input topic. Records that are not events are left out: others may write to the topic too."""
     since_ms, opened = now_ms - _DAY_MS, [0, 0]
     last: dict[str, Event] = {}
+    models: dict[int, str] = {}
     for record in newest.records:
         event = _event(record, input_topic)
         if event is None:
             continue
         if event.status == OPENED and record.timestamp >= since_ms:
             opened[event.type != ANOMALY] += 1
+        models[tag_of(event.model.version)] = f"{event.model.name} {event.model.version}"
         last.pop(event.incident_id, None)
         last[event.incident_id] = event
     open_now = [_open(event) for event in last.values() if event.status != CLOSED]
@@ -71,6 +75,7 @@ def alarms_of(newest: NewestRecords, input_topic: str, now_ms: int) -> Alarms:
         of_rules=opened[1],
         is_complete=newest.goes_back_to(since_ms),
         open=tuple(sorted(open_now, key=lambda one: (-one.since_ms, one.sensor, one.type))),
+        models=models,
     )
 
 

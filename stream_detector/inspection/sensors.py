@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,6 +36,13 @@ class OpenType:
     closing: Closing | None = None  # what it waits for
 
 
+class Judged(NamedTuple):
+    """When a sensor's newest reading was written to the topic, and the tag of the model that judged it."""
+
+    stamp_ms: int
+    model_tag: int
+
+
 @dataclass(frozen=True, slots=True)
 class SensorStatus:
     """A sensor as it was when its state was last stored."""
@@ -49,6 +57,7 @@ class SensorStatus:
     learned: int = 0  # readings from which its scale was learned so far, while it learns
     to_learn: int = 0
     incidents: tuple[OpenType, ...] = ()
+    judged: Judged | None = None
 
     @property
     def order(self) -> tuple[int, int, str]:
@@ -93,6 +102,7 @@ def sensors_of(
             learned=int(learned[at]) if is_learning[at] else 0,
             to_learn=to_learn if is_learning[at] else 0,
             incidents=incidents[at],
+            judged=Judged(int(header["stamp_ms"][at]), int(header["model"][at])),
         )
         for at, name in enumerate(names)
     ]

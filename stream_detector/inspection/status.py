@@ -14,6 +14,7 @@ from stream_detector.timestamps import duration
 
 #: A service that reads commits within so many seconds, whatever the settings say.
 STANDING_SECONDS = 15.0
+BUILT_IN = "the built-in model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,9 @@ class Subject:
     model_problem: str  # why there is none
     has_built_in: bool  # without a model, the built-in one scores
     budget_per_sensor_day: float
+    model_tag: int = 0  # by which records name it
+    model_ms: int = 0  # when it was written
+    built_in_tag: int = 0
     options: str = ""  # with which a command finds these settings, with a space before
 
 
@@ -68,6 +72,19 @@ class Status:
     def learning(self) -> LearningWords | None:
         """Return how far the learning is; None if there is a model, or no detector has said anything for long."""
         return self.stored.learning if self.stored is not None and not self.subject.model_name else None
+
+    @property
+    def model_in_use(self) -> str:
+        """Return the model that judged the newest reading; empty if that is not known, or there is none in the directory."""
+        subject, newest = self.subject, self.stored.newest if self.stored else None
+        if newest is None or not subject.model_name:
+            return ""
+        if newest.model_tag == subject.model_tag:
+            return subject.model_name
+        if newest.model_tag == subject.built_in_tag:
+            return BUILT_IN
+        models = self.kafka.alarms.models if self.kafka else {}
+        return models.get(newest.model_tag, "another model")
 
     @property
     def open_incidents(self) -> tuple[OpenIncident, ...]:

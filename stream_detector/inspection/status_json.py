@@ -24,6 +24,7 @@ def status_document(status: Status, limit: int) -> dict[str, Any]:
         "input_topic": subject.input_topic,
         "group": subject.group_id,
         "model": subject.model_name or None,
+        "model_in_use": status.model_in_use or None,
         "learning": _learning(status.learning),
         "problems": [{"code": one.code, "text": one.text} for one in problems_of(status)],
         "detector": _detector(status.kafka),

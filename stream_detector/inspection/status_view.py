@@ -12,7 +12,7 @@ from stream_detector.amounts import number
 from stream_detector.detection.transition import ANOMALY, OPENED
 from stream_detector.inspection.closing import closing_in_words
 from stream_detector.inspection.sensors import FILLING, IDLE, IN_INCIDENT, LEARNING, READY, SILENT, STATES, SensorStatus
-from stream_detector.inspection.status import KafkaPart, Status, problems_of
+from stream_detector.inspection.status import BUILT_IN, KafkaPart, Status, problems_of
 from stream_detector.inspection.stored import StoredSensors
 from stream_detector.timestamps import duration, shown_time
 
@@ -74,7 +74,7 @@ class _View:
     def _model(self) -> None:
         subject = self._status.subject
         if subject.model_name:
-            self._wrapped("model", self._shown(subject.model_name, 80))
+            self._wrapped("model", self._shown(self._model_in_words(), 300), "yellow" if self._runs_another else "")
         elif not subject.model_problem:
             watch = "the built-in model and the rules watch" if subject.has_built_in else "only the rules watch"
             self._wrapped("model", f"none yet in {self._shown(subject.model, 80)}: {watch}", "yellow")
@@ -83,6 +83,19 @@ class _View:
             age = (self._status.at_ms - learning.at_ms) / 1000.0
             said = f" (said {self._ago(learning.at_ms)})" if abs(age) > _FRESH_SECONDS else ""
             self._wrapped("learning", self._shown(learning.text, 600) + said, "cyan")
+
+    @property
+    def _runs_another(self) -> bool:
+        return self._status.model_in_use not in ("", self._status.subject.model_name)
+
+    def _model_in_words(self) -> str:
+        """Name the model of the directory, and the one that judges where that is another."""
+        subject, used = self._status.subject, self._status.model_in_use
+        if not self._runs_another:
+            return subject.model_name
+        trained = f", written {self._time(subject.model_ms)}" if subject.model_ms else ""
+        how = "a restart or SIGHUP takes" if used == BUILT_IN else "a restart takes"
+        return f"{used} judged the newest reading; {subject.model} holds {subject.model_name}{trained}: {how} it up"
 
     def _detector(self, part: KafkaPart) -> None:
         group, speed = part.group, part.speed

@@ -11,7 +11,7 @@ from typing import Protocol
 from stream_detector.detection.silence import PartitionSilence, read_note
 from stream_detector.inspection.judge import Judge
 from stream_detector.inspection.learning_words import LearningWords
-from stream_detector.inspection.sensors import SensorStatus, sensors_of
+from stream_detector.inspection.sensors import Judged, SensorStatus, sensors_of
 from stream_detector.ports import PartitionMeta, Scanned
 
 _PAGE = 1_000
@@ -64,6 +64,7 @@ class StoredSensors:
     foreign_layouts: tuple[str, ...] = ()  # layouts that this program cannot read
     fits_model: bool = True  # all of it is of the layout of the model
     learning: LearningWords | None = None  # what a detector that learns a model left
+    newest: Judged | None = None  # by which model the newest of all readings was judged; None: not known
 
     @property
     def total(self) -> int:
@@ -90,6 +91,7 @@ class _Tally:
     unknown: int = 0
     unreadable: int = 0
     total: int = 0
+    newest: Judged | None = None
     _found: list[SensorStatus] = field(default_factory=list)
 
     def add(self, found: list[SensorStatus], unreadable: int) -> None:
@@ -97,6 +99,8 @@ class _Tally:
         self.unknown += sum(not one.is_known for one in found)
         self.unreadable += unreadable
         self.total += len(found)
+        known = (self.newest, *(one.judged for one in found))
+        self.newest = max((one for one in known if one and one.model_tag), default=None)
         self._found += found
         if len(self._found) > _KEPT * self.shown + _PAGE:
             self._found = self.first()
@@ -149,6 +153,7 @@ def look_through(
         sensors=tuple(tally.first()),
         is_cut=is_cut,
         unreadable=tally.unreadable,
+        newest=tally.newest,
         foreign_layouts=tuple(sorted({metas[number].layout for number, judge in judges.items() if judge is None})),
         fits_model=all(judge is None or judge.model is not None for judge in judges.values()),
     )

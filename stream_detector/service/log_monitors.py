@@ -20,6 +20,7 @@ from stream_detector.service.rules_log import RulesLog
 from stream_detector.service.unusable_log import UnusableLog
 from stream_detector.state.known_sensors import SensorTable
 from stream_detector.state.sensor_names import new_line
+from stream_detector.timestamps import duration
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ _RATE_HOURS = 24
 #: A warning needs more than this many times the budget, and this many incidents: fewer may be chance.
 _BUDGET_FACTOR, _MIN_INCIDENTS = 2.0, 5
 _JOIN_SECONDS = 5.0
+#: For so long a member that was killed keeps its partitions, by default.
+SESSION_SECONDS = 30.0
 #: New sensors are gathered for so long, and so many of them are kept to choose the names from that a line has.
 _GATHER_SECONDS, _NEW_NAMES = 2.0, 200
 
@@ -39,7 +42,9 @@ _GATHER_SECONDS, _NEW_NAMES = 2.0, 200
 class LogMonitors:
     """All monitors of a running service."""
 
-    def __init__(self, dead_letter_topic: str, now: float, known_sensors: SensorTable) -> None:
+    def __init__(
+        self, dead_letter_topic: str, now: float, known_sensors: SensorTable, session_seconds: float = SESSION_SECONDS
+    ) -> None:
         self._new_sensors = NewSensorsLog(known_sensors)
         self._rejected = RejectedReadingsLog(dead_letter_topic, now)
         self._lost = LostValuesLog(now)
@@ -50,7 +55,7 @@ class LogMonitors:
         self._gaps = GapLog(now)
         self._hour_jumps = HourJumpLog()
         self._alarm_rate = AlarmRateLog(now)
-        self._unassigned = UnassignedLog(now)
+        self._unassigned = UnassignedLog(now, session_seconds)
 
     def know(self, sensors: SensorTable) -> None:
         """Take these sensors as those that the model knows, from now on."""
@@ -233,8 +238,10 @@ class AlarmRateLog:
 class UnassignedLog:
     """Logs once, each time it happens, that a replica has had no partitions for a while."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, session_seconds: float = SESSION_SECONDS) -> None:
+        """A member that ended without leaving keeps its partitions for `session_seconds`."""
         self._since = now
+        self._session_seconds = session_seconds
         self._is_logged = False
 
     def observe(self, assigned: int, now: float) -> None:
@@ -243,11 +250,16 @@ class UnassignedLog:
             self._since, self._is_logged = now, False
         elif now - self._since > _JOIN_SECONDS and not self._is_logged:
             self._is_logged = True
-            logger.info(
-                "no partitions yet: the consumer group is waiting for its members. It waits up to "
-                "STREAM_DETECTOR_KAFKA__SESSION_TIMEOUT_SECONDS for a member that ended without leaving; replicas in excess of "
-                "the number of partitions get none"
-            )
+            text = "no partitions yet: %s; replicas in excess of the number of partitions get none"
+            logger.info(text, waiting_for_group(self._session_seconds))
+
+
+def waiting_for_group(session_seconds: float) -> str:
+    """Say what a replica without partitions waits for, and for how long at most."""
+    return (
+        f"waiting for the group: a member that was killed keeps its partitions for up to {duration(session_seconds)} "
+        "(STREAM_DETECTOR_KAFKA__SESSION_TIMEOUT_SECONDS)"
+    )
 
 
 def _plural(count: int, noun: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from stream_detector.pipeline.pipeline import Pipeline
 from stream_detector.pipeline.step_report import StepReport
 from stream_detector.service.companion import Companion
-from stream_detector.service.log_monitors import LogMonitors
+from stream_detector.service.log_monitors import SESSION_SECONDS, LogMonitors, waiting_for_group
 from stream_detector.service.metrics import Metrics
 from stream_detector.service.model_arrival import ModelArrival
 from stream_detector.service.reload import Reloader
@@ -56,10 +56,12 @@ class Service:
         sleep: Callable[[float], None] = time.sleep,
         arrival: ModelArrival | None = None,
         companion: Companion | None = None,
+        session_seconds: float = SESSION_SECONDS,
     ) -> None:
         """At low load, steps begin at least `gather_seconds` apart, so that readings are processed in larger batches.
 
         `arrival` brings a model to a service that runs without one. `companion` re-keys what the pipeline reads.
+        A member of the group that was killed keeps its partitions for `session_seconds`.
         """
         self._pipeline = pipeline
         self._metrics = metrics
@@ -71,11 +73,12 @@ class Service:
         self._gauges_at = 0.0
         self._arrival = arrival
         self._companion = companion
+        self._session_seconds = session_seconds
         self._unfilled_log = UnfilledLog()
 
     def run(self, stop: StopFlag, reloader: Reloader) -> None:
         """Step until asked to stop, then finish, commit and persist the current batch. Blocks."""
-        monitors = LogMonitors(self._dead_letter_topic, self._clock(), self._pipeline.sensor_table)
+        monitors = LogMonitors(self._dead_letter_topic, self._clock(), self._pipeline.sensor_table, self._session_seconds)
         try:
             while not stop.is_set:
                 if self._companion:
@@ -131,7 +134,8 @@ class Service:
         if is_ready != self._heartbeat.is_ready:
             logger.info("ready" if is_ready else "not ready", extra={"partitions": self._pipeline.assigned})
             self._heartbeat.is_ready = is_ready
-        self._heartbeat.stage = self._pipeline.waits_for or WAITING
+        waits = WAITING if self._pipeline.assigned else waiting_for_group(self._session_seconds)
+        self._heartbeat.stage = self._pipeline.waits_for or waits
         self._metrics.set("ready", is_ready)
         self._metrics.set("assigned_partitions", self._pipeline.assigned)
         self._metrics.set("held_partitions", self._pipeline.holding)

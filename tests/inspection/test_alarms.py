@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from stream_detector.detection.model_spec import tag_of
 from stream_detector.inspection.alarms import Alarms, NewestRecords, OpenIncident, alarms_of, with_stored
 from stream_detector.inspection.dead_letters import dead_letters_of
 from stream_detector.inspection.sensors import IN_INCIDENT, OpenType, SensorStatus
@@ -84,6 +85,12 @@ def test_a_day_that_has_more_events_than_were_read_is_not_complete() -> None:
 
     assert not summed(recent, is_cut=True).is_complete
     assert summed(event("a", "opened", age_ms=DAY_MS + 1), recent, is_cut=True).is_complete
+
+
+def test_the_models_of_events_are_known_by_their_tags() -> None:
+    found = summed(event("a", "opened", model={"name": "pumps", "version": "v0"}))
+
+    assert found.models == {tag_of("v0"): "pumps v0"}
 
 
 def test_an_incident_of_a_record_without_an_event_is_open_too() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from stream_detector.detection.silence import PartitionSilence
 from stream_detector.inspection.judge import Judge
-from stream_detector.inspection.sensors import FILLING, IN_INCIDENT, LEARNING, READY, SILENT, SensorStatus, sensors_of
+from stream_detector.inspection.sensors import FILLING, IN_INCIDENT, LEARNING, READY, SILENT, Judged, SensorStatus, sensors_of
 from stream_detector.inspection.stored import Bounds, Note, look_through, metas_of, stored_names
 from stream_detector.ports import PartitionMeta, Updates
 from stream_detector.state.bucket_state import Assembly
@@ -215,3 +215,17 @@ def test_a_model_does_not_fit_records_that_are_assembled_in_another_way() -> Non
 
     assert of is not None
     assert of.model is None
+
+
+def test_the_newest_of_all_readings_tells_which_model_judges() -> None:
+    """A record without a tag was judged by none."""
+    records = {
+        "a": record(model=3, stamp_ms=START_MS),
+        "b": record(model=4, stamp_ms=START_MS + 9),
+        "c": record(model=0, stamp_ms=START_MS + 99),
+    }
+    found = look_through(store_with(records), lambda _: judge(), {}, Bounds(), lambda: 0.0)
+    none = look_through(store_with({"c": records["c"]}), lambda _: judge(), {}, Bounds(), lambda: 0.0)
+
+    assert found.newest == Judged(START_MS + 9, 4)
+    assert none.newest is None

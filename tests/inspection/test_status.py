@@ -18,7 +18,7 @@ from stream_detector.inspection.closing import Closing
 from stream_detector.inspection.dead_letters import DeadLetter, DeadLetters, ReasonGroup, Senders, dead_letters_of
 from stream_detector.inspection.learning_words import LearningWords, read_words, written_words
 from stream_detector.inspection.progress import GroupProgress, PartitionProgress, Speed, record_share, speed_between
-from stream_detector.inspection.sensors import FILLING, IN_INCIDENT, LEARNING, READY, SILENT, OpenType, SensorStatus
+from stream_detector.inspection.sensors import FILLING, IN_INCIDENT, LEARNING, READY, SILENT, Judged, OpenType, SensorStatus
 from stream_detector.inspection.status import KafkaPart, Outage, Status, Subject, problems_of
 from stream_detector.inspection.status_json import status_document
 from stream_detector.inspection.status_view import render_status
@@ -99,6 +99,35 @@ def test_all_is_well_draws_what_is_watched_in_lines_of_80_columns() -> None:
         "unusable   2 records in the last hour (dead letters)",
         "  2 x not_json, the last 5 s ago: ends early (plant partition 0 offset 3)",
     ]
+
+
+def in_use(tag: int, **of_subject: object) -> str:
+    subject = replace(SUBJECT, model_tag=7, built_in_tag=8, **of_subject)  # type: ignore[arg-type] # fields of the subject
+    alarms = replace(KAFKA.alarms, models={9: "pumps v0"})
+    stored = replace(STORED, newest=Judged(NOW_MS, tag))
+    return " ".join(drawn(replace(STATUS, subject=subject, kafka=replace(KAFKA, alarms=alarms), stored=stored), width=200)[1:2])
+
+
+def test_a_detector_that_runs_another_model_than_the_directory_holds_is_told_with_what_takes_that_up() -> None:
+    assert in_use(7) == "model      pumps v1"
+    assert in_use(9, model_ms=NOW_MS - 60_000) == (
+        "model      pumps v0 judged the newest reading; model holds pumps v1, written 2026-11-30 00:52:20Z: "
+        "a restart takes it up"
+    )
+    assert in_use(5) == "model      another model judged the newest reading; model holds pumps v1: a restart takes it up"
+    assert in_use(8).startswith("model      the built-in model judged the newest reading; ")
+    assert in_use(8).endswith(": a restart or SIGHUP takes it up")
+
+
+def test_which_model_judges_is_in_the_document() -> None:
+    def told(tag: int) -> tuple[str | None, str | None]:
+        subject = replace(SUBJECT, model_tag=7)
+        document = status_document(replace(STATUS, subject=subject, stored=replace(STORED, newest=Judged(NOW_MS, tag))), 5)
+        return document["model"], document["model_in_use"]
+
+    assert told(7) == ("pumps v1", "pumps v1")
+    assert told(5) == ("pumps v1", "another model")
+    assert status_document(STATUS, 5)["model_in_use"] is None
 
 
 def test_an_open_incident_says_what_it_waits_for() -> None:

@@ -109,12 +109,13 @@ def test_a_long_quiet_time_does_not_hide_gaps(caplog: pytest.LogCaptureFixture) 
 
 def test_a_replica_without_partitions_logs_it_once_each_time(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    log = UnassignedLog(now=0.0)
+    log = UnassignedLog(now=0.0, session_seconds=45.0)
     for now, assigned in [(1.0, 0), (5.0, 0), (6.0, 0), (20.0, 0), (21.0, 2), (22.0, 0), (26.0, 0), (27.5, 0), (28.0, 0)]:
         log.observe(assigned, now)
 
     assert len(caplog.messages) == 2
-    assert all("no partitions yet" in line and "KAFKA__SESSION_TIMEOUT_SECONDS" in line for line in caplog.messages)
+    bound = "keeps its partitions for up to 45 s (STREAM_DETECTOR_KAFKA__SESSION_TIMEOUT_SECONDS)"
+    assert all("no partitions yet: waiting for the group" in line and bound in line for line in caplog.messages)
 
 
 def test_unusable_values_are_said_with_whose_they_are_at_once_and_then_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:

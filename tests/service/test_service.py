@@ -197,3 +197,24 @@ def test_readings_are_gathered_after_partial_polls_and_only_if_time_is_left() ->
     service.run(stop, lasting())
 
     assert waited == [0.125, 0.0, 0.0]
+
+
+def test_a_replica_without_partitions_says_on_its_page_what_it_waits_for_and_for_how_long_at_most() -> None:
+    world = World(partitions=1)
+    one, two = Replica(world), Replica(world)
+    one.run(until=lambda: one.pipeline.is_ready)
+    two.step()
+    one.run(until=lambda: one.pipeline.is_ready and two.step() is not None and two.pipeline.is_ready)
+    (without,) = [replica for replica in (one, two) if not replica.pipeline.assigned]
+    stop, heartbeat, looks = StopFlag(), Heartbeat(0.0), iter(range(100))
+
+    def clock() -> float:
+        stop.is_set = next(looks) > 5
+        return world.clock()
+
+    Service(without.pipeline, Metrics(), heartbeat, clock, DEAD_LETTERS, session_seconds=45.0).run(stop, lasting())
+
+    assert heartbeat.stage == (
+        "waiting for the group: a member that was killed keeps its partitions for up to 45 s "
+        "(STREAM_DETECTOR_KAFKA__SESSION_TIMEOUT_SECONDS)"
+    )
