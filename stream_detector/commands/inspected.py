@@ -33,7 +33,14 @@ from stream_detector.inspection.alarms import NewestRecords, alarms_of
 from stream_detector.inspection.dead_letters import Senders, dead_letters_of
 from stream_detector.inspection.judge import Judge, Model
 from stream_detector.inspection.learning_words import read_words
-from stream_detector.inspection.progress import RECENT_SECONDS, GroupProgress, PartitionProgress, record_share, speed_between
+from stream_detector.inspection.progress import (
+    RECENT_SECONDS,
+    GroupProgress,
+    PartitionProgress,
+    record_share,
+    records_waiting,
+    speed_between,
+)
 from stream_detector.inspection.status import KafkaPart, Subject
 from stream_detector.inspection.stored import Bounds, Note, StoredSensors, look_through
 from stream_detector.model.artifact import Artifact
@@ -188,19 +195,26 @@ class KafkaLook:
         ends = self._input.ends_of(numbers) if numbers else {}
         recent = self._input.positions_at(numbers, max(0, self.clock_ms() - round(1000 * RECENT_SECONDS)))
         self.notes = {number: Note(one.position, one.note) for number, one in committed.items()}
-        shares = self._record_shares(ends)
-        partitions = tuple(
-            [PartitionProgress(one, ends[one], self.notes.get(one), recent[one], shares.get(one, 1.0)) for one in numbers]
-        )
+        newest = self._newest_offsets(ends)
+        partitions = tuple([self._partition(one, ends[one], recent[one], newest.get(one)) for one in numbers])
         found = GroupProgress(time.monotonic(), partitions, described.members, described.state)
         if self._before is None or not found.lag or found.total_committed != self._before.total_committed:
             self._moved_s = found.at_s
         return found
 
-    def _record_shares(self, ends: Mapping[int, int]) -> dict[int, float]:
-        """Return the share of records among the newest positions of each partition of a topic that the detector re-keys.
+    def _partition(self, number: int, end: int, recent: int | None, offsets: list[int] | None) -> PartitionProgress:
+        """Return a partition's progress; `offsets` are those of its newest records, where marks do not count."""
+        note = self.notes.get(number)
+        if offsets is None:
+            return PartitionProgress(number, end, note, recent)
+        waiting = records_waiting(offsets, note.position, end) if note else None
+        return PartitionProgress(number, end, note, recent, record_share(offsets, end), waiting)
 
-        It is written in transactions, often with few records each. Without the right to read it, all positions count.
+    def _newest_offsets(self, ends: Mapping[int, int]) -> dict[int, list[int]]:
+        """Return the offsets of the newest records of each partition of a topic that the detector re-keys, ascending.
+
+        It is written in transactions, often with few records each. Without the right to read it, all positions count as
+        records, and nothing is returned.
         """
         kafka = self.settings.kafka
         if self.plant is None or self.plant.kafka.input_topic == kafka.input_topic:
@@ -213,7 +227,7 @@ class KafkaLook:
             return {}
         for record in records:
             offsets.setdefault(record.partition, []).append(record.offset)
-        return {number: record_share(found, ends.get(number, 0)) for number, found in offsets.items()}
+        return offsets
 
     def close(self) -> None:
         """Close the clients. Idempotent, bounded."""

@@ -24,11 +24,19 @@ class PartitionProgress:
     committed: Note | None  # None: the group has committed no position
     recent: int | None = None  # first position of the last minute, by the records' timestamps; None: it has no records
     share: float = 1.0  # of its newest positions that hold records; the others hold marks of transactions
+    waiting: int | None = None  # records that are not committed; None: each position that is not holds one
 
     @property
     def position(self) -> int:
         """Return the committed position; 0 if there is none."""
         return self.committed.position if self.committed else 0
+
+    @property
+    def lag(self) -> int | None:
+        """Return how many records are not committed; None without a committed position."""
+        if self.committed is None:
+            return None
+        return max(0, self.end - self.committed.position) if self.waiting is None else self.waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,7 @@ class GroupProgress:
     @property
     def lag(self) -> int:
         """Return how many records are not committed, over the partitions with a committed position."""
-        return sum(max(0, one.end - one.committed.position) for one in self.partitions if one.committed)
+        return sum(one.lag or 0 for one in self.partitions)
 
     @property
     def total_end(self) -> int:
@@ -76,6 +84,17 @@ def record_share(offsets: Sequence[int], end: int) -> float:
     position.
     """
     return len(offsets) / (max(end, offsets[-1] + 1) - offsets[0]) if offsets else 1.0
+
+
+def records_waiting(offsets: Sequence[int], position: int, end: int) -> int:
+    """Return how many records are from a position to the end of a partition, without the marks of transactions.
+
+    `offsets` are those of its newest records, ascending; before the first of them, as many positions hold records as after it.
+    """
+    known = sum(position <= offset < end for offset in offsets)
+    if not offsets or offsets[0] <= position:
+        return known
+    return known + round((offsets[0] - position) * record_share(offsets, end))
 
 
 def speed_between(earlier: GroupProgress | None, later: GroupProgress) -> Speed:

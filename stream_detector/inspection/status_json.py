@@ -71,7 +71,7 @@ def _partitions(group: GroupProgress) -> list[dict[str, Any]]:
             "partition": one.partition,
             "end": one.end,
             "committed": one.committed.position if one.committed else None,
-            "lag": max(0, one.end - one.committed.position) if one.committed else None,
+            "lag": one.lag,
         }
         for one in group.partitions
     ]

@@ -108,7 +108,7 @@ class _View:
             parts.append(f"{number(speed.arriving)} records/s arrive")
         if speed.committed is not None:
             parts.append(f"{number(speed.committed)}/s are dealt with")
-        parts.append(f"lag {group.lag:,}" if group.has_committed else "no position committed yet")
+        parts.append(f"lag {_plural(group.lag, 'record')}" if group.has_committed else "no position committed yet")
         self._wrapped("input", ", ".join(parts))
 
     def _sensors(self, stored: StoredSensors) -> None:

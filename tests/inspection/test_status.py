@@ -17,7 +17,14 @@ from stream_detector.inspection.alarms import Alarms, NewestRecords, OpenInciden
 from stream_detector.inspection.closing import Closing
 from stream_detector.inspection.dead_letters import DeadLetter, DeadLetters, ReasonGroup, Senders, dead_letters_of
 from stream_detector.inspection.learning_words import LearningWords, read_words, written_words
-from stream_detector.inspection.progress import GroupProgress, PartitionProgress, Speed, record_share, speed_between
+from stream_detector.inspection.progress import (
+    GroupProgress,
+    PartitionProgress,
+    Speed,
+    record_share,
+    records_waiting,
+    speed_between,
+)
 from stream_detector.inspection.sensors import FILLING, IN_INCIDENT, LEARNING, READY, SILENT, Judged, OpenType, SensorStatus
 from stream_detector.inspection.status import KafkaPart, Outage, Status, Subject, problems_of
 from stream_detector.inspection.status_json import status_document
@@ -84,6 +91,7 @@ def test_all_is_well_draws_what_is_watched_in_lines_of_80_columns() -> None:
         "model      pumps v1",
         "detectors  2 running",
         "input      3 partitions, 412 records/s arrive, 400/s are dealt with, lag 10",
+        "           records",
         "sensors    5: 1 in an incident, 1 silent, 1 filling, 1 learning its scale,",
         "           1 ready; 2 unknown to the model",
         "  pump-1                     in an incident: anomaly                2 s ago",
@@ -238,6 +246,21 @@ def test_the_share_of_records_is_of_the_positions_from_the_first_that_was_read_t
     assert record_share([10, 11], 12) == 1.0
     assert record_share([10, 11, 12], 12) == 1.0  # the last came after the end was looked up
     assert record_share([], 7) == 1.0
+
+
+def test_records_that_wait_are_counted_without_the_marks_of_transactions() -> None:
+    assert records_waiting([10, 12, 14], 12, 16) == 2
+    assert records_waiting([10, 12, 14], 15, 16) == 0  # only the mark of the last transaction is not committed
+    assert records_waiting([10, 12, 14], 4, 16) == 6  # half of the positions from 4 to 10, and all that are known
+    assert records_waiting([10, 12, 16], 12, 16) == 1  # the last came after the end was looked up
+    assert records_waiting([], 3, 5) == 0
+
+
+def test_the_lag_of_a_partition_with_marks_is_its_records() -> None:
+    with_marks = GroupProgress(0.0, (PartitionProgress(0, 20, Note(10, ""), waiting=5), PartitionProgress(1, 9, None)), 1, "")
+
+    assert [one.lag for one in with_marks.partitions] == [5, None]
+    assert with_marks.lag == 5
 
 
 def test_a_status_shows_times_in_the_zone_that_is_asked_for() -> None:

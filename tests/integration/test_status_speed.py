@@ -1,4 +1,4 @@
-"""The speed that `status` tells of a topic that the detector re-keys: written in transactions, whose marks are no records."""
+"""The speed and the lag in `status` of a topic that the detector re-keys: marks of its transactions are no records."""
 
 from __future__ import annotations
 
@@ -6,13 +6,23 @@ import json
 import time
 from contextlib import closing
 
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 
 from stream_detector.commands.inspected import KafkaLook
 from stream_detector.settings.schema import Settings
 from tests.integration.topics import Topics
 
-RECORDS = 30
+RECORDS, READ = 30, 20
+
+
+def commit(topics: Topics, position: int) -> None:
+    """Commit a position of the group, as the detector does."""
+    partition = TopicPartition(topics.settings.input_topic, 0)
+    group = topics.settings.group_id
+    brokers = topics.settings.brokers
+    with closing(KafkaConsumer(bootstrap_servers=brokers, group_id=group, enable_auto_commit=False)) as consumer:
+        consumer.assign([partition])
+        consumer.commit({partition: OffsetAndMetadata(position, "", -1)})
 
 
 def test_half_of_the_positions_are_records_where_each_has_a_transaction_of_its_own(
@@ -28,10 +38,11 @@ def test_half_of_the_positions_are_records_where_each_has_a_transaction_of_its_o
                 producer.begin_transaction()
                 producer.send(topics.settings.input_topic, key=b"pump", value=json.dumps({"at": at}).encode())
                 producer.commit_transaction()
+        commit(topics, 2 * READ)
         with closing(KafkaLook(settings, lambda: time.time_ns() // 1_000_000, plant)) as look:
             (rekeyed,) = look.progress().partitions
         with closing(KafkaLook(settings, lambda: time.time_ns() // 1_000_000, settings)) as look:
             (other,) = look.progress().partitions
 
-    assert (rekeyed.end, rekeyed.share) == (2 * RECORDS, 0.5)
-    assert (other.end, other.share) == (2 * RECORDS, 1.0)
+    assert (rekeyed.end, rekeyed.share, rekeyed.lag) == (2 * RECORDS, 0.5, RECORDS - READ)
+    assert (other.end, other.share, other.lag) == (2 * RECORDS, 1.0, 2 * (RECORDS - READ))
