@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from stream_detector.commands.argument_types import missing
 from stream_detector.commands.column_options import names
 from stream_detector.commands.file_options import add_exclude_option, add_file_options, file_options
-from stream_detector.commands.parsing_options import add_time_zone_option, parsing_of
+from stream_detector.commands.parsing_options import parsing_of
 from stream_detector.commands.settings_options import add_settings_options, settings_of
+from stream_detector.commands.zone_option import add_zone_option
 from stream_detector.errors import InputDataError, SettingsError
 from stream_detector.files import check_new_file, replaced_file
 from stream_detector.timestamps import duration, iso_time
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--missing-values", type=missing, metavar="A,B,NAME=C", help="words and numbers that stand for a missing value"
     )
     add_exclude_option(parser)
-    add_time_zone_option(parser)
+    add_zone_option(parser, reads=True)
     add_settings_options(parser)
 
 

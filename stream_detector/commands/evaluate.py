@@ -6,6 +6,7 @@ import argparse
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,15 @@ import numpy as np
 
 from stream_detector.assembly import TrainedScorer, decision_rules
 from stream_detector.commands.argument_types import count
+from stream_detector.commands.evaluate_budgets import figures_by_budget
 from stream_detector.commands.evaluate_input import read_baseline_training, read_labelled
 from stream_detector.commands.file_options import add_file_options, add_state_option
-from stream_detector.commands.parsing_options import add_time_zone_option
 from stream_detector.commands.progress import score_with_progress, track
 from stream_detector.commands.score_rows import idle_line
 from stream_detector.commands.settings_options import add_settings_options, settings_of
+from stream_detector.commands.zone_option import add_zone_option, shown_zone
 from stream_detector.files import check_output_directory, write_texts
+from stream_detector.training.remembering_scorer import RememberingScorer
 
 if TYPE_CHECKING:
     from stream_detector.evaluation.labels import GroundTruth
@@ -51,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_label_options(parser)
     _add_measure_options(parser)
     add_state_option(parser)
-    add_time_zone_option(parser)
+    add_zone_option(parser, reads=True, shows=True)
     add_settings_options(parser)
     add_file_options(parser.add_argument_group("form of the files (default: as they look)"))
 
@@ -109,7 +112,9 @@ def main(arguments: argparse.Namespace) -> int:
     scorer, dataset, truth = labelled.scorer, labelled.dataset, labelled.truth
     training = read_baseline_training(arguments, scorer.spec, labelled.parsing)
     config = evaluation_config(scorer, settings, arguments.vus_window, arguments.seed)
-    scored = score_with_progress(scorer, dataset, settings)
+    remembering = RememberingScorer(scorer)
+    scored = score_with_progress(remembering, dataset, settings)
+    budgets = figures_by_budget(remembering, dataset, truth, scored, config=config, settings=settings)
     idle = idle_line(scored.is_idle, scorer.spec)
     if counters := scorer.spec.counters:
         dataset = with_rises(dataset, counters, _gap_limits_ms(dataset, settings))
@@ -119,7 +124,7 @@ def main(arguments: argparse.Namespace) -> int:
     notes = [*truth.notes, *adaptation_notes(dataset, scored), *([f"{idle}: not measured, by no detector"] if idle else [])]
     truth = replace(truth, notes=tuple(notes))
     about = _about(arguments, scorer, settings, truth, (min(quiet_seconds), max(quiet_seconds)))
-    evaluation = build_report(about, scorecards)
+    evaluation = build_report(about, scorecards) | {"budgets": budgets}
     of_full_windows = np.where(scored.is_partial, np.nan, scored.score)
     checks = check_explanations(
         scorer,
@@ -132,7 +137,8 @@ def main(arguments: argparse.Namespace) -> int:
     )
     evaluation |= {"explanations": checks.explanations, "attention": checks.attention}
     evaluation["verdict"] = verdict_lines(evaluation)
-    _write(arguments.output, evaluation, _plots(scorecards, arguments.pictures, scorer, config))
+    zone = shown_zone(arguments, settings.input)
+    _write(arguments.output, evaluation, _plots(scorecards, arguments.pictures, scorer, config, zone))
     _print(evaluation, arguments.output)
     return 0
 
@@ -200,7 +206,9 @@ def _about(
     )
 
 
-def _plots(scorecards: Sequence[Scorecard], limit: int, scorer: TrainedScorer, config: EvaluationConfig) -> dict[str, bytes]:
+def _plots(
+    scorecards: Sequence[Scorecard], limit: int, scorer: TrainedScorer, config: EvaluationConfig, zone: tzinfo | None
+) -> dict[str, bytes]:
     """Plot up to `limit` sensors: those with labelled events first, otherwise in input order."""
     from stream_detector.evaluation.expected_values import expected_values
     from stream_detector.evaluation.plots import plot_series
@@ -213,6 +221,7 @@ def _plots(scorecards: Sequence[Scorecard], limit: int, scorer: TrainedScorer, c
             expected_values(scorer, scorer.calibration, one.series, spec.titles, spec.window_length, is_scored=scored),
             config.times_of(one.interval_seconds),
             spec.window_length,
+            zone,
         )
         for one in chosen
     }
@@ -229,15 +238,14 @@ def _print(evaluation: dict[str, Any], directory: Path) -> None:
     """Print the figures that matter, what they mean in words, and the caveats."""
     from rich.console import Console
 
-    from stream_detector.evaluation.attention_words import attention_lines
-    from stream_detector.evaluation.report_tables import explanation_lines
+    from stream_detector.evaluation.budget_choice import budget_table
+    from stream_detector.evaluation.explanation_words import explanation_lines
     from stream_detector.evaluation.verdict import terminal_table
 
     console = Console(highlight=False, markup=False, emoji=False)
-    for line in terminal_table(evaluation):
+    for line in (*terminal_table(evaluation), *budget_table(evaluation)):
         console.print(line, soft_wrap=True)
     notes = [f"note: {note}" for note in evaluation["notes"]]
-    explained = [*explanation_lines(evaluation), *attention_lines(evaluation)]
-    for paragraph in ("", *evaluation["verdict"], "", *explained, *notes):
+    for paragraph in ("", *evaluation["verdict"], "", *explanation_lines(evaluation), *notes):
         console.print(textwrap.fill(paragraph, WIDTH, break_long_words=False, break_on_hyphens=False), soft_wrap=True)
     console.print(f"report: {directory / PAGE}, {directory / REPORT}", soft_wrap=True)

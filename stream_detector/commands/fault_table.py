@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import textwrap
 
-from stream_detector.commands.smallest_shift import coupling_advice, smallest_shift
+from stream_detector.commands.smallest_shift import LISTED, coupling_advice, more_in_report, smallest_shift
 from stream_detector.commands.train_output import WIDTH
 from stream_detector.gate.drill import SILENT
 from stream_detector.gate.drill_run import KindResult
 from stream_detector.timestamps import duration
 from stream_detector.training.verdict import Verdict
-
-#: Features whose deviation is listed.
-LISTED_DEVIATIONS = 12
 
 
 def budget_text(budget: float) -> str:
@@ -37,7 +34,7 @@ def fault_table(verdict: Verdict) -> list[str]:
     lines = _aligned([head, *rows])
     lines += [f"  {one.text:<24}  not tried: {one.why}" for one in drill.left_out]
     notes = [*_filled(_covered_text(kinds, trial)), *_filled(_deviation_text(verdict))]
-    notes += [*_filled(smallest_shift(verdict, LISTED_DEVIATIONS)), *_filled(coupling_advice(verdict))]
+    notes += [*_filled(smallest_shift(verdict)), *_filled(coupling_advice(verdict))]
     return ["", *textwrap.wrap(about, WIDTH), "", *lines, *notes]
 
 
@@ -64,10 +61,10 @@ def _deviation_text(verdict: Verdict) -> str:
     known = verdict.deviations
     if not known:
         return ""
-    listed = ", ".join(f"{one.feature} {one.size:.3g}{one.unit and ' '}{one.unit}" for one in known[:LISTED_DEVIATIONS])
-    more = len(known) - LISTED_DEVIATIONS
+    listed = ", ".join(f"{one.feature} {one.size:.3g}{one.unit and ' '}{one.unit}" for one in known[:LISTED])
+    more = len(known) - LISTED
     several = " (each sensor has its own; these are medians)" if verdict.history.sensors > 1 else ""
-    rest = f", and {more} more in report.json" if more > 0 else ""
+    rest = f", and {more_in_report(more)}" if more > 0 else ""
     return f"1 deviation, the standard deviation of healthy readings, is{several}: {listed}{rest}."
 
 

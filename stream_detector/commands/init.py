@@ -11,7 +11,7 @@ from stream_detector.commands.column_options import names
 from stream_detector.commands.file_options import add_file_options
 from stream_detector.commands.init_files import next_steps, propose_for_files
 from stream_detector.commands.init_topic import propose_for_topic
-from stream_detector.commands.parsing_options import add_time_zone_option
+from stream_detector.commands.zone_option import add_zone_option
 from stream_detector.discovery.proposal import Proposal, toml_text
 from stream_detector.errors import InputDataError, SettingsError
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite the file if it is there")
     parser.add_argument("--redis-url", default="redis://localhost:6379/0", metavar="URL", help="state store for the settings")
     parser.add_argument("--registry-url", metavar="URL", help="schema registry, if the records need one")
-    add_time_zone_option(parser)
+    add_zone_option(parser, reads=True)
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
     files = parser.add_argument_group("form of the files (default: as they look)")
     _add_options_of_files(files)

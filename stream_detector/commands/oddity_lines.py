@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import tzinfo
 
 from stream_detector.commands.train_output import WIDTH
-from stream_detector.timestamps import duration
+from stream_detector.timestamps import duration, shown_time
 from stream_detector.training.oddities import EMPTY, FROZEN, TAKEN_OUT, Oddity
 
 #: More of them are only counted, and so are names in one of them.
 LISTED, LISTED_NAMES = 6, 3
 
 
-def describe_oddities(oddities: Sequence[Oddity]) -> list[str]:
-    """Return lines, at most WIDTH wide: the longest, in the order of time, and what to do; none without any."""
+def describe_oddities(oddities: Sequence[Oddity], zone: tzinfo | None = None) -> list[str]:
+    """Return lines, at most WIDTH wide: the longest, in the order of time, and what to do; none without any.
+
+    Times are UTC without `zone`.
+    """
     if not oddities:
         return []
     listed = sorted(sorted(oddities, key=lambda one: -one.seconds)[:LISTED], key=lambda one: one.start_ms)
-    lines = [f"in the history: {_text(one)}" for one in listed]
+    lines = [f"in the history: {_text(one, zone)}" for one in listed]
     more = len(oddities) - len(listed)
     if more > 0:
         lines.append(f"in the history: {more} more such, in report.json (oddities)")
@@ -27,9 +30,9 @@ def describe_oddities(oddities: Sequence[Oddity]) -> list[str]:
     return [line for text in lines for line in _wrapped(text)]
 
 
-def _text(one: Oddity) -> str:
+def _text(one: Oddity, zone: tzinfo | None) -> str:
     who, readings = _names(one.sensors, "sensors"), f"{duration(one.seconds)} ({one.readings:,} readings)"
-    start = datetime.fromtimestamp(one.start_ms / 1000.0, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    start = shown_time(one.start_ms // 1000 * 1000, zone)
     if one.what == FROZEN:
         return f"{_names(one.features, 'features')} of {who} did not change for {readings}, from {start}"
     if one.what == EMPTY:

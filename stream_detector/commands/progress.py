@@ -18,14 +18,18 @@ _T = TypeVar("_T")
 
 
 def score_with_progress(
-    scorer: TrainedScorer, dataset: Dataset, settings: Settings, on_events: OnEvents | None = None
+    scorer: TrainedScorer,
+    dataset: Dataset,
+    settings: Settings,
+    on_events: OnEvents | None = None,
+    activity: str = "scoring",
 ) -> ScoredRows:
     """Score a dataset with a progress bar; `state.max_sensors` of the settings does not limit it."""
     from stream_detector.evaluation.offline_scoring import join, score_dataset
 
     state = settings.state.model_copy(update={"max_sensors": max(1, len(dataset.sensors))})
     detector = build_detector(scorer, state, settings.alerts, settings.rules)
-    return join(list(track(score_dataset(detector, dataset, on_events), "scoring", None)))
+    return join(list(track(score_dataset(detector, dataset, on_events), activity, None)))
 
 
 def track(items: Iterable[_T], activity: str, total: int | None) -> Iterable[_T]:

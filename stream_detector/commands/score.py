@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from stream_detector.assembly import budget_per_sensor_day, decision_rules
 from stream_detector.commands.file_options import add_file_options, add_state_option
 from stream_detector.commands.file_scorer import file_scorer
-from stream_detector.commands.parsing_options import add_time_zone_option
 from stream_detector.commands.progress import print_to_stderr, score_with_progress
 from stream_detector.commands.score_rows import idle_line
 from stream_detector.commands.settings_options import add_settings_options, settings_of
+from stream_detector.commands.zone_option import add_zone_option, shown_zone
 from stream_detector.errors import InputDataError
 from stream_detector.files import check_output_file, replaced_file
 from stream_detector.settings.group import BUDGET_VARIABLE
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "score and threshold are empty in a row that is not scored",
     )
     add_state_option(parser)
-    add_time_zone_option(parser)
+    add_zone_option(parser, reads=True, shows=True)
     add_settings_options(parser)
     add_file_options(parser.add_argument_group("form of the file (default: as it looks)"))
 
@@ -79,13 +79,14 @@ def main(arguments: argparse.Namespace) -> int:
     if line := idle_line(rows.is_idle, scorer.spec):
         print_to_stderr(line)
     _write(_table(dataset, rows), output)
-    for line in incidents.lines(FileRows(dataset, rows, scorer.spec.counters)):
+    zone = shown_zone(arguments, settings.input)
+    for line in incidents.lines(FileRows(dataset, rows, scorer.spec.counters, zone), zone):
         print_to_stderr(line)
     print_to_stderr(budget_line(budget_per_sensor_day(scorer.calibration, settings.alerts), settings.alerts))
     rules = decision_rules(scorer.spec, scorer.calibration, settings.state, settings.alerts)
     if rules.resolution is not None:
         print_to_stderr("\n".join(rules.resolution.lines()))
-    print_to_stderr(_summary(rows))
+    print_to_stderr(_summary(rows, settings.state.stride))
     return 0
 
 
@@ -134,18 +135,19 @@ def _rules_of(dataset: Dataset, rows: ScoredRows) -> list[str]:
     return list(names.tolist())
 
 
-def _summary(rows: ScoredRows) -> str:
+def _summary(rows: ScoredRows, stride: int) -> str:
     """Return one line: how many rows were scored, and why the others were not."""
     import numpy as np
 
     scored, late, warming = (int(part.sum()) for part in (~np.isnan(rows.score), rows.is_late, rows.is_warming))
     idle = int(rows.is_idle.sum())
     others = len(rows.score) - scored - late - warming - idle
+    skipped = f", or not one of every {stride}" if stride > 1 else ""
     reasons = [
         f"{idle:,} idle" if idle else "",
-        f"{warming:,} while warming" if warming else "",
+        f"{warming:,} before their window was full" if warming else "",
         f"{late:,} late or repeated (not newer than their sensor's newest)" if late else "",
-        f"{others:,} without a value in their window, or between strides" if others else "",
+        f"{others:,} without a value in their window{skipped}" if others else "",
     ]
     not_scored = ", ".join(filter(None, reasons))
     summary = f"{len(rows.score):,} rows: {scored:,} scored, {int(rows.is_anomaly.sum()):,} anomalous"

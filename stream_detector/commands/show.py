@@ -30,7 +30,7 @@ from stream_detector.commands.inspected import (
 from stream_detector.commands.model_start import start_scorer
 from stream_detector.commands.rekey_engine import behind
 from stream_detector.commands.settings_options import add_settings_options, settings_of
-from stream_detector.commands.shown_zone import add_shown_zone_option, shown_zone
+from stream_detector.commands.zone_option import add_zone_option, shown_zone
 from stream_detector.detection.scorer import Scorer
 from stream_detector.detection.silence import read_note
 from stream_detector.errors import InputDataError, RetriableError, StreamDetectorError
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument("--json", action="store_true", help="print one JSON document")
     output.add_argument("--html", type=Path, metavar="FILE", help="write one HTML file that needs nothing else")
     parser.add_argument("--features", type=count, default=6, metavar="N", help="plot at most N features in the terminal")
-    add_shown_zone_option(parser)
+    add_zone_option(parser, shows=True)
     add_settings_options(parser)
 
 

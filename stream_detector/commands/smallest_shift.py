@@ -6,14 +6,17 @@ from collections.abc import Iterator
 
 from stream_detector.gate.drill import SHIFTS
 from stream_detector.gate.drill_run import KindResult
+from stream_detector.model_store.serialization import REPORT
 from stream_detector.training.verdict import Verdict
 
+#: Features that are listed; the report of the training has all.
+LISTED = 12
 #: A size is found if this share of its faults is alarmed in time.
 RELIABLE = 0.8
 
 
-def smallest_shift(verdict: Verdict, most: int) -> str:
-    """Return the sentence, with at most so many features; empty without such faults or deviations."""
+def smallest_shift(verdict: Verdict, most: int = LISTED) -> str:
+    """Return the sentence, with at most so many features, and where the others are; empty without such faults or deviations."""
     tried = _tried(verdict)
     if not tried or not verdict.deviations:
         return ""
@@ -21,11 +24,16 @@ def smallest_shift(verdict: Verdict, most: int) -> str:
     size = found[-1] if found else tried[-1][0]
     amounts = [f"{one.feature} by {size * one.size:.3g}{one.unit and ' '}{one.unit}" for one in verdict.deviations[:most]]
     more = len(verdict.deviations) - most
-    listed = ", ".join(amounts) + (f", and {more} more" if more > 0 else "")
+    listed = ", ".join(amounts) + (f", and {more_in_report(more)}" if more > 0 else "")
     each = f"{size:g} standard deviation{'s' if size > 1 else ''}"
     if found:
         return f"The smallest lasting shift of one feature that it finds reliably: {each} ({listed})."
     return f"It does not find a lasting shift of one feature reliably, not even by {each} ({listed})."
+
+
+def more_in_report(count: int) -> str:
+    """Say that so many features are not listed, and where they are."""
+    return f"{count} more, in {REPORT} of the model (verdict.deviations)"
 
 
 def coupling_advice(verdict: Verdict) -> str:

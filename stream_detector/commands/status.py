@@ -22,7 +22,7 @@ from stream_detector.commands.argument_types import count, positive
 from stream_detector.commands.inspected import KafkaLook, StoreLook, inspected, open_store
 from stream_detector.commands.rekey_engine import behind
 from stream_detector.commands.settings_options import add_settings_options, options_text, settings_arguments, settings_of
-from stream_detector.commands.shown_zone import add_shown_zone_option, shown_zone
+from stream_detector.commands.zone_option import add_zone_option, shown_zone
 from stream_detector.errors import StreamDetectorError
 from stream_detector.inspection.status import KafkaPart, Outage, Status, Subject, problems_of
 from stream_detector.inspection.status_json import status_document
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=count, metavar="N", help="name at most N sensors (default: what fits)")
     parser.add_argument("--sensors", type=count, default=100_000, metavar="N", help="look at no more than N sensors")
     parser.add_argument("--every", type=positive, default=2.0, metavar="S", help="seconds between two looks")
-    add_shown_zone_option(parser)
+    add_zone_option(parser, shows=True)
     add_settings_options(parser)
 
 

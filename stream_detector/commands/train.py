@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,6 @@ from stream_detector.commands.argument_types import count, moment
 from stream_detector.commands.column_options import add_column_options, choices_of, names
 from stream_detector.commands.file_options import add_file_options, add_row_options
 from stream_detector.commands.model_options import add_model_options, follow_settings, training_config
-from stream_detector.commands.parsing_options import add_time_zone_option
 from stream_detector.commands.settings_options import add_settings_options, copyable, settings_arguments, settings_of
 from stream_detector.commands.train_bounded import bound
 from stream_detector.commands.train_input import (
@@ -42,6 +41,7 @@ from stream_detector.commands.train_replace import (
     in_its_order,
     look_at,
 )
+from stream_detector.commands.zone_option import add_zone_option, shown_zone
 from stream_detector.errors import InputDataError
 from stream_detector.files import check_writable
 from stream_detector.model.artifact import Artifact
@@ -96,7 +96,7 @@ def _add_data_options(data: argparse._ArgumentGroup) -> None:
     data.add_argument("--until", type=moment, metavar="TIME", help="with --from-topic: end of the record times (default: all)")
     data.add_argument("--features", type=names, metavar="A,B", help="with --from-topic: the features (default: all found)")
     add_settings_options(data)
-    add_time_zone_option(data)
+    add_zone_option(data, reads=True, shows=True)
     add_column_options(data)
 
 
@@ -121,7 +121,8 @@ def main(arguments: argparse.Namespace) -> int:
     check_state(inspection, arguments.only_while, arguments.says_only_while)
     for note in (*inspection.notes, *notes_for_run(arguments, inspection.left_out)):
         console.print(note, soft_wrap=True)
-    console.print(describe_data(inspection.dataset), soft_wrap=True)
+    zone = shown_zone(arguments, settings.input)
+    console.print(describe_data(inspection.dataset, zone), soft_wrap=True)
     check_features(place, inspection.dataset.features, replace=arguments.replace)
     prepared = _prepare(place, inspection, arguments, console)
     bars = nullcontext(progress_lines(console)) if arguments.part_of_run else progress_bars(console)
@@ -131,7 +132,7 @@ def main(arguments: argparse.Namespace) -> int:
         from stream_detector.commands.train_summary import print_summary
 
         print_summary(inspection.dataset, [*notes, *inspection.notes], trained.verdict, trained.gate_result, say)
-    return _save(trained, place, arguments, console)
+    return _save(trained, place, arguments, console, zone)
 
 
 def _prepare(place: Place, inspection: Inspection, arguments: argparse.Namespace, console: Console) -> Prepared:
@@ -199,7 +200,7 @@ def _train(
     return _Trained(artifact, picture, training.gate_result, verdict, comparison)
 
 
-def _save(trained: _Trained, place: Place, arguments: argparse.Namespace, console: Console) -> int:
+def _save(trained: _Trained, place: Place, arguments: argparse.Namespace, console: Console, zone: tzinfo | None) -> int:
     """Write the directory, or the one beside it if the model is worse; print the results, and return the exit code."""
     from stream_detector.commands.train_verdict import describe_verdict
 
@@ -212,7 +213,7 @@ def _save(trained: _Trained, place: Place, arguments: argparse.Namespace, consol
     outcome = _outcome(trained, place, arguments, is_rejected=is_rejected)
     for text in (
         describe_model(trained.artifact, directory, stays=not is_part, moves=bool(arguments.part_of_run)),
-        describe_verdict(trained.verdict, trained.gate_result),
+        describe_verdict(trained.verdict, trained.gate_result, zone),
         describe_comparison(comparison) if comparison else "",
         f"\n{doubt}" if doubt else "",
         f"\n{decision}\n" if decision else "",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_detector.model.artifact import Artifact
 from stream_detector.model_store.model_directory import PICTURE
 from stream_detector.model_store.serialization import REPORT
-from stream_detector.timestamps import duration
+from stream_detector.timestamps import duration, shown_time
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,16 +67,15 @@ def progress_bars(console: Console) -> Iterator[Progress]:
         yield update
 
 
-def describe_data(dataset: Dataset) -> str:
-    """Describe the data in two lines."""
+def describe_data(dataset: Dataset, zone: tzinfo | None = None) -> str:
+    """Describe the data in two lines. Times are UTC without `zone`."""
     first, last = (
-        datetime.fromtimestamp(int(time_ms) / 1000.0, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        for time_ms in (dataset.times_ms.min(), dataset.times_ms.max())
+        shown_time(int(time_ms) // 1000 * 1000, zone) for time_ms in (dataset.times_ms.min(), dataset.times_ms.max())
     )
     names = f"{', '.join(dataset.features[:8])}{', ...' if len(dataset.features) > 8 else ''}"
     sensors = "1 sensor" if len(dataset.sensors) == 1 else f"{len(dataset.sensors):,} sensors"
     features = "1 feature" if len(dataset.features) == 1 else f"{len(dataset.features)} features"
-    return f"data: {len(dataset):,} readings of {sensors}, {features} ({names})\n      {first} to {last} UTC"
+    return f"data: {len(dataset):,} readings of {sensors}, {features} ({names})\n      {first} to {last}"
 
 
 def describe_model(artifact: Artifact, directory: Path, *, stays: bool = True, moves: bool = False) -> str:

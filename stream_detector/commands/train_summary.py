@@ -14,8 +14,6 @@ from stream_detector.training.verdict import Verdict
 
 #: Notes on what was left out, and characters of each.
 _MOST_NOTES, _MOST_CHARACTERS = 6, 400
-#: Features of which the log says how large a shift must be.
-_LISTED_SHIFTS = 5
 
 
 def print_summary(
@@ -45,7 +43,7 @@ def _found(verdict: Verdict) -> Iterator[str]:
     hardly = f"; hardly or never: {', '.join(bad)}" if bad else ""
     budget = f"{verdict.budget.budget:g} false alarms a sensor and day"
     yield f"it finds {found} of {injected} injected faults in time, at {budget}{hardly}"
-    if shift := smallest_shift(verdict, _LISTED_SHIFTS):
+    if shift := smallest_shift(verdict):
         yield shift
 
 

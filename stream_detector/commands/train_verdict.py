@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from datetime import tzinfo
 
 from stream_detector.commands.fault_table import budget_text, fault_table
 from stream_detector.commands.oddity_lines import describe_oddities
@@ -25,9 +26,9 @@ HARDLY = 0.2
 FEW = 0.6
 
 
-def describe_verdict(verdict: Verdict, result: GateResult) -> str:
-    """Return the table and the two answers, at most WIDTH wide; train_next.py has the third."""
-    odd = describe_oddities(verdict.oddities)
+def describe_verdict(verdict: Verdict, result: GateResult, zone: tzinfo | None = None) -> str:
+    """Return the table and the two answers, at most WIDTH wide; train_next.py has the third. Times are UTC without `zone`."""
+    odd = describe_oddities(verdict.oddities, zone)
     answers = [history_answer(verdict), *odd, faults_answer(verdict.alarms, result, verdict.has_network)]
     return "\n".join([*fault_table(verdict), "", *answers])
 

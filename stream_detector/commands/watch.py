@@ -14,7 +14,7 @@ import msgspec
 from stream_detector.alert_view import Show, event_printer, place, printable
 from stream_detector.commands.argument_types import positive
 from stream_detector.commands.settings_options import add_settings_options, settings_of
-from stream_detector.commands.shown_zone import add_shown_zone_option, shown_zone
+from stream_detector.commands.zone_option import add_zone_option, shown_zone
 from stream_detector.errors import RetriableError, StreamDetectorError
 from stream_detector.logs import silence_kafka_client
 from stream_detector.readings import Record
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     end = parser.add_mutually_exclusive_group()
     end.add_argument("--no-follow", action="store_true", help="exit after the past alerts")
     end.add_argument("--until-idle-seconds", type=positive, metavar="S", help="exit after S seconds without an alert")
-    add_shown_zone_option(parser)
+    add_zone_option(parser, shows=True)
     add_settings_options(parser)
 
 

@@ -62,7 +62,7 @@ class BudgetResolution:
         checks = f"checks a budget of {self.smallest_resolved:g} or more ({PAGE})"
         if self.needed_days is None:
             most, interval = (duration(count * self.interval_seconds) for count in (self.most_fitted, 1))
-            more = f"With a reading every {interval} training uses {most} at most: no fault of your history, which {checks}"
+            more = f"No longer history would check it: training uses {most} at most of a reading every {interval}. It {checks}"
         else:
             days = math.ceil(self.needed_days)
             more = f"About {days:,} day{'' if days == 1 else 's'} of history would check it; this one {checks}"

@@ -8,9 +8,10 @@ from html import escape
 from typing import Any
 
 from stream_detector.built_in.model import BUILT_IN
-from stream_detector.evaluation.attention_words import attention_lines
+from stream_detector.evaluation.budget_choice import CAPTION, HEADER, budget_cells
+from stream_detector.evaluation.explanation_words import explanation_lines
 from stream_detector.evaluation.figure_marks import wins, with_arrows
-from stream_detector.evaluation.report_tables import SUMMARY_HEADER, explanation_lines, sensor_header, sensor_rows, summary_rows
+from stream_detector.evaluation.report_tables import SUMMARY_HEADER, sensor_header, sensor_rows, summary_rows
 from stream_detector.evaluation.verdict import verdict_lines
 from stream_detector.model_store.validation import AUTOENCODER
 
@@ -92,8 +93,9 @@ def to_html(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
         f"<p>{escape(_facts(report))}</p>",
         _table(with_arrows(SUMMARY_HEADER), summary_rows(report), "summary", wins(report)),
         f"<p>{escape(_HOW_TO_READ)}</p>",
+        _budgets(report),
         _list(report["notes"]),
-        _list([*explanation_lines(report), *attention_lines(report)]),
+        _list(explanation_lines(report)),
         "<h2>What the figures mean</h2>",
         "<dl>" + "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in _GUIDE) + "</dl>",
         "<h2>Sensors</h2>",
@@ -143,6 +145,14 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str, best
         for number, row in enumerate(rows)
     )
     return f'<div class="wide"><table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _budgets(report: Mapping[str, Any]) -> str:
+    """Return the table of what other budgets find; empty if they were not tried."""
+    cells = budget_cells(report)
+    if not cells:
+        return ""
+    return f"<p>{' '.join(CAPTION)}</p>{_table(HEADER, cells, 'budgets')}"
 
 
 def _list(notes: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import tzinfo
 
 from stream_detector.alert_view import amounts_of
 from stream_detector.detection.event_words import LASTING_BELOW, is_accepted, limit_in_words, state_in_words
@@ -90,10 +91,10 @@ class IncidentList:
         for message in messages:
             self._take(read_event(message.value or b""))
 
-    def lines(self, rows: FileRows | None = None) -> list[str]:
+    def lines(self, rows: FileRows | None = None, zone: tzinfo | None = None) -> list[str]:
         """Return how many there are, and a line for each, or for the most severe, in the order in which they opened.
 
-        `rows` are those of the file, of which the offsets in the events are the numbers.
+        `rows` are those of the file, of which the offsets in the events are the numbers. Times are UTC without `zone`.
         """
         if not self.found:
             return ["no incident"]
@@ -105,7 +106,7 @@ class IncidentList:
         more = len(self.found) - LISTED
         notes = adaptation_notes(rows.dataset, rows.scored) if rows is not None else []  # those not listed included
         rest = [f"  and {more:,} more, no more severe", *(f"  {note}" for note in notes)] if more > 0 else []
-        return [counted, *[_line(one, rows) for one in self._most_severe()], *rest]
+        return [counted, *[_line(one, rows, zone) for one in self._most_severe()], *rest]
 
     def _most_severe(self) -> list[FoundIncident]:
         """Return the incidents to list: of equal severity, those of the score first, because they are rarer."""
@@ -152,7 +153,7 @@ def _off(feature: EventFeature, at: str, opened_ms: int) -> str:
     return f"{_shown(feature.name)} {amounts_of(feature)}{later}"
 
 
-def _line(one: FoundIncident, rows: FileRows | None) -> str:
+def _line(one: FoundIncident, rows: FileRows | None, zone: tzinfo | None) -> str:
     """Describe an incident in one line: sensor, time, how long, how bad, what was off."""
     opened_ms = event_time_ms(one.opened_at)
     kind = "" if one.type == ANOMALY else f", {one.type}"
@@ -162,9 +163,8 @@ def _line(one: FoundIncident, rows: FileRows | None) -> str:
     if rows is not None:
         what = rows.what(one.stretch) or what
     how_long = f"{_last_anomalous(one, opened_ms, rows)}{_closed(one, opened_ms)}"
-    return f"  {_shown(one.sensor_id)}  {shown_time(opened_ms)}, {how_long}, {one.severity}{kind}{_told(one)}: {what}".rstrip(
-        ": "
-    )
+    head = f"  {_shown(one.sensor_id)}  {shown_time(opened_ms, zone)}, {how_long}, {one.severity}{kind}{_told(one)}"
+    return f"{head}: {what}".rstrip(": ")
 
 
 def _told(one: FoundIncident) -> str:

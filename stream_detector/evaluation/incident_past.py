@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 
 import numpy as np
 
@@ -58,6 +59,7 @@ class FileRows:
     dataset: Dataset
     scored: ScoredRows
     counters: Collection[str] = ()
+    zone: tzinfo | None = None  # in which times are shown; None: UTC
     _rows: dict[str, Int64Array] = field(default_factory=dict)
     _calms: dict[tuple[str, str, int], int] = field(default_factory=dict)
 
@@ -94,7 +96,7 @@ class FileRows:
     def _silence(self, one: Stretch) -> str:
         times_ms = self.dataset.times_ms
         if one.closed_row is None or one.closed_row >= len(times_ms):
-            return f"it sent no reading after {shown_time(int(times_ms[one.opened_row]))}"
+            return f"it sent no reading after {shown_time(int(times_ms[one.opened_row]), self.zone)}"
         return f"it sent no reading for {duration((times_ms[one.closed_row] - times_ms[one.opened_row]) / 1000.0)}"
 
     def _run(self, one: Stretch, name: str) -> list[_Run]:

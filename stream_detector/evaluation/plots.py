@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from stream_detector.evaluation.alarms import IncidentTimes
@@ -46,9 +48,25 @@ _IN_DAYS = 1000.0 * SECONDS_PER_DAY  # matplotlib counts time in days
 
 
 def plot_series(
-    series: LabelledSeries, expected: Expected | None = None, times: IncidentTimes = _NO_TIMES, window_length: int = 1
+    series: LabelledSeries,
+    expected: Expected | None = None,
+    times: IncidentTimes = _NO_TIMES,
+    window_length: int = 1,
+    zone: tzinfo | None = None,
 ) -> bytes:
-    """Return a PNG. Omits late rows. Draws the features that `expected` names, in its order."""
+    """Return a PNG of what `draw_series` draws."""
+    buffer = io.BytesIO()
+    draw_series(series, expected, times, window_length, zone).savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def draw_series(
+    series: LabelledSeries, expected: Expected | None, times: IncidentTimes, window_length: int, zone: tzinfo | None
+) -> Figure:
+    """Draw a sensor without its late rows, with the features that `expected` names, in its order.
+
+    Times are UTC without `zone`; the axis names it.
+    """
     accepted = np.flatnonzero(~series.is_late)
     starts = np.unique(np.linspace(0, len(accepted), min(POINTS, len(accepted)), endpoint=False).astype(np.int64))
     shown = expected.features if expected else ()
@@ -72,13 +90,18 @@ def plot_series(
         axes.set_title(name.replace("$", r"\$") + off + cut, loc="left", fontsize="small")
     _draw_score(panels[1], series, accepted, starts)
     _draw_marks(panels[0], of_events, of_alarms, least_days)
-    panels[1].xaxis_date()
+    _show_times(panels[1], zone or UTC)
     panels[1].tick_params(labelbottom=True)
-    panels[-1].set_xlabel("time (UTC)")
+    panels[-1].set_xlabel(f"time ({zone or UTC})")
     _add_legend(figure, panels)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    return figure
+
+
+def _show_times(axes: Axes, zone: tzinfo) -> None:
+    """Write times in a zone at the axis that all panels share, the date once."""
+    locator = AutoDateLocator(tz=zone)  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]  # as above
 
 
 def _shade(axes: Axes, marks: Sequence[Mark], extent: tuple[float, float], least_days: float = 0.0) -> None:

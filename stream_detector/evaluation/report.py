@@ -156,18 +156,17 @@ def _notes(scorecards: Sequence[Scorecard]) -> list[str]:
     rows = _rows(scorecards)
     notes = []
     if absent := rows["total"] - rows["scored"]:
-        notes.append(
-            f"{absent:,} of {rows['total']:,} rows were not scored and rank last: {rows['warming']:,} while warming, "
-            f"{rows['late']:,} late or repeated, {rows['other']:,} without a value or between strides"
-        )
+        reasons = (("warming", "before their window was full"), ("late", "late or repeated"), ("other", "without a value"))
+        why = ", ".join(f"{rows[name]:,} {text}" for name, text in reasons if rows[name])
+        notes.append(f"{absent:,} of {rows['total']:,} rows were not scored and rank last: {why}")
     if own := sum(one.baselines_from == FROM_START for one in scorecards):
         notes.append(
-            f"the baselines of {own:,} of {len(scorecards):,} sensors are fitted to rows that they are also tested on, "
+            f"the simple detectors of {own:,} of {len(scorecards):,} sensors are fitted to rows that they are also tested on, "
             "those before the first label: this favours them; --baseline-training fits them to other rows"
         )
     if without := sum(one.baselines_from is None for one in scorecards):
         notes.append(
-            f"{_of_sensors(without, len(scorecards))} no baselines: fewer than {LEAST_TRAINING_ROWS} rows to fit them to"
+            f"{_of_sensors(without, len(scorecards))} no simple detectors: fewer than {LEAST_TRAINING_ROWS} rows to fit them to"
         )
     if unlabelled := sum(not one.series.truth().marked().any() for one in scorecards):
         notes.append(

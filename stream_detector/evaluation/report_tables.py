@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stream_detector.evaluation.faithfulness import REPLACED_SHARE
 from stream_detector.evaluation.found_events import BY_RULES, BY_SCORE
 from stream_detector.evaluation.scorecard import PRODUCT
 from stream_detector.timestamps import duration
@@ -15,11 +14,6 @@ FIGURES = ("VUS-PR", "AUC-PR", "events found", "false per sensor day", "false pe
 SUMMARY_HEADER = ("detector", *FIGURES)
 #: How the summary names what alone finds events, below the product.
 CAUSE_ROWS = ((BY_SCORE, "  its score alone"), (BY_RULES, "  its rules alone"))
-_RIGHT_SHARE, _CHANCE_SHARE = 0.75, 0.6
-#: A figure is what it says within this many of its standard errors.
-_ERRORS = 2.0
-#: A smaller fall of the score is shown as none.
-_SMALLEST_FALL = 0.005
 
 
 def summary_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -53,59 +47,6 @@ def sensor_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
         theirs = [_number(scores.get(name, {}).get("vus_pr"), ".3f") for name in _others(report)]
         rows.append((sensor["sensor_id"], *(f"{size:,}" for size in sizes), *ours, *theirs))
     return rows
-
-
-def explanation_lines(report: Mapping[str, Any]) -> list[str]:
-    """Return a line on the faithfulness of each kind of explanation; no lines if not measured."""
-    names = {
-        "shares": "the features and readings that it blames most",
-        "step_shares": "the readings that it blames most",
-        "attention": "the readings that the network attends to most",
-    }
-    found = {kind: one for kind, one in (report.get("explanations") or {}).items() if one is not None}
-    if not found:
-        return []
-    windows = max(one["windows"] for one in found.values())
-    how = (
-        f"Does the model blame the values that make its score? In the {windows:,} most surprising windows, 5 % of the values "
-        "were taken away, and what the model expects was put in their place. If they made it, the score falls. Whether the "
-        "fault is there, your labels tell."
-    )
-    return [how, *(_told(names[kind], one) for kind, one in found.items())]
-
-
-def _told(what: str, one: Mapping[str, Any]) -> str:
-    """Say what happened to the score when blamed values were taken away, and what that shows."""
-    share, shows = one["win_rate"], _shown(one)
-    return (
-        f"Without {what}, the score {_change(one['blamed_fall'])}; "
-        f"without as many drawn by lot, it {_change(one['random_fall'])}. "
-        f"It was lower without the blamed ones {100 * share:.0f} times in 100 (by chance: 50): {shows}."
-    )
-
-
-def _shown(one: Mapping[str, Any]) -> str:
-    """Say what a comparison shows of what is blamed: it makes the score if that falls, by more than its part, without it."""
-    if one["fall_error"] is None or one["win_error"] is None:
-        return "a single window does not tell"
-    share, margin = one["win_rate"], _ERRORS * one["win_error"]
-    falls = one["blamed_fall"] >= max(REPLACED_SHARE * one["score"], _ERRORS * one["fall_error"], _SMALLEST_FALL)
-    if share - margin > 0.5 and share > _CHANCE_SHARE:
-        if not falls:
-            return "but the score hardly falls without them, so this does not tell whether they make it"
-        return (
-            "what it blames is what makes the score" if share >= _RIGHT_SHARE else "it blames better than chance, with errors"
-        )
-    if share <= _CHANCE_SHARE and share + margin < _RIGHT_SHARE:
-        return "no better than chance: do not rely on them"
-    return "too few windows to tell"
-
-
-def _change(fall: float) -> str:
-    """Return in words which way a score changes on average, and how far."""
-    if abs(fall) < _SMALLEST_FALL:
-        return "stays as it is"
-    return f"{'rises' if fall < 0.0 else 'falls'} by {abs(fall):.2f}"
 
 
 def _others(report: Mapping[str, Any]) -> list[str]:

@@ -176,14 +176,22 @@ def make_scorecard(series: LabelledSeries, training: Dataset | None, config: Eva
     return Scorecard(series, interval_seconds, window, source, scores)
 
 
+def product_alarms(series: LabelledSeries, config: EvaluationConfig) -> AlarmCounts:
+    """Count the alarms of the product on one sensor."""
+    interval_seconds = _interval_seconds(series.times_ms) or config.interval_seconds
+    return _alarms(series, series.product, interval_seconds, config.times_of(interval_seconds))
+
+
+def _alarms(series: LabelledSeries, detection: Detection, interval_seconds: float, times: IncidentTimes) -> AlarmCounts:
+    incidents = find_incidents(detection, series.times_ms, series.is_late, times)
+    told = series.told() if detection is series.product else told_ms(series.times_ms, detection.alarms)
+    return count_alarms(series.truth(), series.times_ms, told, incidents, watched_days(len(series.labels), interval_seconds))
+
+
 def _score(
     series: LabelledSeries, detection: Detection, window: int, interval_seconds: float, times: IncidentTimes
 ) -> SensorScore:
-    labels = series.labels
-    incidents = find_incidents(detection, series.times_ms, series.is_late, times)
-    days = watched_days(len(labels), interval_seconds)
-    told = series.told() if detection is series.product else told_ms(series.times_ms, detection.alarms)
-    alarms = count_alarms(series.truth(), series.times_ms, told, incidents, days)
+    labels, alarms = series.labels, _alarms(series, detection, interval_seconds, times)
     if labels.all() or not labels.any():
         return SensorScore(None, alarms)
     scores = lowest_where_absent(detection.scores)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from stream_detector.alert_view import printable
+from stream_detector.evaluation.budget_choice import budget_sentence, exceeds, is_chosen
 from stream_detector.evaluation.found_events import BY_RULES, BY_SCORE
 from stream_detector.evaluation.report_tables import cause_cells
 from stream_detector.evaluation.scorecard import PRODUCT
-from stream_detector.settings.group import BUDGET_VARIABLE
-from stream_detector.timestamps import duration
+from stream_detector.timestamps import SECONDS_PER_DAY, duration
 
 #: Detectors that a model should beat; the others are for orientation.
 RIVALS = ("windowed PCA", "robust z-score")
@@ -35,11 +34,11 @@ def terminal_table(report: Mapping[str, Any]) -> list[str]:
 
 
 def verdict_lines(report: Mapping[str, Any]) -> list[str]:
-    """Return a paragraph on each: is it better, are there too many false alarms, is the budget checked, what `random` means."""
-    lines = [_better(report), _false_alarms(report)]
+    """Return a paragraph on each: is it better, are there too many false alarms, which budget fits, is it checked, `random`."""
+    lines = [_better(report), _false_alarms(report), budget_sentence(report)]
     if known := report.get("budget_resolution"):
-        is_advised = any(BUDGET_VARIABLE in line for line in lines)
-        lines.append(known["finding"] if is_advised else f"{known['finding']} {known['advice']}".rstrip())
+        says_set_nothing = is_chosen(report) and not _is_over(report)
+        lines.append(f"{known['finding']} {known['advice']}".rstrip() if says_set_nothing else known["finding"])
     if CHANCE in report["detectors"] and _events(report):
         lines.append(
             f"`{CHANCE}` scores by dice: that is what chance gets with these labels. It finds events too, by alarming often."
@@ -90,8 +89,8 @@ def _better(report: Mapping[str, Any]) -> str:
     else:
         but = _but(report)
         text = (
-            f"Better than simple detectors? {'In part' if but else 'Yes'}: its score told faults from healthy readings best "
-            f"(VUS-PR {ours:.3f}; {figures}){but}."
+            f"Better than simple detectors? {'In part' if but else 'Yes'}: its score told faults from healthy readings better "
+            f"than these (VUS-PR {ours:.3f}; {figures}){but}."
         )
     return f"{text} {_found(report)}"
 
@@ -105,6 +104,10 @@ def _but(report: Mapping[str, Any]) -> str:
         if by_score == 0 and ours["events"]
         else ""
     )
+    ranking = report["compared"]["vus_pr"] or 0.0
+    for name, vus in _others(report).items():
+        if vus > ranking + SMALLEST_DIFFERENCE:
+            text += f"{'; ' if text else ', but '}{name} told them better still ({vus:.3f})"
     as_many = {
         name: one["pooled"]
         for name, one in report["detectors"].items()
@@ -115,9 +118,19 @@ def _but(report: Mapping[str, Any]) -> str:
         many = "more" if best["events_found"] > ours["events_found"] else "as many"
         text += (
             f"{'; ' if text else ', but '}{name} found {many} events ({best['events_found']} of {best['events']}), with "
-            f"{best['false_incidents']:,} false alarms where this had {ours['false_incidents']:,}"
+            f"{best['false_incidents']:,} false alarm{'' if best['false_incidents'] == 1 else 's'} where this had "
+            f"{ours['false_incidents']:,}"
         )
     return text
+
+
+def _others(report: Mapping[str, Any]) -> dict[str, float]:
+    """Return the ranking of the simple detectors that are for orientation, without chance."""
+    return {
+        name: one["mean_of_labelled_sensors"]["vus_pr"] or 0.0
+        for name, one in report["detectors"].items()
+        if name not in (PRODUCT, CHANCE, *RIVALS)
+    }
 
 
 def _found(report: Mapping[str, Any]) -> str:
@@ -129,11 +142,6 @@ def _found(report: Mapping[str, Any]) -> str:
     text += f", {late} more too late{_by(alarms)}." if late else f"{_by(alarms)}."
     if before := alarms["events_alarmed_before"]:
         text += f" In {before} of those found the alarm had been on before, so it told nothing new."
-    if found < events / 2 and not _is_over(report):
-        text += (
-            f" Try this file with {BUDGET_VARIABLE}={10 * budget:g} before you run with that: it lets the score alarm sooner, "
-            "but while an alarm is on, nothing new is told, and less is learned, so it may also find fewer."
-        )
     return text
 
 
@@ -157,13 +165,14 @@ def _false_alarms(report: Mapping[str, Any]) -> str:
     extent = f"{count} in {days:.3g} sensor-days, {per_day:.3g} a day; the budget is {budget:g}"
     if _is_over(report):
         return (
-            f"Too many false alarms? Yes: {extent}.{_where(report)} For {budget:g} in fact, train on more healthy "
-            "history like this file, and if machines stand at times, with --only-while. Or set "
-            f"{BUDGET_VARIABLE}={_digit(budget * budget / per_day):g}, where the score raised them: no budget holds what a "
-            "rule raises, such as frozen (`score` lists each incident with what raised it)."
+            f"Too many false alarms? Yes: {extent}.{_where(report)} For fewer, train on more healthy history like this file, "
+            "and if machines stand at times, with --only-while. No budget holds what a rule raises, such as frozen (`score` "
+            "lists each incident with what raised it)."
         )
     if budget * days < 1.0:
-        return f"Too many false alarms? Not that this file shows: {extent}, which is less than one in so short a time."
+        span = f"{count or 'none'} in {duration(days * SECONDS_PER_DAY)} of readings, all sensors together"
+        allowed = f"where the budget of {budget:g} allows less than one"
+        return f"Too many false alarms? This file is too short to tell: {span}, {allowed}."
     return f"Too many false alarms? No: {extent}."
 
 
@@ -180,15 +189,8 @@ def _where(report: Mapping[str, Any]) -> str:
 def _is_over(report: Mapping[str, Any]) -> bool:
     """Return whether there are more false alarms than the budget explains, chance included (twice a Poisson deviation)."""
     alarms = report["detectors"][PRODUCT]["pooled"]
-    allowed = report["budget_per_sensor_day"] * alarms["sensor_days"]
-    return bool(alarms["false_incidents"] > allowed + 2.0 * math.sqrt(max(allowed, 0.25)))
+    return exceeds(alarms["false_incidents"], report["budget_per_sensor_day"] * alarms["sensor_days"])
 
 
 def _events(report: Mapping[str, Any]) -> int:
     return int(report["detectors"][PRODUCT]["pooled"]["events"])
-
-
-def _digit(value: float) -> float:
-    """Round down to one digit that is not 0; the smallest budget is 1e-6."""
-    unit = 10.0 ** math.floor(math.log10(max(value, 1e-6)))
-    return max(math.floor(max(value, 1e-6) / unit + 1e-9) * unit, 1e-6)

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stream_detector.adapters.keras_scorer import KerasScorer, usual_threads
 from stream_detector.assembly import TrainedScorer, budget_per_sensor_day, build_detector
-from stream_detector.detection.calibration import Calibration, alarms_per_reading
-from stream_detector.detection.model_spec import ModelSpec
-from stream_detector.detection.rules.healthy import HealthyData
-from stream_detector.detection.scorer import WindowErrors
+from stream_detector.detection.calibration import alarms_per_reading
 from stream_detector.gate.drill import Drill, Stretch, as_meters, plan_drill
 from stream_detector.gate.drill_run import DrillResult, run_drill
 from stream_detector.gate.fault_injection import HealthyRun
 from stream_detector.gate.missing_drill import MissingCheck, check_missing, hide_features
 from stream_detector.model.artifact import Artifact
 from stream_detector.model.tiles import KERNEL_ROWS
-from stream_detector.readings import Float32Array
 from stream_detector.settings.schema import Settings
 from stream_detector.state.idle import OnlyWhile
-from stream_detector.state.running_scale import Scales
 from stream_detector.training.gate_run import longest_stretches
 from stream_detector.training.preparation import Prepared
+from stream_detector.training.remembering_scorer import RememberingScorer, at_budget
 
 #: Draws the features that are missing.
 MISSING_SEED = 0
@@ -77,16 +72,14 @@ def run_alarm_drill(artifact: Artifact, drill: Drill, settings: Settings) -> Ala
 
     At the budget in force some faults are repeated with features missing.
     """
-    scorer = _Remembering(trial_scorer(artifact))
+    scorer = RememberingScorer(trial_scorer(artifact))
     budget = budget_per_sensor_day(scorer.calibration, settings.alerts)
     result = run_drill(drill, build_detector(scorer, settings.state, settings.alerts, settings.rules))
     check = _check_missing(scorer, result, settings, budget)
     trial_budget = budget_to_try(result, artifact, budget, settings.state.stride)
     if trial_budget is None:
         return AlarmDrill(budget, result, missing=check)
-    alerts = settings.alerts.model_copy(
-        update={"budget_per_sensor_day": trial_budget, "budget_per_fleet_day": None, "fleet_size": None}
-    )
+    alerts = at_budget(settings.alerts, trial_budget)
     trial_result = run_drill(drill, build_detector(scorer, settings.state, alerts, settings.rules))
     return with_trial(AlarmDrill(budget, result, missing=check), trial_budget, trial_result)
 
@@ -129,29 +122,3 @@ def budget_to_try(result: DrillResult, artifact: Artifact, budget: float, stride
     if best < now + WORTH_TRYING:
         return None
     return next(one for one, share in found.items() if share >= max(now + WORTH_TRYING, MOST_OF_IT * best))
-
-
-class _Remembering:
-    """A scorer that remembers the errors of each batch: a drill at another budget asks for the same ones."""
-
-    def __init__(self, scorer: TrainedScorer) -> None:
-        self.spec: ModelSpec = scorer.spec
-        self.calibration: Calibration = scorer.calibration
-        self.fallback_deviation: Float32Array = scorer.fallback_deviation
-        self.healthy: HealthyData = scorer.healthy
-        self._scorer = scorer
-        self._errors: dict[bytes, Float32Array] = {}
-
-    def start(self, windows: Float32Array, scales: Scales) -> Callable[[], Float32Array]:
-        """See detection.scorer.Scorer."""
-        digest = hashlib.blake2b(windows.tobytes())
-        for array in (scales.location, scales.deviation):
-            digest.update(array.tobytes())
-        key = digest.digest()
-        if key not in self._errors:
-            self._errors[key] = self._scorer.start(windows, scales)()
-        return lambda: self._errors[key]
-
-    def explain(self, windows: Float32Array, scales: Scales) -> list[WindowErrors]:
-        """See detection.scorer.Scorer."""
-        return self._scorer.explain(windows, scales)

@@ -76,8 +76,24 @@ def test_a_fault_is_found_and_the_report_has_all_detectors_and_sensors(
     assert report["verdict"][1].startswith("Too many false alarms?")
     if AUTOENCODER in report["model"]["members"]:
         assert report["attention"]["windows"] == report["explanations"]["attention"]["windows"]
-        assert "Does attention show what the network reads?" in told
-        assert "Does attention show what the network reads?" in (tmp_path / "report" / "report.html").read_text()
+        assert "ttention shows where the network looks" in told
+        assert "ttention shows where the network looks" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_what_other_budgets_find_is_the_same_at_whichever_budget_it_is_evaluated(
+    evaluate: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, reports = write_readings(tmp_path / "in.csv"), []
+    for budget in ("0.1", "1"):
+        monkeypatch.setenv("STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY", budget)
+        assert evaluate("--input", path) == 0
+        reports.append(read_report(tmp_path))
+
+    assert reports[0]["budgets"] == reports[1]["budgets"]
+    assert [one["budget_per_sensor_day"] for one in reports[0]["budgets"]] == [0.01, 0.1, 1.0, 10.0]
+    for at, report in enumerate(reports, start=1):
+        ours = report["detectors"][PRODUCT]["pooled"]
+        assert report["budgets"][at].items() <= {"budget_per_sensor_day": report["budget_per_sensor_day"], **ours}.items()
 
 
 def test_its_scores_and_alarms_are_those_of_score(evaluate: Evaluate, tiny_model_directory: Path, tmp_path: Path) -> None:

@@ -180,9 +180,9 @@ def test_the_last_line_counts_the_rows_that_were_not_scored_and_says_why(
     anomalous = sum(row["is_anomaly"] == "1" for row in rows)
     assert sum(row["score"] != "" for row in rows) == scored
     assert capsys.readouterr().err.splitlines()[-1] == (
-        f"{62 + WINDOW_LENGTH + 1} rows: {scored} scored, {anomalous} anomalous; {WARMING} while warming, "
+        f"{62 + WINDOW_LENGTH + 1} rows: {scored} scored, {anomalous} anomalous; {WARMING} before their window was full, "
         "2 late or repeated (not newer than their sensor's newest), "
-        "2 without a value in their window, or between strides"
+        "2 without a value in their window"
     )
 
 

@@ -11,6 +11,7 @@ from stream_detector.training.alarm_drill import AlarmDrill
 from stream_detector.training.verdict import Deviation, Verdict
 from tests.commands.test_train_verdict import WEEK, result, verdict
 
+REST = "in report.json of the model (verdict.deviations)"
 DEVIATIONS = (Deviation("current", 2.0, "A"), Deviation("pressure", 0.5, ""), Deviation("flow", 10.0, "l/min"))
 
 
@@ -29,11 +30,20 @@ def of_sizes(*found: tuple[int, int]) -> Verdict:
     [
         (
             ((1, 0), (2, 7), (3, 8), (4, 10)),
-            "finds reliably: 3 standard deviations (current by 6 A, pressure by 1.5, and 1 more).",
+            f"finds reliably: 3 standard deviations (current by 6 A, pressure by 1.5, and 1 more, {REST}).",
         ),
-        (((1, 8), (2, 8)), "finds reliably: 1 standard deviation (current by 2 A, pressure by 0.5, and 1 more)."),
-        (((1, 10), (2, 7), (4, 9)), "finds reliably: 4 standard deviations (current by 8 A, pressure by 2, and 1 more)."),
-        (((3, 9), (4, 7)), "not even by 4 standard deviations (current by 8 A, pressure by 2, and 1 more)."),
+        (
+            ((1, 8), (2, 8)),
+            f"finds reliably: 1 standard deviation (current by 2 A, pressure by 0.5, and 1 more, {REST}).",
+        ),
+        (
+            ((1, 10), (2, 7), (4, 9)),
+            f"finds reliably: 4 standard deviations (current by 8 A, pressure by 2, and 1 more, {REST}).",
+        ),
+        (
+            ((3, 9), (4, 7)),
+            f"not even by 4 standard deviations (current by 8 A, pressure by 2, and 1 more, {REST}).",
+        ),
     ],
 )
 def test_the_smallest_size_from_which_on_all_are_found(found: tuple[tuple[int, int], ...], said: str) -> None:
@@ -53,3 +63,10 @@ def test_where_a_shift_by_one_deviation_is_missed_coupled_features_are_advised()
     assert coupling_advice(replace(of_many, has_others=True)) == ""
     assert coupling_advice(replace(of_many, deviations=DEVIATIONS[:1])) == ""
     assert coupling_advice(of_sizes((1, 8), (2, 10))) == ""
+
+
+def test_twelve_features_are_listed_and_where_the_others_are() -> None:
+    of_many = replace(of_sizes((1, 8)), deviations=tuple(Deviation(f"tag-{number}", 1.0, "") for number in range(1, 14)))
+
+    assert "tag-12 by 1, and 1 more, in report.json of the model (verdict.deviations)" in smallest_shift(of_many)
+    assert "more" not in smallest_shift(replace(of_many, deviations=of_many.deviations[:12]))

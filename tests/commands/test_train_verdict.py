@@ -134,12 +134,12 @@ def test_what_stands_out_in_the_history_follows_the_first_answer() -> None:
 
     assert max(map(len, told.splitlines())) <= 80
     assert in_a_line(told[: told.index("2. What")]).endswith(
-        "in the history: pressure of P-102 did not change for 2 h (120 readings), from 2026-11-26 07:00:00 UTC "
-        "in the history: a, b and 2 more sensors gave no readings for 90 s (90 readings), from 2026-11-26 07:00:00 UTC "
-        "in the history: P-1 gave no flow for 60 s (60 readings), from 2026-11-26 07:00:00 UTC "
-        "in the history: P-1 gave no flow for 1 s (60 readings), from 2026-11-26 07:00:00 UTC "
-        "in the history: P-1 gave no flow for 1 s (60 readings), from 2026-11-26 07:00:00 UTC "
-        "in the history: P-1 gave no flow for 1 s (60 readings), from 2026-11-26 07:00:00 UTC "
+        "in the history: pressure of P-102 did not change for 2 h (120 readings), from 2026-11-26 07:00:00Z "
+        "in the history: a, b and 2 more sensors gave no readings for 90 s (90 readings), from 2026-11-26 07:00:00Z "
+        "in the history: P-1 gave no flow for 60 s (60 readings), from 2026-11-26 07:00:00Z "
+        "in the history: P-1 gave no flow for 1 s (60 readings), from 2026-11-26 07:00:00Z "
+        "in the history: P-1 gave no flow for 1 s (60 readings), from 2026-11-26 07:00:00Z "
+        "in the history: P-1 gave no flow for 1 s (60 readings), from 2026-11-26 07:00:00Z "
         "in the history: 3 more such, in report.json (oddities) "
         "If these are faults, leave those hours out and train again: the model may take them for normal."
     )
@@ -235,7 +235,7 @@ def test_a_deviation_is_said_in_the_units_of_the_user_and_the_list_is_bounded() 
         in told
     )
     assert "pressure 0.871 bar, tag-0 12.3, tag-1 12.3" in told
-    assert "tag-10 12.3, and 4 more in report.json. The smallest lasting shift" in told
+    assert "tag-10 12.3, and 4 more, in report.json of the model (verdict.deviations). The smallest lasting shift" in told
 
 
 def test_a_larger_budget_is_named_only_if_it_found_more() -> None:

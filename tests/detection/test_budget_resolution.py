@@ -99,9 +99,9 @@ def test_nothing_is_said_of_what_was_fitted_to_no_sensor() -> None:
             (
                 "The alarm limit for 0.1 false alarms per sensor and day (one in 10 days) is an estimate: training set it on "
                 "43.2 min of readings, all sensors together, and would need 100 days of them to check it.",
-                "You need to set nothing: alarms may be more or fewer, and a sensor's own alarms then move its limit. With a "
-                "reading every 1 s training uses 2.31 days at most: no fault of your history, which checks a budget of 400 "
-                "or more (docs/false-alarms.md).",
+                "You need to set nothing: alarms may be more or fewer, and a sensor's own alarms then move its limit. No "
+                "longer history would check it: training uses 2.31 days at most of a reading every 1 s. It checks a budget of "
+                "400 or more (docs/false-alarms.md).",
             ),
         ),
         # A reading a minute: 4,320 are three days, so three incidents; ten need ten days, 30 % of 33.3.

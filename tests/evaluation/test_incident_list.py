@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from stream_detector.evaluation.incident_list import LISTED, IncidentList
 from stream_detector.readings import Message
@@ -92,6 +93,13 @@ def test_an_incident_that_was_accepted_and_a_sensor_that_is_not_as_usual_are_tol
         "  pump-4  2026-03-05 11:07:00Z, open at the end, high, limit lowered: small, but lasting (margin 0.5 x): "
         "temperature 53.0, expected 50.0 (+3.0)",
     ]
+
+
+def test_times_are_in_the_zone_that_is_given_with_its_offset() -> None:
+    found = IncidentList()
+    found.add([message(1, "opened", 0, 3.0)])
+
+    assert found.lines(zone=ZoneInfo("Europe/Berlin"))[1].startswith("  pump-1  2026-03-05 12:00:00+01:00, open at the end")
 
 
 def test_incidents_of_rules_are_counted_by_type_and_told_by_their_sentence() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 
 from stream_detector.evaluation.alarms import IncidentTimes
@@ -12,7 +14,7 @@ from stream_detector.evaluation.baselines import Detection
 from stream_detector.evaluation.expected_values import Expected, _off_most
 from stream_detector.evaluation.found_events import told_ms
 from stream_detector.evaluation.picture_marks import alarm_marks, event_marks, pauses
-from stream_detector.evaluation.plots import _draw_values, plot_series
+from stream_detector.evaluation.plots import _draw_values, draw_series, plot_series
 from stream_detector.evaluation.scorecard import LabelledSeries
 from stream_detector.readings import Float64Array
 
@@ -135,3 +137,30 @@ def test_context_and_what_is_missing_is_off_in_no_fault() -> None:
     missed[15:] = 1
 
     assert _off_most(errors, missed) == [1]
+
+
+@pytest.mark.parametrize(
+    ("zone", "label", "midnight_hour"), [("UTC", "time (UTC)", 0), ("Europe/Berlin", "time (Europe/Berlin)", 22)]
+)
+def test_the_axis_has_the_times_of_a_zone_and_names_it(zone: str, label: str, midnight_hour: int) -> None:
+    started_ms = 1_780_250_400_000  # 2026-05-31T18:00:00Z
+    rows = 12
+    of_hours = replace(
+        series(),
+        times_ms=started_ms + 3_600_000 * np.arange(rows, dtype=np.int64),
+        values=np.zeros((rows, 1)),
+        labels=np.zeros(rows, np.bool_),
+        is_late=np.zeros(rows, np.bool_),
+        is_warming=np.zeros(rows, np.bool_),
+        product=Detection(np.ones(rows), np.full(rows, 2.0), np.zeros(rows, np.bool_), np.zeros(rows, np.bool_)),
+        causes={},
+    )
+
+    figure = draw_series(of_hours, None, IncidentTimes(0), 1, None if zone == "UTC" else ZoneInfo(zone))
+
+    figure.canvas.draw()
+    axis = figure.axes[1].xaxis
+    shown = {text.get_text(): at for text, at in zip(axis.get_ticklabels(), axis.get_majorticklocs(), strict=True)}
+    assert figure.axes[-1].get_xlabel() == label
+    # Where a day begins, its date stands instead of the time: at midnight of the zone.
+    assert round(24 * shown["Jun-01"]) % 24 == midnight_hour

@@ -20,7 +20,6 @@ from stream_detector.evaluation.report import About, build_report, to_json
 from stream_detector.evaluation.report_tables import (
     FIGURES,
     SUMMARY_HEADER,
-    explanation_lines,
     sensor_header,
     sensor_rows,
     summary_rows,
@@ -122,9 +121,9 @@ def test_what_a_reader_must_know_is_noted() -> None:
     notes = build_report(ABOUT, evaluate(faulty(), faulty(first=10), np.zeros(ROWS, np.bool_)))["notes"]
 
     assert notes[0] == "a note"
-    assert notes[1].startswith("3 of 1,200 rows were not scored and rank last: 2 while warming, 1 late")
-    assert notes[2].startswith("the baselines of 2 of 3 sensors are fitted to rows that they are also tested on")
-    assert notes[3] == "1 of 3 sensors has no baselines: fewer than 64 rows to fit them to"
+    assert notes[1].startswith("3 of 1,200 rows were not scored and rank last: 2 before their window was full, 1 late")
+    assert notes[2].startswith("the simple detectors of 2 of 3 sensors are fitted to rows that they are also tested on")
+    assert notes[3] == "1 of 3 sensors has no simple detectors: fewer than 64 rows to fit them to"
     assert notes[4] == "1 of 3 sensors has no anomalous row: it gives false-alarm figures only"
     assert len(notes) == 5
 
@@ -158,56 +157,6 @@ def test_tables_have_a_cell_under_each_header() -> None:
     assert (first["delay"], first["F1"], first["false rows %"]) == ("0 s", "1.000", "0.00")
     assert (second["VUS-PR"], second["events found"], second["delay"], second["F1"]) == ("-", "-", "-", "-")
     assert first["VUS-PR of random"] == f"{whole['sensors'][0]['detectors']['random']['vus_pr']:.3f}"
-
-
-def told(**figures: float | None) -> dict[str, float | None]:
-    """Return what nine windows with a mean score of 4 show, of which a fall of 0.2 is no more than the part replaced."""
-    return {"windows": 9, "score": 4.0, "fall_error": 0.1, "win_error": 0.05, "random_fall": -0.3, **figures}
-
-
-@pytest.mark.parametrize(
-    ("figures", "shows"),
-    [
-        (told(blamed_fall=1.0, win_rate=0.8), "what it blames is what makes the score."),
-        (told(blamed_fall=1.0, win_rate=0.7), "it blames better than chance, with errors."),
-        (told(blamed_fall=-0.001, win_rate=0.81), "but the score hardly falls without them, so this does not tell"),
-        (told(blamed_fall=0.19, win_rate=0.9), "but the score hardly falls without them"),  # less than 5 % of 4
-        (told(blamed_fall=1.0, fall_error=0.6, win_rate=0.9), "but the score hardly falls without them"),
-        (told(blamed_fall=1.0, win_error=0.2, win_rate=0.8), "too few windows to tell."),
-        (told(blamed_fall=1.0, win_error=0.2, win_rate=0.5), "too few windows to tell."),
-        (told(blamed_fall=1.0, fall_error=None, win_error=None, win_rate=1.0), "a single window does not tell."),
-    ],
-)
-def test_what_a_comparison_shows_needs_a_difference_that_means_something(figures: dict[str, float | None], shows: str) -> None:
-    assert shows in explanation_lines({"explanations": {"shares": figures}})[1]
-
-
-def test_a_score_that_does_not_change_is_said_to_stay() -> None:
-    (_, line) = explanation_lines({"explanations": {"shares": told(blamed_fall=-0.001, win_rate=0.81)}})
-
-    assert line.startswith("Without the features and readings that it blames most, the score stays as it is; without")
-
-
-def test_explanations_are_told_by_which_way_the_score_goes_and_what_to_expect() -> None:
-    shares = told(blamed_fall=1.8, random_fall=-0.16, win_rate=0.917)
-    attention = told(blamed_fall=-1.1, random_fall=-1.5, win_rate=0.5)
-
-    lines = explanation_lines({"explanations": {"shares": shares, "step_shares": None, "attention": attention}})
-
-    assert lines[0].startswith("Does the model blame the values that make its score? In the 9 most surprising windows, 5 %")
-    assert lines[1:] == [
-        "Without the features and readings that it blames most, the score falls by 1.80; without as many drawn by lot, it "
-        "rises by 0.16. It was lower without the blamed ones 92 times in 100 (by chance: 50): what it blames is what "
-        "makes the score.",
-        "Without the readings that the network attends to most, the score rises by 1.10; without as many drawn by lot, it "
-        "rises by 1.50. It was lower without the blamed ones 50 times in 100 (by chance: 50): no better than chance: do not "
-        "rely on them.",
-    ]
-
-
-def test_explanations_that_were_not_measured_are_not_told_of() -> None:
-    assert explanation_lines({"explanations": None}) == []
-    assert explanation_lines({"explanations": {"attention": None}}) == []
 
 
 def test_the_page_needs_nothing_else_and_escapes_names() -> None:

@@ -40,8 +40,8 @@ def test_only_sensors_that_have_simple_detectors_are_compared() -> None:
     told["compared"] = {"sensors": 4, "vus_pr": 0.4}
 
     assert verdict_lines(told)[0].startswith(
-        "Better than simple detectors? Yes: its score told faults from healthy readings best (VUS-PR 0.400; windowed PCA "
-        "0.300, robust z-score 0.200; all on the 4 sensors that have simple ones)."
+        "Better than simple detectors? Yes: its score told faults from healthy readings better than these (VUS-PR 0.400; "
+        "windowed PCA 0.300, robust z-score 0.200; all on the 4 sensors that have simple ones)."
     )
 
 
@@ -49,8 +49,9 @@ def test_a_model_that_beats_the_simple_detectors_is_said_to() -> None:
     better, alarms, chance = verdict_lines(report(detector(0.745)))
 
     assert better == (
-        "Better than simple detectors? Yes: its score told faults from healthy readings best (VUS-PR 0.745; windowed PCA "
-        "0.300, robust z-score 0.200). At the budget of 0.1 it found 9 of 14 events in their first half, 1 more too late."
+        "Better than simple detectors? Yes: its score told faults from healthy readings better than these (VUS-PR 0.745; "
+        "windowed PCA 0.300, robust z-score 0.200). At the budget of 0.1 it found 9 of 14 events in their first half, "
+        "1 more too late."
     )
     assert alarms == "Too many false alarms? No: 0 in 100 sensor-days, 0 a day; the budget is 0.1."
     assert chance.startswith("`random` scores by dice")
@@ -72,21 +73,25 @@ def test_a_model_that_loses_is_said_to_and_by_which() -> None:
     assert "As good" in verdict_lines(report(detector(0.30)))[0]
 
 
-def test_a_model_that_finds_little_is_given_a_larger_budget_to_try_of_which_nothing_is_promised() -> None:
-    said = verdict_lines(report(detector(0.846, found=0)))[0]
-
-    assert "Try this file with STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=1 before you run with that" in said
-    assert said.endswith("it may also find fewer.")
-
-
-def test_too_many_false_alarms_come_with_the_budget_to_set() -> None:
+def test_too_many_false_alarms_come_with_what_makes_fewer() -> None:
     _, alarms, _ = verdict_lines(report(detector(0.745, false=47)))
 
-    # 47 in 100 days are 4.7 times the budget: .1 / 4.7 = .021.
-    assert "Yes: 47 in 100 sensor-days, 0.47 a day; the budget is 0.1." in alarms
-    assert "set STREAM_DETECTOR_ALERTS__BUDGET_PER_SENSOR_DAY=0.02, where the score raised them" in alarms
-    assert "no budget holds what a rule raises" in alarms
+    assert "Yes: 47 in 100 sensor-days, 0.47 a day; the budget is 0.1. For fewer, train on more healthy history" in alarms
+    assert "No budget holds what a rule raises" in alarms
     assert "--only-while" in alarms
+
+
+def test_no_budget_is_advised_of_which_nothing_is_known() -> None:
+    for told in (report(detector(0.846, found=0)), report(detector(0.745, false=47)), report(detector(0.7), budget=1.0)):
+        assert "BUDGET_PER_SENSOR_DAY" not in " ".join(verdict_lines(told))
+
+
+def test_a_detector_for_orientation_that_ranks_better_still_is_named() -> None:
+    told = report(detector(0.4))
+    told["detectors"]["last difference"] = detector(0.5, 3)
+
+    assert "In part: its score" in verdict_lines(told)[0]
+    assert "but last difference told them better still (0.500)." in verdict_lines(told)[0]
 
 
 def test_too_many_false_alarms_are_those_of_a_few_sensors() -> None:
@@ -97,7 +102,7 @@ def test_too_many_false_alarms_are_those_of_a_few_sensors() -> None:
         verdict_lines(report(detector(0.745, false=47)) | {"sensors": some})[1] for some in (sensors, sensors[:1])
     )
 
-    assert "the budget is 0.1. Sensors with the most: pump-3 (40), pump-1 (5), pump-4 (1). For 0.1 in fact" in of_five
+    assert "the budget is 0.1. Sensors with the most: pump-3 (40), pump-1 (5), pump-4 (1). For fewer" in of_five
     assert "Sensors" not in of_one
 
 
@@ -108,7 +113,10 @@ def test_a_few_more_than_the_budget_may_be_chance(false: int, is_over: bool) -> 
 
 
 def test_a_short_file_proves_nothing() -> None:
-    assert "less than one in so short a time" in verdict_lines(report(detector(0.745, days=2.0)))[1]
+    assert verdict_lines(report(detector(0.745, false=1, days=0.5)))[1] == (
+        "Too many false alarms? This file is too short to tell: 1 in 12 h of readings, all sensors together, where the budget "
+        "of 0.1 allows less than one."
+    )
 
 
 def test_whether_the_budget_is_checked_is_said_and_nothing_against_other_advice() -> None:
@@ -148,7 +156,7 @@ def test_what_the_rules_found_is_not_credited_to_the_score() -> None:
         {**report(ours), "detectors": {"stream-detector": ours, "windowed PCA": detector(0.3, 0, 9, events=7)}}
     )[0]
 
-    assert "In part: its score told faults from healthy readings best" in text
+    assert "In part: its score told faults from healthy readings better than these" in text
     assert "but in none of the 7 events did it reach its limit in time." in text
     assert "found 3 of 7 events in their first half, 1 more too late: the score 0, the rules 3 (frozen 2, silent 1)." in text
 
