@@ -11,6 +11,7 @@ from stream_detector.model.artifact import NetworkSpec
 from stream_detector.settings.schema import Settings
 from stream_detector.training.inspection import Inspection
 from stream_detector.training.preparation import TrainingConfig
+from stream_detector.training.starting_weights import starts_from_built_in
 from stream_detector.values import MissingValues
 
 
@@ -60,6 +61,11 @@ def add_model_options(model: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="let attention learn to predict only, and not how far the expectation moves without a reading, to compare",
     )
+    model.add_argument(
+        "--from-scratch",
+        action="store_true",
+        help="start the network from random weights, and not from the built-in ones, with which the fit takes fewer steps",
+    )
 
 
 def follow_settings(arguments: argparse.Namespace, settings: Settings) -> None:
@@ -87,9 +93,18 @@ def training_config(arguments: argparse.Namespace, inspection: Inspection) -> Tr
         steps=arguments.steps,
         coupled_features=arguments.coupled_features,
         free_attention=arguments.free_attention,
+        from_scratch=arguments.from_scratch,
         context_features=arguments.context_columns,
         also_context=inspection.context,
         counters=inspection.counters,
         missing_values=train_parsing(arguments).missing | MissingValues.of(inspection.codes),
         only_while=arguments.only_while.text if arguments.only_while else "",
     )
+
+
+def describe_start(config: TrainingConfig) -> str:
+    """Say from which weights the network starts."""
+    if starts_from_built_in(config):
+        return "start: the network begins with the built-in weights, which were fitted to random series"
+    reason = "as you asked" if config.from_scratch else "the built-in ones fit only a window and a network of the default shape"
+    return f"start: the network begins with random weights: {reason}"

@@ -18,7 +18,7 @@ import numpy as np
 from stream_detector.commands.argument_types import count, moment
 from stream_detector.commands.column_options import add_column_options, choices_of, names
 from stream_detector.commands.file_options import add_file_options, add_row_options
-from stream_detector.commands.model_options import add_model_options, follow_settings, training_config
+from stream_detector.commands.model_options import add_model_options, describe_start, follow_settings, training_config
 from stream_detector.commands.settings_options import add_settings_options, copyable, settings_arguments, settings_of
 from stream_detector.commands.train_bounded import bound
 from stream_detector.commands.train_input import (
@@ -29,7 +29,13 @@ from stream_detector.commands.train_input import (
     read_topic,
 )
 from stream_detector.commands.train_next import Outcome, next_answer
-from stream_detector.commands.train_output import WIDTH, describe_data, describe_model, progress_bars, progress_lines
+from stream_detector.commands.train_output import (
+    WIDTH,
+    describe_data,
+    describe_model,
+    progress_bars,
+    progress_lines,
+)
 from stream_detector.commands.train_replace import (
     REJECTED,
     Place,
@@ -75,7 +81,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_file_options(parser.add_argument_group("form of the files (default: as they look)"))
     add_model_options(parser.add_argument_group("model"))
     training = parser.add_argument_group("training")
-    training.add_argument("--steps", type=count, metavar="N", help="gradient steps (default: 250 to 1000, depending on data)")
+    training.add_argument(
+        "--steps",
+        type=count,
+        metavar="N",
+        help="gradient steps (default: 175 to 700 by the data, from scratch 250 to 1000)",
+    )
     training.add_argument("--part-of-demo", action="store_true", help=argparse.SUPPRESS)  # its directory is removed after it
     training.add_argument("--part-of-run", default="", help=argparse.SUPPRESS)  # its bounds; `run` judges and promotes it
     training.add_argument("--seed", type=int, default=0, metavar="N", help="equal seeds and data give equal models")
@@ -148,6 +159,7 @@ def _prepare(place: Place, inspection: Inspection, arguments: argparse.Namespace
         short = (
             "" if arguments.replace else describe_short(place, extent_of(prepared.dataset, prepared.interval_seconds, length))
         )
+        console.print(describe_start(prepared.config), soft_wrap=True)
         _warn([*first_warnings(dataset, length), short, windowless_warning(dataset, length)], console)
     return prepared
 

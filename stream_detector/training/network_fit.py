@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -16,11 +17,14 @@ from stream_detector.model.tensor_types import Tensor
 from stream_detector.readings import BoolArray, Float32Array, Int64Array
 from stream_detector.training.attention_effect import effect_loss, without_a_step
 from stream_detector.training.preparation import Prepared, TrainingConfig
+from stream_detector.training.starting_weights import starts_from_built_in
 
 #: Called with (phase, done, total, loss or None) during the training.
 Progress = Callable[[str, int, int, float | None], None]
 #: Share of the windows that miss whole features, and how many at most, so that the network learns to do without.
 LOST_SHARE, MOST_LOST = 0.25, 2
+#: Share of the steps that a network needs which starts from the built-in weights (docs/built-in.md#what-train-starts-from).
+STARTED_SHARE = 0.7
 FITTING, CALIBRATING, GATE_TRIALS = "fitting", "calibrating", "gate trials"
 
 
@@ -32,6 +36,20 @@ class Losses:
     training: list[float]
     validation: list[float]
     validation_of_carrying: float  # of repeating the last visible value, with one spread for all
+
+
+class WindowSource(Protocol):
+    """Windows to fit a network to, as Prepared has them; F features."""
+
+    @property
+    def scored(self) -> BoolArray:
+        """Which features are scored [F]."""
+
+    def covariates(self, ends: Int64Array, /) -> Float32Array:
+        """Return the static covariates [N, 2F] of windows."""
+
+    def scaled_windows(self, ends: Int64Array, lost: BoolArray | None = None, /) -> tuple[Float32Array, BoolArray]:
+        """Return windows [N, T, F], filled and scaled, without the features `lost` [N, F], and which values are present."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +75,10 @@ def fit(network: keras.Model, prepared: Prepared, progress: Progress) -> Losses:
     split, config = prepared.split, prepared.config
     rng = np.random.default_rng(config.seed)
     ends = sample(rng, split.fit, config.max_windows)
-    steps = config.steps or min(max(250, 4 * len(ends) // config.batch_size), 1_000)
+    steps = config.steps or _usual_steps(len(ends), config)
     validation = batch_of(prepared, sample(rng, split.validation, config.max_validation_windows), rng)
     optimizer = _optimizer(config, steps)
-    train_step, validation_loss = _compile(network, optimizer, validation, not config.free_attention)
+    train_step, validation_loss = compile_steps(network, optimizer, validation, not config.free_attention)
     lots = np.random.default_rng((config.seed, 1))  # the batches do not depend on what attention learns by
     losses = Losses([], [], [], _repetition_loss(validation))
     best, best_weights, recent = math.inf, network.get_weights(), []
@@ -82,21 +100,27 @@ def fit(network: keras.Model, prepared: Prepared, progress: Progress) -> Losses:
     return losses
 
 
+def _usual_steps(windows: int, config: TrainingConfig) -> int:
+    """Return the steps for so many windows; fewer do where the network starts from fitted weights."""
+    steps = min(max(250, 4 * windows // config.batch_size), 1_000)
+    return round(STARTED_SHARE * steps) if starts_from_built_in(config) else steps
+
+
 def sample(rng: np.random.Generator, ends: Int64Array, most: int) -> Int64Array:
     """Return at most `most` of the ends, in order."""
     return ends if len(ends) <= most else np.sort(rng.choice(ends, most, replace=False))
 
 
-def batch_of(prepared: Prepared, ends: Int64Array, rng: np.random.Generator) -> Batch:
+def batch_of(source: WindowSource, ends: Int64Array, rng: np.random.Generator) -> Batch:
     """Return the windows that end at these rows, with values masked at random.
 
     Half of the windows have all scored features of the newest T/8 rows masked; the others have some of the features masked in
     the newest T/4, to be predicted from the other features.
     """
-    count, features = len(ends), len(prepared.scored)
-    scaled, present = prepared.scaled_windows(ends, _lost_features(count, features, rng))
+    count, features = len(ends), len(source.scored)
+    scaled, present = source.scaled_windows(ends, _lost_features(count, features, rng))
     steps = scaled.shape[1]
-    candidates = np.flatnonzero(prepared.scored)
+    candidates = np.flatnonzero(source.scored)
     masks_all = (rng.random(count) < 0.5) | (len(candidates) == 1)
     chosen = rng.random((count, len(candidates))) < rng.choice([0.25, 0.5], count)[:, np.newaxis]
     none = np.flatnonzero(~chosen.any(axis=1))
@@ -113,7 +137,7 @@ def batch_of(prepared: Prepared, ends: Int64Array, rng: np.random.Generator) -> 
         values=np.where(hidden, last, scaled),
         visible=((present | on_line) & ~hidden).astype(np.float32),
         observed=np.asarray(present.any(axis=2), np.float32),
-        covariates=prepared.covariates(ends),
+        covariates=source.covariates(ends),
         target=scaled[:, -rows:],
         weight=(hidden & present)[:, -rows:].astype(np.float32),
         hidden=hidden,
@@ -131,7 +155,7 @@ def _lost_features(count: int, features: int, rng: np.random.Generator) -> BoolA
     return lost
 
 
-def _compile(
+def compile_steps(
     network: keras.Model, optimizer: keras.optimizers.Optimizer, validation: Batch, learns_effect: bool
 ) -> tuple[Callable[..., Tensor], Callable[[], Tensor]]:
     """Compile two functions: a training step, which returns the loss of its batch, and the validation loss.

@@ -37,7 +37,8 @@ class TrainingConfig:
     seed: int = 0
     coupled_features: bool = False  # a linear member predicts each feature from the others
     free_attention: bool = False  # attention learns to predict only, and not how far the expectation moves without a step
-    steps: int | None = None  # gradient steps; None: four passes over the sampled windows, from 250 to 1000
+    from_scratch: bool = False  # the network starts from random weights, also where the package has some that fit it
+    steps: int | None = None  # gradient steps; None: four passes over the sampled windows, from 250 to 1000, or fewer
     batch_size: int = 128
     first_learning_rate: float = 3e-3
     last_learning_rate: float = 1.5e-4

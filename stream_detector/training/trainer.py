@@ -21,7 +21,7 @@ from stream_detector.model.linear_members import fit_linear, linear_specs
 from stream_detector.model.masked_autoencoder import MaskedAutoencoder
 from stream_detector.model.members import Members
 from stream_detector.model.missing_levels import MissingLevels
-from stream_detector.model.network import build_network, hidden_rows
+from stream_detector.model.network import build_network, hidden_rows, load_weights
 from stream_detector.model.tiles import Compiled, Tiles
 from stream_detector.model.xla_forward import compile_forward, forward
 from stream_detector.model_store.serialization import with_version
@@ -39,6 +39,7 @@ from stream_detector.training.partial_fit import PartialErrors, fit_partial_leve
 from stream_detector.training.preparation import Prepared
 from stream_detector.training.report import training_report
 from stream_detector.training.start_fit import StartErrors, score_starts, with_starts
+from stream_detector.training.starting_weights import begin, starting_weights, starts_from_built_in
 
 #: Windows of the example's sensor that tell how large its errors usually are.
 _COMPARED = 32
@@ -125,12 +126,22 @@ def _fit_members(prepared: Prepared, progress: Progress, timing: _Timing) -> tup
     windows, _ = prepared.scaled_windows(chosen)
     linear = fit_linear(windows, linear_specs(length, config.coupled_features and features > 1))
     timing.lap("linear_members")
-    network = build_network(length, features, config.network, config.seed)
+    network = starting_network(prepared)
     losses = fit(network, prepared, progress)
     timing.lap("autoencoder")
     autoencoder = MaskedAutoencoder(compile_forward(network), prepared.scales.fleet, prepared.scored, hidden_rows(length))
     names = (*(member.spec.name for member in linear), AUTOENCODER)
     return Members(tuple(linear), autoencoder, names, length), network, losses
+
+
+def starting_network(prepared: Prepared) -> keras.Model:
+    """Return the network before its first step: of random weights, or of those of the package if they fit it."""
+    config, features = prepared.config, len(prepared.dataset.features)
+    network = build_network(config.window_length, features, config.network, config.seed)
+    if starts_from_built_in(config):
+        own = {variable.path: np.asarray(variable.numpy()) for variable in network.weights}
+        load_weights(network, begin(own, starting_weights(), features))
+    return network
 
 
 def _score_held_out(

@@ -5,7 +5,7 @@
 One model serves a fleet, which is switched on and off and runs at set points, with small faults inside its modes. The
 score is ranked with the autoencoder at several shares, by the mean VUS-PR of the sensors that have a fault, also for pumps
 that were not in the training (`--unknown`). `--uniform` gives equal attention weights, `--free` lets attention learn
-to predict only, `--decoder` chooses the decoder.
+to predict only, `--decoder` chooses the decoder, `--from-scratch` starts from random weights.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from stream_detector.model.input_scaling import mean_and_deviation
 from stream_detector.model.linear_members import fit_linear, linear_specs
 from stream_detector.model.masked_autoencoder import MaskedAutoencoder
 from stream_detector.model.members import Members
-from stream_detector.model.network import build_network, hidden_rows
+from stream_detector.model.network import hidden_rows
 from stream_detector.model.tiles import Tiles
 from stream_detector.model.xla_forward import compile_forward
 from stream_detector.model_store.validation import AUTOENCODER
@@ -37,6 +37,7 @@ from stream_detector.training.calibration_fit import fit_calibration
 from stream_detector.training.data_split import gather
 from stream_detector.training.network_fit import fit, sample
 from stream_detector.training.preparation import Prepared, TrainingConfig, prepare
+from stream_detector.training.trainer import starting_network
 
 PUMPS, TRAINING_SECONDS, TEST_SECONDS = 12, 7_200, 5_400
 KINDS = ("level_shift", "spike", "drift", "lost_correlation", "stuck", "noise")
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("--decoder", default="both")
     parser.add_argument("--uniform", action="store_true")
     parser.add_argument("--free", action="store_true")
+    parser.add_argument("--from-scratch", action="store_true")
     parser.add_argument("--unknown", action="store_true", help="train on half of the pumps, and judge the others")
     arguments = parser.parse_args()
     network = NetworkSpec(decoder=arguments.decoder, uniform_attention=arguments.uniform)
@@ -70,7 +72,9 @@ def measure(seed: int, network: NetworkSpec, options: argparse.Namespace) -> tup
     times_ms, healthy = fleet.readings(0, TRAINING_SECONDS)
     trained = range(0, PUMPS, 2) if options.unknown else range(PUMPS)
     judged = range(1, PUMPS, 2) if options.unknown else range(PUMPS)
-    config = TrainingConfig(network=network, steps=options.steps, seed=seed, free_attention=options.free)
+    config = TrainingConfig(
+        network=network, steps=options.steps, seed=seed, free_attention=options.free, from_scratch=options.from_scratch
+    )
     prepared = prepare(_dataset(healthy[list(trained)].astype(np.float32), times_ms), config)
     run, members = _train(prepared)
     test_times, test = fleet.readings(TRAINING_SECONDS * 1000, TEST_SECONDS)
@@ -114,7 +118,7 @@ def _train(prepared: Prepared) -> tuple[_Run, tuple[str, ...]]:
     length = prepared.config.window_length
     windows, _ = prepared.scaled_windows(sample(np.random.default_rng(0), prepared.split.fit, 8_000))
     linear = fit_linear(windows, linear_specs(length))
-    network = build_network(length, len(FEATURES), prepared.config.network, prepared.config.seed)
+    network = starting_network(prepared)
     fit(network, prepared, lambda *_: None)
     autoencoder = MaskedAutoencoder(compile_forward(network), prepared.scales.fleet, prepared.scored, hidden_rows(length))
     names = (*(member.spec.name for member in linear), AUTOENCODER)
