@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +60,24 @@ def test_each_row_in_has_a_row_out_and_a_fault_is_an_anomaly(score: Score, tmp_p
     fault_second = datetime.fromtimestamp(START + 50, UTC).second
     assert ("pump-0", fault_second) in anomalous
     assert {sensor for sensor, _ in anomalous} == {"pump-0"}
+
+
+def test_incidents_are_listed_in_the_zone_that_is_named_or_in_that_of_the_input(
+    score: Score, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_readings(tmp_path / "in.csv", 60, fault_at=50)
+    opened = datetime.fromtimestamp(START + 50, UTC)  # in winter, when Berlin is an hour ahead
+
+    score(tmp_path / "in.csv", tmp_path / "out.csv", "--time-zone", "Europe/Berlin")
+    named = capsys.readouterr().err
+    monkeypatch.setenv("STREAM_DETECTOR_INPUT__TIME_ZONE", "Europe/Berlin")
+    score(tmp_path / "in.csv", tmp_path / "out.csv")
+    of_input = capsys.readouterr().err
+
+    berlin = (opened + timedelta(hours=1)).strftime("%Y-%m-%d %H:%M:%S+01:00")
+    assert f"pump-0  {berlin}" in named
+    assert f"pump-0  {berlin}" in of_input
+    assert read_rows(tmp_path / "out.csv")[0]["timestamp"].endswith("Z")
 
 
 def test_csv_and_parquet_hold_the_same(score: Score, tmp_path: Path) -> None:
