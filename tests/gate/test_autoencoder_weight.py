@@ -57,8 +57,8 @@ def test_a_member_that_alone_finds_the_faults_has_the_largest_share() -> None:
         ((-0.1, 0.0, 0.005, 0.005), 0.5),
         ((-0.1, 0.0, 0.02, 0.0225), 0.625),
         ((-0.1, 0.0, 0.02, 0.04), 0.75),
-        ((0.009, 0.0, -0.1, -0.2), 0.25),
-        ((0.011, 0.0, -0.1, -0.2), 0.0),
+        ((0.09, 0.0, -0.1, -0.2), 0.25),
+        ((0.11, 0.0, -0.1, -0.2), 0.0),
         ((0.02, 0.0, 0.021, -0.2), 0.3),  # a half is better than both, by a fifth of the full gain
     ],
 )
@@ -77,12 +77,20 @@ def test_a_small_change_of_the_trials_changes_the_share_little(gains: tuple[floa
     assert abs(share_of(after) - share_of(before)) <= 2 * USUAL_SHARE * abs(change) / FULL_GAIN_OF_MORE + 1e-9
 
 
-def test_a_member_that_finds_nothing_is_left_out() -> None:
-    weight = chosen((1.0, 1.0, 0.0))
+def test_a_member_that_calls_faults_usual_is_left_out() -> None:
+    weight = chosen((1.0, 1.0, -1.0))
 
     assert weight.share == 0.0
     assert weight.gain == 0.0
     assert weight.weights(MEMBERS).tolist() == [0.5, 0.5, 0.0]
+
+
+def test_a_member_that_finds_nothing_costs_little_and_keeps_the_usual_share() -> None:
+    weight = chosen((1.0, 1.0, 0.0))
+
+    assert weight.share == USUAL_SHARE
+    assert weight.gain is not None
+    assert -0.03 < weight.gain < 0.0
 
 
 def test_a_member_that_says_what_the_others_say_keeps_the_usual_share() -> None:
