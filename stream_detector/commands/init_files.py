@@ -17,9 +17,10 @@ from stream_detector.commands.parsing_options import parsing_of
 from stream_detector.discovery.file_profile import profile_of_rows
 from stream_detector.discovery.file_proposal import FileFacts, propose_for_rows
 from stream_detector.discovery.machine_columns import MachineColumns, machine_columns
-from stream_detector.discovery.machine_state import Readings, find_standing, find_state
+from stream_detector.discovery.machine_state import Readings, find_state
 from stream_detector.discovery.naming import listed
 from stream_detector.discovery.proposal import Proposal
+from stream_detector.discovery.standstill import find_standing, question
 from stream_detector.discovery.tag_names import split_of
 from stream_detector.errors import InputDataError
 from stream_detector.ingest.parsing import Parsing
@@ -118,18 +119,16 @@ def _doubt(columns: MachineColumns) -> str:
 
 def _only_while(dataset: Dataset, proposal: Proposal) -> tuple[str, ...]:
     """Return the option that trains on machines at work only if a feature tells when, and say why; else how, if they stand."""
-    readings = Readings(dataset.features, dataset.codes, dataset.values)
-    if state := find_state(readings, _no_measurements(dataset)):
+    readings, excluded = Readings(dataset.features, dataset.codes, dataset.values), _no_measurements(dataset)
+    state = find_state(readings, excluded) or find_standing(readings)
+    if state and state.is_sure:
         proposal.found.append(
             f"Proposed: --only-while '{state.condition}', for {state.reason()}. The model then learns the machine at work, and "
             "run judges only that; without the option it learns and judges a standing machine too (docs/idle.md)."
         )
         return "--only-while", state.condition
-    if standing := find_standing(readings):
-        proposal.doubts.append(
-            f"{standing.reason()}: do machines stand then? No column says when one runs. To learn and judge only machines at "
-            f"work, add --only-while '{standing.condition}' to train; to leave out times, --exclude FROM/TO (docs/idle.md)"
-        )
+    if state:
+        proposal.doubts.append(question(state, "add --only-while '{}' to train, or leave times out with --exclude FROM/TO"))
     return ()
 
 

@@ -1,29 +1,28 @@
-"""Finds out whether machines stand for long, and which feature tells when: for a training on the readings at work only."""
+"""Finds out which feature tells when machines work, by its name and its states: for a training on these readings only."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
-from stream_detector.discovery.usual_names import RUNS
+from stream_detector.discovery.name_words import is_named_as_state
 from stream_detector.missing_values import forward_fill
-from stream_detector.readings import BoolArray, Float64Array, FloatArray, Int32Array
+from stream_detector.readings import Float64Array, FloatArray, Int32Array
 from stream_detector.state.condition import Condition
 
 #: A feature with more values is no state.
 MOST_STATES = 6
 #: Fewer readings of a sensor in a state show nothing of it; fewer than this share of all are not worth a word.
-_FEWEST_READINGS, _SMALLEST_SHARE = 20, 0.005
+FEWEST_READINGS, SMALLEST_SHARE = 20, 0.005
 #: A machine stands if a value is at most this share of that at work, nearly all of the time.
-_STANDS, _NEARLY = 0.3, 0.9
-#: Without a state: values up to the first share of a high value are of a machine that stands, from the second on at work; this
-#: share of the first may lie between, and they stay for so many readings in the median.
-_LOW, _HIGH, _BETWEEN, _LONG = 0.2, 0.5, 0.1, 10
-_LISTED = 2
+_STANDS, NEARLY = 0.3, 0.9
+LISTED = 2
+#: By what a machine is told to be at work: its state, what drives it, what it does to the process, or another measurement.
+Measured = Literal["state", "drive", "other", "process"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +51,17 @@ class AtWork:
     says: str  # the feature and its values, in words
     standing_share: float  # of the readings
     shows: tuple[tuple[str, float, float], ...]  # other features: median while the machine stands, and at work; plainest first
+    measured: Measured = "state"
+    features: tuple[str, ...] = ()  # that the condition is on, of measurements
+    is_sure: bool = True  # enough to propose it unasked
 
     def reason(self) -> str:
         """Say why the machine is at work then."""
         share = f"in {100.0 * self.standing_share:.2g} % of the readings"
         if not self.shows:
             return f"{self.says} {share}, for long each time"
-        shown = ", ".join(f"{name} is about {low:.3g} instead of {high:.4g}" for name, low, high in self.shows[:_LISTED])
-        more = f", and {len(self.shows) - _LISTED} more alike" if len(self.shows) > _LISTED else ""
+        shown = ", ".join(f"{name} is about {low:.3g} instead of {high:.4g}" for name, low, high in self.shows[:LISTED])
+        more = f", and {len(self.shows) - LISTED} more alike" if len(self.shows) > LISTED else ""
         return f"{self.says} {share}, and then {shown}{more}"
 
 
@@ -72,26 +74,6 @@ def find_state(readings: Readings, excluded: Collection[str] = ()) -> AtWork | N
     return max(found, key=lambda one: len(one.shows), default=None)
 
 
-def find_standing(readings: Readings) -> AtWork | None:
-    """Return a condition on the measurement that shows most plainly that machines stand for long; None if none does."""
-    found: list[AtWork] = []
-    for name in readings.features:
-        values, condition_name = readings.column(name), quoted(name)
-        if len(np.unique(values)) <= MOST_STATES:
-            continue  # a flag, whatever it says
-        low = np.zeros(len(values), np.bool_)
-        highs = [_lows(values[part], low[part]) for part in readings.parts()]
-        at_work = [high for high in highs if high is not None]
-        if condition_name and at_work and low.mean() >= _SMALLEST_SHARE:
-            border = float(f"{(_LOW + _HIGH) / 2.0 * float(np.median(at_work)):.2g}")
-            if not all(_divides(border, values[part], low[part]) for part in readings.parts()):
-                continue  # machines of other sizes: some would never be at work
-            resting = float(np.median(values[low]))
-            says = f"{name} is near 0 (about {resting:.2g}, else about {float(np.median(values[values > border])):.4g})"
-            found.append(AtWork(f"{condition_name} > {border:g}", says, float(low.mean()), ()))
-    return max(found, key=lambda one: one.standing_share, default=None)
-
-
 def quoted(name: str) -> str:
     """Return a feature's name as a condition has it; empty if it cannot be in one."""
     for text in (name, f"`{name}`"):
@@ -101,12 +83,6 @@ def quoted(name: str) -> str:
         except ValueError:
             continue
     return ""
-
-
-def is_named_as_state(name: str) -> bool:
-    """Return whether a word of a name says that it is a state of a machine."""
-    words = re.split(r"[^a-zäöüß]+", re.sub(r"(?<=[a-zäöüß])(?=[A-ZÄÖÜ])", " ", name).lower())
-    return any(RUNS.fullmatch(word) for word in words)
 
 
 def _by_states(readings: Readings, name: str, condition_name: str) -> Iterator[AtWork]:
@@ -122,7 +98,7 @@ def _by_states(readings: Readings, name: str, condition_name: str) -> Iterator[A
     standing = [level for level in levels if shown[level]]
     working = [level for level in levels if level not in standing]
     share = float(np.isin(states, standing).mean())
-    if not standing or not working or share < _SMALLEST_SHARE:
+    if not standing or not working or share < SMALLEST_SHARE:
         return
     condition = " or ".join(f"{condition_name} == {level:g}" for level in working)
     says = f"{name} is {' or '.join(f'{level:g}' for level in standing)}"
@@ -149,36 +125,11 @@ def _in_and_at_work(values: Float64Array, states: Float64Array, level: float) ->
     """Return a sensor's median in a state and in its highest, and whether they are plainly apart; None for few readings."""
     there = ~np.isnan(values)
     by_state = {one: values[there & (states == one)] for one in np.unique(states[~np.isnan(states)]).tolist()}
-    known = {one: of_state for one, of_state in by_state.items() if len(of_state) >= _FEWEST_READINGS}
+    known = {one: of_state for one, of_state in by_state.items() if len(of_state) >= FEWEST_READINGS}
     if level not in known or len(known) < 2:
         return None
     ours, others = known[level], max(known.values(), key=lambda of_state: abs(float(np.median(of_state))))
     low, high = float(np.median(ours)), float(np.median(others))
     border = _STANDS * abs(high)
-    is_plain = float(np.mean(np.abs(ours) <= border)) >= _NEARLY and float(np.mean(np.abs(others) > border)) >= _NEARLY
+    is_plain = float(np.mean(np.abs(ours) <= border)) >= NEARLY and float(np.mean(np.abs(others) > border)) >= NEARLY
     return low, high, is_plain
-
-
-def _divides(border: float, values: Float64Array, low: BoolArray) -> bool:
-    """Return whether a border tells a sensor's values [N] at work from its `low` ones."""
-    at_work = values[~low & ~np.isnan(values)]
-    return bool(np.mean(values[low] <= border) >= _NEARLY if low.any() else True) and (
-        not len(at_work) or bool(np.mean(at_work > border) >= 1.0 - _BETWEEN)
-    )
-
-
-def _lows(values: Float64Array, low: BoolArray) -> float | None:
-    """Mark in place where a sensor's values [N] are of a machine that stands; return its high value, None if none are."""
-    there = np.flatnonzero(~np.isnan(values))
-    if len(there) < _FEWEST_READINGS or (high := float(np.quantile(values[there], 0.9))) <= 0.0:
-        return None
-    is_low = np.abs(values[there]) <= _LOW * high
-    between = np.count_nonzero(~is_low & (values[there] < _HIGH * high))
-    edges = np.diff(is_low.astype(np.int8), prepend=0, append=0)
-    lengths = np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)
-    if np.count_nonzero(is_low) < _FEWEST_READINGS or between > _BETWEEN * np.count_nonzero(is_low):
-        return None
-    if float(np.median(np.repeat(lengths, lengths))) < _LONG:
-        return None
-    low[there[is_low]] = True
-    return high

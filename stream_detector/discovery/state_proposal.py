@@ -7,9 +7,10 @@ from collections.abc import Collection
 
 import numpy as np
 
-from stream_detector.discovery.machine_state import Readings, find_standing, find_state
+from stream_detector.discovery.machine_state import Readings, find_state
 from stream_detector.discovery.profile import Profile, SensorProfile
 from stream_detector.discovery.proposal import Proposal
+from stream_detector.discovery.standstill import find_standing, question
 from stream_detector.readings import Float64Array
 from stream_detector.settings.learning_settings import LearningSettings
 
@@ -19,23 +20,21 @@ _ROUNDED = 10
 
 
 def propose_state(proposal: Proposal, profile: Profile) -> None:
-    """Propose the condition if a feature tells when machines work; ask if a measurement only shows that they stand."""
+    """Propose the condition if a state, or a speed and a current, tell when machines work; else ask whether they stand."""
     settings = proposal.settings().get("input", {})
     excluded = settings.get("exclude_features", [])
     assert isinstance(excluded, Collection)
     readings = _readings(profile, set(excluded))
-    if state := find_state(readings):
+    state = find_state(readings) or find_standing(readings)
+    if state and state.is_sure:
         reason = (
             f"{state.reason()}. The model then learns the machine at work, and run judges only that; without this line it "
             "learns and judges a standing machine too (docs/idle.md)"
         )
         proposal.set("learning", "only_while", state.condition, reason)
         _propose_more(proposal, state.standing_share)
-    elif standing := find_standing(readings):
-        proposal.doubts.append(
-            f"{standing.reason()}: do machines stand then? No feature says when one runs. To learn and judge only machines at "
-            f'work, set learning.only_while = "{standing.condition}" (docs/idle.md)'
-        )
+    elif state:
+        proposal.doubts.append(question(state, 'set learning.only_while = "{}"'))
 
 
 def _propose_more(proposal: Proposal, standing_share: float) -> None:

@@ -1,4 +1,4 @@
-"""Names that are usual for a part of a reading, in English and German."""
+"""Names that are usual for a part of a reading, in English and German; of a machine's state and drive in others, too."""
 
 from __future__ import annotations
 
@@ -57,8 +57,31 @@ _SET_POINT = "set_?points?|sp|soll|sollwert|target|cmd|command|reference|vorgabe
 #: Names of what a machine is set to make, with which its values change; and of all that it is set to, or tells of its state.
 SETTING = re.compile(f"(.*[_. -])?({_MADE})([_. -].*)?", re.IGNORECASE)
 SETTING_OR_STATE = re.compile(f"(.*[_. -])?({_MADE}|{_STATE}|{_SET_POINT})([_. -].*)?", re.IGNORECASE)
-#: Words in names of features that say whether a machine runs.
+#: Words in names of features that say whether a machine runs; these and those below without accents, as words_of has them.
 RUNS = re.compile(
-    r"run(s|ning)?|on|active|operat(ing|ion|ional)|produc(ing|tion)|state|status|mode|aktiv|an|ein(geschaltet)?"
-    r"|betrieb(sart|szustand)?|läuft|laeuft|lauf|lief|zustand|produktion|produziert"
+    r"run(s|ning)?|on|active|operat(ing|ion|ional)|produc(ing|tion)|state|status|mode|stopped|idle|aktiv|an|ein(geschaltet)?"
+    r"|betrieb(sart|szustand)?|lauf(t)?|laeuft|lief|zustand|produktion|produziert|stillstand|etat|marche|fonctionnement|actif"
+    r"|arret|estado|marcha|funcionando|funcionamiento|activ[oa]|encendid[oa]|parad[oa]|stato|marcia|acces[oa]|attiv[oa]"
 )
+#: Words for how fast a machine turns, and for all that drives it: the current, power and torque that it takes, too.
+TURNS = re.compile(
+    r"speed|rpm|\w*drehzahl|(dreh|band|bahn)geschwindigkeit|vitesse|velocidad|giri|velocita|frequency|freq|\w*frequenz"
+    r"|frequence|frecuencia|frequenza"
+)
+DRIVE = re.compile(
+    rf"{TURNS.pattern}|amp(s|ere|eres|erage)?|current|\w*strom(aufnahme)?|courant|intensite|intensidad|corriente|corrente"
+    r"|power|\w*leistung|puissance|potencia|potenza|torque|\w*drehmoment|coppia"
+)
+#: Words for what it does to the process, which a fault may take away while the machine works.
+PROCESS = re.compile(
+    r"pressure|\w*druck|vacuum|vakuum|pression|presion|pressione|[mk]?bar|kpa|psi|(in|out)?flow(rate)?|throughput|durchfluss"
+    r"|durchsatz|\w*(volumen|massen|luft|gas|wasser|dampf|oel|ol|forder|foerder|zu|ab)strom|debit|caudal|flujo|portata"
+    r"|temp(s|eratures?|eratura)?|\w*temperatur|level|(fu|fue)llstand|pegel|niveau|nivel|livello|humidity|humedad|humidite"
+    r"|\w*feuchte|wind(speed|geschwindigkeit)?|vent|viento|vento"
+)
+#: Words for how a machine shakes, which has a speed of its own.
+SHAKES = re.compile(r"vib\w*|schwing\w*|schnelle")
+#: Units of what drives a machine, and of the process, as they stand in brackets behind a name.
+TURNS_UNIT = re.compile(r"Hz|rpm|[1U]/min|min-1|min\^-1|min⁻¹|tr/min|r/min|giri/min", re.IGNORECASE)
+DRIVE_UNIT = re.compile(rf"{TURNS_UNIT.pattern}|m?A|[kM]?W|kVA|Nm", re.IGNORECASE)
+PROCESS_UNIT = re.compile(r"[mk]?bar|[kMh]?Pa|psi|°?[CF]|(N?m[3³]|l|kg|t|gal)/(h|s|min|d)|gpm|mm/s", re.IGNORECASE)

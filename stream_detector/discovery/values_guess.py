@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from stream_detector.discovery.document_stats import DocumentStats, path_text
 from stream_detector.discovery.guessed import MOST, Guess
-from stream_detector.discovery.machine_state import MOST_STATES, is_named_as_state
+from stream_detector.discovery.machine_state import MOST_STATES
+from stream_detector.discovery.name_words import is_named_as_state
 from stream_detector.discovery.naming import listed
 from stream_detector.discovery.scopes import Path, are_numbers
 from stream_detector.discovery.text_hints import text_hints

@@ -182,6 +182,24 @@ def test_where_no_column_tells_the_state_the_way_to_leave_it_out_is_said(tmp_pat
     assert "--only-while" not in next_commands(said.stdout)[0]
 
 
+def test_pumps_without_a_state_are_at_work_by_their_speed_and_current_and_never_by_their_pressure_alone(tmp_path: Path) -> None:
+    rows = [(START_S + 10 * step, 0.001 if step % 150 >= 100 else 1.0 + step % 7 / 100) for step in range(600)]
+    full = [f"{time},{6.2 * share:.5f},{42 * share:.5f},{1450 * share:.5f}" for time, share in rows]
+    (tmp_path / "full.csv").write_text("\n".join(["timestamp,Druck,Strom,Drehzahl", *full]))
+    (tmp_path / "pressure.csv").write_text("\n".join(["timestamp,Druck", *(row.rsplit(",", 2)[0] for row in full)]))
+
+    by_drive = typed(tmp_path, "init", "--input", "full.csv")
+    by_pressure = typed(tmp_path, "init", "--input", "pressure.csv", "--force")
+
+    condition = "Drehzahl > 530 or Strom > 15"  # 35 % of 1450 x 1.05 and 42 x 1.05
+    assert f"Proposed: --only-while '{condition}', for Drehzahl is near 0 (about 1." in by_drive.stdout
+    train, _ = next_commands(by_drive.stdout)
+    assert train[-2:] == ["--only-while", condition]
+    assert "Not sure: Druck is near 0 (about 0.00" in by_pressure.stdout
+    assert "so no condition is proposed" in by_pressure.stdout
+    assert "--only-while" not in by_pressure.stdout
+
+
 def test_a_settings_file_in_another_folder_and_the_commands_name_the_same_model(tmp_path: Path) -> None:
     write_german(tmp_path / "export.txt")
     (tmp_path / "plant 1").mkdir()

@@ -91,3 +91,33 @@ def test_machines_that_always_run_lead_to_no_condition() -> None:
 
     assert set(proposal.settings()["learning"]) == {"window_length"}
     assert not any("stand" in doubt for doubt in proposal.doubts)
+
+
+def pump(step: int, time_ms: int, machine: str, values: dict[str, float]) -> list[object]:
+    """Return what a pump sends that stands for long, without a state."""
+    share = 1.0 if step % 150 < 110 else 0.001
+    found = {"Druck": 0.1 * values["pressure"], "Strom": 0.5 * values["rpm"], "Drehzahl": 20 * values["rpm"]}
+    return [{"sensor_id": machine, "timestamp": time_ms, "values": {name: share * value for name, value in found.items()}}]
+
+
+def test_a_speed_and_a_current_tell_when_machines_work_where_no_state_does() -> None:
+    proposal = proposal_of(sample(pump))
+
+    learning = LearningSettings.model_validate(proposal.settings()["learning"])
+    assert learning.only_while is not None
+    assert learning.only_while.startswith("Drehzahl > 5")  # 35 % of about 20 x 78
+    assert " or Strom > 1" in learning.only_while
+    assert not any("stand" in doubt for doubt in proposal.doubts)
+
+
+def test_a_pressure_alone_leads_to_a_question_and_to_no_condition() -> None:
+    def pressed(step: int, time_ms: int, machine: str, values: dict[str, float]) -> list[object]:
+        share = 1.0 if step % 150 < 110 else 0.001
+        of_press = {"Druck": share * values["pressure"], "temp": values["temp"]}
+        return [{"sensor_id": machine, "timestamp": time_ms, "values": of_press}]
+
+    proposal = proposal_of(sample(pressed))
+
+    assert "only_while" not in toml_text(proposal, "plant")
+    (asked,) = [doubt for doubt in proposal.doubts if "do machines stand then?" in doubt]
+    assert "so no condition is proposed: a fault that takes this away would count as standing" in asked
