@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import select
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -15,9 +16,14 @@ from stream_detector.alert_view import Show, event_printer, place, printable
 from stream_detector.commands.argument_types import positive
 from stream_detector.commands.settings_options import add_settings_options, settings_of
 from stream_detector.commands.zone_option import add_zone_option, shown_zone
+from stream_detector.detection.events import Event, read_event
+from stream_detector.detection.transition import OPENED, UPDATED
 from stream_detector.errors import RetriableError, StreamDetectorError
 from stream_detector.logs import silence_kafka_client
 from stream_detector.readings import Record
+
+#: Open incidents that are named at the start.
+_MOST_OPEN = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +50,8 @@ def main(arguments: argparse.Namespace) -> int:
         past = reader.last(arguments.last)
         for record in past:
             show(record)
+        if not arguments.json and (line := open_line(past)):
+            _warn(line)
         if not reader.exists():
             _report_missing_topic(reader.topic, settings.brokers, follow=not arguments.no_follow)
         elif not past:
@@ -53,6 +61,21 @@ def main(arguments: argparse.Namespace) -> int:
     finally:
         reader.close()
     return 0
+
+
+def open_line(past: Sequence[Record]) -> str:
+    """Say which incidents these alerts leave open, and which command says what they wait for; empty if none."""
+    newest: dict[str, Event] = {}
+    for record in past:
+        with contextlib.suppress(ValueError):  # what is no event was shown as such
+            event = read_event(record.value or b"")
+            newest[event.incident_id] = event
+    still = [one for one in newest.values() if one.incident_id and one.status in (OPENED, UPDATED) and one.sensor_id]
+    names = [f"{printable(one.sensor_id, 40, 'ascii')} ({printable(one.type, 20, 'ascii')})" for one in still]
+    if not names:
+        return ""
+    more = f" and {len(names) - _MOST_OPEN} more" if len(names) > _MOST_OPEN else ""
+    return f"open now: {', '.join(names[:_MOST_OPEN])}{more}; `stream-detector show SENSOR` says what each waits for"
 
 
 def _show_json(record: Record) -> None:

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 
-from stream_detector.commands.watch import _report_missing_topic
+from stream_detector.commands.watch import _report_missing_topic, open_line
+from tests.inspection.test_alarms import Found
 
 COMMAND = [sys.executable, "-m", "stream_detector", "watch"]
 SECONDS = 60.0
@@ -53,6 +54,30 @@ def test_a_terminal_of_80_columns_shows_what_it_waits_for_in_whole_words(monkeyp
     lines = terminal.getvalue().splitlines()
     assert [len(line) < 80 for line in lines] == [True, True]
     assert "kafka-1.plant.example:9092" in terminal.getvalue()
+
+
+def change(incident: str, status: str, kind: str = "anomaly", sensor: str = "pump-1") -> Found:
+    body = {"sensor_id": sensor, "timestamp": "2026-11-23T07:12:00Z", "status": status, "type": kind, "incident_id": incident}
+    return Found(json.dumps(body).encode())
+
+
+def test_it_names_the_incidents_that_are_open_and_where_to_see_what_they_wait_for() -> None:
+    past = [
+        change("1", "opened"),
+        change("2", "opened", "frozen"),
+        change("1", "closed"),
+        change("3", "opened", sensor="pump-2"),
+        change("3", "updated", sensor="pump-2"),
+        change("4", "opened", "input_silent", sensor=""),
+        Found(b"no event"),
+        Found(None),
+    ]
+
+    assert open_line(past) == (
+        "open now: pump-1 (frozen), pump-2 (anomaly); `stream-detector show SENSOR` says what each waits for"
+    )
+    assert open_line(past[:1] + past[2:3]) == ""
+    assert " and 3 more;" in open_line([change(str(number), "opened") for number in range(8)])
 
 
 def make_topic(brokers: str, topic: str, partitions: int = 2) -> None:
