@@ -70,9 +70,9 @@ def findings_of(settings: Settings, sample_records: int, replicas: int | None) -
     looked = None
     if kafka is not None and kafka.topics["input_topic"].exists:
         looked = _attempt(found, "records", lambda: _look(settings, sample_records))
+        found += _topic_holds(settings, kafka, model, looked)
     sample = None
     if looked is not None:
-        found += _topic_holds(settings, kafka, model, looked)
         sample = _attempt(found, "records", lambda: _sample(settings, model, looked))
     if kafka is not None:
         found += replica_findings(kafka, settings.kafka.group_id, replicas)
@@ -159,12 +159,12 @@ def _look(settings: Settings, count: int) -> Looked:
     return looked
 
 
-def _topic_holds(settings: Settings, kafka: KafkaFacts | None, model: ModelFacts | None, looked: Looked) -> Iterable[Finding]:
-    assert kafka is not None  # the topic was looked at
+def _topic_holds(settings: Settings, kafka: KafkaFacts, model: ModelFacts | None, looked: Looked | None) -> Iterable[Finding]:
+    """Judge the retention, also where the records cannot be read: a short one may have removed them just now."""
     spec = model.spec if model else RulesOnly(WindowShape(("any",), WINDOW_LENGTH)).spec
     slowest_ms = float(model.sensors.interval_ms.max()) if model and len(model.sensors.interval_ms) else 0.0
     lookback_ms = restore_config(spec, settings, slowest_ms).lookback_ms
-    return retention_findings(kafka.topics["input_topic"], looked.log, lookback_ms)
+    return retention_findings(kafka.topics["input_topic"], looked.log if looked else None, lookback_ms)
 
 
 def _sample(settings: Settings, model: ModelFacts | None, looked: Looked) -> Sample:

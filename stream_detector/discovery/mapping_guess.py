@@ -34,7 +34,7 @@ def guess_mapping(preset: str | None, documents: Sequence[tuple[object, Record]]
     if set_items(guess, levels):
         if "tag_pattern" not in guess.settings:
             set_sensor(guess, levels, records, time)
-    elif not set_pairs(guess, levels, time):
+    elif not set_pairs(guess, levels, records, time):
         set_sensor(guess, levels, records, time)
         set_values(guess, levels.stats, time)
         set_quality(guess, levels.scopes[:1], SURE_QUALITY)

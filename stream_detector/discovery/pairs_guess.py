@@ -11,13 +11,14 @@ from stream_detector.discovery.naming import listed
 from stream_detector.discovery.pair_paths import name_paths, outer_pair, value_in, value_of
 from stream_detector.discovery.quality_guess import set_quality
 from stream_detector.discovery.scopes import Found, Scope, are_texts, find, repeats
-from stream_detector.discovery.sensor_guess import named_sensor
+from stream_detector.discovery.sensor_guess import keys_of, named_sensor, set_instead
 from stream_detector.discovery.tag_names import split_of
 from stream_detector.discovery.time_guess import set_time
 from stream_detector.discovery.usual_names import NAME_OR_ID, QUALITY, SENSOR
+from stream_detector.readings import Record
 
 
-def set_pairs(guess: Guess, levels: Levels, time: str | None) -> bool:
+def set_pairs(guess: Guess, levels: Levels, records: Sequence[Record], time: str | None) -> bool:
     """Set where name and value are, if a record has one of each; return whether so."""
     here = levels.scopes[:1]
     named = list(name_paths(here[0], lambda one: are_texts(one) and len(one.distinct) <= max(1, one.count // 2)))
@@ -40,6 +41,8 @@ def set_pairs(guess: Guess, levels: Levels, time: str | None) -> bool:
     if sensor is not None and sensor.text not in (time, name.text) and not is_gateway:
         guess.set("sensor", sensor.text, f"it has {len(sensor.values.distinct)} values")
         guess.set("feature", name.text, f"it names the value: {name.listed(4)}")
+        if len(sensor.values.distinct) == 1:
+            set_instead(guess, levels, keys_of(records), time, sensor)
     elif not _set_split(guess, name, names):
         guess.set("sensor", name.text, "each tag is a sensor of its own, because nothing says which belong to one machine")
         guess.doubts.append("do some tags belong to one machine? Then set input.tag_pattern, so that they are watched together")

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from stream_detector.discovery.document_stats import PathStats
 from stream_detector.discovery.guessed import Guess
 from stream_detector.discovery.levels import Levels
+from stream_detector.discovery.name_words import is_named_as_state
 from stream_detector.discovery.naming import listed
 from stream_detector.discovery.pair_paths import is_of_machine
 from stream_detector.discovery.scopes import Found, are_texts, find, fitting, repeats
-from stream_detector.discovery.usual_names import ID, MACHINE, MAY_BE_UNIT, MEASURED_IN, NAME, SENSOR
+from stream_detector.discovery.usual_names import ID, MACHINE, MAY_BE_UNIT, MEASURED_IN, NAME, QUALITY, SENSOR
 from stream_detector.ingest.document import RejectionError
 from stream_detector.ingest.times import text_time
 from stream_detector.readings import Record
@@ -25,15 +26,39 @@ def set_sensor(guess: Guess, levels: Levels, records: Sequence[Record], time: st
     found = named_sensor(levels, time)
     if found is None and len(levels.scopes) > 1 and "readings" in guess.settings:
         found = find(levels.scopes[:1], NAME, lambda one: are_texts(one) and repeats(one))
+    keys = keys_of(records)
+    if found is not None and len(found.values.distinct) == 1 and set_instead(guess, levels, keys, time, found):
+        return
     if found is not None:
         guess.set("sensor", found.text, f"it has {len(found.values.distinct)} values, such as {found.examples()}")
         return
-    keys = {record.key for record in records if record.key}
     if keys and len(keys) <= max(1, len(records) // 2):
         examples = ", ".join(sorted(key.decode(errors="replace")[:30] for key in list(keys)[:3]))
         guess.set("sensor", "$key", f"the records have {len(keys)} keys, such as {examples}")
         return
     _set_by_values(guess, levels, keys, time)
+
+
+def set_instead(guess: Guess, levels: Levels, keys: set[bytes], time: str | None, found: Found) -> bool:
+    """Set the sensor to the text that tells machines apart where the field `found` has one value: it may name their plant.
+
+    Without keys that say so this is a doubt. The name of a metric is no machine, and neither is a state or a quality.
+    """
+    taken = {value for value in guess.settings.values() if isinstance(value, str)}
+    others = [one for one in _repeating(levels, time) if one.text not in {found.text, *taken} and not _is_state(one)]
+    only = f"{found.text} has one value, {found.examples(1)}"
+    texts = {key.decode(errors="replace") for key in keys}
+    if same := next((one for one in others if len(texts) > 1 and set(one.values.distinct) == texts), None):
+        guess.set("sensor", same.text, f"its {len(texts)} texts are the keys of the records, such as {same.examples()}; {only}")
+        return True
+    if others:
+        guess.doubts.append(f"{only}: is that the machine, or does one of these name it: {_named(others)}? Set input.sensor")
+    return False
+
+
+def keys_of(records: Sequence[Record]) -> set[bytes]:
+    """Return the keys that records have."""
+    return {record.key for record in records if record.key}
 
 
 def named_sensor(levels: Levels, time: str | None) -> Found | None:
@@ -66,6 +91,11 @@ def say_others(guess: Guess, levels: Levels, time: str | None) -> None:
     taken = {value for value in guess.settings.values() if isinstance(value, str)}
     if others := [one for one in _repeating(levels, time) if one.text not in taken]:
         guess.others = f"fields with texts that repeat, of which no setting was made: {_named(others)}"
+
+
+def _is_state(one: Found) -> bool:
+    """Return whether a name says that it is a state of a machine or the quality of a value."""
+    return is_named_as_state(one.path[-1]) or QUALITY.fullmatch(one.path[-1]) is not None
 
 
 def _repeating(levels: Levels, time: str | None) -> list[Found]:
