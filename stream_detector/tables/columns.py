@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from stream_detector.errors import InputDataError
 
@@ -33,7 +34,7 @@ class Selection:
             )
         others = [name for name in kept if name not in (TIME_COLUMN, SENSOR_COLUMN, column)]
         advice = [
-            f"if it names the sensors, rename it to {SENSOR_COLUMN}" if SENSOR_COLUMN not in kept else "",
+            f"if it names the machines, read it with --sensor-column {quote(column)}" if SENSOR_COLUMN not in kept else "",
             f"if it says which feature {others[0]} holds (long format), give each feature a column" if len(others) == 1 else "",
             "if it is not a feature, exclude it with --ignore-columns",
             "if it is a state, such as RUN and STOP, write 1 and 0",

@@ -40,7 +40,7 @@ TEXT = (
     "if it means that a value is missing, name it in --missing-values"
 )
 LONG = "if it says which feature value holds (long format), give each feature a column; "
-NAMES = "if it names the sensors, rename it to sensor_id; "
+NAMES = "if it names the machines, read it with --sensor-column "
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,12 @@ NAMES = "if it names the sensors, rename it to sensor_id; "
         (
             "timestamp,site,x,y",
             ["1800000001,north,1,2", "1800000002,south,1,2"],
-            f"data row 1, column site: 'north' is not a number ({NAMES}{TEXT})",
+            f"data row 1, column site: 'north' is not a number ({NAMES}site; {TEXT})",
         ),
         (
             "timestamp,site,x,y",
             ["1800000001,,1,2", "1800000002,south,1,2"],
-            f"data row 2, column site: 'south' is not a number ({NAMES}{TEXT})",
+            f"data row 2, column site: 'south' is not a number ({NAMES}site; {TEXT})",
         ),
         ("sensor_id,timestamp,site,x,y", ["a,1800000001,north,1,2"], f"column site: 'north' is not a number ({TEXT})"),
         (
@@ -62,7 +62,7 @@ NAMES = "if it names the sensors, rename it to sensor_id; "
             ["a,1800000001,flow,1", "a,1800000001,level,2"],
             f"column tag: 'flow' is not a number ({LONG}{TEXT})",
         ),
-        ("sensor,timestamp,tag,value", ["a,1800000001,flow,1"], f"column sensor: 'a' is not a number ({NAMES}{TEXT})"),
+        ("sensor,timestamp,tag,value", ["a,1800000001,flow,1"], f"column sensor: 'a' is not a number ({NAMES}sensor; {TEXT})"),
         (
             "sensor,time,tag,value",
             ["a,1,flow,1"],
