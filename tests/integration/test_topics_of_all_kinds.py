@@ -305,7 +305,7 @@ def test_a_broker_that_is_killed_and_started_again_costs_no_reading(
 ) -> None:
     # Longer than the restart takes: a lone broker that finds a transaction timed out while it loads may forget to write the
     # marker of its end (Kafka 4.3.1; docs/delivery.md).
-    topics = open_topics(brokers=own_kafka.brokers, request_timeout_seconds=3, transaction_timeout_seconds=60)
+    topics = open_topics(brokers=own_kafka.brokers, request_timeout_seconds=3, transaction_timeout_seconds=20)
     replica = ReplicaProcess(topics.settings, redis_url, tmp_path / "replica.log")
     try:
         replica.start()
@@ -317,7 +317,7 @@ def test_a_broker_that_is_killed_and_started_again_costs_no_reading(
         own_kafka.start()
         topics.connect()
         topics.produce(0, readings(200, 20))
-        topics.await_all_committed(2 * PATIENCE_SECONDS)
+        topics.await_all_committed()
 
         assert replica.stop() == 0
         assert_alerts(topics, expected_alerts(SOME.detector, topics.input()))
