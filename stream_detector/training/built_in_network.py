@@ -85,7 +85,8 @@ def fit_starting_network(recipe: Recipe) -> dict[str, Float32Array]:
         without = without_a_step(batch.inputs, batch.hidden, lots)
         losses.append(float(train_step(batch.inputs, batch.target, batch.weight, without)))
         if step % _REPORTED_STEPS == 0:
-            print(f"step {step:,} of {recipe.steps:,}: loss {np.mean(losses[-_REPORTED_STEPS:]):.3f}", flush=True)  # noqa: T201
+            recent = np.mean(losses[-_REPORTED_STEPS:])
+            print(f"step {step:,} of {recipe.steps:,}: loss {recent:.3f}", flush=True)  # noqa: T201 - a tool
     return {variable.path: np.asarray(variable.numpy()) for variable in network.weights}
 
 
